@@ -1,0 +1,150 @@
+/* Makes the pages quicker to use; every page works without it. */
+(() => {
+  "use strict";
+
+  const text = document.body.dataset;
+
+  /* ---- what changed, said aloud. A server says it with HX-Trigger: {"announce": "…"}. */
+  const announce = (words) => {
+    const live = document.getElementById("live");
+    live.textContent = "";
+    setTimeout(() => {
+      live.textContent = words;
+    }, 50);
+  };
+  document.addEventListener("announce", (event) => announce(event.detail.value));
+
+  const warn = (words) => {
+    const box = document.getElementById("messages");
+    if (!box) return announce(words);
+    const notice = document.createElement("div");
+    const line = document.createElement("p");
+    notice.className = "notice";
+    notice.dataset.tone = "bad";
+    line.textContent = words;
+    notice.append(line);
+    box.replaceChildren(notice);
+    notice.scrollIntoView({ block: "nearest" });
+  };
+
+  /* ---- a button shows that it works, and cannot be pressed twice */
+  const busy = (form, submitter) => {
+    form.dataset.sent = "yes";
+    (submitter || form.querySelector("button:not([type=button])"))?.setAttribute("aria-busy", "true");
+  };
+  const idle = (form) => {
+    delete form.dataset.sent;
+    form.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
+    if (form.id) {
+      document.querySelectorAll(`button[form="${CSS.escape(form.id)}"][aria-busy]`).forEach((button) => button.removeAttribute("aria-busy"));
+    }
+  };
+  document.addEventListener(
+    "submit",
+    (event) => {
+      const form = event.target;
+      if (form.method !== "post") return;
+      if (form.dataset.sent) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      } else if (!form.hasAttribute("data-download")) {
+        busy(form, event.submitter);
+      }
+    },
+    true,
+  );
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const form = event.detail.elt.closest("form");
+    if (form) idle(form);
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) document.querySelectorAll("form[data-sent]").forEach(idle);
+  });
+
+  /* ---- errors: the summary takes the focus */
+  const focusErrors = (root) => root.querySelector("[data-error-summary]")?.focus();
+
+  /* ---- relative times stay true while the page is open */
+  const words = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
+  const units = [
+    ["year", 31536000],
+    ["month", 2592000],
+    ["week", 604800],
+    ["day", 86400],
+    ["hour", 3600],
+    ["minute", 60],
+    ["second", 1],
+  ];
+  const tellTimes = (root) => {
+    root.querySelectorAll("time[data-relative]").forEach((time) => {
+      const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
+      if (Number.isNaN(seconds)) return;
+      const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length) || units.at(-1);
+      time.textContent = unit === "second" ? words.format(0, "second") : words.format(Math.trunc(seconds / size), unit);
+    });
+  };
+  setInterval(() => document.hidden || tellTimes(document), 30000);
+
+  /* ---- clicks: copy a code, step a quantity, close menus */
+  const copy = async (button) => {
+    const source = document.getElementById(button.dataset.copy);
+    await navigator.clipboard.writeText((source.value || source.textContent).trim());
+    announce(text.copied);
+    const label = button.querySelector("[data-copy-label]");
+    if (!label) return;
+    const before = label.textContent;
+    label.textContent = text.copied;
+    setTimeout(() => {
+      label.textContent = before;
+    }, 2000);
+  };
+  const step = (button) => {
+    const input = button.parentElement.querySelector("input");
+    const before = input.value;
+    if (button.dataset.step > 0) input.stepUp();
+    else input.stepDown();
+    if (input.value !== before) input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const closeMenus = (except) => {
+    document.querySelectorAll("details[data-menu][open]").forEach((menu) => {
+      if (!menu.contains(except)) menu.open = false;
+    });
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.dataset.copy) copy(button);
+    if (button?.dataset.step) step(button);
+    if (event.target.closest("[data-close]")) event.target.closest("details").open = false;
+    closeMenus(event.target);
+  });
+  document.addEventListener("focusin", (event) => closeMenus(event.target));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const open = document.activeElement.closest("details[data-menu][open], details.confirm[open]");
+    if (!open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+
+  /* ---- a choice that applies at once: <select data-submit>; its button is for pages without script */
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  });
+
+  /* ---- after htmx */
+  document.addEventListener("htmx:afterSettle", (event) => {
+    tellTimes(event.target);
+    focusErrors(event.target);
+    const said = event.target.dataset?.announce || event.target.querySelector?.("[data-announce]")?.dataset.announce;
+    if (said) announce(said);
+  });
+  document.addEventListener("htmx:sendError", () => warn(text.offline));
+  document.addEventListener("htmx:timeout", () => warn(text.offline));
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status === 401 || event.detail.xhr.status === 403) location.reload();
+    else warn(event.detail.xhr.status >= 500 ? text.offline : text.refused);
+  });
+
+  tellTimes(document);
+  focusErrors(document);
+})();
