@@ -1,0 +1,147 @@
+"""The folder of one set of embedded servers, and the user they run as.
+
+PostgreSQL refuses to run as root; root's servers run as `nobody`, and when `nobody` may not
+look into the checkout, data and programs are kept under /var/tmp instead.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+ELSEWHERE = Path("/var/tmp")  # noqa: S108 - the folders in it are ours alone, which is checked
+PREFIX = "loyalty-portal-"
+
+
+class EmbeddedError(Exception):
+    """A sentence for the person who started this."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Who the servers run as: ids for a change of user, or None to stay who we are."""
+
+    user: int | None = None
+    group: int | None = None
+
+    @classmethod
+    def current(cls) -> "Runner":
+        if os.geteuid() != 0:
+            return cls()
+        nobody = pwd.getpwnam("nobody")
+        return cls(user=nobody.pw_uid, group=nobody.pw_gid)
+
+    def may_enter(self, folder: Path) -> bool:
+        """Asked of the kernel, since modes alone do not tell."""
+        if self.user is None:
+            return True
+        probe = subprocess.run(  # noqa: S603
+            ["/bin/sh", "-c", 'cd "$0" && ls', folder],
+            user=self.user,
+            group=self.group,
+            extra_groups=[],
+            capture_output=True,
+            check=False,
+        )
+        return probe.returncode == 0
+
+    def give(self, path: Path) -> None:
+        if self.user is not None and self.group is not None:
+            os.chown(path, self.user, self.group)
+
+
+class Folder(AbstractContextManager["Folder"]):
+    """The folder of one set of servers, held by one process at a time.
+
+    The lock is the kernel's, so that it is free again however its holder ended.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.asked = folder.absolute()
+        self.runner = Runner.current()
+        self.path = self.asked
+        self._lock = -1
+
+    def __enter__(self) -> "Folder":
+        if self.runner.user is not None:
+            _remove_orphans()
+        self.asked.mkdir(parents=True, exist_ok=True)
+        if not self.runner.may_enter(self.asked):
+            self.path = _elsewhere(self.asked)
+        self._lock = _take_lock(self.path)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._lock)
+
+    def program(self, package: str, path: str, *, needs: Sequence[str] = ()) -> Path:
+        """The file `path` of an installed package, where the servers' user can run it.
+
+        `needs` names folders beside the package that the program loads libraries from.
+        """
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise EmbeddedError(
+                f"The package {package} is missing. Install requirements-dev.txt, or set "
+                "DATABASE_URL and REDIS_URL to servers of your own."
+            )
+        home = Path(spec.submodule_search_locations[0])
+        if self.runner.may_enter((home / path).parent):
+            return home / path
+        copy = self.path / "programs"
+        for name in (home.name, *needs):
+            if (home.parent / name).exists() and not (copy / name).exists():
+                part = copy / f"{name}.part"
+                shutil.copytree(home.parent / name, part, dirs_exist_ok=True)
+                for path_in_it in (copy, part, *part.rglob("*")):
+                    self.runner.give(path_in_it)
+                part.rename(copy / name)
+        return copy / home.name / path
+
+
+def _elsewhere(asked: Path) -> Path:
+    name = hashlib.sha256(str(asked).encode()).hexdigest()[:12]
+    path = ELSEWHERE / f"{PREFIX}{name}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.is_symlink() or path.stat().st_uid != os.geteuid():
+        raise EmbeddedError(f"{path} belongs to somebody else. Remove it and start again.")
+    path.chmod(0o755)  # whatever the umask says
+    (path / "for").write_text(str(asked))
+    return path
+
+
+def _remove_orphans() -> None:
+    """Data kept under /var/tmp for checkouts that are gone."""
+    for path in ELSEWHERE.glob(f"{PREFIX}*"):
+        with suppress(OSError, EmbeddedError):
+            if path.stat().st_uid != os.geteuid() or Path((path / "for").read_text()).exists():
+                continue
+            lock = _take_lock(path)
+            shutil.rmtree(path)
+            os.close(lock)
+
+
+def _take_lock(folder: Path) -> int:
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode() or "another process"
+        os.close(lock)
+        raise EmbeddedError(f"Process {holder} is using {folder}. Stop it first.") from None
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    return lock

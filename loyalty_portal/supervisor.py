@@ -1,0 +1,251 @@
+"""Runs a few processes together in the foreground: one stream of output, one end for all.
+
+What it starts never outlives it: an interruption, a crash of one child, or an error here stops
+the rest, and on Linux the kernel ends the children even when this process is killed with -9.
+"""
+
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO, Any, TextIO, TypeVar
+
+TURN_SECONDS = 0.2
+GRACE_SECONDS = 10.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_PR_SET_PDEATHSIG = 1
+# Loaded here, because a library must not be loaded between fork and exec.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+Held = TypeVar("Held")
+
+
+class StopAskedError(Exception):
+    """Somebody pressed Ctrl-C or ended this process: not a failure."""
+
+
+class ChildEndedError(Exception):
+    """A process that should be running, or should have succeeded, ended."""
+
+    def __init__(self, name: str, code: int) -> None:
+        ended = (
+            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        )
+        super().__init__(f"{name} {ended}")
+        self.code = code
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    user: int | None = None,
+    group: int | None = None,
+    output: int | IO[Any] = subprocess.PIPE,
+    death_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own that gets `death_signal` when this process dies.
+
+    The group keeps a Ctrl-C in the terminal from reaching it: its end is ours to order. `user`
+    and `group` are ids to run as (root only).
+    """
+    return subprocess.Popen(  # noqa: S603 - the commands are ours
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        user=user,
+        group=group,
+        extra_groups=None if user is None else [],
+        # Only this process's main thread runs, so code between fork and exec is safe.
+        preexec_fn=partial(_die_with, os.getpid(), death_signal),  # noqa: PLW1509
+    )
+
+
+def _die_with(parent: int, death_signal: signal.Signals) -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal))
+        if os.getppid() != parent:  # it died before the call above
+            os._exit(1)
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals, *, seconds: float) -> None:
+    """Stop `process` with `how`, and its whole group by force after `seconds`; wait for it."""
+    _signal_group(process, how)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, how)
+
+
+@dataclass
+class _Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    rest: bytes = b""  # of a line that is not complete yet
+
+
+class Supervisor(AbstractContextManager["Supervisor"]):
+    """`with Supervisor(output) as house:` then `run`, `start`, `wait_until` and `watch`.
+
+    Those four pass on what the children write, and raise StopAskedError when a stop is asked
+    and ChildEndedError when a child ends that should not. Leaving the block stops everything.
+    """
+
+    def __init__(self, output: TextIO, *, grace: float = GRACE_SECONDS) -> None:
+        self._output = output
+        self._grace = grace
+        self._children: list[_Child] = []
+        self._watched: list[_Child] = []
+        self._selector = selectors.DefaultSelector()
+        self._held = ExitStack()
+        self._stops_asked = 0
+        self._width = 8
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Supervisor":
+        for number in STOP_SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # nohup means it
+            self._handlers[number] = signal.signal(number, self._ask_to_stop)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._stop_children()
+        finally:
+            self._held.close()
+            self._selector.close()
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+
+    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stops_asked += 1
+
+    def hold(self, service: AbstractContextManager[Held]) -> Held:
+        """Enter `service`, and leave it after the last child has stopped."""
+        return self._held.enter_context(service)
+
+    def adopt(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        """Watch a process that somebody else starts and stops."""
+        self._watched.append(_Child(name, process))
+
+    def start(self, name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+        """Start a process that is to run until the end."""
+        self._watched.append(self._launch(name, command, environment))
+
+    def run(self, name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+        """Run a process to its end; a failure is a ChildEndedError."""
+        child = self._launch(name, command, environment)
+        while child.process.poll() is None:
+            self._turn()
+        self._drain(child)
+        self._children.remove(child)
+        if child.process.returncode:
+            raise ChildEndedError(name, child.process.returncode)
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
+        """Whether `ready` came true within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if time.monotonic() > deadline:
+                return False
+            self._turn()
+        return True
+
+    def watch(self) -> None:
+        """Pass on output for as long as all is well; ends only by an exception."""
+        while True:
+            self._turn()
+
+    def _launch(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> _Child:
+        child = _Child(name, spawn(command, environment=environment))
+        self._children.append(child)
+        assert child.process.stdout is not None  # noqa: S101 - spawn's default is a pipe
+        os.set_blocking(child.process.stdout.fileno(), False)
+        self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
+        return child
+
+    def _turn(self) -> None:
+        self._pass_on(TURN_SECONDS)
+        if self._stops_asked:
+            raise StopAskedError
+        for child in self._watched:
+            if child.process.poll() is not None:
+                self._drain(child)
+                raise ChildEndedError(child.name, child.process.returncode)
+
+    def _pass_on(self, seconds: float) -> None:
+        for key, _events in self._selector.select(seconds):
+            self._read(key.data)
+
+    def _read(self, child: _Child) -> bool:
+        """Pass on what is there now; False when there is nothing more."""
+        stream = child.process.stdout
+        if stream is None or stream.closed:
+            return False
+        try:
+            piece = os.read(stream.fileno(), 65536)
+        except BlockingIOError:
+            return False
+        *lines, child.rest = (child.rest + piece).split(b"\n")
+        if not piece:
+            lines = [child.rest] if child.rest else []
+            child.rest = b""
+            self._selector.unregister(stream)
+            stream.close()
+        for line in lines:
+            self.say(line.decode(errors="replace").rstrip(), by=child.name)
+        return bool(piece)
+
+    def _drain(self, child: _Child) -> None:
+        """The last words of an ended child, and the end of what it left behind."""
+        _signal_group(child.process, signal.SIGKILL)
+        while self._read(child):
+            pass
+
+    def say(self, text: str, *, by: str = "demo") -> None:
+        with suppress(OSError):  # a closed terminal must not keep us from stopping the children
+            self._output.write(f"{by:<{self._width}} | {text}\n")
+            self._output.flush()
+
+    def _stop_children(self) -> None:
+        asked_before = self._stops_asked
+        deadline = time.monotonic() + self._grace
+        running = [child for child in self._children if child.process.poll() is None]
+        for child in reversed(running):
+            _signal_group(child.process, signal.SIGTERM)
+        while any(child.process.poll() is None for child in running):
+            if time.monotonic() > deadline or self._stops_asked > asked_before:
+                break
+            self._pass_on(TURN_SECONDS)
+        for child in self._children:
+            if child.process.poll() is None:
+                self.say("does not stop by itself; ended by force", by=child.name)
+            _signal_group(child.process, signal.SIGKILL)
+            child.process.wait()
+            self._drain(child)
