@@ -1,0 +1,128 @@
+"""`python -m loyalty_portal.sandbox`: pretends to be the partners, for the demo and the tests."""
+
+from __future__ import annotations
+
+import argparse
+import binascii
+import errno
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+from aiohttp import web
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+
+from .app import build
+from .oauth import Credentials
+from .partners import Options
+
+PORT = 9100
+FALSE = {"false", "0", "no", "off"}
+WEBHOOK_PATH = "/webhooks/fulfillment/"
+
+
+class CannotStart(Exception):
+    """The sentence says why."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves until SIGINT or SIGTERM. 0: stopped; 2: could not start, and said why."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    given = _parser().parse_args(arguments)
+    try:
+        _refuse_production()
+        options = _options(given)
+        listener = _listen(given.host, given.port)
+    except CannotStart as reason:
+        sys.stderr.write(f"The sandbox cannot start: {reason}\n")
+        return 2
+    host, port = listener.getsockname()[:2]
+    logging.getLogger("sandbox").info("listening on http://%s:%s data=%s", host, port, given.data)
+    web.run_app(
+        build(options),
+        sock=listener,
+        print=None,
+        access_log=None,
+        handle_signals=True,
+        shutdown_timeout=1.0,
+    )
+    logging.getLogger("sandbox").info("stopped")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m loyalty_portal.sandbox",
+        description="Pretends to be the Loyalty Points API and the Fulfillment API.",
+    )
+    known = Credentials()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=os.environ.get("SANDBOX_PORT") or PORT)
+    parser.add_argument("--data", type=Path, default=Path(".sandbox"), help="folder of the ledger")
+    parser.add_argument("--webhook-url", help="default: PORTAL_URL's webhook address")
+    parser.add_argument(
+        "--webhook-secret", help="default: the first of FULFILLMENT_WEBHOOK_SECRETS"
+    )
+    parser.add_argument("--client-id", default=known.client_id)
+    parser.add_argument("--client-secret", default=known.client_secret)
+    parser.add_argument("--api-key", default=known.api_key)
+    parser.add_argument("--token-life", type=float, help="seconds (default: 3600)")
+    parser.add_argument("--seed", type=int, help="makes the faults' rates repeatable")
+    return parser
+
+
+def _refuse_production() -> None:
+    if os.environ.get("DEBUG", "").strip().lower() in FALSE:
+        raise CannotStart(
+            "DEBUG is off, so these are production settings, and the sandbox pretends to move"
+            " points. Unset DEBUG or set it to true where this is a test."
+        )
+
+
+def _options(given: argparse.Namespace) -> Options:
+    portal = os.environ.get("PORTAL_URL", "").strip().rstrip("/")
+    secrets = os.environ.get("FULFILLMENT_WEBHOOK_SECRETS", "").split(",")
+    secret = given.webhook_secret or secrets[0].strip() or None
+    url = given.webhook_url or (f"{portal}{WEBHOOK_PATH}" if portal else None)
+    if url and not secret:
+        raise CannotStart(
+            "webhooks need a secret: give --webhook-secret or FULFILLMENT_WEBHOOK_SECRETS."
+        )
+    try:
+        if secret:
+            Webhook(secret)
+    except (binascii.Error, ValueError, EmptyWebhookSecretError):
+        raise CannotStart("the webhook secret must be whsec_ and base64.") from None
+    return Options(
+        data=given.data,
+        webhook_url=url,
+        webhook_secret=secret,
+        token_life=given.token_life,
+        seed=given.seed,
+        credentials=Credentials(given.client_id, given.client_secret, given.api_key),
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise CannotStart(
+                f"port {port} of {host} is taken; give another with --port or SANDBOX_PORT."
+            ) from None
+        raise CannotStart(f"cannot listen on {host}:{port}: {error}.") from None
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The sandbox's HTTP side: every call to a partner goes through `serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from aiohttp import web
+
+from . import breakage, control, fulfillment, loyalty, page
+from .calls import Call
+from .faults import EARLY, REQUEST, Rule
+from .keys import PARTNERS
+from .partners import Options, Partners
+from .problems import Answer, Problem
+
+MAX_UPLOAD = 256 * 1024 * 1024  # for the control API's imports; calls are capped in calls.py
+
+logger = logging.getLogger("sandbox")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _token(partners: Partners, call: Call) -> Answer:
+    return partners.door.grant(call.headers, call.raw, partners.dials["token_life"])
+
+
+@dataclass(frozen=True)
+class Operation:
+    name: str
+    method: str
+    path: str
+    handle: Callable[[Partners, Call], Answer]
+    api: str | None
+
+
+OPERATIONS = (
+    Operation("balance", "GET", "/loyalty/balance/{account_id}", loyalty.balance, loyalty.API),
+    Operation("debit", "POST", "/loyalty/debit", loyalty.debit, loyalty.API),
+    Operation("credit", "POST", "/loyalty/credit", loyalty.credit, loyalty.API),
+    Operation(
+        "statement", "GET", "/loyalty/transactions/{account_id}", loyalty.statement, loyalty.API
+    ),
+    Operation("fulfill", "POST", "/fulfillment/fulfillments", fulfillment.create, fulfillment.API),
+    Operation("find", "GET", "/fulfillment/fulfillments", fulfillment.find, fulfillment.API),
+    Operation(
+        "get_fulfillment",
+        "GET",
+        "/fulfillment/fulfillments/{fulfillment_id}",
+        fulfillment.get,
+        fulfillment.API,
+    ),
+    Operation(
+        "cancel",
+        "POST",
+        "/fulfillment/fulfillments/{fulfillment_id}/cancel",
+        fulfillment.cancel,
+        fulfillment.API,
+    ),
+    Operation("token", "POST", "/oauth/token", _token, None),
+    Operation("token", "POST", "/loyalty/oauth/token", _token, None),
+    Operation("token", "POST", "/fulfillment/oauth/token", _token, None),
+)
+
+
+def build(options: Options) -> web.Application:
+    app = web.Application(client_max_size=MAX_UPLOAD)
+    app[PARTNERS] = Partners(options)
+    for operation in OPERATIONS:
+        app.router.add_route(operation.method, operation.path, _serve(operation))
+    app.router.add_get("/healthz", _healthz)
+    control.add_routes(app)
+    page.add_routes(app)
+    app.router.add_route("*", "/{path:.*}", _serve(Operation("unknown", "*", "", _unknown, None)))
+    app.cleanup_ctx.append(_courier)
+    return app
+
+
+async def _courier(app: web.Application) -> AsyncIterator[None]:
+    task = asyncio.create_task(app[PARTNERS].courier.run())
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    app[PARTNERS].store.close()
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+def _unknown(_partners: Partners, call: Call) -> Answer:
+    """Recorded like a call, so that a test sees who follows a redirect."""
+    raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"Nothing is at {call.path}.")
+
+
+def _serve(operation: Operation) -> Handler:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        call = Call(
+            operation=operation.name,
+            method=request.method,
+            path=request.path,
+            headers=request.headers,
+            query=request.query,
+            params=request.match_info,
+            raw=await request.read(),
+        )
+        return await _work(request.app[PARTNERS], operation, request, call)
+
+    return serve
+
+
+async def _work(
+    partners: Partners, operation: Operation, request: web.Request, call: Call
+) -> web.StreamResponse:
+    rule = None
+    sent = False
+    given = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"code": "no_answer"})
+    try:
+        if operation.api:
+            _admit(partners, call)
+        rule = _strike(partners, operation, call)
+        partners.calls.begin(call, rule.fault if rule else None)
+        if rule and rule.fault == "redirect":
+            given = Answer(HTTPStatus.TEMPORARY_REDIRECT, {"code": "redirect"})
+            sent = True
+            return breakage.redirect(rule, request)
+        given = await _given(partners, operation, request, call, rule)
+        response = await breakage.answer(rule, request, given, partners)
+        sent = True
+        return response
+    except Problem as problem:
+        given = problem.answer()
+        sent = True
+        return breakage.plain(given)
+    except breakage.Gone:
+        return web.Response()
+    finally:
+        partners.calls.end(call, given, sent=sent)
+
+
+async def _given(
+    partners: Partners,
+    operation: Operation,
+    request: web.Request,
+    call: Call,
+    rule: Rule | None,
+) -> Answer:
+    """The answer of the partner itself. The key is held while it is worked out."""
+    with partners.answers.running(operation.api or "", call.key):
+        await breakage.before(rule, request, call, partners)
+        try:
+            if call.refusal and call.key is None:
+                raise call.refusal
+            return operation.handle(partners, call)
+        except Problem as problem:
+            return problem.answer()
+
+
+def _strike(partners: Partners, operation: Operation, call: Call) -> Rule | None:
+    if operation.name == "unknown":
+        return None
+    subjects = call.subjects()
+    rule = partners.faults.take((operation.name,), subjects, REQUEST)
+    if rule is None and operation.name == "fulfill":
+        rule = partners.faults.take(("fulfill", "webhook"), subjects, EARLY)
+    return rule
+
+
+def _admit(partners: Partners, call: Call) -> None:
+    try:
+        partners.door.admit(call.headers)
+    except Problem:
+        partners.calls.begin(call, None)
+        raise

@@ -1,0 +1,207 @@
+"""What each fault does to one HTTP exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from .calls import Call
+from .faults import Rule
+from .oauth import unauthorized
+from .partners import Partners
+from .problems import Answer, Json, Problem
+
+POLL = 0.02
+HUGE = 16 * 1024 * 1024
+# The contracts call these "ask again"; only other 4xx are refusals, which a key keeps.
+NOT_REFUSALS = {401, 408, 409, 425, 429}
+EARLY_WAIT = 5.0
+
+
+class Gone(Exception):
+    """The connection ends without an answer."""
+
+
+async def before(rule: Rule | None, request: web.Request, call: Call, partners: Partners) -> None:
+    """What happens instead of the call, or ahead of it. Raises Problem or Gone."""
+    kind = rule.fault if rule else None
+    if rule is None:
+        return
+    if kind == "delay":
+        await asyncio.sleep(rule.seconds)
+    elif kind == "timeout_before":
+        await _hang(request, rule.seconds)
+    elif kind == "reset_before":
+        _reset(request)
+    elif kind == "expired_token":
+        partners.door.expire(request.headers)
+        raise unauthorized()
+    elif kind == "refuse":
+        _refuse(rule, call)
+    elif kind in _PROBLEMS:
+        status, code = _PROBLEMS[kind]
+        raise Problem(status, code, "The sandbox was told to fail.", _retry_after(rule))
+
+
+async def answer(
+    rule: Rule | None, request: web.Request, given: Answer, partners: Partners
+) -> web.StreamResponse:
+    """The response, as the fault leaves it. Raises Gone."""
+    kind = rule.fault if rule else None
+    if rule is None:
+        return plain(given)
+    if kind == "timeout_after":
+        await _hang(request, rule.seconds)
+    if kind == "reset_after":
+        _reset(request)
+    if kind == "error_500_after":
+        return plain(_failure())
+    if kind == "slow_drip":
+        return await _drip(request, given, rule.seconds)
+    if kind == "early":
+        await _early(partners, given)
+    if given.succeeded:
+        if kind == "huge":
+            return await _huge(request, given)
+        if kind == "malformed":
+            whole = json.dumps(given.body)
+            return _text(given, whole[: len(whole) // 2])
+        if kind == "not_schema":
+            return _text(given, json.dumps({"ok": True, "result": [1, 2, 3]}))
+        if kind == "mismatch":
+            return plain(Answer(given.status, _other(given.body, rule.field), given.headers))
+    return plain(given)
+
+
+def redirect(rule: Rule, request: web.Request) -> web.Response:
+    location = rule.location or str(request.url.with_path(f"/redirected{request.path}"))
+    return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": location})
+
+
+def plain(given: Answer) -> web.Response:
+    return _text(given, json.dumps(given.body))
+
+
+_PROBLEMS = {
+    "error_500_before": (HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
+    "unavailable_503": (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+    "too_many_429": (HTTPStatus.TOO_MANY_REQUESTS, "rate_limited"),
+}
+
+
+def _text(given: Answer, text: str) -> web.Response:
+    return web.Response(
+        status=given.status,
+        body=text.encode(),
+        headers={"Content-Type": given.content_type, **given.headers},
+    )
+
+
+def _failure() -> Answer:
+    return Problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The sandbox was told to fail."
+    ).answer()
+
+
+def _refuse(rule: Rule, call: Call) -> None:
+    """A true refusal is kept by its key, like every other; so it is raised where keys are kept."""
+    refusal = Problem(rule.status, rule.code, "The sandbox was told to refuse.")
+    if call.method == "GET" or rule.status >= 500 or rule.status in NOT_REFUSALS:
+        raise refusal
+    call.refusal = refusal
+
+
+def _retry_after(rule: Rule) -> dict[str, str]:
+    if rule.fault == "error_500_before":
+        return {}
+    if rule.http_date:
+        return {"Retry-After": formatdate(time.time() + rule.retry_after, usegmt=True)}
+    return {"Retry-After": f"{rule.retry_after:g}"}
+
+
+async def _hang(request: web.Request, seconds: float) -> None:
+    """Until the caller gives up, at most `seconds`; then the connection is closed."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end and not _left(request):
+        await asyncio.sleep(POLL)
+    if request.transport is not None:
+        request.transport.close()
+    raise Gone
+
+
+def _left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _reset(request: web.Request) -> None:
+    """Ends the connection with a TCP RST: no lingering, what was written is thrown away."""
+    if request.transport is not None:
+        connection = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
+    raise Gone
+
+
+async def _drip(request: web.Request, given: Answer, seconds: float) -> web.StreamResponse:
+    """The whole answer, one byte at a time, over `seconds`."""
+    body = json.dumps(given.body).encode()
+    response = web.StreamResponse(
+        status=given.status,
+        headers={"Content-Type": given.content_type, "Content-Length": str(len(body))},
+    )
+    await response.prepare(request)
+    for position in range(len(body)):
+        await response.write(body[position : position + 1])
+        await asyncio.sleep(seconds / len(body))
+    return response
+
+
+async def _huge(request: web.Request, given: Answer) -> web.StreamResponse:
+    """Good JSON of 16 MiB without a Content-Length, so that only counting helps."""
+    response = web.StreamResponse(status=given.status, headers={"Content-Type": given.content_type})
+    await response.prepare(request)
+    await response.write(json.dumps(given.body)[:-1].encode() + b', "padding": "')
+    for _ in range(HUGE // 65536):
+        await response.write(b"x" * 65536)
+    await response.write(b'"}')
+    return response
+
+
+async def _early(partners: Partners, given: Answer) -> None:
+    """The outcome and its webhook come before the POST, which still says `accepted`."""
+    identity = given.body.get("fulfillment_id")
+    if identity and given.succeeded:
+        with partners.store.write():
+            partners.deliveries.settle_now(identity)
+        await partners.courier.send_now(identity, EARLY_WAIT)
+
+
+def _other(body: Json, name: str | None) -> Json:
+    """The same answer about something else: another amount, account or reference."""
+    names = (name,) if name else ("points", "balance", "reference", "account_id")
+    changed: Json = json.loads(json.dumps(body))
+    place = next(filter(None, (_place(changed, wanted) for wanted in names)), None)
+    if place:
+        holder, found = place
+        value = holder[found]
+        holder[found] = value + 1 if isinstance(value, int) else f"{value}-other"
+    return changed
+
+
+def _place(node: Any, name: str) -> tuple[Json, str] | None:
+    """Where the field stands first: here, or in a list of the answer."""
+    if isinstance(node, dict) and name in node:
+        return node, name
+    parts = list(node.values()) if isinstance(node, dict) else node
+    if not isinstance(parts, list):
+        return None
+    return next((place for part in parts if (place := _place(part, name))), None)

@@ -1,0 +1,251 @@
+"""Fulfillments, their codes, and the events about them. Due rows are the queue."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import time
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from . import clock
+from .dials import Dials
+from .faults import CODES, NEWS, Faults, Rule
+from .problems import Json, Problem
+from .store import Store
+
+FINAL = ("delivered", "failed", "cancelled")
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+CODE_LIFE = timedelta(days=365)
+
+
+class Deliveries:
+    """Methods that change something run inside the caller's `Store.write()`."""
+
+    def __init__(self, store: Store, dials: Dials, faults: Faults) -> None:
+        self._store = store
+        self._dials = dials
+        self._faults = faults
+
+    def create(self, *, request: Json, key: str, mode: str) -> Json:
+        """A new fulfillment in one of the modes. Raises 422 `duplicate_reference`."""
+        reference = request["reference"]
+        if self._store.row("SELECT 1 FROM fulfillment WHERE reference = ?", reference):
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "duplicate_reference",
+                "This reference belongs to another fulfillment.",
+            )
+        steps = 2 if self._dials["processing_event"] else 1
+        moment = clock.stamp()
+        fulfillment: Json = {
+            "fulfillment_id": f"ful_{secrets.token_hex(10)}",
+            "reference": reference,
+            "sku": request["sku"],
+            "quantity": int(request["quantity"]),
+            "status": "accepted",
+            "reason": None,
+            "deliverables": None,
+            "notify": mode in ("accept", "fail"),
+            "outcome": "failed" if mode == "fail" else "delivered",
+            "due_at": time.time() + self._dials["delay"] / steps,
+            "created_at": moment,
+            "updated_at": moment,
+            "idempotency_key": key,
+        }
+        self._insert(fulfillment)
+        if mode == "instant":
+            self.settle(self._row(fulfillment["fulfillment_id"]))
+        return self.get(fulfillment["fulfillment_id"])
+
+    def get(self, fulfillment_id: str) -> Json:
+        """The contract's Fulfillment. Raises 404 `fulfillment_not_found`."""
+        return _wire(self._row(fulfillment_id))
+
+    def find(self, reference: str) -> list[Json]:
+        rows = self._store.rows("SELECT * FROM fulfillment WHERE reference = ?", reference)
+        return [_wire(row) for row in rows]
+
+    def everything(self, limit: int = -1) -> list[Json]:
+        """Newest first, with what only the sandbox knows (key, quantity, next step)."""
+        rows = self._store.rows("SELECT * FROM fulfillment ORDER BY created_at DESC LIMIT ?", limit)
+        return [dict(row) | {"deliverables": _codes(row)} for row in rows]
+
+    def cancel(self, fulfillment_id: str) -> Json:
+        """Cancels what is not final yet; answers the fulfillment as it then is."""
+        row = self._row(fulfillment_id)
+        if row["status"] not in FINAL:
+            self._move(row, "cancelled", reason="requested")
+            if row["notify"]:
+                self._announce(fulfillment_id, "cancelled")
+        return self.get(fulfillment_id)
+
+    def take_in(self, past: Json) -> bool:
+        """Writes a past fulfillment as it was; False when it is there already."""
+        if self._store.row(
+            "SELECT 1 FROM fulfillment WHERE fulfillment_id = ?", past["fulfillment_id"]
+        ):
+            return False
+        moment = clock.normalise(past["created_at"])
+        deliverables = past.get("deliverables")
+        self._insert(
+            {
+                "fulfillment_id": past["fulfillment_id"],
+                "reference": past["reference"],
+                "sku": past["sku"],
+                "quantity": past["quantity"],
+                "status": past["status"],
+                "reason": past.get("reason"),
+                "deliverables": json.dumps(deliverables) if deliverables else None,
+                "notify": True,
+                "outcome": "delivered",
+                "due_at": None if past["status"] in FINAL else time.time() + self._dials["delay"],
+                "created_at": moment,
+                "updated_at": clock.normalise(past.get("updated_at", past["created_at"])),
+                "idempotency_key": past.get("idempotency_key"),
+            }
+        )
+        return True
+
+    def due(self, moment: float) -> list[sqlite3.Row]:
+        return self._store.rows(
+            "SELECT * FROM fulfillment WHERE due_at <= ? ORDER BY due_at LIMIT 100", moment
+        )
+
+    def advance(self, row: sqlite3.Row) -> None:
+        """The next step of a fulfillment whose time has come."""
+        if row["status"] == "accepted" and self._dials["processing_event"]:
+            due = time.time() + self._dials["delay"] / 2
+            self._move(row, "processing", due_at=due)
+            if row["notify"]:
+                after = _final_id(row) if self._news(row, "reorder") else None
+                self._announce(row["fulfillment_id"], "processing", after_id=after)
+        else:
+            self.settle(row)
+
+    def settle(self, row: sqlite3.Row) -> None:
+        """The outcome: delivered with its codes, or failed; and the news about it."""
+        identity = row["fulfillment_id"]
+        if row["outcome"] == "failed":
+            self._move(row, "failed", reason="out_of_stock")
+        else:
+            self._move(row, "delivered", deliverables=self._make_codes(row))
+        if row["notify"]:
+            reorder = self._news(row, "reorder") if row["status"] == "accepted" else None
+            self._announce(identity, row["outcome"])
+            if reorder:
+                early = {"status": "processing", "updated_at": row["created_at"]}
+                self._announce(identity, "processing", after_id=_final_id(row), change=early)
+
+    def settle_now(self, fulfillment_id: str) -> None:
+        row = self._row(fulfillment_id)
+        if row["status"] not in FINAL:
+            self.settle(row)
+
+    def _announce(
+        self,
+        identity: str,
+        status: str,
+        *,
+        after_id: str | None = None,
+        change: Json | None = None,
+    ) -> None:
+        """Writes the event that the courier sends; `after_id` holds it back until that one arrived."""
+        row = self._row(identity)
+        late = self._news(row, "late")
+        repeat = self._news(row, "repeat")
+        missing = self._news(row, "missing")
+        data = _wire(row) | (change or {})
+        if status != "delivered":
+            data.pop("deliverables", None)
+        body = {"type": f"fulfillment.{status}", "timestamp": clock.stamp(), "data": data}
+        moment = time.time()
+        event_id = _final_id(row) if status in FINAL else f"msg_{identity}_{status}"
+        self._store.run(
+            "INSERT OR IGNORE INTO event (event_id, fulfillment_id, reference, body, created_at,"
+            " due_at, after_id, copies, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"{event_id}_lie" if change and status in FINAL else event_id,
+            identity, row["reference"], json.dumps(body), moment,
+            moment + (late.seconds if late else 0), after_id,
+            repeat.copies if repeat else 1, bool(missing),
+        )  # fmt: skip
+        if status == "delivered" and self._news(row, "contradict"):
+            lie = {"status": "failed", "reason": "rejected", "updated_at": clock.stamp()}
+            self._announce(identity, "failed", after_id=event_id, change=lie)
+
+    def _news(self, row: sqlite3.Row, kind: str) -> Rule | None:
+        if kind not in NEWS:
+            raise KeyError(kind)
+        return self._faults.take(("webhook",), (row["reference"], row["fulfillment_id"]), (kind,))
+
+    def _make_codes(self, row: sqlite3.Row) -> list[Json]:
+        subjects = (row["reference"], row["fulfillment_id"])
+        rule = self._faults.take(("webhook", "fulfill"), subjects, CODES)
+        kind = rule.fault if rule else None
+        wanted = row["quantity"] + {"fewer_codes": -1, "more_codes": 1}.get(kind or "", 0)
+        codes = [_make_code() for _ in range(wanted)]
+        other = self._store.row(
+            "SELECT * FROM fulfillment WHERE deliverables IS NOT NULL AND fulfillment_id != ?"
+            " ORDER BY updated_at DESC LIMIT 1",
+            row["fulfillment_id"],
+        )
+        if kind == "same_code" and other and codes:
+            codes[0] = (_codes(other) or codes)[0]
+        return codes
+
+    def _move(self, row: sqlite3.Row, status: str, **changes: Any) -> None:
+        deliverables = changes.get("deliverables")
+        self._store.run(
+            "UPDATE fulfillment SET status = ?, updated_at = ?, reason = ?, deliverables = ?,"
+            " due_at = ? WHERE fulfillment_id = ?",
+            status, clock.stamp(), changes.get("reason"),
+            json.dumps(deliverables) if deliverables is not None else None,
+            changes.get("due_at"), row["fulfillment_id"],
+        )  # fmt: skip
+
+    def _row(self, fulfillment_id: str) -> sqlite3.Row:
+        row = self._store.row("SELECT * FROM fulfillment WHERE fulfillment_id = ?", fulfillment_id)
+        if row is None:
+            raise Problem(
+                HTTPStatus.NOT_FOUND, "fulfillment_not_found", "There is no such fulfillment."
+            )
+        return row
+
+    def _insert(self, fulfillment: Json) -> None:
+        self._store.run(
+            "INSERT INTO fulfillment (fulfillment_id, reference, sku, quantity, status, reason,"
+            " deliverables, notify, outcome, due_at, created_at, updated_at, idempotency_key)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *fulfillment.values(),
+        )
+
+
+def _wire(row: sqlite3.Row) -> Json:
+    body: Json = {
+        name: row[name]
+        for name in ("fulfillment_id", "reference", "status", "updated_at", "reason")
+    }
+    codes = _codes(row)
+    return body if codes is None else body | {"deliverables": codes}
+
+
+def _codes(row: sqlite3.Row) -> list[Json] | None:
+    codes: list[Json] | None = json.loads(row["deliverables"]) if row["deliverables"] else None
+    return codes
+
+
+def _final_id(row: sqlite3.Row) -> str:
+    return f"msg_{row['fulfillment_id']}_final"
+
+
+def _make_code() -> Json:
+    letters = "".join(secrets.choice(ALPHABET) for _ in range(16))
+    code = "-".join(letters[start : start + 4] for start in range(0, 16, 4))
+    return {
+        "code": code,
+        "pin": f"{secrets.randbelow(10_000):04}",
+        "url": f"https://gifts.example.com/redeem/{code}",
+        "expires_on": (clock.now() + CODE_LIFE).date().isoformat(),
+    }

@@ -1,0 +1,59 @@
+"""The Fulfillment API, as docs/contracts/fulfillment-api.yaml says."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from .calls import Call
+from .faults import MODE
+from .partners import Partners
+from .problems import Answer, invalid
+
+API = "fulfillment"
+# One fulfillment is one order line; beyond this a request is a mistake, not an order.
+MAX_QUANTITY = 10_000
+
+
+def create(partners: Partners, call: Call) -> Answer:
+    key, body = call.needed_key(), call.json()
+    partners.fulfillment.check("FulfillmentRequest", body)
+    if body["quantity"] > MAX_QUANTITY:
+        raise invalid(f"quantity: at most {MAX_QUANTITY}.")
+
+    def effect() -> Answer:
+        rule = partners.faults.take(("fulfill",), call.subjects(), MODE)
+        mode = rule.fault if rule else partners.dials["mode"]
+        made = partners.deliveries.create(request=body, key=key, mode=mode)
+        done = made["status"] == "delivered"
+        return Answer(HTTPStatus.CREATED if done else HTTPStatus.ACCEPTED, made)
+
+    answer = _as_it_is(partners, call, partners.execute(API, call, effect))
+    partners.courier.wake()
+    return answer
+
+
+def get(partners: Partners, call: Call) -> Answer:
+    return Answer(HTTPStatus.OK, partners.deliveries.get(call.params["fulfillment_id"]))
+
+
+def find(partners: Partners, call: Call) -> Answer:
+    if "reference" not in call.query:
+        raise invalid("`reference` must be given.")
+    found = partners.deliveries.find(call.query["reference"])
+    return Answer(HTTPStatus.OK, {"fulfillments": found})
+
+
+def cancel(partners: Partners, call: Call) -> Answer:
+    def effect() -> Answer:
+        return Answer(HTTPStatus.OK, partners.deliveries.cancel(call.params["fulfillment_id"]))
+
+    answer = _as_it_is(partners, call, partners.execute(API, call, effect))
+    partners.courier.wake()
+    return answer
+
+
+def _as_it_is(partners: Partners, call: Call, answer: Answer) -> Answer:
+    """A repetition tells the fulfillment as it is now; a refusal stays what it was."""
+    if not call.replayed or not answer.succeeded:
+        return answer
+    return Answer(answer.status, partners.deliveries.get(answer.body["fulfillment_id"]))

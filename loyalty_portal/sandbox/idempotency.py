@@ -1,0 +1,86 @@
+"""A key is executed at most once; its answer is kept in the transaction of its effect."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from .problems import Answer, Json, Problem
+from .store import Store
+
+MAX_KEY = 255
+
+
+def fingerprint(operation: str, body: Json) -> str:
+    """Tells apart two requests that use one key, whatever the order of their fields."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{operation} {canonical}".encode()).hexdigest()
+
+
+class Answers:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._running: set[tuple[str, str]] = set()
+
+    @contextmanager
+    def running(self, api: str, key: str | None) -> Iterator[None]:
+        """Holds the key while its first call runs. Raises 409 `request_in_progress`."""
+        if key is None:
+            yield
+            return
+        if (api, key) in self._running:
+            raise Problem(
+                HTTPStatus.CONFLICT,
+                "request_in_progress",
+                "The first request with this Idempotency-Key is still running.",
+            )
+        self._running.add((api, key))
+        try:
+            yield
+        finally:
+            self._running.discard((api, key))
+
+    def once(
+        self, api: str, key: str, print_: str, effect: Callable[[], Answer]
+    ) -> tuple[Answer, bool]:
+        """The answer of `effect`, or the first answer of this key; and whether it is a repetition.
+
+        A refusal is kept like a success. Raises 422 `idempotency_key_reused`.
+        """
+        with self._store.write():
+            kept = self._kept(api, key, print_)
+            if kept:
+                return kept, True
+            try:
+                answer = effect()
+            except Problem as refusal:
+                answer = refusal.answer()
+            self.keep(api, key, print_, answer)
+            return answer, False
+
+    def keep(self, api: str, key: str, print_: str | None, answer: Answer) -> None:
+        """Inside a transaction. Without a fingerprint any body may repeat the key (imported rows)."""
+        self._store.run(
+            "INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            api, key, print_, answer.status, json.dumps(answer.body),
+        )  # fmt: skip
+
+    def _kept(self, api: str, key: str, print_: str) -> Answer | None:
+        row = self._store.row(
+            "SELECT * FROM answer WHERE api = ? AND idempotency_key = ?", api, key
+        )
+        if row is None:
+            return None
+        if row["fingerprint"] not in (None, print_):
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "This Idempotency-Key was used for another request.",
+            )
+        status = int(row["status"])
+        if status < HTTPStatus.BAD_REQUEST:
+            status = HTTPStatus.OK
+        return Answer(status, json.loads(row["body"]))

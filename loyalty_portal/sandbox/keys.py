@@ -1,0 +1,9 @@
+"""Where the application keeps its parts."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from .partners import Partners
+
+PARTNERS = web.AppKey("partners", Partners)

@@ -1,0 +1,243 @@
+"""The points ledger: accounts, debits, credits and the statement. Points are whole numbers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+import sqlite3
+from http import HTTPStatus
+
+from . import clock
+from .problems import Json, Problem, invalid
+from .store import Store
+
+FIELDS = (
+    "transaction_id, type, account_id, points, reference, original_transaction_id, "
+    "balance_after, created_at"
+)
+
+
+class Ledger:
+    """Methods that change something run inside the caller's `Store.write()`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def set_account(
+        self,
+        *,
+        account_id: str,
+        balance: int,
+        blocked: bool | None = None,
+        expiring: list[Json] | None = None,
+    ) -> Json:
+        """Creates the account or sets what can be spent now.
+
+        The balance is made up by the opening balance, which is no movement, so the sums of debits and
+        credits stay those of the calls that were made. What is None stays as it is.
+        """
+        opening = balance - self._net(account_id)
+        self._store.run(
+            "INSERT INTO account (account_id, opening, balance) VALUES (?, ?, ?)"
+            " ON CONFLICT (account_id) DO UPDATE SET opening = excluded.opening, balance = excluded.balance",
+            account_id, opening, balance,
+        )  # fmt: skip
+        if blocked is not None:
+            self._store.run(
+                "UPDATE account SET blocked = ? WHERE account_id = ?", blocked, account_id
+            )
+        if expiring is not None:
+            self._store.run(
+                "UPDATE account SET expiring = ? WHERE account_id = ?",
+                json.dumps(expiring), account_id,
+            )  # fmt: skip
+        return self.account(account_id)
+
+    def account(self, account_id: str) -> Json:
+        """The account as the control API shows it. Raises 404 `account_not_found`."""
+        row = dict(self._account(account_id))
+        return row | {"blocked": bool(row["blocked"]), "expiring": json.loads(row["expiring"])}
+
+    def accounts(self) -> list[Json]:
+        rows = self._store.rows("SELECT account_id FROM account ORDER BY account_id")
+        return [self.account(row["account_id"]) for row in rows]
+
+    def balance(self, account_id: str) -> Json:
+        """The contract's Balance. A blocked account can be read; it only cannot spend."""
+        account = self.account(account_id)
+        body = {
+            "account_id": account_id,
+            "balance": account["balance"],
+            "as_of": clock.stamp(),
+        }
+        return body | ({"expiring": account["expiring"]} if account["expiring"] else {})
+
+    def debit(self, *, account_id: str, points: int, reference: str, key: str) -> Json:
+        account = self._account(account_id)
+        if account["blocked"]:
+            raise _refusal("account_blocked", f"Account {account_id} is blocked.")
+        if points > account["balance"]:
+            raise _refusal(
+                "insufficient_points",
+                f"Account {account_id} holds {account['balance']} points, {points} were asked for.",
+            )
+        return self._move("debit", account, points, reference, None, key)
+
+    def credit(
+        self, *, account_id: str, points: int, reference: str, original: str, key: str
+    ) -> Json:
+        """Gives back a part of one debit. A blocked account takes a refund: it only cannot spend."""
+        account = self._account(account_id)
+        debit = self._store.row(
+            "SELECT points FROM entry WHERE transaction_id = ? AND type = 'debit' AND account_id = ?",
+            original, account_id,
+        )  # fmt: skip
+        if debit is None:
+            raise Problem(
+                HTTPStatus.NOT_FOUND,
+                "transaction_not_found",
+                "This account has no debit with that original_transaction_id.",
+            )
+        given = self._store.number(
+            "SELECT SUM(points) FROM entry WHERE original_transaction_id = ?", original
+        )
+        if given + points > debit["points"]:
+            raise _refusal(
+                "refund_exceeds_debit",
+                f"The debit was {debit['points']} points, of which {given} were given back.",
+            )
+        return self._move("credit", account, points, reference, original, key)
+
+    def statement(
+        self, account_id: str, *, since: str | None, cursor: str | None, size: int
+    ) -> Json:
+        """One page of movements, oldest first; `next_cursor` is None on the last page."""
+        self._account(account_id)
+        created_at, seq = _read_cursor(cursor) if cursor else (_read_since(since), -1)
+        rows = self._store.rows(
+            f"SELECT seq, {FIELDS} FROM entry WHERE account_id = ? AND (created_at, seq) > (?, ?)"  # noqa: S608
+            " ORDER BY created_at, seq LIMIT ?",
+            account_id, created_at, seq, size + 1,
+        )  # fmt: skip
+        page = [dict(row) for row in rows[:size]]
+        more = f"{page[-1]['created_at']} {page[-1]['seq']}" if len(rows) > size else None
+        for movement in page:
+            del movement["seq"]
+        next_cursor = base64.urlsafe_b64encode(more.encode()).decode() if more else None
+        return {"transactions": page, "next_cursor": next_cursor}
+
+    def entries(self, account_id: str | None = None, reference: str | None = None) -> Json:
+        """Every movement with its key, and the sums, for those who check the books."""
+        rows = self._store.rows(
+            f"SELECT {FIELDS}, idempotency_key FROM entry"  # noqa: S608
+            " WHERE account_id = COALESCE(?, account_id) AND reference = COALESCE(?, reference)"
+            " ORDER BY created_at, seq",
+            account_id, reference,
+        )  # fmt: skip
+        sums = {"debit": 0, "credit": 0}
+        for row in rows:
+            sums[row["type"]] += row["points"]
+        return {
+            "entries": [dict(row) for row in rows],
+            "count": len(rows),
+            "debit_points": sums["debit"],
+            "credit_points": sums["credit"],
+        }
+
+    def take_in(self, entry: Json) -> bool:
+        """Writes a past movement as it was; False when it is there already. `settle_past` follows."""
+        return 1 == self._store.run(
+            f"INSERT INTO entry ({FIELDS}, idempotency_key) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)"  # noqa: S608
+            " ON CONFLICT (transaction_id) DO NOTHING",
+            entry["transaction_id"], entry["type"], entry["account_id"], entry["points"],
+            entry["reference"], entry.get("original_transaction_id"),
+            clock.normalise(entry["created_at"]), entry.get("idempotency_key"),
+        )  # fmt: skip
+
+    def settle_past(self, account_id: str) -> None:
+        """Works out the running balance again. Raises 422 when history would go below zero."""
+        running = int(self._account(account_id)["opening"])
+        for row in self._store.rows(
+            "SELECT seq, type, points FROM entry WHERE account_id = ? ORDER BY created_at, seq",
+            account_id,
+        ):
+            running += row["points"] if row["type"] == "credit" else -row["points"]
+            if running < 0:
+                raise invalid(f"The history of {account_id} goes below zero points.")
+            self._store.run("UPDATE entry SET balance_after = ? WHERE seq = ?", running, row["seq"])
+        self._store.run("UPDATE account SET balance = ? WHERE account_id = ?", running, account_id)
+
+    def movement(self, transaction_id: str) -> Json:
+        """The contract's Transaction."""
+        row = self._store.row(
+            f"SELECT {FIELDS} FROM entry WHERE transaction_id = ?",  # noqa: S608
+            transaction_id,
+        )
+        return dict(row) if row else {}
+
+    def _net(self, account_id: str) -> int:
+        return self._store.number(
+            "SELECT SUM(CASE type WHEN 'credit' THEN points ELSE -points END)"
+            " FROM entry WHERE account_id = ?",
+            account_id,
+        )
+
+    def _account(self, account_id: str) -> sqlite3.Row:
+        row = self._store.row("SELECT * FROM account WHERE account_id = ?", account_id)
+        if row is None:
+            raise Problem(
+                HTTPStatus.NOT_FOUND, "account_not_found", "There is no account with that id."
+            )
+        return row
+
+    def _move(  # noqa: PLR0913
+        self,
+        type_: str,
+        account: sqlite3.Row,
+        points: int,
+        reference: str,
+        original: str | None,
+        key: str,
+    ) -> Json:
+        after = account["balance"] + (points if type_ == "credit" else -points)
+        self._store.run(
+            "UPDATE account SET balance = ? WHERE account_id = ?", after, account["account_id"]
+        )
+        entry: Json = {
+            "transaction_id": f"txn_{secrets.token_hex(10)}",
+            "type": type_,
+            "account_id": account["account_id"],
+            "points": points,
+            "reference": reference,
+            "original_transaction_id": original,
+            "balance_after": after,
+            "created_at": clock.stamp(),
+        }
+        self._store.run(
+            f"INSERT INTO entry ({FIELDS}, idempotency_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            *entry.values(), key,
+        )  # fmt: skip
+        return entry
+
+
+def _refusal(code: str, detail: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail)
+
+
+def _read_since(since: str | None) -> str:
+    if not since:
+        return ""
+    try:
+        return clock.normalise(since)
+    except ValueError:
+        raise invalid("`since` is no RFC 3339 time.", HTTPStatus.BAD_REQUEST) from None
+
+
+def _read_cursor(cursor: str) -> tuple[str, int]:
+    try:
+        created_at, seq = base64.urlsafe_b64decode(cursor).decode().split(" ")
+        return created_at, int(seq)
+    except (binascii.Error, ValueError):
+        raise invalid("`cursor` is not one of ours.", HTTPStatus.BAD_REQUEST) from None

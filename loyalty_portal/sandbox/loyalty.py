@@ -1,0 +1,58 @@
+"""The Loyalty Points API, as docs/contracts/loyalty-api.yaml says."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from .calls import Call
+from .partners import Partners
+from .problems import Answer
+
+API = "loyalty"
+
+
+def balance(partners: Partners, call: Call) -> Answer:
+    return Answer(HTTPStatus.OK, partners.ledger.balance(call.params["account_id"]))
+
+
+def statement(partners: Partners, call: Call) -> Answer:
+    page = partners.ledger.statement(
+        call.params["account_id"],
+        since=call.query.get("since"),
+        cursor=call.query.get("cursor"),
+        size=partners.dials["page_size"],
+    )
+    return Answer(HTTPStatus.OK, page)
+
+
+def debit(partners: Partners, call: Call) -> Answer:
+    key, body = call.needed_key(), call.json()
+    partners.loyalty.check("DebitRequest", body)
+
+    def effect() -> Answer:
+        movement = partners.ledger.debit(
+            account_id=body["account_id"],
+            points=int(body["points"]),
+            reference=body["reference"],
+            key=key,
+        )
+        return Answer(HTTPStatus.CREATED, movement)
+
+    return partners.execute(API, call, effect)
+
+
+def credit(partners: Partners, call: Call) -> Answer:
+    key, body = call.needed_key(), call.json()
+    partners.loyalty.check("CreditRequest", body)
+
+    def effect() -> Answer:
+        movement = partners.ledger.credit(
+            account_id=body["account_id"],
+            points=int(body["points"]),
+            reference=body["reference"],
+            original=body["original_transaction_id"],
+            key=key,
+        )
+        return Answer(HTTPStatus.CREATED, movement)
+
+    return partners.execute(API, call, effect)

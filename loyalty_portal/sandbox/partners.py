@@ -1,0 +1,74 @@
+"""The parts of the sandbox, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .calls import Call, Calls
+from .contracts import Contract
+from .deliveries import Deliveries
+from .dials import Dials
+from .faults import Faults
+from .idempotency import Answers, fingerprint
+from .ledger import Ledger
+from .oauth import Credentials, Door
+from .problems import Answer, Problem
+from .store import Store
+from .webhooks import Courier
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line and the environment decide."""
+
+    data: Path
+    webhook_url: str | None = None
+    webhook_secret: str | None = None
+    token_life: float | None = None
+    seed: int | None = None
+    credentials: Credentials = field(default_factory=Credentials)
+
+
+class Partners:
+    def __init__(self, options: Options) -> None:
+        options.data.mkdir(parents=True, exist_ok=True)
+        self.store = Store(options.data / "sandbox.sqlite3")
+        self.dials = Dials(self.store, options.webhook_url, options.token_life)
+        self.faults = Faults(options.seed)
+        self.calls = Calls()
+        self.door = Door(self.store, options.credentials)
+        self.answers = Answers(self.store)
+        self.ledger = Ledger(self.store)
+        self.deliveries = Deliveries(self.store, self.dials, self.faults)
+        self.courier = Courier(
+            self.store, self.dials, self.faults, self.deliveries, options.webhook_secret
+        )
+        self.loyalty = Contract("loyalty-api")
+        self.fulfillment = Contract("fulfillment-api")
+
+    def execute(self, api: str, call: Call, effect: Callable[[], Answer]) -> Answer:
+        """Runs a keyed POST: at most once for each key, unless the dial says keys are ignored."""
+        key = call.needed_key()
+        wanted = self._refuse(call.refusal) if call.refusal else effect
+        if self.dials["honour_keys"]:
+            mark = fingerprint(call.path, call.json() if call.raw else {})
+            answer, call.replayed = self.answers.once(api, key, mark, wanted)
+            return answer
+        with self.store.write():
+            try:
+                return wanted()
+            except Problem as refusal:
+                return refusal.answer()
+
+    def reset(self) -> None:
+        """As on the first day; tokens live on."""
+        self.store.empty()
+        self.dials.read()
+        self.faults.clear()
+        self.calls.clear()
+
+    @staticmethod
+    def _refuse(refusal: Problem) -> Callable[[], Answer]:
+        return refusal.answer

@@ -1,0 +1,121 @@
+"""The sandbox's own SQLite file. It survives `kill -9`: what was answered is there afterwards."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS account (
+    account_id TEXT PRIMARY KEY,
+    opening INTEGER NOT NULL,
+    balance INTEGER NOT NULL CHECK (balance >= 0),
+    blocked INTEGER NOT NULL DEFAULT 0,
+    expiring TEXT NOT NULL DEFAULT '[]'
+);
+CREATE TABLE IF NOT EXISTS entry (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    transaction_id TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL CHECK (type IN ('debit', 'credit')),
+    account_id TEXT NOT NULL REFERENCES account,
+    points INTEGER NOT NULL CHECK (points > 0),
+    reference TEXT NOT NULL,
+    original_transaction_id TEXT,
+    balance_after INTEGER NOT NULL CHECK (balance_after >= 0),
+    created_at TEXT NOT NULL,
+    idempotency_key TEXT
+);
+CREATE INDEX IF NOT EXISTS entry_statement ON entry (account_id, created_at, seq);
+CREATE INDEX IF NOT EXISTS entry_reference ON entry (reference);
+CREATE INDEX IF NOT EXISTS entry_original ON entry (original_transaction_id);
+CREATE TABLE IF NOT EXISTS answer (
+    api TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    fingerprint TEXT,
+    status INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (api, idempotency_key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fulfillment (
+    fulfillment_id TEXT PRIMARY KEY,
+    reference TEXT NOT NULL UNIQUE,
+    sku TEXT NOT NULL,
+    quantity INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT,
+    deliverables TEXT,
+    notify INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    due_at REAL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    idempotency_key TEXT
+);
+CREATE INDEX IF NOT EXISTS fulfillment_due ON fulfillment (due_at) WHERE due_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS event (
+    event_id TEXT PRIMARY KEY,
+    fulfillment_id TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    due_at REAL NOT NULL,
+    after_id TEXT,
+    copies INTEGER NOT NULL DEFAULT 1,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    last_status INTEGER,
+    done INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS event_due ON event (due_at) WHERE done = 0;
+CREATE TABLE IF NOT EXISTS token (token TEXT PRIMARY KEY, expires_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS dial (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class Store:
+    """One connection, used from one thread; every change inside `write()`."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        # WAL with NORMAL loses nothing when the process dies; only a power cut could cost the last
+        # commits, and a pretend partner need not pay an fsync for each debit to outlive that.
+        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        return self._db.execute(sql, values).fetchall()
+
+    def row(self, sql: str, *values: Any) -> sqlite3.Row | None:
+        found: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+        return found
+
+    def number(self, sql: str, *values: Any) -> int:
+        """The single figure that a query answers; 0 for none."""
+        found = self.row(sql, *values)
+        return int(found[0] or 0) if found else 0
+
+    def run(self, sql: str, *values: Any) -> int:
+        """One statement, inside `write()`; answers how many rows it touched."""
+        return self._db.execute(sql, values).rowcount
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """One transaction: all of it is kept, or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def empty(self) -> None:
+        """Forgets everything but the tokens: those belong to the door, not to the ledger."""
+        with self.write():
+            for table in ("event", "fulfillment", "answer", "entry", "account", "dial"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
+
+    def close(self) -> None:
+        self._db.close()
