@@ -1,0 +1,234 @@
+"""The Fulfillment API and its webhooks (docs/contracts/fulfillment-api.yaml)."""
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
+
+from loyalty_portal import wire
+from loyalty_portal.partner_http import (
+    Answer,
+    Outcome,
+    PartnerClient,
+    PartnerConfig,
+    contradicted,
+)
+
+
+class ReportStatus(enum.StrEnum):
+    ACCEPTED = "accepted"
+    PROCESSING = "processing"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+EVENT_TYPES = {
+    "fulfillment.processing": ReportStatus.PROCESSING,
+    "fulfillment.delivered": ReportStatus.DELIVERED,
+    "fulfillment.failed": ReportStatus.FAILED,
+    "fulfillment.cancelled": ReportStatus.CANCELLED,
+}
+
+
+class MalformedEventError(ValueError):
+    """Not the webhook that the contract describes: 400."""
+
+
+class BadSignatureError(Exception):
+    """Not signed with a secret of ours, or not lately: 401."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverable:
+    """One delivered unit; secret, so its repr says nothing. `url` is http(s)."""
+
+    code: str | None = field(repr=False)
+    pin: str | None = field(repr=False)
+    url: str | None = field(repr=False)
+    expires_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A fulfillment as the partner says it is. `deliverables`: one for each unit, once delivered."""
+
+    fulfillment_id: str
+    reference: str
+    status: ReportStatus
+    updated_at: datetime
+    reason: str | None
+    deliverables: tuple[Deliverable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FulfillmentAnswer:
+    """`report` is None unless the call succeeded, and when nothing was found."""
+
+    answer: Answer
+    report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    type: str
+    timestamp: datetime
+    report: Report
+
+
+def request_body(
+    *, reference: str, sku: str, quantity: int, recipient: Mapping[str, str], message: str
+) -> bytes:
+    """`recipient` has name and email, and may have phone (E.164); what is blank is left out."""
+    data: dict[str, Any] = {
+        "reference": reference,
+        "sku": sku,
+        "quantity": quantity,
+        "recipient": {name: recipient[name] for name in ("name", "email")},
+    }
+    if recipient.get("phone"):
+        data["recipient"]["phone"] = recipient["phone"]
+    if message:
+        data["message"] = message
+    return wire.canonical(data)
+
+
+def send_request(body: bytes, key: str) -> FulfillmentAnswer:
+    """Sends what `request_body` made."""
+    answer = _client().post("/fulfillments", body=body, idempotency_key=key)
+    asked = json.loads(body)
+    return _reported(
+        answer, {200, 201, 202}, reference=asked["reference"], quantity=asked["quantity"]
+    )
+
+
+def get(fulfillment_id: str) -> FulfillmentAnswer:
+    """By the partner's id."""
+    answer = _client().get("/fulfillments/{fulfillment_id}", fulfillment_id=fulfillment_id)
+    return _reported(answer, {200}, fulfillment_id=fulfillment_id)
+
+
+def find(reference: str) -> FulfillmentAnswer:
+    """By our id. SUCCEEDED without a report: not there yet, which proves nothing."""
+    answer = _client().get("/fulfillments", {"reference": reference})
+    if answer.outcome is not Outcome.SUCCEEDED or answer.body is None:
+        return FulfillmentAnswer(answer)
+    try:
+        if "fulfillments" not in answer.body:
+            raise wire.MalformedError("fulfillments: missing")
+        reports = [_report(each) for each in wire.objects(answer.body, "fulfillments")]
+        if len(reports) > 1 or any(report.reference != reference for report in reports):
+            raise wire.MalformedError("not the one fulfillment that was asked for")
+    except wire.MalformedError as error:
+        return FulfillmentAnswer(contradicted(answer, str(error)))
+    return FulfillmentAnswer(answer, reports[0] if reports else None)
+
+
+def cancel(fulfillment_id: str, key: str) -> FulfillmentAnswer:
+    """Asks to cancel; the report decides, and `delivered` means that it was too late."""
+    path = "/fulfillments/{fulfillment_id}/cancel"
+    answer = _client().post(path, body=b"", idempotency_key=key, fulfillment_id=fulfillment_id)
+    return _reported(answer, {200}, fulfillment_id=fulfillment_id)
+
+
+def verify_signature(raw: bytes, headers: Mapping[str, str]) -> None:
+    """Standard Webhooks over the raw bytes, five minutes' tolerance. Raises BadSignatureError."""
+    for secret in settings.FULFILLMENT_WEBHOOK_SECRETS:
+        try:
+            Webhook(secret).verify(raw, dict(headers), json_parse=False)
+        except (WebhookVerificationError, EmptyWebhookSecretError, ValueError, RecursionError):
+            continue  # hostile headers make the library raise more than its own error
+        return
+    raise BadSignatureError("no secret of ours signed this lately")
+
+
+def parse_event(raw: bytes) -> Event:
+    """The event in a webhook's body. Raises MalformedEventError, whatever the bytes are."""
+    try:
+        body = wire.read_object(raw)
+        kind = wire.text(body, "type")
+        data = body.get("data")
+        if kind not in EVENT_TYPES or not isinstance(data, dict):
+            raise wire.MalformedError("type or data: not what the contract has")
+        event = Event(kind, wire.moment(body, "timestamp"), _report(data))
+        if event.report.status is not EVENT_TYPES[kind]:
+            raise wire.MalformedError("type and status disagree")
+    except wire.MalformedError as error:
+        raise MalformedEventError(str(error)) from None
+    return event
+
+
+def _reported(
+    answer: Answer, statuses: set[int], *, quantity: int | None = None, **expected: str
+) -> FulfillmentAnswer:
+    """Reads the report, which must have the `expected` values and `quantity` codes if delivered."""
+    if answer.outcome is not Outcome.SUCCEEDED or answer.body is None:
+        return FulfillmentAnswer(answer)
+    try:
+        if answer.status_code not in statuses:
+            raise wire.MalformedError("the contract has no such status")
+        report = _report(answer.body)
+        for name, value in expected.items():
+            if getattr(report, name) != value:
+                raise wire.MalformedError(f"{name}: not the one that was sent")
+        delivered = report.status is ReportStatus.DELIVERED
+        if delivered and quantity not in {None, len(report.deliverables)}:
+            raise wire.MalformedError("deliverables: not one for each unit")
+    except wire.MalformedError as error:
+        return FulfillmentAnswer(contradicted(answer, str(error)))
+    return FulfillmentAnswer(answer, report)
+
+
+def _report(data: Mapping[str, Any]) -> Report:
+    status = wire.text(data, "status")
+    if status not in set(ReportStatus):
+        raise wire.MalformedError("status: not one of the contract's")
+    return Report(
+        fulfillment_id=wire.text(data, "fulfillment_id", longest=100),
+        reference=wire.text(data, "reference", longest=100),
+        status=ReportStatus(status),
+        updated_at=wire.moment(data, "updated_at"),
+        reason=wire.text_or_none(data, "reason"),
+        deliverables=tuple(_deliverable(each) for each in wire.objects(data, "deliverables")),
+    )
+
+
+def _deliverable(data: Mapping[str, Any]) -> Deliverable:
+    url = wire.text_or_none(data, "url")
+    if url and not _is_web_address(url):
+        raise wire.MalformedError("url: not a web address")  # javascript: would be a link too
+    return Deliverable(
+        code=wire.text_or_none(data, "code"),
+        pin=wire.text_or_none(data, "pin"),
+        url=url,
+        expires_on=None if data.get("expires_on") is None else wire.day(data, "expires_on"),
+    )
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc) and url.isprintable()
+
+
+def _client() -> PartnerClient:
+    return PartnerClient(
+        PartnerConfig(
+            name="fulfillment",
+            base_url=settings.FULFILLMENT_API_URL,
+            api_key=settings.FULFILLMENT_API_KEY,
+            oauth_token_url=settings.FULFILLMENT_OAUTH_TOKEN_URL,
+            oauth_client_id=settings.FULFILLMENT_OAUTH_CLIENT_ID,
+            oauth_client_secret=settings.FULFILLMENT_OAUTH_CLIENT_SECRET,
+            timeout=settings.PARTNER_TIMEOUT,
+            deadline=settings.PARTNER_DEADLINE,
+        )
+    )

@@ -1,0 +1,97 @@
+"""OAuth 2.0 access tokens for partners: one for all processes, renewed by one of them.
+
+The token is kept in this process and, encrypted, in the cache. Without the cache each process
+fetches its own. It is never logged.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.core.cache import cache
+
+from loyalty_portal.encrypted_field import DecryptionError, decrypt, encrypt, fingerprint
+
+EARLY = 30.0  # seconds before its end that a token is no longer used
+FETCHING = 10  # seconds that one process may keep the others from fetching
+POLL = 0.1
+
+
+class TokenError(Exception):
+    """No token to be had; the message is for people and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`expires_at` in seconds since the epoch."""
+
+    token: str = field(repr=False)
+    expires_at: float
+
+    def is_fresh(self) -> bool:
+        return self.expires_at > time.time()
+
+
+class TokenStore:
+    """The token of one client at one partner, named by its `credentials`.
+
+    `fetch` asks the partner, by a time on time.monotonic, and raises TokenError.
+    """
+
+    def __init__(
+        self, name: str, credentials: tuple[str, ...], fetch: Callable[[float], Grant]
+    ) -> None:
+        # Other credentials, other token: one that was revoked must not live on in the cache.
+        self._key = f"partner-token:{name}:{fingerprint(json.dumps(credentials))}"
+        self._fetch = fetch
+        self._grant: Grant | None = None
+        self._lock = threading.Lock()
+
+    def token(self, *, ends_at: float, rejected: str = "") -> str:
+        """A token that is not the one the partner `rejected`, by `ends_at` on time.monotonic."""
+        if not self._lock.acquire(timeout=max(0.0, ends_at - time.monotonic())):
+            raise TokenError("another thread is still fetching the token")
+        try:
+            grant = self._grant
+            if grant is None or not grant.is_fresh() or grant.token == rejected:
+                grant = self._shared(rejected) or self._renew(rejected, ends_at)
+            self._grant = grant
+            return grant.token
+        finally:
+            self._lock.release()
+
+    def _shared(self, rejected: str) -> Grant | None:
+        stored = cache.get(self._key)
+        if not isinstance(stored, str):
+            return None
+        try:
+            grant = Grant(*json.loads(decrypt(stored)))
+        except DecryptionError:
+            return None
+        return grant if grant.is_fresh() and grant.token != rejected else None
+
+    def _renew(self, rejected: str, ends_at: float) -> Grant:
+        # False: another process has the lock. None: there is no cache, so each for itself.
+        added = cache.add(f"{self._key}:lock", 1, timeout=FETCHING)
+        if added is False and (grant := self._wait(rejected, ends_at)):
+            return grant
+        try:
+            grant = self._fetch(ends_at)
+            lifetime = grant.expires_at - time.time()
+            if lifetime > 0:
+                sealed = encrypt(json.dumps([grant.token, grant.expires_at]))
+                cache.set(self._key, sealed, timeout=lifetime)
+            return grant
+        finally:
+            if added:
+                cache.delete(f"{self._key}:lock")
+
+    def _wait(self, rejected: str, ends_at: float) -> Grant | None:
+        until = min(ends_at, time.monotonic() + FETCHING / 2)
+        while time.monotonic() < until:
+            if grant := self._shared(rejected):
+                return grant
+            time.sleep(POLL)
+        return None
