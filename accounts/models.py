@@ -1,0 +1,195 @@
+"""Who is here, what they may do, and at which account their points are."""
+
+from typing import Any, ClassVar
+
+from loyalty_portal.history import tracked
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from loyalty_portal.ids import uuid7
+from loyalty_portal.recipient import Recipient
+
+
+class TierLevel(models.TextChoices):
+    """From the lowest to the highest; a product may ask for a minimum."""
+
+    BRONZE = "BRONZE", _("Bronze")
+    SILVER = "SILVER", _("Silver")
+    GOLD = "GOLD", _("Gold")
+    PLATINUM = "PLATINUM", _("Platinum")
+
+    @classmethod
+    def up_to(cls, level: str) -> list[str]:
+        """The tiers whose products a company of `level` may redeem."""
+        return cls.values[: cls.values.index(level) + 1]
+
+
+class Role(models.TextChoices):
+    """What a seat is for. Each may do what those after it may; only buyers' duties differ."""
+
+    OWNER = "owner", _("Owner")
+    APPROVER = "approver", _("Approver")
+    BUYER = "buyer", _("Buyer")
+    VIEWER = "viewer", _("Viewer")
+
+
+class UserManager(BaseUserManager["User"]):
+    """Users sign in by e-mail; addresses differ by more than upper and lower case."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in, by e-mail: an account manager, staff, or both."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(_("e-mail"), max_length=255, unique=True)
+    name = models.CharField(_("name"), max_length=255, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("staff"), default=False)
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case_unique")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        return self.name.split(" ")[0] if self.name else self.email
+
+
+@tracked()
+class Company(models.Model):
+    """A client company; its points are at the Loyalty Points API."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=255)
+    loyalty_account_id = models.CharField(_("loyalty account"), max_length=100, unique=True)
+    tier_level = models.CharField(
+        _("tier"), max_length=50, choices=TierLevel.choices, default=TierLevel.BRONZE
+    )
+    approval_threshold = models.PositiveIntegerField(
+        _("approval above"),
+        null=True,
+        blank=True,
+        help_text=_("Orders of more points than this wait for an approver. Empty: none do."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "company"
+        verbose_name = _("company")
+        verbose_name_plural = _("companies")
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(tier_level__in=TierLevel.values), name="company_tier_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SeatQuerySet(models.QuerySet["AccountManager"]):
+    """Questions about sets of seats."""
+
+    def usable(self) -> "SeatQuerySet":
+        """Seats that may act now: the seat, its user and its company are all active."""
+        return self.filter(is_active=True, user__is_active=True, company__is_active=True)
+
+
+@tracked()
+class AccountManager(models.Model):
+    """A user's seat in one company; e-mail and name are the user's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    company = models.ForeignKey(Company, models.PROTECT, related_name="seats")
+    user = models.ForeignKey(User, models.PROTECT, related_name="seats")
+    role = models.CharField(_("role"), max_length=50, choices=Role.choices, default=Role.BUYER)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SeatQuerySet.as_manager()
+
+    class Meta:
+        db_table = "account_manager"
+        verbose_name = _("account manager")
+        verbose_name_plural = _("account managers")
+        ordering = ["company__name", "user__email"]
+        constraints = [
+            models.UniqueConstraint("company", "user", name="seat_once_per_company"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="seat_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.company}"
+
+    @property
+    def email(self) -> str:
+        return self.user.email
+
+    @property
+    def name(self) -> str:
+        return self.user.name
+
+
+class Address(Recipient):
+    """An entry of a company's address book."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    company = models.ForeignKey(Company, models.CASCADE, related_name="addresses")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("address")
+        verbose_name_plural = _("addresses")
+        ordering = ["recipient_name", "id"]
+
+    def __str__(self) -> str:
+        return ", ".join([self.recipient_name, *self.address_lines()])
+
+
+class KnownBalance(models.Model):
+    """The last figure the Loyalty Points API gave, kept for when it does not answer."""
+
+    company = models.OneToOneField(Company, models.CASCADE, primary_key=True, related_name="known_balance")
+    points = models.PositiveBigIntegerField()
+    as_of = models.DateTimeField()
+    fetched_at = models.DateTimeField()
+    expiring = models.JSONField(default=list, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("known balance")
+        verbose_name_plural = _("known balances")
+
+    def __str__(self) -> str:
+        return f"{self.company_id}: {self.points}"

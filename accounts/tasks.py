@@ -1,0 +1,11 @@
+"""What accounts does by the clock."""
+
+from django.core.management import call_command
+
+from loyalty_portal.celery import app
+
+
+@app.task
+def clear_sessions() -> None:
+    """Delete sessions that have ended."""
+    call_command("clearsessions")

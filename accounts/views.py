@@ -1,0 +1,85 @@
+"""The seat a person sits in, on every request, and switching it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils.functional import SimpleLazyObject
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.models import AccountManager, User
+from accounts.selectors import choose_seat, seats_of
+
+SEAT_KEY = "seat"
+Parameters = ParamSpec("Parameters")
+
+
+class PortalRequest(HttpRequest):
+    """What views of the portal are given: a user, and the seat they sit in."""
+
+    user: User
+    seat: AccountManager
+    seats: list[AccountManager]
+
+
+class SeatMiddleware:
+    """`request.seats` and `request.seat` (None without one), read when first asked for."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> HttpResponse:
+        def seats() -> list[AccountManager]:
+            return seats_of(request.user) if request.user.is_authenticated else []
+
+        request.seats = SimpleLazyObject(seats)
+        request.seat = SimpleLazyObject(
+            lambda: choose_seat(request.seats, request.session.get(SEAT_KEY))
+        )
+        return self.get_response(request)
+
+
+def with_seat(
+    *, allowed: Callable[[AccountManager], bool] | None = None
+) -> Callable[
+    [Callable[Concatenate[PortalRequest, Parameters], HttpResponse]],
+    Callable[Concatenate[HttpRequest, Parameters], HttpResponse],
+]:
+    """For views of account managers: signed in, with a usable seat that is `allowed`.
+
+    Without a seat the person is told so (403), and the cart and the orders stay as they were.
+    """
+
+    def decorate(
+        view: Callable[Concatenate[PortalRequest, Parameters], HttpResponse],
+    ) -> Callable[Concatenate[HttpRequest, Parameters], HttpResponse]:
+        @login_required
+        @wraps(view)
+        def checked(request: Any, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponse:
+            if not request.seat:
+                return render(request, "accounts/no_seat.html", status=403)
+            if allowed and not allowed(request.seat):
+                raise PermissionDenied(_("Your role in this company does not include this."))
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+@login_required
+@require_POST
+def switch_seat(request: Any) -> HttpResponseRedirect:
+    """Sit in another of one's seats. An id that is not one's own changes nothing."""
+    seat = choose_seat(request.seats, request.POST.get("seat"))
+    if seat is not None:
+        request.session[SEAT_KEY] = str(seat.id)
+    target = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})
+    return redirect(target if safe else "home")

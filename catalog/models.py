@@ -1,0 +1,176 @@
+"""What may be wanted, and for how many points: a pure read model for the portal."""
+
+from typing import Any, Self
+
+from loyalty_portal.history import tracked
+import pgtrigger
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import TierLevel
+from loyalty_portal.ids import uuid7
+
+
+class ProductType(models.TextChoices):
+    """How it reaches its recipient: by the desk, or by the Fulfillment API."""
+
+    PHYSICAL = "PHYSICAL", _("Shipped")
+    VIRTUAL = "VIRTUAL", _("By e-mail")
+
+
+class StockStatus(models.TextChoices):
+    """Written by inventory when a product passes from one to another (rooms.md)."""
+
+    IN_STOCK = "IN_STOCK", _("In stock")
+    LOW = "LOW", _("Low stock")
+    OUT = "OUT", _("Out of stock")
+
+
+class Category(models.Model):
+    """A shelf. `motif` names the drawing used for products without a picture."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    slug = models.SlugField(max_length=140, unique=True)
+    motif = models.CharField(_("drawing"), max_length=40, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=0)
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Family(models.Model):
+    """Products that differ by size, colour or value share a family and show as one card."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=255)
+    code = models.CharField(
+        _("code"), max_length=120, unique=True, help_text=_("Stable, for imports to find it again.")
+    )
+
+    class Meta:
+        verbose_name = _("family")
+        verbose_name_plural = _("families")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    """Questions about sets of products."""
+
+    def offered(self) -> Self:
+        """On offer now, to anyone: active and inside their window in time."""
+        return self.filter(
+            Q(available_from__isnull=True) | Q(available_from__lte=Now()),
+            Q(available_until__isnull=True) | Q(available_until__gt=Now()),
+            is_active=True,
+        )
+
+    def for_tier(self, tier_level: str) -> Self:
+        """Those that a company of this tier may redeem."""
+        return self.filter(minimum_tier__in=TierLevel.up_to(tier_level))
+
+
+@tracked(leave_out=["search", "updated_at"])
+class Product(models.Model):
+    """One redeemable SKU, with a cost in whole points."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    sku = models.CharField("SKU", max_length=100, unique=True)
+    name = models.CharField(_("name"), max_length=255)
+    slug = models.SlugField(max_length=280, unique=True)
+    brand = models.CharField(_("brand"), max_length=120, blank=True)
+    description = models.TextField(_("description"), blank=True, help_text=_("Safe HTML."))
+    product_type = models.CharField(_("type"), max_length=20, choices=ProductType.choices)
+    points_cost = models.PositiveIntegerField(_("points"))
+    image_url = models.CharField(_("picture"), max_length=500, blank=True)
+    category = models.ForeignKey(Category, models.PROTECT, related_name="products")
+    family = models.ForeignKey(
+        Family, models.SET_NULL, null=True, blank=True, related_name="products"
+    )
+    variant = models.CharField(
+        _("variant"), max_length=120, blank=True, help_text=_("What sets it apart in its family.")
+    )
+    is_card = models.BooleanField(
+        default=True, editable=False, help_text="Whether it is the one its family shows as its card."
+    )
+    minimum_tier = models.CharField(
+        _("from tier"), max_length=50, choices=TierLevel.choices, default=TierLevel.BRONZE
+    )
+    available_from = models.DateTimeField(_("available from"), null=True, blank=True)
+    available_until = models.DateTimeField(_("available until"), null=True, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    stock_status = models.CharField(
+        max_length=10, choices=StockStatus.choices, default=StockStatus.OUT, editable=False
+    )
+    search = SearchVectorField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ProductQuerySet.as_manager()
+
+    class Meta:
+        db_table = "product"
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        ordering = ["name", "id"]
+        triggers = [
+            pgtrigger.UpdateSearchVector(
+                name="product_search_vector",
+                vector_field="search",
+                document_fields=["name", "brand", "variant", "sku", "description"],
+                config_name="pg_catalog.english",
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(points_cost__gt=0), name="product_costs_points"),
+            models.CheckConstraint(
+                condition=Q(product_type__in=ProductType.values), name="product_type_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(minimum_tier__in=TierLevel.values), name="product_tier_known"
+            ),
+        ]
+        indexes = [
+            GinIndex(fields=["search"], name="product_search"),
+            models.Index(
+                fields=["name", "id"], name="product_shown_by_name", condition=Q(is_active=True, is_card=True)
+            ),
+            models.Index(
+                fields=["points_cost", "id"], name="product_shown_by_points", condition=Q(is_active=True, is_card=True)
+            ),
+            models.Index(
+                fields=["-created_at", "id"], name="product_shown_by_age", condition=Q(is_active=True, is_card=True)
+            ),
+            models.Index(
+                fields=["category", "name", "id"], name="product_shown_in_category", condition=Q(is_active=True, is_card=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("catalog:product", args=[self.slug])
+
+    @property
+    def is_virtual(self) -> bool:
+        return self.product_type == ProductType.VIRTUAL
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Points, not names, are what matters; a code made on demand is always in stock."""
+        if self._state.adding and self.is_virtual:
+            self.stock_status = StockStatus.IN_STOCK
+        super().save(*args, **kwargs)

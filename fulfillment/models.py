@@ -1,0 +1,213 @@
+"""Parcels, virtual deliveries and the calls about them. Orders are not known here."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus
+from loyalty_portal.encrypted_field import EncryptedTextField
+from loyalty_portal.ids import uuid7
+from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.lifecycle import HasLifeCycle
+from loyalty_portal.recipient import Recipient
+
+
+class Channel(models.TextChoices):
+    """Who gets it to its recipient."""
+
+    DESK = "DESK", _("The desk")
+    PARTNER = "PARTNER", _("The partner")
+
+
+class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
+    """`quantity` units of one SKU for one recipient. Its lease is for asking (polling) the partner."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    reference = models.UUIDField(unique=True, editable=False, help_text=_("What it is for: an order line."))
+    label = models.CharField(_("order"), max_length=50, help_text=_("What people call it: the order number."))
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    sku = models.CharField("SKU", max_length=100)
+    product_name = models.CharField(_("product"), max_length=255)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    quantity_shipped = models.PositiveIntegerField(_("shipped"), default=0)
+    quantity_delivered = models.PositiveIntegerField(_("delivered"), default=0)
+    quantity_failed = models.PositiveIntegerField(
+        _("not supplied"), default=0, help_text=_("Could not be supplied, or cancelled.")
+    )
+    status = models.CharField(_("status"), max_length=10, choices=FulfillmentStatus.choices)
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    promised_by = models.DateTimeField(_("promised by"))
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+",
+        verbose_name=_("claimed by"),
+    )
+    partner_id = models.CharField(max_length=100, blank=True)
+    partner_status = models.CharField(max_length=20, blank=True)
+    attention = models.CharField(_("needs attention"), max_length=255, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LeasedQuerySet["Fulfillment"].as_manager()
+    life_cycle = FULFILLMENT
+
+    class Meta:
+        verbose_name = _("fulfillment")
+        verbose_name_plural = _("fulfillments")
+        ordering = ["promised_by", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(quantity__gte=F("quantity_shipped") + F("quantity_failed"))
+                & Q(quantity__gte=F("quantity_delivered") + F("quantity_failed")),
+                name="fulfillment_units_once",
+            ),
+        ]
+        indexes = [
+            due_index("fulfillment_due"),
+            models.Index(
+                fields=["promised_by"], name="fulfillment_queue",
+                condition=Q(channel="DESK", status__in=["QUEUED", "PACKED", "SHIPPED"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.quantity} × {self.product_name}"
+
+    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> "FulfillmentEvent":
+        return FulfillmentEvent(
+            fulfillment=self, from_status=before, to_status=after, by=by, reason=reason[:255]
+        )
+
+    @property
+    def open_quantity(self) -> int:
+        """Units neither shipped (or delivered) nor given up."""
+        return self.quantity - max(self.quantity_shipped, self.quantity_delivered) - self.quantity_failed
+
+
+class FulfillmentEvent(models.Model):
+    """One step of one fulfillment: who, when, why."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    fulfillment = models.ForeignKey(Fulfillment, models.CASCADE, related_name="events")
+    from_status = models.CharField(max_length=12, blank=True)
+    to_status = models.CharField(max_length=12)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    reason = models.CharField(max_length=255, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.from_status} → {self.to_status}"
+
+
+class Shipment(models.Model):
+    """A parcel: some or all units of one fulfillment."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="shipments")
+    quantity = models.PositiveIntegerField(_("quantity"))
+    carrier = models.CharField(_("carrier"), max_length=80)
+    tracking_number = models.CharField(_("tracking number"), max_length=120, blank=True)
+    shipped_at = models.DateTimeField(_("shipped"), auto_now_add=True)
+    shipped_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("shipment")
+        verbose_name_plural = _("shipments")
+        ordering = ["shipped_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="shipment_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.carrier} {self.tracking_number}".strip()
+
+
+class CallKind(models.TextChoices):
+    """What is asked of the partner."""
+
+    REQUEST = "REQUEST", _("Deliver")
+    CANCEL = "CANCEL", _("Cancel")
+
+
+class PartnerCall(HasLifeCycle, LeasedWork):
+    """One POST to the Fulfillment API: intent, frozen body, and outcome."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="calls")
+    kind = models.CharField(max_length=10, choices=CallKind.choices)
+    key = models.CharField(max_length=255, unique=True)
+    body = models.TextField(blank=True)
+    status = models.CharField(max_length=12, choices=CallStatus.choices, default=CallStatus.INTENDED)
+    first_sent_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("The first try that may have reached the partner.")
+    )
+    answer_status = models.PositiveIntegerField(null=True, blank=True)
+    answer_code = models.CharField(max_length=100, blank=True)
+    answer_detail = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LeasedQuerySet["PartnerCall"].as_manager()
+    life_cycle = CALL
+
+    class Meta:
+        verbose_name = _("call to the partner")
+        verbose_name_plural = _("calls to the partner")
+        ordering = ["created_at", "id"]
+        indexes = [due_index("partner_call_due")]
+        constraints = [
+            models.UniqueConstraint("fulfillment", "kind", name="one_call_of_a_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> FulfillmentEvent:
+        told = f"{self.get_kind_display()}: {reason}" if reason else str(self.get_kind_display())
+        return FulfillmentEvent(
+            fulfillment_id=self.fulfillment_id, from_status=before, to_status=after, by=by, reason=told[:255]
+        )
+
+
+class VirtualCode(models.Model):
+    """What one unit of a virtual product is: secret, encrypted at rest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="codes")
+    position = models.PositiveIntegerField()
+    code = EncryptedTextField(blank=True)
+    pin = EncryptedTextField(blank=True)
+    url = EncryptedTextField(blank=True)
+    expires_on = models.DateField(null=True, blank=True)
+    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint("fulfillment", "position", name="one_code_a_unit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fulfillment_id}/{self.position}"
+
+
+class CodeReveal(models.Model):
+    """Who looked at the codes of a fulfillment, and when."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="reveals")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["at"]
+
+    def __str__(self) -> str:
+        return f"{self.by} {self.at:%Y-%m-%d %H:%M}"

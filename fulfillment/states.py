@@ -1,0 +1,65 @@
+"""How a fulfillment, and a call about it, may move."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from loyalty_portal.lifecycle import LifeCycle
+
+
+class FulfillmentStatus(TextChoices):
+    """By hand at the desk (QUEUED …) or by the partner (REQUESTED …)."""
+
+    QUEUED = "QUEUED", _("In the queue")
+    REQUESTED = "REQUESTED", _("Asked of the partner")
+    PACKED = "PACKED", _("Packed")
+    SHIPPED = "SHIPPED", _("Shipped")
+    DELIVERED = "DELIVERED", _("Delivered")
+    FAILED = "FAILED", _("Could not be supplied")
+    CANCELLED = "CANCELLED", _("Cancelled")
+    RETURNED = "RETURNED", _("Returned")
+
+
+_S = FulfillmentStatus
+FULFILLMENT = LifeCycle(
+    "fulfillment",
+    initial=(_S.QUEUED, _S.REQUESTED),
+    table={
+        _S.QUEUED: (_S.PACKED, _S.SHIPPED, _S.FAILED, _S.CANCELLED),
+        _S.REQUESTED: (_S.DELIVERED, _S.FAILED, _S.CANCELLED),
+        # Back to QUEUED when only a part of it was shipped.
+        _S.PACKED: (_S.QUEUED, _S.SHIPPED, _S.FAILED),
+        _S.SHIPPED: (_S.DELIVERED,),
+        _S.DELIVERED: (_S.RETURNED,),
+        _S.FAILED: (),
+        _S.CANCELLED: (),
+        _S.RETURNED: (),
+    },
+)
+
+
+class CallStatus(TextChoices):
+    """A call to a partner: the three outcomes, and what comes before and beside them."""
+
+    INTENDED = "INTENDED", _("Intended")
+    SENT = "SENT", _("Asking")
+    UNKNOWN = "UNKNOWN", _("No clear answer yet")
+    SUCCEEDED = "SUCCEEDED", _("Done")
+    REFUSED = "REFUSED", _("Refused")
+    NEEDS_REVIEW = "NEEDS_REVIEW", _("A person must decide")
+    WITHDRAWN = "WITHDRAWN", _("Withdrawn before it was sent")
+
+
+_C = CallStatus
+CALL = LifeCycle(
+    "fulfillment call",
+    initial=(_C.INTENDED,),
+    table={
+        _C.INTENDED: (_C.SENT, _C.WITHDRAWN),
+        _C.SENT: (_C.SUCCEEDED, _C.REFUSED, _C.UNKNOWN),
+        _C.UNKNOWN: (_C.SENT, _C.NEEDS_REVIEW, _C.SUCCEEDED),
+        _C.NEEDS_REVIEW: (_C.SENT, _C.SUCCEEDED, _C.REFUSED),
+        _C.SUCCEEDED: (),
+        _C.REFUSED: (),
+        _C.WITHDRAWN: (),
+    },
+)

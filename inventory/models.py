@@ -1,0 +1,108 @@
+"""What is on the shelf: quantities, who holds them, and every change of them."""
+
+from loyalty_portal.history import tracked
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from catalog.models import Product
+from loyalty_portal.ids import uuid7
+
+
+@tracked()
+class Inventory(models.Model):
+    """The numbers of one product. A virtual product without this row is made on demand."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.OneToOneField(Product, models.PROTECT, related_name="inventory")
+    quantity_available = models.IntegerField(
+        _("available"), default=0, help_text=_("Can be reserved now.")
+    )
+    quantity_reserved = models.IntegerField(_("reserved"), default=0, help_text=_("Held for orders."))
+    low_stock_at = models.PositiveIntegerField(
+        _("low at"), default=5, help_text=_("Shown as low when this many or fewer are available.")
+    )
+    last_updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "inventory"
+        verbose_name = _("stock of a product")
+        verbose_name_plural = _("stock")
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity_available__gte=0), name="available_not_negative"),
+            models.CheckConstraint(condition=Q(quantity_reserved__gte=0), name="reserved_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.quantity_available} + {self.quantity_reserved}"
+
+
+class MovementKind(models.TextChoices):
+    """Why a quantity changed. available + reserved = received − consumed ± adjusted."""
+
+    RECEIVED = "RECEIVED", _("Received")
+    ADJUSTED = "ADJUSTED", _("Adjusted")
+    RESERVED = "RESERVED", _("Reserved")
+    RELEASED = "RELEASED", _("Released")
+    CONSUMED = "CONSUMED", _("Sent out")
+
+
+class StockMovement(models.Model):
+    """One change of one product's numbers; never edited."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
+    kind = models.CharField(max_length=10, choices=MovementKind.choices)
+    available_change = models.IntegerField(_("available"))
+    reserved_change = models.IntegerField(_("reserved"))
+    reference = models.UUIDField(null=True, blank=True, help_text=_("The order line it was for."))
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("stock movement")
+        verbose_name_plural = _("stock movements")
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["product", "-created_at"], name="movement_by_product")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.available_change:+d} {self.reserved_change:+d}"
+
+
+class Reservation(models.Model):
+    """What one order line holds, so that release and consume happen once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, models.PROTECT, related_name="reservations")
+    reference = models.UUIDField(unique=True, help_text=_("The order line it is for."))
+    quantity = models.PositiveIntegerField()
+    released = models.PositiveIntegerField(default=0)
+    consumed = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("reservation")
+        verbose_name_plural = _("reservations")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(quantity__gte=F("released") + F("consumed")), name="reservation_spent_once"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["product"], name="reservation_open",
+                condition=Q(quantity__gt=F("released") + F("consumed")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference}: {self.open} of {self.quantity}"
+
+    @property
+    def open(self) -> int:
+        """Pieces still held."""
+        return self.quantity - self.released - self.consumed

@@ -1,0 +1,49 @@
+"""The Celery application, and the nudge: the only way a task is ever sent.
+
+PostgreSQL is the truth about what is due; a task only makes it quick. So publishing is an
+unknown outcome that never fails a request or undoes work (saga.md, rule 14).
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+
+from celery import Celery, Task
+from django.db import transaction
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
+
+logger = logging.getLogger(__name__)
+
+app = Celery("loyalty_portal")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+# After a failed publish this process leaves the broker alone for a while: a frozen Redis
+# would otherwise cost every request the socket timeout.
+BROKER_REST_SECONDS = 10.0
+
+
+class _Broker:
+    def __init__(self) -> None:
+        self.rest_until = 0.0
+
+    def publish(self, task: Callable[..., object], key: str) -> None:
+        if time.monotonic() < self.rest_until:
+            return
+        try:
+            if isinstance(task, Task):
+                task.apply_async((key,), retry=False)
+        except Exception:  # noqa: BLE001 - whatever the broker's client raises, the row stays due
+            self.rest_until = time.monotonic() + BROKER_REST_SECONDS
+            logger.warning("broker unreachable; the sweeper will find the work", exc_info=True)
+
+
+_broker = _Broker()
+
+
+def nudge(task: Callable[..., object], key: object) -> None:
+    """Send `task(str(key))` once the open transaction commits; never raises."""
+    transaction.on_commit(partial(_broker.publish, task, str(key)), robust=True)

@@ -1,0 +1,93 @@
+"""Reads the environment with checks, so that a wrong value stops the start with a sentence.
+
+Every variable is read through one `Environment` in settings.py; `problems` collects what is
+wrong, and `finish()` raises them together, so an operator mends all in one go.
+"""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+
+class Environment:
+    """Typed access to `os.environ`. Each reader takes the variable's name and its default."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def wrong(self, name: str, why: str) -> None:
+        self.problems.append(f"{name}: {why}")
+
+    def text(self, name: str, default: str = "") -> str:
+        """An empty variable is one that is not set, as env files write it."""
+        return os.environ.get(name, "").strip() or default
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        raw = self.text(name).lower()
+        if raw in {"true", "1", "yes", "on"}:
+            return True
+        if raw in {"false", "0", "no", "off"}:
+            return False
+        if raw:
+            self.wrong(name, f"must be true or false, not {raw!r}.")
+        return default
+
+    def seconds(self, name: str, default: float, *, low: float, high: float) -> float:
+        raw = self.text(name)
+        try:
+            value = float(raw) if raw else default
+        except ValueError:
+            self.wrong(name, f"must be a number of seconds, not {raw!r}.")
+            return default
+        if not low <= value <= high:
+            self.wrong(name, f"must be between {low:g} and {high:g} seconds, not {value:g}.")
+            return default
+        return value
+
+    def words(self, name: str, default: str = "") -> list[str]:
+        return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
+
+    def url(self, name: str, default: str = "") -> str:
+        value = self.text(name, default).rstrip("/")
+        if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
+            self.wrong(name, f"must be an http(s) address, not {value!r}.")
+        return value
+
+    def redis(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if value and urlsplit(value).scheme not in {"redis", "rediss"}:
+            self.wrong(name, "must be a redis:// or rediss:// address.")
+        return value
+
+    def database(self, name: str, default: str = "") -> dict[str, Any] | None:
+        """Django's dictionary for one PostgreSQL address, or None when it is not set."""
+        raw = self.text(name, default)
+        if not raw:
+            return None
+        if urlsplit(raw).scheme not in {"postgres", "postgresql"}:
+            self.wrong(name, "must be a postgresql:// address; no other database will do.")
+            return None
+        return dict(environ.Env.db_url_config(raw))
+
+    def email(self, name: str, default: str) -> dict[str, Any]:
+        try:
+            return dict(environ.Env.email_url_config(self.text(name, default)))
+        except (KeyError, ValueError):
+            self.wrong(name, "must be like smtp+tls://user:password@host:587 or consolemail://.")
+            return {}
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            self.wrong(name, f"must be one of {', '.join(allowed)}, not {value!r}.")
+            return default
+        return value
+
+    def finish(self) -> None:
+        if self.problems:
+            raise ImproperlyConfigured(
+                "The environment is not right:\n  - " + "\n  - ".join(self.problems)
+            )

@@ -1,0 +1,74 @@
+"""Rows that are work: due at a time, claimed by a lease, recorded only while the lease is ours.
+
+PostgreSQL's clock decides alone (saga.md, rule 16), so every comparison is made in SQL.
+"""
+
+import random
+import uuid
+from datetime import timedelta
+from typing import Any, Self, TypeVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+Row = TypeVar("Row", bound="LeasedWork", covariant=True)
+
+
+def backoff(attempts: int, *, base: float = 2.0, cap: float = 900.0) -> float:
+    """Seconds to wait after `attempts` failed tries: exponential with full jitter."""
+    ceiling = min(cap, base * 2.0 ** min(attempts, 30))
+    return random.uniform(base / 2, max(ceiling, base))  # noqa: S311 - jitter, not a secret
+
+
+class LeasedQuerySet(models.QuerySet[Row]):
+    """Finding and claiming due rows."""
+
+    def due(self) -> Self:
+        return self.filter(
+            Q(lease_until__isnull=True) | Q(lease_until__lte=Now()), next_attempt_at__lte=Now()
+        )
+
+    def due_ids(self, limit: int) -> list[uuid.UUID]:
+        """The most overdue, leaving out rows that somebody is recording at this moment."""
+        rows = self.due().order_by("next_attempt_at").select_for_update(skip_locked=True, of=("self",))
+        return list(rows.values_list("pk", flat=True)[:limit])
+
+    def lease(self, pk: object, *, seconds: float) -> uuid.UUID | None:
+        """Claim one due row for `seconds`; the lease's token, or None when it is not to be had."""
+        token = uuid.uuid4()
+        claimed = self.due().filter(pk=pk).update(
+            lease_token=token,
+            lease_until=Now() + timedelta(seconds=seconds),
+            attempts=F("attempts") + 1,
+        )
+        return token if claimed else None
+
+    def release(self, pk: object, token: uuid.UUID, *, retry_in: float | None, **changes: Any) -> bool:
+        """End the lease; next try in `retry_in` seconds (None: nothing more to do).
+
+        False, and nothing written, when the lease is no longer ours.
+        """
+        when = None if retry_in is None else Now() + timedelta(seconds=retry_in)
+        return bool(
+            self.filter(pk=pk, lease_token=token).update(
+                lease_token=None, lease_until=None, next_attempt_at=when, **changes
+            )
+        )
+
+
+class LeasedWork(models.Model):
+    """`next_attempt_at` NULL means that nothing is due any more."""
+
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True, db_default=Now())
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def due_index(name: str) -> models.Index:
+    """The index that the sweeper's question uses; as small as the work that is open."""
+    return models.Index("next_attempt_at", name=name, condition=Q(next_attempt_at__isnull=False))

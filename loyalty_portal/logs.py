@@ -1,0 +1,26 @@
+"""One line a record: readable at the console, JSON in production."""
+
+import structlog
+from structlog.types import Processor
+
+
+def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
+    """The formatter for `LOG_FORMAT` (`console` or `json`)."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if style == "json":
+        last: list[Processor] = [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        last = [structlog.dev.ConsoleRenderer(colors=False)]
+    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[remove, *last]
+    )

@@ -1,0 +1,326 @@
+"""All settings, from the environment alone (docs/operations.md, .env.example)."""
+
+import base64
+import binascii
+from pathlib import Path
+
+import django_stubs_ext
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from loyalty_portal import admin_site
+from loyalty_portal.cache import connection_class
+from loyalty_portal.environment import Environment
+
+django_stubs_ext.monkeypatch()  # ModelAdmin[Product] and the like, before any model is read
+
+env = Environment()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- The process ---------------------------------------------------------------------------
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY", "insecure-development-key" if DEBUG else "")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+PORTAL_URL = env.url("PORTAL_URL", "http://127.0.0.1:8000" if DEBUG else "")
+
+if not DEBUG:
+    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("insecure"):
+        env.wrong("SECRET_KEY", "production needs at least 50 random characters.")
+    if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
+        env.wrong("ALLOWED_HOSTS", "production needs the host names it is served under, not '*'.")
+    if not PORTAL_URL.startswith("https://"):
+        env.wrong("PORTAL_URL", "production needs the portal's https:// address, for letters.")
+
+INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates it replaces
+    "loyalty_portal.admin_site.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "django_htmx",
+    "csp",
+    "pgtrigger",
+    "pghistory",
+    "loyalty_portal",
+    "accounts",
+    "catalog",
+    "inventory",
+    "fulfillment",
+    "redemption",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.views.SeatMiddleware",
+    "pghistory.middleware.HistoryMiddleware",
+]
+
+ROOT_URLCONF = "loyalty_portal.urls"
+WSGI_APPLICATION = "loyalty_portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "loyalty_portal.brand.context",
+                "redemption.views.header_context",
+            ],
+        },
+    },
+]
+
+# --- Databases -----------------------------------------------------------------------------
+_primary = env.database(
+    "DATABASE_URL", "postgresql://portal@127.0.0.1:5432/portal" if DEBUG else ""
+)
+if _primary is None:
+    env.wrong("DATABASE_URL", "is missing; PostgreSQL is where everything is kept.")
+_replica = env.database("REPLICA_DATABASE_URL")
+DATABASES = {"default": _primary or {}}
+if _replica:
+    DATABASES["replica"] = _replica
+for _database in DATABASES.values():
+    # One connection a thread, kept: a connect costs more than most of our queries.
+    _database.update(CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True)
+    _database.setdefault("OPTIONS", {}).update(
+        # A wait for a lock ends in "busy, try again" rather than in a hung request.
+        options="-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+    )
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis: cache, sessions and the broker; none of them is the truth ----------------------
+REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
+BROKER_URL = env.redis("BROKER_URL", REDIS_URL)
+REDIS_TIMEOUT = 1.0  # seconds; Redis that answers later than this counts as absent
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "portal",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT,
+            "SOCKET_TIMEOUT": REDIS_TIMEOUT,
+            "IGNORE_EXCEPTIONS": True,
+            "CONNECTION_POOL_KWARGS": {
+                "connection_class": connection_class(REDIS_URL),
+                "retry": Retry(NoBackoff(), 0),
+            },
+        },
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+
+CELERY_BROKER_URL = BROKER_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": REDIS_TIMEOUT,
+    "socket_connect_timeout": REDIS_TIMEOUT,
+    # A task longer than this would run twice at once; ours end within PARTNER_DEADLINE.
+    "visibility_timeout": 300,
+    # Brings a killed worker's tasks back in seconds instead of minutes (measured, saga.md).
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "redemption.tasks.settle_transaction": {"queue": "loyalty"},
+    "redemption.tasks.request_fulfillment": {"queue": "fulfillment"},
+    "redemption.tasks.process_callback": {"queue": "fulfillment"},
+    "redemption.tasks.send_letter": {"queue": "notifications"},
+}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 24 * 3600.0},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", "/tmp/portal-beat")  # noqa: S108 - a cache of beat's, safe to lose
+
+# --- Partners ------------------------------------------------------------------------------
+LOYALTY_API_URL = env.url("LOYALTY_API_URL", "http://127.0.0.1:9100/loyalty" if DEBUG else "")
+LOYALTY_API_KEY = env.text("LOYALTY_API_KEY")
+LOYALTY_OAUTH_TOKEN_URL = env.url("LOYALTY_OAUTH_TOKEN_URL")
+LOYALTY_OAUTH_CLIENT_ID = env.text("LOYALTY_OAUTH_CLIENT_ID")
+LOYALTY_OAUTH_CLIENT_SECRET = env.text("LOYALTY_OAUTH_CLIENT_SECRET")
+LOYALTY_API_IDEMPOTENT = env.flag("LOYALTY_API_IDEMPOTENT", default=True)
+LOYALTY_API_STATEMENT = env.flag("LOYALTY_API_STATEMENT", default=True)
+LOYALTY_API_KEY_RETENTION = env.seconds(
+    "LOYALTY_API_KEY_RETENTION", 86400, low=60, high=365 * 86400
+)
+FULFILLMENT_API_URL = env.url(
+    "FULFILLMENT_API_URL", "http://127.0.0.1:9100/fulfillment" if DEBUG else ""
+)
+FULFILLMENT_API_KEY = env.text("FULFILLMENT_API_KEY")
+FULFILLMENT_OAUTH_TOKEN_URL = env.url("FULFILLMENT_OAUTH_TOKEN_URL")
+FULFILLMENT_OAUTH_CLIENT_ID = env.text("FULFILLMENT_OAUTH_CLIENT_ID")
+FULFILLMENT_OAUTH_CLIENT_SECRET = env.text("FULFILLMENT_OAUTH_CLIENT_SECRET")
+FULFILLMENT_WEBHOOK_SECRETS = env.words("FULFILLMENT_WEBHOOK_SECRETS")
+PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
+PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
+# The one call that climbs (rooms.md): fulfillment tells redemption what happened.
+FULFILLMENT_LISTENER = "redemption.services.hear_fulfillment"
+
+for _partner in ("LOYALTY", "FULFILLMENT"):
+    if not globals()[f"{_partner}_API_URL"]:
+        env.wrong(f"{_partner}_API_URL", "is missing; the portal cannot work without the partner.")
+    _oauth = [globals()[f"{_partner}_OAUTH_{part}"] for part in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET")]
+    if any(_oauth) and not all(_oauth):
+        env.wrong(
+            f"{_partner}_OAUTH_TOKEN_URL", "needs its CLIENT_ID and CLIENT_SECRET; set all three or none."
+        )
+    if not DEBUG and not globals()[f"{_partner}_API_KEY"] and not all(_oauth):
+        env.wrong(f"{_partner}_API_KEY", "set it, or the three OAuth variables.")
+if PARTNER_TIMEOUT > PARTNER_DEADLINE:
+    env.wrong("PARTNER_TIMEOUT", "must not be longer than PARTNER_DEADLINE.")
+for _secret in FULFILLMENT_WEBHOOK_SECRETS:
+    try:
+        _key = base64.b64decode(_secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        _key = b""
+    if not _secret.startswith("whsec_") or len(_key) < 24:
+        env.wrong("FULFILLMENT_WEBHOOK_SECRETS", "each must be whsec_ and at least 24 bytes in base64.")
+if not DEBUG and not FULFILLMENT_WEBHOOK_SECRETS:
+    env.wrong("FULFILLMENT_WEBHOOK_SECRETS", "is missing; callbacks could not be verified.")
+
+# --- Secrets at rest -----------------------------------------------------------------------
+FIELD_ENCRYPTION_KEYS = env.words(
+    "FIELD_ENCRYPTION_KEYS", base64.urlsafe_b64encode(b"insecure development key 32bytes").decode() if DEBUG else ""
+)
+for _field_key in FIELD_ENCRYPTION_KEYS:
+    try:
+        _valid = len(base64.urlsafe_b64decode(_field_key)) == 32
+    except (binascii.Error, ValueError):
+        _valid = False
+    if not _valid:
+        env.wrong("FIELD_ENCRYPTION_KEYS", "each must be 32 bytes in URL-safe base64, newest first.")
+if not FIELD_ENCRYPTION_KEYS:
+    env.wrong("FIELD_ENCRYPTION_KEYS", "is missing; codes are never stored in the clear.")
+
+# --- People --------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "accounts.adapter.ClosedSignupAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = True
+
+# --- Letters -------------------------------------------------------------------------------
+vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://localhost:25"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Loyalty Portal <no-reply@portal.example>")
+
+# --- Language, time, files, brand ----------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+BRAND = {
+    "name": env.text("BRAND_NAME", "Meridian Rewards"),
+    "accent": env.text("BRAND_ACCENT", ""),
+    "logo": env.text("BRAND_LOGO", ""),
+}
+UNFOLD = admin_site.unfold_settings(BRAND["name"])
+
+# --- Safety in the browser -----------------------------------------------------------------
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_SSL_REDIRECT = not DEBUG
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]  # probes come over plain HTTP from inside
+SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# --- Logs ----------------------------------------------------------------------------------
+LOG_FORMAT = env.choice("LOG_FORMAT", "console" if DEBUG else "json", ("console", "json"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "loyalty_portal.logs.formatter", "style": LOG_FORMAT}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+}
+
+env.finish()

@@ -1,0 +1,16 @@
+"""The addresses; each room brings its own."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("redemption.urls")),
+    path("catalog/", include("catalog.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("", include("accounts.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("loyalty_portal.service_urls")),
+]
+if settings.DEBUG:
+    admin.site.site_url = "/"

@@ -1,0 +1,22 @@
+"""Orders and their points. The rows are the intent, the outbox and the record (saga.md)."""
+
+from redemption.models.cart import Cart, CartLine
+from redemption.models.history import EventSubject, OrderEvent
+from redemption.models.orders import OrderItem, RedemptionOrder
+from redemption.models.points import LoyaltyTransaction, TransactionType
+from redemption.models.post import Callback, CallbackState, Letter, LetterKind
+
+__all__ = [
+    "Callback",
+    "CallbackState",
+    "Cart",
+    "CartLine",
+    "EventSubject",
+    "Letter",
+    "LetterKind",
+    "LoyaltyTransaction",
+    "OrderEvent",
+    "OrderItem",
+    "RedemptionOrder",
+    "TransactionType",
+]

@@ -1,0 +1,45 @@
+"""The history of orders: the order page, the letters and the reports read it."""
+
+from typing import ClassVar
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from loyalty_portal.ids import uuid7
+
+
+class EventSubject(models.TextChoices):
+    """What an event is about. NOTE changes no status."""
+
+    ORDER = "ORDER", _("Order")
+    LINE = "LINE", _("Line")
+    TRANSACTION = "TRANSACTION", _("Points")
+    NOTE = "NOTE", _("Note")
+
+
+class OrderEvent(models.Model):
+    """One step in an order's history: who or what, when, why. Never changed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey("redemption.RedemptionOrder", models.PROTECT, related_name="events")
+    item = models.ForeignKey("redemption.OrderItem", models.PROTECT, null=True, related_name="events")
+    transaction = models.ForeignKey("redemption.LoyaltyTransaction", models.PROTECT, null=True, related_name="events")
+    subject = models.CharField(max_length=12, choices=EventSubject.choices)
+    from_status = models.CharField(max_length=20, blank=True)
+    to_status = models.CharField(max_length=20, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    reason = models.CharField(max_length=255, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ["at", "id"]
+        triggers: ClassVar[list[pgtrigger.Trigger]] = [
+            pgtrigger.Protect(name="history_stays", operation=pgtrigger.Update | pgtrigger.Delete)
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.from_status} → {self.to_status}"

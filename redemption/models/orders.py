@@ -1,0 +1,141 @@
+"""Orders and their lines."""
+
+from typing import Any
+
+from loyalty_portal.history import tracked
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import AccountManager, Company
+from catalog.models import Product
+from loyalty_portal.ids import order_number, uuid7
+from loyalty_portal.lifecycle import HasLifeCycle
+from loyalty_portal.recipient import Recipient
+from redemption.models.history import EventSubject, OrderEvent
+from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus
+
+
+@tracked()
+class RedemptionOrder(HasLifeCycle):
+    """What was redeemed, by whom, for how many points."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order_number = models.CharField(_("order"), max_length=50, unique=True, default=order_number)
+    company = models.ForeignKey(Company, models.PROTECT, related_name="orders")
+    account_manager = models.ForeignKey(AccountManager, models.PROTECT, related_name="orders")
+    total_points = models.PositiveIntegerField(_("points"))
+    status = models.CharField(_("status"), max_length=50, choices=OrderStatus.choices)
+    token = models.UUIDField(unique=True, editable=False, help_text=_("One form, one order."))
+    reference = models.CharField(_("your reference"), max_length=100, blank=True)
+    note = models.TextField(_("note"), max_length=1000, blank=True)
+    approve_by = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    decision_reason = models.CharField(max_length=255, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    needs_attention = models.BooleanField(_("needs attention"), default=False)
+    attention_reason = models.CharField(_("why"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("placed"), auto_now_add=True)
+    completed_at = models.DateTimeField(_("completed"), null=True, blank=True)
+
+    life_cycle = ORDER
+
+    class Meta:
+        db_table = "redemption_order"
+        verbose_name = _("redemption order")
+        verbose_name_plural = _("redemption orders")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(total_points__gt=0), name="order_costs_points"),
+            models.CheckConstraint(
+                condition=Q(status__in=OrderStatus.values), name="order_status_known"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["company", "-created_at"], name="order_by_company"),
+            models.Index(fields=["approve_by"], name="order_approvals", condition=Q(status="AWAITING_APPROVAL")),
+            models.Index(fields=["-created_at"], name="order_attention", condition=Q(needs_attention=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_number
+
+    def get_absolute_url(self) -> str:
+        return reverse("orders:detail", args=[self.order_number])
+
+    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> OrderEvent:
+        return OrderEvent(
+            order=self,
+            subject=EventSubject.ORDER,
+            from_status=before,
+            to_status=after,
+            by=by,
+            reason=reason[:255],
+        )
+
+
+@tracked()
+class OrderItem(HasLifeCycle, Recipient):
+    """A line: one product, its own recipient, its own fulfillment."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="items")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
+    product_name = models.CharField(max_length=255, help_text=_("As it was called when it was redeemed."))
+    sku = models.CharField("SKU", max_length=100)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    points_per_item = models.PositiveIntegerField(_("points each"))
+    quantity_delivered = models.PositiveIntegerField(_("delivered"), default=0)
+    quantity_refunded = models.PositiveIntegerField(
+        _("refunded"), default=0, help_text=_("Units whose points go back, or have gone back.")
+    )
+    fulfillment_status = models.CharField(
+        _("status"), max_length=50, choices=LineStatus.choices, default=LineStatus.WAITING
+    )
+
+    life_cycle = LINE
+    status_field = "fulfillment_status"
+
+    class Meta:
+        db_table = "order_item"
+        verbose_name = _("order item")
+        verbose_name_plural = _("order items")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="item_not_empty"),
+            models.CheckConstraint(condition=Q(points_per_item__gt=0), name="item_costs_points"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=F("quantity_refunded"))
+                & Q(quantity__gte=F("quantity_delivered")),
+                name="item_units_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(fulfillment_status__in=LineStatus.values), name="item_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product_name}"
+
+    @property
+    def points(self) -> int:
+        return self.quantity * self.points_per_item
+
+    @property
+    def is_settled(self) -> bool:
+        return self.fulfillment_status in SETTLED_LINE
+
+    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> OrderEvent:
+        return OrderEvent(
+            order_id=self.order_id,
+            item=self,
+            subject=EventSubject.LINE,
+            from_status=before,
+            to_status=after,
+            by=by,
+            reason=reason[:255],
+        )

@@ -1,0 +1,148 @@
+"""Loyalty transactions: the intent before the call, and its outcome after."""
+
+from typing import Any
+
+from loyalty_portal.history import tracked
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Company
+from loyalty_portal.ids import uuid7
+from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.lifecycle import HasLifeCycle
+from redemption.models.history import EventSubject, OrderEvent
+from redemption.models.orders import OrderItem, RedemptionOrder
+from redemption.states import TRANSACTION, TransactionStatus
+
+
+class TransactionType(models.TextChoices):
+    """DEBIT takes points from the company, CREDIT gives them back."""
+
+    DEBIT = "DEBIT", _("Taken")
+    CREDIT = "CREDIT", _("Given back")
+
+
+# A credit needs a succeeded debit of this very order, and all credits together never exceed
+# it. The order's row is locked so that two credits at once see one another.
+_CREDITS_WITHIN_DEBIT = """
+    PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
+    IF NEW.points_amount + COALESCE((
+            SELECT SUM(points_amount) FROM loyalty_transaction
+            WHERE order_id = NEW.order_id AND transaction_type = 'CREDIT'
+        ), 0) > COALESCE((
+            SELECT points_amount FROM loyalty_transaction
+            WHERE order_id = NEW.order_id AND id = NEW.original_id
+              AND transaction_type = 'DEBIT' AND status = 'SUCCEEDED'
+        ), 0)
+    THEN
+        RAISE EXCEPTION 'credits of order % would exceed its debit', NEW.order_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'credits_within_debit';
+    END IF;
+    RETURN NEW;
+"""
+
+
+@tracked(leave_out=["body", "attempts", "next_attempt_at", "lease_until", "lease_token"])
+class LoyaltyTransaction(HasLifeCycle, LeasedWork):
+    """One debit or credit: ledger line, intent before the call, and outcome after."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="transactions")
+    company = models.ForeignKey(Company, models.PROTECT, related_name="transactions")
+    item = models.ForeignKey(
+        OrderItem, models.PROTECT, null=True, blank=True, related_name="credits"
+    )
+    original = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="credits", editable=False
+    )
+    points_amount = models.PositiveIntegerField(_("points"))
+    transaction_type = models.CharField(_("kind"), max_length=20, choices=TransactionType.choices)
+    key = models.CharField(max_length=255, unique=True, editable=False)
+    body = models.TextField(editable=False, help_text=_("The bytes that every try sends."))
+    external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
+    status = models.CharField(
+        _("status"), max_length=50, choices=TransactionStatus.choices, default=TransactionStatus.INTENDED
+    )
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    first_sent_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("The first try that may have reached the partner.")
+    )
+    answer_status = models.PositiveIntegerField(_("HTTP status"), null=True, blank=True)
+    answer_code = models.CharField(_("answer"), max_length=100, blank=True)
+    answer_detail = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LeasedQuerySet["LoyaltyTransaction"].as_manager()
+    life_cycle = TRANSACTION
+
+    class Meta:
+        db_table = "loyalty_transaction"
+        verbose_name = _("loyalty transaction")
+        verbose_name_plural = _("loyalty transactions")
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(points_amount__gt=0), name="transaction_moves_points"),
+            models.CheckConstraint(
+                condition=Q(status__in=TransactionStatus.values), name="transaction_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(transaction_type="DEBIT", original__isnull=True)
+                | Q(transaction_type="CREDIT", original__isnull=False),
+                name="credit_names_its_debit",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="SUCCEEDED") | ~Q(external_transaction_id=""),
+                name="success_names_the_partners_entry",
+            ),
+            models.UniqueConstraint(
+                "order", name="one_debit_an_order", condition=Q(transaction_type="DEBIT")
+            ),
+            models.UniqueConstraint(
+                "external_transaction_id",
+                name="partners_entry_once",
+                condition=~Q(external_transaction_id=""),
+            ),
+        ]
+        indexes = [
+            due_index("transaction_due"),
+            models.Index(fields=["company", "-created_at"], name="transaction_by_company"),
+            models.Index(
+                fields=["company"], name="transaction_in_flight",
+                condition=Q(transaction_type="DEBIT", status__in=["INTENDED", "SENT", "UNKNOWN", "NEEDS_REVIEW"]),
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="credits_within_debit",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Q(new__transaction_type="CREDIT"),
+                func=_CREDITS_WITHIN_DEBIT,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_transaction_type_display()} {self.points_amount}"
+
+    @property
+    def is_debit(self) -> bool:
+        return self.transaction_type == TransactionType.DEBIT
+
+    @property
+    def signed_points(self) -> int:
+        """As the company's account sees it: a debit is negative."""
+        return -self.points_amount if self.is_debit else self.points_amount
+
+    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> OrderEvent:
+        return OrderEvent(
+            order_id=self.order_id,
+            transaction=self,
+            subject=EventSubject.TRANSACTION,
+            from_status=before,
+            to_status=after,
+            by=by,
+            reason=reason[:255],
+        )

@@ -1,0 +1,103 @@
+"""The life cycles of saga.md as tables: the only place that says what may follow what."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from loyalty_portal.lifecycle import LifeCycle
+
+
+class OrderStatus(TextChoices):
+    """Of a redemption order."""
+
+    AWAITING_APPROVAL = "AWAITING_APPROVAL", _("Waiting for approval")
+    PENDING = "PENDING", _("Taking points")
+    CONFIRMED = "CONFIRMED", _("Confirmed")
+    IN_FULFILLMENT = "IN_FULFILLMENT", _("On its way")
+    CANCELLING = "CANCELLING", _("Being cancelled")
+    COMPLETED = "COMPLETED", _("Completed")
+    CANCELLED = "CANCELLED", _("Cancelled")
+    DECLINED = "DECLINED", _("Declined")
+    REJECTED = "REJECTED", _("Not approved")
+    EXPIRED = "EXPIRED", _("Approval ran out")
+
+
+_O = OrderStatus
+ORDER = LifeCycle(
+    "order",
+    initial=(_O.AWAITING_APPROVAL, _O.PENDING),
+    table={
+        _O.AWAITING_APPROVAL: (_O.PENDING, _O.REJECTED, _O.EXPIRED),
+        _O.PENDING: (_O.CONFIRMED, _O.DECLINED, _O.CANCELLING),
+        _O.CONFIRMED: (_O.IN_FULFILLMENT, _O.COMPLETED, _O.CANCELLED),
+        _O.IN_FULFILLMENT: (_O.COMPLETED, _O.CANCELLED),
+        _O.CANCELLING: (_O.CANCELLED,),
+        _O.COMPLETED: (),
+        _O.CANCELLED: (),
+        _O.DECLINED: (),
+        _O.REJECTED: (),
+        _O.EXPIRED: (),
+    },
+)
+
+
+class LineStatus(TextChoices):
+    """Of an order item (`fulfillment_status`)."""
+
+    WAITING = "WAITING", _("Waiting")
+    QUEUED = "QUEUED", _("Being prepared")
+    REQUESTED = "REQUESTED", _("Being delivered")
+    PACKED = "PACKED", _("Packed")
+    SHIPPED = "SHIPPED", _("Shipped")
+    DELIVERED = "DELIVERED", _("Delivered")
+    FAILED = "FAILED", _("Could not be supplied")
+    CANCELLED = "CANCELLED", _("Cancelled")
+    RETURNED = "RETURNED", _("Returned")
+
+
+_L = LineStatus
+LINE = LifeCycle(
+    "line",
+    initial=(_L.WAITING,),
+    table={
+        _L.WAITING: (_L.QUEUED, _L.REQUESTED, _L.CANCELLED),
+        _L.QUEUED: (_L.PACKED, _L.SHIPPED, _L.FAILED, _L.CANCELLED),
+        _L.REQUESTED: (_L.DELIVERED, _L.FAILED, _L.CANCELLED),
+        # Back to QUEUED when only a part of it was shipped.
+        _L.PACKED: (_L.QUEUED, _L.SHIPPED, _L.FAILED),
+        _L.SHIPPED: (_L.DELIVERED,),
+        _L.DELIVERED: (_L.RETURNED,),
+        _L.FAILED: (),
+        _L.CANCELLED: (),
+        _L.RETURNED: (),
+    },
+)
+# A settled line asks for nothing more; DELIVERED may still come back as RETURNED.
+SETTLED_LINE = frozenset({_L.DELIVERED, _L.FAILED, _L.CANCELLED, _L.RETURNED})
+
+
+class TransactionStatus(TextChoices):
+    """Of a loyalty transaction."""
+
+    INTENDED = "INTENDED", _("Intended")
+    SENT = "SENT", _("Asking")
+    UNKNOWN = "UNKNOWN", _("No clear answer yet")
+    SUCCEEDED = "SUCCEEDED", _("Done")
+    REFUSED = "REFUSED", _("Refused")
+    NEEDS_REVIEW = "NEEDS_REVIEW", _("A person must decide")
+
+
+_T = TransactionStatus
+TRANSACTION = LifeCycle(
+    "transaction",
+    initial=(_T.INTENDED,),
+    table={
+        _T.INTENDED: (_T.SENT,),
+        _T.SENT: (_T.SUCCEEDED, _T.REFUSED, _T.UNKNOWN),
+        _T.UNKNOWN: (_T.SENT, _T.NEEDS_REVIEW),
+        # A person decided, with evidence, or asks once more.
+        _T.NEEDS_REVIEW: (_T.SENT, _T.SUCCEEDED, _T.REFUSED),
+        _T.SUCCEEDED: (),
+        _T.REFUSED: (),
+    },
+)
+OPEN_TRANSACTION = frozenset({_T.INTENDED, _T.SENT, _T.UNKNOWN, _T.NEEDS_REVIEW})

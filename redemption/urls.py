@@ -1,0 +1,5 @@
+"""Cart, checkout, orders."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
