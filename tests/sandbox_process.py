@@ -18,11 +18,13 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+Json = dict[str, Any]
+
 ROOT = Path(__file__).parents[1]
 API_KEY = "sandbox-key"
 CLIENT_ID = "portal"
-CLIENT_SECRET = "portal-secret"  # noqa: S105 - the sandbox's published default
-WEBHOOK_SECRET = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC0wMDAx"  # noqa: S105 - for tests only
+CLIENT_SECRET = "portal-secret"
+WEBHOOK_SECRET = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC0wMDAx"
 START_SECONDS = 20.0
 OURS = ("DEBUG", "PORTAL_URL", "FULFILLMENT_WEBHOOK_SECRETS", "SANDBOX_PORT")
 
@@ -78,39 +80,40 @@ class SandboxProcess:
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
         command = [sys.executable, "-m", "loyalty_portal.sandbox", "--port", str(self.port)]
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command
+            self.process = subprocess.Popen(
                 [*command, *self.options], cwd=ROOT, env=environment, stdout=log, stderr=log
             )
         self._wait_until_up()
 
     def control(
-        self, method: str, path: str, json: Any = None, params: dict[str, str] | None = None
-    ) -> Any:
+        self, method: str, path: str, json: object = None, params: dict[str, str] | None = None
+    ) -> Json:
         """One call to the control API, e.g. `control("POST", "/faults", {...})`.
 
         Answers the parsed JSON; raises SandboxError with the status for anything but 2xx.
         """
         address = f"{self.url}/control/{path.removeprefix('/control').lstrip('/')}"
-        request = Request(  # noqa: S310 - always http on this machine
+        request = Request(
             address + (f"?{urlencode(params)}" if params else ""),
             data=None if json is None else jsonlib.dumps(json).encode(),
             headers={"Content-Type": "application/json"},
             method=method,
         )
         try:
-            with urlopen(request, timeout=60) as response:  # noqa: S310
-                return jsonlib.loads(response.read())
+            with urlopen(request, timeout=60) as response:
+                answer: Json = jsonlib.loads(response.read())
+                return answer
         except HTTPError as error:
             text = error.read().decode("utf-8", "replace")
             raise SandboxError(f"{method} {path}: {error.code} {text}", error.code) from None
 
-    def account(self, account_id: str, balance: int, **more: Any) -> Any:
+    def account(self, account_id: str, balance: int, **more: object) -> Json:
         """Creates or sets an account (`blocked`, `expiring`)."""
         return self.control(
             "POST", "/accounts", {"account_id": account_id, "balance": balance, **more}
         )
 
-    def fault(self, operation: str, fault: str, **more: Any) -> Any:
+    def fault(self, operation: str, fault: str, **more: object) -> Json:
         """Adds a fault rule, once unless `times` says otherwise (None: always)."""
         rule = {"operation": operation, "fault": fault, "times": 1, **more}
         return self.control("POST", "/faults", rule)
@@ -118,7 +121,7 @@ class SandboxProcess:
     def clear_faults(self) -> None:
         self.control("DELETE", "/faults")
 
-    def dial(self, **dials: Any) -> Any:
+    def dial(self, **dials: object) -> Json:
         """Turns dials: mode, delay, processing_event, token_life, page_size, ..."""
         return self.control("POST", "/dials", dials)
 
@@ -126,13 +129,13 @@ class SandboxProcess:
         """As freshly installed: no accounts, entries, fulfillments, rules; dials as started."""
         self.control("POST", "/reset", {})
 
-    def ledger(self, **filters: str) -> Any:
+    def ledger(self, **filters: str) -> Json:
         """All entries with their sums; filter by `account` and `reference`."""
         return self.control("GET", "/ledger", params=filters)
 
-    def calls(self, **filters: str) -> list[dict[str, Any]]:
+    def calls(self, **filters: str) -> list[Json]:
         """The latest calls; filter by operation, reference, idempotency_key, outcome, ..."""
-        calls: list[dict[str, Any]] = self.control("GET", "/calls", params=filters)["calls"]
+        calls: list[Json] = self.control("GET", "/calls", params=filters)["calls"]
         return calls
 
     def restart(self) -> None:
@@ -181,7 +184,7 @@ class SandboxProcess:
             if self.process is None or self.process.poll() is not None:
                 break
             try:
-                with urlopen(f"{self.url}/healthz", timeout=2):  # noqa: S310
+                with urlopen(f"{self.url}/healthz", timeout=2):
                     return
             except (URLError, OSError, http.client.HTTPException):
                 time.sleep(0.05)

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from .app import build
+from .dials import Positions
 from .oauth import Credentials
 from .partners import Options
 
@@ -24,7 +25,7 @@ FALSE = {"false", "0", "no", "off"}
 WEBHOOK_PATH = "/webhooks/fulfillment/"
 
 
-class CannotStart(Exception):
+class StartError(Exception):
     """The sentence says why."""
 
 
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         _refuse_production()
         options = _options(given)
         listener = _listen(given.host, given.port)
-    except CannotStart as reason:
+    except StartError as reason:
         sys.stderr.write(f"The sandbox cannot start: {reason}\n")
         return 2
     host, port = listener.getsockname()[:2]
@@ -71,14 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--client-id", default=known.client_id)
     parser.add_argument("--client-secret", default=known.client_secret)
     parser.add_argument("--api-key", default=known.api_key)
-    parser.add_argument("--token-life", type=float, help="seconds (default: 3600)")
+    parser.add_argument("--token-life", type=float, default=Positions.token_life, help="seconds")
     parser.add_argument("--seed", type=int, help="makes the faults' rates repeatable")
     return parser
 
 
 def _refuse_production() -> None:
     if os.environ.get("DEBUG", "").strip().lower() in FALSE:
-        raise CannotStart(
+        raise StartError(
             "DEBUG is off, so these are production settings, and the sandbox pretends to move"
             " points. Unset DEBUG or set it to true where this is a test."
         )
@@ -90,14 +91,14 @@ def _options(given: argparse.Namespace) -> Options:
     secret = given.webhook_secret or secrets[0].strip() or None
     url = given.webhook_url or (f"{portal}{WEBHOOK_PATH}" if portal else None)
     if url and not secret:
-        raise CannotStart(
+        raise StartError(
             "webhooks need a secret: give --webhook-secret or FULFILLMENT_WEBHOOK_SECRETS."
         )
     try:
         if secret:
             Webhook(secret)
     except (binascii.Error, ValueError, EmptyWebhookSecretError):
-        raise CannotStart("the webhook secret must be whsec_ and base64.") from None
+        raise StartError("the webhook secret must be whsec_ and base64.") from None
     return Options(
         data=given.data,
         webhook_url=url,
@@ -117,10 +118,10 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise CannotStart(
+            raise StartError(
                 f"port {port} of {host} is taken; give another with --port or SANDBOX_PORT."
             ) from None
-        raise CannotStart(f"cannot listen on {host}:{port}: {error}.") from None
+        raise StartError(f"cannot listen on {host}:{port}: {error}.") from None
     return listener
 
 

@@ -16,7 +16,7 @@ from .calls import Call
 from .faults import EARLY, REQUEST, Rule
 from .keys import PARTNERS
 from .partners import Options, Partners
-from .problems import Answer, Problem
+from .problems import Answer, ProblemError
 
 MAX_UPLOAD = 256 * 1024 * 1024  # for the control API's imports; calls are capped in calls.py
 
@@ -26,7 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def _token(partners: Partners, call: Call) -> Answer:
-    return partners.door.grant(call.headers, call.raw, partners.dials["token_life"])
+    return partners.door.grant(call.headers, call.raw, partners.dials.now.token_life)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ async def _healthz(_request: web.Request) -> web.Response:
 
 def _unknown(_partners: Partners, call: Call) -> Answer:
     """Recorded like a call, so that a test sees who follows a redirect."""
-    raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"Nothing is at {call.path}.")
+    raise ProblemError(HTTPStatus.NOT_FOUND, "not_found", f"Nothing is at {call.path}.")
 
 
 def _serve(operation: Operation) -> Handler:
@@ -133,11 +133,11 @@ async def _work(
         response = await breakage.answer(rule, request, given, partners)
         sent = True
         return response
-    except Problem as problem:
+    except ProblemError as problem:
         given = problem.answer()
         sent = True
         return breakage.plain(given)
-    except breakage.Gone:
+    except breakage.HungUpError:
         return web.Response()
     finally:
         partners.calls.end(call, given, sent=sent)
@@ -157,7 +157,7 @@ async def _given(
             if call.refusal and call.key is None:
                 raise call.refusal
             return operation.handle(partners, call)
-        except Problem as problem:
+        except ProblemError as problem:
             return problem.answer()
 
 
@@ -174,6 +174,6 @@ def _strike(partners: Partners, operation: Operation, call: Call) -> Rule | None
 def _admit(partners: Partners, call: Call) -> None:
     try:
         partners.door.admit(call.headers)
-    except Problem:
+    except ProblemError:
         partners.calls.begin(call, None)
         raise

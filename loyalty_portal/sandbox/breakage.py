@@ -9,7 +9,6 @@ import struct
 import time
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 
@@ -17,7 +16,7 @@ from .calls import Call
 from .faults import Rule
 from .oauth import unauthorized
 from .partners import Partners
-from .problems import Answer, Json, Problem
+from .problems import Answer, Json, ProblemError
 
 POLL = 0.02
 HUGE = 16 * 1024 * 1024
@@ -26,15 +25,15 @@ NOT_REFUSALS = {401, 408, 409, 425, 429}
 EARLY_WAIT = 5.0
 
 
-class Gone(Exception):
+class HungUpError(Exception):
     """The connection ends without an answer."""
 
 
 async def before(rule: Rule | None, request: web.Request, call: Call, partners: Partners) -> None:
-    """What happens instead of the call, or ahead of it. Raises Problem or Gone."""
-    kind = rule.fault if rule else None
+    """What happens instead of the call, or ahead of it. Raises ProblemError or HungUpError."""
     if rule is None:
         return
+    kind = rule.fault
     if kind == "delay":
         await asyncio.sleep(rule.seconds)
     elif kind == "timeout_before":
@@ -48,36 +47,39 @@ async def before(rule: Rule | None, request: web.Request, call: Call, partners: 
         _refuse(rule, call)
     elif kind in _PROBLEMS:
         status, code = _PROBLEMS[kind]
-        raise Problem(status, code, "The sandbox was told to fail.", _retry_after(rule))
+        raise ProblemError(status, code, "The sandbox was told to fail.", _retry_after(rule))
 
 
 async def answer(
     rule: Rule | None, request: web.Request, given: Answer, partners: Partners
 ) -> web.StreamResponse:
-    """The response, as the fault leaves it. Raises Gone."""
-    kind = rule.fault if rule else None
+    """The response, as the fault leaves it. Raises HungUpError."""
     if rule is None:
         return plain(given)
-    if kind == "timeout_after":
+    if rule.fault == "timeout_after":
         await _hang(request, rule.seconds)
-    if kind == "reset_after":
+    if rule.fault == "reset_after":
         _reset(request)
-    if kind == "error_500_after":
-        return plain(_failure())
-    if kind == "slow_drip":
-        return await _drip(request, given, rule.seconds)
-    if kind == "early":
+    if rule.fault == "early":
         await _early(partners, given)
-    if given.succeeded:
-        if kind == "huge":
-            return await _huge(request, given)
-        if kind == "malformed":
-            whole = json.dumps(given.body)
-            return _text(given, whole[: len(whole) // 2])
-        if kind == "not_schema":
-            return _text(given, json.dumps({"ok": True, "result": [1, 2, 3]}))
-        if kind == "mismatch":
-            return plain(Answer(given.status, _other(given.body, rule.field), given.headers))
+    if rule.fault == "error_500_after":
+        return plain(_failure())
+    if rule.fault == "slow_drip":
+        return await _drip(request, given, rule.seconds)
+    if rule.fault == "huge" and given.succeeded:
+        return await _huge(request, given)
+    return _spoiled(rule, given) if given.succeeded else plain(given)
+
+
+def _spoiled(rule: Rule, given: Answer) -> web.Response:
+    """A success whose body cannot be believed."""
+    if rule.fault == "malformed":
+        whole = json.dumps(given.body)
+        return _text(given, whole[: len(whole) // 2])
+    if rule.fault == "not_schema":
+        return _text(given, json.dumps({"ok": True, "result": [1, 2, 3]}))
+    if rule.fault == "mismatch":
+        return plain(Answer(given.status, _other(given.body, rule.field), given.headers))
     return plain(given)
 
 
@@ -106,14 +108,14 @@ def _text(given: Answer, text: str) -> web.Response:
 
 
 def _failure() -> Answer:
-    return Problem(
+    return ProblemError(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The sandbox was told to fail."
     ).answer()
 
 
 def _refuse(rule: Rule, call: Call) -> None:
     """A true refusal is kept by its key, like every other; so it is raised where keys are kept."""
-    refusal = Problem(rule.status, rule.code, "The sandbox was told to refuse.")
+    refusal = ProblemError(rule.status, rule.code, "The sandbox was told to refuse.")
     if call.method == "GET" or rule.status >= 500 or rule.status in NOT_REFUSALS:
         raise refusal
     call.refusal = refusal
@@ -135,7 +137,7 @@ async def _hang(request: web.Request, seconds: float) -> None:
         await asyncio.sleep(POLL)
     if request.transport is not None:
         request.transport.close()
-    raise Gone
+    raise HungUpError
 
 
 def _left(request: web.Request) -> bool:
@@ -148,7 +150,7 @@ def _reset(request: web.Request) -> None:
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
-    raise Gone
+    raise HungUpError
 
 
 async def _drip(request: web.Request, given: Answer, seconds: float) -> web.StreamResponse:
@@ -197,7 +199,7 @@ def _other(body: Json, name: str | None) -> Json:
     return changed
 
 
-def _place(node: Any, name: str) -> tuple[Json, str] | None:
+def _place(node: object, name: str) -> tuple[Json, str] | None:
     """Where the field stands first: here, or in a list of the answer."""
     if isinstance(node, dict) and name in node:
         return node, name

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import NoReturn
 
 from . import clock
 from .idempotency import MAX_KEY
-from .problems import Answer, Json, Problem, invalid
+from .problems import Answer, Json, ProblemError, invalid
 
 KEPT = 5000
 MAX_BODY = 256 * 1024
@@ -33,7 +33,7 @@ class Call:
     query: Mapping[str, str]
     params: Mapping[str, str]
     raw: bytes
-    refusal: Problem | None = None
+    refusal: ProblemError | None = None
     replayed: bool = False
     record: Json = field(default_factory=dict)
 
@@ -49,8 +49,8 @@ class Call:
             )
         return key
 
-    def json(self) -> Any:
-        """The body. Raises 400 or 413 `invalid_request`."""
+    def json(self) -> Json:
+        """The body. Raises 400, 413 or 422 `invalid_request`."""
         if len(self.raw) > MAX_BODY:
             raise invalid("The body is too large.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
@@ -59,6 +59,8 @@ class Call:
             json.dumps(body, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise invalid("The body is not JSON.", HTTPStatus.BAD_REQUEST) from None
+        if not isinstance(body, dict):
+            raise invalid("The body must be an object.")
         return body
 
     def subjects(self) -> list[str]:
@@ -80,10 +82,8 @@ class Call:
 
     def _named_in_body(self) -> dict[str, str]:
         try:
-            body = self.json() if self.raw else None
-        except Problem:
-            body = None
-        if not isinstance(body, dict):
+            body = self.json()
+        except ProblemError:
             return {}
         names = ("account_id", "reference")
         return {name: body[name] for name in names if isinstance(body.get(name), str)}
@@ -142,5 +142,5 @@ def _outcome(call: Call, answer: Answer) -> str:
     return "refused" if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)

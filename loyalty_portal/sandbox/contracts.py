@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
@@ -23,30 +23,29 @@ class Contract:
         self._validators: dict[str, Draft202012Validator] = {}
 
     def schema(self, name: str) -> Json:
-        resolved: Json = self._resolve(self.document["components"]["schemas"][name])
-        return resolved
+        return cast("Json", self._resolve(self.document["components"]["schemas"][name]))
 
-    def check(self, name: str, body: Any) -> None:
+    def check(self, name: str, body: object) -> None:
         """Raises 422 `invalid_request` with the place and the reason."""
         if name not in self._validators:
             self._validators[name] = Draft202012Validator(self.schema(name), format_checker=FORMATS)
         check(self._validators[name], body)
 
-    def _resolve(self, node: Any) -> Any:
+    def _resolve(self, node: object) -> object:
         """Puts what a `$ref` names in its place: no schema here refers to itself."""
         if isinstance(node, list):
             return [self._resolve(part) for part in node]
         if not isinstance(node, dict):
             return node
         if "$ref" in node:
-            target: Any = self.document
+            target = self.document
             for step in node["$ref"].removeprefix("#/").split("/"):
                 target = target[step]
             return self._resolve(target)
         return {key: self._resolve(value) for key, value in node.items()}
 
 
-def check(validator: Draft202012Validator, body: Any) -> None:
+def check(validator: Draft202012Validator, body: object) -> None:
     """Raises 422 `invalid_request` naming the field; the sentence never repeats the value."""
     if validator.is_valid(body):
         return

@@ -34,7 +34,7 @@ from .importing import SCHEMA as IMPORT
 from .importing import take_in
 from .keys import PARTNERS
 from .partners import Partners
-from .problems import Json, Problem, invalid
+from .problems import Json, ProblemError, invalid
 
 ACCOUNT: Json = {
     "type": "object",
@@ -78,7 +78,7 @@ def _set_account(partners: Partners, body: Json) -> Json:
 def _turn_dials(partners: Partners, body: Json) -> Json:
     partners.dials.turn(body)
     partners.courier.wake()
-    return partners.dials.values
+    return asdict(partners.dials.now)
 
 
 def _add_fault(partners: Partners, body: Json) -> Json:
@@ -105,7 +105,7 @@ def _reset(partners: Partners, _body: Json) -> Json:
 def state(partners: Partners) -> Json:
     count = partners.store.number
     return {
-        "dials": partners.dials.values,
+        "dials": asdict(partners.dials.now),
         "faults": partners.faults.list(),
         "accounts": count("SELECT COUNT(*) FROM account"),
         "entries": count("SELECT COUNT(*) FROM entry"),
@@ -171,7 +171,7 @@ def _guarded(handler: Handler) -> Handler:
         try:
             admit(request)
             return await handler(request)
-        except Problem as problem:
+        except ProblemError as problem:
             return breakage.plain(problem.answer())
 
     return guarded
@@ -182,7 +182,7 @@ def admit(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.host
     if foreign or not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "Control is for this machine only.")
+        raise ProblemError(HTTPStatus.FORBIDDEN, "forbidden", "Control is for this machine only.")
 
 
 def add_routes(app: web.Application) -> None:

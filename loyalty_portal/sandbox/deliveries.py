@@ -8,12 +8,11 @@ import sqlite3
 import time
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
 
 from . import clock
 from .dials import Dials
 from .faults import CODES, NEWS, Faults, Rule
-from .problems import Json, Problem
+from .problems import Json, ProblemError
 from .store import Store
 
 FINAL = ("delivered", "failed", "cancelled")
@@ -33,12 +32,12 @@ class Deliveries:
         """A new fulfillment in one of the modes. Raises 422 `duplicate_reference`."""
         reference = request["reference"]
         if self._store.row("SELECT 1 FROM fulfillment WHERE reference = ?", reference):
-            raise Problem(
+            raise ProblemError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "duplicate_reference",
                 "This reference belongs to another fulfillment.",
             )
-        steps = 2 if self._dials["processing_event"] else 1
+        steps = 2 if self._dials.now.processing_event else 1
         moment = clock.stamp()
         fulfillment: Json = {
             "fulfillment_id": f"ful_{secrets.token_hex(10)}",
@@ -50,7 +49,7 @@ class Deliveries:
             "deliverables": None,
             "notify": mode in ("accept", "fail"),
             "outcome": "failed" if mode == "fail" else "delivered",
-            "due_at": time.time() + self._dials["delay"] / steps,
+            "due_at": time.time() + self._dials.now.delay / steps,
             "created_at": moment,
             "updated_at": moment,
             "idempotency_key": key,
@@ -101,9 +100,9 @@ class Deliveries:
                 "deliverables": json.dumps(deliverables) if deliverables else None,
                 "notify": True,
                 "outcome": "delivered",
-                "due_at": None if past["status"] in FINAL else time.time() + self._dials["delay"],
+                "due_at": None if past["status"] in FINAL else time.time() + self._dials.now.delay,
                 "created_at": moment,
-                "updated_at": clock.normalise(past.get("updated_at", past["created_at"])),
+                "updated_at": clock.normalise(past.get("updated_at") or past["created_at"]),
                 "idempotency_key": past.get("idempotency_key"),
             }
         )
@@ -116,8 +115,8 @@ class Deliveries:
 
     def advance(self, row: sqlite3.Row) -> None:
         """The next step of a fulfillment whose time has come."""
-        if row["status"] == "accepted" and self._dials["processing_event"]:
-            due = time.time() + self._dials["delay"] / 2
+        if row["status"] == "accepted" and self._dials.now.processing_event:
+            due = time.time() + self._dials.now.delay / 2
             self._move(row, "processing", due_at=due)
             if row["notify"]:
                 after = _final_id(row) if self._news(row, "reorder") else None
@@ -152,7 +151,7 @@ class Deliveries:
         after_id: str | None = None,
         change: Json | None = None,
     ) -> None:
-        """Writes the event that the courier sends; `after_id` holds it back until that one arrived."""
+        """Writes the event for the courier; `after_id` holds it back until that one arrived."""
         row = self._row(identity)
         late = self._news(row, "late")
         repeat = self._news(row, "repeat")
@@ -195,20 +194,27 @@ class Deliveries:
             codes[0] = (_codes(other) or codes)[0]
         return codes
 
-    def _move(self, row: sqlite3.Row, status: str, **changes: Any) -> None:
-        deliverables = changes.get("deliverables")
+    def _move(
+        self,
+        row: sqlite3.Row,
+        status: str,
+        *,
+        reason: str | None = None,
+        deliverables: list[Json] | None = None,
+        due_at: float | None = None,
+    ) -> None:
         self._store.run(
             "UPDATE fulfillment SET status = ?, updated_at = ?, reason = ?, deliverables = ?,"
             " due_at = ? WHERE fulfillment_id = ?",
-            status, clock.stamp(), changes.get("reason"),
+            status, clock.stamp(), reason,
             json.dumps(deliverables) if deliverables is not None else None,
-            changes.get("due_at"), row["fulfillment_id"],
+            due_at, row["fulfillment_id"],
         )  # fmt: skip
 
     def _row(self, fulfillment_id: str) -> sqlite3.Row:
         row = self._store.row("SELECT * FROM fulfillment WHERE fulfillment_id = ?", fulfillment_id)
         if row is None:
-            raise Problem(
+            raise ProblemError(
                 HTTPStatus.NOT_FOUND, "fulfillment_not_found", "There is no such fulfillment."
             )
         return row

@@ -1,23 +1,14 @@
-"""How the partners behave when nothing is broken. Kept in the store, so that a restart keeps them."""
+"""How the partners behave when nothing is broken. In the store, so that a restart keeps it."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass, replace
 
 from .problems import Json
 from .store import Store
 
 MODES = ("instant", "accept", "silent", "fail")
-DEFAULTS: Json = {
-    "mode": "accept",
-    "delay": 1.0,
-    "processing_event": False,
-    "token_life": 3600.0,
-    "page_size": 100,
-    "honour_keys": True,
-    "webhook_url": None,
-}
 SCHEMA: Json = {
     "type": "object",
     "additionalProperties": False,
@@ -33,24 +24,35 @@ SCHEMA: Json = {
 }
 
 
-class Dials:
-    """`mode` (what a fulfillment does), `delay` (seconds until its outcome), `processing_event`
-    (a webhook on the way), `token_life` (seconds), `page_size` (of the statement), `honour_keys`
-    (False: a partner that executes every repetition), `webhook_url` (None: events wait)."""
+@dataclass(frozen=True)
+class Positions:
+    """`mode`: what a fulfillment does. `delay`: seconds until its outcome. `processing_event`: a
+    webhook on the way there. `token_life`: seconds. `page_size`: of the statement. `honour_keys`:
+    False for a partner that executes every repetition. `webhook_url`: None lets events wait."""
 
-    def __init__(self, store: Store, webhook_url: str | None, token_life: float | None) -> None:
+    mode: str = "accept"
+    delay: float = 1.0
+    processing_event: bool = False
+    token_life: float = 3600.0
+    page_size: int = 100
+    honour_keys: bool = True
+    webhook_url: str | None = None
+
+
+class Dials:
+    """`now` is where the dials stand."""
+
+    def __init__(self, store: Store, first: Positions) -> None:
         self._store = store
-        self._first = DEFAULTS | {"webhook_url": webhook_url}
-        if token_life is not None:
-            self._first["token_life"] = token_life
-        self.values: Json = {}
+        self._first = first
+        self.now = first
         self.read()
 
     def read(self) -> None:
         kept = {
             row["name"]: json.loads(row["value"]) for row in self._store.rows("SELECT * FROM dial")
         }
-        self.values = self._first | kept
+        self.now = replace(self._first, **kept)
 
     def turn(self, changes: Json) -> None:
         with self._store.write():
@@ -59,6 +61,3 @@ class Dials:
                     "INSERT OR REPLACE INTO dial VALUES (?, ?)", name, json.dumps(value)
                 )
         self.read()
-
-    def __getitem__(self, name: str) -> Any:
-        return self.values[name]

@@ -78,10 +78,13 @@ SCHEMA: Json = {
 
 @dataclass
 class Rule:
-    """`times` is how often it still strikes (None: always), `rate` how likely, `match` a part of the
-    reference, account, fulfillment id or key. The rest are parameters of single faults: `seconds` to
-    wait, `retry_after` seconds (`http_date`: written as a date), `status` and `code` of a refusal,
-    `field` that does not match, `copies` of a webhook, `location` of a redirect."""
+    """`times` is how often it still strikes (None: always), `rate` how likely, `match` a part of
+    the reference, account, fulfillment id or key.
+
+    The rest belong to single faults: `seconds` to wait, `retry_after` seconds (`http_date`: said as
+    a date), `status` and `code` of a refusal, `field` that does not match, `copies` of a webhook,
+    `location` of a redirect. `struck` counts.
+    """
 
     id: int
     operation: str

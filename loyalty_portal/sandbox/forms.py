@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .problems import Json, invalid
 
 
-def from_form(form: Mapping[str, Any], schema: Json) -> Json:
+def from_form(form: Mapping[str, object], schema: Json) -> Json:
     """Leaves out what was left empty. Raises 422 where a number is none."""
     return {
         name: _value(name, str(text).strip(), schema.get("properties", {}).get(name, {}))
@@ -17,7 +16,7 @@ def from_form(form: Mapping[str, Any], schema: Json) -> Json:
     }
 
 
-def _value(name: str, text: str, wanted: Json) -> Any:
+def _value(name: str, text: str, wanted: Json) -> object:
     types = wanted.get("type", "string")
     types = [types] if isinstance(types, str) else types
     try:

@@ -22,7 +22,7 @@ def create(partners: Partners, call: Call) -> Answer:
 
     def effect() -> Answer:
         rule = partners.faults.take(("fulfill",), call.subjects(), MODE)
-        mode = rule.fault if rule else partners.dials["mode"]
+        mode = rule.fault if rule else partners.dials.now.mode
         made = partners.deliveries.create(request=body, key=key, mode=mode)
         done = made["status"] == "delivered"
         return Answer(HTTPStatus.CREATED if done else HTTPStatus.ACCEPTED, made)

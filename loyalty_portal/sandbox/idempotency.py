@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from .problems import Answer, Json, Problem
+from .problems import Answer, Json, ProblemError
 from .store import Store
 
 MAX_KEY = 255
@@ -32,7 +32,7 @@ class Answers:
             yield
             return
         if (api, key) in self._running:
-            raise Problem(
+            raise ProblemError(
                 HTTPStatus.CONFLICT,
                 "request_in_progress",
                 "The first request with this Idempotency-Key is still running.",
@@ -56,13 +56,13 @@ class Answers:
                 return kept, True
             try:
                 answer = effect()
-            except Problem as refusal:
+            except ProblemError as refusal:
                 answer = refusal.answer()
             self.keep(api, key, print_, answer)
             return answer, False
 
     def keep(self, api: str, key: str, print_: str | None, answer: Answer) -> None:
-        """Inside a transaction. Without a fingerprint any body may repeat the key (imported rows)."""
+        """Inside a transaction. Without a fingerprint (imported) any body may repeat the key."""
         self._store.run(
             "INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             api, key, print_, answer.status, json.dumps(answer.body),
@@ -75,7 +75,7 @@ class Answers:
         if row is None:
             return None
         if row["fingerprint"] not in (None, print_):
-            raise Problem(
+            raise ProblemError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",
                 "This Idempotency-Key was used for another request.",

@@ -72,9 +72,9 @@ SCHEMA: Json = {
 def take_in(partners: Partners, body: Json) -> Json:
     """All of it in one transaction, or nothing; what is there already is left as it is.
 
-    `accounts` are created, or set to the balance that they have *after* the history, and the running
-    balances are worked out from that. An account that only appears in `entries` must exist; its
-    balance moves by them.
+    `accounts` are created, or set to the balance that they have *after* the history, and the
+    running balances are worked out from that. An account that only appears in `entries` must
+    exist; its balance moves by them.
     """
     accounts = body.get("accounts", [])
     entries = body.get("entries", [])

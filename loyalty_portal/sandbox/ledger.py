@@ -10,7 +10,7 @@ import sqlite3
 from http import HTTPStatus
 
 from . import clock
-from .problems import Json, Problem, invalid
+from .problems import Json, ProblemError, invalid
 from .store import Store
 
 FIELDS = (
@@ -35,13 +35,14 @@ class Ledger:
     ) -> Json:
         """Creates the account or sets what can be spent now.
 
-        The balance is made up by the opening balance, which is no movement, so the sums of debits and
-        credits stay those of the calls that were made. What is None stays as it is.
+        The balance is made up by the opening balance, which is no movement, so the sums of debits
+        and credits stay those of the calls that were made. What is None stays as it is.
         """
         opening = balance - self._net(account_id)
         self._store.run(
             "INSERT INTO account (account_id, opening, balance) VALUES (?, ?, ?)"
-            " ON CONFLICT (account_id) DO UPDATE SET opening = excluded.opening, balance = excluded.balance",
+            " ON CONFLICT (account_id) DO UPDATE"
+            " SET opening = excluded.opening, balance = excluded.balance",
             account_id, opening, balance,
         )  # fmt: skip
         if blocked is not None:
@@ -88,14 +89,15 @@ class Ledger:
     def credit(
         self, *, account_id: str, points: int, reference: str, original: str, key: str
     ) -> Json:
-        """Gives back a part of one debit. A blocked account takes a refund: it only cannot spend."""
+        """Gives back a part of a debit. A blocked account takes a refund: it only cannot spend."""
         account = self._account(account_id)
         debit = self._store.row(
-            "SELECT points FROM entry WHERE transaction_id = ? AND type = 'debit' AND account_id = ?",
+            "SELECT points FROM entry"
+            " WHERE transaction_id = ? AND type = 'debit' AND account_id = ?",
             original, account_id,
         )  # fmt: skip
         if debit is None:
-            raise Problem(
+            raise ProblemError(
                 HTTPStatus.NOT_FOUND,
                 "transaction_not_found",
                 "This account has no debit with that original_transaction_id.",
@@ -146,15 +148,24 @@ class Ledger:
             "credit_points": sums["credit"],
         }
 
+    def latest(self, count: int) -> list[Json]:
+        """The newest movements, newest first."""
+        rows = self._store.rows(
+            f"SELECT {FIELDS} FROM entry ORDER BY created_at DESC, seq DESC LIMIT ?",  # noqa: S608
+            count,
+        )
+        return [dict(row) for row in rows]
+
     def take_in(self, entry: Json) -> bool:
-        """Writes a past movement as it was; False when it is there already. `settle_past` follows."""
-        return 1 == self._store.run(
+        """Writes a past movement; False when it is there already. `settle_past` must follow."""
+        written = self._store.run(
             f"INSERT INTO entry ({FIELDS}, idempotency_key) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)"  # noqa: S608
             " ON CONFLICT (transaction_id) DO NOTHING",
             entry["transaction_id"], entry["type"], entry["account_id"], entry["points"],
             entry["reference"], entry.get("original_transaction_id"),
             clock.normalise(entry["created_at"]), entry.get("idempotency_key"),
         )  # fmt: skip
+        return written == 1
 
     def settle_past(self, account_id: str) -> None:
         """Works out the running balance again. Raises 422 when history would go below zero."""
@@ -187,12 +198,12 @@ class Ledger:
     def _account(self, account_id: str) -> sqlite3.Row:
         row = self._store.row("SELECT * FROM account WHERE account_id = ?", account_id)
         if row is None:
-            raise Problem(
+            raise ProblemError(
                 HTTPStatus.NOT_FOUND, "account_not_found", "There is no account with that id."
             )
         return row
 
-    def _move(  # noqa: PLR0913
+    def _move(
         self,
         type_: str,
         account: sqlite3.Row,
@@ -222,8 +233,8 @@ class Ledger:
         return entry
 
 
-def _refusal(code: str, detail: str) -> Problem:
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail)
+def _refusal(code: str, detail: str) -> ProblemError:
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail)
 
 
 def _read_since(since: str | None) -> str:

@@ -20,7 +20,7 @@ def statement(partners: Partners, call: Call) -> Answer:
         call.params["account_id"],
         since=call.query.get("since"),
         cursor=call.query.get("cursor"),
-        size=partners.dials["page_size"],
+        size=partners.dials.now.page_size,
     )
     return Answer(HTTPStatus.OK, page)
 

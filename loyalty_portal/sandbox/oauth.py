@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote_plus
 
-from .problems import Answer, Problem
+from .problems import Answer, ProblemError
 from .store import Store
 
 
@@ -52,7 +52,7 @@ class Door:
             return Answer(HTTPStatus.BAD_REQUEST, {"error": "unsupported_grant_type"})
         given = _basic(headers) or (form.get("client_id", ""), form.get("client_secret", ""))
         known = (self._credentials.client_id, self._credentials.client_secret)
-        if not all([_same(a, b) for a, b in zip(given, known, strict=True)]):
+        if not (_same(given[0], known[0]) & _same(given[1], known[1])):
             return Answer(
                 HTTPStatus.UNAUTHORIZED, {"error": "invalid_client"}, {"WWW-Authenticate": "Basic"}
             )
@@ -64,8 +64,8 @@ class Door:
         return Answer(HTTPStatus.OK, body, {"Cache-Control": "no-store"})
 
 
-def unauthorized() -> Problem:
-    return Problem(
+def unauthorized() -> ProblemError:
+    return ProblemError(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
         "A valid bearer token or X-API-Key is needed.",

@@ -9,12 +9,12 @@ from pathlib import Path
 from .calls import Call, Calls
 from .contracts import Contract
 from .deliveries import Deliveries
-from .dials import Dials
+from .dials import Dials, Positions
 from .faults import Faults
 from .idempotency import Answers, fingerprint
 from .ledger import Ledger
 from .oauth import Credentials, Door
-from .problems import Answer, Problem
+from .problems import Answer, ProblemError
 from .store import Store
 from .webhooks import Courier
 
@@ -26,7 +26,7 @@ class Options:
     data: Path
     webhook_url: str | None = None
     webhook_secret: str | None = None
-    token_life: float | None = None
+    token_life: float = Positions.token_life
     seed: int | None = None
     credentials: Credentials = field(default_factory=Credentials)
 
@@ -35,7 +35,8 @@ class Partners:
     def __init__(self, options: Options) -> None:
         options.data.mkdir(parents=True, exist_ok=True)
         self.store = Store(options.data / "sandbox.sqlite3")
-        self.dials = Dials(self.store, options.webhook_url, options.token_life)
+        first = Positions(webhook_url=options.webhook_url, token_life=options.token_life)
+        self.dials = Dials(self.store, first)
         self.faults = Faults(options.seed)
         self.calls = Calls()
         self.door = Door(self.store, options.credentials)
@@ -52,14 +53,14 @@ class Partners:
         """Runs a keyed POST: at most once for each key, unless the dial says keys are ignored."""
         key = call.needed_key()
         wanted = self._refuse(call.refusal) if call.refusal else effect
-        if self.dials["honour_keys"]:
+        if self.dials.now.honour_keys:
             mark = fingerprint(call.path, call.json() if call.raw else {})
             answer, call.replayed = self.answers.once(api, key, mark, wanted)
             return answer
         with self.store.write():
             try:
                 return wanted()
-            except Problem as refusal:
+            except ProblemError as refusal:
                 return refusal.answer()
 
     def reset(self) -> None:
@@ -70,5 +71,5 @@ class Partners:
         self.calls.clear()
 
     @staticmethod
-    def _refuse(refusal: Problem) -> Callable[[], Answer]:
+    def _refuse(refusal: ProblemError) -> Callable[[], Answer]:
         return refusal.answer

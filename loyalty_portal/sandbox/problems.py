@@ -26,7 +26,7 @@ class Answer:
         return "application/problem+json" if "code" in self.body else "application/json"
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """A refusal or a failure, raised wherever it is found."""
 
     def __init__(
@@ -49,5 +49,5 @@ class Problem(Exception):
         return Answer(self.status, body, self.headers)
 
 
-def invalid(detail: str, status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> Problem:
-    return Problem(status, "invalid_request", detail)
+def invalid(detail: str, status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> ProblemError:
+    return ProblemError(status, "invalid_request", detail)

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS account (
@@ -84,19 +83,19 @@ class Store:
         # commits, and a pretend partner need not pay an fsync for each debit to outlive that.
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
 
-    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+    def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         return self._db.execute(sql, values).fetchall()
 
-    def row(self, sql: str, *values: Any) -> sqlite3.Row | None:
+    def row(self, sql: str, *values: object) -> sqlite3.Row | None:
         found: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
         return found
 
-    def number(self, sql: str, *values: Any) -> int:
+    def number(self, sql: str, *values: object) -> int:
         """The single figure that a query answers; 0 for none."""
         found = self.row(sql, *values)
         return int(found[0] or 0) if found else 0
 
-    def run(self, sql: str, *values: Any) -> int:
+    def run(self, sql: str, *values: object) -> int:
         """One statement, inside `write()`; answers how many rows it touched."""
         return self._db.execute(sql, values).rowcount
 

@@ -79,7 +79,7 @@ class Courier:
 
     @property
     def _ready(self) -> bool:
-        return bool(self._dials["webhook_url"] and self._signer and self._session)
+        return bool(self._dials.now.webhook_url and self._signer and self._session)
 
     def _advance(self) -> None:
         for row in self._deliveries.due(time.time()):
@@ -102,10 +102,12 @@ class Courier:
                 self._start(row)
 
     def _until_next(self) -> float:
-        times = [row["due_at"] for row in self._waiting() if row["event_id"] not in self._sending]
+        times = [
+            float(row["due_at"]) for row in self._waiting() if row["event_id"] not in self._sending
+        ]
         fulfillment = self._store.row("SELECT MIN(due_at) AS due FROM fulfillment")
         if fulfillment and fulfillment["due"] is not None:
-            times.append(fulfillment["due"])
+            times.append(float(fulfillment["due"]))
         if len(self._sending) >= AT_ONCE or not times:
             return IDLE
         return min(IDLE, max(0.001, min(times) - time.time()))
@@ -143,7 +145,8 @@ class Courier:
 
     async def _post(self, row: sqlite3.Row) -> int | None:
         """The status that the portal answered, or None when it gave none."""
-        if self._session is None or self._signer is None:
+        address = self._dials.now.webhook_url
+        if address is None or self._session is None or self._signer is None:
             return None
         rule = self._faults.take(("webhook",), (row["reference"], row["fulfillment_id"]), SENDING)
         fault = rule.fault if rule else None
@@ -161,7 +164,7 @@ class Courier:
         }
         try:
             async with self._session.post(
-                self._dials["webhook_url"],
+                address,
                 data=body.encode(),
                 headers=headers,
                 allow_redirects=False,
