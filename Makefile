@@ -1,0 +1,59 @@
+# What a developer needs. `make` alone lists it.
+PYTHON ?= python3
+PORT ?= 8000
+SANDBOX_PORT ?= 9100
+
+BIN := .venv/bin
+ROOMS := accounts catalog inventory fulfillment redemption
+COVERED := $(foreach room,$(ROOMS),--cov=$(room))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
+		printf '  make %-8s %s\n' "$$name" "$$does"; done
+
+demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDBOX_PORT=9100)
+	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
+
+test: .venv/installed ## Run all tests, the browser's too, with the rooms' coverage
+	$(BIN)/python -m pytest $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
+
+lint: .venv/installed ## Check style, types, import rules, templates, migrations, deployment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint --quiet --check templates
+	$(BIN)/djlint --quiet --lint templates
+	DEBUG=true $(BIN)/mypy .
+	$(BIN)/lint-imports
+	DEBUG=true $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(BIN)/python .ci/production.py check --deploy --fail-level WARNING
+
+format: .venv/installed ## Bring code and templates into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/djlint --quiet --reformat templates
+
+bench: .venv/installed ## Measure the portal against a bare Django app
+	$(BIN)/python -m benchmarks
+
+lock: .venv/installed ## Compile the requirements with their hashes
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove what make made: the environment, the demo's data, caches
+	rm -rf .venv .local .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Redone only when the requirements change.
+.venv/installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+		"The portal needs Python 3.11 or newer; $(PYTHON) is %d.%d. " % sys.version_info[:2] + \
+		"Name another: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
+	@echo "Installing the requirements into .venv (once, a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

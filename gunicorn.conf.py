@@ -1,0 +1,25 @@
+"""The web server's settings: `gunicorn loyalty_portal.wsgi` reads this file by itself.
+
+PORT and WEB_CONCURRENCY are gunicorn's own variables.
+"""
+
+import os
+from pathlib import Path
+
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+# Requests wait for PostgreSQL, so a few threads keep a worker busy; each holds one connection.
+worker_class = "gthread"
+threads = 4
+# Loaded once before the workers split: their memory is shared, and a wrong setting stops the start.
+preload_app = True
+
+timeout = 30  # seconds without a sign of life before a worker is replaced
+graceful_timeout = 10  # seconds for open requests at a stop
+keepalive = 5  # seconds; longer than the proxy's pause between two requests of a page
+
+# The heartbeat's file must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+# Stopped and reloaded by signals; no socket in the home folder.
+control_socket_disable = True
+# Requests are logged by the application and the proxy.
+accesslog = None

@@ -1,0 +1,79 @@
+"""Two addresses for machines: does this process answer, and can it do its work."""
+
+import logging
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+logger = logging.getLogger(__name__)
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """200 whenever this process answers. It asks nothing else, so a restart is the right cure."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """200 when requests may be sent here, 503 when not.
+
+    `{"status": "ok" | "degraded" | "unavailable", "parts": {part: "ok" | what is wrong}}`
+    """
+    needed = {"database": _check(_database), "migrations": _check(_migrations)}
+    # PostgreSQL is the only truth. Without Redis pages are slower and work waits for the sweeper,
+    # but every order still finishes: taking the web away as well would only make it worse.
+    helpful = {
+        "cache": _check(lambda: _redis(settings.REDIS_URL)),
+        "broker": _check(lambda: _redis(settings.BROKER_URL)),
+    }
+    status = "ok"
+    if set(helpful.values()) != {"ok"}:
+        status = "degraded"
+    if set(needed.values()) != {"ok"}:
+        status = "unavailable"
+    return JsonResponse(
+        {"status": status, "parts": needed | helpful},
+        status=503 if status == "unavailable" else 200,
+    )
+
+
+def _check(part: Callable[[], str]) -> str:
+    try:
+        return part()
+    except (DatabaseError, redis.RedisError, OSError) as error:
+        # The reason is for the log: this address is open to anybody who reaches the portal.
+        logger.warning("not ready: %s", error)
+        return "does not answer"
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+def _migrations() -> str:
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{len(waiting)} to apply" if waiting else "ok"
+
+
+def _redis(address: str) -> str:
+    # Celery's name for a socket differs from redis-py's.
+    address = address.replace("redis+socket://", "unix://", 1)
+    limit = settings.REDIS_TIMEOUT
+    with redis.Redis.from_url(
+        address, socket_timeout=limit, socket_connect_timeout=limit
+    ) as client:
+        client.ping()
+    return "ok"
