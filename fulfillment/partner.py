@@ -57,7 +57,7 @@ class Deliverable:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A fulfillment as the partner says it is. `deliverables`: one for each unit, once delivered."""
+    """A fulfillment as the partner sees it. `deliverables`: one for each unit, once delivered."""
 
     fulfillment_id: str
     reference: str

@@ -1,0 +1,206 @@
+"""Partners, and what stands between, at their worst: the call ends, and claims nothing."""
+
+import gzip
+import socket
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from loyalty_portal.partner_http import Answer, Outcome, PartnerClient
+from tests.loyalty_portal.raw_partner import (
+    RawPartner,
+    Script,
+    config,
+    drip,
+    flood,
+    problem,
+    reply,
+    reset,
+    silence,
+)
+
+UNKNOWN = Outcome.UNKNOWN
+MIB = 1024 * 1024
+
+
+def debit(url: str, **changes: object) -> Answer:
+    client = PartnerClient(config(url, **changes))
+    return client.post("/debit", body=b"{}", idempotency_key="debit:1")
+
+
+def answer_to(*scripts: Script, **changes: object) -> Answer:
+    with RawPartner(*scripts) as partner:
+        return debit(partner.url, **changes)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        drip(reply(201, b'{"a":"' + b"x" * 1000 + b'"}')),
+        drip(b"HTTP/1.1 201 Created\r\nX-Long: " + b"x" * 1000),
+        flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        flood(b"", b"HTTP/1.1 102 Processing\r\nX: y\r\n\r\n"),
+    ],
+    ids=["body", "headers", "continue", "processing"],
+)
+def test_no_trickle_outlasts_the_deadline(script: Script) -> None:
+    answer = answer_to(script, timeout=0.3, deadline=0.4)
+    assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "deadline", True)
+
+
+def test_a_silent_partner_is_a_timeout() -> None:
+    answer = answer_to(silence, timeout=0.1)
+    assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "timeout", True)
+
+
+def test_patience_shortens_the_deadline() -> None:
+    with RawPartner(silence) as partner:
+        client = PartnerClient(partner.config(timeout=60.0, deadline=60.0))
+        answer = client.get("/balance/{account_id}", account_id="1", patience=0.1)
+    assert (answer.outcome, answer.code) == (UNKNOWN, "deadline")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        reset,
+        b"",
+        b"HTTP/1.1 201 Created\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nContent-Length: -2\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        b"HTTP/1.1 9999 What\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 201 Created\r\nX: " + b"x" * 300_000,
+        b"\x16\x03\x01\x02\x00" + bytes(100),
+    ],
+    ids=lambda script: repr(script)[:60],
+)
+def test_a_broken_answer_may_have_landed(script: Script) -> None:
+    answer = answer_to(script, deadline=2.0)
+    assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "connection", True)
+    assert not answer.mismatch
+
+
+def test_a_huge_answer_is_not_read_to_its_end() -> None:
+    endless = flood(b"HTTP/1.1 201 Created\r\n\r\n", b"x" * 65536)
+    answer = answer_to(endless)
+    assert (answer.outcome, answer.code, answer.mismatch) == (UNKNOWN, "too_large", True)
+
+
+def test_a_statement_may_be_larger_than_an_answer_to_a_post() -> None:
+    large = reply(200, b'{"a":"' + b"x" * MIB + b'"}')
+    with RawPartner(large) as partner:
+        assert debit(partner.url).code == "too_large"
+        client = PartnerClient(partner.config())
+        assert client.get("/transactions/{a}", a="1").outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip"])
+def test_a_packed_answer_is_not_unpacked(encoding: str) -> None:
+    bomb = gzip.compress(bytes(50 * MIB))
+    answer = answer_to(reply(201, bomb, headers=(f"Content-Encoding: {encoding}",)))
+    assert (answer.outcome, answer.code, answer.mismatch) == (UNKNOWN, "encoded", True)
+
+
+def test_a_body_longer_than_it_says_is_not_json() -> None:
+    cut = b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\n" + b'{"points": 1}'
+    assert answer_to(cut).code == "malformed"
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_calls() -> None:
+    left_over = reply(200) + problem(422, "insufficient_points")
+    with RawPartner(left_over, reply(201, b'{"mine": true}'), keep_alive=True) as partner:
+        client = PartnerClient(partner.config())
+        client.get("/balance/{account_id}", account_id="1")
+        assert debit(partner.url).body == {"mine": True}
+
+
+def test_a_header_may_hold_any_byte() -> None:
+    odd = reply(201, headers=("X-Odd: \xff\xfe", "Set-Cookie: a=\xff; expires=never; max-age=x"))
+    assert answer_to(odd).outcome is Outcome.SUCCEEDED
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://127.0.0.1:{closed_port()}",
+        "http://no-such-partner.invalid",
+        "http://" + "a" * 70 + ".invalid",
+        "ftp://127.0.0.1",
+        "",
+    ],
+)
+def test_a_partner_that_cannot_be_reached_was_not_reached(url: str) -> None:
+    answer = debit(url, deadline=3.0)
+    assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "connection", False)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path))
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    try:
+                        heard.append(context.wrap_socket(connection, server_side=True).recv(1000))
+                    except OSError:
+                        continue
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = server.getsockname()[1]
+        answer = debit(f"https://localhost:{port}", deadline=2.0)
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "connection", False)
+    assert "certificate" in answer.detail
+    assert not any(heard)
+
+
+def self_signed(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "partner.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
