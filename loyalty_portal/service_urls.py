@@ -2,6 +2,10 @@
 
 from django.urls import path
 
-from loyalty_portal import brand
+from loyalty_portal import brand, health
 
-urlpatterns = [path("brand.css", brand.stylesheet, name="brand_css")]
+urlpatterns = [
+    path("brand.css", brand.stylesheet, name="brand_css"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -84,17 +84,17 @@ def _die_with(parent: int, death_signal: signal.Signals) -> None:
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals, *, seconds: float) -> None:
-    """Stop `process` with `how`, and its whole group by force after `seconds`; wait for it."""
-    _signal_group(process, how)
+    """Ask `process` to stop with `how`; after `seconds` end it and its group by force."""
+    process.send_signal(how)
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
-    _signal_group(process, signal.SIGKILL)
+    _kill_group(process)
     process.wait()
 
 
-def _signal_group(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, how)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass
@@ -169,12 +169,14 @@ class Supervisor(AbstractContextManager["Supervisor"]):
             raise ChildEndedError(name, child.process.returncode)
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
-        """Whether `ready` came true within `seconds`."""
+        """Whether `ready`, asked twice a second, came true within `seconds`."""
         deadline = time.monotonic() + seconds
         while not ready():
             if time.monotonic() > deadline:
                 return False
-            self._turn()
+            ask_again = time.monotonic() + 0.5
+            while time.monotonic() < ask_again:
+                self._turn()
         return True
 
     def watch(self) -> None:
@@ -224,7 +226,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
 
     def _drain(self, child: _Child) -> None:
         """The last words of an ended child, and the end of what it left behind."""
-        _signal_group(child.process, signal.SIGKILL)
+        _kill_group(child.process)
         while self._read(child):
             pass
 
@@ -238,7 +240,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         deadline = time.monotonic() + self._grace
         running = [child for child in self._children if child.process.poll() is None]
         for child in reversed(running):
-            _signal_group(child.process, signal.SIGTERM)
+            child.process.terminate()
         while any(child.process.poll() is None for child in running):
             if time.monotonic() > deadline or self._stops_asked > asked_before:
                 break
@@ -246,6 +248,6 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         for child in self._children:
             if child.process.poll() is None:
                 self.say("does not stop by itself; ended by force", by=child.name)
-            _signal_group(child.process, signal.SIGKILL)
+            _kill_group(child.process)
             child.process.wait()
             self._drain(child)

@@ -137,7 +137,9 @@ def _manage(*arguments: str) -> list[str]:
 
 
 def _processes(port: int) -> dict[str, list[str]]:
-    celery = ["-m", "celery", "-A", "loyalty_portal"]
+    # The warning is for workers that run as root and unpickle; ours reads JSON only.
+    celery = ["-W", "ignore:You're running the worker", "-m", "celery", "-q"]
+    celery += ["-A", "loyalty_portal"]
     queues = "loyalty,fulfillment,notifications,default"
     return {
         "web": _python("-m", "gunicorn", "loyalty_portal.wsgi", "--bind", f"127.0.0.1:{port}"),
