@@ -1,0 +1,195 @@
+"""Access tokens: fetched once for everybody, renewed once, never the reason to decline."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.test import override_settings
+
+from loyalty_portal import partner_http
+from loyalty_portal.partner_http import Answer, Outcome, PartnerClient, PartnerConfig
+from loyalty_portal.partner_token import Grant, TokenError, TokenStore
+from tests.loyalty_portal.raw_partner import RawPartner, Script, config, problem, reply, silence
+from tests.sandbox_process import CLIENT_ID, CLIENT_SECRET, SandboxProcess
+
+BODY = b'{"account_id":"N","points":1,"reference":"R1"}'
+WITHOUT_CACHE = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": "redis://127.0.0.1:1/0",
+        "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_CONNECT_TIMEOUT": 0.1},
+    }
+}
+
+
+@pytest.fixture(autouse=True)
+def forget_tokens() -> None:
+    cache.clear()
+    partner_http._forget()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[SandboxProcess]:
+    with SandboxProcess.start() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: SandboxProcess) -> SandboxProcess:
+    running.reset()
+    running.account("N", 1000)
+    return running
+
+
+def oauth(sandbox: SandboxProcess, **changes: object) -> PartnerConfig:
+    given: dict[str, object] = {
+        "api_key": "",
+        "oauth_token_url": f"{sandbox.loyalty_url}/oauth/token",
+        "oauth_client_id": CLIENT_ID,
+        "oauth_client_secret": CLIENT_SECRET,
+    }
+    return config(sandbox.loyalty_url, **given | changes)
+
+
+def debit(config: PartnerConfig, key: str = "debit:1") -> Answer:
+    return PartnerClient(config).post("/debit", body=BODY, idempotency_key=key)
+
+
+def test_one_token_serves_many_calls(sandbox: SandboxProcess) -> None:
+    for number in range(3):
+        assert debit(oauth(sandbox), f"debit:{number}").outcome is Outcome.SUCCEEDED
+    assert len(sandbox.calls(operation="token")) == 1
+
+
+def test_another_process_finds_the_token_in_the_cache_and_it_is_not_readable_there(
+    sandbox: SandboxProcess,
+) -> None:
+    debit(oauth(sandbox))
+    partner_http._forget()
+    debit(oauth(sandbox), "debit:2")
+    assert len(sandbox.calls(operation="token")) == 1
+    (key,) = cache.keys("partner-token:*")  # type: ignore[attr-defined]
+    assert cache.get(key).startswith("v1.")
+
+
+def test_a_token_that_ended_early_is_renewed_once_and_the_call_repeated(
+    sandbox: SandboxProcess,
+) -> None:
+    debit(oauth(sandbox))
+    sandbox.fault("debit", "expired_token")
+    assert debit(oauth(sandbox), "debit:2").outcome is Outcome.SUCCEEDED
+    assert len(sandbox.calls(operation="token")) == 2
+
+
+def test_a_partner_that_rejects_every_token_declines_nothing(sandbox: SandboxProcess) -> None:
+    sandbox.fault("debit", "expired_token", times=None)
+    answer = debit(oauth(sandbox))
+    assert (answer.outcome, answer.status_code) == (Outcome.UNKNOWN, 401)
+    assert not answer.may_have_landed
+    assert len(sandbox.calls(operation="token")) == 2
+    sandbox.clear_faults()
+
+
+def test_a_wrong_secret_declines_nothing_and_is_not_said_aloud(
+    sandbox: SandboxProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answer = debit(oauth(sandbox, oauth_client_secret="wrong-secret"))
+    assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "token")
+    assert not answer.may_have_landed
+    assert "wrong-secret" not in caplog.text + repr(caplog.records) + answer.detail
+
+
+def test_a_new_secret_does_not_use_the_old_ones_token(sandbox: SandboxProcess) -> None:
+    debit(oauth(sandbox))
+    assert debit(oauth(sandbox, oauth_client_secret="rotated")).code == "token"
+
+
+def test_no_token_is_logged(sandbox: SandboxProcess, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    config = oauth(sandbox)
+    debit(config)
+    token = partner_http._tokens(config)._grant
+    assert token is not None
+    assert token.token not in json.dumps([r.__dict__ for r in caplog.records], default=repr)
+    assert token.token not in repr(token)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        silence,
+        b"",
+        problem(500, "internal_error"),
+        reply(200, b"<html>"),
+        reply(200, b'{"token_type": "Bearer"}'),
+        reply(200, b'{"access_token": "a\\r\\nX-Admin: 1"}'),
+        reply(200, b'{"access_token": "t", "expires_in": "soon"}'),
+        reply(302, b"", headers=("Location: http://127.0.0.1:1/",)),
+    ],
+    ids=lambda script: repr(script)[:60],
+)
+def test_a_broken_token_endpoint_means_that_nothing_was_sent(script: Script) -> None:
+    with RawPartner(script) as authority, RawPartner(reply()) as partner:
+        broken = partner.config(oauth_token_url=authority.url, deadline=0.5)
+        answer = debit(broken)
+        assert partner.requests == []
+    assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "token")
+    assert not answer.may_have_landed
+
+
+@override_settings(CACHES=WITHOUT_CACHE)
+def test_tokens_work_without_the_cache(sandbox: SandboxProcess) -> None:
+    for number in range(3):
+        assert debit(oauth(sandbox), f"debit:{number}").outcome is Outcome.SUCCEEDED
+    assert len(sandbox.calls(operation="token")) == 1
+
+
+def test_a_token_in_the_cache_that_was_tampered_with_is_ignored(sandbox: SandboxProcess) -> None:
+    debit(oauth(sandbox))
+    (key,) = cache.keys("partner-token:*")  # type: ignore[attr-defined]
+    cache.set(key, "v1.00000000.AAAA")
+    partner_http._forget()
+    assert debit(oauth(sandbox), "debit:2").outcome is Outcome.SUCCEEDED
+
+
+def test_of_many_processes_one_fetches() -> None:
+    fetched: list[str] = []
+    together = threading.Barrier(8)
+    seen: list[str] = []
+
+    def fetch(_ends_at: float) -> Grant:
+        fetched.append("token")
+        return Grant(f"token-{len(fetched)}", time.time() + 60)
+
+    def process() -> None:
+        store = TokenStore("loyalty", ("url", "id", "secret"), fetch)
+        together.wait()
+        seen.append(store.token(ends_at=time.monotonic() + 20))
+
+    threads = [threading.Thread(target=process) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == ["token-1"] * 8
+    assert len(fetched) == 1
+
+
+def test_a_fetch_that_failed_does_not_keep_the_next_from_fetching() -> None:
+    tries = iter([None, Grant("token", time.time() + 60)])
+
+    def fetch(_ends_at: float) -> Grant:
+        grant = next(tries)
+        if grant is None:
+            raise TokenError("not now")
+        return grant
+
+    store = TokenStore("loyalty", ("url", "id", "secret"), fetch)
+    with pytest.raises(TokenError):
+        store.token(ends_at=time.monotonic() + 5)
+    assert store.token(ends_at=time.monotonic() + 5) == "token"
