@@ -53,12 +53,13 @@ def spawn(
     user: int | None = None,
     group: int | None = None,
     output: int | IO[Any] = subprocess.PIPE,
-    death_signal: signal.Signals = signal.SIGTERM,
+    death_signal: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
     """Start a process in a group of its own that gets `death_signal` when this process dies.
 
-    The group keeps a Ctrl-C in the terminal from reaching it: its end is ours to order. `user`
-    and `group` are ids to run as (root only).
+    The group keeps a Ctrl-C in the terminal from reaching it: its end is ours to order. A death
+    is no time for politeness: a worker would wait for a broker that is dying as well. `user` and
+    `group` are ids to run as (root only).
     """
     return subprocess.Popen(  # noqa: S603 - the commands are ours
         command,
