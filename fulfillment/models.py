@@ -26,8 +26,12 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     """`quantity` units of one SKU for one recipient. Its lease is for asking (polling) the partner."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    reference = models.UUIDField(unique=True, editable=False, help_text=_("What it is for: an order line."))
-    label = models.CharField(_("order"), max_length=50, help_text=_("What people call it: the order number."))
+    reference = models.UUIDField(
+        unique=True, editable=False, help_text=_("What it is for: an order line.")
+    )
+    label = models.CharField(
+        _("order"), max_length=50, help_text=_("What people call it: the order number.")
+    )
     channel = models.CharField(max_length=10, choices=Channel.choices)
     sku = models.CharField("SKU", max_length=100)
     product_name = models.CharField(_("product"), max_length=255)
@@ -41,7 +45,11 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     promised_by = models.DateTimeField(_("promised by"))
     claimed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+",
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
         verbose_name=_("claimed by"),
     )
     partner_id = models.CharField(max_length=100, blank=True)
@@ -56,6 +64,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     class Meta:
         verbose_name = _("fulfillment")
         verbose_name_plural = _("fulfillments")
+        permissions = [("work_desk", "Can claim, pack, ship and settle at the desk")]
         ordering = ["promised_by", "id"]
         constraints = [
             models.CheckConstraint(
@@ -67,7 +76,8 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         indexes = [
             due_index("fulfillment_due"),
             models.Index(
-                fields=["promised_by"], name="fulfillment_queue",
+                fields=["promised_by"],
+                name="fulfillment_queue",
                 condition=Q(channel="DESK", status__in=["QUEUED", "PACKED", "SHIPPED"]),
             ),
         ]
@@ -75,7 +85,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     def __str__(self) -> str:
         return f"{self.label}: {self.quantity} × {self.product_name}"
 
-    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> "FulfillmentEvent":
+    def event(
+        self, before: str, after: str, *, by: Any = None, reason: str = ""
+    ) -> "FulfillmentEvent":
         return FulfillmentEvent(
             fulfillment=self, from_status=before, to_status=after, by=by, reason=reason[:255]
         )
@@ -83,7 +95,11 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     @property
     def open_quantity(self) -> int:
         """Units neither shipped (or delivered) nor given up."""
-        return self.quantity - max(self.quantity_shipped, self.quantity_delivered) - self.quantity_failed
+        return (
+            self.quantity
+            - max(self.quantity_shipped, self.quantity_delivered)
+            - self.quantity_failed
+        )
 
 
 class FulfillmentEvent(models.Model):
@@ -113,7 +129,9 @@ class Shipment(models.Model):
     carrier = models.CharField(_("carrier"), max_length=80)
     tracking_number = models.CharField(_("tracking number"), max_length=120, blank=True)
     shipped_at = models.DateTimeField(_("shipped"), auto_now_add=True)
-    shipped_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    shipped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
     delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
 
     class Meta:
@@ -143,7 +161,9 @@ class PartnerCall(HasLifeCycle, LeasedWork):
     kind = models.CharField(max_length=10, choices=CallKind.choices)
     key = models.CharField(max_length=255, unique=True)
     body = models.TextField(blank=True)
-    status = models.CharField(max_length=12, choices=CallStatus.choices, default=CallStatus.INTENDED)
+    status = models.CharField(
+        max_length=12, choices=CallStatus.choices, default=CallStatus.INTENDED
+    )
     first_sent_at = models.DateTimeField(
         null=True, blank=True, help_text=_("The first try that may have reached the partner.")
     )
@@ -168,10 +188,16 @@ class PartnerCall(HasLifeCycle, LeasedWork):
     def __str__(self) -> str:
         return self.key
 
-    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> FulfillmentEvent:
+    def event(
+        self, before: str, after: str, *, by: Any = None, reason: str = ""
+    ) -> FulfillmentEvent:
         told = f"{self.get_kind_display()}: {reason}" if reason else str(self.get_kind_display())
         return FulfillmentEvent(
-            fulfillment_id=self.fulfillment_id, from_status=before, to_status=after, by=by, reason=told[:255]
+            fulfillment_id=self.fulfillment_id,
+            from_status=before,
+            to_status=after,
+            by=by,
+            reason=told[:255],
         )
 
 

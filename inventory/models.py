@@ -19,7 +19,9 @@ class Inventory(models.Model):
     quantity_available = models.IntegerField(
         _("available"), default=0, help_text=_("Can be reserved now.")
     )
-    quantity_reserved = models.IntegerField(_("reserved"), default=0, help_text=_("Held for orders."))
+    quantity_reserved = models.IntegerField(
+        _("reserved"), default=0, help_text=_("Held for orders.")
+    )
     low_stock_at = models.PositiveIntegerField(
         _("low at"), default=5, help_text=_("Shown as low when this many or fewer are available.")
     )
@@ -29,9 +31,14 @@ class Inventory(models.Model):
         db_table = "inventory"
         verbose_name = _("stock of a product")
         verbose_name_plural = _("stock")
+        permissions = [("move_stock", "Can receive, count and adjust stock")]
         constraints = [
-            models.CheckConstraint(condition=Q(quantity_available__gte=0), name="available_not_negative"),
-            models.CheckConstraint(condition=Q(quantity_reserved__gte=0), name="reserved_not_negative"),
+            models.CheckConstraint(
+                condition=Q(quantity_available__gte=0), name="available_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity_reserved__gte=0), name="reserved_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -89,12 +96,14 @@ class Reservation(models.Model):
         verbose_name_plural = _("reservations")
         constraints = [
             models.CheckConstraint(
-                condition=Q(quantity__gte=F("released") + F("consumed")), name="reservation_spent_once"
+                condition=Q(quantity__gte=F("released") + F("consumed")),
+                name="reservation_spent_once",
             )
         ]
         indexes = [
             models.Index(
-                fields=["product"], name="reservation_open",
+                fields=["product"],
+                name="reservation_open",
                 condition=Q(quantity__gt=F("released") + F("consumed")),
             )
         ]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from loyalty_portal.history import tracked
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager, Company
 from catalog.models import Product
+from loyalty_portal.history import tracked
 from loyalty_portal.ids import order_number, uuid7
 from loyalty_portal.lifecycle import HasLifeCycle
 from loyalty_portal.recipient import Recipient
@@ -48,6 +48,10 @@ class RedemptionOrder(HasLifeCycle):
         db_table = "redemption_order"
         verbose_name = _("redemption order")
         verbose_name_plural = _("redemption orders")
+        permissions = [
+            ("retry_order", "Can have an order's open calls tried now"),
+            ("cancel_order", "Can cancel an order for its company"),
+        ]
         ordering = ["-created_at", "-id"]
         constraints = [
             models.CheckConstraint(condition=Q(total_points__gt=0), name="order_costs_points"),
@@ -57,8 +61,14 @@ class RedemptionOrder(HasLifeCycle):
         ]
         indexes = [
             models.Index(fields=["company", "-created_at"], name="order_by_company"),
-            models.Index(fields=["approve_by"], name="order_approvals", condition=Q(status="AWAITING_APPROVAL")),
-            models.Index(fields=["-created_at"], name="order_attention", condition=Q(needs_attention=True)),
+            models.Index(
+                fields=["approve_by"],
+                name="order_approvals",
+                condition=Q(status="AWAITING_APPROVAL"),
+            ),
+            models.Index(
+                fields=["-created_at"], name="order_attention", condition=Q(needs_attention=True)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -85,7 +95,9 @@ class OrderItem(HasLifeCycle, Recipient):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="items")
     product = models.ForeignKey(Product, models.PROTECT, related_name="+")
-    product_name = models.CharField(max_length=255, help_text=_("As it was called when it was redeemed."))
+    product_name = models.CharField(
+        max_length=255, help_text=_("As it was called when it was redeemed.")
+    )
     sku = models.CharField("SKU", max_length=100)
     quantity = models.PositiveIntegerField(_("quantity"))
     points_per_item = models.PositiveIntegerField(_("points each"))

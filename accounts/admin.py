@@ -1,0 +1,213 @@
+"""Companies, the seats of their account managers, their addresses; users and staff groups."""
+
+from typing import ClassVar
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Count, Q, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import AdminPasswordChangeForm
+
+from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
+from accounts.models import AccountManager, Address, Company, User
+from loyalty_portal.admin_base import (
+    KeptAdmin,
+    PortalAdmin,
+    StackedInline,
+    TabularInline,
+    badge,
+)
+
+
+class SeatInline(TabularInline[AccountManager, Company]):
+    """Who acts for the company. A seat is switched off, never deleted: orders name it."""
+
+    model = AccountManager
+    extra = 0
+    fields = ["user", "role", "is_active"]
+    autocomplete_fields = ["user"]
+    can_delete = False
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccountManager]:
+        return super().get_queryset(request).select_related("user", "company")
+
+
+class AddressInline(StackedInline[Address, Company]):
+    """The company's address book."""
+
+    model = Address
+    extra = 0
+    tab = True
+    fields = [
+        ("recipient_name", "recipient_email", "recipient_phone"),
+        ("address_line1", "address_line2"),
+        ("postcode", "city"),
+        ("region", "country"),
+    ]
+
+
+@admin.register(Company)
+class CompanyAdmin(KeptAdmin[Company]):
+    """The client companies, with their tier and what they spent last at the partner."""
+
+    list_display = ["name", "loyalty_account_id", "tier", "seat_count", "balance", "state"]
+    list_filter = ["tier_level", "is_active"]
+    search_fields = ["name", "loyalty_account_id"]
+    inlines = [SeatInline, AddressInline]
+    fieldsets = [
+        (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),
+        (_("Approval"), {"fields": ["approval_threshold"]}),
+        (_("Record"), {"fields": [("created_at", "updated_at"), "balance"]}),
+    ]
+    add_fieldsets = fieldsets[:2]
+    readonly_fields = ["created_at", "updated_at", "balance"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
+        seats = Count("seats", filter=Q(seats__is_active=True))
+        return (
+            super().get_queryset(request).select_related("known_balance").annotate(seat_total=seats)
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Company | None = None) -> list[str]:
+        """Another account for a company with orders would send its credits to somebody else."""
+        return [*self.readonly_fields, "loyalty_account_id"] if obj else []
+
+    @admin.display(description=_("tier"), ordering="tier_level")
+    def tier(self, company: Company) -> str:
+        return str(company.get_tier_level_display())
+
+    @admin.display(description=_("seats"), ordering="seat_total")
+    def seat_count(self, company: Company) -> int:
+        return int(getattr(company, "seat_total", 0))
+
+    @admin.display(description=_("last known balance"))
+    def balance(self, company: Company) -> SafeString:
+        known = getattr(company, "known_balance", None)
+        if known is None:
+            return badge("quiet", _("Not asked yet"))
+        age = gettext("%(time)s ago") % {"time": timesince(known.as_of)}
+        return format_html(
+            '<span class="figure" title="{}">{} pts</span>', age, f"{known.points:,}"
+        )
+
+    @admin.display(description=_("state"), ordering="is_active")
+    def state(self, company: Company) -> SafeString:
+        return _active(on=company.is_active)
+
+
+@admin.register(AccountManager)
+class AccountManagerAdmin(KeptAdmin[AccountManager]):
+    """All seats, across companies."""
+
+    list_display = ["user", "email_shown", "company", "role", "state"]
+    list_select_related = ["user", "company"]
+    list_filter = ["role", "is_active"]
+    search_fields = ["user__email", "user__name", "company__name"]
+    autocomplete_fields = ["user", "company"]
+    fields = ["user", "company", "role", "is_active"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: AccountManager | None = None
+    ) -> list[str]:
+        """A seat stays the same person's in the same company: its orders say who placed them."""
+        return ["user", "company"] if obj else []
+
+    @admin.display(description=_("e-mail"), ordering="user__email")
+    def email_shown(self, seat: AccountManager) -> str:
+        return seat.email
+
+    @admin.display(description=_("state"), ordering="is_active")
+    def state(self, seat: AccountManager) -> SafeString:
+        return _active(on=seat.is_active)
+
+
+@admin.register(Address)
+class AddressAdmin(PortalAdmin[Address]):
+    """Address books, across companies."""
+
+    list_display = ["recipient_name", "company", "address_line1", "postcode", "city", "country"]
+    list_select_related = ["company"]
+    search_fields = ["recipient_name", "company__name", "city", "postcode"]
+    autocomplete_fields = ["company"]
+
+
+@admin.register(User)
+class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
+    """People who sign in. Only a superuser makes staff, and only a superuser changes staff."""
+
+    form = StaffUserChangeForm
+    add_form = StaffUserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["email", "name", "seat_count", "kind", "state", "last_login"]
+    list_filter = ["is_active", "is_staff", "groups"]
+    search_fields = ["email", "name"]
+    ordering = ["email"]
+    filter_horizontal: ClassVar[list[str]] = []
+    autocomplete_fields = ["groups"]
+    fieldsets = [
+        (None, {"fields": ["email", "name", "password"]}),
+        (_("Access"), {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
+        (_("Record"), {"fields": [("date_joined", "last_login")]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["email", "name", "password1", "password2"]})]
+    readonly_fields = ["date_joined", "last_login"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).annotate(seat_total=Count("seats"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        locked = [] if request.user.is_superuser else ["is_staff", "is_superuser", "groups"]
+        return [*super().get_readonly_fields(request, obj), *locked]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever could change a superuser's password could become one."""
+        if obj and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    @admin.display(description=_("seats"), ordering="seat_total")
+    def seat_count(self, user: User) -> int:
+        return int(getattr(user, "seat_total", 0))
+
+    @admin.display(description=_("kind"), ordering="is_staff")
+    def kind(self, user: User) -> SafeString:
+        if user.is_superuser:
+            return badge("warn", _("Superuser"), icon="shield_person")
+        if user.is_staff:
+            return badge("live", _("Staff"), icon="badge")
+        return badge("quiet", _("Account manager"), icon="person")
+
+    @admin.display(description=_("state"), ordering="is_active")
+    def state(self, user: User) -> SafeString:
+        return _active(on=user.is_active)
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(PortalAdmin[Group], DjangoGroupAdmin):
+    """What each staff group may do; `manage.py staff_groups` sets those that we ship."""
+
+    list_display = ["name", "people"]
+    search_fields = ["name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        return super().get_queryset(request).annotate(people_total=Count("user"))
+
+    @admin.display(description=_("people"), ordering="people_total")
+    def people(self, group: Group) -> int:
+        return int(getattr(group, "people_total", 0))
+
+
+def _active(*, on: bool) -> SafeString:
+    return badge("ok", _("Active")) if on else badge("quiet", _("Switched off"), icon="block")

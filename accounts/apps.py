@@ -1,0 +1,9 @@
+"""The room, as the admin portal calls it."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+    verbose_name = _("Companies")

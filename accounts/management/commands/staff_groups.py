@@ -1,0 +1,18 @@
+"""Make or mend the staff groups; run it after each `migrate`."""
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.services import ensure_staff_groups
+
+
+class Command(BaseCommand):
+    """Idempotent: a group's permissions become what this version says, its people stay."""
+
+    help = "Make the staff groups, each with its permissions; safe to repeat."
+
+    def handle(self, *args: object, **options: object) -> None:  # noqa: ARG002 - Django's own
+        try:
+            groups = ensure_staff_groups()
+        except LookupError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Staff groups: {', '.join(groups)}.")

@@ -1,0 +1,9 @@
+"""The room, as the admin portal calls it."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class InventoryConfig(AppConfig):
+    name = "inventory"
+    verbose_name = _("Stock")

@@ -1,0 +1,98 @@
+"""The admin portal's menu: by job, and only what the signed-in person may open.
+
+Wires the rooms by name: addresses, permissions and the functions that count for the badges.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Item = dict[str, Any]
+
+
+def menu() -> list[Item]:
+    """The groups of the side bar, in the order of a working day."""
+    return [
+        _group(None, _overview()),
+        _group(
+            _("Desk"),
+            _item(
+                _("Queue"),
+                "inventory_2",
+                "fulfillment.fulfillment",
+                badge="fulfillment.desk.selectors.waiting_badge",
+            ),
+            _item(_("Parcels"), "local_shipping", "fulfillment.shipment"),
+        ),
+        _group(
+            _("Orders"),
+            _item(
+                _("Orders"),
+                "receipt_long",
+                "redemption.redemptionorder",
+                badge="redemption.backoffice.selectors.attention_badge",
+            ),
+        ),
+        _group(
+            _("Points"),
+            _item(_("Transactions"), "swap_vert", "redemption.loyaltytransaction"),
+        ),
+        _group(
+            _("Stock"),
+            _item(_("Stock"), "shelves", "inventory.inventory"),
+            _item(_("Movements"), "history", "inventory.stockmovement"),
+            _item(_("Reservations"), "lock", "inventory.reservation"),
+        ),
+        _group(
+            _("Catalogue"),
+            _item(_("Products"), "sell", "catalog.product"),
+            _item(_("Categories"), "category", "catalog.category"),
+            _item(_("Families"), "style", "catalog.family"),
+        ),
+        _group(
+            _("Companies"),
+            _item(_("Companies"), "apartment", "accounts.company"),
+            _item(_("Account managers"), "badge", "accounts.accountmanager"),
+            _item(_("Users"), "person", "accounts.user"),
+            _item(_("Addresses"), "location_on", "accounts.address"),
+            _item(_("Staff groups"), "groups", "auth.group"),
+        ),
+        _group(
+            _("Post"),
+            _item(_("Letters"), "mail", "redemption.letter"),
+            _item(_("Callbacks"), "webhook", "redemption.callback"),
+        ),
+    ]
+
+
+def _overview() -> Item:
+    return {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")}
+
+
+def _group(title: Promise | None, *items: Item) -> Item:
+    return {"title": title, "items": list(items)}
+
+
+def _item(title: Promise, icon: str, model: str, *, badge: str = "") -> Item:
+    """`model` is room.model; the list of it is shown to those who may view it."""
+    room, name = model.split(".")
+    item: Item = {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{room}_{name}_changelist"),
+        "permission": _may(f"{room}.view_{name}"),
+    }
+    if badge:
+        item["badge"] = badge
+    return item
+
+
+def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    def allowed(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    return allowed
