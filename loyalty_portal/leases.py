@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-Row = TypeVar("Row", bound="LeasedWork", covariant=True)
+Row_co = TypeVar("Row_co", bound="LeasedWork", covariant=True)
 
 
 def backoff(attempts: int, *, base: float = 2.0, cap: float = 900.0) -> float:
@@ -21,7 +21,7 @@ def backoff(attempts: int, *, base: float = 2.0, cap: float = 900.0) -> float:
     return random.uniform(base / 2, max(ceiling, base))  # noqa: S311 - jitter, not a secret
 
 
-class LeasedQuerySet(models.QuerySet[Row]):
+class LeasedQuerySet(models.QuerySet[Row_co]):
     """Finding and claiming due rows."""
 
     def due(self) -> Self:
@@ -31,20 +31,28 @@ class LeasedQuerySet(models.QuerySet[Row]):
 
     def due_ids(self, limit: int) -> list[uuid.UUID]:
         """The most overdue, leaving out rows that somebody is recording at this moment."""
-        rows = self.due().order_by("next_attempt_at").select_for_update(skip_locked=True, of=("self",))
+        rows = (
+            self.due().order_by("next_attempt_at").select_for_update(skip_locked=True, of=("self",))
+        )
         return list(rows.values_list("pk", flat=True)[:limit])
 
     def lease(self, pk: object, *, seconds: float) -> uuid.UUID | None:
         """Claim one due row for `seconds`; the lease's token, or None when it is not to be had."""
         token = uuid.uuid4()
-        claimed = self.due().filter(pk=pk).update(
-            lease_token=token,
-            lease_until=Now() + timedelta(seconds=seconds),
-            attempts=F("attempts") + 1,
+        claimed = (
+            self.due()
+            .filter(pk=pk)
+            .update(
+                lease_token=token,
+                lease_until=Now() + timedelta(seconds=seconds),
+                attempts=F("attempts") + 1,
+            )
         )
         return token if claimed else None
 
-    def release(self, pk: object, token: uuid.UUID, *, retry_in: float | None, **changes: Any) -> bool:
+    def release(
+        self, pk: object, token: uuid.UUID, *, retry_in: float | None, **changes: Any
+    ) -> bool:
         """End the lease; next try in `retry_in` seconds (None: nothing more to do).
 
         False, and nothing written, when the lease is no longer ours.

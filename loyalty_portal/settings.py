@@ -7,7 +7,6 @@ from pathlib import Path
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
-
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -196,10 +195,14 @@ FULFILLMENT_LISTENER = "redemption.services.hear_fulfillment"
 for _partner in ("LOYALTY", "FULFILLMENT"):
     if not globals()[f"{_partner}_API_URL"]:
         env.wrong(f"{_partner}_API_URL", "is missing; the portal cannot work without the partner.")
-    _oauth = [globals()[f"{_partner}_OAUTH_{part}"] for part in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET")]
+    _oauth = [
+        globals()[f"{_partner}_OAUTH_{part}"]
+        for part in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET")
+    ]
     if any(_oauth) and not all(_oauth):
         env.wrong(
-            f"{_partner}_OAUTH_TOKEN_URL", "needs its CLIENT_ID and CLIENT_SECRET; set all three or none."
+            f"{_partner}_OAUTH_TOKEN_URL",
+            "needs its CLIENT_ID and CLIENT_SECRET; set all three or none.",
         )
     if not DEBUG and not globals()[f"{_partner}_API_KEY"] and not all(_oauth):
         env.wrong(f"{_partner}_API_KEY", "set it, or the three OAuth variables.")
@@ -211,13 +214,16 @@ for _secret in FULFILLMENT_WEBHOOK_SECRETS:
     except (binascii.Error, ValueError):
         _key = b""
     if not _secret.startswith("whsec_") or len(_key) < 24:
-        env.wrong("FULFILLMENT_WEBHOOK_SECRETS", "each must be whsec_ and at least 24 bytes in base64.")
+        env.wrong(
+            "FULFILLMENT_WEBHOOK_SECRETS", "each must be whsec_ and at least 24 bytes in base64."
+        )
 if not DEBUG and not FULFILLMENT_WEBHOOK_SECRETS:
     env.wrong("FULFILLMENT_WEBHOOK_SECRETS", "is missing; callbacks could not be verified.")
 
 # --- Secrets at rest -----------------------------------------------------------------------
 FIELD_ENCRYPTION_KEYS = env.words(
-    "FIELD_ENCRYPTION_KEYS", base64.urlsafe_b64encode(b"insecure development key 32bytes").decode() if DEBUG else ""
+    "FIELD_ENCRYPTION_KEYS",
+    base64.urlsafe_b64encode(b"insecure development key 32bytes").decode() if DEBUG else "",
 )
 for _field_key in FIELD_ENCRYPTION_KEYS:
     try:
@@ -225,7 +231,9 @@ for _field_key in FIELD_ENCRYPTION_KEYS:
     except (binascii.Error, ValueError):
         _valid = False
     if not _valid:
-        env.wrong("FIELD_ENCRYPTION_KEYS", "each must be 32 bytes in URL-safe base64, newest first.")
+        env.wrong(
+            "FIELD_ENCRYPTION_KEYS", "each must be 32 bytes in URL-safe base64, newest first."
+        )
 if not FIELD_ENCRYPTION_KEYS:
     env.wrong("FIELD_ENCRYPTION_KEYS", "is missing; codes are never stored in the clear.")
 

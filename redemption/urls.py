@@ -1,5 +1,9 @@
-"""Cart, checkout, orders."""
+"""Cart, checkout, orders, and callbacks in."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from redemption import webhooks
+
+urlpatterns: list[URLPattern] = [
+    path("webhooks/fulfillment/", webhooks.fulfillment, name="fulfillment_webhook"),
+]

@@ -11,7 +11,9 @@ from loyalty_portal.ids import uuid7
 class Cart(models.Model):
     """What a seat means to redeem; it survives signing out. `token` makes placing it happen once."""
 
-    seat = models.OneToOneField(AccountManager, models.CASCADE, primary_key=True, related_name="cart")
+    seat = models.OneToOneField(
+        AccountManager, models.CASCADE, primary_key=True, related_name="cart"
+    )
     token = models.UUIDField(default=uuid7)
     updated_at = models.DateTimeField(auto_now=True)
 

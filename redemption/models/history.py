@@ -24,8 +24,12 @@ class OrderEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey("redemption.RedemptionOrder", models.PROTECT, related_name="events")
-    item = models.ForeignKey("redemption.OrderItem", models.PROTECT, null=True, related_name="events")
-    transaction = models.ForeignKey("redemption.LoyaltyTransaction", models.PROTECT, null=True, related_name="events")
+    item = models.ForeignKey(
+        "redemption.OrderItem", models.PROTECT, null=True, related_name="events"
+    )
+    transaction = models.ForeignKey(
+        "redemption.LoyaltyTransaction", models.PROTECT, null=True, related_name="events"
+    )
     subject = models.CharField(max_length=12, choices=EventSubject.choices)
     from_status = models.CharField(max_length=20, blank=True)
     to_status = models.CharField(max_length=20, blank=True)

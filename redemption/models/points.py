@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from loyalty_portal.history import tracked
 import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
+from loyalty_portal.history import tracked
 from loyalty_portal.ids import uuid7
 from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
 from loyalty_portal.lifecycle import HasLifeCycle
@@ -63,7 +63,10 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
     body = models.TextField(editable=False, help_text=_("The bytes that every try sends."))
     external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
     status = models.CharField(
-        _("status"), max_length=50, choices=TransactionStatus.choices, default=TransactionStatus.INTENDED
+        _("status"),
+        max_length=50,
+        choices=TransactionStatus.choices,
+        default=TransactionStatus.INTENDED,
     )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     first_sent_at = models.DateTimeField(
@@ -84,7 +87,9 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
         verbose_name_plural = _("loyalty transactions")
         ordering = ["created_at", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(points_amount__gt=0), name="transaction_moves_points"),
+            models.CheckConstraint(
+                condition=Q(points_amount__gt=0), name="transaction_moves_points"
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=TransactionStatus.values), name="transaction_status_known"
             ),
@@ -110,8 +115,12 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
             due_index("transaction_due"),
             models.Index(fields=["company", "-created_at"], name="transaction_by_company"),
             models.Index(
-                fields=["company"], name="transaction_in_flight",
-                condition=Q(transaction_type="DEBIT", status__in=["INTENDED", "SENT", "UNKNOWN", "NEEDS_REVIEW"]),
+                fields=["company"],
+                name="transaction_in_flight",
+                condition=Q(
+                    transaction_type="DEBIT",
+                    status__in=["INTENDED", "SENT", "UNKNOWN", "NEEDS_REVIEW"],
+                ),
             ),
         ]
         triggers = [

@@ -63,7 +63,9 @@ class Callback(LeasedWork):
     event_type = models.CharField(max_length=60)
     reference = models.CharField(max_length=100, db_index=True)
     body = EncryptedTextField(help_text=_("As received; it may hold codes."))
-    state = models.CharField(max_length=10, choices=CallbackState.choices, default=CallbackState.RECEIVED)
+    state = models.CharField(
+        max_length=10, choices=CallbackState.choices, default=CallbackState.RECEIVED
+    )
     problem = models.CharField(max_length=255, blank=True)
     received_at = models.DateTimeField(auto_now_add=True)
     processed_at = models.DateTimeField(null=True, blank=True)

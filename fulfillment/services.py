@@ -1,0 +1,335 @@
+"""Opening fulfillments, the desk's work on them, and telling what happened.
+
+Locks are taken in one order everywhere: fulfillment, then its call, then (by the listener) the
+order, its transactions, and stock last. So no two processes wait for each other in a circle.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from fulfillment import partner
+from fulfillment.models import (
+    CallKind,
+    Channel,
+    CodeReveal,
+    Fulfillment,
+    PartnerCall,
+    Shipment,
+    VirtualCode,
+)
+from fulfillment.states import CallStatus, FulfillmentStatus
+
+PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
+
+
+class DeskError(Exception):
+    """What cannot be done with a fulfillment, in a sentence for the person who tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened to `quantity` units of the fulfillment for `reference`, which is now `status`."""
+
+    reference: uuid.UUID
+    status: str
+    delivered: int = 0  # units
+    shipped: int = 0  # units now on their way in a parcel
+    consumed: int = 0  # units that left the stock
+    lost: int = 0  # units that will not be supplied, or came back: their points are owed
+    reason: str = ""
+    attention: str = ""
+    by: Any = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@cache
+def _listener() -> Callable[[News], None]:
+    listener: Callable[[News], None] = import_string(settings.FULFILLMENT_LISTENER)
+    return listener
+
+
+def tell(fulfillment: Fulfillment, **what: Any) -> None:
+    """Pass the news up, in the transaction that made it."""
+    _listener()(News(reference=fulfillment.reference, status=fulfillment.status, **what))
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What to get to whom. `recipient` has the columns of loyalty_portal.recipient."""
+
+    reference: uuid.UUID
+    label: str
+    channel: Channel
+    sku: str
+    product_name: str
+    quantity: int
+    recipient: Mapping[str, str]
+    message: str = ""
+
+
+def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
+    """Queue parcels at the desk and intend the calls to the partner, in the caller's transaction."""
+    opened = [
+        Fulfillment(
+            reference=parcel.reference,
+            label=parcel.label,
+            channel=parcel.channel,
+            sku=parcel.sku,
+            product_name=parcel.product_name,
+            quantity=parcel.quantity,
+            status=FulfillmentStatus.QUEUED
+            if parcel.channel == Channel.DESK
+            else FulfillmentStatus.REQUESTED,
+            promised_by=timezone.now() + PROMISE[parcel.channel],
+            next_attempt_at=None,
+            **parcel.recipient,
+        )
+        for parcel in parcels
+    ]
+    Fulfillment.objects.bulk_create(opened)
+    first = [fulfillment.event("", fulfillment.status) for fulfillment in opened]
+    type(first[0]).objects.bulk_create(first)
+    calls = [
+        PartnerCall(
+            fulfillment=fulfillment,
+            kind=CallKind.REQUEST,
+            key=f"fulfill:{fulfillment.id}",
+            body=partner.request_body(
+                reference=str(fulfillment.id),
+                sku=fulfillment.sku,
+                quantity=fulfillment.quantity,
+                recipient={
+                    "name": fulfillment.recipient_name,
+                    "email": fulfillment.recipient_email,
+                    "phone": fulfillment.recipient_phone,
+                },
+                message=parcel.message,
+            ).decode(),
+        )
+        for fulfillment, parcel in zip(opened, parcels, strict=True)
+        if fulfillment.channel == Channel.PARTNER
+    ]
+    PartnerCall.objects.bulk_create(calls)
+    type(first[0]).objects.bulk_create(call.event("", call.status) for call in calls)
+    return opened
+
+
+def locked(fulfillment: Fulfillment) -> Fulfillment:
+    """The row as it is now, held until the transaction ends."""
+    return Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment.pk)
+
+
+def _at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
+    held = locked(fulfillment)
+    if held.channel != Channel.DESK:
+        raise DeskError(_("This one is delivered by the partner, not by the desk."))
+    if held.status not in statuses:
+        raise DeskError(
+            _("This is not possible any more: it is “%(status)s” now.")
+            % {"status": held.get_status_display().lower()}
+        )
+    return held
+
+
+@transaction.atomic
+def claim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
+    """`by` works on it from now on; a second person is told who does."""
+    held = _at_desk(fulfillment, FulfillmentStatus.QUEUED, FulfillmentStatus.PACKED)
+    if held.claimed_by_id and held.claimed_by_id != by.pk:
+        raise DeskError(_("%(who)s is working on this one.") % {"who": held.claimed_by})
+    if held.claimed_by_id is None:
+        held.claimed_by = by
+        held.save(update_fields=["claimed_by"])
+        held.event(held.status, held.status, by=by, reason=_("Claimed")).save()
+        tell(held, by=by)
+    return held
+
+
+@transaction.atomic
+def unclaim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
+    """Put it back for anyone."""
+    held = _at_desk(fulfillment, FulfillmentStatus.QUEUED, FulfillmentStatus.PACKED)
+    if held.claimed_by_id:
+        held.claimed_by = None
+        held.save(update_fields=["claimed_by"])
+        held.event(held.status, held.status, by=by, reason=_("Put back")).save()
+    return held
+
+
+@transaction.atomic
+def pack(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
+    """Its open units are in the box. Whoever packs unclaimed work has claimed it."""
+    held = claim(fulfillment=fulfillment, by=by)
+    if held.status != FulfillmentStatus.QUEUED:
+        raise DeskError(_("It is packed already."))
+    held.transition(FulfillmentStatus.PACKED, by=by)
+    tell(held, by=by)
+    return held
+
+
+@transaction.atomic
+def ship(
+    *, fulfillment: Fulfillment, quantity: int, carrier: str, tracking_number: str, by: Any
+) -> Shipment:
+    """Send `quantity` of the open units; what is left goes back to the queue."""
+    held = _at_desk(fulfillment, FulfillmentStatus.PACKED)
+    if not 1 <= quantity <= held.open_quantity:
+        raise DeskError(
+            _("Between 1 and %(open)s pieces can be shipped.") % {"open": held.open_quantity}
+        )
+    if not carrier.strip():
+        raise DeskError(_("Say which carrier takes the parcel."))
+    shipment = Shipment.objects.create(
+        fulfillment=held,
+        quantity=quantity,
+        carrier=carrier.strip(),
+        tracking_number=tracking_number.strip(),
+        shipped_by=by,
+    )
+    rest = held.open_quantity - quantity
+    held.transition(
+        FulfillmentStatus.QUEUED if rest else FulfillmentStatus.SHIPPED,
+        by=by,
+        reason=str(shipment),
+        quantity_shipped=held.quantity_shipped + quantity,
+    )
+    facts = {
+        "carrier": shipment.carrier,
+        "tracking": shipment.tracking_number,
+        "shipment": str(shipment.pk),
+    }
+    tell(held, shipped=quantity, consumed=quantity, by=by, facts=facts)
+    return shipment
+
+
+@transaction.atomic
+def deliver(*, shipment: Shipment, by: Any) -> Fulfillment:
+    """The parcel has reached its recipient; said twice, it counts once."""
+    held = locked(shipment.fulfillment)
+    arrived = Shipment.objects.filter(pk=shipment.pk, delivered_at__isnull=True)
+    if not arrived.update(delivered_at=timezone.now()):
+        raise DeskError(_("This parcel is marked as delivered already."))
+    held.quantity_delivered += shipment.quantity
+    held.save(update_fields=["quantity_delivered"])
+    _close_desk_work(held, by=by, reason=str(shipment))
+    tell(held, delivered=shipment.quantity, by=by, facts={"shipment": str(shipment.pk)})
+    return held
+
+
+@transaction.atomic
+def cannot_supply(
+    *, fulfillment: Fulfillment, quantity: int | None, reason: str, by: Any
+) -> Fulfillment:
+    """Give up `quantity` (None: all) of the open units; their points go back."""
+    held = _at_desk(fulfillment, FulfillmentStatus.QUEUED, FulfillmentStatus.PACKED)
+    missing = held.open_quantity if quantity is None else quantity
+    if not 1 <= missing <= held.open_quantity:
+        raise DeskError(
+            _("Between 1 and %(open)s pieces are still open.") % {"open": held.open_quantity}
+        )
+    if not reason.strip():
+        raise DeskError(_("Say why it cannot be supplied; the company reads it."))
+    held.quantity_failed += missing
+    held.reason = reason.strip()[:255]
+    held.save(update_fields=["quantity_failed", "reason"])
+    _close_desk_work(held, by=by, reason=held.reason)
+    tell(held, lost=missing, reason=held.reason, by=by)
+    return held
+
+
+def _close_desk_work(held: Fulfillment, *, by: Any, reason: str) -> None:
+    """Move on once no unit is open: failed, shipped, or delivered when all parcels arrived."""
+    if held.open_quantity:
+        return
+    if not held.quantity_shipped:
+        held.transition(FulfillmentStatus.FAILED, by=by, reason=reason, settled_at=timezone.now())
+        return
+    if held.status != FulfillmentStatus.SHIPPED:
+        held.transition(FulfillmentStatus.SHIPPED, by=by, reason=reason)
+        tell(held, by=by)
+    if held.quantity_delivered == held.quantity_shipped:
+        held.transition(
+            FulfillmentStatus.DELIVERED, by=by, reason=reason, settled_at=timezone.now()
+        )
+
+
+@transaction.atomic
+def return_units(*, fulfillment: Fulfillment, reason: str, by: Any) -> Fulfillment:
+    """What was delivered came back; staff say so, and its points go back."""
+    held = _at_desk(fulfillment, FulfillmentStatus.DELIVERED)
+    if not reason.strip():
+        raise DeskError(_("Say why it came back."))
+    held.transition(FulfillmentStatus.RETURNED, by=by, reason=reason.strip())
+    tell(held, lost=held.quantity_delivered, reason=reason.strip(), by=by)
+    return held
+
+
+def find(reference: uuid.UUID) -> Fulfillment | None:
+    """The fulfillment for an order line; None while the line has none."""
+    return Fulfillment.objects.filter(reference=reference).first()
+
+
+@transaction.atomic
+def reveal_codes(*, fulfillment: Fulfillment, by: Any) -> list[VirtualCode]:
+    """The codes, for somebody who asked to see them; that they did is recorded."""
+    codes = list(VirtualCode.objects.filter(fulfillment=fulfillment))
+    if codes:
+        CodeReveal.objects.create(fulfillment=fulfillment, by=by)
+    return codes
+
+
+@transaction.atomic
+def withdraw(*, references: Sequence[uuid.UUID], by: Any, reason: str) -> dict[uuid.UUID, str]:
+    """Cancel what can be cancelled: `cancelled`, `asked` (of the partner) or `late` by reference.
+
+    Reaches desk work that nobody has claimed, and calls that nobody has claimed; what the
+    partner already has is asked back, and the partner's answer decides (saga.md, rule 9).
+    """
+    rows = Fulfillment.objects.select_for_update(no_key=True).filter(reference__in=references)
+    return {
+        held.reference: _withdraw_one(held, by=by, reason=reason) for held in rows.order_by("pk")
+    }
+
+
+def _withdraw_one(held: Fulfillment, *, by: Any, reason: str) -> str:
+    if held.channel == Channel.DESK:
+        untouched = held.status == FulfillmentStatus.QUEUED and not (
+            held.claimed_by_id or held.quantity_shipped
+        )
+        return _cancel(held, by=by, reason=reason) if untouched else "late"
+    if held.status != FulfillmentStatus.REQUESTED:
+        return "late"
+    request = PartnerCall.objects.select_for_update().get(fulfillment=held, kind=CallKind.REQUEST)
+    if request.status == CallStatus.INTENDED:
+        request.transition(CallStatus.WITHDRAWN, by=by, reason=reason, next_attempt_at=None)
+        return _cancel(held, by=by, reason=reason)
+    call, created = PartnerCall.objects.get_or_create(
+        fulfillment=held, kind=CallKind.CANCEL, defaults={"key": f"cancel:{held.id}"}
+    )
+    if created:
+        call.event("", call.status, by=by, reason=reason).save()
+    return "asked"
+
+
+def _cancel(held: Fulfillment, *, by: Any, reason: str) -> str:
+    units = held.open_quantity
+    held.transition(
+        FulfillmentStatus.CANCELLED,
+        by=by,
+        reason=reason,
+        quantity_failed=units,
+        next_attempt_at=None,
+        settled_at=timezone.now(),
+    )
+    tell(held, lost=units, reason=reason, by=by)
+    return "cancelled"

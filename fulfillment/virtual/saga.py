@@ -1,0 +1,163 @@
+"""Asking the partner: claim, commit, call, and record only while the lease is still ours."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from fulfillment import partner
+from fulfillment.models import CallKind, Fulfillment, PartnerCall
+from fulfillment.partner import FulfillmentAnswer
+from fulfillment.services import tell
+from fulfillment.states import CallStatus, FulfillmentStatus
+from fulfillment.virtual import services
+from loyalty_portal.leases import backoff
+from loyalty_portal.partner_http import Answer, Outcome
+
+LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
+FIRST_POLL = 30.0  # seconds that a callback has before we ask
+HORIZON = timedelta(hours=20)  # below the day for which a partner keeps keys
+# Refusals that speak of the key or the reference, not of the delivery: GET tells the truth.
+ASK_BY_REFERENCE = {"duplicate_reference", "idempotency_key_reused"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    call: PartnerCall
+    token: uuid.UUID
+    partner_id: str
+    first_try: bool
+
+
+def ask(call_id: uuid.UUID) -> bool:
+    """Make one due call. False when there was nothing to do, or somebody else does it."""
+    claim = _claim(call_id)
+    if claim is None:
+        return False
+    _record(claim, _send(claim))
+    return True
+
+
+@transaction.atomic
+def _claim(call_id: uuid.UUID) -> _Claim | None:
+    found = PartnerCall.objects.filter(pk=call_id).values_list("fulfillment_id", flat=True).first()
+    if found is None:
+        return None
+    held = Fulfillment.objects.select_for_update(no_key=True).get(pk=found)
+    token = PartnerCall.objects.lease(call_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
+    if token is None:
+        return None
+    call = PartnerCall.objects.get(pk=call_id)
+    if call.status == CallStatus.SENT:
+        call.transition(CallStatus.UNKNOWN, reason=_("The process that asked was lost."))
+    if call.status == CallStatus.UNKNOWN and _past_horizon(call):
+        PartnerCall.objects.release(call_id, token, retry_in=None)
+        call.transition(CallStatus.NEEDS_REVIEW, reason=_("No clear answer in time."))
+        services.flag(held, _("The partner gave no clear answer in time."))
+        return None
+    # Written before the socket opens: should this process die, the try may have landed.
+    first_try = call.first_sent_at is None
+    call.transition(
+        CallStatus.SENT, first_sent_at=timezone.now() if first_try else call.first_sent_at
+    )
+    if call.kind == CallKind.REQUEST and call.attempts == 1:
+        tell(held)
+    return _Claim(call, token, held.partner_id, first_try)
+
+
+def _past_horizon(call: PartnerCall) -> bool:
+    late = Q(first_sent_at__lt=Now() - HORIZON)
+    return PartnerCall.objects.filter(late, pk=call.pk).exists()
+
+
+def _send(claim: _Claim) -> FulfillmentAnswer:
+    call = claim.call
+    if call.kind == CallKind.REQUEST:
+        return partner.send_request(call.body.encode(), call.key)
+    partner_id = claim.partner_id
+    if not partner_id:
+        found = partner.find(str(call.fulfillment_id))
+        if found.report is None:
+            # Not there yet, or no answer: the request may still be on its way.
+            return FulfillmentAnswer(
+                Answer(Outcome.UNKNOWN, code="not_found_yet", may_have_landed=False)
+            )
+        partner_id = found.report.fulfillment_id
+    return partner.cancel(partner_id, call.key)
+
+
+@transaction.atomic
+def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
+    call, answer = claim.call, result.answer
+    held = Fulfillment.objects.select_for_update(no_key=True).get(pk=call.fulfillment_id)
+    known = answer.outcome is not Outcome.UNKNOWN
+    retry_in = None if known else max(answer.retry_after or 0.0, backoff(call.attempts))
+    ours = PartnerCall.objects.release(
+        call.pk,
+        claim.token,
+        retry_in=retry_in,
+        answer_status=answer.status_code,
+        answer_code=answer.code[:100],
+        answer_detail=answer.detail[:255],
+    )
+    if not ours:
+        return
+    changes: dict[str, datetime | None] = {"settled_at": timezone.now() if known else None}
+    if claim.first_try and not answer.may_have_landed:
+        changes["first_sent_at"] = None
+    told = " ".join(part for part in (answer.code, answer.detail) if part)
+    call.transition(CallStatus(answer.outcome), reason=told, **changes)
+    if answer.mismatch:
+        services.flag(held, _("The partner's answer does not match what we asked."))
+    if result.report is not None:
+        services.hear_report(held=held, report=result.report)
+    elif answer.outcome is Outcome.REFUSED:
+        _refused(held, call, answer)
+    _watch(held)
+
+
+def _refused(held: Fulfillment, call: PartnerCall, answer: Answer) -> None:
+    if call.kind == CallKind.CANCEL:
+        return  # it goes on as it would have
+    if answer.code in ASK_BY_REFERENCE:
+        services.flag(held, _("The partner knows this delivery under another key."))
+    else:
+        services.refused(held=held, reason=answer.detail or answer.code)
+
+
+def _watch(held: Fulfillment) -> None:
+    """What is never called back is polled."""
+    if held.status == FulfillmentStatus.REQUESTED and held.next_attempt_at is None:
+        Fulfillment.objects.filter(pk=held.pk).update(
+            next_attempt_at=Now() + timedelta(seconds=FIRST_POLL)
+        )
+
+
+def poll(fulfillment_id: uuid.UUID) -> bool:
+    """Ask how a delivery stands. False when it is not due, or somebody else asks."""
+    token = Fulfillment.objects.lease(
+        fulfillment_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN
+    )
+    if token is None:
+        return False
+    asked = Fulfillment.objects.get(pk=fulfillment_id)
+    result = partner.get(asked.partner_id) if asked.partner_id else partner.find(str(asked.pk))
+    with transaction.atomic():
+        held = Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment_id)
+        again = FIRST_POLL + backoff(held.attempts)
+        open_still = held.status == FulfillmentStatus.REQUESTED
+        if not Fulfillment.objects.release(
+            fulfillment_id, token, retry_in=again if open_still else None
+        ):
+            return True
+        if result.report is not None and result.report.reference == str(held.pk):
+            services.hear_report(held=held, report=result.report)
+        elif result.answer.mismatch or result.report is not None:
+            services.flag(held, _("The partner's answer does not match what we asked."))
+    return True

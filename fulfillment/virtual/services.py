@@ -1,0 +1,132 @@
+"""What the partner reports about a virtual delivery, from whichever way it came."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from fulfillment.models import Channel, Fulfillment, VirtualCode
+from fulfillment.partner import Deliverable, Report, ReportStatus
+from fulfillment.services import tell
+from fulfillment.states import FulfillmentStatus
+from loyalty_portal.encrypted_field import fingerprint
+
+# A status never goes back: news of a lower rank is old news.
+_RANK = {"": 0, ReportStatus.ACCEPTED: 1, ReportStatus.PROCESSING: 2}
+_OUTCOME = {
+    ReportStatus.DELIVERED: FulfillmentStatus.DELIVERED,
+    ReportStatus.FAILED: FulfillmentStatus.FAILED,
+    ReportStatus.CANCELLED: FulfillmentStatus.CANCELLED,
+}
+
+
+def hear_report(*, held: Fulfillment, report: Report) -> None:
+    """Take in a report about `held`, which the caller has locked. Said twice, it counts once."""
+    if held.partner_id not in {"", report.fulfillment_id}:
+        flag(held, _("The partner names two fulfillments for one reference."))
+        return
+    if not held.partner_id:
+        _save(held, partner_id=report.fulfillment_id)
+    outcome = _OUTCOME.get(report.status)
+    if held.status != FulfillmentStatus.REQUESTED:
+        if outcome is not None and outcome != held.status:
+            flag(
+                held,
+                _("The partner now says “%(status)s”, after the end.") % {"status": report.status},
+            )
+        return
+    if outcome is None:
+        if _RANK[report.status] > _RANK.get(held.partner_status, 0):
+            _save(held, partner_status=report.status)
+    elif outcome == FulfillmentStatus.DELIVERED:
+        _delivered(held, report)
+    else:
+        _lost(held, outcome, report)
+
+
+def refused(*, held: Fulfillment, reason: str) -> None:
+    """The partner refused the request: nothing will come of it."""
+    if held.status == FulfillmentStatus.REQUESTED:
+        _settle(held, FulfillmentStatus.FAILED, reason=reason, quantity_failed=held.quantity)
+        tell(held, lost=held.quantity, reason=reason)
+
+
+def flag(held: Fulfillment, why: str) -> None:
+    """A person must look at it; once for each reason."""
+    if held.attention != why[:255]:
+        _save(held, attention=why[:255])
+        held.event(held.status, held.status, reason=why).save()
+        tell(held, attention=why)
+
+
+def _delivered(held: Fulfillment, report: Report) -> None:
+    codes = [each for each in report.deliverables if each.code or each.url]
+    if len(codes) != held.quantity:
+        flag(
+            held,
+            _("The partner delivered %(got)s codes for %(wanted)s.")
+            % {"got": len(codes), "wanted": held.quantity},
+        )
+        return
+    try:
+        with transaction.atomic():
+            VirtualCode.objects.bulk_create(
+                _code(held, position, each) for position, each in enumerate(codes, 1)
+            )
+    except IntegrityError:
+        flag(held, _("The partner delivered a code that belongs to another order."))
+        return
+    _settle(
+        held,
+        FulfillmentStatus.DELIVERED,
+        reason="",
+        partner_status=report.status,
+        quantity_delivered=held.quantity,
+        attention="",
+    )
+    tell(held, delivered=held.quantity, consumed=held.quantity)
+
+
+def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None:
+    reason = report.reason or report.status
+    _settle(
+        held, outcome, reason=reason, partner_status=report.status, quantity_failed=held.quantity
+    )
+    tell(held, lost=held.quantity, reason=reason)
+
+
+def _settle(held: Fulfillment, outcome: FulfillmentStatus, *, reason: str, **changes: Any) -> None:
+    held.transition(
+        outcome, reason=reason, next_attempt_at=None, settled_at=timezone.now(), **changes
+    )
+
+
+def _save(held: Fulfillment, **changes: Any) -> None:
+    for name, value in changes.items():
+        setattr(held, name, value)
+    held.save(update_fields=list(changes))
+
+
+def _code(held: Fulfillment, position: int, deliverable: Deliverable) -> VirtualCode:
+    code, pin, url = deliverable.code or "", deliverable.pin or "", deliverable.url or ""
+    # A unit is told apart by its code; one that is only an address, by that.
+    return VirtualCode(
+        fulfillment=held,
+        position=position,
+        code=code,
+        pin=pin,
+        url=url,
+        expires_on=deliverable.expires_on,
+        fingerprint=fingerprint(code or url),
+    )
+
+
+def find_by_reference(reference: str) -> Fulfillment | None:
+    """The virtual fulfillment that we called `reference` at the partner, locked; None if unknown."""
+    rows = Fulfillment.objects.select_for_update(no_key=True).filter(channel=Channel.PARTNER)
+    try:
+        return rows.filter(pk=reference).first()
+    except ValidationError:
+        return None

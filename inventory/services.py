@@ -1,0 +1,209 @@
+"""The only writers of stock. Numbers move by one conditional UPDATE, in product order.
+
+Each function belongs inside the caller's transaction or opens its own; each writes its
+movement, and the product's `stock_status` when it passes between in stock, low and out.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from catalog.models import Product, StockStatus
+from inventory.models import Inventory, MovementKind, Reservation, StockMovement
+
+
+class StockError(Exception):
+    """What cannot be done with the stock, in a sentence for the person who asked."""
+
+
+class OutOfStockError(StockError):
+    """Fewer pieces are available than wanted."""
+
+    def __init__(self, product_id: uuid.UUID) -> None:
+        super().__init__(_("There are not enough pieces left."))
+        self.product_id = product_id
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """`quantity` pieces of a product, for the order line `reference`."""
+
+    product_id: uuid.UUID
+    quantity: int
+    reference: uuid.UUID
+
+
+# The row's lock is taken by this statement and held to the end of the transaction, so callers
+# reserve last. CHECKs hold both numbers at zero or more should the WHERE ever be lost.
+_MOVE = """
+    UPDATE inventory
+    SET quantity_available = quantity_available + %(available)s,
+        quantity_reserved = quantity_reserved + %(reserved)s,
+        last_updated = now()
+    WHERE product_id = %(product)s
+      AND quantity_available + %(available)s >= 0
+      AND quantity_reserved + %(reserved)s >= 0
+    RETURNING quantity_available, low_stock_at
+"""
+
+
+def _status(available: int, low_stock_at: int) -> StockStatus:
+    if available <= 0:
+        return StockStatus.OUT
+    return StockStatus.LOW if available <= low_stock_at else StockStatus.IN_STOCK
+
+
+def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
+    """Change both numbers of one product; False when one would fall below zero."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE, {"available": available, "reserved": reserved, "product": product_id})
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    now, low_stock_at = row
+    status = _status(now, low_stock_at)
+    if status != _status(now - available, low_stock_at):
+        Product.objects.filter(pk=product_id).update(stock_status=status)
+    return True
+
+
+def reserve(*, wants: Sequence[Want], by: User | None) -> None:
+    """Hold pieces for order lines; all of them or, with OutOfStockError, none.
+
+    Products without an inventory row must not be asked for: they are made on demand.
+    """
+    wants = sorted(wants, key=lambda want: want.product_id)
+    with transaction.atomic():
+        Reservation.objects.bulk_create(
+            Reservation(
+                product_id=want.product_id, reference=want.reference, quantity=want.quantity
+            )
+            for want in wants
+        )
+        StockMovement.objects.bulk_create(
+            StockMovement(
+                product_id=want.product_id,
+                kind=MovementKind.RESERVED,
+                available_change=-want.quantity,
+                reserved_change=want.quantity,
+                reference=want.reference,
+                by=by,
+            )
+            for want in wants
+        )
+        for want in wants:
+            if not _move(want.product_id, available=-want.quantity, reserved=want.quantity):
+                raise OutOfStockError(want.product_id)
+
+
+def release(
+    *, reference: uuid.UUID, by: User | None, reason: str, quantity: int | None = None
+) -> None:
+    """Give `quantity` (None: all that is still held) of a line's pieces back to the shelf.
+
+    A line that holds nothing (made on demand, or released before) is left alone.
+    """
+    with transaction.atomic():
+        held = Reservation.objects.select_for_update().filter(reference=reference).first()
+        pieces = held.open if held and quantity is None else (quantity or 0)
+        if held is None or pieces == 0:
+            return
+        if pieces > held.open:
+            raise StockError(_("The line holds only %(open)s pieces.") % {"open": held.open})
+        held.released += pieces
+        held.save(update_fields=["released"])
+        _record(held.product_id, MovementKind.RELEASED, pieces, -pieces, reference, reason, by)
+        _must_move(held.product_id, available=pieces, reserved=-pieces)
+
+
+def consume(*, reference: uuid.UUID, quantity: int, by: User | None) -> None:
+    """`quantity` of the pieces that a line holds have left the house."""
+    with transaction.atomic():
+        held = Reservation.objects.select_for_update().filter(reference=reference).first()
+        if held is None:
+            return
+        if quantity > held.open:
+            raise StockError(_("The line holds only %(open)s pieces.") % {"open": held.open})
+        held.consumed += quantity
+        held.save(update_fields=["consumed"])
+        _record(held.product_id, MovementKind.CONSUMED, 0, -quantity, reference, "", by)
+        _must_move(held.product_id, available=0, reserved=-quantity)
+
+
+def receive(*, product: Product, quantity: int, reason: str, by: User | None) -> None:
+    """New pieces have come in; the first time, this gives the product its inventory."""
+    if quantity < 1:
+        raise StockError(_("Receive at least one piece."))
+    _change(product, MovementKind.RECEIVED, quantity, reason, by)
+
+
+def adjust(*, product: Product, change: int, reason: str, by: User | None) -> None:
+    """Correct the available number by `change` (negative: broken, lost)."""
+    if change == 0:
+        raise StockError(_("An adjustment of zero changes nothing."))
+    if not reason.strip():
+        raise StockError(_("Say why the number is adjusted."))
+    _change(product, MovementKind.ADJUSTED, change, reason, by)
+
+
+def count(*, product: Product, counted: int, reason: str, by: User | None) -> int:
+    """`counted` pieces stand on the shelf, those held for orders included.
+
+    Returns the change that this made to the available number (0: the books were right).
+    """
+    with transaction.atomic():
+        Inventory.objects.get_or_create(product=product)
+        stock = Inventory.objects.select_for_update().get(product=product)
+        if counted < stock.quantity_reserved:
+            raise StockError(
+                _(
+                    "%(held)s pieces are held for orders; a count cannot be lower. Find out which "
+                    "orders cannot be supplied first."
+                )
+                % {"held": stock.quantity_reserved}
+            )
+        change = counted - stock.quantity_reserved - stock.quantity_available
+        if change:
+            _change(product, MovementKind.ADJUSTED, change, reason or _("Counted"), by)
+    return change
+
+
+def _change(
+    product: Product, kind: MovementKind, change: int, reason: str, by: User | None
+) -> None:
+    if abs(change) > 1_000_000_000:
+        raise StockError(_("That is more than any shelf holds."))
+    with transaction.atomic():
+        Inventory.objects.get_or_create(product=product)
+        _record(product.pk, kind, change, 0, None, reason, by)
+        if not _move(product.pk, available=change, reserved=0):
+            raise StockError(_("There are not that many pieces to take away."))
+
+
+def _record(
+    product_id: uuid.UUID,
+    kind: MovementKind,
+    available: int,
+    reserved: int,
+    reference: uuid.UUID | None,
+    reason: str,
+    by: User | None,
+) -> None:
+    StockMovement.objects.create(
+        product_id=product_id,
+        kind=kind,
+        available_change=available,
+        reserved_change=reserved,
+        reference=reference,
+        reason=reason[:255],
+        by=by,
+    )
+
+
+def _must_move(product_id: uuid.UUID, *, available: int, reserved: int) -> None:
+    if not _move(product_id, available=available, reserved=reserved):
+        raise StockError(_("The stock of this product does not agree with its reservations."))

@@ -1,0 +1,63 @@
+"""Filling a cart. Nothing is reserved here; what counts is checked when the order is placed."""
+
+import uuid
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import AccountManager
+from catalog.models import Product
+from redemption.models import Cart, CartLine
+from redemption.services import RedemptionError
+
+MOST_OF_ONE = 1_000  # pieces of one product in one order
+MOST_LINES = 50
+
+
+def parse_quantity(raw: str | None) -> int:
+    """A whole number from 1 to MOST_OF_ONE; else RedemptionError says so."""
+    text = (raw or "").strip()
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= MOST_OF_ONE:
+        raise RedemptionError(
+            _("Quantity must be a whole number from 1 to %(most)s.") % {"most": MOST_OF_ONE}
+        )
+    return int(text)
+
+
+def offered_to(seat: AccountManager, product_id: str) -> Product:
+    """The product, if this seat's company may redeem it now; RedemptionError otherwise."""
+    try:
+        key = uuid.UUID(product_id)
+    except ValueError:
+        key = uuid.UUID(int=0)
+    found = Product.objects.offered().for_tier(seat.company.tier_level).filter(pk=key).first()
+    if found is None:
+        raise RedemptionError(_("This product is not on offer any more."))
+    return found
+
+
+@transaction.atomic
+def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> CartLine:
+    """Put `quantity` more of a product into the cart."""
+    cart, _created = Cart.objects.get_or_create(seat=seat)
+    cart = Cart.objects.select_for_update(no_key=True).get(pk=cart.pk)
+    line = CartLine.objects.filter(cart=cart, product=product).first()
+    if line is None:
+        if cart.lines.count() >= MOST_LINES:
+            raise RedemptionError(
+                _("A cart holds at most %(most)s different products.") % {"most": MOST_LINES}
+            )
+        return CartLine.objects.create(cart=cart, product=product, quantity=quantity)
+    line.quantity = min(line.quantity + quantity, MOST_OF_ONE)
+    line.save(update_fields=["quantity"])
+    return line
+
+
+def change_quantity(*, seat: AccountManager, line_id: uuid.UUID, quantity: int) -> None:
+    """Set the quantity of one line; a line that is gone stays gone."""
+    CartLine.objects.filter(cart=seat.pk, pk=line_id).update(quantity=quantity)
+
+
+def remove_line(*, seat: AccountManager, line_id: uuid.UUID) -> None:
+    """Take one product out."""
+    CartLine.objects.filter(cart=seat.pk, pk=line_id).delete()

@@ -1,0 +1,76 @@
+"""Letters: written from a row, in HTML and text, once."""
+
+import logging
+import smtplib
+import uuid
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from loyalty_portal.leases import backoff
+from redemption.models import Letter
+
+logger = logging.getLogger(__name__)
+
+LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
+MOST_TRIES = 20  # over about a day; then it waits for a person
+
+
+def send_letter(letter_id: uuid.UUID) -> bool:
+    """Send one due letter. False when it is not due, or somebody else sends it.
+
+    A process that dies between the mail server's yes and our record sends it again; the
+    Message-ID stays the same, so that mail programs show it once.
+    """
+    token = Letter.objects.lease(letter_id, seconds=LEASE)
+    if token is None:
+        return False
+    letter = Letter.objects.select_related(
+        "order__company", "order__account_manager__user", "item"
+    ).get(pk=letter_id)
+    try:
+        compose(letter).send()
+    except (OSError, smtplib.SMTPException) as error:
+        logger.warning("letter %s could not be sent: %s", letter_id, type(error).__name__)
+        retry = (
+            backoff(letter.attempts, base=10.0, cap=3600.0)
+            if letter.attempts < MOST_TRIES
+            else None
+        )
+        Letter.objects.release(letter_id, token, retry_in=retry, problem=type(error).__name__)
+        return True
+    Letter.objects.release(letter_id, token, retry_in=None, sent_at=timezone.now(), problem="")
+    return True
+
+
+def compose(letter: Letter) -> EmailMultiAlternatives:
+    """The e-mail, from templates/redemption/email/<kind>.{subject,text,html}."""
+    facts = {
+        "letter": letter,
+        "order": letter.order,
+        "item": letter.item,
+        "items": list(letter.order.items.all()),
+        "facts": letter.facts,
+        "brand_name": settings.BRAND["name"],
+        "order_url": f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}",
+        "portal_url": settings.PORTAL_URL,
+    }
+    folder = f"redemption/email/{letter.kind}"
+    subject = render_to_string(f"{folder}.subject.txt", facts)
+    message = EmailMultiAlternatives(
+        subject=" ".join(subject.split()),
+        body=render_to_string(f"{folder}.txt", facts),
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[letter.to],
+        headers={
+            "Message-ID": f"<letter-{letter.pk}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].strip('>')}>"
+        },
+    )
+    message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")
+    return message
+
+
+def _host() -> str:
+    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")

@@ -1,0 +1,225 @@
+"""Placing an order, and deciding on one that waits for approval."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import AccountManager, TierLevel, User
+from catalog.models import Product
+from inventory import services as stock
+from inventory.services import OutOfStockError, Want
+from loyalty_portal.ids import uuid7
+from redemption.models import (
+    Cart,
+    CartLine,
+    LoyaltyTransaction,
+    OrderEvent,
+    OrderItem,
+    RedemptionOrder,
+)
+from redemption.services import RedemptionError, drop_order, locked, new_debit
+from redemption.states import OrderStatus
+
+APPROVAL_TIME = timedelta(hours=72)  # that stock is held for an approver
+MOST_POINTS = 2_000_000_000  # of one order; more than this is a mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`quantity` of a product (with its `inventory` loaded), for one recipient."""
+
+    product: Product
+    quantity: int
+    recipient: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the form said. `token` makes one form one order; `seen_points` is the total shown."""
+
+    token: uuid.UUID
+    seen_points: int
+    reference: str = ""
+    note: str = ""
+    cart: Cart | None = field(default=None)
+
+
+def place_order(
+    *, seat: AccountManager, lines: Sequence[Line], wishes: Wishes, by: User
+) -> RedemptionOrder:
+    """Reserve, intend the debit, and commit: from here on the saga finishes it.
+
+    One transaction, no call to a partner inside. The same token shows the same order. Raises
+    RedemptionError when a line cannot be had, in a sentence; then nothing is changed.
+    """
+    total = _check(seat, lines, wishes)
+    try:
+        with transaction.atomic():
+            return _place(seat, lines, wishes, total, by)
+    except IntegrityError:
+        placed = placed_with(seat=seat, token=wishes.token)
+        if placed is None:
+            raise
+        return placed
+    except OutOfStockError as error:
+        short = next(line.product for line in lines if line.product.id == error.product_id)
+        raise RedemptionError(
+            _(
+                "There are not enough pieces of “%(product)s” left. Nothing was ordered and no "
+                "points were taken."
+            )
+            % {"product": short.name}
+        ) from error
+
+
+def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | None:
+    """The order that this seat placed with this form."""
+    return RedemptionOrder.objects.filter(token=token, account_manager=seat).first()
+
+
+def _check(seat: AccountManager, lines: Sequence[Line], wishes: Wishes) -> int:
+    if not lines:
+        raise RedemptionError(_("Your cart is empty."))
+    for line in lines:
+        _check_line(seat, line)
+    total = sum(line.quantity * line.product.points_cost for line in lines)
+    if total != wishes.seen_points:
+        raise RedemptionError(
+            _(
+                "The points have changed since you looked: the total is now %(total)s points. "
+                "Please check and confirm again."
+            )
+            % {"total": f"{total:,}"}
+        )
+    if total > MOST_POINTS:
+        raise RedemptionError(_("That is more points than one order may have."))
+    return total
+
+
+def _check_line(seat: AccountManager, line: Line) -> None:
+    product, now = line.product, timezone.now()
+    offered = (
+        product.is_active
+        and (product.available_from is None or product.available_from <= now)
+        and (product.available_until is None or product.available_until > now)
+        and product.minimum_tier in TierLevel.up_to(seat.company.tier_level)
+    )
+    if not offered:
+        raise RedemptionError(
+            _("“%(product)s” is not on offer any more. Take it out of the cart to go on.")
+            % {"product": product.name}
+        )
+    if not product.is_virtual and not hasattr(product, "inventory"):
+        raise RedemptionError(_("“%(product)s” is out of stock.") % {"product": product.name})
+
+
+def _place(
+    seat: AccountManager, lines: Sequence[Line], wishes: Wishes, total: int, by: User
+) -> RedemptionOrder:
+    threshold = seat.company.approval_threshold
+    waits = threshold is not None and total > threshold
+    order = RedemptionOrder(
+        company_id=seat.company_id,
+        account_manager=seat,
+        total_points=total,
+        status=OrderStatus.AWAITING_APPROVAL if waits else OrderStatus.PENDING,
+        token=wishes.token,
+        reference=wishes.reference,
+        note=wishes.note,
+        approve_by=timezone.now() + APPROVAL_TIME if waits else None,
+    )
+    # First of all, so that the same form sent twice waits here and touches nothing.
+    order.save(force_insert=True)
+    items = OrderItem.objects.bulk_create(
+        OrderItem(
+            order=order,
+            product=line.product,
+            product_name=line.product.name,
+            sku=line.product.sku,
+            quantity=line.quantity,
+            points_per_item=line.product.points_cost,
+            **line.recipient,
+        )
+        for line in lines
+    )
+    events = [
+        order.event("", order.status, by=by),
+        *(item.event("", item.fulfillment_status) for item in items),
+    ]
+    if not waits:
+        debit = new_debit(order, seat.company.loyalty_account_id)
+        debit.save(force_insert=True)
+        events.append(debit.event("", debit.status))
+    OrderEvent.objects.bulk_create(events)
+    if wishes.cart is not None:
+        Cart.objects.filter(pk=wishes.cart.pk, token=wishes.token).update(token=uuid7())
+        CartLine.objects.filter(cart=wishes.cart).delete()
+    # Stock last: its row is what others wait for, until the commit.
+    held = [
+        Want(line.product.id, line.quantity, item.id)
+        for line, item in zip(lines, items, strict=True)
+        if hasattr(line.product, "inventory")
+    ]
+    stock.reserve(wants=held, by=by)
+    return order
+
+
+def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
+    """Say yes: the points are taken now. Nobody approves their own order."""
+    with transaction.atomic():
+        held = _decidable(order, by)
+        held.transition(OrderStatus.PENDING, by=by, reason=_("Approved"), decided_by=by)
+        debit: LoyaltyTransaction = new_debit(held, held.company.loyalty_account_id)
+        debit.save(force_insert=True)
+        debit.event("", debit.status, by=by).save()
+        return held
+
+
+def reject(*, order: RedemptionOrder, by: User, reason: str) -> RedemptionOrder:
+    """Say no, with a reason that the buyer reads; the stock goes back."""
+    if not reason.strip():
+        raise RedemptionError(_("Give a reason; the buyer will read it."))
+    with transaction.atomic():
+        held = _decidable(order, by)
+        drop_order(
+            held,
+            OrderStatus.REJECTED,
+            by=by,
+            reason=reason.strip(),
+            decided_by=by,
+            decision_reason=reason.strip()[:255],
+        )
+        return held
+
+
+def _decidable(order: RedemptionOrder, by: User) -> RedemptionOrder:
+    held = locked(order.pk)
+    if held.status != OrderStatus.AWAITING_APPROVAL:
+        raise RedemptionError(
+            _("This order waits for no approval any more: it is “%(status)s”.")
+            % {"status": held.get_status_display().lower()}
+        )
+    if held.account_manager.user_id == by.pk:
+        raise RedemptionError(_("Nobody approves their own order."))
+    return held
+
+
+def expire_approvals() -> int:
+    """End orders that nobody decided on in time; how many."""
+    late = RedemptionOrder.objects.filter(
+        status=OrderStatus.AWAITING_APPROVAL, approve_by__lte=Now()
+    )
+    ended = 0
+    for order_id in late.values_list("pk", flat=True)[:100]:
+        with transaction.atomic():
+            held = locked(order_id)
+            if held.status == OrderStatus.AWAITING_APPROVAL:
+                drop_order(held, OrderStatus.EXPIRED, by=None, reason=_("Nobody decided in time."))
+                ended += 1
+    return ended

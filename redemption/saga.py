@@ -1,0 +1,138 @@
+"""Debits and credits: claim, commit, call, and record only while the lease is still ours."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import loyalty
+from accounts.loyalty import TransactionAnswer
+from loyalty_portal.leases import backoff
+from loyalty_portal.partner_http import Answer, Outcome
+from redemption import services
+from redemption.models import LoyaltyTransaction, RedemptionOrder
+from redemption.states import TransactionStatus
+
+LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
+HORIZON_SHARE = 0.8  # of the time for which the partner keeps keys
+LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0}  # seconds between two tries
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    intent: LoyaltyTransaction
+    token: uuid.UUID
+    first_try: bool
+
+
+def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
+    """Ask the partner once about one due transaction; its order's id.
+
+    None when it was not due, or somebody else is asking.
+    """
+    claim = _claim(transaction_id)
+    if claim is None:
+        return None
+    send = loyalty.send_debit if claim.intent.is_debit else loyalty.send_credit
+    _record(claim, send(claim.intent.body.encode(), claim.intent.key))
+    return claim.intent.order_id
+
+
+@transaction.atomic
+def _claim(transaction_id: uuid.UUID) -> _Claim | None:
+    rows = LoyaltyTransaction.objects
+    token = rows.lease(transaction_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
+    if token is None:
+        return None
+    intent = rows.get(pk=transaction_id)
+    if intent.status == TransactionStatus.SENT:
+        intent.transition(TransactionStatus.UNKNOWN, reason=_("The process that asked was lost."))
+    first_try = intent.first_sent_at is None
+    if intent.status == TransactionStatus.UNKNOWN and not first_try and not _may_repeat(intent):
+        rows.release(transaction_id, token, retry_in=None)
+        _ask_a_person(intent, _("No clear answer from the partner; asking again is not safe."))
+        return None
+    # Written before the socket opens: should this process die, the try may have landed.
+    first_sent_at = timezone.now() if first_try else intent.first_sent_at
+    intent.transition(TransactionStatus.SENT, first_sent_at=first_sent_at)
+    return _Claim(intent, token, first_try)
+
+
+def _may_repeat(intent: LoyaltyTransaction) -> bool:
+    """Whether the partner still knows the key of an earlier try (saga.md, rules 7 and 8)."""
+    horizon = timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION * HORIZON_SHARE)
+    remembered = LoyaltyTransaction.objects.filter(pk=intent.pk, first_sent_at__gt=Now() - horizon)
+    return settings.LOYALTY_API_IDEMPOTENT and remembered.exists()
+
+
+def _ask_a_person(intent: LoyaltyTransaction, why: str) -> None:
+    intent.transition(TransactionStatus.NEEDS_REVIEW, reason=why)
+    services.flag(services.locked(intent.order_id), why)
+
+
+@transaction.atomic
+def _record(claim: _Claim, result: TransactionAnswer) -> None:
+    order = services.locked(claim.intent.order_id)
+    intent, answer = claim.intent, result.answer
+    unknown = answer.outcome is Outcome.UNKNOWN
+    ours = LoyaltyTransaction.objects.release(
+        intent.pk,
+        claim.token,
+        retry_in=_wait(intent, answer) if unknown else None,
+        external_transaction_id=result.transaction_id,
+        answer_status=answer.status_code,
+        answer_code=answer.code[:100],
+        answer_detail=answer.detail[:255],
+    )
+    if not ours:
+        return  # the lease ran out; whoever has it now gets the same answer to the same key
+    if answer.outcome is Outcome.REFUSED and not intent.is_debit:
+        _unknown(order, claim, answer)
+        LoyaltyTransaction.objects.filter(pk=intent.pk).update(next_attempt_at=None)
+        _ask_a_person(
+            intent, _("The partner refused to give points back: %(code)s") % {"code": answer.code}
+        )
+    elif unknown:
+        _unknown(order, claim, answer)
+    else:
+        intent.transition(
+            TransactionStatus(answer.outcome), reason=_told(answer), settled_at=timezone.now()
+        )
+        _go_on(order, intent, answer)
+
+
+def _wait(intent: LoyaltyTransaction, answer: Answer) -> float:
+    return max(
+        answer.retry_after or 0.0,
+        backoff(intent.attempts, cap=LONGEST_WAIT[intent.transaction_type]),
+    )
+
+
+def _unknown(order: RedemptionOrder, claim: _Claim, answer: Answer) -> None:
+    changes: dict[str, datetime | None] = {}
+    if claim.first_try and not answer.may_have_landed:
+        changes["first_sent_at"] = None
+    claim.intent.transition(TransactionStatus.UNKNOWN, reason=_told(answer), **changes)
+    if answer.mismatch:
+        services.flag(order, _("The partner's answer does not match what we asked."))
+    elif not settings.LOYALTY_API_IDEMPOTENT and answer.may_have_landed:
+        LoyaltyTransaction.objects.filter(pk=claim.intent.pk).update(next_attempt_at=None)
+        _ask_a_person(claim.intent, _("No clear answer, and this partner ignores keys."))
+
+
+def _go_on(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:
+    if not intent.is_debit:
+        services.credited(order, intent)
+    elif answer.outcome is Outcome.SUCCEEDED:
+        services.confirm(order)
+    else:
+        services.decline(order, _told(answer))
+
+
+def _told(answer: Answer) -> str:
+    return " ".join(part for part in (answer.code, answer.detail) if part)
