@@ -207,3 +207,15 @@ def _record(
 def _must_move(product_id: uuid.UUID, *, available: int, reserved: int) -> None:
     if not _move(product_id, available=available, reserved=reserved):
         raise StockError(_("The stock of this product does not agree with its reservations."))
+
+
+def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
+    """Call the product low from `low_stock_at` pieces on; gives it an inventory if it has none."""
+    with transaction.atomic():
+        Inventory.objects.get_or_create(product=product)
+        stock = Inventory.objects.select_for_update().get(product=product)
+        stock.low_stock_at = low_stock_at
+        stock.save(update_fields=["low_stock_at"])
+        status = _status(stock.quantity_available, low_stock_at)
+        Product.objects.filter(pk=product.pk).exclude(stock_status=status).update(stock_status=status)
+    return stock
