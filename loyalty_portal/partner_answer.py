@@ -1,6 +1,7 @@
 """What a partner's answer means: one of three outcomes (docs/decisions/0010-three-outcomes.md)."""
 
 import enum
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from loyalty_portal import wire
+
+log = logging.getLogger(__name__)
 
 LONGEST_RETRY_AFTER = 3600.0  # seconds
 LONGEST_DETAIL = 300  # characters
@@ -107,10 +110,12 @@ def _judge_success(reply: Reply) -> Answer:
 
 
 def contradicted(answer: Answer, why: str) -> Answer:
-    """The answer, when its 2xx turns out not to match the contract or the request."""
-    return replace(
-        answer, outcome=Outcome.UNKNOWN, code="mismatch", detail=redacted(why), mismatch=True
-    )
+    """The answer, when its 2xx turns out not to match the contract or the request.
+
+    `why` names fields, never values: it is logged, since the door has logged a success.
+    """
+    log.error("partner answer contradicts", extra={"status": answer.status_code, "why": why})
+    return replace(answer, outcome=Outcome.UNKNOWN, code="mismatch", detail=why, mismatch=True)
 
 
 def _problem(reply: Reply) -> dict[str, Any] | None:

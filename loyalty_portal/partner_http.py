@@ -207,7 +207,7 @@ class _Transport(httpx.HTTPTransport):
     """httpx has no door for a network backend; the pool that it would make is replaced."""
 
     def __init__(self, *, idle: int) -> None:
-        context = httpx.create_ssl_context(trust_env=False)
+        context = httpx.create_ssl_context()  # SSL_CERT_FILE names a private authority
         super().__init__(verify=context)
         self._pool = httpcore.ConnectionPool(
             ssl_context=context,

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -26,14 +27,17 @@ class Request:
 class RawPartner:
     """Plays one script a request, the last one again and again; `requests` are what came."""
 
-    def __init__(self, *scripts: Script, keep_alive: bool = False) -> None:
+    def __init__(
+        self, *scripts: Script, keep_alive: bool = False, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.scripts = scripts
+        self._tls = tls
         self.requests: list[Request] = []
         self.connections = 0
         self._keep_alive = keep_alive
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:{}".format(self._listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Self:
@@ -61,8 +65,14 @@ class RawPartner:
                 self.connections += 1
                 threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        if self._tls is None:
+            return connection
+        with connection:  # detached once it is wrapped, closed when that fails
+            return self._tls.wrap_socket(connection, server_side=True)
+
     def _talk(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+        with suppress(OSError), self._secured(connection) as connection:  # noqa: PLR1704
             while request := read_request(connection):
                 script = self.scripts[min(len(self.requests), len(self.scripts) - 1)]
                 self.requests.append(request)
@@ -118,9 +128,7 @@ def reply(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def problem(
-    status: int, code: str, /, *, headers: tuple[str, ...] = (), **members: Any
-) -> bytes:
+def problem(status: int, code: str, /, *, headers: tuple[str, ...] = (), **members: Any) -> bytes:
     body = {"status": status, "title": "No", "code": code, "detail": "not so"} | members
     return reply(
         status,

@@ -45,7 +45,11 @@ def test_a_documented_refusal_is_refused(status: int) -> None:
 @pytest.mark.parametrize("status", [408, 409, 500, 501, 502, 504, 507, 599])
 def test_a_failure_or_an_undecided_status_is_unknown(status: int) -> None:
     answer = answer_to(problem(status, "internal_error"))
-    assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "internal_error", True)
+    assert (answer.outcome, answer.code, answer.may_have_landed) == (
+        UNKNOWN,
+        "internal_error",
+        True,
+    )
     assert not answer.mismatch
 
 
@@ -63,7 +67,11 @@ def test_a_busy_partner_is_unknown_when_it_stays_busy(status: int) -> None:
         reply(422, b"", content_type="application/problem+json"),
         reply(422, b"[]", content_type="application/problem+json"),
         reply(422, b'{"status": 422, "title": "No"}', content_type="application/problem+json"),
-        reply(422, b'{"status": "422", "title": "No", "code": "x"}', content_type="application/problem+json"),
+        reply(
+            422,
+            b'{"status": "422", "title": "No", "code": "x"}',
+            content_type="application/problem+json",
+        ),
         problem(422, "gone", status=404),
         problem(422, "gone", detail=5),
         problem(422, ""),
@@ -179,7 +187,7 @@ def test_what_once_may_have_landed_still_may_after_a_refused_connection() -> Non
         connection.close()
 
     thread = threading.Thread(target=once)
-    url = "http://127.0.0.1:{}".format(listener.getsockname()[1])
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     thread.start()
     client = PartnerClient(config(url))
     answer = client.post("/debit", body=BODY, idempotency_key="debit:1")
@@ -210,9 +218,7 @@ def test_an_id_cannot_leave_its_place_in_the_path() -> None:
         client.get("/balance/{account_id}", account_id="../debit?x=1#é/ ")
         with pytest.raises(ValueError, match="part"):
             client.get("/balance/{account_id}", account_id="..")
-    assert partner.requests[0].line == (
-        b"GET /balance/..%2Fdebit%3Fx%3D1%23%C3%A9%2F%20 HTTP/1.1"
-    )
+    assert partner.requests[0].line == (b"GET /balance/..%2Fdebit%3Fx%3D1%23%C3%A9%2F%20 HTTP/1.1")
 
 
 def test_a_partners_cookie_is_not_kept() -> None:
@@ -256,12 +262,18 @@ def test_the_log_has_one_line_a_call_and_no_secret_in_it(caplog: pytest.LogCaptu
     caplog.set_level(logging.INFO)
     with RawPartner(problem(422, "account blocked!", detail=said)) as partner:
         client = PartnerClient(partner.config())
-        answer = client.get("/balance/{account_id}", {"cursor": "secret-c"}, account_id="NORTHWIND-7")
+        answer = client.get(
+            "/balance/{account_id}", {"cursor": "secret-c"}, account_id="NORTHWIND-7"
+        )
     (record,) = caplog.records
     facts = record.__dict__
     assert facts["path"] == "/balance/{account_id}"
     assert (facts["partner"], facts["method"], facts["status"]) == ("loyalty", "GET", 422)
-    assert (facts["outcome"], facts["code"], facts["attempts"]) == ("REFUSED", "account_blocked_", 1)
+    assert (facts["outcome"], facts["code"], facts["attempts"]) == (
+        "REFUSED",
+        "account_blocked_",
+        1,
+    )
     everything = json.dumps(facts, default=repr)
     for secret in ("NORTHWIND", "secret-c", "the-api-key", "ann@", "4111", "ABCD"):
         assert secret not in everything
@@ -281,8 +293,10 @@ def test_many_threads_share_the_door() -> None:
         client = PartnerClient(partner.config())
 
         def work() -> None:
-            for number in range(10):
-                outcomes.append(client.get("/balance/{account_id}", account_id=str(number)).outcome)
+            outcomes.extend(
+                client.get("/balance/{account_id}", account_id=str(number)).outcome
+                for number in range(10)
+            )
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:

@@ -3,7 +3,7 @@
 import gzip
 import socket
 import ssl
-import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from loyalty_portal import partner_http
 from loyalty_portal.partner_http import Answer, Outcome, PartnerClient
 from tests.loyalty_portal.raw_partner import (
     RawPartner,
@@ -150,33 +151,57 @@ def test_a_partner_that_cannot_be_reached_was_not_reached(url: str) -> None:
     assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "connection", False)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path))
-    heard: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    try:
-                        heard.append(context.wrap_socket(connection, server_side=True).recv(1000))
-                    except OSError:
-                        continue
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        port = server.getsockname()[1]
-        answer = debit(f"https://localhost:{port}", deadline=2.0)
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
+def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Path) -> None:
+    with RawPartner(reply(201), tls=serving(certificate)) as partner:
+        answer = debit(over_tls(partner), deadline=2.0)
+        assert partner.requests == []
     assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "connection", False)
     assert "certificate" in answer.detail
-    assert not any(heard)
+
+
+def test_a_certificate_of_another_host_is_refused(certificate: Path, trusted: None) -> None:
+    with RawPartner(reply(201), tls=serving(certificate)) as partner:
+        answer = debit(partner.url.replace("http://", "https://"), deadline=2.0)
+        assert partner.requests == []
+    assert (answer.outcome, answer.may_have_landed) == (UNKNOWN, False)
+
+
+def test_a_call_over_tls_arrives_and_obeys_its_deadline_too(
+    certificate: Path, trusted: None
+) -> None:
+    slow = drip(b"HTTP/1.1 201 Created\r\nX-Long: " + b"x" * 1000)
+    with RawPartner(reply(201), slow, tls=serving(certificate)) as partner:
+        assert debit(over_tls(partner)).outcome is Outcome.SUCCEEDED
+        assert debit(over_tls(partner), deadline=0.5).code == "deadline"
+
+
+def test_a_handshake_that_never_ends_sent_nothing(certificate: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # never accepts
+        answer = debit(f"https://localhost:{server.getsockname()[1]}", deadline=0.3)
+    assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "deadline", False)
+
+
+def over_tls(partner: RawPartner) -> str:
+    return partner.url.replace("http://127.0.0.1", "https://localhost")
+
+
+def serving(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    partner_http._forget()
+    yield
+    partner_http._forget()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return self_signed(tmp_path)
 
 
 def self_signed(folder: Path) -> Path:
@@ -191,6 +216,7 @@ def self_signed(folder: Path) -> Path:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
