@@ -21,8 +21,8 @@ Rgb = tuple[int, int, int]
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 # The ground and the ink of portal.css, by day and by night.
-PAPER: Rgb = (251, 249, 245)
-NIGHT: Rgb = (21, 19, 16)
+PAPER: Rgb = (252, 249, 245)
+NIGHT: Rgb = (22, 19, 16)
 WHITE: Rgb = (255, 255, 255)
 STANDS_OUT = 3.0
 
@@ -72,7 +72,7 @@ def _brand(name: str, accent: str, logo: str) -> Brand:
     if not accent:
         return Brand(name=name, logo=logo)
     if not COLOUR.fullmatch(accent):
-        raise ImproperlyConfigured(f"BRAND_ACCENT must be a colour like #2f4fb5, not {accent!r}.")
+        raise ImproperlyConfigured(f"BRAND_ACCENT must be a colour like #254db1, not {accent!r}.")
     wanted: Rgb = (int(accent[1:3], 16), int(accent[3:5], 16), int(accent[5:7], 16))
     day, night = _apart(wanted, PAPER), _apart(wanted, NIGHT)
     return Brand(
