@@ -1,20 +1,43 @@
 """What the rooms' admins share: the theme's classes with types, manners, and badges."""
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import Http404, HttpRequest
+from django.forms import Form
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from loyalty_portal.lifecycle import IllegalTransitionError, StaleStatusError
 
 if TYPE_CHECKING:  # the theme's classes are these, in its dress; it carries no types
     from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
-__all__ = ["KeptAdmin", "PortalAdmin", "ReadOnlyAdmin", "StackedInline", "TabularInline", "badge"]
+__all__ = [
+    "ActingAdmin",
+    "KeptAdmin",
+    "PortalAdmin",
+    "ReadOnlyAdmin",
+    "StackedInline",
+    "TabularInline",
+    "Verb",
+    "badge",
+]
 
 Row = TypeVar("Row", bound=Model)
 
@@ -82,7 +105,7 @@ class PortalAdmin(ModelAdmin[Row], Generic[Row]):
 class KeptAdmin(PortalAdmin[Row], Generic[Row]):
     """For rows with a history: switched off, never deleted."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return False
 
 
@@ -91,8 +114,104 @@ class ReadOnlyAdmin(KeptAdmin[Row], Generic[Row]):
 
     actions = None
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:  # noqa: ARG002
+    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Verb(Generic[Row]):
+    """One thing that staff may do to a row: its permission, its small form, and the service.
+
+    `act` gets the row, the form's cleaned data and the person; it returns the sentence that the
+    person reads, or raises one of the admin's `refusals` with one.
+    """
+
+    permission: str
+    act: Callable[[Row, dict[str, Any], Any], str]
+    form: type[Form] = Form
+
+
+class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
+    """Rows that nobody edits, with a page of their own on which services are called.
+
+    The page posts to `<id>/do/<verb>/`. What was typed is kept when it cannot be done.
+    """
+
+    page_template: str
+    verbs: Mapping[str, Verb[Row]] = {}
+    refusals: tuple[type[Exception], ...] = ()
+
+    def facts(self, request: HttpRequest, row: Row) -> dict[str, object]:
+        """What the page shows besides the row and the forms."""
+        raise NotImplementedError
+
+    def first_values(self, row: Row) -> dict[str, object]:
+        """What the fields of the forms say before anybody types, by field name."""
+        return {}
+
+    def get_urls(self) -> list[URLPattern]:
+        act = self.admin_site.admin_view(self.act_view)
+        address = path("<uuid:object_id>/do/<slug:verb>/", act, name=self._address("do"))
+        return [address, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.found(request, object_id)
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        return self._show(request, row, {})
+
+    def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
+        """Do one thing to one row, then show it again (303)."""
+        row = self.found(request, object_id)
+        if verb not in self.verbs:
+            raise Http404
+        what = self.verbs[verb]
+        if not request.user.has_perm(what.permission):
+            raise PermissionDenied
+        there = reverse(f"admin:{self._address('change')}", args=[row.pk])
+        if request.method != "POST":
+            return HttpResponseRedirect(there)
+        form = what.form(request.POST, auto_id=f"{verb}-%s")
+        told = ""
+        if form.is_valid():
+            try:
+                told = what.act(row, form.cleaned_data, request.user)
+            except self.refusals as error:
+                form.add_error(None, str(error))
+            except (StaleStatusError, IllegalTransitionError):
+                form.add_error(
+                    None, _("Somebody else changed it just now. Nothing was done twice.")
+                )
+        if form.errors and form.fields:
+            fresh = self.found(request, object_id)
+            return self._show(request, fresh, {verb: form}, status=422)
+        for sentence in form.non_field_errors():
+            messages.error(request, sentence)
+        if told:
+            messages.success(request, told)
+        return HttpResponseRedirect(there, status=303)
+
+    def _address(self, name: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+
+    def _show(
+        self, request: HttpRequest, row: Row, tried: Mapping[str, Form], *, status: int = 200
+    ) -> TemplateResponse:
+        first = self.first_values(row)
+        forms = {
+            verb: tried.get(verb) or what.form(initial=first, auto_id=f"{verb}-%s")
+            for verb, what in self.verbs.items()
+            if request.user.has_perm(what.permission)
+        }
+        return self.page(
+            request, self.page_template, row, status=status, forms=forms, **self.facts(request, row)
+        )

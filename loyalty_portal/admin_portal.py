@@ -46,7 +46,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
     def login(
         self,
         request: HttpRequest,
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Never a form of its own, not even for somebody signed in who posts another's password."""
         answer: HttpResponse = secure_admin_login(self._to_index)(request)
@@ -55,15 +55,15 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
     def logout(
         self,
         request: HttpRequest,
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         return LogoutView.as_view(next_page="account_login")(request)
 
-    def _to_index(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
+    def _to_index(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:index")
 
 
-def accent_scale(request: HttpRequest) -> dict[str, str]:  # noqa: ARG001 - the theme's signature
+def accent_scale(request: HttpRequest) -> dict[str, str]:
     """The theme's accent in eleven steps; 600 is a button's ground, which bears white text."""
     current = brand.current()
     accent = current.accent or _PORTAL_ACCENT

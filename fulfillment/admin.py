@@ -1,0 +1,365 @@
+"""The desk: one queue, the most pressing promise first, and a page to work on each entry."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from fulfillment import services
+from fulfillment.desk.forms import CannotSupplyForm, DeliverForm, ReturnForm, ShipForm
+from fulfillment.desk.selectors import SOON, TO_SEND, desk
+from fulfillment.models import Fulfillment, Shipment
+from fulfillment.services import DeskError
+from fulfillment.states import FulfillmentStatus
+from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+
+_STATUS = {
+    FulfillmentStatus.QUEUED: ("live", "inbox"),
+    FulfillmentStatus.REQUESTED: ("live", "hourglass_top"),
+    FulfillmentStatus.PACKED: ("live", "inventory_2"),
+    FulfillmentStatus.SHIPPED: ("live", "local_shipping"),
+    FulfillmentStatus.DELIVERED: ("ok", ""),
+    FulfillmentStatus.FAILED: ("bad", ""),
+    FulfillmentStatus.CANCELLED: ("quiet", "block"),
+    FulfillmentStatus.RETURNED: ("warn", "assignment_return"),
+}
+
+Work = Callable[[Fulfillment, dict[str, Any], Any], str]
+
+
+def _unchanged(work: Work) -> Work:
+    """Refuse a form whose page is older than the parcel: pressed twice, it would ship twice."""
+
+    @transaction.atomic
+    def checked(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+        held = services.locked(row)
+        if held.open_quantity != data["seen"]:
+            raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
+        return work(held, data, by)
+
+    return checked
+
+
+def _claim(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    services.claim(fulfillment=row, by=by)
+    return _("You are working on this one.")
+
+
+def _unclaim(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    services.unclaim(fulfillment=row, by=by)
+    return _("Put back for anyone.")
+
+
+def _pack(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    services.pack(fulfillment=row, by=by)
+    return _("Packed. Next: hand it to a carrier.")
+
+
+def _ship(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    shipment = services.ship(
+        fulfillment=row,
+        quantity=data["quantity"],
+        carrier=data["carrier"],
+        tracking_number=data["tracking_number"],
+        by=by,
+    )
+    told = ngettext(
+        "%(n)s piece shipped with %(who)s.", "%(n)s pieces shipped with %(who)s.", shipment.quantity
+    )
+    return told % {"n": shipment.quantity, "who": shipment.carrier}
+
+
+def _deliver(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    shipment = row.shipments.filter(pk=data["shipment"]).first()
+    if shipment is None:
+        raise DeskError(_("There is no such parcel here."))
+    services.deliver(shipment=shipment, by=by)
+    return _("The parcel has arrived.")
+
+
+def _cannot_supply(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    quantity = data["quantity"]
+    services.cannot_supply(fulfillment=row, quantity=quantity, reason=data["reason"], by=by)
+    told = ngettext(
+        "%(n)s piece given up; its points go back.",
+        "%(n)s pieces given up; their points go back.",
+        quantity,
+    )
+    return told % {"n": quantity}
+
+
+def _return(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    services.return_units(fulfillment=row, reason=data["reason"], by=by)
+    return _("Taken back; the points go back to the company.")
+
+
+_WORK = "fulfillment.work_desk"
+
+
+class StageFilter(admin.SimpleListFilter):
+    """The queue shows what is to be sent, unless asked for something else."""
+
+    title = gettext_lazy("stage")
+    parameter_name = "stage"
+    stages = {
+        "way": (FulfillmentStatus.SHIPPED,),
+        "settled": (
+            FulfillmentStatus.DELIVERED,
+            FulfillmentStatus.FAILED,
+            FulfillmentStatus.CANCELLED,
+            FulfillmentStatus.RETURNED,
+        ),
+        "all": tuple(FulfillmentStatus),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("way", _("On the way")), ("settled", _("Settled")), ("all", _("All"))]
+
+    def choices(self, changelist: Any) -> Any:
+        """Instead of “all”, nothing chosen means what is to be sent."""
+        first, *others = super().choices(changelist)
+        return [{**first, "display": _("To send")}, *others]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Fulfillment]
+    ) -> QuerySet[Fulfillment]:
+        return queryset.filter(status__in=self.stages.get(self.value() or "", TO_SEND))
+
+
+class PromiseFilter(admin.SimpleListFilter):
+    """How pressing it is."""
+
+    title = gettext_lazy("promise")
+    parameter_name = "promise"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("late", _("Late")), ("soon", _("Within a day")), ("later", _("Later"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Fulfillment]
+    ) -> QuerySet[Fulfillment]:
+        now = timezone.now()
+        if self.value() == "late":
+            return queryset.filter(promised_by__lt=now)
+        if self.value() == "soon":
+            return queryset.filter(promised_by__gte=now, promised_by__lt=now + SOON)
+        return queryset.filter(promised_by__gte=now + SOON) if self.value() == "later" else queryset
+
+
+class ClaimFilter(admin.SimpleListFilter):
+    """Whose work it is."""
+
+    title = gettext_lazy("claim")
+    parameter_name = "claim"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("mine", _("Mine")), ("free", _("Free")), ("others", _("Other people's"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Fulfillment]
+    ) -> QuerySet[Fulfillment]:
+        if self.value() == "mine":
+            return queryset.filter(claimed_by=request.user.pk)
+        if self.value() == "free":
+            return queryset.filter(claimed_by=None)
+        if self.value() == "others":
+            return queryset.exclude(claimed_by=None).exclude(claimed_by=request.user.pk)
+        return queryset
+
+
+@admin.register(Fulfillment)
+class FulfillmentAdmin(ActingAdmin[Fulfillment]):
+    """The queue. Each row is worked on by the services, one person at a time."""
+
+    list_display = ["promise", "label", "what", "recipient", "status_shown", "claimed"]
+    list_display_links = ["label"]
+    list_select_related = ["claimed_by"]
+    list_filter = [StageFilter, PromiseFilter, ClaimFilter]
+    search_fields = ["label", "sku", "product_name", "recipient_name", "shipments__tracking_number"]
+    search_help_text = gettext_lazy("Order, product, SKU, recipient or tracking number")
+    actions = ["claim_rows", "pack_rows"]
+    page_template = "admin/fulfillment/parcel.html"
+    refusals = (DeskError,)
+    verbs = {
+        "claim": Verb(_WORK, _claim),
+        "unclaim": Verb(_WORK, _unclaim),
+        "pack": Verb(_WORK, _pack),
+        "ship": Verb(_WORK, _unchanged(_ship), ShipForm),
+        "deliver": Verb(_WORK, _deliver, DeliverForm),
+        "cannot-supply": Verb(_WORK, _unchanged(_cannot_supply), CannotSupplyForm),
+        "return": Verb(_WORK, _return, ReturnForm),
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Fulfillment]:
+        return desk().select_related("claimed_by")
+
+    def has_work_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(_WORK)
+
+    def first_values(self, row: Fulfillment) -> dict[str, object]:
+        return {"seen": row.open_quantity, "quantity": row.open_quantity}
+
+    def facts(self, request: HttpRequest, row: Fulfillment) -> dict[str, object]:
+        mine = row.claimed_by_id is not None and row.claimed_by_id == request.user.pk
+        return {
+            "parcel": row,
+            "status": _badge(row),
+            "promise": _promise(row),
+            "mine": mine,
+            "to_send": row.status in TO_SEND,
+            "shipments": row.shipments.select_related("shipped_by"),
+            "events": [
+                (event, FulfillmentStatus(event.to_status).label)
+                for event in row.events.select_related("by")
+                if event.to_status in FulfillmentStatus.values
+            ],
+        }
+
+    @admin.action(description=gettext_lazy("Claim"), permissions=["work"])
+    def claim_rows(self, request: HttpRequest, queryset: QuerySet[Fulfillment]) -> None:
+        self._each(request, queryset, services.claim, _("%(n)s claimed."))
+
+    @admin.action(description=gettext_lazy("Pack"), permissions=["work"])
+    def pack_rows(self, request: HttpRequest, queryset: QuerySet[Fulfillment]) -> None:
+        self._each(request, queryset, services.pack, _("%(n)s packed."))
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Fulfillment],
+        work: Callable[..., Fulfillment],
+        told: str,
+    ) -> None:
+        """Each row by itself: one that cannot be done holds up no other."""
+        done = 0
+        for row in queryset.order_by("promised_by", "id"):
+            try:
+                work(fulfillment=row, by=request.user)
+            except DeskError as error:
+                self.message_user(request, f"{row.label}: {error}", messages.WARNING)
+            else:
+                done += 1
+        if done:
+            self.message_user(request, told % {"n": done}, messages.SUCCESS)
+
+    @admin.display(description=gettext_lazy("promise"), ordering="promised_by")
+    def promise(self, row: Fulfillment) -> SafeString:
+        return _promise(row)
+
+    @admin.display(description=gettext_lazy("what"), ordering="product_name")
+    def what(self, row: Fulfillment) -> SafeString:
+        pieces = row.open_quantity if row.status in TO_SEND else row.quantity
+        of = _("of %(all)s") % {"all": row.quantity} if pieces != row.quantity else ""
+        return format_html(
+            '<span class="two-lines"><b>{} {} × {}</b><small>{}</small></span>',
+            pieces, of, row.product_name, row.sku,
+        )  # fmt: skip
+
+    @admin.display(description=gettext_lazy("to"), ordering="recipient_name")
+    def recipient(self, row: Fulfillment) -> SafeString:
+        place = ", ".join(part for part in (row.city, row.country) if part)
+        return format_html(
+            '<span class="two-lines"><b>{}</b><small>{}</small></span>', row.recipient_name, place
+        )
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_shown(self, row: Fulfillment) -> SafeString:
+        return _badge(row)
+
+    @admin.display(description=gettext_lazy("worked on by"), ordering="claimed_by")
+    def claimed(self, row: Fulfillment) -> str:
+        return str(row.claimed_by) if row.claimed_by else "–"
+
+
+class ArrivedFilter(admin.SimpleListFilter):
+    """Whether the parcel has reached its recipient."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("way", _("On the way")), ("arrived", _("Delivered"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Shipment]) -> QuerySet[Shipment]:
+        if self.value() in {"way", "arrived"}:
+            return queryset.filter(delivered_at__isnull=self.value() == "way")
+        return queryset
+
+
+@admin.register(Shipment)
+class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
+    """Parcels that have left the house."""
+
+    list_display = ["shipped_at", "order", "what", "carrier", "tracking_number", "state"]
+    list_display_links = ["order"]
+    list_select_related = ["fulfillment"]
+    list_filter = [ArrivedFilter, "shipped_at"]
+    search_fields = ["tracking_number", "fulfillment__label", "fulfillment__recipient_name"]
+    search_help_text = gettext_lazy("Tracking number, order or recipient")
+    ordering = ["-shipped_at", "-id"]
+    actions = ["deliver_rows"]
+    fields = [
+        "fulfillment", "quantity", "carrier", "tracking_number", "shipped_at", "shipped_by",
+        "delivered_at",
+    ]  # fmt: skip
+
+    def has_work_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(_WORK)
+
+    @admin.action(description=gettext_lazy("Mark as delivered"), permissions=["work"])
+    def deliver_rows(self, request: HttpRequest, queryset: QuerySet[Shipment]) -> None:
+        done = 0
+        for shipment in queryset.order_by("shipped_at", "id"):
+            try:
+                services.deliver(shipment=shipment, by=request.user)
+            except DeskError as error:
+                self.message_user(request, f"{shipment}: {error}", messages.WARNING)
+            else:
+                done += 1
+        if done:
+            self.message_user(request, _("%(n)s delivered.") % {"n": done}, messages.SUCCESS)
+
+    @admin.display(description=gettext_lazy("order"), ordering="fulfillment__label")
+    def order(self, shipment: Shipment) -> str:
+        return shipment.fulfillment.label
+
+    @admin.display(description=gettext_lazy("what"))
+    def what(self, shipment: Shipment) -> str:
+        return f"{shipment.quantity} × {shipment.fulfillment.product_name}"
+
+    @admin.display(description=gettext_lazy("state"), ordering="delivered_at")
+    def state(self, shipment: Shipment) -> SafeString:
+        if shipment.delivered_at:
+            return badge(
+                "ok", _("Delivered"), title=date_format(shipment.delivered_at, "DATETIME_FORMAT")
+            )
+        return badge("live", _("On the way"), icon="local_shipping")
+
+
+def _badge(row: Fulfillment) -> SafeString:
+    tone, icon = _STATUS[FulfillmentStatus(row.status)]
+    return badge(tone, row.get_status_display(), icon=icon)
+
+
+def _promise(row: Fulfillment) -> SafeString:
+    """How pressing it is, by colour, icon and word; what has been sent presses no more."""
+    now = timezone.now()
+    exact = date_format(timezone.localtime(row.promised_by), "DATETIME_FORMAT")
+    if row.status not in TO_SEND:
+        return badge("quiet", _("Sent") if row.quantity_shipped else "–", icon="done", title=exact)
+    if row.promised_by < now:
+        late = timesince(row.promised_by, now, depth=1)
+        return badge("bad", _("%(time)s late") % {"time": late}, icon="priority_high", title=exact)
+    left = timeuntil(row.promised_by, now, depth=1)
+    tone, icon = ("warn", "schedule") if row.promised_by < now + SOON else ("ok", "event_available")
+    return badge(tone, _("in %(time)s") % {"time": left}, icon=icon, title=exact)

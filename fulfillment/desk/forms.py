@@ -1,0 +1,66 @@
+"""What the desk says about a parcel."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+# More than any order line has; well inside what the database's columns hold.
+MOST = 1_000_000_000
+
+
+class ShipForm(forms.Form):
+    """`seen`: units that were open when the page was made, so that no form works twice."""
+
+    seen = forms.IntegerField(widget=forms.HiddenInput)
+    quantity = forms.IntegerField(
+        label=_("Pieces in this parcel"),
+        min_value=1,
+        max_value=MOST,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    carrier = forms.CharField(label=_("Carrier"), max_length=80, widget=UnfoldAdminTextInputWidget)
+    tracking_number = forms.CharField(
+        label=_("Tracking number"),
+        max_length=120,
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+    )
+
+
+class CannotSupplyForm(forms.Form):
+    """Giving up units; `seen` as above."""
+
+    seen = forms.IntegerField(widget=forms.HiddenInput)
+    quantity = forms.IntegerField(
+        label=_("Pieces that cannot be supplied"),
+        min_value=1,
+        max_value=MOST,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("The company reads this. The points of these pieces go back to it."),
+        max_length=255,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+
+class ReturnForm(forms.Form):
+    """What was delivered came back."""
+
+    reason = forms.CharField(
+        label=_("Why it came back"),
+        help_text=_("The company reads this. The points of what came back go back to it."),
+        max_length=255,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+
+class DeliverForm(forms.Form):
+    """Which parcel has arrived."""
+
+    shipment = forms.UUIDField(widget=forms.HiddenInput)

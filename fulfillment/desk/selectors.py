@@ -1,0 +1,48 @@
+"""Reading the desk's queue."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from fulfillment.models import Channel, Fulfillment
+from fulfillment.states import FulfillmentStatus
+
+TO_SEND = (FulfillmentStatus.QUEUED, FulfillmentStatus.PACKED)
+SOON = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueByAge:
+    """How many wait to be sent: after their promise, within a day of it, and later."""
+
+    late: int
+    soon: int
+    later: int
+
+
+def desk() -> QuerySet[Fulfillment]:
+    """All that is the desk's; the most pressing promise first."""
+    return Fulfillment.objects.filter(channel=Channel.DESK).order_by("promised_by", "id")
+
+
+def waiting() -> QuerySet[Fulfillment]:
+    """What is still to be sent."""
+    return desk().filter(status__in=TO_SEND)
+
+
+def queue_by_age() -> QueueByAge:
+    """The queue in one query."""
+    now = timezone.now()
+    late, soon = Q(promised_by__lt=now), Q(promised_by__gte=now, promised_by__lt=now + SOON)
+    counts = waiting().aggregate(late=Count("pk", late), soon=Count("pk", soon), all=Count("pk"))
+    later = counts["all"] - counts["late"] - counts["soon"]
+    return QueueByAge(late=counts["late"], soon=counts["soon"], later=later)
+
+
+def waiting_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
+    """The number beside the menu's entry; nothing when the queue is empty."""
+    number = waiting().count()
+    return str(number) if number else ""

@@ -1,0 +1,73 @@
+"""What staff say when they move stock."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+
+# More pieces than a shelf holds; also well inside what the database's columns hold.
+MOST = 1_000_000_000
+
+
+class MovementForm(forms.Form):
+    """`seen`: pieces on the shelf when the page was made, so that no form works twice."""
+
+    seen = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class ReceiveForm(MovementForm):
+    """New pieces have come in."""
+
+    quantity = forms.IntegerField(
+        label=_("Pieces that came in"),
+        min_value=1,
+        max_value=MOST,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    reason = forms.CharField(
+        label=_("Delivery note or supplier"),
+        max_length=255,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+class CountForm(MovementForm):
+    """Somebody has counted the shelf."""
+
+    quantity = forms.IntegerField(
+        label=_("Pieces counted on the shelf"),
+        help_text=_("With those that are held for orders."),
+        min_value=0,
+        max_value=MOST,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    reason = forms.CharField(
+        label=_("Why it was counted"),
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+class AdjustForm(MovementForm):
+    """Pieces are broken, lost or found."""
+
+    quantity = forms.IntegerField(
+        label=_("Change"),
+        help_text=_("Such as −2 for two broken pieces, or 1 for one found again."),
+        min_value=-MOST,
+        max_value=MOST,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=255, widget=UnfoldAdminTextInputWidget)
+
+
+class LowMarkForm(forms.Form):
+    """From which number on the product counts as low."""
+
+    low_stock_at = forms.IntegerField(
+        label=_("Low at"),
+        help_text=_("Shown as low when this many or fewer are available."),
+        min_value=0,
+        max_value=MOST,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
