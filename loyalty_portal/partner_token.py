@@ -78,15 +78,19 @@ class TokenStore:
         if added is False and (grant := self._wait(rejected, ends_at)):
             return grant
         try:
-            grant = self._fetch(ends_at)
-            lifetime = grant.expires_at - time.time()
-            if lifetime > 0:
-                sealed = encrypt(json.dumps([grant.token, grant.expires_at]))
-                cache.set(self._key, sealed, timeout=lifetime)
-            return grant
+            # Whoever had the lock may have been done between our look and our turn.
+            return self._shared(rejected) or self._fetched(ends_at)
         finally:
             if added:
                 cache.delete(f"{self._key}:lock")
+
+    def _fetched(self, ends_at: float) -> Grant:
+        grant = self._fetch(ends_at)
+        lifetime = grant.expires_at - time.time()
+        if lifetime > 0:
+            sealed = encrypt(json.dumps([grant.token, grant.expires_at]))
+            cache.set(self._key, sealed, timeout=lifetime)
+        return grant
 
     def _wait(self, rejected: str, ends_at: float) -> Grant | None:
         until = min(ends_at, time.monotonic() + FETCHING / 2)
