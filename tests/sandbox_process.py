@@ -58,16 +58,19 @@ class SandboxProcess:
         port: int | None = None,
         data_dir: Path | str | None = None,
         webhook_url: str | None = None,
-        webhook_secret: str = WEBHOOK_SECRET,
+        webhook_secret: str | None = None,
         options: tuple[str, ...] = (),
     ) -> SandboxProcess:
-        """Waits until it answers. No port: a free one. No data_dir: a new temporary folder.
+        """Waits until it answers. No port: a free one. No data_dir: a new temporary folder. No
+        webhook_secret: the portal's own, of FULFILLMENT_WEBHOOK_SECRETS, or WEBHOOK_SECRET.
 
         `options` are further arguments of the command, such as `("--token-life", "2")`.
         Raises SandboxError with what it logged when it does not come up.
         """
         folder = Path(data_dir) if data_dir else Path(tempfile.mkdtemp(prefix="sandbox-"))
-        arguments = ["--data", str(folder), "--webhook-secret", webhook_secret, *options]
+        ours = os.environ.get("FULFILLMENT_WEBHOOK_SECRETS", "").split(",")[0].strip()
+        secret = webhook_secret or ours or WEBHOOK_SECRET
+        arguments = ["--data", str(folder), "--webhook-secret", secret, *options]
         if webhook_url:
             arguments += ["--webhook-url", webhook_url]
         sandbox = cls(port or _free_port(), folder, arguments)

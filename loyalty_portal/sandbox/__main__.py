@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         _refuse_production()
-        options = _options(given)
+        app = _build(_options(given))
         listener = _listen(given.host, given.port)
     except StartError as reason:
         sys.stderr.write(f"The sandbox cannot start: {reason}\n")
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     host, port = listener.getsockname()[:2]
     logging.getLogger("sandbox").info("listening on http://%s:%s data=%s", host, port, given.data)
     web.run_app(
-        build(options),
+        app,
         sock=listener,
         print=None,
         access_log=None,
@@ -107,6 +108,13 @@ def _options(given: argparse.Namespace) -> Options:
         seed=given.seed,
         credentials=Credentials(given.client_id, given.client_secret, given.api_key),
     )
+
+
+def _build(options: Options) -> web.Application:
+    try:
+        return build(options)
+    except (OSError, sqlite3.Error) as error:
+        raise StartError(f"it cannot keep its ledger in {options.data}: {error}.") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -18,7 +18,7 @@ from .problems import Json, ProblemError
 SHOWN = 50
 MINUS = "\N{MINUS SIGN}"
 CSS = Path(__file__).with_name("page.css")
-POLICY = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'"
+POLICY = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'"
 
 GROUPS: tuple[tuple[str, dict[str, str], tuple[str, ...]], ...] = (
     ("The call has no effect", faults.BEFORE, faults.CALLS),
@@ -123,17 +123,17 @@ def _rules(rules: list[Json]) -> str:
 
 
 def _rule(rule: Json) -> str:
-    words = ["always" if rule["times"] is None else f"{rule['times']} more times"]
+    words = ["until turned off" if rule["times"] is None else f"{rule['times']} left"]
     if rule["rate"] < 1:
         words.append(f"{rule['rate']:.0%} of the calls")
     if rule["match"]:
         words.append(f"only “{escape(rule['match'])}”")
     words += [
-        f"{_label(name)} {escape(str(rule[name]))}"
+        f"{_label(name)} {escape(str(rule[name]).removesuffix('.0'))}"
         for name in PARAMETERS.get(rule["fault"], ())
         if rule[name] not in (None, False)
     ]
-    words.append(f"struck {rule['struck']} times")
+    words.append(f"struck {rule['struck']}")
     off = _button(f"/control/faults/{rule['id']}/clear", "Turn off")
     return (
         f"<li><span><strong>{escape(rule['fault'])}</strong> on"

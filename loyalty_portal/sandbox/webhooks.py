@@ -91,8 +91,9 @@ class Courier:
         if not self._ready:
             return []
         return self._store.rows(
-            "SELECT * FROM event AS e WHERE done = 0 AND NOT EXISTS (SELECT 1 FROM event AS first"
-            " WHERE first.event_id = e.after_id AND first.done = 0) ORDER BY due_at LIMIT ?",
+            "SELECT * FROM event AS e WHERE done = 0 AND (after_id IS NULL OR EXISTS (SELECT 1"
+            " FROM event AS first WHERE first.event_id = e.after_id AND first.done))"
+            " ORDER BY due_at LIMIT ?",
             AT_ONCE + len(self._sending),
         )
 
