@@ -211,7 +211,7 @@ class VirtualCode(models.Model):
     pin = EncryptedTextField(blank=True)
     url = EncryptedTextField(blank=True)
     expires_on = models.DateField(null=True, blank=True)
-    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    fingerprint = models.CharField(max_length=120, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

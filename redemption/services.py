@@ -203,7 +203,7 @@ def hear_fulfillment(news: News) -> None:
     if news.attention:
         flag(order, news.attention)
         return
-    if order.status == OrderStatus.CONFIRMED:
+    if order.status == OrderStatus.CONFIRMED and news.status != LineStatus.CANCELLED:
         order.transition(OrderStatus.IN_FULFILLMENT, by=news.by)
     _count_units(item, news)
     if item.fulfillment_status != news.status:
