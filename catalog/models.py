@@ -1,19 +1,42 @@
 """What may be wanted, and for how many points: a pure read model for the portal."""
 
+import zlib
+from functools import cache
 from typing import Any, Self
+from uuid import UUID
 
-from loyalty_portal.history import tracked
 import pgtrigger
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TierLevel
+from loyalty_portal.history import tracked
 from loyalty_portal.ids import uuid7
+
+
+def _words(text: str) -> str:
+    """SQL for the words of `text`, an SQL expression, as they are written.
+
+    "simple" lets what has been typed so far find a word, and lets titles such as "It" be found;
+    selectors.py asks for English stems besides. Punctuation is blanked, as PostgreSQL reads
+    "ABC-123" as a word and a negative number.
+    """
+    return rf"to_tsvector('simple', regexp_replace({text}, '[!-/:-@\[-`{{-~]', ' ', 'g'))"
+
+
+# The cut of the description keeps any product below the 1 MB that a vector may have.
+_PLAIN_DESCRIPTION = "regexp_replace(left(NEW.description, 20000), '<[^>]*>', ' ', 'g')"
+_SEARCH_VECTOR = f"""
+    NEW.search := setweight({_words("NEW.name")}, 'A')
+        || setweight({_words("concat_ws(' ', NEW.brand, NEW.variant, NEW.sku)")}, 'B')
+        || setweight({_words(_PLAIN_DESCRIPTION)}, 'D');
+    RETURN NEW;
+"""
 
 
 class ProductType(models.TextChoices):
@@ -29,6 +52,23 @@ class StockStatus(models.TextChoices):
     IN_STOCK = "IN_STOCK", _("In stock")
     LOW = "LOW", _("Low stock")
     OUT = "OUT", _("Out of stock")
+
+
+@cache
+def shelf_address() -> str:
+    """Where products' pages are; a page that lists many adds the slug itself."""
+    return reverse("catalog:list")
+
+
+def picture_address(*, slug: str, image_url: str, brand: str, category_id: UUID) -> str:
+    """The product's own picture, or its drawing. Pages load nothing from other hosts.
+
+    The drawing's address changes with what is drawn, so that it may be kept for good.
+    """
+    if image_url.startswith("/") and not image_url.startswith("//"):
+        return image_url
+    version = zlib.crc32(f"{brand}{category_id}".encode())
+    return f"{shelf_address()}artwork/{slug}.svg?v={version:x}"
 
 
 class Category(models.Model):
@@ -104,7 +144,9 @@ class Product(models.Model):
         _("variant"), max_length=120, blank=True, help_text=_("What sets it apart in its family.")
     )
     is_card = models.BooleanField(
-        default=True, editable=False, help_text="Whether it is the one its family shows as its card."
+        default=True,
+        editable=False,
+        help_text="Whether it is the one its family shows as its card.",
     )
     minimum_tier = models.CharField(
         _("from tier"), max_length=50, choices=TierLevel.choices, default=TierLevel.BRONZE
@@ -127,11 +169,12 @@ class Product(models.Model):
         verbose_name_plural = _("products")
         ordering = ["name", "id"]
         triggers = [
-            pgtrigger.UpdateSearchVector(
+            pgtrigger.Trigger(
                 name="product_search_vector",
-                vector_field="search",
-                document_fields=["name", "brand", "variant", "sku", "description"],
-                config_name="pg_catalog.english",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert
+                | pgtrigger.UpdateOf("name", "brand", "variant", "sku", "description"),
+                func=_SEARCH_VECTOR,
             )
         ]
         constraints = [
@@ -146,21 +189,57 @@ class Product(models.Model):
         indexes = [
             GinIndex(fields=["search"], name="product_search"),
             models.Index(
-                fields=["name", "id"], name="product_shown_by_name", condition=Q(is_active=True, is_card=True)
+                Lower("name"),
+                "id",
+                name="product_shown_by_name",
+                condition=Q(is_active=True, is_card=True),
             ),
             models.Index(
-                fields=["points_cost", "id"], name="product_shown_by_points", condition=Q(is_active=True, is_card=True)
+                fields=["points_cost", "id"],
+                name="product_shown_by_points",
+                condition=Q(is_active=True, is_card=True),
             ),
             models.Index(
-                fields=["-created_at", "id"], name="product_shown_by_age", condition=Q(is_active=True, is_card=True)
+                fields=["-created_at", "-id"],
+                name="product_shown_by_age",
+                condition=Q(is_active=True, is_card=True),
             ),
             models.Index(
-                fields=["category", "name", "id"], name="product_shown_in_category", condition=Q(is_active=True, is_card=True)
+                "category",
+                Lower("name"),
+                "id",
+                name="product_shown_in_category",
+                condition=Q(is_active=True, is_card=True),
+            ),
+            models.Index(
+                "brand",
+                Lower("name"),
+                "id",
+                name="product_shown_by_brand",
+                condition=Q(is_active=True, is_card=True),
+            ),
+            models.Index(  # the counts beside the filters, from the index alone
+                fields=["category", "product_type", "brand"],
+                include=[
+                    "minimum_tier",
+                    "stock_status",
+                    "points_cost",
+                    "available_from",
+                    "available_until",
+                ],
+                name="product_facets",
+                condition=Q(is_active=True, is_card=True),
             ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's own signature
+        """A code made on demand is always in stock."""
+        if self._state.adding and self.is_virtual:
+            self.stock_status = StockStatus.IN_STOCK
+        super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
         return reverse("catalog:product", args=[self.slug])
@@ -169,8 +248,12 @@ class Product(models.Model):
     def is_virtual(self) -> bool:
         return self.product_type == ProductType.VIRTUAL
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Points, not names, are what matters; a code made on demand is always in stock."""
-        if self._state.adding and self.is_virtual:
-            self.stock_status = StockStatus.IN_STOCK
-        super().save(*args, **kwargs)
+    @property
+    def picture_url(self) -> str:
+        """Its own picture, or its drawing."""
+        return picture_address(
+            slug=self.slug,
+            image_url=self.image_url,
+            brand=self.brand,
+            category_id=self.category_id,
+        )

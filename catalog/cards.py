@@ -1,0 +1,332 @@
+"""How the catalogue looks: rows of selectors.py as the texts and addresses of templates.
+
+All is computed here, once and in plain Python: a template that formats numbers, resolves
+addresses and looks up translations for each of 24 cards takes longer than the database.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+import nh3
+from django.utils.formats import get_format
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from catalog.forms import Asked, address
+from catalog.models import Product, ProductType, StockStatus, picture_address, shelf_address
+from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Sort, Variant
+
+ALLOWED_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
+EAGER_PICTURES = 8  # about what shows before anyone scrolls
+
+
+def grouped(number: int) -> str:
+    """12500 as "12,500", in the reader's language."""
+    return f"{number:,}".replace(",", get_format("THOUSAND_SEPARATOR"))
+
+
+class Card(NamedTuple):
+    """One product or family; `needs` says how many points are short, "" when it is affordable."""
+
+    href: str
+    picture: str
+    eager: bool
+    name: str
+    brand: str
+    points: str
+    ranged: bool
+    choices: str
+    virtual: bool
+    stock: str
+    needs: str
+
+
+def cards(
+    rows: Sequence[Row], families: dict[UUID, FamilyFacts], spendable: int | None
+) -> list[Card]:
+    """The cards of a page, in the order of `rows`."""
+    made = []
+    needed = _("%(points)s more points needed")
+    for index, row in enumerate(rows):
+        family = families.get(row.family_id) if row.family_id else None
+        several = family is not None and family.variants > 1
+        points, stock = row.points_cost, row.stock_status
+        if family and several:
+            points = family.points_from
+            stock = StockStatus.IN_STOCK if family.in_stock else StockStatus.OUT
+        short = 0 if spendable is None else points - spendable
+        made.append(
+            Card(
+                href=f"{shelf_address()}{row.slug}/",
+                picture=picture_address(
+                    slug=row.slug,
+                    image_url=row.image_url,
+                    brand=row.brand,
+                    category_id=row.category_id,
+                ),
+                eager=index < EAGER_PICTURES,
+                name=family.name if family and several else row.name,
+                brand=row.brand,
+                points=grouped(points),
+                ranged=bool(family and several and family.points_to > points),
+                choices=_choices(family.variants) if family and several else "",
+                virtual=row.product_type == ProductType.VIRTUAL,
+                stock="" if stock == StockStatus.IN_STOCK else stock,
+                needs=needed % {"points": grouped(short)} if short > 0 else "",
+            )
+        )
+    return made
+
+
+def _choices(variants: int) -> str:
+    return ngettext("%(count)s choice", "%(count)s choices", variants) % {
+        "count": grouped(variants)
+    }
+
+
+class Choice(NamedTuple):
+    """One value of a filter, with what it would find ("" when that is not known)."""
+
+    value: str
+    label: str
+    count: str
+    chosen: bool
+
+
+class Chip(NamedTuple):
+    """A filter that is on, and the address without it."""
+
+    label: str
+    href: str
+
+
+class PageLink(NamedTuple):
+    """A step of the pages; without an address it is the one shown, or a gap."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The one object of the catalogue's templates."""
+
+    asked: Asked
+    title: str
+    counted: str
+    cards: list[Card]
+    shelves: list[Choice]
+    types: list[Choice]
+    brands: list[Choice]
+    sorts: list[Choice]
+    chips: list[Chip]
+    pages: list[PageLink]
+    before: str
+    after: str
+    budget: str
+
+    @property
+    def filters(self) -> Filters:
+        return self.asked.filters
+
+
+def catalogue(
+    *, asked: Asked, found: Facets, shown: list[Card], spendable: int | None
+) -> Catalogue:
+    """All that the page and its fragment show."""
+    filters = asked.filters
+    names = {shelf.slug: shelf.name for shelf in found.shelves}
+    return Catalogue(
+        asked=asked,
+        title=_title(filters, names),
+        counted=_counted(found),
+        cards=shown,
+        shelves=_shelves(filters, found),
+        types=_types(filters, found),
+        brands=_brands(filters, found),
+        sorts=_sorts(filters),
+        chips=list(_chips(filters, names)),
+        pages=_pages(filters, found.pages),
+        before=address(filters, page=filters.page - 1) or "?" if filters.page > 1 else "",
+        after=address(filters, page=filters.page + 1) if filters.page < found.pages else "",
+        budget="" if spendable is None else grouped(spendable),
+    )
+
+
+def _title(filters: Filters, names: dict[str, str]) -> str:
+    if filters.q:
+        return _("Results for “%(words)s”") % {"words": filters.q}
+    return names.get(filters.category) or filters.brand or _("Catalogue")
+
+
+def _counted(found: Facets) -> str:
+    if found.total > COUNT_CAP and found.partial:
+        return _("More than %(count)s products") % {"count": grouped(COUNT_CAP)}
+    if not found.total:
+        return _("No products")
+    return ngettext("%(count)s product", "%(count)s products", found.total) % {
+        "count": grouped(found.total)
+    }
+
+
+def _count(found: Facets, number: int) -> str:
+    return "" if found.partial else grouped(number)
+
+
+def _shelves(filters: Filters, found: Facets) -> list[Choice]:
+    every = sum(shelf.count for shelf in found.shelves)
+    return [
+        Choice("", _("All categories"), _count(found, every), not filters.category),
+        *(
+            Choice(shelf.slug, shelf.name, _count(found, shelf.count), shelf.slug == filters.category)
+            for shelf in found.shelves
+            if shelf.count or shelf.slug == filters.category
+        ),
+    ]
+
+
+def _types(filters: Filters, found: Facets) -> list[Choice]:
+    every = sum(found.types.values())
+    return [
+        Choice("", _("All"), _count(found, every), not filters.product_type),
+        *(
+            Choice(
+                value.lower(),
+                str(label),
+                _count(found, found.types.get(value, 0)),
+                value == filters.product_type,
+            )
+            for value, label in ProductType.choices
+        ),
+    ]
+
+
+def _brands(filters: Filters, found: Facets) -> list[Choice]:
+    listed = dict(found.brands)
+    if not listed and not filters.brand:
+        return []
+    chosen = {filters.brand: listed.get(filters.brand)} if filters.brand else {}
+    return [
+        Choice("", _("All brands"), "", not filters.brand),
+        *(
+            Choice(
+                brand,
+                brand,
+                "" if count is None else _count(found, count),
+                brand == filters.brand,
+            )
+            for brand, count in {**chosen, **listed}.items()
+        ),
+    ]
+
+
+def _sorts(filters: Filters) -> list[Choice]:
+    offered = {
+        Sort.BEST: _("Best match"),
+        Sort.NAME: _("Name"),
+        Sort.CHEAPEST: _("Points, low to high"),
+        Sort.DEAREST: _("Points, high to low"),
+        Sort.NEWEST: _("Newest"),
+    }
+    if not filters.q:
+        del offered[Sort.BEST]
+    return [Choice(sort.value, label, "", sort is filters.sort) for sort, label in offered.items()]
+
+
+def _chips(filters: Filters, names: dict[str, str]) -> Iterable[Chip]:
+    if filters.category:
+        name = names.get(filters.category, filters.category)
+        yield Chip(name, address(filters, category=""))
+    if filters.product_type:
+        yield Chip(str(ProductType(filters.product_type).label), address(filters, product_type=""))
+    if filters.brand:
+        yield Chip(filters.brand, address(filters, brand=""))
+    if filters.points_from is not None:
+        label = _("From %(points)s points") % {"points": grouped(filters.points_from)}
+        yield Chip(label, address(filters, points_from=None))
+    if filters.points_to is not None:
+        label = _("Up to %(points)s points") % {"points": grouped(filters.points_to)}
+        yield Chip(label, address(filters, points_to=None))
+    if filters.within_balance:
+        yield Chip(_("Within our balance"), address(filters, within_balance=False))
+    if filters.in_stock:
+        yield Chip(_("In stock"), address(filters, in_stock=False))
+
+
+def _pages(filters: Filters, last: int) -> list[PageLink]:
+    """The first, the last, and those around the one that is shown, with gaps."""
+    if last == 1:
+        return []
+    now = filters.page
+    near = sorted({1, last} | {page for page in range(now - 1, now + 2) if 1 <= page <= last})
+    links: list[PageLink] = []
+    before = 0
+    for page in near:
+        if page > before + 1:
+            links.append(PageLink("…", ""))
+        href = "" if page == now else address(filters, page=page) or "?"
+        links.append(PageLink(grouped(page), href))
+        before = page
+    return links
+
+
+class VariantLink(NamedTuple):
+    """One of the family on the page of another."""
+
+    href: str
+    label: str
+    points: str
+    gone: bool
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPage:
+    """The one object of the product page's templates. `change` is what it does to the balance."""
+
+    product: Product
+    title: str
+    description: SafeString
+    variants: list[VariantLink]
+    quantity: int
+    points: str
+    total: str
+    change: int
+    may_redeem: bool
+
+
+def product_page(
+    *, product: Product, family: Sequence[Variant], quantity: int, may_redeem: bool
+) -> ProductPage:
+    """All that the page shows, with `quantity` pieces reckoned."""
+    total = product.points_cost * quantity
+    several = len(family) > 1 and product.family is not None
+    return ProductPage(
+        product=product,
+        title=product.family.name if product.family and several else product.name,
+        description=safe_html(product.description),
+        variants=[_variant_link(one, product) for one in family] if several else [],
+        quantity=quantity,
+        points=grouped(product.points_cost),
+        total=grouped(total),
+        change=-total,
+        may_redeem=may_redeem,
+    )
+
+
+def _variant_link(variant: Variant, product: Product) -> VariantLink:
+    return VariantLink(
+        href=f"{shelf_address()}{variant.slug}/",
+        label=variant.variant or variant.name,
+        points=grouped(variant.points_cost),
+        gone=variant.stock_status == StockStatus.OUT,
+        shown=variant.slug == product.slug,
+    )
+
+
+def safe_html(text: str) -> SafeString:
+    """A description as it may stand on a page, whoever wrote it."""
+    return mark_safe(nh3.clean(text, tags=ALLOWED_TAGS, attributes={}, link_rel=None))  # noqa: S308

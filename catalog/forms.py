@@ -1,0 +1,118 @@
+"""The catalogue's address: what its query string says, and the one that says a state.
+
+Addresses are typed, shared and tampered with. What cannot be understood does not narrow the
+list; where a person typed it into a field, the field says so.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.utils.translation import gettext as _
+
+from catalog.models import ProductType
+from catalog.selectors import COUNT_CAP, PAGE_SIZE, Filters, Sort, search_words
+
+LONGEST_TEXT = 100
+MOST_POINTS = 2_147_483_647  # the column's
+MOST_PIECES = 999
+LAST_PAGE = -(-COUNT_CAP // PAGE_SIZE)
+_UNSEEN = dict.fromkeys(range(32), " ")
+# 5000, 5,000, 5.000, 5 000, 5'000
+_WHOLE = re.compile(r"\d{1,10}|\d{1,3}(?:[.,\s’']\d{3}){1,3}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The filters, and for fields that could not be understood what was typed and why."""
+
+    filters: Filters
+    typed: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def read_filters(query: Mapping[str, str]) -> Asked:
+    """Understand a query string; never raises."""
+    text = {name: _text(query.get(name, "")) for name in ("q", "category", "brand")}
+    if not search_words(text["q"]):
+        text["q"] = ""
+    typed = {name: _text(query.get(name, "")) for name in ("min", "max")}
+    points: dict[str, int | None] = {}
+    errors: dict[str, str] = {}
+    for name, value in typed.items():
+        points[name] = _points(value)
+        if value and points[name] is None:
+            errors[name] = _("Enter whole points, such as 5000.")
+    low, high = points["min"], points["max"]
+    if low is not None and high is not None and low > high:
+        errors["max"] = _("“To” must not be less than “from”.")
+    product_type = query.get("type", "").upper()
+    filters = Filters(
+        q=text["q"],
+        category=text["category"],
+        product_type=product_type if product_type in ProductType.values else "",
+        brand=text["brand"],
+        points_from=low,
+        points_to=None if "max" in errors else high,
+        within_balance=query.get("within") == "1",
+        in_stock=query.get("stock") == "1",
+        sort=_sort(query.get("sort", ""), text["q"]),
+        page=_page(query.get("page", "")),
+    )
+    return Asked(filters, typed, errors)
+
+
+def address(filters: Filters, **changes: Any) -> str:  # noqa: ANN401 - any of the filters'
+    """The query string ("" or "?…") that says `filters` with `changes`, without what is usual."""
+    wanted = replace(filters, **{"page": 1, **changes})
+    usual = Sort.BEST if wanted.q else Sort.NAME
+    said = {
+        "q": wanted.q,
+        "category": wanted.category,
+        "type": wanted.product_type.lower(),
+        "brand": wanted.brand,
+        "min": wanted.points_from,
+        "max": wanted.points_to,
+        "within": "1" if wanted.within_balance else "",
+        "stock": "1" if wanted.in_stock else "",
+        "sort": "" if wanted.sort in {usual, Sort.BEST} else wanted.sort.value,
+        "page": wanted.page if wanted.page > 1 else "",
+    }
+    query = urlencode({name: value for name, value in said.items() if value not in {"", None}})
+    return f"?{query}" if query else ""
+
+
+def _text(value: str) -> str:
+    return " ".join(value[: 4 * LONGEST_TEXT].translate(_UNSEEN).split())[:LONGEST_TEXT].strip()
+
+
+def _points(value: str) -> int | None:
+    if not _WHOLE.fullmatch(value):
+        return None
+    points = int(re.sub(r"\D", "", value))
+    return points if points <= MOST_POINTS else None
+
+
+def _sort(value: str, q: str) -> Sort:
+    usual = Sort.BEST if q else Sort.NAME
+    try:
+        sort = Sort(value)
+    except ValueError:
+        return usual
+    return usual if sort is Sort.BEST else sort
+
+
+def _page(value: str) -> int:
+    if not (value.isascii() and value.isdigit()) or len(value) > 6:
+        return 1
+    return min(max(int(value), 1), LAST_PAGE)
+
+
+def read_quantity(query: Mapping[str, str]) -> int:
+    """How many pieces the product page reckons with; 1 for what cannot be understood."""
+    value = query.get("quantity", "")
+    if not (value.isascii() and value.isdigit()) or len(value) > 4:
+        return 1
+    return min(max(int(value), 1), MOST_PIECES)

@@ -1,0 +1,265 @@
+"""Writing the catalogue: products in bulk, and which of a family is its card."""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import pghistory
+from django.db import connection, transaction
+from django.utils.text import slugify
+
+from accounts.models import TierLevel, User
+from catalog.models import Category, Family, Product, ProductType, StockStatus
+
+SLUG_LENGTH = 280
+
+
+@dataclass(frozen=True, slots=True)
+class ProductData:
+    """A product as a file or a form describes it. Category and family are found by their code.
+
+    `category` is a name, `category_motif` what its drawings show when it is new; `family` is a
+    stable code, "" for none.
+    """
+
+    sku: str
+    name: str
+    product_type: str
+    points_cost: int
+    category: str
+    category_motif: str = ""
+    description: str = ""
+    brand: str = ""
+    family: str = ""
+    family_name: str = ""
+    variant: str = ""
+    image_url: str = ""
+    minimum_tier: str = TierLevel.BRONZE
+    available_from: datetime | None = None
+    available_until: datetime | None = None
+    is_active: bool = True
+
+
+# What is compared with, and written over, a product that exists; its address stays.
+_WRITTEN = (
+    "name",
+    "product_type",
+    "points_cost",
+    "description",
+    "brand",
+    "variant",
+    "image_url",
+    "minimum_tier",
+    "available_from",
+    "available_until",
+    "is_active",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What saving would do. `changed` names the columns; `stored` are the products that exist."""
+
+    created: list[ProductData] = field(default_factory=list)
+    changed: list[tuple[ProductData, list[str]]] = field(default_factory=list)
+    unchanged: int = 0
+    stored: dict[str, Product] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What saving did: the ids of new products by SKU, how many changed, whose card may have."""
+
+    created: dict[str, UUID]
+    changed: int
+    unchanged: int
+    families: set[UUID]
+
+
+def category_slug(name: str) -> str:
+    """The stable code of a category; its name may be edited without an import making it anew."""
+    return slugify(name, allow_unicode=False)[:140] or _digest(name)
+
+
+def compare_products(*, products: Sequence[ProductData]) -> Comparison:
+    """What `save_products` would do with these; reads only. Each SKU must occur once."""
+    stored = {
+        product.sku: product
+        for product in Product.objects.filter(sku__in=[data.sku for data in products])
+        .select_related("category", "family")
+        .defer("search")
+    }
+    comparison = Comparison(stored=stored)
+    unchanged = 0
+    for data in products:
+        product = stored.get(data.sku)
+        if product is None:
+            comparison.created.append(data)
+        elif columns := _differences(product, data):
+            comparison.changed.append((data, columns))
+        else:
+            unchanged += 1
+    return Comparison(comparison.created, comparison.changed, unchanged, stored)
+
+
+def _differences(product: Product, data: ProductData) -> list[str]:
+    columns = [name for name in _WRITTEN if getattr(product, name) != getattr(data, name)]
+    if product.category.slug != category_slug(data.category):
+        columns.append("category")
+    if (product.family.code if product.family else "") != data.family:
+        columns.append("family")
+    return columns
+
+
+def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
+    """Create or change these by SKU, in a few statements; unchanged ones are not touched.
+
+    A batch of some thousands at most. Each family's card is right afterwards.
+    """
+    with transaction.atomic(), _as_user(by):
+        comparison = compare_products(products=products)
+        wanted = comparison.created + [data for data, _ in comparison.changed]
+        categories, families = _categories(wanted), _families(wanted)
+        slugs = _free_slugs(comparison.created)
+        rows = []
+        for data in wanted:
+            stored = comparison.stored.get(data.sku)
+            product = _row(data, stored, categories, families)
+            if stored is None:
+                product.slug = slugs[data.sku]
+            rows.append(product)
+        Product.objects.bulk_create(
+            rows,
+            batch_size=1000,
+            update_conflicts=True,
+            unique_fields=["sku"],
+            update_fields=[*_WRITTEN, "category", "family", "is_card", "updated_at"],
+        )
+        touched = {row.family_id for row in rows} | {
+            comparison.stored[data.sku].family_id for data, _ in comparison.changed
+        }
+        moved = {family for family in touched if family is not None}
+        choose_cards(families=moved)
+    new = {data.sku for data in comparison.created}
+    return Saved(
+        created={row.sku: row.id for row in rows if row.sku in new},
+        changed=len(comparison.changed),
+        unchanged=comparison.unchanged,
+        families=moved,
+    )
+
+
+def _row(
+    data: ProductData,
+    stored: Product | None,
+    categories: dict[str, UUID],
+    families: dict[str, UUID],
+) -> Product:
+    product = Product(sku=data.sku, **{name: getattr(data, name) for name in _WRITTEN})
+    product.category_id = categories[category_slug(data.category)]
+    product.family_id = families.get(data.family)
+    product.is_card = product.family_id is None or bool(stored and stored.is_card)
+    if stored is not None:
+        product.id, product.slug = stored.id, stored.slug
+    elif data.product_type == ProductType.VIRTUAL:
+        product.stock_status = StockStatus.IN_STOCK
+    return product
+
+
+def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
+    """The categories' ids by slug; new ones are made, known ones left as they are."""
+    named = {category_slug(data.category): data for data in products}
+    known = set(Category.objects.filter(slug__in=named).values_list("slug", flat=True))
+    taken = set(
+        Category.objects.filter(
+            name__in=[data.category for slug, data in named.items() if slug not in known]
+        ).values_list("name", flat=True)
+    )
+    for slug, data in named.items():
+        if slug not in known:
+            name = data.category if data.category not in taken else f"{data.category} ({slug})"
+            Category.objects.create(slug=slug, name=name[:120], motif=data.category_motif[:40])
+    return dict(Category.objects.filter(slug__in=named).values_list("slug", "id"))
+
+
+def _families(products: Iterable[ProductData]) -> dict[str, UUID]:
+    """The families' ids by code, made or renamed as the products say."""
+    named = {data.family: data.family_name or data.name for data in products if data.family}
+    Family.objects.bulk_create(
+        (Family(code=code, name=name) for code, name in named.items()),
+        update_conflicts=True,
+        unique_fields=["code"],
+        update_fields=["name"],
+    )
+    return dict(Family.objects.filter(code__in=named).values_list("code", "id"))
+
+
+def _free_slugs(products: Sequence[ProductData]) -> dict[str, str]:
+    """An address for each new product: its name, with the SKU or a digest where that is taken."""
+    ways: tuple[Callable[[ProductData], str], ...] = (
+        lambda data: slugify(data.name)[:200],
+        lambda data: f"{slugify(data.name)[:120]}-{slugify(data.sku)}".strip("-"),
+        lambda data: f"{slugify(data.name)[:120]}-{_digest(data.sku)}".strip("-"),
+    )
+    slugs: dict[str, str] = {}
+    used: set[str] = set()
+    for way in ways:
+        proposed = {data.sku: way(data) for data in products if data.sku not in slugs}
+        used |= set(
+            Product.objects.filter(slug__in=proposed.values()).values_list("slug", flat=True)
+        )
+        for sku, slug in proposed.items():
+            if slug and slug not in used:
+                slugs[sku] = slug
+                used.add(slug)
+    return slugs
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _as_user(by: User | None) -> pghistory.context:
+    """The change history says who."""
+    return pghistory.context(user=str(by.pk)) if by else pghistory.context(import_products=True)
+
+
+# The one that most companies may see, then one in stock, then the cheapest.
+_CHOOSE = """
+    UPDATE product SET is_card = (ranked.place = 1)
+    FROM (
+        SELECT id, row_number() OVER (
+            PARTITION BY family_id
+            ORDER BY
+                (is_active AND coalesce(available_from <= now(), true)
+                           AND coalesce(available_until > now(), true)) DESC,
+                array_position(%(tiers)s, minimum_tier::text),
+                (stock_status = 'OUT'), points_cost, sku
+        ) AS place
+        FROM product
+        WHERE family_id IS NOT NULL AND (%(all)s OR family_id = ANY(%(families)s))
+    ) AS ranked
+    WHERE product.id = ranked.id AND product.is_card <> (ranked.place = 1)
+"""
+
+
+def choose_cards(*, families: Collection[UUID] | None) -> int:
+    """Mark in each family (None: in all) the product that stands for it; returns the changes.
+
+    To be called when members of a family have changed. Time and stock change them too, so it
+    is also called for all by the clock.
+    """
+    if families is not None and not families:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CHOOSE,
+            {
+                "tiers": TierLevel.values,
+                "all": families is None,
+                "families": list(families or []),
+            },
+        )
+        return cursor.rowcount

@@ -1,0 +1,100 @@
+"""The catalogue's pages. The same view answers a page and its HTMX fragment."""
+
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from accounts.models import AccountManager
+from accounts.permissions import may_redeem
+from accounts.views import PortalRequest, with_seat
+from catalog.artwork import product_artwork
+from catalog.cards import cards, catalogue, product_page
+from catalog.forms import address, read_filters, read_quantity
+from catalog.models import Product, shelf_address
+from catalog.selectors import card_rows, facets, family_facts, offered_product, variants
+
+YEAR = 365 * 24 * 3600
+
+
+def _spendable(seat: AccountManager) -> int | None:
+    """Points that the company is known to have; None when they are not known."""
+    known = getattr(seat.company, "known_balance", None)
+    return known.points if known else None
+
+
+@require_safe
+@with_seat()
+def list_products(request: PortalRequest) -> HttpResponse:
+    """Cards of what the company may redeem, as far as the address narrows them."""
+    asked = read_filters(request.GET)
+    tier, spendable = request.seat.company.tier_level, _spendable(request.seat)
+    if spendable is None:
+        asked = replace(asked, filters=replace(asked.filters, within_balance=False))
+    found = facets(tier_level=tier, filters=asked.filters, budget=spendable)
+    if asked.filters.page > found.pages:
+        asked = replace(asked, filters=replace(asked.filters, page=found.pages))
+    rows = card_rows(tier_level=tier, filters=asked.filters, budget=spendable)
+    families = family_facts(tier_level=tier, rows=rows)
+    page = catalogue(
+        asked=asked, found=found, shown=cards(rows, families, spendable), spendable=spendable
+    )
+    if request.headers.get("HX-Target") != "results":
+        return _either(render(request, "catalog/list.html", {"catalogue": page}))
+    response = render(request, "catalog/_found.html", {"catalogue": page})
+    _say_where(request, response, shelf_address() + address(asked.filters, page=asked.filters.page))
+    return _either(response)
+
+
+def _say_where(request: HttpRequest, response: HttpResponse, target: str) -> None:
+    """The address bar follows. Each filter can be undone with "back", each keystroke cannot."""
+    before = parse_qs(urlsplit(request.headers.get("HX-Current-URL", "")).query).get("q", [""])[0]
+    typing = before != request.GET.get("q", "")
+    response["HX-Replace-Url" if typing else "HX-Push-Url"] = target
+
+
+def _either(response: HttpResponse) -> HttpResponse:
+    """One address answers with a page or a fragment: "back" must not show one as the other."""
+    patch_vary_headers(response, ["HX-Target"])
+    return response
+
+
+@require_safe
+@with_seat()
+def show_product(request: PortalRequest, slug: str) -> HttpResponse:
+    """One product with its variants; unknown to a tier that may not redeem it."""
+    tier = request.seat.company.tier_level
+    product = offered_product(slug=slug, tier_level=tier)
+    if product is None:
+        raise Http404
+    page = product_page(
+        product=product,
+        family=variants(product=product, tier_level=tier),
+        quantity=read_quantity(request.GET),
+        may_redeem=may_redeem(request.seat),
+    )
+    fragment = request.headers.get("HX-Target") == "tally"
+    template = "catalog/_tally.html" if fragment else "catalog/product.html"
+    return _either(render(request, template, {"page": page}))
+
+
+@require_safe
+@cache_control(public=True, max_age=YEAR, immutable=True)
+def artwork(request: HttpRequest, slug: str) -> HttpResponse:  # noqa: ARG001 - the same for all
+    """The drawing of a product without a picture; its address says the version."""
+    product = get_object_or_404(
+        Product.objects.select_related("category", "family").only(
+            "name", "brand", "sku", "category__name", "family__code"
+        ),
+        slug=slug,
+    )
+    drawing = product_artwork(
+        category=product.category.name,
+        key=product.family.code if product.family else product.sku,
+        label=product.brand or product.name,
+    )
+    return HttpResponse(drawing, content_type="image/svg+xml")
