@@ -23,8 +23,6 @@ from loyalty_portal.partner_http import Answer, Outcome
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
 FIRST_POLL = 30.0  # seconds that a callback has before we ask
 HORIZON = timedelta(hours=20)  # below the day for which a partner keeps keys
-# Refusals that speak of the key or the reference, not of the delivery: GET tells the truth.
-ASK_BY_REFERENCE = {"duplicate_reference", "idempotency_key_reused"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +123,7 @@ def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
 def _refused(held: Fulfillment, call: PartnerCall, answer: Answer) -> None:
     if call.kind == CallKind.CANCEL:
         return  # it goes on as it would have
-    if answer.code in ASK_BY_REFERENCE:
-        services.flag(held, _("The partner knows this delivery under another key."))
-    else:
-        services.refused(held=held, reason=answer.detail or answer.code)
+    services.refused(held=held, reason=answer.detail or answer.code)
 
 
 def _watch(held: Fulfillment) -> None:

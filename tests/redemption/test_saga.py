@@ -61,7 +61,9 @@ def test_a_physical_order_goes_from_debit_to_delivery(world: World) -> None:
     desk.claim(fulfillment=parcel, by=by)
     assert refreshed(order).status == OrderStatus.IN_FULFILLMENT
     desk.pack(fulfillment=parcel, by=by)
-    shipment = desk.ship(fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="JJD1", by=by)
+    shipment = desk.ship(
+        fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="JJD1", by=by
+    )
     assert numbers(book) == (8, 0)
     desk.deliver(shipment=shipment, by=by)
     order = refreshed(order)
@@ -109,8 +111,12 @@ def test_order_declined_by_the_partner_releases_its_stock(world: World) -> None:
     assert "insufficient_points" in order.events.get(to_status="DECLINED").reason
 
 
-@pytest.mark.parametrize("fault", ["timeout_after", "reset_after", "error_500_after", "malformed", "not_schema"])
-def test_a_debit_of_unknown_outcome_is_asked_again_with_the_same_key_and_taken_once(world: World, fault: str) -> None:
+@pytest.mark.parametrize(
+    "fault", ["timeout_after", "reset_after", "error_500_after", "malformed", "not_schema"]
+)
+def test_a_debit_of_unknown_outcome_is_asked_again_with_the_same_key_and_taken_once(
+    world: World, fault: str
+) -> None:
     world.partners.fault("debit", fault, seconds=3, times=10)
     order = settle(world, world.place((world.product(), 1)))
     assert order.status == OrderStatus.PENDING
@@ -123,7 +129,9 @@ def test_a_debit_of_unknown_outcome_is_asked_again_with_the_same_key_and_taken_o
     assert world.ledger(order) == (1_000, 0)
 
 
-@pytest.mark.parametrize("fault", ["timeout_before", "reset_before", "error_500_before", "unavailable_503"])
+@pytest.mark.parametrize(
+    "fault", ["timeout_before", "reset_before", "error_500_before", "unavailable_503"]
+)
 def test_a_debit_that_did_not_land_is_asked_again_until_it_does(world: World, fault: str) -> None:
     world.partners.fault("debit", fault, seconds=3, times=10)
     order = settle(world, world.place((world.product(), 1)))
@@ -142,7 +150,9 @@ def test_an_answer_about_another_amount_is_unknown_and_asks_for_a_person(world: 
     assert order.needs_attention
 
 
-def test_cancelling_while_the_outcome_is_unknown_settles_first_and_then_credits(world: World) -> None:
+def test_cancelling_while_the_outcome_is_unknown_settles_first_and_then_credits(
+    world: World,
+) -> None:
     world.partners.fault("debit", "reset_after", times=10)
     book = world.product(stocked=4)
     order = settle(world, world.place((book, 1)))
@@ -236,7 +246,12 @@ def test_a_return_is_credited_and_leaves_the_order_completed(world: World) -> No
     order = settle(world, world.place((world.product(), 1)))
     by, parcel = world.seat.user, world.fulfillment(order)
     desk.pack(fulfillment=parcel, by=by)
-    desk.deliver(shipment=desk.ship(fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=by), by=by)
+    desk.deliver(
+        shipment=desk.ship(
+            fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=by
+        ),
+        by=by,
+    )
     desk.return_units(fulfillment=parcel, reason="wrong size", by=by)
     order = give_back(order)
     assert order.status == OrderStatus.COMPLETED
@@ -254,7 +269,9 @@ def test_a_refused_credit_waits_for_a_person_and_is_not_dropped(world: World) ->
     assert world.credits(order)[0].status == TransactionStatus.NEEDS_REVIEW
 
 
-def test_an_unknown_debit_past_the_partners_memory_waits_for_a_person(world: World, settings: Any) -> None:
+def test_an_unknown_debit_past_the_partners_memory_waits_for_a_person(
+    world: World, settings: Any
+) -> None:
     world.partners.fault("debit", "reset_after", times=10)
     order = settle(world, world.place((world.product(), 1)))
     LoyaltyTransaction.objects.update(first_sent_at="2020-01-01T00:00:00Z")

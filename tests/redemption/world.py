@@ -43,16 +43,23 @@ class World:
     def new_company(self, *, points: int, tier: str = TierLevel.GOLD, **fields: object) -> Company:
         number = next(_numbers)
         company = Company.objects.create(
-            name=f"Northwind {number}", loyalty_account_id=f"ACC-{number}", tier_level=tier, **fields
+            name=f"Northwind {number}",
+            loyalty_account_id=f"ACC-{number}",
+            tier_level=tier,
+            **fields,
         )
         self.partners.account(company.loyalty_account_id, points)
         return company
 
     def new_seat(self, role: str, company: Company | None = None) -> AccountManager:
-        user = User.objects.create_user(f"person{next(_numbers)}@northwind.example", name="Grace Hopper")
+        user = User.objects.create_user(
+            f"person{next(_numbers)}@northwind.example", name="Grace Hopper"
+        )
         return AccountManager.objects.create(company=company or self.company, user=user, role=role)
 
-    def product(self, *, kind: str = ProductType.PHYSICAL, points: int = 1_000, stocked: int | None = 10) -> Product:
+    def product(
+        self, *, kind: str = ProductType.PHYSICAL, points: int = 1_000, stocked: int | None = 10
+    ) -> Product:
         number = next(_numbers)
         category, _ = Category.objects.get_or_create(name="Books", slug="books")
         product = Product.objects.create(
@@ -71,11 +78,18 @@ class World:
         return self.product(kind=ProductType.VIRTUAL, **fields)
 
     def place(
-        self, *wanted: tuple[Product, int], seat: AccountManager | None = None, token: uuid.UUID | None = None
+        self,
+        *wanted: tuple[Product, int],
+        seat: AccountManager | None = None,
+        token: uuid.UUID | None = None,
     ) -> RedemptionOrder:
-        seat = AccountManager.objects.select_related("company", "user").get(pk=(seat or self.seat).pk)
+        seat = AccountManager.objects.select_related("company", "user").get(
+            pk=(seat or self.seat).pk
+        )
         lines = [
-            Line(Product.objects.select_related("inventory").get(pk=product.pk), quantity, RECIPIENT)
+            Line(
+                Product.objects.select_related("inventory").get(pk=product.pk), quantity, RECIPIENT
+            )
             for product, quantity in wanted
         ]
         points = sum(line.product.points_cost * line.quantity for line in lines)

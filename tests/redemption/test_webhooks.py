@@ -1,0 +1,255 @@
+"""Callbacks in: verified, stored once, answered, processed after; order and repetition do no harm."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from django.test import Client
+from standardwebhooks import Webhook
+
+from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
+from fulfillment.virtual import saga as virtual
+from redemption.callbacks.services import process
+from redemption.models import Callback, CallbackState, RedemptionOrder
+from redemption.saga import settle_transaction
+from redemption.states import OrderStatus
+from tests.redemption.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADDRESS = "/webhooks/fulfillment/"
+
+
+def body(
+    fulfillment: Fulfillment | str,
+    status: str,
+    *,
+    codes: int = 0,
+    reason: str | None = None,
+    partner_id: str = "F-1",
+) -> bytes:
+    reference = str(fulfillment.pk) if isinstance(fulfillment, Fulfillment) else fulfillment
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    data: dict[str, Any] = {
+        "fulfillment_id": partner_id,
+        "reference": reference,
+        "status": status,
+        "updated_at": now,
+    }
+    if codes:
+        data["deliverables"] = [
+            {"code": f"CODE-{reference[-6:]}-{n}", "pin": "1234"} for n in range(codes)
+        ]
+    if reason:
+        data["reason"] = reason
+    return json.dumps({"type": f"fulfillment.{status}", "timestamp": now, "data": data}).encode()
+
+
+def signed(raw: bytes, *, webhook_id: str = "", age: timedelta = timedelta()) -> Mapping[str, str]:
+    webhook_id = webhook_id or f"msg_{uuid.uuid4()}"
+    when = datetime.now(UTC) - age
+    signature = Webhook(django_settings.FULFILLMENT_WEBHOOK_SECRETS[0]).sign(
+        webhook_id, when, raw.decode()
+    )
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(int(when.timestamp())),
+        "webhook-signature": signature,
+    }
+
+
+def send(raw: bytes, headers: Mapping[str, str] | None = None) -> Any:
+    return Client().post(
+        ADDRESS,
+        data=raw,
+        content_type="application/json",
+        headers=dict(signed(raw) if headers is None else headers),
+    )
+
+
+def work_inbox() -> None:
+    for callback in Callback.objects.order_by("received_at"):
+        process(callback.pk)
+
+
+@pytest.fixture
+def waiting(world: World) -> RedemptionOrder:
+    """An order of two cards whose delivery the partner has accepted."""
+    world.partners.dial(mode="accept", delay=3600)
+    order = world.place((world.virtual(points=500), 2))
+    settle_transaction(world.debit(order).pk)
+    virtual.ask(PartnerCall.objects.get().pk)
+    Fulfillment.objects.update(partner_id="F-1")
+    return RedemptionOrder.objects.get(pk=order.pk)
+
+
+def status_of(order: RedemptionOrder) -> str:
+    return RedemptionOrder.objects.get(pk=order.pk).status
+
+
+def test_a_delivered_callback_completes_the_order(world: World, waiting: RedemptionOrder) -> None:
+    assert send(body(world.fulfillment(waiting), "delivered", codes=2)).status_code == 204
+    assert status_of(waiting) == OrderStatus.IN_FULFILLMENT  # stored; processed after the answer
+    work_inbox()
+    assert status_of(waiting) == OrderStatus.COMPLETED
+    assert VirtualCode.objects.count() == 2
+
+
+def test_codes_are_not_readable_in_the_database(world: World, waiting: RedemptionOrder) -> None:
+    send(body(world.fulfillment(waiting), "delivered", codes=2))
+    work_inbox()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT code || pin FROM fulfillment_virtualcode UNION ALL SELECT body FROM redemption_callback"
+        )
+        stored = "".join(row[0] for row in cursor.fetchall())
+    assert "CODE-" not in stored
+    assert "1234" not in stored
+    assert VirtualCode.objects.first().code.startswith("CODE-")
+
+
+def test_the_same_callback_twice_counts_once(world: World, waiting: RedemptionOrder) -> None:
+    raw = body(world.fulfillment(waiting), "delivered", codes=2)
+    headers = signed(raw)
+    assert [send(raw, headers).status_code for _ in range(3)] == [204, 204, 204]
+    assert Callback.objects.count() == 1
+    assert send(raw).status_code == 204  # the same news under a new id
+    work_inbox()
+    assert VirtualCode.objects.count() == 2
+    assert status_of(waiting) == OrderStatus.COMPLETED
+
+
+def test_a_failed_callback_gives_the_points_back(world: World, waiting: RedemptionOrder) -> None:
+    send(body(world.fulfillment(waiting), "failed", reason="out_of_stock"))
+    work_inbox()
+    settle_transaction(world.credits(waiting)[0].pk)
+    assert status_of(waiting) == OrderStatus.CANCELLED
+    assert world.ledger(waiting) == (1_000, 1_000)
+
+
+def test_old_news_after_new_changes_nothing(world: World, waiting: RedemptionOrder) -> None:
+    send(body(world.fulfillment(waiting), "delivered", codes=2))
+    send(body(world.fulfillment(waiting), "processing"))
+    work_inbox()
+    assert status_of(waiting) == OrderStatus.COMPLETED
+    assert not RedemptionOrder.objects.get(pk=waiting.pk).needs_attention
+
+
+def test_a_contradiction_after_the_end_is_for_a_person(
+    world: World, waiting: RedemptionOrder
+) -> None:
+    send(body(world.fulfillment(waiting), "delivered", codes=2))
+    send(body(world.fulfillment(waiting), "failed", reason="rejected"))
+    work_inbox()
+    order = RedemptionOrder.objects.get(pk=waiting.pk)
+    assert order.status == OrderStatus.COMPLETED
+    assert order.needs_attention
+    assert world.credits(order) == []
+
+
+@pytest.mark.parametrize("codes", [1, 3])
+def test_fewer_or_more_codes_than_asked_are_not_a_delivery(
+    world: World, waiting: RedemptionOrder, codes: int
+) -> None:
+    send(body(world.fulfillment(waiting), "delivered", codes=codes))
+    work_inbox()
+    order = RedemptionOrder.objects.get(pk=waiting.pk)
+    assert order.status == OrderStatus.IN_FULFILLMENT
+    assert order.needs_attention
+    assert VirtualCode.objects.count() == 0
+
+
+def test_a_code_that_belongs_to_another_order_is_not_handed_out_again(
+    world: World, waiting: RedemptionOrder
+) -> None:
+    first = json.loads(body(world.fulfillment(waiting), "delivered", codes=2))
+    send(json.dumps(first).encode())
+    other = world.place((world.virtual(points=500), 2))
+    settle_transaction(world.debit(other).pk)
+    virtual.ask(PartnerCall.objects.get(fulfillment__label=other.order_number).pk)
+    held = world.fulfillment(other)
+    second = first | {
+        "data": first["data"] | {"reference": str(held.pk), "fulfillment_id": held.partner_id}
+    }
+    send(json.dumps(second).encode())
+    work_inbox()
+    assert status_of(other) == OrderStatus.IN_FULFILLMENT
+    assert RedemptionOrder.objects.get(pk=other.pk).needs_attention
+    assert VirtualCode.objects.count() == 2
+
+
+def test_an_unknown_reference_is_parked_and_found_later(world: World) -> None:
+    world.partners.dial(mode="accept", delay=3600)
+    order = world.place((world.virtual(points=500), 1))
+    settle_transaction(world.debit(order).pk)
+    held = world.fulfillment(order)
+    reference = str(held.pk)
+    Fulfillment.objects.filter(pk=held.pk).update(channel="DESK")  # as if it were not there yet
+    assert send(body(reference, "delivered", codes=1)).status_code == 204
+    work_inbox()
+    assert Callback.objects.get().state == CallbackState.PARKED
+    Fulfillment.objects.filter(pk=held.pk).update(channel="PARTNER")
+    Callback.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
+    work_inbox()
+    assert Callback.objects.get().state == CallbackState.PROCESSED
+    assert status_of(order) == OrderStatus.COMPLETED
+
+
+def test_a_reference_that_never_becomes_known_ends_as_puzzling(world: World) -> None:
+    send(body("not-ours", "delivered", codes=1))
+    for _ in range(12):
+        Callback.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
+        work_inbox()
+    callback = Callback.objects.get()
+    assert callback.state == CallbackState.PUZZLING
+    assert callback.next_attempt_at is None
+
+
+def test_a_callback_ahead_of_the_partners_own_answer_counts(world: World) -> None:
+    world.partners.dial(mode="accept", delay=3600)
+    order = world.place((world.virtual(points=500), 1))
+    settle_transaction(world.debit(order).pk)
+    world.partners.fault("fulfill", "reset_after", times=10)
+    virtual.ask(PartnerCall.objects.get().pk)
+    send(body(world.fulfillment(order), "delivered", codes=1))
+    work_inbox()
+    assert status_of(order) == OrderStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"webhook-id": "m", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"}, 401),
+        ({"webhook-id": "m", "webhook-timestamp": "abc", "webhook-signature": "nonsense"}, 401),
+    ],
+)
+def test_a_forged_callback_is_refused(world: World, headers: dict[str, str], status: int) -> None:
+    assert send(body("x", "delivered", codes=1), headers).status_code == status
+    assert Callback.objects.count() == 0
+
+
+def test_a_stale_callback_is_refused(world: World) -> None:
+    raw = body("x", "delivered", codes=1)
+    assert send(raw, signed(raw, age=timedelta(minutes=6))).status_code == 401
+    assert Callback.objects.count() == 0
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b'{"type": "fulfillment.delivered"}', b"[" * 100_000])
+def test_what_is_not_this_schema_is_refused_with_400(world: World, raw: bytes) -> None:
+    assert send(raw, signed(raw)).status_code == 400
+    assert Callback.objects.count() == 0
+
+
+def test_a_body_over_the_cap_is_refused_before_it_is_verified(world: World) -> None:
+    raw = b'{"x": "' + b"a" * (300 * 1024) + b'"}'
+    assert send(raw, {}).status_code == 413
+
+
+def test_only_post_is_answered(world: World) -> None:
+    assert Client().get(ADDRESS).status_code == 405
