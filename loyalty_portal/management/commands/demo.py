@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import secrets
+import shlex
 import socket
 import sys
 from argparse import ArgumentParser
@@ -104,7 +105,8 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         "FULFILLMENT_API_KEY": "sandbox-key",
         "BEAT_SCHEDULE_FILE": str(FOLDER / "beat"),
     }
-    _write_secret(FOLDER / "env", "".join(f"{key}='{it}'\n" for key, it in environment.items()))
+    lines = (f"{key}={shlex.quote(value)}\n" for key, value in environment.items())
+    _write_secret(FOLDER / "env", "".join(lines))
     return {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
 
 
@@ -168,7 +170,7 @@ def _welcome(port: int, sandbox_port: int) -> list[str]:
         f"The partners   http://127.0.0.1:{sandbox_port}/   (faults can be set there)",
         "",
         "The sign-ins are above, by `seed`. For manage.py in another terminal:",
-        f"set -a; . {FOLDER / 'env'}; set +a",
+        f"set -a; . {shlex.quote(str(FOLDER / 'env'))}; set +a",
         "Ctrl-C stops everything and keeps the data.",
         "",
     ]
