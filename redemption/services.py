@@ -4,7 +4,6 @@ Locks: the order's row first, then its transactions, stock last; a fulfillment, 
 involved, is locked before the order (fulfillment.services).
 """
 
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -29,13 +28,7 @@ from redemption.models import (
     RedemptionOrder,
     TransactionType,
 )
-from redemption.states import LineStatus, OrderStatus, TransactionStatus
-
-# How long an order may stay where only machines are at work, or at all.
-DEADLINES = (
-    ((OrderStatus.PENDING, OrderStatus.CANCELLING), timedelta(minutes=15)),
-    ((OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT), timedelta(days=14)),
-)
+from redemption.states import DEADLINES, LineStatus, OrderStatus, TransactionStatus
 
 
 class RedemptionError(Exception):

@@ -1,5 +1,7 @@
 """The life cycles of saga.md as tables: the only place that says what may follow what."""
 
+from datetime import timedelta
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -37,6 +39,11 @@ ORDER = LifeCycle(
         _O.REJECTED: (),
         _O.EXPIRED: (),
     },
+)
+# How long an order may stay where only machines are at work, or at all.
+DEADLINES = (
+    ((_O.PENDING, _O.CANCELLING), timedelta(minutes=15)),
+    ((_O.CONFIRMED, _O.IN_FULFILLMENT), timedelta(days=14)),
 )
 
 
