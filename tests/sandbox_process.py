@@ -26,6 +26,7 @@ CLIENT_ID = "portal"
 CLIENT_SECRET = "portal-secret"
 WEBHOOK_SECRET = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC0wMDAx"
 START_SECONDS = 20.0
+STOP_SECONDS = 20.0
 OURS = ("DEBUG", "PORTAL_URL", "FULFILLMENT_WEBHOOK_SECRETS", "SANDBOX_PORT")
 
 
@@ -177,9 +178,14 @@ class SandboxProcess:
             return 0
         if self.process.poll() is None:
             self.process.send_signal(number)
-        status = self.process.wait(timeout=20)
-        self.process = None
-        return status
+        try:
+            return self.process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise SandboxError(f"The sandbox did not stop:\n{self.log[-2000:]}") from None
+        finally:
+            self.process = None
 
     def _wait_until_up(self) -> None:
         end = time.monotonic() + START_SECONDS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +19,7 @@ from .problems import Answer, ProblemError
 
 MAX_UPLOAD = 256 * 1024 * 1024  # for the control API's imports; calls are capped in calls.py
 
-logger = logging.getLogger("sandbox")
+COURIER = web.AppKey("courier", list[asyncio.Task[None]])
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -70,6 +69,7 @@ OPERATIONS = (
 def build(options: Options) -> web.Application:
     app = web.Application(client_max_size=MAX_UPLOAD)
     app[PARTNERS] = Partners(options)
+    app[COURIER] = []
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.path, _serve(operation))
     app.router.add_get("/healthz", _healthz)
@@ -82,6 +82,7 @@ def build(options: Options) -> web.Application:
 
 async def _courier(app: web.Application) -> AsyncIterator[None]:
     task = asyncio.create_task(app[PARTNERS].courier.run())
+    app[COURIER].append(task)
     yield
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -89,7 +90,10 @@ async def _courier(app: web.Application) -> AsyncIterator[None]:
     app[PARTNERS].store.close()
 
 
-async def _healthz(_request: web.Request) -> web.Response:
+async def _healthz(request: web.Request) -> web.Response:
+    """Well while the courier works: without it nothing is ever delivered."""
+    if any(task.done() for task in request.app[COURIER]):
+        return web.json_response({"status": "the courier has stopped"}, status=503)
     return web.json_response({"status": "ok"})
 
 

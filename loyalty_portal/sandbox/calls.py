@@ -119,7 +119,11 @@ class Calls:
             "ms": round((time.perf_counter() - started) * 1000, 1),
         }
         shown = ("status", "outcome", "code", "account_id", "reference", "fault", "ms")
-        words = [f"{name}={call.record[name]}" for name in shown if call.record[name] is not None]
+        words = [
+            f"{name}={_one_line(call.record[name])}"
+            for name in shown
+            if call.record[name] is not None
+        ]
         logger.info("%s %s", call.operation, " ".join(words))
 
     def list(self, wanted: Mapping[str, str]) -> list[Json]:
@@ -140,6 +144,11 @@ def _outcome(call: Call, answer: Answer) -> str:
     if answer.succeeded:
         return "executed"
     return "refused" if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
+
+
+def _one_line(value: object) -> str:
+    """A caller cannot write lines of its own into the log."""
+    return str(value).encode("unicode_escape").decode()
 
 
 def _no_constant(name: str) -> NoReturn:

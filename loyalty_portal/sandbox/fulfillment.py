@@ -10,8 +10,8 @@ from .partners import Partners
 from .problems import Answer, invalid
 
 API = "fulfillment"
-# One fulfillment is one order line; beyond this a request is a mistake, not an order.
-MAX_QUANTITY = 10_000
+# The codes of one fulfillment must fit into one webhook, which the portal takes up to 256 KiB.
+MAX_QUANTITY = 1000
 
 
 def create(partners: Partners, call: Call) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sqlite3
@@ -57,15 +58,26 @@ class Courier:
     async def run(self) -> None:
         """For as long as the process lives."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-        async with aiohttp.ClientSession(timeout=timeout) as self._session:
-            while True:
-                self._awake.clear()
-                self._advance()
-                self._send_due()
-                try:
-                    await asyncio.wait_for(self._awake.wait(), self._until_next())
-                except TimeoutError:
-                    continue
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as self._session:
+                while True:
+                    self._awake.clear()
+                    self._advance()
+                    self._send_due()
+                    # Not wait_for: in Python 3.11 it can lose a cancellation, and so the shutdown.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._until_next()):
+                            await self._awake.wait()
+        finally:
+            tasks = list(self._sending.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def finish(self) -> None:
+        """Waits for what is on its way right now."""
+        if self._sending:
+            await asyncio.wait(list(self._sending.values()))
 
     async def send_now(self, fulfillment_id: str, seconds: float) -> None:
         """Sends what waits about one fulfillment, and waits for it at most `seconds`."""

@@ -56,11 +56,16 @@ def receiver(sandbox: SandboxProcess, module_receiver: Receiver) -> Receiver:
     return module_receiver
 
 
-@pytest.fixture
-def client(sandbox: SandboxProcess) -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module")
+def module_client(module_sandbox: SandboxProcess) -> Iterator[httpx.Client]:
     headers = {"X-API-Key": API_KEY}
-    with httpx.Client(base_url=sandbox.url, headers=headers, timeout=20) as client:
+    with httpx.Client(base_url=module_sandbox.url, headers=headers, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+def client(sandbox: SandboxProcess, module_client: httpx.Client) -> httpx.Client:
+    return module_client
 
 
 @pytest.fixture

@@ -208,6 +208,14 @@ def test_a_page_of_another_site_cannot_control(sandbox: SandboxProcess) -> None:
     assert sandbox.control("GET", "/state")["accounts"] == 1
 
 
+@pytest.mark.parametrize("path", ["/", "/control/state", "/control/fulfillments"])
+def test_a_name_that_was_bent_to_this_machine_cannot_look(
+    sandbox: SandboxProcess, path: str
+) -> None:
+    headers = {"Host": f"elsewhere.example:{sandbox.port}"}
+    assert_problem(httpx.get(f"{sandbox.url}{path}", headers=headers), 403, "forbidden")
+
+
 def test_curl_without_a_content_type_is_understood(sandbox: SandboxProcess) -> None:
     response = httpx.post(
         f"{sandbox.url}/control/accounts",

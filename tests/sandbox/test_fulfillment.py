@@ -129,7 +129,7 @@ def test_a_reference_is_used_once(fulfill: Send, sandbox: SandboxProcess) -> Non
     "changes",
     [
         {"quantity": 0},
-        {"quantity": 10_001},
+        {"quantity": 1001},
         {"sku": None},
         {"recipient": {"name": "Ada"}},
         {"recipient": {"name": "Ada", "email": "nowhere"}},
