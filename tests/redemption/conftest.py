@@ -1,9 +1,9 @@
 """The sandbox, for the tests of this room."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from typing import Any
 
 from tests.redemption.world import World
 from tests.sandbox_process import API_KEY, SandboxProcess
