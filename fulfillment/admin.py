@@ -191,13 +191,18 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
     page_template = "admin/fulfillment/parcel.html"
     refusals = (DeskError,)
     verbs = {
-        "claim": Verb(_WORK, _claim),
-        "unclaim": Verb(_WORK, _unclaim),
-        "pack": Verb(_WORK, _pack),
-        "ship": Verb(_WORK, _unchanged(_ship), ShipForm),
-        "deliver": Verb(_WORK, _deliver, DeliverForm),
-        "cannot-supply": Verb(_WORK, _unchanged(_cannot_supply), CannotSupplyForm),
-        "return": Verb(_WORK, _return, ReturnForm),
+        "claim": Verb(gettext_lazy("Claim"), _WORK, _claim),
+        "unclaim": Verb(gettext_lazy("Put back"), _WORK, _unclaim),
+        "pack": Verb(gettext_lazy("Packed"), _WORK, _pack),
+        "ship": Verb(gettext_lazy("Ship"), _WORK, _unchanged(_ship), ShipForm),
+        "deliver": Verb(gettext_lazy("It has arrived"), _WORK, _deliver, DeliverForm),
+        "cannot_supply": Verb(
+            gettext_lazy("Give up these pieces"),
+            _WORK,
+            _unchanged(_cannot_supply),
+            CannotSupplyForm,
+        ),
+        "return": Verb(gettext_lazy("Take it back"), _WORK, _return, ReturnForm),
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Fulfillment]:
@@ -217,7 +222,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
             "promise": _promise(row),
             "mine": mine,
             "to_send": row.status in TO_SEND,
-            "shipments": row.shipments.select_related("shipped_by"),
+            "shipments": list(row.shipments.select_related("shipped_by")),
             "events": [
                 (event, FulfillmentStatus(event.to_status).label)
                 for event in row.events.select_related("by")

@@ -107,17 +107,23 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
     page_template = "admin/inventory/stock.html"
     refusals = (services.StockError,)
     verbs = {
-        "receive": Verb("inventory.move_stock", _once(_receive), ReceiveForm),
-        "count": Verb("inventory.move_stock", _once(_count), CountForm),
-        "adjust": Verb("inventory.move_stock", _once(_adjust), AdjustForm),
-        "low-mark": Verb("inventory.change_inventory", _low_mark, LowMarkForm),
+        "receive": Verb(
+            gettext_lazy("Receive"), "inventory.move_stock", _once(_receive), ReceiveForm
+        ),
+        "count": Verb(
+            gettext_lazy("Set the count"), "inventory.move_stock", _once(_count), CountForm
+        ),
+        "adjust": Verb(gettext_lazy("Adjust"), "inventory.move_stock", _once(_adjust), AdjustForm),
+        "low_mark": Verb(
+            gettext_lazy("Save"), "inventory.change_inventory", _low_mark, LowMarkForm
+        ),
     }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Taking a product into stock gives it a shelf, with nothing on it yet."""
         return request.user.has_perm("inventory.add_inventory")
 
-    def save_model(self, request: HttpRequest, obj: Inventory, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         made = services.set_low_mark(product=obj.product, low_stock_at=obj.low_stock_at)
         obj.pk = made.pk
 

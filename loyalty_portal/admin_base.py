@@ -1,6 +1,6 @@
 """What the rooms' admins share: the theme's classes with types, manners, and badges."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -112,7 +113,7 @@ class KeptAdmin(PortalAdmin[Row], Generic[Row]):
 class ReadOnlyAdmin(KeptAdmin[Row], Generic[Row]):
     """For rows that only the services write."""
 
-    actions = None
+    actions: Sequence[str] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -123,15 +124,26 @@ class ReadOnlyAdmin(KeptAdmin[Row], Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Verb(Generic[Row]):
-    """One thing that staff may do to a row: its permission, its small form, and the service.
+    """One thing that staff may do to a row: its button, its permission, its form, the service.
 
     `act` gets the row, the form's cleaned data and the person; it returns the sentence that the
     person reads, or raises one of the admin's `refusals` with one.
     """
 
+    label: Promise
     permission: str
     act: Callable[[Row, dict[str, Any], Any], str]
     form: type[Form] = Form
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A verb on a page: what `admin/_act.html` shows. `tried`: it was posted and refused."""
+
+    label: Promise
+    href: str
+    form: Form
+    tried: bool
 
 
 class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
@@ -195,7 +207,7 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
             fresh = self.found(request, object_id)
             return self._show(request, fresh, {verb: form}, status=422)
         for sentence in form.non_field_errors():
-            messages.error(request, sentence)
+            messages.error(request, str(sentence))
         if told:
             messages.success(request, told)
         return HttpResponseRedirect(there, status=303)
@@ -207,11 +219,16 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
         self, request: HttpRequest, row: Row, tried: Mapping[str, Form], *, status: int = 200
     ) -> TemplateResponse:
         first = self.first_values(row)
-        forms = {
-            verb: tried.get(verb) or what.form(initial=first, auto_id=f"{verb}-%s")
+        acts = {
+            verb: Act(
+                label=what.label,
+                href=reverse(f"admin:{self._address('do')}", args=[row.pk, verb]),
+                form=tried.get(verb) or what.form(initial=first, auto_id=f"{verb}-%s"),
+                tried=verb in tried,
+            )
             for verb, what in self.verbs.items()
             if request.user.has_perm(what.permission)
         }
         return self.page(
-            request, self.page_template, row, status=status, forms=forms, **self.facts(request, row)
+            request, self.page_template, row, status=status, acts=acts, **self.facts(request, row)
         )

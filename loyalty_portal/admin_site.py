@@ -50,6 +50,7 @@ def unfold_settings(brand_name: str) -> dict[str, Any]:
         "BORDER_RADIUS": "6px",
         "COLORS": {"base": _PAPER, "primary": "loyalty_portal.admin_portal.accent_scale"},
         "STYLES": [_static("css/admin.css")],
+        "SCRIPTS": [_static("js/admin.js")],
         # The portal's own page, which asks for the old password and limits the tries.
         "ACCOUNT": {
             "navigation": [

@@ -1,0 +1,280 @@
+"""Orders with everything about them, their points, and the post. Only services write these."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+from redemption.aftercare import services as aftercare
+from redemption.backoffice.forms import CancelForm
+from redemption.backoffice.selectors import PUZZLING, UNCLEAR, order_record
+from redemption.models import (
+    Callback,
+    CallbackState,
+    Letter,
+    LoyaltyTransaction,
+    RedemptionOrder,
+)
+from redemption.services import RedemptionError
+from redemption.states import OrderStatus, TransactionStatus
+
+_ORDERS = {
+    OrderStatus.AWAITING_APPROVAL: ("warn", "approval"),
+    OrderStatus.PENDING: ("live", ""),
+    OrderStatus.CONFIRMED: ("live", "task_alt"),
+    OrderStatus.IN_FULFILLMENT: ("live", "local_shipping"),
+    OrderStatus.CANCELLING: ("warn", "hourglass_top"),
+    OrderStatus.COMPLETED: ("ok", ""),
+    OrderStatus.CANCELLED: ("quiet", "block"),
+    OrderStatus.DECLINED: ("bad", "credit_card_off"),
+    OrderStatus.REJECTED: ("quiet", "thumb_down"),
+    OrderStatus.EXPIRED: ("quiet", "timer_off"),
+}
+_TRANSACTIONS = {
+    TransactionStatus.INTENDED: ("quiet", ""),
+    TransactionStatus.SENT: ("live", ""),
+    TransactionStatus.UNKNOWN: ("warn", "help"),
+    TransactionStatus.SUCCEEDED: ("ok", ""),
+    TransactionStatus.REFUSED: ("bad", "block"),
+    TransactionStatus.NEEDS_REVIEW: ("bad", "person_alert"),
+}
+_CALLBACKS = {
+    CallbackState.RECEIVED: ("live", ""),
+    CallbackState.PARKED: ("warn", "pause_circle"),
+    CallbackState.PROCESSED: ("ok", ""),
+    CallbackState.PUZZLING: ("bad", "help"),
+}
+
+
+def _retry(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
+    number = aftercare.retry_now(order=order, by=by)
+    told = ngettext("%(n)s open call is due now.", "%(n)s open calls are due now.", number)
+    return told % {"n": number} if number else _("Nothing of this order waits to be tried again.")
+
+
+def _cancel(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
+    return aftercare.cancel(order=order, by=by, reason=data["reason"])
+
+
+def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
+    aftercare.unflag(order=order, by=by)
+    return _("Marked as looked at.")
+
+
+@admin.register(RedemptionOrder)
+class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
+    """One page with everything about an order; retry and cancel are all that staff may do."""
+
+    list_display = [
+        "order_number",
+        "company",
+        "who",
+        "points",
+        "status_shown",
+        "attention",
+        "created_at",
+    ]
+    list_select_related = ["company", "account_manager__user"]
+    list_filter = ["needs_attention", "status", "created_at"]
+    search_fields = ["order_number", "reference", "company__name", "account_manager__user__email"]
+    search_help_text = gettext_lazy("Order number, reference, company or e-mail")
+    ordering = ["-created_at", "-id"]
+    actions = ["retry_rows"]
+    page_template = "admin/redemption/order.html"
+    refusals = (RedemptionError,)
+    verbs = {
+        "retry": Verb(gettext_lazy("Retry now"), "redemption.retry_order", _retry),
+        "unflag": Verb(gettext_lazy("I have looked at it"), "redemption.retry_order", _unflag),
+        "cancel": Verb(
+            gettext_lazy("Cancel the order"), "redemption.cancel_order", _cancel, CancelForm
+        ),
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RedemptionOrder]:
+        return super().get_queryset(request).select_related("company", "account_manager__user")
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("redemption.retry_order")
+
+    def facts(self, request: HttpRequest, row: RedemptionOrder) -> dict[str, object]:
+        record = order_record(row)
+        return {
+            "order": row,
+            "status": _order_badge(row),
+            "record": record,
+            "transactions": [(each, _transaction_badge(each)) for each in record.transactions],
+            "may_cancel": not row.is_final,
+        }
+
+    @admin.action(description=gettext_lazy("Retry now"), permissions=["retry"])
+    def retry_rows(self, request: HttpRequest, queryset: QuerySet[RedemptionOrder]) -> None:
+        by: Any = request.user
+        number = sum([aftercare.retry_now(order=order, by=by) for order in queryset])
+        told = ngettext("%(n)s open call is due now.", "%(n)s open calls are due now.", number)
+        self.message_user(request, told % {"n": number}, messages.SUCCESS)
+
+    @admin.display(description=gettext_lazy("placed by"), ordering="account_manager__user__email")
+    def who(self, order: RedemptionOrder) -> str:
+        return str(order.account_manager.user)
+
+    @admin.display(description=gettext_lazy("points"), ordering="total_points")
+    def points(self, order: RedemptionOrder) -> SafeString:
+        return format_html('<span class="figure">{}</span>', f"{order.total_points:,}")
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_shown(self, order: RedemptionOrder) -> SafeString:
+        return _order_badge(order)
+
+    @admin.display(description=gettext_lazy("attention"), ordering="needs_attention")
+    def attention(self, order: RedemptionOrder) -> SafeString | str:
+        if not order.needs_attention:
+            return ""
+        return badge("bad", order.attention_reason, icon="flag", title=order.attention_reason)
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    """Those about which nobody knows yet."""
+
+    title = gettext_lazy("outcome")
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("unclear", _("Not clear yet"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status__in=UNCLEAR) if self.value() == "unclear" else queryset
+
+
+@admin.register(LoyaltyTransaction)
+class LoyaltyTransactionAdmin(ReadOnlyAdmin[LoyaltyTransaction]):
+    """The ledger: every debit and credit, with its outcome at the partner."""
+
+    list_display = [
+        "created_at", "order_number", "company", "points", "status_shown", "answer", "attempts",
+        "external_transaction_id",
+    ]  # fmt: skip
+    list_select_related = ["order", "company"]
+    list_filter = [OutcomeFilter, "status", "transaction_type", "created_at"]
+    search_fields = ["order__order_number", "external_transaction_id", "key", "company__name"]
+    search_help_text = gettext_lazy("Order number, the partner's id, key or company")
+    ordering = ["-created_at", "-id"]
+    fields = [
+        ("order", "company"), ("transaction_type", "points_amount"), ("status", "reason"), "item",
+        "original", "key", "external_transaction_id",
+        ("answer_status", "answer_code", "answer_detail"),
+        ("attempts", "next_attempt_at", "first_sent_at"), ("created_at", "settled_at"), "body",
+    ]  # fmt: skip
+
+    @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
+    def order_number(self, transaction: LoyaltyTransaction) -> str:
+        return transaction.order.order_number
+
+    @admin.display(description=gettext_lazy("points"), ordering="points_amount")
+    def points(self, transaction: LoyaltyTransaction) -> SafeString:
+        signed = f"{transaction.signed_points:+,}".replace("-", "−")
+        return format_html('<span class="figure">{}</span>', signed)
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_shown(self, transaction: LoyaltyTransaction) -> SafeString:
+        return _transaction_badge(transaction)
+
+    @admin.display(description=gettext_lazy("answer"), ordering="answer_code")
+    def answer(self, transaction: LoyaltyTransaction) -> str:
+        parts = (transaction.answer_status, transaction.answer_code)
+        return " ".join(str(part) for part in parts if part) or "–"
+
+
+class LetterFilter(admin.SimpleListFilter):
+    """What became of a letter."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("problem", _("With a problem")), ("waiting", _("Waiting")), ("sent", _("Sent"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Letter]) -> QuerySet[Letter]:
+        if self.value() == "problem":
+            return queryset.filter(sent_at__isnull=True).exclude(problem="")
+        if self.value() in {"waiting", "sent"}:
+            return queryset.filter(sent_at__isnull=self.value() == "waiting")
+        return queryset
+
+
+@admin.register(Letter)
+class LetterAdmin(ReadOnlyAdmin[Letter]):
+    """What was written to whom, and whether it left."""
+
+    list_display = ["created_at", "kind", "to", "order_number", "state", "attempts"]
+    list_select_related = ["order"]
+    list_filter = [LetterFilter, "kind", "created_at"]
+    search_fields = ["to", "order__order_number"]
+    search_help_text = gettext_lazy("Order number or e-mail")
+    ordering = ["-created_at", "-id"]
+    fields = [
+        ("kind", "to"), ("order", "item"), "key", ("created_at", "sent_at"),
+        ("attempts", "next_attempt_at"), "problem",
+    ]  # fmt: skip
+
+    @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
+    def order_number(self, letter: Letter) -> str:
+        return letter.order.order_number
+
+    @admin.display(description=gettext_lazy("state"), ordering=F("sent_at"))
+    def state(self, letter: Letter) -> SafeString:
+        if letter.sent_at:
+            return badge("ok", _("Sent"))
+        if letter.problem:
+            return badge("bad", letter.problem, icon="unsubscribe", title=letter.problem)
+        return badge("live", _("Waiting"), icon="schedule_send")
+
+
+class CallbackFilter(admin.SimpleListFilter):
+    """Those that somebody should look at."""
+
+    title = gettext_lazy("news")
+    parameter_name = "news"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("puzzling", _("Parked or not understood"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(state__in=PUZZLING) if self.value() == "puzzling" else queryset
+
+
+@admin.register(Callback)
+class CallbackAdmin(ReadOnlyAdmin[Callback]):
+    """Verified webhooks. Their bodies are never shown: they hold codes."""
+
+    list_display = ["received_at", "event_type", "reference", "state_shown", "problem", "attempts"]
+    list_filter = [CallbackFilter, "state", "event_type", "received_at"]
+    search_fields = ["webhook_id", "reference"]
+    search_help_text = gettext_lazy("Webhook id or reference")
+    fields = [
+        "webhook_id", ("event_type", "reference"), ("state", "problem"),
+        ("received_at", "processed_at"), ("attempts", "next_attempt_at"),
+    ]  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Callback]:
+        return super().get_queryset(request).defer("body")
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def state_shown(self, callback: Callback) -> SafeString:
+        tone, icon = _CALLBACKS[CallbackState(callback.state)]
+        return badge(tone, callback.get_state_display(), icon=icon)
+
+
+def _order_badge(order: RedemptionOrder) -> SafeString:
+    tone, icon = _ORDERS[OrderStatus(order.status)]
+    return badge(tone, order.get_status_display(), icon=icon)
+
+
+def _transaction_badge(transaction: LoyaltyTransaction) -> SafeString:
+    tone, icon = _TRANSACTIONS[TransactionStatus(transaction.status)]
+    return badge(tone, transaction.get_status_display(), icon=icon)

@@ -1,0 +1,124 @@
+"""What staff see of orders: what needs somebody, and everything about one order."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from catalog.models import Product, StockStatus
+from fulfillment.models import Fulfillment, PartnerCall
+from redemption.models import (
+    Callback,
+    CallbackState,
+    EventSubject,
+    Letter,
+    LoyaltyTransaction,
+    OrderEvent,
+    OrderItem,
+    RedemptionOrder,
+)
+from redemption.states import LineStatus, OrderStatus, TransactionStatus
+
+UNCLEAR = (TransactionStatus.UNKNOWN, TransactionStatus.NEEDS_REVIEW)
+PUZZLING = (CallbackState.PARKED, CallbackState.PUZZLING)
+
+_WORDS: dict[str, dict[str, Any]] = {
+    EventSubject.ORDER: dict(OrderStatus.choices),
+    EventSubject.LINE: dict(LineStatus.choices),
+    EventSubject.TRANSACTION: dict(TransactionStatus.choices),
+    EventSubject.NOTE: {},
+}
+
+
+def needing_attention() -> QuerySet[RedemptionOrder]:
+    return RedemptionOrder.objects.filter(needs_attention=True)
+
+
+def unclear_transactions() -> QuerySet[LoyaltyTransaction]:
+    """Calls about points whose outcome nobody knows yet."""
+    return LoyaltyTransaction.objects.filter(status__in=UNCLEAR)
+
+
+def troubled_letters() -> QuerySet[Letter]:
+    return Letter.objects.filter(sent_at__isnull=True).exclude(problem="")
+
+
+def puzzling_callbacks() -> QuerySet[Callback]:
+    return Callback.objects.filter(state__in=PUZZLING)
+
+
+def short_stock() -> tuple[int, int]:
+    """How many active products are low, and how many are out."""
+    kept = Product.objects.filter(is_active=True, inventory__isnull=False)
+    counts = kept.aggregate(
+        low=Count("pk", Q(stock_status=StockStatus.LOW)),
+        out=Count("pk", Q(stock_status=StockStatus.OUT)),
+    )
+    return counts["low"], counts["out"]
+
+
+def attention_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
+    """The number beside the menu's entry; nothing when all is well."""
+    number = needing_attention().count()
+    return str(number) if number else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event in words; `what` is the line or the points that it is about."""
+
+    event: OrderEvent
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class LineRecord:
+    """A line with the one fulfillment that gets it to its recipient, and the calls about it."""
+
+    item: OrderItem
+    fulfillment: Fulfillment | None = None
+    calls: list[PartnerCall] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """Everything about one order, in eight queries however many lines it has."""
+
+    lines: list[LineRecord]
+    transactions: list[LoyaltyTransaction]
+    steps: list[Step]
+    letters: list[Letter]
+
+
+def order_record(order: RedemptionOrder) -> OrderRecord:
+    """Never with codes: those are shown to the company alone, on request, and recorded."""
+    lines = {item.pk: LineRecord(item) for item in order.items.all()}
+    parcels = Fulfillment.objects.filter(reference__in=lines).select_related("claimed_by")
+    calls: dict[object, list[PartnerCall]] = defaultdict(list)
+    for call in PartnerCall.objects.filter(fulfillment__reference__in=lines):
+        calls[call.fulfillment_id].append(call)
+    for parcel in parcels.prefetch_related("shipments"):
+        lines[parcel.reference].fulfillment = parcel
+        lines[parcel.reference].calls = calls[parcel.pk]
+    events = order.events.select_related("by", "item", "transaction")
+    return OrderRecord(
+        lines=list(lines.values()),
+        transactions=list(order.transactions.select_related("item")),
+        steps=[_step(event) for event in events],
+        letters=list(order.letters.all()),
+    )
+
+
+def _step(event: OrderEvent) -> Step:
+    words = _WORDS[event.subject]
+    about = event.item or event.transaction
+    return Step(
+        event=event,
+        what=str(about) if about else "",
+        before=words.get(event.from_status, event.from_status),
+        after=words.get(event.to_status, event.to_status),
+    )

@@ -1,0 +1,125 @@
+"""The first page of the admin: what needs somebody now, each with a way there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from fulfillment.desk.selectors import queue_by_age, waiting
+from redemption.backoffice.selectors import (
+    needing_attention,
+    puzzling_callbacks,
+    short_stock,
+    troubled_letters,
+    unclear_transactions,
+)
+
+SHOWN = 6  # rows of each list below the cards
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A figure that somebody must know, in the tone of badges when it is not zero."""
+
+    title: str
+    number: int
+    says: str
+    href: str
+    icon: str
+    tone: str
+
+    @property
+    def shown_tone(self) -> str:
+        return self.tone if self.number else "ok"
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add to the theme's context what this person may see: `groups` of cards, and two lists."""
+    may = request.user.has_perm
+    groups = [
+        (_("Desk"), _desk_cards() if may("fulfillment.view_fulfillment") else []),
+        (
+            _("Orders and points"),
+            [
+                *(_order_cards() if may("redemption.view_redemptionorder") else []),
+                *(_points_cards() if may("redemption.view_loyaltytransaction") else []),
+            ],
+        ),
+        (_("Stock"), _stock_cards() if may("inventory.view_inventory") else []),
+        (
+            _("Post"),
+            [
+                *(_letter_cards() if may("redemption.view_letter") else []),
+                *(_callback_cards() if may("redemption.view_callback") else []),
+            ],
+        ),
+    ]
+    shown: dict[str, object] = {"title": _("Overview"), "groups": [g for g in groups if g[1]]}
+    if may("redemption.view_redemptionorder"):
+        shown["orders"] = (
+            needing_attention().select_related("company").order_by("created_at")[:SHOWN]
+        )
+    if may("fulfillment.view_fulfillment"):
+        shown["parcels"] = waiting().select_related("claimed_by")[:SHOWN]
+    return {**context, **shown}
+
+
+def _there(model: str, query: str = "") -> str:
+    return reverse(f"admin:{model}_changelist") + query
+
+
+def _desk_cards() -> list[Card]:
+    ages, queue = queue_by_age(), "fulfillment_fulfillment"
+    late, soon, later = (_there(queue, f"?promise={age}") for age in ("late", "soon", "later"))
+    return [
+        Card(_("Late"), ages.late, _("past their promise"), late, "priority_high", "bad"),
+        Card(_("Within a day"), ages.soon, _("to be sent next"), soon, "schedule", "warn"),
+        Card(_("Later"), ages.later, _("in good time"), later, "event_available", "quiet"),
+    ]
+
+
+def _order_cards() -> list[Card]:
+    number = needing_attention().count()
+    there = _there("redemption_redemptionorder", "?needs_attention__exact=1")
+    says = ngettext("order needs a person", "orders need a person", number)
+    return [Card(_("Attention"), number, says, there, "flag", "bad")]
+
+
+def _points_cards() -> list[Card]:
+    number = unclear_transactions().count()
+    there = _there("redemption_loyaltytransaction", "?outcome=unclear")
+    says = _("calls about points without a clear answer")
+    return [Card(_("Unclear"), number, says, there, "help", "warn")]
+
+
+def _stock_cards() -> list[Card]:
+    low, out = short_stock()
+    stock = "inventory_inventory"
+    at_low = _there(stock, "?product__stock_status__exact=LOW")
+    at_out = _there(stock, "?product__stock_status__exact=OUT")
+    return [
+        Card(
+            _("Out"),
+            out,
+            _("products nobody can redeem"),
+            at_out,
+            "production_quantity_limits",
+            "bad",
+        ),
+        Card(_("Low"), low, _("products that run out soon"), at_low, "trending_down", "warn"),
+    ]
+
+
+def _letter_cards() -> list[Card]:
+    number, there = troubled_letters().count(), _there("redemption_letter", "?state=problem")
+    return [Card(_("Letters"), number, _("could not be sent yet"), there, "unsubscribe", "warn")]
+
+
+def _callback_cards() -> list[Card]:
+    number, there = puzzling_callbacks().count(), _there("redemption_callback", "?news=puzzling")
+    return [
+        Card(_("Callbacks"), number, _("from partners, not understood"), there, "webhook", "warn")
+    ]

@@ -1,0 +1,21 @@
+// A button that has been pressed shows it, and cannot be pressed again. The server refuses a
+// second press too (admin_base.py); this only spares people the sentence about it.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form.act")) return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  form.querySelector("button[type=submit]")?.setAttribute("aria-disabled", "true");
+});
+
+// Back to a page that was left by a form: it may be sent once more.
+window.addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const form of document.querySelectorAll("form.act[data-sent]")) {
+    delete form.dataset.sent;
+    form.querySelector("button[type=submit]")?.removeAttribute("aria-disabled");
+  }
+});
