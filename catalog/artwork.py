@@ -95,7 +95,7 @@ def product_artwork(*, category: str, key: str, label: str = "") -> str:
         drawing = f'<g transform="matrix(-1 0 0 1 640 0)">{drawing}</g>'
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 480" width="640" height="480">'
-        f"<title>{escape(label)}</title>"
+        f"<title>{_text(label)}</title>"
         f"{_painted('scene', scene, tint)}{drawing}</svg>"
     )
 
@@ -152,4 +152,9 @@ def _printed(card: str, label: str, palette: Palette) -> str:
     ground = sum(bytes.fromhex(palette.thing[1:]))
     ink = palette.dark if ground > DARK_TEXT_ABOVE else palette.light
     card = card.replace("LABELSIZE", str(size)).replace("LABELINK", ink)
-    return card.replace("LABEL", escape(words))
+    return card.replace("LABEL", _text(words))
+
+
+def _text(label: str) -> str:
+    """Make a label fit for XML, which takes no control characters even when escaped."""
+    return escape("".join(sign for sign in label if sign.isprintable()))
