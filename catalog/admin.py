@@ -1,5 +1,7 @@
 """Products, categories and families."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -7,8 +9,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from catalog.cards import safe_html
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 from catalog.selectors import search_query
+from catalog.services import save_product
 from loyalty_portal.admin_base import KeptAdmin, PortalAdmin, badge
 
 _STOCK = {
@@ -60,6 +64,10 @@ class ProductAdmin(KeptAdmin[Product]):
         """A shipped product does not become a code: its stock and its orders would contradict."""
         return [*self.readonly_fields, "product_type"] if obj else list(self.readonly_fields)
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        by: Any = request.user
+        save_product(product=obj, by=by)
+
     @admin.display(description="")
     def picture(self, product: Product) -> SafeString:
         return format_html('<img class="thumb" src="{}" alt="">', product.picture_url)
@@ -101,7 +109,7 @@ class ProductAdmin(KeptAdmin[Product]):
 
     @admin.display(description=_("as the portal shows it"))
     def preview(self, product: Product) -> SafeString:
-        return format_html('<div class="prose-preview">{}</div>', product.description)
+        return format_html('<div class="prose-preview">{}</div>', safe_html(product.description))
 
 
 @admin.register(Category)

@@ -78,6 +78,21 @@ class Saved:
     families: set[UUID]
 
 
+def save_product(*, product: Product, by: User | None) -> Product:
+    """Save one product as it was edited; a new one gets its address, its family its card."""
+    with transaction.atomic(), _as_user(by):
+        stored = Product.objects.filter(pk=product.pk).values_list("family_id", flat=True).first()
+        if not product.slug:
+            data = ProductData(product.sku, product.name, product.product_type, 1, category="")
+            product.slug = _free_slugs([data])[product.sku]
+        product.is_card = product.family_id is None or (
+            product.is_card and product.family_id == stored
+        )
+        product.save()
+        choose_cards(families={family for family in (stored, product.family_id) if family})
+    return product
+
+
 def category_slug(name: str) -> str:
     """The stable code of a category; its name may be edited without an import making it anew."""
     return slugify(name, allow_unicode=False)[:140] or _digest(name)
