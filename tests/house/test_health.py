@@ -1,0 +1,83 @@
+"""What a load balancer and an orchestrator are told."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from pytest_django import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+NOBODY_LISTENS = "127.0.0.1:9"
+ASK = """
+import django, logging
+django.setup()
+logging.disable()
+from django.test import Client
+for address in ("/healthz", "/readyz"):
+    answer = Client().get(address, headers={"host": "localhost"})
+    print(answer.status_code, answer.content.decode().strip())
+"""
+
+
+def parts(answer: Any) -> tuple[int, str, dict[str, str]]:
+    body = answer.json()
+    return answer.status_code, body["status"], body["parts"]
+
+
+def test_healthz_asks_nobody(client: Client) -> None:
+    # Without the `db` fixture a query would be an error.
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"ok\n")
+
+
+@pytest.mark.django_db
+def test_ready_when_all_is_well(client: Client) -> None:
+    assert parts(client.get("/readyz")) == (
+        200,
+        "ok",
+        {"database": "ok", "migrations": "ok", "cache": "ok", "broker": "ok"},
+    )
+
+
+@pytest.mark.django_db
+def test_without_redis_it_is_degraded_but_ready(client: Client, settings: Settings) -> None:
+    settings.REDIS_URL = settings.BROKER_URL = f"redis://{NOBODY_LISTENS}/0"
+    code, status, found = parts(client.get("/readyz"))
+    assert (code, status) == (200, "degraded")
+    assert (found["cache"], found["broker"]) == ("does not answer", "does not answer")
+
+
+@pytest.mark.django_db
+def test_with_a_migration_to_apply_it_is_not_ready(client: Client) -> None:
+    recorder = MigrationRecorder(connection)
+    name = recorder.migration_qs.filter(app="redemption").latest("id").name
+    recorder.record_unapplied("redemption", name)
+    code, status, found = parts(client.get("/readyz"))
+    assert (code, status, found["migrations"]) == (503, "unavailable", "1 to apply")
+
+
+def test_without_the_database_it_answers_but_is_not_ready() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "loyalty_portal.settings",
+            "DATABASE_URL": f"postgresql://portal@{NOBODY_LISTENS}/portal",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    healthz, readyz = done.stdout.strip().splitlines()
+    assert healthz == "200 ok"
+    code, body = readyz.split(" ", 1)
+    assert code == "503"
+    assert json.loads(body)["parts"]["database"] == "does not answer"

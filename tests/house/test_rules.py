@@ -1,0 +1,75 @@
+"""The house's rules that no linter knows."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption")
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 50
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield path
+
+
+def test_imports_between_rooms_and_rungs_point_down() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in sources("loyalty_portal", *ROOMS)
+    }
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_no_function_is_longer_than_50_lines() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in sources("loyalty_portal", *ROOMS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+    ]
+    assert long == []
+
+
+def test_no_signal_drives_the_business() -> None:
+    signals = ("django.dispatch", "django.db.models.signals", "django.core.signals")
+    users = [
+        str(path.relative_to(ROOT))
+        for path in sources("loyalty_portal", *ROOMS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(signals)
+    ]
+    assert users == []
+
+
+def test_no_import_hides_inside_a_function() -> None:
+    hidden = [
+        f"{path.relative_to(ROOT)}:{inner.lineno}"
+        for path in sources("loyalty_portal", *ROOMS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_rooms_entrance_holds_no_code(room: str) -> None:
+    tree = ast.parse((ROOT / room / "__init__.py").read_text())
+    assert [node for node in tree.body if not isinstance(node, ast.Expr)] == []
