@@ -35,7 +35,7 @@ if not DEBUG:
         env.wrong("PORTAL_URL", "production needs the portal's https:// address, for letters.")
 
 INSTALLED_APPS = [
-    "unfold",  # before the admin, whose templates it replaces
+    "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
     "loyalty_portal.admin_site.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
