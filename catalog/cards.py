@@ -92,7 +92,7 @@ class Choice(NamedTuple):
 
     value: str
     label: str
-    count: str
+    finds: str
     chosen: bool
 
 
@@ -177,13 +177,15 @@ def _count(found: Facets, number: int) -> str:
 
 
 def _shelves(filters: Filters, found: Facets) -> list[Choice]:
-    every = sum(shelf.count for shelf in found.shelves)
+    every = sum(shelf.products for shelf in found.shelves)
     return [
         Choice("", _("All categories"), _count(found, every), not filters.category),
         *(
-            Choice(shelf.slug, shelf.name, _count(found, shelf.count), shelf.slug == filters.category)
+            Choice(
+                shelf.slug, shelf.name, _count(found, shelf.products), shelf.slug == filters.category
+            )
             for shelf in found.shelves
-            if shelf.count or shelf.slug == filters.category
+            if shelf.products or shelf.slug == filters.category
         ),
     ]
 

@@ -64,7 +64,7 @@ def read_filters(query: Mapping[str, str]) -> Asked:
     return Asked(filters, typed, errors)
 
 
-def address(filters: Filters, **changes: Any) -> str:  # noqa: ANN401 - any of the filters'
+def address(filters: Filters, **changes: Any) -> str:
     """The query string ("" or "?…") that says `filters` with `changes`, without what is usual."""
     wanted = replace(filters, **{"page": 1, **changes})
     usual = Sort.BEST if wanted.q else Sort.NAME

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TierLevel
@@ -173,7 +174,9 @@ class Product(models.Model):
                 name="product_search_vector",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Insert
-                | pgtrigger.UpdateOf("name", "brand", "variant", "sku", "description"),
+                | pgtrigger.UpdateOf(  # type: ignore[no-untyped-call]
+                    "name", "brand", "variant", "sku", "description"
+                ),
                 func=_SEARCH_VECTOR,
             )
         ]
@@ -235,7 +238,7 @@ class Product(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def save(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's own signature
+    def save(self, *args: Any, **kwargs: Any) -> None:
         """A code made on demand is always in stock."""
         if self._state.adding and self.is_virtual:
             self.stock_status = StockStatus.IN_STOCK
@@ -243,6 +246,16 @@ class Product(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("catalog:product", args=[self.slug])
+
+    def is_offered_to(self, tier_level: str) -> bool:
+        """Whether a company of this tier may redeem it now, stock aside."""
+        now = timezone.now()
+        return (
+            self.is_active
+            and (self.available_from is None or self.available_from <= now)
+            and (self.available_until is None or self.available_until > now)
+            and self.minimum_tier in TierLevel.up_to(tier_level)
+        )
 
     @property
     def is_virtual(self) -> bool:

@@ -85,7 +85,7 @@ class Shelf(NamedTuple):
 
     slug: str
     name: str
-    count: int
+    products: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def _count(tier_level: str, filters: Filters, budget: int | None) -> Facets:
     for slug, name, product_type, count, _ in by_slug:
         in_type = filters.product_type in {"", product_type}
         in_shelf = filters.category in {"", slug}
-        before = shelves[slug].count if slug in shelves else 0
+        before = shelves[slug].products if slug in shelves else 0
         shelves[slug] = Shelf(slug, name, before + count * in_type)
         types[product_type] = types.get(product_type, 0) + count * in_shelf
         total += count * (in_type and in_shelf)

@@ -277,4 +277,4 @@ def choose_cards(*, families: Collection[UUID] | None) -> int:
                 "families": list(families or []),
             },
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)

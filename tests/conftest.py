@@ -1,6 +1,6 @@
 """What all tests share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.core.cache import cache
@@ -11,10 +11,9 @@ from accounts.views import SEAT_KEY
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache() -> Iterator[None]:
+def _empty_cache() -> None:
     """No test finds what another left in Redis."""
     cache.clear()
-    yield
 
 
 @pytest.fixture

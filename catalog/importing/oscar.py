@@ -1,0 +1,48 @@
+"""The books of django-oscar's sandbox: nine columns, named below, without a header."""
+
+from pathlib import Path
+
+from catalog.importing.records import Found, Record, Terms
+from catalog.importing.sheets import rows
+from catalog.importing.values import Cells, money, plain
+from catalog.models import ProductType
+from catalog.services import ProductData
+
+COLUMNS = ("class", "category", "upc", "title", "description", "partner", "sku", "price", "stock")
+
+
+def fits(first: list[str]) -> bool:
+    """Nine cells, of which the last two are a price and a number of pieces."""
+    if len(first) != len(COLUMNS):
+        return False
+    try:
+        return money(first[7]) > 0 and plain(first[8]).isdigit()
+    except ValueError:
+        return False
+
+
+def read(path: Path, terms: Terms) -> Found:
+    """Each row as a physical product with its stock."""
+    for number, values in rows(path):
+        cells = Cells(number, dict(zip(COLUMNS, values, strict=False)))
+        if len(values) != len(COLUMNS):
+            cells.error("row", f"has {len(values)} cells instead of {len(COLUMNS)}")
+            yield from cells.errors
+            continue
+        shelves = [plain(part) for part in cells.raw("category").split(">")]
+        if not shelves[-1]:
+            cells.error("category", "is missing")
+        data = ProductData(
+            sku=cells.text("sku", longest=100, required=True),
+            name=cells.text("title", longest=255, required=True),
+            product_type=ProductType.PHYSICAL,
+            points_cost=cells.price("price", terms),
+            category=shelves[-1][:120],
+            category_motif=shelves[0],
+            description=cells.description("description"),
+        )
+        stock = cells.whole("stock", low=0)
+        if cells.errors:
+            yield from cells.errors
+        else:
+            yield Record(number, data, stock)

@@ -1,0 +1,57 @@
+"""What every format reads a file into: a record or an error for each row."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from catalog.services import ProductData
+
+
+class ImportFileError(Exception):
+    """The file cannot be read at all, in a sentence for the person who brought it."""
+
+
+class RowError(NamedTuple):
+    """What is wrong with one row. `row` counts as a spreadsheet does, or a list's entries."""
+
+    row: int
+    field: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.field}: {self.text}"
+
+
+class Skipped(NamedTuple):
+    """A row that is not a product, by its nature and not by mistake."""
+
+    row: int
+    reason: str
+
+
+class Record(NamedTuple):
+    """A product, and how many pieces of it the file counts (None: it does not say)."""
+
+    row: int
+    data: ProductData
+    stock: int | None = None
+
+
+Found = Iterator[Record | RowError | Skipped]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How the file is to be understood: `points_per_unit` for one unit of its currency."""
+
+    points_per_unit: Decimal | None = None
+
+    def points(self, price: Decimal) -> int:
+        """A price in whole points, rounded half up, at least one."""
+        if self.points_per_unit is None:
+            raise ImportFileError(
+                "The file has prices. Say what one unit of its currency is worth, such as "
+                "--points-per-unit 100."
+            )
+        return max(1, int((price * self.points_per_unit + Decimal("0.5")) // 1))

@@ -1,0 +1,185 @@
+"""Cells as people fill them in: a value, or an error that says what to write instead."""
+
+import html
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import nh3
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.html import escape
+
+from accounts.models import TierLevel
+from catalog.importing.records import RowError, Terms
+from catalog.models import ProductType
+
+MOST = 2_147_483_647  # what the database's integers hold
+LONGEST_DESCRIPTION = 20_000  # characters
+DESCRIPTION_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
+YES = {"1", "true", "yes", "y", "x", "on", "active", "published"}
+NO = {"0", "-1", "false", "no", "n", "off", "inactive", "draft", "archived"}
+TYPES = {
+    "physical": ProductType.PHYSICAL,
+    "shipped": ProductType.PHYSICAL,
+    "virtual": ProductType.VIRTUAL,
+    "digital": ProductType.VIRTUAL,
+    "by e-mail": ProductType.VIRTUAL,
+}
+_TAG = re.compile(
+    r"</?(p|br|ul|ol|li|strong|b|em|i|h[1-6]|div|span|a|table|img)\b[^>]*>", re.IGNORECASE
+)
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+_CURRENCY = re.compile(r"^(?:[A-Z]{3}|[^\w\s.,-]{1,2})\s*|\s*(?:[A-Z]{3}|[^\w\s.,-]{1,2})$")
+_PROTECTED = re.compile(r'="(.*)"', re.DOTALL)  # how spreadsheets keep 007 a text
+
+
+def plain(text: str) -> str:
+    """One line without entities, unseen characters or spare blanks."""
+    shield = _PROTECTED.fullmatch(text.strip())
+    return " ".join(_UNSEEN.sub("", html.unescape(shield[1] if shield else text)).split())
+
+
+def rich(text: str) -> str:
+    """A description as safe HTML; plain text becomes paragraphs."""
+    text = _UNSEEN.sub("", text.replace("\r\n", "\n"))
+    if not _TAG.search(text):
+        blocks = re.split(r"\n\s*\n|\r+", html.unescape(nh3.clean(text, tags=set())))
+        lines = (
+            "<br>".join(escape(line) for line in block.split("\n") if line.strip())
+            for block in blocks
+        )
+        return "".join(f"<p>{' '.join(line.split())}</p>" for line in lines if line.strip())
+    text = re.sub(r"<(/?)h[1-6]\b[^>]*>", r"<\1h3>", text, flags=re.IGNORECASE)
+    return nh3.clean(text, tags=DESCRIPTION_TAGS, attributes={}).strip()
+
+
+def money(text: str) -> Decimal:
+    """ "17.99", "1,299.00", "1.299,00", "€ 17,99", "USD 5". ValueError when it is none of them."""
+    bare = _CURRENCY.sub("", plain(text)).replace("\N{NO-BREAK SPACE}", "").replace(" ", "")
+    bare = bare.replace("'", "").replace("’", "")
+    if not re.fullmatch(r"-?[0-9][0-9.,]*", bare) or len(bare) > 20:
+        raise ValueError(text)
+    comma, point = bare.rfind(","), bare.rfind(".")
+    if comma >= 0 and point >= 0:
+        thousands, decimal = (",", ".") if point > comma else (".", ",")
+        bare = bare.replace(thousands, "").replace(decimal, ".")
+    elif re.fullmatch(r"-?[0-9]{1,3}(,[0-9]{3})+", bare) or bare.count(",") > 1:
+        bare = bare.replace(",", "")
+    elif re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{3}){2,}", bare):
+        bare = bare.replace(".", "")
+    bare = bare.replace(",", ".")
+    if bare.count(".") > 1:
+        raise ValueError(text)
+    return Decimal(bare)
+
+
+class Cells:
+    """One row, read cell by cell; `errors` holds what was wrong with it."""
+
+    def __init__(self, row: int, cells: Mapping[str, str]) -> None:
+        self.row = row
+        self._cells = cells
+        self.errors: list[RowError] = []
+
+    def error(self, name: str, text: str) -> None:
+        self.errors.append(RowError(self.row, name, text))
+
+    def raw(self, name: str) -> str:
+        return self._cells.get(name, "")
+
+    def text(self, name: str, *, longest: int, required: bool = False) -> str:
+        """One line of at most `longest` characters."""
+        value = plain(self.raw(name))
+        if required and not value:
+            self.error(name, "is missing")
+        if value.startswith("="):
+            self.error(name, f"{value[:40]!r} is a formula; write the text itself")
+        if len(value) > longest:
+            self.error(name, f"is longer than {longest} characters")
+        return value[:longest]
+
+    def description(self, name: str, *more: str) -> str:
+        """Safe HTML, of the first of the columns that has some."""
+        text = next((self.raw(one) for one in (name, *more) if self.raw(one).strip()), "")
+        if len(text) > LONGEST_DESCRIPTION:
+            self.error(name, f"is longer than {LONGEST_DESCRIPTION:,} characters")
+            return ""
+        return rich(text)
+
+    def whole(self, name: str, *, low: int, default: int | None = None) -> int | None:
+        """A whole number of at least `low`; `default` for an empty cell."""
+        value = plain(self.raw(name))
+        if not value:
+            return default
+        try:
+            number = money(value)
+        except ValueError:
+            self.error(name, f"{value[:40]!r} is not a number")
+            return default
+        if number != int(number):
+            self.error(name, f"{value[:40]!r} is not a whole number")
+        elif not low <= number <= MOST:
+            self.error(name, f"must be between {low} and {MOST:,}, not {value[:40]}")
+        else:
+            return int(number)
+        return default
+
+    def price(self, name: str, terms: Terms) -> int:
+        """A price as points; 1 with an error."""
+        value = plain(self.raw(name))
+        if not value:
+            self.error(name, "is missing")
+            return 1
+        try:
+            price = money(value)
+        except ValueError:
+            self.error(name, f"{value[:40]!r} is not a number")
+            return 1
+        if price <= 0:
+            self.error(name, f"must be above 0, not {value[:40]}")
+            return 1
+        points = terms.points(price)
+        if points > MOST:
+            self.error(name, f"{value[:40]} is more than {MOST:,} points")
+            return 1
+        return points
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = plain(self.raw(name)).lower()
+        if not value:
+            return default
+        if value not in YES | NO:
+            self.error(name, f"{value[:40]!r} is neither yes nor no")
+        return value in YES
+
+    def product_type(self, name: str) -> str:
+        value = plain(self.raw(name)).lower()
+        if value not in TYPES:
+            self.error(name, f"{value[:40]!r} is neither PHYSICAL nor VIRTUAL")
+        return TYPES.get(value, ProductType.PHYSICAL)
+
+    def tier(self, name: str) -> str:
+        value = plain(self.raw(name)).upper()
+        if value and value not in TierLevel.values:
+            self.error(name, f"{value[:40]!r} is none of {', '.join(TierLevel.values)}")
+            return TierLevel.BRONZE
+        return value or TierLevel.BRONZE
+
+    def time(self, name: str) -> datetime | None:
+        """A date or time in ISO 8601; UTC where it does not say."""
+        value = plain(self.raw(name))
+        if not value:
+            return None
+        try:
+            found = parse_datetime(value)
+            if found is None and (day := parse_date(value)):
+                found = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        except ValueError:
+            found = None
+        if found is None:
+            self.error(name, f"{value[:40]!r} is not a date such as 2026-12-31")
+            return None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
