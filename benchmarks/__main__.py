@@ -1,0 +1,195 @@
+"""`make bench`: the portal beside a bare Django app, in turn, on one machine in one run.
+
+Same server, workers, database server and client. What counts are the ratios of the medians;
+single figures of a shared machine mean little.
+"""
+
+import itertools
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import psutil
+import psycopg
+
+from benchmarks.load import Ask, Result, run
+from loyalty_portal.embedded import Services
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
+BUYERS = 400
+AT_ONCE = 8
+CSRF = "b" * 32
+TARGETS = {"catalogue": 0.4, "product page": 0.4, "placing, spread": 0.5, "placing, one product": 0.5}
+MEMORY_LIMIT = 160  # MB of a web worker
+
+Cell = Callable[[], Result]
+
+
+def python(*arguments: str, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout.strip()
+
+
+def database(address: str, name: str) -> str:
+    """A fresh database of that name on the same server."""
+    with psycopg.connect(address, autocommit=True) as server:
+        server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        server.execute(f'CREATE DATABASE "{name}"')
+    return address.rpartition("/")[0] + f"/{name}"
+
+
+class Web:
+    """One gunicorn with the project's own settings of it."""
+
+    def __init__(self, module: str, env: dict[str, str]) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        command = [sys.executable, "-m", "gunicorn", module, "--bind", f"127.0.0.1:{self.port}", "--log-level", "error"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env)
+
+    def wait(self, path: str) -> None:
+        for _ in range(200):
+            try:
+                with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise SystemExit("The server did not start.")
+
+    def memory(self) -> list[float]:
+        """Resident memory of each worker, in MB."""
+        workers = psutil.Process(self.process.pid).children()
+        return [worker.memory_info().rss / 2**20 for worker in workers]
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def signed_in(sessions: list[str]) -> list[str]:
+    return [f"sessionid={session}; csrftoken={CSRF}" for session in sessions]
+
+
+def pages(cookies: list[str], path: Callable[[int], str]) -> Iterable[Ask]:
+    return (Ask(path(n), 200, cookies[n % len(cookies)]) for n in itertools.count())
+
+
+def checkout(cookie: str, token: str, points: int) -> Ask:
+    form = {
+        "csrfmiddlewaretoken": CSRF,
+        "token": token,
+        "seen_points": points,
+        "recipient_name": "Ada Byron",
+        "recipient_email": "ada@bench.example",
+        "address_line1": "Invalidenstr. 43",
+        "postcode": "10115",
+        "city": "Berlin",
+        "country": "Germany",
+    }
+    return Ask("/checkout/", 303, cookie, urlencode(form))
+
+
+def cells(bare: Web, first: int, portal: Web, env: dict[str, str], cookies: list[str]) -> dict[str, Cell]:
+    def go(web: Web, asks: Iterable[Ask], seconds: float = SECONDS) -> Result:
+        return run(asks, port=web.port, at_once=AT_ONCE, seconds=seconds)
+
+    def bare_placing(product: Callable[[int], int]) -> Result:
+        asks = (Ask("/place/", 302, form=f"product={product(n)}") for n in range(BUYERS))
+        return go(bare, asks, 60)
+
+    def placing(how: str) -> Result:
+        carts = json.loads(python("-m", "benchmarks.prepare", "carts", how, env=env))
+        asks = [checkout(cookie, *cart) for cookie, cart in zip(cookies, carts, strict=True)]
+        return go(portal, asks, 60)
+
+    return {
+        "bare list": lambda: go(bare, (Ask(f"/?page={n % 40 + 1}", 200) for n in itertools.count())),
+        "catalogue": lambda: go(portal, pages(cookies, lambda n: f"/catalog/?page={n % 40 + 1}")),
+        "product page": lambda: go(
+            portal, pages(cookies, lambda n: f"/catalog/product-{n * 7 % 1000:04d}/")
+        ),
+        "bare placing, spread": lambda: bare_placing(lambda n: first + n * 7 % 1000),
+        "placing, spread": lambda: placing("spread"),
+        "bare placing, one product": lambda: bare_placing(lambda _n: first),
+        "placing, one product": lambda: placing("one"),
+    }
+
+
+def baseline(name: str) -> str:
+    return f"bare {name}" if name.startswith("placing") else "bare list"
+
+
+def report(results: dict[str, list[Result]], memory: list[float]) -> None:
+    rate = {name: statistics.median(each.rate for each in rounds) for name, rounds in results.items()}
+    p95 = {name: statistics.median(each.p95 for each in rounds) for name, rounds in results.items()}
+    print(f"\n{'':28}{'requests/s':>12}{'p95 ms':>10}{'of the bare':>13}{'to reach':>10}")
+    for name in results:
+        told = f"{name:28}{rate[name]:12.0f}{p95[name]:10.1f}"
+        if not name.startswith("bare"):
+            told += f"{rate[name] / rate[baseline(name)]:13.2f}{TARGETS[name]:10.2f}"
+        print(told)
+    one = rate["placing, one product"] / rate["placing, spread"]
+    print(f"\none product beside the spread: {one:.2f} (to reach: 0.60)")
+    print(f"memory of the web workers: {', '.join(f'{each:.0f}' for each in memory)} MB (at most {MEMORY_LIMIT})")
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        services = stack.enter_context(Services(folder, environment=os.environ, durable=True))
+        shared = dict(os.environ) | services.addresses
+        address = shared["DATABASE_URL"]
+        portal_env = shared | {
+            "DATABASE_URL": database(address, "bench_portal"),
+            "DEBUG": "false",
+            "SECRET_KEY": "benchmarks-only-" + "0123456789abcdef" * 4,
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "PORTAL_URL": "https://127.0.0.1",
+            "LOYALTY_API_URL": "http://127.0.0.1:9/loyalty",
+            "LOYALTY_API_KEY": "none",
+            "FULFILLMENT_API_URL": "http://127.0.0.1:9/fulfillment",
+            "FULFILLMENT_API_KEY": "none",
+            "FULFILLMENT_WEBHOOK_SECRETS": "whsec_Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
+            "FIELD_ENCRYPTION_KEYS": "Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+            "STATIC_ROOT": str(folder / "static"),
+        }
+        bare_env = shared | {"DATABASE_URL": database(address, "bench_bare")}
+        first = int(python("-m", "benchmarks.bare.prepare", env=bare_env))
+        python("manage.py", "collectstatic", "--noinput", "-v0", env=portal_env)
+        python("manage.py", "migrate", "-v0", env=portal_env)
+        sessions = json.loads(python("-m", "benchmarks.prepare", "setup", str(BUYERS), env=portal_env))
+        bare = Web("benchmarks.bare.wsgi", bare_env)
+        stack.callback(bare.close)
+        portal = Web("loyalty_portal.wsgi", portal_env)
+        stack.callback(portal.close)
+        bare.wait("/")
+        portal.wait("/healthz")
+        table = cells(bare, first, portal, portal_env, signed_in(sessions))
+        results: dict[str, list[Result]] = {name: [] for name in table}
+        for number in range(ROUNDS + 1):  # the first is for warming up
+            for name, measure in table.items():
+                result = measure()
+                if number:
+                    results[name].append(result)
+                    print(f"round {number}: {name:28}{result.rate:8.0f}/s", flush=True)
+        report(results, portal.memory())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""A bare Django app: what the same work costs with nothing around it."""
+
+from pathlib import Path
+
+import environ
+
+SECRET_KEY = "bare"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "benchmarks.bare.urls"
+INSTALLED_APPS = ["benchmarks.bare"]
+MIDDLEWARE: list[str] = []
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],
+    }
+]
+DATABASES = {"default": environ.Env.db_url_config(__import__("os").environ["DATABASE_URL"])}
+DATABASES["default"].update(CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True)
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
