@@ -1,0 +1,95 @@
+"""What the stylesheet, the scripts and the templates promise (docs of the parts: templates/ui)."""
+
+import gzip
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CSS = (ROOT / "static/css/portal.css").read_text()
+PAGE = [
+    "static/css/portal.css",
+    "static/js/htmx.min.js",
+    "static/js/portal.js",
+    "templates/ui/brand.css",
+]
+TEMPLATES = [
+    path
+    for path in sorted((ROOT / "templates").rglob("*.html"))
+    if not {"email", "admin", "unfold"} & set(path.relative_to(ROOT / "templates").parts)
+]
+TEXTS = ("ink", "ink-2", "ink-3", "ok", "warn", "bad", "live")
+GROUNDS = ("paper", "surface", "sunk")
+# Text on its ground 4.5 to 1, what must only be seen 3 to 1 (WCAG 2.2, 1.4.3 and 1.4.11).
+PAIRS = [
+    *((text, ground, 4.5) for text in TEXTS for ground in GROUNDS),
+    *((tone, f"{tone}-soft", 4.5) for tone in ("ok", "warn", "bad", "live")),
+    *(("ink", f"{tone}-soft", 4.5) for tone in ("ok", "warn", "bad", "live")),
+    *(("line-strong", ground, 3.0) for ground in GROUNDS),
+    ("on-accent", "accent", 4.5),
+    ("accent", "paper", 3.0),
+    ("accent", "surface", 3.0),
+]
+
+
+def luminance(lightness: float, chroma: float, hue: float) -> float:
+    """WCAG's relative luminance of a colour in OKLCH."""
+    a, b = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
+    long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+    middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+    short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
+    red = 4.0767416621 * long - 3.3077115913 * middle + 0.2309699292 * short
+    green = -1.2684380046 * long + 2.6097574011 * middle - 0.3413193965 * short
+    blue = -0.0041960863 * long - 0.7034186147 * middle + 1.7076147010 * short
+    red, green, blue = (min(1.0, max(0.0, part)) for part in (red, green, blue))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def token(name: str, scheme: str) -> float:
+    """The luminance of a colour token of portal.css."""
+    value = re.search(rf"--{name}: light-dark\((.+)\);", CSS)
+    assert value, f"--{name} is not a colour for both schemes"
+    day, night = re.findall(r"oklch\(([\d. ]+)\)", value[1])
+    return luminance(*map(float, (day if scheme == "light" else night).split()))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("one", "other", "least"), PAIRS)
+def test_colours_can_be_told_apart(one: str, other: str, least: float, scheme: str) -> None:
+    low, high = sorted((token(one, scheme), token(other, scheme)))
+    assert (high + 0.05) / (low + 0.05) >= least
+
+
+def test_a_page_loads_little() -> None:
+    weight = sum(len(gzip.compress((ROOT / path).read_bytes())) for path in PAGE)
+    assert weight <= 60 * 1024
+
+
+def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
+    icons = set(re.findall(r'<symbol id="([\w-]+)"', (ROOT / "static/img/icons.svg").read_text()))
+    named = {
+        name
+        for path in TEMPLATES
+        for name in re.findall(r"(?:icon_sprite }}|icons\.svg' %})#([\w-]+)", path.read_text())
+    }
+    assert named <= icons
+
+
+@pytest.mark.parametrize(
+    "path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates"))
+)
+def test_a_template_keeps_the_content_security_policy(path: Path) -> None:
+    markup = re.sub(r"{%.*?%}|{#.*?#}", "", path.read_text(), flags=re.DOTALL)
+    assert not re.search(r"\sstyle=|\son[a-z]+=|javascript:|<style|<script(?![^>]*\ssrc=)", markup)
+
+
+@pytest.mark.parametrize(
+    "path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates"))
+)
+def test_a_template_wears_classes_that_the_stylesheet_has(path: Path) -> None:
+    known = set(re.findall(r"\.([a-z][\w-]*)", CSS))
+    markup = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", " ", path.read_text(), flags=re.DOTALL)
+    worn = {name for names in re.findall(r'\sclass="([^"]*)"', markup) for name in names.split()}
+    assert {name for name in worn if not name.endswith("-")} <= known
