@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from loyalty_portal.history import tracked
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -10,6 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.history import tracked
 from loyalty_portal.ids import uuid7
 from loyalty_portal.recipient import Recipient
 
@@ -146,7 +146,9 @@ class AccountManager(models.Model):
         ordering = ["company__name", "user__email"]
         constraints = [
             models.UniqueConstraint("company", "user", name="seat_once_per_company"),
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="seat_role_known"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="seat_role_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -180,7 +182,9 @@ class Address(Recipient):
 class KnownBalance(models.Model):
     """The last figure the Loyalty Points API gave, kept for when it does not answer."""
 
-    company = models.OneToOneField(Company, models.CASCADE, primary_key=True, related_name="known_balance")
+    company = models.OneToOneField(
+        Company, models.CASCADE, primary_key=True, related_name="known_balance"
+    )
     points = models.PositiveBigIntegerField()
     as_of = models.DateTimeField()
     fetched_at = models.DateTimeField()

@@ -22,7 +22,7 @@ class _Resting(Connection):
         if time.monotonic() < _Resting.rest_until:
             raise RedisConnectionError("Redis did not answer a moment ago; not asked again yet")
         try:
-            super().connect(*args, **kwargs)
+            super().connect(*args, **kwargs)  # type: ignore[no-untyped-call]
         except Exception:
             _Resting.rest_until = time.monotonic() + REST_SECONDS
             raise

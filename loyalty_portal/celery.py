@@ -36,7 +36,7 @@ class _Broker:
         try:
             if isinstance(task, Task):
                 task.apply_async((key,), retry=False)
-        except Exception:  # noqa: BLE001 - whatever the broker's client raises, the row stays due
+        except Exception:
             self.rest_until = time.monotonic() + BROKER_REST_SECONDS
             logger.warning("broker unreachable; the sweeper will find the work", exc_info=True)
 

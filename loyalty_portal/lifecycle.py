@@ -17,7 +17,9 @@ class StaleStatusError(Exception):
 class LifeCycle:
     """`table` maps each status to those that may follow; one without followers is final."""
 
-    def __init__(self, name: str, *, initial: tuple[str, ...], table: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, name: str, *, initial: tuple[str, ...], table: Mapping[str, tuple[str, ...]]
+    ) -> None:
         self.name = name
         self.initial = initial
         self.table = table

@@ -21,6 +21,4 @@ def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
     else:
         last = [structlog.dev.ConsoleRenderer(colors=False)]
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared, processors=[remove, *last]
-    )
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove, *last])
