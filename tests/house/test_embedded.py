@@ -1,8 +1,10 @@
 """The embedded servers, for real: data kept, folders guarded, nothing left behind."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +28,12 @@ time.sleep(600)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "servers"
-    shutil.rmtree(tmp_path)
-    remove_orphans()
+def folder() -> Iterator[Path]:
+    """A folder that any user may enter, so that nothing needs to be copied for root's `nobody`."""
+    home = Path(tempfile.mkdtemp())
+    home.chmod(0o755)
+    yield home / "servers"
+    shutil.rmtree(home)
 
 
 def services(folder: Path, **given: str) -> Services:
@@ -65,6 +69,20 @@ def test_two_folders_run_side_by_side(folder: Path) -> None:
 def test_a_folder_in_use_is_refused_with_the_holders_number(folder: Path) -> None:
     with services(folder), pytest.raises(FolderInUseError, match=r"Process [0-9]+ is using"):
         services(folder).__enter__()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as somebody else")
+def test_roots_data_is_kept_elsewhere_when_nobody_may_not_enter_and_goes_with_its_folder(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o700)
+    with services(tmp_path / "servers") as running:
+        assert remember(running.addresses, "elsewhere") == {"elsewhere"}
+        elsewhere = running.folder.path
+    assert not elsewhere.is_relative_to(tmp_path)
+    shutil.rmtree(tmp_path)
+    remove_orphans()
+    assert not elsewhere.exists()
 
 
 def test_strangers_are_kept_out(folder: Path) -> None:
