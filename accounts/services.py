@@ -1,10 +1,20 @@
-"""Setting up who may do what as staff of the programme."""
+"""Who may do what as staff of the programme, and what a company can spend."""
 
+import logging
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from django.contrib.auth.models import Group, Permission
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
+
+from accounts import loyalty
+from accounts.models import Company, KnownBalance
+from loyalty_portal.partner_http import PartnerRefusedError, PartnerUnavailableError
+
+logger = logging.getLogger(__name__)
 
 # Permissions are named room.codename, so that this room need not import those above it.
 _CATALOGUE = ("catalog.product", "catalog.category", "catalog.family")
@@ -74,3 +84,68 @@ def _permissions(names: frozenset[str]) -> dict[str, Permission]:
     if missing := names - found.keys():
         raise LookupError(f"No such permissions; has `migrate` run? {', '.join(sorted(missing))}")
     return found
+
+
+# --- The balance -----------------------------------------------------------------------------
+
+FRESH_SECONDS = 10.0  # how long a figure counts as current, and a partner that failed is left alone
+_PAUSE = timedelta(seconds=FRESH_SECONDS)
+PATIENCE = 4.0  # seconds that the header's own request, never a page, waits for the partner
+
+
+def known_balance(company: Company) -> KnownBalance | None:
+    """The last figure the partner gave, as it was loaded with the company; asks nobody."""
+    return getattr(company, "known_balance", None)
+
+
+def refresh_balance(*, company: Company) -> KnownBalance | None:
+    """The newest figure there is, asking the partner unless that was done a moment ago.
+
+    Never raises for the partner: when it does not answer, the last known figure comes back,
+    with `failed_at`; None when there never was one.
+    """
+    known = known_balance(company)
+    # Redis holds who asked last, and the answer: however many pages ask, the partner is asked
+    # once. Without Redis (`add` answers None) the row alone keeps a failed partner in peace.
+    if cache.add(f"balance-asked:{company.pk}", 1, timeout=FRESH_SECONDS) is False:
+        newest: KnownBalance | None = cache.get(_figure_key(company))
+        return newest or known
+    if known and known.failed_at and timezone.now() - known.failed_at < _PAUSE:
+        return known
+    return _ask_balance(company, known)
+
+
+def _figure_key(company: Company) -> str:
+    return f"balance:{company.pk}"
+
+
+def _ask_balance(company: Company, known: KnownBalance | None) -> KnownBalance | None:
+    # The time of asking, not of the answer: what moved in between is then counted as in flight
+    # for a little too long, rather than spent twice.
+    asked_at = timezone.now()
+    try:
+        told = loyalty.get_balance(company.loyalty_account_id, patience=PATIENCE)
+    except (PartnerRefusedError, PartnerUnavailableError) as error:
+        logger.warning("no balance for company %s: %s", company.pk, error)
+        KnownBalance.objects.filter(company=company).update(failed_at=asked_at)
+        if known:
+            known.failed_at = asked_at
+        return known
+    newest = KnownBalance(
+        company_id=company.pk,
+        points=told.points,
+        as_of=told.as_of,
+        fetched_at=asked_at,
+        expiring=[
+            {"points": points, "expires_on": day.isoformat()} for points, day in told.expiring
+        ],
+        failed_at=None,
+    )
+    KnownBalance.objects.bulk_create(
+        [newest],
+        update_conflicts=True,
+        unique_fields=["company"],
+        update_fields=["points", "as_of", "fetched_at", "expiring", "failed_at"],
+    )
+    cache.set(_figure_key(company), newest, timeout=FRESH_SECONDS)
+    return newest

@@ -5,7 +5,8 @@ movement, and the product's `stock_status` when it passes between in stock, low 
 """
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -77,7 +78,7 @@ def reserve(*, wants: Sequence[Want], by: User | None) -> None:
     Products without an inventory row must not be asked for: they are made on demand.
     """
     wants = sorted(wants, key=lambda want: want.product_id)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         Reservation.objects.bulk_create(
             Reservation(
                 product_id=want.product_id, reference=want.reference, quantity=want.quantity
@@ -139,6 +140,35 @@ def receive(*, product: Product, quantity: int, reason: str, by: User | None) ->
     if quantity < 1:
         raise StockError(_("Receive at least one piece."))
     _change(product, MovementKind.RECEIVED, quantity, reason, by)
+
+
+def open_stock(*, pieces: Mapping[uuid.UUID, int], reason: str, by: User | None) -> None:
+    """The first stock of many new products at once, by their ids; none may have an inventory."""
+    with transaction.atomic():
+        shelves = Inventory.objects.bulk_create(
+            Inventory(product_id=product_id, quantity_available=number)
+            for product_id, number in pieces.items()
+        )
+        StockMovement.objects.bulk_create(
+            StockMovement(
+                product_id=product_id,
+                kind=MovementKind.RECEIVED,
+                available_change=number,
+                reserved_change=0,
+                reason=reason,
+                by=by,
+            )
+            for product_id, number in pieces.items()
+            if number
+        )
+        by_status: dict[StockStatus, list[uuid.UUID]] = defaultdict(list)
+        for shelf in shelves:
+            status = _status(shelf.quantity_available, shelf.low_stock_at)
+            by_status[status].append(shelf.product_id)
+        for status, products in by_status.items():
+            Product.objects.filter(pk__in=products).exclude(stock_status=status).update(
+                stock_status=status
+            )
 
 
 def adjust(*, product: Product, change: int, reason: str, by: User | None) -> None:

@@ -1,12 +1,17 @@
-"""Filling a cart. Nothing is reserved here; what counts is checked when the order is placed."""
+"""Filling a cart. Nothing is reserved here; what counts is checked when the order is placed.
+
+Each change gives the cart a new token: a checkout that was opened before it is told so.
+"""
 
 import uuid
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
 from catalog.models import Product
+from loyalty_portal.ids import uuid7
 from redemption.models import Cart, CartLine
 from redemption.services import RedemptionError
 
@@ -40,7 +45,7 @@ def offered_to(seat: AccountManager, product_id: str) -> Product:
 def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> CartLine:
     """Put `quantity` more of a product into the cart."""
     cart, _created = Cart.objects.get_or_create(seat=seat)
-    cart = Cart.objects.select_for_update(no_key=True).get(pk=cart.pk)
+    _renew(seat)
     line = CartLine.objects.filter(cart=cart, product=product).first()
     if line is None:
         if cart.lines.count() >= MOST_LINES:
@@ -53,11 +58,20 @@ def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> Car
     return line
 
 
+@transaction.atomic
 def change_quantity(*, seat: AccountManager, line_id: uuid.UUID, quantity: int) -> None:
     """Set the quantity of one line; a line that is gone stays gone."""
+    _renew(seat)
     CartLine.objects.filter(cart=seat.pk, pk=line_id).update(quantity=quantity)
 
 
+@transaction.atomic
 def remove_line(*, seat: AccountManager, line_id: uuid.UUID) -> None:
     """Take one product out."""
+    _renew(seat)
     CartLine.objects.filter(cart=seat.pk, pk=line_id).delete()
+
+
+def _renew(seat: AccountManager) -> None:
+    """Holds the cart until the transaction ends, so that its changes come one after another."""
+    Cart.objects.filter(pk=seat.pk).update(token=uuid7(), updated_at=timezone.now())

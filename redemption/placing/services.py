@@ -9,8 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from accounts.models import AccountManager, TierLevel, User
+from accounts.models import AccountManager, User
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
@@ -27,6 +28,10 @@ from redemption.services import RedemptionError, drop_order, locked, new_debit
 from redemption.states import OrderStatus
 
 APPROVAL_TIME = timedelta(hours=72)  # that stock is held for an approver
+CART_CHANGED = gettext_lazy(
+    "Your cart has changed in the meantime, perhaps in another window. Nothing was ordered: "
+    "please check it and confirm again."
+)
 MOST_POINTS = 2_000_000_000  # of one order; more than this is a mistake
 
 
@@ -47,7 +52,8 @@ class Wishes:
     seen_points: int
     reference: str = ""
     note: str = ""
-    cart: Cart | None = field(default=None)
+    cart: Cart | None = None
+    debit_id: uuid.UUID = field(default_factory=uuid7)  # so that the caller can nudge it
 
 
 def place_order(
@@ -103,14 +109,8 @@ def _check(seat: AccountManager, lines: Sequence[Line], wishes: Wishes) -> int:
 
 
 def _check_line(seat: AccountManager, line: Line) -> None:
-    product, now = line.product, timezone.now()
-    offered = (
-        product.is_active
-        and (product.available_from is None or product.available_from <= now)
-        and (product.available_until is None or product.available_until > now)
-        and product.minimum_tier in TierLevel.up_to(seat.company.tier_level)
-    )
-    if not offered:
+    product = line.product
+    if not product.is_offered_to(seat.company.tier_level):
         raise RedemptionError(
             _("“%(product)s” is not on offer any more. Take it out of the cart to go on.")
             % {"product": product.name}
@@ -154,11 +154,14 @@ def _place(
     ]
     if not waits:
         debit = new_debit(order, seat.company.loyalty_account_id)
+        debit.id = wishes.debit_id
         debit.save(force_insert=True)
         events.append(debit.event("", debit.status))
     OrderEvent.objects.bulk_create(events)
     if wishes.cart is not None:
-        Cart.objects.filter(pk=wishes.cart.pk, token=wishes.token).update(token=uuid7())
+        as_shown = Cart.objects.filter(pk=wishes.cart.pk, token=wishes.token)
+        if not as_shown.update(token=uuid7()):
+            raise RedemptionError(CART_CHANGED)
         CartLine.objects.filter(cart=wishes.cart).delete()
     # Stock last: its row is what others wait for, until the commit.
     held = [

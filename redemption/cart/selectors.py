@@ -1,0 +1,90 @@
+"""Reading the cart: its lines, whether each can be had now, and what will be left."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from accounts.models import AccountManager
+from accounts.permissions import may_redeem
+from catalog.models import Product
+from redemption.models import CartLine
+from redemption.selectors import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the cart; `trouble` says why it cannot be had, "" when it can."""
+
+    line: CartLine
+    product: Product
+    points: int
+    trouble: str
+    left_in_stock: int | None  # None: made on demand
+
+
+@dataclass(frozen=True, slots=True)
+class CartPage:
+    """The one object of the cart's templates; points are whole numbers."""
+
+    entries: list[Entry]
+    header: Header
+    may_redeem: bool
+
+    @property
+    def total(self) -> int:
+        return sum(entry.points for entry in self.entries)
+
+    @property
+    def pieces(self) -> int:
+        return sum(entry.line.quantity for entry in self.entries)
+
+    @property
+    def troubled(self) -> bool:
+        """Something must be taken out or changed first."""
+        return any(entry.trouble for entry in self.entries)
+
+    @property
+    def left(self) -> int | None:
+        """Points that will be left; negative when they do not suffice, None when not known."""
+        spendable = self.header.spendable
+        return None if spendable is None else spendable - self.total
+
+    @property
+    def missing(self) -> int:
+        """More points needed, as far as we know."""
+        return max(0, -self.left) if self.left is not None else 0
+
+
+def cart_lines(seat: AccountManager) -> list[CartLine]:
+    """The seat's cart with what placing it needs, in one query."""
+    lines = CartLine.objects.filter(cart=seat.pk)
+    return list(lines.select_related("cart", "product__inventory"))
+
+
+def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> CartPage:
+    """The cart as it can be had now."""
+    entries = [_entry(line, seat) for line in lines]
+    return CartPage(entries=entries, header=header, may_redeem=may_redeem(seat))
+
+
+def _entry(line: CartLine, seat: AccountManager) -> Entry:
+    product = line.product
+    inventory = getattr(product, "inventory", None)
+    left = inventory.quantity_available if inventory else (None if product.is_virtual else 0)
+    return Entry(
+        line=line,
+        product=product,
+        points=line.quantity * product.points_cost,
+        trouble=_trouble(line, seat, left),
+        left_in_stock=left,
+    )
+
+
+def _trouble(line: CartLine, seat: AccountManager, left: int | None) -> str:
+    if not line.product.is_offered_to(seat.company.tier_level):
+        return _("This product is not on offer any more. Take it out to go on.")
+    if left == 0:
+        return _("Out of stock. Take it out to go on, or come back later.")
+    if left is not None and left < line.quantity:
+        return _("Only %(left)s left. Choose fewer to go on.") % {"left": left}
+    return ""

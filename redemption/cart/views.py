@@ -1,0 +1,82 @@
+"""The cart's pages. A change answers HTMX with the cart, a browser with a redirect to it."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.permissions import may_redeem
+from accounts.services import known_balance
+from accounts.views import PortalRequest, with_seat
+from loyalty_portal.responses import SeeOther
+from redemption.cart import services
+from redemption.cart.selectors import cart_lines, cart_page
+from redemption.selectors import header_of
+from redemption.services import RedemptionError
+
+
+@require_safe
+@with_seat()
+def detail(request: PortalRequest) -> HttpResponse:
+    """What the seat means to redeem."""
+    return _cart(request)
+
+
+def _cart(request: PortalRequest) -> HttpResponse:
+    header = header_of(request.seat, known=known_balance(request.seat.company))
+    page = cart_page(request.seat, cart_lines(request.seat), header)
+    fragment = request.headers.get("HX-Target") == "cart"
+    template = "redemption/_cart_changed.html" if fragment else "redemption/cart.html"
+    return render(request, template, {"page": page, "header": header})
+
+
+@require_POST
+@with_seat(allowed=may_redeem)
+def add(request: PortalRequest) -> HttpResponse:
+    """Put something in: `product`, `quantity`, and `next` for where to go then."""
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+        target = ""
+    try:
+        product = services.offered_to(request.seat, request.POST.get("product", ""))
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+        return SeeOther(target or resolve_url("catalog:list"))
+    try:
+        quantity = services.parse_quantity(request.POST.get("quantity", "1"))
+        services.add_to_cart(seat=request.seat, product=product, quantity=quantity)
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+        return SeeOther(target or product.get_absolute_url())
+    messages.success(request, _("“%(product)s” is in your cart.") % {"product": product.name})
+    return SeeOther(target or resolve_url("cart:detail"))
+
+
+@require_POST
+@with_seat(allowed=may_redeem)
+def change(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
+    """Set the quantity of one line."""
+    try:
+        quantity = services.parse_quantity(request.POST.get("quantity"))
+        services.change_quantity(seat=request.seat, line_id=line_id, quantity=quantity)
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+    return _changed(request)
+
+
+@require_POST
+@with_seat(allowed=may_redeem)
+def remove(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
+    """Take one line out."""
+    services.remove_line(seat=request.seat, line_id=line_id)
+    return _changed(request)
+
+
+def _changed(request: PortalRequest) -> HttpResponse:
+    if request.headers.get("HX-Target") == "cart":
+        return _cart(request)
+    return SeeOther(resolve_url("cart:detail"))

@@ -1,0 +1,111 @@
+"""All that is known about one order, read in a fixed number of queries."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, Exists, Max, OuterRef, Prefetch, Q
+from django.utils import timezone
+
+from accounts.models import AccountManager
+from fulfillment.models import CodeReveal, Fulfillment, Shipment, VirtualCode
+from redemption.models import (
+    EventSubject,
+    Letter,
+    LoyaltyTransaction,
+    OrderEvent,
+    OrderItem,
+    RedemptionOrder,
+)
+from redemption.states import OPEN_TRANSACTION
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What fulfillment knows about one line."""
+
+    shipments: list[Shipment] = field(default_factory=list)
+    reveals: list[CodeReveal] = field(default_factory=list)
+    has_codes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One order, as its company may see it. `events` are of the order and its lines."""
+
+    order: RedemptionOrder
+    items: list[OrderItem]
+    transactions: list[LoyaltyTransaction]
+    events: list[OrderEvent]
+    letters: list[Letter]
+    deliveries: dict[UUID, Delivery]
+
+    def delivery(self, item: OrderItem) -> Delivery:
+        return self.deliveries.get(item.pk, Delivery())
+
+
+def order_of(seat: AccountManager, number: str) -> RedemptionOrder | None:
+    """The order with this number, when it is the company's own."""
+    orders = RedemptionOrder.objects.filter(company=seat.company_id, order_number=number.upper())
+    return orders.select_related("company", "account_manager__user", "decided_by").first()
+
+
+def facts_of(order: RedemptionOrder) -> Facts:
+    items = list(order.items.select_related("product"))
+    events = order.events.filter(subject__in=[EventSubject.ORDER, EventSubject.LINE])
+    return Facts(
+        order=order,
+        items=items,
+        transactions=list(order.transactions.all()),
+        events=list(events.select_related("by")),
+        letters=list(order.letters.all()),
+        deliveries=_deliveries(items),
+    )
+
+
+def _deliveries(items: list[OrderItem]) -> dict[UUID, Delivery]:
+    rows = (
+        Fulfillment.objects.filter(reference__in=[item.pk for item in items])
+        .annotate(has_codes=Exists(VirtualCode.objects.filter(fulfillment=OuterRef("pk"))))
+        .prefetch_related("shipments", Prefetch("reveals", CodeReveal.objects.select_related("by")))
+    )
+    return {
+        row.reference: Delivery(list(row.shipments.all()), list(row.reveals.all()), row.has_codes)
+        for row in rows
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """`version` changes with whatever the page shows; `delay` is when to look again, 0 never."""
+
+    version: str
+    delay: int  # seconds
+
+
+# The longer nothing has happened, the less often a page asks: seconds of quiet, seconds to wait.
+_DELAYS = ((30, 2), (5 * 60, 5), (60 * 60, 15))
+LONGEST_DELAY = 60
+
+
+def pulse_of(order: RedemptionOrder) -> Pulse:
+    """In one query."""
+    sent = Q(letters__sent_at__isnull=False)
+    row = RedemptionOrder.objects.filter(pk=order.pk).aggregate(
+        events=Count("events", distinct=True),
+        last=Max("events__at"),
+        letters=Count("letters", distinct=True),
+        sent=Count("letters", filter=sent, distinct=True),
+        due=Count("letters", filter=Q(letters__next_attempt_at__isnull=False), distinct=True),
+        open=Count(
+            "transactions", filter=Q(transactions__status__in=OPEN_TRANSACTION), distinct=True
+        ),
+    )
+    version = f"{row['events']}-{row['letters']}-{row['sent']}"
+    over = order.is_final and not row["due"] and not row["open"]
+    return Pulse(version, 0 if over else _delay(row["last"] or order.created_at))
+
+
+def _delay(last: datetime) -> int:
+    quiet = (timezone.now() - last).total_seconds()
+    return next((delay for age, delay in _DELAYS if quiet < age), LONGEST_DELAY)

@@ -1,0 +1,117 @@
+"""How one order looks: the one object of its templates."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from accounts.models import AccountManager
+from accounts.permissions import may_redeem
+from fulfillment.models import Shipment
+from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
+from redemption.orders.looks import Look, line_look, order_look
+from redemption.orders.story import Step, tell
+from redemption.permissions import may_cancel, may_decide, may_reveal
+from redemption.states import LineStatus, OrderStatus, TransactionStatus
+
+CANCELLABLE = (OrderStatus.AWAITING_APPROVAL, OrderStatus.PENDING)
+BEFORE_WORK = (LineStatus.QUEUED, LineStatus.REQUESTED)
+
+
+class LineShown(NamedTuple):
+    """A line with what became of it."""
+
+    item: OrderItem
+    look: Look
+    parcels: list[Shipment]
+    has_codes: bool
+    arrived_partly: bool
+
+
+class Movement(NamedTuple):
+    """A line of the order's ledger; `points` is negative when they were taken."""
+
+    intent: LoyaltyTransaction
+    points: int
+    settled: bool
+    refused: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """An order as its company sees it."""
+
+    order: RedemptionOrder
+    look: Look
+    pulse: Pulse
+    lines: list[LineShown]
+    steps: list[Step]
+    movements: list[Movement]
+    letters: list[Letter]
+    can_cancel: bool
+    can_decide: bool
+    waits_for_others: bool  # one's own, which somebody else must approve
+    can_reveal: bool
+    can_repeat: bool
+
+    @property
+    def net(self) -> int:
+        """Points that the order has cost so far, as the company's account sees it: 0 or less."""
+        return sum(movement.points for movement in self.movements if movement.settled)
+
+    @property
+    def one_recipient(self) -> OrderItem | None:
+        """The first line, when all go to the same person and place."""
+        shared = {tuple(line.item.recipient().values()) for line in self.lines}
+        return self.lines[0].item if len(shared) == 1 else None
+
+
+def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
+    # The pulse first: what changes while we read is then told by the next one.
+    pulse = pulse_of(order)
+    facts = facts_of(order)
+    waits = order.status == OrderStatus.AWAITING_APPROVAL
+    return OrderPage(
+        order=order,
+        look=order_look(order),
+        pulse=pulse,
+        lines=[_line(facts, item) for item in facts.items],
+        steps=tell(facts),
+        movements=[_movement(intent) for intent in facts.transactions],
+        letters=facts.letters,
+        can_cancel=may_cancel(seat, order) and _cancellable(facts),
+        can_decide=waits and may_decide(seat, order),
+        waits_for_others=waits and order.account_manager.user_id == seat.user_id,
+        can_reveal=may_reveal(seat, order),
+        can_repeat=may_redeem(seat) and order.is_final,
+    )
+
+
+def _cancellable(facts: Facts) -> bool:
+    """Whether the button is worth showing; the service decides."""
+    status = facts.order.status
+    at_work = status in {OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT}
+    untouched = any(item.fulfillment_status in BEFORE_WORK for item in facts.items)
+    return status in CANCELLABLE or (at_work and untouched)
+
+
+def _line(facts: Facts, item: OrderItem) -> LineShown:
+    delivery = facts.delivery(item)
+    return LineShown(
+        item=item,
+        look=line_look(item),
+        parcels=delivery.shipments,
+        has_codes=delivery.has_codes,
+        arrived_partly=0 < item.quantity_delivered < item.quantity,
+    )
+
+
+def _movement(intent: LoyaltyTransaction) -> Movement:
+    return Movement(
+        intent=intent,
+        points=intent.signed_points,
+        settled=intent.status == TransactionStatus.SUCCEEDED,
+        refused=intent.status == TransactionStatus.REFUSED,
+        at=intent.settled_at or intent.created_at,
+    )

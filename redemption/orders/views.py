@@ -1,0 +1,180 @@
+"""Orders after they are placed: their pages, and what people ask for."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.shortcuts import render, resolve_url
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import AccountManager
+from accounts.permissions import may_approve, may_redeem
+from accounts.services import known_balance
+from accounts.views import PortalRequest, with_seat
+from loyalty_portal.responses import SeeOther
+from redemption import tasks
+from redemption.aftercare import services as aftercare
+from redemption.cart import services as cart
+from redemption.models import RedemptionOrder
+from redemption.orders.facts import order_of, pulse_of
+from redemption.orders.page import order_page
+from redemption.orders.selectors import LONGEST_SEARCH, Search, approvals, list_of
+from redemption.permissions import may_cancel, may_decide, may_reveal
+from redemption.placing import services as placing
+from redemption.selectors import header_of
+from redemption.services import RedemptionError
+
+
+def _own(seat: AccountManager, number: str) -> RedemptionOrder:
+    order = order_of(seat, number)
+    if order is None:
+        raise Http404
+    return order
+
+
+@require_safe
+@with_seat()
+def list_orders(request: PortalRequest) -> HttpResponse:
+    """The company's orders, as far as the address narrows them."""
+    words = " ".join(request.GET.get("q", "").replace("\0", "").split())
+    search = Search(
+        q=words[:LONGEST_SEARCH],
+        group=request.GET.get("status", ""),
+        page=request.GET.get("page", "1"),
+    )
+    fragment = request.headers.get("HX-Target") == "orders"
+    template = "redemption/_orders.html" if fragment else "redemption/orders.html"
+    response = render(request, template, {"list": list_of(request.seat, search)})
+    patch_vary_headers(response, ["HX-Target"])
+    return response
+
+
+@require_safe
+@never_cache
+@with_seat()
+def detail(request: PortalRequest, number: str) -> HttpResponse:
+    """Everything about one order, as its company may see it."""
+    page = order_page(request.seat, _own(request.seat, number))
+    return render(request, "redemption/order.html", {"page": page})
+
+
+@require_safe
+@never_cache
+@with_seat()
+def story(request: PortalRequest, number: str) -> HttpResponse:
+    """For a page that looks again: when, and, if anything changed since `seen`, the order."""
+    order = _own(request.seat, number)
+    pulse = pulse_of(order)
+    if pulse.version == request.GET.get("seen"):
+        facts = {"order": order, "pulse": pulse}
+        return render(request, "redemption/_pulse.html", facts)
+    page = order_page(request.seat, order)
+    return render(request, "redemption/_story.html", {"page": page})
+
+
+@require_POST
+@with_seat()
+def cancel(request: PortalRequest, number: str) -> HttpResponse:
+    """Cancel what can be cancelled."""
+    order = _own(request.seat, number)
+    _must(may_cancel(request.seat, order))
+    reason = request.POST.get("reason", "").strip()[:255]
+    try:
+        told = aftercare.cancel(order=order, by=request.user, reason=reason)
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+    else:
+        tasks.go_on(order.pk)
+        messages.success(request, told)
+    return SeeOther(order.get_absolute_url())
+
+
+@require_POST
+@with_seat()
+def approve(request: PortalRequest, number: str) -> HttpResponse:
+    """Say yes: the points are taken."""
+    order = _own(request.seat, number)
+    _must(may_decide(request.seat, order))
+    try:
+        placing.approve(order=order, by=request.user)
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+    else:
+        tasks.go_on(order.pk)
+        messages.success(request, _("Approved. The points are being taken now."))
+    return SeeOther(order.get_absolute_url())
+
+
+@require_POST
+@with_seat()
+def reject(request: PortalRequest, number: str) -> HttpResponse:
+    """Say no, with a reason."""
+    order = _own(request.seat, number)
+    _must(may_decide(request.seat, order))
+    try:
+        placing.reject(order=order, by=request.user, reason=request.POST.get("reason", ""))
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+    else:
+        messages.success(request, _("Not approved. No points were taken."))
+    return SeeOther(order.get_absolute_url())
+
+
+@require_POST
+@never_cache
+@with_seat()
+def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
+    """Show the codes of one line, this once; that somebody saw them is recorded."""
+    order = _own(request.seat, number)
+    _must(may_reveal(request.seat, order))
+    item = order.items.filter(pk=item_id).first()
+    if item is None:
+        raise Http404
+    item.order = order
+    shown = aftercare.reveal_codes(item=item, by=request.user)
+    if request.headers.get("HX-Target", "").startswith("codes-"):
+        return render(request, "redemption/_codes.html", {"codes": shown})
+    page = order_page(request.seat, order)
+    facts = {"page": page, "codes": shown, "codes_of": item.pk}
+    return render(request, "redemption/order.html", facts)
+
+
+@require_POST
+@with_seat(allowed=may_redeem)
+def again(request: PortalRequest, number: str) -> HttpResponse:
+    """Put the same things into the cart once more, as far as they are on offer."""
+    order = _own(request.seat, number)
+    missing = 0
+    for item in order.items.all():
+        try:
+            product = cart.offered_to(request.seat, str(item.product_id))
+            cart.add_to_cart(seat=request.seat, product=product, quantity=item.quantity)
+        except RedemptionError:
+            missing += 1
+    if missing:
+        words = ngettext(
+            "%(count)s product is not on offer any more.",
+            "%(count)s products are not on offer any more.",
+            missing,
+        )
+        messages.warning(request, words % {"count": missing})
+    return SeeOther(resolve_url("cart:detail"))
+
+
+@require_safe
+@with_seat(allowed=may_approve)
+def list_approvals(request: PortalRequest) -> HttpResponse:
+    """What waits for a yes, with what whoever decides needs to know."""
+    header = header_of(request.seat, known=known_balance(request.seat.company))
+    facts = {"approvals": approvals(request.seat, header.spendable), "header": header}
+    return render(request, "redemption/approvals.html", facts)
+
+
+def _must(allowed: bool) -> None:
+    if not allowed:
+        raise PermissionDenied(_("Your role in this company does not include this."))

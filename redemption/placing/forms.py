@@ -1,0 +1,80 @@
+"""What somebody fills in to redeem: who gets it, where, and the company's own words."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Address
+from loyalty_portal.recipient import FIELDS
+
+STREET = ("address_line1", "address_line2", "postcode", "city", "region", "country")
+NEEDED_STREET = ("address_line1", "postcode", "city", "country")
+PARCEL_ONLY = ("recipient_phone", *STREET)
+
+AUTOCOMPLETE = {
+    "recipient_name": "shipping name",
+    "recipient_email": "shipping email",
+    "recipient_phone": "shipping tel",
+    "address_line1": "shipping address-line1",
+    "address_line2": "shipping address-line2",
+    "postcode": "shipping postal-code",
+    "city": "shipping address-level2",
+    "region": "shipping address-level1",
+    "country": "shipping country-name",
+}
+
+
+class CheckoutForm(forms.ModelForm[Address]):
+    """Asks for an e-mail where a code goes out, and for a street where a parcel does."""
+
+    reference = forms.CharField(
+        label=_("Your reference"),
+        max_length=100,
+        required=False,
+        help_text=_("Such as a cost centre or a campaign. You can search for it later."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=1000,
+        required=False,
+        help_text=_("Your colleagues can read it, and whoever approves the order."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    save_address = forms.BooleanField(label=_("Keep in our address book"), required=False)
+
+    class Meta:
+        model = Address
+        fields = ("recipient_name", "recipient_email", *PARCEL_ONLY)
+        help_texts: ClassVar[dict[str, Any]] = {
+            "recipient_phone": _("For the carrier, should there be a question."),
+        }
+
+    def __init__(self, *args: Any, by_mail: bool, by_parcel: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not by_parcel:
+            for name in (*PARCEL_ONLY, "save_address"):
+                del self.fields[name]
+        if by_mail:
+            self.fields["recipient_email"].required = True
+            self.fields["recipient_email"].help_text = _("The codes go here.")
+        for name, tokens in AUTOCOMPLETE.items():
+            if name in self.fields:
+                self.fields[name].required |= name in NEEDED_STREET
+                self.fields[name].widget.attrs["autocomplete"] = tokens
+
+    @property
+    def who(self) -> list[forms.BoundField]:
+        """The fields about the recipient."""
+        return [self[name] for name in self.Meta.fields[:3] if name in self.fields]
+
+    @property
+    def where(self) -> list[forms.BoundField]:
+        """The fields of the address, none when nothing is shipped."""
+        return [self[name] for name in STREET if name in self.fields]
+
+    def recipient(self, *, by_parcel: bool) -> dict[str, str]:
+        """All columns of a recipient; a code by e-mail gets no street."""
+        said = {name: str(self.cleaned_data.get(name) or "") for name in FIELDS}
+        return said if by_parcel else {**said, **dict.fromkeys(PARCEL_ONLY, "")}

@@ -1,0 +1,7 @@
+"""The checkout's address."""
+
+from django.urls import path
+
+from redemption.placing import views
+
+urlpatterns = [path("", views.checkout, name="checkout")]

@@ -1,0 +1,178 @@
+"""The checkout: who gets it, the review, and the one button."""
+
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.db import OperationalError
+from django.http import HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import Address
+from accounts.permissions import may_redeem
+from accounts.services import known_balance
+from accounts.views import PortalRequest, with_seat
+from loyalty_portal.celery import nudge
+from loyalty_portal.responses import SeeOther
+from redemption import tasks
+from redemption.cart.selectors import CartPage, cart_lines, cart_page
+from redemption.models import CartLine, RedemptionOrder
+from redemption.placing.forms import CheckoutForm
+from redemption.placing.selectors import Choice, address_book, can_try, picked
+from redemption.placing.services import CART_CHANGED, Line, Wishes, place_order, placed_with
+from redemption.selectors import header_of
+from redemption.services import RedemptionError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutPage:
+    """The one object of the checkout's templates."""
+
+    form: CheckoutForm
+    cart: CartPage
+    addresses: list[Choice]
+    chosen: str
+    can_try: bool
+    problem: str = ""
+
+    @property
+    def token(self) -> uuid.UUID:
+        return self.cart.entries[0].line.cart.token
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@with_seat(allowed=may_redeem)
+def checkout(request: PortalRequest) -> HttpResponse:
+    """GET fills the form, from the address book with `?address=`; POST redeems."""
+    if request.method == "POST":
+        return _place(request)
+    lines = cart_lines(request.seat)
+    if not lines:
+        return redirect("cart:detail")
+    chosen = request.GET.get("address", "")
+    initial = picked(request.seat, request.user, chosen) if chosen else {}
+    return _show(request, _form(lines, initial=initial), lines, chosen=chosen)
+
+
+def _form(
+    lines: list[CartLine],
+    *,
+    said: Mapping[str, str] | None = None,
+    initial: Mapping[str, str] | None = None,
+) -> CheckoutForm:
+    return CheckoutForm(
+        said,
+        initial=initial,
+        by_mail=any(line.product.is_virtual for line in lines),
+        by_parcel=any(not line.product.is_virtual for line in lines),
+    )
+
+
+def _place(request: PortalRequest) -> HttpResponse:
+    """The same form sent again shows the same order, however often, in however many tabs."""
+    seat, lines = request.seat, cart_lines(request.seat)
+    token = _uuid(request.POST.get("token", ""))
+    as_shown = bool(lines) and lines[0].cart.token == token
+    placed = None if as_shown else placed_with(seat=seat, token=token)
+    if placed is not None:
+        return SeeOther(placed.get_absolute_url())
+    if not lines:
+        messages.error(request, _("Your cart is empty. Nothing was ordered."))
+        return SeeOther(resolve_url("cart:detail"))
+    form = _form(lines, said=request.POST)
+    if not form.is_valid():
+        return _show(request, form, lines)
+    try:
+        if not as_shown:
+            raise RedemptionError(CART_CHANGED)
+        order = _order(request, form, lines)
+    except RedemptionError as problem:
+        return _show(request, form, lines, problem=str(problem))
+    except OperationalError:
+        logger.exception("an order could not be placed")
+        busy = _("This did not work just now. Press the button again: nothing is ordered twice.")
+        return _show(request, form, lines, problem=busy)
+    if form.cleaned_data.get("save_address"):
+        _keep(form, request)
+    return SeeOther(order.get_absolute_url())
+
+
+def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) -> RedemptionOrder:
+    cart = lines[0].cart
+    wishes = Wishes(
+        token=cart.token,
+        seen_points=_points(request.POST.get("seen_points", "")),
+        reference=form.cleaned_data["reference"],
+        note=form.cleaned_data["note"],
+        cart=cart,
+    )
+    order = place_order(
+        seat=request.seat, lines=_wanted(form, lines), wishes=wishes, by=request.user
+    )
+    nudge(tasks.settle_transaction, wishes.debit_id)
+    return order
+
+
+def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:
+    return [
+        Line(
+            product=line.product,
+            quantity=line.quantity,
+            recipient=form.recipient(by_parcel=not line.product.is_virtual),
+        )
+        for line in lines
+    ]
+
+
+def _keep(form: CheckoutForm, request: PortalRequest) -> None:
+    """Once each: an address that is in the book already is not written again."""
+    entry = {"company": request.seat.company, **form.recipient(by_parcel=True)}
+    if not Address.objects.filter(**entry).exists():
+        Address.objects.create(**entry)
+
+
+def _show(
+    request: PortalRequest,
+    form: CheckoutForm,
+    lines: list[CartLine],
+    *,
+    chosen: str = "",
+    problem: str = "",
+) -> HttpResponse:
+    header = header_of(request.seat, known=known_balance(request.seat.company))
+    cart = cart_page(request.seat, lines, header)
+    page = CheckoutPage(
+        form=form,
+        cart=cart,
+        addresses=address_book(request.seat, chosen),
+        chosen=chosen,
+        can_try=can_try(cart),
+        problem=problem,
+    )
+    template = FRAGMENTS.get(request.headers.get("HX-Target", ""), "redemption/checkout.html")
+    status = 422 if request.method == "POST" else 200
+    return render(request, template, {"page": page, "header": header}, status=status)
+
+
+FRAGMENTS = {
+    "recipient": "redemption/_recipient.html",
+    "review": "redemption/_review.html",
+}
+
+
+def _uuid(text: str) -> uuid.UUID:
+    """The form's token; one that no order has when it cannot be understood."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return uuid.UUID(int=0)
+
+
+def _points(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1
