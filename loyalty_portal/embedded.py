@@ -152,6 +152,7 @@ class Postgres(Server):
             [
                 *(self._program("initdb"), "-D", part, "-U", "portal", "--encoding=UTF8"),
                 *("--auth=scram-sha-256", f"--pwfile={self.home / 'password'}"),
+                *(() if self.durable else ("--no-sync",)),
                 *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
             ],
             folder=self.home,
