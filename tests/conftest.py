@@ -1,6 +1,7 @@
 """What all tests share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -8,6 +9,8 @@ from django.test import Client
 
 from accounts.models import AccountManager
 from accounts.views import SEAT_KEY
+from tests.redemption.world import World
+from tests.sandbox_process import API_KEY, SandboxProcess
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +32,30 @@ def client_for() -> Callable[[AccountManager], Client]:
         return client
 
     return sign_in
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess.start() as running:
+        yield running
+
+
+@pytest.fixture
+def partners(sandbox: SandboxProcess, settings: Any) -> SandboxProcess:
+    """The pretend partners, as on their first day, and the portal's settings pointing at them."""
+    sandbox.reset()
+    settings.LOYALTY_API_URL = sandbox.loyalty_url
+    settings.LOYALTY_API_KEY = API_KEY
+    settings.LOYALTY_OAUTH_TOKEN_URL = ""
+    settings.FULFILLMENT_API_URL = sandbox.fulfillment_url
+    settings.FULFILLMENT_API_KEY = API_KEY
+    settings.FULFILLMENT_OAUTH_TOKEN_URL = ""
+    settings.PARTNER_TIMEOUT = 1.0
+    settings.PARTNER_DEADLINE = 2.0
+    return sandbox
+
+
+@pytest.fixture
+def world(partners: SandboxProcess, transactional_db: None) -> World:
+    """A company with 100,000 points, a buyer, and what they need."""
+    return World(partners)

@@ -1,0 +1,167 @@
+"""Stock moves through the services alone, and its books agree."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+
+from catalog.models import Product, StockStatus
+from inventory import services as stock
+from inventory.models import Inventory, MovementKind, StockMovement
+from inventory.services import OutOfStockError, StockError, Want
+from tests.redemption.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def book(world: World) -> Product:
+    return world.product(stocked=10)
+
+
+def numbers(product: Product) -> tuple[int, int]:
+    held = Inventory.objects.get(product=product)
+    return held.quantity_available, held.quantity_reserved
+
+
+def status(product: Product) -> str:
+    return Product.objects.get(pk=product.pk).stock_status
+
+
+def hold(product: Product, quantity: int) -> uuid.UUID:
+    reference = uuid.uuid4()
+    stock.reserve(wants=[Want(product.pk, quantity, reference)], by=None)
+    return reference
+
+
+def test_the_first_delivery_gives_a_product_its_inventory(world: World) -> None:
+    product = world.product(stocked=None)
+    assert status(product) == StockStatus.OUT
+    stock.receive(product=product, quantity=40, reason="PO 1", by=None)
+    assert numbers(product) == (40, 0)
+    assert status(product) == StockStatus.IN_STOCK
+
+
+def test_the_shelf_says_low_and_out_as_pieces_are_held(book: Product) -> None:
+    hold(book, 5)
+    assert status(book) == StockStatus.LOW
+    last = hold(book, 5)
+    assert status(book) == StockStatus.OUT
+    stock.release(reference=last, by=None, reason="cancelled")
+    assert status(book) == StockStatus.LOW
+
+
+def test_more_than_there_is_cannot_be_held(book: Product) -> None:
+    with pytest.raises(OutOfStockError):
+        hold(book, 11)
+    assert numbers(book) == (10, 0)
+    assert not StockMovement.objects.filter(kind=MovementKind.RESERVED).exists()
+
+
+def test_all_wants_are_held_or_none(world: World, book: Product) -> None:
+    scarce = world.product(stocked=1)
+    wants = [Want(book.pk, 2, uuid.uuid4()), Want(scarce.pk, 2, uuid.uuid4())]
+    with pytest.raises(OutOfStockError):
+        stock.reserve(wants=wants, by=None)
+    assert numbers(book) == (10, 0)
+
+
+def test_release_and_consume_happen_once(book: Product) -> None:
+    reference = hold(book, 4)
+    stock.consume(reference=reference, quantity=3, by=None)
+    assert numbers(book) == (6, 1)
+    stock.release(reference=reference, by=None, reason="the rest")
+    stock.release(reference=reference, by=None, reason="again")
+    assert numbers(book) == (7, 0)
+    with pytest.raises(StockError, match="holds only 0"):
+        stock.consume(reference=reference, quantity=1, by=None)
+    with pytest.raises(StockError, match="holds only 0"):
+        stock.release(reference=reference, quantity=1, by=None, reason="")
+
+
+def test_what_was_made_on_demand_holds_nothing_and_is_left_alone() -> None:
+    stock.release(reference=uuid.uuid4(), by=None, reason="")
+    stock.consume(reference=uuid.uuid4(), quantity=1, by=None)
+
+
+def test_a_count_corrects_the_available_number_and_keeps_what_is_held(book: Product) -> None:
+    hold(book, 4)
+    assert stock.count(product=book, counted=9, reason="yearly", by=None) == -1
+    assert numbers(book) == (5, 4)
+    assert stock.count(product=book, counted=9, reason="again", by=None) == 0
+    with pytest.raises(StockError, match="held for orders"):
+        stock.count(product=book, counted=3, reason="", by=None)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 10**18])
+def test_receiving_takes_a_sensible_number(book: Product, quantity: int) -> None:
+    with pytest.raises(StockError):
+        stock.receive(product=book, quantity=quantity, reason="", by=None)
+    assert numbers(book) == (10, 0)
+
+
+@pytest.mark.parametrize(("change", "reason"), [(0, "x"), (-11, "x"), (-1, " ")])
+def test_an_adjustment_needs_a_reason_and_pieces_to_take(
+    book: Product, change: int, reason: str
+) -> None:
+    with pytest.raises(StockError):
+        stock.adjust(product=book, change=change, reason=reason, by=None)
+    assert numbers(book) == (10, 0)
+
+
+def test_the_books_agree_after_everything(book: Product) -> None:
+    first, second = hold(book, 3), hold(book, 2)
+    stock.consume(reference=first, quantity=2, by=None)
+    stock.release(reference=first, by=None, reason="")
+    stock.adjust(product=book, change=-1, reason="broken", by=None)
+    stock.receive(product=book, quantity=5, reason="", by=None)
+    stock.consume(reference=second, quantity=2, by=None)
+    sums = StockMovement.objects.filter(product=book).aggregate(
+        available=Sum("available_change"), reserved=Sum("reserved_change")
+    )
+    assert (sums["available"], sums["reserved"]) == numbers(book) == (10, 0)
+
+
+def race(product: Product, buyers: int) -> int:
+    """How many of the buyers got a piece, all asking at once."""
+
+    def buy(_number: int) -> bool:
+        try:
+            hold(product, 1)
+        except OutOfStockError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(buyers) as people:
+        return sum(people.map(buy, range(buyers)))
+
+
+def test_twenty_buyers_at_once_get_the_ten_pieces_there_are(book: Product) -> None:
+    assert race(book, 20) == 10
+    assert numbers(book) == (0, 10)
+
+
+def test_without_the_guard_the_race_is_lost(book: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: with the WHERE and the CHECK off, the same race oversells."""
+    unguarded = (
+        stock._MOVE.split("AND quantity_available")[0]
+        + "RETURNING quantity_available, low_stock_at"
+    )
+    monkeypatch.setattr(stock, "_MOVE", unguarded)
+    drop, restore = (
+        "ALTER TABLE inventory DROP CONSTRAINT available_not_negative",
+        "ALTER TABLE inventory ADD CONSTRAINT available_not_negative CHECK (quantity_available >= 0) NOT VALID",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(drop)
+    try:
+        assert race(book, 20) == 20
+        assert numbers(book) == (-10, 20)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE inventory CASCADE")
+            cursor.execute(restore)
