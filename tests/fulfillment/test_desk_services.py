@@ -1,0 +1,140 @@
+"""The desk's work: one person at a time, in parts, and never more than there is."""
+
+import pytest
+
+from accounts.models import Role, User
+from fulfillment import services as desk
+from fulfillment.models import CodeReveal, Fulfillment
+from fulfillment.services import DeskError
+from fulfillment.states import FulfillmentStatus
+from redemption.saga import settle_transaction
+from tests.redemption.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def parcel(world: World) -> Fulfillment:
+    """Five pieces, waiting at the desk."""
+    order = world.place((world.product(stocked=10), 5))
+    settle_transaction(world.debit(order).pk)
+    return world.fulfillment(order)
+
+
+@pytest.fixture
+def ann(world: World) -> User:
+    return world.new_seat(Role.VIEWER).user
+
+
+@pytest.fixture
+def bob(world: World) -> User:
+    return world.new_seat(Role.VIEWER).user
+
+
+def now(parcel: Fulfillment) -> Fulfillment:
+    return Fulfillment.objects.get(pk=parcel.pk)
+
+
+def test_a_second_person_is_told_who_works_on_it(parcel: Fulfillment, ann: User, bob: User) -> None:
+    desk.claim(fulfillment=parcel, by=ann)
+    desk.claim(fulfillment=parcel, by=ann)
+    with pytest.raises(DeskError, match="Grace Hopper is working"):
+        desk.claim(fulfillment=parcel, by=bob)
+    desk.unclaim(fulfillment=parcel, by=ann)
+    desk.unclaim(fulfillment=parcel, by=ann)
+    assert desk.claim(fulfillment=parcel, by=bob).claimed_by == bob
+
+
+def test_packing_claims_and_happens_once(parcel: Fulfillment, ann: User) -> None:
+    desk.pack(fulfillment=parcel, by=ann)
+    assert now(parcel).claimed_by == ann
+    with pytest.raises(DeskError, match="packed already"):
+        desk.pack(fulfillment=parcel, by=ann)
+
+
+def test_shipping_in_parts_puts_the_rest_back_into_the_queue(
+    parcel: Fulfillment, ann: User
+) -> None:
+    desk.pack(fulfillment=parcel, by=ann)
+    first = desk.ship(fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="A", by=ann)
+    assert (now(parcel).status, now(parcel).open_quantity) == (FulfillmentStatus.QUEUED, 3)
+    desk.deliver(shipment=first, by=ann)
+    assert now(parcel).status == FulfillmentStatus.QUEUED
+    desk.pack(fulfillment=parcel, by=ann)
+    second = desk.ship(fulfillment=parcel, quantity=3, carrier="DHL", tracking_number="B", by=ann)
+    assert now(parcel).status == FulfillmentStatus.SHIPPED
+    desk.deliver(shipment=second, by=ann)
+    assert now(parcel).status == FulfillmentStatus.DELIVERED
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 6])
+def test_no_more_is_shipped_than_is_open(parcel: Fulfillment, ann: User, quantity: int) -> None:
+    desk.pack(fulfillment=parcel, by=ann)
+    with pytest.raises(DeskError, match="Between 1 and 5"):
+        desk.ship(fulfillment=parcel, quantity=quantity, carrier="DHL", tracking_number="", by=ann)
+
+
+def test_a_parcel_has_a_carrier_and_is_packed_first(parcel: Fulfillment, ann: User) -> None:
+    with pytest.raises(DeskError, match="in the queue"):
+        desk.ship(fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=ann)
+    desk.pack(fulfillment=parcel, by=ann)
+    with pytest.raises(DeskError, match="carrier"):
+        desk.ship(fulfillment=parcel, quantity=1, carrier=" ", tracking_number="", by=ann)
+
+
+def test_a_parcel_arrives_once(parcel: Fulfillment, ann: User) -> None:
+    desk.pack(fulfillment=parcel, by=ann)
+    shipment = desk.ship(fulfillment=parcel, quantity=5, carrier="DHL", tracking_number="", by=ann)
+    desk.deliver(shipment=shipment, by=ann)
+    with pytest.raises(DeskError, match="already"):
+        desk.deliver(shipment=shipment, by=ann)
+
+
+def test_giving_up_needs_a_reason_and_open_pieces(parcel: Fulfillment, ann: User) -> None:
+    with pytest.raises(DeskError, match="Say why"):
+        desk.cannot_supply(fulfillment=parcel, quantity=None, reason=" ", by=ann)
+    with pytest.raises(DeskError, match="Between 1 and 5"):
+        desk.cannot_supply(fulfillment=parcel, quantity=6, reason="lost", by=ann)
+    desk.cannot_supply(fulfillment=parcel, quantity=2, reason="lost", by=ann)
+    assert (now(parcel).status, now(parcel).open_quantity) == (FulfillmentStatus.QUEUED, 3)
+    desk.cannot_supply(fulfillment=parcel, quantity=None, reason="lost", by=ann)
+    assert now(parcel).status == FulfillmentStatus.FAILED
+
+
+def test_giving_up_the_rest_of_what_has_arrived_ends_it_as_delivered(
+    parcel: Fulfillment, ann: User
+) -> None:
+    desk.pack(fulfillment=parcel, by=ann)
+    part = desk.ship(fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="", by=ann)
+    desk.deliver(shipment=part, by=ann)
+    desk.cannot_supply(fulfillment=parcel, quantity=None, reason="lost", by=ann)
+    assert now(parcel).status == FulfillmentStatus.DELIVERED
+
+
+def test_a_return_needs_a_reason_and_a_delivery(parcel: Fulfillment, ann: User) -> None:
+    with pytest.raises(DeskError, match="not possible any more"):
+        desk.return_units(fulfillment=parcel, reason="broken", by=ann)
+    desk.pack(fulfillment=parcel, by=ann)
+    shipment = desk.ship(fulfillment=parcel, quantity=5, carrier="DHL", tracking_number="", by=ann)
+    desk.deliver(shipment=shipment, by=ann)
+    with pytest.raises(DeskError, match="Say why"):
+        desk.return_units(fulfillment=parcel, reason="", by=ann)
+
+
+def test_what_the_partner_delivers_is_not_the_desks(world: World, ann: User) -> None:
+    order = world.place((world.virtual(), 1))
+    settle_transaction(world.debit(order).pk)
+    with pytest.raises(DeskError, match="by the partner"):
+        desk.claim(fulfillment=world.fulfillment(order), by=ann)
+
+
+def test_what_somebody_has_claimed_is_not_withdrawn(parcel: Fulfillment, ann: User) -> None:
+    desk.claim(fulfillment=parcel, by=ann)
+    assert desk.withdraw(references=[parcel.reference], by=ann, reason="") == {
+        parcel.reference: "late"
+    }
+
+
+def test_showing_no_codes_records_nothing(parcel: Fulfillment, ann: User) -> None:
+    assert desk.reveal_codes(fulfillment=parcel, by=ann) == []
+    assert CodeReveal.objects.count() == 0
