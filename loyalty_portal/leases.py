@@ -8,7 +8,7 @@ import uuid
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -34,7 +34,8 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
         rows = (
             self.due().order_by("next_attempt_at").select_for_update(skip_locked=True, of=("self",))
         )
-        return list(rows.values_list("pk", flat=True)[:limit])
+        with transaction.atomic(using=self.db):  # a lock, even a skipped one, needs one
+            return list(rows.values_list("pk", flat=True)[:limit])
 
     def lease(self, pk: object, *, seconds: float) -> uuid.UUID | None:
         """Claim one due row for `seconds`; the lease's token, or None when it is not to be had."""

@@ -1,6 +1,7 @@
 """One line a record: readable at the console, JSON in production."""
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import Processor
 
 
@@ -15,10 +16,12 @@ def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
     ]
     if style == "json":
         last: list[Processor] = [
-            structlog.processors.dict_tracebacks,
+            # Without the values of local variables: codes, tokens and addresses are among them.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=False)]
+        plain = structlog.dev.plain_traceback
+        last = [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove, *last])
