@@ -61,6 +61,7 @@ class Command(BaseCommand):
         partners = _python("-m", "loyalty_portal.sandbox", *ledger)
         house.start("sandbox", partners, environment=environment)
         self._wait(house, "sandbox", sandbox_port, "/")
+        house.say("preparing the database; the first time takes a minute")
         house.run("migrate", _manage("migrate", "--verbosity=0"), environment=environment)
         house.run("seed", _manage("seed_demo"), environment=environment)
 
