@@ -42,7 +42,7 @@ class ProductAdmin(KeptAdmin[Product]):
     fieldsets = [
         (None, {"fields": [("name", "sku"), ("brand", "category"), ("product_type", "is_active")]}),
         (_("Points"), {"fields": [("points_cost", "minimum_tier")]}),
-        (_("On offer"), {"fields": [("available_from", "available_until")]}),
+        (_("On offer"), {"fields": ["available_from", "available_until"]}),
         (_("Family"), {"fields": [("family", "variant")]}),
         (_("Description"), {"fields": ["description", "preview"]}),
         (_("Picture"), {"fields": ["image_url", "picture_large"]}),

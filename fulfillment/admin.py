@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from fulfillment import services
 from fulfillment.desk.forms import CannotSupplyForm, DeliverForm, ReturnForm, ShipForm
 from fulfillment.desk.selectors import SOON, TO_SEND, desk
-from fulfillment.models import Fulfillment, Shipment
+from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
 from fulfillment.services import DeskError
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
@@ -218,16 +218,12 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
         mine = row.claimed_by_id is not None and row.claimed_by_id == request.user.pk
         return {
             "parcel": row,
-            "status": _badge(row),
+            "state": _badge(row),
             "promise": _promise(row),
             "mine": mine,
             "to_send": row.status in TO_SEND,
             "shipments": list(row.shipments.select_related("shipped_by")),
-            "events": [
-                (event, FulfillmentStatus(event.to_status).label)
-                for event in row.events.select_related("by")
-                if event.to_status in FulfillmentStatus.values
-            ],
+            "events": [_told(event) for event in row.events.select_related("by")],
         }
 
     @admin.action(description=gettext_lazy("Claim"), permissions=["work"])
@@ -349,6 +345,13 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
                 "ok", _("Delivered"), title=date_format(shipment.delivered_at, "DATETIME_FORMAT")
             )
         return badge("live", _("On the way"), icon="local_shipping")
+
+
+def _told(event: FulfillmentEvent) -> tuple[FulfillmentEvent, str, str]:
+    """An event, its headline and its detail; without a new status the reason is the headline."""
+    if event.reason and event.from_status == event.to_status:
+        return event, event.reason, ""
+    return event, FulfillmentStatus(event.to_status).label, event.reason
 
 
 def _badge(row: Fulfillment) -> SafeString:

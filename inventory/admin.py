@@ -139,9 +139,17 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
         return {
             "title": row.product.name,
             "stock": row,
-            "status": _badge(row),
+            "state": _badge(row),
             "on_shelf": row.quantity_available + row.quantity_reserved,
-            "movements": [(each, _kind(each)) for each in movements],
+            "movements": [
+                (
+                    each,
+                    _kind(each),
+                    _figure(each.available_change, signed=True),
+                    _figure(each.reserved_change, signed=True),
+                )
+                for each in movements
+            ],
             "reservations": open_ones.order_by("created_at")[:RECENT],
         }
 

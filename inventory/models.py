@@ -42,7 +42,7 @@ class Inventory(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id}: {self.quantity_available} + {self.quantity_reserved}"
+        return str(self.product)
 
 
 class MovementKind(models.TextChoices):

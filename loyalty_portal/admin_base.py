@@ -26,8 +26,10 @@ from loyalty_portal.lifecycle import IllegalTransitionError, StaleStatusError
 
 if TYPE_CHECKING:  # the theme's classes are these, in its dress; it carries no types
     from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
+    from django.contrib.admin.views.main import ChangeList
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.views import ChangeList
 
 __all__ = [
     "ActingAdmin",
@@ -52,16 +54,29 @@ _ICONS = {
 }
 
 
+_ONE_LINE = 28  # characters of a badge that does not wrap
+
+
 def badge(tone: str, word: object, *, icon: str = "", title: str = "") -> SafeString:
     """A status as colour, icon and word. Tones: ok, warn, bad, live, quiet."""
     return format_html(
-        '<span class="badge badge--{}" title="{}">'
+        '<span class="badge badge--{}{}" title="{}">'
         '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>',
         tone,
+        " badge--long" if len(str(word)) > _ONE_LINE else "",
         title,
         icon or _ICONS[tone],
         word,
     )
+
+
+class CountedOnceList(ChangeList):
+    """Without a filter the number of results is the number of rows: no second count."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if self.full_result_count is None and not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
 
 
 class PortalAdmin(ModelAdmin[Row], Generic[Row]):
@@ -73,6 +88,9 @@ class PortalAdmin(ModelAdmin[Row], Generic[Row]):
     compressed_fields = True
     warn_unsaved_form = True
     list_filter_sheet = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CountedOnceList]:
+        return CountedOnceList
 
     def found(self, request: HttpRequest, object_id: str) -> Row:
         """The row for a page of its own; 404 without one, 403 for who may not view it."""

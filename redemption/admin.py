@@ -106,7 +106,7 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         record = order_record(row)
         return {
             "order": row,
-            "status": _order_badge(row),
+            "state": _order_badge(row),
             "record": record,
             "transactions": [(each, _transaction_badge(each)) for each in record.transactions],
             "may_cancel": not row.is_final,

@@ -115,10 +115,15 @@ def order_record(order: RedemptionOrder) -> OrderRecord:
 
 def _step(event: OrderEvent) -> Step:
     words = _WORDS[event.subject]
-    about = event.item or event.transaction
     return Step(
         event=event,
-        what=str(about) if about else "",
+        what=_about(event),
         before=words.get(event.from_status, event.from_status),
         after=words.get(event.to_status, event.to_status),
     )
+
+
+def _about(event: OrderEvent) -> str:
+    if event.transaction:
+        return f"{event.transaction.get_transaction_type_display()} {event.transaction.points_amount:,}"
+    return str(event.item) if event.item else ""
