@@ -153,12 +153,12 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
     filter_horizontal: ClassVar[list[str]] = []
     autocomplete_fields = ["groups"]
     fieldsets = [
-        (None, {"fields": ["email", "name", "password"]}),
+        (None, {"fields": ["email", "name", "password_set"]}),
         (_("Access"), {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
         (_("Record"), {"fields": [("date_joined", "last_login")]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "password1", "password2"]})]
-    readonly_fields = ["date_joined", "last_login"]
+    readonly_fields = ["date_joined", "last_login", "password_set"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).annotate(seat_total=Count("seats"))
@@ -176,6 +176,12 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
     @admin.display(description=_("seats"), ordering="seat_total")
     def seat_count(self, user: User) -> int:
         return int(getattr(user, "seat_total", 0))
+
+    @admin.display(description=_("password"))
+    def password_set(self, user: User) -> SafeString:
+        """That there is one, and where to set another; nothing of it, not even its hash."""
+        word = _("Set") if user.has_usable_password() else _("None")
+        return format_html('{} · <a class="link" href="../password/">{}</a>', word, _("Change it"))
 
     @admin.display(description=_("kind"), ordering="is_staff")
     def kind(self, user: User) -> SafeString:

@@ -351,7 +351,7 @@ def _told(event: FulfillmentEvent) -> tuple[FulfillmentEvent, str, str]:
     """An event, its headline and its detail; without a new status the reason is the headline."""
     if event.reason and event.from_status == event.to_status:
         return event, event.reason, ""
-    return event, FulfillmentStatus(event.to_status).label, event.reason
+    return event, str(FulfillmentStatus(event.to_status).label), event.reason
 
 
 def _badge(row: Fulfillment) -> SafeString:

@@ -156,7 +156,7 @@ class LoyaltyTransactionAdmin(ReadOnlyAdmin[LoyaltyTransaction]):
     """The ledger: every debit and credit, with its outcome at the partner."""
 
     list_display = [
-        "created_at", "order_number", "company", "points", "status_shown", "answer", "attempts",
+        "created_at", "order_number", "company", "points", "status_shown", "answer",
         "external_transaction_id",
     ]  # fmt: skip
     list_select_related = ["order", "company"]

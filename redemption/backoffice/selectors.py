@@ -125,5 +125,6 @@ def _step(event: OrderEvent) -> Step:
 
 def _about(event: OrderEvent) -> str:
     if event.transaction:
-        return f"{event.transaction.get_transaction_type_display()} {event.transaction.points_amount:,}"
+        kind = event.transaction.get_transaction_type_display()
+        return f"{kind} {event.transaction.points_amount:,}"
     return str(event.item) if event.item else ""
