@@ -51,10 +51,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _run(self, house: Supervisor, port: int, sandbox_port: int) -> None:
-        house.say("starting PostgreSQL and Redis")
         services = house.hold(Services(FOLDER, environment=os.environ, durable=True))
         for server in services.servers:
             house.adopt(server.name, server.process)
+            house.say(f"started {server.name}")
         environment = _environment(services.addresses, port, sandbox_port)
 
         ledger = ("--port", str(sandbox_port), "--data", str(FOLDER / "sandbox"))
