@@ -1,6 +1,7 @@
 """Letters: written from a row, in HTML and text, once."""
 
 import logging
+import re
 import smtplib
 import uuid
 
@@ -9,6 +10,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from loyalty_portal import brand
 from loyalty_portal.leases import backoff
 from redemption.models import Letter
 
@@ -53,7 +55,7 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
         "item": letter.item,
         "items": list(letter.order.items.all()),
         "facts": letter.facts,
-        "brand_name": settings.BRAND["name"],
+        "brand": brand.current(),
         "order_url": f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}",
         "portal_url": settings.PORTAL_URL,
     }
@@ -61,11 +63,11 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
     subject = render_to_string(f"{folder}.subject.txt", facts)
     message = EmailMultiAlternatives(
         subject=" ".join(subject.split()),
-        body=render_to_string(f"{folder}.txt", facts),
+        body=re.sub(r"\n{3,}", "\n\n", render_to_string(f"{folder}.txt", facts)),
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[letter.to],
         headers={
-            "Message-ID": f"<letter-{letter.pk}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2].strip('>')}>"
+            "Message-ID": f"<letter-{letter.pk}@{_host()}>"
         },
     )
     message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")

@@ -1,18 +1,26 @@
 """Home, the balance, and what every page of the portal shows."""
 
+from dataclasses import dataclass
+from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django_htmx.http import trigger_client_event
 
-from accounts.models import AccountManager
+from accounts.models import AccountManager, Company, KnownBalance
 from accounts.services import known_balance, refresh_balance
 from accounts.views import PortalRequest, with_seat
+from catalog.models import Product
+from redemption.orders.selectors import OrderRow, recent, redeemed_before, stuck
 from redemption.selectors import Header, header_of
+
+CARDS = 5  # of what was redeemed before
+LAPSES = 2  # of the points that expire soonest
 
 
 def header_context(request: HttpRequest) -> dict[str, Any]:
@@ -29,11 +37,49 @@ def _header(seat: AccountManager | None) -> Header | None:
     return header_of(seat, known=known_balance(seat.company)) if seat else None
 
 
+class Lapse(NamedTuple):
+    """Points that expire."""
+
+    points: int
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class HomePage:
+    """The one object of home's templates."""
+
+    company: Company
+    header: Header
+    expiring: list[Lapse]
+    stuck: list[OrderRow]
+    recent: list[OrderRow]
+    before: list[Product]
+
+
 @require_safe
 @with_seat()
 def home(request: PortalRequest) -> HttpResponse:
     """Points to spend, orders that need somebody, and what was redeemed before."""
-    return render(request, "redemption/home.html")
+    seat = request.seat
+    known = known_balance(seat.company)
+    header = header_of(seat, known=known)
+    page = HomePage(
+        company=seat.company,
+        header=header,
+        expiring=_lapses(known),
+        stuck=stuck(seat),
+        recent=recent(seat),
+        before=redeemed_before(seat, CARDS),
+    )
+    fragment = request.headers.get("HX-Target") == "home"
+    template = "redemption/_home.html" if fragment else "redemption/home.html"
+    return render(request, template, {"page": page, "header": header})
+
+
+def _lapses(known: KnownBalance | None) -> list[Lapse]:
+    told = known.expiring if known else []
+    lapses = [Lapse(one["points"], date.fromisoformat(one["expires_on"])) for one in told]
+    return lapses[:LAPSES]
 
 
 @require_safe
@@ -41,8 +87,13 @@ def home(request: PortalRequest) -> HttpResponse:
 @with_seat()
 def balance(request: PortalRequest) -> HttpResponse:
     """The header's balance, asked of the partner; without HTMX, then home again."""
-    newest = refresh_balance(company=request.seat.company)
+    company = request.seat.company
+    before = known_balance(company)
+    newest = refresh_balance(company=company)
     if not request.headers.get("HX-Request"):
         return redirect("home")
     header = header_of(request.seat, known=newest, asked=True)
-    return render(request, "ui/_balance.html", {"header": header})
+    response = render(request, "ui/_balance.html", {"header": header})
+    if newest and (before is None or before.points != newest.points or header.failed):
+        trigger_client_event(response, "balance-changed")
+    return response

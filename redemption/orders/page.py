@@ -29,10 +29,9 @@ class LineShown(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """A line of the order's ledger; `points` is negative when they were taken."""
+    """A line of the order's ledger."""
 
     intent: LoyaltyTransaction
-    points: int
     settled: bool
     refused: bool
     at: datetime
@@ -56,9 +55,9 @@ class OrderPage:
     can_repeat: bool
 
     @property
-    def net(self) -> int:
-        """Points that the order has cost so far, as the company's account sees it: 0 or less."""
-        return sum(movement.points for movement in self.movements if movement.settled)
+    def cost(self) -> int:
+        """Points that the order has cost so far: taken, less given back."""
+        return -sum(one.intent.signed_points for one in self.movements if one.settled)
 
     @property
     def one_recipient(self) -> OrderItem | None:
@@ -110,7 +109,6 @@ def _line(facts: Facts, item: OrderItem) -> LineShown:
 def _movement(intent: LoyaltyTransaction) -> Movement:
     return Movement(
         intent=intent,
-        points=intent.signed_points,
         settled=intent.status == TransactionStatus.SUCCEEDED,
         refused=intent.status == TransactionStatus.REFUSED,
         at=intent.settled_at or intent.created_at,

@@ -89,6 +89,12 @@ def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | 
     return RedemptionOrder.objects.filter(token=token, account_manager=seat).first()
 
 
+def waits_for_approval(seat: AccountManager, points: int) -> bool:
+    """Whether an order of so many points needs somebody's yes."""
+    threshold = seat.company.approval_threshold
+    return threshold is not None and points > threshold
+
+
 def _check(seat: AccountManager, lines: Sequence[Line], wishes: Wishes) -> int:
     if not lines:
         raise RedemptionError(_("Your cart is empty."))
@@ -122,8 +128,7 @@ def _check_line(seat: AccountManager, line: Line) -> None:
 def _place(
     seat: AccountManager, lines: Sequence[Line], wishes: Wishes, total: int, by: User
 ) -> RedemptionOrder:
-    threshold = seat.company.approval_threshold
-    waits = threshold is not None and total > threshold
+    waits = waits_for_approval(seat, total)
     order = RedemptionOrder(
         company_id=seat.company_id,
         account_manager=seat,

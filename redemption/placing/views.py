@@ -21,6 +21,7 @@ from loyalty_portal.responses import SeeOther
 from redemption import tasks
 from redemption.cart.selectors import CartPage, cart_lines, cart_page
 from redemption.models import CartLine, RedemptionOrder
+from redemption.placing import services as placing
 from redemption.placing.forms import CheckoutForm
 from redemption.placing.selectors import Choice, address_book, can_try, picked
 from redemption.placing.services import CART_CHANGED, Line, Wishes, place_order, placed_with
@@ -39,6 +40,7 @@ class CheckoutPage:
     addresses: list[Choice]
     chosen: str
     can_try: bool
+    waits: bool  # for an approver
     problem: str = ""
 
     @property
@@ -153,6 +155,7 @@ def _show(
         addresses=address_book(request.seat, chosen),
         chosen=chosen,
         can_try=can_try(cart),
+        waits=placing.waits_for_approval(request.seat, cart.total),
         problem=problem,
     )
     template = FRAGMENTS.get(request.headers.get("HX-Target", ""), "redemption/checkout.html")
