@@ -1,0 +1,20 @@
+"""The settings with guards taken away, so that tests can show that they would see it."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import import_string
+
+from loyalty_portal.settings import *  # noqa: F403
+from loyalty_portal.settings import INSTALLED_APPS
+
+
+class Unguarded(AppConfig):
+    """Comes last: by then the rooms, which it changes, can be imported."""
+
+    name = "tests"
+    label = "unguarded"
+
+    def ready(self) -> None:
+        import_string("tests.unguarded.take_guards_away")()
+
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.settings_unguarded.Unguarded"]

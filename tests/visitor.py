@@ -1,0 +1,144 @@
+"""A browser without JavaScript: follows links, fills in the forms that pages show, keeps cookies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+import httpx
+
+PATIENCE = 20.0  # seconds for any answer; a portal that takes longer counts as hanging
+
+RECIPIENT = {
+    "recipient_name": "Ada Byron",
+    "recipient_email": "ada@northwind.example",
+    "recipient_phone": "+4930123456",
+    "address_line1": "Invalidenstr. 43",
+    "city": "Berlin",
+    "postcode": "10115",
+    "country": "Germany",
+}
+
+
+@dataclass
+class Form:
+    """A form as it stands on the page; `fields` are what it would send untouched."""
+
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self._area = ""
+        self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append(Form(said.get("action", ""), said.get("method", "get").lower()))
+        if not self.forms:
+            return
+        name, fields = said.get("name", ""), self.forms[-1].fields
+        if tag == "input" and name and "disabled" not in said:
+            chosen = said.get("type") not in {"checkbox", "radio"} or "checked" in said
+            if chosen and said.get("type") != "submit":
+                fields[name] = said.get("value", "")
+        elif tag == "textarea":
+            self._area = name
+            fields[name] = ""
+        elif tag == "select":
+            self._select = name
+        elif tag == "option" and ("selected" in said or self._select not in fields):
+            fields[self._select] = said.get("value", "")
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self.forms[-1].fields[self._area] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._area = ""
+
+
+def forms_of(page: httpx.Response) -> list[Form]:
+    parser = _Forms()
+    parser.feed(page.text)
+    return parser.forms
+
+
+class Visitor:
+    """Somebody at a browser. Every answer of 500 and above is an error here."""
+
+    def __init__(self, base_url: str, cookies: Mapping[str, str] | None = None) -> None:
+        self._browser = httpx.Client(
+            base_url=base_url, timeout=PATIENCE, cookies=dict(cookies or {}), trust_env=False
+        )
+
+    def get(self, path: str) -> httpx.Response:
+        return self._check(self._browser.get(path))
+
+    def follow(self, answer: httpx.Response) -> httpx.Response:
+        """The page that a redirect leads to, over as many as there are."""
+        while answer.is_redirect:
+            answer = self.get(answer.headers["location"])
+        return answer
+
+    def form(self, page: httpx.Response, action: str) -> Form:
+        """The form of `page` that goes to `action`, or to a path that ends with it."""
+        here = page.url.path
+        for form in forms_of(page):
+            if (form.action or here).partition("?")[0].endswith(action) and form.method == "post":
+                form.action = form.action or here
+                return form
+        raise AssertionError(f"{here} ({page.status_code}) has no form to {action}\n{page.text}")
+
+    def send(self, form: Form, **filled: str) -> httpx.Response:
+        """Fill in and press the button; the answer itself, not where it leads."""
+        return self._check(self._browser.post(form.action, data={**form.fields, **filled}))
+
+    def sign_in(self, email: str, password: str) -> httpx.Response:
+        page = self.get("/accounts/login/")
+        return self.follow(
+            self.send(self.form(page, "/accounts/login/"), login=email, password=password)
+        )
+
+    def put_in_cart(self, product_path: str, quantity: int = 1) -> httpx.Response:
+        page = self.get(product_path)
+        form = self.form(page, "/cart/add/")
+        return self.follow(self.send(form, quantity=str(quantity)))
+
+    def checkout(self) -> Form:
+        """The checkout's form, filled in and not sent yet."""
+        form = self.form(self.get("/checkout/"), "/checkout/")
+        form.fields |= {name: said for name, said in RECIPIENT.items() if name in form.fields}
+        return form
+
+    def redeem(self, *product_paths: str) -> str:
+        """One of each product, through the real pages; the number of the order."""
+        for path in product_paths:
+            self.put_in_cart(path)
+        return order_number(self.send(self.checkout()))
+
+    def close(self) -> None:
+        self._browser.close()
+
+    @staticmethod
+    def _check(answer: httpx.Response) -> httpx.Response:
+        assert answer.status_code < 500, (
+            f"{answer.request.method} {answer.url.path} answered {answer.status_code}:\n"
+            f"{answer.text[:2000]}"
+        )
+        return answer
+
+
+def order_number(answer: httpx.Response) -> str:
+    """Where the answer to a placed order leads."""
+    assert answer.status_code == 303, f"not placed: {answer.status_code}\n{answer.text}"
+    _, orders, number, end = answer.headers["location"].split("/")
+    assert (orders, end) == ("orders", ""), answer.headers["location"]
+    return number
