@@ -167,8 +167,8 @@ class LoyaltyTransactionAdmin(ReadOnlyAdmin[LoyaltyTransaction]):
     fields = [
         ("order", "company"), ("transaction_type", "points_amount"), ("status", "reason"), "item",
         "original", "key", "external_transaction_id",
-        ("answer_status", "answer_code", "answer_detail"),
-        ("attempts", "next_attempt_at", "first_sent_at"), ("created_at", "settled_at"), "body",
+        ("answer_status", "answer_code"), "answer_detail", ("attempts", "next_attempt_at"),
+        "first_sent_at", ("created_at", "settled_at"), "body",
     ]  # fmt: skip
 
     @admin.display(description=gettext_lazy("order"), ordering="order__order_number")

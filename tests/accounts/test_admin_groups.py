@@ -1,0 +1,90 @@
+"""What each staff group may open and change in the admin; all else is refused."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from accounts.services import STAFF_GROUPS, ensure_staff_groups
+from tests.staff import browser, staff
+
+pytestmark = pytest.mark.django_db
+
+LISTS = {
+    "accounts_company", "accounts_accountmanager", "accounts_user", "accounts_address",
+    "auth_group", "catalog_product", "catalog_category", "catalog_family", "inventory_inventory",
+    "inventory_stockmovement", "inventory_reservation", "fulfillment_fulfillment",
+    "fulfillment_shipment", "redemption_redemptionorder", "redemption_loyaltytransaction",
+    "redemption_letter", "redemption_callback",
+}  # fmt: skip
+_CATALOGUE = {"catalog_product", "catalog_category", "catalog_family"}
+_DESK = {"fulfillment_fulfillment", "fulfillment_shipment"}
+_STOCK = {"inventory_inventory", "inventory_stockmovement", "inventory_reservation"}
+_ORDERS = {"redemption_redemptionorder", "redemption_loyaltytransaction"}
+_PEOPLE = {"accounts_company", "accounts_accountmanager", "accounts_user", "accounts_address"}
+_POST = {"redemption_letter", "redemption_callback"}
+OPEN = {
+    "catalogue": _CATALOGUE | {"inventory_inventory"},
+    "warehouse": _STOCK | _DESK | {"catalog_product"},
+    "fulfillment": _DESK | {"inventory_inventory"},
+    "finance": _ORDERS | {"accounts_company"},
+    "support": _ORDERS | _POST | _DESK | _PEOPLE | {"catalog_product"},
+    "auditor": LISTS,
+}
+ADD = {
+    "catalogue": _CATALOGUE,
+    "warehouse": {"inventory_inventory"},
+    "fulfillment": set(),
+    "finance": set(),
+    "support": set(),
+    "auditor": set(),
+}
+
+
+@pytest.mark.parametrize("group", STAFF_GROUPS)
+def test_a_group_opens_its_lists_and_no_others(group: str) -> None:
+    client = browser(staff(group))
+    opened = {
+        name for name in LISTS if client.get(reverse(f"admin:{name}_changelist")).status_code == 200
+    }
+    assert opened == OPEN[group]
+
+
+@pytest.mark.parametrize("group", STAFF_GROUPS)
+def test_a_group_adds_what_is_its_own_and_nothing_else(group: str) -> None:
+    client = browser(staff(group))
+    answers = {name: client.get(reverse(f"admin:{name}_add")).status_code for name in LISTS}
+    assert {name for name, status in answers.items() if status == 200} == ADD[group]
+    assert set(answers.values()) <= {200, 403}
+
+
+def test_the_auditor_may_view_and_nothing_else() -> None:
+    assert all(name.split(".")[1].startswith("view_") for name in STAFF_GROUPS["auditor"])
+
+
+def test_no_group_may_delete_what_has_a_history() -> None:
+    deleting = {
+        name
+        for names in STAFF_GROUPS.values()
+        for name in names
+        if name.split(".")[1].startswith("delete_")
+    }
+    assert deleting == {"catalog.delete_category", "catalog.delete_family"}
+
+
+def test_setting_up_the_groups_twice_changes_nothing_and_mends_what_was_changed() -> None:
+    ensure_staff_groups()
+    person = staff("support")
+    stray = Permission.objects.get(codename="delete_user")
+    Group.objects.get(name="support").permissions.add(stray)
+    call_command("staff_groups")
+    group = Group.objects.get(name="support")
+    assert group.permissions.count() == len(STAFF_GROUPS["support"])
+    assert person.groups.get() == group
+    assert Group.objects.count() == len(STAFF_GROUPS)
+
+
+def test_setting_up_the_groups_before_the_migrations_says_so() -> None:
+    Permission.objects.filter(codename="work_desk").delete()
+    with pytest.raises(CommandError, match=r"fulfillment\.work_desk"):
+        call_command("staff_groups")

@@ -1,0 +1,91 @@
+"""The admin as a site: who gets in, by which door, and what its pages may load."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.accounts.factories import PASSWORD, UserFactory
+from tests.staff import browser, staff
+
+pytestmark = pytest.mark.django_db
+INDEX = "/admin/"
+
+
+def test_a_stranger_signs_in_on_the_portals_own_page() -> None:
+    page = Client().get(INDEX, follow=True)
+    assert page.redirect_chain[-1][0] == "/accounts/login/?next=%2Fadmin%2F"
+
+
+def test_the_admins_own_login_form_signs_nobody_in() -> None:
+    user = UserFactory(superuser=True)
+    client = Client()
+    answer = client.post("/admin/login/", {"username": user.email, "password": PASSWORD})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/")
+    assert "_auth_user_id" not in client.session
+
+
+def test_somebody_signed_in_cannot_try_passwords_at_the_admins_login() -> None:
+    me, other = staff("auditor"), UserFactory(superuser=True)
+    client = browser(me)
+    answer = client.post("/admin/login/", {"username": other.email, "password": PASSWORD})
+    assert answer["Location"] == INDEX
+    assert client.session["_auth_user_id"] == str(me.pk)
+
+
+def test_an_account_manager_is_told_that_the_admin_is_not_theirs() -> None:
+    assert browser(UserFactory()).get(INDEX, follow=True).status_code == 403
+
+
+def test_wrong_passwords_are_limited_on_the_way_into_the_admin() -> None:
+    user = UserFactory(superuser=True)
+    client = Client()
+    door = client.get(INDEX, follow=True).redirect_chain[-1][0]
+    for _attempt in range(12):
+        client.post(door, {"login": user.email, "password": "wrong"})
+    client.post(door, {"login": user.email, "password": PASSWORD})
+    assert "_auth_user_id" not in client.session
+
+
+def test_staff_sign_in_and_come_back_to_the_admin() -> None:
+    user = UserFactory(superuser=True)
+    client = Client()
+    door = client.get(INDEX, follow=True).redirect_chain[-1][0]
+    page = client.post(door, {"login": user.email, "password": PASSWORD}, follow=True)
+    assert page.redirect_chain[-1][0] == INDEX
+    assert page.status_code == 200
+
+
+def test_signing_out_leads_to_the_portals_sign_in() -> None:
+    client = browser(staff("auditor"))
+    assert client.post("/admin/logout/")["Location"] == "/accounts/login/"
+    assert "_auth_user_id" not in client.session
+
+
+def test_the_admin_alone_may_use_what_its_theme_needs() -> None:
+    admin = browser(staff("auditor")).get(INDEX)["Content-Security-Policy"]
+    portal = Client().get("/accounts/login/")["Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in admin.split(";"))
+    assert rules["script-src"] == "'self' 'unsafe-eval'"
+    assert rules["style-src"] == "'self' 'unsafe-inline'"
+    assert rules["default-src"] == "'none'"
+    assert rules["frame-ancestors"] == "'none'"
+    assert "unsafe" not in portal
+
+
+def test_the_menu_shows_only_what_may_be_opened() -> None:
+    page = browser(staff("finance")).get(INDEX).content.decode()
+    assert reverse("admin:redemption_loyaltytransaction_changelist") in page
+    assert reverse("admin:catalog_product_changelist") not in page
+    assert reverse("admin:redemption_callback_changelist") not in page
+
+
+def test_staff_in_no_group_are_told_whom_to_ask() -> None:
+    page = browser(staff()).get(INDEX)
+    assert "staff group" in page.content.decode()
+
+
+def test_a_brand_of_a_bright_colour_keeps_white_text_readable(settings: object) -> None:
+    settings.BRAND = {"name": "Sun", "accent": "#ffd400", "logo": ""}  # type: ignore[attr-defined]
+    page = browser(staff("auditor")).get(INDEX).content.decode()
+    assert "--color-primary-600: color-mix(in oklab, color-mix(in oklab" in page
