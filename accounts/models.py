@@ -68,6 +68,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    # Filled by SeatsBackend, which reads a person and their seats in one query.
+    loaded_seats: "list[AccountManager] | None" = None
+
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")

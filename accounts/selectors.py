@@ -5,10 +5,17 @@ from uuid import UUID
 from accounts.models import AccountManager, User
 
 
+def usable_seats(user_id: UUID | str) -> list[AccountManager]:
+    """A user's seats that may be used now, with user, company and last known balance."""
+    seats = AccountManager.objects.usable().filter(user_id=user_id)
+    return list(
+        seats.select_related("user", "company__known_balance").order_by("company__name", "id")
+    )
+
+
 def seats_of(user: User) -> list[AccountManager]:
-    """The seats that `user` may use now, with their companies and last known balances."""
-    seats = AccountManager.objects.usable().filter(user=user)
-    return list(seats.select_related("company__known_balance").order_by("company__name", "id"))
+    """The seats that `user` may use now; those that came with the user, if they did."""
+    return usable_seats(user.pk) if user.loaded_seats is None else user.loaded_seats
 
 
 def choose_seat(seats: list[AccountManager], wanted: str | None) -> AccountManager | None:

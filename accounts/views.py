@@ -1,7 +1,7 @@
 """The seat a person sits in, on every request, and switching it."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
@@ -60,14 +60,16 @@ def with_seat(
         view: Callable[Concatenate[PortalRequest, Parameters], HttpResponse],
     ) -> Callable[Concatenate[HttpRequest, Parameters], HttpResponse]:
         @login_required
-        @wraps(view)
-        def checked(request: Any, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponse:
+        def checked(
+            request: Any, *args: Parameters.args, **kwargs: Parameters.kwargs
+        ) -> HttpResponse:
             if not request.seat:
                 return render(request, "accounts/no_seat.html", status=403)
             if allowed and not allowed(request.seat):
                 raise PermissionDenied(_("Your role in this company does not include this."))
             return view(request, *args, **kwargs)
 
+        update_wrapper(checked, view)
         return checked
 
     return decorate

@@ -25,7 +25,7 @@ def client_for() -> Callable[[AccountManager], Client]:
 
     def sign_in(seat: AccountManager) -> Client:
         client = Client()
-        client.force_login(seat.user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(seat.user, backend="accounts.backends.SeatsBackend")
         session = client.session
         session[SEAT_KEY] = str(seat.pk)
         session.save()

@@ -1,7 +1,7 @@
 """Placing an order, and deciding on one that waits for approval."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -141,18 +141,7 @@ def _place(
     )
     # First of all, so that the same form sent twice waits here and touches nothing.
     order.save(force_insert=True)
-    items = OrderItem.objects.bulk_create(
-        OrderItem(
-            order=order,
-            product=line.product,
-            product_name=line.product.name,
-            sku=line.product.sku,
-            quantity=line.quantity,
-            points_per_item=line.product.points_cost,
-            **line.recipient,
-        )
-        for line in lines
-    )
+    items = OrderItem.objects.bulk_create(_items(order, lines))
     events = [
         order.event("", order.status, by=by),
         *(item.event("", item.fulfillment_status) for item in items),
@@ -164,10 +153,7 @@ def _place(
         events.append(debit.event("", debit.status))
     OrderEvent.objects.bulk_create(events)
     if wishes.cart is not None:
-        as_shown = Cart.objects.filter(pk=wishes.cart.pk, token=wishes.token)
-        if not as_shown.update(token=uuid7()):
-            raise RedemptionError(CART_CHANGED)
-        CartLine.objects.filter(cart=wishes.cart).delete()
+        _empty(wishes.cart, shown_with=wishes.token)
     # Stock last: its row is what others wait for, until the commit.
     held = [
         Want(line.product.id, line.quantity, item.id)
@@ -176,6 +162,26 @@ def _place(
     ]
     stock.reserve(wants=held, by=by)
     return order
+
+
+def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]:
+    for line in lines:
+        yield OrderItem(
+            order=order,
+            product=line.product,
+            product_name=line.product.name,
+            sku=line.product.sku,
+            quantity=line.quantity,
+            points_per_item=line.product.points_cost,
+            **line.recipient,
+        )
+
+
+def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
+    as_shown = Cart.objects.filter(pk=cart.pk, token=shown_with)
+    if not as_shown.update(token=uuid7()):
+        raise RedemptionError(CART_CHANGED)
+    CartLine.objects.filter(cart=cart).delete()
 
 
 def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:

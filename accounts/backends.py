@@ -1,0 +1,21 @@
+"""Signing in, and being recognised on every request."""
+
+from typing import Any
+
+from allauth.account.auth_backends import AuthenticationBackend
+
+from accounts.models import AccountManager, User
+from accounts.selectors import usable_seats
+
+
+class SeatsBackend(AuthenticationBackend):  # type: ignore[misc]
+    """Brings the person and the seats they may use in one query: every page needs both."""
+
+    def get_user(self, user_id: Any) -> User | None:
+        seats: list[AccountManager] = usable_seats(user_id)
+        if not seats:
+            found: User | None = super().get_user(user_id)
+            return found
+        user = seats[0].user
+        user.loaded_seats = seats
+        return user
