@@ -61,7 +61,7 @@ def with_seat(
     ) -> Callable[Concatenate[HttpRequest, Parameters], HttpResponse]:
         @login_required
         def checked(
-            request: Any, *args: Parameters.args, **kwargs: Parameters.kwargs
+            request: Any, /, *args: Parameters.args, **kwargs: Parameters.kwargs
         ) -> HttpResponse:
             if not request.seat:
                 return render(request, "accounts/no_seat.html", status=403)
