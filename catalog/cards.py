@@ -20,6 +20,7 @@ from catalog.models import Product, ProductType, StockStatus, picture_address, s
 from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Sort, Variant
 
 ALLOWED_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
+MANY = 24  # variants
 EAGER_PICTURES = 8  # about what shows before anyone scrolls
 
 
@@ -44,7 +45,7 @@ class Card(NamedTuple):
     needs: str
 
 
-def cards(
+def made_cards(
     rows: Sequence[Row], families: dict[UUID, FamilyFacts], spendable: int | None
 ) -> list[Card]:
     """The cards of a page, in the order of `rows`."""
@@ -117,7 +118,8 @@ class Catalogue:
     asked: Asked
     title: str
     counted: str
-    cards: list[Card]
+    rows: Sequence[Row]
+    families: dict[UUID, FamilyFacts]
     shelves: list[Choice]
     types: list[Choice]
     brands: list[Choice]
@@ -134,16 +136,22 @@ class Catalogue:
 
 
 def catalogue(
-    *, asked: Asked, found: Facets, shown: list[Card], spendable: int | None
+    *,
+    asked: Asked,
+    found: Facets,
+    rows: Sequence[Row],
+    families: dict[UUID, FamilyFacts],
+    budget: int | None,
 ) -> Catalogue:
-    """All that the page and its fragment show."""
+    """All that the page and its fragment show. The cards are made by the `cards_of` tag."""
     filters = asked.filters
     names = {shelf.slug: shelf.name for shelf in found.shelves}
     return Catalogue(
         asked=asked,
         title=_title(filters, names),
         counted=_counted(found),
-        cards=shown,
+        rows=rows,
+        families=families,
         shelves=_shelves(filters, found),
         types=_types(filters, found),
         brands=_brands(filters, found),
@@ -152,7 +160,7 @@ def catalogue(
         pages=_pages(filters, found.pages),
         before=address(filters, page=filters.page - 1) or "?" if filters.page > 1 else "",
         after=address(filters, page=filters.page + 1) if filters.page < found.pages else "",
-        budget="" if spendable is None else grouped(spendable),
+        budget="" if budget is None else grouped(budget),
     )
 
 
@@ -182,7 +190,10 @@ def _shelves(filters: Filters, found: Facets) -> list[Choice]:
         Choice("", _("All categories"), _count(found, every), not filters.category),
         *(
             Choice(
-                shelf.slug, shelf.name, _count(found, shelf.products), shelf.slug == filters.category
+                shelf.slug,
+                shelf.name,
+                _count(found, shelf.products),
+                shelf.slug == filters.category,
             )
             for shelf in found.shelves
             if shelf.products or shelf.slug == filters.category
@@ -235,7 +246,12 @@ def _sorts(filters: Filters) -> list[Choice]:
     }
     if not filters.q:
         del offered[Sort.BEST]
-    return [Choice(sort.value, label, "", sort is filters.sort) for sort, label in offered.items()]
+    # The first is what an address without a sort means, also after words are typed or deleted.
+    first = next(iter(offered))
+    return [
+        Choice("" if sort is first else sort.value, label, "", sort is filters.sort)
+        for sort, label in offered.items()
+    ]
 
 
 def _chips(filters: Filters, names: dict[str, str]) -> Iterable[Chip]:
@@ -310,13 +326,19 @@ def product_page(
         product=product,
         title=product.family.name if product.family and several else product.name,
         description=safe_html(product.description),
-        variants=[_variant_link(one, product) for one in family] if several else [],
+        variants=_variant_links(family, product) if several else [],
         quantity=quantity,
         points=grouped(product.points_cost),
         total=grouped(total),
         change=-total,
         may_redeem=may_redeem,
     )
+
+
+def _variant_links(family: Sequence[Variant], product: Product) -> list[VariantLink]:
+    """In order; of very many, which are shown in part, the one that is chosen comes first."""
+    links = [_variant_link(one, product) for one in family]
+    return sorted(links, key=lambda link: not link.shown) if len(links) > MANY else links
 
 
 def _variant_link(variant: Variant, product: Product) -> VariantLink:

@@ -108,6 +108,13 @@ class Family(models.Model):
         return self.name
 
 
+class TitleWords(models.Func):
+    """Of a product's words, those of its name, brand, variant and SKU: weights A and B."""
+
+    template = """ts_filter(%(expressions)s, '{a,b}'::"char"[])"""
+    output_field = SearchVectorField()
+
+
 class ProductQuerySet(models.QuerySet["Product"]):
     """Questions about sets of products."""
 
@@ -191,6 +198,11 @@ class Product(models.Model):
         ]
         indexes = [
             GinIndex(fields=["search"], name="product_search"),
+            GinIndex(
+                TitleWords("search"),
+                name="product_search_titles",
+                condition=Q(is_active=True, is_card=True),
+            ),
             models.Index(
                 Lower("name"),
                 "id",

@@ -6,9 +6,11 @@ is counted to a cap, and nobody leafs further than the cap either.
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,13 +19,14 @@ from django.core.cache import cache
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 
-from catalog.models import Category, Product, ProductQuerySet, StockStatus
+from catalog.models import Category, Product, ProductQuerySet, StockStatus, TitleWords
 
 PAGE_SIZE = 24
 COUNT_CAP = 10_000  # products that a search counts, and that anyone leafs through
 FACETS_SECONDS = 20
 BRANDS_SHOWN = 8
 SEARCH_WORDS = 8
+RANKED = 1_000  # matches by name, and as many others, that a search puts in order
 # What PostgreSQL's parser and its query syntax would trip over; blanked in the vector too.
 _NOT_WORDS = re.compile(r"[\s!-/:-@\[-`{-~\x00-\x1f]+")
 
@@ -132,7 +135,7 @@ def _shown(tier_level: str, filters: Filters, budget: int | None) -> ProductQuer
     narrow: dict[str, Any] = {}
     if filters.category:
         # A subquery and no join: its one value lets the list be read off the shelf's index.
-        shelf = Category.objects.filter(slug=filters.category)
+        shelf = Category.objects.filter(slug=filters.category).order_by()
         narrow["category"] = Subquery(shelf.values("pk"))
     if filters.product_type:
         narrow["product_type"] = filters.product_type
@@ -153,9 +156,12 @@ def _shown(tier_level: str, filters: Filters, budget: int | None) -> ProductQuer
 def _sorted(cards: ProductQuerySet, filters: Filters) -> QuerySet[Product]:
     match filters.sort:
         case Sort.BEST if (query := search_query(filters.q)) is not None:
-            # Ranking reads every match: of very many, any COUNT_CAP of them.
-            some = Product.objects.filter(pk__in=cards.values("pk")[:COUNT_CAP])
-            return some.order_by(SearchRank(F("search"), query).desc(), Lower("name"), "id")
+            # Ranking reads every match: of very many, those by name and some of the others.
+            found = cards.order_by().values("pk")
+            titles = found.alias(titles=TitleWords("search")).filter(titles=query)
+            some = titles[:RANKED].union(found[:RANKED])
+            rank = SearchRank(F("search"), query).desc()
+            return Product.objects.filter(pk__in=some).order_by(rank, Lower("name"), "id")
         case Sort.CHEAPEST:
             return cards.order_by("points_cost", "id")
         case Sort.DEAREST:
@@ -212,45 +218,52 @@ def facets(*, tier_level: str, filters: Filters, budget: int | None) -> Facets:
 
 
 def _count(tier_level: str, filters: Filters, budget: int | None) -> Facets:
-    """Both sets of counts in one query: by shelf and type, and by brand (without a slug)."""
-    wide = replace(filters, category="", product_type="")
-    by_shelf = (
-        _counted(tier_level, wide, budget)
-        .values_list("category__slug", "category__name", "product_type")
-        .annotate(count=Count("id"), position=F("category__position"))
-    )
-    by_brand = (
-        _counted(tier_level, replace(filters, brand=""), budget)
-        .exclude(brand="")
-        .values_list(Value(""), "brand", Value(""))
-        .annotate(count=Count("id"), position=Value(0))
-        .order_by("-count", "brand")[:BRANDS_SHOWN]
-    )
-    rows = list(by_shelf.union(by_brand, all=True))
-    by_slug = sorted((row for row in rows if row[0]), key=lambda row: (row[4], row[1]))
-    partial = bool(filters.q) and sum(row[3] for row in by_slug) > COUNT_CAP
+    """One query, without the filters that are counted; they are applied to its groups here."""
+    wide = replace(filters, category="", product_type="", brand="")
+    shown = _shown(tier_level, wide, budget).order_by()
+    groups = list(_matches(shown) if filters.q else _groups(shown))
     shelves: dict[str, Shelf] = {}
-    types: dict[str, int] = {}
+    types: Counter[str] = Counter()
+    brands: Counter[str] = Counter()
     total = 0
-    for slug, name, product_type, count, _ in by_slug:
-        in_type = filters.product_type in {"", product_type}
+    for product_type, brand, slug, name, _, number in sorted(groups, key=itemgetter(4, 3)):
         in_shelf = filters.category in {"", slug}
+        in_type = filters.product_type in {"", product_type}
+        in_brand = filters.brand in {"", brand}
         before = shelves[slug].products if slug in shelves else 0
-        shelves[slug] = Shelf(slug, name, before + count * in_type)
-        types[product_type] = types.get(product_type, 0) + count * in_shelf
-        total += count * (in_type and in_shelf)
-    if partial:
+        shelves[slug] = Shelf(slug, name, before + number * (in_type and in_brand))
+        types[product_type] += number * (in_shelf and in_brand)
+        brands[brand] += number * (in_shelf and in_type)
+        total += number * (in_shelf and in_type and in_brand)
+    partial = bool(filters.q) and len(groups) > COUNT_CAP
+    if partial and filters != wide:
         total = _shown(tier_level, filters, budget)[: COUNT_CAP + 1].count()
-    brands = [(name, count) for slug, name, _, count, _ in rows if not slug]
-    return Facets(total, list(shelves.values()), types, brands, partial)
+    del brands[""]
+    listed = [(brand, number) for brand, number in brands.most_common(BRANDS_SHOWN) if number]
+    return Facets(total, list(shelves.values()), dict(types), listed, partial)
 
 
-def _counted(tier_level: str, filters: Filters, budget: int | None) -> QuerySet[Product]:
-    """All that match; of a search, whose matches must be read one by one, COUNT_CAP and one."""
-    shown = _shown(tier_level, filters, budget).order_by()
-    if not filters.q:
-        return shown
-    return Product.objects.filter(pk__in=shown.values("pk")[: COUNT_CAP + 1]).order_by()
+def _groups(shown: ProductQuerySet) -> QuerySet[Product, Any]:
+    """All, counted from an index alone, which knows the shelf by its key only."""
+    grouped = shown.values_list("category_id", "product_type", "brand").annotate(
+        slug=Max("category__slug"),
+        called=Max("category__name"),
+        position=Max("category__position"),
+        number=Count("*"),
+    )
+    return grouped.values_list("product_type", "brand", "slug", "called", "position", "number")
+
+
+def _matches(shown: ProductQuerySet) -> QuerySet[Product, Any]:
+    """A search's, as groups of one: they have to be read one by one, so they are to the cap."""
+    return shown.annotate(number=Value(1)).values_list(
+        "product_type",
+        "brand",
+        "category__slug",
+        "category__name",
+        "category__position",
+        "number",
+    )[: COUNT_CAP + 1]
 
 
 def offered_product(*, slug: str, tier_level: str) -> Product | None:

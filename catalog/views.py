@@ -13,7 +13,7 @@ from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from catalog.artwork import product_artwork
-from catalog.cards import cards, catalogue, product_page
+from catalog.cards import catalogue, product_page
 from catalog.forms import address, read_filters, read_quantity
 from catalog.models import Product, shelf_address
 from catalog.selectors import card_rows, facets, family_facts, offered_product, variants
@@ -21,8 +21,8 @@ from catalog.selectors import card_rows, facets, family_facts, offered_product, 
 YEAR = 365 * 24 * 3600
 
 
-def _spendable(seat: AccountManager) -> int | None:
-    """Points that the company is known to have; None when they are not known."""
+def _budget(seat: AccountManager) -> int | None:
+    """What "within our balance" means: the last known points; None when none are known."""
     known = getattr(seat.company, "known_balance", None)
     return known.points if known else None
 
@@ -32,17 +32,15 @@ def _spendable(seat: AccountManager) -> int | None:
 def list_products(request: PortalRequest) -> HttpResponse:
     """Cards of what the company may redeem, as far as the address narrows them."""
     asked = read_filters(request.GET)
-    tier, spendable = request.seat.company.tier_level, _spendable(request.seat)
-    if spendable is None:
+    tier, budget = request.seat.company.tier_level, _budget(request.seat)
+    if budget is None:
         asked = replace(asked, filters=replace(asked.filters, within_balance=False))
-    found = facets(tier_level=tier, filters=asked.filters, budget=spendable)
+    found = facets(tier_level=tier, filters=asked.filters, budget=budget)
     if asked.filters.page > found.pages:
         asked = replace(asked, filters=replace(asked.filters, page=found.pages))
-    rows = card_rows(tier_level=tier, filters=asked.filters, budget=spendable)
+    rows = card_rows(tier_level=tier, filters=asked.filters, budget=budget)
     families = family_facts(tier_level=tier, rows=rows)
-    page = catalogue(
-        asked=asked, found=found, shown=cards(rows, families, spendable), spendable=spendable
-    )
+    page = catalogue(asked=asked, found=found, rows=rows, families=families, budget=budget)
     if request.headers.get("HX-Target") != "results":
         return _either(render(request, "catalog/list.html", {"catalogue": page}))
     response = render(request, "catalog/_found.html", {"catalogue": page})
