@@ -32,6 +32,7 @@ class Daemon:
         self.environment = dict(environment)
         self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.was_disturbed = False
         self._read_to = 0
 
     @property
@@ -49,6 +50,7 @@ class Daemon:
 
     def kill(self) -> None:
         """SIGKILL, to all of it at once: it gets to do nothing more."""
+        self.was_disturbed = True
         self._signal(signal.SIGKILL)
         self._wait()
 
@@ -65,6 +67,7 @@ class Daemon:
 
     def pause(self) -> None:
         """It stands still, and its sockets stay open."""
+        self.was_disturbed = True
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

@@ -163,9 +163,14 @@ class Stack(AbstractContextManager["Stack"]):
 
     def mend(self) -> None:
         """Whole again, whatever a test broke."""
+        if self.redis.was_disturbed:
+            # Who has met a dead Redis leaves it alone for a while; who starts now does not.
+            self.web.kill()
+            self.worker.kill()
         for process in self.processes:
             process.resume()
             process.start()
+            process.was_disturbed = False
         self.mailbox.confirming.set()
         self.sandbox.clear_faults()
         self.sandbox.dial(**SANDBOX_DIALS, webhook_url=f"{self.url}/webhooks/fulfillment/")
@@ -197,24 +202,20 @@ class Stack(AbstractContextManager["Stack"]):
         return psycopg.connect(self.database, autocommit=True)
 
     @contextmanager
-    def holding(self, lock: str, *given: object) -> Iterator[Callable[[int], None]]:
+    def holding(self, lock: str, *given: object) -> Iterator[Callable[[int], object]]:
         """Hold what the statement `lock` locks; what is yielded waits until so many wait for it."""
+        blocked = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'
+        """
         with self.connect() as watcher, psycopg.connect(self.database) as holder:
-            pid = holder.info.backend_pid
+
+            def enough(count: int) -> bool:
+                row = watcher.execute(blocked).fetchone()
+                return row is not None and row[0] >= count
+
             holder.execute(lock, given)
-
-            def wait_for(count: int) -> None:
-                blocked = (
-                    "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
-                )
-
-                def enough() -> bool:
-                    row = watcher.execute(blocked, (pid,)).fetchone()
-                    return row is not None and row[0] >= count
-
-                eventually(enough, f"{count} wait for {lock}")
-
-            yield wait_for
+            yield lambda count: eventually(lambda: enough(count), f"{count} wait for {lock}")
             holder.rollback()
 
     def cut_connections(self) -> int:

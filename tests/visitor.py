@@ -27,42 +27,57 @@ class Form:
 
     action: str
     method: str
+    name: str = ""  # its id
     fields: dict[str, str] = field(default_factory=dict)
 
 
 class _Forms(HTMLParser):
+    """A field belongs to the form around it, or to the one that its `form` attribute names."""
+
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
-        self._area = ""
-        self._select = ""
+        self._around: Form | None = None
+        self._open: tuple[Form, str] | None = None  # the select or textarea that we are in
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append(Form(said.get("action", ""), said.get("method", "get").lower()))
-        if not self.forms:
-            return
-        name, fields = said.get("name", ""), self.forms[-1].fields
-        if tag == "input" and name and "disabled" not in said:
-            chosen = said.get("type") not in {"checkbox", "radio"} or "checked" in said
-            if chosen and said.get("type") != "submit":
-                fields[name] = said.get("value", "")
+            method = said.get("method", "get").lower()
+            self._around = Form(said.get("action", ""), method, said.get("id", ""))
+            self.forms.append(self._around)
+        elif tag == "option" and self._open:
+            form, name = self._open
+            if "selected" in said or name not in form.fields:
+                form.fields[name] = said.get("value", "")
+        elif (form := self._form_of(said)) and said.get("name"):
+            self._field(tag, form, said)
+
+    def _form_of(self, said: dict[str, str]) -> Form | None:
+        if "form" not in said:
+            return self._around
+        return next((form for form in self.forms if form.name == said["form"]), None)
+
+    def _field(self, tag: str, form: Form, said: dict[str, str]) -> None:
+        kind = said.get("type", "text")
+        is_chosen = kind not in {"checkbox", "radio"} or "checked" in said
+        if tag == "input" and kind != "submit" and is_chosen and "disabled" not in said:
+            form.fields[said["name"]] = said.get("value", "")
         elif tag == "textarea":
-            self._area = name
-            fields[name] = ""
-        elif tag == "select":
-            self._select = name
-        elif tag == "option" and ("selected" in said or self._select not in fields):
-            fields[self._select] = said.get("value", "")
+            form.fields[said["name"]] = ""
+        if tag in {"select", "textarea"}:
+            self._open = (form, said["name"])
 
     def handle_data(self, data: str) -> None:
-        if self._area:
-            self.forms[-1].fields[self._area] += data
+        if self._open and self.lasttag == "textarea":
+            form, name = self._open
+            form.fields[name] += data.removeprefix("\n")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "textarea":
-            self._area = ""
+        if tag == "form":
+            self._around = None
+        elif tag in {"select", "textarea"}:
+            self._open = None
 
 
 def forms_of(page: httpx.Response) -> list[Form]:
@@ -74,9 +89,9 @@ def forms_of(page: httpx.Response) -> list[Form]:
 class Visitor:
     """Somebody at a browser. Every answer of 500 and above is an error here."""
 
-    def __init__(self, base_url: str, cookies: Mapping[str, str] | None = None) -> None:
+    def __init__(self, base_url: str, cookies: Mapping[str, str]) -> None:
         self._browser = httpx.Client(
-            base_url=base_url, timeout=PATIENCE, cookies=dict(cookies or {}), trust_env=False
+            base_url=base_url, timeout=PATIENCE, cookies=dict(cookies), trust_env=False
         )
 
     def get(self, path: str) -> httpx.Response:

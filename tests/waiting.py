@@ -1,7 +1,9 @@
-"""Waiting for what other processes do."""
+"""Waiting for what other processes do, and doing many things at once."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TypeVar
 
 Found = TypeVar("Found")
@@ -18,3 +20,15 @@ def eventually(
         assert time.monotonic() < deadline, f"{what}: not within {within:g} s"
         time.sleep(pause)
     return found
+
+
+def all_at_once(deeds: Sequence[Callable[[], Found]]) -> list[Found]:
+    """Each in a thread of its own, none before all are ready; what each came to."""
+    start = Barrier(len(deeds))
+
+    def do(deed: Callable[[], Found]) -> Found:
+        start.wait()
+        return deed()
+
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        return list(pool.map(do, deeds))

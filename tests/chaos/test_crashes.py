@@ -113,3 +113,150 @@ def test_worker_killed_while_the_partner_refuses(
     book.inventory.refresh_from_db()
     assert (book.inventory.quantity_available, book.inventory.quantity_reserved) == (3, 0)
     assert not stack.violations()
+
+
+def test_worker_killed_while_it_claims_a_debit(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    """Before the claim is committed nothing has left the house."""
+    stack.sweeper.stop()
+    stack.worker.kill()
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+    debit = shop.debit(the_order(number))
+    row = "SELECT 1 FROM loyalty_transaction WHERE id = %s FOR UPDATE"
+
+    with stack.holding(row, debit.pk) as wait_for:
+        stack.worker.start()
+        wait_for(1)
+        stack.worker.kill()
+
+    debit.refresh_from_db()
+    assert debit.status == TransactionStatus.INTENDED
+    assert not stack.sandbox.calls(operation="debit", reference=number)
+    stack.sweeper.start()
+    assert stack.ends(number) == [OrderStatus.COMPLETED]
+    assert not stack.violations()
+
+
+def test_worker_killed_after_the_record_and_before_it_can_pass_the_work_on(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    """Redis stands still, so the nudge for what is next never leaves; nobody else has it."""
+    stack.sweeper.stop()
+    stack.sandbox.fault("debit", "delay", seconds=1.0)
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+    eventually(
+        lambda: stack.sandbox.calls(operation="debit", reference=number, outcome="running"),
+        "the worker asks for the debit",
+    )
+    stack.redis.pause()
+
+    def is_confirmed() -> bool:
+        return the_order(number).status == OrderStatus.CONFIRMED
+
+    eventually(is_confirmed, "the debit is recorded")
+    stack.worker.kill()
+    stack.redis.kill()
+
+    assert not stack.sandbox.calls(operation="fulfill", reference=str(request_of(number)))
+    stack.sweeper.start()
+    assert stack.ends(number) == [OrderStatus.COMPLETED]
+    assert not stack.violations()
+
+
+def request_of(number: str) -> object:
+    """What the partner calls the order's only line."""
+    return Fulfillment.objects.get(label=number).pk
+
+
+def test_worker_killed_while_it_takes_in_a_callback(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    """What was answered with 204 is taken in, once, by whoever comes next."""
+    stack.sweeper.stop()
+    stack.sandbox.dial(webhook_url=None)
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+
+    def is_accepted() -> bool:
+        return PartnerCall.objects.filter(fulfillment__label=number, status="SUCCEEDED").exists()
+
+    eventually(is_accepted, "the partner has accepted")
+    row = "SELECT 1 FROM fulfillment_fulfillment WHERE label = %s FOR UPDATE"
+
+    with stack.holding(row, number) as wait_for:
+        stack.sandbox.dial(webhook_url=f"{stack.url}/webhooks/fulfillment/")
+        wait_for(1)
+        stack.worker.kill()
+
+    assert was_left_in_the_middle()
+    let_leases_run_out()
+    stack.sweeper.start()
+    assert stack.ends(number) == [OrderStatus.COMPLETED]
+    assert Callback.objects.get(reference=str(request_of(number))).state == "PROCESSED"
+    assert not stack.violations()
+
+
+def test_worker_killed_while_it_sends_a_letter(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    """Whether the mail server kept it nobody knows, so it goes out again, as the same letter."""
+    stack.sweeper.stop()
+    stack.sandbox.dial(mode="silent")
+    stack.mailbox.confirming.clear()
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+    eventually(lambda: stack.mailbox.about(number), "a letter is handed over")
+    stack.worker.kill()
+    stack.mailbox.confirming.set()
+
+    assert was_left_in_the_middle()
+    assert letters_of(number) == []
+    let_leases_run_out()
+    stack.sweeper.start()
+    eventually(lambda: letters_of(number), "the letter is sent")
+    first, again = stack.mailbox.about(number)
+    assert letters_of(number) == ["confirmed"]
+    assert first["Message-ID"] == again["Message-ID"]
+    assert not stack.violations(at_rest=False)
+
+
+def test_web_killed_while_it_places_an_order(stack: Stack, shop: World, visitor: Visitor) -> None:
+    """Nothing is half placed, and the same form can be sent again."""
+    book = shop.product(stocked=3)
+    visitor.put_in_cart(book.get_absolute_url())
+    form = visitor.checkout()
+    row = "SELECT 1 FROM inventory WHERE product_id = %s FOR UPDATE"
+
+    with ThreadPoolExecutor(1) as pool, stack.holding(row, book.pk) as wait_for:
+        sending = pool.submit(visitor.send, form)
+        wait_for(1)
+        stack.web.kill()
+        with pytest.raises(httpx.TransportError):
+            sending.result()
+
+    assert not RedemptionOrder.objects.filter(token=form.fields["token"]).exists()
+    stack.web.start()
+    numbers = {order_number(visitor.send(form)) for _again in range(2)}
+    assert {order.order_number for order in shop.seat.orders.all()} == numbers
+    assert len(numbers) == 1
+    book.inventory.refresh_from_db()
+    assert (book.inventory.quantity_available, book.inventory.quantity_reserved) == (2, 1)
+    assert not stack.violations(at_rest=False)
+
+
+def test_sweeper_killed_while_it_asks_a_partner(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    """Another one does it again, with the same key."""
+    stack.worker.kill()
+    stack.sandbox.fault("debit", "timeout_after", seconds=FOREVER)
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+    eventually(
+        lambda: stack.sandbox.calls(operation="debit", reference=number, outcome="running"),
+        "the sweeper asks for the debit",
+    )
+    stack.sweeper.kill()
+
+    stack.sweeper.start()
+    assert stack.ends(number) == [OrderStatus.COMPLETED]
+    assert shop.ledger(the_order(number)) == (the_order(number).total_points, 0)
+    assert not stack.violations()

@@ -1,0 +1,98 @@
+"""What the portal stands on goes away: Redis, the worker, connections to PostgreSQL."""
+
+from __future__ import annotations
+
+from redemption.states import OrderStatus
+from tests.redemption.world import World
+from tests.stack import Stack
+from tests.visitor import Visitor
+from tests.waiting import eventually
+
+COMPLETED = OrderStatus.COMPLETED
+QUEUES = ("loyalty", "fulfillment", "notifications")
+
+
+def redeem_some(shop: World, visitor: Visitor, count: int = 4) -> list[str]:
+    path = shop.virtual().get_absolute_url()
+    return [visitor.redeem(path) for _each in range(count)]
+
+
+def test_redis_flushed_with_work_queued(stack: Stack, shop: World, visitor: Visitor) -> None:
+    """Nobody remembers the tasks; the rows do. And nobody is signed out by it."""
+    stack.sweeper.stop()
+    stack.worker.kill()
+    numbers = redeem_some(shop, visitor)
+    assert stack.redis.queued("loyalty") >= len(numbers)
+
+    stack.redis.flush()
+    stack.worker.start()
+    stack.sweeper.start()
+
+    assert stack.ends(*numbers) == [COMPLETED] * len(numbers)
+    assert visitor.get(f"/orders/{numbers[0]}/").status_code == 200
+    assert not stack.violations()
+
+
+def test_redis_absent_from_the_start(stack: Stack, shop: World, visitor: Visitor) -> None:
+    """Pages are shown, orders are placed, and the sweeper alone finishes them."""
+    for process in (stack.worker, stack.sweeper, stack.web, stack.redis):
+        process.kill()
+    stack.web.start()
+    stack.sweeper.start()
+
+    for path in ("/", "/catalog/", "/cart/", "/orders/"):
+        assert visitor.get(path).status_code == 200
+    numbers = redeem_some(shop, visitor, count=2)
+
+    assert stack.ends(*numbers) == [COMPLETED] * len(numbers)
+    assert not stack.violations()
+
+
+def test_redis_frozen_in_the_middle(stack: Stack, shop: World, visitor: Visitor) -> None:
+    """Every page is answered within the visitor's patience, the checkout too."""
+    path = shop.virtual().get_absolute_url()
+    visitor.put_in_cart(path)
+    form = visitor.checkout()
+    stack.redis.pause()
+
+    placed = visitor.follow(visitor.send(form))
+    number = placed.url.path.split("/")[2]
+    numbers = [number, *redeem_some(shop, visitor, count=1)]
+
+    assert stack.ends(*numbers) == [COMPLETED] * len(numbers)
+    assert not stack.violations()
+
+
+def test_worker_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
+    stack.worker.kill()
+    numbers = redeem_some(shop, visitor)
+    assert stack.ends(*numbers) == [COMPLETED] * len(numbers)
+    assert not stack.violations()
+
+
+def test_sweeper_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
+    """In good weather the worker alone does all."""
+    stack.sweeper.stop()
+    numbers = redeem_some(shop, visitor)
+    assert stack.ends(*numbers) == [COMPLETED] * len(numbers)
+    assert not stack.violations()
+
+
+def test_connections_to_postgresql_cut_again_and_again(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    """One is cut while the partner thinks: its answer cannot be recorded, and is asked for again."""
+    path = shop.virtual().get_absolute_url()
+    stack.sandbox.fault("debit", "delay", seconds=1.0)
+    numbers = [visitor.redeem(path)]
+    eventually(
+        lambda: stack.sandbox.calls(operation="debit", reference=numbers[0], outcome="running"),
+        "the debit is asked for",
+    )
+    for _time in range(4):
+        assert stack.cut_connections()
+        numbers.append(visitor.redeem(path))
+    stack.cut_connections()
+
+    assert stack.ends(*numbers) == [COMPLETED] * len(numbers)
+    assert not stack.violations()
