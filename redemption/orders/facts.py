@@ -58,7 +58,7 @@ def facts_of(order: RedemptionOrder) -> Facts:
         items=items,
         transactions=list(order.transactions.all()),
         events=list(events.select_related("by")),
-        letters=list(order.letters.all()),
+        letters=list(order.letters.select_related("item")),
         deliveries=_deliveries(items),
     )
 
@@ -90,20 +90,20 @@ LONGEST_DELAY = 60
 
 def pulse_of(order: RedemptionOrder) -> Pulse:
     """In one query."""
-    sent = Q(letters__sent_at__isnull=False)
-    row = RedemptionOrder.objects.filter(pk=order.pk).aggregate(
-        events=Count("events", distinct=True),
+    unsent = Q(letters__sent_at__isnull=True)
+    due = Q(letters__next_attempt_at__isnull=False)
+    unsettled = Q(transactions__status__in=OPEN_TRANSACTION)
+    seen = RedemptionOrder.objects.filter(pk=order.pk).aggregate(
+        happened=Count("events", distinct=True),
         last=Max("events__at"),
-        letters=Count("letters", distinct=True),
-        sent=Count("letters", filter=sent, distinct=True),
-        due=Count("letters", filter=Q(letters__next_attempt_at__isnull=False), distinct=True),
-        open=Count(
-            "transactions", filter=Q(transactions__status__in=OPEN_TRANSACTION), distinct=True
-        ),
+        written=Count("letters", distinct=True),
+        not_sent=Count("letters", filter=unsent, distinct=True),
+        to_send=Count("letters", filter=unsent & due, distinct=True),
+        to_settle=Count("transactions", filter=unsettled, distinct=True),
     )
-    version = f"{row['events']}-{row['letters']}-{row['sent']}"
-    over = order.is_final and not row["due"] and not row["open"]
-    return Pulse(version, 0 if over else _delay(row["last"] or order.created_at))
+    version = f"{seen['happened']}-{seen['written']}-{seen['not_sent']}"
+    over = order.is_final and not seen["to_send"] and not seen["to_settle"]
+    return Pulse(version, 0 if over else _delay(seen["last"] or order.created_at))
 
 
 def _delay(last: datetime) -> int:

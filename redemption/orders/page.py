@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import Shipment
@@ -32,9 +34,9 @@ class Movement(NamedTuple):
     """A line of the order's ledger."""
 
     intent: LoyaltyTransaction
+    label: str
     settled: bool
-    refused: bool
-    at: datetime
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
     pulse = pulse_of(order)
     facts = facts_of(order)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
+    can_decide = waits and may_decide(seat, order)
     return OrderPage(
         order=order,
         look=order_look(order),
@@ -79,8 +82,8 @@ def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
         steps=tell(facts),
         movements=[_movement(intent) for intent in facts.transactions],
         letters=facts.letters,
-        can_cancel=may_cancel(seat, order) and _cancellable(facts),
-        can_decide=waits and may_decide(seat, order),
+        can_cancel=may_cancel(seat, order) and _cancellable(facts) and not can_decide,
+        can_decide=can_decide,
         waits_for_others=waits and order.account_manager.user_id == seat.user_id,
         can_reveal=may_reveal(seat, order),
         can_repeat=may_redeem(seat) and order.is_final,
@@ -107,9 +110,11 @@ def _line(facts: Facts, item: OrderItem) -> LineShown:
 
 
 def _movement(intent: LoyaltyTransaction) -> Movement:
-    return Movement(
-        intent=intent,
-        settled=intent.status == TransactionStatus.SUCCEEDED,
-        refused=intent.status == TransactionStatus.REFUSED,
-        at=intent.settled_at or intent.created_at,
-    )
+    settled = intent.status == TransactionStatus.SUCCEEDED
+    if settled:
+        label = intent.get_transaction_type_display()
+    elif intent.status == TransactionStatus.REFUSED:
+        label = _("Not taken") if intent.is_debit else _("Not given back")
+    else:
+        label = _("Being taken") if intent.is_debit else _("Being given back")
+    return Movement(intent, label, settled, intent.settled_at)

@@ -1,9 +1,10 @@
 """An order's story in plain words: what happened, what happens now, what will."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,6 +15,7 @@ from redemption.orders.facts import Facts
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
 UNDER_WAY = (TransactionStatus.INTENDED, TransactionStatus.SENT)
+A_WHILE = timedelta(seconds=30)
 NEVER_BEGUN = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
 
 
@@ -132,7 +134,7 @@ def _debit(facts: Facts, debit: LoyaltyTransaction) -> Step:
         return Step(title, text, "circle-x", "bad", debit.settled_at)
     if debit.status in UNDER_WAY:
         title = _("We are taking %(points)s points from %(company)s’s account")
-        return Step(title % words, _("This takes a few seconds."), "loader", "live")
+        return Step(title % words, _patience(debit), "loader", "live")
     return _unclear(debit, _("Taking %(points)s points from %(company)s’s account") % words)
 
 
@@ -144,8 +146,14 @@ def _credit(facts: Facts, credit: LoyaltyTransaction) -> Step:
         return Step(title % words, text, "undo-2", "ok", credit.settled_at)
     if credit.status in UNDER_WAY:
         title = _("We are giving %(points)s points back to %(company)s’s account")
-        return Step(title % words, _("This takes a few seconds."), "loader", "live")
+        return Step(title % words, _patience(credit), "loader", "live")
     return _unclear(credit, _("Giving %(points)s points back to %(company)s’s account") % words)
+
+
+def _patience(intent: LoyaltyTransaction) -> str:
+    if timezone.now() - intent.created_at < A_WHILE:
+        return _("This takes a few seconds.")
+    return _("It takes longer than usual. It goes on by itself, also when you leave this page.")
 
 
 def _unclear(intent: LoyaltyTransaction, title: str) -> Step:
@@ -189,16 +197,17 @@ def _work(facts: Facts) -> Iterator[Step]:
     if facts.order.status in NEVER_BEGUN:
         return
     items = {item.pk: item for item in facts.items}
-    together: dict[tuple[str, str, datetime], list[OrderItem]] = {}
+    together: dict[tuple[str, str, datetime], list[OrderEvent]] = {}
     for event in _moves(facts, EventSubject.LINE):
         if event.item_id is None or _is_a_parcels(event, items[event.item_id]):
             continue
         key = (event.to_status, event.reason, event.at.replace(microsecond=0))
-        together.setdefault(key, []).append(items[event.item_id])
-    for (status, reason, at), touched in together.items():
+        together.setdefault(key, []).append(event)
+    for (status, reason, _second), events in together.items():
+        touched = [items[event.item_id] for event in events if event.item_id]
         step = _line_step(facts, status, reason, touched)
         if step is not None:
-            yield step._replace(at=at)
+            yield step._replace(at=events[0].at)
 
 
 def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:

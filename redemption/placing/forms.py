@@ -67,12 +67,20 @@ class CheckoutForm(forms.ModelForm[Address]):
     @property
     def who(self) -> list[forms.BoundField]:
         """The fields about the recipient."""
-        return [self[name] for name in self.Meta.fields[:3] if name in self.fields]
+        return self._shown("recipient_name", "recipient_email", "recipient_phone")
 
     @property
-    def where(self) -> list[forms.BoundField]:
-        """The fields of the address, none when nothing is shipped."""
-        return [self[name] for name in STREET if name in self.fields]
+    def street(self) -> list[forms.BoundField]:
+        """The first fields of the address; none when nothing is shipped."""
+        return self._shown("address_line1", "address_line2")
+
+    @property
+    def town(self) -> list[forms.BoundField]:
+        """The rest of the address."""
+        return self._shown("postcode", "city", "region", "country")
+
+    def _shown(self, *names: str) -> list[forms.BoundField]:
+        return [self[name] for name in names if name in self.fields]
 
     def recipient(self, *, by_parcel: bool) -> dict[str, str]:
         """All columns of a recipient; a code by e-mail gets no street."""
