@@ -12,6 +12,8 @@ from accounts.views import SEAT_KEY
 from tests.redemption.world import World
 from tests.sandbox_process import API_KEY, SandboxProcess
 
+pytest_plugins = ["tests.stack_fixtures"]
+
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:

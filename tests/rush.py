@@ -18,7 +18,9 @@ Visitors = Callable[[AccountManager], Visitor]
 SEATS_OF_ONE = 10  # of one company
 
 
-def rush(shop: World, visitor_for: Visitors, product: Product, *, buyers: int) -> list[httpx.Response]:
+def rush(
+    shop: World, visitor_for: Visitors, product: Product, *, buyers: int
+) -> list[httpx.Response]:
     """So many buyers stand at the checkout with one piece each, and press the button at once."""
     seats: list[AccountManager] = []
     while len(seats) < buyers:

@@ -22,7 +22,7 @@ from psycopg import sql
 
 from accounts.loyalty import StatementEntry
 from redemption.models import RedemptionOrder
-from redemption.reports.invariants import check_against_ledger, check_invariants
+from redemption.reports.invariants import Violation, check_against_ledger, check_invariants
 from tests.daemons import ROOT, Daemon, Redis, Web, free_port
 from tests.mailbox import Mailbox
 from tests.sandbox_process import API_KEY, CLIENT_ID, CLIENT_SECRET, SandboxProcess
@@ -241,13 +241,10 @@ class Stack(AbstractContextManager["Stack"]):
 
         return eventually(ended, f"{', '.join(numbers)} end")
 
-    def violations(self, *, at_rest: bool = True) -> list[str]:
+    def violations(self, *, at_rest: bool = True) -> list[Violation]:
         """What does not hold of the promises in docs/saga.md. Asks `as_default`."""
-        found = [
-            *check_invariants(at_rest=at_rest),
-            *check_against_ledger(_entries(self.sandbox.ledger()["entries"])),
-        ]
-        return [f"{violation.invariant} {violation}" for violation in found]
+        entries = _entries(self.sandbox.ledger()["entries"])
+        return [*check_invariants(at_rest=at_rest), *check_against_ledger(entries)]
 
 
 def _entries(entries: Sequence[dict[str, Any]]) -> Iterator[StatementEntry]:

@@ -20,20 +20,23 @@ def databases() -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def _whole_stack(
-    databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
+def _whole_stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("stack"), databases.create()) as running:
         yield running
 
 
 @pytest.fixture
 def stack(_whole_stack: Stack, django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
-    """The portal's processes, all well; Django's own models see their database."""
-    _whole_stack.mend()
-    with django_db_blocker.unblock(), _whole_stack.as_default():
-        yield _whole_stack
-    print(_whole_stack.news())  # pytest shows it when the test has failed
+    """The portal's processes, all well."""
+    yield from in_use(_whole_stack, django_db_blocker)
+
+
+def in_use(stack: Stack, django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
+    """For one test; Django's own models see the stack's database meanwhile."""
+    stack.mend()
+    with django_db_blocker.unblock(), stack.as_default():
+        yield stack
+    print(stack.news())  # pytest shows it when the test has failed
 
 
 @pytest.fixture

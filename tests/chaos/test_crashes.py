@@ -1,4 +1,4 @@
-"""Processes are killed with −9 at each step of the saga. Every order ends all the same, and no
+"""Processes are killed with -9 at each step of the saga. Every order ends all the same, and no
 point is lost, taken twice or given back twice.
 
 To kill a process exactly at a step it is held there: by the partner, who does not answer, or by
@@ -115,9 +115,7 @@ def test_worker_killed_while_the_partner_refuses(
     assert not stack.violations()
 
 
-def test_worker_killed_while_it_claims_a_debit(
-    stack: Stack, shop: World, visitor: Visitor
-) -> None:
+def test_worker_killed_while_it_claims_a_debit(stack: Stack, shop: World, visitor: Visitor) -> None:
     """Before the claim is committed nothing has left the house."""
     stack.sweeper.stop()
     stack.worker.kill()
@@ -196,9 +194,7 @@ def test_worker_killed_while_it_takes_in_a_callback(
     assert not stack.violations()
 
 
-def test_worker_killed_while_it_sends_a_letter(
-    stack: Stack, shop: World, visitor: Visitor
-) -> None:
+def test_worker_killed_while_it_sends_a_letter(stack: Stack, shop: World, visitor: Visitor) -> None:
     """Whether the mail server kept it nobody knows, so it goes out again, as the same letter."""
     stack.sweeper.stop()
     stack.sandbox.dial(mode="silent")
@@ -259,4 +255,25 @@ def test_sweeper_killed_while_it_asks_a_partner(
     stack.sweeper.start()
     assert stack.ends(number) == [OrderStatus.COMPLETED]
     assert shop.ledger(the_order(number)) == (the_order(number).total_points, 0)
+    assert not stack.violations()
+
+
+def test_worker_frozen_for_longer_than_its_lease(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    """When it wakes with the partner's answer in its hands, somebody else has recorded it."""
+    stack.sandbox.fault("debit", "delay", seconds=0.5)
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+    eventually(
+        lambda: stack.sandbox.calls(operation="debit", reference=number, outcome="running"),
+        "the debit is asked for",
+    )
+    stack.worker.pause()
+    assert stack.ends(number) == [OrderStatus.COMPLETED]
+
+    stack.sweeper.stop()
+    stack.worker.resume()
+    later = visitor.redeem(shop.virtual().get_absolute_url())
+
+    assert stack.ends(later) == [OrderStatus.COMPLETED]
     assert not stack.violations()
