@@ -1,0 +1,82 @@
+"""Talking to the sandbox behind the partners' backs: accounts, faults, and what was long ago."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+PATIENCE = 30.0  # seconds for one answer
+
+
+class PartnersError(Exception):
+    """The sandbox cannot be asked, in a sentence for whoever seeds."""
+
+
+class Partners:
+    """The control API of the sandbox that LOYALTY_API_URL names."""
+
+    def __init__(self) -> None:
+        parts = urlsplit(settings.LOYALTY_API_URL)
+        self._host = parts.netloc
+        self._connection = HTTPConnection(self._host, timeout=PATIENCE)
+
+    def balances(self) -> dict[str, int]:
+        """What each account has, by its id."""
+        accounts = self._ask("GET", "accounts")["accounts"]
+        return {account["account_id"]: account["balance"] for account in accounts}
+
+    def has_entries(self, account_id: str) -> bool:
+        return bool(self._ask("GET", f"ledger?account={account_id}")["count"])
+
+    def set_account(self, account_id: str, balance: int, **more: Any) -> None:
+        """`blocked` and `expiring` may be given too."""
+        self._ask("POST", "accounts", {"account_id": account_id, "balance": balance, **more})
+
+    def take_in(self, **past: list[dict[str, Any]]) -> None:
+        """Past `entries` and `fulfillments`; those it knows already are left alone."""
+        self._ask("POST", "import", past)
+
+    @contextmanager
+    def failing(self, operation: str, fault: str, **more: Any) -> Iterator[None]:
+        """While this lasts, the partner fails at `operation`."""
+        rule = self._ask("POST", "faults", {"operation": operation, "fault": fault, **more})
+        try:
+            yield
+        finally:
+            self._ask("DELETE", f"faults/{rule['id']}")
+
+    @contextmanager
+    def blocking(self, account_id: str) -> Iterator[None]:
+        """While this lasts, the account cannot spend."""
+        self.set_account(account_id, self.balances()[account_id], blocked=True)
+        try:
+            yield
+        finally:
+            self.set_account(account_id, self.balances()[account_id], blocked=False)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            self._connection.request(
+                method,
+                f"/control/{path}",
+                body=None if body is None else json.dumps(body),
+                headers={"Content-Type": "application/json"},
+            )
+            answer = self._connection.getresponse()
+            status, raw = answer.status, answer.read()
+            data = json.loads(raw)
+        except (OSError, HTTPException, ValueError) as error:
+            self._connection.close()
+            raise PartnersError(
+                f"The sandbox does not answer at http://{self._host}/control/"
+                f" ({type(error).__name__}). Start it with `python -m loyalty_portal.sandbox`,"
+                " or set LOYALTY_API_URL to where it runs."
+            ) from error
+        if status >= 400:
+            why = data.get("detail") or data.get("title") or data
+            raise PartnersError(f"The sandbox refused {method} /control/{path}: {status} {why}")
+        return data

@@ -1,0 +1,185 @@
+"""Builds the demo: people, products, and two months of orders, in our books and the partner's."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from random import Random
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import loyalty
+from accounts.models import AccountManager, Company, Role, User
+from catalog.models import Product
+from loyalty_portal.recipient import FIELDS
+from redemption.demo import people
+from redemption.demo.catalogue import fill_shelves, thin_shelves
+from redemption.demo.partners import Partners, PartnersError
+from redemption.demo.people import COMPANIES, SUPERUSER
+from redemption.demo.plans import DAYS, SEED, Plan, Planner
+from redemption.demo.special import special_plans
+from redemption.demo.steps import Scene
+from redemption.demo.timeline import Timeline
+from redemption.models import RedemptionOrder
+from redemption.placing.services import Line, Wishes, place_order
+from redemption.reports.invariants import Violation, check_against_ledger, check_invariants
+from redemption.services import flag_overdue
+
+BATCH = 25  # orders whose times are moved together
+
+Say = Callable[[str], None]
+
+
+def is_seeded() -> bool:
+    """The superuser comes last: it is there when all of it is."""
+    return User.objects.filter(email=SUPERUSER[0]).exists()
+
+
+def seed(*, say: Say) -> None:
+    """Make the demo, or what an earlier try left to make. Nothing else may be at work meanwhile.
+
+    Raises PartnersError, in a sentence, when the sandbox does not answer or knows other orders.
+    """
+    partners = Partners()
+    dice = Random(SEED)  # noqa: S311 - a demo, no secret
+    known = partners.balances()
+    if not Company.objects.filter(loyalty_account_id=COMPANIES[0].account_id).exists():
+        _require_clean_books(partners)
+        say("people, companies and products")
+        with transaction.atomic():
+            people.invite_everybody()
+            fill_shelves(dice=dice, by=people.staff("warehouse"))
+    else:
+        say("an earlier try was not finished; going on with it")
+    for company in COMPANIES:
+        if company.account_id not in known:
+            _open_account(partners, company)
+    _make_orders(partners, say)
+    with transaction.atomic():
+        thin_shelves(dice=dice, by=people.staff("warehouse"))
+        people.add_superuser()
+
+
+def _require_clean_books(partners: Partners) -> None:
+    for company in COMPANIES:
+        if partners.has_entries(company.account_id):
+            raise PartnersError(
+                f"The sandbox's ledger has movements of {company.name} that this database does"
+                " not know. Start the sandbox with an empty --data folder, or empty it:"
+                " POST /control/reset."
+            )
+
+
+def _open_account(partners: Partners, company: people.CompanyData) -> None:
+    if RedemptionOrder.objects.filter(company__loyalty_account_id=company.account_id).exists():
+        raise PartnersError(
+            f"The sandbox does not know the account of {company.name}, which has orders here."
+            " Its ledger was emptied; start again with an empty database as well."
+        )
+    today = timezone.now().date()
+    partners.set_account(
+        company.account_id,
+        company.points,
+        expiring=[
+            {"points": points, "expires_on": (today + timedelta(days=days)).isoformat()}
+            for points, days in company.expiring
+        ],
+    )
+
+
+def _make_orders(partners: Partners, say: Say) -> None:
+    now = timezone.now()
+    planner = Planner(now)
+    plans = sorted([*planner.drawn(), *special_plans(planner)], key=lambda plan: plan.placed_at)
+    placed = set(RedemptionOrder.objects.values_list("token", flat=True))
+    missing = [plan for plan in plans if plan.token not in placed]
+    timeline = Timeline()
+    later: list[Callable[[], object]] = []
+    try:
+        for number, plan in enumerate(missing, 1):
+            later += _make_order(plan, partners, timeline, now)
+            if number % BATCH == 0:
+                timeline.write()
+                say(f"{number} of {len(missing)} orders")
+    finally:
+        timeline.write()  # also when somebody pressed Ctrl-C
+    for finish in later:
+        finish()
+    flag_overdue()
+
+
+def _make_order(
+    plan: Plan, partners: Partners, timeline: Timeline, now: datetime
+) -> list[Callable[[], object]]:
+    """Place it, and take it along its course until now; what is to be done once times are moved."""
+    timeline.go_to(plan.placed_at)
+    order = _place(plan)
+    timeline.hold(order.pk)
+    scene = Scene(
+        order=order,
+        company=order.company,
+        buyer=order.account_manager.user,
+        approver=_approver(order),
+        worker=people.staff("fulfillment"),
+        partners=partners,
+        timeline=timeline,
+        dice=Random(plan.token.int),  # noqa: S311 - a demo, no secret
+    )
+    for minutes, act in plan.course:
+        moment = plan.placed_at + timedelta(minutes=minutes)
+        if moment > now:
+            break
+        timeline.go_to(moment)
+        act(scene)
+    return scene.later
+
+
+def _place(plan: Plan) -> RedemptionOrder:
+    seat = AccountManager.objects.select_related("company", "user").get(
+        user__email=plan.email, company__loyalty_account_id=plan.company.account_id
+    )
+    skus = [wanted.product.sku for wanted in plan.lines]
+    found = Product.objects.select_related("inventory").in_bulk(skus, field_name="sku")
+    lines = [
+        Line(
+            product=found[wanted.product.sku],
+            quantity=wanted.quantity,
+            recipient=dict.fromkeys(FIELDS, "") | wanted.recipient,
+        )
+        for wanted in plan.lines
+    ]
+    wishes = Wishes(
+        token=plan.token,
+        seen_points=sum(line.quantity * line.product.points_cost for line in lines),
+        reference=plan.reference,
+        note=plan.note,
+    )
+    return place_order(seat=seat, lines=lines, wishes=wishes, by=seat.user)
+
+
+def _approver(order: RedemptionOrder) -> User:
+    """Somebody else of the company who may decide."""
+    seats = order.company.seats.filter(role__in=[Role.APPROVER, Role.OWNER])
+    seat = seats.exclude(pk=order.account_manager_id).order_by("role").first()
+    if seat is None:
+        raise LookupError(f"Nobody can approve {order}")
+    return seat.user
+
+
+def check() -> list[Violation]:
+    """Whether our books hold, and agree with the partner's. Raises what loyalty.statement does."""
+    asked_at = timezone.now()
+    return check_invariants() + check_against_ledger(
+        list(_entries(asked_at - timedelta(days=DAYS + 10))),
+        companies=list(_companies()),
+        until=asked_at,
+    )
+
+
+def _companies() -> Iterator[Company]:
+    accounts = [company.account_id for company in COMPANIES]
+    yield from Company.objects.filter(loyalty_account_id__in=accounts)
+
+
+def _entries(since: datetime) -> Iterator[loyalty.StatementEntry]:
+    for company in COMPANIES:
+        yield from loyalty.statement(company.account_id, since)
