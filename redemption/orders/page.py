@@ -62,6 +62,11 @@ class OrderPage:
         return -sum(one.intent.signed_points for one in self.movements if one.settled)
 
     @property
+    def latest(self) -> str:
+        """What to say aloud when the story goes on."""
+        return next(step.title for step in reversed(self.steps) if not step.ahead)
+
+    @property
     def one_recipient(self) -> OrderItem | None:
         """The first line, when all go to the same person and place."""
         shared = {tuple(line.item.recipient().values()) for line in self.lines}

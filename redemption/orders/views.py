@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import trigger_client_event
 
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
@@ -74,7 +75,8 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
         facts = {"order": order, "pulse": pulse}
         return render(request, "redemption/_pulse.html", facts)
     page = order_page(request.seat, order)
-    return render(request, "redemption/_story.html", {"page": page})
+    response = render(request, "redemption/_story.html", {"page": page})
+    return trigger_client_event(response, "announce", {"value": page.latest})
 
 
 @require_POST

@@ -9,7 +9,14 @@ from accounts.models import Address
 from loyalty_portal.recipient import FIELDS
 
 STREET = ("address_line1", "address_line2", "postcode", "city", "region", "country")
-NEEDED_STREET = ("address_line1", "postcode", "city", "country")
+MISSING = {
+    "recipient_name": _("Enter the name of whoever gets it."),
+    "recipient_email": _("Enter the e-mail address that the codes go to."),
+    "address_line1": _("Enter the street and number."),
+    "postcode": _("Enter the postcode."),
+    "city": _("Enter the city."),
+    "country": _("Enter the country."),
+}
 PARCEL_ONLY = ("recipient_phone", *STREET)
 
 AUTOCOMPLETE = {
@@ -59,10 +66,10 @@ class CheckoutForm(forms.ModelForm[Address]):
         if by_mail:
             self.fields["recipient_email"].required = True
             self.fields["recipient_email"].help_text = _("The codes go here.")
-        for name, tokens in AUTOCOMPLETE.items():
-            if name in self.fields:
-                self.fields[name].required |= name in NEEDED_STREET
-                self.fields[name].widget.attrs["autocomplete"] = tokens
+        for name in AUTOCOMPLETE.keys() & self.fields.keys():
+            self.fields[name].required |= name in STREET and name in MISSING
+            self.fields[name].error_messages["required"] = MISSING.get(name, "")
+            self.fields[name].widget.attrs["autocomplete"] = AUTOCOMPLETE[name]
 
     @property
     def who(self) -> list[forms.BoundField]:
