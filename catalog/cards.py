@@ -30,7 +30,7 @@ def grouped(number: int) -> str:
 
 
 class Card(NamedTuple):
-    """One product or family; `needs` says how many points are short, "" when it is affordable."""
+    """One product or family. `cost` is what its points say, in figures."""
 
     href: str
     picture: str
@@ -38,19 +38,21 @@ class Card(NamedTuple):
     name: str
     brand: str
     points: str
+    cost: int
     ranged: bool
     choices: str
     virtual: bool
     stock: str
-    needs: str
+
+    @property
+    def hole(self) -> str:
+        """Where the text says how many points it lacks, if it does (shown.py)."""
+        return f"\x00{self.cost}\x00"
 
 
-def made_cards(
-    rows: Sequence[Row], families: dict[UUID, FamilyFacts], spendable: int | None
-) -> list[Card]:
+def cards(rows: Sequence[Row], families: dict[UUID, FamilyFacts]) -> list[Card]:
     """The cards of a page, in the order of `rows`."""
     made = []
-    needed = _("%(points)s more points needed")
     for index, row in enumerate(rows):
         family = families.get(row.family_id) if row.family_id else None
         several = family is not None and family.variants > 1
@@ -58,7 +60,6 @@ def made_cards(
         if family and several:
             points = family.points_from
             stock = StockStatus.IN_STOCK if family.in_stock else StockStatus.OUT
-        short = 0 if spendable is None else points - spendable
         made.append(
             Card(
                 href=f"{shelf_address()}{row.slug}/",
@@ -72,11 +73,11 @@ def made_cards(
                 name=family.name if family and several else row.name,
                 brand=row.brand,
                 points=grouped(points),
+                cost=points,
                 ranged=bool(family and several and family.points_to > points),
                 choices=_choices(family.variants) if family and several else "",
                 virtual=row.product_type == ProductType.VIRTUAL,
                 stock="" if stock == StockStatus.IN_STOCK else stock,
-                needs=needed % {"points": grouped(short)} if short > 0 else "",
             )
         )
     return made
@@ -118,8 +119,7 @@ class Catalogue:
     asked: Asked
     title: str
     counted: str
-    rows: Sequence[Row]
-    families: dict[UUID, FamilyFacts]
+    cards: list[Card]
     shelves: list[Choice]
     types: list[Choice]
     brands: list[Choice]
@@ -128,7 +128,7 @@ class Catalogue:
     pages: list[PageLink]
     before: str
     after: str
-    budget: str
+    with_budget: bool
 
     @property
     def filters(self) -> Filters:
@@ -139,19 +139,17 @@ def catalogue(
     *,
     asked: Asked,
     found: Facets,
-    rows: Sequence[Row],
-    families: dict[UUID, FamilyFacts],
-    budget: int | None,
+    cards: list[Card],
+    with_budget: bool,
 ) -> Catalogue:
-    """All that the page and its fragment show. The cards are made by the `cards_of` tag."""
+    """All that the page and its fragment show; `with_budget`: the company's points are known."""
     filters = asked.filters
     names = {shelf.slug: shelf.name for shelf in found.shelves}
     return Catalogue(
         asked=asked,
         title=_title(filters, names),
         counted=_counted(found),
-        rows=rows,
-        families=families,
+        cards=cards,
         shelves=_shelves(filters, found),
         types=_types(filters, found),
         brands=_brands(filters, found),
@@ -160,7 +158,7 @@ def catalogue(
         pages=_pages(filters, found.pages),
         before=address(filters, page=filters.page - 1) or "?" if filters.page > 1 else "",
         after=address(filters, page=filters.page + 1) if filters.page < found.pages else "",
-        budget="" if budget is None else grouped(budget),
+        with_budget=with_budget,
     )
 
 
@@ -303,36 +301,46 @@ class VariantLink(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProductPage:
-    """The one object of the product page's templates. `change` is what it does to the balance."""
+    """The one object of the product's fragments."""
 
     product: Product
     title: str
+    brand_href: str
     description: SafeString
     variants: list[VariantLink]
-    quantity: int
+    many: bool
     points: str
-    total: str
-    change: int
-    may_redeem: bool
+    gone: bool
 
 
-def product_page(
-    *, product: Product, family: Sequence[Variant], quantity: int, may_redeem: bool
-) -> ProductPage:
-    """All that the page shows, with `quantity` pieces reckoned."""
-    total = product.points_cost * quantity
+def product_page(product: Product, family: Sequence[Variant]) -> ProductPage:
+    """What the page says to everyone of a tier."""
     several = len(family) > 1 and product.family is not None
     return ProductPage(
         product=product,
         title=product.family.name if product.family and several else product.name,
+        brand_href=f"{shelf_address()}{address(Filters(brand=product.brand))}",
         description=safe_html(product.description),
         variants=_variant_links(family, product) if several else [],
-        quantity=quantity,
+        many=len(family) > MANY,
         points=grouped(product.points_cost),
-        total=grouped(total),
-        change=-total,
-        may_redeem=may_redeem,
+        gone=product.stock_status == StockStatus.OUT,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What `quantity` pieces do to the balance; `change` is negative points."""
+
+    quantity: int
+    total: str
+    change: int
+
+
+def tally(*, points_cost: int, quantity: int) -> Tally:
+    """Reckon with so many pieces."""
+    total = points_cost * quantity
+    return Tally(quantity=quantity, total=grouped(total), change=-total)
 
 
 def _variant_links(family: Sequence[Variant], product: Product) -> list[VariantLink]:

@@ -13,9 +13,11 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TierLevel
+from catalog.freshness import products_changed
 from loyalty_portal.history import tracked
 from loyalty_portal.ids import uuid7
 
@@ -88,6 +90,10 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        products_changed()
 
 
 class Family(models.Model):
@@ -251,10 +257,17 @@ class Product(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """A code made on demand is always in stock."""
+        """A code made on demand is always in stock; one without a family is its own card."""
         if self._state.adding and self.is_virtual:
             self.stock_status = StockStatus.IN_STOCK
+        if self.family_id is None:
+            self.is_card = True
+        if not self.slug:
+            self.slug = "-".join(
+                filter(None, (slugify(self.name)[:150], slugify(self.sku)))
+            ) or str(self.pk)
         super().save(*args, **kwargs)
+        products_changed()
 
     def get_absolute_url(self) -> str:
         return reverse("catalog:product", args=[self.slug])

@@ -1,10 +1,9 @@
-"""Reading the catalogue: light rows, few queries, and counts that are a few seconds old.
+"""Reading the catalogue: light rows and few queries.
 
 A page must stay quick at a million products, so each list is walked along an index, a search
 is counted to a cap, and nobody leafs further than the cap either.
 """
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
-from django.core.cache import cache
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 
@@ -23,7 +21,6 @@ from catalog.models import Category, Product, ProductQuerySet, StockStatus, Titl
 
 PAGE_SIZE = 24
 COUNT_CAP = 10_000  # products that a search counts, and that anyone leafs through
-FACETS_SECONDS = 20
 BRANDS_SHOWN = 8
 SEARCH_WORDS = 8
 RANKED = 1_000  # matches by name, and as many others, that a search puts in order
@@ -128,7 +125,7 @@ def search_query(text: str) -> SearchQuery | CombinedSearchQuery | None:
 
 
 def _shown(tier_level: str, filters: Filters, budget: int | None) -> ProductQuerySet:
-    """The cards that match all filters; `budget` is what "within our balance" means."""
+    """The cards that match all filters and cost at most `budget`, if it is given."""
     cards = Product.objects.offered().for_tier(tier_level).filter(is_card=True)
     if filters.q and (query := search_query(filters.q)) is not None:
         cards = cards.filter(search=query)
@@ -146,7 +143,7 @@ def _shown(tier_level: str, filters: Filters, budget: int | None) -> ProductQuer
     if filters.points_to is not None:
         narrow["points_cost__lte"] = filters.points_to
     cards = cards.filter(**narrow)
-    if filters.within_balance and budget is not None:
+    if budget is not None:
         cards = cards.filter(points_cost__lte=budget)
     if filters.in_stock:
         cards = cards.exclude(stock_status=StockStatus.OUT)
@@ -205,19 +202,7 @@ def family_facts(*, tier_level: str, rows: Sequence[Row]) -> dict[UUID, FamilyFa
     }
 
 
-def facets(*, tier_level: str, filters: Filters, budget: int | None) -> Facets:
-    """Counts for the filters, one query or the cache: at most FACETS_SECONDS old."""
-    limit = budget if filters.within_balance else None
-    asked = repr((tier_level, replace(filters, page=1, sort=Sort.NAME), limit))
-    key = f"catalog:facets:{hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()}"
-    known: Facets | None = cache.get(key)
-    if known is None:
-        known = _count(tier_level, filters, budget)
-        cache.set(key, known, FACETS_SECONDS)
-    return known
-
-
-def _count(tier_level: str, filters: Filters, budget: int | None) -> Facets:
+def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Facets:
     """One query, without the filters that are counted; they are applied to its groups here."""
     wide = replace(filters, category="", product_type="", brand="")
     shown = _shown(tier_level, wide, budget).order_by()

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils.text import slugify
 
 from accounts.models import TierLevel, User
+from catalog.freshness import products_changed
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 
 SLUG_LENGTH = 280
@@ -157,6 +158,7 @@ def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
         }
         moved = {family for family in touched if family is not None}
         choose_cards(families=moved)
+        products_changed()
     new = {data.sku for data in comparison.created}
     return Saved(
         created={row.sku: row.id for row in rows if row.sku in new},
@@ -277,4 +279,7 @@ def choose_cards(*, families: Collection[UUID] | None) -> int:
                 "families": list(families or []),
             },
         )
-        return int(cursor.rowcount)
+        changed = int(cursor.rowcount)
+    if changed:
+        products_changed()
+    return changed

@@ -1,6 +1,5 @@
 """The catalogue's pages. The same view answers a page and its HTMX fragment."""
 
-from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,10 +12,10 @@ from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from catalog.artwork import product_artwork
-from catalog.cards import catalogue, product_page
-from catalog.forms import address, read_filters, read_quantity
-from catalog.models import Product, shelf_address
-from catalog.selectors import card_rows, facets, family_facts, offered_product, variants
+from catalog.cards import tally
+from catalog.forms import read_filters, read_quantity
+from catalog.models import Product
+from catalog.shown import shown_list, shown_product
 
 YEAR = 365 * 24 * 3600
 
@@ -31,20 +30,15 @@ def _budget(seat: AccountManager) -> int | None:
 @with_seat()
 def list_products(request: PortalRequest) -> HttpResponse:
     """Cards of what the company may redeem, as far as the address narrows them."""
-    asked = read_filters(request.GET)
-    tier, budget = request.seat.company.tier_level, _budget(request.seat)
-    if budget is None:
-        asked = replace(asked, filters=replace(asked.filters, within_balance=False))
-    found = facets(tier_level=tier, filters=asked.filters, budget=budget)
-    if asked.filters.page > found.pages:
-        asked = replace(asked, filters=replace(asked.filters, page=found.pages))
-    rows = card_rows(tier_level=tier, filters=asked.filters, budget=budget)
-    families = family_facts(tier_level=tier, rows=rows)
-    page = catalogue(asked=asked, found=found, rows=rows, families=families, budget=budget)
+    shown = shown_list(
+        asked=read_filters(request.GET),
+        tier_level=request.seat.company.tier_level,
+        budget=_budget(request.seat),
+    )
     if request.headers.get("HX-Target") != "results":
-        return _either(render(request, "catalog/list.html", {"catalogue": page}))
-    response = render(request, "catalog/_found.html", {"catalogue": page})
-    _say_where(request, response, shelf_address() + address(asked.filters, page=asked.filters.page))
+        return _either(render(request, "catalog/list.html", {"shown": shown}))
+    response = render(request, "catalog/_found.html", {"shown": shown})
+    _say_where(request, response, shown.address)
     return _either(response)
 
 
@@ -65,19 +59,14 @@ def _either(response: HttpResponse) -> HttpResponse:
 @with_seat()
 def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     """One product with its variants; unknown to a tier that may not redeem it."""
-    tier = request.seat.company.tier_level
-    product = offered_product(slug=slug, tier_level=tier)
-    if product is None:
+    shown = shown_product(slug=slug, tier_level=request.seat.company.tier_level)
+    if shown is None:
         raise Http404
-    page = product_page(
-        product=product,
-        family=variants(product=product, tier_level=tier),
-        quantity=read_quantity(request.GET),
-        may_redeem=may_redeem(request.seat),
-    )
-    fragment = request.headers.get("HX-Target") == "tally"
-    template = "catalog/_tally.html" if fragment else "catalog/product.html"
-    return _either(render(request, template, {"page": page}))
+    reckoned = tally(points_cost=shown.points_cost, quantity=read_quantity(request.GET))
+    if request.headers.get("HX-Target") == "tally":
+        return _either(render(request, "catalog/_tally.html", {"tally": reckoned}))
+    context = {"shown": shown, "tally": reckoned, "may_redeem": may_redeem(request.seat)}
+    return _either(render(request, "catalog/product.html", context))
 
 
 @require_safe

@@ -1,0 +1,45 @@
+"""What is kept of the catalogue for some seconds, and forgotten as soon as products are saved.
+
+The catalogue is read far more often than it changes, and one tier sees one catalogue. Stock and
+windows in time show up to SECONDS late; the product's redemption checks both anew.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.core.cache import cache
+from django.db import transaction
+from django.utils.translation import get_language
+
+SECONDS = 15
+_VERSION = "catalog:version"
+Value = TypeVar("Value")
+
+
+def remember(name: str, asked: object, make: Callable[[], Value]) -> Value:
+    """The value that `make` gave for what was `asked` in this language, at most SECONDS ago.
+
+    `asked` is told apart by its repr. None is not kept: it may be asked for without end.
+    """
+    digest = hashlib.blake2b(repr((asked, get_language())).encode(), digest_size=16).hexdigest()
+    key = f"catalog:{name}:{digest}"
+    found = cache.get_many([_VERSION, key])
+    version = found.get(_VERSION, "")
+    entry: tuple[str, Value] | None = found.get(key)
+    if entry is not None and entry[0] == version:
+        return entry[1]
+    value = make()
+    if value is not None:
+        cache.set(key, (version, value), SECONDS)
+    return value
+
+
+def products_changed() -> None:
+    """To be called inside the transaction that changes them: forgets all once it is committed."""
+    transaction.on_commit(_forget)
+
+
+def _forget() -> None:
+    cache.set(_VERSION, secrets.token_hex(8), None)
