@@ -1,6 +1,7 @@
 """Signing in, and being recognised on every request."""
 
 from typing import Any
+from uuid import UUID
 
 from allauth.account.auth_backends import AuthenticationBackend
 
@@ -12,7 +13,7 @@ class SeatsBackend(AuthenticationBackend):  # type: ignore[misc]
     """Brings the person and the seats they may use in one query: every page needs both."""
 
     def get_user(self, user_id: Any) -> User | None:
-        seats: list[AccountManager] = usable_seats(user_id)
+        seats: list[AccountManager] = usable_seats(UUID(str(user_id)))
         if not seats:
             found: User | None = super().get_user(user_id)
             return found

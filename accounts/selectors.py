@@ -3,14 +3,23 @@
 from uuid import UUID
 
 from accounts.models import AccountManager, User
+from loyalty_portal.hot import Prepared
+
+# Read on every page.
+_usable_seats = Prepared(
+    lambda user_id: (
+        AccountManager.objects.usable()
+        .filter(user_id=user_id)
+        .select_related("user", "company__known_balance")
+        .order_by("company__name", "id")
+    ),
+    UUID(int=1),
+)
 
 
-def usable_seats(user_id: UUID | str) -> list[AccountManager]:
+def usable_seats(user_id: UUID) -> list[AccountManager]:
     """A user's seats that may be used now, with user, company and last known balance."""
-    seats = AccountManager.objects.usable().filter(user_id=user_id)
-    return list(
-        seats.select_related("user", "company__known_balance").order_by("company__name", "id")
-    )
+    return _usable_seats(user_id)
 
 
 def seats_of(user: User) -> list[AccountManager]:

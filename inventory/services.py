@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from catalog.models import Product, StockStatus
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
+from loyalty_portal.hot import insert
 
 
 class StockError(Exception):
@@ -79,22 +80,26 @@ def reserve(*, wants: Sequence[Want], by: User | None) -> None:
     """
     wants = sorted(wants, key=lambda want: want.product_id)
     with transaction.atomic(savepoint=False):
-        Reservation.objects.bulk_create(
-            Reservation(
-                product_id=want.product_id, reference=want.reference, quantity=want.quantity
-            )
-            for want in wants
+        insert(
+            [
+                Reservation(
+                    product_id=want.product_id, reference=want.reference, quantity=want.quantity
+                )
+                for want in wants
+            ]
         )
-        StockMovement.objects.bulk_create(
-            StockMovement(
-                product_id=want.product_id,
-                kind=MovementKind.RESERVED,
-                available_change=-want.quantity,
-                reserved_change=want.quantity,
-                reference=want.reference,
-                by=by,
-            )
-            for want in wants
+        insert(
+            [
+                StockMovement(
+                    product_id=want.product_id,
+                    kind=MovementKind.RESERVED,
+                    available_change=-want.quantity,
+                    reserved_change=want.quantity,
+                    reference=want.reference,
+                    by=by,
+                )
+                for want in wants
+            ]
         )
         for want in wants:
             if not _move(want.product_id, available=-want.quantity, reserved=want.quantity):
@@ -247,5 +252,7 @@ def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
         stock.low_stock_at = low_stock_at
         stock.save(update_fields=["low_stock_at"])
         status = _status(stock.quantity_available, low_stock_at)
-        Product.objects.filter(pk=product.pk).exclude(stock_status=status).update(stock_status=status)
+        Product.objects.filter(pk=product.pk).exclude(stock_status=status).update(
+            stock_status=status
+        )
     return stock

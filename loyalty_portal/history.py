@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import pghistory
 from django.db import models
+from django.http import HttpRequest, HttpResponse
+from pghistory.middleware import HistoryMiddleware
 
 Model = TypeVar("Model", bound=type[models.Model])
 
@@ -27,3 +29,17 @@ def tracked(*, leave_out: Sequence[str] = ()) -> Callable[[Model], Model]:
         return decorate(model)  # type: ignore[no-any-return]
 
     return track
+
+
+class StaffHistoryMiddleware(HistoryMiddleware):
+    """Notes who made a change in the admin, beside the change.
+
+    Not in the portal: there the order's own events say who, and the note would go with each of
+    the statements that place an order.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/admin/"):
+            response: HttpResponse = super().__call__(request)  # type: ignore[no-untyped-call]
+            return response
+        return self.get_response(request)  # type: ignore[no-any-return]

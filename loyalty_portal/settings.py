@@ -73,7 +73,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.views.SeatMiddleware",
-    "pghistory.middleware.HistoryMiddleware",
+    "loyalty_portal.history.StaffHistoryMiddleware",
 ]
 
 ROOT_URLCONF = "loyalty_portal.urls"
@@ -166,6 +166,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 24 * 3600.0},
+    "refresh-cards": {"task": "catalog.tasks.refresh_cards", "schedule": 600.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", "/tmp/portal-beat")  # noqa: S108 - a cache of beat's, safe to lose
 

@@ -1,12 +1,14 @@
 """Reading the cart: its lines, whether each can be had now, and what will be left."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from catalog.models import Product
+from loyalty_portal.hot import Prepared
 from redemption.models import CartLine
 from redemption.selectors import Header
 
@@ -55,10 +57,17 @@ class CartPage:
         return max(0, -self.left) if self.left is not None else 0
 
 
+_cart_lines = Prepared(
+    lambda seat_id: CartLine.objects.filter(cart=seat_id).select_related(
+        "cart", "product__inventory"
+    ),
+    UUID(int=1),
+)
+
+
 def cart_lines(seat: AccountManager) -> list[CartLine]:
     """The seat's cart with what placing it needs, in one query."""
-    lines = CartLine.objects.filter(cart=seat.pk)
-    return list(lines.select_related("cart", "product__inventory"))
+    return _cart_lines(seat.pk)
 
 
 def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> CartPage:

@@ -15,12 +15,12 @@ from accounts.models import AccountManager, User
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
+from loyalty_portal.hot import insert
 from loyalty_portal.ids import uuid7
 from redemption.models import (
     Cart,
     CartLine,
     LoyaltyTransaction,
-    OrderEvent,
     OrderItem,
     RedemptionOrder,
 )
@@ -140,8 +140,9 @@ def _place(
         approve_by=timezone.now() + APPROVAL_TIME if waits else None,
     )
     # First of all, so that the same form sent twice waits here and touches nothing.
-    order.save(force_insert=True)
-    items = OrderItem.objects.bulk_create(_items(order, lines))
+    insert([order])
+    items = list(_items(order, lines))
+    insert(items)
     events = [
         order.event("", order.status, by=by),
         *(item.event("", item.fulfillment_status) for item in items),
@@ -149,9 +150,9 @@ def _place(
     if not waits:
         debit = new_debit(order, seat.company.loyalty_account_id)
         debit.id = wishes.debit_id
-        debit.save(force_insert=True)
+        insert([debit])
         events.append(debit.event("", debit.status))
-    OrderEvent.objects.bulk_create(events)
+    insert(events)
     if wishes.cart is not None:
         _empty(wishes.cart, shown_with=wishes.token)
     # Stock last: its row is what others wait for, until the commit.
