@@ -13,7 +13,6 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TierLevel
@@ -257,15 +256,9 @@ class Product(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """A code made on demand is always in stock; one without a family is its own card."""
+        """A code made on demand is always in stock."""
         if self._state.adding and self.is_virtual:
             self.stock_status = StockStatus.IN_STOCK
-        if self.family_id is None:
-            self.is_card = True
-        if not self.slug:
-            self.slug = "-".join(
-                filter(None, (slugify(self.name)[:150], slugify(self.sku)))
-            ) or str(self.pk)
         super().save(*args, **kwargs)
         products_changed()
 

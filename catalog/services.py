@@ -89,7 +89,12 @@ def save_product(*, product: Product, by: User | None) -> Product:
         product.is_card = product.family_id is None or (
             product.is_card and product.family_id == stored
         )
-        product.save()
+        if product._state.adding:  # noqa: SLF001 - public by Django's documentation
+            product.save()
+        else:  # what is not edited is left to its writers: stock changes meanwhile
+            product.save(
+                update_fields=[*_WRITTEN, "sku", "category", "family", "is_card", "updated_at"]
+            )
         choose_cards(families={family for family in (stored, product.family_id) if family})
     return product
 
