@@ -1,6 +1,6 @@
 """Companies, the seats of their account managers, their addresses; users and staff groups."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -38,6 +38,13 @@ class SeatInline(TabularInline[AccountManager, Company]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccountManager]:
         return super().get_queryset(request).select_related("user", "company")
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """A table's fields have no labels; screen readers are told the column's name."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field:
+            field.widget.attrs.setdefault("aria-label", field.label)
+        return field
 
 
 class AddressInline(StackedInline[Address, Company]):

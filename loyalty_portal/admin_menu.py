@@ -16,31 +16,37 @@ Item = dict[str, Any]
 
 def menu() -> list[Item]:
     """The groups of the side bar, in the order of a working day."""
+    overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")}
     return [
-        _group(None, _overview()),
+        _group(None, overview),
+        *_daily_work(),
+        *_what_is_offered(),
+        *_people_and_post(),
+    ]
+
+
+def _daily_work() -> list[Item]:
+    queue = _item(_("Queue"), "inventory_2", "fulfillment.fulfillment")
+    orders = _item(_("Orders"), "receipt_long", "redemption.redemptionorder")
+    return [
         _group(
             _("Desk"),
-            _item(
-                _("Queue"),
-                "inventory_2",
-                "fulfillment.fulfillment",
-                badge="fulfillment.desk.selectors.waiting_badge",
-            ),
+            {**queue, "badge": "fulfillment.desk.selectors.waiting_badge"},
             _item(_("Parcels"), "local_shipping", "fulfillment.shipment"),
         ),
         _group(
             _("Orders"),
-            _item(
-                _("Orders"),
-                "receipt_long",
-                "redemption.redemptionorder",
-                badge="redemption.backoffice.selectors.attention_badge",
-            ),
+            {**orders, "badge": "redemption.backoffice.selectors.attention_badge"},
         ),
         _group(
             _("Points"),
             _item(_("Transactions"), "swap_vert", "redemption.loyaltytransaction"),
         ),
+    ]
+
+
+def _what_is_offered() -> list[Item]:
+    return [
         _group(
             _("Stock"),
             _item(_("Stock"), "shelves", "inventory.inventory"),
@@ -53,6 +59,11 @@ def menu() -> list[Item]:
             _item(_("Categories"), "category", "catalog.category"),
             _item(_("Families"), "style", "catalog.family"),
         ),
+    ]
+
+
+def _people_and_post() -> list[Item]:
+    return [
         _group(
             _("Companies"),
             _item(_("Companies"), "apartment", "accounts.company"),
@@ -69,26 +80,19 @@ def menu() -> list[Item]:
     ]
 
 
-def _overview() -> Item:
-    return {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")}
-
-
 def _group(title: Promise | None, *items: Item) -> Item:
     return {"title": title, "items": list(items)}
 
 
-def _item(title: Promise, icon: str, model: str, *, badge: str = "") -> Item:
+def _item(title: Promise, icon: str, model: str) -> Item:
     """`model` is room.model; the list of it is shown to those who may view it."""
     room, name = model.split(".")
-    item: Item = {
+    return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{room}_{name}_changelist"),
         "permission": _may(f"{room}.view_{name}"),
     }
-    if badge:
-        item["badge"] = badge
-    return item
 
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:

@@ -19,3 +19,8 @@ window.addEventListener("pageshow", (event) => {
     form.querySelector("button[type=submit]")?.removeAttribute("aria-disabled");
   }
 });
+
+// The theme's page has no main landmark; people who listen to the page jump by it.
+document.addEventListener("DOMContentLoaded", () => {
+  document.getElementById("content")?.setAttribute("role", "main");
+});
