@@ -22,5 +22,5 @@ window.addEventListener("pageshow", (event) => {
 
 // The theme's page has no main landmark; people who listen to the page jump by it.
 document.addEventListener("DOMContentLoaded", () => {
-  document.getElementById("content")?.setAttribute("role", "main");
+  document.getElementById("main")?.setAttribute("role", "main");
 });
