@@ -93,7 +93,9 @@ class TokenStore:
         return grant
 
     def _wait(self, rejected: str, ends_at: float) -> Grant | None:
-        until = min(ends_at, time.monotonic() + FETCHING / 2)
+        # Whoever has the lock may have been killed: leave time to fetch one ourselves.
+        now = time.monotonic()
+        until = now + min(ends_at - now, FETCHING) / 2
         while time.monotonic() < until:
             if grant := self._shared(rejected):
                 return grant

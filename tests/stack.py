@@ -172,6 +172,8 @@ class Stack(AbstractContextManager["Stack"]):
             process.start()
             process.was_disturbed = False
         self.mailbox.confirming.set()
+        if self.sandbox.process is None:
+            self.sandbox.launch()
         self.sandbox.clear_faults()
         self.sandbox.dial(**SANDBOX_DIALS, webhook_url=f"{self.url}/webhooks/fulfillment/")
 

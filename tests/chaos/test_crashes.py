@@ -23,14 +23,13 @@ from tests.waiting import eventually
 FOREVER = 600.0  # seconds; nobody waits for it
 
 
-def kill_worker_at(stack: Stack, operation: str, fault: str) -> None:
-    """Once a call hangs at the partner, its asker is no more."""
+def wait_for_call(stack: Stack, operation: str, fault: str) -> None:
+    """Until such a call hangs at the partner."""
 
     def hangs() -> object:
         return stack.sandbox.calls(operation=operation, fault=fault, outcome="running")
 
-    eventually(hangs, f"the worker asks the partner to {operation}")
-    stack.worker.kill()
+    eventually(hangs, f"the partner is asked to {operation}")
 
 
 def the_order(number: str) -> RedemptionOrder:
@@ -87,7 +86,8 @@ def test_worker_killed_while_it_asks_a_partner(
         stack.sandbox.fault(operation, fault, seconds=FOREVER)
     number = visitor.redeem(shop.virtual().get_absolute_url())
 
-    kill_worker_at(stack, operation, fault)
+    wait_for_call(stack, operation, fault)
+    stack.worker.kill()
 
     assert was_left_in_the_middle()
     stack.sweeper.start()
@@ -106,7 +106,8 @@ def test_worker_killed_while_the_partner_refuses(
     book = shop.product(stocked=3)
     number = visitor.redeem(book.get_absolute_url())
 
-    kill_worker_at(stack, "debit", "timeout_after")
+    wait_for_call(stack, "debit", "timeout_after")
+    stack.worker.kill()
 
     stack.sweeper.start()
     assert stack.ends(number) == [OrderStatus.DECLINED]
@@ -141,12 +142,9 @@ def test_worker_killed_after_the_record_and_before_it_can_pass_the_work_on(
 ) -> None:
     """Redis stands still, so the nudge for what is next never leaves; nobody else has it."""
     stack.sweeper.stop()
-    stack.sandbox.fault("debit", "delay", seconds=1.0)
+    stack.sandbox.fault("debit", "delay", seconds=2.0)
     number = visitor.redeem(shop.virtual().get_absolute_url())
-    eventually(
-        lambda: stack.sandbox.calls(operation="debit", reference=number, outcome="running"),
-        "the worker asks for the debit",
-    )
+    wait_for_call(stack, "debit", "delay")
     stack.redis.pause()
 
     def is_confirmed() -> bool:
@@ -246,10 +244,7 @@ def test_sweeper_killed_while_it_asks_a_partner(
     stack.worker.kill()
     stack.sandbox.fault("debit", "timeout_after", seconds=FOREVER)
     number = visitor.redeem(shop.virtual().get_absolute_url())
-    eventually(
-        lambda: stack.sandbox.calls(operation="debit", reference=number, outcome="running"),
-        "the sweeper asks for the debit",
-    )
+    wait_for_call(stack, "debit", "timeout_after")
     stack.sweeper.kill()
 
     stack.sweeper.start()
@@ -262,13 +257,11 @@ def test_worker_frozen_for_longer_than_its_lease(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
     """When it wakes with the partner's answer in its hands, somebody else has recorded it."""
-    stack.sandbox.fault("debit", "delay", seconds=0.5)
+    stack.sandbox.fault("debit", "delay", seconds=2.0)
     number = visitor.redeem(shop.virtual().get_absolute_url())
-    eventually(
-        lambda: stack.sandbox.calls(operation="debit", reference=number, outcome="running"),
-        "the debit is asked for",
-    )
+    wait_for_call(stack, "debit", "delay")
     stack.worker.pause()
+    assert was_left_in_the_middle()
     assert stack.ends(number) == [OrderStatus.COMPLETED]
 
     stack.sweeper.stop()

@@ -1,11 +1,12 @@
-"""What the portal stands on goes away: Redis, the worker, connections to PostgreSQL."""
+"""What the portal stands on goes away: Redis, the worker, the partners, PostgreSQL."""
 
 from __future__ import annotations
 
+from redemption.models import LoyaltyTransaction
 from redemption.states import OrderStatus
 from tests.redemption.world import World
 from tests.stack import Stack
-from tests.visitor import Visitor
+from tests.visitor import Visitor, order_number
 from tests.waiting import eventually
 
 COMPLETED = OrderStatus.COMPLETED
@@ -49,10 +50,11 @@ def test_redis_absent_from_the_start(stack: Stack, shop: World, visitor: Visitor
 
 
 def test_redis_frozen_in_the_middle(stack: Stack, shop: World, visitor: Visitor) -> None:
-    """Every page is answered within the visitor's patience, the checkout too."""
+    """No page waits for it to thaw, the checkout neither."""
     path = shop.virtual().get_absolute_url()
     visitor.put_in_cart(path)
     form = visitor.checkout()
+    visitor.loses_patience_after(15.0)
     stack.redis.pause()
 
     placed = visitor.follow(visitor.send(form))
@@ -75,6 +77,23 @@ def test_sweeper_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
     stack.sweeper.stop()
     numbers = redeem_some(shop, visitor)
     assert stack.ends(*numbers) == [COMPLETED] * len(numbers)
+    assert not stack.violations()
+
+
+def test_partners_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
+    """Orders are taken all the same, and go on once the partners are back."""
+    path = shop.virtual().get_absolute_url()
+    visitor.put_in_cart(path)
+    form = visitor.checkout()
+    stack.sandbox.kill()
+
+    number = order_number(visitor.send(form))
+    assert visitor.get("/").status_code == 200
+    debits = LoyaltyTransaction.objects.filter(order__order_number=number, status="UNKNOWN")
+    eventually(debits.exists, "the debit was tried")
+    stack.sandbox.launch()
+
+    assert stack.ends(number) == [COMPLETED]
     assert not stack.violations()
 
 
