@@ -1,0 +1,103 @@
+"""A real browser before the real processes, and a company with a catalogue in them."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from accounts.models import AccountManager, User
+from tests import staff
+from tests.browser.importing import OUR_CATALOGUES, import_products
+from tests.browser.scene import Scene
+from tests.browser.window import Window
+from tests.stack import Databases, Stack
+from tests.stack_fixtures import databases, stack  # noqa: F401
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="package")
+def _whole_stack(
+    databases: Databases,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    folder, settings = tmp_path_factory.mktemp("browser"), "tests.browser.settings"
+    with Stack(folder, databases.create(), settings=settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Gone when this folder's tests are: Playwright's loop must not run under those of others."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Its loop runs in this thread, which Django takes for asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="package")
+def _catalogue(_whole_stack: Stack) -> list[str]:
+    """Our own catalogues, as an operator brings them in; what the command said to each."""
+    return [import_products(_whole_stack, path) for path in OUR_CATALOGUES]
+
+
+_scenes: dict[Stack, Scene] = {}
+
+
+@pytest.fixture
+def scene(stack: Stack, _catalogue: list[str]) -> Scene:  # noqa: F811
+    """A company with its people, staff, the catalogue, and orders in many states: made once."""
+    if stack not in _scenes:
+        _scenes[stack] = Scene(stack)
+    return _scenes[stack]
+
+
+Opener = Callable[..., Page]
+
+
+@pytest.fixture
+def open_window(
+    browser: Browser,
+    stack: Stack,  # noqa: F811
+    client_for: Callable[[AccountManager], Client],
+) -> Iterator[Callable[..., Window]]:
+    """`open_window(seat_or_user, width=, dark=, javascript=)`: a window of a browser of their own.
+
+    Signed in without the form; nobody given: not signed in. Whatever a page complains of in the
+    console, asks of another host, or answers with 500 fails the test at its end.
+    """
+    windows: list[Window] = []
+
+    def open_one(who: AccountManager | User | None = None, **given: Any) -> Window:
+        window = Window(browser, stack.url, **given)
+        windows.append(window)
+        if isinstance(who, AccountManager):
+            window.sign_in_with(client_for(who).cookies["sessionid"].value)
+        elif who is not None:
+            window.sign_in_with(staff.browser(who).cookies["sessionid"].value)
+        return window
+
+    yield open_one
+    complaints = [complaint for window in windows for complaint in window.complaints]
+    for window in windows:
+        window.close()
+    assert not complaints, "\n".join(complaints)
+
+
+def real_catalogues() -> Path | None:
+    named = os.environ.get("REAL_CATALOGUES")
+    return Path(named) if named else None

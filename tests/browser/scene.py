@@ -1,0 +1,77 @@
+"""What the browser's tests look at: a company, its people, staff, and orders in many states."""
+
+from accounts.models import AccountManager, Role
+from catalog.models import Product
+from fulfillment import services as desk
+from redemption.aftercare.services import cancel
+from redemption.cart.services import add_to_cart
+from redemption.models import RedemptionOrder
+from tests.redemption.world import World
+from tests.stack import Stack
+from tests.staff import staff
+from tests.waiting import eventually
+
+
+class Scene(World):
+    """The buyer's company has a catalogue, an `approver` with a full cart, a `viewer`; `poor` is
+    the owner of another with next to no points; `clerk` works at the desk. `order["queued"]` and
+    so on are order numbers.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack.sandbox)
+        self.buyer = self.seat
+        self.approver = self.new_seat(Role.APPROVER)
+        self.viewer = self.new_seat(Role.VIEWER)
+        self.company.approval_threshold = 40_000
+        self.company.save()
+        self.clerk = staff("fulfillment")
+        self.book = Product.objects.get(sku="9790000000011")
+        self.card = Product.objects.get(sku="RELOADLY-9003-15")
+        self.family = Product.objects.get(sku="RELOADLY-9001-25")
+        self.order = {name: order.order_number for name, order in self._orders(stack).items()}
+        for product in (self.book, self.card):
+            add_to_cart(seat=self.approver, product=product, quantity=1)
+
+    def path(self, page: str) -> str:
+        """An address such as "/orders/{queued}/" or "{book}"."""
+        products = {"book": self.book, "card": self.card, "family": self.family}
+        shelf = {name: product.get_absolute_url() for name, product in products.items()}
+        return page.format(**self.order, **shelf)
+
+    def _orders(self, stack: Stack) -> dict[str, RedemptionOrder]:
+        orders = {
+            "delivered": self.place((self.card, 1)),
+            "shipped": self.place((self.book, 2)),
+            "queued": self.place((self.book, 1), (self.card, 1)),
+            "cancelled": self.place((self.book, 1)),
+            "declined": self.place((self.book, 1), seat=self._poor()),
+            "waiting": self.place((self.card, 30)),
+        }
+        for name in ("shipped", "queued", "cancelled"):
+            self._reach(orders[name], "IN_FULFILLMENT", "CONFIRMED")
+        row = self.fulfillment(orders["shipped"])
+        desk.ship(
+            fulfillment=desk.pack(fulfillment=row, by=self.clerk),
+            quantity=1,
+            carrier="Parcelly",
+            tracking_number="PL-4711-0815",
+            by=self.clerk,
+        )
+        cancel(order=orders["cancelled"], by=self.buyer.user, reason="Not needed any more")
+        self._reach(orders["cancelled"], "CANCELLED")
+        self._reach(orders["delivered"], "COMPLETED")
+        self._reach(orders["declined"], "DECLINED")
+        return orders
+
+    def _poor(self) -> AccountManager:
+        self.poor = self.new_seat(Role.OWNER, self.new_company(points=10))
+        return self.poor
+
+    @staticmethod
+    def _reach(order: RedemptionOrder, *statuses: str) -> None:
+        def reached() -> bool:
+            order.refresh_from_db()
+            return order.status in statuses
+
+        eventually(reached, f"{order.order_number} gets {statuses}")

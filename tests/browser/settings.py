@@ -1,0 +1,5 @@
+"""The portal's settings with the error pages that people see, and templates read once."""
+
+from loyalty_portal.settings import *  # noqa: F403
+
+DEBUG = False

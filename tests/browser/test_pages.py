@@ -1,0 +1,227 @@
+"""Every page, as people have it before them: wide, narrow, light, dark, by keyboard, bare."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Response, expect
+
+from tests.accounts.factories import PASSWORD
+from tests.browser.scene import Scene
+from tests.browser.window import Window
+from tests.redemption.world import RECIPIENT
+
+pytestmark = pytest.mark.browser
+
+# Who looks (an attribute of the scene), and where.
+PAGES = {
+    "sign in": ("", "/accounts/login/"),
+    "forgotten password": ("", "/accounts/password/reset/"),
+    "password": ("buyer", "/accounts/password/change/"),
+    "home": ("buyer", "/"),
+    "home of an approver": ("approver", "/"),
+    "catalogue": ("buyer", "/catalog/"),
+    "catalogue, narrowed": ("buyer", "/catalog/?q=book&type=PHYSICAL&min=1000"),
+    "catalogue, nothing found": ("buyer", "/catalog/?q=zeppelin"),
+    "book": ("buyer", "{book}"),
+    "card with values": ("buyer", "{family}"),
+    "book for a viewer": ("viewer", "{book}"),
+    "empty cart": ("poor", "/cart/"),
+    "cart": ("approver", "/cart/"),
+    "checkout": ("approver", "/checkout/"),
+    "order, waiting": ("approver", "/orders/{waiting}/"),
+    "order, queued": ("buyer", "/orders/{queued}/"),
+    "order, shipped in part": ("buyer", "/orders/{shipped}/"),
+    "order, delivered": ("buyer", "/orders/{delivered}/"),
+    "order, cancelled": ("buyer", "/orders/{cancelled}/"),
+    "order, declined": ("poor", "/orders/{declined}/"),
+    "orders": ("buyer", "/orders/"),
+    "no orders found": ("buyer", "/orders/?q=zeppelin"),
+    "approvals": ("approver", "/approvals/"),
+    "nothing to approve": ("poor", "/approvals/"),
+    "not found": ("buyer", "/nothing/here/"),
+    "another company's order": ("poor", "/orders/{queued}/"),
+    "not for this role": ("viewer", "/checkout/"),
+}
+WIDTHS = (320, 390, 1280, 1920)
+MOST_WEIGHT = 60 * 1024  # bytes of CSS and JavaScript, compressed
+SHIFT = """() => new Promise((resolve) => {
+  let total = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) total += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve(total)));
+})"""
+IMAGES = """(images) => images.map((image) => ({
+  source: image.getAttribute("src"),
+  sized: image.hasAttribute("width") && image.hasAttribute("height"),
+  lazy: image.loading === "lazy",
+  below: image.getBoundingClientRect().top > innerHeight,
+  broken: image.complete && image.naturalWidth === 0,
+}))"""
+FOCUS = """() => {
+  const element = document.activeElement;
+  if (!element || element === document.body) return null;
+  const box = element.getBoundingClientRect();
+  const style = getComputedStyle(element);
+  const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+  const top = document.elementFromPoint(x, y);
+  const name = element.getAttribute("aria-label") || element.labels?.[0]?.textContent || element.textContent;
+  return {
+    name: name.trim().replace(/\\s+/g, " "),
+    html: element.outerHTML.slice(0, 120),
+    ringed: style.outlineStyle !== "none" || style.boxShadow !== "none",
+    covered: !(top && (element.contains(top) || top.contains(element) || top.closest("label")?.control === element)),
+  };
+}"""
+
+Opener = Callable[..., Window]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_holds_at_every_width_and_in_both_schemes(
+    scene: Scene, open_window: Opener, name: str
+) -> None:
+    """The window itself sees to it that nothing is said in the console or asked elsewhere."""
+    who, path = PAGES[name]
+    window = open_window(getattr(scene, who) if who else None)
+    loaded: list[Response] = []
+    window.page.on("response", loaded.append)
+    page = window.go(scene.path(path))
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+
+    assert weight(loaded) <= MOST_WEIGHT
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert window.sideways() <= 0, f"{name} can be scrolled sideways at {width}"
+    findings = set()
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            findings |= {f"{width} {scheme} {finding}" for finding in window.axe_finds()}
+    assert not findings, "\n".join(sorted(findings))
+
+
+def weight(loaded: list[Response]) -> int:
+    parts = [one for one in loaded if one.request.resource_type in {"stylesheet", "script"}]
+    assert parts
+    return sum(len(gzip.compress(part.body())) for part in parts)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("path", ["/", "/catalog/", "{book}", "/orders/{delivered}/"])
+def test_pictures_have_their_place_before_they_come(
+    scene: Scene, open_window: Opener, path: str, width: int
+) -> None:
+    window = open_window(scene.buyer, width=width)
+    page = window.go(scene.path(path))
+    page.wait_for_load_state("networkidle")
+
+    pictures = page.locator("img").evaluate_all(IMAGES)
+    assert pictures
+    assert [one for one in pictures if not one["sized"] or one["broken"]] == []
+    assert [one for one in pictures if one["below"] and not one["lazy"]] == []
+    assert page.evaluate(SHIFT) < 0.02
+
+
+ACTIONS = {
+    "/": ("buyer", ["Skip to content", "Search the catalogue", "All orders"]),
+    "/catalog/": ("buyer", ["Search the catalogue", "Sort", "The Lighthouse Ledger"]),
+    "{book}": ("buyer", ["One fewer", "Quantity", "One more", "Add to cart"]),
+    "/cart/": ("approver", ["One more", "Take The Lighthouse Ledger out", "Go on"]),
+    "/checkout/": ("approver", ["Name", "Postcode", "Redeem 2,990 points"]),
+    "/orders/{queued}/": ("buyer", ["Cancel this order", "Show the code"]),
+    "/approvals/": ("approver", ["Approve 45,000 points", "Do not approve"]),
+}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("path", ACTIONS)
+def test_keyboard_reaches_what_there_is_to_do(
+    scene: Scene, open_window: Opener, path: str, width: int
+) -> None:
+    """And what has the focus is ringed, and not under the bar at the bottom of a phone."""
+    who, actions = ACTIONS[path]
+    window = open_window(getattr(scene, who), width=width)
+    page = window.go(scene.path(path))
+    stops = list(tab_through(page))
+
+    names = [stop["name"] for stop in stops]
+    assert names[0] == "Skip to content"
+    missing = [action for action in actions if not any(name.startswith(action) for name in names)]
+    assert not missing, f"{missing} not among {names}"
+    assert [stop for stop in stops if not stop["ringed"] or stop["covered"]] == []
+
+
+def tab_through(page: Page) -> list[dict[str, object]]:
+    stops: list[dict[str, object]] = []
+    for _press in range(100):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUS)
+        if stop is None:
+            return stops
+        stops.append(stop)
+    raise AssertionError("the focus does not come to an end")
+
+
+def test_menu_of_the_person_by_keyboard(scene: Scene, open_window: Opener) -> None:
+    page = open_window(scene.buyer).go("/")
+    menu = page.locator("summary", has_text=scene.company.name)
+    menu.focus()
+    page.keyboard.press("Enter")
+    sign_out = page.get_by_role("button", name="Sign out")
+    expect(sign_out).to_be_visible()
+
+    page.keyboard.press("Escape")
+
+    expect(sign_out).to_be_hidden()
+    expect(menu).to_be_focused()
+
+
+def test_everything_works_without_javascript(scene: Scene, open_window: Opener) -> None:
+    """Sign in, search, put in the cart, change it, check out, follow, cancel."""
+    seat = scene.new_seat("buyer")
+    seat.user.set_password(PASSWORD)
+    seat.user.save()
+    page = open_window(javascript=False).go("/")
+    page.get_by_label("Email").fill(seat.user.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    page.get_by_role("searchbox", name="Search the catalogue").fill("lighthouse")
+    page.get_by_role("searchbox", name="Search the catalogue").press("Enter")
+    page.get_by_role("link", name="The Lighthouse Ledger").click()
+    page.get_by_label("Quantity").fill("3")
+    page.get_by_role("button", name="Add to cart").click()
+    expect(page.get_by_role("status").first).to_contain_text("is in your cart")
+
+    page.get_by_label("How many of The Lighthouse Ledger").fill("2")
+    page.get_by_role("button", name="Update").click()
+    expect(page.get_by_role("main")).to_contain_text("2,980 points")
+    page.get_by_role("link", name="Go on").click()
+    fill_in_recipient(page)
+    page.get_by_role("button", name="Redeem 2,980 points").click()
+
+    expect(page).to_have_url(re.compile(r"/orders/R-[\w-]+/$"))
+    expect(page.get_by_role("main")).to_contain_text("2 × The Lighthouse Ledger")
+    page.locator("summary", has_text="Cancel this order").click()
+    page.get_by_label("Reason").fill("A test of the bare page")
+    page.get_by_role("button", name="Yes, cancel it").click()
+    expect(page.get_by_role("main")).to_contain_text("asked to cancel")
+
+
+def fill_in_recipient(page: Page) -> None:
+    labels = {
+        "recipient_name": "Name",
+        "recipient_email": "E-mail",
+        "address_line1": "Street",
+        "postcode": "Postcode",
+        "city": "City",
+        "country": "Country",
+    }
+    for field, label in labels.items():
+        page.get_by_role("main").get_by_label(re.compile(label, re.IGNORECASE)).first.fill(RECIPIENT[field])

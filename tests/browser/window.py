@@ -1,0 +1,98 @@
+"""A browser's window that takes note of what a page must never do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
+
+PATIENCE = 20_000  # ms for what other processes do
+# Chromium's note that a document was not found or refused: the tests that go there know.
+REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+class Window:
+    """`page` is Playwright's; `go("/orders/")` opens a path of the portal."""
+
+    def __init__(
+        self,
+        browser: Browser,
+        url: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        scheme: Literal["light", "dark"] = "light",
+        javascript: bool = True,
+    ) -> None:
+        self.url = url
+        self.complaints: list[str] = []
+        self._context = browser.new_context(
+            base_url=url,
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            java_script_enabled=javascript,
+            reduced_motion="reduce",
+        )
+        self._context.set_default_timeout(PATIENCE)
+        self._context.on("console", self._heard)
+        self._context.on("weberror", lambda error: self._complain(f"threw {error.error}"))
+        self._context.on("request", self._asked)
+        self._context.on("response", self._answered)
+        self.page: Page = self._context.new_page()
+
+    def sign_in_with(self, session: str) -> None:
+        self._context.add_cookies([{"name": "sessionid", "value": session, "url": self.url}])
+
+    def another(self) -> Page:
+        """A second tab of the same browser."""
+        return self._context.new_page()
+
+    def go(self, path: str) -> Page:
+        self.page.goto(path)
+        return self.page
+
+    def close(self) -> None:
+        self._context.close()
+
+    # --- What a page must hold ---------------------------------------------------------------
+
+    def axe_finds(self) -> list[str]:
+        """What axe would have put right, a line for each element."""
+        options = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
+        found = Axe().run(self.page, options=options).response["violations"]
+        return [
+            f"{self.page.url}: {rule['id']}: {node['html'][:200]} ({node['failureSummary']})"
+            for rule in found
+            for node in rule["nodes"]
+        ]
+
+    def sideways(self) -> int:
+        """How many pixels the page can be scrolled sideways."""
+        root = "document.documentElement"
+        return int(self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+    def _complain(self, what: str) -> None:
+        self.complaints.append(f"{self.page.url}: {what}")
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not REFUSED.match(message.text):
+            self._complain(f"console: {message.text}")
+
+    def _asked(self, request: Request) -> None:
+        if request.url.startswith(("data:", "blob:")):
+            return
+        if urlsplit(request.url).netloc != urlsplit(self.url).netloc:
+            self._complain(f"asks another host: {request.url}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 500:
+            self._complain(f"{response.status} from {response.url}")
+
+
+def told(page: Page, words: str | re.Pattern[str], **given: Any) -> None:
+    """Wait until the page says this, as long as other processes may take."""
+    expect(page.get_by_role("main")).to_contain_text(words, timeout=PATIENCE, **given)
