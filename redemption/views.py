@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
 from accounts.models import AccountManager, Company, KnownBalance
+from accounts.permissions import may_redeem
 from accounts.services import known_balance, refresh_balance
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
@@ -54,6 +55,7 @@ class HomePage:
     stuck: list[OrderRow]
     recent: list[OrderRow]
     before: list[Product]
+    may_redeem: bool
 
 
 @require_safe
@@ -70,6 +72,7 @@ def home(request: PortalRequest) -> HttpResponse:
         stuck=stuck(seat),
         recent=recent(seat),
         before=redeemed_before(seat, CARDS),
+        may_redeem=may_redeem(seat),
     )
     fragment = request.headers.get("HX-Target") == "home"
     template = "redemption/_home.html" if fragment else "redemption/home.html"

@@ -1,0 +1,100 @@
+"""Home: what can be spent, what needs somebody, and what was redeemed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import AccountManager, KnownBalance, TierLevel
+from catalog.models import Product
+from redemption.models import CartLine, RedemptionOrder
+from tests.accounts.factories import SeatFactory
+from tests.catalog.factories import ProductFactory
+from tests.redemption.factories import paid, placed
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[AccountManager], Client]
+
+
+@pytest.fixture
+def seat() -> AccountManager:
+    return SeatFactory.create(company__balance=10_000, company__name="Northwind")
+
+
+def said(response: Any) -> str:
+    return response.content.decode().replace("&#x27;", "'")
+
+
+def test_home_asks_to_sign_in() -> None:
+    assert Client().get("/")["Location"] == "/accounts/login/?next=/"
+
+
+def test_home_shows_what_can_be_spent_what_is_in_flight_and_what_expires(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    KnownBalance.objects.update(expiring=[{"points": 700, "expires_on": "2027-01-31"}])
+    placed(seat, (ProductFactory.create(points_cost=1_234), 1))
+    page = said(client_for(seat).get("/"))
+    assert "Northwind can spend" in page
+    for figure in ("8,766", "1,234", "700", "Jan. 31, 2027"):
+        assert figure in page
+
+
+def test_a_new_company_is_led_to_the_catalogue(client_for: SignIn, seat: AccountManager) -> None:
+    assert "Nothing redeemed yet" in said(client_for(seat).get("/"))
+
+
+def test_what_needs_somebody_comes_first(client_for: SignIn, seat: AccountManager) -> None:
+    seat.company.approval_threshold = 100
+    seat.company.save()
+    placed(seat, (ProductFactory.create(), 1))
+    owner = SeatFactory.create(company=seat.company, owner=True)
+    assert "1 order waits for your yes" in said(client_for(owner).get("/"))
+    assert "Needs you" not in said(client_for(seat).get("/"))
+    RedemptionOrder.objects.update(needs_attention=True)
+    assert "Needs you" in said(client_for(seat).get("/"))
+
+
+def test_products_redeemed_before_are_shown_while_they_are_on_offer(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    often, once, gone, dear = ProductFactory.create_batch(4)
+    for product in (often, often, once, gone, dear):
+        paid(seat, (product, 1))
+    Product.objects.filter(pk=gone.pk).update(is_active=False)
+    Product.objects.filter(pk=dear.pk).update(minimum_tier=TierLevel.PLATINUM)
+    page = said(client_for(seat).get("/"))
+    shown = page[page.index("Redeemed before") :]
+    assert shown.index(often.name) < shown.index(once.name)
+    assert gone.name not in shown
+    assert dear.name not in shown
+
+
+def test_what_was_redeemed_before_goes_into_the_cart_again(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    product = ProductFactory.create(name="Teapot")
+    paid(seat, (product, 1))
+    client = client_for(seat)
+    assert "Put Teapot into the cart again" in said(client.get("/"))
+    client.post("/cart/add/", {"product": product.pk})
+    assert CartLine.objects.get(cart=seat.pk).quantity == 1
+    viewer = SeatFactory.create(company=seat.company, viewer=True)
+    assert "into the cart again" not in said(client_for(viewer).get("/"))
+
+
+def test_home_is_read_in_a_fixed_number_of_queries(
+    client_for: SignIn, seat: AccountManager, django_assert_max_num_queries: Any
+) -> None:
+    for product in ProductFactory.create_batch(7):
+        paid(seat, (product, 1))
+    client = client_for(seat)
+    with django_assert_max_num_queries(8):
+        client.get("/")
+
+
+def test_a_changed_balance_brings_home_alone(client_for: SignIn, seat: AccountManager) -> None:
+    fragment = said(client_for(seat).get("/", headers={"HX-Request": "true", "HX-Target": "home"}))
+    assert "Northwind can spend" in fragment
+    assert "<html" not in fragment

@@ -1,0 +1,460 @@
+"""Orders after they are placed: the list, the story, and what people ask for."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AccountManager, Role
+from catalog.models import Product
+from fulfillment import services as desk
+from fulfillment.models import CodeReveal, Fulfillment
+from redemption.aftercare.services import cancel
+from redemption.models import CartLine, RedemptionOrder
+from redemption.orders.facts import facts_of, pulse_of
+from redemption.orders.story import Step, tell
+from redemption.states import OrderStatus, TransactionStatus
+from tests.accounts.factories import SeatFactory
+from tests.catalog.factories import ProductFactory
+from tests.redemption.factories import (
+    delivered_by_mail,
+    letters_sent,
+    paid,
+    placed,
+    settle,
+    shipped,
+)
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[AccountManager], Client]
+HTMX = {"HX-Request": "true", "HX-Target": "pulse"}
+
+
+@pytest.fixture
+def seat() -> AccountManager:
+    return SeatFactory.create(company__balance=100_000, company__name="Northwind", user__name="Ada")
+
+
+@pytest.fixture
+def book() -> Product:
+    return ProductFactory.create(name="Bicycles", points_cost=1_500)
+
+
+@pytest.fixture
+def card() -> Product:
+    return ProductFactory.create(virtual=True, name="Gift card", points_cost=5_000)
+
+
+def said(response: Any) -> str:
+    return response.content.decode().replace("&#x27;", "'")
+
+
+def now(order: RedemptionOrder) -> RedemptionOrder:
+    return RedemptionOrder.objects.select_related("company", "account_manager__user").get(
+        pk=order.pk
+    )
+
+
+def story(order: RedemptionOrder) -> list[Step]:
+    return tell(facts_of(now(order)))
+
+
+def titles(order: RedemptionOrder) -> list[str]:
+    return [step.title for step in story(order) if not step.ahead]
+
+
+def address(order: RedemptionOrder, what: str, *more: object) -> str:
+    return reverse(f"orders:{what}", args=[order.order_number, *more])
+
+
+# --- The list --------------------------------------------------------------------------------
+
+
+def test_the_list_shows_the_companys_own_orders(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    colleague = SeatFactory.create(company=seat.company)
+    ours = [placed(seat, (book, 1)), placed(colleague, (book, 2))]
+    theirs = placed(SeatFactory.create(), (book, 1))
+    page = said(client_for(seat).get("/orders/"))
+    assert all(order.order_number in page for order in ours)
+    assert theirs.order_number not in page
+    assert "2 orders" in page
+
+
+def test_the_list_is_narrowed_by_status(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    still_open, declined = placed(seat, (book, 1)), placed(seat, (book, 2))
+    settle(declined.transactions.get(), refused="insufficient_points")
+    client = client_for(seat)
+    page = said(client.get("/orders/?status=refused"))
+    assert declined.order_number in page
+    assert still_open.order_number not in page
+    assert still_open.order_number in said(client.get("/orders/?status=open"))
+    assert still_open.order_number in said(client.get("/orders/?status=nonsense"))
+    assert "Nothing found" in said(client.get("/orders/?status=done"))
+
+
+@pytest.mark.parametrize("words", ["Q4 fair", "bicy", "ADA BYRON", "ada@northwind", "number"])
+def test_the_list_is_searched_by_what_people_remember(
+    client_for: SignIn, seat: AccountManager, book: Product, words: str
+) -> None:
+    wanted = placed(seat, (book, 1), reference="Q4 fair")
+    if words == "number":
+        words = wanted.order_number[2:6].lower()
+    client = client_for(seat)
+    assert wanted.order_number in said(client.get("/orders/", {"q": f"  {words} "}))
+    headers = {"HX-Request": "true", "HX-Target": "orders"}
+    fragment = said(client.get("/orders/", {"q": words}, headers=headers))
+    assert wanted.order_number in fragment
+    assert "<html" not in fragment
+
+
+@pytest.mark.parametrize("query", ["q=%00", "q=%25", "page=0", "page=abc", "q=" + "x" * 5000])
+def test_odd_searches_are_answered(client_for: SignIn, seat: AccountManager, query: str) -> None:
+    assert client_for(seat).get(f"/orders/?{query}").status_code == 200
+
+
+def test_the_list_has_pages_in_a_fixed_number_of_queries(
+    client_for: SignIn, seat: AccountManager, book: Product, django_assert_max_num_queries: Any
+) -> None:
+    orders = [placed(seat, (book, 1)) for _each in range(27)]
+    client = client_for(seat)
+    with django_assert_max_num_queries(5):
+        first = said(client.get("/orders/"))
+    assert orders[-1].order_number in first
+    assert orders[0].order_number not in first
+    second = said(client.get("/orders/?page=2"))
+    assert orders[0].order_number in second
+    assert "Page 2 of 2" in second
+
+
+def test_a_company_without_orders_is_led_to_the_catalogue(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    page = said(client_for(seat).get("/orders/"))
+    assert "No orders yet" in page
+
+
+# --- Whose order -----------------------------------------------------------------------------
+
+
+def test_another_companys_order_is_not_there(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    theirs = paid(SeatFactory.create(), (card, 1))
+    client = client_for(SeatFactory.create(company=seat.company, role=Role.OWNER))
+    assert client.get(theirs.get_absolute_url()).status_code == 404
+    assert client.get(address(theirs, "story")).status_code == 404
+    for what in ("cancel", "approve", "reject", "again"):
+        assert client.post(address(theirs, what)).status_code == 404
+    item = theirs.items.get()
+    assert client.post(address(theirs, "codes", item.pk)).status_code == 404
+    assert client.get("/orders/R-NONSENSE/").status_code == 404
+    assert now(theirs).status == OrderStatus.CONFIRMED
+
+
+def test_a_number_can_be_typed_in_small_letters(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 1))
+    assert client_for(seat).get(order.get_absolute_url().lower()).status_code == 200
+
+
+def test_an_order_page_is_read_in_a_fixed_number_of_queries(
+    client_for: SignIn, seat: AccountManager, django_assert_max_num_queries: Any
+) -> None:
+    order = paid(seat, *((product, 1) for product in ProductFactory.create_batch(8)))
+    client = client_for(seat)
+    with django_assert_max_num_queries(13):
+        client.get(order.get_absolute_url())
+
+
+# --- The story -------------------------------------------------------------------------------
+
+
+def test_points_being_taken_are_said_in_plain_words(seat: AccountManager, book: Product) -> None:
+    order = placed(seat, (book, 3))
+    doing = story(order)[1]
+    assert doing.title == "We are taking 4,500 points from Northwind’s account"
+    assert doing.text == "This takes a few seconds."
+    assert doing.now
+    order.transactions.update(created_at=timezone.now() - timedelta(minutes=10))
+    assert "longer than usual" in story(order)[1].text
+
+
+def test_an_unknown_outcome_is_said_and_that_nothing_is_taken_twice(
+    seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 1))
+    debit = order.transactions.get()
+    debit.transition(TransactionStatus.SENT)
+    debit.transition(TransactionStatus.UNKNOWN)
+    assert "nothing is taken or given twice" in story(order)[1].text
+    debit.transition(TransactionStatus.NEEDS_REVIEW)
+    assert "A person is finding out" in story(order)[1].text
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("insufficient_points", "There were not enough points in the account."),
+        ("account_blocked", "The account is blocked."),
+        ("account_not_found", "does not know the account"),
+        ("something_new", "The loyalty system refused."),
+    ],
+)
+def test_a_refusal_says_why_and_that_nothing_was_taken(
+    seat: AccountManager, book: Product, code: str, words: str
+) -> None:
+    order = placed(seat, (book, 1))
+    settle(order.transactions.get(), refused=code)
+    last = story(order)[-1]
+    assert words in last.text
+    assert "No points were taken" in last.text
+    assert not any(step.ahead for step in story(order))
+
+
+def test_a_parcel_is_followed_from_the_desk_to_its_recipient(
+    seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 2))
+    assert [step.title for step in story(order)][-1] == "Arrives"
+    parcel = shipped(order)
+    desk.deliver(shipment=parcel, by=seat.user)
+    assert titles(order) == [
+        "Ordered by Ada",
+        "3,000 points taken from Northwind’s account",
+        "Being prepared",
+        "Packed",
+        "Sent with DHL",
+        "Arrived",
+        "Completed",
+    ]
+    assert "Tracking number JJD1." in story(order)[4].text
+
+
+def test_codes_are_followed_from_the_partner_to_their_recipient(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    order = paid(seat, (card, 1))
+    assert titles(order)[-1] == "Ordered from our partner"
+    delivered_by_mail(order, "CODE-1")
+    client_for(seat).post(address(order, "codes", order.items.get().pk))
+    assert titles(order)[-3:] == ["Delivered by e-mail", "Completed", "Ada looked at the codes"]
+
+
+def test_what_cannot_be_supplied_is_given_back(seat: AccountManager, book: Product) -> None:
+    order = paid(seat, (book, 2))
+    parcel = Fulfillment.objects.get(label=order.order_number)
+    desk.claim(fulfillment=parcel, by=seat.user)
+    desk.cannot_supply(fulfillment=parcel, quantity=None, reason="Out of print", by=seat.user)
+    lost = next(step for step in story(order) if "could not be supplied" in step.title)
+    assert lost.text == "Out of print. Its points are given back."
+    credit = order.transactions.get(transaction_type="CREDIT")
+    assert "We are giving 3,000 points back to Northwind’s account" in titles(order)
+    settle(credit)
+    assert titles(order)[-2:] == ["3,000 points given back to Northwind’s account", "Cancelled"]
+
+
+def test_a_line_that_came_back_is_told(seat: AccountManager, book: Product) -> None:
+    order = paid(seat, (book, 1))
+    desk.deliver(shipment=shipped(order), by=seat.user)
+    parcel = Fulfillment.objects.get(label=order.order_number)
+    desk.return_units(fulfillment=parcel, reason="Broken", by=seat.user)
+    assert "Bicycles came back" in titles(order)
+
+
+def test_an_order_that_somebody_looks_at_says_so_without_the_inner_reason(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 1))
+    RedemptionOrder.objects.update(needs_attention=True, attention_reason="lease lost at step 4")
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    assert "Somebody of the programme is looking at it" in page
+    assert "lease lost" not in page
+
+
+def test_the_page_shows_ledger_letters_reference_and_note(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 2), reference="Q4", note="For <b>the</b> fair")
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    assert "−3,000" in page
+    assert order.transactions.get().external_transaction_id in page
+    assert "Order confirmed" in page
+    assert "about to be sent" in page
+    assert "Q4" in page
+    assert "For &lt;b&gt;the&lt;/b&gt; fair" in page
+
+
+# --- Looking again ---------------------------------------------------------------------------
+
+
+def test_a_page_looks_again_ever_less_often_and_stops_when_all_is_over(
+    seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 1))
+    assert pulse_of(order).delay == 2
+    settle(order.transactions.get(), refused="insufficient_points")
+    assert pulse_of(now(order)).delay == 2  # a letter is due
+    letters_sent(order)
+    assert pulse_of(now(order)).delay == 0
+
+
+@pytest.mark.parametrize(("quiet", "delay"), [(60, 5), (600, 15), (7200, 60)])
+def test_the_longer_nothing_happens_the_longer_a_page_waits(
+    seat: AccountManager, book: Product, quiet: int, delay: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = placed(seat, (book, 1))
+    later = timezone.now() + timedelta(seconds=quiet)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert pulse_of(order).delay == delay
+
+
+def test_what_is_unchanged_is_not_sent_again(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 1))
+    client = client_for(seat)
+    url = address(order, "story")
+    seen = pulse_of(order).version
+    same = said(client.get(url, {"seen": seen}, headers=HTMX))
+    assert 'id="pulse"' in same
+    assert 'id="order"' not in same
+    settle(order.transactions.get())
+    changed = client.get(url, {"seen": seen}, headers=HTMX)
+    assert 'id="order" hx-swap-oob' in said(changed)
+    assert 'id="balance"' in said(changed)
+    assert "Being prepared" in changed["HX-Trigger"]
+    assert "<html" not in said(changed)
+
+
+def test_a_final_order_does_not_look_again(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 1))
+    assert "/story/" in said(client_for(seat).get(order.get_absolute_url()))
+    settle(order.transactions.get(), refused="insufficient_points")
+    letters_sent(order)
+    assert "/story/" not in said(client_for(seat).get(order.get_absolute_url()))
+
+
+# --- What people ask for ---------------------------------------------------------------------
+
+
+def test_an_order_is_cancelled_by_whoever_placed_it(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 1))
+    client = client_for(seat)
+    assert "Cancel this order" in said(client.get(order.get_absolute_url()))
+    response = client.post(address(order, "cancel"), {"reason": "Ordered twice"})
+    assert (response.status_code, response["Location"]) == (303, order.get_absolute_url())
+    page = said(client.get(order.get_absolute_url()))
+    assert "The order is cancelled. Its points are being given back." in page
+    assert "Bicycles cancelled" in page
+    assert "Cancel this order" not in page
+    again = client.post(address(order, "cancel"))
+    assert "already on its way" in said(client.get(again["Location"]))
+
+
+def test_an_order_is_cancelled_while_its_points_are_being_taken(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 1))
+    client_for(seat).post(address(order, "cancel"))
+    assert now(order).status == OrderStatus.CANCELLING
+    assert "Ada asked to cancel" in titles(order)
+    settle(order.transactions.get(), refused="insufficient_points")
+    assert now(order).status == OrderStatus.CANCELLED
+    assert story(order)[-1].text == "No points were taken."
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"), [("buyer", False), ("viewer", False), ("owner", True)]
+)
+def test_a_colleague_cancels_only_as_approver_or_owner(
+    client_for: SignIn, seat: AccountManager, book: Product, role: str, allowed: bool
+) -> None:
+    order = paid(seat, (book, 1))
+    client = client_for(SeatFactory.create(company=seat.company, role=role))
+    assert ("Cancel this order" in said(client.get(order.get_absolute_url()))) is allowed
+    assert client.post(address(order, "cancel")).status_code == (303 if allowed else 403)
+
+
+def test_codes_are_shown_on_request_recorded_and_never_kept(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    order = paid(seat, (card, 1))
+    delivered_by_mail(order, "SECRET-CODE")
+    client = client_for(seat)
+    page = client.get(order.get_absolute_url())
+    assert "SECRET-CODE" not in said(page)
+    assert "no-store" in page["Cache-Control"]
+    url = address(order, "codes", order.items.get().pk)
+    assert client.get(url).status_code == 405
+    shown = client.post(url)
+    assert "SECRET-CODE" in said(shown)
+    assert "no-store" in shown["Cache-Control"]
+    fragment = client.post(url, headers={"HX-Request": "true", "HX-Target": "codes-1"})
+    assert "SECRET-CODE" in said(fragment)
+    assert "<html" not in said(fragment)
+    assert CodeReveal.objects.filter(by=seat.user).count() == 2
+    assert order.events.filter(subject="NOTE", by=seat.user).count() == 2
+    assert "SECRET-CODE" not in said(client.get(order.get_absolute_url()))
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("buyer", 403), ("viewer", 403), ("approver", 200), ("owner", 200)]
+)
+def test_codes_are_for_whoever_ordered_and_for_approvers(
+    client_for: SignIn, seat: AccountManager, card: Product, role: str, status: int
+) -> None:
+    order = paid(seat, (card, 1))
+    delivered_by_mail(order, "SECRET-CODE")
+    client = client_for(SeatFactory.create(company=seat.company, role=role))
+    response = client.post(address(order, "codes", order.items.get().pk))
+    assert response.status_code == status
+    assert ("SECRET-CODE" in said(response)) is (status == 200)
+    assert ("Show the code" in said(client.get(order.get_absolute_url()))) is (status == 200)
+
+
+def test_codes_of_a_line_of_another_order_are_not_there(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    mine, other = paid(seat, (card, 1)), paid(SeatFactory.create(), (card, 1))
+    delivered_by_mail(other, "SECRET-CODE")
+    client = client_for(seat)
+    for item_id in (other.items.get().pk, uuid.uuid4()):
+        assert client.post(address(mine, "codes", item_id)).status_code == 404
+
+
+def test_redeeming_again_fills_the_cart_with_what_is_still_on_offer(
+    client_for: SignIn, seat: AccountManager, book: Product, card: Product
+) -> None:
+    order = placed(seat, (book, 2), (card, 1))
+    settle(order.transactions.get(), refused="insufficient_points")
+    Product.objects.filter(pk=card.pk).update(is_active=False)
+    client = client_for(seat)
+    response = client.post(address(order, "again"))
+    assert response["Location"] == "/cart/"
+    assert "1 product is not on offer any more." in said(client.get("/cart/"))
+    assert [(line.product, line.quantity) for line in CartLine.objects.all()] == [(book, 2)]
+
+
+def test_an_order_withdrawn_before_approval_says_who_did_it(
+    seat: AccountManager, book: Product
+) -> None:
+    seat.company.approval_threshold = 100
+    seat.company.save()
+    order = placed(seat, (book, 1))
+    cancel(order=order, by=seat.user, reason="Not needed")
+    last = story(order)[-1]
+    assert (last.title, last.text) == ("Withdrawn by Ada", "Not needed. No points were taken.")
