@@ -43,7 +43,7 @@ COMPANIES = (
         name="Northwind Logistics",
         account_id="LP-204-1187",
         tier=TierLevel.GOLD,
-        points=3_200_000,
+        points=3_400_000,
         expiring=((60_000, 38), (145_000, 129)),
         people={
             "mara@northwind.example": ("Mara Lindqvist", Role.OWNER),
@@ -66,7 +66,7 @@ COMPANIES = (
         name="Halden & Moore",
         account_id="LP-204-2265",
         tier=TierLevel.SILVER,
-        points=1_650_000,
+        points=1_900_000,
         threshold=25_000,
         expiring=((22_500, 24),),
         people={
@@ -88,7 +88,7 @@ COMPANIES = (
         name="Brightwater Dental",
         account_id="LP-204-3310",
         tier=TierLevel.BRONZE,
-        points=620_000,
+        points=900_000,
         people={
             "ruth@brightwater.example": ("Ruth Sandoval", Role.OWNER),
             "marek@brightwater.example": ("Marek Novak", Role.APPROVER),

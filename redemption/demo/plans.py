@@ -90,7 +90,7 @@ class Planner:
             course.append((start, steps.approve))
             start += 0.05
         course.append((start, steps.settle))
-        if self.dice.random() < 0.05:
+        if self.dice.random() < 0.04:
             course += self._called_off(start)
         else:
             course += [step for line in lines for step in self._line(line, start)]
@@ -109,7 +109,7 @@ class Planner:
     def _virtual(self, line: Wanted, start: Minutes) -> Iterator[tuple[Minutes, Act]]:
         sku = line.product.sku
         then = start + self.dice.uniform(0.2, 9)
-        if self.dice.random() < 0.05:
+        if self.dice.random() < 0.03:
             yield then, partial(steps.fail_to_send, sku=sku)
             yield then + 0.1, steps.give_back
             return
@@ -121,7 +121,7 @@ class Planner:
         sku, whole, roll = line.product.sku, line.quantity, self.dice.random()
         then = start + self.dice.uniform(60, 2_400)
         yield then, partial(steps.claim, sku=sku)
-        if roll < 0.05:
+        if roll < 0.04:
             then += self.dice.uniform(10, 90)
             yield then, partial(steps.cannot_supply, sku=sku, reason=self.dice.choice(SHORT_OF))
             yield then + 0.1, steps.give_back
@@ -131,13 +131,13 @@ class Planner:
         arrived = yield from self._parcel(sku, first, then)
         if first < whole:
             then += self.dice.uniform(1_000, 2_500)
-            if roll < 0.16:
+            if roll < 0.10:
                 why = self.dice.choice(SHORT_OF)
                 yield then, partial(steps.cannot_supply, sku=sku, reason=why)
                 yield then + 0.1, steps.give_back
             else:
                 arrived = yield from self._parcel(sku, whole - first, max(then, arrived))
-        if roll > 0.96:
+        if roll > 0.97:
             then = max(then, arrived) + self.dice.uniform(3_000, 12_000)
             yield then, partial(steps.take_back, sku=sku, reason=self.dice.choice(RETURNED))
             yield then + 0.1, steps.give_back
@@ -212,7 +212,7 @@ class Planner:
 
     def _office_hours(self) -> datetime:
         """A moment in the past, at work; a few on a weekend."""
-        days = int(DAYS * self.dice.random() ** 1.2)
+        days = int(DAYS * self.dice.random() ** 1.5)
         minutes = self.dice.triangular(7 * 60, 19 * 60, 10.5 * 60)
         morning = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         moment = morning - timedelta(days=days) + timedelta(minutes=minutes)

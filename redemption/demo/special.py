@@ -1,7 +1,7 @@
 """Orders that the dice would not draw: what went wrong, what waits, and what is happening now."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 
 from catalog.services import ProductData
@@ -31,25 +31,33 @@ def special_plans(planner: Planner) -> Iterator[Plan]:
         *_now(),
     ):
         lines = [planner.wanted(company, _named(name), count) for name, count in wanted.items()]
-        yield planner.plan(company, planner.now - age, lines, course)
+        yield planner.plan(company, _moment(planner, age), lines, course)
+
+
+def _moment(planner: Planner, age: timedelta) -> datetime:
+    """What is long ago was at work; of what is not, the hours matter."""
+    if age < timedelta(days=5):
+        return planner.now - age
+    morning = planner.now.replace(hour=8, minute=17)
+    return morning - timedelta(days=age.days) + timedelta(seconds=age.seconds)
 
 
 Special = tuple[CompanyData, timedelta, dict[str, int], Course]
 
 
 def _declined() -> Iterator[Special]:
-    many = {"Meridian Choice card, €200": 180}
+    many = {"Meridian Choice card, €200": 60}
     yield BRIGHTWATER, timedelta(days=24, hours=3), many, [(0.05, steps.decline)]
     yield (
         NORTHWIND,
         timedelta(days=33, hours=5),
-        {"Streamly subscription card, €60": 900},
+        {"Streamly subscription card, €60": 450},
         [(0.05, steps.decline)],
     )
     yield (
         HALDEN,
         timedelta(days=9, hours=2),
-        {"Voltaire Electronics gift card, €250": 120},
+        {"Voltaire Electronics gift card, €250": 60},
         [(95, steps.approve), (95.1, steps.decline)],
     )
     yield (

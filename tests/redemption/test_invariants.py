@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 import pgtrigger
 import pytest
-from django.core.management import call_command
 from django.db import connection
-from django.test import override_settings
 from django.utils import timezone
 
 from accounts.loyalty import StatementEntry, statement
@@ -18,9 +16,10 @@ from redemption.reports.invariants import (
     check_against_ledger,
     check_invariants,
 )
+from tests.redemption.kept import kept_data
 from tests.redemption.orders import Orders
 from tests.redemption.world import World
-from tests.sandbox_process import API_KEY, SandboxProcess
+from tests.sandbox_process import SandboxProcess
 
 # Each test is rolled back, so that the orders are made once.
 pytestmark = pytest.mark.django_db
@@ -30,22 +29,8 @@ pytestmark = pytest.mark.django_db
 def orders(
     sandbox: SandboxProcess, django_db_setup: None, django_db_blocker: object
 ) -> Iterator[Orders]:
-    """Made once and committed, since a partner is never called inside a transaction."""
-    sandbox.reset()
-    addresses = {
-        "LOYALTY_API_URL": sandbox.loyalty_url,
-        "LOYALTY_API_KEY": API_KEY,
-        "LOYALTY_OAUTH_TOKEN_URL": "",
-        "FULFILLMENT_API_URL": sandbox.fulfillment_url,
-        "FULFILLMENT_API_KEY": API_KEY,
-        "FULFILLMENT_OAUTH_TOKEN_URL": "",
-    }
-    with override_settings(**addresses), django_db_blocker.unblock():
-        assert connection.settings_dict["NAME"].startswith("test_")  # it is emptied afterwards
-        try:
-            yield Orders(World(sandbox))
-        finally:
-            call_command("flush", interactive=False, verbosity=0)
+    with kept_data(sandbox, django_db_blocker):
+        yield Orders(World(sandbox))
 
 
 def break_it(sql: str) -> None:
