@@ -142,6 +142,7 @@ CELERY_BROKER_URL = BROKER_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": REDIS_TIMEOUT,
     "socket_connect_timeout": REDIS_TIMEOUT,
+    "max_retries": 0,  # to connect, for a publisher: it would sleep between them
     # A task longer than this would run twice at once; ours end within PARTNER_DEADLINE.
     "visibility_timeout": 300,
     # Brings a killed worker's tasks back in seconds instead of minutes (measured, saga.md).
