@@ -3,6 +3,7 @@
 Prices and what is published are those of one channel: the first, which Saleor calls default.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +95,7 @@ def _variant(number: int, key: object, variant: Fields, shop: _Shop, terms: Term
             "sku": str(variant.get("sku") or f"SALEOR-{key}"),
             "product": str(product.get("name") or ""),
             "variant": str(variant.get("name") or ""),
-            "price": str(shop.prices[key]),
+            "price": _two_decimals(shop.prices[key]),
         },
     )
     name = cells.text("product", longest=200, required=True)
@@ -116,6 +117,11 @@ def _variant(number: int, key: object, variant: Fields, shop: _Shop, terms: Term
     yield from cells.errors
     if not cells.errors:
         yield Record(number, data, max(0, shop.stock.get(key, 0)))
+
+
+def _two_decimals(price: object) -> str:
+    """Prices stand there with three, as in "24.000"."""
+    return re.sub(r"(\.\d\d)0$", r"\1", str(price))
 
 
 def _description(product: Fields) -> str:

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import nh3
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.html import escape
 
 from accounts.models import TierLevel
 from catalog.importing.records import RowError, Terms
@@ -16,7 +15,8 @@ from catalog.models import ProductType
 
 MOST = 2_147_483_647  # what the database's integers hold
 LONGEST_DESCRIPTION = 20_000  # characters
-DESCRIPTION_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
+INLINE_TAGS = {"strong", "b", "em", "i"}
+DESCRIPTION_TAGS = {"p", "br", "ul", "ol", "li", "h3", "h4"} | INLINE_TAGS
 YES = {"1", "true", "yes", "y", "x", "on", "active", "published"}
 NO = {"0", "-1", "false", "no", "n", "off", "inactive", "draft", "archived"}
 TYPES = {
@@ -26,13 +26,16 @@ TYPES = {
     "digital": ProductType.VIRTUAL,
     "by e-mail": ProductType.VIRTUAL,
 }
-_TAG = re.compile(
-    r"</?(p|br|ul|ol|li|strong|b|em|i|h[1-6]|div|span|a|table|img)\b[^>]*>", re.IGNORECASE
-)
+_BLOCK = re.compile(r"</?(p|br|ul|ol|li|h[1-6]|div|table)\b[^>]*>", re.IGNORECASE)
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 _CURRENCY = re.compile(r"^(?:[A-Z]{3}|[^\w\s.,-]{1,2})\s*|\s*(?:[A-Z]{3}|[^\w\s.,-]{1,2})$")
+_NUMBERS = (  # and what groups their thousands
+    (re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?"), ","),
+    (re.compile(r"-?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+|-?[0-9]{1,3}(\.[0-9]{3}){2,}"), "."),
+    (re.compile(r"-?[0-9]+([.,][0-9]+)?"), " "),
+)
 _PROTECTED = re.compile(r'="(.*)"', re.DOTALL)  # how spreadsheets keep 007 a text
 
 
@@ -45,13 +48,14 @@ def plain(text: str) -> str:
 def rich(text: str) -> str:
     """A description as safe HTML; plain text becomes paragraphs."""
     text = _UNSEEN.sub("", text.replace("\r\n", "\n"))
-    if not _TAG.search(text):
-        blocks = re.split(r"\n\s*\n|\r+", html.unescape(nh3.clean(text, tags=set())))
-        lines = (
-            "<br>".join(escape(line) for line in block.split("\n") if line.strip())
-            for block in blocks
+    if not _BLOCK.search(text):
+        safe = nh3.clean(text, tags=INLINE_TAGS, attributes={})
+        blocks = (block.strip().split("\n") for block in re.split(r"\n\s*\n|\r+", safe))
+        return "".join(
+            f"<p>{'<br>'.join(' '.join(line.split()) for line in lines)}</p>"
+            for lines in blocks
+            if any(lines)
         )
-        return "".join(f"<p>{' '.join(line.split())}</p>" for line in lines if line.strip())
     text = re.sub(r"<(/?)h[1-6]\b[^>]*>", r"<\1h3>", text, flags=re.IGNORECASE)
     return nh3.clean(text, tags=DESCRIPTION_TAGS, attributes={}).strip()
 
@@ -60,20 +64,17 @@ def money(text: str) -> Decimal:
     """ "17.99", "1,299.00", "1.299,00", "€ 17,99", "USD 5". ValueError when it is none of them."""
     bare = _CURRENCY.sub("", plain(text)).replace("\N{NO-BREAK SPACE}", "").replace(" ", "")
     bare = bare.replace("'", "").replace("’", "")
-    if not re.fullmatch(r"-?[0-9][0-9.,]*", bare) or len(bare) > 20:
+    if len(bare) > 20:
         raise ValueError(text)
-    comma, point = bare.rfind(","), bare.rfind(".")
-    if comma >= 0 and point >= 0:
-        thousands, decimal = (",", ".") if point > comma else (".", ",")
-        bare = bare.replace(thousands, "").replace(decimal, ".")
-    elif re.fullmatch(r"-?[0-9]{1,3}(,[0-9]{3})+", bare) or bare.count(",") > 1:
-        bare = bare.replace(",", "")
-    elif re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{3}){2,}", bare):
-        bare = bare.replace(".", "")
-    bare = bare.replace(",", ".")
-    if bare.count(".") > 1:
-        raise ValueError(text)
-    return Decimal(bare)
+    for pattern, grouping in _NUMBERS:
+        if pattern.fullmatch(bare):
+            return Decimal(bare.replace(grouping, "").replace(",", "."))
+    raise ValueError(text)
+
+
+def _two_ways(text: str, marks: str) -> bool:
+    """Whether "1.250" may be meant as a thousand and some, or as one and a quarter."""
+    return re.fullmatch(rf"\D*[1-9][0-9]{{0,2}}[{marks}][0-9]{{3}}\D*", text) is not None
 
 
 class Cells:
@@ -119,7 +120,9 @@ class Cells:
         except ValueError:
             self.error(name, f"{value[:40]!r} is not a number")
             return default
-        if number != int(number):
+        if _two_ways(value, "."):
+            self.error(name, f"{value[:40]!r} can be read in two ways; write it without the point")
+        elif number != int(number):
             self.error(name, f"{value[:40]!r} is not a whole number")
         elif not low <= number <= MOST:
             self.error(name, f"must be between {low} and {MOST:,}, not {value[:40]}")
@@ -138,6 +141,8 @@ class Cells:
         except ValueError:
             self.error(name, f"{value[:40]!r} is not a number")
             return 1
+        if _two_ways(value, ".,"):
+            self.error(name, f"{value[:40]!r} can be read in two ways; write it with two decimals")
         if price <= 0:
             self.error(name, f"must be above 0, not {value[:40]}")
             return 1

@@ -1,0 +1,37 @@
+"""Running the import as an operator does."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+FIXTURES = Path(__file__).parent / "fixtures"
+PORTAL_HEADER = "sku,name,product_type,points_cost,category"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the command said, and whether it ended well."""
+
+    out: str
+    errors: str
+    ok: bool
+
+
+def run(path: Path, *options: str) -> Run:
+    out, errors = io.StringIO(), io.StringIO()
+    ok = True
+    try:
+        call_command("import_products", str(path), *options, stdout=out, stderr=errors)
+    except CommandError as error:
+        errors.write(str(error))
+        ok = False
+    return Run(out.getvalue(), errors.getvalue(), ok)
+
+
+def portal_file(folder: Path, *rows: str, header: str = PORTAL_HEADER) -> Path:
+    path = folder / "products.csv"
+    path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    return path
