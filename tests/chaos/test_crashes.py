@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from fulfillment.models import Fulfillment, PartnerCall
+from loyalty_portal.leases import LeasedWork
 from redemption.models import Callback, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.states import OrderStatus, TransactionStatus
 from tests.redemption.world import World
@@ -36,10 +37,9 @@ def the_order(number: str) -> RedemptionOrder:
     return RedemptionOrder.objects.get(order_number=number)
 
 
-def was_left_in_the_middle() -> bool:
-    """A dead process has the lease of some work."""
-    kinds = (LoyaltyTransaction, PartnerCall, Callback, Letter)
-    return any(kind.objects.filter(lease_until__isnull=False).exists() for kind in kinds)
+def was_left_in_the_middle(work: type[LeasedWork]) -> bool:
+    """Who has the lease is dead."""
+    return work.objects.filter(lease_until__isnull=False).exists()
 
 
 def let_leases_run_out() -> None:
@@ -89,7 +89,7 @@ def test_worker_killed_while_it_asks_a_partner(
     wait_for_call(stack, operation, fault)
     stack.worker.kill()
 
-    assert was_left_in_the_middle()
+    assert was_left_in_the_middle(PartnerCall if operation == "fulfill" else LoyaltyTransaction)
     stack.sweeper.start()
     stack.worker.start()
     assert stack.ends(number) == [end]
@@ -184,7 +184,7 @@ def test_worker_killed_while_it_takes_in_a_callback(
         wait_for(1)
         stack.worker.kill()
 
-    assert was_left_in_the_middle()
+    assert was_left_in_the_middle(Callback)
     let_leases_run_out()
     stack.sweeper.start()
     assert stack.ends(number) == [OrderStatus.COMPLETED]
@@ -202,7 +202,7 @@ def test_worker_killed_while_it_sends_a_letter(stack: Stack, shop: World, visito
     stack.worker.kill()
     stack.mailbox.confirming.set()
 
-    assert was_left_in_the_middle()
+    assert was_left_in_the_middle(Letter)
     assert letters_of(number) == []
     let_leases_run_out()
     stack.sweeper.start()
@@ -261,7 +261,7 @@ def test_worker_frozen_for_longer_than_its_lease(
     number = visitor.redeem(shop.virtual().get_absolute_url())
     wait_for_call(stack, "debit", "delay")
     stack.worker.pause()
-    assert was_left_in_the_middle()
+    assert was_left_in_the_middle(LoyaltyTransaction)
     assert stack.ends(number) == [OrderStatus.COMPLETED]
 
     stack.sweeper.stop()
