@@ -133,7 +133,12 @@ CACHES = {
                 "retry": Retry(NoBackoff(), 0),
             },
         },
-    }
+    },
+    # Fragments of templates that are the same for many people, kept by each process.
+    "local": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 1000},
+    },
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
