@@ -11,8 +11,7 @@ from playwright.sync_api import Page, Response, expect
 
 from tests.accounts.factories import PASSWORD
 from tests.browser.scene import Scene
-from tests.browser.window import Window
-from tests.redemption.world import RECIPIENT
+from tests.browser.window import Window, fill_in_recipient
 
 pytestmark = pytest.mark.browser
 
@@ -59,21 +58,21 @@ IMAGES = """(images) => images.map((image) => ({
   source: image.getAttribute("src"),
   sized: image.hasAttribute("width") && image.hasAttribute("height"),
   lazy: image.loading === "lazy",
-  below: image.getBoundingClientRect().top > innerHeight,
+  below: image.getBoundingClientRect().top > 1.5 * innerHeight,
   broken: image.complete && image.naturalWidth === 0,
 }))"""
 FOCUS = """() => {
   const element = document.activeElement;
   if (!element || element === document.body) return null;
   const box = element.getBoundingClientRect();
-  const style = getComputedStyle(element);
+  const rings = [getComputedStyle(element), getComputedStyle(element, "::after")];
   const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
   const top = document.elementFromPoint(x, y);
   const name = element.getAttribute("aria-label") || element.labels?.[0]?.textContent || element.textContent;
   return {
     name: name.trim().replace(/\\s+/g, " "),
     html: element.outerHTML.slice(0, 120),
-    ringed: style.outlineStyle !== "none" || style.boxShadow !== "none",
+    ringed: rings.some((style) => style.outlineStyle !== "none" || style.boxShadow !== "none"),
     covered: !(top && (element.contains(top) || top.contains(element) || top.closest("label")?.control === element)),
   };
 }"""
@@ -89,7 +88,7 @@ def test_page_holds_at_every_width_and_in_both_schemes(
     who, path = PAGES[name]
     window = open_window(getattr(scene, who) if who else None)
     loaded: list[Response] = []
-    window.page.on("response", loaded.append)
+    window.page.on("response", lambda response: loaded.append(response))
     page = window.go(scene.path(path))
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
 
@@ -98,11 +97,12 @@ def test_page_holds_at_every_width_and_in_both_schemes(
         page.set_viewport_size({"width": width, "height": 900})
         assert window.sideways() <= 0, f"{name} can be scrolled sideways at {width}"
     findings = set()
-    for width in (390, 1280):
+    for width, first, second in ((1280, "light", "dark"), (390, "dark", "light")):
         page.set_viewport_size({"width": width, "height": 900})
-        for scheme in ("light", "dark"):
+        for scheme in (first, second):
             page.emulate_media(color_scheme=scheme)
-            findings |= {f"{width} {scheme} {finding}" for finding in window.axe_finds()}
+            found = window.axe_finds(contrast_only=scheme == second)
+            findings |= {f"{name}, {width}, {scheme}: {finding}" for finding in found}
     assert not findings, "\n".join(sorted(findings))
 
 
@@ -120,6 +120,8 @@ def test_pictures_have_their_place_before_they_come(
     window = open_window(scene.buyer, width=width)
     page = window.go(scene.path(path))
     page.wait_for_load_state("networkidle")
+    page.reload()  # the balance is fresh now, and stays as it is
+    page.wait_for_load_state("networkidle")
 
     pictures = page.locator("img").evaluate_all(IMAGES)
     assert pictures
@@ -132,7 +134,7 @@ ACTIONS = {
     "/": ("buyer", ["Skip to content", "Search the catalogue", "All orders"]),
     "/catalog/": ("buyer", ["Search the catalogue", "Sort", "The Lighthouse Ledger"]),
     "{book}": ("buyer", ["One fewer", "Quantity", "One more", "Add to cart"]),
-    "/cart/": ("approver", ["One more", "Take The Lighthouse Ledger out", "Go on"]),
+    "/cart/": ("approver", ["One more", "Take out The Lighthouse Ledger", "Go on"]),
     "/checkout/": ("approver", ["Name", "Postcode", "Redeem 2,990 points"]),
     "/orders/{queued}/": ("buyer", ["Cancel this order", "Show the code"]),
     "/approvals/": ("approver", ["Approve 45,000 points", "Do not approve"]),
@@ -211,17 +213,4 @@ def test_everything_works_without_javascript(scene: Scene, open_window: Opener) 
     page.locator("summary", has_text="Cancel this order").click()
     page.get_by_label("Reason").fill("A test of the bare page")
     page.get_by_role("button", name="Yes, cancel it").click()
-    expect(page.get_by_role("main")).to_contain_text("asked to cancel")
-
-
-def fill_in_recipient(page: Page) -> None:
-    labels = {
-        "recipient_name": "Name",
-        "recipient_email": "E-mail",
-        "address_line1": "Street",
-        "postcode": "Postcode",
-        "city": "City",
-        "country": "Country",
-    }
-    for field, label in labels.items():
-        page.get_by_role("main").get_by_label(re.compile(label, re.IGNORECASE)).first.fill(RECIPIENT[field])
+    expect(page.get_by_role("main")).to_contain_text("is cancelled")

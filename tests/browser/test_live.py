@@ -1,0 +1,332 @@
+"""What pages do while they are open: they search, follow an order, and never order twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from accounts.models import AccountManager, KnownBalance
+from redemption.cart.services import add_to_cart
+from redemption.models import RedemptionOrder
+from tests.browser.scene import Scene
+from tests.browser.window import Window, fill_in_recipient
+from tests.stack import Stack
+
+pytestmark = pytest.mark.browser
+
+Opener = Callable[..., Window]
+NUMBER = re.compile(r"/orders/(R-[\w-]+)/$")
+# What a part of a page shows, without the marks of how it came there and what the clock says.
+SHOWN = """(selector) => {
+  const part = document.querySelector(selector).cloneNode(true);
+  part.querySelectorAll("time").forEach((time) => { time.textContent = "then"; });
+  part.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach((field) => field.remove());
+  part.querySelectorAll("[class]").forEach((element) => {
+    element.classList.remove("htmx-settling", "htmx-added", "htmx-request");
+    if (!element.classList.length) element.removeAttribute("class");
+  });
+  return part.innerHTML.replace(/\\s+/g, " ");
+}"""
+
+
+def a_buyer(scene: Scene, **fields: object) -> AccountManager:
+    """Somebody with a company, and a balance, of their own."""
+    return scene.new_seat("buyer", scene.new_company(points=100_000, **fields))
+
+
+def same_as_reloaded(page: Page, *parts: str) -> None:
+    swapped = [page.evaluate(SHOWN, part) for part in parts]
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    assert [page.evaluate(SHOWN, part) for part in parts] == swapped
+
+
+# --- Catalogue -----------------------------------------------------------------------------------
+
+
+def test_search_as_you_type_keeps_the_address(scene: Scene, open_window: Opener) -> None:
+    page = open_window(scene.buyer).go("/catalog/")
+    search = page.get_by_role("searchbox", name="Search the catalogue")
+    results = page.locator("#results")
+
+    search.press_sequentially("kitchen")
+    expect(page).to_have_url(re.compile(r"\?q=kitchen$"))
+    expect(results).to_contain_text("Results for “kitchen”")
+    expect(results.get_by_role("listitem")).to_have_count(1)
+    expect(search).to_be_focused()
+    expect(page).to_have_title(re.compile("kitchen"))
+    same_as_reloaded(page, "#results", "#facets")
+    expect(search).to_have_value("kitchen")
+
+
+def test_filters_can_be_undone_with_back(scene: Scene, open_window: Opener) -> None:
+    page = open_window(scene.buyer).go("/catalog/")
+    count = page.locator("#results .head p")
+    expect(count).to_have_text("13 products")
+
+    page.get_by_label("Shipped").check()
+    expect(count).to_have_text("8 products")
+    page.get_by_label("Cities").check()
+    expect(count).to_have_text("2 products")
+    address = page.url
+    same_as_reloaded(page, "#results", "#facets")
+
+    page.go_back()
+    expect(count).to_have_text("8 products")
+    expect(page.get_by_label("Shipped")).to_be_checked()
+    page.go_back()
+    expect(count).to_have_text("13 products")
+    page.goto(address)
+    expect(page.get_by_label("Cities")).to_be_checked()
+    page.get_by_role("link", name="Take off").first.click()
+    expect(count).not_to_have_text("2 products")
+
+
+def test_sorting_and_the_phones_drawer(scene: Scene, open_window: Opener) -> None:
+    page = open_window(scene.buyer, width=390).go("/catalog/")
+    page.get_by_label("Sort").select_option(index=1)
+    expect(page).to_have_url(re.compile("sort="))
+    same_as_reloaded(page, "#results")
+
+    page.locator("summary", has_text="Filters").click()
+    page.get_by_label("Gift cards").check()
+    done = page.get_by_role("button", name="5 products")
+    done.click()
+    expect(done).to_be_hidden()
+    expect(page.get_by_role("link", name="Harbour Coffee")).to_be_visible()
+
+
+def test_stepper_shows_what_will_be_left(scene: Scene, open_window: Opener) -> None:
+    page = open_window(a_buyer(scene)).go(scene.path("{book}"))
+    tally = page.locator("#tally")
+    page.get_by_role("button", name="One more").click()
+    page.get_by_role("button", name="One more").click()
+
+    expect(page.get_by_label("Quantity")).to_have_value("3")
+    expect(tally).to_contain_text("4,470")
+    expect(tally).to_contain_text("95,530")
+    page.get_by_role("button", name="Add to cart").click()
+    expect(page.get_by_label("How many of The Lighthouse Ledger")).to_have_value("3")
+
+
+# --- Cart and checkout ---------------------------------------------------------------------------
+
+
+def with_cart(scene: Scene, seat: AccountManager) -> AccountManager:
+    for product in (scene.book, scene.card):
+        add_to_cart(seat=seat, product=product, quantity=1)
+    return seat
+
+
+def test_cart_changes_in_place(scene: Scene, open_window: Opener) -> None:
+    page = open_window(with_cart(scene, a_buyer(scene))).go("/cart/")
+    total = page.get_by_label("Total", exact=True)
+    expect(total).to_contain_text("97,010")  # what will be left, once the partner has said
+    page.get_by_role("button", name="One more").first.click()
+    expect(total).to_contain_text("4,480")
+    expect(page.locator("#cart-count")).to_have_text("2")
+    same_as_reloaded(page, "#cart")
+
+    page.get_by_role("button", name="Take out The Lighthouse Ledger").click()
+    expect(total).to_contain_text("1,500")
+    expect(page.locator("#cart-count")).to_have_text("1")
+    page.get_by_role("button", name="Take out Lumen Cinema").click()
+    expect(page.get_by_role("main")).to_contain_text("Your cart is empty")
+    expect(page.locator("#cart-count")).to_be_hidden()
+
+
+def test_double_click_on_redeem_is_one_order(scene: Scene, open_window: Opener) -> None:
+    seat = with_cart(scene, a_buyer(scene))
+    page = open_window(seat).go("/checkout/")
+    fill_in_recipient(page)
+
+    page.get_by_role("button", name="Redeem 2,990 points").dblclick()
+
+    expect(page).to_have_url(NUMBER)
+    assert seat.orders.count() == 1
+
+
+def test_same_checkout_in_two_tabs_is_one_order(scene: Scene, open_window: Opener) -> None:
+    seat = with_cart(scene, a_buyer(scene))
+    window = open_window(seat)
+    tabs = [window.page, window.another()]
+    for tab in tabs:
+        tab.goto("/checkout/")
+        fill_in_recipient(tab)
+    for tab in tabs:
+        tab.get_by_role("button", name="Redeem 2,990 points").click()
+        expect(tab).to_have_url(NUMBER)
+
+    assert tabs[0].url == tabs[1].url
+    assert seat.orders.count() == 1
+
+
+def test_wrong_form_keeps_what_was_typed(scene: Scene, open_window: Opener) -> None:
+    """The summary has the focus, and leads to each field, which says what is wrong."""
+    seat = with_cart(scene, a_buyer(scene))
+    window = open_window(seat)
+    page = window.go("/checkout/")
+    fill_in_recipient(page, recipient_email="ada at northwind")
+    page.locator("#id_recipient_name").fill("")
+    page.get_by_role("button", name="Redeem 2,990 points").click()
+
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(page.locator("#id_address_line1")).to_have_value("Invalidenstr. 43")
+    email = page.locator("#id_recipient_email")
+    expect(email).to_have_value("ada at northwind")
+    expect(email).to_have_attribute("aria-invalid", "true")
+    summary.get_by_role("link", name=re.compile("E-mail")).click()
+    expect(email).to_be_focused()
+    assert window.axe_finds() == []
+
+    email.fill("ada@northwind.example")
+    page.locator("#id_recipient_name").fill("Ada Byron")
+    page.get_by_role("button", name="Redeem 2,990 points").click()
+    expect(page).to_have_url(NUMBER)
+    assert seat.orders.count() == 1
+
+
+def test_address_book_fills_in_the_form(scene: Scene, open_window: Opener) -> None:
+    seat = with_cart(scene, a_buyer(scene))
+    page = open_window(seat).go("/checkout/")
+    fill_in_recipient(page)
+    page.get_by_label("Keep in our address book").check()
+    page.get_by_role("button", name="Redeem 2,990 points").click()
+    expect(page).to_have_url(NUMBER)
+
+    with_cart(scene, seat)
+    page.goto("/checkout/")
+    expect(page.locator("#id_city")).to_have_value("")
+    page.get_by_label("Address book").first.select_option(index=2)
+    expect(page.locator("#id_city")).to_have_value("Berlin")
+
+
+# --- An order ------------------------------------------------------------------------------------
+
+
+def test_order_tells_its_story_until_it_ends(
+    stack: Stack, scene: Scene, open_window: Opener
+) -> None:
+    stack.sandbox.dial(delay=2)
+    seat = a_buyer(scene)
+    add_to_cart(seat=seat, product=scene.card, quantity=1)
+    page = open_window(seat).go("/checkout/")
+    fill_in_recipient(page)
+    page.get_by_role("button", name="Redeem 1,500 points").click()
+    page.evaluate("document.documentElement.dataset.stayed = 'yes'")
+
+    story = page.get_by_role("main")
+    expect(story).to_contain_text("Ordered from our partner")
+    expect(story).to_contain_text("Delivered by e-mail")
+    expect(story.locator("header")).to_contain_text("Completed")
+    expect(page.get_by_role("button", name="Redeem again")).to_be_visible()
+    expect(page.locator("#balance")).to_contain_text("98,500")
+
+    # It asks no more, and was never loaded again.
+    expect(page.locator("#pulse")).not_to_have_attribute("hx-get", re.compile("."))
+    assert page.evaluate("document.documentElement.dataset.stayed") == "yes"
+    same_as_reloaded(page, "#order")
+
+
+def test_codes_stay_shown_while_the_story_goes_on(scene: Scene, open_window: Opener) -> None:
+    """The order with a book on its way goes on; who looked is in the story."""
+    page = open_window(scene.buyer).go(scene.path("/orders/{queued}/"))
+    page.get_by_role("button", name="Show the code").click()
+    code = page.locator(".secret code").first
+    expect(code).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("Grace Hopper looked at the codes")
+    expect(code).to_be_visible()
+
+
+def test_approver_says_yes_in_the_browser(scene: Scene, open_window: Opener) -> None:
+    company = scene.new_company(points=100_000, approval_threshold=1_000)
+    buyer, approver = (scene.new_seat(role, company) for role in ("buyer", "approver"))
+    order = scene.place((scene.card, 1), seat=buyer)
+    watching = open_window(buyer).go(order.get_absolute_url())
+    expect(watching.get_by_role("main")).to_contain_text("Waiting for approval")
+
+    page = open_window(approver).go("/")
+    page.get_by_role("link", name="1 order waits for your yes").click()
+    page.get_by_role("button", name="Approve 1,500 points").click()
+
+    expect(page.get_by_role("main")).to_contain_text("Approved by Grace Hopper")
+    expect(watching.locator("#order header")).to_contain_text("Completed")
+
+
+# --- The balance ---------------------------------------------------------------------------------
+
+
+def test_balance_is_asked_for_after_the_page(stack: Stack, scene: Scene, open_window: Opener) -> None:
+    seat = a_buyer(scene)
+    page = open_window(seat).go("/catalog/")
+    balance = page.locator("#balance")
+    expect(balance).to_contain_text("100,000")
+
+    stack.sandbox.account(seat.company.loyalty_account_id, 54_321)
+    grown_old(stack, seat, minutes=1)
+    page.reload()
+    expect(balance).to_contain_text("54,321")
+
+
+def test_partner_down_leaves_the_last_figure_with_its_age(
+    stack: Stack, scene: Scene, open_window: Opener
+) -> None:
+    seat = a_buyer(scene)
+    window = open_window(seat)
+    page = window.go("/")
+    balance = page.locator("#balance")
+    expect(balance).to_contain_text("100,000")
+
+    stack.sandbox.fault("balance", "unavailable_503", times=None)
+    grown_old(stack, seat, minutes=25)
+    page.reload()
+    expect(balance).to_contain_text("The loyalty system does not answer")
+    expect(balance).to_contain_text("100,000")
+    expect(balance).to_contain_text("as of 25 minutes ago")
+    page.reload()
+    expect(page.get_by_role("main")).to_contain_text("The loyalty system does not answer")
+    assert window.axe_finds() == []
+    page.goto("/catalog/")
+    expect(page.locator("#results")).to_contain_text("13 products")
+
+
+def test_partner_that_never_told_a_balance(stack: Stack, scene: Scene, open_window: Opener) -> None:
+    stack.sandbox.fault("balance", "error_500_before", times=None)
+    window = open_window(a_buyer(scene))
+    page = window.go("/")
+    expect(page.locator("#balance")).to_contain_text("Balance not known now")
+    expect(page.get_by_role("main")).to_contain_text("has not told us your balance yet")
+    page.goto(scene.path("{book}"))
+    expect(page.get_by_role("button", name="Add to cart")).to_be_enabled()
+    assert window.axe_finds() == []
+
+
+def grown_old(stack: Stack, seat: AccountManager, *, minutes: int) -> None:
+    """As if the partner had been asked for the balance so long ago."""
+    then = timezone.now() - timedelta(minutes=minutes)
+    KnownBalance.objects.filter(company=seat.company).update(fetched_at=then)
+    stack.redis.flush()
+
+
+def test_what_is_asked_with_the_partner_down_is_done_later(
+    stack: Stack, scene: Scene, open_window: Opener
+) -> None:
+    """The page says so in plain words, and goes on by itself when the partner is back."""
+    stack.sandbox.fault("debit", "unavailable_503", times=None)
+    seat = a_buyer(scene)
+    add_to_cart(seat=seat, product=scene.card, quantity=1)
+    page = open_window(seat).go("/checkout/")
+    fill_in_recipient(page)
+    page.get_by_role("button", name="Redeem 1,500 points").click()
+    expect(page.get_by_role("main")).to_contain_text("nothing is taken or given twice")
+
+    stack.sandbox.clear_faults()
+
+    expect(page.locator("#order header")).to_contain_text("Completed", timeout=60_000)
+    assert RedemptionOrder.objects.get(account_manager=seat).status == "COMPLETED"
