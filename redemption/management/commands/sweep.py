@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import Error, close_old_connections
+from django.db import close_old_connections
 
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.virtual import saga as virtual
@@ -103,10 +103,10 @@ def _chores(period: float, stop: threading.Event) -> None:
 
 
 def _guarded(look: Callable[[], int]) -> int:
-    """A look that survives the database being away for a while."""
+    """A look that survives whatever befalls it, such as the database being away: it looks again."""
     try:
         close_old_connections()
         return look()
-    except Error:
-        logger.warning("sweep: the database does not answer", exc_info=True)
+    except Exception:
+        logger.exception("sweep: this look failed; the next one comes")
         return 0
