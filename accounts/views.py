@@ -5,6 +5,7 @@ from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -59,10 +60,11 @@ def with_seat(
     def decorate(
         view: Callable[Concatenate[PortalRequest, Parameters], HttpResponse],
     ) -> Callable[Concatenate[HttpRequest, Parameters], HttpResponse]:
-        @login_required
         def checked(
             request: Any, /, *args: Parameters.args, **kwargs: Parameters.kwargs
         ) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return _signed_out(request)
             if not request.seat:
                 return render(request, "accounts/no_seat.html", status=403)
             if allowed and not allowed(request.seat):
@@ -73,6 +75,13 @@ def with_seat(
         return checked
 
     return decorate
+
+
+def _signed_out(request: HttpRequest) -> HttpResponse:
+    """To the sign-in page; a fragment must not become it, so its page is told to load again."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=401)
+    return redirect_to_login(request.get_full_path())
 
 
 @login_required

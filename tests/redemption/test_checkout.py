@@ -204,7 +204,7 @@ def test_a_price_that_changed_since_is_confirmed_anew(
     page = said(client.post(URL, form))
     assert "the total is now 3,200 points" in page
     assert nothing_ordered()
-    shown = dict(re.findall(r'name="(token|seen_points)" value="([^"]+)"', page))
+    shown = dict(re.findall(r'name="(token|seen_points)"\s+value="([^"]+)"', page))
     assert shown["seen_points"] == "3200"
     assert client.post(URL, {**form, **shown}).status_code == 303
 

@@ -30,6 +30,11 @@ def test_home_asks_to_sign_in() -> None:
     assert Client().get("/")["Location"] == "/accounts/login/?next=/"
 
 
+def test_a_fragment_for_somebody_signed_out_is_not_the_sign_in_page() -> None:
+    answer = Client().get("/balance/", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.content) == (401, b"")
+
+
 def test_home_shows_what_can_be_spent_what_is_in_flight_and_what_expires(
     client_for: SignIn, seat: AccountManager
 ) -> None:
