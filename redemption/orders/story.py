@@ -205,9 +205,7 @@ def _work(facts: Facts) -> Iterator[Step]:
         together.setdefault(key, []).append(event)
     for (status, reason, _second), events in together.items():
         touched = [items[event.item_id] for event in events if event.item_id]
-        step = _line_step(facts, status, reason, touched)
-        if step is not None:
-            yield step._replace(at=events[0].at)
+        yield _line_step(facts, status, reason, touched)._replace(at=events[0].at)
 
 
 def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
@@ -217,7 +215,7 @@ def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
     return partly or arrived or event.to_status == LineStatus.SHIPPED
 
 
-def _line_step(facts: Facts, status: str, reason: str, touched: list[OrderItem]) -> Step | None:
+def _line_step(facts: Facts, status: str, reason: str, touched: list[OrderItem]) -> Step:
     what = _names(touched)
     email = touched[0].recipient_email
     if status == LineStatus.QUEUED:
@@ -236,16 +234,13 @@ def _line_step(facts: Facts, status: str, reason: str, touched: list[OrderItem])
     return _lost(facts, status, reason, what)
 
 
-def _lost(facts: Facts, status: str, reason: str, what: str) -> Step | None:
+def _lost(facts: Facts, status: str, reason: str, what: str) -> Step:
     titles = {
         LineStatus.FAILED: (_("%(what)s could not be supplied"), "package-x", "bad"),
         LineStatus.RETURNED: (_("%(what)s came back"), "undo-2", "warn"),
         LineStatus.CANCELLED: (_("%(what)s cancelled"), "ban", ""),
     }
-    found = titles.get(LineStatus(status))
-    if found is None:
-        return None
-    title, icon, tone = found
+    title, icon, tone = titles[LineStatus(status)]
     owed = any(not intent.is_debit for intent in facts.transactions)
     text = _sentence(reason)
     if owed:

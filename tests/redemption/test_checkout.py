@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -244,6 +244,26 @@ def test_what_is_gone_since_is_said_and_nothing_is_lost(
     assert "For the fair" in page
     assert nothing_ordered()
     assert CartLine.objects.get().quantity == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_that_somebody_holds_too_long_ends_in_try_again(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    client, form = client_for(seat), checkout_form(seat)
+    other = connection.copy()
+    other.set_autocommit(False)
+    with other.cursor() as holder, connection.cursor() as ours:
+        holder.execute("SELECT 1 FROM inventory FOR UPDATE")
+        ours.execute("SET lock_timeout TO '50ms'")
+        response = client.post(URL, form)
+        ours.execute("SET lock_timeout TO '5s'")
+    other.rollback()
+    other.close()
+    assert response.status_code == 422
+    assert "Press the button again: nothing is ordered twice." in said(response)
+    assert nothing_ordered()
+    assert client.post(URL, form).status_code == 303
 
 
 def test_an_empty_cart_leads_back_to_the_cart(client_for: SignIn, seat: AccountManager) -> None:

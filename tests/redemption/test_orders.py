@@ -259,6 +259,9 @@ def test_what_cannot_be_supplied_is_given_back(seat: AccountManager, book: Produ
     assert lost.text == "Out of print. Its points are given back."
     credit = order.transactions.get(transaction_type="CREDIT")
     assert "We are giving 3,000 points back to Northwind’s account" in titles(order)
+    credit.transition(TransactionStatus.SENT)
+    credit.transition(TransactionStatus.UNKNOWN)
+    assert "Giving 3,000 points back to Northwind’s account" in titles(order)
     settle(credit)
     assert titles(order)[-2:] == ["3,000 points given back to Northwind’s account", "Cancelled"]
 
