@@ -66,9 +66,7 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
         body=re.sub(r"\n{3,}", "\n\n", render_to_string(f"{folder}.txt", facts)),
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[letter.to],
-        headers={
-            "Message-ID": f"<letter-{letter.pk}@{_host()}>"
-        },
+        headers={"Message-ID": f"<letter-{letter.pk}@{_host()}>"},
     )
     message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")
     return message
