@@ -262,7 +262,9 @@ def test_approver_says_yes_in_the_browser(scene: Scene, open_window: Opener) -> 
 # --- The balance ---------------------------------------------------------------------------------
 
 
-def test_balance_is_asked_for_after_the_page(stack: Stack, scene: Scene, open_window: Opener) -> None:
+def test_balance_is_asked_for_after_the_page(
+    stack: Stack, scene: Scene, open_window: Opener
+) -> None:
     seat = a_buyer(scene)
     page = open_window(seat).go("/catalog/")
     balance = page.locator("#balance")

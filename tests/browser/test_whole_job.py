@@ -1,0 +1,235 @@
+"""The main job, from the operator's file to both parcels delivered, in real browsers.
+
+Once on catalogues of our own and once on real ones, which REAL_CATALOGUES names the folder of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from catalog.models import Product
+from fulfillment.models import CodeReveal
+from redemption.models import RedemptionOrder
+from tests.accounts.factories import PASSWORD
+from tests.browser.importing import BOOKS, CARDS, import_products
+from tests.browser.window import Window, fill_in_recipient
+from tests.redemption.world import World
+from tests.stack import Stack
+from tests.staff import staff
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.browser
+
+Opener = Callable[..., Window]
+REAL = os.environ.get("REAL_CATALOGUES", "")
+COUNTS = re.compile(r"([\d,]+) (?:created|changed|unchanged)")
+NUMBER = re.compile(r"/orders/(R-[\w-]+)/$")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Files, how many products of each kind they hold, and what is redeemed from them."""
+
+    files: Sequence[Path]
+    cards: int
+    books: int
+    card: str
+    values: list[str]
+    value: str
+    card_points: str
+    book: str
+    book_points: str
+
+
+OURS = Catalogue(
+    files=(CARDS, BOOKS),
+    cards=17,
+    books=8,
+    card="Harbour Coffee",  # of any value from 5 to 200 euros
+    values=["5 EUR", "10 EUR", "25 EUR", "50 EUR", "100 EUR"],
+    value="50 EUR",
+    card_points="5,000",
+    book="Walking the Ring Line",
+    book_points="1,990",
+)
+REAL_ONE = Catalogue(
+    files=[
+        Path(REAL) / "reloadly-gift-cards.json",
+        *sorted(Path(REAL).glob("oscar-books.*.csv") if REAL else ()),
+    ],
+    cards=357,
+    books=201,
+    card="1-800-PetSupplies",
+    values=["25 USD", "50 USD"],
+    value="50 USD",
+    card_points="5,000",
+    book="Ghost in the Wires",
+    book_points="1,099",
+)
+
+
+@pytest.mark.parametrize(
+    "catalogue",
+    [
+        pytest.param(OURS, id="our-catalogues"),
+        pytest.param(
+            REAL_ONE,
+            id="real-catalogues",
+            marks=pytest.mark.skipif(
+                not REAL, reason="REAL_CATALOGUES names no folder with other people's catalogues"
+            ),
+        ),
+    ],
+)
+def test_gift_card_and_book_from_the_import_to_both_delivered(
+    stack: Stack, open_window: Opener, catalogue: Catalogue
+) -> None:
+    said = [import_products(stack, path) for path in catalogue.files]
+    again = [import_products(stack, path) for path in catalogue.files[:2]]
+    assert all(" 0 created," in one for one in again), again
+    assert_imported(catalogue, said)
+
+    stack.sandbox.dial(mode="accept", delay=1.5)
+    world = World(stack.sandbox)
+    buyer = open_window()
+    sign_in(buyer.go("/"), with_password(world.seat.user))
+    expect(buyer.page.locator("#balance")).to_contain_text("100,000")
+    clerk = open_window()
+    sign_in(clerk.go("/admin/"), with_password(staff("fulfillment")))
+
+    code, card_order = redeem_the_card(buyer.page, catalogue)
+    book_order = redeem_the_book(buyer.page, clerk.page, catalogue)
+
+    numbers = [card_order, book_order]
+    for number in numbers:
+        order = RedemptionOrder.objects.get(order_number=number)
+        assert order.status == "COMPLETED"
+        assert order.completed_at
+        assert world.ledger(order) == (order.total_points, 0)
+    assert CodeReveal.objects.filter(by=world.seat.user).count() == 1
+    assert_letters(stack, card_order, ["is confirmed", "Delivered"], code)
+    assert_letters(stack, book_order, ["is confirmed", "On its way", "Delivered"], code)
+    spent = sum(RedemptionOrder.objects.get(order_number=n).total_points for n in numbers)
+    buyer.go("/")
+    expect(buyer.page.locator("#balance")).to_contain_text(f"{100_000 - spent:,}")
+    assert stack.violations(at_rest=False) == []
+
+
+def assert_imported(catalogue: Catalogue, said: Sequence[str]) -> None:
+    """Every row was taken; a card of any value became a family of round ones, each a product."""
+    brought = [sum(int(figure.replace(",", "")) for figure in COUNTS.findall(one)) for one in said]
+    assert brought[0] == catalogue.cards
+    assert sum(brought[1:]) == catalogue.books
+    values = Product.objects.filter(family__name=catalogue.card)
+    assert (
+        list(values.order_by("points_cost").values_list("variant", flat=True)) == catalogue.values
+    )
+
+
+def with_password(user: User) -> User:
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+def sign_in(page: Page, user: User) -> None:
+    page.get_by_label("Email").fill(user.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def choose(page: Page, product: str) -> None:
+    """Type a part of the name, and open what is found."""
+    page.get_by_role("link", name="Catalogue", exact=True).click()
+    page.get_by_role("searchbox", name="Search the catalogue").press_sequentially(product[:12])
+    expect(page.locator("#results h1")).to_contain_text(product[:12])
+    page.get_by_role("link", name=product, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(product)
+
+
+def redeem(page: Page, points: str) -> str:
+    """What is in the cart, by checkout; the order's number."""
+    page.get_by_role("button", name="Add to cart").click()
+    page.get_by_role("link", name="Go on").click()
+    fill_in_recipient(page)
+    page.get_by_label("Your reference").fill("Team day")
+    page.get_by_role("button", name=f"Redeem {points} points").click()
+    expect(page).to_have_url(NUMBER)
+    page.evaluate("document.documentElement.dataset.stayed = 'yes'")
+    found = NUMBER.search(page.url)
+    assert found
+    return found[1]
+
+
+def never_loaded_again(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.dataset.stayed") == "yes")
+
+
+def redeem_the_card(page: Page, catalogue: Catalogue) -> tuple[str, str]:
+    """The partner delivers it by webhook; the code as the buyer saw it, and the order's number."""
+    choose(page, catalogue.card)
+    page.get_by_role("link", name=catalogue.value, exact=True).click()
+    number = redeem(page, catalogue.card_points)
+    story = page.locator("#order")
+    expect(story).to_contain_text(f"{catalogue.card_points} points taken from")
+    expect(story).to_contain_text("Ordered from our partner")
+    expect(story).to_contain_text("Delivered by e-mail")
+    expect(story.locator("header")).to_contain_text("Completed")
+
+    page.get_by_role("button", name="Show the code").click()
+    code = page.locator(".secret code").first.inner_text()
+    assert code
+    assert never_loaded_again(page)
+    page.reload()
+    expect(story).to_contain_text("Grace Hopper looked at the codes")
+    expect(story).not_to_contain_text(code)
+    return code, number
+
+
+def redeem_the_book(buyer: Page, clerk: Page, catalogue: Catalogue) -> str:
+    """The desk claims, packs, ships and, when it has arrived, says so; the buyer sees each step."""
+    choose(buyer, catalogue.book)
+    number = redeem(buyer, catalogue.book_points)
+    story = buyer.locator("#order")
+    expect(story).to_contain_text("Our desk packs")
+
+    clerk.get_by_role("link", name="Queue").first.click()
+    clerk.get_by_role("link", name=number).click()
+    clerk.get_by_role("button", name="Claim").click()
+    expect(clerk.get_by_role("main")).to_contain_text("You work on it")
+    clerk.get_by_role("button", name="Packed").click()
+    expect(story).to_contain_text("Packed")
+    clerk.get_by_label("Carrier").fill("Parcelly")
+    clerk.get_by_label("Tracking number").fill("PL-2026-1122")
+    clerk.get_by_role("button", name="Ship", exact=True).click()
+    expect(story).to_contain_text("Sent with Parcelly")
+    expect(story).to_contain_text("Tracking number PL-2026-1122")
+
+    clerk.get_by_role("button", name="It has arrived").click()
+    expect(clerk.get_by_role("main")).to_contain_text("Delivered")
+    expect(story).to_contain_text("Arrived")
+    expect(story.locator("header")).to_contain_text("Completed")
+    assert never_loaded_again(buyer)
+    return number
+
+
+def assert_letters(stack: Stack, number: str, subjects: Sequence[str], code: str) -> None:
+    """In this order, each once, in both forms, and none holds the code."""
+    letters = eventually(
+        lambda: about if len(about := stack.mailbox.about(number)) >= len(subjects) else [],
+        f"{len(subjects)} letters about {number}",
+    )
+    assert len(letters) == len(subjects)
+    for letter, subject in zip(letters, subjects, strict=True):
+        assert subject in letter["subject"]
+        bodies = [letter.get_body((form,)) for form in ("plain", "html")]
+        assert all(bodies), letter["subject"]
+        assert code not in "".join(body.get_content() for body in bodies if body)
