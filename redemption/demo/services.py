@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts import loyalty
 from accounts.models import AccountManager, Company, Role, User
+from accounts.services import refresh_balance
 from catalog.models import Product
 from loyalty_portal.recipient import FIELDS
 from redemption.demo import people
@@ -21,7 +22,7 @@ from redemption.demo.special import special_plans
 from redemption.demo.steps import Scene
 from redemption.demo.timeline import Timeline
 from redemption.models import RedemptionOrder
-from redemption.placing.services import Line, Wishes, place_order
+from redemption.placing.services import Line, Wishes, expire_approvals, place_order
 from redemption.reports.invariants import Violation, check_against_ledger, check_invariants
 from redemption.services import flag_overdue
 
@@ -51,14 +52,16 @@ def seed(*, say: Say) -> None:
             fill_shelves(dice=dice, by=people.staff("warehouse"))
     else:
         say("an earlier try was not finished; going on with it")
-    for company in COMPANIES:
-        if company.account_id not in known:
-            _open_account(partners, company)
+    for data in COMPANIES:
+        if data.account_id not in known:
+            _open_account(partners, data)
     with _not_waiting_for_the_disk():
         _make_orders(partners, say)
     with transaction.atomic():
         thin_shelves(dice=dice, by=people.staff("warehouse"))
         people.add_superuser()
+    for company in _companies():
+        refresh_balance(company=company)
 
 
 @contextmanager
@@ -115,6 +118,8 @@ def _make_orders(partners: Partners, say: Say) -> None:
         timeline.write()  # also when somebody pressed Ctrl-C
     for finish in later:
         finish()
+    # An order that was cut off in the middle of its course may be past its time.
+    expire_approvals()
     flag_overdue()
 
 
@@ -181,14 +186,14 @@ def check() -> list[Violation]:
     asked_at = timezone.now()
     return check_invariants() + check_against_ledger(
         list(_entries(asked_at - timedelta(days=DAYS + 10))),
-        companies=list(_companies()),
+        companies=_companies(),
         until=asked_at,
     )
 
 
-def _companies() -> Iterator[Company]:
+def _companies() -> list[Company]:
     accounts = [company.account_id for company in COMPANIES]
-    yield from Company.objects.filter(loyalty_account_id__in=accounts)
+    return list(Company.objects.filter(loyalty_account_id__in=accounts))
 
 
 def _entries(since: datetime) -> Iterator[loyalty.StatementEntry]:

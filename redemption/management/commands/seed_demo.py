@@ -27,6 +27,8 @@ class Command(BaseCommand):
             )
         try:
             self._seed()
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. Run it again to go on.", returncode=130) from None
         except PartnersError as error:
             raise CommandError(str(error)) from error
         except (PartnerRefusedError, PartnerUnavailableError) as error:
