@@ -261,9 +261,9 @@ _CHOOSE = """
                 (stock_status = 'OUT'), points_cost, sku
         ) AS place
         FROM product
-        WHERE family_id IS NOT NULL AND (%(all)s OR family_id = ANY(%(families)s))
+        WHERE {which}
     ) AS ranked
-    WHERE product.id = ranked.id AND product.is_card <> (ranked.place = 1)
+    WHERE product.id = ranked.id AND product.is_card <> (ranked.place = 1) AND product.{which}
 """
 
 
@@ -276,13 +276,10 @@ def choose_cards(*, families: Collection[UUID] | None) -> int:
     if families is not None and not families:
         return 0
     with connection.cursor() as cursor:
+        which = "family_id IS NOT NULL" if families is None else "family_id = ANY(%(families)s)"
         cursor.execute(
-            _CHOOSE,
-            {
-                "tiers": TierLevel.values,
-                "all": families is None,
-                "families": list(families or []),
-            },
+            _CHOOSE.format(which=which),
+            {"tiers": TierLevel.values, "families": list(families or [])},
         )
         changed = int(cursor.rowcount)
     if changed:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import AccountManager
 from catalog.models import Product, StockStatus
 from catalog.services import choose_cards
+from catalog.tasks import refresh_cards
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
 
@@ -301,3 +302,14 @@ def test_the_card_of_a_family_is_the_one_most_may_have() -> None:
     choose_cards(families={family.pk})
     assert list(cards.all()) == [gone]
     assert not {cheap_but_gold, off} & set(cards.all())
+
+
+def test_the_clock_moves_a_family_to_a_card_that_is_on_offer(client: Client) -> None:
+    family = FamilyFactory(name="Advent box")
+    over = ProductFactory(family=family, points_cost=100)
+    ProductFactory(family=family, points_cost=200)
+    choose_cards(families={family.pk})
+    assert Product.objects.get(is_card=True) == over
+    Product.objects.filter(pk=over.pk).update(available_until=timezone.now() - timedelta(hours=1))
+    refresh_cards()
+    assert names(page(client)) == [Product.objects.get(is_card=True).name]
