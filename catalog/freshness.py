@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.utils.translation import get_language
 
-SECONDS = 15
+SECONDS = 60
 _VERSION = "catalog:version"
 Value = TypeVar("Value")
 

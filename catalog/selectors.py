@@ -4,6 +4,7 @@ A page must stay quick at a million products, so each list is walked along an in
 is counted to a cap, and nobody leafs further than the cap either.
 """
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from django.db.models import Count, F, Max, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 
 from catalog.models import Category, Product, ProductQuerySet, StockStatus, TitleWords
+from loyalty_portal.hot import Prepared
 
 PAGE_SIZE = 24
 COUNT_CAP = 10_000  # products that a search counts, and that anyone leafs through
@@ -251,10 +253,16 @@ def _matches(shown: ProductQuerySet) -> QuerySet[Product, Any]:
     )[: COUNT_CAP + 1]
 
 
+@functools.cache
+def _offered_by_slug(tier_level: str) -> Prepared[Product]:
+    offered = Product.objects.offered().for_tier(tier_level)
+    wanted = offered.select_related("category", "family").defer("search").order_by()
+    return Prepared(lambda slug: wanted.filter(slug=slug), "stand-in")
+
+
 def offered_product(*, slug: str, tier_level: str) -> Product | None:
     """The product with this slug if this tier may redeem it now."""
-    found = Product.objects.offered().for_tier(tier_level).filter(slug=slug)
-    return found.select_related("category", "family").defer("search").first()
+    return next(iter(_offered_by_slug(tier_level)(slug)), None)
 
 
 class Variant(NamedTuple):

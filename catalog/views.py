@@ -75,13 +75,20 @@ def artwork(request: HttpRequest, slug: str) -> HttpResponse:  # noqa: ARG001 - 
     """The drawing of a product without a picture; its address says the version."""
     product = get_object_or_404(
         Product.objects.select_related("category", "family").only(
-            "name", "brand", "sku", "category__name", "category__motif", "family__code"
+            "name",
+            "brand",
+            "sku",
+            "product_type",
+            "category__name",
+            "category__motif",
+            "family__code",
         ),
         slug=slug,
     )
     drawing = product_artwork(
         category=product.category.motif or product.category.name,
         key=product.family.code if product.family else product.sku,
-        label=product.brand or product.name,
+        # A card bears its brand; everything else is drawn by what it is called.
+        label=(product.is_virtual and product.brand) or product.name,
     )
     return HttpResponse(drawing, content_type="image/svg+xml")

@@ -55,7 +55,8 @@ class HasLifeCycle(models.Model):
         before = getattr(self, self.status_field)
         if not self.life_cycle.allows(before, to):
             raise IllegalTransitionError(f"{self.life_cycle.name} {self.pk}: {before} to {to}")
-        with transaction.atomic():
+        # No savepoint: whoever finds the row stale gives up the whole step.
+        with transaction.atomic(savepoint=False):
             moved = type(self)._base_manager.filter(**{"pk": self.pk, self.status_field: before})  # noqa: SLF001
             if not moved.update(**{self.status_field: to}, **changes):
                 raise StaleStatusError(f"{self.life_cycle.name} {self.pk} is not {before} any more")

@@ -4,6 +4,7 @@ Locks: the order's row first, then its transactions, stock last; a fulfillment, 
 involved, is locked before the order (fulfillment.services).
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
+from accounts.models import User
 from fulfillment import services as fulfillments
 from fulfillment.models import Channel
 from fulfillment.services import News, Parcel
@@ -131,7 +133,7 @@ def confirm(order: RedemptionOrder) -> None:
     """The points are taken: on to fulfillment, or straight back when it was being cancelled."""
     items = list(order.items.select_related("product"))
     if order.status == OrderStatus.CANCELLING:
-        _drop_lines(order, items, reason=_("Cancelled"))
+        _drop_lines(items, reason=_("Cancelled"), owed=True)
         _intend_credit(order, order.total_points, item=None, reason=_("Cancelled"), by=None)
         return
     order.transition(OrderStatus.CONFIRMED, reason=_("The points were taken."))
@@ -158,11 +160,11 @@ def decline(order: RedemptionOrder, reason: str) -> None:
     """The partner took nothing: the stock goes back, nothing is owed."""
     items = list(order.items.all())
     if order.status == OrderStatus.CANCELLING:
-        _drop_lines(order, items, reason=reason)
+        _drop_lines(items, reason=reason)
         close(order)
         return
     order.transition(OrderStatus.DECLINED, reason=reason, completed_at=timezone.now())
-    _drop_lines(order, items, reason=reason)
+    _drop_lines(items, reason=reason)
     write_letter(order, LetterKind.DECLINED, occasion=order.id, reason=reason)
 
 
@@ -171,13 +173,13 @@ def drop_order(
 ) -> None:
     """End an order that was never approved (REJECTED, EXPIRED); its stock goes back."""
     order.transition(to, by=by, reason=reason, completed_at=timezone.now(), **changes)
-    _drop_lines(order, list(order.items.all()), reason=reason, by=by)
+    _drop_lines(list(order.items.all()), reason=reason, by=by)
 
 
 def _drop_lines(
-    order: RedemptionOrder, items: list[OrderItem], *, reason: str, by: Any = None
+    items: list[OrderItem], *, reason: str, by: User | None = None, owed: bool = False
 ) -> None:
-    owed = order.status == OrderStatus.CANCELLING
+    """End lines that were never fulfilled; `owed` when their points were taken."""
     for item in items:
         refunded = {"quantity_refunded": item.quantity} if owed else {}
         item.transition(LineStatus.CANCELLED, by=by, reason=reason, **refunded)
@@ -275,19 +277,22 @@ def credited(order: RedemptionOrder, credit: LoyaltyTransaction) -> None:
 
 def flag_overdue() -> int:
     """Mark open orders that are past their deadline, once each; how many that were."""
+    return sum(_flag_late(status, age) for statuses, age in DEADLINES for status in statuses)
+
+
+def _flag_late(status: OrderStatus, age: timedelta) -> int:
+    why = _("Still “%(status)s” after %(age)s.") % {
+        "status": status.label.lower(),
+        "age": timesince(timezone.now() - age),
+    }
+    late = RedemptionOrder.objects.filter(
+        status=status, created_at__lt=Now() - age, needs_attention=False
+    ).exclude(events__subject=EventSubject.NOTE, events__reason=why)
     marked = 0
-    for statuses, age in DEADLINES:
-        why = _("Still “%(status)s” after %(age)s.") % {
-            "status": statuses[0].label.lower(),
-            "age": timesince(timezone.now() - age),
-        }
-        late = RedemptionOrder.objects.filter(
-            status__in=statuses, created_at__lt=Now() - age, needs_attention=False
-        ).exclude(events__subject=EventSubject.NOTE, events__reason=why)
-        for order_id in late.values_list("pk", flat=True)[:100]:
-            with transaction.atomic():
-                held = locked(order_id)
-                if held.status in statuses:
-                    flag(held, why)
-                    marked += 1
+    for order_id in late.values_list("pk", flat=True)[:100]:
+        with transaction.atomic():
+            held = locked(order_id)
+            if held.status == status:
+                flag(held, why)
+                marked += 1
     return marked

@@ -21,6 +21,12 @@ def _empty_cache() -> None:
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _cheap_passwords(settings: Any) -> None:
+    """A real hash takes half a second, on purpose; the tests make hundreds of people."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def client_for() -> Callable[[AccountManager], Client]:
     """A browser without JavaScript, signed in and in the given seat."""
