@@ -3,8 +3,10 @@
 PORT and WEB_CONCURRENCY are gunicorn's own variables.
 """
 
+import gc
 import os
 from pathlib import Path
+from typing import Any
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # Requests wait for PostgreSQL, so a few threads keep a worker busy; each holds one connection.
@@ -23,3 +25,9 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 # Requests are logged by the application and the proxy.
 accesslog = None
+
+
+def when_ready(server: Any) -> None:  # noqa: ARG001 - gunicorn's signature
+    """What was loaded once stays: the collector need not look at it, nor unshare its pages."""
+    gc.collect()
+    gc.freeze()

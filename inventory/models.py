@@ -1,12 +1,12 @@
 """What is on the shelf: quantities, who holds them, and every change of them."""
 
-from loyalty_portal.history import tracked
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
+from loyalty_portal.history import tracked
 from loyalty_portal.ids import uuid7
 
 
@@ -46,7 +46,7 @@ class Inventory(models.Model):
 
 
 class MovementKind(models.TextChoices):
-    """Why a quantity changed. available + reserved = received − consumed ± adjusted."""
+    """Why a quantity changed. available + reserved = received - consumed ± adjusted."""
 
     RECEIVED = "RECEIVED", _("Received")
     ADJUSTED = "ADJUSTED", _("Adjusted")

@@ -80,30 +80,24 @@ def reserve(*, wants: Sequence[Want], by: User | None) -> None:
     """
     wants = sorted(wants, key=lambda want: want.product_id)
     with transaction.atomic(savepoint=False):
-        insert(
-            [
-                Reservation(
-                    product_id=want.product_id, reference=want.reference, quantity=want.quantity
-                )
-                for want in wants
-            ]
-        )
-        insert(
-            [
-                StockMovement(
-                    product_id=want.product_id,
-                    kind=MovementKind.RESERVED,
-                    available_change=-want.quantity,
-                    reserved_change=want.quantity,
-                    reference=want.reference,
-                    by=by,
-                )
-                for want in wants
-            ]
-        )
+        insert([row for want in wants for row in _held(want, by)])
         for want in wants:
             if not _move(want.product_id, available=-want.quantity, reserved=want.quantity):
                 raise OutOfStockError(want.product_id)
+
+
+def _held(want: Want, by: User | None) -> tuple[Reservation, StockMovement]:
+    return (
+        Reservation(product_id=want.product_id, reference=want.reference, quantity=want.quantity),
+        StockMovement(
+            product_id=want.product_id,
+            kind=MovementKind.RESERVED,
+            available_change=-want.quantity,
+            reserved_change=want.quantity,
+            reference=want.reference,
+            by=by,
+        ),
+    )
 
 
 def release(

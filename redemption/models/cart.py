@@ -9,7 +9,7 @@ from loyalty_portal.ids import uuid7
 
 
 class Cart(models.Model):
-    """What a seat means to redeem; it survives signing out. `token` makes placing it happen once."""
+    """What a seat means to redeem; it survives signing out. `token`: placed once."""
 
     seat = models.OneToOneField(
         AccountManager, models.CASCADE, primary_key=True, related_name="cart"

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,7 +20,6 @@ from loyalty_portal.hot import insert
 from loyalty_portal.ids import uuid7
 from redemption.models import (
     Cart,
-    CartLine,
     LoyaltyTransaction,
     OrderItem,
     RedemptionOrder,
@@ -32,6 +32,15 @@ CART_CHANGED = gettext_lazy(
     "Your cart has changed in the meantime, perhaps in another window. Nothing was ordered: "
     "please check it and confirm again."
 )
+# The cart's token goes with its lines, if they are still the ones that were shown.
+_EMPTY = """
+    WITH shown AS (
+        UPDATE redemption_cart SET token = %(next)s, updated_at = now()
+        WHERE seat_id = %(cart)s AND token = %(shown)s
+        RETURNING seat_id
+    )
+    DELETE FROM redemption_cartline WHERE cart_id IN (SELECT seat_id FROM shown)
+"""
 MOST_POINTS = 2_000_000_000  # of one order; more than this is a mistake
 
 
@@ -139,20 +148,19 @@ def _place(
         note=wishes.note,
         approve_by=timezone.now() + APPROVAL_TIME if waits else None,
     )
-    # First of all, so that the same form sent twice waits here and touches nothing.
-    insert([order])
     items = list(_items(order, lines))
-    insert(items)
-    events = [
+    written: list[Model] = [
+        order,
+        *items,
         order.event("", order.status, by=by),
         *(item.event("", item.fulfillment_status) for item in items),
     ]
     if not waits:
         debit = new_debit(order, seat.company.loyalty_account_id)
         debit.id = wishes.debit_id
-        insert([debit])
-        events.append(debit.event("", debit.status))
-    insert(events)
+        written += [debit, debit.event("", debit.status)]
+    # First of all, so that the same form sent twice waits here and touches nothing.
+    insert(written)
     if wishes.cart is not None:
         _empty(wishes.cart, shown_with=wishes.token)
     # Stock last: its row is what others wait for, until the commit.
@@ -179,10 +187,10 @@ def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]
 
 
 def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
-    as_shown = Cart.objects.filter(pk=cart.pk, token=shown_with)
-    if not as_shown.update(token=uuid7()):
-        raise RedemptionError(CART_CHANGED)
-    CartLine.objects.filter(cart=cart).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(_EMPTY, {"cart": cart.pk, "shown": shown_with, "next": uuid7()})
+        if not cursor.rowcount:
+            raise RedemptionError(CART_CHANGED)
 
 
 def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
