@@ -29,7 +29,7 @@ class Scene(World):
         self.book = Product.objects.get(sku="9790000000011")
         self.card = Product.objects.get(sku="RELOADLY-9003-15")
         self.family = Product.objects.get(sku="RELOADLY-9001-25")
-        self.order = {name: order.order_number for name, order in self._orders(stack).items()}
+        self.order = {name: order.order_number for name, order in self._orders().items()}
         for product in (self.book, self.card):
             add_to_cart(seat=self.approver, product=product, quantity=1)
 
@@ -39,7 +39,7 @@ class Scene(World):
         shelf = {name: product.get_absolute_url() for name, product in products.items()}
         return page.format(**self.order, **shelf)
 
-    def _orders(self, stack: Stack) -> dict[str, RedemptionOrder]:
+    def _orders(self) -> dict[str, RedemptionOrder]:
         orders = {
             "delivered": self.place((self.card, 1)),
             "shipped": self.place((self.book, 2)),

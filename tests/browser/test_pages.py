@@ -87,12 +87,10 @@ def test_page_holds_at_every_width_and_in_both_schemes(
     """The window itself sees to it that nothing is said in the console or asked elsewhere."""
     who, path = PAGES[name]
     window = open_window(getattr(scene, who) if who else None)
-    loaded: list[Response] = []
-    window.page.on("response", lambda response: loaded.append(response))
     page = window.go(scene.path(path))
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
 
-    assert weight(loaded) <= MOST_WEIGHT
+    assert weight(window.loaded) <= MOST_WEIGHT
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert window.sideways() <= 0, f"{name} can be scrolled sideways at {width}"

@@ -32,7 +32,10 @@ COME_TO_REST = """async () => {
 
 
 class Window:
-    """`page` is Playwright's; `go("/orders/")` opens a path of the portal."""
+    """`page` is Playwright's; `go("/orders/")` opens a path of the portal.
+
+    `complaints` say what a page did that none must do, `loaded` is all that was answered.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Window:
     ) -> None:
         self.url = url
         self.complaints: list[str] = []
+        self.loaded: list[Response] = []
         self._context = browser.new_context(
             base_url=url,
             viewport={"width": width, "height": height},
@@ -106,6 +110,7 @@ class Window:
             self._complain(f"asks another host: {request.url}")
 
     def _answered(self, response: Response) -> None:
+        self.loaded.append(response)
         if response.status >= 500:
             self._complain(f"{response.status} from {response.url}")
 
