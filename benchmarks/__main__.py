@@ -31,7 +31,12 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 BUYERS = 400
 AT_ONCE = 8
 CSRF = "b" * 32
-TARGETS = {"catalogue": 0.4, "product page": 0.4, "placing, spread": 0.5, "placing, one product": 0.5}
+TARGETS = {
+    "catalogue": 0.4,
+    "product page": 0.4,
+    "placing, spread": 0.5,
+    "placing, one product": 0.5,
+}
 MEMORY_LIMIT = 160  # MB of a web worker
 
 Cell = Callable[[], Result]
@@ -39,7 +44,12 @@ Cell = Callable[[], Result]
 
 def python(*arguments: str, env: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=env,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return done.stdout.strip()
 
@@ -59,7 +69,16 @@ class Web:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        command = [sys.executable, "-m", "gunicorn", module, "--bind", f"127.0.0.1:{self.port}", "--log-level", "error"]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            module,
+            "--bind",
+            f"127.0.0.1:{self.port}",
+            "--log-level",
+            "error",
+        ]
         self.process = subprocess.Popen(command, cwd=ROOT, env=env)
 
     def wait(self, path: str) -> None:
@@ -104,7 +123,9 @@ def checkout(cookie: str, token: str, points: int) -> Ask:
     return Ask("/checkout/", 303, cookie, urlencode(form))
 
 
-def cells(bare: Web, first: int, portal: Web, env: dict[str, str], cookies: list[str]) -> dict[str, Cell]:
+def cells(
+    bare: Web, first: int, portal: Web, env: dict[str, str], cookies: list[str]
+) -> dict[str, Cell]:
     def go(web: Web, asks: Iterable[Ask], seconds: float = SECONDS) -> Result:
         return run(asks, port=web.port, at_once=AT_ONCE, seconds=seconds)
 
@@ -118,7 +139,9 @@ def cells(bare: Web, first: int, portal: Web, env: dict[str, str], cookies: list
         return go(portal, asks, 60)
 
     return {
-        "bare list": lambda: go(bare, (Ask(f"/?page={n % 40 + 1}", 200) for n in itertools.count())),
+        "bare list": lambda: go(
+            bare, (Ask(f"/?page={n % 40 + 1}", 200) for n in itertools.count())
+        ),
         "catalogue": lambda: go(portal, pages(cookies, lambda n: f"/catalog/?page={n % 40 + 1}")),
         "product page": lambda: go(
             portal, pages(cookies, lambda n: f"/catalog/product-{n * 7 % 1000:04d}/")
@@ -135,7 +158,9 @@ def baseline(name: str) -> str:
 
 
 def report(results: dict[str, list[Result]], memory: list[float]) -> None:
-    rate = {name: statistics.median(each.rate for each in rounds) for name, rounds in results.items()}
+    rate = {
+        name: statistics.median(each.rate for each in rounds) for name, rounds in results.items()
+    }
     p95 = {name: statistics.median(each.p95 for each in rounds) for name, rounds in results.items()}
     print(f"\n{'':28}{'requests/s':>12}{'p95 ms':>10}{'of the bare':>13}{'to reach':>10}")
     for name in results:
@@ -145,7 +170,9 @@ def report(results: dict[str, list[Result]], memory: list[float]) -> None:
         print(told)
     one = rate["placing, one product"] / rate["placing, spread"]
     print(f"\none product beside the spread: {one:.2f} (to reach: 0.60)")
-    print(f"memory of the web workers: {', '.join(f'{each:.0f}' for each in memory)} MB (at most {MEMORY_LIMIT})")
+    print(
+        f"memory of the web workers: {', '.join(f'{each:.0f}' for each in memory)} MB (at most {MEMORY_LIMIT})"
+    )
 
 
 def main() -> None:
@@ -173,7 +200,9 @@ def main() -> None:
         first = int(python("-m", "benchmarks.bare.prepare", env=bare_env))
         python("manage.py", "collectstatic", "--noinput", "-v0", env=portal_env)
         python("manage.py", "migrate", "-v0", env=portal_env)
-        sessions = json.loads(python("-m", "benchmarks.prepare", "setup", str(BUYERS), env=portal_env))
+        sessions = json.loads(
+            python("-m", "benchmarks.prepare", "setup", str(BUYERS), env=portal_env)
+        )
         bare = Web("benchmarks.bare.wsgi", bare_env)
         stack.callback(bare.close)
         portal = Web("loyalty_portal.wsgi", portal_env)

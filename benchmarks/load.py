@@ -27,7 +27,10 @@ class Ask:
             lines.append(f"Cookie: {self.cookie}")
         body = (self.form or "").encode()
         if self.form is not None:
-            lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+            lines += [
+                "Content-Type: application/x-www-form-urlencoded",
+                f"Content-Length: {len(body)}",
+            ]
             lines.append(f"Origin: http://{HOST}:{port}")
         return "\r\n".join([*lines, "", ""]).encode() + body
 
@@ -48,7 +51,9 @@ class Result:
         return sorted(self.latencies)[int(len(self.latencies) * 0.95)]
 
 
-async def _one(ask: Ask, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+async def _one(
+    ask: Ask, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bool:
     """Send, read the whole answer; whether the connection stays open."""
     writer.write(ask.wire(port))
     head = await reader.readuntil(b"\r\n\r\n")

@@ -12,7 +12,7 @@ import uuid
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
 
 import django
-from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.db import connection
 from django.utils import timezone
 
@@ -30,7 +30,8 @@ PRODUCTS = 1_000
 
 def setup(buyers: int) -> None:
     shelves = Category.objects.bulk_create(
-        Category(name=f"Shelf {number}", slug=f"shelf-{number}", motif="books") for number in range(12)
+        Category(name=f"Shelf {number}", slug=f"shelf-{number}", motif="books")
+        for number in range(12)
     )
     products = Product.objects.bulk_create(
         Product(
@@ -82,11 +83,21 @@ def carts(how: str) -> None:
     CartLine.objects.all().delete()
     Cart.objects.all().delete()
     full = Cart.objects.bulk_create(Cart(seat=seat, token=uuid.uuid4()) for seat in seats)
-    chosen = [products[number * 7 % PRODUCTS if how == "spread" else 0] for number in range(len(full))]
+    chosen = [
+        products[number * 7 % PRODUCTS if how == "spread" else 0] for number in range(len(full))
+    ]
     CartLine.objects.bulk_create(
-        CartLine(cart=cart, product=product, quantity=1) for cart, product in zip(full, chosen, strict=True)
+        CartLine(cart=cart, product=product, quantity=1)
+        for cart, product in zip(full, chosen, strict=True)
     )
-    print(json.dumps([[str(cart.token), product.points_cost] for cart, product in zip(full, chosen, strict=True)]))
+    print(
+        json.dumps(
+            [
+                [str(cart.token), product.points_cost]
+                for cart, product in zip(full, chosen, strict=True)
+            ]
+        )
+    )
 
 
 if __name__ == "__main__":

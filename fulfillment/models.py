@@ -23,7 +23,7 @@ class Channel(models.TextChoices):
 
 
 class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
-    """`quantity` units of one SKU for one recipient. Its lease is for asking (polling) the partner."""
+    """`quantity` units of one SKU for one recipient. Its lease is for polling the partner."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     reference = models.UUIDField(

@@ -38,7 +38,7 @@ class DeskError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What happened to `quantity` units of the fulfillment for `reference`, which is now `status`."""
+    """What happened to the fulfillment for `reference`, which is now `status`."""
 
     reference: uuid.UUID
     status: str
@@ -78,7 +78,7 @@ class Parcel:
 
 
 def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
-    """Queue parcels at the desk and intend the calls to the partner, in the caller's transaction."""
+    """Queue parcels at the desk, intend the partner's calls; in the caller's transaction."""
     opened = [
         Fulfillment(
             reference=parcel.reference,

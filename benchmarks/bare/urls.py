@@ -16,8 +16,10 @@ def list_products(request: HttpRequest) -> HttpResponse:
 
 @transaction.atomic
 def place(request: HttpRequest) -> HttpResponse:
-    stock = BareStock.objects.select_for_update().select_related("product").get(
-        product_id=int(request.POST["product"])
+    stock = (
+        BareStock.objects.select_for_update()
+        .select_related("product")
+        .get(product_id=int(request.POST["product"]))
     )
     stock.available -= 1
     stock.save(update_fields=["available"])

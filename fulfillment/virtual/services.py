@@ -124,7 +124,7 @@ def _code(held: Fulfillment, position: int, deliverable: Deliverable) -> Virtual
 
 
 def find_by_reference(reference: str) -> Fulfillment | None:
-    """The virtual fulfillment that we called `reference` at the partner, locked; None if unknown."""
+    """The virtual fulfillment that the partner knows as `reference`, locked; None if unknown."""
     rows = Fulfillment.objects.select_for_update(no_key=True).filter(channel=Channel.PARTNER)
     try:
         return rows.filter(pk=reference).first()

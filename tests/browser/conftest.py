@@ -1,13 +1,11 @@
 """A real browser before the real processes, and a company with a catalogue in them."""
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import AccountManager, User
 from tests import staff
@@ -15,7 +13,6 @@ from tests.browser.importing import OUR_CATALOGUES, import_products
 from tests.browser.scene import Scene
 from tests.browser.window import Window
 from tests.stack import Databases, Stack
-from tests.stack_fixtures import databases, stack  # noqa: F401
 
 FLAGS = [
     "--no-sandbox",
@@ -30,7 +27,7 @@ FLAGS = [
 
 @pytest.fixture(scope="package")
 def _whole_stack(
-    databases: Databases,  # noqa: F811
+    databases: Databases,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     folder, settings = tmp_path_factory.mktemp("browser"), "tests.browser.settings"
@@ -59,20 +56,17 @@ _scenes: dict[Stack, Scene] = {}
 
 
 @pytest.fixture
-def scene(stack: Stack, _catalogue: list[str]) -> Scene:  # noqa: F811
+def scene(stack: Stack, _catalogue: list[str]) -> Scene:
     """A company with its people, staff, the catalogue, and orders in many states: made once."""
     if stack not in _scenes:
         _scenes[stack] = Scene(stack)
     return _scenes[stack]
 
 
-Opener = Callable[..., Page]
-
-
 @pytest.fixture
 def open_window(
     browser: Browser,
-    stack: Stack,  # noqa: F811
+    stack: Stack,
     client_for: Callable[[AccountManager], Client],
 ) -> Iterator[Callable[..., Window]]:
     """`open_window(seat_or_user, width=, dark=, javascript=)`: a window of a browser of their own.
@@ -96,8 +90,3 @@ def open_window(
     for window in windows:
         window.close()
     assert not complaints, "\n".join(complaints)
-
-
-def real_catalogues() -> Path | None:
-    named = os.environ.get("REAL_CATALOGUES")
-    return Path(named) if named else None

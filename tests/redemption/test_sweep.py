@@ -14,7 +14,7 @@ from fulfillment.virtual.saga import ask
 from loyalty_portal import celery
 from loyalty_portal.celery import nudge
 from redemption import saga, tasks
-from redemption.models import Callback, Letter, LoyaltyTransaction, RedemptionOrder
+from redemption.models import Callback, Letter, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.redemption.test_webhooks import body, send
 from tests.redemption.world import World, make_all_due
