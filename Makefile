@@ -40,9 +40,9 @@ bench: .venv/installed ## Measure the portal against a bare Django app
 
 lock: .venv/installed ## Compile the requirements with their hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url requirements.in -o requirements.txt
+		requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url requirements-dev.in -o requirements-dev.txt
+		requirements-dev.in -o requirements-dev.txt
 
 clean: ## Remove what make made: the environment, the demo's data, caches
 	rm -rf .venv .local .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
