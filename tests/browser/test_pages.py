@@ -104,6 +104,25 @@ def test_page_holds_at_every_width_and_in_both_schemes(
     assert not findings, "\n".join(sorted(findings))
 
 
+def test_a_page_that_misbehaves_is_noticed(scene: Scene, open_window: Opener) -> None:
+    """The negative control of all that is asked of pages here."""
+    window = open_window(scene.buyer)
+    page = window.go("/")
+    page.evaluate("""() => {
+      const picture = new Image();
+      picture.src = "https://elsewhere.example/pixel.png";
+      const wide = document.createElement("p");
+      wide.style.width = "3000px";
+      document.querySelector("main").append(picture, wide);
+    }""")
+    expect(page.locator("main > img")).to_have_count(1)
+
+    assert any("image-alt" in finding for finding in window.axe_finds())
+    assert window.sideways() > 1000
+    assert any("elsewhere.example" in complaint for complaint in window.complaints)
+    window.complaints.clear()
+
+
 def weight(loaded: list[Response]) -> int:
     parts = [one for one in loaded if one.request.resource_type in {"stylesheet", "script"}]
     assert parts
