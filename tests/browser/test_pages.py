@@ -112,7 +112,8 @@ def test_a_page_that_misbehaves_is_noticed(scene: Scene, open_window: Opener) ->
       const picture = new Image();
       picture.src = "https://elsewhere.example/pixel.png";
       const wide = document.createElement("p");
-      wide.style.width = "3000px";
+      wide.style.minWidth = "3000px";
+      wide.textContent = "wide";
       document.querySelector("main").append(picture, wide);
     }""")
     expect(page.locator("main > img")).to_have_count(1)
