@@ -69,7 +69,7 @@ def open_window(
     stack: Stack,
     client_for: Callable[[AccountManager], Client],
 ) -> Iterator[Callable[..., Window]]:
-    """`open_window(seat_or_user, width=, dark=, javascript=)`: a window of a browser of their own.
+    """`open_window(seat_or_user, width=, scheme=, javascript=)`: a window of a browser of their own.
 
     Signed in without the form; nobody given: not signed in. Whatever a page complains of in the
     console, asks of another host, or answers with 500 fails the test at its end.
