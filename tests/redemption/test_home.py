@@ -56,9 +56,9 @@ def test_what_needs_somebody_comes_first(client_for: SignIn, seat: AccountManage
     placed(seat, (ProductFactory.create(), 1))
     owner = SeatFactory.create(company=seat.company, owner=True)
     assert "1 order waits for your yes" in said(client_for(owner).get("/"))
-    assert "Needs you" not in said(client_for(seat).get("/"))
+    assert "We are looking into these" not in said(client_for(seat).get("/"))
     RedemptionOrder.objects.update(needs_attention=True)
-    assert "Needs you" in said(client_for(seat).get("/"))
+    assert "We are looking into these" in said(client_for(seat).get("/"))
 
 
 def test_products_redeemed_before_are_shown_while_they_are_on_offer(
