@@ -32,12 +32,12 @@ def cancel(*, order: RedemptionOrder, by: User | None, reason: str) -> str:
 
     Raises RedemptionError when nothing can be cancelled any more.
     """
-    for _try in range(3):
-        try:
-            return _cancel(order, by=by, reason=reason or _("Cancelled by the company"))
-        except StaleStatusError:
-            continue  # it moved on between our look and our lock: look again
-    raise RedemptionError(_("This order is changing at this moment. Try again."))
+    try:
+        return _cancel(order, by=by, reason=reason or _("Cancelled by the company"))
+    except StaleStatusError:
+        # It moved on between our look and our lock.
+        busy = _("This order is changing at this moment. Try again.")
+        raise RedemptionError(busy) from None
 
 
 @transaction.atomic
