@@ -23,8 +23,7 @@ def _empty_cache() -> None:
 
 @pytest.fixture(autouse=True)
 def _cheap_passwords(settings: Any) -> None:
-    """A real hash takes half a second, on purpose; the tests make hundreds of people."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["tests.hashers.QuickHasher"]
 
 
 @pytest.fixture

@@ -45,7 +45,18 @@ CHECKS = {"gunicorn": check_gunicorn, "celery": check_celery, "python": check_py
 
 
 def test_every_process_has_its_service() -> None:
-    expected = {"web", "worker", "sweeper", "beat", "migrate", "db", "redis", "sandbox", "seed"}
+    expected = {
+        "web",
+        "worker",
+        "sweeper",
+        "beat",
+        "migrate",
+        "db",
+        "redis",
+        "groups",
+        "sandbox",
+        "seed",
+    }
     assert set(SERVICES) == expected
 
 
