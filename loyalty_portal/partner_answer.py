@@ -45,6 +45,11 @@ class Answer:
     may_have_landed: bool = True
     mismatch: bool = False
 
+    @property
+    def told(self) -> str:
+        """Code and detail, as the history of a call shows them."""
+        return " ".join(part for part in (self.code, self.detail) if part)
+
 
 class PartnerUnavailableError(Exception):
     """A question was not answered; `answer` says how. Ask again later."""

@@ -101,7 +101,7 @@ def _record(claim: _Claim, result: TransactionAnswer) -> None:
         _unknown(order, claim, answer)
     else:
         intent.transition(
-            TransactionStatus(answer.outcome), reason=_told(answer), settled_at=timezone.now()
+            TransactionStatus(answer.outcome), reason=answer.told, settled_at=timezone.now()
         )
         _go_on(order, intent, answer)
 
@@ -117,7 +117,7 @@ def _unknown(order: RedemptionOrder, claim: _Claim, answer: Answer) -> None:
     changes: dict[str, datetime | None] = {}
     if claim.first_try and not answer.may_have_landed:
         changes["first_sent_at"] = None
-    claim.intent.transition(TransactionStatus.UNKNOWN, reason=_told(answer), **changes)
+    claim.intent.transition(TransactionStatus.UNKNOWN, reason=answer.told, **changes)
     if answer.mismatch:
         services.flag(order, _("The partner's answer does not match what we asked."))
     elif not settings.LOYALTY_API_IDEMPOTENT and answer.may_have_landed:
@@ -131,8 +131,4 @@ def _go_on(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -
     elif answer.outcome is Outcome.SUCCEEDED:
         services.confirm(order)
     else:
-        services.decline(order, _told(answer))
-
-
-def _told(answer: Answer) -> str:
-    return " ".join(part for part in (answer.code, answer.detail) if part)
+        services.decline(order, answer.told)

@@ -109,8 +109,7 @@ def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
     changes: dict[str, datetime | None] = {"settled_at": timezone.now() if known else None}
     if claim.first_try and not answer.may_have_landed:
         changes["first_sent_at"] = None
-    told = " ".join(part for part in (answer.code, answer.detail) if part)
-    call.transition(CallStatus(answer.outcome), reason=told, **changes)
+    call.transition(CallStatus(answer.outcome), reason=answer.told, **changes)
     if answer.mismatch:
         services.flag(held, _("The partner's answer does not match what we asked."))
     if result.report is not None:
