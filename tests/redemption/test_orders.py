@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
 
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from fulfillment.models import CodeReveal
-from redemption.models import CartLine, RedemptionOrder
-from redemption.orders.facts import facts_of
-from redemption.orders.story import Step, tell
+from redemption.models import CartLine
 from redemption.states import OrderStatus
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -23,6 +20,7 @@ from tests.redemption.factories import (
     placed,
     settle,
 )
+from tests.redemption.pages import address, now, said, story, titles
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -42,28 +40,6 @@ def book() -> Product:
 @pytest.fixture
 def card() -> Product:
     return ProductFactory.create(virtual=True, name="Gift card", points_cost=5_000)
-
-
-def said(response: Any) -> str:
-    return response.content.decode().replace("&#x27;", "'")
-
-
-def now(order: RedemptionOrder) -> RedemptionOrder:
-    return RedemptionOrder.objects.select_related("company", "account_manager__user").get(
-        pk=order.pk
-    )
-
-
-def story(order: RedemptionOrder) -> list[Step]:
-    return tell(facts_of(now(order)))
-
-
-def titles(order: RedemptionOrder) -> list[str]:
-    return [step.title for step in story(order) if not step.ahead]
-
-
-def address(order: RedemptionOrder, what: str, *more: object) -> str:
-    return reverse(f"orders:{what}", args=[order.order_number, *more])
 
 
 # --- The list --------------------------------------------------------------------------------

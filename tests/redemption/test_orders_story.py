@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AccountManager
@@ -15,8 +13,7 @@ from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from redemption.aftercare.services import cancel
 from redemption.models import RedemptionOrder
-from redemption.orders.facts import facts_of, pulse_of
-from redemption.orders.story import Step, tell
+from redemption.orders.facts import pulse_of
 from redemption.states import TransactionStatus
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -28,6 +25,7 @@ from tests.redemption.factories import (
     settle,
     shipped,
 )
+from tests.redemption.pages import address, now, said, story, titles
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -47,28 +45,6 @@ def book() -> Product:
 @pytest.fixture
 def card() -> Product:
     return ProductFactory.create(virtual=True, name="Gift card", points_cost=5_000)
-
-
-def said(response: Any) -> str:
-    return response.content.decode().replace("&#x27;", "'")
-
-
-def now(order: RedemptionOrder) -> RedemptionOrder:
-    return RedemptionOrder.objects.select_related("company", "account_manager__user").get(
-        pk=order.pk
-    )
-
-
-def story(order: RedemptionOrder) -> list[Step]:
-    return tell(facts_of(now(order)))
-
-
-def titles(order: RedemptionOrder) -> list[str]:
-    return [step.title for step in story(order) if not step.ahead]
-
-
-def address(order: RedemptionOrder, what: str, *more: object) -> str:
-    return reverse(f"orders:{what}", args=[order.order_number, *more])
 
 
 # --- The story -------------------------------------------------------------------------------

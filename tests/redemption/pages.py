@@ -1,0 +1,31 @@
+"""Reading an order's pages and its story, for the tests of both."""
+
+from typing import Any
+
+from django.urls import reverse
+
+from redemption.models import RedemptionOrder
+from redemption.orders.facts import facts_of
+from redemption.orders.story import Step, tell
+
+
+def said(response: Any) -> str:
+    return response.content.decode().replace("&#x27;", "'")
+
+
+def now(order: RedemptionOrder) -> RedemptionOrder:
+    return RedemptionOrder.objects.select_related("company", "account_manager__user").get(
+        pk=order.pk
+    )
+
+
+def story(order: RedemptionOrder) -> list[Step]:
+    return tell(facts_of(now(order)))
+
+
+def titles(order: RedemptionOrder) -> list[str]:
+    return [step.title for step in story(order) if not step.ahead]
+
+
+def address(order: RedemptionOrder, what: str, *more: object) -> str:
+    return reverse(f"orders:{what}", args=[order.order_number, *more])
