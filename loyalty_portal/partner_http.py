@@ -20,7 +20,7 @@ import httpx
 import tenacity
 from django.db import connection
 
-from loyalty_portal import wire
+from loyalty_portal import partner_breaker, wire
 from loyalty_portal.partner_answer import (
     Answer,
     Outcome,
@@ -41,6 +41,7 @@ __all__ = [
     "PartnerConfig",
     "PartnerRefusedError",
     "PartnerUnavailableError",
+    "Reply",
     "contradicted",
 ]
 
@@ -115,6 +116,21 @@ class PartnerClient:
             _Call("POST", path, url, ends_at, body=body, idempotency_key=idempotency_key)
         )
 
+    def once(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        idempotency_key: str = "",
+        **parts: str,
+    ) -> Reply | Answer:
+        """One exchange as it is, neither judged nor repeated: for who checks the partner itself."""
+        ends_at = time.monotonic() + self._config.deadline
+        url = self._url(path, parts)
+        return self._authorized(_Call(method, path, url, ends_at, params, body, idempotency_key))
+
     def _url(self, path: str, parts: Mapping[str, str]) -> str:
         if not {"", ".", ".."}.isdisjoint(parts.values()):
             raise ValueError(f"{path}: a part is empty or would change the path")
@@ -122,14 +138,12 @@ class PartnerClient:
         return self._config.base_url.rstrip("/") + filled
 
     def _call(self, call: _Call) -> Answer:
-        if connection.in_atomic_block:
-            raise RuntimeError("a partner is never called inside a transaction")
         started = time.monotonic()
         landed = False
 
         def attempt() -> Answer:
             nonlocal landed
-            answer = self._authorized(call)
+            answer = _judged(self._authorized(call))
             landed = landed or answer.may_have_landed
             return answer
 
@@ -141,6 +155,7 @@ class PartnerClient:
             retry_error_callback=_last_answer,
         )
         answer = replace(retrying(attempt), may_have_landed=landed)
+        partner_breaker.hear(self._config.name, answer)
         self._log(call, answer, started, retrying.statistics["attempt_number"])
         return answer
 
@@ -154,16 +169,18 @@ class PartnerClient:
         busy = answer.status_code in {425, 429, 503} or answer.code == "request_in_progress"
         return busy and safe
 
-    def _authorized(self, call: _Call) -> Answer:
+    def _authorized(self, call: _Call) -> Reply | Answer:
+        if connection.in_atomic_block:
+            raise RuntimeError("a partner is never called inside a transaction")
         config = self._config
         if not config.oauth_token_url:
             return self._attempt(call, {"X-API-Key": config.api_key} if config.api_key else {})
         tokens = _tokens(config)
         try:
             token = tokens.token(ends_at=call.ends_at)
-            answer = self._attempt(call, {"Authorization": f"Bearer {token}"})
-            if answer.status_code != 401:
-                return answer
+            reply = self._attempt(call, {"Authorization": f"Bearer {token}"})
+            if isinstance(reply, Answer) or reply.status != 401:
+                return reply
             token = tokens.token(ends_at=call.ends_at, rejected=token)
             return self._attempt(call, {"Authorization": f"Bearer {token}"})
         except TokenError as error:
@@ -171,12 +188,12 @@ class PartnerClient:
                 Outcome.UNKNOWN, code="token", detail=redacted(str(error)), may_have_landed=False
             )
 
-    def _attempt(self, call: _Call, headers: dict[str, str]) -> Answer:
+    def _attempt(self, call: _Call, headers: dict[str, str]) -> Reply | Answer:
         if call.idempotency_key:
             headers["Idempotency-Key"] = call.idempotency_key
         if call.body:
             headers["Content-Type"] = "application/json"
-        reply = _exchange(
+        return _exchange(
             call.method,
             call.url,
             headers=headers,
@@ -185,7 +202,6 @@ class PartnerClient:
             params=call.params,
             content=call.body,
         )
-        return reply if isinstance(reply, Answer) else judge(reply)
 
     def _log(self, call: _Call, answer: Answer, started: float, attempts: int) -> None:
         level = logging.WARNING if answer.outcome is Outcome.UNKNOWN else logging.INFO
@@ -233,6 +249,10 @@ def _client(method: str) -> httpx.Client:
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def _judged(reply: Reply | Answer) -> Answer:
+    return reply if isinstance(reply, Answer) else judge(reply)
 
 
 def _exchange(

@@ -73,10 +73,16 @@ class TokenStore:
         return grant if grant.is_fresh() and grant.token != rejected else None
 
     def _renew(self, rejected: str, ends_at: float) -> Grant:
+        now = time.monotonic()
+        # Whoever has the lock may have been killed: leave time to fetch one ourselves.
+        patience = now + min(ends_at - now, FETCHING) / 2
         # False: another process has the lock. None: there is no cache, so each for itself.
-        added = cache.add(f"{self._key}:lock", 1, timeout=FETCHING)
-        if added is False and (grant := self._wait(rejected, ends_at)):
-            return grant
+        while (added := cache.add(f"{self._key}:lock", 1, timeout=FETCHING)) is False:
+            if time.monotonic() >= patience:
+                break
+            time.sleep(POLL)
+            if grant := self._shared(rejected):
+                return grant
         try:
             # Whoever had the lock may have been done between our look and our turn.
             return self._shared(rejected) or self._fetched(ends_at)
@@ -91,13 +97,3 @@ class TokenStore:
             sealed = encrypt(json.dumps([grant.token, grant.expires_at]))
             cache.set(self._key, sealed, timeout=lifetime)
         return grant
-
-    def _wait(self, rejected: str, ends_at: float) -> Grant | None:
-        # Whoever has the lock may have been killed: leave time to fetch one ourselves.
-        now = time.monotonic()
-        until = now + min(ends_at - now, FETCHING) / 2
-        while time.monotonic() < until:
-            if grant := self._shared(rejected):
-                return grant
-            time.sleep(POLL)
-        return None
