@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 Row_co = TypeVar("Row_co", bound="LeasedWork", covariant=True)
 
@@ -61,7 +62,7 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
         when = None if retry_in is None else Now() + timedelta(seconds=retry_in)
         return bool(
             self.filter(pk=pk, lease_token=token).update(
-                lease_token=None, lease_until=None, next_attempt_at=when, **changes
+                lease_token=None, lease_until=None, next_attempt_at=when, raised=0, **changes
             )
         )
 
@@ -70,6 +71,12 @@ class LeasedWork(models.Model):
     """`next_attempt_at` NULL means that nothing is due any more."""
 
     attempts = models.PositiveIntegerField(default=0)
+    raised = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("Tries in a row that ended in an exception of ours."),
+    )
     next_attempt_at = models.DateTimeField(null=True, blank=True, db_default=Now())
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)

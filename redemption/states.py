@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import TextChoices
+from django.db.models import IntegerChoices, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.lifecycle import LifeCycle
@@ -108,3 +108,48 @@ TRANSACTION = LifeCycle(
     },
 )
 OPEN_TRANSACTION = frozenset({_T.INTENDED, _T.SENT, _T.UNKNOWN, _T.NEEDS_REVIEW})
+
+
+class IncidentKind(TextChoices):
+    """What needs a person. redemption/incidents/guide.py says how bad it is and what to do."""
+
+    MISMATCH = "MISMATCH", _("Answer that does not match")
+    CONTRADICTION = "CONTRADICTION", _("Contradictory news")
+    HORIZON = "HORIZON", _("Outcome unknown for too long")
+    CREDIT_REFUSED = "CREDIT_REFUSED", _("Credit refused")
+    CREDIT_LATE = "CREDIT_LATE", _("Credit that takes long")
+    RECONCILIATION = "RECONCILIATION", _("Difference to the partner’s statement")
+    STOCK_DRIFT = "STOCK_DRIFT", _("Stock that does not add up")
+    STUCK_ORDER = "STUCK_ORDER", _("Order past its deadline")
+    PUZZLING_CALLBACK = "PUZZLING_CALLBACK", _("Callback that cannot be processed")
+    POISON_ROW = "POISON_ROW", _("Work that fails again and again")
+    PARTNER_DOWN = "PARTNER_DOWN", _("Partner that does not answer")
+
+
+class Severity(IntegerChoices):
+    """How soon somebody must look; larger is worse."""
+
+    WARNING = 1, _("Warning")
+    ERROR = 2, _("Error")
+    CRITICAL = 3, _("Critical")
+
+
+class IncidentStatus(TextChoices):
+    """Of an incident."""
+
+    OPEN = "OPEN", _("Open")
+    ACKNOWLEDGED = "ACKNOWLEDGED", _("Somebody is on it")
+    RESOLVED = "RESOLVED", _("Resolved")
+
+
+_I = IncidentStatus
+INCIDENT = LifeCycle(
+    "incident",
+    initial=(_I.OPEN,),
+    table={
+        _I.OPEN: (_I.ACKNOWLEDGED, _I.RESOLVED),
+        _I.ACKNOWLEDGED: (_I.RESOLVED,),
+        # What comes back is a new incident, so that its alert goes out again.
+        _I.RESOLVED: (),
+    },
+)

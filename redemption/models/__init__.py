@@ -2,16 +2,21 @@
 
 from redemption.models.cart import Cart, CartLine
 from redemption.models.history import EventSubject, OrderEvent
+from redemption.models.incidents import Alert, AlertAction, Incident, IncidentEvent
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.models.points import LoyaltyTransaction, TransactionType
 from redemption.models.post import Callback, CallbackState, Letter, LetterKind
 
 __all__ = [
+    "Alert",
+    "AlertAction",
     "Callback",
     "CallbackState",
     "Cart",
     "CartLine",
     "EventSubject",
+    "Incident",
+    "IncidentEvent",
     "Letter",
     "LetterKind",
     "LoyaltyTransaction",

@@ -44,7 +44,7 @@ _CREDITS_WITHIN_DEBIT = """
 """
 
 
-@tracked(leave_out=["body", "attempts", "next_attempt_at", "lease_until", "lease_token"])
+@tracked(leave_out=["body", "attempts", "raised", "next_attempt_at", "lease_until", "lease_token"])
 class LoyaltyTransaction(HasLifeCycle, LeasedWork):
     """One debit or credit: ledger line, intent before the call, and outcome after."""
 

@@ -1,0 +1,108 @@
+"""Of each kind of incident: how soon somebody must look, and what to do, in plain words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from redemption.states import IncidentKind, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """`what_to_do` is for the person who opens the incident."""
+
+    severity: Severity
+    what_to_do: Promise
+
+
+_K = IncidentKind
+GUIDE: Mapping[str, Advice] = {
+    _K.MISMATCH: Advice(
+        Severity.CRITICAL,
+        _(
+            "The partner said yes to something other than what was asked. The call is repeated "
+            "with the same key until the answer fits. Compare its entry in the partner's "
+            "statement with ours: account, points, reference. If they differ, have the partner "
+            "correct the entry, and note their ticket here."
+        ),
+    ),
+    _K.CONTRADICTION: Advice(
+        Severity.ERROR,
+        _(
+            "The partner's news about a delivery does not go together with what it said before "
+            "or with what was ordered. Nothing was changed by it. Ask the partner which is true, "
+            "and settle with the company what is left."
+        ),
+    ),
+    _K.HORIZON: Advice(
+        Severity.CRITICAL,
+        _(
+            "Nobody knows whether this call was carried out, and asking again is no longer safe. "
+            "Look for the order number in the partner's statement or ask the partner. For "
+            "points, one person proposes what is true, with evidence, and a second one confirms."
+        ),
+    ),
+    _K.CREDIT_REFUSED: Advice(
+        Severity.CRITICAL,
+        _(
+            "The company is owed these points and the partner will not give them back. Find out "
+            "from the partner why. Once the reason is gone, propose to ask again; if the partner "
+            "booked them by hand, propose that they were given back, with the entry's number."
+        ),
+    ),
+    _K.CREDIT_LATE: Advice(
+        Severity.ERROR,
+        _(
+            "The company is owed these points. The credit is tried again by itself, without end. "
+            "See whether the partner is down or refuses our credentials, and tell the company "
+            "that the points are on their way."
+        ),
+    ),
+    _K.RECONCILIATION: Advice(
+        Severity.CRITICAL,
+        _(
+            "The partner's statement and our transactions differ. Nothing is repaired by itself. "
+            "Compare the two entries, find out with the partner which is right, and have the "
+            "wrong one corrected."
+        ),
+    ),
+    _K.STOCK_DRIFT: Advice(
+        Severity.ERROR,
+        _(
+            "The stock of this product is not what its movements and reservations add up to. "
+            "Count it, and enter the count. If it drifts again, tell the developers."
+        ),
+    ),
+    _K.STUCK_ORDER: Advice(
+        Severity.WARNING,
+        _(
+            "The order has been where it is for longer than it should. Its page shows what it "
+            "waits for: a partner's answer, the desk, or a delivery. Hurry that, or cancel what "
+            "can be cancelled."
+        ),
+    ),
+    _K.PUZZLING_CALLBACK: Advice(
+        Severity.WARNING,
+        _(
+            "A verified callback names no delivery of ours, or cannot be read. Ask the partner "
+            "what it was about; deliveries are asked for as well, so nothing waits for it."
+        ),
+    ),
+    _K.POISON_ROW: Advice(
+        Severity.ERROR,
+        _(
+            "Our own program failed at this piece of work again and again, so it was put aside; "
+            "all other work goes on. Tell the developers the kind and the id: the log has the "
+            "rest. Once it is mended, have it tried again here."
+        ),
+    ),
+    _K.PARTNER_DOWN: Advice(
+        Severity.ERROR,
+        _(
+            "The partner does not answer. Orders wait and nothing is lost. Ask the partner when "
+            "it will be back; this resolves itself when it is."
+        ),
+    ),
+}

@@ -1,0 +1,181 @@
+"""What needs a person, its history, and the alerts about it."""
+
+from typing import Any, ClassVar
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Company
+from loyalty_portal.ids import uuid7
+from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.lifecycle import HasLifeCycle
+from redemption.models.orders import RedemptionOrder
+from redemption.models.points import LoyaltyTransaction
+from redemption.states import INCIDENT, IncidentKind, IncidentStatus, Severity
+
+
+class IncidentQuerySet(models.QuerySet["Incident"]):
+    """Questions about sets of incidents."""
+
+    def unresolved(self) -> "IncidentQuerySet":
+        return self.exclude(status=IncidentStatus.RESOLVED)
+
+
+class Incident(HasLifeCycle):
+    """One thing that needs a person; however often it is seen, one row while it is open."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(_("kind"), max_length=20, choices=IncidentKind.choices)
+    severity = models.PositiveSmallIntegerField(_("severity"), choices=Severity.choices)
+    key = models.CharField(
+        max_length=255, editable=False, help_text=_("What it is about; one is open for each.")
+    )
+    what = models.CharField(_("what happened"), max_length=255)
+    status = models.CharField(
+        _("status"),
+        max_length=12,
+        choices=IncidentStatus.choices,
+        default=IncidentStatus.OPEN,
+    )
+    order = models.ForeignKey(
+        RedemptionOrder, models.PROTECT, null=True, blank=True, related_name="incidents"
+    )
+    transaction = models.ForeignKey(
+        LoyaltyTransaction, models.PROTECT, null=True, blank=True, related_name="incidents"
+    )
+    company = models.ForeignKey(
+        Company, models.PROTECT, null=True, blank=True, related_name="incidents"
+    )
+    facts = models.JSONField(
+        default=dict, blank=True, help_text=_("Never a code, never about a person.")
+    )
+    times_seen = models.PositiveIntegerField(_("times seen"), default=1)
+    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+    seen_at = models.DateTimeField(_("last seen"), auto_now_add=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("Nobody: its cause went away by itself."),
+    )
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    evidence = models.TextField(_("evidence"), max_length=2000, blank=True)
+
+    objects = IncidentQuerySet.as_manager()
+    life_cycle = INCIDENT
+
+    class Meta:
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
+        permissions = [("handle_incident", "Can acknowledge and resolve incidents")]
+        ordering = ["-severity", "-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                "key", name="incident_once_while_open", condition=~Q(status="RESOLVED")
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=IncidentKind.values), name="incident_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=IncidentStatus.values), name="incident_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(severity__in=Severity.values), name="incident_severity_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="ACKNOWLEDGED")
+                | Q(acknowledged_by__isnull=False, acknowledged_at__isnull=False),
+                name="incident_acknowledged_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="RESOLVED", resolved_at__isnull=False) & ~Q(evidence="")
+                | ~Q(status="RESOLVED") & Q(resolved_at__isnull=True),
+                name="incident_resolved_with_evidence",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["-severity", "-created_at"],
+                name="incident_unresolved",
+                condition=~Q(status="RESOLVED"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.what}"
+
+    def event(
+        self, before: str, after: str, *, by: Any = None, reason: str = ""
+    ) -> "IncidentEvent":
+        return IncidentEvent(
+            incident=self, from_status=before, to_status=after, by=by, reason=reason
+        )
+
+
+class IncidentEvent(models.Model):
+    """One step of an incident: who or what, when, why. Never changed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    incident = models.ForeignKey(Incident, models.PROTECT, related_name="events")
+    from_status = models.CharField(max_length=12, blank=True)
+    to_status = models.CharField(max_length=12)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reason = models.TextField(max_length=2000, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("incident event")
+        verbose_name_plural = _("incident events")
+        ordering = ["at", "id"]
+        triggers: ClassVar[list[pgtrigger.Trigger]] = [
+            pgtrigger.Protect(
+                name="incident_history_stays", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_status} → {self.to_status}"
+
+
+class AlertAction(models.TextChoices):
+    """What an alert says; the values are PagerDuty's."""
+
+    TRIGGER = "trigger", _("Raised")
+    RESOLVE = "resolve", _("Resolved")
+
+
+class Alert(LeasedWork):
+    """Word of an incident to whoever is on call; the row is the intent and the record."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    incident = models.ForeignKey(Incident, models.PROTECT, related_name="alerts")
+    action = models.CharField(_("alert"), max_length=10, choices=AlertAction.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    problem = models.CharField(_("problem"), max_length=255, blank=True)
+
+    objects = LeasedQuerySet["Alert"].as_manager()
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint("incident", "action", name="one_alert_of_a_kind"),
+            models.CheckConstraint(
+                condition=Q(action__in=AlertAction.values), name="alert_action_known"
+            ),
+        ]
+        indexes = [due_index("alert_due")]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()}: {self.incident_id}"
