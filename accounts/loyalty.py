@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from loyalty_portal import wire
+from loyalty_portal import partner_breaker, wire
 from loyalty_portal.partner_http import (
     Answer,
     Outcome,
@@ -18,6 +18,8 @@ from loyalty_portal.partner_http import (
     PartnerUnavailableError,
     contradicted,
 )
+
+PARTNER = "loyalty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,18 @@ class TransactionAnswer:
     balance_after: int | None = None
 
 
+def is_down() -> bool:
+    """Whether the partner is clearly not answering, so that a debit would only wait."""
+    return partner_breaker.down_since(PARTNER) is not None
+
+
 def get_balance(account_id: str, *, patience: float | None = None) -> Balance:
     """Asks the partner, waiting at most `patience` seconds.
 
     Raises PartnerRefusedError (account_not_found, account_blocked, ...) or
     PartnerUnavailableError.
     """
-    answer = _client().get("/balance/{account_id}", patience=patience, account_id=account_id)
+    answer = client().get("/balance/{account_id}", patience=patience, account_id=account_id)
     body = _told(answer)
     try:
         balance = Balance(
@@ -125,11 +132,11 @@ def statement(account_id: str, since: datetime) -> Iterator[StatementEntry]:
     Raises PartnerRefusedError or PartnerUnavailableError, in the middle too: what came before
     is then not the whole statement.
     """
-    client = _client()
+    door = client()
     params = {"since": since.astimezone(UTC).isoformat().replace("+00:00", "Z")}
     cursors: set[str] = set()
     while True:
-        answer = client.get("/transactions/{account_id}", params, account_id=account_id)
+        answer = door.get("/transactions/{account_id}", params, account_id=account_id)
         body = _told(answer)
         try:
             if "transactions" not in body or "next_cursor" not in body:
@@ -150,7 +157,7 @@ def statement(account_id: str, since: datetime) -> Iterator[StatementEntry]:
 
 
 def _send(path: str, kind: str, body: bytes, key: str) -> TransactionAnswer:
-    answer = _client().post(path, body=body, idempotency_key=key)
+    answer = client().post(path, body=body, idempotency_key=key)
     if answer.outcome is not Outcome.SUCCEEDED or answer.body is None:
         return TransactionAnswer(answer)
     try:
@@ -200,10 +207,11 @@ def _told(answer: Answer) -> dict[str, Any]:
     return answer.body
 
 
-def _client() -> PartnerClient:
+def client() -> PartnerClient:
+    """The door to this partner; for others than this module when they check the partner itself."""
     return PartnerClient(
         PartnerConfig(
-            name="loyalty",
+            name=PARTNER,
             base_url=settings.LOYALTY_API_URL,
             api_key=settings.LOYALTY_API_KEY,
             oauth_token_url=settings.LOYALTY_OAUTH_TOKEN_URL,

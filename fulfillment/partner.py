@@ -20,6 +20,8 @@ from loyalty_portal.partner_http import (
     contradicted,
 )
 
+PARTNER = "fulfillment"
+
 
 class ReportStatus(enum.StrEnum):
     ACCEPTED = "accepted"
@@ -101,7 +103,7 @@ def request_body(
 
 def send_request(body: bytes, key: str) -> FulfillmentAnswer:
     """Sends what `request_body` made."""
-    answer = _client().post("/fulfillments", body=body, idempotency_key=key)
+    answer = client().post("/fulfillments", body=body, idempotency_key=key)
     asked = json.loads(body)
     return _reported(
         answer, {200, 201, 202}, reference=asked["reference"], quantity=asked["quantity"]
@@ -110,13 +112,13 @@ def send_request(body: bytes, key: str) -> FulfillmentAnswer:
 
 def get(fulfillment_id: str) -> FulfillmentAnswer:
     """By the partner's id."""
-    answer = _client().get("/fulfillments/{fulfillment_id}", fulfillment_id=fulfillment_id)
+    answer = client().get("/fulfillments/{fulfillment_id}", fulfillment_id=fulfillment_id)
     return _reported(answer, {200}, fulfillment_id=fulfillment_id)
 
 
 def find(reference: str) -> FulfillmentAnswer:
     """By our id. SUCCEEDED without a report: not there yet, which proves nothing."""
-    answer = _client().get("/fulfillments", {"reference": reference})
+    answer = client().get("/fulfillments", {"reference": reference})
     if answer.outcome is not Outcome.SUCCEEDED or answer.body is None:
         return FulfillmentAnswer(answer)
     try:
@@ -133,7 +135,7 @@ def find(reference: str) -> FulfillmentAnswer:
 def cancel(fulfillment_id: str, key: str) -> FulfillmentAnswer:
     """Asks to cancel; the report decides, and `delivered` means that it was too late."""
     path = "/fulfillments/{fulfillment_id}/cancel"
-    answer = _client().post(path, body=b"", idempotency_key=key, fulfillment_id=fulfillment_id)
+    answer = client().post(path, body=b"", idempotency_key=key, fulfillment_id=fulfillment_id)
     return _reported(answer, {200}, fulfillment_id=fulfillment_id)
 
 
@@ -219,10 +221,11 @@ def _is_web_address(url: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.netloc) and url.isprintable()
 
 
-def _client() -> PartnerClient:
+def client() -> PartnerClient:
+    """The door to this partner; for others than this module when they check the partner itself."""
     return PartnerClient(
         PartnerConfig(
-            name="fulfillment",
+            name=PARTNER,
             base_url=settings.FULFILLMENT_API_URL,
             api_key=settings.FULFILLMENT_API_KEY,
             oauth_token_url=settings.FULFILLMENT_OAUTH_TOKEN_URL,

@@ -12,7 +12,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from loyalty_portal.partner_breaker import down_since
+
 logger = logging.getLogger(__name__)
+
+PARTNERS = ("loyalty", "fulfillment")
 
 
 @require_safe
@@ -35,6 +39,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     helpful = {
         "cache": _check(lambda: _redis(settings.REDIS_URL)),
         "broker": _check(lambda: _redis(settings.BROKER_URL)),
+        **{f"{partner} partner": _partner(partner) for partner in PARTNERS},
     }
     status = "ok"
     if set(helpful.values()) != {"ok"}:
@@ -66,6 +71,11 @@ def _migrations() -> str:
     executor = MigrationExecutor(connection)
     waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return f"{len(waiting)} to apply" if waiting else "ok"
+
+
+def _partner(name: str) -> str:
+    """As the calls of the last minute found it; nobody is asked for this."""
+    return "ok" if down_since(name) is None else "does not answer"
 
 
 def _redis(address: str) -> str:

@@ -24,10 +24,8 @@ def hear(partner: str, answer: Answer) -> None:
     """Count how a call to `partner` ended."""
     if _is_silence(answer):
         _failed(partner)
-    elif answer.outcome is not Outcome.UNKNOWN and cache.delete(_failures(partner)):
-        # What is unclear (busy, in progress, a strange body) proves neither.
-        if cache.delete(_down(partner)):
-            log.warning("partner answers again", extra={"partner": partner})
+    elif answer.outcome is not Outcome.UNKNOWN:  # busy, or a strange body, proves neither
+        _answered(partner)
 
 
 def down_since(partner: str) -> float | None:
@@ -40,6 +38,12 @@ def _is_silence(answer: Answer) -> bool:
     if answer.status_code is None:
         return answer.code in SILENCE
     return answer.status_code >= 500
+
+
+def _answered(partner: str) -> None:
+    # Mostly nothing had failed, and this is one question to the cache.
+    if cache.delete(_failures(partner)) and cache.delete(_down(partner)):
+        log.warning("partner answers again", extra={"partner": partner})
 
 
 def _failed(partner: str) -> None:

@@ -9,10 +9,13 @@ from django.contrib import messages
 from django.db import OperationalError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts.models import Address
+from accounts import loyalty
+from accounts.models import AccountManager, Address
 from accounts.permissions import may_redeem
 from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
@@ -30,6 +33,11 @@ from redemption.services import RedemptionError
 
 logger = logging.getLogger(__name__)
 
+POINTS_NOT_NOW = gettext_lazy(
+    "The loyalty system does not answer at the moment, so no points can be taken. Your cart is "
+    "kept as it is: please try again in a minute."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckoutPage:
@@ -41,6 +49,7 @@ class CheckoutPage:
     chosen: str
     can_try: bool
     waits: bool  # for an approver
+    halted: Promise | str  # why no points can be taken just now
     problem: str = ""
 
     @property
@@ -114,11 +123,20 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
         note=form.cleaned_data["note"],
         cart=cart,
     )
+    if why := _halted(request.seat, wishes.seen_points):
+        raise RedemptionError(why)
     order = place_order(
         seat=request.seat, lines=_wanted(form, lines), wishes=wishes, by=request.user
     )
     nudge(tasks.settle_transaction, wishes.debit_id)
     return order
+
+
+def _halted(seat: AccountManager, points: int) -> Promise | str:
+    """Why an order of so many points would only wait: the partner is down. One that an approver
+    decides on first takes no points now; what is placed already is never stopped."""
+    waits = placing.waits_for_approval(seat, points)
+    return POINTS_NOT_NOW if not waits and loyalty.is_down() else ""
 
 
 def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:
@@ -156,6 +174,7 @@ def _show(
         chosen=chosen,
         can_try=can_try(cart),
         waits=placing.waits_for_approval(request.seat, cart.total),
+        halted="" if problem else _halted(request.seat, cart.total),
         problem=problem,
     )
     template = FRAGMENTS.get(request.headers.get("HX-Target", ""), "redemption/checkout.html")

@@ -13,6 +13,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django import Settings
 
+from loyalty_portal import partner_breaker
+from loyalty_portal.partner_answer import Answer, Outcome
+from loyalty_portal.partner_breaker import FAILURES
+
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY_LISTENS = "127.0.0.1:9"
 ASK = """
@@ -42,7 +46,10 @@ def test_ready_when_all_is_well(client: Client) -> None:
     assert parts(client.get("/readyz")) == (
         200,
         "ok",
-        {"database": "ok", "migrations": "ok", "cache": "ok", "broker": "ok"},
+        dict.fromkeys(
+            ("database", "migrations", "cache", "broker", "loyalty partner", "fulfillment partner"),
+            "ok",
+        ),
     )
 
 
@@ -52,6 +59,15 @@ def test_without_redis_it_is_degraded_but_ready(client: Client, settings: Settin
     code, status, found = parts(client.get("/readyz"))
     assert (code, status) == (200, "degraded")
     assert (found["cache"], found["broker"]) == ("does not answer", "does not answer")
+
+
+@pytest.mark.django_db
+def test_with_a_partner_down_it_is_degraded_but_ready(client: Client) -> None:
+    for _call in range(FAILURES):
+        partner_breaker.hear("loyalty", Answer(Outcome.UNKNOWN, code="timeout"))
+    code, status, found = parts(client.get("/readyz"))
+    assert (code, status) == (200, "degraded")
+    assert (found["loyalty partner"], found["fulfillment partner"]) == ("does not answer", "ok")
 
 
 @pytest.mark.django_db

@@ -2,9 +2,13 @@
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from django.core.cache import cache
@@ -178,6 +182,54 @@ def test_of_many_processes_one_fetches() -> None:
         thread.join()
     assert seen == ["token-1"] * 8
     assert len(fetched) == 1
+
+
+ANOTHER_PROCESS = """
+import sys
+import django; django.setup()
+from loyalty_portal.partner_http import PartnerClient, PartnerConfig
+url, key = sys.argv[1:]
+config = PartnerConfig("loyalty", url, "", f"{url}/oauth/token", "portal", "portal-secret", 5, 15)
+body = b'{"account_id":"N","points":1,"reference":"R1"}'
+print("ready", flush=True)
+sys.stdin.readline()  # all begin together
+print(PartnerClient(config).post("/debit", body=body, idempotency_key=key).outcome)
+"""
+
+
+def test_processes_that_find_the_token_rejected_renew_it_once_for_all(
+    sandbox: SandboxProcess,
+) -> None:
+    assert debit(oauth(sandbox)).outcome is Outcome.SUCCEEDED
+    revoke(sandbox, oauth(sandbox))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ANOTHER_PROCESS, sandbox.loyalty_url, f"debit:{number}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2, 6)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    told = [process.communicate("\n")[0] for process in processes]
+    assert told == ["SUCCEEDED\n"] * 4
+    assert debit(oauth(sandbox), "debit:6").outcome is Outcome.SUCCEEDED  # this one too
+    assert len(sandbox.calls(operation="token")) == 2
+    rejected = [call for call in sandbox.calls(operation="debit") if call["status"] == 401]
+    assert len(rejected) >= 1
+
+
+def revoke(sandbox: SandboxProcess, config: PartnerConfig) -> None:
+    """The partner ends the token before its time, and tells nobody."""
+    grant = partner_http._tokens(config)._grant
+    assert grant is not None
+    sandbox.fault("balance", "expired_token")
+    with_it = {"Authorization": f"Bearer {grant.token}"}
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(Request(f"{sandbox.loyalty_url}/balance/N", headers=with_it))
 
 
 def test_a_fetch_that_failed_does_not_keep_the_next_from_fetching() -> None:

@@ -1,0 +1,111 @@
+"""While the loyalty system is clearly down nobody is promised anything new; the rest goes on."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from accounts import loyalty
+from accounts.models import AccountManager
+from catalog.models import Product
+from inventory.models import Inventory
+from loyalty_portal import partner_breaker
+from loyalty_portal.partner_answer import Answer, Outcome
+from loyalty_portal.partner_breaker import FAILURES
+from redemption.aftercare.services import cancel
+from redemption.models import CartLine, LoyaltyTransaction, RedemptionOrder
+from redemption.saga import settle_transaction
+from redemption.states import OrderStatus
+from tests.redemption.factories import checkout_form, fill_cart
+from tests.redemption.world import World, make_all_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SignIn = Callable[[AccountManager], Client]
+URL = "/checkout/"
+SENTENCE = "no points can be taken"
+
+
+@pytest.fixture
+def book(world: World) -> Product:
+    """Two of it are in the seat's cart."""
+    product = world.product(points=1_500, stocked=10)
+    fill_cart(world.seat, (product, 2))
+    return product
+
+
+def take_down() -> None:
+    for _call in range(FAILURES):
+        partner_breaker.hear(loyalty.PARTNER, Answer(Outcome.UNKNOWN, code="connection"))
+
+
+def test_a_checkout_is_stopped_politely_with_the_cart_kept(
+    client_for: SignIn, world: World, book: Product
+) -> None:
+    take_down()
+    client = client_for(world.seat)
+    page = client.get(URL)
+    assert page.status_code == 200
+    assert page.content.decode().count(SENTENCE) == 1
+    answer = client.post(URL, checkout_form(world.seat, note="With thanks"))
+    assert answer.status_code == 422
+    told = answer.content.decode()
+    assert told.count(SENTENCE) == 1
+    assert "Nothing was ordered, and no points were taken" in told
+    assert "With thanks" in told
+    assert not RedemptionOrder.objects.exists()
+    assert CartLine.objects.get().quantity == 2
+    assert Inventory.objects.get(product=book).quantity_reserved == 0
+    assert world.partners.calls(operation="debit") == []
+
+
+def test_the_next_answer_of_the_partner_lets_the_same_form_through(
+    client_for: SignIn, world: World, book: Product
+) -> None:
+    take_down()
+    client, form = client_for(world.seat), checkout_form(world.seat)
+    assert client.post(URL, form).status_code == 422
+    client.get("/balance/", headers={"HX-Request": "true"})  # the head of any page
+    assert SENTENCE not in client.get(URL).content.decode()
+    assert client.post(URL, form).status_code == 303
+
+
+def test_an_order_that_waits_for_approval_takes_no_points_and_is_not_stopped(
+    client_for: SignIn, world: World, book: Product
+) -> None:
+    world.company.approval_threshold = 100
+    world.company.save()
+    take_down()
+    client = client_for(world.seat)
+    assert SENTENCE not in client.get(URL).content.decode()
+    assert client.post(URL, checkout_form(world.seat)).status_code == 303
+    assert RedemptionOrder.objects.get().status == OrderStatus.AWAITING_APPROVAL
+
+
+def test_a_form_that_was_placed_before_still_shows_its_order(
+    client_for: SignIn, world: World, book: Product
+) -> None:
+    client, form = client_for(world.seat), checkout_form(world.seat)
+    first = client.post(URL, form)
+    take_down()
+    assert client.post(URL, form)["Location"] == first["Location"]
+
+
+def test_debits_that_were_promised_and_credits_go_on_and_open_the_way_again(
+    client_for: SignIn, world: World, book: Product
+) -> None:
+    order = world.place((book, 1))
+    world.partners.fault("debit", "error_500_before", times=None)
+    for _try in range(FAILURES):
+        settle_transaction(world.debit(order).pk)
+        make_all_due()
+    client, form = client_for(world.seat), checkout_form(world.seat)
+    assert client.post(URL, form).status_code == 422
+    assert len(world.partners.calls(operation="debit")) == FAILURES
+    world.partners.clear_faults()
+    settle_transaction(world.debit(order).pk)
+    take_down()
+    cancel(order=RedemptionOrder.objects.get(pk=order.pk), by=world.seat.user, reason="")
+    settle_transaction(LoyaltyTransaction.objects.get(transaction_type="CREDIT").pk)
+    assert RedemptionOrder.objects.get(pk=order.pk).status == OrderStatus.CANCELLED
+    assert world.ledger(order) == (1_500, 1_500)
+    assert client.post(URL, form).status_code == 303
