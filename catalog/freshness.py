@@ -1,7 +1,8 @@
-"""What is kept of the catalogue for some seconds, and forgotten as soon as products are saved.
+"""What is kept of the catalogue for some minutes, and forgotten as soon as it changes.
 
-The catalogue is read far more often than it changes, and one tier sees one catalogue. Stock and
-windows in time show up to SECONDS late; the product's redemption checks both anew.
+The catalogue is read far more often than it changes, and one tier sees one catalogue. A product
+that is saved, or passes between in stock, low and out, is shown so at once; windows in time open
+and close up to SECONDS late. Redemption checks all of it anew.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.utils.translation import get_language
 
-SECONDS = 60
+SECONDS = 300
 _VERSION = "catalog:version"
 Value = TypeVar("Value")
 

@@ -135,6 +135,11 @@ class ProductQuerySet(models.QuerySet["Product"]):
         """Those that a company of this tier may redeem."""
         return self.filter(minimum_tier__in=TierLevel.up_to(tier_level))
 
+    def show_stock(self, status: StockStatus) -> None:
+        """Let the catalogue say so of each, from the commit on."""
+        if self.exclude(stock_status=status).update(stock_status=status):
+            products_changed()
+
 
 @tracked(leave_out=["search", "updated_at"])
 class Product(models.Model):

@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from catalog.models import Product, StockStatus
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
-from loyalty_portal.hot import insert
+from loyalty_portal.hot import insert, kept_cursor
 
 
 class StockError(Exception):
@@ -61,7 +61,7 @@ def _status(available: int, low_stock_at: int) -> StockStatus:
 
 def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
     """Change both numbers of one product; False when one would fall below zero."""
-    with connection.cursor() as cursor:
+    with kept_cursor() as cursor:
         cursor.execute(_MOVE, {"available": available, "reserved": reserved, "product": product_id})
         row = cursor.fetchone()
     if row is None:
@@ -69,7 +69,7 @@ def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
     now, low_stock_at = row
     status = _status(now, low_stock_at)
     if status != _status(now - available, low_stock_at):
-        Product.objects.filter(pk=product_id).update(stock_status=status)
+        Product.objects.filter(pk=product_id).show_stock(status)
     return True
 
 
@@ -165,9 +165,7 @@ def open_stock(*, pieces: Mapping[uuid.UUID, int], reason: str, by: User | None)
             status = _status(shelf.quantity_available, shelf.low_stock_at)
             by_status[status].append(shelf.product_id)
         for status, products in by_status.items():
-            Product.objects.filter(pk__in=products).exclude(stock_status=status).update(
-                stock_status=status
-            )
+            Product.objects.filter(pk__in=products).show_stock(status)
 
 
 def adjust(*, product: Product, change: int, reason: str, by: User | None) -> None:
@@ -246,7 +244,5 @@ def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
         stock.low_stock_at = low_stock_at
         stock.save(update_fields=["low_stock_at"])
         status = _status(stock.quantity_available, low_stock_at)
-        Product.objects.filter(pk=product.pk).exclude(stock_status=status).update(
-            stock_status=status
-        )
+        Product.objects.filter(pk=product.pk).show_stock(status)
     return stock

@@ -111,7 +111,9 @@ for _database in DATABASES.values():
     _database.update(CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True)
     _database.setdefault("OPTIONS", {}).update(
         # A wait for a lock ends in "busy, try again" rather than in a hung request.
-        options="-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+        options="-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
+        # Only for loyalty_portal.hot: Django's own cursors send text that cannot be prepared.
+        prepare_threshold=5,
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -172,6 +174,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 24 * 3600.0},
+    "watch-stock": {"task": "redemption.tasks.watch_stock", "schedule": 600.0},
     "refresh-cards": {"task": "catalog.tasks.refresh_cards", "schedule": 600.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", "/tmp/portal-beat")  # noqa: S108 - a cache of beat's, safe to lose
@@ -274,6 +277,14 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://localhost:25"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Loyalty Portal <no-reply@portal.example>")
+
+# --- Alerts about incidents: to PagerDuty when its key is set, else by e-mail --------------
+PAGERDUTY_ROUTING_KEY = env.text("PAGERDUTY_ROUTING_KEY")
+PAGERDUTY_URL = env.url("PAGERDUTY_URL", "https://events.pagerduty.com")
+ALERT_EMAILS = env.words("ALERT_EMAILS")
+for _address in ALERT_EMAILS:
+    if not all(_address.partition("@")):
+        env.wrong("ALERT_EMAILS", f"{_address!r} is not an e-mail address.")
 
 # --- Language, time, files, brand ----------------------------------------------------------
 LANGUAGE_CODE = "en"

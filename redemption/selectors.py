@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import AccountManager, KnownBalance
 from accounts.permissions import may_approve
 from accounts.services import FRESH_SECONDS
+from loyalty_portal.hot import kept_cursor
 
 OLD = timedelta(seconds=60)  # from this age on, a figure says how old it is
 
@@ -91,7 +91,7 @@ def header_of(seat: AccountManager, *, known: KnownBalance | None, asked: bool =
         "user": seat.user_id,
         "asked_at": asked_at,
     }
-    with connection.cursor() as cursor:
+    with kept_cursor() as cursor:
         cursor.execute(_COUNTS, ids)
         cart_count, in_flight, moved, awaiting, approvals = cursor.fetchone()
     return Header(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -16,7 +16,7 @@ from accounts.models import AccountManager, User
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
-from loyalty_portal.hot import insert
+from loyalty_portal.hot import insert, kept_cursor
 from loyalty_portal.ids import uuid7
 from redemption.models import (
     Cart,
@@ -187,7 +187,7 @@ def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]
 
 
 def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
-    with connection.cursor() as cursor:
+    with kept_cursor() as cursor:
         cursor.execute(_EMPTY, {"cart": cart.pk, "shown": shown_with, "next": uuid7()})
         if not cursor.rowcount:
             raise RedemptionError(CART_CHANGED)

@@ -1,12 +1,15 @@
 """Stock moves through the services alone, and its books agree."""
 
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
 from django.db.models import Sum
+from django.test import Client
 
+from accounts.models import AccountManager
 from catalog.models import Product, StockStatus
 from inventory import services as stock
 from inventory.models import Inventory, MovementKind, StockMovement
@@ -165,3 +168,18 @@ def test_without_the_guard_the_race_is_lost(book: Product, monkeypatch: pytest.M
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE inventory CASCADE")
             cursor.execute(restore)
+
+
+def test_the_catalogue_shows_at_once_that_the_last_piece_is_held(
+    book: Product, world: World, client_for: Callable[[AccountManager], Client]
+) -> None:
+    client = client_for(world.seat)
+
+    def page() -> str:
+        return client.get(book.get_absolute_url()).content.decode()
+
+    assert "Out of stock" not in page()
+    last = hold(book, 10)
+    assert "Out of stock" in page()
+    stock.release(reference=last, by=None, reason="cancelled")
+    assert "Out of stock" not in page()
