@@ -28,9 +28,12 @@ def kept_cursor() -> CursorWrapper:
     """
     if connection.execute_wrappers:
         return connection.cursor()
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    return connection._prepare_cursor(ServerBindingCursor(connection.connection))  # noqa: SLF001
+    wrapper: Any = connection
+    wrapper.close_if_health_check_failed()
+    wrapper.ensure_connection()
+    made: Any = ServerBindingCursor
+    cursor: CursorWrapper = wrapper._prepare_cursor(made(wrapper.connection))  # noqa: SLF001
+    return cursor
 
 
 class Prepared(Generic[Row]):
