@@ -107,12 +107,16 @@ def refresh_balance(*, company: Company) -> KnownBalance | None:
     known = known_balance(company)
     # Redis holds who asked last, and the answer: however many pages ask, the partner is asked
     # once. Without Redis (`add` answers None) the row alone keeps a failed partner in peace.
-    if cache.add(f"balance-asked:{company.pk}", 1, timeout=FRESH_SECONDS) is False:
+    if cache.add(_asked_key(company), 1, timeout=FRESH_SECONDS) is False:
         newest: KnownBalance | None = cache.get(_figure_key(company))
         return newest or known
     if known and known.failed_at and timezone.now() - known.failed_at < _PAUSE:
         return known
     return _ask_balance(company, known)
+
+
+def _asked_key(company: Company) -> str:
+    return f"balance-asked:{company.pk}"
 
 
 def _figure_key(company: Company) -> str:
@@ -128,6 +132,8 @@ def _ask_balance(company: Company, known: KnownBalance | None) -> KnownBalance |
     except (PartnerRefusedError, PartnerUnavailableError) as error:
         logger.warning("no balance for company %s: %s", company.pk, error)
         KnownBalance.objects.filter(company=company).update(failed_at=asked_at)
+        if wait := error.answer.retry_after:
+            cache.set(_asked_key(company), 1, timeout=max(wait, FRESH_SECONDS))
         if known:
             known.failed_at = asked_at
         return known

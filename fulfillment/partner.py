@@ -132,11 +132,12 @@ def find(reference: str) -> FulfillmentAnswer:
     return FulfillmentAnswer(answer, reports[0] if reports else None)
 
 
-def cancel(fulfillment_id: str, key: str) -> FulfillmentAnswer:
-    """Asks to cancel; the report decides, and `delivered` means that it was too late."""
+def cancel(fulfillment_id: str, key: str, *, reference: str) -> FulfillmentAnswer:
+    """Asks to cancel the partner's `fulfillment_id`, which we know as `reference`; the report
+    decides, and `delivered` means that it was too late."""
     path = "/fulfillments/{fulfillment_id}/cancel"
     answer = client().post(path, body=b"", idempotency_key=key, fulfillment_id=fulfillment_id)
-    return _reported(answer, {200}, fulfillment_id=fulfillment_id)
+    return _reported(answer, {200}, fulfillment_id=fulfillment_id, reference=reference)
 
 
 def verify_signature(raw: bytes, headers: Mapping[str, str]) -> None:

@@ -87,7 +87,7 @@ def _send(claim: _Claim) -> FulfillmentAnswer:
                 Answer(Outcome.UNKNOWN, code="not_found_yet", may_have_landed=False)
             )
         partner_id = found.report.fulfillment_id
-    return partner.cancel(partner_id, call.key)
+    return partner.cancel(partner_id, call.key, reference=str(call.fulfillment_id))
 
 
 @transaction.atomic
@@ -144,7 +144,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
     result = partner.get(asked.partner_id) if asked.partner_id else partner.find(str(asked.pk))
     with transaction.atomic():
         held = Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment_id)
-        again = FIRST_POLL + backoff(held.attempts)
+        again = max(result.answer.retry_after or 0.0, FIRST_POLL + backoff(held.attempts))
         open_still = held.status == FulfillmentStatus.REQUESTED
         if not Fulfillment.objects.release(
             fulfillment_id, token, retry_in=again if open_still else None

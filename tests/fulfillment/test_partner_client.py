@@ -93,7 +93,7 @@ def test_cancelling_answers_what_became_of_it(sandbox: SandboxProcess) -> None:
     sandbox.dial(mode="silent")
     report = partner.send_request(body(), "fulfill:1").report
     assert report is not None
-    cancelled = partner.cancel(report.fulfillment_id, "cancel:1").report
+    cancelled = partner.cancel(report.fulfillment_id, "cancel:1", reference="R1").report
     assert cancelled is not None
     assert cancelled.status is ReportStatus.CANCELLED
 
@@ -102,7 +102,7 @@ def test_cancelling_too_late_says_delivered(sandbox: SandboxProcess) -> None:
     sandbox.dial(mode="instant")
     report = partner.send_request(body(), "fulfill:1").report
     assert report is not None
-    late = partner.cancel(report.fulfillment_id, "cancel:1")
+    late = partner.cancel(report.fulfillment_id, "cancel:1", reference="R1")
     assert late.report is not None
     assert late.report.status is ReportStatus.DELIVERED
 
@@ -186,7 +186,8 @@ def test_another_fulfillment_is_not_the_one_that_was_asked_for(settings: Setting
     with RawPartner(reply(200, json.dumps(REPORT).encode())) as raw:
         settings.FULFILLMENT_API_URL = raw.url
         assert partner.get("F2").answer.mismatch
-        assert partner.cancel("F2", "cancel:1").answer.mismatch
+        assert partner.cancel("F2", "cancel:1", reference="R1").answer.mismatch
+        assert partner.cancel("F1", "cancel:1", reference="R2").answer.mismatch
         assert partner.get("F1").report is not None
 
 

@@ -49,7 +49,7 @@ class Calls:
         return self.request().answer
 
     def cancel(self) -> Answer:
-        return partner.cancel(self.requested, "cancel:1").answer
+        return partner.cancel(self.requested, "cancel:1", reference=REFERENCE).answer
 
     def get_fulfillment(self) -> Answer:
         return partner.get(self.requested).answer
@@ -152,7 +152,7 @@ LASTING = (
         for field, only in {
             "points": ("debit", "credit"),
             "account_id": ("debit", "credit", "balance", "statement"),
-            "reference": ("debit", "credit", "fulfill", "find"),
+            "reference": ("debit", "credit", "fulfill", "find", "cancel"),
             "fulfillment_id": ("cancel", "get_fulfillment"),
         }.items()
     ),
