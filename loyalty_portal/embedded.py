@@ -92,8 +92,12 @@ class Server(AbstractContextManager["Server"], ABC):
         end(self.process, self.stop_signal, seconds=STOP_SECONDS)
 
     def _started(self) -> bool:
-        deadline = time.monotonic() + START_SECONDS
         self.port = _free_port()
+        return self.launch()
+
+    def launch(self) -> bool:
+        """Start it on `self.port`; whether it answers."""
+        deadline = time.monotonic() + START_SECONDS
         with self.log.open("ab") as log:
             self.process = spawn(
                 self.command(),

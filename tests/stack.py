@@ -30,7 +30,6 @@ from tests.visitor import Visitor
 from tests.waiting import eventually
 
 DEADLINE = 3.0  # seconds for a call to a partner; a lost lease runs out 5 s after it
-SWEEP_PERIOD = 0.5
 SANDBOX_DIALS = {"mode": "accept", "delay": 0.1, "honour_keys": True, "processing_event": False}
 
 
@@ -84,6 +83,8 @@ class Stack(AbstractContextManager["Stack"]):
     their environment.
     """
 
+    sweep_period = 0.5  # seconds; the product's own is longer
+
     def __init__(
         self,
         folder: Path,
@@ -97,6 +98,7 @@ class Stack(AbstractContextManager["Stack"]):
         self.mailbox = Mailbox()
         self.sandbox: SandboxProcess
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.webhooks = f"{self.url}/webhooks/fulfillment/"
         self._folder = folder
         self._running = ExitStack()
         partners = f"http://127.0.0.1:{free_port()}"
@@ -125,7 +127,7 @@ class Stack(AbstractContextManager["Stack"]):
         quiet = "ignore:You're running the worker"  # as root
         celery = [python, "-W", quiet, "-m", "celery", "-q", "-A", "loyalty_portal", "worker"]
         celery += ["-P", "threads", "-c", "8", "-Q", "loyalty,fulfillment,notifications,default"]
-        sweep = [python, "manage.py", "sweep", "--period", str(SWEEP_PERIOD)]
+        sweep = [python, "manage.py", "sweep", "--period", str(self.sweep_period)]
         gunicorn = [python, "-m", "gunicorn", "loyalty_portal.wsgi", "--bind", bind]
         self.web = Web("web", gunicorn, environment, folder)
         self.web.port = int(bind.rpartition(":")[2])
@@ -144,7 +146,7 @@ class Stack(AbstractContextManager["Stack"]):
                 SandboxProcess.start(
                     port=self._partners_port,
                     data_dir=self._folder / "sandbox",
-                    webhook_url=f"{self.url}/webhooks/fulfillment/",
+                    webhook_url=self.webhooks,
                 )
             )
             for process in self.processes:
@@ -175,7 +177,7 @@ class Stack(AbstractContextManager["Stack"]):
         if self.sandbox.process is None:
             self.sandbox.launch()
         self.sandbox.clear_faults()
-        self.sandbox.dial(**SANDBOX_DIALS, webhook_url=f"{self.url}/webhooks/fulfillment/")
+        self.sandbox.dial(**SANDBOX_DIALS, webhook_url=self.webhooks)
 
     def news(self) -> str:
         """What the processes have written since this was asked before."""
@@ -191,14 +193,22 @@ class Stack(AbstractContextManager["Stack"]):
     @contextmanager
     def as_default(self) -> Iterator[None]:
         """Django's own connection leads to the stack's database, in every thread."""
-        ours = connection.settings_dict["NAME"]
+        there = urlsplit(self.database)
+        theirs = {
+            "NAME": there.path.lstrip("/"),
+            "HOST": there.hostname,
+            "PORT": there.port,
+            "USER": there.username,
+            "PASSWORD": there.password or "",
+        }
+        ours = {name: connection.settings_dict[name] for name in theirs}
         connection.close()
-        connection.settings_dict["NAME"] = urlsplit(self.database).path.lstrip("/")
+        connection.settings_dict.update(theirs)
         try:
             yield
         finally:
             connection.close()
-            connection.settings_dict["NAME"] = ours
+            connection.settings_dict.update(ours)
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.database, autocommit=True)

@@ -1,0 +1,200 @@
+"""What must hold once it is quiet: saga.md's list, and what people were told against what is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from django.db.models import F, Sum
+
+from catalog.models import Product
+from fulfillment.models import Fulfillment
+from inventory.models import Inventory
+from redemption.models import Callback, Letter, OrderItem, RedemptionOrder
+from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
+from tests.chaos.house import House
+from tests.chaos.nemesis import Nemesis
+from tests.chaos.people import PROMISES, Record
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not hold: `name` of the promise, and about what."""
+
+    name: str
+    subject: str
+    figures: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.subject}: {self.figures}"
+
+
+@dataclass
+class Run:
+    """All that is known about a run when it is over. `received`: pieces by product name."""
+
+    house: House
+    record: Record
+    nemesis: Nemesis
+    received: dict[str, int]
+    counted: Counter[str] = field(default_factory=Counter)
+
+    def findings(self) -> list[Finding]:
+        """Asks `as_default`; `counted` then says how many things each check looked at."""
+        found = [
+            Finding(each.invariant.name, each.subject, each.figures)
+            for each in self.house.violations()
+        ]
+        self.counted["points and states: rules of saga.md"] = 0
+        for check in CHECKS:
+            found += check(self)
+        return found
+
+
+def _placed(run: Run) -> Iterator[Finding]:
+    """Every order that somebody was told of exists, once, as it was on the form."""
+    for told in run.record.told:
+        run.counted["forms answered with an order, found as told"] += bool(told.numbers)
+        if len(told.numbers) > 1:
+            yield Finding("ONE_FORM", told.token, f"two orders: {sorted(told.numbers)}")
+        for number in told.numbers:
+            order = RedemptionOrder.objects.filter(order_number=number).first()
+            if order is None:
+                yield Finding("TOLD", number, "does not exist")
+                continue
+            lines = Counter[str]()
+            for item in order.items.all():
+                lines[item.product_name] += item.quantity
+            if dict(lines) != told.lines or order.company.name != told.company:
+                yield Finding("TOLD", number, f"is {dict(lines)}, was told {told.lines}")
+
+
+def _refused(run: Run) -> Iterator[Finding]:
+    """Who was refused has nothing, unless an answer got lost before; nobody has what they did not ask."""
+    for told in run.record.told:
+        exists = RedemptionOrder.objects.filter(token=told.token).count()
+        clean = told.refusal and not told.unanswered
+        run.counted["forms refused, nothing left of them"] += bool(clean)
+        if (clean and exists) or exists > 1:
+            yield Finding("REFUSED", told.token, f"{exists} orders; told “{told.refusal}”")
+    tokens = {told.token for told in run.record.told}
+    for order in RedemptionOrder.objects.all():
+        if str(order.token) not in tokens:
+            yield Finding("UNASKED", order.order_number, "nobody sent this form")
+
+
+def _promised(run: Run) -> Iterator[Finding]:
+    """What a page said after cancelling or rejecting came true."""
+    for number, sentence in run.record.promises:
+        run.counted["sentences about an order's end that came true"] += 1
+        order = RedemptionOrder.objects.get(order_number=number)
+        if order.status not in PROMISES[sentence] and not order.needs_attention:
+            yield Finding("PROMISED", number, f"“{sentence}” but it is {order.status}")
+
+
+def _stock(run: Run) -> Iterator[Finding]:
+    """Pieces received, less those of the orders, plus those that were not supplied."""
+    dropped = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
+    for name, received in run.received.items():
+        run.counted["products whose pieces add up"] += 1
+        lines = OrderItem.objects.filter(product__name=name)
+        sold = lines.aggregate(n=Sum("quantity"))["n"] or 0
+        kept = lines.exclude(order__status__in=dropped).exclude(fulfillment_status="CANCELLED")
+        away = kept.aggregate(n=Sum(F("quantity")))["n"] or 0
+        desk = Fulfillment.objects.filter(product_name=name).exclude(status="CANCELLED")
+        failed = desk.aggregate(n=Sum("quantity_failed"))["n"] or 0
+        shelf = Inventory.objects.get(product=Product.objects.get(name=name))
+        there = shelf.quantity_available
+        if there != received - away + failed or there < 0:
+            yield Finding("PIECES", name, f"{there} of {received}; sold {sold}, away {away}")
+
+
+def _inbox(run: Run) -> Iterator[Finding]:
+    """What the partner was answered 2xx for is kept; what was not the partner's is not."""
+    for event in run.house.sandbox.control("GET", "/events")["events"]:
+        if 200 <= (event["last_status"] or 0) < 300:
+            run.counted["webhooks answered 2xx, in the inbox"] += 1
+            if not Callback.objects.filter(webhook_id=event["event_id"]).exists():
+                yield Finding("INBOX", event["event_id"], "was answered 2xx and is not there")
+    for identity, status in run.nemesis.forged.items():
+        run.counted["forged webhooks, refused"] += 1
+        if status in range(200, 300) or Callback.objects.filter(webhook_id=identity).exists():
+            yield Finding("FORGED", identity, f"was answered {status}")
+
+
+def _deliveries(run: Run) -> Iterator[Finding]:
+    """What the partner delivered for good and what it did not is the same here."""
+    theirs = {"delivered": "DELIVERED", "failed": "FAILED", "cancelled": "CANCELLED"}
+    ours = {str(each.pk): each for each in Fulfillment.objects.filter(channel="PARTNER")}
+    for each in run.house.sandbox.control("GET", "/fulfillments")["fulfillments"]:
+        run.counted["virtual deliveries that both sides see alike"] += 1
+        held = ours.get(each["reference"])
+        if held is None:
+            yield Finding("DELIVERY", each["reference"], "is none of ours")
+        elif held.status != theirs.get(each["status"]) and not held.attention:
+            yield Finding("DELIVERY", held.label, f"{each['status']} there, {held.status} here")
+
+
+def _letters(run: Run) -> Iterator[Finding]:
+    """One letter an occasion, sent once unless its sender was struck; no code in any."""
+    box = list(run.house.mailbox.letters)
+    by_id = Counter(str(letter["Message-ID"]) for letter in box)
+    rows = {f"letter-{row.pk}": row for row in Letter.objects.all()}
+    for message, times in by_id.items():
+        run.counted["letters, each about one occasion"] += 1
+        row = rows.get(message.strip("<>").partition("@")[0])
+        if row is None:
+            yield Finding("LETTER", message, "was written by nobody")
+        elif times > 1 and not run.nemesis.struck:
+            yield Finding("LETTER_ONCE", row.key, f"came {times} times")
+    run.counted["letters that came twice after a fault"] = sum(n - 1 for n in by_id.values())
+    text = "\n".join(letter.as_string() for letter in box)
+    for each in run.house.sandbox.control("GET", "/fulfillments")["fulfillments"]:
+        for unit in each["deliverables"] or []:
+            run.counted["codes, in no letter"] += 1
+            if (unit.get("code") or unit.get("url")) in text:
+                yield Finding("SECRET", each["reference"], "its code is in a letter")
+
+
+def _mismatches(run: Run) -> Iterator[Finding]:
+    """An answer about something else is shown to a person, when we were there to read it."""
+    if any(blow.kind != "mismatch" for blow in run.nemesis.struck):
+        return
+    for call in run.house.sandbox.calls(fault="mismatch", operation="debit"):
+        run.counted["mismatching answers, shown to a person"] += 1
+        order = RedemptionOrder.objects.get(order_number=call["reference"])
+        if not order.needs_attention and not order.events.filter(subject="NOTE").exists():
+            yield Finding("MISMATCH", order.order_number, "nobody was told")
+
+
+def _ended(run: Run) -> Iterator[Finding]:
+    """All has come to its end, or a person was told why it cannot."""
+    for order in RedemptionOrder.objects.all():
+        run.counted["orders that ended, or wait for a person"] += 1
+        waits = order.transactions.filter(
+            status__in=OPEN_TRANSACTION - {TransactionStatus.NEEDS_REVIEW}
+        )
+        if not order.needs_attention and (not order.is_final or waits.exists()):
+            yield Finding("UNFINISHED", order.order_number, f"is {order.status}")
+
+
+def _strange(run: Run) -> Iterator[Finding]:
+    """No page that nobody should see: signed out, forbidden, not found."""
+    run.counted["pages seen"] = run.record.pages
+    for strange in run.record.strange:
+        yield Finding("STRANGE", "page", strange)
+
+
+CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
+    _placed,
+    _refused,
+    _promised,
+    _stock,
+    _inbox,
+    _deliveries,
+    _letters,
+    _mismatches,
+    _ended,
+    _strange,
+)

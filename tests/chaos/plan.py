@@ -1,0 +1,190 @@
+"""What people will do and what will break, drawn from one seed before anything starts.
+
+Drawn is who redeems what, how, and what becomes of it, and which faults come after how many
+orders, for how long. Not drawn is what no program of this kind can draw: how the processes,
+their threads and the network interleave.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+COMPANIES, BUYERS = 4, 16
+PLENTY, SCARCE, VIRTUAL = 4, 2, 4  # products; the last so many are virtual
+PRODUCTS = PLENTY + SCARCE + VIRTUAL
+ORDERS_PER_ROUND = 10
+
+# The portal's own processes and those it needs, and what happens to them.
+DEEDS = {
+    "kill": ("web", "worker", "worker-2", "sweeper", "sweeper-2", "sandbox", "postgres"),
+    "pause": ("web", "worker", "worker-2", "sweeper", "sweeper-2", "redis", "sandbox"),
+    "restart": ("web", "worker", "sweeper", "sandbox", "postgres"),
+    "stop": ("redis", "worker", "sweeper"),
+    "flush": ("redis",),
+    "crash": ("postgres",),
+    "disconnect": ("postgres",),
+    "forgery": ("callbacks",),
+}
+MOMENTARY = {"kill", "restart", "flush", "crash", "disconnect", "forgery"}
+LINE_TROUBLES = {"latency": 0.15, "drip": 0.002, "freeze": 0.0, "half-open": 0.0, "cut": 0.0}
+LINE_NAMES = ("partners", "callbacks", "postgres", "redis")
+# What the partners do wrong. `seconds` of a fault that hangs are longer than a call may take.
+_CALL = (
+    *("delay", "timeout_before", "reset_before", "error_500_before", "unavailable_503"),
+    *("too_many_429", "expired_token", "redirect", "timeout_after", "reset_after"),
+    *("error_500_after", "malformed", "mismatch", "not_schema", "slow_drip", "huge"),
+)
+_READ = ("timeout_before", "error_500_before", "reset_after", "malformed", "mismatch")
+PARTNER_FAULTS = {
+    "debit": _CALL,
+    "credit": _CALL,
+    "fulfill": (
+        *_CALL,
+        *("silent", "fail", "early", "late", "repeat", "reorder", "missing", "contradict"),
+        *("fewer_codes", "more_codes", "same_code"),
+    ),
+    "cancel": ("timeout_before", "timeout_after", "error_500_after", "mismatch"),
+    "get_fulfillment": _READ,
+    "find": _READ,
+    "token": ("timeout_before", "error_500_before"),
+    "balance": ("timeout_before", "mismatch", "huge"),
+    "webhook": ("forge", "stale"),
+}
+
+_FAMILIES = {
+    "partner hangs": {"delay", "timeout_before", "timeout_after", "slow_drip"},
+    "partner breaks off": {"reset_before", "reset_after"},
+    "partner fails": {"error_500_before", "error_500_after", "unavailable_503", "too_many_429"},
+    "partner rejects us": {"expired_token", "redirect"},
+    "partner is wrong": {"malformed", "mismatch", "not_schema", "huge"},
+    "webhooks are odd": {"early", "late", "repeat", "reorder", "missing", "contradict"},
+    "webhooks are forged": {"forge", "stale", "forgery"},
+    "deliveries are odd": {"silent", "fail", "fewer_codes", "more_codes", "same_code"},
+}
+
+
+@dataclass(frozen=True)
+class Blow:
+    """`kind` befalls `target` for `seconds`; `rate` of the calls, where it is about calls."""
+
+    kind: str
+    target: str
+    seconds: float = 1.0
+    rate: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.target}"
+
+    @property
+    def family(self) -> str:
+        """What it is counted as."""
+        families = (name for name, kinds in _FAMILIES.items() if self.kind in kinds)
+        return next(families, self.name.removesuffix("-2"))
+
+    @property
+    def lasts(self) -> float:
+        """Seconds; what was killed or restarted is started again at once."""
+        return 0.0 if self.kind in MOMENTARY else self.seconds
+
+
+@dataclass(frozen=True)
+class Round:
+    """Blows at the same time, once so many orders were begun."""
+
+    after: int
+    blows: tuple[Blow, ...]
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One visit of a buyer: products by their number with quantities, pressed so often at once."""
+
+    buyer: int
+    basket: tuple[tuple[int, int], ...]
+    presses: int
+    decision: str  # approve, reject or leave, should it wait for approval
+    decide_after: float  # seconds
+    cancel_after: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`desk`: what the desk does with one parcel after another."""
+
+    seed: int
+    errands: tuple[Errand, ...]
+    rounds: tuple[Round, ...]
+    desk: tuple[str, ...]
+    scarce: int  # pieces of each scarce product
+
+    @property
+    def blows(self) -> list[Blow]:
+        return [blow for each in self.rounds for blow in each.blows]
+
+
+def make_plan(seed: int, orders: int) -> Plan:
+    """Everything that can be known beforehand about a run of so many orders."""
+    dice = random.Random(seed)
+    return Plan(
+        seed=seed,
+        errands=tuple(_errand(dice, number % BUYERS) for number in range(orders)),
+        rounds=tuple(_rounds(dice, orders)),
+        desk=tuple(_desk_deed(dice) for _parcel in range(2 * orders)),
+        scarce=max(3, orders // 12),
+    )
+
+
+def directed(
+    orders: int,
+    *blows: Blow,
+    basket: Sequence[tuple[int, int]] = ((0, 1),),
+    presses: int = 1,
+    scarce: int = 3,
+) -> Plan:
+    """A small plan for one purpose: all the same orders, all blows from the start."""
+    errands = (
+        Errand(number % BUYERS, tuple(basket), presses, "approve", 0.0, None)
+        for number in range(orders)
+    )
+    rounds = (Round(0, blows),) if blows else ()
+    return Plan(0, tuple(errands), rounds, ("ship",) * 2 * orders, scarce)
+
+
+def _errand(dice: random.Random, buyer: int) -> Errand:
+    products = dice.sample(range(PRODUCTS), dice.choices((1, 2, 3), (60, 28, 12))[0])
+    return Errand(
+        buyer=buyer,
+        basket=tuple((product, dice.choices((1, 2, 4), (70, 20, 10))[0]) for product in products),
+        presses=dice.choices((1, 2, 4), (75, 18, 7))[0],
+        decision=dice.choices(("approve", "reject", "leave"), (75, 18, 7))[0],
+        decide_after=dice.uniform(0.0, 2.0),
+        cancel_after=dice.uniform(0.0, 3.0) if dice.random() < 0.2 else None,
+    )
+
+
+def _desk_deed(dice: random.Random) -> str:
+    return dice.choices(("ship", "parts", "short", "none", "return"), (60, 15, 10, 8, 7))[0]
+
+
+def _rounds(dice: random.Random, orders: int) -> Iterator[Round]:
+    deck = _shuffled(dice)
+    for after in range(3, orders, ORDERS_PER_ROUND):
+        at_once = dice.choices((1, 2, 3), (55, 30, 15))[0]
+        blows = [next(deck) for _blow in range(at_once)]
+        # Two things at once do not befall the same process.
+        yield Round(after, tuple({blow.target: blow for blow in blows}.values()))
+
+
+def _shuffled(dice: random.Random) -> Iterator[Blow]:
+    """Everything once before anything comes again."""
+    deeds = [(kind, target) for kind, targets in DEEDS.items() for target in targets]
+    lines = [(kind, target) for kind in LINE_TROUBLES for target in LINE_NAMES]
+    calls = [(kind, target) for target, kinds in PARTNER_FAULTS.items() for kind in kinds]
+    deck = [*deeds, *lines, *calls]
+    while True:
+        dice.shuffle(deck)
+        for kind, target in deck:
+            yield Blow(kind, target, dice.uniform(0.4, 2.5), dice.choice((0.3, 0.7, 1.0)))

@@ -1,0 +1,51 @@
+"""How long after a fault until all that was due is done."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import psycopg
+
+from tests.chaos.house import House
+from tests.chaos.nemesis import wait
+
+LOOK = 0.1  # seconds between two looks
+TABLES = (
+    "loyalty_transaction",
+    "fulfillment_partnercall",
+    "fulfillment_fulfillment",
+    "redemption_callback",
+    "redemption_letter",
+)
+# What somebody has a lease on is not due: it is being done, or will be when the lease is over.
+_DUE = " UNION ALL ".join(
+    f"SELECT id FROM {table} WHERE next_attempt_at <= now()"
+    " AND (lease_until IS NULL OR lease_until <= now())"
+    for table in TABLES
+)
+_LEFT = " UNION ALL ".join(
+    f"SELECT id FROM {table} WHERE id = ANY(%(due)s) AND next_attempt_at <= %(now)s"
+    for table in TABLES
+)
+
+
+@dataclass
+class Recovery:
+    """`seconds` by kind of fault."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def measure(self, house: House, kind: str, *, within: float) -> None:
+        """From now, when the fault is over, until what is due now was tried."""
+        began = time.monotonic()
+        try:
+            with house.connect() as link:
+                due = [found[0] for found in link.execute(_DUE)]
+                facts = {"due": due, "now": link.execute("SELECT now()").fetchone()[0]}
+                while link.execute(_LEFT, facts).fetchone() and time.monotonic() < began + within:
+                    wait(LOOK)
+        except psycopg.OperationalError:
+            return  # nobody can look
+        self.seconds[kind].append(time.monotonic() - began)

@@ -1,0 +1,219 @@
+"""One run: a house, people, the nemesis; then quiet, and the checks."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.contrib.auth.models import Group
+from django.db import connections
+from django.test import Client
+
+from accounts.models import AccountManager, Role
+from accounts.services import ensure_staff_groups
+from accounts.views import SEAT_KEY
+from redemption.models import RedemptionOrder
+from tests.accounts.factories import UserFactory
+from tests.chaos.checks import Finding, Run
+from tests.chaos.desk import Clerk
+from tests.chaos.house import House, Postgres
+from tests.chaos.nemesis import Nemesis, wait
+from tests.chaos.people import Buyer, Deciders, Person, Record
+from tests.chaos.plan import BUYERS, COMPANIES, PLENTY, PRODUCTS, SCARCE, Errand, Plan
+from tests.chaos.recovery import LOOK, TABLES, Recovery
+from tests.redemption.world import World
+from tests.stack import Databases
+
+CATCH_UP = 8.0  # seconds that a round waits for due work before the next may come
+QUIET = 120.0  # seconds that everything may take to end
+THRESHOLD = 1_500  # points of one order, from which company 1 wants a yes
+SHORT = 8_000  # points of company 2, which is soon out of them
+LOGIN = "accounts.backends.SeatsBackend"
+# As if all waiting times were over; leases run out by themselves.
+_HURRY = "; ".join(
+    f"UPDATE {table} SET next_attempt_at = now() WHERE next_attempt_at > now()"
+    " AND (lease_until IS NULL OR lease_until < now())"
+    for table in TABLES
+)
+_EXPIRE = """
+    UPDATE redemption_order SET approve_by = now() WHERE status = 'AWAITING_APPROVAL'
+"""
+_OPEN = """
+    SELECT (SELECT count(*) FROM redemption_order WHERE NOT needs_attention AND status NOT IN
+            ('COMPLETED', 'CANCELLED', 'DECLINED', 'REJECTED', 'EXPIRED'))
+         + (SELECT count(*) FROM loyalty_transaction WHERE status IN ('INTENDED','SENT','UNKNOWN'))
+         + (SELECT count(*) FROM redemption_letter WHERE next_attempt_at IS NOT NULL)
+         + (SELECT count(*) FROM redemption_callback WHERE state IN ('RECEIVED', 'PARKED'))
+"""
+
+
+@dataclass
+class Outcome:
+    """What one run came to. `quiet`: seconds from the last fault until all had ended."""
+
+    seed: int
+    findings: list[Finding]
+    orders: Counter[str]
+    blows: Counter[str]
+    checked: Counter[str]
+    record: Record
+    forms: int
+    seconds: float
+    quiet: float
+    folder: Path
+    log: list[str] = field(default_factory=list)
+
+
+def run(house: House, plan: Plan, recovery: Recovery) -> Outcome:
+    """Asks and leaves `house` running; Django's models see its database meanwhile."""
+    began = time.monotonic()
+    with house.as_default():
+        town = Town(house, plan)
+        nemesis = Nemesis(house)
+        town.open()
+        for each in plan.rounds:
+            town.wait_for(each.after)
+            nemesis.strike(each.blows)
+            family = each.blows[0].family if len(each.blows) == 1 else "several at once"
+            recovery.measure(house, family, within=CATCH_UP)
+        town.wait_for(len(plan.errands))
+        house.calm()
+        over = time.monotonic()
+        recovery.measure(house, "everything, at the end", within=CATCH_UP)
+        town.close()
+        _quieten(house)
+        connections.close_all()  # ours may be among those that were cut
+        quiet = time.monotonic() - over
+        told = Run(house, town.record, nemesis, town.received)
+        findings = told.findings()
+        statuses = Counter(RedemptionOrder.objects.values_list("status", flat=True))
+        connections.close_all()
+    return Outcome(
+        seed=plan.seed,
+        findings=findings,
+        orders=statuses,
+        blows=Counter(blow.family for blow in nemesis.struck),
+        checked=told.counted,
+        record=town.record,
+        forms=len(town.record.told),
+        seconds=time.monotonic() - began,
+        quiet=quiet,
+        folder=house.folder,
+    )
+
+
+def _quieten(house: House) -> None:
+    """Cut the waiting short until everything has ended, or a person must decide."""
+    until = time.monotonic() + QUIET
+    with house.connect() as link:
+        link.execute(_EXPIRE)
+        while link.execute(_OPEN).fetchone()[0] and time.monotonic() < until:
+            link.execute(_HURRY)
+            wait(5 * LOOK)
+
+
+class Town:
+    """The people of one run and what they know. `received`: pieces by physical product."""
+
+    def __init__(self, house: House, plan: Plan) -> None:
+        self._house = house
+        self._plan = plan
+        self.record = Record()
+        self.received: dict[str, int] = {}
+        self._world = World(house.sandbox)
+        self._products = list(self._stock_up())
+        companies = [
+            self._world.new_company(
+                points=SHORT if number == 2 else 10_000_000,
+                approval_threshold=THRESHOLD if number == 1 else None,
+            )
+            for number in range(COMPANIES)
+        ]
+        self._buyers = [
+            (self._seated(companies[number % COMPANIES], Role.BUYER), companies[number % COMPANIES])
+            for number in range(BUYERS)
+        ]
+        owners = {each.name: self._seated(each, Role.OWNER) for each in companies}
+        self._deciders = Deciders(owners, self.record)
+        deeds = itertools.cycle(plan.desk)
+        self._clerks = [Clerk(self._staff(), deeds, self.record) for _each in range(3)]
+        self._begun = 0
+        self._threads: list[threading.Thread] = []
+
+    def open(self) -> None:
+        """From now on they are at it."""
+        self._deciders.start()
+        for clerk in self._clerks:
+            clerk.start()
+        for number, (person, company) in enumerate(self._buyers):
+            buyer = Buyer(person, company.name, self._products, self.record)
+            errands = [each for each in self._plan.errands if each.buyer == number]
+            thread = threading.Thread(target=self._shop, args=(buyer, errands, company.name))
+            thread.start()
+            self._threads.append(thread)
+
+    def close(self) -> None:
+        """Each finishes what there is to do; the partner's news come in meanwhile."""
+        for thread in self._threads:
+            thread.join()
+        self._deciders.finish()
+        for clerk in self._clerks:
+            clerk.finish()
+
+    def wait_for(self, errands: int) -> None:
+        """Until so many were begun."""
+        while self._begun < errands and any(thread.is_alive() for thread in self._threads):
+            wait(LOOK)
+
+    def _shop(self, buyer: Buyer, errands: Sequence[Errand], company: str) -> None:
+        for errand in errands:
+            self._begun += 1
+            told = buyer.run(errand)
+            for number in told.numbers if told else ():
+                self._deciders.ask(errand.decision, number, company, errand.decide_after)
+                if errand.cancel_after is not None:
+                    self._deciders.ask("cancel", number, company, errand.cancel_after)
+
+    def _stock_up(self) -> Iterator[tuple[str, str]]:
+        for number in range(PRODUCTS):
+            points = 100 * (number + 1)
+            if number < PLENTY + SCARCE:
+                pieces = self._plan.scarce if number >= PLENTY else 10_000
+                product = self._world.product(points=points, stocked=pieces)
+                self.received[product.name] = pieces
+            else:
+                product = self._world.virtual(points=points)
+            yield product.name, product.get_absolute_url()
+
+    def _seated(self, company: object, role: str) -> Person:
+        seat: AccountManager = self._world.new_seat(role, company)
+        return self._signed_in(seat.user, **{SEAT_KEY: str(seat.pk)})
+
+    def _staff(self) -> Person:
+        ensure_staff_groups()
+        user = UserFactory(staff=True)
+        user.groups.set(Group.objects.filter(name="fulfillment"))
+        return self._signed_in(user)
+
+    def _signed_in(self, user: object, **session: str) -> Person:
+        client = Client()
+        client.force_login(user, backend=LOGIN)
+        kept = client.session
+        kept.update(session)
+        kept.save()
+        return Person(self._house.url, {"sessionid": client.cookies["sessionid"].value})
+
+
+@contextmanager
+def built(
+    folder: Path, postgres: Postgres, databases: Databases, **options: str
+) -> Iterator[House]:
+    """A house on a fresh database, running."""
+    with House(folder, postgres, databases.create(), **options) as house:
+        yield house
