@@ -16,8 +16,11 @@ from .faults import EARLY, REQUEST, Rule
 from .keys import PARTNERS
 from .partners import Options, Partners
 from .problems import Answer, ProblemError
+from .slips import slip
 
 MAX_UPLOAD = 256 * 1024 * 1024  # for the control API's imports; calls are capped in calls.py
+
+RACE = 0.2  # seconds in which two calls meet, for a partner that does not hold its keys
 
 COURIER = web.AppKey("courier", list[asyncio.Task[None]])
 
@@ -113,7 +116,9 @@ def _serve(operation: Operation) -> Handler:
             params=request.match_info,
             raw=await request.read(),
         )
-        return await _work(request.app[PARTNERS], operation, request, call)
+        response = await _work(request.app[PARTNERS], operation, request, call)
+        slip(response, request.app[PARTNERS].dials.now.slips)
+        return response
 
     return serve
 
@@ -155,7 +160,11 @@ async def _given(
     rule: Rule | None,
 ) -> Answer:
     """The answer of the partner itself. The key is held while it is worked out."""
-    with partners.answers.running(operation.api or "", call.key):
+    races = "race" in partners.dials.now.slips and call.key is not None
+    call.unheld = races and partners.answers.is_running(operation.api or "", call.key)
+    with partners.answers.running(operation.api or "", None if call.unheld else call.key):
+        if races:
+            await asyncio.sleep(RACE)
         await breakage.before(rule, request, call, partners)
         try:
             if call.refusal and call.key is None:
@@ -176,6 +185,8 @@ def _strike(partners: Partners, operation: Operation, call: Call) -> Rule | None
 
 
 def _admit(partners: Partners, call: Call) -> None:
+    if "open_door" in partners.dials.now.slips:
+        return
     try:
         partners.door.admit(call.headers)
     except ProblemError:

@@ -35,6 +35,7 @@ class Call:
     raw: bytes
     refusal: ProblemError | None = None
     replayed: bool = False
+    unheld: bool = False  # another call with its key runs, and nobody minds
     record: Json = field(default_factory=dict)
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .problems import Json
+from .slips import SLIPS
 from .store import Store
 
 MODES = ("instant", "accept", "silent", "fail")
@@ -20,6 +21,7 @@ SCHEMA: Json = {
         "page_size": {"type": "integer", "minimum": 1, "maximum": 1000},
         "honour_keys": {"type": "boolean"},
         "webhook_url": {"type": ["string", "null"], "pattern": "^https?://"},
+        "slips": {"type": "array", "items": {"enum": list(SLIPS)}},
     },
 }
 
@@ -28,7 +30,8 @@ SCHEMA: Json = {
 class Positions:
     """`mode`: what a fulfillment does. `delay`: seconds until its outcome. `processing_event`: a
     webhook on the way there. `token_life`: seconds. `page_size`: of the statement. `honour_keys`:
-    False for a partner that executes every repetition. `webhook_url`: None lets events wait."""
+    False for a partner that executes every repetition. `webhook_url`: None lets events wait.
+    `slips`: promises that are broken (slips.py)."""
 
     mode: str = "accept"
     delay: float = 1.0
@@ -37,6 +40,7 @@ class Positions:
     page_size: int = 100
     honour_keys: bool = True
     webhook_url: str | None = None
+    slips: list[str] = field(default_factory=list)
 
 
 class Dials:

@@ -21,6 +21,9 @@ def create(partners: Partners, call: Call) -> Answer:
         raise invalid(f"quantity: at most {MAX_QUANTITY}.")
 
     def effect() -> Answer:
+        used = partners.deliveries.find(body["reference"])
+        if used and "references" in partners.dials.now.slips:
+            return Answer(HTTPStatus.ACCEPTED, used[0])
         rule = partners.faults.take(("fulfill",), call.subjects(), MODE)
         mode = rule.fault if rule else partners.dials.now.mode
         made = partners.deliveries.create(request=body, key=key, mode=mode)

@@ -25,6 +25,9 @@ class Answers:
         self._store = store
         self._running: set[tuple[str, str]] = set()
 
+    def is_running(self, api: str, key: str | None) -> bool:
+        return (api, key) in self._running
+
     @contextmanager
     def running(self, api: str, key: str | None) -> Iterator[None]:
         """Holds the key while its first call runs. Raises 409 `request_in_progress`."""
@@ -44,11 +47,12 @@ class Answers:
             self._running.discard((api, key))
 
     def once(
-        self, api: str, key: str, print_: str, effect: Callable[[], Answer]
+        self, api: str, key: str, print_: str | None, effect: Callable[[], Answer]
     ) -> tuple[Answer, bool]:
         """The answer of `effect`, or the first answer of this key; and whether it is a repetition.
 
-        A refusal is kept like a success. Raises 422 `idempotency_key_reused`.
+        A refusal is kept like a success. Without a fingerprint any body gets the answer. Raises
+        422 `idempotency_key_reused`.
         """
         with self._store.write():
             kept = self._kept(api, key, print_)
@@ -68,13 +72,13 @@ class Answers:
             api, key, print_, answer.status, json.dumps(answer.body),
         )  # fmt: skip
 
-    def _kept(self, api: str, key: str, print_: str) -> Answer | None:
+    def _kept(self, api: str, key: str, print_: str | None) -> Answer | None:
         row = self._store.row(
             "SELECT * FROM answer WHERE api = ? AND idempotency_key = ?", api, key
         )
         if row is None:
             return None
-        if row["fingerprint"] not in (None, print_):
+        if None not in (print_, row["fingerprint"]) and row["fingerprint"] != print_:
             raise ProblemError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",

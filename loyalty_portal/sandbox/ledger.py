@@ -87,7 +87,14 @@ class Ledger:
         return self._move("debit", account, points, reference, None, key)
 
     def credit(
-        self, *, account_id: str, points: int, reference: str, original: str, key: str
+        self,
+        *,
+        account_id: str,
+        points: int,
+        reference: str,
+        original: str,
+        key: str,
+        capped: bool = True,
     ) -> Json:
         """Gives back a part of a debit. A blocked account takes a refund: it only cannot spend."""
         account = self._account(account_id)
@@ -105,7 +112,7 @@ class Ledger:
         given = self._store.number(
             "SELECT SUM(points) FROM entry WHERE original_transaction_id = ?", original
         )
-        if given + points > debit["points"]:
+        if capped and given + points > debit["points"]:
             raise _refusal(
                 "refund_exceeds_debit",
                 f"The debit was {debit['points']} points, of which {given} were given back.",

@@ -12,7 +12,11 @@ API = "loyalty"
 
 
 def balance(partners: Partners, call: Call) -> Answer:
-    return Answer(HTTPStatus.OK, partners.ledger.balance(call.params["account_id"]))
+    account_id = call.params["account_id"]
+    body = partners.ledger.balance(account_id)
+    if "stale_balance" in partners.dials.now.slips:
+        body["balance"] = partners.ledger.account(account_id)["opening"]
+    return Answer(HTTPStatus.OK, body)
 
 
 def statement(partners: Partners, call: Call) -> Answer:
@@ -22,6 +26,11 @@ def statement(partners: Partners, call: Call) -> Answer:
         cursor=call.query.get("cursor"),
         size=partners.dials.now.page_size,
     )
+    slips = partners.dials.now.slips
+    if "statement_gap" in slips:
+        page["transactions"] = page["transactions"][:-1]
+    if "statement_order" in slips:
+        page["transactions"].reverse()
     return Answer(HTTPStatus.OK, page)
 
 
@@ -52,6 +61,7 @@ def credit(partners: Partners, call: Call) -> Answer:
             reference=body["reference"],
             original=body["original_transaction_id"],
             key=key,
+            capped="over_credit" not in partners.dials.now.slips,
         )
         return Answer(HTTPStatus.CREATED, movement)
 

@@ -143,7 +143,8 @@ class Courier:
         attempts = row["attempts"] + 1
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row["attempts"], 20))
         copies = row["copies"] - 1 if good else row["copies"]
-        done = copies == 0 or time.time() - row["created_at"] > GIVE_UP_AFTER
+        tired = time.time() - row["created_at"] > GIVE_UP_AFTER
+        done = copies == 0 or tired or "no_repeat" in self._dials.now.slips
         with self._store.write():
             self._store.run(
                 "UPDATE event SET attempts = ?, last_status = ?, copies = ?, done = ?, due_at = ?"

@@ -1,0 +1,40 @@
+"""Promises of the contracts that the partners break on purpose, each alone (the dial `slips`).
+
+A fault strikes a call; a slip is how a partner was built. They are for those who check partners.
+"""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+
+SLIPS = {
+    "open_door": "answers who shows no credentials",
+    "reuse": "a used key with another body gets the first answer",
+    "race": "two at once with one key are both executed",
+    "over_credit": "gives back more than was taken",
+    "stale_balance": "the balance does not move",
+    "statement_gap": "the statement leaves out the newest movement",
+    "statement_order": "the statement has the newest first",
+    "references": "a used reference gets the first fulfillment",
+    "no_repeat": "a webhook is sent once, whatever it is answered",
+    "codes": "refusals have codes of its own",
+    "plain_errors": "errors are not problem+json",
+    "no_retry_after": "429 without Retry-After",
+}
+
+
+def slip(response: web.StreamResponse, slips: list[str]) -> None:
+    """Changes an answer that is about to be sent."""
+    if not isinstance(response, web.Response):
+        return
+    if "no_retry_after" in slips:
+        response.headers.popall("Retry-After", None)
+    if response.content_type != "application/problem+json":
+        return
+    if "codes" in slips and isinstance(response.body, bytes):
+        problem = json.loads(response.body)
+        response.body = json.dumps(problem | {"code": f"E{problem['status']}"}).encode()
+    if "plain_errors" in slips:
+        response.content_type = "application/json"
