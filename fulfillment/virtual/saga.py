@@ -54,6 +54,14 @@ def _claim(call_id: uuid.UUID) -> _Claim | None:
     call = PartnerCall.objects.get(pk=call_id)
     if call.status == CallStatus.SENT:
         call.transition(CallStatus.UNKNOWN, reason=_("The process that asked was lost."))
+    if call.status == CallStatus.UNKNOWN and _is_answered(call, held):
+        PartnerCall.objects.release(call_id, token, retry_in=None)
+        call.transition(
+            CallStatus.SUCCEEDED,
+            reason=_("Its outcome is known from the partner's news."),
+            settled_at=timezone.now(),
+        )
+        return None
     if call.status == CallStatus.UNKNOWN and _past_horizon(call):
         PartnerCall.objects.release(call_id, token, retry_in=None)
         call.transition(CallStatus.NEEDS_REVIEW, reason=_("No clear answer in time."))
@@ -67,6 +75,12 @@ def _claim(call_id: uuid.UUID) -> _Claim | None:
     if call.kind == CallKind.REQUEST and call.attempts == 1:
         tell(held)
     return _Claim(call, token, held.partner_id, first_try)
+
+
+def _is_answered(call: PartnerCall, held: Fulfillment) -> bool:
+    """Whether a callback or a poll has told what became of a request without an answer."""
+    settled = held.status != FulfillmentStatus.REQUESTED and bool(held.partner_id)
+    return settled and call.kind == CallKind.REQUEST
 
 
 def _past_horizon(call: PartnerCall) -> bool:
@@ -113,7 +127,7 @@ def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
     if answer.mismatch:
         services.flag(held, _("The partner's answer does not match what we asked."))
     if result.report is not None:
-        services.hear_report(held=held, report=result.report)
+        services.hear_report(held=held, report=result.report, asked=True)
     elif answer.outcome is Outcome.REFUSED:
         _refused(held, call, answer)
     _watch(held)
@@ -140,8 +154,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
     )
     if token is None:
         return False
-    asked = Fulfillment.objects.get(pk=fulfillment_id)
-    result = partner.get(asked.partner_id) if asked.partner_id else partner.find(str(asked.pk))
+    result = _look_up(Fulfillment.objects.get(pk=fulfillment_id))
     with transaction.atomic():
         held = Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment_id)
         again = max(result.answer.retry_after or 0.0, FIRST_POLL + backoff(held.attempts))
@@ -151,7 +164,16 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
         ):
             return True
         if result.report is not None and result.report.reference == str(held.pk):
-            services.hear_report(held=held, report=result.report)
+            services.hear_report(held=held, report=result.report, asked=True)
         elif result.answer.mismatch or result.report is not None:
             services.flag(held, _("The partner's answer does not match what we asked."))
     return True
+
+
+def _look_up(held: Fulfillment) -> FulfillmentAnswer:
+    """By the partner's id; by our own where there is none, or the partner does not know it."""
+    if held.partner_id:
+        result = partner.get(held.partner_id)
+        if result.answer.outcome is not Outcome.REFUSED:
+            return result
+    return partner.find(str(held.pk))

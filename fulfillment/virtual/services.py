@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,12 +23,17 @@ _OUTCOME = {
 }
 
 
-def hear_report(*, held: Fulfillment, report: Report) -> None:
-    """Take in a report about `held`, which the caller has locked. Said twice, it counts once."""
+def hear_report(*, held: Fulfillment, report: Report, asked: bool) -> None:
+    """Take in a report about `held`, which the caller has locked. Said twice, it counts once.
+
+    `asked`: it answers a question of ours, and so is the truth. What a callback says need not be:
+    where it does not fit, the partner is asked before anything moves (saga.md, rule 12).
+    """
     if held.partner_id not in {"", report.fulfillment_id}:
-        flag(held, _("The partner names two fulfillments for one reference."))
-        return
-    if not held.partner_id:
+        _doubt(held, _("The partner names two fulfillments for one reference."), asked=asked)
+        if not asked:
+            return
+    if held.partner_id != report.fulfillment_id:
         _save(held, partner_id=report.fulfillment_id)
     outcome = _OUTCOME.get(report.status)
     if held.status != FulfillmentStatus.REQUESTED:
@@ -37,11 +43,12 @@ def hear_report(*, held: Fulfillment, report: Report) -> None:
                 _("The partner now says “%(status)s”, after the end.") % {"status": report.status},
             )
         return
+    units = [each for each in report.deliverables if each.code or each.url]
     if outcome is None:
         if _RANK[report.status] > _RANK.get(held.partner_status, 0):
             _save(held, partner_status=report.status)
-    elif outcome == FulfillmentStatus.DELIVERED:
-        _delivered(held, report)
+    elif outcome == FulfillmentStatus.DELIVERED or units:
+        _delivered(held, report, units, asked=asked)
     else:
         _lost(held, outcome, report)
 
@@ -51,6 +58,8 @@ def refused(*, held: Fulfillment, reason: str) -> None:
     if held.status == FulfillmentStatus.REQUESTED:
         _settle(held, FulfillmentStatus.FAILED, reason=reason, quantity_failed=held.quantity)
         tell(held, lost=held.quantity, reason=reason)
+    elif held.status == FulfillmentStatus.DELIVERED:
+        flag(held, _("The partner refused what it had delivered: %(why)s.") % {"why": reason})
 
 
 def flag(held: Fulfillment, why: str) -> None:
@@ -61,32 +70,51 @@ def flag(held: Fulfillment, why: str) -> None:
         tell(held, attention=why)
 
 
-def _delivered(held: Fulfillment, report: Report) -> None:
-    codes = [each for each in report.deliverables if each.code or each.url]
-    if len(codes) != held.quantity:
-        flag(
-            held,
-            _("The partner delivered %(got)s codes for %(wanted)s.")
-            % {"got": len(codes), "wanted": held.quantity},
-        )
+def _doubt(held: Fulfillment, why: str, *, asked: bool) -> None:
+    """A person must look at it, and the partner is asked at once, unless this is its answer."""
+    flag(held, why)
+    if not asked and held.status == FulfillmentStatus.REQUESTED:
+        Fulfillment.objects.filter(pk=held.pk).update(next_attempt_at=Now())
+
+
+def _delivered(held: Fulfillment, report: Report, units: list[Deliverable], *, asked: bool) -> None:
+    """A final report with `units`: all of them, or, once the partner has confirmed it, a part."""
+    missing = held.quantity - len(units)
+    whole = missing == 0 and report.status is ReportStatus.DELIVERED
+    part = asked and 0 < missing < held.quantity
+    if not (whole or part):
+        why = _("The partner says “%(status)s”, with %(got)s codes for %(wanted)s.")
+        facts = {"status": report.status, "got": len(units), "wanted": held.quantity}
+        _doubt(held, why % facts, asked=asked)
         return
+    # In one order everywhere, so that two reports with the same codes wait for one another once.
+    codes = sorted(
+        (_code(held, position, each) for position, each in enumerate(units, 1)),
+        key=lambda code: code.fingerprint,
+    )
     try:
         with transaction.atomic():
-            VirtualCode.objects.bulk_create(
-                _code(held, position, each) for position, each in enumerate(codes, 1)
-            )
+            VirtualCode.objects.bulk_create(codes)
     except IntegrityError:
-        flag(held, _("The partner delivered a code that belongs to another order."))
+        why = _("The partner delivered a code twice, or one that belongs to another order.")
+        _doubt(held, why, asked=asked)
         return
+    reason = ""
+    if missing:
+        reason = _("Our partner could deliver only %(got)s of %(wanted)s.") % {
+            "got": len(units),
+            "wanted": held.quantity,
+        }
     _settle(
         held,
         FulfillmentStatus.DELIVERED,
-        reason="",
+        reason=reason,
         partner_status=report.status,
-        quantity_delivered=held.quantity,
+        quantity_delivered=len(units),
+        quantity_failed=missing,
         attention="",
     )
-    tell(held, delivered=held.quantity, consumed=held.quantity)
+    tell(held, delivered=len(units), consumed=len(units), lost=missing, reason=reason)
 
 
 def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None:

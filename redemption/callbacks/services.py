@@ -44,7 +44,7 @@ def process(callback_id: uuid.UUID) -> str | None:
             _park(callback, token)
             return None
         if _end(callback, token, CallbackState.PROCESSED):
-            hear_report(held=held, report=report)
+            hear_report(held=held, report=report, asked=False)
         return held.label
 
 

@@ -137,11 +137,11 @@ FROM fulfillment_fulfillment f
 WHERE NOT EXISTS (SELECT 1 FROM order_item i WHERE i.id = f.reference)
 UNION ALL
 SELECT 'CODES', f.label, format('%%s: %%s, %%s codes for %%s', f.sku, f.status, count(c.id),
-                                f.quantity)
+                                f.quantity_delivered)
 FROM fulfillment_fulfillment f LEFT JOIN fulfillment_virtualcode c ON c.fulfillment_id = f.id
 WHERE f.channel = 'PARTNER'
 GROUP BY f.id
-HAVING count(c.id) <> CASE WHEN f.status = 'DELIVERED' THEN f.quantity ELSE 0 END
+HAVING count(c.id) <> CASE WHEN f.status = 'DELIVERED' THEN f.quantity_delivered ELSE 0 END
 UNION ALL
 SELECT 'CODE_ONCE', min(f.label), format('a code stands in %%s places', count(*))
 FROM fulfillment_virtualcode c JOIN fulfillment_fulfillment f ON f.id = c.fulfillment_id

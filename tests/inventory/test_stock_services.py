@@ -183,3 +183,12 @@ def test_the_catalogue_shows_at_once_that_the_last_piece_is_held(
     assert "Out of stock" in page()
     stock.release(reference=last, by=None, reason="cancelled")
     assert "Out of stock" not in page()
+
+
+def test_stock_that_does_not_agree_with_its_reservations_stays_as_it_is(book: Product) -> None:
+    line = hold(book, 3)
+    Inventory.objects.filter(product=book).update(quantity_reserved=0)  # by hand, past the services
+    with pytest.raises(StockError, match="does not agree"):
+        stock.release(reference=line, by=None, reason="cancelled")
+    assert numbers(book) == (7, 0)
+    assert not StockMovement.objects.filter(kind=MovementKind.RELEASED).exists()

@@ -2,20 +2,29 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 
+from accounts.models import AccountManager
+from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.partner import Deliverable, Report, ReportStatus
+from fulfillment.virtual import saga as virtual
+from fulfillment.virtual.services import find_by_reference, hear_report
 from redemption.aftercare.services import cancel
 from redemption.callbacks import services as callbacks
-from redemption.models import Callback, RedemptionOrder
+from redemption.cart.services import add_to_cart
+from redemption.models import Callback, CallbackState, RedemptionOrder
 from redemption.placing.services import expire_approvals
 from redemption.saga import settle_transaction
 from redemption.services import RedemptionError, flag_overdue
 from redemption.states import OrderStatus
+from tests.redemption.factories import checkout_form, fill_cart
 from tests.redemption.test_webhooks import body, send
 from tests.redemption.world import World
 from tests.waiting import eventually
@@ -26,16 +35,22 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 
 
 @contextmanager
-def while_somebody_moves(order: RedemptionOrder, **changes: object) -> Iterator[None]:
-    """Hold the order, changed and not yet committed, until the body waits for it."""
+def while_somebody(
+    works: Callable[[], object], then: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Somebody else has done this and not yet committed it, until the body waits for them.
+
+    What they do `then` is committed with it, before the body goes on.
+    """
     held, go_on = threading.Event(), threading.Event()
 
-    def move() -> None:
+    def work() -> None:
         try:
             with transaction.atomic():
-                RedemptionOrder.objects.filter(pk=order.pk).update(**changes)
+                works()
                 held.set()
                 go_on.wait(20)
+                then()
         finally:
             connection.close()
 
@@ -46,17 +61,22 @@ def while_somebody_moves(order: RedemptionOrder, **changes: object) -> Iterator[
 
     def watch() -> None:
         try:
-            eventually(somebody_waits, "the body waits for the order")
+            eventually(somebody_waits, "the body waits for somebody else")
         finally:
             connection.close()
             go_on.set()
 
     with ThreadPoolExecutor(2) as others:
-        moving: Future[None] = others.submit(move)
+        working: Future[None] = others.submit(work)
         held.wait(20)
         others.submit(watch)
         yield
-        moving.result()
+        working.result()
+
+
+def while_somebody_moves(order: RedemptionOrder, **changes: object) -> AbstractContextManager[None]:
+    """The order changes under the body's eyes."""
+    return while_somebody(lambda: RedemptionOrder.objects.filter(pk=order.pk).update(**changes))
 
 
 def test_cancelling_an_order_that_moves_on_at_that_moment_says_so(world: World) -> None:
@@ -84,6 +104,72 @@ def test_an_order_that_moves_on_as_it_is_found_late_is_not_marked(world: World) 
     with while_somebody_moves(order, status=OrderStatus.DECLINED):
         assert flag_overdue() == 0
     assert not RedemptionOrder.objects.get().needs_attention
+
+
+def test_a_cart_that_changes_in_another_window_as_it_is_redeemed_is_not_ordered(
+    world: World, client_for: Callable[[AccountManager], Client]
+) -> None:
+    shown, other = world.product(), world.product()
+    fill_cart(world.seat, (shown, 1))
+    client, form = client_for(world.seat), checkout_form(world.seat)
+    with while_somebody(lambda: add_to_cart(seat=world.seat, product=other, quantity=1)):
+        response = client.post("/checkout/", form)
+    assert response.status_code == 422
+    assert "Your cart has changed in the meantime" in response.content.decode()
+    assert not RedemptionOrder.objects.exists()
+    assert world.seat.cart.lines.count() == 2
+
+
+def asked_for(world: World) -> Fulfillment:
+    """A card that the partner has accepted and not delivered."""
+    world.partners.dial(mode="accept", delay=3600)
+    order = world.place((world.virtual(points=500), 1))
+    settle_transaction(world.debit(order).pk)
+    virtual.ask(PartnerCall.objects.get().pk)
+    return world.fulfillment(order)
+
+
+def arrives(card: Fulfillment) -> None:
+    """The partner's news that it is delivered is being taken in."""
+    held = find_by_reference(str(card.pk))
+    assert held is not None
+    units = (Deliverable(code="CODE-1", pin=None, url=None, expires_on=None),)
+    report = Report(
+        held.partner_id, str(held.pk), ReportStatus.DELIVERED, datetime.now(UTC), None, units
+    )
+    hear_report(held=held, report=report, asked=False)
+
+
+def test_cancelling_a_card_that_arrives_at_that_moment_is_too_late(world: World) -> None:
+    card = asked_for(world)
+    order = RedemptionOrder.objects.get()
+    with (
+        while_somebody(lambda: arrives(card)),
+        pytest.raises(RedemptionError, match="already on its way"),
+    ):
+        cancel(order=order, by=world.seat.user, reason="")
+    order.refresh_from_db()
+    assert order.status == OrderStatus.COMPLETED
+    assert world.credits(order) == []
+
+
+def test_a_callback_whose_lease_runs_out_is_left_to_whoever_has_it_now(world: World) -> None:
+    card = asked_for(world)
+    assert send(body(card, "delivered", codes=1, partner_id=card.partner_id)).status_code == 204
+    callback = Callback.objects.get()
+
+    def holds_it_up() -> None:
+        Fulfillment.objects.select_for_update().get(pk=card.pk)
+
+    def takes_over() -> None:
+        Callback.objects.update(lease_until="2020-01-01T00:00:00Z")
+        assert Callback.objects.lease(callback.pk, seconds=30) is not None
+
+    with while_somebody(holds_it_up, takes_over):
+        callbacks.process(callback.pk)
+    callback.refresh_from_db()
+    assert callback.state == CallbackState.RECEIVED
+    assert RedemptionOrder.objects.get().status == OrderStatus.IN_FULFILLMENT
 
 
 def test_what_is_gone_or_not_due_is_nothing_to_do(world: World) -> None:

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.virtual import saga as virtual
@@ -94,12 +94,15 @@ def _lane(kind: str, period: float, stop: threading.Event) -> None:
         found = _guarded(lambda: drain(kind))
         if found < BATCH:
             stop.wait(period)
+    connections.close_all()
 
 
 def _chores(period: float, stop: threading.Event) -> None:
-    while not stop.wait(period):
+    while not stop.is_set():
         for chore in CHORES.values():
             _guarded(chore)
+        stop.wait(period)
+    connections.close_all()
 
 
 def _guarded(look: Callable[[], int]) -> int:

@@ -1,0 +1,106 @@
+"""The sweeper as it runs for good: it looks again and again until it is told to end."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from redemption.management.commands.sweep import BATCH
+from redemption.models import Callback, CallbackState, Letter, RedemptionOrder
+from redemption.states import OrderStatus
+from tests.redemption.test_webhooks import body
+from tests.redemption.world import World
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WAITING = "SELECT {} FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def sweep_while(watching: Callable[[], None], *, period: float) -> None:
+    """Run the command until `watching` has seen what it waits for; then end it as an operator does."""
+    told = StringIO()
+    missed: list[AssertionError] = []
+
+    def watch() -> None:
+        eventually(told.getvalue, "the sweeper has begun")
+        try:
+            watching()
+        except AssertionError as error:
+            missed.append(error)
+        finally:
+            connection.close()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        call_command("sweep", period=period, stdout=told)
+        watcher.join()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert not missed, missed[0]
+
+
+def test_it_takes_orders_to_their_end_until_it_is_told_to_stop(world: World) -> None:
+    world.partners.dial(mode="instant")
+    order = world.place((world.virtual(points=500), 1))
+    late = world.place((world.product(), 1))
+    RedemptionOrder.objects.filter(pk=late.pk).update(created_at="2020-01-01T00:00:00Z")
+
+    def watching() -> None:
+        orders = RedemptionOrder.objects
+        ended = orders.filter(pk=order.pk, status=OrderStatus.COMPLETED)
+        eventually(ended.exists, "the order is completed")
+        eventually(orders.filter(pk=late.pk, needs_attention=True).exists, "the other is marked")
+
+    sweep_while(watching, period=0.05)
+
+
+def test_more_than_a_batch_is_worked_without_a_pause(world: World) -> None:
+    Callback.objects.bulk_create(
+        Callback(
+            webhook_id=f"msg_{number}",
+            event_type="fulfillment.delivered",
+            reference="not-ours",
+            body=body("not-ours", "delivered", codes=1).decode(),
+        )
+        for number in range(2 * BATCH + 1)
+    )
+
+    def watching() -> None:
+        fresh = Callback.objects.filter(state=CallbackState.RECEIVED)
+        eventually(lambda: not fresh.exists(), "all callbacks are looked at")
+
+    sweep_while(watching, period=3600.0)
+
+
+def test_a_connection_that_breaks_in_the_middle_of_a_look_costs_that_look_only(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def watching() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE redemption_letter IN ACCESS EXCLUSIVE MODE")
+            eventually(lambda: _ask(WAITING.format("count(*)")), "it looks for letters")
+            _ask(WAITING.format("count(pg_terminate_backend(pid))"))
+            eventually(lambda: not _ask(WAITING.format("count(*)")), "its connection is cut")
+        world.place((world.product(), 1))
+        eventually(Letter.objects.filter(sent_at__isnull=False).exists, "the letter is sent")
+
+    sweep_while(watching, period=0.05)
+    assert len(mail.outbox) == 1
+    assert "this look failed; the next one comes" in caplog.text
+
+
+def _ask(question: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        return int(cursor.fetchone()[0])
