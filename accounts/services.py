@@ -22,6 +22,7 @@ _STOCK = ("inventory.inventory", "inventory.stockmovement", "inventory.reservati
 _DESK = ("fulfillment.fulfillment", "fulfillment.shipment")
 _COMPANIES = ("accounts.company", "accounts.accountmanager", "accounts.user", "accounts.address")
 _ORDERS = ("redemption.redemptionorder", "redemption.loyaltytransaction")
+_INCIDENTS = ("redemption.incident",)
 _POST = ("redemption.letter", "redemption.callback")
 
 
@@ -48,13 +49,17 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     "fulfillment": frozenset(
         _may("view", [*_DESK, "inventory.inventory"]) | {"fulfillment.work_desk"}
     ),
-    "finance": frozenset(_may("view", [*_ORDERS, "accounts.company"])),
+    "finance": frozenset(
+        _may("view", [*_ORDERS, *_INCIDENTS, "accounts.company"])
+        | {"redemption.handle_incident", "redemption.decide_transaction"}
+    ),
     "support": frozenset(
-        _may("view", [*_ORDERS, *_POST, *_DESK, *_COMPANIES, "catalog.product"])
-        | {"redemption.retry_order", "redemption.cancel_order"}
+        _may("view", [*_ORDERS, *_INCIDENTS, *_POST, *_DESK, *_COMPANIES, "catalog.product"])
+        | {"redemption.retry_order", "redemption.cancel_order", "redemption.handle_incident"}
     ),
     "auditor": frozenset(
-        _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_POST, "auth.group"])
+        _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])
+        | _may("view", [*_POST, "auth.group"])
     ),
 }
 

@@ -48,6 +48,7 @@ class News:
     lost: int = 0  # units that will not be supplied, or came back: their points are owed
     reason: str = ""
     attention: str = ""
+    trouble: str = "CONTRADICTION"  # what the attention is for: or MISMATCH, HORIZON
     by: Any = None
     facts: Mapping[str, str] = field(default_factory=dict)
 

@@ -28,6 +28,7 @@ def menu() -> list[Item]:
 def _daily_work() -> list[Item]:
     queue = _item(_("Queue"), "inventory_2", "fulfillment.fulfillment")
     orders = _item(_("Orders"), "receipt_long", "redemption.redemptionorder")
+    incidents = _item(_("Incidents"), "emergency_home", "redemption.incident")
     return [
         _group(
             _("Desk"),
@@ -37,6 +38,7 @@ def _daily_work() -> list[Item]:
         _group(
             _("Orders"),
             {**orders, "badge": "redemption.backoffice.selectors.attention_badge"},
+            {**incidents, "badge": "redemption.backoffice.selectors.incidents_badge"},
         ),
         _group(
             _("Points"),

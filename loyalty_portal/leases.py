@@ -13,6 +13,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+# Tries that raise, in a row, before a row is put aside: about ten minutes of waiting longer each
+# time, so that a mistake that is mended at once puts nothing aside.
+MOST_RAISED = 6
+
 Row_co = TypeVar("Row_co", bound="LeasedWork", covariant=True)
 
 
@@ -65,6 +69,30 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
                 lease_token=None, lease_until=None, next_attempt_at=when, raised=0, **changes
             )
         )
+
+    def set_back(self, pk: object) -> bool:
+        """A try at this row raised: it waits, longer each time, and is put aside in the end.
+
+        True when this put it aside. Leases are left alone: whoever works at it may yet succeed.
+        """
+        with transaction.atomic(using=self.db):
+            rows = self.filter(pk=pk, next_attempt_at__isnull=False)
+            held = rows.select_for_update(no_key=True).values_list("raised", flat=True).first()
+            if held is None:
+                return False
+            raised = held + 1
+            wait = timedelta(seconds=backoff(raised, base=10.0))
+            when = None if raised >= MOST_RAISED else Now() + wait
+            rows.update(raised=raised, next_attempt_at=when)
+        return when is None
+
+    def put_aside(self) -> Self:
+        """Rows that raised too often, and that nothing will try until a person says so."""
+        return self.filter(raised__gte=MOST_RAISED, next_attempt_at__isnull=True)
+
+    def try_once_more(self) -> int:
+        """Put what was put aside back to work, for one try; how many rows there were."""
+        return self.put_aside().update(raised=MOST_RAISED - 1, next_attempt_at=Now())
 
 
 class LeasedWork(models.Model):

@@ -1,4 +1,4 @@
-"""Orders with everything about them, their points, and the post. Only services write these."""
+"""Orders with everything about them, and the post. Only services write these."""
 
 from typing import Any
 
@@ -12,38 +12,24 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 from redemption.aftercare import services as aftercare
+from redemption.backoffice.admin_incidents import IncidentAdmin
+from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
 from redemption.backoffice.forms import CancelForm
-from redemption.backoffice.selectors import PUZZLING, UNCLEAR, order_record
+from redemption.backoffice.looks import order_badge, transaction_badge
+from redemption.backoffice.selectors import PUZZLING, order_record
 from redemption.models import (
     Callback,
     CallbackState,
+    Incident,
     Letter,
     LoyaltyTransaction,
     RedemptionOrder,
 )
 from redemption.services import RedemptionError
-from redemption.states import OrderStatus, TransactionStatus
 
-_ORDERS = {
-    OrderStatus.AWAITING_APPROVAL: ("warn", "approval"),
-    OrderStatus.PENDING: ("live", ""),
-    OrderStatus.CONFIRMED: ("live", "task_alt"),
-    OrderStatus.IN_FULFILLMENT: ("live", "local_shipping"),
-    OrderStatus.CANCELLING: ("warn", "hourglass_top"),
-    OrderStatus.COMPLETED: ("ok", ""),
-    OrderStatus.CANCELLED: ("quiet", "block"),
-    OrderStatus.DECLINED: ("bad", "credit_card_off"),
-    OrderStatus.REJECTED: ("quiet", "thumb_down"),
-    OrderStatus.EXPIRED: ("quiet", "timer_off"),
-}
-_TRANSACTIONS = {
-    TransactionStatus.INTENDED: ("quiet", ""),
-    TransactionStatus.SENT: ("live", ""),
-    TransactionStatus.UNKNOWN: ("warn", "help"),
-    TransactionStatus.SUCCEEDED: ("ok", ""),
-    TransactionStatus.REFUSED: ("bad", "block"),
-    TransactionStatus.NEEDS_REVIEW: ("bad", "person_alert"),
-}
+admin.site.register(LoyaltyTransaction, LoyaltyTransactionAdmin)
+admin.site.register(Incident, IncidentAdmin)
+
 _CALLBACKS = {
     CallbackState.RECEIVED: ("live", ""),
     CallbackState.PARKED: ("warn", "pause_circle"),
@@ -106,10 +92,11 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         record = order_record(row)
         return {
             "order": row,
-            "state": _order_badge(row),
+            "state": order_badge(row),
             "record": record,
-            "transactions": [(each, _transaction_badge(each)) for each in record.transactions],
+            "transactions": [(each, transaction_badge(each)) for each in record.transactions],
             "may_cancel": not row.is_final,
+            "incidents": row.incidents.unresolved(),
         }
 
     @admin.action(description=gettext_lazy("Retry now"), permissions=["retry"])
@@ -129,65 +116,13 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_shown(self, order: RedemptionOrder) -> SafeString:
-        return _order_badge(order)
+        return order_badge(order)
 
     @admin.display(description=gettext_lazy("attention"), ordering="needs_attention")
     def attention(self, order: RedemptionOrder) -> SafeString | str:
         if not order.needs_attention:
             return ""
         return badge("bad", order.attention_reason, icon="flag", title=order.attention_reason)
-
-
-class OutcomeFilter(admin.SimpleListFilter):
-    """Those about which nobody knows yet."""
-
-    title = gettext_lazy("outcome")
-    parameter_name = "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("unclear", _("Not clear yet"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(status__in=UNCLEAR) if self.value() == "unclear" else queryset
-
-
-@admin.register(LoyaltyTransaction)
-class LoyaltyTransactionAdmin(ReadOnlyAdmin[LoyaltyTransaction]):
-    """The ledger: every debit and credit, with its outcome at the partner."""
-
-    list_display = [
-        "created_at", "order_number", "company", "points", "status_shown", "answer",
-        "external_transaction_id",
-    ]  # fmt: skip
-    list_select_related = ["order", "company"]
-    list_filter = [OutcomeFilter, "status", "transaction_type", "created_at"]
-    search_fields = ["order__order_number", "external_transaction_id", "key", "company__name"]
-    search_help_text = gettext_lazy("Order number, the partner's id, key or company")
-    ordering = ["-created_at", "-id"]
-    fields = [
-        ("order", "company"), ("transaction_type", "points_amount"), ("status", "reason"), "item",
-        "original", "key", "external_transaction_id",
-        ("answer_status", "answer_code"), "answer_detail", ("attempts", "next_attempt_at"),
-        "first_sent_at", ("created_at", "settled_at"), "body",
-    ]  # fmt: skip
-
-    @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
-    def order_number(self, transaction: LoyaltyTransaction) -> str:
-        return transaction.order.order_number
-
-    @admin.display(description=gettext_lazy("points"), ordering="points_amount")
-    def points(self, transaction: LoyaltyTransaction) -> SafeString:
-        signed = f"{transaction.signed_points:+,}".replace("-", "−")
-        return format_html('<span class="figure">{}</span>', signed)
-
-    @admin.display(description=gettext_lazy("status"), ordering="status")
-    def status_shown(self, transaction: LoyaltyTransaction) -> SafeString:
-        return _transaction_badge(transaction)
-
-    @admin.display(description=gettext_lazy("answer"), ordering="answer_code")
-    def answer(self, transaction: LoyaltyTransaction) -> str:
-        parts = (transaction.answer_status, transaction.answer_code)
-        return " ".join(str(part) for part in parts if part) or "–"
 
 
 class LetterFilter(admin.SimpleListFilter):
@@ -268,13 +203,3 @@ class CallbackAdmin(ReadOnlyAdmin[Callback]):
     def state_shown(self, callback: Callback) -> SafeString:
         tone, icon = _CALLBACKS[CallbackState(callback.state)]
         return badge(tone, callback.get_state_display(), icon=icon)
-
-
-def _order_badge(order: RedemptionOrder) -> SafeString:
-    tone, icon = _ORDERS[OrderStatus(order.status)]
-    return badge(tone, order.get_status_display(), icon=icon)
-
-
-def _transaction_badge(transaction: LoyaltyTransaction) -> SafeString:
-    tone, icon = _TRANSACTIONS[TransactionStatus(transaction.status)]
-    return badge(tone, transaction.get_status_display(), icon=icon)

@@ -16,10 +16,11 @@ from loyalty_portal.leases import backoff
 from loyalty_portal.partner_http import Answer, Outcome
 from redemption import services
 from redemption.models import LoyaltyTransaction, RedemptionOrder
-from redemption.states import TransactionStatus
+from redemption.states import IncidentKind, TransactionStatus
 
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
 HORIZON_SHARE = 0.8  # of the time for which the partner keeps keys
+LATE_TRIES = 10  # of a credit, over about half an hour; then somebody should know
 LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0}  # seconds between two tries
 
 
@@ -55,7 +56,8 @@ def _claim(transaction_id: uuid.UUID) -> _Claim | None:
     first_try = intent.first_sent_at is None
     if intent.status == TransactionStatus.UNKNOWN and not first_try and not _may_repeat(intent):
         rows.release(transaction_id, token, retry_in=None)
-        _ask_a_person(intent, _("No clear answer from the partner; asking again is not safe."))
+        why = _("No clear answer from the partner; asking again is not safe.")
+        _ask_a_person(intent, why, IncidentKind.HORIZON)
         return None
     # Written before the socket opens: should this process die, the try may have landed.
     first_sent_at = timezone.now() if first_try else intent.first_sent_at
@@ -70,9 +72,10 @@ def _may_repeat(intent: LoyaltyTransaction) -> bool:
     return settings.LOYALTY_API_IDEMPOTENT and remembered.exists()
 
 
-def _ask_a_person(intent: LoyaltyTransaction, why: str) -> None:
+def _ask_a_person(intent: LoyaltyTransaction, why: str, kind: IncidentKind) -> None:
+    order = services.locked(intent.order_id)
     intent.transition(TransactionStatus.NEEDS_REVIEW, reason=why)
-    services.flag(services.locked(intent.order_id), why)
+    services.flag(order, why, kind=kind, about=intent)
 
 
 @transaction.atomic
@@ -94,9 +97,8 @@ def _record(claim: _Claim, result: TransactionAnswer) -> None:
     if answer.outcome is Outcome.REFUSED and not intent.is_debit:
         _unknown(order, claim, answer)
         LoyaltyTransaction.objects.filter(pk=intent.pk).update(next_attempt_at=None)
-        _ask_a_person(
-            intent, _("The partner refused to give points back: %(code)s") % {"code": answer.code}
-        )
+        why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
+        _ask_a_person(intent, why, IncidentKind.CREDIT_REFUSED)
     elif unknown:
         _unknown(order, claim, answer)
     else:
@@ -118,11 +120,16 @@ def _unknown(order: RedemptionOrder, claim: _Claim, answer: Answer) -> None:
     if claim.first_try and not answer.may_have_landed:
         changes["first_sent_at"] = None
     claim.intent.transition(TransactionStatus.UNKNOWN, reason=answer.told, **changes)
+    if not claim.intent.is_debit and claim.intent.attempts >= LATE_TRIES:
+        why = _("Points that are owed are still not given back; the partner gives no clear answer.")
+        services.flag(order, why, kind=IncidentKind.CREDIT_LATE, about=claim.intent)
     if answer.mismatch:
-        services.flag(order, _("The partner's answer does not match what we asked."))
+        why = _("The partner's answer does not match what we asked.")
+        services.flag(order, why, kind=IncidentKind.MISMATCH, about=claim.intent)
     elif not settings.LOYALTY_API_IDEMPOTENT and answer.may_have_landed:
         LoyaltyTransaction.objects.filter(pk=claim.intent.pk).update(next_attempt_at=None)
-        _ask_a_person(claim.intent, _("No clear answer, and this partner ignores keys."))
+        why = _("No clear answer, and this partner ignores keys.")
+        _ask_a_person(claim.intent, why, IncidentKind.HORIZON)
 
 
 def _go_on(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -20,8 +21,10 @@ from fulfillment.models import Channel
 from fulfillment.services import News, Parcel
 from inventory import services as stock
 from loyalty_portal.ids import uuid7
+from redemption.incidents.services import raise_incident
 from redemption.models import (
     EventSubject,
+    Incident,
     Letter,
     LetterKind,
     LoyaltyTransaction,
@@ -30,7 +33,13 @@ from redemption.models import (
     RedemptionOrder,
     TransactionType,
 )
-from redemption.states import DEADLINES, LineStatus, OrderStatus, TransactionStatus
+from redemption.states import (
+    DEADLINES,
+    IncidentKind,
+    LineStatus,
+    OrderStatus,
+    TransactionStatus,
+)
 
 
 class RedemptionError(Exception):
@@ -48,8 +57,24 @@ def note(order: RedemptionOrder, text: str, *, by: Any = None) -> None:
     OrderEvent.objects.create(order=order, subject=EventSubject.NOTE, by=by, reason=text[:255])
 
 
-def flag(order: RedemptionOrder, why: str) -> None:
-    """A person must look at it. Never hides the status; once for each reason."""
+def flag(
+    order: RedemptionOrder,
+    why: str,
+    *,
+    kind: IncidentKind,
+    about: OrderItem | LoyaltyTransaction | None = None,
+    **facts: str,
+) -> None:
+    """A person must look at it: raises the incident about this part of the order, and marks the
+    order, once for each reason. Never hides the status."""
+    raise_incident(
+        kind=kind,
+        key=f"{kind.lower()}:{(about or order).pk}",
+        what=f"{order.order_number}: {why}",
+        order=order,
+        transaction=about if isinstance(about, LoyaltyTransaction) else None,
+        facts=facts,
+    )
     if order.needs_attention and order.attention_reason == why[:255]:
         return
     order.needs_attention, order.attention_reason = True, why[:255]
@@ -196,7 +221,7 @@ def hear_fulfillment(news: News) -> None:
     order = locked(OrderItem.objects.values_list("order_id").get(pk=news.reference)[0])
     item = OrderItem.objects.get(pk=news.reference)
     if news.attention:
-        flag(order, news.attention)
+        flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, line=str(item.pk))
         return
     if order.status == OrderStatus.CONFIRMED and news.status != LineStatus.CANCELLED:
         order.transition(OrderStatus.IN_FULFILLMENT, by=news.by)
@@ -285,14 +310,15 @@ def _flag_late(status: OrderStatus, age: timedelta) -> int:
         "status": status.label.lower(),
         "age": timesince(timezone.now() - age),
     }
-    late = RedemptionOrder.objects.filter(
-        status=status, created_at__lt=Now() - age, needs_attention=False
-    ).exclude(events__subject=EventSubject.NOTE, events__reason=why)
+    said = Incident.objects.filter(
+        order=OuterRef("pk"), kind=IncidentKind.STUCK_ORDER, facts__status=status
+    )
+    late = RedemptionOrder.objects.filter(~Exists(said), status=status, created_at__lt=Now() - age)
     marked = 0
     for order_id in late.values_list("pk", flat=True)[:100]:
         with transaction.atomic():
             held = locked(order_id)
             if held.status == status:
-                flag(held, why)
+                flag(held, why, kind=IncidentKind.STUCK_ORDER, status=status)
                 marked += 1
     return marked

@@ -153,3 +153,33 @@ INCIDENT = LifeCycle(
         _I.RESOLVED: (),
     },
 )
+
+
+class Verdict(TextChoices):
+    """What became of a transaction about which the partner gave no clear answer."""
+
+    TOOK_PLACE = "TOOK_PLACE", _("It took place: the partner has an entry for it")
+    DID_NOT = "DID_NOT", _("It did not take place: give it up")
+    ASK_AGAIN = "ASK_AGAIN", _("It did not take place: ask the partner again")
+
+
+class DecisionStatus(TextChoices):
+    """Of a verdict that one person proposes and another confirms."""
+
+    PROPOSED = "PROPOSED", _("Waits for a second person")
+    CONFIRMED = "CONFIRMED", _("Confirmed")
+    REJECTED = "REJECTED", _("Rejected")
+    OVERTAKEN = "OVERTAKEN", _("Settled otherwise before")
+
+
+_D = DecisionStatus
+DECISION = LifeCycle(
+    "decision",
+    initial=(_D.PROPOSED,),
+    table={
+        _D.PROPOSED: (_D.CONFIRMED, _D.REJECTED, _D.OVERTAKEN),
+        _D.CONFIRMED: (),
+        _D.REJECTED: (),
+        _D.OVERTAKEN: (),
+    },
+)

@@ -9,17 +9,16 @@ from typing import Any
 from django.db.models import QuerySet
 
 from fulfillment.models import PartnerCall
-from fulfillment.virtual import saga as virtual
 from loyalty_portal.celery import app, nudge
-from redemption import notifications, saga
-from redemption.callbacks import services as callbacks
+from redemption.incidents import causes
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
+from redemption.work import work
 
 
 @app.task
 def settle_transaction(transaction_id: str) -> None:
     """Ask the Loyalty Points API about one debit or credit."""
-    order_id = saga.settle_transaction(uuid.UUID(transaction_id))
+    order_id = work("transactions", uuid.UUID(transaction_id))
     if order_id is not None:
         go_on(order_id)
 
@@ -28,14 +27,14 @@ def settle_transaction(transaction_id: str) -> None:
 def request_fulfillment(call_id: str) -> None:
     """Ask the Fulfillment API to deliver, or to cancel."""
     key = uuid.UUID(call_id)
-    if virtual.ask(key):
+    if work("partner calls", key):
         _go_on_with_call(PartnerCall.objects.get(pk=key))
 
 
 @app.task
 def process_callback(callback_id: str) -> None:
     """Take in one callback from the inbox."""
-    order_number = callbacks.process(uuid.UUID(callback_id))
+    order_number = work("callbacks", uuid.UUID(callback_id))
     if order_number:
         go_on(RedemptionOrder.objects.values_list("pk", flat=True).get(order_number=order_number))
 
@@ -43,7 +42,13 @@ def process_callback(callback_id: str) -> None:
 @app.task
 def send_letter(letter_id: str) -> None:
     """Send one letter."""
-    notifications.send_letter(uuid.UUID(letter_id))
+    work("letters", uuid.UUID(letter_id))
+
+
+@app.task
+def watch_stock() -> None:
+    """See whether all stock adds up (by the clock)."""
+    causes.watch_stock()
 
 
 def go_on(order_id: uuid.UUID) -> None:

@@ -65,7 +65,7 @@ def _claim(call_id: uuid.UUID) -> _Claim | None:
     if call.status == CallStatus.UNKNOWN and _past_horizon(call):
         PartnerCall.objects.release(call_id, token, retry_in=None)
         call.transition(CallStatus.NEEDS_REVIEW, reason=_("No clear answer in time."))
-        services.flag(held, _("The partner gave no clear answer in time."))
+        services.flag(held, _("The partner gave no clear answer in time."), "HORIZON")
         return None
     # Written before the socket opens: should this process die, the try may have landed.
     first_try = call.first_sent_at is None
@@ -125,7 +125,7 @@ def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
         changes["first_sent_at"] = None
     call.transition(CallStatus(answer.outcome), reason=answer.told, **changes)
     if answer.mismatch:
-        services.flag(held, _("The partner's answer does not match what we asked."))
+        services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
     if result.report is not None:
         services.hear_report(held=held, report=result.report, asked=True)
     elif answer.outcome is Outcome.REFUSED:
@@ -166,7 +166,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
         if result.report is not None and result.report.reference == str(held.pk):
             services.hear_report(held=held, report=result.report, asked=True)
         elif result.answer.mismatch or result.report is not None:
-            services.flag(held, _("The partner's answer does not match what we asked."))
+            services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
     return True
 
 

@@ -62,12 +62,12 @@ def refused(*, held: Fulfillment, reason: str) -> None:
         flag(held, _("The partner refused what it had delivered: %(why)s.") % {"why": reason})
 
 
-def flag(held: Fulfillment, why: str) -> None:
+def flag(held: Fulfillment, why: str, trouble: str = "CONTRADICTION") -> None:
     """A person must look at it; once for each reason."""
     if held.attention != why[:255]:
         _save(held, attention=why[:255])
         held.event(held.status, held.status, reason=why).save()
-        tell(held, attention=why)
+        tell(held, attention=why, trouble=trouble)
 
 
 def _doubt(held: Fulfillment, why: str, *, asked: bool) -> None:

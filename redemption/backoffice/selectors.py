@@ -13,6 +13,7 @@ from redemption.models import (
     Callback,
     CallbackState,
     EventSubject,
+    Incident,
     Letter,
     LoyaltyTransaction,
     OrderEvent,
@@ -34,6 +35,17 @@ _WORDS: dict[str, dict[str, Any]] = {
 
 def needing_attention() -> QuerySet[RedemptionOrder]:
     return RedemptionOrder.objects.filter(needs_attention=True)
+
+
+def unresolved_incidents() -> QuerySet[Incident]:
+    """The worst first."""
+    return Incident.objects.unresolved().select_related("order")
+
+
+def incidents_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
+    """The number beside the menu's entry; nothing when all is well."""
+    number = unresolved_incidents().count()
+    return str(number) if number else ""
 
 
 def unclear_transactions() -> QuerySet[LoyaltyTransaction]:

@@ -3,19 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from fulfillment.desk.selectors import queue_by_age, waiting
+from redemption.backoffice.looks import severity_badge
 from redemption.backoffice.selectors import (
     needing_attention,
     puzzling_callbacks,
     short_stock,
     troubled_letters,
     unclear_transactions,
+    unresolved_incidents,
 )
+from redemption.states import Severity
 
 SHOWN = 6  # rows of each list below the cards
 
@@ -40,6 +44,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the theme's context what this person may see: `groups` of cards, and two lists."""
     may = request.user.has_perm
     groups = [
+        (_("Incidents"), _incident_cards() if may("redemption.view_incident") else []),
         (_("Desk"), _desk_cards() if may("fulfillment.view_fulfillment") else []),
         (
             _("Orders and points"),
@@ -58,6 +63,10 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         ),
     ]
     shown: dict[str, object] = {"title": _("Overview"), "groups": [g for g in groups if g[1]]}
+    if may("redemption.view_incident"):
+        shown["incidents"] = [
+            (each, severity_badge(each)) for each in unresolved_incidents()[:SHOWN]
+        ]
     if may("redemption.view_redemptionorder"):
         shown["orders"] = (
             needing_attention().select_related("company").order_by("created_at")[:SHOWN]
@@ -69,6 +78,16 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _there(model: str, query: str = "") -> str:
     return reverse(f"admin:{model}_changelist") + query
+
+
+def _incident_cards() -> list[Card]:
+    counts = unresolved_incidents().aggregate(
+        every=Count("pk"), critical=Count("pk", Q(severity=Severity.CRITICAL))
+    )
+    critical, there = counts["critical"], _there("redemption_incident", "?state=unresolved")
+    says = ngettext("of them %(n)s is critical", "of them %(n)s are critical", critical)
+    tone = "bad" if critical else "warn"
+    return [Card(_("Open"), counts["every"], says % {"n": critical}, there, "emergency_home", tone)]
 
 
 def _desk_cards() -> list[Card]:

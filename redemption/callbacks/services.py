@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 from fulfillment.partner import Event, MalformedEventError, parse_event
 from fulfillment.virtual.services import find_by_reference, hear_report
 from loyalty_portal.leases import backoff
+from redemption.incidents.services import raise_incident
 from redemption.models import Callback, CallbackState
+from redemption.states import IncidentKind
 
 LEASE = 30.0  # seconds; processing makes no call
 PARKING_TRIES = 12  # about half a day of waiting for a reference to become known
@@ -36,7 +38,7 @@ def process(callback_id: uuid.UUID) -> str | None:
     try:
         report = parse_event((callback.body or "").encode()).report
     except MalformedEventError as error:
-        _end(callback, token, CallbackState.PUZZLING, problem=str(error))
+        _puzzle(callback, token, str(error))
         return None
     with transaction.atomic():
         held = find_by_reference(report.reference)
@@ -59,15 +61,21 @@ def _end(callback: Callback, token: uuid.UUID, state: CallbackState, problem: st
     )
 
 
+@transaction.atomic
+def _puzzle(callback: Callback, token: uuid.UUID, problem: str) -> None:
+    if _end(callback, token, CallbackState.PUZZLING, problem=problem):
+        raise_incident(
+            kind=IncidentKind.PUZZLING_CALLBACK,
+            key=f"puzzling_callback:{callback.pk}",
+            what=problem,
+            facts={"callback": str(callback.pk)},
+        )
+
+
 def _park(callback: Callback, token: uuid.UUID) -> None:
     """It may be ahead of our own answer; after a while it is for a person to look at."""
     if callback.attempts >= PARKING_TRIES:
-        _end(
-            callback,
-            token,
-            CallbackState.PUZZLING,
-            problem=_("No delivery of ours has this reference."),
-        )
+        _puzzle(callback, token, _("No delivery of ours has this reference."))
     else:
         wait = backoff(callback.attempts, cap=3600.0)
         Callback.objects.release(callback.pk, token, retry_in=wait, state=CallbackState.PARKED)

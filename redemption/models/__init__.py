@@ -1,6 +1,7 @@
 """Orders and their points. The rows are the intent, the outbox and the record (saga.md)."""
 
 from redemption.models.cart import Cart, CartLine
+from redemption.models.decisions import Decision
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.incidents import Alert, AlertAction, Incident, IncidentEvent
 from redemption.models.orders import OrderItem, RedemptionOrder
@@ -14,6 +15,7 @@ __all__ = [
     "CallbackState",
     "Cart",
     "CartLine",
+    "Decision",
     "EventSubject",
     "Incident",
     "IncidentEvent",

@@ -85,6 +85,9 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
         db_table = "loyalty_transaction"
         verbose_name = _("loyalty transaction")
         verbose_name_plural = _("loyalty transactions")
+        permissions = [
+            ("decide_transaction", "Can propose, and for others confirm, what became of one")
+        ]
         ordering = ["created_at", "id"]
         constraints = [
             models.CheckConstraint(

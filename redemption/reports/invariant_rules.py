@@ -258,16 +258,21 @@ FROM found JOIN redemption_order o ON o.id = found.order_id
 
 WORK = """
 WITH work AS (
-    SELECT t.key AS subject, t.status, t.next_attempt_at, '' AS mark,
-        t.status IN ('INTENDED', 'SENT', 'UNKNOWN') AS is_open
+    SELECT t.key AS subject, t.status, t.next_attempt_at,
+        CASE WHEN t.raised >= %(most_raised)s THEN 'put aside' ELSE '' END AS mark,
+        t.status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW') AS is_open
     FROM loyalty_transaction t
     WHERE t.status IN ('INTENDED', 'SENT', 'UNKNOWN') OR t.next_attempt_at IS NOT NULL
     UNION ALL
-    SELECT c.key, c.status, c.next_attempt_at, '', c.status IN ('INTENDED', 'SENT', 'UNKNOWN')
+    SELECT c.key, c.status, c.next_attempt_at,
+        CASE WHEN c.raised >= %(most_raised)s THEN 'put aside' ELSE '' END,
+        c.status IN ('INTENDED', 'SENT', 'UNKNOWN')
     FROM fulfillment_partnercall c
     WHERE c.status IN ('INTENDED', 'SENT', 'UNKNOWN') OR c.next_attempt_at IS NOT NULL
     UNION ALL
-    SELECT 'poll:' || f.id, f.status, f.next_attempt_at, f.attention, f.status = 'REQUESTED'
+    SELECT 'poll:' || f.id, f.status, f.next_attempt_at,
+        CASE WHEN f.raised >= %(most_raised)s THEN 'put aside' ELSE f.attention END,
+        f.status = 'REQUESTED'
     FROM fulfillment_fulfillment f
     WHERE (f.status = 'REQUESTED' AND NOT EXISTS (
             SELECT 1 FROM fulfillment_partnercall c
@@ -276,10 +281,12 @@ WITH work AS (
        OR (f.status <> 'REQUESTED' AND f.next_attempt_at IS NOT NULL)
     UNION ALL
     SELECT l.key, CASE WHEN l.sent_at IS NULL THEN 'unsent' ELSE 'sent' END, l.next_attempt_at,
-        l.problem, l.sent_at IS NULL
+        CASE WHEN l.raised >= %(most_raised)s THEN 'put aside' ELSE l.problem END, l.sent_at IS NULL
     FROM redemption_letter l WHERE l.sent_at IS NULL OR l.next_attempt_at IS NOT NULL
     UNION ALL
-    SELECT b.webhook_id, b.state, b.next_attempt_at, '', b.state IN ('RECEIVED', 'PARKED')
+    SELECT b.webhook_id, b.state, b.next_attempt_at,
+        CASE WHEN b.raised >= %(most_raised)s THEN 'put aside' ELSE '' END,
+        b.state IN ('RECEIVED', 'PARKED')
     FROM redemption_callback b
     WHERE b.state IN ('RECEIVED', 'PARKED') OR b.next_attempt_at IS NOT NULL
 )

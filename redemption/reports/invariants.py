@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.loyalty import StatementEntry
 from accounts.models import Company
+from loyalty_portal.leases import MOST_RAISED
 from loyalty_portal.lifecycle import LifeCycle
 from redemption.models import EventSubject
-from redemption.reports.invariant_rules import LEDGER, RULES
+from redemption.reports.invariant_rules import LEDGER, RULES, STOCK
 from redemption.states import DEADLINES, LINE, ORDER, SETTLED_LINE, TRANSACTION
 
 # Between a deadline and the sweeper's mark.
@@ -48,7 +49,7 @@ class Invariant(TextChoices):
     REPLAYED = "REPLAYED", _("The events replay to the status.")
     STEPPED = "STEPPED", _("Each event is a step that the life cycle has.")
     FINAL = "FINAL", _("No event leaves a final status.")
-    DUE = "DUE", _("What is open will be tried, and what is done will not.")
+    DUE = "DUE", _("What is open will be tried, or was put aside; what is done will not.")
     MARKED = "MARKED", _("Nothing is open after its deadline without being marked.")
     ENTRY_KNOWN = "ENTRY_KNOWN", _("Each entry of the partner's ledger is one transaction of ours.")
     ENTRY_SAME = "ENTRY_SAME", _("Account, points and kind are the same at the partner.")
@@ -83,8 +84,14 @@ def check_invariants(*, at_rest: bool = False) -> list[Violation]:
         "statuses": [status for status, _age in statuses],
         "ages": [age for _status, age in statuses],
         "grace": GRACE,
+        "most_raised": MOST_RAISED,
     }
     return [violation for rule in RULES for violation in _ask(rule, facts)]
+
+
+def check_stock() -> list[Violation]:
+    """The stock alone: what products have, against their movements and reservations."""
+    return list(_ask(STOCK, {}))
 
 
 def check_against_ledger(

@@ -15,7 +15,7 @@ LISTS = {
     "auth_group", "catalog_product", "catalog_category", "catalog_family", "inventory_inventory",
     "inventory_stockmovement", "inventory_reservation", "fulfillment_fulfillment",
     "fulfillment_shipment", "redemption_redemptionorder", "redemption_loyaltytransaction",
-    "redemption_letter", "redemption_callback",
+    "redemption_letter", "redemption_callback", "redemption_incident",
 }  # fmt: skip
 _CATALOGUE = {"catalog_product", "catalog_category", "catalog_family"}
 _DESK = {"fulfillment_fulfillment", "fulfillment_shipment"}
@@ -27,8 +27,8 @@ OPEN = {
     "catalogue": _CATALOGUE | {"inventory_inventory"},
     "warehouse": _STOCK | _DESK | {"catalog_product"},
     "fulfillment": _DESK | {"inventory_inventory"},
-    "finance": _ORDERS | {"accounts_company"},
-    "support": _ORDERS | _POST | _DESK | _PEOPLE | {"catalog_product"},
+    "finance": _ORDERS | {"redemption_incident", "accounts_company"},
+    "support": _ORDERS | _POST | _DESK | _PEOPLE | {"redemption_incident", "catalog_product"},
     "auditor": LISTS,
 }
 ADD = {

@@ -11,7 +11,7 @@ from fulfillment.models import VirtualCode
 from inventory.models import Inventory
 from redemption.models import Callback, CallbackState, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.services import flag
-from redemption.states import OrderStatus, TransactionStatus
+from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.placed import confirmed_order, parcel_of, placed_order
@@ -39,7 +39,7 @@ def unclear_order() -> RedemptionOrder:
         answer_detail="no answer in time",
         next_attempt_at=timezone.now() + timedelta(hours=1),
     )
-    flag(order, "No answer for an hour.")
+    flag(order, "No answer for an hour.", kind=IncidentKind.HORIZON, about=debit)
     return order
 
 
@@ -139,7 +139,7 @@ def test_nothing_of_an_order_can_be_posted_added_or_deleted() -> None:
     ):
         page = reverse(f"admin:redemption_{kind}_change", args=[row.pk])
         assert client.get(page).status_code == 200
-        assert client.post(page, {"status": "SUCCEEDED"}).status_code == 403
+        assert client.post(page, {"status": "SUCCEEDED"}).status_code in {403, 405}
 
 
 def test_codes_and_the_bodies_of_callbacks_are_never_shown() -> None:
@@ -185,7 +185,7 @@ def test_the_overview_counts_what_needs_somebody_and_leads_there() -> None:
     numbers = {title: card.number for title, card in cards.items()}
     assert numbers == {
         "Late": 0, "Within a day": 0, "Later": 1, "Attention": 1, "Unclear": 1, "Out": 1, "Low": 0,
-        "Letters": 1, "Callbacks": 1,
+        "Letters": 1, "Callbacks": 1, "Open": 1,
     }  # fmt: skip
     for title, card in cards.items():
         assert client.get(card.href).context["cl"].result_count == card.number, title
@@ -207,5 +207,5 @@ def test_lists_and_the_orders_page_take_few_queries(django_assert_max_num_querie
     lists = [reverse(f"admin:redemption_{kind}_changelist") for kind in kinds]
     client.get(lists[0])
     for there in [*lists, "/admin/", page_of(orders[0]), page_of(big)]:
-        with django_assert_max_num_queries(18 if there == "/admin/" else 15):
+        with django_assert_max_num_queries(21 if there == "/admin/" else 17):
             assert client.get(there).status_code == 200

@@ -17,7 +17,7 @@ from redemption.placing import services as placing
 from redemption.placing.services import Line, Wishes, approve, expire_approvals, place_order, reject
 from redemption.saga import settle_transaction
 from redemption.services import RedemptionError, flag, flag_overdue
-from redemption.states import OrderStatus
+from redemption.states import IncidentKind, OrderStatus
 from tests.redemption.world import RECIPIENT, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -186,8 +186,8 @@ def test_an_order_that_stays_too_long_is_marked_once(world: World) -> None:
 
 def test_the_same_reason_marks_an_order_once(world: World) -> None:
     order = world.place((world.product(), 1))
-    flag(order, "something odd")
-    flag(order, "something odd")
+    flag(order, "something odd", kind=IncidentKind.CONTRADICTION)
+    flag(order, "something odd", kind=IncidentKind.CONTRADICTION)
     assert order.events.filter(reason="something odd").count() == 1
 
 

@@ -3,7 +3,6 @@
 import logging
 import signal
 import threading
-import uuid
 from argparse import ArgumentParser
 from collections.abc import Callable
 from types import FrameType
@@ -12,35 +11,26 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections, connections
 
-from fulfillment.models import Fulfillment, PartnerCall
-from fulfillment.virtual import saga as virtual
-from redemption import notifications, saga
-from redemption.callbacks import services as callbacks
-from redemption.models import Callback, Letter, LoyaltyTransaction
+from redemption.incidents.causes import settle_gone
 from redemption.placing.services import expire_approvals
 from redemption.services import flag_overdue
+from redemption.work import KINDS, settle_mended, work
 
 logger = logging.getLogger(__name__)
 
 PERIOD = 2.0  # seconds between two looks
 BATCH = 50  # rows taken at a look, of each kind
 
-Work = Callable[[uuid.UUID], object]
-KINDS: dict[str, tuple[Any, Work]] = {
-    "transactions": (LoyaltyTransaction, saga.settle_transaction),
-    "partner calls": (PartnerCall, virtual.ask),
-    "polls": (Fulfillment, virtual.poll),
-    "callbacks": (Callback, callbacks.process),
-    "letters": (Letter, notifications.send_letter),
-}
 CHORES: dict[str, Callable[[], int]] = {
     "approvals that ran out": expire_approvals,
     "overdue orders": flag_overdue,
+    "incidents that are over": settle_gone,
+    "mended rows": settle_mended,
 }
 
 
 class Command(BaseCommand):
-    help = "Work what is due: transactions, calls, polls, callbacks, letters. Any number may run."
+    help = "Work what is due: transactions, calls, polls, callbacks, letters, alerts. Any number."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="Work what is due now, and end.")
@@ -78,13 +68,12 @@ class Command(BaseCommand):
 
 def drain(kind: str) -> int:
     """Work one batch of due rows of a kind; how many rows were looked at."""
-    model, work = KINDS[kind]
-    due = model.objects.due_ids(BATCH)
+    due = KINDS[kind].rows.due_ids(BATCH)
     for key in due:
         try:
-            work(key)
+            work(kind, key)
         except Exception:
-            # One poisonous row must not keep the others from moving; its lease lets it rest.
+            # Not this row's fault; the others may fare better.
             logger.exception("sweep: %s %s failed", kind, key)
     return len(due)
 

@@ -1,0 +1,182 @@
+"""What became of a transaction, when only people can find out: one proposes, another confirms.
+
+Locks: the order, then the decision, then the transaction. Each step may be tried by several
+people at once; the first one counts, and the others are told.
+"""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from redemption import services as steps
+from redemption.aftercare import incidents
+from redemption.incidents.services import remark
+from redemption.models import Decision, LoyaltyTransaction, RedemptionOrder
+from redemption.services import RedemptionError, locked
+from redemption.states import DecisionStatus, IncidentKind, TransactionStatus, Verdict
+
+_ABOUT_THE_OUTCOME = (
+    IncidentKind.HORIZON,
+    IncidentKind.CREDIT_REFUSED,
+    IncidentKind.CREDIT_LATE,
+)
+
+
+@transaction.atomic
+def propose(
+    *, intent: LoyaltyTransaction, verdict: Verdict, entry: str, evidence: str, by: Any
+) -> Decision:
+    """Say what became of `intent`, for a second person to confirm.
+
+    `entry` is the partner's number of it when it took place. Raises RedemptionError when there
+    is nothing to decide, somebody else has proposed something, or a part is missing.
+    """
+    locked(intent.order_id)
+    held = _undecided(intent)
+    if verdict == Verdict.TOOK_PLACE and not entry.strip():
+        raise RedemptionError(_("Give the number of the partner's entry."))
+    if verdict == Verdict.DID_NOT and not held.is_debit:
+        raise RedemptionError(_("These points are owed; they cannot be given up. Ask again."))
+    if not evidence.strip():
+        raise RedemptionError(_("Say what shows it."))
+    decision = Decision(
+        transaction=held,
+        verdict=verdict,
+        external_transaction_id=entry.strip() if verdict == Verdict.TOOK_PLACE else "",
+        evidence=evidence,
+        proposed_by=by,
+    )
+    try:
+        with transaction.atomic():
+            decision.save(force_insert=True)
+    except IntegrityError:
+        raise RedemptionError(_("Somebody has proposed something already; see below.")) from None
+    told = _("Proposed: %(verdict)s. %(evidence)s") % {
+        "verdict": decision.get_verdict_display(),
+        "evidence": evidence,
+    }
+    decision.event("", decision.status, by=by, reason=told).save(force_insert=True)
+    return decision
+
+
+def _undecided(intent: LoyaltyTransaction) -> LoyaltyTransaction:
+    held = LoyaltyTransaction.objects.select_for_update(no_key=True).get(pk=intent.pk)
+    if held.status != TransactionStatus.NEEDS_REVIEW:
+        raise RedemptionError(
+            _("There is nothing to decide any more: it is “%(status)s”.")
+            % {"status": held.get_status_display().lower()}
+        )
+    if held.next_attempt_at is not None:
+        raise RedemptionError(_("The partner is being asked again at this moment."))
+    return held
+
+
+def confirm(*, intent: LoyaltyTransaction, by: Any) -> str:
+    """A second person agrees: the saga goes on as if the partner had said so. A sentence.
+
+    Raises RedemptionError for the one who proposed it, when nothing is proposed, or when it was
+    settled otherwise meanwhile.
+    """
+    try:
+        with transaction.atomic():
+            told = _confirm(intent, by)
+    except IntegrityError:
+        # The constraints of the ledger: the partner's entry is one transaction's.
+        raise RedemptionError(
+            _("The partner's entry belongs to another transaction of ours. Reject this.")
+        ) from None
+    if told is None:
+        raise RedemptionError(_("It was settled otherwise before; the proposal is put away."))
+    return told
+
+
+def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
+    order = locked(intent.order_id)
+    decision = _proposed(intent, by)
+    try:
+        held = _undecided(intent)
+    except RedemptionError as error:
+        decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=str(error))
+        return None
+    told = _("Confirmed: %(verdict)s.") % {"verdict": decision.get_verdict_display()}
+    _decide(decision, DecisionStatus.CONFIRMED, by=by, reason=told)
+    if decision.verdict == Verdict.ASK_AGAIN:
+        # Two people say that no try has landed: the partner's memory of the key counts anew.
+        LoyaltyTransaction.objects.filter(pk=held.pk).update(
+            next_attempt_at=Now(), first_sent_at=None
+        )
+        _tell_incidents(held, decision, by)
+        return _("Confirmed. The partner is asked again.")
+    _settle(order, held, decision, by)
+    _end_incidents(held, decision, by)
+    return _("Confirmed. The order goes on.")
+
+
+def _settle(order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision, by: Any) -> None:
+    reason = _("Decided by two people: %(verdict)s.") % {"verdict": decision.get_verdict_display()}
+    if decision.verdict == Verdict.DID_NOT:
+        held.transition(TransactionStatus.REFUSED, by=by, reason=reason, settled_at=timezone.now())
+        steps.decline(order, _("The points could not be taken."))
+        return
+    held.transition(
+        TransactionStatus.SUCCEEDED,
+        by=by,
+        reason=reason,
+        settled_at=timezone.now(),
+        external_transaction_id=decision.external_transaction_id,
+    )
+    if held.is_debit:
+        steps.confirm(order)
+    else:
+        steps.credited(order, held)
+
+
+@transaction.atomic
+def reject(*, intent: LoyaltyTransaction, reason: str, by: Any) -> None:
+    """A second person does not agree; something else may be proposed.
+
+    Raises RedemptionError for the one who proposed it, or when nothing is proposed.
+    """
+    locked(intent.order_id)
+    decision = _proposed(intent, by)
+    told = _("Rejected: %(verdict)s. %(reason)s") % {
+        "verdict": decision.get_verdict_display(),
+        "reason": reason,
+    }
+    _decide(decision, DecisionStatus.REJECTED, by=by, reason=told, remark=reason)
+
+
+def _proposed(intent: LoyaltyTransaction, by: Any) -> Decision:
+    """The open proposal, locked, for a second person to decide on."""
+    rows = intent.decisions.select_for_update(no_key=True, of=("self",))
+    decision = rows.filter(status=DecisionStatus.PROPOSED).select_related("transaction").first()
+    if decision is None:
+        raise RedemptionError(_("Nothing is proposed here any more."))
+    if decision.proposed_by_id == by.pk:
+        raise RedemptionError(_("You proposed this yourself; a second person must decide."))
+    return decision
+
+
+def _decide(
+    decision: Decision, to: DecisionStatus, *, by: Any, reason: str, **changes: Any
+) -> None:
+    decision.transition(
+        to, by=by, reason=reason, decided_by=by, decided_at=timezone.now(), **changes
+    )
+
+
+def _open_incidents(held: LoyaltyTransaction) -> list[Any]:
+    return list(held.incidents.unresolved().filter(kind__in=_ABOUT_THE_OUTCOME))
+
+
+def _tell_incidents(held: LoyaltyTransaction, decision: Decision, by: Any) -> None:
+    for incident in _open_incidents(held):
+        remark(incident=incident, by=by, text=str(decision.get_verdict_display()))
+
+
+def _end_incidents(held: LoyaltyTransaction, decision: Decision, by: Any) -> None:
+    for incident in _open_incidents(held):
+        incidents.resolve(incident=incident, by=by, evidence=decision.evidence)

@@ -1,0 +1,133 @@
+"""Incidents: what happened, what to do, and the two steps until it is over."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Case, QuerySet, Value, When
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from loyalty_portal.admin_base import ActingAdmin, Verb
+from redemption.aftercare import incidents
+from redemption.backoffice.forms import EvidenceForm
+from redemption.backoffice.looks import incident_badge, severity_badge, transaction_badge
+from redemption.incidents import services
+from redemption.incidents.guide import GUIDE
+from redemption.incidents.services import IncidentError
+from redemption.models import Incident, IncidentEvent
+from redemption.states import IncidentKind, IncidentStatus, TransactionStatus
+
+_MAY = "redemption.handle_incident"
+
+
+def _acknowledge(incident: Incident, data: dict[str, Any], by: Any) -> str:
+    services.acknowledge(incident=incident, by=by)
+    return _("It is yours now.")
+
+
+def _resolve(incident: Incident, data: dict[str, Any], by: Any) -> str:
+    incidents.resolve(incident=incident, by=by, evidence=data["evidence"])
+    return _("Resolved.")
+
+
+def _again(incident: Incident, data: dict[str, Any], by: Any) -> str:
+    incidents.try_again(incident=incident, by=by)
+    return _("It is tried again within moments. When it works, this resolves itself.")
+
+
+class OverFilter(admin.SimpleListFilter):
+    """Those that are not over yet, of whichever status."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        each = [(status.value, str(status.label)) for status in IncidentStatus]
+        return [("unresolved", _("Not resolved")), *each]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "unresolved":
+            return queryset.exclude(status=IncidentStatus.RESOLVED)
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+class IncidentAdmin(ActingAdmin[Incident]):
+    """Those that are not over come first, the worst of them on top."""
+
+    list_display = ["what_shown", "severity_shown", "status_shown", "age", "times_seen", "who"]
+    list_select_related = ["order", "acknowledged_by"]
+    list_filter = [OverFilter, "severity", "kind", "created_at"]
+    search_fields = ["what", "key", "order__order_number", "company__name"]
+    search_help_text = gettext_lazy("Order number, SKU, company or words")
+    ordering = [
+        Case(When(status=IncidentStatus.RESOLVED, then=Value(1)), default=Value(0)).asc(),
+        "-severity",
+        "-created_at",
+        "-id",
+    ]
+    page_template = "admin/redemption/incident.html"
+    refusals = (IncidentError,)
+    verbs = {
+        "acknowledge": Verb(gettext_lazy("I am on it"), _MAY, _acknowledge),
+        "again": Verb(gettext_lazy("Try it again"), _MAY, _again),
+        "resolve": Verb(gettext_lazy("Resolve"), _MAY, _resolve, EvidenceForm),
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
+        rows = super().get_queryset(request)
+        return rows.select_related(
+            "order", "transaction", "company", "acknowledged_by", "resolved_by"
+        )
+
+    def facts(self, request: HttpRequest, row: Incident) -> dict[str, object]:
+        points = row.transaction
+        return {
+            "incident": row,
+            "severity": severity_badge(row),
+            "state": incident_badge(row),
+            "what_to_do": GUIDE[row.kind].what_to_do,
+            "points": points,
+            "points_state": transaction_badge(points) if points else "",
+            "undecided": points and points.status == TransactionStatus.NEEDS_REVIEW,
+            "put_aside": row.kind == IncidentKind.POISON_ROW,
+            "alerts": row.alerts.all(),
+            "events": [(event, _headline(event)) for event in row.events.select_related("by")],
+        }
+
+    @admin.display(description=gettext_lazy("what happened"), ordering="kind")
+    def what_shown(self, incident: Incident) -> SafeString:
+        return format_html(
+            '<span class="two-lines"><b>{}</b><small>{}</small></span>',
+            incident.get_kind_display(),
+            incident.what,
+        )
+
+    @admin.display(description=gettext_lazy("severity"), ordering="severity")
+    def severity_shown(self, incident: Incident) -> SafeString:
+        return severity_badge(incident)
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_shown(self, incident: Incident) -> SafeString:
+        return incident_badge(incident)
+
+    @admin.display(description=gettext_lazy("age"), ordering="-created_at")
+    def age(self, incident: Incident) -> SafeString:
+        ended = incident.resolved_at
+        told = timesince(incident.created_at, ended, depth=1)
+        return format_html('<span title="{}">{}</span>', incident.created_at, told)
+
+    @admin.display(description=gettext_lazy("who"), ordering="acknowledged_by")
+    def who(self, incident: Incident) -> str:
+        return str(incident.acknowledged_by or "–")
+
+
+def _headline(event: IncidentEvent) -> str:
+    if not event.from_status:
+        return _("Raised")
+    if event.from_status == event.to_status:
+        return _("Remark") if event.by_id else _("Seen again")
+    return str(IncidentStatus(event.to_status).label)

@@ -1,0 +1,113 @@
+"""The ledger, and the page on which two people decide what only people can find out."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from loyalty_portal.admin_base import ActingAdmin, Verb
+from redemption.aftercare import decisions
+from redemption.backoffice.forms import ProposeForm, RejectForm
+from redemption.backoffice.looks import transaction_badge
+from redemption.backoffice.selectors import UNCLEAR
+from redemption.models import LoyaltyTransaction
+from redemption.services import RedemptionError
+from redemption.states import DecisionStatus, TransactionStatus, Verdict
+
+_MAY = "redemption.decide_transaction"
+
+
+def _propose(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
+    decisions.propose(
+        intent=transaction,
+        verdict=Verdict(data["verdict"]),
+        entry=data["entry"],
+        evidence=data["evidence"],
+        by=by,
+    )
+    return _("Proposed. It counts once a second person confirms it.")
+
+
+def _confirm(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
+    return decisions.confirm(intent=transaction, by=by)
+
+
+def _reject(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
+    decisions.reject(intent=transaction, reason=data["reason"], by=by)
+    return _("Rejected. Something else may be proposed.")
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    """Those about which nobody knows yet."""
+
+    title = gettext_lazy("outcome")
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("unclear", _("Not clear yet"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status__in=UNCLEAR) if self.value() == "unclear" else queryset
+
+
+class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
+    """The ledger: every debit and credit, with its outcome at the partner."""
+
+    list_display = [
+        "created_at", "order_number", "company", "points", "status_shown", "answer",
+        "external_transaction_id",
+    ]  # fmt: skip
+    list_select_related = ["order", "company"]
+    list_filter = [OutcomeFilter, "status", "transaction_type", "created_at"]
+    search_fields = ["order__order_number", "external_transaction_id", "key", "company__name"]
+    search_help_text = gettext_lazy("Order number, the partner's id, key or company")
+    ordering = ["-created_at", "-id"]
+    page_template = "admin/redemption/transaction.html"
+    refusals = (RedemptionError,)
+    verbs = {
+        "propose": Verb(gettext_lazy("Propose this"), _MAY, _propose, ProposeForm),
+        "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm),
+        "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectForm),
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LoyaltyTransaction]:
+        rows = super().get_queryset(request)
+        return rows.select_related("order", "company", "item", "original")
+
+    def facts(self, request: HttpRequest, row: LoyaltyTransaction) -> dict[str, object]:
+        made = list(row.decisions.select_related("proposed_by", "decided_by"))
+        waiting = [each for each in made if each.status == DecisionStatus.PROPOSED]
+        return {
+            "transaction": row,
+            "state": transaction_badge(row),
+            "decisions": [each for each in made if each.status != DecisionStatus.PROPOSED],
+            "proposal": waiting[0] if waiting else None,
+            "own": bool(waiting) and waiting[0].proposed_by_id == request.user.pk,
+            "undecided": row.status == TransactionStatus.NEEDS_REVIEW
+            and row.next_attempt_at is None,
+            "incidents": row.incidents.unresolved(),
+            "events": row.events.select_related("by"),
+        }
+
+    @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
+    def order_number(self, transaction: LoyaltyTransaction) -> str:
+        return transaction.order.order_number
+
+    @admin.display(description=gettext_lazy("points"), ordering="points_amount")
+    def points(self, transaction: LoyaltyTransaction) -> SafeString:
+        signed = f"{transaction.signed_points:+,}".replace("-", "−")
+        return format_html('<span class="figure">{}</span>', signed)
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_shown(self, transaction: LoyaltyTransaction) -> SafeString:
+        return transaction_badge(transaction)
+
+    @admin.display(description=gettext_lazy("answer"), ordering="answer_code")
+    def answer(self, transaction: LoyaltyTransaction) -> str:
+        parts = (transaction.answer_status, transaction.answer_code)
+        return " ".join(str(part) for part in parts if part) or "–"

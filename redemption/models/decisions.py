@@ -1,0 +1,89 @@
+"""What two people decide about a transaction whose outcome the partner does not tell."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from loyalty_portal.ids import uuid7
+from loyalty_portal.lifecycle import HasLifeCycle
+from redemption.models.history import EventSubject, OrderEvent
+from redemption.models.points import LoyaltyTransaction
+from redemption.states import DECISION, DecisionStatus, Verdict
+
+
+class Decision(HasLifeCycle):
+    """One person proposes it with evidence, another confirms or rejects it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    transaction = models.ForeignKey(LoyaltyTransaction, models.PROTECT, related_name="decisions")
+    verdict = models.CharField(_("verdict"), max_length=12, choices=Verdict.choices)
+    external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
+    evidence = models.TextField(_("evidence"), max_length=2000)
+    status = models.CharField(
+        _("status"),
+        max_length=12,
+        choices=DecisionStatus.choices,
+        default=DecisionStatus.PROPOSED,
+    )
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField(auto_now_add=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    remark = models.TextField(_("remark"), max_length=2000, blank=True)
+
+    life_cycle = DECISION
+
+    class Meta:
+        verbose_name = _("decision")
+        verbose_name_plural = _("decisions")
+        ordering = ["proposed_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                "transaction", name="one_proposal_at_a_time", condition=Q(status="PROPOSED")
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("proposed_by")),
+                name="decided_by_two_people",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["CONFIRMED", "REJECTED"])
+                | Q(decided_by__isnull=False, decided_at__isnull=False),
+                name="decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=~Q(verdict="TOOK_PLACE") | ~Q(external_transaction_id=""),
+                name="what_took_place_has_an_entry",
+            ),
+            models.CheckConstraint(condition=~Q(evidence=""), name="decision_has_evidence"),
+            models.CheckConstraint(
+                condition=Q(verdict__in=Verdict.values), name="decision_verdict_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=DecisionStatus.values), name="decision_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_verdict_display()} ({self.get_status_display()})"
+
+    def event(
+        self,
+        before: str,  # noqa: ARG002 - the life cycle's signature
+        after: str,  # noqa: ARG002
+        *,
+        by: Any = None,
+        reason: str = "",
+    ) -> OrderEvent:
+        """A note in the order's history: the statuses there are the transaction's own."""
+        return OrderEvent(
+            order_id=self.transaction.order_id,
+            transaction=self.transaction,
+            subject=EventSubject.NOTE,
+            by=by,
+            reason=reason[:255],
+        )
