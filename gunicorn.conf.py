@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+workers = int(os.environ.get("WEB_CONCURRENCY", "4"))
 # Requests wait for PostgreSQL, so a few threads keep a worker busy; each holds one connection.
 worker_class = "gthread"
 threads = 4

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -73,14 +74,15 @@ def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
     return True
 
 
-def reserve(*, wants: Sequence[Want], by: User | None) -> None:
+def reserve(*, wants: Sequence[Want], by: User | None, along: Sequence[Model] = ()) -> None:
     """Hold pieces for order lines; all of them or, with OutOfStockError, none.
 
-    Products without an inventory row must not be asked for: they are made on demand.
+    Products without an inventory row must not be asked for: they are made on demand. `along`:
+    new rows of the caller's, inserted by the same statement.
     """
     wants = sorted(wants, key=lambda want: want.product_id)
     with transaction.atomic(savepoint=False):
-        insert([row for want in wants for row in _held(want, by)])
+        insert([*along, *(row for want in wants for row in _held(want, by))])
         for want in wants:
             if not _move(want.product_id, available=-want.quantity, reserved=want.quantity):
                 raise OutOfStockError(want.product_id)

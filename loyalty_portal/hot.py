@@ -6,8 +6,11 @@ through here; measured by `make bench`. Models stay the only place that knows th
 """
 
 import functools
-from collections import Counter
+import json
+import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
@@ -15,6 +18,7 @@ from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.query import get_related_populators
+from psycopg.types.json import Jsonb
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -83,20 +87,20 @@ def insert(rows: Sequence[models.Model]) -> None:
     Foreign keys are checked at the commit, so the order of the rows does not matter. No signal
     is sent, and keys must be set.
     """
-    shapes: list[tuple[type[models.Model], tuple[bool, ...]]] = []
-    params: list[Any] = []
+    batches: dict[_Shape, list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row._meta.label):  # noqa: SLF001 - it is documented
         values = _values(row)
-        left_out = tuple(type(value) is DatabaseDefault for value in values)
-        shapes.append((type(row), left_out))
-        params += [value for value in values if type(value) is not DatabaseDefault]
+        batches[type(row), tuple(values)].append(values)
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001
-    if shapes:
+    if batches:
+        batch_params = [json.dumps(batch, default=_as_json) for batch in batches.values()]
         with kept_cursor() as cursor:
-            cursor.execute(_insert_sql(tuple(shapes)), params)
+            cursor.execute(_insert_sql(tuple(batches)), batch_params)
 
 
-# What psycopg takes as it is: Django's way around it costs more than the insert.
+_Shape = tuple[type[models.Model], tuple[str, ...]]  # the columns that are given
+# What stands in the row as the database wants it: Django's way around it costs more than the
+# insert itself. Texts are the enums of their choices too; both are str.
 _PLAIN = {
     models.UUIDField,
     models.IntegerField,
@@ -104,47 +108,56 @@ _PLAIN = {
     models.BooleanField,
     models.ForeignKey,
     models.OneToOneField,
+    models.CharField,
+    models.TextField,
+    models.EmailField,
 }
-_TEXT = {models.CharField, models.TextField, models.EmailField}  # plain when no TextChoices
 
 
 @functools.cache
-def _columns(model: type[models.Model]) -> tuple[tuple[str, Any, bool, bool], ...]:
-    """For each column: its attribute, its field, whether it is always plain, whether a text."""
+def _columns(model: type[models.Model]) -> tuple[tuple[str, str, Any, bool], ...]:
+    """For each column: its name, its attribute, its field, and whether it is plain."""
     fields = model._meta.local_concrete_fields  # noqa: SLF001
-    return tuple((f.attname, f, type(f) in _PLAIN, type(f) in _TEXT) for f in fields)
+    return tuple((str(f.column), f.attname, f, type(f) in _PLAIN) for f in fields)
 
 
-def _values(row: models.Model) -> list[Any]:
-    values: list[Any] = []
-    for attname, field, plain, text in _columns(type(row)):
-        value = getattr(row, attname)
-        if not (plain or (text and type(value) is str)):
-            value = field.pre_save(row, add=True)
-            if type(value) is not DatabaseDefault:
-                value = field.get_db_prep_save(value, connection)
-        values.append(value)
+def _values(row: models.Model) -> dict[str, Any]:
+    """By column; those that the database fills are left out."""
+    values: dict[str, Any] = {}
+    for column, attname, field, plain in _columns(type(row)):
+        value = getattr(row, attname) if plain else field.pre_save(row, add=True)
+        if type(value) is DatabaseDefault:
+            continue
+        if not plain and type(value) is not datetime:
+            value = field.get_db_prep_save(value, connection)
+        values[column] = value
     return values
 
 
+def _as_json(value: Any) -> Any:
+    if isinstance(value, uuid.UUID | datetime):
+        return str(value)
+    if isinstance(value, Jsonb):
+        return value.obj
+    raise TypeError(f"{type(value).__name__} is not written by insert()")
+
+
 @functools.lru_cache(maxsize=256)
-def _insert_sql(shapes: tuple[tuple[type[models.Model], tuple[bool, ...]], ...]) -> str:
-    """One INSERT for each shape; all but the last in a WITH."""
-    counted = Counter(shapes)
-    inserts = [_one_insert(model, left_out, count) for (model, left_out), count in counted.items()]
+def _insert_sql(shapes: tuple[_Shape, ...]) -> str:
+    """One INSERT for each shape; all but the last in a WITH.
+
+    A shape's rows are one parameter, so the text is the same, and stays planned, however many
+    lines an order has; psycopg too reads a text with many placeholders anew each time.
+    """
+    inserts = [_one_insert(*shape) for shape in shapes]
     names = [f"insert_{number}" for number in range(len(inserts) - 1)]
     along = ", ".join(f"{name} AS ({each})" for name, each in zip(names, inserts, strict=False))
     return f"WITH {along} {inserts[-1]}" if along else inserts[-1]
 
 
-def _one_insert(model: type[models.Model], left_out: tuple[bool, ...], count: int) -> str:
+def _one_insert(model: type[models.Model], given: tuple[str, ...]) -> str:
     quote = connection.ops.quote_name
-    fields = model._meta.local_concrete_fields  # noqa: SLF001
-    columns = [
-        quote(str(field.column))
-        for field, default in zip(fields, left_out, strict=True)
-        if not default
-    ]
-    one = f"({', '.join(['%s'] * len(columns))})"
     table = quote(model._meta.db_table)  # noqa: SLF001
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * count)}"  # noqa: S608
+    columns = ", ".join(map(quote, given))
+    rows = f"json_populate_recordset(NULL::{table}, %s)"
+    return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows}"  # noqa: S608

@@ -1,8 +1,9 @@
 """What somebody fills in to redeem: who gets it, where, and the company's own words."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
+from django.forms.models import fields_for_model
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Address
@@ -32,7 +33,7 @@ AUTOCOMPLETE = {
 }
 
 
-class CheckoutForm(forms.ModelForm[Address]):
+class CheckoutForm(forms.Form):
     """Asks for an e-mail where a code goes out, and for a street where a parcel does."""
 
     reference = forms.CharField(
@@ -51,15 +52,9 @@ class CheckoutForm(forms.ModelForm[Address]):
     )
     save_address = forms.BooleanField(label=_("Keep in our address book"), required=False)
 
-    class Meta:
-        model = Address
-        fields = ("recipient_name", "recipient_email", *PARCEL_ONLY)
-        help_texts: ClassVar[dict[str, Any]] = {
-            "recipient_phone": _("For the carrier, should there be a question."),
-        }
-
     def __init__(self, *args: Any, by_mail: bool, by_parcel: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["recipient_phone"].help_text = _("For the carrier, should there be a question.")
         if not by_parcel:
             for name in (*PARCEL_ONLY, "save_address"):
                 del self.fields[name]
@@ -93,3 +88,10 @@ class CheckoutForm(forms.ModelForm[Address]):
         """All columns of a recipient; a code by e-mail gets no street."""
         said = {name: str(self.cleaned_data.get(name) or "") for name in FIELDS}
         return said if by_parcel else {**said, **dict.fromkeys(PARCEL_ONLY, "")}
+
+
+# What an address has, without the work of a ModelForm: the order keeps it, not the address book.
+CheckoutForm.base_fields = {
+    **fields_for_model(Address, fields=("recipient_name", "recipient_email", *PARCEL_ONLY)),
+    **CheckoutForm.base_fields,
+}

@@ -16,7 +16,7 @@ from accounts.models import AccountManager, User
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
-from loyalty_portal.hot import insert, kept_cursor
+from loyalty_portal.hot import kept_cursor
 from loyalty_portal.ids import uuid7
 from redemption.models import (
     Cart,
@@ -42,6 +42,10 @@ _EMPTY = """
     DELETE FROM redemption_cartline WHERE cart_id IN (SELECT seat_id FROM shown)
 """
 MOST_POINTS = 2_000_000_000  # of one order; more than this is a mistake
+
+
+class _CartChangedError(RedemptionError):
+    """Its token is not the form's any more; perhaps the same form took it a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def place_order(
     try:
         with transaction.atomic():
             return _place(seat, lines, wishes, total, by)
-    except IntegrityError:
+    except (IntegrityError, _CartChangedError):
         placed = placed_with(seat=seat, token=wishes.token)
         if placed is None:
             raise
@@ -160,7 +164,6 @@ def _place(
         debit.id = wishes.debit_id
         written += [debit, debit.event("", debit.status)]
     # First of all, so that the same form sent twice waits here and touches nothing.
-    insert(written)
     if wishes.cart is not None:
         _empty(wishes.cart, shown_with=wishes.token)
     # Stock last: its row is what others wait for, until the commit.
@@ -169,7 +172,7 @@ def _place(
         for line, item in zip(lines, items, strict=True)
         if hasattr(line.product, "inventory")
     ]
-    stock.reserve(wants=held, by=by)
+    stock.reserve(wants=held, by=by, along=written)
     return order
 
 
@@ -190,7 +193,7 @@ def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
     with kept_cursor() as cursor:
         cursor.execute(_EMPTY, {"cart": cart.pk, "shown": shown_with, "next": uuid7()})
         if not cursor.rowcount:
-            raise RedemptionError(CART_CHANGED)
+            raise _CartChangedError(CART_CHANGED)
 
 
 def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
