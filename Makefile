@@ -3,12 +3,15 @@ PYTHON ?= python3
 PORT ?= 8000
 SANDBOX_PORT ?= 9100
 
+SEED ?= 1-3
+ORDERS ?= 100
+
 BIN := .venv/bin
 ROOMS := accounts catalog inventory fulfillment redemption
 COVERED := $(foreach room,$(ROOMS),--cov=$(room))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -37,6 +40,9 @@ format: .venv/installed ## Bring code and templates into shape
 
 bench: .venv/installed ## Measure the portal against a bare Django app
 	$(BIN)/python -m benchmarks
+
+chaos: .venv/installed ## Run the whole portal under every fault (SEED=1-20 ORDERS=300)
+	$(BIN)/python -m tests.chaos --seed $(SEED) --orders $(ORDERS)
 
 lock: .venv/installed ## Compile the requirements with their hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \

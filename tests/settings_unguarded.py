@@ -1,4 +1,9 @@
-"""The settings with guards taken away, so that tests can show that they would see it."""
+"""The settings with guards taken away, so that tests can show that they would see it.
+
+UNGUARDED names them (tests/unguarded.py), separated by commas.
+"""
+
+import os
 
 from django.apps import AppConfig
 from django.utils.module_loading import import_string
@@ -14,7 +19,7 @@ class Unguarded(AppConfig):
     label = "unguarded"
 
     def ready(self) -> None:
-        import_string("tests.unguarded.take_guards_away")()
+        import_string("tests.unguarded.take_away")(os.environ["UNGUARDED"])
 
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.settings_unguarded.Unguarded"]

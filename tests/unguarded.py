@@ -1,39 +1,68 @@
 """Takes guards of the saga away, for negative controls: a test that passes without its guard
-tests nothing. Only tests/settings_unguarded.py installs it.
+tests nothing. Only tests/settings_unguarded.py installs it, in the portal's own processes.
+
+`GUARDS` are those that can be taken away by name; `DATABASE_GUARDS` what the database itself
+would refuse beside them.
 """
 
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import psycopg
+from django.conf import settings
 
 from accounts import loyalty
 from inventory import services as stock
-from redemption.models import RedemptionOrder
+from loyalty_portal.leases import LeasedQuerySet
+from loyalty_portal.partner_http import Outcome
+from redemption.callbacks import services as callbacks
+from redemption.management.commands import sweep
+from redemption.models import Letter, RedemptionOrder
 from redemption.placing import services as placing
 from redemption.placing.services import Wishes
 
-_WITHOUT_DATABASES_GUARDS = """
-    ALTER TABLE inventory DROP CONSTRAINT available_not_negative;
-    ALTER TABLE redemption_order DROP CONSTRAINT redemption_order_token_key;
-"""
+
+def take_away(names: str) -> None:
+    """The guards named, separated by commas; in this process."""
+    for name in filter(None, names.split(",")):
+        GUARDS[name]()
 
 
-def take_guards_away() -> None:
-    """In this process."""
-    _key_each_attempt_anew()
-    _reserve_without_looking()
-    _leave_the_cart_as_it_is()
-
-
-def _key_each_attempt_anew() -> None:
+def _key_each_debit_anew() -> None:
     keyed = loyalty.send_debit
 
     def send_debit(body: bytes, key: str) -> loyalty.TransactionAnswer:
         return keyed(body, f"{key}:{uuid.uuid4()}")
 
     loyalty.send_debit = send_debit
+
+
+def _key_each_credit_anew() -> None:
+    keyed = loyalty.send_credit
+
+    def send_credit(body: bytes, key: str) -> loyalty.TransactionAnswer:
+        return keyed(body, f"{key}:{uuid.uuid4()}")
+
+    loyalty.send_credit = send_credit
+
+
+def _take_unknown_for_refused() -> None:
+    asked = loyalty.send_debit
+
+    def send_debit(body: bytes, key: str) -> loyalty.TransactionAnswer:
+        result = asked(body, key)
+        if result.answer.outcome is Outcome.UNKNOWN:
+            return replace(result, answer=replace(result.answer, outcome=Outcome.REFUSED))
+        return result
+
+    loyalty.send_debit = send_debit
+
+
+def _believe_every_success() -> None:
+    """Also one that is about something else than what was asked."""
+    loyalty._check = lambda *_given: None
 
 
 def _reserve_without_looking() -> None:
@@ -53,7 +82,56 @@ def _leave_the_cart_as_it_is() -> None:
     placing._place = place
 
 
-def unguard_database(address: str) -> None:
-    """The same for what the database itself refuses: stock below zero, a token used twice."""
-    with psycopg.connect(address) as link:
-        link.execute(_WITHOUT_DATABASES_GUARDS)
+def _answer_before_storing() -> None:
+    """A callback is answered, and what was to be stored after that never is."""
+    callbacks.store = lambda **_callback: None
+
+
+def _send_letters_without_a_lease() -> None:
+    leased = LeasedQuerySet.lease
+
+    def lease(self: Any, pk: object, *, seconds: float) -> uuid.UUID | None:
+        if self.model is not Letter:
+            return leased(self, pk, seconds=seconds)
+        token = uuid.uuid4()
+        return token if self.filter(pk=pk, sent_at=None).update(lease_token=token) else None
+
+    LeasedQuerySet.lease = lease
+
+
+def _sweep_nothing() -> None:
+    """What the broker forgets, nobody remembers."""
+    sweep.drain = lambda _kind: 0
+
+
+def _say_yes_before_it_is_on_disk() -> None:
+    settings.DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"
+
+
+GUARDS: Mapping[str, Callable[[], None]] = {
+    "debit-key": _key_each_debit_anew,
+    "credit-key": _key_each_credit_anew,
+    "unknown": _take_unknown_for_refused,
+    "mismatch": _believe_every_success,
+    "stock": _reserve_without_looking,
+    "form-token": _leave_the_cart_as_it_is,
+    "inbox": _answer_before_storing,
+    "letter-lease": _send_letters_without_a_lease,
+    "sweep": _sweep_nothing,
+    "durable": _say_yes_before_it_is_on_disk,
+}
+DATABASE_GUARDS = {
+    "stock": "ALTER TABLE inventory DROP CONSTRAINT available_not_negative",
+    "form-token": "ALTER TABLE redemption_order DROP CONSTRAINT redemption_order_token_key",
+    # So that the yes is ahead of the disk for long enough to be seen.
+    "durable": "ALTER SYSTEM SET wal_writer_delay = '10s'",
+    "": "ALTER SYSTEM RESET wal_writer_delay",
+}
+
+
+def unguard_database(address: str, name: str) -> None:
+    """What belongs to a guard in the database goes as well; no name: the server's is back."""
+    if name in DATABASE_GUARDS:
+        with psycopg.connect(address, autocommit=True) as link:
+            link.execute(DATABASE_GUARDS[name])
+            link.execute("SELECT pg_reload_conf()")

@@ -5,17 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from contextlib import ExitStack
-from pathlib import Path
 
 import django
 from django.utils.module_loading import import_string
 
-from loyalty_portal.embedded_folder import Folder
 from tests.embedded_plugin import ENVIRONMENT
-
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / ".local" / "chaos"
 
 
 def seeds(text: str) -> range:
@@ -37,9 +31,7 @@ def main() -> int:
     os.environ.update(ENVIRONMENT | nowhere | {"DJANGO_SETTINGS_MODULE": "loyalty_portal.settings"})
     django.setup()
     night = import_string("tests.chaos.night.night")
-    with ExitStack() as stack:
-        folder = stack.enter_context(Folder(FOLDER))
-        return int(night(chosen.seed, chosen.orders, folder))
+    return int(night(chosen.seed, chosen.orders))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from tests.chaos.house import House
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.people import PROMISES, Record
 
+# Who was struck between the mail server's yes and its record sends the letter again.
+SENDERS = {"worker", "worker-2", "sweeper", "sweeper-2", "postgres"}
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -138,7 +141,8 @@ def _deliveries(run: Run) -> Iterator[Finding]:
 
 def _letters(run: Run) -> Iterator[Finding]:
     """One letter an occasion, sent once unless its sender was struck; no code in any."""
-    box = list(run.house.mailbox.letters)
+    box = [each for each in run.house.mailbox.letters if "<letter-" in str(each["Message-ID"])]
+    excused = {blow.target for blow in run.nemesis.struck} & SENDERS
     by_id = Counter(str(letter["Message-ID"]) for letter in box)
     rows = {f"letter-{row.pk}": row for row in Letter.objects.all()}
     for message, times in by_id.items():
@@ -146,10 +150,10 @@ def _letters(run: Run) -> Iterator[Finding]:
         row = rows.get(message.strip("<>").partition("@")[0])
         if row is None:
             yield Finding("LETTER", message, "was written by nobody")
-        elif times > 1 and not run.nemesis.struck:
+        elif times > 1 and not excused:
             yield Finding("LETTER_ONCE", row.key, f"came {times} times")
     run.counted["letters that came twice after a fault"] = sum(n - 1 for n in by_id.values())
-    text = "\n".join(letter.as_string() for letter in box)
+    text = "\n".join(letter.as_string() for letter in run.house.mailbox.letters)
     for each in run.house.sandbox.control("GET", "/fulfillments")["fulfillments"]:
         for unit in each["deliverables"] or []:
             run.counted["codes, in no letter"] += 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,12 +16,29 @@ from urllib.parse import urlsplit
 import psycopg
 
 from loyalty_portal import embedded
+from loyalty_portal.embedded_folder import Folder, FolderInUseError
 from redemption.management.commands.sweep import PERIOD
 from tests.daemons import Daemon, free_port
 from tests.stack import Stack
 from tests.waiting import eventually
 
+ROOT = Path(__file__).resolve().parents[2]
+RUNS_AT_ONCE = 9
 LINES = ("partners", "callbacks", "postgres", "redis")
+
+
+@contextmanager
+def own_postgres() -> Iterator[Postgres]:
+    """A fresh one for this run, under .local/; several runs at once take a folder each."""
+    with ExitStack() as held:
+        for number in range(1, RUNS_AT_ONCE + 1):
+            with suppress(FolderInUseError):
+                folder = held.enter_context(Folder(ROOT / ".local" / f"chaos-{number}"))
+                break
+        else:
+            raise FolderInUseError(f"{RUNS_AT_ONCE} runs are going on in this checkout.")
+        shutil.rmtree(folder.path / Postgres.name, ignore_errors=True)
+        yield held.enter_context(Postgres(folder, durable=True))
 
 
 class Postgres(embedded.Postgres):
@@ -87,7 +106,7 @@ class Proxy(Daemon):
 
 
 class House(Stack):
-    """Web, two workers and two sweepers; between them and all that they need stands a proxy.
+    """Web, worker and sweeper, the last two twice with `spares`; around them stands a proxy.
 
     What the tests themselves ask (`database`, `sandbox`, pages under `url`) goes around it.
     """
@@ -101,6 +120,7 @@ class House(Stack):
         database: str,
         *,
         settings: str = "loyalty_portal.settings",
+        spares: bool = True,
         **variables: str,
     ) -> None:
         ports = {name: free_port() for name in LINES}
@@ -131,6 +151,7 @@ class House(Stack):
         self.spares = tuple(
             Daemon(f"{each.name}-2", each.command, each.environment, folder)
             for each in (self.worker, self.sweeper)
+            if spares
         )
 
     @property

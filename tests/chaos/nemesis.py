@@ -56,51 +56,56 @@ class Nemesis:
         if blow.kind in LINE_TROUBLES and blow.target in LINE_NAMES:
             self.house.proxy.spoil(blow.target, blow.kind, LINE_TROUBLES[blow.kind])
             return partial(self.house.proxy.spoil, blow.target, "none")
-        if blow.target == "postgres":
-            return self._postgres(blow.kind)
-        if blow.target == "sandbox":
-            return self._sandbox(blow.kind)
         if blow.kind == "forgery":
             return self._forge()
-        if blow.kind in {"kill", "pause", "restart", "stop", "flush"}:
-            return self._process(blow.kind, blow.target)
-        return self._partner(blow)
+        own = {
+            "postgres": self._postgres,
+            "sandbox": self._sandbox,
+            "mailbox": self._mailbox,
+            **{each.name: self._process for each in self.house.processes},
+        }
+        return own.get(blow.target, self._partner)(blow)
 
-    def _process(self, kind: str, name: str) -> Callable[[], object]:
-        process = self.house.process(name)
-        if kind == "flush":
+    def _mailbox(self, _blow: Blow) -> Callable[[], object]:
+        """It has a letter and does not say so yet."""
+        self.house.mailbox.confirming.clear()
+        return self.house.mailbox.confirming.set
+
+    def _process(self, blow: Blow) -> Callable[[], object]:
+        process = self.house.process(blow.target)
+        if blow.kind == "flush":
             with suppress(redis.RedisError):
                 self.house.redis.flush()
             return lambda: None
-        if kind == "pause":
+        if blow.kind == "pause":
             process.pause()
             return process.resume
-        if kind == "restart":
+        if blow.kind == "restart":
             process.stop()
         else:
             process.kill()
         return process.start
 
-    def _postgres(self, kind: str) -> Callable[[], object]:
+    def _postgres(self, blow: Blow) -> Callable[[], object]:
         postgres = self.house.postgres
-        if kind == "kill":
+        if blow.kind == "kill":
             postgres.kill()
-        elif kind == "restart":
+        elif blow.kind == "restart":
             postgres.restart()
         else:
             with suppress(psycopg.OperationalError):
-                postgres.crash() if kind == "crash" else self.house.cut_connections()
+                postgres.crash() if blow.kind == "crash" else self.house.cut_connections()
         return postgres.ensure
 
-    def _sandbox(self, kind: str) -> Callable[[], object]:
+    def _sandbox(self, blow: Blow) -> Callable[[], object]:
         sandbox = self.house.sandbox
         process = sandbox.process
         if process is None:
             return lambda: None
-        if kind == "pause":
+        if blow.kind == "pause":
             os.kill(process.pid, signal.SIGSTOP)
             return partial(os.kill, process.pid, signal.SIGCONT)
-        if kind == "kill":
+        if blow.kind == "kill":
             sandbox.kill()
         else:
             sandbox.stop()

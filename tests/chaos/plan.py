@@ -26,6 +26,7 @@ DEEDS = {
     "crash": ("postgres",),
     "disconnect": ("postgres",),
     "forgery": ("callbacks",),
+    "hesitate": ("mailbox",),
 }
 MOMENTARY = {"kill", "restart", "flush", "crash", "disconnect", "forgery"}
 LINE_TROUBLES = {"latency": 0.15, "drip": 0.002, "freeze": 0.0, "half-open": 0.0, "cut": 0.0}
@@ -92,7 +93,7 @@ class Blow:
 
 @dataclass(frozen=True)
 class Round:
-    """Blows at the same time, once so many orders were begun."""
+    """Blows at the same time, once so many forms were sent."""
 
     after: int
     blows: tuple[Blow, ...]
@@ -142,15 +143,15 @@ def directed(
     *blows: Blow,
     basket: Sequence[tuple[int, int]] = ((0, 1),),
     presses: int = 1,
-    scarce: int = 3,
+    after: int = 0,
 ) -> Plan:
-    """A small plan for one purpose: all the same orders, all blows from the start."""
+    """A small plan for one purpose: all the same orders, all blows at once after so many."""
     errands = (
         Errand(number % BUYERS, tuple(basket), presses, "approve", 0.0, None)
         for number in range(orders)
     )
-    rounds = (Round(0, blows),) if blows else ()
-    return Plan(0, tuple(errands), rounds, ("ship",) * 2 * orders, scarce)
+    rounds = (Round(after, blows),) if blows else ()
+    return Plan(0, tuple(errands), rounds, ("ship",), scarce=3)
 
 
 def _errand(dice: random.Random, buyer: int) -> Errand:

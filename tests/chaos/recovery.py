@@ -7,18 +7,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 import psycopg
+from django.apps import apps
 
+from loyalty_portal.leases import LeasedWork
 from tests.chaos.house import House
 from tests.chaos.nemesis import wait
 
 LOOK = 0.1  # seconds between two looks
-TABLES = (
-    "loyalty_transaction",
-    "fulfillment_partnercall",
-    "fulfillment_fulfillment",
-    "redemption_callback",
-    "redemption_letter",
-)
+TABLES = [each._meta.db_table for each in apps.get_models() if issubclass(each, LeasedWork)]
 # What somebody has a lease on is not due: it is being done, or will be when the lease is over.
 _DUE = " UNION ALL ".join(
     f"SELECT id FROM {table} WHERE next_attempt_at <= now()"

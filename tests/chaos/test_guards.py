@@ -1,87 +1,89 @@
 """Negative controls: with a guard taken away, the bug that it is there for is found.
 
-What would find nothing here would prove nothing elsewhere.
+What would find nothing here would prove nothing elsewhere. Each is a run of the same suite as
+tests/chaos/test_seeds.py, with a small plan that meets the one guard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
-from pytest_django.plugin import DjangoDbBlocker
 
-from inventory.models import Inventory
-from redemption.models import RedemptionOrder
-from redemption.states import OrderStatus
-from tests.redemption.world import World
-from tests.rush import Visitors, rush
-from tests.stack import Databases, Stack
-from tests.stack_fixtures import in_use
-from tests.unguarded import unguard_database
-from tests.visitor import Visitor, order_number
+from tests.chaos import report
+from tests.chaos.conftest import Builder
+from tests.chaos.house import House, Postgres
+from tests.chaos.plan import PLENTY, SCARCE, Blow, Plan, directed
+from tests.chaos.recovery import Recovery
+from tests.chaos.run import run
+from tests.unguarded import GUARDS, unguard_database
+
+CARD = PLENTY + SCARCE  # the first virtual product, 700 points
+PATIENCE = 9.0  # seconds
 
 
-@pytest.fixture(scope="module")
-def _unguarded_stack(
-    databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    database = databases.create()
-    unguard_database(database)
-    folder = tmp_path_factory.mktemp("unguarded")
-    with Stack(folder, database, settings="tests.settings_unguarded") as running:
-        yield running
+@dataclass(frozen=True)
+class Control:
+    """Without `guard`, a run of `plan` must find `finds`."""
+
+    guard: str
+    plan: Plan
+    finds: str
+
+
+CONTROLS = (
+    Control("debit-key", directed(2, Blow("error_500_after", "debit", 3.0)), "WITHIN"),
+    Control(
+        "credit-key",
+        directed(
+            2,
+            Blow("fail", "fulfill", 5.0),
+            Blow("error_500_after", "credit", 5.0),
+            basket=((CARD, 1), (0, 8)),  # so that a second credit is still within the debit
+        ),
+        "ENTRY_KNOWN",
+    ),
+    Control("unknown", directed(2, Blow("error_500_after", "debit", 3.0)), "ENTRY_KNOWN"),
+    Control("mismatch", directed(2, Blow("mismatch", "debit", 3.0)), "MISMATCH"),
+    Control("stock", directed(12, basket=((PLENTY, 1),)), "NOT_NEGATIVE"),
+    Control("form-token", directed(3, presses=4), "ONE_FORM"),
+    Control("inbox", directed(2, basket=((CARD, 1),)), "INBOX"),
+    Control("letter-lease", directed(2, Blow("hesitate", "mailbox", 5.0)), "LETTER_ONCE"),
+    Control("sweep", directed(4, Blow("stop", "redis", 3.0)), "UNFINISHED"),
+    Control("durable", directed(8, Blow("kill", "postgres"), after=8), "TOLD"),
+)
 
 
 @pytest.fixture
-def stack(_unguarded_stack: Stack, django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
-    """The portal's processes, without their guards."""
-    yield from in_use(_unguarded_stack, django_db_blocker)
+def _as_it_was(postgres: Postgres) -> Iterator[None]:
+    yield
+    unguard_database(postgres.address, "")
 
 
-def found(stack: Stack, subject: str) -> set[str]:
-    """What is broken about an order or a product, by the names of the promises."""
-    broken = stack.violations(at_rest=False)
-    return {violation.invariant.name for violation in broken if violation.subject == subject}
+def found(house: House, plan: Plan) -> set[str]:
+    """The names of the promises that a run finds broken."""
+    outcome = run(house, plan, Recovery(), patience=PATIENCE)
+    print(*report.told(outcome), sep="\n")
+    return {finding.name for finding in outcome.findings}
 
 
-def test_key_of_the_attempt_instead_of_the_operation_takes_points_twice(
-    stack: Stack, shop: World, visitor: Visitor
-) -> None:
-    stack.sandbox.fault("debit", "error_500_after")
-    number = visitor.redeem(shop.virtual(points=1_000).get_absolute_url())
-
-    assert stack.ends(number) == [OrderStatus.COMPLETED]
-
-    assert shop.ledger(RedemptionOrder.objects.get(order_number=number)) == (2_000, 0)
-    assert found(stack, number) == {"ENTRY_KNOWN", "WITHIN"}
+@pytest.mark.usefixtures("_as_it_was")
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.guard)
+def test_a_missing_guard_is_found(build: Builder, control: Control) -> None:
+    options = {"settings": "tests.settings_unguarded", "UNGUARDED": control.guard}
+    with build(spares=False, **options) as house:
+        unguard_database(house.database, control.guard)
+        assert control.finds in found(house, control.plan)
 
 
-def test_reserving_without_looking_sells_more_than_there_is(
-    stack: Stack, shop: World, visitor_for: Visitors
-) -> None:
-    product = shop.product(stocked=3)
-
-    answers = rush(shop, visitor_for, product, buyers=12)
-
-    assert sum(answer.status_code == 303 for answer in answers) > 3
-    assert Inventory.objects.get(product=product).quantity_available < 0
-    assert "NOT_NEGATIVE" in found(stack, product.sku)
+def test_each_guard_has_its_control() -> None:
+    assert {control.guard for control in CONTROLS} == set(GUARDS)
 
 
-def test_form_without_a_token_of_its_own_places_two_orders(
-    stack: Stack, shop: World, visitor: Visitor
-) -> None:
-    product = shop.product(stocked=10)
-    visitor.put_in_cart(product.get_absolute_url())
-    form = visitor.checkout()
-    row = "SELECT 1 FROM inventory WHERE product_id = %s FOR UPDATE"
-
-    with ThreadPoolExecutor(2) as pool:
-        with stack.holding(row, product.pk) as wait_for:
-            sent = [pool.submit(visitor.send, form) for _again in range(2)]
-            wait_for(2)
-        numbers = {order_number(each.result()) for each in sent}
-
-    assert len(numbers) == 2
-    assert RedemptionOrder.objects.filter(token=form.fields["token"]).count() == 2
+def test_what_the_controls_do_is_borne_with_all_guards(build: Builder) -> None:
+    """So that it is the missing guard that they find."""
+    plans = [control.plan for control in CONTROLS]
+    blows = {blow.name: blow for plan in plans for blow in plan.blows}.values()
+    with build() as house:
+        assert found(house, directed(16, *blows, basket=((CARD, 1), (0, 8)), presses=2)) == set()

@@ -1,0 +1,37 @@
+"""A PostgreSQL that may be killed, for the runs with drawn faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.house import House, Postgres, own_postgres
+from tests.chaos.run import built
+from tests.stack import Databases
+
+Builder = Callable[..., AbstractContextManager[House]]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with own_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def own_databases(postgres: Postgres) -> Iterator[Databases]:
+    with Databases(postgres.address) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def build(
+    tmp_path: Path, postgres: Postgres, own_databases: Databases, django_db_blocker: object
+) -> Iterator[Builder]:
+    """Builds the house for one run: `with build(...) as house`."""
+    with django_db_blocker.unblock():
+        yield partial(built, tmp_path, postgres, own_databases)

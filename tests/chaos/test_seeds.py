@@ -1,0 +1,34 @@
+"""A short run of `make chaos`; the long ones are for the night (docs/reliability.md)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos import report
+from tests.chaos.conftest import Builder
+from tests.chaos.plan import make_plan
+from tests.chaos.recovery import Recovery
+from tests.chaos.run import run
+
+ORDERS = 50
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nothing_is_lost_whatever_breaks(build: Builder, seed: int) -> None:
+    with build() as house:
+        outcome = run(house, make_plan(seed, ORDERS), Recovery())
+        print(*report.told(outcome), sep="\n")
+        assert not outcome.findings, f"make chaos SEED={seed} ORDERS={ORDERS}"
+        assert outcome.orders.total() > ORDERS / 2
+        assert outcome.blows.total() >= len(make_plan(seed, ORDERS).blows)
+
+
+def test_a_seed_draws_the_same_plan_each_time() -> None:
+    assert make_plan(7, 300) == make_plan(7, 300)
+    assert make_plan(7, 300) != make_plan(8, 300)
+
+
+def test_a_long_run_meets_every_kind_of_fault() -> None:
+    plans = [make_plan(seed, 300) for seed in range(1, 21)]
+    fate = {blow.name for plan in plans for blow in plan.blows}
+    assert fate == {blow.name for blow in make_plan(1, 20_000).blows}
