@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import DatabaseDefault
@@ -30,9 +30,10 @@ def kept_cursor() -> CursorWrapper:
     puts the values into the text, so that each is a statement never seen before. Whoever adds
     to statements (the history of staff's changes) needs that one, and gets it.
     """
-    if connection.execute_wrappers:
-        return connection.cursor()
-    wrapper: Any = connection
+    wrapper: Any = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up at each touch
+    if wrapper.execute_wrappers:
+        plain: CursorWrapper = wrapper.cursor()
+        return plain
     wrapper.close_if_health_check_failed()
     wrapper.ensure_connection()
     made: Any = ServerBindingCursor

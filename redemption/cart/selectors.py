@@ -58,8 +58,10 @@ class CartPage:
 
 
 _cart_lines = Prepared(
-    lambda seat_id: CartLine.objects.filter(cart=seat_id).select_related(
-        "cart", "product__inventory"
+    lambda seat_id: (
+        CartLine.objects.filter(cart=seat_id)
+        .select_related("cart", "product__inventory")
+        .defer("product__description", "product__search")
     ),
     UUID(int=1),
 )
