@@ -4,11 +4,14 @@ Locks: the order, then the decision, then the transaction. Each step may be trie
 people at once; the first one counts, and the others are told.
 """
 
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from redemption import services as steps
@@ -69,8 +72,6 @@ def _undecided(intent: LoyaltyTransaction) -> LoyaltyTransaction:
             _("There is nothing to decide any more: it is “%(status)s”.")
             % {"status": held.get_status_display().lower()}
         )
-    if held.next_attempt_at is not None:
-        raise RedemptionError(_("The partner is being asked again at this moment."))
     return held
 
 
@@ -104,21 +105,44 @@ def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
     told = _("Confirmed: %(verdict)s.") % {"verdict": decision.get_verdict_display()}
     _decide(decision, DecisionStatus.CONFIRMED, by=by, reason=told)
     if decision.verdict == Verdict.ASK_AGAIN:
-        # Two people say that no try has landed: the partner's memory of the key counts anew.
-        LoyaltyTransaction.objects.filter(pk=held.pk).update(
-            next_attempt_at=Now(), first_sent_at=None
-        )
         _tell_incidents(held, decision, by)
-        return _("Confirmed. The partner is asked again.")
+        return _ask_again(held)
     _settle(order, held, decision, by)
     _end_incidents(held, decision, by)
     return _("Confirmed. The order goes on.")
 
 
+def _ask_again(held: LoyaltyTransaction) -> str:
+    """Two people say that nothing was done: the time in which the key is known counts anew.
+
+    A refusal is repeated for as long as the partner knows the key, so it is waited for that.
+    """
+    rows = LoyaltyTransaction.objects.filter(pk=held.pk)
+    refused = held.incidents.filter(kind=IncidentKind.CREDIT_REFUSED).exists()
+    if refused and held.first_sent_at:
+        forgotten = held.first_sent_at + timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION)
+        if forgotten > timezone.now():
+            rows.update(next_attempt_at=forgotten, first_sent_at=None)
+            told = _(
+                "Confirmed. The partner is asked again on %(when)s; until then it repeats its "
+                "refusal."
+            )
+            when = timezone.localtime(forgotten)
+            return told % {"when": date_format(when, "SHORT_DATETIME_FORMAT")}
+    rows.update(next_attempt_at=Now(), first_sent_at=None)
+    return _("Confirmed. The partner is asked again.")
+
+
 def _settle(order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision, by: Any) -> None:
     reason = _("Decided by two people: %(verdict)s.") % {"verdict": decision.get_verdict_display()}
     if decision.verdict == Verdict.DID_NOT:
-        held.transition(TransactionStatus.REFUSED, by=by, reason=reason, settled_at=timezone.now())
+        held.transition(
+            TransactionStatus.REFUSED,
+            by=by,
+            reason=reason,
+            settled_at=timezone.now(),
+            next_attempt_at=None,
+        )
         steps.decline(order, _("The points could not be taken."))
         return
     held.transition(
@@ -126,6 +150,7 @@ def _settle(order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision
         by=by,
         reason=reason,
         settled_at=timezone.now(),
+        next_attempt_at=None,
         external_transaction_id=decision.external_transaction_id,
     )
     if held.is_debit:

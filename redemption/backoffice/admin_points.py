@@ -88,8 +88,7 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
             "decisions": [each for each in made if each.status != DecisionStatus.PROPOSED],
             "proposal": waiting[0] if waiting else None,
             "own": bool(waiting) and waiting[0].proposed_by_id == request.user.pk,
-            "undecided": row.status == TransactionStatus.NEEDS_REVIEW
-            and row.next_attempt_at is None,
+            "undecided": row.status == TransactionStatus.NEEDS_REVIEW,
             "incidents": row.incidents.unresolved(),
             "events": row.events.select_related("by"),
         }

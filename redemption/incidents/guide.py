@@ -48,8 +48,9 @@ GUIDE: Mapping[str, Advice] = {
         Severity.CRITICAL,
         _(
             "The company is owed these points and the partner will not give them back. Find out "
-            "from the partner why. Once the reason is gone, propose to ask again; if the partner "
-            "booked them by hand, propose that they were given back, with the entry's number."
+            "from the partner why. If the partner books them by hand, propose that it took place, "
+            "with the entry's number. Once the reason is gone you may also propose to ask again; "
+            "that waits until the partner has forgotten its refusal, a day as a rule."
         ),
     ),
     _K.CREDIT_LATE: Advice(

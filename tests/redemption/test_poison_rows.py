@@ -1,21 +1,22 @@
 """Rows at which our own program fails: put aside after bounded tries, while others flow."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.core.management import call_command
-from django.db import DataError, InterfaceError, OperationalError, ProgrammingError, connection
+from django.db import InternalError, OperationalError, connection
 
 from loyalty_portal.leases import MOST_RAISED
-from loyalty_portal.lifecycle import StaleStatusError
 from redemption import tasks
-from redemption import work as working
 from redemption.aftercare.incidents import try_again
 from redemption.incidents.services import IncidentError
 from redemption.models import Callback, Incident, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.reports.invariants import check_invariants
+from redemption.saga import settle_transaction
 from redemption.states import IncidentKind, IncidentStatus, OrderStatus
 from redemption.work import KINDS, settle_mended, work
 from tests.accounts.factories import UserFactory
@@ -126,34 +127,49 @@ def test_a_try_that_works_forgets_those_that_raised(world: World) -> None:
     assert not Incident.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        OperationalError("the connection is closed"),
-        InterfaceError("connection already closed"),
-        ProgrammingError("column does not exist"),
-        StaleStatusError("somebody else was quicker"),
-    ],
-)
-def test_what_is_not_the_rows_fault_never_puts_it_aside(
-    world: World, monkeypatch: pytest.MonkeyPatch, trouble: Exception
-) -> None:
-    order = world.place((world.product(), 1))
+@contextmanager
+def told(command: str, back: str) -> Iterator[None]:
+    """The database is told so by this session alone, until the body is over."""
+    with connection.cursor() as cursor:
+        cursor.execute(command)
+        try:
+            yield
+        finally:
+            cursor.execute(back)
 
-    def fail(_: uuid.UUID) -> None:
-        raise trouble
 
-    transactions = KINDS["transactions"]
-    away = working.Kind(transactions.model, fail, transactions.order)
-    monkeypatch.setattr(working, "KINDS", {**KINDS, "transactions": away})
-    for _ in range(MOST_RAISED + 1):
-        with pytest.raises(type(trouble)):
-            work("transactions", world.debit(order).pk)
-    monkeypatch.undo()
+def not_put_aside(world: World, order: RedemptionOrder) -> None:
     assert world.debit(order).raised == 0
-    sweep()
+    assert not Incident.objects.exists()
+    sweep(2)
     order.refresh_from_db()
     assert order.status == OrderStatus.CONFIRMED
+
+
+def test_a_lock_that_others_hold_is_not_the_rows_fault(world: World) -> None:
+    order = world.place((world.product(), 1))
+    debit = world.debit(order)
+    somebody = connection.copy()
+    somebody.set_autocommit(False)
+    somebody.cursor().execute("SELECT * FROM loyalty_transaction FOR UPDATE")
+    with told("SET lock_timeout = '50ms'", "SET lock_timeout = '5s'"):
+        for _ in range(MOST_RAISED + 1):
+            with pytest.raises(OperationalError):
+                work("transactions", debit.pk)
+    somebody.rollback()
+    somebody.close()
+    not_put_aside(world, order)
+
+
+def test_a_database_that_only_reads_is_not_the_rows_fault(world: World) -> None:
+    order = world.place((world.product(), 1))
+    read_only = "SET default_transaction_read_only = "
+    with told(read_only + "on", read_only + "off"):
+        for _ in range(MOST_RAISED + 1):
+            with pytest.raises(InternalError):
+                work("transactions", world.debit(order).pk)
+    assert world.ledger(order) == (0, 0)  # nothing is asked for without a row
+    not_put_aside(world, order)
 
 
 def test_what_the_partner_leaves_unknown_is_never_put_aside(world: World) -> None:
@@ -167,27 +183,34 @@ def test_what_the_partner_leaves_unknown_is_never_put_aside(world: World) -> Non
     assert debit.next_attempt_at is not None
 
 
-def put_aside_debit(world: World, monkeypatch: pytest.MonkeyPatch) -> RedemptionOrder:
+def put_aside_debit(world: World) -> tuple[RedemptionOrder, LoyaltyTransaction]:
+    """One whose answer cannot be recorded: another debit, given back with it, has its entry."""
+    world.partners.fault("debit", "reset_after", times=10)
     order = world.place((world.product(), 1))
-
-    def fail(_: uuid.UUID) -> None:
-        raise DataError("a number out of range")
-
-    transactions = KINDS["transactions"]
-    broken = working.Kind(transactions.model, fail, transactions.order)
-    monkeypatch.setattr(working, "KINDS", {**KINDS, "transactions": broken})
+    settle_transaction(world.debit(order).pk)
+    world.partners.clear_faults()
+    other = world.place((world.product(), 1))
+    entry = world.partners.ledger(reference=order.order_number)["entries"][0]["transaction_id"]
+    LoyaltyTransaction.objects.filter(order=other).update(
+        external_transaction_id=entry, next_attempt_at=None
+    )
     for _ in range(MOST_RAISED):
         due_again(LoyaltyTransaction)
         work("transactions", world.debit(order).pk)
-    monkeypatch.undo()
-    return order
+    return order, world.debit(other)
 
 
-def test_a_debit_put_aside_is_seen_and_is_no_breach_of_what_must_hold(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order = put_aside_debit(world, monkeypatch)
+def mend(taken: LoyaltyTransaction) -> None:
+    LoyaltyTransaction.objects.filter(pk=taken.pk).update(
+        external_transaction_id="", next_attempt_at="2020-01-01T00:00:00Z"
+    )
+
+
+def test_a_debit_put_aside_is_seen_and_is_no_breach_of_what_must_hold(world: World) -> None:
+    order, taken = put_aside_debit(world)
+    mend(taken)
     incident = poisoned()
+    assert incident.facts["error"] == "IntegrityError"
     assert (incident.order, incident.transaction) == (order, world.debit(order))
     assert check_invariants() == []
     sweep()
@@ -195,10 +218,9 @@ def test_a_debit_put_aside_is_seen_and_is_no_breach_of_what_must_hold(
     assert order.status == OrderStatus.PENDING
 
 
-def test_staff_put_it_back_to_work_and_its_incident_ends_by_itself(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order = put_aside_debit(world, monkeypatch)
+def test_staff_put_it_back_to_work_and_its_incident_ends_by_itself(world: World) -> None:
+    order, taken = put_aside_debit(world)
+    mend(taken)
     clerk = UserFactory(is_staff=True)
     try_again(incident=poisoned(), by=clerk)
     assert settle_mended() == 0  # not before it worked
