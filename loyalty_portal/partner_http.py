@@ -120,16 +120,20 @@ class PartnerClient:
         self,
         method: str,
         path: str,
+        parts: Mapping[str, str],
         *,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         idempotency_key: str = "",
-        **parts: str,
     ) -> Reply | Answer:
         """One exchange as it is, neither judged nor repeated: for who checks the partner itself."""
         ends_at = time.monotonic() + self._config.deadline
         url = self._url(path, parts)
         return self._authorized(_Call(method, path, url, ends_at, params, body, idempotency_key))
+
+    def without_credentials(self) -> "PartnerClient":
+        """The same partner, for somebody whom it does not know."""
+        return PartnerClient(replace(self._config, api_key="", oauth_token_url=""))
 
     def _url(self, path: str, parts: Mapping[str, str]) -> str:
         if not {"", ".", ".."}.isdisjoint(parts.values()):
