@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections, connections
 
 from redemption.incidents.causes import settle_gone
+from redemption.incidents.partners import watch_partners
 from redemption.placing.services import expire_approvals
 from redemption.services import flag_overdue
 from redemption.work import KINDS, settle_mended, work
@@ -26,6 +27,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "overdue orders": flag_overdue,
     "incidents that are over": settle_gone,
     "mended rows": settle_mended,
+    "partners that are down": watch_partners,
 }
 
 

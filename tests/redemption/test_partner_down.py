@@ -1,0 +1,70 @@
+"""A partner that is down is an incident, once, until an answer of it is written down."""
+
+import pytest
+from django.core.cache import cache
+
+from fulfillment import partner as fulfillment
+from fulfillment.models import PartnerCall
+from fulfillment.virtual import saga as virtual
+from loyalty_portal import partner_breaker
+from loyalty_portal.partner_answer import Answer, Outcome
+from loyalty_portal.partner_breaker import FAILURES
+from redemption.incidents.partners import watch_partners
+from redemption.models import Alert, AlertAction, Incident
+from redemption.saga import settle_transaction
+from redemption.states import IncidentKind, IncidentStatus
+from tests.redemption.world import World, make_all_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def take_down(partner: str) -> None:
+    for _call in range(FAILURES):
+        partner_breaker.hear(partner, Answer(Outcome.UNKNOWN, code="connection"))
+
+
+def test_a_partner_that_is_down_is_one_incident_with_one_alert(world: World) -> None:
+    assert watch_partners() == 0
+    take_down("loyalty")
+    assert [watch_partners() for _look in range(3)] == [1, 1, 1]
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.key) == (IncidentKind.PARTNER_DOWN, "partner-down:loyalty")
+    assert incident.what == "The loyalty partner does not answer."
+    assert incident.times_seen == 3
+    assert Alert.objects.get().action == AlertAction.TRIGGER
+
+
+def test_it_is_over_when_an_answer_is_written_down_not_when_the_breaker_lets_somebody_try(
+    world: World,
+) -> None:
+    order = world.place((world.virtual(), 1))
+    take_down("loyalty")
+    watch_partners()
+    cache.clear()  # its time is over, or Redis forgot
+    assert watch_partners() == 0
+    assert Incident.objects.get().status == IncidentStatus.OPEN
+    settle_transaction(world.debit(order).pk)
+    watch_partners()
+    incident = Incident.objects.get()
+    assert (incident.status, incident.evidence) == (
+        IncidentStatus.RESOLVED,
+        "The partner answers again.",
+    )
+
+
+def test_each_partner_has_its_own(world: World) -> None:
+    order = world.place((world.virtual(), 1))
+    settle_transaction(world.debit(order).pk)
+    world.partners.fault("fulfill", "error_500_before", times=None)
+    call = PartnerCall.objects.get()
+    for _try in range(FAILURES):
+        virtual.ask(call.pk)
+        make_all_due()
+    assert watch_partners() == 1
+    incident = Incident.objects.get()
+    assert incident.facts == {"partner": fulfillment.PARTNER}
+    world.partners.clear_faults()
+    virtual.ask(call.pk)
+    assert watch_partners() == 0
+    incident.refresh_from_db()
+    assert incident.status == IncidentStatus.RESOLVED
