@@ -328,7 +328,7 @@ def _cancel(held: Fulfillment, *, by: Any, reason: str) -> str:
         FulfillmentStatus.CANCELLED,
         by=by,
         reason=reason,
-        quantity_failed=units,
+        quantity_failed=held.quantity_failed + units,
         next_attempt_at=None,
         settled_at=timezone.now(),
     )

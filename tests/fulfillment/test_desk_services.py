@@ -7,6 +7,7 @@ from fulfillment import services as desk
 from fulfillment.models import CodeReveal, Fulfillment
 from fulfillment.services import DeskError
 from fulfillment.states import FulfillmentStatus
+from redemption.reports.invariants import check_invariants
 from redemption.saga import settle_transaction
 from tests.redemption.world import World
 
@@ -133,6 +134,15 @@ def test_what_somebody_has_claimed_is_not_withdrawn(parcel: Fulfillment, ann: Us
     assert desk.withdraw(references=[parcel.reference], by=ann, reason="") == {
         parcel.reference: "late"
     }
+
+
+def test_what_is_withdrawn_after_a_piece_was_given_up_counts_every_piece(
+    parcel: Fulfillment, ann: User
+) -> None:
+    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Broken", by=ann)
+    desk.withdraw(references=[parcel.reference], by=ann, reason="Called off")
+    assert (now(parcel).status, now(parcel).quantity_failed) == (FulfillmentStatus.CANCELLED, 5)
+    assert not check_invariants()
 
 
 def test_showing_no_codes_records_nothing(parcel: Fulfillment, ann: User) -> None:
