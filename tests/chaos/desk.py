@@ -8,19 +8,27 @@ from collections.abc import Iterator
 
 import httpx
 
-from tests.chaos.people import PAUSE, Person, Record
+from tests.chaos.people import Person, Record
 from tests.visitor import Form, forms_of
 
 QUEUE = "/admin/fulfillment/fulfillment/"
+REST = 2.0  # seconds between two looks into an empty queue
+EVERYBODYS = 7  # one parcel in so many is grabbed by whoever comes
 PARCEL = re.compile(r"/admin/fulfillment/fulfillment/[0-9a-f-]{36}/change/")
 
 
 class Clerk(threading.Thread):
-    """Packs, ships and hands over what is in the queue; `deeds` says how, parcel by parcel."""
+    """Packs, ships and hands over; `deeds` says how, parcel by parcel.
 
-    def __init__(self, person: Person, deeds: Iterator[str], record: Record) -> None:
+    Of so many `colleagues` each has a share of the queue, and some of it several grab.
+    """
+
+    def __init__(
+        self, person: Person, place: int, colleagues: int, deeds: Iterator[str], record: Record
+    ) -> None:
         super().__init__(daemon=True)
         self._person = person
+        self._place, self._colleagues = place, colleagues
         self._deeds = deeds
         self._record = record
         self._over = threading.Event()
@@ -32,11 +40,15 @@ class Clerk(threading.Thread):
 
     def run(self) -> None:
         while True:
-            worked = [self._work(path) for path in self._queue()]
+            worked = [self._work(path) for path in self._queue() if self._takes(path)]
             if not any(worked):
                 if self._over.is_set():
                     return
-                self._over.wait(PAUSE)
+                self._over.wait(REST)
+
+    def _takes(self, path: str) -> bool:
+        number = int(path.split("/")[4][-6:], 16)
+        return number % self._colleagues == self._place or number % EVERYBODYS == 0
 
     def _queue(self) -> list[str]:
         found: dict[str, None] = {}

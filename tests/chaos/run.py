@@ -33,6 +33,7 @@ from tests.stack import Databases
 
 CATCH_UP = 8.0  # seconds that a round waits for due work before the next may come
 QUIET = 120.0  # seconds that everything may take to end
+CLERKS = 3
 THRESHOLD = 1_500  # points of one order, from which company 1 wants a yes
 SHORT = 8_000  # points of company 2, which is soon out of them
 LOGIN = "accounts.backends.SeatsBackend"
@@ -148,7 +149,9 @@ class Town:
         owners = {each.name: self._seated(each, Role.OWNER) for each in companies}
         self._deciders = Deciders(owners, self.record)
         deeds = itertools.cycle(plan.desk)
-        self._clerks = [Clerk(self._staff(), deeds, self.record) for _each in range(3)]
+        self._clerks = [
+            Clerk(self._staff(), place, CLERKS, deeds, self.record) for place in range(CLERKS)
+        ]
         self.begun = 0
         self._threads: list[threading.Thread] = []
 
