@@ -158,9 +158,9 @@ INCIDENT = LifeCycle(
 class Verdict(TextChoices):
     """What became of a transaction about which the partner gave no clear answer."""
 
-    TOOK_PLACE = "TOOK_PLACE", _("It took place: the partner has an entry for it")
-    DID_NOT = "DID_NOT", _("It did not take place: give it up")
-    ASK_AGAIN = "ASK_AGAIN", _("It did not take place: ask the partner again")
+    TOOK_PLACE = "TOOK_PLACE", _("It took place")
+    DID_NOT = "DID_NOT", _("It did not take place; give it up")
+    ASK_AGAIN = "ASK_AGAIN", _("It did not take place; ask again")
 
 
 class DecisionStatus(TextChoices):
@@ -183,3 +183,14 @@ DECISION = LifeCycle(
         _D.OVERTAKEN: (),
     },
 )
+
+
+class DifferenceKind(TextChoices):
+    """How our transactions and the partner's statement can differ (docs/reconciliation.md)."""
+
+    MISSING_THERE = "MISSING_THERE", _("Missing at the partner")
+    MISSING_HERE = "MISSING_HERE", _("Missing here")
+    AMOUNT = "AMOUNT", _("Other points")
+    ACCOUNT = "ACCOUNT", _("Other account")
+    DUPLICATE = "DUPLICATE", _("Twice at the partner")
+    OTHER = "OTHER", _("Other kind, order or outcome")

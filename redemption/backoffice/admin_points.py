@@ -14,7 +14,7 @@ from loyalty_portal.admin_base import ActingAdmin, Verb
 from redemption.aftercare import decisions
 from redemption.backoffice.forms import ProposeForm, RejectForm
 from redemption.backoffice.looks import transaction_badge
-from redemption.backoffice.selectors import UNCLEAR
+from redemption.backoffice.selectors import UNCLEAR, step_of
 from redemption.models import LoyaltyTransaction
 from redemption.services import RedemptionError
 from redemption.states import DecisionStatus, TransactionStatus, Verdict
@@ -90,7 +90,7 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
             "own": bool(waiting) and waiting[0].proposed_by_id == request.user.pk,
             "undecided": row.status == TransactionStatus.NEEDS_REVIEW,
             "incidents": row.incidents.unresolved(),
-            "events": row.events.select_related("by"),
+            "steps": [step_of(event) for event in row.events.select_related("by", "transaction")],
         }
 
     @admin.display(description=gettext_lazy("order"), ordering="order__order_number")

@@ -120,12 +120,13 @@ def order_record(order: RedemptionOrder) -> OrderRecord:
     return OrderRecord(
         lines=list(lines.values()),
         transactions=list(order.transactions.select_related("item")),
-        steps=[_step(event) for event in events],
+        steps=[step_of(event) for event in events],
         letters=list(order.letters.all()),
     )
 
 
-def _step(event: OrderEvent) -> Step:
+def step_of(event: OrderEvent) -> Step:
+    """Its item and transaction are loaded with it."""
     words = _WORDS[event.subject]
     return Step(
         event=event,

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name='Decision',
             fields=[
                 ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('verdict', models.CharField(choices=[('TOOK_PLACE', 'It took place: the partner has an entry for it'), ('DID_NOT', 'It did not take place: give it up'), ('ASK_AGAIN', 'It did not take place: ask the partner again')], max_length=12, verbose_name='verdict')),
+                ('verdict', models.CharField(choices=[('TOOK_PLACE', 'It took place'), ('DID_NOT', 'It did not take place; give it up'), ('ASK_AGAIN', 'It did not take place; ask again')], max_length=12, verbose_name='verdict')),
                 ('external_transaction_id', models.CharField(blank=True, max_length=100, verbose_name='at the partner')),
                 ('evidence', models.TextField(max_length=2000, verbose_name='evidence')),
                 ('status', models.CharField(choices=[('PROPOSED', 'Waits for a second person'), ('CONFIRMED', 'Confirmed'), ('REJECTED', 'Rejected'), ('OVERTAKEN', 'Settled otherwise before')], default='PROPOSED', max_length=12, verbose_name='status')),

@@ -111,7 +111,7 @@ class Incident(HasLifeCycle):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.what}"
+        return str(self.get_kind_display())
 
     def event(
         self, before: str, after: str, *, by: Any = None, reason: str = ""
