@@ -20,12 +20,17 @@ REST = 15  # seconds after the last failure until somebody may try again
 SILENCE = frozenset({"connection", "timeout", "deadline", "token"})
 
 
-def hear(partner: str, answer: Answer) -> None:
-    """Count how a call to `partner` ended."""
+def hear(partner: str, method: str, answer: Answer) -> None:
+    """Count how a call to `partner` ended.
+
+    What a partner does is told by POSTs. A question that is not answered in time says nothing
+    about them, nor does one that is; only one that did not even arrive does.
+    """
     if _is_silence(answer):
-        _failed(partner)
-    elif answer.outcome is not Outcome.UNKNOWN:  # busy, or a strange body, proves neither
-        _answered(partner)
+        if method == "POST" or not answer.may_have_landed:
+            _failed(partner)
+    elif method == "POST" and answer.outcome is not Outcome.UNKNOWN:
+        _answered(partner)  # busy, or a strange body, would prove neither
 
 
 def down_since(partner: str) -> float | None:

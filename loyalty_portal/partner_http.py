@@ -159,7 +159,7 @@ class PartnerClient:
             retry_error_callback=_last_answer,
         )
         answer = replace(retrying(attempt), may_have_landed=landed)
-        partner_breaker.hear(self._config.name, answer)
+        partner_breaker.hear(self._config.name, call.method, answer)
         self._log(call, answer, started, retrying.statistics["attempt_number"])
         return answer
 

@@ -12,7 +12,7 @@ from fulfillment.models import PartnerCall
 from loyalty_portal.partner_breaker import down_since
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import Incident, LoyaltyTransaction
-from redemption.states import IncidentKind
+from redemption.states import IncidentKind, TransactionStatus
 
 
 def watch_partners() -> int:
@@ -41,8 +41,12 @@ def _watch(partner: str, answered: Callable[[datetime], bool]) -> bool:
 
 
 def _loyalty_answered(since: datetime) -> bool:
+    if LoyaltyTransaction.objects.filter(settled_at__gt=since).exists():
+        return True
+    # A balance proves that somebody is there; while debits wait, not that they are worked.
     told = KnownBalance.objects.filter(fetched_at__gt=since)
-    return told.exists() or LoyaltyTransaction.objects.filter(settled_at__gt=since).exists()
+    waiting = LoyaltyTransaction.objects.filter(status=TransactionStatus.UNKNOWN)
+    return told.exists() and not waiting.exists()
 
 
 def _fulfillment_answered(since: datetime) -> bool:

@@ -64,7 +64,7 @@ def test_without_redis_it_is_degraded_but_ready(client: Client, settings: Settin
 @pytest.mark.django_db
 def test_with_a_partner_down_it_is_degraded_but_ready(client: Client) -> None:
     for _call in range(FAILURES):
-        partner_breaker.hear("loyalty", Answer(Outcome.UNKNOWN, code="timeout"))
+        partner_breaker.hear("loyalty", "POST", Answer(Outcome.UNKNOWN, code="timeout"))
     code, status, found = parts(client.get("/readyz"))
     assert (code, status) == (200, "degraded")
     assert (found["loyalty partner"], found["fulfillment partner"]) == ("does not answer", "ok")

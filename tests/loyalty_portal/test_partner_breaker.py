@@ -19,9 +19,9 @@ SILENT = Answer(Outcome.UNKNOWN, code="timeout")
 KEYS = ("partner-failures:loyalty", "partner-down:loyalty")
 
 
-def fail(times: int, answer: Answer = SILENT) -> None:
+def fail(times: int, answer: Answer = SILENT, method: str = "POST") -> None:
     for _call in range(times):
-        hear("loyalty", answer)
+        hear("loyalty", method, answer)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,20 @@ def test_a_strange_answer_neither_opens_nor_closes_it(answer: Answer) -> None:
     assert down_since("loyalty") is not None
 
 
+def test_a_question_counts_only_when_it_did_not_even_arrive() -> None:
+    fail(FAILURES * 2, Answer(Outcome.UNKNOWN, code="timeout"), "GET")
+    fail(FAILURES * 2, Answer(Outcome.UNKNOWN, 500, code="internal_error"), "GET")
+    assert down_since("loyalty") is None
+    fail(FAILURES, Answer(Outcome.UNKNOWN, code="connection", may_have_landed=False), "GET")
+    assert down_since("loyalty") is not None
+    hear("loyalty", "GET", Answer(Outcome.SUCCEEDED, 200))
+    assert down_since("loyalty") is not None
+
+
 @pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.REFUSED])
 def test_any_clear_answer_closes_it_and_the_count_begins_anew(outcome: Outcome) -> None:
     fail(FAILURES)
-    hear("loyalty", Answer(outcome, 200))
+    hear("loyalty", "POST", Answer(outcome, 200))
     assert down_since("loyalty") is None
     fail(FAILURES - 1)
     assert down_since("loyalty") is None
@@ -78,7 +88,7 @@ def test_it_opens_and_closes_with_one_line_each_in_the_log(
     caplog.set_level(logging.WARNING)
     fail(FAILURES * 3)
     for _call in range(3):
-        hear("loyalty", Answer(Outcome.SUCCEEDED, 200))
+        hear("loyalty", "POST", Answer(Outcome.SUCCEEDED, 200))
     assert [record.message for record in caplog.records] == [
         "partner is down",
         "partner answers again",
@@ -111,7 +121,9 @@ def test_the_door_counts_calls_and_stops_none() -> None:
         assert down_since("loyalty") is not None
         assert len(partner.requests) == FAILURES + 2
     with RawPartner(reset, reply()) as partner:  # a call is one, however often it is repeated
-        assert PartnerClient(partner.config()).get("/balance").outcome is Outcome.SUCCEEDED
+        client = PartnerClient(partner.config())
+        answer = client.post("/credit", body=b"{}", idempotency_key="credit:1")
+        assert answer.outcome is Outcome.SUCCEEDED
     assert down_since("loyalty") is None
 
 
@@ -134,10 +146,10 @@ def elsewhere(work: str) -> str:
 
 def test_all_processes_count_and_close_together() -> None:
     fail(FAILURES - 1)
-    silent = "hear('loyalty', Answer(Outcome.UNKNOWN, code='timeout'))"
+    silent = "hear('loyalty', 'POST', Answer(Outcome.UNKNOWN, code='timeout'))"
     assert elsewhere(f"{silent}; print(down_since('loyalty') is not None)") == "True"
     assert down_since("loyalty") is not None
-    elsewhere("hear('loyalty', Answer(Outcome.SUCCEEDED, 200))")
+    elsewhere("hear('loyalty', 'POST', Answer(Outcome.SUCCEEDED, 200))")
     assert down_since("loyalty") is None
 
 
@@ -153,4 +165,4 @@ def no_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_without_redis_it_is_closed(no_redis: None) -> None:
     fail(FAILURES * 2)
     assert down_since("loyalty") is None
-    hear("loyalty", Answer(Outcome.SUCCEEDED, 200))
+    hear("loyalty", "POST", Answer(Outcome.SUCCEEDED, 200))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from accounts import loyalty
@@ -35,7 +36,7 @@ def book(world: World) -> Product:
 
 def take_down() -> None:
     for _call in range(FAILURES):
-        partner_breaker.hear(loyalty.PARTNER, Answer(Outcome.UNKNOWN, code="connection"))
+        partner_breaker.hear(loyalty.PARTNER, "POST", Answer(Outcome.UNKNOWN, code="timeout"))
 
 
 def test_a_checkout_is_stopped_politely_with_the_cart_kept(
@@ -58,15 +59,33 @@ def test_a_checkout_is_stopped_politely_with_the_cart_kept(
     assert world.partners.calls(operation="debit") == []
 
 
-def test_the_next_answer_of_the_partner_lets_the_same_form_through(
+def test_the_next_answer_to_a_debit_lets_the_same_form_through(
     client_for: SignIn, world: World, book: Product
 ) -> None:
+    placed = world.place((book, 1))
     take_down()
     client, form = client_for(world.seat), checkout_form(world.seat)
     assert client.post(URL, form).status_code == 422
-    client.get("/balance/", headers={"HX-Request": "true"})  # the head of any page
+    settle_transaction(world.debit(placed).pk)
     assert SENTENCE not in client.get(URL).content.decode()
     assert client.post(URL, form).status_code == 303
+
+
+def test_a_balance_that_is_not_told_stops_nobody_and_one_that_is_promises_nothing(
+    client_for: SignIn, world: World, book: Product
+) -> None:
+    """Else a slow balance would close the shop, and a quick one hide that no debit works."""
+    client, form = client_for(world.seat), checkout_form(world.seat)
+    world.partners.fault("balance", "error_500_before", times=None)
+    for _look in range(FAILURES):
+        cache.delete(f"balance-asked:{world.company.pk}")
+        client.get("/balance/", headers={"HX-Request": "true"})
+    assert SENTENCE not in client.get(URL).content.decode()
+    world.partners.clear_faults()
+    take_down()
+    cache.delete(f"balance-asked:{world.company.pk}")
+    client.get("/balance/", headers={"HX-Request": "true"})
+    assert client.post(URL, form).status_code == 422
 
 
 def test_an_order_that_waits_for_approval_takes_no_points_and_is_not_stopped(

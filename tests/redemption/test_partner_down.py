@@ -3,6 +3,7 @@
 import pytest
 from django.core.cache import cache
 
+from accounts.services import refresh_balance
 from fulfillment import partner as fulfillment
 from fulfillment.models import PartnerCall
 from fulfillment.virtual import saga as virtual
@@ -10,9 +11,9 @@ from loyalty_portal import partner_breaker
 from loyalty_portal.partner_answer import Answer, Outcome
 from loyalty_portal.partner_breaker import FAILURES
 from redemption.incidents.partners import watch_partners
-from redemption.models import Alert, AlertAction, Incident
+from redemption.models import Alert, AlertAction, Incident, LoyaltyTransaction
 from redemption.saga import settle_transaction
-from redemption.states import IncidentKind, IncidentStatus
+from redemption.states import IncidentKind, IncidentStatus, TransactionStatus
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def take_down(partner: str) -> None:
     for _call in range(FAILURES):
-        partner_breaker.hear(partner, Answer(Outcome.UNKNOWN, code="connection"))
+        partner_breaker.hear(partner, "POST", Answer(Outcome.UNKNOWN, code="connection"))
 
 
 def test_a_partner_that_is_down_is_one_incident_with_one_alert(world: World) -> None:
@@ -50,6 +51,21 @@ def test_it_is_over_when_an_answer_is_written_down_not_when_the_breaker_lets_som
         IncidentStatus.RESOLVED,
         "The partner answers again.",
     )
+
+
+def test_a_balance_is_answer_enough_unless_a_debit_waits(world: World) -> None:
+    order = world.place((world.virtual(), 1))
+    world.partners.fault("debit", "error_500_before", times=None)
+    settle_transaction(world.debit(order).pk)
+    take_down("loyalty")
+    watch_partners()
+    cache.clear()
+    refresh_balance(company=world.company)
+    watch_partners()
+    assert Incident.objects.get().status == IncidentStatus.OPEN
+    LoyaltyTransaction.objects.update(status=TransactionStatus.INTENDED)
+    watch_partners()
+    assert Incident.objects.get().status == IncidentStatus.RESOLVED
 
 
 def test_each_partner_has_its_own(world: World) -> None:
