@@ -11,11 +11,11 @@ ROOMS := accounts catalog inventory fulfillment redemption
 COVERED := $(foreach room,$(ROOMS),--cov=$(room))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench chaos lock clean
+.PHONY: help demo test lint format bench bench-saga chaos lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
-		printf '  make %-8s %s\n' "$$name" "$$does"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
+		printf '  make %-11s %s\n' "$$name" "$$does"; done
 
 demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDBOX_PORT=9100)
 	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
@@ -40,6 +40,9 @@ format: .venv/installed ## Bring code and templates into shape
 
 bench: .venv/installed ## Measure the portal against a bare Django app
 	$(BIN)/python -m benchmarks
+
+bench-saga: .venv/installed ## Measure orders from placed to confirmed against the same writes in pgbench
+	$(BIN)/python -m benchmarks.saga
 
 chaos: .venv/installed ## Run the whole portal under every fault (SEED=1-20 ORDERS=300)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --orders $(ORDERS)

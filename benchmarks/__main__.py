@@ -62,6 +62,24 @@ def database(address: str, name: str) -> str:
     return address.rpartition("/")[0] + f"/{name}"
 
 
+def environment(shared: dict[str, str], folder: Path) -> dict[str, str]:
+    """Production's settings, with partners that are never reached."""
+    return shared | {
+        "DEBUG": "false",
+        "SECRET_KEY": "benchmarks-only-" + "0123456789abcdef" * 4,
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "PORTAL_URL": "https://127.0.0.1",
+        "LOYALTY_API_URL": "http://127.0.0.1:9/loyalty",
+        "LOYALTY_API_KEY": "none",
+        "FULFILLMENT_API_URL": "http://127.0.0.1:9/fulfillment",
+        "FULFILLMENT_API_KEY": "none",
+        "FULFILLMENT_WEBHOOK_SECRETS": "whsec_Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
+        "FIELD_ENCRYPTION_KEYS": "Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
+        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        "STATIC_ROOT": str(folder / "static"),
+    }
+
+
 class Web:
     """One gunicorn with the project's own settings of it."""
 
@@ -181,20 +199,8 @@ def main() -> None:
         services = stack.enter_context(Services(folder, environment=os.environ, durable=True))
         shared = dict(os.environ) | services.addresses
         address = shared["DATABASE_URL"]
-        portal_env = shared | {
-            "DATABASE_URL": database(address, "bench_portal"),
-            "DEBUG": "false",
-            "SECRET_KEY": "benchmarks-only-" + "0123456789abcdef" * 4,
-            "ALLOWED_HOSTS": "127.0.0.1",
-            "PORTAL_URL": "https://127.0.0.1",
-            "LOYALTY_API_URL": "http://127.0.0.1:9/loyalty",
-            "LOYALTY_API_KEY": "none",
-            "FULFILLMENT_API_URL": "http://127.0.0.1:9/fulfillment",
-            "FULFILLMENT_API_KEY": "none",
-            "FULFILLMENT_WEBHOOK_SECRETS": "whsec_Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
-            "FIELD_ENCRYPTION_KEYS": "Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
-            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-            "STATIC_ROOT": str(folder / "static"),
+        portal_env = environment(shared, folder) | {
+            "DATABASE_URL": database(address, "bench_portal")
         }
         bare_env = shared | {"DATABASE_URL": database(address, "bench_bare")}
         first = int(python("-m", "benchmarks.bare.prepare", env=bare_env))

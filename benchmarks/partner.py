@@ -1,0 +1,57 @@
+"""A loyalty partner that takes its time and no CPU: `python -m benchmarks.partner PORT SECONDS`.
+
+It answers each debit as the contract says, after so many seconds. It keeps nothing: the
+sandbox, which does, would measure itself.
+"""
+
+import asyncio
+import itertools
+import json
+import sys
+from datetime import UTC, datetime
+
+numbers = itertools.count(1)
+
+
+def answer(body: bytes) -> bytes:
+    asked = json.loads(body)
+    entry = {
+        "transaction_id": f"bench-{next(numbers)}",
+        "type": "debit",
+        "account_id": asked["account_id"],
+        "points": asked["points"],
+        "reference": asked["reference"],
+        "original_transaction_id": None,
+        "balance_after": 1_000_000,
+        "created_at": datetime.now(UTC).isoformat(),
+    }
+    return json.dumps(entry).encode()
+
+
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+        body = answer(await reader.readexactly(length))
+        await asyncio.sleep(seconds)
+        writer.write(
+            b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
+        await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass  # who only knocked, to see whether it is up
+    finally:
+        writer.close()
+
+
+async def main(port: int, seconds: float) -> None:
+    server = await asyncio.start_server(
+        lambda reader, writer: serve(reader, writer, seconds), "127.0.0.1", port, backlog=1024
+    )
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2])))

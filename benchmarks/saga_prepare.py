@@ -1,0 +1,148 @@
+"""The saga's side: `orders N` places N orders, `script` prints the writes of one for pgbench.
+
+The script is recorded from the saga itself, so that both write the same rows, through the same
+indexes and triggers. What differs from order to order becomes one of pgbench's variables.
+"""
+
+import os
+import re
+import sys
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
+
+import django
+from django.db import connection
+
+django.setup()
+
+from accounts.models import AccountManager, Company, Role, User
+from catalog.models import Category, Product, ProductType, StockStatus
+from inventory.models import Inventory
+from redemption import saga, tasks
+from redemption.models import LoyaltyTransaction
+from redemption.placing.services import Line, Wishes, place_order
+from redemption.saga import loyalty
+
+PIECES = 1_000_000
+LINES_OF_THE_MAP = """
+    CREATE SEQUENCE bench_n;
+    CREATE TABLE bench_map AS
+        SELECT row_number() OVER (ORDER BY t.id) AS n, t.id AS tx_id, o.id AS order_id, i.id AS
+            item_id, o.order_number
+        FROM loyalty_transaction t JOIN redemption_order o ON o.id = t.order_id
+        JOIN order_item i ON i.order_id = o.id WHERE t.status = 'INTENDED';
+    ALTER TABLE bench_map ADD PRIMARY KEY (n);
+    ANALYZE;
+"""
+
+
+def orders(count: int) -> None:
+    shelf, _ = Category.objects.get_or_create(name="Shelf", slug="shelf", motif="books")
+    company = Company.objects.create(name="Benchmark", loyalty_account_id="BENCH")
+    user = User.objects.create_user("buyer@bench.example", name="Buyer")
+    seat = AccountManager.objects.create(company=company, user=user, role=Role.BUYER)
+    products = [
+        Product.objects.create(
+            sku=f"BENCH-{number:03d}",
+            name=f"Product {number}",
+            slug=f"product-{number}",
+            product_type=ProductType.PHYSICAL,
+            points_cost=100,
+            category=shelf,
+            stock_status=StockStatus.IN_STOCK,
+        )
+        for number in range(100)
+    ]
+    Inventory.objects.bulk_create(
+        Inventory(product=product, quantity_available=PIECES) for product in products
+    )
+    stocked = list(Product.objects.select_related("inventory"))
+    recipient = {
+        "recipient_name": "Ada Byron",
+        "address_line1": "Invalidenstr. 43",
+        "city": "Berlin",
+    }
+    for number in range(count):
+        line = Line(product=stocked[number % 100], quantity=1, recipient=recipient)
+        wishes = Wishes(token=uuid.uuid4(), seen_points=100)
+        place_order(seat=seat, lines=[line], wishes=wishes, by=user)
+
+
+def nudge() -> None:
+    """As the checkout does for each order that it places."""
+    for key in LoyaltyTransaction.objects.due().values_list("pk", flat=True):
+        tasks.settle_transaction.delay(str(key))
+
+
+def script() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(LINES_OF_THE_MAP)
+        cursor.execute("SELECT tx_id FROM bench_map ORDER BY n DESC LIMIT 1")
+        key = cursor.fetchone()[0]
+    claimed, claim = recorded(lambda: saga._claim(key))  # noqa: SLF001 - its two transactions
+    result = loyalty.send_debit(claim.intent.body.encode(), claim.intent.key)
+    settled, _ = recorded(lambda: saga._record(claim, result))  # noqa: SLF001
+    order = claim.intent.order
+    item = order.items.get()
+    known = {
+        key: "tx_id",
+        order.pk: "order_id",
+        item.pk: "item_id",
+        order.company_id: None,
+        order.account_manager_id: None,
+        order.account_manager.user_id: None,
+        item.product_id: None,
+    }
+    scripted = [
+        [general(sql, known).replace(order.order_number, ":order_number") for sql in statements]
+        for statements in (claimed, settled)
+    ]
+    fresh = (name for name in known.values() if name and name.startswith("new_"))
+    print("SELECT nextval('bench_n') AS n \\gset")
+    print("SELECT tx_id, order_id, item_id, order_number FROM bench_map WHERE n = :n \\gset")
+    print(f"SELECT {', '.join(f'gen_random_uuid() AS {name}' for name in fresh)} \\gset")
+    for statements in scripted:
+        print("BEGIN;")
+        for sql in statements:
+            print(sql.replace(result.transaction_id, "bare-:n") + ";")
+        print("COMMIT;")
+
+
+def recorded(act: Callable[[], Any]) -> tuple[list[str], Any]:
+    """The writes that `act` makes, and what it returns."""
+    writes: list[str] = []
+
+    def record(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if re.match(r"\s*(INSERT|UPDATE|DELETE|WITH)", sql):
+            writes.append(" ".join(connection.ops.compose_sql(sql, params).split()))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(record):
+        result = act()
+    return writes, result
+
+
+def general(sql: str, known: dict[Any, str | None]) -> str:
+    """With variables for the order's own keys, and for those that are new with each order."""
+
+    def put(found: re.Match[str]) -> str:
+        key = uuid.UUID(found[0])
+        name = known.setdefault(key, f"new_{len(known)}")
+        return f":{name}" if name else found[0]
+
+    shape = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
+    # pgbench reads "::" as a cast.
+    return re.sub(shape, put, sql).replace("confirmed::", "confirmed-:")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["orders", count]:
+            orders(int(count))
+        case ["nudge"]:
+            nudge()
+        case _:
+            script()
