@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 from django.db import models, transaction
 
+from loyalty_portal.hot import insert
+
 
 class IllegalTransitionError(Exception):
     """The table has no such step: a late contradiction, or a mistake of ours."""
@@ -60,7 +62,7 @@ class HasLifeCycle(models.Model):
             moved = type(self)._base_manager.filter(**{"pk": self.pk, self.status_field: before})  # noqa: SLF001
             if not moved.update(**{self.status_field: to}, **changes):
                 raise StaleStatusError(f"{self.life_cycle.name} {self.pk} is not {before} any more")
-            self.event(before, to, by=by, reason=reason).save(force_insert=True)
+            insert([self.event(before, to, by=by, reason=reason)])
         setattr(self, self.status_field, to)
         for name, value in changes.items():
             setattr(self, name, value)
