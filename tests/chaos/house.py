@@ -73,7 +73,8 @@ class Postgres(embedded.Postgres):
         eventually(self._runs, "postgres answers", within=90.0)
 
     def _runs(self) -> bool:
-        return (self.process.poll() is None and self.answers()) or self.launch()
+        # One that recovers from a crash is there, and only does not answer yet.
+        return self.answers() if self.process.poll() is None else self.launch()
 
     def _children(self) -> list[int]:
         pid = self.process.pid

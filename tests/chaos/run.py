@@ -163,7 +163,8 @@ class Town:
         for number, (person, company) in enumerate(self._buyers):
             buyer = Buyer(person, company.name, self._products, self.record)
             errands = [each for each in self._plan.errands if each.buyer == number]
-            thread = threading.Thread(target=self._shop, args=(buyer, errands, company.name))
+            shopping = (buyer, errands, company.name)
+            thread = threading.Thread(target=self._shop, args=shopping, daemon=True)
             thread.start()
             self._threads.append(thread)
 
