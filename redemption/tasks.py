@@ -3,16 +3,22 @@
 After a step, what it made due is nudged on; a nudge that is lost is found by the sweeper.
 """
 
+import logging
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 
+from accounts.models import Company
 from fulfillment.models import PartnerCall
 from loyalty_portal.celery import app, nudge
 from redemption.incidents import causes
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
+from redemption.reconciliation.services import ReconciliationError, reconcile
 from redemption.work import work
+
+logger = logging.getLogger(__name__)
 
 
 @app.task
@@ -49,6 +55,23 @@ def send_letter(letter_id: str) -> None:
 def watch_stock() -> None:
     """See whether all stock adds up (by the clock)."""
     causes.watch_stock()
+
+
+@app.task
+def reconcile_all() -> None:
+    """Have every company compared with its statement (by the clock)."""
+    if settings.LOYALTY_API_STATEMENT:
+        for company_id in Company.objects.values_list("pk", flat=True):
+            nudge(reconcile_company, company_id)
+
+
+@app.task
+def reconcile_company(company_id: str) -> None:
+    """Compare one company with its statement; a run that fails says so in its row."""
+    try:
+        reconcile(company=Company.objects.get(pk=company_id))
+    except ReconciliationError as error:
+        logger.warning("company %s was not reconciled: %s", company_id, error)
 
 
 def go_on(order_id: uuid.UUID) -> None:

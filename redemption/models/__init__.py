@@ -7,6 +7,14 @@ from redemption.models.incidents import Alert, AlertAction, Incident, IncidentEv
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.models.points import LoyaltyTransaction, TransactionType
 from redemption.models.post import Callback, CallbackState, Letter, LetterKind
+from redemption.models.reconciliation import (
+    Difference,
+    ReconciledDay,
+    Reconciliation,
+    RunOutcome,
+    StatementLine,
+    StatementSource,
+)
 
 __all__ = [
     "Alert",
@@ -16,6 +24,7 @@ __all__ = [
     "Cart",
     "CartLine",
     "Decision",
+    "Difference",
     "EventSubject",
     "Incident",
     "IncidentEvent",
@@ -24,6 +33,11 @@ __all__ = [
     "LoyaltyTransaction",
     "OrderEvent",
     "OrderItem",
+    "ReconciledDay",
+    "Reconciliation",
     "RedemptionOrder",
+    "RunOutcome",
+    "StatementLine",
+    "StatementSource",
     "TransactionType",
 ]

@@ -325,57 +325,16 @@ WHERE t.status = 'NEEDS_REVIEW' AND NOT is_marked
 
 RULES = (POINTS, CREDITS, LINES, DELIVERIES, STOCK, MOVEMENTS, STORY, WORK, MARKED)
 
-# What the partner's ledger says, beside our transactions. `ours` finds an entry's transaction by
-# the partner's own id, or, where we have had no answer yet, by what we asked for.
-LEDGER = """
-WITH entries AS MATERIALIZED (
-    SELECT * FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(accounts)s::text[],
-                         %(points)s::bigint[], %(references)s::text[])
-        AS entry (id, kind, account, points, reference)
-), scope AS MATERIALIZED (
-    SELECT t.id, t.key, t.external_transaction_id AS theirs, lower(t.transaction_type) AS kind,
-        t.points_amount AS points, t.status, t.created_at, t.settled_at,
-        c.loyalty_account_id AS account, o.order_number AS reference
-    FROM loyalty_transaction t
-    JOIN redemption_order o ON o.id = t.order_id
-    JOIN company c ON c.id = t.company_id
-    WHERE %(companies)s::uuid[] IS NULL OR t.company_id = ANY(%(companies)s::uuid[])
-), named AS (
-    SELECT e.id, s.key, s.status,
-        (s.kind, s.account, s.points, s.reference) = (e.kind, e.account, e.points, e.reference)
-            AS same
-    FROM entries e JOIN scope s ON s.theirs = e.id AND e.id <> ''
-), unanswered AS (
-    SELECT key, kind, account, points, reference, row_number() OVER (
-        PARTITION BY kind, account, points, reference ORDER BY key) AS place
-    FROM scope WHERE theirs = '' AND status IN ('SENT', 'UNKNOWN', 'NEEDS_REVIEW')
-), strangers AS (
-    SELECT e.*, row_number() OVER (
-        PARTITION BY kind, account, points, reference ORDER BY id) AS place
-    FROM entries e WHERE NOT EXISTS (SELECT 1 FROM named WHERE named.id = e.id)
-)
-SELECT 'ENTRY_KNOWN', e.reference, format('%%s %%s of %%s points on %%s is none of ours', e.kind,
-                                          e.id, e.points, e.account)
-FROM strangers e LEFT JOIN unanswered u USING (kind, account, points, reference, place)
-WHERE u.key IS NULL
-UNION ALL
-SELECT 'ENTRY_SAME', key, format('%%s is %%s here, but the entry %%s differs', key, status, id)
-FROM named WHERE NOT same OR status <> 'SUCCEEDED'
-UNION ALL
-SELECT 'ENTRY_THERE', s.key, format('%%s of %%s points has no entry %%s', s.kind, s.points,
-                                    s.theirs)
-FROM scope s
-WHERE s.status = 'SUCCEEDED'
-  AND (%(since)s::timestamptz IS NULL OR s.created_at >= %(since)s)
-  AND (%(until)s::timestamptz IS NULL OR s.settled_at < %(until)s)
-  AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = s.theirs)
-UNION ALL
+# What the partner's ledger adds up to, order by order.
+LEDGER_SUMS = """
 SELECT 'WITHIN', o.order_number, format('at the partner: C=%%s D=%%s P=%%s', sums.c, sums.d,
                                         o.total_points)
 FROM (
     SELECT reference, coalesce(sum(points) FILTER (WHERE kind = 'debit'), 0) AS d,
         coalesce(sum(points) FILTER (WHERE kind = 'credit'), 0) AS c
-    FROM entries GROUP BY reference
+    FROM unnest(%(kinds)s::text[], %(points)s::bigint[], %(references)s::text[])
+        AS entry (kind, points, reference)
+    GROUP BY reference
 ) sums JOIN redemption_order o ON o.order_number = sums.reference
 WHERE sums.d > o.total_points
    OR (sums.c > sums.d AND (%(since)s::timestamptz IS NULL OR o.created_at >= %(since)s))

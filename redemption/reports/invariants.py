@@ -14,8 +14,17 @@ from accounts.models import Company
 from loyalty_portal.leases import MOST_RAISED
 from loyalty_portal.lifecycle import LifeCycle
 from redemption.models import EventSubject
-from redemption.reports.invariant_rules import LEDGER, RULES, STOCK
-from redemption.states import DEADLINES, LINE, ORDER, SETTLED_LINE, TRANSACTION
+from redemption.reports.invariant_rules import LEDGER_SUMS, MARKED, RULES, STOCK
+from redemption.reports.ledger import GIVEN, UNANSWERED, Verdict, compare
+from redemption.states import (
+    DEADLINES,
+    LINE,
+    ORDER,
+    SETTLED_LINE,
+    TRANSACTION,
+    DifferenceKind,
+    TransactionStatus,
+)
 
 # Between a deadline and the sweeper's mark.
 GRACE = timedelta(minutes=10)
@@ -74,16 +83,13 @@ def check_invariants(*, at_rest: bool = False) -> list[Violation]:
     `at_rest`: nothing is on its way, so what completed orders owe has come back as well.
     """
     subjects, befores, afters = zip(*_steps(), strict=True)
-    statuses = [(status, age) for group, age in DEADLINES for status in group]
     facts = {
+        **_deadlines(),
         "at_rest": at_rest,
         "settled": sorted(SETTLED_LINE),
         "subjects": list(subjects),
         "befores": list(befores),
         "afters": list(afters),
-        "statuses": [status for status, _age in statuses],
-        "ages": [age for _status, age in statuses],
-        "grace": GRACE,
         "most_raised": MOST_RAISED,
     }
     return [violation for rule in RULES for violation in _ask(rule, facts)]
@@ -92,6 +98,30 @@ def check_invariants(*, at_rest: bool = False) -> list[Violation]:
 def check_stock() -> list[Violation]:
     """The stock alone: what products have, against their movements and reservations."""
     return list(_ask(STOCK, {}))
+
+
+def check_deadlines() -> list[Violation]:
+    """Only what is open after its deadline without a mark: nobody sweeps."""
+    return list(_ask(MARKED, _deadlines()))
+
+
+def _deadlines() -> dict[str, Any]:
+    statuses = [(status, age) for group, age in DEADLINES for status in group]
+    return {
+        "statuses": [status for status, _age in statuses],
+        "ages": [age for _status, age in statuses],
+        "grace": GRACE,
+    }
+
+
+_FROM_A_DIFFERENCE = {
+    DifferenceKind.MISSING_THERE: Invariant.ENTRY_THERE,
+    DifferenceKind.MISSING_HERE: Invariant.ENTRY_KNOWN,
+    DifferenceKind.DUPLICATE: Invariant.ENTRY_KNOWN,
+    DifferenceKind.AMOUNT: Invariant.ENTRY_SAME,
+    DifferenceKind.ACCOUNT: Invariant.ENTRY_SAME,
+    DifferenceKind.OTHER: Invariant.ENTRY_SAME,
+}
 
 
 def check_against_ledger(
@@ -113,11 +143,34 @@ def check_against_ledger(
         "accounts": [entry.account_id for entry in held],
         "points": [entry.points for entry in held],
         "references": [entry.reference for entry in held],
+        "moments": [entry.created_at for entry in held],
         "companies": None if companies is None else [company.pk for company in companies],
-        "since": since,
+        "began": since,
+        "since": None,
         "until": until,
     }
-    return list(_ask(LEDGER, facts))
+    found = [_violation(verdict) for verdict in compare(GIVEN, facts) if not _holds(verdict)]
+    return [*found, *_ask(LEDGER_SUMS, {**facts, "since": since})]
+
+
+def _holds(verdict: Verdict) -> bool:
+    if verdict.verdict == UNANSWERED:  # an entry for what was never sent is nobody's
+        return verdict.status != TransactionStatus.INTENDED
+    return not verdict.is_difference
+
+
+def _violation(verdict: Verdict) -> Violation:
+    if verdict.verdict == DifferenceKind.MISSING_THERE:
+        figures = f"{verdict.points_here} points are {verdict.status} here, without an entry"
+        return Violation(Invariant.ENTRY_THERE, verdict.key, f"{figures} {verdict.theirs}")
+    there = f"{verdict.kind} {verdict.entry} of {verdict.points_there} on {verdict.account_there}"
+    if verdict.verdict == UNANSWERED:
+        return Violation(Invariant.ENTRY_KNOWN, verdict.reference, f"{there} was never sent")
+    invariant = _FROM_A_DIFFERENCE[DifferenceKind(verdict.verdict)]
+    if invariant == Invariant.ENTRY_KNOWN:
+        return Violation(invariant, verdict.reference, f"{there}: {verdict.verdict}")
+    here = f"{verdict.status} {verdict.points_here} on {verdict.account_here}"
+    return Violation(invariant, verdict.key, f"{there}, here {here}")
 
 
 def _ask(rule: str, facts: dict[str, Any]) -> Iterator[Violation]:

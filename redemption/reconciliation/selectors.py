@@ -1,0 +1,105 @@
+"""Reading reconciliations: from when on to compare, and what was found on which day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Least
+from django.utils import timezone
+
+from accounts.models import Company
+from redemption.models import (
+    Difference,
+    Incident,
+    LoyaltyTransaction,
+    ReconciledDay,
+    Reconciliation,
+    RunOutcome,
+)
+from redemption.states import IncidentKind, TransactionStatus
+
+COMPARED = (RunOutcome.AGREED, RunOutcome.DIFFERS)
+DAYS_SHOWN = 14
+
+
+def midnight(moment: datetime) -> datetime:
+    """The beginning of its day; the days of a reconciliation are UTC."""
+    return datetime.combine(moment.astimezone(UTC).date(), time.min, tzinfo=UTC)
+
+
+def open_incidents(company: Company) -> QuerySet[Incident]:
+    """Differences that nobody has resolved, and that have not gone."""
+    return Incident.objects.unresolved().filter(kind=IncidentKind.RECONCILIATION, company=company)
+
+
+def open_differences(company: Company) -> QuerySet[Difference]:
+    """The latest row of each that is still open."""
+    rows = Difference.objects.filter(incident__in=open_incidents(company))
+    return rows.order_by("key", "-pk").distinct("key")
+
+
+def due_since(company: Company) -> datetime:
+    """Where the last run ended, or the oldest open difference is: whole days, so that what is
+    known of a day is never a part of it. Everything, when there was no run yet."""
+    done = Reconciliation.objects.filter(company=company, outcome__in=COMPARED)
+    ended = done.aggregate(last=Max("until"))["last"]
+    if ended is None:
+        made = LoyaltyTransaction.objects.filter(company=company).aggregate(Min("created_at"))
+        return midnight(min(company.created_at, made["created_at__min"] or company.created_at))
+    still = Difference.objects.filter(incident__in=open_incidents(company)).aggregate(Min("at"))
+    return midnight(min(ended, still["at__min"] or ended))
+
+
+def first_asked(company: Company, since: datetime, until: datetime) -> datetime:
+    """When the oldest of the transactions that were settled in this time was asked for.
+
+    Its entry may be as old: an answer can be lost for hours, a credit be retried for weeks.
+    """
+    settled = LoyaltyTransaction.objects.filter(
+        company=company,
+        status=TransactionStatus.SUCCEEDED,
+        settled_at__gte=since,
+        settled_at__lt=until,
+    )
+    first = settled.aggregate(first=Min(Least("created_at", "first_sent_at")))["first"]
+    return min(since, first or since)
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyDays:
+    """One row of the overview: what is known of each day, None where nothing is."""
+
+    company: Company
+    days: list[ReconciledDay | None]
+
+
+def shown_days() -> list[date]:
+    """The days of the overview, the oldest first; today is the last."""
+    today = timezone.now().astimezone(UTC).date()
+    return [today - timedelta(days=back) for back in reversed(range(DAYS_SHOWN))]
+
+
+def by_company_and_day(companies: QuerySet[Company], days: list[date]) -> list[CompanyDays]:
+    """Two queries, however many companies."""
+    found: Mapping[tuple[object, date], ReconciledDay] = {
+        (row.company_id, row.day): row
+        for row in ReconciledDay.objects.filter(company__in=companies, day__in=days)
+    }
+    return [
+        CompanyDays(company, [found.get((company.pk, day)) for day in days])
+        for company in companies
+    ]
+
+
+def latest_runs() -> QuerySet[Company]:
+    """Companies with `last_run` (its id) and `last_outcome` of the run that ended last."""
+    ended = Reconciliation.objects.filter(company=OuterRef("pk")).exclude(
+        outcome=RunOutcome.RUNNING
+    )
+    last = ended.order_by("-started_at")[:1]
+    return Company.objects.annotate(
+        last_run=Subquery(last.values("pk")),
+        last_outcome=Subquery(last.values("outcome")),
+        last_finished=Subquery(last.values("finished_at")),
+    )

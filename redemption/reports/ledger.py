@@ -1,0 +1,163 @@
+"""Our transactions beside the partner's entries: which belong together, and what differs.
+
+One question for whoever compares: the invariants, with all entries at hand, and the
+reconciliation, with a statement that was read into the database page by page.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from redemption.states import DifferenceKind
+
+SAME = "SAME"
+UNANSWERED = "UNANSWERED"  # an entry for what we have asked for and had no answer to yet
+
+# Where the entries come from: (place, id, kind, account, points, reference, at).
+GIVEN = """
+    SELECT place, id, kind, account, points, reference, at
+    FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(accounts)s::text[], %(points)s::bigint[],
+                %(references)s::text[], %(moments)s::timestamptz[])
+        WITH ORDINALITY AS told (id, kind, account, points, reference, at, place)
+"""
+
+# `mine` is every transaction that one of the entries may be, and those that must have one. An
+# entry belongs to the transaction that names it. What has no answer yet names none: there the
+# entry is found by what was asked for, and the one that fits best is taken first.
+_COMPARE = """
+WITH entries AS MATERIALIZED (
+    SELECT *, row_number() OVER (PARTITION BY id ORDER BY place) AS listed
+    FROM ({source}) AS told
+), chosen AS (
+    SELECT t.id, false AS expected FROM entries e
+    JOIN loyalty_transaction t
+        ON t.external_transaction_id = e.id AND t.external_transaction_id <> ''
+    UNION ALL
+    SELECT t.id, false FROM entries e
+    JOIN redemption_order o ON o.order_number = e.reference
+    JOIN loyalty_transaction t ON t.order_id = o.id
+    UNION ALL
+    SELECT t.id, true FROM loyalty_transaction t
+    WHERE t.status = 'SUCCEEDED'
+      AND (%(companies)s::uuid[] IS NULL OR t.company_id = ANY(%(companies)s::uuid[]))
+      AND (%(began)s::timestamptz IS NULL OR t.created_at >= %(began)s)
+      AND (%(since)s::timestamptz IS NULL OR t.settled_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR t.settled_at < %(until)s)
+), mine AS MATERIALIZED (
+    SELECT t.id, t.key, t.status, t.external_transaction_id AS theirs, t.settled_at, t.order_id,
+        lower(t.transaction_type) AS kind, t.points_amount::bigint AS points,
+        c.loyalty_account_id::text AS account, o.order_number::text AS reference, expected
+    FROM (SELECT id, bool_or(expected) AS expected FROM chosen GROUP BY id) AS found
+    JOIN loyalty_transaction t USING (id)
+    JOIN redemption_order o ON o.id = t.order_id
+    JOIN company c ON c.id = t.company_id
+), named AS MATERIALIZED (
+    SELECT e.place, m.id AS ours, CASE
+        WHEN e.account <> m.account THEN 'ACCOUNT'
+        WHEN e.points <> m.points THEN 'AMOUNT'
+        WHEN (e.kind, e.reference) <> (m.kind, m.reference) OR m.status <> 'SUCCEEDED' THEN 'OTHER'
+        ELSE 'SAME' END AS verdict
+    FROM entries e JOIN mine m ON m.theirs = e.id AND m.theirs <> ''
+    WHERE e.listed = 1
+), unanswered AS MATERIALIZED (
+    SELECT *, row_number() OVER (
+        PARTITION BY kind, account, points, reference ORDER BY key) AS turn
+    FROM mine WHERE theirs = '' AND status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')
+), strangers AS MATERIALIZED (
+    SELECT *, row_number() OVER (
+        PARTITION BY kind, account, points, reference ORDER BY place) AS turn
+    FROM entries e
+    WHERE e.listed = 1 AND NOT EXISTS (SELECT 1 FROM named WHERE named.place = e.place)
+), exact AS MATERIALIZED (
+    SELECT s.place, u.id AS ours, 'UNANSWERED' AS verdict
+    FROM strangers s JOIN unanswered u USING (kind, account, points, reference, turn)
+), near AS MATERIALIZED (
+    SELECT s.place, u.id AS ours,
+        CASE WHEN s.account <> u.account THEN 'ACCOUNT' ELSE 'AMOUNT' END AS verdict
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY kind, reference ORDER BY place) AS nth
+        FROM strangers s WHERE NOT EXISTS (SELECT 1 FROM exact WHERE exact.place = s.place)
+    ) s JOIN (
+        SELECT *, row_number() OVER (PARTITION BY kind, reference ORDER BY key) AS nth
+        FROM unanswered u
+        WHERE u.status <> 'INTENDED' AND NOT EXISTS (SELECT 1 FROM exact WHERE exact.ours = u.id)
+    ) u USING (kind, reference, nth)
+), paired AS MATERIALIZED (
+    SELECT * FROM named UNION ALL SELECT * FROM exact UNION ALL SELECT * FROM near
+), lone AS (
+    SELECT s.place, twin.id AS ours,
+        CASE WHEN twin.has_its_own THEN 'DUPLICATE' ELSE 'MISSING_HERE' END AS verdict
+    FROM strangers s LEFT JOIN LATERAL (
+        SELECT m.id, m.theirs <> '' OR EXISTS (SELECT 1 FROM paired WHERE paired.ours = m.id)
+            AS has_its_own
+        FROM mine m
+        WHERE (m.kind, m.reference) = (s.kind, s.reference)
+          AND (m.kind = 'debit' OR (m.account, m.points) = (s.account, s.points))
+        ORDER BY has_its_own DESC, m.key LIMIT 1
+    ) twin ON true
+    WHERE NOT EXISTS (SELECT 1 FROM paired WHERE paired.place = s.place)
+), listed_again AS (
+    SELECT e.place, m.id AS ours, 'DUPLICATE' AS verdict
+    FROM entries e LEFT JOIN mine m ON m.theirs = e.id AND m.theirs <> ''
+    WHERE e.listed > 1
+)
+SELECT verdict, e.id, e.kind, e.reference, e.points, e.account, e.at,
+    m.id, coalesce(m.key, ''), coalesce(m.status, ''), coalesce(m.theirs, ''), m.points,
+    coalesce(m.account, ''), m.order_id, coalesce(m.expected, false)
+FROM (
+    SELECT * FROM paired UNION ALL SELECT * FROM lone UNION ALL SELECT * FROM listed_again
+) verdicts JOIN entries e USING (place) LEFT JOIN mine m ON m.id = verdicts.ours
+UNION ALL
+SELECT 'MISSING_THERE', '', m.kind, m.reference, NULL, '', m.settled_at,
+    m.id, m.key, m.status, m.theirs, m.points, m.account, m.order_id, true
+FROM mine m
+WHERE m.expected AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = m.theirs)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One entry and the transaction it belongs to; either may be lacking, its fields then empty.
+
+    `verdict` is SAME, UNANSWERED or a DifferenceKind; `at` is the partner's time of the entry, or
+    ours of the settling where there is none. `key`, `status` and `theirs` are the transaction's;
+    `expected`: it should have its entry.
+    """
+
+    verdict: str
+    entry: str
+    kind: str
+    reference: str
+    points_there: int | None
+    account_there: str
+    at: datetime
+    transaction_id: UUID | None
+    key: str
+    status: str
+    theirs: str
+    points_here: int | None
+    account_here: str
+    order_id: UUID | None
+    expected: bool
+
+    @property
+    def is_difference(self) -> bool:
+        return self.verdict in DifferenceKind.values
+
+
+def compare(source: str, facts: Mapping[str, Any]) -> Iterator[Verdict]:
+    """Every entry of `source` (SQL), and every transaction that should have had one.
+
+    `facts`: what `source` asks for, and `companies`, `began`, `since`, `until` (each may be None):
+    a succeeded transaction of these companies that was made since `began` and settled from
+    `since` until before `until` must have its entry. Streams.
+    """
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(_COMPARE.replace("{source}", source), facts)
+        while rows := cursor.fetchmany(1000):
+            for row in rows:
+                yield Verdict(*row)

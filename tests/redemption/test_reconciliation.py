@@ -1,0 +1,476 @@
+"""Our transactions beside the partner's statement: each class, once, and gone when it is gone."""
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pgtrigger
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from accounts.models import Company
+from redemption import tasks
+from redemption.aftercare.services import cancel
+from redemption.incidents.services import resolve
+from redemption.models import (
+    Difference,
+    Incident,
+    LoyaltyTransaction,
+    ReconciledDay,
+    Reconciliation,
+    RedemptionOrder,
+    RunOutcome,
+    StatementLine,
+)
+from redemption.reconciliation import services
+from redemption.reconciliation.selectors import due_since, midnight
+from redemption.reconciliation.services import MARGIN, ReconciliationError, reconcile
+from redemption.saga import settle_transaction
+from redemption.states import DifferenceKind, IncidentKind, IncidentStatus, TransactionStatus
+from tests.redemption.world import World, make_all_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AN_HOUR = timedelta(hours=1)
+
+
+def aged(world: World, age: timedelta = AN_HOUR) -> None:
+    """All that happened so far did so an hour earlier, here and at the partner."""
+    with pgtrigger.ignore(), connection.cursor() as cursor:
+        for column in ("created_at", "first_sent_at", "settled_at"):
+            cursor.execute(f"UPDATE loyalty_transaction SET {column} = {column} - %s", [age])
+        cursor.execute("UPDATE company SET created_at = created_at - %s", [age])
+    at_partner(world, f"UPDATE entry SET created_at = {earlier(age)}")
+
+
+def earlier(age: timedelta) -> str:
+    return f"strftime('%Y-%m-%dT%H:%M:%fZ', created_at, '{-int(age.total_seconds()):+d} seconds')"
+
+
+def at_partner(world: World, sql: str, *values: object) -> None:
+    """Behind the partner's back: its books are changed as nobody asked for."""
+    with sqlite3.connect(world.partners.data_dir / "sandbox.sqlite3", timeout=10) as books:
+        assert books.execute(sql, values).rowcount > 0
+    books.close()
+
+
+def settled(world: World, *, points: int = 1_000) -> RedemptionOrder:
+    order = world.place((world.product(points=points), 1))
+    settle_transaction(world.debit(order).pk)
+    order.refresh_from_db()
+    return order
+
+
+def entry_of(order: RedemptionOrder) -> str:
+    return order.transactions.get().external_transaction_id
+
+
+def run_of(world: World, **asked: Any) -> Reconciliation:
+    run = reconcile(company=world.company, **asked)
+    run.refresh_from_db()
+    return run
+
+
+def the_difference(run: Reconciliation, kind: DifferenceKind) -> Difference:
+    assert run.outcome == RunOutcome.DIFFERS
+    [difference] = run.differences.all()
+    assert difference.kind == kind
+    assert difference.incident is not None
+    assert difference.incident.kind == IncidentKind.RECONCILIATION
+    assert difference.incident.company == run.company
+    assert difference.incident.what == difference.what
+    return difference
+
+
+def copied(world: World, order: RedemptionOrder, **changes: object) -> None:
+    """One more entry at the partner, as that of the order's debit."""
+    names = (
+        "transaction_id, type, account_id, points, reference, original_transaction_id,"
+        " balance_after, created_at, idempotency_key"
+    )
+    told = ", ".join("?" if name in changes else name for name in names.split(", "))
+    values = [changes[name] for name in names.split(", ") if name in changes]
+    sql = f"INSERT INTO entry ({names}) SELECT {told} FROM entry WHERE transaction_id = ?"
+    at_partner(world, sql, *values, entry_of(order))
+
+
+def test_a_run_in_which_all_agrees_says_so_with_its_figures(world: World) -> None:
+    first, second = settled(world), settled(world, points=700)
+    cancel(order=first, by=world.seat.user, reason="not needed")
+    settle_transaction(world.credits(first)[0].pk)
+    aged(world)
+    run = run_of(world)
+    assert (run.outcome, run.problem, run.difference_count) == (RunOutcome.AGREED, "", 0)
+    assert (run.entries, run.matched, run.waiting) == (3, 3, 0)
+    assert (run.points_taken, run.points_given_back) == (1_700, 1_000)
+    assert run.finished_at is not None
+    assert not Incident.objects.exists()
+    assert not StatementLine.objects.exists()
+    assert second.pk
+
+
+def test_each_day_has_its_figures_also_one_on_which_nothing_moved(world: World) -> None:
+    settled(world)
+    aged(world, timedelta(days=2))
+    settled(world, points=700)
+    aged(world)
+    run_of(world)
+    days = ReconciledDay.objects.filter(company=world.company).order_by("day")
+    moved = [day.points_taken for day in days if day.entries]
+    assert moved == [1_000, 700]
+    assert sum(day.matched for day in days) == 2
+    assert len(days) >= 3
+
+
+def test_what_is_done_here_and_missing_there_is_found_and_goes_by_itself(world: World) -> None:
+    order = settled(world)
+    aged(world)
+    entry = entry_of(order)
+    at_partner(world, "UPDATE entry SET account_id = 'GONE'")
+    difference = the_difference(run_of(world), DifferenceKind.MISSING_THERE)
+    assert (difference.order, difference.transaction) == (order, world.debit(order))
+    assert order.order_number in difference.what
+    assert entry in difference.what
+    at_partner(world, "UPDATE entry SET account_id = ?", world.company.loyalty_account_id)
+    assert run_of(world).outcome == RunOutcome.AGREED
+    incident = Incident.objects.get()
+    assert (incident.status, incident.resolved_by) == (IncidentStatus.RESOLVED, None)
+    assert "agree again" in incident.evidence
+
+
+def test_an_entry_of_which_we_know_nothing_is_found(world: World) -> None:
+    order = settled(world)
+    copied(world, order, transaction_id="txn_x", reference="R-NOBODYS", points=5)
+    aged(world)
+    difference = the_difference(run_of(world), DifferenceKind.MISSING_HERE)
+    assert (difference.order, difference.transaction, difference.entry) == (None, None, "txn_x")
+    assert "R-NOBODYS" in difference.what
+
+
+def test_an_entry_for_what_was_refused_here_is_found(world: World) -> None:
+    order = settled(world)
+    declined = world.place((world.product(points=90_000, stocked=5), 2))
+    settle_transaction(world.debit(declined).pk)
+    assert world.debit(declined).status == TransactionStatus.REFUSED
+    copied(world, order, transaction_id="txn_x", reference=declined.order_number, points=180_000)
+    aged(world)
+    difference = the_difference(run_of(world), DifferenceKind.MISSING_HERE)
+    assert difference.transaction == world.debit(declined)
+
+
+def test_other_points_are_found(world: World) -> None:
+    order = settled(world)
+    aged(world)
+    at_partner(world, "UPDATE entry SET points = 999")
+    difference = the_difference(run_of(world), DifferenceKind.AMOUNT)
+    assert (difference.points_there, difference.points_here) == (999, 1_000)
+    assert difference.order == order
+
+
+def test_points_taken_from_another_companys_account_are_found_in_both(world: World) -> None:
+    settled(world)
+    other = world.new_company(points=5_000)
+    aged(world)
+    at_partner(world, "UPDATE entry SET account_id = ?", other.loyalty_account_id)
+    run = reconcile(company=other)
+    difference = the_difference(run, DifferenceKind.ACCOUNT)
+    assert world.company.loyalty_account_id in difference.what
+    assert other.loyalty_account_id in difference.what
+    the_difference(run_of(world), DifferenceKind.MISSING_THERE)
+
+
+def test_points_taken_twice_for_one_debit_are_found(world: World) -> None:
+    order = settled(world)
+    copied(world, order, transaction_id="txn_again")
+    aged(world)
+    difference = the_difference(run_of(world), DifferenceKind.DUPLICATE)
+    assert (difference.order, difference.entry) == (order, "txn_again")
+
+
+def test_two_credits_of_the_same_points_are_no_duplicates_and_a_third_is(world: World) -> None:
+    order = world.place((world.product(), 1), (world.product(), 1))
+    settle_transaction(world.debit(order).pk)
+    cancel(order=order, by=world.seat.user, reason="")
+    for credit in world.credits(order):
+        settle_transaction(credit.pk)
+    aged(world)
+    assert run_of(world).outcome == RunOutcome.AGREED
+    entries = [credit.external_transaction_id for credit in world.credits(order)]
+    if len(entries) == 2:  # a credit for each line
+        sql = (
+            "INSERT INTO entry (transaction_id, type, account_id, points, reference, balance_after,"
+            " created_at) SELECT 'txn_third', type, account_id, points, reference, balance_after,"
+            " created_at FROM entry WHERE transaction_id = ?"
+        )
+        at_partner(world, sql, entries[0])
+        the_difference(run_of(world), DifferenceKind.DUPLICATE)
+
+
+def test_an_entry_of_another_kind_or_order_is_found(world: World) -> None:
+    order = settled(world)
+    aged(world)
+    at_partner(world, "UPDATE entry SET reference = 'R-OTHER'")
+    difference = the_difference(run_of(world), DifferenceKind.OTHER)
+    assert difference.order == order
+
+
+def test_an_answer_that_was_lost_is_not_yet_known_here_and_no_difference(world: World) -> None:
+    world.partners.fault("debit", "error_500_after")
+    order = settled(world)
+    assert world.debit(order).status == TransactionStatus.UNKNOWN
+    aged(world)
+    run = run_of(world)
+    assert (run.outcome, run.waiting, run.matched) == (RunOutcome.AGREED, 1, 0)
+    assert not Incident.objects.exists()
+
+
+def test_what_nobody_asks_about_any_more_is_a_difference_that_says_it_took_place(
+    world: World, settings: Any
+) -> None:
+    world.partners.fault("debit", "error_500_after")
+    order = settled(world)
+    settings.LOYALTY_API_KEY_RETENTION = 60
+    aged(world)
+    make_all_due()
+    settle_transaction(world.debit(order).pk)
+    assert world.debit(order).status == TransactionStatus.NEEDS_REVIEW
+    difference = the_difference(run_of(world), DifferenceKind.MISSING_HERE)
+    assert difference.transaction == world.debit(order)
+    assert difference.entry
+
+
+def test_what_is_younger_than_the_margin_is_left_to_the_next_run(world: World) -> None:
+    order = settled(world)
+    copied(world, order, transaction_id="txn_x", reference="R-NOBODYS")
+    at_partner(world, "UPDATE entry SET account_id = 'GONE' WHERE reference <> 'R-NOBODYS'")
+    run = run_of(world)
+    assert (run.outcome, run.entries) == (RunOutcome.AGREED, 0)
+    aged(world, MARGIN + timedelta(minutes=1))
+    assert run_of(world, since=timezone.now() - AN_HOUR).difference_count == 2
+
+
+@pytest.mark.parametrize("minutes", [-9, 9])
+def test_clocks_that_differ_by_less_than_the_margin_make_no_difference(
+    world: World, minutes: int
+) -> None:
+    """At both edges: one moved just after the beginning, one just before the end."""
+    settled(world)
+    aged(world, timedelta(days=1))
+    settled(world)
+    aged(world, MARGIN + timedelta(seconds=30))
+    at_partner(world, f"UPDATE entry SET created_at = {earlier(timedelta(minutes=minutes))}")
+    first = LoyaltyTransaction.objects.order_by("created_at")[0]
+    run = run_of(world, since=first.created_at)
+    assert run.outcome == RunOutcome.AGREED
+
+
+def test_a_debit_that_was_unclear_for_days_has_its_entry_in_the_past(world: World) -> None:
+    world.partners.fault("debit", "error_500_after")
+    order = settled(world)
+    aged(world, timedelta(days=5))
+    make_all_due()
+    LoyaltyTransaction.objects.update(first_sent_at=timezone.now() - AN_HOUR)
+    settle_transaction(world.debit(order).pk)
+    LoyaltyTransaction.objects.update(settled_at=timezone.now() - AN_HOUR)
+    run = run_of(world, since=timezone.now() - 2 * AN_HOUR)
+    assert run.outcome == RunOutcome.AGREED
+
+
+def test_a_second_run_raises_nothing_again_and_looks_back_at_what_is_open(world: World) -> None:
+    settled(world)
+    aged(world, timedelta(days=3))
+    at_partner(world, "UPDATE entry SET points = 999")
+    first = the_difference(run_of(world), DifferenceKind.AMOUNT)
+    # The run itself was three days ago, so the next one begins after the difference.
+    second = the_difference(run_of(world), DifferenceKind.AMOUNT)
+    assert first.incident == second.incident
+    assert Incident.objects.get().times_seen == 2
+    assert due_since(world.company) == midnight(first.at)
+
+
+def test_a_difference_that_a_person_resolved_is_not_looked_for_again(world: World) -> None:
+    settled(world)
+    aged(world, timedelta(days=3))
+    at_partner(world, "UPDATE entry SET points = 999")
+    difference = the_difference(run_of(world), DifferenceKind.AMOUNT)
+    resolve(incident=difference.incident, by=world.seat.user, evidence="Ticket 4711")
+    assert run_of(world).outcome == RunOutcome.AGREED
+    assert Incident.objects.count() == 1
+
+
+def test_what_is_open_outside_the_time_that_was_asked_for_stays_open(world: World) -> None:
+    settled(world)
+    aged(world, timedelta(days=3))
+    at_partner(world, "UPDATE entry SET points = 999")
+    run_of(world)
+    assert run_of(world, since=timezone.now() - AN_HOUR).outcome == RunOutcome.AGREED
+    assert Incident.objects.unresolved().count() == 1
+
+
+def test_a_partner_that_breaks_off_makes_a_failed_run_and_changes_nothing(world: World) -> None:
+    settled(world)
+    settled(world)
+    aged(world)
+    at_partner(world, "UPDATE entry SET points = 999")
+    assert run_of(world).difference_count == 2
+    world.partners.dial(page_size=1)
+    at_partner(world, "UPDATE entry SET reference = '' WHERE seq = (SELECT max(seq) FROM entry)")
+    run = run_of(world)
+    assert (run.outcome, run.difference_count) == (RunOutcome.FAILED, 0)
+    assert "did not answer" in run.problem
+    assert Incident.objects.unresolved().count() == 2
+    assert not StatementLine.objects.exists()
+
+
+def test_a_partner_that_knows_no_account_or_statement_is_said_so(world: World) -> None:
+    world.partners.fault("statement", "refuse", status=404, code="account_not_found")
+    assert "account_not_found" in run_of(world).problem
+
+
+def test_pages_are_read_one_after_another_and_kept_in_pieces(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("redemption.reconciliation.statements.PIECE", 2)
+    monkeypatch.setattr("redemption.reconciliation.tally.PIECE", 2)
+    order = settled(world)
+    for number in range(7):
+        name = f"txn_{number}"
+        copied(world, order, transaction_id=name, reference=f"R-{number}", points=number + 1)
+    aged(world)
+    world.partners.dial(page_size=3)
+    run = run_of(world)
+    assert (run.entries, run.matched, run.difference_count) == (8, 1, 7)
+    assert Incident.objects.unresolved().count() == 7
+
+
+def test_a_company_is_compared_once_at_a_time(world: World) -> None:
+    run = run_of(world)
+    Reconciliation.objects.filter(pk=run.pk).update(outcome=RunOutcome.RUNNING, finished_at=None)
+    with pytest.raises(ReconciliationError, match="at this moment"):
+        reconcile(company=world.company)
+    Reconciliation.objects.update(started_at=timezone.now() - timedelta(hours=3))
+    assert run_of(world).outcome == RunOutcome.AGREED
+    run.refresh_from_db()
+    assert (run.outcome, run.problem) == (RunOutcome.FAILED, "It was stopped in the middle.")
+
+
+def test_a_failure_of_ours_is_written_into_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(services, "compare", broken)
+    with pytest.raises(ZeroDivisionError):
+        reconcile(company=world.company)
+    run = Reconciliation.objects.get()
+    assert (run.outcome, run.problem) == (RunOutcome.FAILED, "It failed here: ZeroDivisionError")
+
+
+def test_the_beginning_cannot_lie_in_the_future(world: World) -> None:
+    with pytest.raises(ReconciliationError, match="nothing to compare"):
+        reconcile(company=world.company, since=timezone.now())
+
+
+def test_a_partner_without_a_statement_is_not_asked_for_one(world: World, settings: Any) -> None:
+    settings.LOYALTY_API_STATEMENT = False
+    with pytest.raises(ReconciliationError, match="Upload"):
+        reconcile(company=world.company)
+    tasks.reconcile_all()
+    assert not Reconciliation.objects.exists()
+
+
+def test_days_begin_at_midnight_utc() -> None:
+    assert midnight(datetime(2026, 3, 1, 23, 59, tzinfo=UTC)) == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_the_database_keeps_one_run_at_a_time_and_ends_with_an_outcome(world: World) -> None:
+    run = run_of(world)
+    rows = Reconciliation.objects.filter(pk=run.pk)
+    for wrong in ({"finished_at": None}, {"until": run.since}, {"outcome": "SOON"}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            rows.update(**wrong)
+
+
+# --- Last night's backup ---------------------------------------------------------------------
+
+
+def test_after_last_nights_backup_what_is_newer_at_the_partner_is_listed_and_not_taken_again(
+    world: World,
+) -> None:
+    begun = world.place((world.product(points=300), 1))  # its debit is intended, not sent yet
+    backup = connection.creation.serialize_db_to_string()
+    settle_transaction(world.debit(begun).pk)
+    lost = settled(world, points=700)
+    with pgtrigger.ignore():
+        call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+        connection.creation.deserialize_db_from_string(backup)
+    assert not RedemptionOrder.objects.filter(pk=lost.pk).exists()
+    aged(world, AN_HOUR)
+    make_all_due()
+    settle_transaction(world.debit(begun).pk)
+    LoyaltyTransaction.objects.update(settled_at=timezone.now() - AN_HOUR)
+    assert world.ledger(begun) == (300, 0)  # the same key, hence the same entry
+    difference = the_difference(run_of(world), DifferenceKind.MISSING_HERE)
+    assert lost.order_number in difference.what
+    assert difference.points_there == 700
+    assert world.ledger(lost) == (700, 0)
+
+
+# --- The command, and the clock ----------------------------------------------------------------
+
+
+def test_the_command_says_that_all_agrees(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    settled(world)
+    aged(world)
+    call_command("reconcile")
+    said = capsys.readouterr().out
+    assert "1 entries, 1,000 points taken, 0 given back, 0 differences" in said
+    assert "1 company: all agrees." in said
+
+
+def test_the_command_ends_with_1_and_lists_what_differs(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settled(world)
+    aged(world)
+    at_partner(world, "UPDATE entry SET points = 999")
+    with pytest.raises(CommandError, match="1 with differences") as ended:
+        call_command("reconcile", "--company", world.company.loyalty_account_id)
+    assert ended.value.returncode == 1
+    assert "Other points: " in capsys.readouterr().out
+
+
+def test_the_command_goes_on_after_a_company_that_cannot_be_compared(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.new_company(points=1)
+    at_partner(world, "DELETE FROM account WHERE account_id = ?", world.company.loyalty_account_id)
+    with pytest.raises(CommandError, match="2 companies: 1 not compared"):
+        call_command("reconcile")
+    assert Reconciliation.objects.filter(outcome=RunOutcome.AGREED).count() == 1
+    assert "account_not_found" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["name", "loyalty_account_id", "pk"])
+def test_the_command_finds_a_company_by_name_account_or_id(world: World, how: str) -> None:
+    world.new_company(points=1)
+    call_command("reconcile", "--company", str(getattr(world.company, how)), "--since=2026-01-01")
+    run = Reconciliation.objects.get()
+    assert (run.company, run.since) == (world.company, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("asked", [["--company", "nobody"], ["--since", "yesterday"]])
+def test_the_command_says_what_it_does_not_understand(world: World, asked: list[str]) -> None:
+    with pytest.raises(CommandError, match=asked[1]):
+        call_command("reconcile", *asked)
+
+
+def test_by_the_clock_each_company_is_compared(world: World) -> None:
+    world.new_company(points=1)
+    tasks.reconcile_all()  # Redis has no worker here
+    for company in Company.objects.all():
+        tasks.reconcile_company(str(company.pk))
+        tasks.reconcile_company(str(company.pk))  # a task may run twice
+    assert Reconciliation.objects.filter(outcome=RunOutcome.AGREED).count() == 4
