@@ -1,7 +1,7 @@
 """Checking the partners that the settings name, against our copies of the contracts."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -18,12 +18,14 @@ Tell = Callable[[Point], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`left`: what the check took or asked for, and what of it is still so."""
+    """`left`: what the check took or asked for, and what of it is still so. `whole` False: somebody
+    broke it off with Ctrl-C."""
 
     partner: str
     address: str
     points: list[Point]
     left: str
+    whole: bool
 
     def count(self, verdict: Verdict) -> int:
         return sum(point.verdict is verdict for point in self.points)
@@ -43,7 +45,8 @@ def check_loyalty(*, account: str, tell: Tell) -> Result:
         points = _all(LOYALTY, session, tell)
     finally:
         left = session.close()
-    return Result(loyalty_api.PARTNER, settings.LOYALTY_API_URL, points, left)
+    whole = len(points) == len(LOYALTY)
+    return Result(loyalty_api.PARTNER, settings.LOYALTY_API_URL, points, left, whole)
 
 
 def check_fulfillment(
@@ -62,12 +65,15 @@ def check_fulfillment(
             points = _all(FULFILLMENT, session, tell)
         finally:
             left = session.close()
-    return Result(fulfillment_api.PARTNER, settings.FULFILLMENT_API_URL, points, left)
+    whole = len(points) == len(FULFILLMENT)
+    return Result(fulfillment_api.PARTNER, settings.FULFILLMENT_API_URL, points, left, whole)
 
 
 def _all(checks: tuple[Check[Session], ...], session: Session, tell: Tell) -> list[Point]:
+    """As far as it goes: what was broken off is cleared away and told like what was not."""
     points = []
-    for check in checks:
-        points.append(made(check, session))
-        tell(points[-1])
+    with suppress(KeyboardInterrupt):
+        for check in checks:
+            points.append(made(check, session))
+            tell(points[-1])
     return points

@@ -1,5 +1,6 @@
 """The conformance check: against partners that keep everything, and with each promise broken."""
 
+import dataclasses
 import json
 import socket
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from redemption.conformance.loyalty import Session
+from redemption.conformance.points import Finding
 from redemption.conformance.promises import FULFILLMENT, LOYALTY
 from tests.loyalty_portal.raw_partner import RawPartner, reply
 from tests.sandbox_process import WEBHOOK_SECRET, SandboxProcess
@@ -170,16 +173,16 @@ def test_what_could_not_be_given_back_is_said(partners: SandboxProcess) -> None:
 def test_a_run_that_breaks_off_gives_back_what_it_took(
     partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken_off(point: Any) -> None:
-        if point.key == "key_reuse":
-            raise KeyboardInterrupt
+    def press_ctrl_c(session: Session) -> Finding:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(
-        "redemption.management.commands.check_partners.Command._say",
-        lambda _command, point: broken_off(point),
-    )
-    with pytest.raises(KeyboardInterrupt):
-        run("loyalty", "--account", "N")
+    checks = [*LOYALTY[:6], dataclasses.replace(LOYALTY[6], look=press_ctrl_c)]
+    monkeypatch.setattr("redemption.conformance.services.LOYALTY", checks)
+    told = StringIO()
+    with pytest.raises(CommandError, match="Broken off") as end:
+        call_command("check_partners", "loyalty", "--account", "N", stdout=told)
+    assert end.value.returncode == 2
+    assert "gave all of them back" in told.getvalue()
     books = partners.ledger(account="N")
     assert books["debit_points"] == books["credit_points"] == 1
 

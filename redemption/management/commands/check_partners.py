@@ -52,9 +52,15 @@ class Command(BaseCommand):
             raise CommandError(
                 "Name a product of the test environment with --sku: it is ordered.", returncode=2
             )
-        results = [self._check(partner, options) for partner in wanted]
+        results = []
+        for partner in wanted:
+            results.append(self._check(partner, options))
+            if not results[-1].whole:
+                break
         if options["json"]:
             self.stdout.write(json.dumps(_document(results), indent=2, ensure_ascii=False))
+        if not all(result.whole for result in results):
+            raise CommandError("Broken off.", returncode=2)
         if not all(result.holds for result in results):
             sys.exit(1)
 
