@@ -177,6 +177,16 @@ class House(Stack):
         for process in self.processes:
             process.start()
 
+    def cut_connections(self) -> int:
+        """End every connection to the database, Django's own here too; how many that were."""
+        cut = """
+            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()
+        """
+        with self.connect() as link:
+            row = link.execute(cut).fetchone()
+        return int(row[0]) if row else 0
+
     def post_callback(self, headers: dict[str, str], body: bytes) -> int | None:
         """What the portal answers to somebody who says that they are the partner."""
         link = HTTPConnection("127.0.0.1", self.web.port, timeout=5)
