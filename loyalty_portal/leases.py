@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-# Tries that raise, in a row, before a row is put aside: about ten minutes of waiting longer each
+# Tries that raise, in a row, before a row is put aside: about five minutes of waiting longer each
 # time, so that a mistake that is mended at once puts nothing aside.
 MOST_RAISED = 6
 

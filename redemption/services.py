@@ -75,7 +75,9 @@ def flag(
         transaction=about if isinstance(about, LoyaltyTransaction) else None,
         facts=facts,
     )
-    if order.needs_attention and order.attention_reason == why[:255]:
+    # That it takes long is no news about an order that waits for a person already.
+    late = kind == IncidentKind.STUCK_ORDER
+    if order.needs_attention and (late or order.attention_reason == why[:255]):
         return
     order.needs_attention, order.attention_reason = True, why[:255]
     order.save(update_fields=["needs_attention", "attention_reason"])

@@ -204,3 +204,14 @@ def test_the_sweeper_does_all_of_this_by_itself(world: World, capsys: Any) -> No
     call_command("sweep", "--once")
     assert over(incident)
     assert "incidents that are over" in capsys.readouterr().out
+
+
+def test_being_late_does_not_hide_why_an_order_waits_for_a_person(world: World) -> None:
+    credit = owed(world)
+    world.partners.fault("credit", "refuse", code="account_blocked")
+    settle_transaction(credit.pk)
+    late(credit.order, days=15)
+    assert flag_overdue() == 1
+    order = RedemptionOrder.objects.get(pk=credit.order_id)
+    assert "account_blocked" in order.attention_reason
+    assert order.incidents.count() == 2
