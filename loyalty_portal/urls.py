@@ -12,5 +12,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("loyalty_portal.service_urls")),
 ]
+handler500 = "loyalty_portal.trouble.server_error"
 if settings.DEBUG:
     admin.site.site_url = "/"

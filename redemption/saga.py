@@ -1,8 +1,10 @@
 """Debits and credits: claim, commit, call, and record only while the lease is still ours."""
 
 import uuid
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -14,6 +16,7 @@ from accounts import loyalty
 from accounts.loyalty import TransactionAnswer
 from loyalty_portal.leases import backoff
 from loyalty_portal.partner_http import Answer, Outcome
+from loyalty_portal.trouble import retried
 from redemption import services
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.states import IncidentKind, TransactionStatus
@@ -40,7 +43,9 @@ def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
     if claim is None:
         return None
     send = loyalty.send_debit if claim.intent.is_debit else loyalty.send_credit
-    _record(claim, send(claim.intent.body.encode(), claim.intent.key))
+    answer = send(claim.intent.body.encode(), claim.intent.key)
+    # Each try begins with the row as it was claimed: one that was rolled back leaves no trace.
+    retried(lambda: _record(replace(claim, intent=copy(claim.intent)), answer))
     return claim.intent.order_id
 
 
@@ -60,8 +65,8 @@ def _claim(transaction_id: uuid.UUID) -> _Claim | None:
         _ask_a_person(intent, why, IncidentKind.HORIZON)
         return None
     # Written before the socket opens: should this process die, the try may have landed.
-    first_sent_at = timezone.now() if first_try else intent.first_sent_at
-    intent.transition(TransactionStatus.SENT, first_sent_at=first_sent_at)
+    changes: dict[str, Any] = {"first_sent_at": Now()} if first_try else {}
+    intent.transition(TransactionStatus.SENT, **changes)
     return _Claim(intent, token, first_try)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.db import OperationalError
+from django.db import Error
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.functional import Promise
@@ -21,6 +21,7 @@ from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.celery import nudge
 from loyalty_portal.responses import SeeOther
+from loyalty_portal.trouble import is_trouble, retried
 from redemption import tasks
 from redemption.cart.selectors import CartPage, cart_lines, cart_page
 from redemption.models import CartLine, RedemptionOrder
@@ -105,7 +106,9 @@ def _place(request: PortalRequest) -> HttpResponse:
         order = _order(request, form, lines)
     except RedemptionError as problem:
         return _show(request, form, lines, problem=str(problem))
-    except OperationalError:
+    except Error as error:
+        if not is_trouble(error):
+            raise
         logger.exception("an order could not be placed")
         busy = _("This did not work just now. Press the button again: nothing is ordered twice.")
         return _show(request, form, lines, problem=busy)
@@ -125,8 +128,9 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
     )
     if why := _halted(request.seat, wishes.seen_points):
         raise RedemptionError(why)
-    order = place_order(
-        seat=request.seat, lines=_wanted(form, lines), wishes=wishes, by=request.user
+    wanted = _wanted(form, lines)
+    order = retried(
+        lambda: place_order(seat=request.seat, lines=wanted, wishes=wishes, by=request.user)
     )
     nudge(tasks.settle_transaction, wishes.debit_id)
     return order
