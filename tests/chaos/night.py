@@ -6,34 +6,44 @@ import shutil
 from collections.abc import Iterable
 
 from tests.chaos import report
-from tests.chaos.house import ROOT, own_postgres
-from tests.chaos.plan import make_plan
+from tests.chaos.house import ROOT, Postgres, own_postgres
+from tests.chaos.plan import Plan, make_plan
 from tests.chaos.recovery import Recovery
-from tests.chaos.run import built, run
+from tests.chaos.run import Outcome, built, run
 from tests.stack import Databases
 
 LOGS = ROOT / ".local" / "chaos-logs"
 
 
 def night(seeds: Iterable[int], orders: int) -> int:
-    """Prints as it goes; 1 when something does not hold; those seeds' logs stay."""
-    outcomes, recovery = [], Recovery()
+    """Prints as it goes; 1 when something does not hold. Ctrl-C ends it with what there is."""
+    outcomes: list[Outcome] = []
+    recovery = Recovery()
     with own_postgres() as postgres, Databases(postgres.address) as databases:
-        for seed in seeds:
-            logs = LOGS / f"seed-{seed}"
-            shutil.rmtree(logs, ignore_errors=True)
-            logs.mkdir(parents=True)
-            with built(logs, postgres, databases) as house:
-                outcome = run(house, make_plan(seed, orders), recovery)
-            outcomes.append(outcome)
-            _say(report.told(outcome))
-            if outcome.findings:
-                print(f"    logs: {logs}\n    again: make chaos SEED={seed} ORDERS={orders}")
-            else:
-                shutil.rmtree(logs)
+        try:
+            plans = (make_plan(seed, orders) for seed in seeds)
+            outcomes.extend(_one(postgres, databases, plan, recovery) for plan in plans)
+        except KeyboardInterrupt:
+            print("ended before its time", flush=True)
     _say(report.totals(outcomes))
     _say(report.recovery(recovery.seconds))
     return int(any(outcome.findings for outcome in outcomes))
+
+
+def _one(postgres: Postgres, databases: Databases, plan: Plan, recovery: Recovery) -> Outcome:
+    """One run; its logs stay when it found something."""
+    logs = LOGS / f"seed-{plan.seed}"
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    with built(logs, postgres, databases) as house:
+        outcome = run(house, plan, recovery)
+    _say(report.told(outcome))
+    if outcome.findings:
+        again = f"make chaos SEED={plan.seed} ORDERS={len(plan.errands)}"
+        _say([f"    logs: {logs}", f"    again: {again}"])
+    else:
+        shutil.rmtree(logs)
+    return outcome
 
 
 def _say(lines: Iterable[str]) -> None:
