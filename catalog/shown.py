@@ -54,16 +54,18 @@ class Shown:
 class ShownProduct:
     """The page of one product, without what is the viewer's own."""
 
-    id: str
     name: str
-    href: str
     picture: str
-    category: str
-    category_href: str
     gone: bool
     points_cost: int
+    crumbs: SafeString
     offer: SafeString
     about: SafeString
+    stepper: tuple[str, str]  # before and after the quantity
+
+    def stepper_at(self, quantity: int) -> SafeString:
+        """How many, and the button."""
+        return mark_safe(str(quantity).join(self.stepper))  # noqa: S308 - a template made it
 
 
 def shown_list(*, asked: Asked, tier_level: str, budget: int | None) -> Shown:
@@ -120,15 +122,16 @@ def _make_product(slug: str, tier_level: str) -> ShownProduct | None:
     if product is None:
         return None
     page = product_page(product, variants(product=product, tier_level=tier_level))
+    shelf = f"{shelf_address()}?category={product.category.slug}"
+    stepper = _render("catalog/_stepper.html", product=product, quantity=_FIGURE)
+    before, _, after = stepper.partition(_FIGURE)
     return ShownProduct(
-        id=str(product.pk),
         name=product.name,
-        href=product.get_absolute_url(),
         picture=product.picture_url,
-        category=product.category.name,
-        category_href=f"{shelf_address()}?category={product.category.slug}",
         gone=page.gone,
         points_cost=product.points_cost,
+        crumbs=_render("catalog/_crumbs.html", shelf=shelf, category=product.category.name),
         offer=_render("catalog/_offer.html", page=page),
         about=_render("catalog/_about.html", page=page),
+        stepper=(before, after),
     )

@@ -65,7 +65,12 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     reckoned = tally(points_cost=shown.points_cost, quantity=read_quantity(request.GET))
     if request.headers.get("HX-Target") == "tally":
         return _either(render(request, "catalog/_tally.html", {"tally": reckoned}))
-    context = {"shown": shown, "tally": reckoned, "may_redeem": may_redeem(request.seat)}
+    context = {
+        "shown": shown,
+        "tally": reckoned,
+        "stepper": shown.stepper_at(reckoned.quantity),
+        "may_redeem": may_redeem(request.seat),
+    }
     return _either(render(request, "catalog/product.html", context))
 
 
