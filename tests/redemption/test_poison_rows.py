@@ -10,6 +10,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import InternalError, OperationalError, connection
 
+from fulfillment.models import Fulfillment
 from loyalty_portal.leases import MOST_RAISED
 from redemption import tasks
 from redemption.aftercare.incidents import try_again
@@ -249,3 +250,27 @@ def test_what_is_at_work_already_cannot_be_put_back_to_work(world: World) -> Non
     try_again(incident=incident, by=clerk)
     with pytest.raises(IncidentError, match="at work already"):
         try_again(incident=incident, by=clerk)
+
+
+def test_a_delivery_that_cannot_be_asked_about_is_put_aside_beside_its_order(world: World) -> None:
+    world.partners.dial(mode="accept", delay=3600)
+    order = world.place((world.virtual(points=500), 1))
+    sweep(2)
+    Fulfillment.objects.update(partner_id="..")  # no address can be made of it
+    sweep(MOST_RAISED)
+    incident = poisoned()
+    assert incident.facts["work"] == "polls"
+    assert incident.order == order
+    Fulfillment.objects.update(partner_id="")
+    try_again(incident=incident, by=UserFactory(is_staff=True))
+    sweep()
+    incident.refresh_from_db()
+    assert incident.status == IncidentStatus.RESOLVED
+
+
+def test_what_was_done_meanwhile_is_not_put_back_to_work(world: World) -> None:
+    order = world.place((world.product(), 1))
+    sweep()
+    debit = world.debit(order)
+    assert not LoyaltyTransaction.objects.set_back(debit.pk)
+    assert world.debit(order).next_attempt_at is None
