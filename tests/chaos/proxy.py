@@ -15,6 +15,8 @@ cut         connections are reset, and new ones too
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -33,8 +35,16 @@ class Pair:
         self.lost_some = False
 
     def abort(self) -> None:
-        for writer in (self.client, self.server):
-            writer.transport.abort()
+        reset(self.client)
+        reset(self.server)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """With a TCP RST, rather than as if all had been said."""
+    if not writer.transport.is_closing():
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
 
 
 class Line:
@@ -61,12 +71,12 @@ class Line:
 
     async def accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         if self.trouble == "cut":
-            client.transport.abort()
+            reset(client)
             return
         try:
             answers, server = await asyncio.open_connection(HOST, self.target)
         except OSError:
-            client.transport.abort()
+            reset(client)
             return
         pair = Pair(client, server)
         self.pairs.add(pair)
@@ -89,10 +99,10 @@ class Line:
                 pair.lost_some = True
                 continue
             for piece in self._pieces(data):
-                sink.write(piece)
-                await sink.drain()
                 if self.trouble in {"latency", "drip"}:
                     await asyncio.sleep(self.amount)
+                sink.write(piece)
+                await sink.drain()
         await self._flowing.wait()
         sink.close()
 

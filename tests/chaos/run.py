@@ -82,6 +82,7 @@ def run(house: House, plan: Plan, recovery: Recovery, *, patience: float = QUIET
     with house.as_default():
         town = Town(house, plan)
         nemesis = Nemesis(house)
+        house.sandbox.control("POST", "/seed", {"seed": plan.seed})
         town.open()
         for each in plan.rounds:
             town.wait_until(lambda each=each: len(town.record.told) >= each.after)
