@@ -105,6 +105,15 @@ def test_it_lets_somebody_try_by_itself_and_one_failure_opens_it_again() -> None
     assert down_since("loyalty") is not None
 
 
+def test_while_it_is_down_each_failure_is_remembered_as_long_as_the_first() -> None:
+    fail(FAILURES)
+    for key in KEYS:
+        cache.touch(key, timeout=2)  # as if those times were nearly over
+    fail(1)
+    failures, down = (cache.ttl(key) for key in KEYS)  # type: ignore[attr-defined]
+    assert 2 < down <= REST < failures
+
+
 def test_failures_long_ago_are_forgotten() -> None:
     fail(FAILURES - 1)
     assert 0 < cache.ttl(KEYS[0]) <= WINDOW  # type: ignore[attr-defined]
