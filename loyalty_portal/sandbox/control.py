@@ -7,6 +7,7 @@ POST   /control/dials           any of the dials (dials.py)
 GET    /control/faults          the rules; POST adds one (faults.py), DELETE removes all
 DELETE /control/faults/{id}     removes one
 POST   /control/seed            {seed}: the dice of the rates
+POST   /control/decide          {reference, status, codes?}: a delivery ends so, in silence
 POST   /control/import          past movements and fulfillments (importing.py)
 POST   /control/reset           as on the first day
 GET    /control/ledger          ?account=&reference=: movements with keys, and their sums
@@ -58,6 +59,16 @@ ACCOUNT: Json = {
         },
     },
 }
+DECISION: Json = {
+    "type": "object",
+    "required": ["reference", "status"],
+    "additionalProperties": False,
+    "properties": {
+        "reference": {"type": "string", "maxLength": 100},
+        "status": {"enum": ["delivered", "failed", "cancelled"]},
+        "codes": {"type": "integer", "minimum": 0, "maximum": 1000},
+    },
+}
 SEED: Json = {
     "type": "object",
     "required": ["seed"],
@@ -90,6 +101,11 @@ def _add_fault(partners: Partners, body: Json) -> Json:
     if fault in faults.WEBHOOK and operation not in ("webhook", "fulfill", "*"):
         raise invalid(f"{fault} is a fault of a webhook.")
     return asdict(partners.faults.add(body))
+
+
+def _decide(partners: Partners, body: Json) -> Json:
+    with partners.store.write():
+        return partners.deliveries.decide(**body)
 
 
 def _seed(partners: Partners, body: Json) -> Json:
@@ -214,6 +230,7 @@ def add_routes(app: web.Application) -> None:
     post("/control/faults/clear", _guarded(_clear_faults))
     post(r"/control/faults/{rule:\d+}/clear", _guarded(_clear_faults))
     post("/control/seed", _changing(SEED, _seed))
+    post("/control/decide", _changing(DECISION, _decide))
     post("/control/import", _changing(IMPORT, take_in))
     post("/control/reset", _guarded(_reset))
     get("/control/ledger", _reading(_ledger))

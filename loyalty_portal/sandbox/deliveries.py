@@ -138,6 +138,24 @@ class Deliveries:
                 early = {"status": "processing", "updated_at": row["created_at"]}
                 self._announce(identity, "processing", after_id=_final_id(row), change=early)
 
+    def decide(self, *, reference: str, status: str, codes: int | None = None) -> Json:
+        """Ends an open fulfillment in silence, with so many codes (None: one for each unit that is
+        delivered). Raises 409 `not_open`."""
+        row = self._store.row("SELECT * FROM fulfillment WHERE reference = ?", reference)
+        if row is None or row["status"] in FINAL:
+            raise ProblemError(
+                HTTPStatus.CONFLICT, "not_open", "No open fulfillment has this reference."
+            )
+        delivered = status == "delivered"
+        units = row["quantity"] * delivered if codes is None else codes
+        self._move(
+            row,
+            status,
+            reason=None if delivered else "rejected",
+            deliverables=[_make_code() for _ in range(units)] or None,
+        )
+        return self.get(row["fulfillment_id"])
+
     def settle_now(self, fulfillment_id: str) -> None:
         row = self._row(fulfillment_id)
         if row["status"] not in FINAL:

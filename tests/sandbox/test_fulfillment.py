@@ -8,7 +8,7 @@ import pytest
 from tests.sandbox.conftest import Send, until
 from tests.sandbox.contract import FOUND, assert_matches, assert_problem
 from tests.sandbox.receiver import Receiver
-from tests.sandbox_process import SandboxProcess
+from tests.sandbox_process import SandboxError, SandboxProcess
 
 
 def get(client: httpx.Client, fulfillment_id: str) -> dict[str, object]:
@@ -85,6 +85,20 @@ def test_fail_says_why_and_gives_no_codes(
     assert (told["status"], told["reason"]) == ("failed", "out_of_stock")
     assert "deliverables" not in told
     assert receiver.wait(1)[0].status == "failed"
+
+
+def test_an_open_delivery_ends_as_somebody_decides_and_nobody_is_told(
+    fulfill: Send, client: httpx.Client, sandbox: SandboxProcess
+) -> None:
+    sandbox.dial(mode="accept", delay=3600)
+    made = fulfill("F-1", quantity=3).json()
+    wish = {"reference": "F-1", "status": "failed", "codes": 2}
+    assert sandbox.control("POST", "/decide", wish)["status"] == "failed"
+    told = client.get(f"/fulfillment/fulfillments/{made['fulfillment_id']}").json()
+    assert (told["status"], told["reason"], len(told["deliverables"])) == ("failed", "rejected", 2)
+    assert sandbox.control("GET", "/events")["events"] == []
+    with pytest.raises(SandboxError, match="not_open"):
+        sandbox.control("POST", "/decide", wish)
 
 
 def test_a_mode_can_be_for_one_reference_alone(
