@@ -13,12 +13,13 @@ from redemption.conformance.contract import Contract, answer, schema
 from redemption.conformance.points import (
     CannotTellError,
     Finding,
+    UntriedError,
     broken,
     cannot_tell,
     decided,
     kept,
 )
-from redemption.conformance.probe import Heard, Probe, needed
+from redemption.conformance.probe import Heard, Probe, admitted, needed
 from redemption.conformance.webhooks import Inbox, disorder, repeated
 
 AT_ONCE = 4
@@ -94,7 +95,9 @@ def credentials(session: Session) -> Finding:
 
 
 def request(session: Session) -> Finding:
-    heard = session.request("first")
+    heard = admitted(session.request("first"))
+    if 400 <= heard.status < 500 and heard.code:
+        raise UntriedError(f"The partner refuses to deliver {session.sku}: {heard}.")
     if fault := _fault(session, heard, {200, 201, 202}, session.reference("first")):
         return broken(fault)
     session.first = heard.body["fulfillment_id"]

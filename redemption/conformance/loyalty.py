@@ -18,14 +18,16 @@ from redemption.conformance.contract import Contract, answer, schema
 from redemption.conformance.points import (
     CannotTellError,
     Finding,
+    UntriedError,
     broken,
     cannot_tell,
     decided,
     kept,
 )
-from redemption.conformance.probe import Heard, Probe, needed
+from redemption.conformance.probe import Heard, Probe, admitted, needed
 
 AT_ONCE = 4
+FEWEST = 2  # points in the account, since two debits stand at once
 MOST_PAGES = 200
 SINCE_MARGIN = timedelta(minutes=1)
 TRANSACTION = schema("Transaction")
@@ -142,13 +144,18 @@ def credentials(session: Session) -> Finding:
 
 
 def balance(session: Session) -> Finding:
-    heard = session.ask_balance()
+    heard = admitted(session.ask_balance())
+    if heard.code == "account_not_found":
+        raise UntriedError(f"The partner does not know the account {session.account}.")
     if fault := session.probe.fault(schema("Balance"), heard):
         return broken(fault)
     if heard.body["account_id"] != session.account:
         return broken("the balance of another account")
-    session.before = heard.body["balance"]
-    return kept(f"{session.before} points")
+    points: int = heard.body["balance"]
+    if points < FEWEST:
+        raise UntriedError(f"The account has {points} points; the check needs {FEWEST}.")
+    session.before = points
+    return kept(f"{points} points")
 
 
 # --- Debits and keys -------------------------------------------------------------------------
@@ -156,6 +163,8 @@ def balance(session: Session) -> Finding:
 
 def debit(session: Session) -> Finding:
     heard = session.debit("first")
+    if heard.code == "account_blocked":
+        raise UntriedError("The account is blocked: nothing can be taken from it.")
     if fault := _fault(session, heard, "debit", "first", 1):
         return broken(fault)
     session.first = heard.body

@@ -50,6 +50,10 @@ class CannotTellError(Exception):
     """What the look needs is not there; the message says what."""
 
 
+class UntriedError(Exception):
+    """Nothing can be found out like this; the message says what is wrong with what we have."""
+
+
 def kept(seen: str) -> Finding:
     return Finding(Verdict.KEPT, seen)
 

@@ -10,7 +10,14 @@ from typing import Any
 from loyalty_portal import wire
 from loyalty_portal.partner_http import Answer, PartnerClient, Reply
 from redemption.conformance.contract import Contract, schema
-from redemption.conformance.points import CannotTellError, Finding, broken, cannot_tell, kept
+from redemption.conformance.points import (
+    CannotTellError,
+    Finding,
+    UntriedError,
+    broken,
+    cannot_tell,
+    kept,
+)
 
 BUSY_TRIES = 5  # for one request, while the partner says 429
 LONGEST_PAUSE = 30.0  # seconds that a Retry-After is waited for
@@ -115,11 +122,12 @@ class Probe:
         """Over all 429 that were heard, or that `ask`, many times, brings about."""
         asked = 0
         while not self._busy and asked < BURST:
-            ask()
             asked += 1
+            if not ask().status:
+                break
         if not self._busy:
             return cannot_tell(
-                f"{asked} quick questions were all answered: ask the partner what its limit is"
+                f"{asked} quick questions met no 429: ask the partner what its limit is"
             )
         if all(self._busy):
             return kept(f"{len(self._busy)} times 429, each with Retry-After")
@@ -147,6 +155,15 @@ class Probe:
             self._without.add(f"{heard}: {fault}")
         elif heard.body["status"] != heard.status:
             self._without.add(f"{heard} says {heard.body['status']} inside")
+
+
+def admitted(heard: Heard) -> Heard:
+    """The answer to our first question. Raises UntriedError when the door stays shut for us."""
+    if not heard.status:
+        raise UntriedError(f"The partner cannot be reached: {heard}.")
+    if heard.status in {401, 403}:
+        raise UntriedError(f"The partner does not take our credentials: {heard}.")
+    return heard
 
 
 def needed(value: Any, why: str) -> Any:

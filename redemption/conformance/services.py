@@ -38,7 +38,7 @@ class Result:
 def check_loyalty(*, account: str, tell: Tell) -> Result:
     """Moves single points of `account`, and gives them back, also when it is broken off.
 
-    `tell` hears each point as it is made.
+    `tell` hears each point as it is made. Raises UntriedError when nothing can be found out.
     """
     session = loyalty.Session.at(loyalty_api.client(), account)
     try:
@@ -55,7 +55,7 @@ def check_fulfillment(
     """Orders single units of `sku`, and cancels what it can, also when it is broken off.
 
     `wait`: seconds for a delivery and for webhooks, which are heard at `listen` (host, port).
-    Raises OSError when it cannot listen there.
+    Raises UntriedError when nothing can be found out, as when it cannot listen there.
     """
     with ExitStack() as stack:
         inbox = stack.enter_context(listening(*listen)) if listen else None

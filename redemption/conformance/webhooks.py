@@ -15,6 +15,7 @@ from fulfillment.partner import (
     parse_event,
     verify_signature,
 )
+from redemption.conformance.points import UntriedError
 
 LARGEST = 256 * 1024  # bytes; the contract's own limit
 READ_SECONDS = 10.0
@@ -96,7 +97,7 @@ def disorder(deliveries: list[Delivery]) -> str:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[Inbox]:
-    """An inbox behind an HTTP server, as long as the block runs. Raises OSError."""
+    """An inbox behind an HTTP server, as long as the block runs. Raises UntriedError."""
     inbox = Inbox()
 
     class Handler(BaseHTTPRequestHandler):
@@ -116,7 +117,10 @@ def listening(host: str, port: int) -> Iterator[Inbox]:
         def log_message(self, *_args: object) -> None:
             """Nothing: the report says what came."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        raise UntriedError(f"Cannot listen at {host}:{port}: {error}.") from None
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from redemption.conformance.points import Point, Verdict
+from redemption.conformance.points import Point, UntriedError, Verdict
 from redemption.conformance.services import Result, check_fulfillment, check_loyalty
 
 PARTNERS = ("loyalty", "fulfillment")
@@ -54,7 +54,10 @@ class Command(BaseCommand):
             )
         results = []
         for partner in wanted:
-            results.append(self._check(partner, options))
+            try:
+                results.append(self._check(partner, options))
+            except UntriedError as why:
+                raise CommandError(str(why), returncode=2) from None
             if not results[-1].whole:
                 break
         if options["json"]:
@@ -76,12 +79,9 @@ class Command(BaseCommand):
         if partner == "loyalty":
             result = check_loyalty(account=options["account"], tell=tell)
         else:
-            try:
-                result = check_fulfillment(
-                    sku=options["sku"], wait=options["wait"], listen=options["listen"], tell=tell
-                )
-            except OSError as error:
-                raise CommandError(f"Cannot listen there: {error}", returncode=2) from None
+            result = check_fulfillment(
+                sku=options["sku"], wait=options["wait"], listen=options["listen"], tell=tell
+            )
         if not quiet:
             counts = ", ".join(f"{result.count(verdict)} {verdict}" for verdict in Verdict)
             self.stdout.write(f"{result.address}: {counts}. {result.left}\n\n")
