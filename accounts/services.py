@@ -24,6 +24,7 @@ _COMPANIES = ("accounts.company", "accounts.accountmanager", "accounts.user", "a
 _ORDERS = ("redemption.redemptionorder", "redemption.loyaltytransaction")
 _INCIDENTS = ("redemption.incident",)
 _POST = ("redemption.letter", "redemption.callback")
+_RECONCILIATIONS = ("redemption.reconciliation",)
 
 
 def _may(actions: str, models: Iterable[str]) -> set[str]:
@@ -50,8 +51,12 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         _may("view", [*_DESK, "inventory.inventory"]) | {"fulfillment.work_desk"}
     ),
     "finance": frozenset(
-        _may("view", [*_ORDERS, *_INCIDENTS, "accounts.company"])
-        | {"redemption.handle_incident", "redemption.decide_transaction"}
+        _may("view", [*_ORDERS, *_INCIDENTS, *_RECONCILIATIONS, "accounts.company"])
+        | {
+            "redemption.handle_incident",
+            "redemption.decide_transaction",
+            "redemption.run_reconciliation",
+        }
     ),
     "support": frozenset(
         _may("view", [*_ORDERS, *_INCIDENTS, *_POST, *_DESK, *_COMPANIES, "catalog.product"])
@@ -59,7 +64,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])
-        | _may("view", [*_POST, "auth.group"])
+        | _may("view", [*_POST, *_RECONCILIATIONS, "auth.group"])
     ),
 }
 

@@ -43,6 +43,7 @@ def _daily_work() -> list[Item]:
         _group(
             _("Points"),
             _item(_("Transactions"), "swap_vert", "redemption.loyaltytransaction"),
+            _item(_("Reconciliation"), "balance", "redemption.reconciliation"),
         ),
     ]
 

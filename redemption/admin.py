@@ -14,6 +14,7 @@ from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 from redemption.aftercare import services as aftercare
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
+from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
 from redemption.backoffice.forms import CancelForm
 from redemption.backoffice.looks import order_badge, transaction_badge
 from redemption.backoffice.selectors import PUZZLING, order_record
@@ -23,12 +24,14 @@ from redemption.models import (
     Incident,
     Letter,
     LoyaltyTransaction,
+    Reconciliation,
     RedemptionOrder,
 )
 from redemption.services import RedemptionError
 
 admin.site.register(LoyaltyTransaction, LoyaltyTransactionAdmin)
 admin.site.register(Incident, IncidentAdmin)
+admin.site.register(Reconciliation, ReconciliationAdmin)
 
 _CALLBACKS = {
     CallbackState.RECEIVED: ("live", ""),

@@ -10,7 +10,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from accounts.models import Company
 from redemption.states import Verdict
+
+LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries
 
 
 class CancelForm(forms.Form):
@@ -70,3 +73,56 @@ class RejectForm(forms.Form):
     reason = forms.CharField(
         label=_("Why not"), max_length=2000, widget=UnfoldAdminTextareaWidget({"rows": 3})
     )
+
+
+class DayField(forms.DateField):
+    """A day, with the browser's own calendar."""
+
+    def __init__(self, **said: Any) -> None:
+        super().__init__(widget=UnfoldAdminTextInputWidget({"type": "date"}), **said)
+
+
+class CompareForm(forms.Form):
+    """Comparing with the partner's statement now."""
+
+    company = forms.ModelChoiceField(
+        Company.objects.order_by("name"), label=_("Company"), widget=UnfoldAdminSelectWidget
+    )
+    since = DayField(
+        label=_("From"),
+        help_text=_("A day (UTC). Empty: since the last time, or the oldest open difference."),
+        required=False,
+    )
+
+
+class StatementFileForm(forms.Form):
+    """Comparing with a file."""
+
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_(
+            "CSV or XLSX with the columns transaction_id, type, account_id, points, reference and "
+            "created_at, at most 20 MB."
+        ),
+        widget=forms.FileInput({"accept": ".csv,.txt,.xlsx"}),
+    )
+    since = DayField(
+        label=_("First day"), help_text=_("The file must hold all entries of these days (UTC).")
+    )
+    last = DayField(label=_("Last day"))
+    company = forms.ModelChoiceField(
+        Company.objects.order_by("name"),
+        label=_("Company"),
+        help_text=_("Empty: each company whose account stands in the file."),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if given.get("file") and given["file"].size > LARGEST_STATEMENT:
+            self.add_error("file", _("The file is larger than 20 MB. Split it by days."))
+        since, last = given.get("since"), given.get("last")
+        if since and last and last < since:
+            self.add_error("last", _("The last day is before the first."))
+        return given

@@ -3,7 +3,13 @@
 from django.utils.safestring import SafeString
 
 from loyalty_portal.admin_base import badge
-from redemption.models import Incident, LoyaltyTransaction, RedemptionOrder
+from redemption.models import (
+    Incident,
+    LoyaltyTransaction,
+    Reconciliation,
+    RedemptionOrder,
+    RunOutcome,
+)
 from redemption.states import IncidentStatus, OrderStatus, Severity, TransactionStatus
 
 _ORDERS = {
@@ -36,6 +42,12 @@ _INCIDENTS = {
     IncidentStatus.ACKNOWLEDGED: ("live", "person"),
     IncidentStatus.RESOLVED: ("ok", ""),
 }
+_RUNS = {
+    RunOutcome.RUNNING: ("live", ""),
+    RunOutcome.AGREED: ("ok", ""),
+    RunOutcome.DIFFERS: ("bad", "difference"),
+    RunOutcome.FAILED: ("warn", "cloud_off"),
+}
 
 
 def order_badge(order: RedemptionOrder) -> SafeString:
@@ -57,3 +69,8 @@ def severity_badge(incident: Incident) -> SafeString:
 def incident_badge(incident: Incident) -> SafeString:
     tone, icon = _INCIDENTS[IncidentStatus(incident.status)]
     return badge(tone, incident.get_status_display(), icon=icon)
+
+
+def run_badge(run: Reconciliation) -> SafeString:
+    tone, icon = _RUNS[RunOutcome(run.outcome)]
+    return badge(tone, run.get_outcome_display(), icon=icon, title=run.problem)

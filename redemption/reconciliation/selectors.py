@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 
-from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
+from django.db.models import Case, Max, Min, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Least
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from redemption.models import (
     ReconciledDay,
     Reconciliation,
     RunOutcome,
+    StatementLine,
 )
 from redemption.states import IncidentKind, TransactionStatus
 
@@ -66,6 +68,18 @@ def first_asked(company: Company, since: datetime, until: datetime) -> datetime:
     return min(since, first or since)
 
 
+def companies_in(batch: UUID) -> QuerySet[Company]:
+    """Whose accounts stand in a statement."""
+    accounts = StatementLine.objects.filter(batch=batch).values("account")
+    return Company.objects.filter(loyalty_account_id__in=accounts)
+
+
+def strangers(batch: UUID) -> int:
+    """Entries of a statement on accounts that no company has."""
+    ours = Company.objects.values("loyalty_account_id")
+    return StatementLine.objects.filter(batch=batch).exclude(account__in=ours).count()
+
+
 @dataclass(frozen=True, slots=True)
 class CompanyDays:
     """One row of the overview: what is known of each day, None where nothing is."""
@@ -75,9 +89,9 @@ class CompanyDays:
 
 
 def shown_days() -> list[date]:
-    """The days of the overview, the oldest first; today is the last."""
+    """The days of the overview, today first: a phone shows no more than the newest."""
     today = timezone.now().astimezone(UTC).date()
-    return [today - timedelta(days=back) for back in reversed(range(DAYS_SHOWN))]
+    return [today - timedelta(days=back) for back in range(DAYS_SHOWN)]
 
 
 def by_company_and_day(companies: QuerySet[Company], days: list[date]) -> list[CompanyDays]:
@@ -93,13 +107,16 @@ def by_company_and_day(companies: QuerySet[Company], days: list[date]) -> list[C
 
 
 def latest_runs() -> QuerySet[Company]:
-    """Companies with `last_run` (its id) and `last_outcome` of the run that ended last."""
+    """Companies with `last_run` (its id), `last_outcome` and `last_finished` of the run that
+    began last; those that need a look come first."""
     ended = Reconciliation.objects.filter(company=OuterRef("pk")).exclude(
         outcome=RunOutcome.RUNNING
     )
     last = ended.order_by("-started_at")[:1]
-    return Company.objects.annotate(
+    rows = Company.objects.annotate(
         last_run=Subquery(last.values("pk")),
         last_outcome=Subquery(last.values("outcome")),
         last_finished=Subquery(last.values("finished_at")),
     )
+    well = Case(When(last_outcome=RunOutcome.AGREED, then=Value(1)), default=Value(0))
+    return rows.order_by(well, "name", "pk")

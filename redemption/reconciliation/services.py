@@ -1,7 +1,7 @@
 """Comparing with the partner, a company at a time. Says what differs; repairs nothing."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,13 @@ from redemption.models import (
     RunOutcome,
     StatementSource,
 )
-from redemption.reconciliation.selectors import due_since, first_asked, midnight
+from redemption.reconciliation.selectors import (
+    companies_in,
+    due_since,
+    first_asked,
+    midnight,
+    strangers,
+)
 from redemption.reconciliation.statements import LINES, forget, keep, keep_file
 from redemption.reconciliation.tally import Tally
 from redemption.reports.ledger import compare
@@ -78,18 +84,21 @@ def reconcile(*, company: Company, since: datetime | None = None, by: Any = None
 
 
 def reconcile_file(
-    *, path: Path, companies: Sequence[Company], since: datetime, until: datetime, by: Any
-) -> list[Reconciliation]:
-    """Compare with a file that holds all of the companies' entries from `since` until `until`.
+    *, path: Path, company: Company | None, since: datetime, until: datetime, by: Any
+) -> tuple[list[Reconciliation], int]:
+    """Compare with a file that holds all of the company's entries from `since` until `until`.
 
-    A run for each company. Raises StatementFileError when a row is wrong, and
-    ReconciliationError when nothing in that time is old enough, or one is being compared.
+    `company` None: each whose account stands in the file. The runs, one for each company, and
+    how many of the file's entries are on accounts that no company has. Raises StatementFileError
+    when a row is wrong, and ReconciliationError when nothing in that time is old enough, or a
+    company is being compared at this moment.
     """
     until = min(until, timezone.now() - MARGIN)
     batch = uuid7()
     keep_file(batch, path)
     try:
-        return [_with_file(company, batch, since, until, by) for company in companies]
+        companies = [company] if company else list(companies_in(batch))
+        return [_with_file(each, batch, since, until, by) for each in companies], strangers(batch)
     finally:
         forget(batch)
 

@@ -122,7 +122,7 @@ def _sentence(verdict: Verdict, kind: str) -> str:
         "here": f"{verdict.points_here or 0:,}",
         "account_there": verdict.account_there,
         "account_here": verdict.account_here,
-        "status": verdict.status,
+        "status": dict(TransactionStatus.choices).get(verdict.status, ""),
     }
     sentences = {
         DifferenceKind.MISSING_THERE: _(

@@ -1,0 +1,233 @@
+"""Reconciliation: what agrees on which day, every run with its differences, and a new one now."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Count, QuerySet
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from catalog.importing.records import RowError
+from loyalty_portal.admin_base import Act, ActingAdmin
+from redemption.backoffice.forms import CompareForm, StatementFileForm
+from redemption.backoffice.looks import run_badge
+from redemption.models import Reconciliation, RunOutcome
+from redemption.reconciliation.selectors import by_company_and_day, latest_runs, shown_days
+from redemption.reconciliation.services import (
+    ReconciliationError,
+    reconcile,
+    reconcile_file,
+)
+from redemption.reconciliation.statements import StatementFileError
+from redemption.states import DifferenceKind
+
+_MAY = "redemption.run_reconciliation"
+MOST_COMPANIES = 30  # in the overview, those that need a look first
+MOST_DIFFERENCES = 500  # on a run's page
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def _with_statement(data: dict[str, Any], by: Any) -> tuple[list[Reconciliation], int]:
+    since = _midnight(data["since"]) if data["since"] else None
+    return [reconcile(company=data["company"], since=since, by=by)], 0
+
+
+def _with_file(data: dict[str, Any], by: Any) -> tuple[list[Reconciliation], int]:
+    sent: UploadedFile[Any] = data["file"]
+    # The reader of spreadsheets wants a file; its name is ours, not the one that was sent.
+    with NamedTemporaryFile() as kept:
+        for piece in sent.chunks():
+            kept.write(piece)
+        kept.flush()
+        return reconcile_file(
+            path=Path(kept.name),
+            company=data["company"],
+            since=_midnight(data["since"]),
+            until=_midnight(data["last"]) + timedelta(days=1),
+            by=by,
+        )
+
+
+_Way = tuple[
+    type[Form],
+    Callable[[dict[str, Any], Any], tuple[list[Reconciliation], int]],
+    Any,
+]
+WAYS: dict[str, _Way] = {
+    "statement": (CompareForm, _with_statement, gettext_lazy("Compare now")),
+    "file": (StatementFileForm, _with_file, gettext_lazy("Compare with this file")),
+}
+
+
+class ReconciliationAdmin(ActingAdmin[Reconciliation]):
+    """Every run; above them what is known of each company's last days."""
+
+    list_display = [
+        "company_shown",
+        "outcome_shown",
+        "entry_count",
+        "differing",
+        "started_at",
+        "who",
+    ]
+    list_select_related = ["company", "by"]
+    list_filter = ["outcome", "source", "started_at"]
+    search_fields = ["company__name", "company__loyalty_account_id"]
+    search_help_text = gettext_lazy("Company or account")
+    ordering = ["-started_at", "-id"]
+    list_before_template = "admin/redemption/_days.html"
+    page_template = "admin/redemption/reconciliation.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.compare_view)
+        return [
+            path("compare/", view, name=self._address("compare")),
+            path("compare/<slug:how>/", view, name=self._address("compare")),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        days = shown_days()
+        companies = latest_runs()
+        shown = by_company_and_day(companies[:MOST_COMPANIES], days)
+        context = {
+            "days": days,
+            "rows": shown,
+            "more": max(0, companies.count() - len(shown)),
+            "may_compare": request.user.has_perm(_MAY),
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def compare_view(self, request: HttpRequest, how: str = "") -> HttpResponse:
+        """Two forms; a run that was made is shown (303)."""
+        if not request.user.has_perm(_MAY):
+            raise PermissionDenied
+        if how and how not in WAYS:
+            raise Http404
+        if not how or request.method != "POST":
+            return self._forms(request, {})
+        form_class, act, _label = WAYS[how]
+        form = form_class(request.POST, request.FILES, auto_id=f"{how}-%s")
+        wrong: StatementFileError | None = None
+        if form.is_valid():
+            try:
+                runs, strange = act(form.cleaned_data, request.user)
+            except ReconciliationError as error:
+                form.add_error(None, str(error))
+            except StatementFileError as error:
+                wrong = error
+                form.add_error("file", str(error))
+            else:
+                return self._done(request, runs, strange)
+        errors = wrong.errors if wrong else []
+        more = wrong.wrong - len({error.row for error in errors}) if wrong else 0
+        return self._forms(request, {how: form}, errors=errors, more=more, status=422)
+
+    def facts(self, request: HttpRequest, row: Reconciliation) -> dict[str, object]:
+        found = row.differences.select_related("order", "transaction", "incident")
+        counts = found.order_by().values_list("kind").annotate(Count("pk"))
+        return {
+            "run": row,
+            "state": run_badge(row),
+            "differences": found[:MOST_DIFFERENCES],
+            "kinds": [(DifferenceKind(kind).label, number) for kind, number in counts],
+            "hidden": max(0, row.difference_count - MOST_DIFFERENCES),
+            "may_compare": request.user.has_perm(_MAY),
+        }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reconciliation]:
+        return super().get_queryset(request).select_related("company", "by")
+
+    def _done(
+        self, request: HttpRequest, runs: Sequence[Reconciliation], strange: int
+    ) -> HttpResponse:
+        if strange:
+            told = ngettext(
+                "%(n)s entry is on an account that no company has.",
+                "%(n)s entries are on accounts that no company has.",
+                strange,
+            )
+            messages.warning(request, told % {"n": strange})
+        if len(runs) == 1:
+            there = reverse(f"admin:{self._address('change')}", args=[runs[0].pk])
+        else:
+            there = reverse(f"admin:{self._address('changelist')}")
+            told = ngettext("%(n)s company compared.", "%(n)s companies compared.", len(runs))
+            wrong = sum(run.outcome != RunOutcome.AGREED for run in runs)
+            say = messages.warning if wrong else messages.success
+            say(request, told % {"n": len(runs)})
+        return HttpResponseRedirect(there, status=303)
+
+    def _forms(
+        self,
+        request: HttpRequest,
+        tried: dict[str, Form],
+        *,
+        errors: Sequence[RowError] = (),
+        more: int = 0,
+        status: int = 200,
+    ) -> TemplateResponse:
+        ways = WAYS if settings.LOYALTY_API_STATEMENT else {"file": WAYS["file"]}
+        acts = {
+            how: Act(
+                label=label,
+                href=reverse(f"admin:{self._address('compare')}", args=[how]),
+                form=tried.get(how) or form_class(auto_id=f"{how}-%s"),
+                tried=how in tried,
+            )
+            for how, (form_class, _act, label) in ways.items()
+        }
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Compare with the partner"),
+            "media": self.media,
+            "acts": acts,
+            "errors": errors,
+            "more": more,
+        }
+        return TemplateResponse(request, "admin/redemption/compare.html", context, status=status)
+
+    @admin.display(description=gettext_lazy("company"), ordering="company__name")
+    def company_shown(self, run: Reconciliation) -> SafeString:
+        return format_html(
+            '<span class="two-lines"><b>{}</b><small>{} – {}</small></span>',
+            run.company,
+            run.since.strftime("%Y-%m-%d"),
+            run.until.strftime("%Y-%m-%d"),
+        )
+
+    @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
+    def outcome_shown(self, run: Reconciliation) -> SafeString:
+        return run_badge(run)
+
+    @admin.display(description=gettext_lazy("entries"), ordering="entries")
+    def entry_count(self, run: Reconciliation) -> SafeString:
+        return format_html('<span class="figure">{}</span>', f"{run.entries:,}")
+
+    @admin.display(description=gettext_lazy("differences"), ordering="difference_count")
+    def differing(self, run: Reconciliation) -> SafeString:
+        return format_html('<span class="figure">{}</span>', f"{run.difference_count:,}")
+
+    @admin.display(description=gettext_lazy("who"), ordering="by")
+    def who(self, run: Reconciliation) -> str:
+        return str(run.by or "–")
