@@ -109,9 +109,7 @@ if _replica:
     DATABASES["replica"] = _replica
 for _database in DATABASES.values():
     # One connection a thread, kept: a connect costs more than most of our queries.
-    _database.update(
-        ENGINE="loyalty_portal.postgresql", CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True
-    )
+    _database.update(ENGINE="loyalty_portal.postgresql", CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True)
     _database.setdefault("OPTIONS", {}).update(
         # A wait for a lock ends in "busy, try again" rather than in a hung request.
         options="-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
