@@ -25,6 +25,7 @@ from redemption.models import RedemptionOrder
 from redemption.saga import settle_transaction
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 from tests.redemption.pages import address, now, said
+from tests.redemption.test_client_faults import patience
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,15 +68,15 @@ def failing(world: World, settings: Any) -> Failing:
 
     @contextmanager
     def failing(call: str, fault: str) -> Iterator[None]:
-        patience = settings.PARTNER_TIMEOUT, settings.PARTNER_DEADLINE
-        settings.PARTNER_TIMEOUT, settings.PARTNER_DEADLINE = 0.3, 0.6
+        before = settings.PARTNER_TIMEOUT, settings.PARTNER_DEADLINE
+        settings.PARTNER_TIMEOUT, settings.PARTNER_DEADLINE = patience(fault)
         # A balance may be any number, but not another account's.
         what = {"field": "account_id"} if (call, fault) == ("balance", "mismatch") else {}
         seconds = NAMED.total_seconds()
         world.partners.fault(call, fault, times=None, seconds=20, retry_after=seconds, **what)
         yield
         world.partners.clear_faults()
-        settings.PARTNER_TIMEOUT, settings.PARTNER_DEADLINE = patience
+        settings.PARTNER_TIMEOUT, settings.PARTNER_DEADLINE = before
 
     return failing
 
