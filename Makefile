@@ -11,11 +11,11 @@ ROOMS := accounts catalog inventory fulfillment redemption
 COVERED := $(foreach room,$(ROOMS),--cov=$(room))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-saga chaos lock clean
+.PHONY: help demo test lint format bench bench-saga bench-webhooks chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
-		printf '  make %-11s %s\n' "$$name" "$$does"; done
+		printf '  make %-14s %s\n' "$$name" "$$does"; done
 
 demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDBOX_PORT=9100)
 	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
@@ -43,6 +43,9 @@ bench: .venv/installed ## Measure the portal against a bare Django app
 
 bench-saga: .venv/installed ## Measure orders from placed to confirmed against the same writes in pgbench
 	$(BIN)/python -m benchmarks.saga
+
+bench-webhooks: .venv/installed ## Measure what the shop notices of 1,000 callbacks a second, most of them forged
+	$(BIN)/python -m benchmarks.webhooks
 
 chaos: .venv/installed ## Run the whole portal under every fault (SEED=1-20 ORDERS=300)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --orders $(ORDERS)

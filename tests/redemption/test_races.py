@@ -19,7 +19,7 @@ from fulfillment.virtual.services import find_by_reference, hear_report
 from redemption.aftercare.services import cancel
 from redemption.callbacks import services as callbacks
 from redemption.cart.services import add_to_cart
-from redemption.models import Callback, CallbackState, RedemptionOrder
+from redemption.models import Callback, CallbackState, Incident, RedemptionOrder
 from redemption.placing.services import expire_approvals
 from redemption.saga import settle_transaction
 from redemption.services import RedemptionError, flag_overdue
@@ -175,6 +175,15 @@ def test_a_callback_whose_lease_runs_out_is_left_to_whoever_has_it_now(world: Wo
 def test_what_is_gone_or_not_due_is_nothing_to_do(world: World) -> None:
     assert settle_transaction(uuid.uuid4()) is None
     assert callbacks.process(uuid.uuid4()) is None
+
+
+def test_who_has_lost_the_lease_on_a_callback_calls_it_nothing(world: World) -> None:
+    send(body("unknown", "delivered", codes=1))
+    callback = Callback.objects.get()
+    callbacks._puzzle(callback, uuid.uuid4(), "cannot be read")
+    callback.refresh_from_db()
+    assert callback.state == CallbackState.RECEIVED
+    assert not Incident.objects.exists()
 
 
 def test_a_callback_that_somebody_spoiled_is_for_a_person(world: World) -> None:

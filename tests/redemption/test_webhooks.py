@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.virtual import saga as virtual
+from redemption import webhooks
 from redemption.callbacks.services import process
 from redemption.models import Callback, CallbackState, RedemptionOrder
 from redemption.saga import settle_transaction
@@ -249,6 +250,29 @@ def test_what_is_not_this_schema_is_refused_with_400(world: World, raw: bytes) -
 def test_a_body_over_the_cap_is_refused_before_it_is_verified(world: World) -> None:
     raw = b'{"x": "' + b"a" * (300 * 1024) + b'"}'
     assert send(raw, {}).status_code == 413
+
+
+def test_a_body_of_no_known_length_is_refused() -> None:
+    answer = Client().post(ADDRESS, b"{}", content_type="application/json", CONTENT_LENGTH="many")
+    assert answer.status_code == 413
+
+
+def test_a_flood_of_forgeries_asks_the_database_nothing_and_is_one_line_in_the_log(
+    django_assert_num_queries: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(webhooks, "_strangers", webhooks._Strangers())
+    forged = signed(b"something else")
+    with django_assert_num_queries(0):
+        for _ in range(50):
+            assert send(body("x", "delivered", codes=1), forged).status_code == 401
+            assert send(b"x" * (webhooks.LARGEST + 1), forged).status_code == 413
+    assert len(caplog.records) == 1
+    caplog.clear()
+    webhooks._strangers.quiet_until = 0.0  # as if the minute were over
+    send(b"{}", {})
+    assert [record.n for record in caplog.records] == [100]
 
 
 def test_only_post_is_answered(world: World) -> None:
