@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from types import TracebackType
@@ -61,6 +61,10 @@ class _Conversation(socketserver.StreamRequestHandler):
     server: _Server
 
     def handle(self) -> None:
+        with suppress(ConnectionError):  # who sends may be killed in the middle
+            self._converse()
+
+    def _converse(self) -> None:
         self._say(220)
         while command := self.rfile.readline()[:4].strip().upper():
             if command == b"DATA":

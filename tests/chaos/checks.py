@@ -78,7 +78,8 @@ def _refused(run: Run) -> Iterator[Finding]:
     """Who was refused has nothing, unless an answer got lost before; nobody has what they did not ask."""
     for told in run.record.told:
         exists = RedemptionOrder.objects.filter(token=told.token).count()
-        clean = told.refusal and not told.unanswered
+        # Of two presses at once one may be refused, and the other find what came back meanwhile.
+        clean = told.refusal and not told.unanswered and not told.numbers
         run.counted["forms refused, nothing left of them"] += bool(clean)
         if (clean and exists) or exists > 1:
             yield Finding("REFUSED", told.token, f"{exists} orders; told “{told.refusal}”")

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from operator import itemgetter
 from urllib.error import URLError
 
 import psycopg
@@ -23,6 +22,7 @@ from standardwebhooks import Webhook
 from tests.chaos.house import House
 from tests.chaos.plan import LINE_NAMES, LINE_TROUBLES, Blow
 from tests.sandbox_process import SandboxError
+from tests.waiting import eventually
 
 HANGING = 6.0  # seconds for which a partner says nothing: longer than a call may take
 FORGERIES = 20  # callbacks of one blow
@@ -45,10 +45,11 @@ class Nemesis:
         began = time.monotonic()
         lifts = []
         for blow in blows:
-            lifts.append((began + blow.lasts, self._begin(blow)))
+            lifts.append((blow, self._begin(blow)))
             self.struck.append(blow)
-        for end, lift in sorted(lifts, key=itemgetter(0)):
-            wait(end - time.monotonic())
+        # What waits for calls comes last: they need all the rest.
+        for blow, lift in sorted(lifts, key=lambda each: (each[0].enough, each[0].lasts)):
+            wait(began + blow.lasts - time.monotonic())
             lift()
 
     def _begin(self, blow: Blow) -> Callable[[], object]:
@@ -118,9 +119,15 @@ class Nemesis:
             made = self.house.sandbox.fault(blow.target, blow.kind, **rule)
         except (SandboxError, URLError, OSError):
             return lambda: None  # another blow has it down
-        return partial(self._forget, made["id"])
+        return partial(self._forget, made["id"], blow)
 
-    def _forget(self, rule: int) -> None:
+    def _forget(self, rule: int, blow: Blow) -> None:
+        def has_struck() -> bool:
+            rules = self.house.sandbox.control("GET", "/faults")["faults"]
+            return any(each["id"] == rule and each["struck"] >= blow.enough for each in rules)
+
+        if blow.enough:
+            eventually(has_struck, f"{blow.name} strikes", within=blow.seconds)
         with suppress(SandboxError, URLError, OSError):
             self.house.sandbox.control("DELETE", f"/faults/{rule}")
 

@@ -68,12 +68,16 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class Blow:
-    """`kind` befalls `target` for `seconds`; `rate` of the calls, where it is about calls."""
+    """`kind` befalls `target` for `seconds`; `rate` of the calls, where it is about calls.
+
+    With `enough` it ends as soon as it has struck so many calls, and after `seconds` at last.
+    """
 
     kind: str
     target: str
     seconds: float = 1.0
     rate: float = 1.0
+    enough: int = 0
 
     @property
     def name(self) -> str:
@@ -88,7 +92,7 @@ class Blow:
     @property
     def lasts(self) -> float:
         """Seconds; what was killed or restarted is started again at once."""
-        return 0.0 if self.kind in MOMENTARY else self.seconds
+        return 0.0 if self.kind in MOMENTARY or self.enough else self.seconds
 
 
 @dataclass(frozen=True)
