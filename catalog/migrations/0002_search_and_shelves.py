@@ -3,10 +3,12 @@
 import django.db.models.functions.text
 import pgtrigger.compiler
 import pgtrigger.migrations
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    atomic = False  # indexes are made while others write
 
     dependencies = [
         ('catalog', '0001_initial'),
@@ -17,35 +19,35 @@ class Migration(migrations.Migration):
             model_name='product',
             name='product_search_vector',
         ),
-        migrations.RemoveIndex(
+        RemoveIndexConcurrently(
             model_name='product',
             name='product_shown_by_name',
         ),
-        migrations.RemoveIndex(
+        RemoveIndexConcurrently(
             model_name='product',
             name='product_shown_by_age',
         ),
-        migrations.RemoveIndex(
+        RemoveIndexConcurrently(
             model_name='product',
             name='product_shown_in_category',
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='product',
             index=models.Index(django.db.models.functions.text.Lower('name'), models.F('id'), condition=models.Q(('is_active', True), ('is_card', True)), name='product_shown_by_name'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='product',
             index=models.Index(condition=models.Q(('is_active', True), ('is_card', True)), fields=['-created_at', '-id'], name='product_shown_by_age'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='product',
             index=models.Index(models.F('category'), django.db.models.functions.text.Lower('name'), models.F('id'), condition=models.Q(('is_active', True), ('is_card', True)), name='product_shown_in_category'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='product',
             index=models.Index(models.F('brand'), django.db.models.functions.text.Lower('name'), models.F('id'), condition=models.Q(('is_active', True), ('is_card', True)), name='product_shown_by_brand'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='product',
             index=models.Index(condition=models.Q(('is_active', True), ('is_card', True)), fields=['category', 'product_type', 'brand'], include=('minimum_tier', 'stock_status', 'points_cost', 'available_from', 'available_until'), name='product_facets'),
         ),

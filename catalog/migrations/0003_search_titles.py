@@ -2,17 +2,19 @@
 
 import catalog.models
 import django.contrib.postgres.indexes
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    atomic = False  # indexes are made while others write
 
     dependencies = [
         ('catalog', '0002_search_and_shelves'),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='product',
             index=django.contrib.postgres.indexes.GinIndex(catalog.models.TitleWords('search'), condition=models.Q(('is_active', True), ('is_card', True)), name='product_search_titles'),
         ),
