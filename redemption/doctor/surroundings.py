@@ -167,7 +167,7 @@ def _partner(subject: str, name: str, ask: Callable[[], Answer]) -> Finding:
     if was_down:
         says = f"answers {took}, but was down a moment ago; new checkouts may be halted still"
         return Finding(subject, State.LOOK, says, "Look again in a minute.")
-    return fine(subject, f"answers {took}; no halt of checkouts")
+    return fine(subject, f"answers {took}")
 
 
 def _troubled(subject: str, answer: Answer) -> Finding:

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -51,6 +51,10 @@ def keep(batch: UUID, entries: Iterable[StatementEntry]) -> int:
     while piece := list(islice(told, PIECE)):
         insert([_line(batch, number + place, entry) for place, entry in enumerate(piece, 1)])
         number += len(piece)
+    if number > PIECE:
+        # The planner knows nothing of rows this young, and would take them for a handful.
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE redemption_statementline")
     return number
 
 
