@@ -7,6 +7,7 @@ from fulfillment import services as desk
 from fulfillment.models import CodeReveal, Fulfillment
 from fulfillment.services import DeskError
 from fulfillment.states import FulfillmentStatus
+from redemption.aftercare.services import cancel
 from redemption.reports.invariants import check_invariants
 from redemption.saga import settle_transaction
 from tests.redemption.world import World
@@ -143,6 +144,17 @@ def test_what_is_withdrawn_after_a_piece_was_given_up_counts_every_piece(
     desk.withdraw(references=[parcel.reference], by=ann, reason="Called off")
     assert (now(parcel).status, now(parcel).quantity_failed) == (FulfillmentStatus.CANCELLED, 5)
     assert not check_invariants()
+
+
+def test_an_order_is_cancelled_but_for_what_somebody_works_on(world: World, ann: User) -> None:
+    taken, left = world.product(points=1_000), world.product(points=300)
+    order = world.place((taken, 1), (left, 1))
+    settle_transaction(world.debit(order).pk)
+    line = order.items.get(product=taken)
+    desk.claim(fulfillment=Fulfillment.objects.get(reference=line.pk), by=ann)
+    told = cancel(order=order, by=world.seat.user, reason="")
+    assert "What could still be cancelled is cancelled" in told
+    assert [credit.points_amount for credit in world.credits(order)] == [300]
 
 
 def test_showing_no_codes_records_nothing(parcel: Fulfillment, ann: User) -> None:

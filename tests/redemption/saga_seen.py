@@ -21,6 +21,7 @@ class Seen:
     waiting: list[Any] = field(default_factory=list)
     orders: list[Any] = field(default_factory=list)
     money: list[Any] = field(default_factory=list)
+    undecided: list[Any] = field(default_factory=list)
     calls: list[Any] = field(default_factory=list)
     polls: list[Any] = field(default_factory=list)
     cards: list[Any] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Seen:
             waiting=[each for each in orders if each.status == OrderStatus.AWAITING_APPROVAL],
             orders=[each for each in orders if not each.is_final],
             money=list(LoyaltyTransaction.objects.filter(status__in=OPEN).order_by("id")),
+            undecided=list(LoyaltyTransaction.objects.filter(status="NEEDS_REVIEW").order_by("id")),
             calls=list(PartnerCall.objects.filter(status__in=OPEN).order_by("id")),
             polls=[each for each in cards if each.next_attempt_at],
             cards=cards,

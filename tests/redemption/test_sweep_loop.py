@@ -11,10 +11,12 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from fulfillment.models import Fulfillment
 from redemption.management.commands.sweep import BATCH
 from redemption.models import Callback, CallbackState, Letter, RedemptionOrder
 from redemption.states import OrderStatus
-from tests.redemption.test_webhooks import body
+from tests.redemption.test_races import asked_for
+from tests.redemption.test_webhooks import body, send
 from tests.redemption.world import World
 from tests.waiting import eventually
 
@@ -98,6 +100,27 @@ def test_a_connection_that_breaks_in_the_middle_of_a_look_costs_that_look_only(
     sweep_while(watching, period=0.05)
     assert len(mail.outbox) == 1
     assert "this look failed; the next one comes" in caplog.text
+
+
+def test_a_connection_that_breaks_in_the_middle_of_a_row_leaves_it_to_the_next_look(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = asked_for(world)
+    send(body(card, "delivered", codes=1, partner_id=card.partner_id))
+
+    def watching() -> None:
+        with transaction.atomic():
+            Fulfillment.objects.select_for_update().get(pk=card.pk)
+            eventually(lambda: _ask(WAITING.format("count(*)")), "it reads the callback")
+            _ask(WAITING.format("count(pg_terminate_backend(pid))"))
+            eventually(lambda: not _ask(WAITING.format("count(*)")), "its connection is cut")
+            Callback.objects.update(lease_until="2020-01-01T00:00:00Z")
+        done = Callback.objects.filter(state=CallbackState.PROCESSED)
+        eventually(done.exists, "it is read after all")
+
+    sweep_while(watching, period=0.05)
+    assert RedemptionOrder.objects.get().status == OrderStatus.COMPLETED
+    assert "sweep: callbacks" in caplog.text
 
 
 def _ask(question: str) -> int:

@@ -6,6 +6,10 @@ import uuid
 from dataclasses import dataclass, field
 from itertools import count
 
+import pgtrigger
+from django.apps import apps
+from django.db import connection, transaction
+
 from accounts.models import AccountManager, Company, Role, TierLevel, User
 from catalog.models import Category, Product, ProductType
 from fulfillment.models import Fulfillment, PartnerCall
@@ -14,6 +18,7 @@ from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionTy
 from redemption.placing.services import Line, Wishes, place_order
 from tests.sandbox_process import SandboxProcess
 
+ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption")
 _numbers = count(1)
 RECIPIENT = {
     "recipient_name": "Ada Byron",
@@ -120,3 +125,14 @@ def make_all_due() -> None:
     for model in (LoyaltyTransaction, PartnerCall, Fulfillment):
         rows = model.objects.filter(next_attempt_at__isnull=False)
         rows.update(next_attempt_at="2020-01-01T00:00:00Z", lease_until=None)
+
+
+def empty_rooms() -> None:
+    """As before the first of them was made: all rows of all rooms are gone."""
+    rooms = [apps.get_app_config(name) for name in ROOMS]
+    tables = [f'"{model._meta.db_table}"' for room in rooms for model in room.get_models()]
+    # Much quicker than TRUNCATE for so few rows. Foreign keys are looked at at the end, and the
+    # triggers, which keep history and forbid to change it, not at all.
+    with pgtrigger.ignore(), transaction.atomic(), connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"DELETE FROM {table}")
