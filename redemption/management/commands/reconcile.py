@@ -37,8 +37,8 @@ class Command(BaseCommand):
         **_options: Any,
     ) -> None:
         found = _companies(company)
-        if not found:
-            raise CommandError(f"There is no company {company!r}." if company else "No companies.")
+        if company and not found:
+            raise CommandError(f"There is no company {company!r}.")
         if company and len(found) > 1:
             raise CommandError(f"{len(found)} companies are called {company!r}; give the account.")
         outcomes = [self._run(each, since) for each in found]
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             )
             if outcome in outcomes
         }
-        total = f"{len(outcomes)} companies" if len(outcomes) > 1 else "1 company"
+        total = "1 company" if len(outcomes) == 1 else f"{len(outcomes)} companies"
         if wrong:
             raise CommandError(
                 f"{total}: " + ", ".join(f"{count} {said}" for said, count in wrong.items())
