@@ -184,7 +184,7 @@ def _reconciled(company: Company) -> tuple[State, str, str] | None:
     if outcome is None or finished is None:
         return State.LOOK, "was never compared with the partner", again
     if outcome == RunOutcome.FAILED:
-        return State.BAD, "the last comparison could not be made", f"See why, then: {again}"
+        return State.BAD, "the last comparison could not be made", f"The run says why. {again}"
     if outcome == RunOutcome.DIFFERS:
         do = "Its incidents say what. Compare again when they are settled."
         return State.BAD, "differs from the partner's statement", do
