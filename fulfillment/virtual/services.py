@@ -63,9 +63,10 @@ def refused(*, held: Fulfillment, reason: str) -> None:
 
 
 def flag(held: Fulfillment, why: str, trouble: str = "CONTRADICTION") -> None:
-    """A person must look at it; once for each reason."""
-    if held.attention != why[:255]:
-        _save(held, attention=why[:255])
+    """A person must look at it; once for each reason, though two may take turns for hours."""
+    why = why[:255]
+    if not held.events.filter(reason=why).exists():
+        _save(held, attention=why)
         held.event(held.status, held.status, reason=why).save()
         tell(held, attention=why, trouble=trouble)
 

@@ -120,10 +120,12 @@ def test_no_codes_or_too_many_stay_for_a_person_even_when_confirmed(
 ) -> None:
     order = debited(world)
     ends_at_the_partner(world, order, "delivered", codes=codes)
-    virtual.ask(request_of(order).pk)
-    for _ in range(2):
+    for _ in range(2):  # the request that is refused, and the answer that does not fit
+        make_all_due()
+        virtual.ask(request_of(order).pk)
         asked(world, order)
     assert now(order).needs_attention
+    assert now(order).events.filter(subject="NOTE").count() == 2
     assert now(order).status == OrderStatus.IN_FULFILLMENT
     assert VirtualCode.objects.count() == 0
     assert world.credits(order) == []
