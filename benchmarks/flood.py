@@ -50,10 +50,14 @@ def callbacks(port: int) -> Iterator[tuple[bytes, int]]:
 
 
 async def line(
-    requests: Iterator[tuple[bytes, int]], port: int, pause: float, until: float, seen: Counter[str]
+    requests: Iterator[tuple[bytes, int]],
+    port: int,
+    times: tuple[float, float, float],
+    seen: Counter[str],
 ) -> None:
-    """One connection, kept open as long as the server likes."""
-    link, next_at = None, time.perf_counter()
+    """One connection, kept open as long as the server likes; `times`: first, between two, last."""
+    next_at, pause, until = times
+    link = None
     while next_at < until:
         await asyncio.sleep(next_at - time.perf_counter())
         next_at += pause
@@ -85,9 +89,13 @@ async def exchange(
 
 async def flood(port: int, rate: float, seconds: float) -> Counter[str]:
     seen: Counter[str] = Counter(sent=0, stored=0, refused=0, unanswered=0)
-    requests, until = callbacks(port), time.perf_counter() + seconds
+    requests, began, pause = callbacks(port), time.perf_counter(), LINES / rate
     await asyncio.gather(
-        *(line(requests, port, LINES / rate, until, seen) for _each in range(LINES))
+        *(
+            # One after another, not all at the same moment.
+            line(requests, port, (began + number / rate, pause, began + seconds), seen)
+            for number in range(LINES)
+        )
     )
     return seen
 
