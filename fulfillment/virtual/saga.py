@@ -1,7 +1,8 @@
 """Asking the partner: claim, commit, call, and record only while the lease is still ours."""
 
 import uuid
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import services
 from loyalty_portal.leases import backoff
 from loyalty_portal.partner_http import Answer, Outcome
+from loyalty_portal.trouble import retried
 
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
 FIRST_POLL = 30.0  # seconds that a callback has before we ask
@@ -38,7 +40,9 @@ def ask(call_id: uuid.UUID) -> bool:
     claim = _claim(call_id)
     if claim is None:
         return False
-    _record(claim, _send(claim))
+    answer = _send(claim)
+    # Each try begins with the row as it was claimed: one that was rolled back leaves no trace.
+    retried(lambda: _record(replace(claim, call=copy(claim.call)), answer))
     return True
 
 

@@ -13,6 +13,9 @@ from django.test import Client
 
 from accounts.models import AccountManager
 from catalog.models import Product
+from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.states import CallStatus
+from fulfillment.virtual import saga as virtual
 from inventory.models import Inventory
 from redemption.models import Cart, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.saga import settle_transaction
@@ -148,6 +151,21 @@ def test_a_deadlock_while_an_answer_is_recorded_asks_the_partner_nothing_again(
     order.refresh_from_db()
     assert (order.status, world.debit(order).attempts) == (OrderStatus.CONFIRMED, 1)
     assert world.ledger(order) == (1_000, 0)
+
+
+def test_a_deadlock_while_a_delivery_is_recorded_asks_the_partner_nothing_again(
+    world: World,
+) -> None:
+    order = world.place((world.virtual(), 1))
+    settle_transaction(world.debit(order).pk)
+    call = PartnerCall.objects.get()
+    line, held = OrderItem.objects.filter(order=order), Fulfillment.objects.filter(calls=call)
+    world.partners.dial(mode="instant")
+    somebody = holds(lambda: line.update(city="Bonn"))
+    with while_somebody(somebody, then=lambda: held.update(reason="")):
+        assert virtual.ask(call.pk)
+    call.refresh_from_db()
+    assert (call.status, call.attempts) == (CallStatus.SUCCEEDED, 1)
 
 
 @pytest.mark.parametrize("trouble", [read_only, full_disk])
