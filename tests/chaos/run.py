@@ -95,6 +95,7 @@ def run(house: House, plan: Plan, recovery: Recovery, *, patience: float = QUIET
         recovery.measure(house, "everything, at the end", within=min(CATCH_UP, patience / 3))
         town.close()
         _quieten(house, patience)
+        town.go_home()
         connections.close_all()  # ours may be among those that were cut
         quiet = time.monotonic() - over
         told = Run(house, town.record, nemesis, town.received)
@@ -170,10 +171,13 @@ class Town:
             self._threads.append(thread)
 
     def close(self) -> None:
-        """Each finishes what there is to do; the partner's news come in meanwhile."""
+        """Nobody begins anything new; the desk goes on with what still comes in."""
         for thread in self._threads:
             thread.join()
         self._deciders.finish()
+
+    def go_home(self) -> None:
+        """The desk too, once its queue is empty."""
         for clerk in self._clerks:
             clerk.finish()
 
