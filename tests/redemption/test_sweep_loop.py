@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from io import StringIO
 
+import psycopg
 import pytest
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from fulfillment.models import Fulfillment
 from redemption.management.commands.sweep import BATCH
 from redemption.models import Callback, CallbackState, Letter, RedemptionOrder
 from redemption.states import OrderStatus
@@ -106,15 +106,17 @@ def test_a_connection_that_breaks_in_the_middle_of_a_row_leaves_it_to_the_next_l
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     card = asked_for(world)
-    send(body(card, "delivered", codes=1, partner_id=card.partner_id))
+    held = "SELECT FROM fulfillment_fulfillment WHERE id = %s FOR UPDATE"
 
     def watching() -> None:
-        with transaction.atomic():
-            Fulfillment.objects.select_for_update().get(pk=card.pk)
+        with psycopg.connect(**connection.get_connection_params()) as holder:
+            holder.execute(held, [card.pk])
+            send(body(card, "delivered", codes=1, partner_id=card.partner_id))
             eventually(lambda: _ask(WAITING.format("count(*)")), "it reads the callback")
             _ask(WAITING.format("count(pg_terminate_backend(pid))"))
             eventually(lambda: not _ask(WAITING.format("count(*)")), "its connection is cut")
             Callback.objects.update(lease_until="2020-01-01T00:00:00Z")
+            holder.rollback()
         done = Callback.objects.filter(state=CallbackState.PROCESSED)
         eventually(done.exists, "it is read after all")
 
