@@ -59,7 +59,8 @@ class StockMovement(models.Model):
     """One change of one product's numbers; never edited."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
+    # Found by movement_by_product.
+    product = models.ForeignKey(Product, models.PROTECT, related_name="movements", db_index=False)
     kind = models.CharField(max_length=10, choices=MovementKind.choices)
     available_change = models.IntegerField(_("available"))
     reserved_change = models.IntegerField(_("reserved"))

@@ -11,17 +11,25 @@ from pghistory.middleware import HistoryMiddleware
 Model = TypeVar("Model", bound=type[models.Model])
 
 
-def tracked(*, leave_out: Sequence[str] = ()) -> Callable[[Model], Model]:
+def tracked(
+    *, leave_out: Sequence[str] = (), told_by_events: bool = False
+) -> Callable[[Model], Model]:
     """Keep each insert, update and delete, but for changes of the columns in `leave_out`.
 
     The history of `Product` is the model `ProductChange`, reached as `product.changes`.
+    `told_by_events`: an event of its own, written with it, tells of each row's beginning and of
+    each step. Then what a change replaced is kept, which with the row as it is makes the whole
+    history, and nothing is written twice when the row is made.
     """
+    kept = (
+        (pghistory.UpdateEvent("replaced", row=pghistory.Old), pghistory.DeleteEvent())
+        if told_by_events
+        else (pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
+    )
 
     def track(model: Model) -> Model:
         decorate = pghistory.track(
-            pghistory.InsertEvent(),
-            pghistory.UpdateEvent(),
-            pghistory.DeleteEvent(),
+            *kept,
             exclude=list(leave_out),
             model_name=f"{model.__name__}Change",
             obj_field=pghistory.ObjForeignKey(related_name="changes", related_query_name="change"),

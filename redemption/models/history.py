@@ -24,8 +24,9 @@ class OrderEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey("redemption.RedemptionOrder", models.PROTECT, related_name="events")
+    # Events are found by their order: an index of its own for each of these is only written.
     item = models.ForeignKey(
-        "redemption.OrderItem", models.PROTECT, null=True, related_name="events"
+        "redemption.OrderItem", models.PROTECT, null=True, related_name="events", db_index=False
     )
     transaction = models.ForeignKey(
         "redemption.LoyaltyTransaction", models.PROTECT, null=True, related_name="events"
@@ -33,7 +34,9 @@ class OrderEvent(models.Model):
     subject = models.CharField(max_length=12, choices=EventSubject.choices)
     from_status = models.CharField(max_length=20, blank=True)
     to_status = models.CharField(max_length=20, blank=True)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     reason = models.CharField(max_length=255, blank=True)
     at = models.DateTimeField(auto_now_add=True)
 

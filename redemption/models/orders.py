@@ -18,13 +18,14 @@ from redemption.models.history import EventSubject, OrderEvent
 from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus
 
 
-@tracked()
+@tracked(told_by_events=True)
 class RedemptionOrder(HasLifeCycle):
     """What was redeemed, by whom, for how many points."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order_number = models.CharField(_("order"), max_length=50, unique=True, default=order_number)
-    company = models.ForeignKey(Company, models.PROTECT, related_name="orders")
+    # Found by order_by_company.
+    company = models.ForeignKey(Company, models.PROTECT, related_name="orders", db_index=False)
     account_manager = models.ForeignKey(AccountManager, models.PROTECT, related_name="orders")
     total_points = models.PositiveIntegerField(_("points"))
     status = models.CharField(_("status"), max_length=50, choices=OrderStatus.choices)
@@ -88,7 +89,7 @@ class RedemptionOrder(HasLifeCycle):
         )
 
 
-@tracked()
+@tracked(told_by_events=True)
 class OrderItem(HasLifeCycle, Recipient):
     """A line: one product, its own recipient, its own fulfillment."""
 

@@ -44,13 +44,19 @@ _CREDITS_WITHIN_DEBIT = """
 """
 
 
-@tracked(leave_out=["body", "attempts", "raised", "next_attempt_at", "lease_until", "lease_token"])
+@tracked(
+    leave_out=["body", "attempts", "raised", "next_attempt_at", "lease_until", "lease_token"],
+    told_by_events=True,
+)
 class LoyaltyTransaction(HasLifeCycle, LeasedWork):
     """One debit or credit: ledger line, intent before the call, and outcome after."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="transactions")
-    company = models.ForeignKey(Company, models.PROTECT, related_name="transactions")
+    # Found by transaction_by_company.
+    company = models.ForeignKey(
+        Company, models.PROTECT, related_name="transactions", db_index=False
+    )
     item = models.ForeignKey(
         OrderItem, models.PROTECT, null=True, blank=True, related_name="credits"
     )
