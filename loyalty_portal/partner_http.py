@@ -86,6 +86,7 @@ class _Call:
     params: Mapping[str, str] | None = None
     body: bytes | None = field(default=None, repr=False)
     idempotency_key: str = ""
+    shared: bool = False  # on a connection that others have used
 
 
 class PartnerClient:
@@ -104,7 +105,7 @@ class PartnerClient:
     ) -> Answer:
         """`patience`: seconds that somebody waits for this, when that is less than the deadline."""
         ends_at = time.monotonic() + min(patience or self._config.deadline, self._config.deadline)
-        return self._call(_Call("GET", path, self._url(path, parts), ends_at, params))
+        return self._call(_Call("GET", path, self._url(path, parts), ends_at, params, shared=True))
 
     def post(self, path: str, *, body: bytes, idempotency_key: str, **parts: str) -> Answer:
         """Sends exactly `body`, again and again if need be, under one `idempotency_key`."""
@@ -205,6 +206,7 @@ class PartnerClient:
             timeout=self._config.timeout,
             params=call.params,
             content=call.body,
+            shared=call.shared,
         )
 
     def _log(self, call: _Call, answer: Answer, started: float, attempts: int) -> None:
@@ -239,11 +241,11 @@ class _Transport(httpx.HTTPTransport):
 
 
 @functools.cache
-def _client(method: str) -> httpx.Client:
+def _client(*, shared: bool) -> httpx.Client:
     """Reads share connections. Each POST has its own: an idle one may die under it, or hold an
     answer that nobody asked for (docs/decisions/0011-a-call-to-a-partner.md)."""
     return httpx.Client(
-        transport=_Transport(idle=20 if method == "GET" else 0),
+        transport=_Transport(idle=20 if shared else 0),
         headers={
             "Accept": "application/json, application/problem+json",
             "Accept-Encoding": "identity",  # a small body may unpack into a huge one
@@ -268,12 +270,13 @@ def _exchange(
     timeout: float,
     params: Mapping[str, str] | None = None,
     content: bytes | None = None,
+    shared: bool = False,
 ) -> Reply | Answer:
     """One request and its whole answer, or the UNKNOWN answer that the network's failure is."""
     try:
         with (
             until(ends_at),
-            _client(method).stream(
+            _client(shared=shared).stream(
                 method, url, params=params, headers=headers, content=content, timeout=timeout
             ) as response,
         ):
