@@ -22,7 +22,6 @@ from redemption.conformance.points import (
 from redemption.conformance.probe import Heard, Probe, admitted, needed
 from redemption.conformance.webhooks import Inbox, disorder, repeated
 
-AT_ONCE = 4
 LOOK_AGAIN = 0.5  # seconds between two looks at what is to be delivered
 FULFILLMENT = schema("Fulfillment")
 FINAL = frozenset({"delivered", "failed", "cancelled"})
@@ -142,11 +141,9 @@ def duplicate_reference(session: Session) -> Finding:
 
 def two_at_once(session: Session) -> Finding:
     needed(session.first, NO_REQUEST)
-    answers = session.probe.together(lambda: session.request("together"), AT_ONCE)
-    answers.append(session.request("together"))  # what was in progress is done by now
-    made, strange = session.probe.made(answers, FULFILLMENT, "fulfillment_id")
-    seen = f"{AT_ONCE} at once, one after; fulfillments: {len(made)}"
-    return decided(len(made) == 1 and not strange, "; ".join([seen, *strange]))
+    return session.probe.once_though_together(
+        lambda: session.request("together"), FULFILLMENT, "fulfillment_id", "fulfillments"
+    )
 
 
 def poll(session: Session) -> Finding:

@@ -26,7 +26,6 @@ from redemption.conformance.points import (
 )
 from redemption.conformance.probe import Heard, Probe, admitted, needed
 
-AT_ONCE = 4
 FEWEST = 2  # points in the account, since two debits stand at once
 MOST_PAGES = 200
 SINCE_MARGIN = timedelta(minutes=1)
@@ -239,11 +238,9 @@ def key_reuse(session: Session) -> Finding:
 
 def two_at_once(session: Session) -> Finding:
     needed(session.first, NO_DEBIT)
-    answers = session.probe.together(lambda: session.debit("together"), AT_ONCE)
-    answers.append(session.debit("together"))  # what was in progress is done by now
-    entries, strange = session.probe.made(answers, TRANSACTION, "transaction_id")
-    seen = f"{AT_ONCE} at once, one after; entries: {len(entries)}"
-    return decided(len(entries) == 1 and not strange, "; ".join([seen, *strange]))
+    return session.probe.once_though_together(
+        lambda: session.debit("together"), TRANSACTION, "transaction_id", "entries"
+    )
 
 
 # --- Credits ---------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ from redemption.conformance.points import (
     UntriedError,
     broken,
     cannot_tell,
+    decided,
     kept,
 )
 
+AT_ONCE = 4  # requests with one key
 BUSY_TRIES = 5  # for one request, while the partner says 429
 LONGEST_PAUSE = 30.0  # seconds that a Retry-After is waited for
 BURST = 30  # quick questions to see a 429
@@ -72,12 +74,18 @@ class Probe:
             self.unclear += 1
         return heard
 
-    def together(self, call: Callable[[], Heard], times: int) -> list[Heard]:
-        """The same call so many times at once."""
-        with ThreadPoolExecutor(max_workers=times) as pool:
-            return list(pool.map(lambda _: call(), range(times)))
+    def once_though_together(
+        self, call: Callable[[], Heard], place: str, name: str, noun: str
+    ) -> Finding:
+        """Whether one key makes one thing, though it is sent several times at once."""
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            answers = list(pool.map(lambda _: call(), range(AT_ONCE)))
+        answers.append(call())  # what was in progress is done by now
+        ids, strange = self._made(answers, place, name)
+        seen = f"{AT_ONCE} at once, one after; {noun}: {len(ids)}"
+        return decided(len(ids) == 1 and not strange, "; ".join([seen, *strange]))
 
-    def made(self, answers: list[Heard], place: str, name: str) -> tuple[set[str], list[str]]:
+    def _made(self, answers: list[Heard], place: str, name: str) -> tuple[set[str], list[str]]:
         """The different ids in answers to one key, and those answers that should not be."""
         ids, strange = set(), set()
         for heard in answers:
