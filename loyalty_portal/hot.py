@@ -13,14 +13,18 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, models
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.query import get_related_populators
+from psycopg import errors
 from psycopg.types.json import Jsonb
 
 Row = TypeVar("Row", bound=models.Model)
+
+# No word at all, or "terminating connection", by order or after a crash.
+_SERVER_LEFT = {None, errors.AdminShutdown.sqlstate, errors.CrashShutdown.sqlstate}
 
 
 def kept_cursor() -> CursorWrapper:
@@ -76,10 +80,30 @@ class Prepared(Generic[Row]):
         """The rows for these values, in the order of the stand-ins."""
         sql, params, make, convert = self._plan
         put = dict(zip(self._stand_ins, values, strict=True))
-        with kept_cursor() as cursor:
-            cursor.execute(sql, [put.get(param, param) for param in params])
-            rows: Iterable[Any] = cursor.fetchall()
+        rows = _read(sql, [put.get(param, param) for param in params])
         return [make(row) for row in (convert(rows) if convert else rows)]
+
+
+def _read(sql: str, params: list[Any]) -> Iterable[Any]:
+    """Asked again on a new connection when the server is seen to have left by this question only.
+
+    Its farewell may be on the way while the kept connection is looked at.
+    """
+    try:
+        return _fetch(sql, params)
+    except OperationalError as error:
+        left = getattr(error.__cause__, "sqlstate", None) in _SERVER_LEFT
+        if not left or connection.in_atomic_block:
+            raise
+    connection.close()
+    return _fetch(sql, params)
+
+
+def _fetch(sql: str, params: list[Any]) -> Iterable[Any]:
+    with kept_cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: Iterable[Any] = cursor.fetchall()
+    return rows
 
 
 def insert(rows: Sequence[models.Model]) -> None:

@@ -2,8 +2,11 @@
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+
+from accounts.selectors import usable_seats
+from tests.accounts.factories import SeatFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,10 +36,30 @@ def test_a_quiet_connection_is_used_again() -> None:
 
 def test_a_connection_that_the_server_ended_is_made_anew() -> None:
     before = backend()
-    with other_connection() as operator:
-        operator.execute("SELECT pg_terminate_backend(%s, 5000)", [before])
+    end(before)
     next_request()
     assert backend() != before
+
+
+def end(pid: int) -> None:
+    with other_connection() as operator:
+        operator.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+
+def test_a_farewell_that_came_after_the_look_costs_nobody_their_page() -> None:
+    """What is read first on every page is asked again on a new connection."""
+    seat = SeatFactory()
+    end(backend())
+    assert usable_seats(seat.user_id) == [seat]
+
+
+def test_inside_a_transaction_a_lost_connection_is_told() -> None:
+    """What was done before in it is gone as well; going on would hide that."""
+    seat = SeatFactory()
+    with pytest.raises(OperationalError), transaction.atomic():
+        end(backend())
+        usable_seats(seat.user_id)
+    assert usable_seats(seat.user_id) == [seat]
 
 
 def test_a_notice_is_not_a_farewell() -> None:
