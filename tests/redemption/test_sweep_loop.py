@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 from io import StringIO
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,9 +13,15 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import connection
 
-from redemption.management.commands.sweep import BATCH
-from redemption.models import Callback, CallbackState, Letter, RedemptionOrder
-from redemption.states import OrderStatus
+from redemption.management.commands.sweep import BATCH, HANDS
+from redemption.models import (
+    Callback,
+    CallbackState,
+    Letter,
+    LoyaltyTransaction,
+    RedemptionOrder,
+)
+from redemption.states import OrderStatus, TransactionStatus
 from tests.redemption.test_races import asked_for
 from tests.redemption.test_webhooks import body, send
 from tests.redemption.world import World
@@ -22,6 +29,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
 WAITING = "SELECT {} FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -83,6 +91,71 @@ def test_more_than_a_batch_is_worked_without_a_pause(world: World) -> None:
         eventually(lambda: not fresh.exists(), "all callbacks are looked at")
 
     sweep_while(watching, period=3600.0)
+
+
+def test_what_a_row_makes_due_is_worked_without_a_pause(world: World) -> None:
+    world.partners.dial(mode="instant")
+    order = world.place((world.virtual(points=500), 1))
+
+    def watching() -> None:
+        sent = Letter.objects.filter(order=order, kind="delivered", sent_at__isnull=False)
+        eventually(sent.exists, "debit, delivery and letter are done")
+
+    sweep_while(watching, period=3600.0)
+
+
+def test_some_rows_are_at_the_partner_at_once_and_those_begun_are_finished_at_the_end(
+    world: World, settings: Any
+) -> None:
+    settings.PARTNER_TIMEOUT = settings.PARTNER_DEADLINE = 20.0
+    book = world.product(points=1)
+    orders = [world.place((book, 1)) for _ in range(HANDS + 2)]
+    world.partners.fault("debit", "delay", times=None, seconds=3.0)
+    before = _ask(CLIENTS)
+
+    def at_the_partner() -> int:
+        return len(world.partners.calls(operation="debit", outcome="running"))
+
+    def watching() -> None:
+        eventually(lambda: at_the_partner() == HANDS, "some are asked about at once")
+
+    sweep_while(watching, period=3600.0)
+    statuses = [world.debit(order).status for order in orders]
+    assert statuses.count(TransactionStatus.SUCCEEDED) == HANDS
+    assert statuses.count(TransactionStatus.INTENDED) == 2
+    assert not LoyaltyTransaction.objects.exclude(lease_token=None).exists()
+    eventually(lambda: _ask(CLIENTS) == before, "every connection is closed")
+
+
+def test_a_row_that_stays_due_waits_for_the_next_period(world: World) -> None:
+    stuck = world.place((world.product(), 1))
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            CREATE SEQUENCE tries;
+            CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM nextval('tries');
+                RAISE 'not now';
+            END $$;
+        """)
+        cursor.execute(
+            "CREATE TRIGGER stay BEFORE UPDATE ON loyalty_transaction FOR EACH ROW"
+            f" WHEN (OLD.id = '{world.debit(stuck).pk}') EXECUTE FUNCTION stay()"
+        )
+    world.partners.fault("debit", "delay", seconds=0.5)
+    other = world.place((world.product(), 1))
+
+    def watching() -> None:
+        sent = Letter.objects.filter(order=other, sent_at__isnull=False)
+        eventually(sent.exists, "the other's letter is sent")
+
+    try:
+        sweep_while(watching, period=3600.0)
+        # At its look, at those that found something new, and when other work was done.
+        assert 0 < _ask("SELECT last_value FROM tries") < 20
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION stay() CASCADE; DROP SEQUENCE tries")
+    assert world.debit(stuck).status == TransactionStatus.INTENDED
 
 
 def test_a_connection_that_breaks_in_the_middle_of_a_look_costs_that_look_only(

@@ -3,10 +3,13 @@
 import logging
 import signal
 import threading
+import uuid
 from argparse import ArgumentParser
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections, connections
@@ -19,8 +22,11 @@ from redemption.work import KINDS, settle_mended, work
 
 logger = logging.getLogger(__name__)
 
-PERIOD = 2.0  # seconds between two looks
+Found = TypeVar("Found")
+
+PERIOD = 2.0  # seconds between two looks when nothing happens
 BATCH = 50  # rows taken at a look, of each kind
+HANDS = 4  # rows of each kind at work at once, each on a connection of its own
 
 CHORES: dict[str, Callable[[], int]] = {
     "approvals that ran out": expire_approvals,
@@ -48,44 +54,101 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{count} {kind}" for kind, count in done.items()))
             return
         stop = threading.Event()
+        # A lane for each kind, so that a slow partner holds up nobody's letters.
+        lanes = [_Lane(kind, period, stop) for kind in KINDS]
+
+        def look_again() -> None:
+            for lane in lanes:
+                lane.again.set()
 
         def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's signature
             stop.set()
+            look_again()
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
-        # A thread for each kind, so that a slow partner holds up nobody's letters.
-        lanes = [
-            threading.Thread(target=_lane, args=(kind, period, stop), name=kind) for kind in KINDS
+        threads = [
+            threading.Thread(target=lane.run, args=(look_again,), name=lane.kind)
+            for lane in lanes
+            for _ in range(HANDS)
         ]
-        lanes.append(
+        threads.append(
             threading.Thread(target=_chores, args=(max(period, 10.0), stop), name="chores")
         )
-        for lane in lanes:
-            lane.start()
+        for thread in threads:
+            thread.start()
         self.stdout.write(f"Sweeping every {period:g} s.")
-        for lane in lanes:
-            lane.join()
+        for thread in threads:
+            thread.join()
 
 
 def drain(kind: str) -> int:
     """Work one batch of due rows of a kind; how many rows were looked at."""
     due = KINDS[kind].rows.due_ids(BATCH)
     for key in due:
-        try:
-            work(kind, key)
-        except Exception:
-            # Not this row's fault; the others may fare better.
-            logger.exception("sweep: %s %s failed", kind, key)
+        _attempt(kind, key)
     return len(due)
 
 
-def _lane(kind: str, period: float, stop: threading.Event) -> None:
-    while not stop.is_set():
-        found = _guarded(lambda: drain(kind))
-        if found < BATCH:
-            stop.wait(period)
-    connections.close_all()
+def _attempt(kind: str, key: uuid.UUID) -> bool:
+    """Whether the row was worked; what befalls it is not the others' fault, who may fare better."""
+    try:
+        return bool(work(kind, key))
+    except Exception:
+        logger.exception("sweep: %s %s failed", kind, key)
+        return False
+
+
+class _Lane:
+    """The due rows of one kind. Some hands work them, and none waits for another's row.
+
+    The hand whose turn it is takes the next row and passes the turn on; when no row is left it
+    looks for more, and when there are none it waits, with the turn and all others behind it.
+    """
+
+    def __init__(self, kind: str, period: float, stop: threading.Event) -> None:
+        self.kind = kind
+        self.again = threading.Event()  # look now, not only when the period is over
+        self._period = period
+        self._stop = stop
+        self._turn = threading.Lock()
+        self._due: deque[uuid.UUID] = deque()
+        self._seen: set[uuid.UUID] = set()
+        self._more = True
+
+    def run(self, look_again: Callable[[], None]) -> None:
+        """One hand's work until the end; what it has begun it finishes.
+
+        A row that was worked may have made others due, of any kind: a debit its letter.
+        """
+        while (key := self._next()) is not None:
+            worked = _guarded(partial(_attempt, self.kind, key))
+            if worked and not self._due:
+                look_again()
+        connections.close_all()
+
+    def _next(self) -> uuid.UUID | None:
+        if not self._turn.acquire(timeout=self._period):
+            connections.close_all()  # so little to do that others may have it
+            self._turn.acquire()
+        try:
+            while not self._stop.is_set():
+                if self._due:
+                    return self._due.popleft()
+                self._look()
+            return None
+        finally:
+            self._turn.release()
+
+    def _look(self) -> None:
+        """At once after a look that found something new; a row that stays due waits."""
+        if not self._more:
+            self.again.wait(self._period)
+        self.again.clear()
+        due = _guarded(lambda: KINDS[self.kind].rows.due_ids(BATCH)) or []
+        self._more = not self._seen.issuperset(due)
+        self._seen = set(due)
+        self._due.extend(due)
 
 
 def _chores(period: float, stop: threading.Event) -> None:
@@ -96,11 +159,11 @@ def _chores(period: float, stop: threading.Event) -> None:
     connections.close_all()
 
 
-def _guarded(look: Callable[[], int]) -> int:
+def _guarded(look: Callable[[], Found]) -> Found | None:
     """A look that survives whatever befalls it, such as the database being away: it looks again."""
     try:
         close_old_connections()
         return look()
     except Exception:
         logger.exception("sweep: this look failed; the next one comes")
-        return 0
+        return None
