@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from celery import Celery, Task
-from django.db import transaction
+from celery import Celery, Task, signals
+from django.db import close_old_connections, transaction
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
 
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 app = Celery("loyalty_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# As at each request; by itself Celery closes the connection after each task
+# (settings.CELERY_DB_REUSE_MAX), and opening one costs more than what a task does with it.
+signals.task_prerun.connect(close_old_connections)
 
 # After a failed publish this process leaves the broker alone for a while: a frozen Redis
 # would otherwise cost every request the socket timeout.
@@ -35,7 +38,9 @@ class _Broker:
             return
         try:
             if isinstance(task, Task):
-                task.apply_async((key,), retry=False)
+                # Celery would declare the queue, as its worker does, and write the arguments
+                # down a second time, for each message.
+                task.apply_async((key,), retry=False, declare=(), argsrepr=key, kwargsrepr="")
         except Exception:
             self.rest_until = time.monotonic() + BROKER_REST_SECONDS
             logger.warning("broker unreachable; the sweeper will find the work", exc_info=True)
