@@ -1,5 +1,7 @@
 """What somebody fills in to redeem: who gets it, where, and the company's own words."""
 
+import copy
+import functools
 from typing import Any
 
 from django import forms
@@ -54,17 +56,7 @@ class CheckoutForm(forms.Form):
 
     def __init__(self, *args: Any, by_mail: bool, by_parcel: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["recipient_phone"].help_text = _("For the carrier, should there be a question.")
-        if not by_parcel:
-            for name in (*PARCEL_ONLY, "save_address"):
-                del self.fields[name]
-        if by_mail:
-            self.fields["recipient_email"].required = True
-            self.fields["recipient_email"].help_text = _("The codes go here.")
-        for name in AUTOCOMPLETE.keys() & self.fields.keys():
-            self.fields[name].required |= name in STREET and name in MISSING
-            self.fields[name].error_messages["required"] = MISSING.get(name, "")
-            self.fields[name].widget.attrs["autocomplete"] = AUTOCOMPLETE[name]
+        self.fields = _fields(by_mail, by_parcel)
 
     @property
     def who(self) -> list[forms.BoundField]:
@@ -90,8 +82,33 @@ class CheckoutForm(forms.Form):
         return said if by_parcel else {**said, **dict.fromkeys(PARCEL_ONLY, "")}
 
 
+class _Shared(dict[str, forms.Field]):
+    """Fields as they are for every form: Django would copy them for each, which costs as much
+    as reading what was filled in."""
+
+    def __deepcopy__(self, memo: object) -> "_Shared":
+        return self
+
+
 # What an address has, without the work of a ModelForm: the order keeps it, not the address book.
-CheckoutForm.base_fields = {
-    **fields_for_model(Address, fields=("recipient_name", "recipient_email", *PARCEL_ONLY)),
-    **CheckoutForm.base_fields,
-}
+CheckoutForm.base_fields = _Shared(
+    fields_for_model(Address, fields=("recipient_name", "recipient_email", *PARCEL_ONLY))
+    | CheckoutForm.base_fields
+)
+
+
+@functools.cache
+def _fields(by_mail: bool, by_parcel: bool) -> dict[str, forms.Field]:
+    fields = copy.deepcopy(dict(CheckoutForm.base_fields))
+    fields["recipient_phone"].help_text = _("For the carrier, should there be a question.")
+    if not by_parcel:
+        for name in (*PARCEL_ONLY, "save_address"):
+            del fields[name]
+    if by_mail:
+        fields["recipient_email"].required = True
+        fields["recipient_email"].help_text = _("The codes go here.")
+    for name in AUTOCOMPLETE.keys() & fields.keys():
+        fields[name].required |= name in STREET and name in MISSING
+        fields[name].error_messages["required"] = MISSING.get(name, "")
+        fields[name].widget.attrs["autocomplete"] = AUTOCOMPLETE[name]
+    return fields
