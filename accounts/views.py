@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec
+from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -81,7 +82,18 @@ def _signed_out(request: HttpRequest) -> HttpResponse:
     """To the sign-in page; a fragment must not become it, so its page is told to load again."""
     if request.headers.get("HX-Request"):
         return HttpResponse(status=401)
-    return redirect_to_login(request.get_full_path())
+    return redirect_to_login(_to_go_on_at(request))
+
+
+def _to_go_on_at(request: HttpRequest) -> str:
+    """What was asked for; for a form, whose address cannot be opened, the page it stood on."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    page = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(page, allowed_hosts={request.get_host()}):
+        return resolve_url("home")
+    parts = urlsplit(page)
+    return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 @login_required

@@ -10,7 +10,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from accounts.models import AccountManager
@@ -127,12 +127,17 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
     return SeeOther(order.get_absolute_url())
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @with_seat()
 def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
-    """Show the codes of one line, this once; that somebody saw them is recorded."""
+    """Show the codes of one line, this once; that somebody saw them is recorded.
+
+    Without scripts this address stays in the browser: opened again, it leads to the order.
+    """
     order = _own(request.seat, number)
+    if request.method != "POST":
+        return SeeOther(order.get_absolute_url())
     _must(may_reveal(request.seat, order))
     item = order.items.filter(pk=item_id).first()
     if item is None:
