@@ -17,7 +17,7 @@ from catalog.selectors import COUNT_CAP, PAGE_SIZE, Filters, Sort, search_words
 
 LONGEST_TEXT = 100
 MOST_POINTS = 2_147_483_647  # the column's
-MOST_PIECES = 999
+MOST_PIECES = 1_000  # as the cart takes them
 LAST_PAGE = -(-COUNT_CAP // PAGE_SIZE)
 _UNSEEN = dict.fromkeys(range(32), " ")
 # 5000, 5,000, 5.000, 5 000, 5'000

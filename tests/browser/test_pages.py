@@ -152,7 +152,7 @@ ACTIONS = {
     "/": ("buyer", ["Skip to content", "Search the catalogue", "All orders"]),
     "/catalog/": ("buyer", ["Search the catalogue", "Sort", "The Lighthouse Ledger"]),
     "{book}": ("buyer", ["One fewer", "Quantity", "One more", "Add to cart"]),
-    "/cart/": ("approver", ["One more", "Take out The Lighthouse Ledger", "Go on"]),
+    "/cart/": ("approver", ["One more", "Take out The Lighthouse Ledger", "Go to checkout"]),
     "/checkout/": ("approver", ["Name", "Postcode", "Redeem 2,990 points"]),
     "/orders/{queued}/": ("buyer", ["Cancel this order", "Show the code"]),
     "/approvals/": ("approver", ["Approve 45,000 points", "Do not approve"]),
@@ -222,7 +222,7 @@ def test_everything_works_without_javascript(scene: Scene, open_window: Opener) 
     page.get_by_label("How many of The Lighthouse Ledger").fill("2")
     page.get_by_role("button", name="Update").click()
     expect(page.get_by_role("main")).to_contain_text("2,980 points")
-    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("link", name="Go to checkout").click()
     fill_in_recipient(page)
     page.get_by_role("button", name="Redeem 2,980 points").click()
 
@@ -232,3 +232,17 @@ def test_everything_works_without_javascript(scene: Scene, open_window: Opener) 
     page.get_by_label("Reason").fill("A test of the bare page")
     page.get_by_role("button", name="Yes, cancel it").click()
     expect(page.get_by_role("main")).to_contain_text("is cancelled")
+
+
+def test_long_words_and_errors_do_not_widen_a_small_page(scene: Scene, open_window: Opener) -> None:
+    window = open_window(scene.approver, width=320)
+    page = window.go("/checkout/")
+    page.get_by_role("button", name="Redeem 2,990 points").click()
+    expect(page.get_by_role("link", name="Enter the postcode")).to_be_visible()
+    assert window.sideways() <= 0
+
+    page = window.go(scene.path("/orders/{delivered}/"))
+    page.locator(".timeline__text p, .lines .muted, .facts dd, .table .ref").evaluate_all(
+        "(texts) => texts.forEach((text) => { text.textContent = 'abcdefghij'.repeat(12) })"
+    )
+    assert window.sideways() <= 0

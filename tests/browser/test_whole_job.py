@@ -158,7 +158,7 @@ def choose(page: Page, product: str) -> None:
 def redeem(page: Page, points: str) -> str:
     """What is in the cart, by checkout; the order's number."""
     page.get_by_role("button", name="Add to cart").click()
-    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("link", name="Go to checkout").click()
     fill_in_recipient(page)
     page.get_by_label("Your reference").fill("Team day")
     page.get_by_role("button", name=f"Redeem {points} points").click()

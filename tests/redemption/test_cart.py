@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import AccountManager, TierLevel
+from accounts.models import AccountManager, Role, TierLevel
 from catalog.models import Product
 from redemption.cart.services import MOST_LINES, MOST_OF_ONE
 from redemption.models import CartLine
@@ -54,6 +54,22 @@ def test_a_wrong_quantity_is_refused_in_a_sentence(
     assert (response.status_code, response["Location"]) == (303, product.get_absolute_url())
     assert not CartLine.objects.exists()
     assert "Quantity must be a whole number from 1 to 1000" in said(client.get("/cart/"))
+
+
+@pytest.mark.parametrize(
+    ("page", "back"),
+    [
+        ("http://testserver/catalog/teapot/?quantity=3", "/catalog/teapot/%3Fquantity%3D3"),
+        ("https://elsewhere.example/catalog/", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_form_sent_after_the_session_ended_leads_back_to_its_page(
+    client: Client, page: str, back: str
+) -> None:
+    """The form's own address cannot be opened: after signing in it would show nothing."""
+    response = client.post(reverse("cart:add"), {"quantity": 1}, headers={"referer": page})
+    assert response["Location"] == f"/accounts/login/?next={back}"
 
 
 def test_what_is_not_on_offer_cannot_be_added(client_for: SignIn, seat: AccountManager) -> None:
@@ -214,3 +230,18 @@ def test_the_cart_is_read_in_a_fixed_number_of_queries(
     client = client_for(seat)
     with django_assert_max_num_queries(4):
         client.get("/cart/")
+
+
+def test_a_cart_beyond_the_balance_goes_no_further(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    fill_cart(seat, (ProductFactory.create(points_cost=6_000, in_stock=2), 2))
+    page = said(client_for(seat).get("/cart/"))
+    assert "The points do not suffice." in page
+    assert 'href="/checkout/"' not in page
+
+
+def test_the_empty_cart_of_a_viewer_promises_nothing(client_for: SignIn) -> None:
+    page = said(client_for(SeatFactory.create(role=Role.VIEWER)).get("/cart/"))
+    assert "Your role lets you look around." in page
+    assert "What you put in stays here" not in page
