@@ -284,7 +284,8 @@ def _ending(facts: Facts) -> Iterator[Step]:
             title = _("%(who)s asked to cancel") % {"who": event.by or _("The portal")}
             yield Step(title, _sentence(event.reason), "ban", "warn", event.at)
         elif event.to_status == OrderStatus.COMPLETED:
-            yield Step(_("Completed"), _("Nothing is left to do."), "circle-check", "ok", event.at)
+            text = _("Nothing more will be sent.")
+            yield Step(_("Completed"), text, "circle-check", "ok", event.at)
         elif event.to_status == OrderStatus.CANCELLED:
             yield Step(_("Cancelled"), _cancelled(facts), "circle-check", "ok", event.at)
     if facts.order.needs_attention:
