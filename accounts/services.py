@@ -21,7 +21,11 @@ _CATALOGUE = ("catalog.product", "catalog.category", "catalog.family")
 _STOCK = ("inventory.inventory", "inventory.stockmovement", "inventory.reservation")
 _DESK = ("fulfillment.fulfillment", "fulfillment.shipment")
 _COMPANIES = ("accounts.company", "accounts.accountmanager", "accounts.user", "accounts.address")
-_ORDERS = ("redemption.redemptionorder", "redemption.loyaltytransaction")
+_ORDERS = (
+    "redemption.redemptionorder",
+    "redemption.orderitem",
+    "redemption.loyaltytransaction",
+)
 _INCIDENTS = ("redemption.incident",)
 _POST = ("redemption.letter", "redemption.callback")
 _RECONCILIATIONS = ("redemption.reconciliation",)
@@ -55,6 +59,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         | {
             "redemption.handle_incident",
             "redemption.decide_transaction",
+            "redemption.decide_delivery",
             "redemption.run_reconciliation",
         }
     ),

@@ -46,6 +46,7 @@ class News:
     shipped: int = 0  # units now on their way in a parcel
     consumed: int = 0  # units that left the stock
     lost: int = 0  # units that will not be supplied, or came back: their points are owed
+    elsewhere: bool = False  # delivered by the partner alone: we have no codes to show
     reason: str = ""
     attention: str = ""
     trouble: str = "CONTRADICTION"  # what the attention is for: or MISMATCH, HORIZON

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 from redemption.aftercare import services as aftercare
+from redemption.backoffice.admin_deliveries import DeliveryAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
@@ -24,12 +25,14 @@ from redemption.models import (
     Incident,
     Letter,
     LoyaltyTransaction,
+    OrderItem,
     Reconciliation,
     RedemptionOrder,
 )
 from redemption.services import RedemptionError
 
 admin.site.register(LoyaltyTransaction, LoyaltyTransactionAdmin)
+admin.site.register(OrderItem, DeliveryAdmin)
 admin.site.register(Incident, IncidentAdmin)
 admin.site.register(Reconciliation, ReconciliationAdmin)
 

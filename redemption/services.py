@@ -240,9 +240,13 @@ def hear_fulfillment(news: News) -> None:
             **news.facts,
         )
     if news.delivered:
-        occasion = news.facts.get("shipment", item.id)
         write_letter(
-            order, LetterKind.DELIVERED, occasion=occasion, item=item, quantity=news.delivered
+            order,
+            LetterKind.DELIVERED,
+            occasion=news.facts.get("shipment", item.id),
+            item=item,
+            quantity=news.delivered,
+            elsewhere=news.elsewhere,
         )
     if news.lost:
         _intend_credit(

@@ -156,11 +156,18 @@ INCIDENT = LifeCycle(
 
 
 class Verdict(TextChoices):
-    """What became of a transaction about which the partner gave no clear answer."""
+    """What became of a transaction, or of a delivery, when the partner gave no clear answer."""
 
     TOOK_PLACE = "TOOK_PLACE", _("It took place")
     DID_NOT = "DID_NOT", _("It did not take place; give it up")
     ASK_AGAIN = "ASK_AGAIN", _("It did not take place; ask again")
+    DELIVERED = "DELIVERED", _("The partner delivered it to the recipient")
+    UNDELIVERED = "UNDELIVERED", _("The partner did not deliver it; give the points back")
+
+
+_V = Verdict
+ABOUT_POINTS = (_V.TOOK_PLACE, _V.DID_NOT, _V.ASK_AGAIN)
+ABOUT_A_DELIVERY = (_V.DELIVERED, _V.UNDELIVERED)
 
 
 class DecisionStatus(TextChoices):

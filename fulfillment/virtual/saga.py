@@ -62,7 +62,7 @@ def _claim(call_id: uuid.UUID) -> _Claim | None:
         PartnerCall.objects.release(call_id, token, retry_in=None)
         call.transition(
             CallStatus.SUCCEEDED,
-            reason=_("Its outcome is known from the partner's news."),
+            reason=_("Its outcome is known meanwhile."),
             settled_at=timezone.now(),
         )
         return None
@@ -82,9 +82,10 @@ def _claim(call_id: uuid.UUID) -> _Claim | None:
 
 
 def _is_answered(call: PartnerCall, held: Fulfillment) -> bool:
-    """Whether a callback or a poll has told what became of a request without an answer."""
-    settled = held.status != FulfillmentStatus.REQUESTED and bool(held.partner_id)
-    return settled and call.kind == CallKind.REQUEST
+    """Whether a callback or a poll has told what became of a request without an answer; or a
+    cancel has nothing left to reach, since it ended and the partner never knew of it."""
+    known = bool(held.partner_id)
+    return held.status != FulfillmentStatus.REQUESTED and known == (call.kind == CallKind.REQUEST)
 
 
 def _past_horizon(call: PartnerCall) -> bool:

@@ -1,5 +1,7 @@
-"""What the partner reports about a virtual delivery, from whichever way it came."""
+"""What the partner reports about a virtual delivery, from whichever way it came; and, where it
+reports nothing that can be believed, what people found out."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,10 +10,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fulfillment.models import Channel, Fulfillment, VirtualCode
+from fulfillment.models import CallKind, Channel, Fulfillment, PartnerCall, VirtualCode
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import tell
-from fulfillment.states import FulfillmentStatus
+from fulfillment.states import CallStatus, FulfillmentStatus
 from loyalty_portal.encrypted_field import fingerprint
 
 # A status never goes back: news of a lower rank is old news.
@@ -36,15 +38,16 @@ def hear_report(*, held: Fulfillment, report: Report, asked: bool) -> None:
     if held.partner_id != report.fulfillment_id:
         _save(held, partner_id=report.fulfillment_id)
     outcome = _OUTCOME.get(report.status)
+    units = [each for each in report.deliverables if each.code or each.url]
     if held.status != FulfillmentStatus.REQUESTED:
         if outcome is not None and outcome != held.status:
             flag(
                 held,
                 _("The partner now says “%(status)s”, after the end.") % {"status": report.status},
             )
-        return
-    units = [each for each in report.deliverables if each.code or each.url]
-    if outcome is None:
+        elif outcome == FulfillmentStatus.DELIVERED and units and not held.codes.exists():
+            _codes_after_all(held, report, units)
+    elif outcome is None:
         if _RANK[report.status] > _RANK.get(held.partner_status, 0):
             _save(held, partner_status=report.status)
     elif outcome == FulfillmentStatus.DELIVERED or units:
@@ -84,21 +87,10 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable], *, a
     whole = missing == 0 and report.status is ReportStatus.DELIVERED
     part = asked and 0 < missing < held.quantity
     if not (whole or part):
-        why = _("The partner says “%(status)s”, with %(got)s codes for %(wanted)s.")
-        facts = {"status": report.status, "got": len(units), "wanted": held.quantity}
-        _doubt(held, why % facts, asked=asked)
+        _doubt(held, _wrong_number(held, report, units), asked=asked)
         return
-    # In one order everywhere, so that two reports with the same codes wait for one another once.
-    codes = sorted(
-        (_code(held, position, each) for position, each in enumerate(units, 1)),
-        key=lambda code: code.fingerprint,
-    )
-    try:
-        with transaction.atomic():
-            VirtualCode.objects.bulk_create(codes)
-    except IntegrityError:
-        why = _("The partner delivered a code twice, or one that belongs to another order.")
-        _doubt(held, why, asked=asked)
+    if wrong := _keep(held, units):
+        _doubt(held, wrong, asked=asked)
         return
     reason = ""
     if missing:
@@ -116,6 +108,36 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable], *, a
         attention="",
     )
     tell(held, delivered=len(units), consumed=len(units), lost=missing, reason=reason)
+
+
+def _codes_after_all(held: Fulfillment, report: Report, units: list[Deliverable]) -> None:
+    """People found that it was delivered; its codes, should they still come, are the company's."""
+    if len(units) != held.quantity_delivered:
+        flag(held, _wrong_number(held, report, units))
+    elif wrong := _keep(held, units):
+        flag(held, wrong)
+    else:
+        held.event(held.status, held.status, reason=_("Its codes came after all.")).save()
+
+
+def _wrong_number(held: Fulfillment, report: Report, units: list[Deliverable]) -> str:
+    why = _("The partner says “%(status)s”, with %(got)s codes for %(wanted)s.")
+    return why % {"status": report.status, "got": len(units), "wanted": held.quantity}
+
+
+def _keep(held: Fulfillment, units: list[Deliverable]) -> str:
+    """Write its codes down, all or none of them; why they cannot be its own, nothing when done."""
+    # In one order everywhere, so that two reports with the same codes wait for one another once.
+    codes = sorted(
+        (_code(held, position, each) for position, each in enumerate(units, 1)),
+        key=lambda code: code.fingerprint,
+    )
+    try:
+        with transaction.atomic():
+            VirtualCode.objects.bulk_create(codes)
+    except IntegrityError:
+        return _("The partner delivered a code twice, or one that belongs to another order.")
+    return ""
 
 
 def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None:
@@ -150,6 +172,47 @@ def _code(held: Fulfillment, position: int, deliverable: Deliverable) -> Virtual
         expires_on=deliverable.expires_on,
         fingerprint=fingerprint(code or url),
     )
+
+
+# --- What only people can find out -----------------------------------------------------------
+
+_ASKED = frozenset({CallStatus.INTENDED, CallStatus.SENT, CallStatus.UNKNOWN})
+
+
+def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
+    """Why people have nothing to say about it (yet), in a sentence; "" when they have.
+
+    `calls` are all of its own.
+    """
+    if held.status != FulfillmentStatus.REQUESTED:
+        told = _("There is nothing to decide any more: it is “%(status)s”.")
+        return told % {"status": held.get_status_display().lower()}
+    if any(call.kind == CallKind.REQUEST and call.status in _ASKED for call in calls):
+        return _("The partner is still being asked, which is safe, and may tell us.")
+    if not held.attention and held.promised_by > timezone.now():
+        return _("The partner is working on it, and in time.")
+    return ""
+
+
+def settle_by_hand(*, held: Fulfillment, delivered: bool, by: Any, why: str) -> None:
+    """People found out that the partner delivered all of it, or nothing: it ends so.
+
+    Codes are never entered by hand: the partner has sent them to the recipient, and where it
+    still tells us, they are kept. The caller has locked `held`, and there is something to decide.
+    """
+    for call in held.calls.filter(status=CallStatus.NEEDS_REVIEW):
+        done = delivered == (call.kind == CallKind.REQUEST)
+        outcome = CallStatus.SUCCEEDED if done else CallStatus.REFUSED
+        call.transition(outcome, by=by, reason=why, settled_at=timezone.now())
+    units = held.quantity
+    if delivered:
+        ended = FulfillmentStatus.DELIVERED
+        _settle(held, ended, reason=why, by=by, quantity_delivered=units, attention="")
+        tell(held, delivered=units, consumed=units, elsewhere=True, reason=why, by=by)
+    else:
+        ended = FulfillmentStatus.FAILED
+        _settle(held, ended, reason=why, by=by, quantity_failed=units, attention="")
+        tell(held, lost=units, reason=why, by=by)
 
 
 def find_by_reference(reference: str) -> Fulfillment | None:

@@ -1,7 +1,6 @@
 """What became of a transaction, when only people can find out: one proposes, another confirms.
 
-Locks: the order, then the decision, then the transaction. Each step may be tried by several
-people at once; the first one counts, and the others are told.
+Locks: the order, then the decision, then the transaction.
 """
 
 from datetime import timedelta
@@ -15,9 +14,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from redemption import services as steps
-from redemption.aftercare import incidents
+from redemption.aftercare.two_people import (
+    agree,
+    disagree,
+    end_incidents,
+    proposed,
+    put_forward,
+    too_late,
+)
 from redemption.incidents.services import remark
-from redemption.models import Decision, LoyaltyTransaction, RedemptionOrder
+from redemption.models import Decision, Incident, LoyaltyTransaction, RedemptionOrder
 from redemption.services import RedemptionError, locked
 from redemption.states import DecisionStatus, IncidentKind, TransactionStatus, Verdict
 
@@ -43,26 +49,15 @@ def propose(
         raise RedemptionError(_("Give the number of the partner's entry."))
     if verdict == Verdict.DID_NOT and not held.is_debit:
         raise RedemptionError(_("These points are owed; they cannot be given up. Ask again."))
-    if not evidence.strip():
-        raise RedemptionError(_("Say what shows it."))
-    decision = Decision(
-        transaction=held,
-        verdict=verdict,
-        external_transaction_id=entry.strip() if verdict == Verdict.TOOK_PLACE else "",
-        evidence=evidence,
-        proposed_by=by,
+    return put_forward(
+        Decision(
+            transaction=held,
+            verdict=verdict,
+            external_transaction_id=entry.strip() if verdict == Verdict.TOOK_PLACE else "",
+            evidence=evidence,
+            proposed_by=by,
+        )
     )
-    try:
-        with transaction.atomic():
-            decision.save(force_insert=True)
-    except IntegrityError:
-        raise RedemptionError(_("Somebody has proposed something already; see below.")) from None
-    told = _("Proposed: %(verdict)s. %(evidence)s") % {
-        "verdict": decision.get_verdict_display(),
-        "evidence": evidence,
-    }
-    decision.event("", decision.status, by=by, reason=told).save(force_insert=True)
-    return decision
 
 
 def _undecided(intent: LoyaltyTransaction) -> LoyaltyTransaction:
@@ -90,25 +85,25 @@ def confirm(*, intent: LoyaltyTransaction, by: Any) -> str:
             _("The partner's entry belongs to another transaction of ours. Reject this.")
         ) from None
     if told is None:
-        raise RedemptionError(_("It was settled otherwise before; the proposal is put away."))
+        raise too_late()
     return told
 
 
 def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
     order = locked(intent.order_id)
-    decision = _proposed(intent, by)
+    decision = proposed(intent.decisions.all(), by)
     try:
         held = _undecided(intent)
     except RedemptionError as error:
         decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=str(error))
         return None
-    told = _("Confirmed: %(verdict)s.") % {"verdict": decision.get_verdict_display()}
-    _decide(decision, DecisionStatus.CONFIRMED, by=by, reason=told)
+    reason = agree(decision, by)
     if decision.verdict == Verdict.ASK_AGAIN:
-        _tell_incidents(held, decision, by)
+        for incident in _open_incidents(held):
+            remark(incident=incident, by=by, text=str(decision.get_verdict_display()))
         return _ask_again(held)
-    _settle(order, held, decision, by)
-    _end_incidents(held, decision, by)
+    _settle(order, held, decision, by=by, reason=reason)
+    end_incidents(_open_incidents(held), decision, by)
     return _("Confirmed. The order goes on.")
 
 
@@ -133,8 +128,9 @@ def _ask_again(held: LoyaltyTransaction) -> str:
     return _("Confirmed. The partner is asked again.")
 
 
-def _settle(order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision, by: Any) -> None:
-    reason = _("Decided by two people: %(verdict)s.") % {"verdict": decision.get_verdict_display()}
+def _settle(
+    order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision, *, by: Any, reason: str
+) -> None:
     if decision.verdict == Verdict.DID_NOT:
         held.transition(
             TransactionStatus.REFUSED,
@@ -166,42 +162,8 @@ def reject(*, intent: LoyaltyTransaction, reason: str, by: Any) -> None:
     Raises RedemptionError for the one who proposed it, or when nothing is proposed.
     """
     locked(intent.order_id)
-    decision = _proposed(intent, by)
-    told = _("Rejected: %(verdict)s. %(reason)s") % {
-        "verdict": decision.get_verdict_display(),
-        "reason": reason,
-    }
-    _decide(decision, DecisionStatus.REJECTED, by=by, reason=told, remark=reason)
+    disagree(proposed(intent.decisions.all(), by), by, reason)
 
 
-def _proposed(intent: LoyaltyTransaction, by: Any) -> Decision:
-    """The open proposal, locked, for a second person to decide on."""
-    rows = intent.decisions.select_for_update(no_key=True, of=("self",))
-    decision = rows.filter(status=DecisionStatus.PROPOSED).select_related("transaction").first()
-    if decision is None:
-        raise RedemptionError(_("Nothing is proposed here any more."))
-    if decision.proposed_by_id == by.pk:
-        raise RedemptionError(_("You proposed this yourself; a second person must decide."))
-    return decision
-
-
-def _decide(
-    decision: Decision, to: DecisionStatus, *, by: Any, reason: str, **changes: Any
-) -> None:
-    decision.transition(
-        to, by=by, reason=reason, decided_by=by, decided_at=timezone.now(), **changes
-    )
-
-
-def _open_incidents(held: LoyaltyTransaction) -> list[Any]:
+def _open_incidents(held: LoyaltyTransaction) -> list[Incident]:
     return list(held.incidents.unresolved().filter(kind__in=_ABOUT_THE_OUTCOME))
-
-
-def _tell_incidents(held: LoyaltyTransaction, decision: Decision, by: Any) -> None:
-    for incident in _open_incidents(held):
-        remark(incident=incident, by=by, text=str(decision.get_verdict_display()))
-
-
-def _end_incidents(held: LoyaltyTransaction, decision: Decision, by: Any) -> None:
-    for incident in _open_incidents(held):
-        incidents.resolve(incident=incident, by=by, evidence=decision.evidence)

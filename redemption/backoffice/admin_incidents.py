@@ -15,10 +15,11 @@ from loyalty_portal.admin_base import ActingAdmin, Verb
 from redemption.aftercare import incidents
 from redemption.backoffice.forms import EvidenceForm
 from redemption.backoffice.looks import incident_badge, severity_badge, transaction_badge
+from redemption.backoffice.selectors import line_records
 from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import IncidentError
-from redemption.models import Incident, IncidentEvent
+from redemption.models import Incident, IncidentEvent, OrderItem
 from redemption.states import IncidentKind, IncidentStatus, TransactionStatus
 
 _MAY = "redemption.handle_incident"
@@ -85,6 +86,8 @@ class IncidentAdmin(ActingAdmin[Incident]):
 
     def facts(self, request: HttpRequest, row: Incident) -> dict[str, object]:
         points = row.transaction
+        # A line has a page of its own, with a name.
+        lines = line_records(OrderItem.objects.filter(pk=row.facts.get("line")))
         return {
             "incident": row,
             "severity": severity_badge(row),
@@ -93,6 +96,8 @@ class IncidentAdmin(ActingAdmin[Incident]):
             "points": points,
             "points_state": transaction_badge(points) if points else "",
             "undecided": points and points.status == TransactionStatus.NEEDS_REVIEW,
+            "delivery": lines[0] if lines else None,
+            "facts": [(name, fact) for name, fact in row.facts.items() if name != "line"],
             "put_aside": row.kind == IncidentKind.POISON_ROW,
             "alerts": row.alerts.all(),
             "events": [(event, _headline(event)) for event in row.events.select_related("by")],

@@ -11,7 +11,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Company
-from redemption.states import Verdict
+from redemption.states import ABOUT_A_DELIVERY, ABOUT_POINTS, Verdict
 
 LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries
 
@@ -43,7 +43,7 @@ class ProposeForm(forms.Form):
 
     verdict = forms.ChoiceField(
         label=_("What is true"),
-        choices=Verdict.choices,
+        choices=[(verdict.value, verdict.label) for verdict in ABOUT_POINTS],
         widget=UnfoldAdminSelectWidget,
     )
     entry = forms.CharField(
@@ -65,6 +65,25 @@ class ProposeForm(forms.Form):
         if given.get("verdict") == Verdict.TOOK_PLACE and not given.get("entry"):
             self.add_error("entry", _("Give the number of the partner's entry."))
         return given
+
+
+class ProposeDeliveryForm(forms.Form):
+    """What became of a delivery, for a second person to confirm."""
+
+    verdict = forms.ChoiceField(
+        label=_("What is true"),
+        choices=[(verdict.value, verdict.label) for verdict in ABOUT_A_DELIVERY],
+        widget=UnfoldAdminSelectWidget,
+    )
+    evidence = forms.CharField(
+        label=_("What shows it"),
+        help_text=_(
+            "Where you looked, who said so, when. Never a code: it is as good as money, and this "
+            "is kept for good."
+        ),
+        max_length=2000,
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+    )
 
 
 class RejectForm(forms.Form):

@@ -6,11 +6,18 @@ from loyalty_portal.admin_base import badge
 from redemption.models import (
     Incident,
     LoyaltyTransaction,
+    OrderItem,
     Reconciliation,
     RedemptionOrder,
     RunOutcome,
 )
-from redemption.states import IncidentStatus, OrderStatus, Severity, TransactionStatus
+from redemption.states import (
+    IncidentStatus,
+    LineStatus,
+    OrderStatus,
+    Severity,
+    TransactionStatus,
+)
 
 _ORDERS = {
     OrderStatus.AWAITING_APPROVAL: ("warn", "approval"),
@@ -31,6 +38,17 @@ _TRANSACTIONS = {
     TransactionStatus.SUCCEEDED: ("ok", ""),
     TransactionStatus.REFUSED: ("bad", "block"),
     TransactionStatus.NEEDS_REVIEW: ("bad", "person_alert"),
+}
+_LINES = {
+    LineStatus.WAITING: ("quiet", ""),
+    LineStatus.QUEUED: ("live", "inbox"),
+    LineStatus.REQUESTED: ("live", "hourglass_top"),
+    LineStatus.PACKED: ("live", "inventory_2"),
+    LineStatus.SHIPPED: ("live", "local_shipping"),
+    LineStatus.DELIVERED: ("ok", ""),
+    LineStatus.FAILED: ("bad", ""),
+    LineStatus.CANCELLED: ("quiet", "block"),
+    LineStatus.RETURNED: ("warn", "assignment_return"),
 }
 _SEVERITIES = {
     Severity.WARNING: ("warn", "warning"),
@@ -58,6 +76,11 @@ def order_badge(order: RedemptionOrder) -> SafeString:
 def transaction_badge(transaction: LoyaltyTransaction) -> SafeString:
     tone, icon = _TRANSACTIONS[TransactionStatus(transaction.status)]
     return badge(tone, transaction.get_status_display(), icon=icon)
+
+
+def line_badge(item: OrderItem) -> SafeString:
+    tone, icon = _LINES[LineStatus(item.fulfillment_status)]
+    return badge(tone, item.get_fulfillment_status_display(), icon=icon)
 
 
 def severity_badge(incident: Incident) -> SafeString:

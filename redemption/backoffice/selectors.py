@@ -1,6 +1,7 @@
 """What staff see of orders: what needs somebody, and everything about one order."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,8 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from catalog.models import Product, StockStatus
-from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.models import Channel, Fulfillment, PartnerCall
+from fulfillment.virtual.services import nothing_to_decide
 from redemption.models import (
     Callback,
     CallbackState,
@@ -95,6 +97,14 @@ class LineRecord:
     fulfillment: Fulfillment | None = None
     calls: list[PartnerCall] = field(default_factory=list)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether only people can find out what became of it."""
+        parcel = self.fulfillment
+        if parcel is None or parcel.channel != Channel.PARTNER:
+            return False
+        return not nothing_to_decide(parcel, self.calls)
+
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
@@ -108,7 +118,18 @@ class OrderRecord:
 
 def order_record(order: RedemptionOrder) -> OrderRecord:
     """Never with codes: those are shown to the company alone, on request, and recorded."""
-    lines = {item.pk: LineRecord(item) for item in order.items.all()}
+    events = order.events.select_related("by", "item", "transaction")
+    return OrderRecord(
+        lines=line_records(order.items.all()),
+        transactions=list(order.transactions.select_related("item")),
+        steps=[step_of(event) for event in events],
+        letters=list(order.letters.all()),
+    )
+
+
+def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
+    """In three queries, however many lines there are."""
+    lines = {item.pk: LineRecord(item) for item in items}
     parcels = Fulfillment.objects.filter(reference__in=lines).select_related("claimed_by")
     calls: dict[object, list[PartnerCall]] = defaultdict(list)
     for call in PartnerCall.objects.filter(fulfillment__reference__in=lines):
@@ -116,13 +137,7 @@ def order_record(order: RedemptionOrder) -> OrderRecord:
     for parcel in parcels.prefetch_related("shipments"):
         lines[parcel.reference].fulfillment = parcel
         lines[parcel.reference].calls = calls[parcel.pk]
-    events = order.events.select_related("by", "item", "transaction")
-    return OrderRecord(
-        lines=list(lines.values()),
-        transactions=list(order.transactions.select_related("item")),
-        steps=[step_of(event) for event in events],
-        letters=list(order.letters.all()),
-    )
+    return list(lines.values())
 
 
 def step_of(event: OrderEvent) -> Step:

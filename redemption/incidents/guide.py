@@ -32,16 +32,18 @@ GUIDE: Mapping[str, Advice] = {
         Severity.ERROR,
         _(
             "The partner's news about a delivery does not go together with what it said before "
-            "or with what was ordered. Nothing was changed by it. Ask the partner which is true, "
-            "and settle with the company what is left."
+            "or with what was ordered. Nothing was changed by it. Ask the partner which is true. "
+            "While the delivery is open, one person proposes what became of it and a second one "
+            "confirms; once it has ended, settle with the company what is left."
         ),
     ),
     _K.HORIZON: Advice(
         Severity.CRITICAL,
         _(
             "Nobody knows whether this call was carried out, and asking again is no longer safe. "
-            "Look for the order number in the partner's statement or ask the partner. For "
-            "points, one person proposes what is true, with evidence, and a second one confirms."
+            "Look for the order number in the partner's statement or ask the partner. One person "
+            "proposes what is true, with evidence, and a second one confirms: then the order goes "
+            "on."
         ),
     ),
     _K.CREDIT_REFUSED: Advice(

@@ -1,6 +1,6 @@
-"""What two people decide about a transaction whose outcome the partner does not tell."""
+"""What two people decide when the partner does not tell the outcome: of points, or a delivery."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import models
@@ -10,15 +10,30 @@ from django.utils.translation import gettext_lazy as _
 from loyalty_portal.ids import uuid7
 from loyalty_portal.lifecycle import HasLifeCycle
 from redemption.models.history import EventSubject, OrderEvent
+from redemption.models.orders import OrderItem
 from redemption.models.points import LoyaltyTransaction
-from redemption.states import DECISION, DecisionStatus, Verdict
+from redemption.states import (
+    ABOUT_A_DELIVERY,
+    ABOUT_POINTS,
+    DECISION,
+    DecisionStatus,
+    Verdict,
+)
 
 
 class Decision(HasLifeCycle):
-    """One person proposes it with evidence, another confirms or rejects it."""
+    """One person proposes it with evidence, another confirms or rejects it.
+
+    About a transaction, or about the delivery of a line: of one of them.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    transaction = models.ForeignKey(LoyaltyTransaction, models.PROTECT, related_name="decisions")
+    transaction = models.ForeignKey(
+        LoyaltyTransaction, models.PROTECT, null=True, related_name="decisions"
+    )
+    item = models.ForeignKey(
+        OrderItem, models.PROTECT, null=True, related_name="decisions", db_index=False
+    )
     verdict = models.CharField(_("verdict"), max_length=12, choices=Verdict.choices)
     external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
     evidence = models.TextField(_("evidence"), max_length=2000)
@@ -46,6 +61,9 @@ class Decision(HasLifeCycle):
             models.UniqueConstraint(
                 "transaction", name="one_proposal_at_a_time", condition=Q(status="PROPOSED")
             ),
+            models.UniqueConstraint(
+                "item", name="one_proposal_a_delivery", condition=Q(status="PROPOSED")
+            ),
             models.CheckConstraint(
                 condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("proposed_by")),
                 name="decided_by_two_people",
@@ -61,7 +79,9 @@ class Decision(HasLifeCycle):
             ),
             models.CheckConstraint(condition=~Q(evidence=""), name="decision_has_evidence"),
             models.CheckConstraint(
-                condition=Q(verdict__in=Verdict.values), name="decision_verdict_known"
+                condition=Q(verdict__in=ABOUT_POINTS, transaction__isnull=False, item__isnull=True)
+                | Q(verdict__in=ABOUT_A_DELIVERY, transaction__isnull=True, item__isnull=False),
+                name="decision_verdict_known",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=DecisionStatus.values), name="decision_status_known"
@@ -79,10 +99,12 @@ class Decision(HasLifeCycle):
         by: Any = None,
         reason: str = "",
     ) -> OrderEvent:
-        """A note in the order's history: the statuses there are the transaction's own."""
+        """A note in the order's history: the statuses there are those of what it is about."""
+        about = cast("LoyaltyTransaction | OrderItem", self.transaction or self.item)
         return OrderEvent(
-            order_id=self.transaction.order_id,
+            order_id=about.order_id,
             transaction=self.transaction,
+            item=self.item,
             subject=EventSubject.NOTE,
             by=by,
             reason=reason[:255],

@@ -117,6 +117,9 @@ class OrderItem(HasLifeCycle, Recipient):
         db_table = "order_item"
         verbose_name = _("order item")
         verbose_name_plural = _("order items")
+        permissions = [
+            ("decide_delivery", "Can propose, and for others confirm, what became of a delivery")
+        ]
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(condition=Q(quantity__gt=0), name="item_not_empty"),

@@ -228,7 +228,12 @@ def _line_step(facts: Facts, status: str, reason: str, touched: list[OrderItem])
     if status == LineStatus.PACKED:
         return Step(_("Packed"), _sentence(what), "package-check")
     if status == LineStatus.DELIVERED:
-        text = _("%(what)s: the codes went to %(email)s, and can be shown here.")
+        shown = all(facts.delivery(item).has_codes for item in touched)
+        text = (
+            _("%(what)s: the codes went to %(email)s, and can be shown here.")
+            if shown
+            else _("%(what)s: our partner sent the codes to %(email)s itself.")
+        )
         title = _("Delivered by e-mail")
         return Step(title, text % {"what": what, "email": email}, "mail", "ok")
     return _lost(facts, status, reason, what)

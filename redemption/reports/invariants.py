@@ -47,7 +47,13 @@ class Invariant(TextChoices):
     UNITS = "UNITS", _("Each unit of a settled line is delivered or refunded.")
     ROUTED = "ROUTED", _("Each confirmed line has its fulfillment, and each fulfillment its line.")
     AGREED = "AGREED", _("A line and its fulfillment say the same.")
-    CODES = "CODES", _("A delivered virtual line has exactly its codes, any other none.")
+    CODES = (
+        "CODES",
+        _(
+            "A delivered virtual line has exactly its codes, or none where two people found that "
+            "the partner delivered it; any other has none."
+        ),
+    )
     CODE_ONCE = "CODE_ONCE", _("No code belongs to two units.")
     PARCELS = "PARCELS", _("What was shipped and delivered is in parcels.")
     HELD = "HELD", _("A line holds the stock that it still needs, and nothing once it is settled.")

@@ -1,0 +1,100 @@
+"""What became of a virtual delivery, when only people can find out: one proposes, another confirms.
+
+Locks: the fulfillment, then the order, then the decision. The partner's own news may come at any
+moment: before the confirmation it counts, and the proposal is put away; after it, it is news
+after the end, for a person to look at.
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from fulfillment import services as fulfillments
+from fulfillment.models import Channel, Fulfillment
+from fulfillment.virtual.services import nothing_to_decide, settle_by_hand
+from redemption.aftercare.two_people import (
+    agree,
+    disagree,
+    end_incidents,
+    proposed,
+    put_forward,
+    too_late,
+)
+from redemption.models import Decision, Incident, OrderItem
+from redemption.services import RedemptionError, locked
+from redemption.states import DecisionStatus, IncidentKind, Verdict
+
+_ABOUT_THE_OUTCOME = (IncidentKind.HORIZON, IncidentKind.CONTRADICTION)
+
+
+@transaction.atomic
+def propose(*, item: OrderItem, verdict: Verdict, evidence: str, by: Any) -> Decision:
+    """Say what became of the line's delivery, for a second person to confirm.
+
+    Raises RedemptionError when there is nothing to decide (yet), somebody else has proposed
+    something, or the evidence is missing.
+    """
+    held = _held(item)
+    if why := _settled(held):
+        raise RedemptionError(why)
+    locked(item.order_id)
+    return put_forward(Decision(item=item, verdict=verdict, evidence=evidence, proposed_by=by))
+
+
+def confirm(*, item: OrderItem, by: Any) -> str:
+    """A second person agrees: it is as if the partner had said so. A sentence.
+
+    Raises RedemptionError for the one who proposed it, when nothing is proposed, or when it was
+    settled otherwise meanwhile.
+    """
+    told = _confirm(item, by)
+    if told is None:
+        raise too_late()
+    return told
+
+
+@transaction.atomic
+def _confirm(item: OrderItem, by: Any) -> str | None:
+    held = _held(item)
+    locked(item.order_id)
+    decision = proposed(item.decisions.all(), by)
+    if why := _settled(held):
+        decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=why)
+        return None
+    agree(decision, by)
+    delivered = decision.verdict == Verdict.DELIVERED
+    # The company reads this one; what shows it is between staff.
+    why = _("Our partner delivered it.") if delivered else _("Our partner did not deliver it.")
+    settle_by_hand(held=held, delivered=delivered, by=by, why=why)
+    end_incidents(_open_incidents(item), decision, by)
+    if delivered:
+        return _("Confirmed. The line is delivered.")
+    return _("Confirmed. The points go back.")
+
+
+@transaction.atomic
+def reject(*, item: OrderItem, reason: str, by: Any) -> None:
+    """A second person does not agree; something else may be proposed.
+
+    Raises RedemptionError for the one who proposed it, or when nothing is proposed.
+    """
+    locked(item.order_id)
+    disagree(proposed(item.decisions.all(), by), by, reason)
+
+
+def _held(item: OrderItem) -> Fulfillment:
+    rows = Fulfillment.objects.filter(reference=item.pk, channel=Channel.PARTNER)
+    fulfillment = rows.first()
+    if fulfillment is None:
+        raise RedemptionError(_("This line is not with the partner."))
+    return fulfillments.locked(fulfillment)
+
+
+def _settled(held: Fulfillment) -> str:
+    return nothing_to_decide(held, held.calls.all())
+
+
+def _open_incidents(item: OrderItem) -> list[Incident]:
+    about = item.order.incidents.unresolved().filter(facts__line=str(item.pk))
+    return list(about.filter(kind__in=_ABOUT_THE_OUTCOME))

@@ -1,0 +1,95 @@
+"""What partners deliver, by line, and the page on which two people decide what became of it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fulfillment.models import Channel, Fulfillment
+from loyalty_portal.admin_base import ActingAdmin, Verb
+from redemption.aftercare import deliveries
+from redemption.backoffice.forms import ProposeDeliveryForm, RejectForm
+from redemption.backoffice.looks import line_badge
+from redemption.backoffice.selectors import line_records, step_of
+from redemption.models import OrderItem
+from redemption.services import RedemptionError
+from redemption.states import DecisionStatus, Verdict
+
+_MAY = "redemption.decide_delivery"
+
+
+def _propose(item: OrderItem, data: dict[str, Any], by: Any) -> str:
+    verdict = Verdict(data["verdict"])
+    deliveries.propose(item=item, verdict=verdict, evidence=data["evidence"], by=by)
+    return _("Proposed. It counts once a second person confirms it.")
+
+
+def _confirm(item: OrderItem, data: dict[str, Any], by: Any) -> str:
+    return deliveries.confirm(item=item, by=by)
+
+
+def _reject(item: OrderItem, data: dict[str, Any], by: Any) -> str:
+    deliveries.reject(item=item, reason=data["reason"], by=by)
+    return _("Rejected. Something else may be proposed.")
+
+
+class DeliveryAdmin(ActingAdmin[OrderItem]):
+    """Lines that a partner delivers. Their codes are the company's alone, and never shown here."""
+
+    list_display = ["order_number", "what", "recipient_email", "status_shown"]
+    list_select_related = ["order"]
+    list_filter = ["fulfillment_status"]
+    search_fields = ["order__order_number", "sku", "recipient_email"]
+    search_help_text = gettext_lazy("Order number, SKU or the recipient's e-mail")
+    ordering = ["-id"]
+    page_template = "admin/redemption/delivery.html"
+    refusals = (RedemptionError,)
+    verbs = {
+        "propose": Verb(gettext_lazy("Propose this"), _MAY, _propose, ProposeDeliveryForm),
+        "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm),
+        "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectForm),
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderItem]:
+        parcels = Fulfillment.objects.filter(channel=Channel.PARTNER)
+        rows = super().get_queryset(request).filter(pk__in=parcels.values("reference"))
+        return rows.select_related("order__company")
+
+    def facts(self, request: HttpRequest, row: OrderItem) -> dict[str, object]:
+        made = list(row.decisions.select_related("proposed_by", "decided_by"))
+        waiting = [each for each in made if each.status == DecisionStatus.PROPOSED]
+        [line] = line_records([row])
+        events = row.events.select_related("by", "item", "transaction")
+        return {
+            "item": row,
+            "state": line_badge(row),
+            "line": line,
+            "decisions": [each for each in made if each.status != DecisionStatus.PROPOSED],
+            "proposal": waiting[0] if waiting else None,
+            "own": bool(waiting) and waiting[0].proposed_by_id == request.user.pk,
+            "undecided": line.undecided,
+            "incidents": row.order.incidents.unresolved().filter(facts__line=str(row.pk)),
+            "steps": [step_of(event) for event in events],
+        }
+
+    @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
+    def order_number(self, item: OrderItem) -> str:
+        return item.order.order_number
+
+    @admin.display(description=gettext_lazy("what"), ordering="product_name")
+    def what(self, item: OrderItem) -> SafeString:
+        return format_html(
+            '<span class="two-lines"><b>{} × {}</b><small>{}</small></span>',
+            item.quantity,
+            item.product_name,
+            item.sku,
+        )
+
+    @admin.display(description=gettext_lazy("status"), ordering="fulfillment_status")
+    def status_shown(self, item: OrderItem) -> SafeString:
+        return line_badge(item)
