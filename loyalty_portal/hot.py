@@ -6,13 +6,12 @@ through here; measured by `make bench`. Models stay the only place that knows th
 """
 
 import functools
-import json
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, models
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
@@ -118,7 +117,7 @@ def insert(rows: Sequence[models.Model]) -> None:
         batches[type(row), tuple(values)].append(values)
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001
     if batches:
-        batch_params = [json.dumps(batch, default=_as_json) for batch in batches.values()]
+        batch_params = [_as_json(batch) for batch in batches.values()]
         with kept_cursor() as cursor:
             cursor.execute(_insert_sql(tuple(batches)), batch_params)
 
@@ -159,9 +158,11 @@ def _values(row: models.Model) -> dict[str, Any]:
     return values
 
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, uuid.UUID | datetime):
-        return str(value)
+def _as_json(batch: list[dict[str, Any]]) -> str:
+    return orjson.dumps(batch, default=_inner).decode()
+
+
+def _inner(value: Any) -> Any:
     if isinstance(value, Jsonb):
         return value.obj
     raise TypeError(f"{type(value).__name__} is not written by insert()")
