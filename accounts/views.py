@@ -41,10 +41,12 @@ class SeatMiddleware:
             return seats_of(request.user) if request.user.is_authenticated else []
 
         request.seats = SimpleLazyObject(seats)
-        request.seat = SimpleLazyObject(
-            lambda: choose_seat(request.seats, request.session.get(SEAT_KEY))
-        )
+        request.seat = SimpleLazyObject(lambda: _chosen(request))
         return self.get_response(request)
+
+
+def _chosen(request: Any) -> AccountManager | None:
+    return choose_seat(request.seats, request.session.get(SEAT_KEY))
 
 
 def with_seat(
@@ -66,7 +68,8 @@ def with_seat(
         ) -> HttpResponse:
             if not request.user.is_authenticated:
                 return _signed_out(request)
-            if not request.seat:
+            request.seat = _chosen(request)  # itself: each touch of a lazy one costs
+            if request.seat is None:
                 return render(request, "accounts/no_seat.html", status=403)
             if allowed and not allowed(request.seat):
                 raise PermissionDenied(_("Your role in this company does not include this."))

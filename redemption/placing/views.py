@@ -118,7 +118,7 @@ def _place(request: PortalRequest) -> HttpResponse:
 
 
 def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) -> RedemptionOrder:
-    cart = lines[0].cart
+    seat, cart = request.seat, lines[0].cart
     wishes = Wishes(
         token=cart.token,
         seen_points=_points(request.POST.get("seen_points", "")),
@@ -126,12 +126,10 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
         note=form.cleaned_data["note"],
         cart=cart,
     )
-    if why := _halted(request.seat, wishes.seen_points):
+    if why := _halted(seat, wishes.seen_points):
         raise RedemptionError(why)
     wanted = _wanted(form, lines)
-    order = retried(
-        lambda: place_order(seat=request.seat, lines=wanted, wishes=wishes, by=request.user)
-    )
+    order = retried(lambda: place_order(seat=seat, lines=wanted, wishes=wishes, by=seat.user))
     nudge(tasks.settle_transaction, wishes.debit_id)
     return order
 
