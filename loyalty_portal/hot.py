@@ -18,6 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.query import get_related_populators
 from psycopg import errors
+from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.json import Jsonb
 
 Row = TypeVar("Row", bound=models.Model)
@@ -100,6 +101,8 @@ def _read(sql: str, params: list[Any]) -> Iterable[Any]:
 
 def _fetch(sql: str, params: list[Any]) -> Iterable[Any]:
     with kept_cursor() as cursor:
+        # Django's loader of times is Python's, for zones other than the connection's, which is UTC.
+        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
         cursor.execute(sql, params)
         rows: Iterable[Any] = cursor.fetchall()
     return rows
