@@ -1,7 +1,5 @@
 """The catalogue's pages. The same view answers a page and its HTMX fragment."""
 
-from urllib.parse import parse_qs, urlsplit
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_vary_headers
@@ -16,6 +14,7 @@ from catalog.cards import tally
 from catalog.forms import read_filters, read_quantity
 from catalog.models import Product
 from catalog.shown import shown_list, shown_product
+from loyalty_portal.responses import say_where
 
 YEAR = 365 * 24 * 3600
 
@@ -38,15 +37,8 @@ def list_products(request: PortalRequest) -> HttpResponse:
     if request.headers.get("HX-Target") != "results":
         return _either(render(request, "catalog/list.html", {"shown": shown}))
     response = render(request, "catalog/_found.html", {"shown": shown})
-    _say_where(request, response, shown.address)
+    say_where(request, response, shown.address)
     return _either(response)
-
-
-def _say_where(request: HttpRequest, response: HttpResponse, target: str) -> None:
-    """The address bar follows. Each filter can be undone with "back", each keystroke cannot."""
-    before = parse_qs(urlsplit(request.headers.get("HX-Current-URL", "")).query).get("q", [""])[0]
-    typing = before != request.GET.get("q", "")
-    response["HX-Replace-Url" if typing else "HX-Push-Url"] = target
 
 
 def _either(response: HttpResponse) -> HttpResponse:

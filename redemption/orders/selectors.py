@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager
-from catalog.models import Product
+from catalog.models import Product, ProductType
 from redemption.models import OrderItem, RedemptionOrder
+from redemption.orders import periods
 from redemption.orders.looks import Look, order_look
 from redemption.permissions import may_decide
 from redemption.states import OrderStatus
@@ -41,12 +42,14 @@ GROUPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(NamedTuple):
     """What somebody looks for; empty values do not narrow."""
 
     q: str = ""
     group: str = ""
+    time: str = ""
+    by: str = ""
+    product_type: str = ""
     page: str = "1"
 
 
@@ -59,8 +62,8 @@ class OrderRow(NamedTuple):
     more: int
 
 
-class Tab(NamedTuple):
-    """A group of statuses to choose."""
+class Choice(NamedTuple):
+    """Something to narrow the list by."""
 
     value: str
     label: str
@@ -72,13 +75,16 @@ class OrderList:
     """The one object of the list's templates."""
 
     search: Search
-    tabs: list[Tab]
+    tabs: list[Choice]
+    times: list[Choice]
+    members: list[Choice]
+    types: list[Choice]
     rows: list[OrderRow]
     page: Page[RedemptionOrder]
 
     @property
     def narrowed(self) -> bool:
-        return bool(self.search.q or self.search.group)
+        return self.search._replace(page="1") != Search()
 
 
 def _of_company(seat: AccountManager) -> QuerySet[RedemptionOrder]:
@@ -87,16 +93,55 @@ def _of_company(seat: AccountManager) -> QuerySet[RedemptionOrder]:
 
 
 def list_of(seat: AccountManager, search: Search) -> OrderList:
-    """One page of the company's orders, the newest first."""
-    orders = _of_company(seat)
-    if search.group in GROUPS:
+    """One page of the company's orders, the newest first; odd values do not narrow them."""
+    tabs = _choices(search.group, [(key, label) for key, (label, _all) in GROUPS.items()])
+    times = _choices(search.time, _periods(search.time))
+    members = _choices(search.by, _members(seat))
+    types = _choices(search.product_type, ProductType.choices)
+    search = search._replace(
+        group=_chosen(tabs),
+        time=_chosen(times),
+        by=_chosen(members),
+        product_type=_chosen(types),
+    )
+    page = Paginator(_narrowed(_of_company(seat), search), PAGE_SIZE).get_page(search.page)
+    return OrderList(search, tabs, times, members, types, _rows(page.object_list), page)
+
+
+def _choices(value: str, on_offer: Iterable[tuple[str, Any]]) -> list[Choice]:
+    return [Choice(key, str(label), key == value) for key, label in on_offer]
+
+
+def _chosen(choices: list[Choice]) -> str:
+    return next((choice.value for choice in choices if choice.chosen), "")
+
+
+def _periods(asked: str) -> list[tuple[str, Any]]:
+    """Those on offer, and one asked for by an older address."""
+    found = {each.value: each.label for each in periods.on_offer()}
+    older = periods.period(asked)
+    return list((found | {older.value: older.label} if older else found).items())
+
+
+def _members(seat: AccountManager) -> list[tuple[str, Any]]:
+    """Everybody of the company, those who left too: their orders are still there."""
+    seats = AccountManager.objects.filter(company=seat.company_id).select_related("user")
+    return [(str(each.pk), each.user) for each in seats.order_by("user__name", "user__email")]
+
+
+def _narrowed(orders: QuerySet[RedemptionOrder], search: Search) -> QuerySet[RedemptionOrder]:
+    if search.group:
         orders = orders.filter(status__in=GROUPS[search.group][1])
-    if search.q:
-        orders = orders.filter(_found(search.q))
-    page = Paginator(orders, PAGE_SIZE).get_page(search.page)
-    tabs = [Tab("", str(_("All")), not search.group)]
-    tabs += [Tab(key, str(label), key == search.group) for key, (label, _all) in GROUPS.items()]
-    return OrderList(search=search, tabs=tabs, rows=_rows(page.object_list), page=page)
+    if asked := periods.period(search.time):
+        orders = orders.filter(created_at__gte=asked.since)
+        if asked.until:
+            orders = orders.filter(created_at__lt=asked.until)
+    if search.by:
+        orders = orders.filter(account_manager=search.by)
+    if search.product_type:
+        lines = OrderItem.objects.filter(order=OuterRef("pk"))
+        orders = orders.filter(Exists(lines.filter(product__product_type=search.product_type)))
+    return orders.filter(_found(search.q)) if search.q else orders
 
 
 def _found(words: str) -> Q:

@@ -1,6 +1,7 @@
 """Orders after they are placed: their pages, and what people ask for."""
 
 import uuid
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -17,7 +18,7 @@ from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
-from loyalty_portal.responses import SeeOther
+from loyalty_portal.responses import SeeOther, say_where
 from redemption import tasks
 from redemption.aftercare import services as aftercare
 from redemption.cart import services as cart
@@ -46,11 +47,17 @@ def list_orders(request: PortalRequest) -> HttpResponse:
     search = Search(
         q=words[:LONGEST_SEARCH],
         group=request.GET.get("status", ""),
+        time=request.GET.get("time", ""),
+        by=request.GET.get("by", ""),
+        product_type=request.GET.get("type", ""),
         page=request.GET.get("page", "1"),
     )
     fragment = request.headers.get("HX-Target") == "orders"
     template = "redemption/_orders.html" if fragment else "redemption/orders.html"
     response = render(request, template, {"list": list_of(request.seat, search)})
+    if fragment:
+        narrowed = {name: value for name, value in request.GET.items() if value}
+        say_where(request, response, f"{request.path}?{urlencode(narrowed)}".rstrip("?"))
     patch_vary_headers(response, ["HX-Target"])
     return response
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from fulfillment.models import CodeReveal
-from redemption.models import CartLine
+from redemption.models import CartLine, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -71,6 +72,62 @@ def test_the_list_is_narrowed_by_status(
     assert "Nothing found" in said(client.get("/orders/?status=done"))
 
 
+def test_the_list_is_narrowed_by_member_time_and_type(
+    client_for: SignIn, seat: AccountManager, book: Product, card: Product
+) -> None:
+    colleague = SeatFactory.create(company=seat.company, user__name="Grace", is_active=False)
+    ours, theirs, old = (
+        placed(seat, (book, 1)),
+        placed(colleague, (card, 1)),
+        placed(seat, (card, 1)),
+    )
+    RedemptionOrder.objects.filter(pk=old.pk).update(
+        created_at=datetime(2025, 2, 28, 23, tzinfo=UTC)
+    )
+    client = client_for(seat)
+
+    def found(**narrowed: str) -> set[str]:
+        page = said(client.get("/orders/", narrowed))
+        return {one.order_number for one in (ours, theirs, old) if one.order_number in page}
+
+    every = {ours.order_number, theirs.order_number, old.order_number}
+    assert found(by=str(seat.pk)) == every - {theirs.order_number}
+    assert found(by=str(colleague.pk)) == {theirs.order_number}
+    assert found(time="30d") == every - {old.order_number}
+    assert found(time="2025-02") == found(time="2025") == {old.order_number}
+    assert found(time="2025-03") == set()
+    assert found(type="VIRTUAL") == every - {ours.order_number}
+    assert found(type="VIRTUAL", by=str(seat.pk), time="2025-02", status="open") == {
+        old.order_number
+    }
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [{"by": "x"}, {"by": str(uuid.uuid4())}, {"time": "2025-13"}, {"time": "0000"}, {"type": "x"}],
+)
+def test_what_is_not_understood_does_not_narrow_the_list(
+    client_for: SignIn, seat: AccountManager, book: Product, narrowed: dict[str, str]
+) -> None:
+    """Nobody of another company can be asked for either."""
+    order = placed(seat, (book, 1))
+    page = said(client_for(seat).get("/orders/", narrowed))
+    assert order.order_number in page
+    assert "1 order" in page
+
+
+def test_the_address_bar_says_how_the_list_is_narrowed_and_nothing_else(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    client = client_for(seat)
+    headers = {"HX-Request": "true", "HX-Target": "orders"}
+    chosen = client.get("/orders/?q=&time=30d&by=&status=open", headers=headers)
+    assert chosen["HX-Push-Url"] == "/orders/?time=30d&status=open"
+    assert client.get("/orders/?q=&by=", headers=headers)["HX-Push-Url"] == "/orders/"
+    typed = client.get("/orders/?q=b%26b", headers=headers)
+    assert typed["HX-Replace-Url"] == "/orders/?q=b%26b"
+
+
 @pytest.mark.parametrize("words", ["Q4 fair", "bicy", "ADA BYRON", "ada@northwind", "number"])
 def test_the_list_is_searched_by_what_people_remember(
     client_for: SignIn, seat: AccountManager, book: Product, words: str
@@ -96,7 +153,7 @@ def test_the_list_has_pages_in_a_fixed_number_of_queries(
 ) -> None:
     orders = [placed(seat, (book, 1)) for _each in range(27)]
     client = client_for(seat)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         first = said(client.get("/orders/"))
     assert orders[-1].order_number in first
     assert orders[0].order_number not in first

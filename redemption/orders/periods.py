@@ -1,0 +1,65 @@
+"""Stretches of time to look back over: the last days, a month, a year."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
+
+_LATELY = {"7d": (_("Last 7 days"), 7), "30d": (_("Last 30 days"), 30)}
+_MONTHS = 12  # on offer, this one included
+_YEARS = 3
+_WRITTEN = re.compile(r"([12]\d{3})(?:-(0[1-9]|1[0-2]))?", re.ASCII)
+
+
+class Period(NamedTuple):
+    """From the beginning of one day to before that of another; None is open."""
+
+    value: str
+    label: Any
+    since: datetime
+    until: datetime | None
+
+
+def period(value: str) -> Period | None:
+    """What `7d`, `30d`, `2026-10` or `2026` mean today; None for anything else."""
+    if value in _LATELY:
+        label, days = _LATELY[value]
+        first = timezone.localdate() - timedelta(days=days - 1)
+        return Period(value, label, _midnight(first), None)
+    written = _WRITTEN.fullmatch(value)
+    if written is None:
+        return None
+    year, month = int(written[1]), int(written[2] or 0)
+    if not month:
+        until = date(year + 1, 1, 1)
+        return Period(value, str(year), _midnight(date(year, 1, 1)), _midnight(until))
+    first = date(year, month, 1)
+    label = date_format(first, "YEAR_MONTH_FORMAT")
+    return Period(value, label, _midnight(first), _midnight(_next_month(first)))
+
+
+def on_offer() -> list[Period]:
+    """The last days, months and years, the nearest first."""
+    return [found for value in _values(timezone.localdate()) if (found := period(value))]
+
+
+def _values(today: date) -> Iterator[str]:
+    yield from _LATELY
+    month = today.replace(day=1)
+    for _each in range(_MONTHS):
+        yield f"{month:%Y-%m}"
+        month = (month - timedelta(days=1)).replace(day=1)
+    for ago in range(_YEARS):
+        yield str(today.year - ago)
+
+
+def _next_month(first: date) -> date:
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
