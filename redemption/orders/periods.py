@@ -27,9 +27,9 @@ class Period(NamedTuple):
 def period(value: str) -> Period | None:
     """What `7d`, `30d`, `2026-10` or `2026` mean today; None for anything else."""
     if value in _LATELY:
-        label, days = _LATELY[value]
+        words, days = _LATELY[value]
         first = timezone.localdate() - timedelta(days=days - 1)
-        return Period(value, label, _midnight(first), None)
+        return Period(value, words, _midnight(first), None)
     written = _WRITTEN.fullmatch(value)
     if written is None:
         return None

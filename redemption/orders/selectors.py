@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
@@ -137,7 +138,7 @@ def _narrowed(orders: QuerySet[RedemptionOrder], search: Search) -> QuerySet[Red
         if asked.until:
             orders = orders.filter(created_at__lt=asked.until)
     if search.by:
-        orders = orders.filter(account_manager=search.by)
+        orders = orders.filter(account_manager=UUID(search.by))
     if search.product_type:
         lines = OrderItem.objects.filter(order=OuterRef("pk"))
         orders = orders.filter(Exists(lines.filter(product__product_type=search.product_type)))
