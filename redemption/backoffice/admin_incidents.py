@@ -81,7 +81,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
         rows = super().get_queryset(request)
         return rows.select_related(
-            "order", "transaction", "company", "acknowledged_by", "resolved_by"
+            "order", "transaction", "company", "run", "acknowledged_by", "resolved_by"
         )
 
     def facts(self, request: HttpRequest, row: Incident) -> dict[str, object]:
@@ -99,7 +99,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
             "delivery": lines[0] if lines else None,
             "facts": [(name, fact) for name, fact in row.facts.items() if name != "line"],
             "put_aside": row.kind == IncidentKind.POISON_ROW,
-            "alerts": row.alerts.all(),
+            "alerts": row.run.alerts.all() if row.run else row.alerts.all(),
             "events": [(event, _headline(event)) for event in row.events.select_related("by")],
         }
 

@@ -1,12 +1,12 @@
 """Causes that come and go by themselves: stock that drifts, answers that arrive after all."""
 
-from django.db.models import Q, QuerySet, UUIDField
+from django.db.models import Exists, OuterRef, Q, QuerySet, UUIDField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from redemption.incidents.services import raise_incident, settle_incident
-from redemption.models import Incident, OrderItem
+from redemption.models import Alert, AlertAction, Incident, OrderItem, RunOutcome
 from redemption.reports.invariants import check_stock
 from redemption.states import SETTLED_LINE, IncidentKind, TransactionStatus
 
@@ -25,11 +25,27 @@ def settle_gone() -> int:
         (_answered(), _("The outcome is known now.")),
         (_delivered_after_all(), _("The line is settled now.")),
     ]
-    return sum(
+    settled = sum(
         settle_incident(key=key, why=why)
         for incidents, why in gone
         for key in incidents.values_list("key", flat=True)
     )
+    _end_shared_alerts()
+    return settled
+
+
+def _end_shared_alerts() -> None:
+    """The alert about a comparison ends once all that it found is over, whoever ended the last."""
+    of_the_run = Alert.objects.filter(run=OuterRef("run"))
+    begun = Alert.objects.filter(run__isnull=False, action=AlertAction.TRIGGER)
+    over = begun.exclude(run__outcome=RunOutcome.RUNNING).filter(
+        ~Exists(of_the_run.filter(action=AlertAction.RESOLVE)),
+        ~Exists(Incident.objects.unresolved().filter(run=OuterRef("run"))),
+    )
+    ends = [
+        Alert(run_id=run, action=AlertAction.RESOLVE) for run in over.values_list("run", flat=True)
+    ]
+    Alert.objects.bulk_create(ends, ignore_conflicts=True)
 
 
 def _moved_on() -> QuerySet[Incident]:

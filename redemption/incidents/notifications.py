@@ -3,23 +3,25 @@
 import logging
 import smtplib
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 
 from loyalty_portal.leases import backoff
 from loyalty_portal.partner_http import Outcome
 from redemption.incidents import pagerduty
 from redemption.incidents.guide import GUIDE
-from redemption.models import Alert, AlertAction
+from redemption.incidents.word import Word, word_of
+from redemption.models import Alert, AlertAction, RunOutcome
 
 logger = logging.getLogger(__name__)
 
 LEASE_MARGIN = 15.0  # seconds beyond a call's deadline; longer than EMAIL_TIMEOUT
 LONGEST_WAIT = 300.0  # seconds between two tries; it is tried without end
+SUMMED_UP = timedelta(minutes=10)  # a comparison is waited for so long, to be told as a whole
 
 
 def send_alert(alert_id: uuid.UUID) -> bool:
@@ -31,15 +33,16 @@ def send_alert(alert_id: uuid.UUID) -> bool:
     token = Alert.objects.lease(alert_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
     if token is None:
         return False
-    alert = Alert.objects.select_related("incident__order").get(pk=alert_id)
+    alert = Alert.objects.select_related("incident__order", "run").get(pk=alert_id)
     if _must_wait(alert):
         Alert.objects.release(alert_id, token, retry_in=backoff(alert.attempts, cap=60.0))
         return True
     if not settings.PAGERDUTY_ROUTING_KEY and not settings.ALERT_EMAILS:
-        logger.warning("nobody to alert about incident %s", alert.incident_id)
+        logger.warning("nobody to alert: %s", alert)
         Alert.objects.release(alert_id, token, retry_in=None, problem="nobody to alert")
         return True
-    problem = _by_pagerduty(alert) if settings.PAGERDUTY_ROUTING_KEY else _by_mail(alert)
+    by = _by_pagerduty if settings.PAGERDUTY_ROUTING_KEY else _by_mail
+    problem = by(word_of(alert), AlertAction(alert.action))
     if problem:
         logger.warning("alert %s could not be sent: %s", alert_id, problem)
         wait = backoff(alert.attempts, cap=LONGEST_WAIT)
@@ -50,49 +53,41 @@ def send_alert(alert_id: uuid.UUID) -> bool:
 
 
 def _must_wait(alert: Alert) -> bool:
-    """The end is not told before the beginning: it would open what was just closed."""
-    beginning = Alert.objects.filter(incident=alert.incident_id, action=AlertAction.TRIGGER)
-    return (
-        alert.action == AlertAction.RESOLVE
-        and beginning.filter(next_attempt_at__isnull=False).exists()
-    )
+    """The end is not told before the beginning: it would open what was just closed. And what a
+    comparison finds is told when it has found all of it."""
+    if alert.action == AlertAction.RESOLVE:
+        beginning = Alert.objects.filter(
+            incident=alert.incident, run=alert.run, action=AlertAction.TRIGGER
+        )
+        return beginning.filter(next_attempt_at__isnull=False).exists()
+    at_work = alert.run is not None and alert.run.outcome == RunOutcome.RUNNING
+    return at_work and alert.created_at > timezone.now() - SUMMED_UP
 
 
-def address_of(alert: Alert) -> str:
-    """The incident's page, for staff."""
-    page = reverse("admin:redemption_incident_change", args=[alert.incident_id])
-    return f"{settings.PORTAL_URL}{page}"
-
-
-def _by_pagerduty(alert: Alert) -> str:
+def _by_pagerduty(word: Word, action: AlertAction) -> str:
     """Why it did not leave; nothing when it did."""
-    answer = pagerduty.send(alert, address=address_of(alert))
+    answer = pagerduty.send(word, action)
     return "" if answer.outcome is Outcome.SUCCEEDED else answer.told
 
 
-def _by_mail(alert: Alert) -> str:
+def _by_mail(word: Word, action: AlertAction) -> str:
     """Why it did not leave; nothing when it did."""
     try:
-        compose(alert).send()
+        compose(word, action).send()
     except (OSError, smtplib.SMTPException) as error:
         return type(error).__name__
     return ""
 
 
-def compose(alert: Alert) -> EmailMessage:
+def compose(word: Word, action: AlertAction) -> EmailMessage:
     """The e-mail; the one about the end answers the one about the beginning."""
-    facts = {
-        "alert": alert,
-        "incident": alert.incident,
-        "what_to_do": GUIDE[alert.incident.kind].what_to_do,
-        "resolved": alert.action == AlertAction.RESOLVE,
-        "address": address_of(alert),
-    }
+    over = action == AlertAction.RESOLVE
+    facts = {"word": word, "what_to_do": GUIDE[word.kind].what_to_do, "resolved": over}
     subject = render_to_string("redemption/email/alert.subject.txt", facts)
-    first = f"<incident-{alert.incident_id}@{_host()}>"
+    first = f"<incident-{word.key}@{_host()}>"
     headers = {"Message-ID": first}
-    if alert.action == AlertAction.RESOLVE:
-        ours = f"<incident-{alert.incident_id}-resolved@{_host()}>"
+    if over:
+        ours = f"<incident-{word.key}-resolved@{_host()}>"
         headers = {"Message-ID": ours, "In-Reply-To": first, "References": first}
     return EmailMessage(
         subject=" ".join(subject.split()),

@@ -9,7 +9,8 @@ from typing import Any
 from django.conf import settings
 
 from loyalty_portal.partner_http import Answer, PartnerClient, PartnerConfig
-from redemption.models import Alert, AlertAction, Incident
+from redemption.incidents.word import Word
+from redemption.models import AlertAction
 from redemption.states import Severity
 
 LONGEST_SUMMARY = 1024  # characters; theirs
@@ -20,11 +21,8 @@ _SEVERITY = {
 }
 
 
-def send(alert: Alert, *, address: str) -> Answer:
-    """Tell PagerDuty; said twice it counts once, since the key is the incident's own.
-
-    `address`: the incident's page. The incident and its order are loaded with the alert.
-    """
+def send(word: Word, action: AlertAction) -> Answer:
+    """Tell PagerDuty; said twice it counts once, since the key is the same."""
     config = PartnerConfig(
         name="pagerduty",
         base_url=settings.PAGERDUTY_URL,
@@ -37,33 +35,31 @@ def send(alert: Alert, *, address: str) -> Answer:
     )
     return PartnerClient(config).post(
         "/v2/enqueue",
-        body=json.dumps(event(alert, address=address)).encode(),
-        idempotency_key=f"{alert.action}:{alert.incident_id}",
+        body=json.dumps(event(word, action)).encode(),
+        idempotency_key=f"{action}:{word.key}",
     )
 
 
-def event(alert: Alert, *, address: str) -> dict[str, Any]:
+def event(word: Word, action: AlertAction) -> dict[str, Any]:
     """What is sent: the kind, the sentence, the order's number and a link, nothing else."""
-    incident = alert.incident
     told: dict[str, Any] = {
         "routing_key": settings.PAGERDUTY_ROUTING_KEY,
-        "event_action": alert.action,
-        "dedup_key": str(incident.pk),
+        "event_action": action,
+        "dedup_key": str(word.key),
     }
-    if alert.action == AlertAction.TRIGGER:
-        told["payload"] = _payload(incident)
-        told["links"] = [{"href": address, "text": str(incident.get_kind_display())}]
+    if action == AlertAction.TRIGGER:
+        told["payload"] = _payload(word)
+        told["links"] = [{"href": word.address, "text": str(word.kind.label)}]
     return told
 
 
-def _payload(incident: Incident) -> dict[str, Any]:
-    order = {"order": incident.order.order_number} if incident.order else {}
+def _payload(word: Word) -> dict[str, Any]:
     return {
-        "summary": incident.what[:LONGEST_SUMMARY],
+        "summary": word.what[:LONGEST_SUMMARY],
         "source": settings.PORTAL_URL,
-        "severity": _SEVERITY[Severity(incident.severity)],
-        "timestamp": incident.created_at.isoformat(),
+        "severity": _SEVERITY[word.severity],
+        "timestamp": word.since.isoformat(),
         "component": "redemption",
-        "class": incident.kind,
-        "custom_details": order,
+        "class": word.kind,
+        "custom_details": {"order": word.order_number} if word.order_number else {},
     }

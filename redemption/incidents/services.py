@@ -16,6 +16,7 @@ from redemption.models import (
     AlertAction,
     Incident,
     LoyaltyTransaction,
+    Reconciliation,
     RedemptionOrder,
 )
 from redemption.states import IncidentKind, IncidentStatus
@@ -35,12 +36,14 @@ def raise_incident(
     transaction: LoyaltyTransaction | None = None,
     company: Company | None = None,
     facts: Mapping[str, str | int] | None = None,
+    run: Reconciliation | None = None,
 ) -> Incident:
     """The open incident about `key` (its subject, as in "stock-drift:SKU"), made when need be.
 
-    Alerts once; seen again, it counts, and says in its history what was new. `what` is one
-    sentence; neither it nor `facts` may hold a code or anything about a person: they leave the
-    house with the alert. An order's row is locked before, never after.
+    Alerts once, and what a `run` found once for all of it; seen again, it counts, and says in its
+    history what was new. `what` is one sentence; neither it nor `facts` may hold a code or
+    anything about a person: they leave the house with the alert. An order's row is locked before,
+    never after.
     """
     made = Incident(
         kind=kind,
@@ -51,6 +54,7 @@ def raise_incident(
         transaction=transaction,
         company=company or (order.company if order else None),
         facts=dict(facts or {}),
+        run=run,
     )
     while True:
         Incident.objects.bulk_create([made], ignore_conflicts=True)
@@ -60,7 +64,9 @@ def raise_incident(
             break
     if found.pk == made.pk:
         found.event("", found.status, reason=found.what).save(force_insert=True)
-        Alert.objects.create(incident=found, action=AlertAction.TRIGGER)
+        about = Alert(run=run) if run else Alert(incident=found)
+        about.action = AlertAction.TRIGGER
+        Alert.objects.bulk_create([about], ignore_conflicts=True)
     else:
         _seen_again(found, made)
     return found
@@ -138,4 +144,5 @@ def _end(held: Incident, *, by: Any, evidence: str) -> None:
         resolved_at=timezone.now(),
         evidence=evidence,
     )
-    Alert.objects.create(incident=held, action=AlertAction.RESOLVE)
+    if held.run_id is None:  # else the alert ends with the last of them (causes.py)
+        Alert.objects.create(incident=held, action=AlertAction.RESOLVE)

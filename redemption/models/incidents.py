@@ -49,6 +49,16 @@ class Incident(HasLifeCycle):
     company = models.ForeignKey(
         Company, models.PROTECT, null=True, blank=True, related_name="incidents"
     )
+    # Asked for among the unresolved ones, which are few.
+    run = models.ForeignKey(
+        "redemption.Reconciliation",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="incidents",
+        db_index=False,
+        help_text=_("The comparison that found it first, and alerts once for all it found."),
+    )
     facts = models.JSONField(
         default=dict, blank=True, help_text=_("Never a code, never about a person.")
     )
@@ -154,10 +164,21 @@ class AlertAction(models.TextChoices):
 
 
 class Alert(LeasedWork):
-    """Word of an incident to whoever is on call; the row is the intent and the record."""
+    """Word to whoever is on call; the row is the intent and the record.
+
+    Of one incident, or of all that one comparison with the partner's statement found.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    incident = models.ForeignKey(Incident, models.PROTECT, related_name="alerts")
+    incident = models.ForeignKey(Incident, models.PROTECT, null=True, related_name="alerts")
+    # Found by one_alert_a_run.
+    run = models.ForeignKey(
+        "redemption.Reconciliation",
+        models.PROTECT,
+        null=True,
+        related_name="alerts",
+        db_index=False,
+    )
     action = models.CharField(_("alert"), max_length=10, choices=AlertAction.choices)
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
@@ -171,6 +192,12 @@ class Alert(LeasedWork):
         ordering = ["created_at", "id"]
         constraints = [
             models.UniqueConstraint("incident", "action", name="one_alert_of_a_kind"),
+            models.UniqueConstraint("run", "action", name="one_alert_a_run"),
+            models.CheckConstraint(
+                condition=Q(incident__isnull=False, run__isnull=True)
+                | Q(incident__isnull=True, run__isnull=False),
+                name="alert_about_one_thing",
+            ),
             models.CheckConstraint(
                 condition=Q(action__in=AlertAction.values), name="alert_action_known"
             ),
@@ -178,4 +205,4 @@ class Alert(LeasedWork):
         indexes = [due_index("alert_due")]
 
     def __str__(self) -> str:
-        return f"{self.get_action_display()}: {self.incident_id}"
+        return f"{self.get_action_display()}: {self.incident_id or self.run_id}"

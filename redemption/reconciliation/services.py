@@ -161,7 +161,7 @@ def _compare(run: Reconciliation, *, batch: UUID, began: datetime, until: dateti
         tally.flush()
         _write_days(tally.days())
     for difference in run.differences.select_related("order", "transaction").iterator():
-        _raise(run.company, difference)
+        _raise(run, difference)
     for key in tally.gone():
         settle_incident(key=key, why=_("The partner's statement and our transactions agree again."))
     _end(run, RunOutcome.DIFFERS if run.difference_count else RunOutcome.AGREED)
@@ -179,8 +179,11 @@ def _write_days(days: list[ReconciledDay]) -> None:
     )  # fmt: skip
 
 
-def _raise(company: Company, difference: Difference) -> None:
-    """In a transaction of its own: ten thousand of them must not hold one another up."""
+def _raise(run: Reconciliation, difference: Difference) -> None:
+    """In a transaction of its own: ten thousand of them must not hold one another up.
+
+    They alert once, together: a page for each order that a restored backup lost helps nobody.
+    """
     facts: dict[str, str | int] = {"difference": difference.kind, "entry": difference.entry}
     figures = {"points there": difference.points_there, "points here": difference.points_here}
     facts |= {name: points for name, points in figures.items() if points is not None}
@@ -191,8 +194,9 @@ def _raise(company: Company, difference: Difference) -> None:
             what=difference.what,
             order=difference.order,
             transaction=difference.transaction,
-            company=company,
+            company=run.company,
             facts=facts,
+            run=run,
         )
         difference.save(update_fields=["incident"])
 

@@ -1,0 +1,76 @@
+"""What an alert says: about one incident, or about all that a comparison found."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from django.conf import settings
+from django.db.models import Count
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from redemption.incidents.guide import GUIDE
+from redemption.models import Alert, Incident, Reconciliation
+from redemption.states import DifferenceKind, IncidentKind, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """`key` is the same at the beginning and at the end; `address` is the page for staff."""
+
+    key: uuid.UUID
+    kind: IncidentKind
+    severity: Severity
+    what: str
+    since: datetime
+    order_number: str
+    address: str
+
+
+def word_of(alert: Alert) -> Word:
+    """Its incident with its order, or its run, is loaded with it. Nothing about a person."""
+    if alert.run:
+        return _of_all(alert.run)
+    incident = cast("Incident", alert.incident)
+    return Word(
+        key=incident.pk,
+        kind=IncidentKind(incident.kind),
+        severity=Severity(incident.severity),
+        what=incident.what,
+        since=incident.created_at,
+        order_number=incident.order.order_number if incident.order else "",
+        address=_page("incident", incident.pk),
+    )
+
+
+def _of_all(run: Reconciliation) -> Word:
+    kind = IncidentKind.RECONCILIATION
+    return Word(
+        key=run.pk,
+        kind=kind,
+        severity=GUIDE[kind].severity,
+        what=_sum(run),
+        since=run.started_at,
+        order_number="",
+        address=_page("reconciliation", run.pk),
+    )
+
+
+def _sum(run: Reconciliation) -> str:
+    """How many of which class; a single one says by itself what it is."""
+    found = run.differences.filter(incident__run=run).order_by()
+    counts = dict(found.values_list("kind").annotate(Count("pk")))
+    number = sum(counts.values())
+    if number == 1:
+        return found.get().what
+    classes = ", ".join(
+        f"{DifferenceKind(kind).label} {count:,}"
+        for kind, count in sorted(counts.items(), key=lambda each: -each[1])
+    )
+    told = _("%(number)s differences to the partner's statement: %(classes)s.")
+    return told % {"number": f"{number:,}", "classes": classes}
+
+
+def _page(model: str, key: uuid.UUID) -> str:
+    return f"{settings.PORTAL_URL}{reverse(f'admin:redemption_{model}_change', args=[key])}"
