@@ -4,4 +4,8 @@ from django.urls import path
 
 from accounts import views
 
-urlpatterns = [path("seat/", views.switch_seat, name="seat_switch")]
+urlpatterns = [
+    path("seat/", views.switch_seat, name="seat_switch"),
+    # allauth would let people sign in by another e-mail address, past the records of staff.
+    path("accounts/email/", views.not_here),
+]

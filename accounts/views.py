@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -109,3 +109,8 @@ def switch_seat(request: Any) -> HttpResponseRedirect:
     target = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})
     return redirect(target if safe else "home")
+
+
+def not_here(_request: HttpRequest) -> HttpResponse:
+    """For an address of allauth's that the portal does not offer."""
+    raise Http404

@@ -7,8 +7,8 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("redemption.urls")),
     path("catalog/", include("catalog.urls")),
-    path("accounts/", include("allauth.urls")),
     path("", include("accounts.urls")),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("", include("loyalty_portal.service_urls")),
 ]
