@@ -13,9 +13,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.hot_update import update
+
 # Tries that raise, in a row, before a row is put aside: about five minutes of waiting longer each
 # time, so that a mistake that is mended at once puts nothing aside.
 MOST_RAISED = 6
+
+DUE = Q(Q(lease_until__isnull=True) | Q(lease_until__lte=Now()), next_attempt_at__lte=Now())
 
 Row_co = TypeVar("Row_co", bound="LeasedWork", covariant=True)
 
@@ -30,9 +34,7 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
     """Finding and claiming due rows."""
 
     def due(self) -> Self:
-        return self.filter(
-            Q(lease_until__isnull=True) | Q(lease_until__lte=Now()), next_attempt_at__lte=Now()
-        )
+        return self.filter(DUE)
 
     def due_ids(self, limit: int) -> list[uuid.UUID]:
         """The most overdue, leaving out rows that somebody is recording at this moment."""
@@ -45,16 +47,9 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
     def lease(self, pk: object, *, seconds: float) -> uuid.UUID | None:
         """Claim one due row for `seconds`; the lease's token, or None when it is not to be had."""
         token = uuid.uuid4()
-        claimed = (
-            self.due()
-            .filter(pk=pk)
-            .update(
-                lease_token=token,
-                lease_until=Now() + timedelta(seconds=seconds),
-                attempts=F("attempts") + 1,
-            )
-        )
-        return token if claimed else None
+        until = Now() + timedelta(seconds=seconds)
+        lease = {"lease_token": token, "lease_until": until, "attempts": F("attempts") + 1}
+        return token if update(self.model, {"pk": pk}, lease, also=DUE) else None
 
     def release(
         self, pk: object, token: uuid.UUID, *, retry_in: float | None, **changes: Any
@@ -63,12 +58,12 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
 
         False, and nothing written, when the lease is no longer ours.
         """
-        when = None if retry_in is None else Now() + timedelta(seconds=retry_in)
-        return bool(
-            self.filter(pk=pk, lease_token=token).update(
-                lease_token=None, lease_until=None, next_attempt_at=when, raised=0, **changes
-            )
-        )
+        held = {"pk": pk, "lease_token": token}
+        ended = {"lease_token": None, "lease_until": None, "raised": 0, **changes}
+        if retry_in is None:
+            return bool(update(self.model, held, {"next_attempt_at": None, **ended}))
+        again = Now() + timedelta(seconds=retry_in)
+        return bool(self.filter(**held).update(next_attempt_at=again, **ended))
 
     def set_back(self, pk: object) -> bool:
         """A try at this row raised: it waits, longer each time, and is put aside in the end.

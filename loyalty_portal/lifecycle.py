@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.db import models, transaction
 
 from loyalty_portal.hot import insert
+from loyalty_portal.hot_update import update
 
 
 class IllegalTransitionError(Exception):
@@ -59,8 +60,8 @@ class HasLifeCycle(models.Model):
             raise IllegalTransitionError(f"{self.life_cycle.name} {self.pk}: {before} to {to}")
         # No savepoint: whoever finds the row stale gives up the whole step.
         with transaction.atomic(savepoint=False):
-            moved = type(self)._base_manager.filter(**{"pk": self.pk, self.status_field: before})  # noqa: SLF001
-            if not moved.update(**{self.status_field: to}, **changes):
+            as_read = {"pk": self.pk, self.status_field: before}
+            if not update(type(self), as_read, {self.status_field: to, **changes}):
                 raise StaleStatusError(f"{self.life_cycle.name} {self.pk} is not {before} any more")
             insert([self.event(before, to, by=by, reason=reason)])
         setattr(self, self.status_field, to)

@@ -11,13 +11,23 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from loyalty_portal import brand
+from loyalty_portal.hot import Prepared
 from loyalty_portal.leases import backoff
-from redemption.models import Letter
+from redemption.models import Letter, OrderItem
 
 logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
 MOST_TRIES = 20  # over about a day; then it waits for a person
+
+_KEY = uuid.uuid4()  # stands for an id
+_read = Prepared(
+    lambda key: Letter.objects.select_related(
+        "order__company", "order__account_manager__user", "item"
+    ).filter(pk=key),
+    _KEY,
+)
+_items = Prepared(lambda key: OrderItem.objects.filter(order=key), _KEY)
 
 
 def send_letter(letter_id: uuid.UUID) -> bool:
@@ -29,9 +39,7 @@ def send_letter(letter_id: uuid.UUID) -> bool:
     token = Letter.objects.lease(letter_id, seconds=LEASE)
     if token is None:
         return False
-    letter = Letter.objects.select_related(
-        "order__company", "order__account_manager__user", "item"
-    ).get(pk=letter_id)
+    [letter] = _read(letter_id)
     try:
         compose(letter).send()
     except (OSError, smtplib.SMTPException) as error:
@@ -53,7 +61,7 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
         "letter": letter,
         "order": letter.order,
         "item": letter.item,
-        "items": list(letter.order.items.all()),
+        "items": _items(letter.order_id),
         "facts": letter.facts,
         "brand": brand.current(),
         "order_url": f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts import loyalty
 from accounts.loyalty import TransactionAnswer
+from loyalty_portal.hot import Prepared
 from loyalty_portal.leases import backoff
 from loyalty_portal.partner_http import Answer, Outcome
 from loyalty_portal.trouble import retried
@@ -25,6 +26,10 @@ LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
 HORIZON_SHARE = 0.8  # of the time for which the partner keeps keys
 LATE_TRIES = 10  # of a credit, over about half an hour; then somebody should know
 LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0}  # seconds between two tries
+
+
+_KEY = uuid.uuid4()  # stands for a transaction's id
+_read = Prepared(lambda key: LoyaltyTransaction.objects.filter(pk=key), _KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def _claim(transaction_id: uuid.UUID) -> _Claim | None:
     token = rows.lease(transaction_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
     if token is None:
         return None
-    intent = rows.get(pk=transaction_id)
+    [intent] = _read(transaction_id)
     if intent.status == TransactionStatus.SENT:
         intent.transition(TransactionStatus.UNKNOWN, reason=_("The process that asked was lost."))
     first_try = intent.first_sent_at is None

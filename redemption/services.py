@@ -4,6 +4,7 @@ Locks: the order's row first, then its transactions, stock last; a fulfillment, 
 involved, is locked before the order (fulfillment.services).
 """
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from fulfillment import services as fulfillments
 from fulfillment.models import Channel
 from fulfillment.services import News, Parcel
 from inventory import services as stock
+from loyalty_portal.hot import Prepared
 from loyalty_portal.ids import uuid7
 from redemption.incidents.services import raise_incident
 from redemption.models import (
@@ -48,8 +50,19 @@ class RedemptionError(Exception):
 
 def locked(order_id: Any) -> RedemptionOrder:
     """The order as it is now, held until the transaction ends."""
-    rows = RedemptionOrder.objects.select_for_update(no_key=True, of=("self",))
-    return rows.select_related("company", "account_manager__user").get(pk=order_id)
+    return _locked(order_id)[0]
+
+
+_KEY = uuid.uuid4()  # stands for an order's id
+_locked = Prepared(
+    lambda key: (
+        RedemptionOrder.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("company", "account_manager__user")
+        .filter(pk=key)
+    ),
+    _KEY,
+)
+_items = Prepared(lambda key: OrderItem.objects.filter(order=key).select_related("product"), _KEY)
 
 
 def note(order: RedemptionOrder, text: str, *, by: Any = None) -> None:
@@ -158,7 +171,7 @@ def write_letter(
 
 def confirm(order: RedemptionOrder) -> None:
     """The points are taken: on to fulfillment, or straight back when it was being cancelled."""
-    items = list(order.items.select_related("product"))
+    items = _items(order.pk)
     if order.status == OrderStatus.CANCELLING:
         _drop_lines(items, reason=_("Cancelled"), owed=True)
         _intend_credit(order, order.total_points, item=None, reason=_("Cancelled"), by=None)

@@ -8,13 +8,13 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from accounts.models import Company
 from fulfillment.models import PartnerCall
 from loyalty_portal.celery import app, nudge
+from loyalty_portal.hot import Prepared
 from redemption.incidents import causes
-from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
+from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.reconciliation.services import ReconciliationError, reconcile
 from redemption.work import work
 
@@ -76,21 +76,37 @@ def reconcile_company(company_id: str) -> None:
 
 def go_on(order_id: uuid.UUID) -> None:
     """Nudge whatever is due for an order now."""
-    steps: list[tuple[Any, QuerySet[Any]]] = [
-        (settle_transaction, LoyaltyTransaction.objects.due().filter(order=order_id)),
-        (
-            request_fulfillment,
-            PartnerCall.objects.due().filter(fulfillment__reference__in=_lines(order_id)),
+    for task, due in _DUE:
+        for row in due(order_id):
+            nudge(task, row.pk)
+
+
+_ORDER = uuid.uuid4()  # stands for the order's id
+_DUE: list[tuple[Any, Prepared[Any]]] = [
+    (
+        settle_transaction,
+        Prepared(
+            lambda order: LoyaltyTransaction.objects.due().filter(order=order).only("pk"), _ORDER
         ),
-        (send_letter, Letter.objects.due().filter(order=order_id)),
-    ]
-    for task, due in steps:
-        for key in due.values_list("pk", flat=True):
-            nudge(task, key)
-
-
-def _lines(order_id: uuid.UUID) -> QuerySet[Any, uuid.UUID]:
-    return RedemptionOrder.objects.filter(pk=order_id).values_list("items__id", flat=True)
+    ),
+    (
+        request_fulfillment,
+        Prepared(
+            lambda order: (
+                PartnerCall.objects.due()
+                .filter(
+                    fulfillment__reference__in=OrderItem.objects.filter(order=order).values("pk")
+                )
+                .only("pk")
+            ),
+            _ORDER,
+        ),
+    ),
+    (
+        send_letter,
+        Prepared(lambda order: Letter.objects.due().filter(order=order).only("pk"), _ORDER),
+    ),
+]
 
 
 def _go_on_with_call(call: PartnerCall) -> None:
