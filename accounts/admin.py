@@ -68,6 +68,7 @@ class CompanyAdmin(KeptAdmin[Company]):
     list_display = ["name", "loyalty_account_id", "tier", "seat_count", "balance", "state"]
     list_filter = ["tier_level", "is_active"]
     search_fields = ["name", "loyalty_account_id"]
+    search_help_text = _("Name or loyalty account")
     inlines = [SeatInline, AddressInline]
     fieldsets = [
         (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),
@@ -118,6 +119,7 @@ class AccountManagerAdmin(KeptAdmin[AccountManager]):
     list_select_related = ["user", "company"]
     list_filter = ["role", "is_active"]
     search_fields = ["user__email", "user__name", "company__name"]
+    search_help_text = _("Name, e-mail or company")
     autocomplete_fields = ["user", "company"]
     fields = ["user", "company", "role", "is_active"]
 
@@ -143,6 +145,7 @@ class AddressAdmin(PortalAdmin[Address]):
     list_display = ["recipient_name", "company", "address_line1", "postcode", "city", "country"]
     list_select_related = ["company"]
     search_fields = ["recipient_name", "company__name", "city", "postcode"]
+    search_help_text = _("Name, company, city or postcode")
     autocomplete_fields = ["company"]
 
 
@@ -156,6 +159,7 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
     list_display = ["email", "name", "seat_count", "kind", "state", "last_login"]
     list_filter = ["is_active", "is_staff", "groups"]
     search_fields = ["email", "name"]
+    search_help_text = _("Name or e-mail")
     ordering = ["email"]
     filter_horizontal: ClassVar[list[str]] = []
     autocomplete_fields = ["groups"]

@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +16,7 @@ from catalog.selectors import search_query
 from catalog.services import save_product
 from loyalty_portal.admin_base import KeptAdmin, PortalAdmin, badge
 
+MOST_MEMBERS = 100  # of a family, on its page
 _STOCK = {
     StockStatus.IN_STOCK: ("ok", ""),
     StockStatus.LOW: ("warn", "trending_down"),
@@ -135,7 +137,10 @@ class FamilyAdmin(PortalAdmin[Family]):
 
     list_display = ["name", "code", "product_count"]
     search_fields = ["name", "code"]
-    fields = ["name", "code"]
+    search_help_text = _("Name or code")
+    ordering = ["name", "id"]
+    fields = ["name", "code", "members"]
+    readonly_fields = ["members"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Family]:
         return super().get_queryset(request).annotate(product_total=Count("products"))
@@ -143,3 +148,15 @@ class FamilyAdmin(PortalAdmin[Family]):
     @admin.display(description=_("products"), ordering="product_total")
     def product_count(self, family: Family) -> int:
         return int(getattr(family, "product_total", 0))
+
+    @admin.display(description=_("products"))
+    def members(self, family: Family) -> SafeString | str:
+        """Where to go on; a family is put together on the pages of its products."""
+        products = family.products.order_by("points_cost", "variant")
+        rows = (
+            (reverse("admin:catalog_product_change", args=[one.pk]), one.name, one.sku)
+            for one in products[:MOST_MEMBERS]
+        )
+        row = '<li><a href="{}">{}</a> <span class="muted">{}</span></li>'
+        listed = format_html_join("", row, rows)
+        return format_html('<ul class="members">{}</ul>', listed) if listed else "–"

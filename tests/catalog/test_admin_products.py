@@ -135,3 +135,12 @@ def test_the_list_of_fifty_takes_few_queries(django_assert_max_num_queries: Any)
     client.get(LIST)
     with django_assert_max_num_queries(12):
         assert client.get(LIST).status_code == 200
+
+
+def test_a_familys_page_leads_to_its_products() -> None:
+    family = FamilyFactory(name="Mugs")
+    mug, other = ProductFactory(family=family, name="Mug, <red>"), ProductFactory(name="Lamp")
+    page = browser(staff("catalogue")).get(reverse("admin:catalog_family_change", args=[family.pk]))
+    assert page_of(mug) in page.content.decode()
+    assert "Mug, &lt;red&gt;" in page.content.decode()
+    assert page_of(other) not in page.content.decode()
