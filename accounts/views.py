@@ -111,6 +111,6 @@ def switch_seat(request: Any) -> HttpResponseRedirect:
     return redirect(target if safe else "home")
 
 
-def not_here(_request: HttpRequest) -> HttpResponse:
+def not_here(_request: HttpRequest, **_named: str) -> HttpResponse:
     """For an address of allauth's that the portal does not offer."""
     raise Http404

@@ -19,3 +19,4 @@ def test_nobody_changes_the_address_they_sign_in_with(
     assert client.get("/accounts/email/").status_code == 404
     new = {"action_add": "", "email": "somebody@elsewhere.example"}
     assert client.post("/accounts/email/", new).status_code == 404
+    assert client.get("/accounts/confirm-email/MQ:1abcde:key/").status_code == 404
