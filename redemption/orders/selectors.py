@@ -41,6 +41,7 @@ GROUPS = {
         (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED),
     ),
 }
+NOT_SPENT = (*GROUPS["cancelled"][1], *GROUPS["refused"][1])
 
 
 class Search(NamedTuple):
@@ -55,12 +56,16 @@ class Search(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """An order in a list; `more` is how many lines there are besides the first."""
+    """An order in a list; `more` is how many lines there are besides the first.
+
+    `spent` is false where no points were taken, or all of them came back.
+    """
 
     order: RedemptionOrder
     look: Look
     first: OrderItem
     more: int
+    spent: bool
 
 
 class Choice(NamedTuple):
@@ -163,7 +168,13 @@ def _rows(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
     for item in OrderItem.objects.filter(order__in=listed).select_related("product"):
         lines[item.order_id].append(item)
     return [
-        OrderRow(order, order_look(order), lines[order.pk][0], len(lines[order.pk]) - 1)
+        OrderRow(
+            order,
+            order_look(order),
+            lines[order.pk][0],
+            len(lines[order.pk]) - 1,
+            order.status not in NOT_SPENT,
+        )
         for order in listed
     ]
 

@@ -65,6 +65,7 @@ def test_the_list_is_narrowed_by_status(
     settle(declined.transactions.get(), refused="insufficient_points")
     client = client_for(seat)
     page = said(client.get("/orders/?status=refused"))
+    assert '<s class="muted">3,000</s>' in page  # what nobody spent is crossed out
     assert declined.order_number in page
     assert still_open.order_number not in page
     assert still_open.order_number in said(client.get("/orders/?status=open"))
