@@ -28,6 +28,7 @@ from fulfillment.models import (
     VirtualCode,
 )
 from fulfillment.states import CallStatus, FulfillmentStatus
+from loyalty_portal.hot import insert
 
 PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
 
@@ -98,9 +99,6 @@ def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
         )
         for parcel in parcels
     ]
-    Fulfillment.objects.bulk_create(opened)
-    first = [fulfillment.event("", fulfillment.status) for fulfillment in opened]
-    type(first[0]).objects.bulk_create(first)
     calls = [
         PartnerCall(
             fulfillment=fulfillment,
@@ -121,8 +119,8 @@ def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
         for fulfillment, parcel in zip(opened, parcels, strict=True)
         if fulfillment.channel == Channel.PARTNER
     ]
-    PartnerCall.objects.bulk_create(calls)
-    type(first[0]).objects.bulk_create(call.event("", call.status) for call in calls)
+    rows: list[Fulfillment | PartnerCall] = [*opened, *calls]
+    insert([*rows, *(row.event("", row.status) for row in rows)])
     return opened
 
 
