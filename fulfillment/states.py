@@ -57,9 +57,12 @@ CALL = LifeCycle(
         _C.INTENDED: (_C.SENT, _C.WITHDRAWN),
         _C.SENT: (_C.SUCCEEDED, _C.REFUSED, _C.UNKNOWN),
         _C.UNKNOWN: (_C.SENT, _C.NEEDS_REVIEW, _C.SUCCEEDED),
-        _C.NEEDS_REVIEW: (_C.SENT, _C.SUCCEEDED, _C.REFUSED),
+        # People decided, with evidence; the partner may have forgotten the key.
+        _C.NEEDS_REVIEW: (_C.SUCCEEDED, _C.REFUSED),
         _C.SUCCEEDED: (),
         _C.REFUSED: (),
         _C.WITHDRAWN: (),
     },
 )
+# The partner is being asked, or will be, always with the same key.
+OPEN_CALL = frozenset({_C.INTENDED, _C.SENT, _C.UNKNOWN})

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from fulfillment.models import CallKind, Channel, Fulfillment, PartnerCall, VirtualCode
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import tell
-from fulfillment.states import CallStatus, FulfillmentStatus
+from fulfillment.states import OPEN_CALL, CallStatus, FulfillmentStatus
 from loyalty_portal.encrypted_field import fingerprint
 
 # A status never goes back: news of a lower rank is old news.
@@ -176,8 +176,6 @@ def _code(held: Fulfillment, position: int, deliverable: Deliverable) -> Virtual
 
 # --- What only people can find out -----------------------------------------------------------
 
-_ASKED = frozenset({CallStatus.INTENDED, CallStatus.SENT, CallStatus.UNKNOWN})
-
 
 def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
     """Why people have nothing to say about it (yet), in a sentence; "" when they have.
@@ -187,7 +185,7 @@ def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
     if held.status != FulfillmentStatus.REQUESTED:
         told = _("There is nothing to decide any more: it is “%(status)s”.")
         return told % {"status": held.get_status_display().lower()}
-    if any(call.kind == CallKind.REQUEST and call.status in _ASKED for call in calls):
+    if any(call.kind == CallKind.REQUEST and call.status in OPEN_CALL for call in calls):
         return _("The partner is still being asked, which is safe, and may tell us.")
     if not held.attention and held.promised_by > timezone.now():
         return _("The partner is working on it, and in time.")

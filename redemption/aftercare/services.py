@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from fulfillment import services as fulfillments
-from fulfillment.models import PartnerCall, VirtualCode
+from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
+from fulfillment.states import OPEN_CALL
 from loyalty_portal.lifecycle import StaleStatusError
 from redemption.models import Letter, OrderItem, RedemptionOrder
 from redemption.services import RedemptionError, drop_order, locked, note
@@ -98,13 +99,14 @@ def retry_now(*, order: RedemptionOrder, by: User | None) -> int:
     Asks again with the same keys, so it can do no harm. What a person must decide stays.
     """
     open_calls = Q(lease_until__isnull=True) | Q(lease_until__lte=Now())
+    # By their own columns alone: a status that just changed is looked at again only then.
+    parcels = Fulfillment.objects.filter(label=order.order_number)
+    held = list(parcels.values_list("pk", flat=True))
     waiting: list[QuerySet[Any]] = [
         order.transactions.filter(status__in=OPEN_TRANSACTION).exclude(
             status=TransactionStatus.NEEDS_REVIEW
         ),
-        PartnerCall.objects.filter(
-            fulfillment__label=order.order_number, status__in=["INTENDED", "SENT", "UNKNOWN"]
-        ),
+        PartnerCall.objects.filter(fulfillment__in=held, status__in=OPEN_CALL),
         Letter.objects.filter(order=order, sent_at__isnull=True),
     ]
     hurried = sum(rows.filter(open_calls).update(next_attempt_at=Now()) for rows in waiting)

@@ -14,9 +14,10 @@ from django.test import Client
 from accounts.models import AccountManager
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.partner import Deliverable, Report, ReportStatus
+from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import find_by_reference, hear_report
-from redemption.aftercare.services import cancel
+from redemption.aftercare.services import cancel, retry_now
 from redemption.callbacks import services as callbacks
 from redemption.cart.services import add_to_cart
 from redemption.models import Callback, CallbackState, Incident, RedemptionOrder
@@ -151,6 +152,21 @@ def test_cancelling_a_card_that_arrives_at_that_moment_is_too_late(world: World)
     order.refresh_from_db()
     assert order.status == OrderStatus.COMPLETED
     assert world.credits(order) == []
+
+
+def test_hurrying_an_order_just_as_a_person_is_asked_repeats_nothing(world: World) -> None:
+    world.partners.dial(mode="accept", delay=3600)
+    order = world.place((world.virtual(points=500), 1))
+    settle_transaction(world.debit(order).pk)
+    world.partners.fault("fulfill", "reset_after", times=10)
+    virtual.ask(PartnerCall.objects.get().pk)
+    PartnerCall.objects.update(
+        first_sent_at="2020-01-01T00:00:00Z", next_attempt_at="2020-01-01T00:00:00Z"
+    )
+    with while_somebody(lambda: virtual.ask(PartnerCall.objects.get().pk)):
+        retry_now(order=order, by=None)
+    call = PartnerCall.objects.get()
+    assert (call.status, call.next_attempt_at) == (CallStatus.NEEDS_REVIEW, None)
 
 
 def test_a_callback_whose_lease_runs_out_is_left_to_whoever_has_it_now(world: World) -> None:
