@@ -65,7 +65,7 @@ WITH entries AS MATERIALIZED (
     WHERE e.listed = 1
 ), unanswered AS MATERIALIZED (
     SELECT *, row_number() OVER (
-        PARTITION BY kind, account, points, reference ORDER BY key) AS turn
+        PARTITION BY kind, account, points, reference ORDER BY status = 'INTENDED', key) AS turn
     FROM mine WHERE theirs = '' AND status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')
 ), strangers AS MATERIALIZED (
     SELECT *, row_number() OVER (

@@ -9,6 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.loyalty import StatementEntry, statement
+from fulfillment.models import Fulfillment
+from fulfillment.services import cannot_supply
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.reports.invariants import (
     Invariant,
@@ -283,6 +285,28 @@ def test_points_taken_twice_are_found(orders: Orders, entries: list[StatementEnt
     found = check_against_ledger([*entries, again])
     assert kinds(found) == {Invariant.ENTRY_KNOWN, Invariant.WITHIN}
     assert {violation.subject for violation in found} == {number}
+
+
+def test_an_entry_belongs_to_the_credit_that_was_sent_rather_than_to_one_just_like_it(
+    orders: Orders, entries: list[StatementEntry]
+) -> None:
+    """Two pieces are lost, one after the other; only the later credit was asked for, unanswered."""
+    parcel = Fulfillment.objects.get(label=orders.queued.order_number, quantity=2)
+    for _ in range(2):
+        cannot_supply(fulfillment=parcel, quantity=1, reason="lost", by=orders.by)
+    first, second = sorted(orders.world.credits(orders.queued), key=lambda credit: credit.key)
+    break_it(f"UPDATE loyalty_transaction SET status = 'SENT' WHERE id = '{second.pk}'")
+    entry = dataclasses.replace(
+        next(each for each in entries if each.reference == orders.queued.order_number),
+        transaction_id="txn_unheard",
+        kind="credit",
+        points=second.points_amount,
+    )
+    assert check_against_ledger([*entries, entry]) == []
+    again = dataclasses.replace(entry, transaction_id="txn_of_the_first")
+    [violation] = check_against_ledger([*entries, entry, again])
+    assert violation.invariant == Invariant.ENTRY_KNOWN
+    assert first.status == "INTENDED"
 
 
 def test_an_entry_of_other_points_or_another_account_is_found(
