@@ -38,6 +38,7 @@ def _daily_work() -> list[Item]:
         _group(
             _("Orders"),
             {**orders, "badge": "redemption.backoffice.selectors.attention_badge"},
+            _item(_("Virtual deliveries"), "send", "redemption.orderitem"),
             {**incidents, "badge": "redemption.backoffice.selectors.incidents_badge"},
         ),
         _group(

@@ -161,8 +161,8 @@ class Verdict(TextChoices):
     TOOK_PLACE = "TOOK_PLACE", _("It took place")
     DID_NOT = "DID_NOT", _("It did not take place; give it up")
     ASK_AGAIN = "ASK_AGAIN", _("It did not take place; ask again")
-    DELIVERED = "DELIVERED", _("The partner delivered it to the recipient")
-    UNDELIVERED = "UNDELIVERED", _("The partner did not deliver it; give the points back")
+    DELIVERED = "DELIVERED", _("The partner delivered it")
+    UNDELIVERED = "UNDELIVERED", _("The partner did not deliver it")
 
 
 _V = Verdict

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='decision',
             name='verdict',
-            field=models.CharField(choices=[('TOOK_PLACE', 'It took place'), ('DID_NOT', 'It did not take place; give it up'), ('ASK_AGAIN', 'It did not take place; ask again'), ('DELIVERED', 'The partner delivered it to the recipient'), ('UNDELIVERED', 'The partner did not deliver it; give the points back')], max_length=12, verbose_name='verdict'),
+            field=models.CharField(choices=[('TOOK_PLACE', 'It took place'), ('DID_NOT', 'It did not take place; give it up'), ('ASK_AGAIN', 'It did not take place; ask again'), ('DELIVERED', 'The partner delivered it'), ('UNDELIVERED', 'The partner did not deliver it')], max_length=12, verbose_name='verdict'),
         ),
         migrations.AddConstraint(
             model_name='decision',
