@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -123,7 +124,7 @@ class StatementFileForm(forms.Form):
             "CSV or XLSX with the columns transaction_id, type, account_id, points, reference and "
             "created_at, at most 20 MB."
         ),
-        widget=forms.FileInput({"accept": ".csv,.txt,.xlsx"}),
+        widget=UnfoldAdminFileFieldWidget({"accept": ".csv,.txt,.xlsx"}),
     )
     since = DayField(
         label=_("First day"), help_text=_("The file must hold all entries of these days (UTC).")

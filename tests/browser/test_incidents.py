@@ -1,0 +1,167 @@
+"""Incidents, as staff have them before them: seen, taken on, ended, and decided by two people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from fulfillment.models import PartnerCall
+from fulfillment.states import CallStatus
+from redemption.incidents.services import raise_incident
+from redemption.models import Incident, OrderItem
+from redemption.states import IncidentKind
+from tests.browser.scene import Scene
+from tests.browser.window import WCAG, Window
+from tests.stack import Stack
+from tests.staff import staff
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.browser
+
+Opener = Callable[..., Window]
+LIST = "/admin/redemption/incident/"
+PAST = "2020-01-01T00:00:00Z"
+
+
+def drift(sku: str) -> Incident:
+    return raise_incident(
+        kind=IncidentKind.STOCK_DRIFT,
+        key=f"stock-drift:{sku}",
+        what=f"{sku}: available 7 + reserved 0, received 10 - consumed 5 + adjusted 0",
+        facts={"sku": sku},
+    )
+
+
+def page_of(incident: Incident) -> str:
+    return f"{LIST}{incident.pk}/change/"
+
+
+def nobody_knows(scene: Scene, stack: Stack) -> Incident:
+    """A card's request that the partner never answered, for so long that nobody asks again."""
+    stack.sandbox.fault("fulfill", "reset_before", times=None)
+    order = scene.place((scene.card, 1), seat=scene.new_seat("buyer"))
+    calls = PartnerCall.objects.filter(fulfillment__label=order.order_number)
+    call = eventually(calls.filter(status=CallStatus.UNKNOWN).first, "the request fails")
+
+    def given_up() -> Incident | None:
+        late = PartnerCall.objects.filter(pk=call.pk, status=CallStatus.UNKNOWN)
+        late.update(first_sent_at=PAST, next_attempt_at=PAST, lease_until=None)
+        return Incident.objects.filter(order=order, kind=IncidentKind.HORIZON).first()
+
+    incident = eventually(given_up, "a person is told")
+    stack.sandbox.clear_faults()
+    return incident
+
+
+def line_of(incident: Incident) -> OrderItem:
+    return OrderItem.objects.get(pk=incident.facts["line"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_incidents_are_for_everybody(
+    scene: Scene, stack: Stack, open_window: Opener, width: int, scheme: str
+) -> None:
+    fay = staff("finance")
+    asked = nobody_knows(scene, stack)
+    paths = (
+        "/admin/",
+        LIST,
+        page_of(drift("MUG")),
+        page_of(asked),
+        f"/admin/redemption/orderitem/{line_of(asked).pk}/change/",
+        "/admin/redemption/orderitem/",
+        f"/admin/redemption/redemptionorder/{asked.order_id}/change/",
+    )
+    window = open_window(fay, width=width, scheme=scheme)
+    findings: list[str] = []
+    for path in paths:
+        page = window.go(path)
+        page.wait_for_load_state("networkidle")
+        assert window.sideways() <= 0, f"{path} can be scrolled sideways at {width}"
+        findings += [f"{path} {width} {scheme}: {finding}" for finding in window.axe_finds(WCAG)]
+    assert not findings, "\n".join(findings)
+
+
+def test_somebody_takes_an_incident_on_and_ends_it_with_evidence(
+    scene: Scene, open_window: Opener
+) -> None:
+    incident, clerk = drift("TEAPOT"), staff("support")
+    window = open_window(clerk)
+    page = window.go("/admin/")
+    page.get_by_role("link", name="Incidents").first.click()
+    page.get_by_role("link", name=re.compile("TEAPOT")).click()
+    expect(page.get_by_role("main")).to_contain_text("Count it, and enter the count.")
+
+    page.get_by_role("button", name="I am on it").click()
+    expect(page.get_by_role("main")).to_contain_text("It is yours now.")
+    expect(page.get_by_role("button", name="I am on it")).to_have_count(0)
+
+    page.get_by_role("button", name="Resolve").click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+    page.get_by_label("What shows that it is over").fill("Counted: 12 on the shelf, entered.")
+    page.get_by_role("button", name="Resolve").click()
+
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("Counted: 12 on the shelf, entered.")
+    expect(page.get_by_role("button", name="Resolve")).to_have_count(0)
+    assert window.axe_finds(WCAG) == []
+    incident.refresh_from_db()
+    assert (incident.acknowledged_by, incident.resolved_by) == (clerk, clerk)
+    page.get_by_role("link", name="Incidents").first.click()
+    page.goto(f"{LIST}?state=unresolved")
+    expect(page.get_by_role("link", name=re.compile("TEAPOT"))).to_have_count(0)
+
+
+def decide_on_the_delivery(open_window: Opener, incident: Incident, by: User) -> Page:
+    page = open_window(by).go(page_of(incident))
+    page.get_by_role("link", name="Decide on the delivery").click()
+    return page
+
+
+def test_two_people_decide_what_became_of_a_delivery(
+    scene: Scene, stack: Stack, open_window: Opener
+) -> None:
+    incident, fay, gil = nobody_knows(scene, stack), staff("finance"), staff("finance")
+    order = incident.order
+    assert order is not None
+    page = decide_on_the_delivery(open_window, incident, fay)
+    page.get_by_label("What is true").select_option("UNDELIVERED")
+    page.get_by_label("What shows it").fill("Ticket 4711: they never heard of it.")
+    page.get_by_role("button", name="Propose this").click()
+    expect(page.get_by_role("main")).to_contain_text("A second person must decide")
+    expect(page.get_by_role("button", name="Confirm: it is so")).to_have_count(0)
+
+    second = decide_on_the_delivery(open_window, incident, gil)
+    expect(second.get_by_role("main")).to_contain_text("Ticket 4711: they never heard of it.")
+    second.get_by_role("button", name="Confirm: it is so").click()
+
+    expect(second.get_by_role("main")).to_contain_text("Confirmed. The points go back.")
+    eventually(lambda: stack.ends(order.order_number), "the points are back")
+    assert scene.ledger(order) == (1_500, 1_500)
+    watching = open_window(order.account_manager).go(order.get_absolute_url())
+    expect(watching.get_by_role("main")).to_contain_text("Our partner did not deliver it.")
+    expect(watching.get_by_role("main")).not_to_contain_text("Ticket 4711")
+    done = open_window(fay).go(page_of(incident))
+    expect(done.get_by_role("main")).to_contain_text("Ticket 4711: they never heard of it.")
+
+
+def test_a_second_person_who_does_not_agree_says_why(
+    scene: Scene, stack: Stack, open_window: Opener
+) -> None:
+    incident, fay, gil = nobody_knows(scene, stack), staff("finance"), staff("finance")
+    page = decide_on_the_delivery(open_window, incident, fay)
+    page.get_by_label("What shows it").fill("The recipient thanked for it.")
+    page.get_by_role("button", name="Propose this").click()
+    second = decide_on_the_delivery(open_window, incident, gil)
+    second.locator("summary", has_text="Reject it").click()
+    second.get_by_role("button", name="Reject it").click()
+    expect(second.get_by_role("alert").first).to_be_visible()
+    second.get_by_label("Why not").fill("That was another card.")
+    second.get_by_role("button", name="Reject it").click()
+    expect(second.get_by_role("main")).to_contain_text("That was another card.")
+    expect(second.get_by_role("button", name="Propose this")).to_be_visible()
