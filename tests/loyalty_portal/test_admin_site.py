@@ -89,3 +89,12 @@ def test_a_brand_of_a_bright_colour_keeps_white_text_readable(settings: object) 
     settings.BRAND = {"name": "Sun", "accent": "#ffd400", "logo": ""}  # type: ignore[attr-defined]
     page = browser(staff("auditor")).get(INDEX).content.decode()
     assert "--color-primary-600: color-mix(in oklab, color-mix(in oklab" in page
+
+
+def test_staff_whose_group_lacks_something_are_told_so_and_led_back() -> None:
+    answer = browser(staff("warehouse")).get("/admin/redemption/redemptionorder/")
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert "Your group does not include this" in page
+    assert f'href="{INDEX}"' in page
+    assert "seat" not in page
