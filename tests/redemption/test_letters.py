@@ -58,6 +58,7 @@ def test_a_confirmation_names_the_points_the_things_and_who_gets_them(
     assert message.subject == f"Order {order.order_number} is confirmed"
     things = ("2 × Tom & Jerry's <Guide>", "3,000 points", "Ada Byron", "Smith & Sons", "Q4")
     checked(message, *things, order.get_absolute_url())
+    assert "Points taken" in message.alternatives[0][0]
 
 
 def test_a_shipping_letter_names_carrier_and_tracking_number(
@@ -90,7 +91,9 @@ def test_a_cancellation_says_that_nothing_is_owed(seat: AccountManager, book: Pr
     order = paid(seat, (book, 1))
     desk.withdraw(references=[order.items.get().pk], by=seat.user, reason="Ordered twice")
     settle(order.transactions.get(transaction_type="CREDIT"))
-    checked(letter(order, LetterKind.CANCELLED), "nothing is owed")
+    message = letter(order, LetterKind.CANCELLED)
+    checked(message, "nothing is owed")
+    assert "Points taken" not in message.alternatives[0][0]
 
 
 def test_a_refund_names_points_product_and_reason(seat: AccountManager, book: Product) -> None:
@@ -107,8 +110,9 @@ def test_a_refund_names_points_product_and_reason(seat: AccountManager, book: Pr
 def test_a_declined_order_says_why_in_plain_words(seat: AccountManager, book: Product) -> None:
     order = placed(seat, (book, 1))
     settle(order.transactions.get(), refused="insufficient_points")
-    text = checked(letter(order, LetterKind.DECLINED), "There were not enough points")
-    assert "insufficient_points" not in text
+    message = letter(order, LetterKind.DECLINED)
+    assert "insufficient_points" not in checked(message, "There were not enough points")
+    assert "Points taken" not in message.alternatives[0][0]
 
 
 @pytest.mark.django_db(transaction=True)
