@@ -14,8 +14,10 @@ from typing import Any
 from django.db import (
     InterfaceError,
     InternalError,
+    NotSupportedError,
     OperationalError,
     ProgrammingError,
+    connection,
     transaction,
 )
 from django.db.models import QuerySet
@@ -101,6 +103,11 @@ def work(kind: str, key: uuid.UUID) -> Any:
     try:
         return KINDS[kind].act(key)
     except _NOT_THE_ROWS:
+        raise
+    except NotSupportedError:
+        # A migration changed what a statement answers that this connection keeps planned, and
+        # PostgreSQL refuses it for as long as it is kept.
+        connection.close()
         raise
     except Exception as error:
         logger.exception("work: %s %s failed", kind, key)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.db import Error, connection
+from django.db import Error, NotSupportedError, connection
 from django.test import Client
 
 from accounts.models import AccountManager
@@ -19,7 +19,8 @@ from fulfillment.virtual import saga as virtual
 from inventory.models import Inventory
 from redemption.models import Cart, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.saga import settle_transaction
-from redemption.states import OrderStatus
+from redemption.states import OrderStatus, TransactionStatus
+from redemption.work import work
 from tests.redemption.factories import checkout_form, fill_cart
 from tests.redemption.test_races import while_somebody
 from tests.redemption.world import World
@@ -203,3 +204,22 @@ def test_a_clock_that_is_an_hour_off_changes_no_outcome(world: World, hours: int
     assert (order.status, world.ledger(order)) == (OrderStatus.CONFIRMED, (1_000, 0))
     assert waiting.status == OrderStatus.AWAITING_APPROVAL
     assert not order.needs_attention
+
+
+def test_a_migration_under_a_worker_that_goes_on_costs_one_try_and_puts_no_row_back(
+    world: World,
+) -> None:
+    waiting = world.debit(world.place((world.product(), 1)))
+    for _ in range(7):  # PostgreSQL keeps the plan by then
+        settle_transaction(world.debit(world.place((world.product(), 1))).pk)
+    change = "ALTER TABLE loyalty_transaction ALTER attempts TYPE {}"
+    with psycopg.connect(**connection.get_connection_params()) as migration:
+        migration.execute(change.format("bigint"))
+    try:
+        with pytest.raises(NotSupportedError, match="cached plan"):
+            work("transactions", waiting.pk)
+        work("transactions", waiting.pk)
+    finally:
+        sql(change.format("integer"))
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.raised) == (TransactionStatus.SUCCEEDED, 0)
