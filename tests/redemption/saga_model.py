@@ -26,16 +26,22 @@ from accounts import loyalty
 from accounts.loyalty import StatementEntry
 from accounts.models import Role, User
 from fulfillment import services as desk
-from fulfillment.models import Fulfillment
+from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.services import DeskError
 from fulfillment.states import FulfillmentStatus
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.leases import LeasedWork
 from redemption import saga
-from redemption.aftercare import decisions
+from redemption.aftercare import decisions, deliveries
 from redemption.aftercare.services import cancel
 from redemption.callbacks import services as callbacks
-from redemption.models import Callback, Letter, LoyaltyTransaction, RedemptionOrder
+from redemption.models import (
+    Callback,
+    Letter,
+    LoyaltyTransaction,
+    OrderItem,
+    RedemptionOrder,
+)
 from redemption.placing.services import approve, expire_approvals, reject
 from redemption.reports.invariants import check_against_ledger, check_invariants
 from redemption.services import RedemptionError
@@ -212,6 +218,29 @@ class Saga(RuleBasedStateMachine):
                 return
             result = virtual._send(claim)
         self._record(functools.partial(virtual._record, claim, result), fate)
+
+    @some("calls")
+    @rule(which=WHICH)
+    def too_late_to_ask_again(self, which: int) -> None:
+        """Nobody asked for a delivery again for so long that nobody may any more."""
+        call = pick(self.seen.calls, which)
+        tried = PartnerCall.objects.filter(pk=call.pk, first_sent_at__isnull=False)
+        tried.update(first_sent_at=PAST)
+        _hurry(call)
+        virtual.ask(call.pk)
+
+    @some("unclear")
+    @rule(which=WHICH)
+    def two_people_ask_about_a_card(self, which: int) -> None:
+        card = pick(self.seen.unclear, which)
+        theirs = self.partners.control("GET", "/fulfillments")["fulfillments"]
+        found = [each["status"] for each in theirs if each["reference"] == str(card.pk)]
+        if "accepted" in found:
+            return  # they wait with the partner
+        item = OrderItem.objects.get(pk=card.reference)
+        verdict = Verdict.DELIVERED if "delivered" in found else Verdict.UNDELIVERED
+        deliveries.propose(item=item, verdict=verdict, evidence="their ticket", by=self.approver)
+        deliveries.confirm(item=item, by=self.world.seat.user)
 
     @some("polls")
     @rule(which=WHICH, answer=LOOKS)

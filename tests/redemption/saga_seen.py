@@ -7,6 +7,7 @@ from typing import Any
 
 from fulfillment.models import Channel, Fulfillment, PartnerCall, Shipment
 from fulfillment.states import FulfillmentStatus
+from fulfillment.virtual.services import nothing_to_decide
 from redemption.models import Callback, LoyaltyTransaction, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.sandbox_process import SandboxProcess
@@ -25,6 +26,7 @@ class Seen:
     calls: list[Any] = field(default_factory=list)
     polls: list[Any] = field(default_factory=list)
     cards: list[Any] = field(default_factory=list)
+    unclear: list[Any] = field(default_factory=list)
     parcels: list[Any] = field(default_factory=list)
     shipments: list[Any] = field(default_factory=list)
     delivered: list[Any] = field(default_factory=list)
@@ -46,6 +48,7 @@ class Seen:
             calls=list(PartnerCall.objects.filter(status__in=OPEN).order_by("id")),
             polls=[each for each in cards if each.next_attempt_at],
             cards=cards,
+            unclear=[card for card in cards if not nothing_to_decide(card, card.calls.all())],
             parcels=[each for each in parcels if each.status in {"QUEUED", "PACKED"}],
             shipments=list(Shipment.objects.filter(delivered_at=None).order_by("id")),
             delivered=[each for each in parcels if each.status == FulfillmentStatus.DELIVERED],

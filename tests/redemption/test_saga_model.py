@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError
-from django.db import IntegrityError
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
