@@ -24,3 +24,17 @@ window.addEventListener("pageshow", (event) => {
 document.addEventListener("DOMContentLoaded", () => {
   document.getElementById("main")?.setAttribute("role", "main");
 });
+
+// Search-and-choose fields (select2) lose the name of the field that they stand for.
+const nameChoosers = () => {
+  for (const box of document.querySelectorAll("select.select2-hidden-accessible")) {
+    const label = box.labels[0]?.textContent.trim();
+    const shown = box.nextElementSibling?.querySelector(".select2-selection");
+    for (const part of label && shown ? [shown, ...shown.querySelectorAll("[role=textbox]")] : []) {
+      part.removeAttribute("aria-labelledby");
+      part.setAttribute("aria-label", label);
+    }
+  }
+};
+// Asked now, jQuery does it after it has made them.
+document.addEventListener("DOMContentLoaded", () => window.django?.jQuery?.(nameChoosers));
