@@ -43,7 +43,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         | {"catalog.delete_category", "catalog.delete_family", "inventory.view_inventory"}
     ),
     "warehouse": frozenset(
-        _may("view", [*_STOCK, *_DESK, "catalog.product"])
+        _may("view", [*_STOCK, *_DESK, *_INCIDENTS, "catalog.product"])
         | {
             "inventory.add_inventory",
             "inventory.change_inventory",

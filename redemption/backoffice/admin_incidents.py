@@ -15,7 +15,7 @@ from loyalty_portal.admin_base import ActingAdmin, Verb
 from redemption.aftercare import incidents
 from redemption.backoffice.forms import EvidenceForm
 from redemption.backoffice.looks import incident_badge, severity_badge, transaction_badge
-from redemption.backoffice.selectors import line_records
+from redemption.backoffice.selectors import concerning, line_records
 from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import IncidentError
@@ -79,7 +79,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
-        rows = super().get_queryset(request)
+        rows = concerning(request.user, super().get_queryset(request))
         return rows.select_related(
             "order", "transaction", "company", "run", "acknowledged_by", "resolved_by"
         )

@@ -22,7 +22,7 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
-from redemption.states import LineStatus, OrderStatus, TransactionStatus
+from redemption.states import IncidentKind, LineStatus, OrderStatus, TransactionStatus
 
 UNCLEAR = (TransactionStatus.UNKNOWN, TransactionStatus.NEEDS_REVIEW)
 PUZZLING = (CallbackState.PARKED, CallbackState.PUZZLING)
@@ -39,14 +39,21 @@ def needing_attention() -> QuerySet[RedemptionOrder]:
     return RedemptionOrder.objects.filter(needs_attention=True)
 
 
-def unresolved_incidents() -> QuerySet[Incident]:
+def concerning(user: Any, incidents: QuerySet[Incident]) -> QuerySet[Incident]:
+    """Those that are this person's: who may not look at orders sees those about stock alone."""
+    if user.has_perm("redemption.view_redemptionorder"):
+        return incidents
+    return incidents.filter(kind=IncidentKind.STOCK_DRIFT)
+
+
+def unresolved_incidents(user: Any) -> QuerySet[Incident]:
     """The worst first."""
-    return Incident.objects.unresolved().select_related("order")
+    return concerning(user, Incident.objects.unresolved()).select_related("order")
 
 
-def incidents_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
+def incidents_badge(request: HttpRequest) -> str:
     """The number beside the menu's entry; nothing when all is well."""
-    number = unresolved_incidents().count()
+    number = unresolved_incidents(request.user).count()
     return str(number) if number else ""
 
 

@@ -44,7 +44,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the theme's context what this person may see: `groups` of cards, and two lists."""
     may = request.user.has_perm
     groups = [
-        (_("Incidents"), _incident_cards() if may("redemption.view_incident") else []),
+        (_("Incidents"), _incident_cards(request) if may("redemption.view_incident") else []),
         (_("Desk"), _desk_cards() if may("fulfillment.view_fulfillment") else []),
         (
             _("Orders and points"),
@@ -65,7 +65,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, object] = {"title": _("Overview"), "groups": [g for g in groups if g[1]]}
     if may("redemption.view_incident"):
         shown["incidents"] = [
-            (each, severity_badge(each)) for each in unresolved_incidents()[:SHOWN]
+            (each, severity_badge(each)) for each in unresolved_incidents(request.user)[:SHOWN]
         ]
     if may("redemption.view_redemptionorder"):
         shown["orders"] = (
@@ -80,8 +80,8 @@ def _there(model: str, query: str = "") -> str:
     return reverse(f"admin:{model}_changelist") + query
 
 
-def _incident_cards() -> list[Card]:
-    counts = unresolved_incidents().aggregate(
+def _incident_cards(request: HttpRequest) -> list[Card]:
+    counts = unresolved_incidents(request.user).aggregate(
         every=Count("pk"), critical=Count("pk", Q(severity=Severity.CRITICAL))
     )
     critical, there = counts["critical"], _there("redemption_incident", "?state=unresolved")

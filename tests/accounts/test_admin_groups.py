@@ -15,17 +15,21 @@ LISTS = {
     "auth_group", "catalog_product", "catalog_category", "catalog_family", "inventory_inventory",
     "inventory_stockmovement", "inventory_reservation", "fulfillment_fulfillment",
     "fulfillment_shipment", "redemption_redemptionorder", "redemption_loyaltytransaction",
-    "redemption_letter", "redemption_callback", "redemption_incident",
+    "redemption_orderitem", "redemption_letter", "redemption_callback", "redemption_incident",
 }  # fmt: skip
 _CATALOGUE = {"catalog_product", "catalog_category", "catalog_family"}
 _DESK = {"fulfillment_fulfillment", "fulfillment_shipment"}
 _STOCK = {"inventory_inventory", "inventory_stockmovement", "inventory_reservation"}
-_ORDERS = {"redemption_redemptionorder", "redemption_loyaltytransaction"}
+_ORDERS = {
+    "redemption_redemptionorder",
+    "redemption_orderitem",
+    "redemption_loyaltytransaction",
+}
 _PEOPLE = {"accounts_company", "accounts_accountmanager", "accounts_user", "accounts_address"}
 _POST = {"redemption_letter", "redemption_callback"}
 OPEN = {
     "catalogue": _CATALOGUE | {"inventory_inventory"},
-    "warehouse": _STOCK | _DESK | {"catalog_product"},
+    "warehouse": _STOCK | _DESK | {"catalog_product", "redemption_incident"},
     "fulfillment": _DESK | {"inventory_inventory"},
     "finance": _ORDERS | {"redemption_incident", "accounts_company"},
     "support": _ORDERS | _POST | _DESK | _PEOPLE | {"redemption_incident", "catalog_product"},

@@ -157,7 +157,25 @@ def test_only_what_was_put_aside_can_be_put_back() -> None:
     assert "Nothing was put aside here." in page
 
 
-@pytest.mark.parametrize("group", ["warehouse", "catalogue", "fulfillment"])
+def test_the_warehouse_sees_what_concerns_the_stock_and_nothing_else() -> None:
+    incident, debit = drift(), undecided()
+    other = Incident.objects.get(transaction=debit)
+    client = browser(staff("warehouse"))
+    assert list(client.get(LIST).context["cl"].result_list) == [incident]
+    page = client.get(page_of(incident)).content.decode()
+    assert "Count it, and enter the count." in page
+    assert "/do/" not in page
+    assert client.get(page_of(other)).status_code == 404
+    overview = client.get("/admin/")
+    cards = {card.title: card for _title, cards in overview.context["groups"] for card in cards}
+    assert cards["Open"].number == 1
+    assert debit.order.order_number not in overview.content.decode()
+    for there, refused in ((incident, 403), (other, 404)):
+        answer = client.post(address(there, "resolve"), {"evidence": "x"})
+        assert answer.status_code == refused
+
+
+@pytest.mark.parametrize("group", ["catalogue", "fulfillment"])
 def test_others_do_not_see_incidents(group: str) -> None:
     incident, client = drift(), browser(staff(group))
     assert client.get(LIST).status_code == 403
