@@ -310,6 +310,11 @@ class Saga(RuleBasedStateMachine):
     def a_slow_process_wakes_up(self, which: int) -> None:
         self.late.pop(which % len(self.late))()
 
+    @precondition(lambda self: self.placed == MOST_ORDERS)
+    @rule()
+    def nothing_happens(self) -> None:
+        """Where everything has ended, there is no other step."""
+
     def _record(self, record: Callable[[], object], fate: str) -> None:
         if fate == "recorded":
             record()
