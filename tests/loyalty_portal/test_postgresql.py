@@ -56,9 +56,14 @@ def test_a_farewell_that_came_after_the_look_costs_nobody_their_page() -> None:
 def test_inside_a_transaction_a_lost_connection_is_told() -> None:
     """What was done before in it is gone as well; going on would hide that."""
     seat = SeatFactory()
-    with pytest.raises(OperationalError), transaction.atomic():
+
+    @transaction.atomic
+    def part_of_something() -> None:
         end(backend())
         usable_seats(seat.user_id)
+
+    with pytest.raises(OperationalError):
+        part_of_something()
     assert usable_seats(seat.user_id) == [seat]
 
 
