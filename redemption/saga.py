@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,7 +16,7 @@ from accounts import loyalty
 from accounts.loyalty import TransactionAnswer
 from loyalty_portal.hot import Prepared
 from loyalty_portal.leases import backoff
-from loyalty_portal.partner_http import Answer, Outcome
+from loyalty_portal.partner_http import Answer, Outcome, contradicted
 from loyalty_portal.trouble import retried
 from redemption import services
 from redemption.models import LoyaltyTransaction, RedemptionOrder
@@ -48,9 +48,17 @@ def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
     if claim is None:
         return None
     send = loyalty.send_debit if claim.intent.is_debit else loyalty.send_credit
-    answer = send(claim.intent.body.encode(), claim.intent.key)
+    result = send(claim.intent.body.encode(), claim.intent.key)
+
     # Each try begins with the row as it was claimed: one that was rolled back leaves no trace.
-    retried(lambda: _record(replace(claim, intent=copy(claim.intent)), answer))
+    def record() -> None:
+        _record(replace(claim, intent=copy(claim.intent)), result)
+
+    try:
+        retried(record)
+    except IntegrityError:  # it names an entry that is another transaction's already
+        result = TransactionAnswer(contradicted(result.answer, "transaction_id"))
+        retried(record)
     return claim.intent.order_id
 
 
