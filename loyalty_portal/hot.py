@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, models
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    NotSupportedError,
+    OperationalError,
+    connection,
+    connections,
+    models,
+)
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import DatabaseDefault
@@ -23,8 +30,14 @@ from psycopg.types.json import Jsonb
 
 Row = TypeVar("Row", bound=models.Model)
 
-# No word at all, or "terminating connection", by order or after a crash.
-_SERVER_LEFT = {None, errors.AdminShutdown.sqlstate, errors.CrashShutdown.sqlstate}
+# What a new connection does not meet: a server that has left, without a word or with one; a kept
+# plan whose answer has other types since a migration.
+_OF_THE_CONNECTION = {
+    None,
+    errors.AdminShutdown.sqlstate,
+    errors.CrashShutdown.sqlstate,
+    errors.FeatureNotSupported.sqlstate,
+}
 
 
 def kept_cursor() -> CursorWrapper:
@@ -85,15 +98,15 @@ class Prepared(Generic[Row]):
 
 
 def _read(sql: str, params: list[Any]) -> Iterable[Any]:
-    """Asked again on a new connection when the server is seen to have left by this question only.
+    """Asked again on a new connection when the old one turns out to be of no use.
 
-    Its farewell may be on the way while the kept connection is looked at.
+    The server's farewell may still be on its way while a kept connection is looked at.
     """
     try:
         return _fetch(sql, params)
-    except OperationalError as error:
-        left = getattr(error.__cause__, "sqlstate", None) in _SERVER_LEFT
-        if not left or connection.in_atomic_block:
+    except (OperationalError, NotSupportedError) as error:
+        of_it = getattr(error.__cause__, "sqlstate", None) in _OF_THE_CONNECTION
+        if not of_it or connection.in_atomic_block:
             raise
     connection.close()
     return _fetch(sql, params)

@@ -67,6 +67,21 @@ def test_inside_a_transaction_a_lost_connection_is_told() -> None:
     assert usable_seats(seat.user_id) == [seat]
 
 
+def test_what_is_kept_planned_outlives_a_migration() -> None:
+    """PostgreSQL refuses a plan whose answer has other types than when it was made."""
+    seat = SeatFactory()
+    for _ in range(7):  # it is kept by then
+        usable_seats(seat.user_id)
+    change = "ALTER TABLE company ALTER approval_threshold TYPE {}"
+    with other_connection() as migration:
+        migration.execute(change.format("bigint"))
+        try:
+            assert usable_seats(seat.user_id) == [seat]
+        finally:
+            connection.close()
+            migration.execute(change.format("integer"))
+
+
 def test_a_notice_is_not_a_farewell() -> None:
     """The server may speak unasked; then it is asked, and the connection stays."""
     with connection.cursor() as cursor:
