@@ -1,6 +1,5 @@
 """The addresses; each room brings its own."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -13,5 +12,3 @@ urlpatterns = [
     path("", include("loyalty_portal.service_urls")),
 ]
 handler500 = "loyalty_portal.trouble.server_error"
-if settings.DEBUG:
-    admin.site.site_url = "/"

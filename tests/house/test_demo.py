@@ -30,3 +30,22 @@ def test_a_taken_port_is_named_with_the_way_out(flag: str) -> None:
     assert done.returncode == 1
     assert f"Port {port} is taken" in done.stderr
     assert f"manage.py demo {flag}" in done.stderr
+
+
+def test_the_demo_shows_our_own_pages_about_what_is_not_there() -> None:
+    asked = "import django; django.setup(); from django.test import Client;"
+    asked += "print(Client(headers={'host': 'localhost'}).get('/nowhere').content.decode())"
+    page = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DEBUG": "true",
+            "DJANGO_SETTINGS_MODULE": "loyalty_portal.demo_settings",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "Not found" in page
+    assert "URLconf" not in page

@@ -11,6 +11,7 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -21,6 +22,7 @@ from loyalty_portal.supervisor import ChildEndedError, StopAskedError, Superviso
 
 READY_SECONDS = 90.0
 FOLDER = Path(settings.BASE_DIR) / ".local" / "demo"
+LETTERS = FOLDER / "letters"
 
 
 class Command(BaseCommand):
@@ -65,7 +67,9 @@ class Command(BaseCommand):
         house.run("migrate", _manage("migrate", "--verbosity=0"), environment=environment)
         house.run("seed", _manage("seed_demo"), environment=environment)
 
-        for name, command in _processes(port).items():
+        pages = {**environment, "DJANGO_SETTINGS_MODULE": "loyalty_portal.demo_settings"}
+        house.start("web", _web(port), environment=pages)
+        for name, command in _workers().items():
             house.start(name, command, environment=environment)
         self._wait(house, "web", port, "/readyz")
         for line in _welcome(port, sandbox_port):
@@ -105,6 +109,7 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         "FULFILLMENT_API_URL": f"{partners}/fulfillment",
         "FULFILLMENT_API_KEY": "sandbox-key",
         "BEAT_SCHEDULE_FILE": str(FOLDER / "beat"),
+        "EMAIL_URL": f"filemail:///{quote(str(LETTERS))}",
     }
     lines = (f"{key}={shlex.quote(value)}\n" for key, value in environment.items())
     _write_secret(FOLDER / "env", "".join(lines))
@@ -139,13 +144,16 @@ def _manage(*arguments: str) -> list[str]:
     return _python(str(Path(settings.BASE_DIR) / "manage.py"), *arguments)
 
 
-def _processes(port: int) -> dict[str, list[str]]:
+def _web(port: int) -> list[str]:
+    return _python("-m", "gunicorn", "loyalty_portal.wsgi", "--bind", f"127.0.0.1:{port}")
+
+
+def _workers() -> dict[str, list[str]]:
     # The warning is for workers that run as root and unpickle; ours reads JSON only.
     celery = ["-W", "ignore:You're running the worker", "-m", "celery", "-q"]
     celery += ["-A", "loyalty_portal"]
     queues = "loyalty,fulfillment,notifications,default"
     return {
-        "web": _python("-m", "gunicorn", "loyalty_portal.wsgi", "--bind", f"127.0.0.1:{port}"),
         "worker": _python(*celery, "worker", "-P", "threads", "-c", "8", "-Q", queues),
         "beat": _python(*celery, "beat"),
         "sweeper": _manage("sweep"),
@@ -169,6 +177,7 @@ def _welcome(port: int, sandbox_port: int) -> list[str]:
         f"The portal     http://127.0.0.1:{port}/",
         f"The admin      http://127.0.0.1:{port}/admin/",
         f"The partners   http://127.0.0.1:{sandbox_port}/   (faults can be set there)",
+        f"The letters    {LETTERS}",
         "",
         "The sign-ins are above, by `seed`. For manage.py in another terminal:",
         f"set -a; . {shlex.quote(str(FOLDER / 'env'))}; set +a",
