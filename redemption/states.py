@@ -14,7 +14,7 @@ class OrderStatus(TextChoices):
     AWAITING_APPROVAL = "AWAITING_APPROVAL", _("Waiting for approval")
     PENDING = "PENDING", _("Taking points")
     CONFIRMED = "CONFIRMED", _("Confirmed")
-    IN_FULFILLMENT = "IN_FULFILLMENT", _("On its way")
+    IN_FULFILLMENT = "IN_FULFILLMENT", _("In progress")
     CANCELLING = "CANCELLING", _("Being cancelled")
     COMPLETED = "COMPLETED", _("Completed")
     CANCELLED = "CANCELLED", _("Cancelled")

@@ -19,7 +19,7 @@ _ORDER = {
     _O.AWAITING_APPROVAL: ("warn", "hourglass"),
     _O.PENDING: ("live", "coins"),
     _O.CONFIRMED: ("live", "circle-check"),
-    _O.IN_FULFILLMENT: ("live", "truck"),
+    _O.IN_FULFILLMENT: ("live", "package"),
     _O.CANCELLING: ("warn", "undo-2"),
     _O.COMPLETED: ("ok", "circle-check"),
     _O.CANCELLED: ("", "ban"),
