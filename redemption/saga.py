@@ -56,10 +56,17 @@ def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
 
     try:
         retried(record)
-    except IntegrityError:  # it names an entry that is another transaction's already
+    except IntegrityError as error:
+        if not _is_about_the_entry(error):
+            raise
         result = TransactionAnswer(contradicted(result.answer, "transaction_id"))
         retried(record)
     return claim.intent.order_id
+
+
+def _is_about_the_entry(error: Any) -> bool:
+    """Whether the partner named an entry that is another transaction's already."""
+    return bool(error.__cause__.diag.constraint_name == "partners_entry_once")
 
 
 @transaction.atomic

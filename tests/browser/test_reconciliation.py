@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, timedelta
 
 import pgtrigger
@@ -25,6 +25,14 @@ pytestmark = pytest.mark.browser
 Opener = Callable[..., Window]
 LIST = "/admin/redemption/reconciliation/"
 HEADER = "transaction_id,type,account_id,points,reference,created_at"
+
+
+@pytest.fixture(autouse=True)
+def put_right(stack: Stack) -> Iterator[None]:
+    """What was falsified in the partner's books would be found by every later look at them."""
+    yield
+    with sqlite3.connect(stack.sandbox.data_dir / "sandbox.sqlite3", timeout=10) as books:
+        books.execute("UPDATE entry SET points = 1500 WHERE points = 999")
 
 
 def paid_an_hour_ago(scene: Scene, stack: Stack, *, points_there: int = 1_500) -> Company:

@@ -184,32 +184,31 @@ def test_what_the_partner_leaves_unknown_is_never_put_aside(world: World) -> Non
     assert debit.next_attempt_at is not None
 
 
-def put_aside_debit(world: World) -> tuple[RedemptionOrder, LoyaltyTransaction]:
-    """One whose answer cannot be recorded: another debit, given back with it, has its entry."""
-    world.partners.fault("debit", "reset_after", times=10)
+def put_aside_debit(world: World) -> tuple[RedemptionOrder, Fulfillment]:
+    """One whose answer cannot be recorded: something has the name of the parcel that it opens."""
     order = world.place((world.product(), 1))
-    settle_transaction(world.debit(order).pk)
-    world.partners.clear_faults()
-    other = world.place((world.product(), 1))
-    entry = world.partners.ledger(reference=order.order_number)["entries"][0]["transaction_id"]
-    LoyaltyTransaction.objects.filter(order=other).update(
-        external_transaction_id=entry, next_attempt_at=None
-    )
+    in_the_way = world.fulfillment(settled(world))
+    Fulfillment.objects.filter(pk=in_the_way.pk).update(reference=order.items.get().pk)
     for _ in range(MOST_RAISED):
         due_again(LoyaltyTransaction)
         work("transactions", world.debit(order).pk)
-    return order, world.debit(other)
+    return order, in_the_way
 
 
-def mend(taken: LoyaltyTransaction) -> None:
-    LoyaltyTransaction.objects.filter(pk=taken.pk).update(
-        external_transaction_id="", next_attempt_at="2020-01-01T00:00:00Z"
-    )
+def settled(world: World) -> RedemptionOrder:
+    order = world.place((world.product(), 1))
+    settle_transaction(world.debit(order).pk)
+    return order
+
+
+def mend(in_the_way: Fulfillment) -> None:
+    """Its own name again."""
+    Fulfillment.objects.filter(pk=in_the_way.pk).update(reference=in_the_way.reference)
 
 
 def test_a_debit_put_aside_is_seen_and_is_no_breach_of_what_must_hold(world: World) -> None:
-    order, taken = put_aside_debit(world)
-    mend(taken)
+    order, in_the_way = put_aside_debit(world)
+    mend(in_the_way)
     incident = poisoned()
     assert incident.facts["error"] == "IntegrityError"
     assert (incident.order, incident.transaction) == (order, world.debit(order))
@@ -220,8 +219,8 @@ def test_a_debit_put_aside_is_seen_and_is_no_breach_of_what_must_hold(world: Wor
 
 
 def test_staff_put_it_back_to_work_and_its_incident_ends_by_itself(world: World) -> None:
-    order, taken = put_aside_debit(world)
-    mend(taken)
+    order, in_the_way = put_aside_debit(world)
+    mend(in_the_way)
     clerk = UserFactory(is_staff=True)
     try_again(incident=poisoned(), by=clerk)
     assert settle_mended() == 0  # not before it worked
