@@ -15,10 +15,10 @@ from loyalty_portal.admin_base import ActingAdmin, Verb
 from redemption.aftercare import deliveries
 from redemption.backoffice.forms import ProposeDeliveryForm, RejectForm
 from redemption.backoffice.looks import line_badge
-from redemption.backoffice.selectors import line_records, step_of
+from redemption.backoffice.selectors import decided, line_records, step_of
 from redemption.models import OrderItem
 from redemption.services import RedemptionError
-from redemption.states import DecisionStatus, Verdict
+from redemption.states import Verdict
 
 _MAY = "redemption.decide_delivery"
 
@@ -61,17 +61,13 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
         return rows.select_related("order__company")
 
     def facts(self, request: HttpRequest, row: OrderItem) -> dict[str, object]:
-        made = list(row.decisions.select_related("proposed_by", "decided_by"))
-        waiting = [each for each in made if each.status == DecisionStatus.PROPOSED]
         [line] = line_records([row])
         events = row.events.select_related("by", "item", "transaction")
         return {
             "item": row,
             "state": line_badge(row),
             "line": line,
-            "decisions": [each for each in made if each.status != DecisionStatus.PROPOSED],
-            "proposal": waiting[0] if waiting else None,
-            "own": bool(waiting) and waiting[0].proposed_by_id == request.user.pk,
+            **decided(row, request.user),
             "undecided": line.undecided,
             "incidents": row.order.incidents.unresolved().filter(facts__line=str(row.pk)),
             "steps": [step_of(event) for event in events],

@@ -14,10 +14,10 @@ from loyalty_portal.admin_base import ActingAdmin, Verb
 from redemption.aftercare import decisions
 from redemption.backoffice.forms import ProposeForm, RejectForm
 from redemption.backoffice.looks import transaction_badge
-from redemption.backoffice.selectors import UNCLEAR, step_of
+from redemption.backoffice.selectors import UNCLEAR, decided, step_of
 from redemption.models import LoyaltyTransaction
 from redemption.services import RedemptionError
-from redemption.states import DecisionStatus, TransactionStatus, Verdict
+from redemption.states import TransactionStatus, Verdict
 
 _MAY = "redemption.decide_transaction"
 
@@ -80,14 +80,10 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
         return rows.select_related("order", "company", "item", "original")
 
     def facts(self, request: HttpRequest, row: LoyaltyTransaction) -> dict[str, object]:
-        made = list(row.decisions.select_related("proposed_by", "decided_by"))
-        waiting = [each for each in made if each.status == DecisionStatus.PROPOSED]
         return {
             "transaction": row,
             "state": transaction_badge(row),
-            "decisions": [each for each in made if each.status != DecisionStatus.PROPOSED],
-            "proposal": waiting[0] if waiting else None,
-            "own": bool(waiting) and waiting[0].proposed_by_id == request.user.pk,
+            **decided(row, request.user),
             "undecided": row.status == TransactionStatus.NEEDS_REVIEW,
             "incidents": row.incidents.unresolved(),
             "steps": [step_of(event) for event in row.events.select_related("by", "transaction")],

@@ -22,7 +22,13 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
-from redemption.states import IncidentKind, LineStatus, OrderStatus, TransactionStatus
+from redemption.states import (
+    DecisionStatus,
+    IncidentKind,
+    LineStatus,
+    OrderStatus,
+    TransactionStatus,
+)
 
 UNCLEAR = (TransactionStatus.UNKNOWN, TransactionStatus.NEEDS_REVIEW)
 PUZZLING = (CallbackState.PARKED, CallbackState.PUZZLING)
@@ -145,6 +151,17 @@ def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
         lines[parcel.reference].fulfillment = parcel
         lines[parcel.reference].calls = calls[parcel.pk]
     return list(lines.values())
+
+
+def decided(about: LoyaltyTransaction | OrderItem, user: Any) -> dict[str, object]:
+    """What two people said became of it: for admin/redemption/_decide.html and _decided.html."""
+    made = list(about.decisions.select_related("proposed_by", "decided_by"))
+    waiting = [each for each in made if each.status == DecisionStatus.PROPOSED]
+    return {
+        "decisions": [each for each in made if each.status != DecisionStatus.PROPOSED],
+        "proposal": waiting[0] if waiting else None,
+        "own": bool(waiting) and waiting[0].proposed_by_id == user.pk,
+    }
 
 
 def step_of(event: OrderEvent) -> Step:
