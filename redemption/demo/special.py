@@ -28,6 +28,7 @@ def special_plans(planner: Planner) -> Iterator[Plan]:
         *_with_approvals(),
         *_for_a_person(),
         *_cancelled_in_part(),
+        *_on_the_desk(),
         *_now(),
     ):
         lines = [planner.wanted(company, _named(name), count) for name, count in wanted.items()]
@@ -141,6 +142,21 @@ def _cancelled_in_part() -> Iterator[Special]:
             (3_100, partial(steps.deliver, sku=sku)),
         ],
     )
+
+
+def _on_the_desk() -> Iterator[Special]:
+    """What the dice leave to the hour and the weekday: each stage of the work has something."""
+    sku = _named("Match football").sku
+    claimed = (30, partial(steps.claim, sku=sku))
+    yield BRIGHTWATER, timedelta(hours=5), {"Match football": 1}, [AT_ONCE, claimed]
+    sku = _named("Scented candle, Cedar").sku
+    packed = (210, partial(steps.pack, sku=sku))
+    yield NORTHWIND, timedelta(hours=6), {"Scented candle, Cedar": 2}, [AT_ONCE, packed]
+    sku = _named("Orchard Market gift card, €50").sku
+    failed = (4, partial(steps.fail_to_send, sku=sku))
+    given_back = (4.1, steps.give_back)
+    wanted = {"Orchard Market gift card, €50": 1}
+    yield NORTHWIND, timedelta(days=1, hours=2), wanted, [AT_ONCE, failed, given_back]
 
 
 def _now() -> Iterator[Special]:

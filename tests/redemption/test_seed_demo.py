@@ -55,8 +55,8 @@ def demo(sandbox: SandboxProcess, django_db_setup: None, django_db_blocker: Any)
 def test_what_was_cut_off_is_finished(demo: str) -> None:
     assert "going on with it" in demo
     assert is_seeded()
-    assert RedemptionOrder.objects.count() == 257
-    assert RedemptionOrder.objects.values("token").distinct().count() == 257
+    assert RedemptionOrder.objects.count() == 260
+    assert RedemptionOrder.objects.values("token").distinct().count() == 260
 
 
 def test_everything_holds_and_the_partners_ledger_agrees(
