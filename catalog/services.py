@@ -137,7 +137,8 @@ def _differences(product: Product, data: ProductData) -> list[str]:
 def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
     """Create or change these by SKU, in a few statements; unchanged ones are not touched.
 
-    A batch of some thousands at most. Each family's card is right afterwards.
+    A batch of some thousands at most. Once all batches are in, the caller lets
+    `choose_cards` see to the `families` of each.
     """
     with transaction.atomic(), _as_user(by):
         comparison = compare_products(products=products)
@@ -162,7 +163,6 @@ def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
             comparison.stored[data.sku].family_id for data, _ in comparison.changed
         }
         moved = {family for family in touched if family is not None}
-        choose_cards(families=moved)
         products_changed()
     new = {data.sku for data in comparison.created}
     return Saved(

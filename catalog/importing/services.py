@@ -112,7 +112,7 @@ def import_file(
         if outcome.wrong:
             transaction.set_rollback(True)
         else:
-            choose_cards(families=families)  # again, now that their stock is known
+            choose_cards(families=families)  # now that their stock is known
     return outcome
 
 

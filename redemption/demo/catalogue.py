@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import TierLevel, User
 from catalog.models import Product, ProductType
-from catalog.services import ProductData, save_products
+from catalog.services import ProductData, choose_cards, save_products
 from inventory import services as stock
 from inventory.models import Inventory
 
@@ -96,12 +96,13 @@ def _description(product: dict[str, Any]) -> str:
 @transaction.atomic
 def fill_shelves(*, dice: Random, by: User) -> None:
     """Products, and plenty of each thing; as if they had come over the last year."""
-    save_products(products=products(), by=by)
+    saved = save_products(products=products(), by=by)
     ours = Product.objects.filter(sku__in=[data.sku for data in products()])
     for product in ours.filter(product_type=ProductType.PHYSICAL).order_by("sku"):
         stock.receive(
             product=product, quantity=dice.randrange(60, 180, 5), reason="First delivery", by=by
         )
+    choose_cards(families=saved.families)
     _age({product.pk: dice.randrange(75, 420) for product in ours.order_by("sku")})
 
 
