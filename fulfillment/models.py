@@ -57,6 +57,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     attention = models.CharField(_("needs attention"), max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+    told_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the partner last answered how it stands.")
+    )
 
     objects = LeasedQuerySet["Fulfillment"].as_manager()
     life_cycle = FULFILLMENT

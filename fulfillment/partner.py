@@ -110,10 +110,10 @@ def send_request(body: bytes, key: str) -> FulfillmentAnswer:
     )
 
 
-def get(fulfillment_id: str) -> FulfillmentAnswer:
-    """By the partner's id."""
+def get(fulfillment_id: str, *, reference: str) -> FulfillmentAnswer:
+    """By the partner's id, of what we know as `reference`."""
     answer = client().get("/fulfillments/{fulfillment_id}", fulfillment_id=fulfillment_id)
-    return _reported(answer, {200}, fulfillment_id=fulfillment_id)
+    return _reported(answer, {200}, fulfillment_id=fulfillment_id, reference=reference)
 
 
 def find(reference: str) -> FulfillmentAnswer:

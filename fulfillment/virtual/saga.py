@@ -164,13 +164,17 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
         held = Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment_id)
         again = max(result.answer.retry_after or 0.0, FIRST_POLL + backoff(held.attempts))
         open_still = held.status == FulfillmentStatus.REQUESTED
+        answered = result.answer.outcome is not Outcome.UNKNOWN
         if not Fulfillment.objects.release(
-            fulfillment_id, token, retry_in=again if open_still else None
+            fulfillment_id,
+            token,
+            retry_in=again if open_still else None,
+            told_at=timezone.now() if answered else held.told_at,
         ):
             return True
-        if result.report is not None and result.report.reference == str(held.pk):
+        if result.report is not None:
             services.hear_report(held=held, report=result.report, asked=True)
-        elif result.answer.mismatch or result.report is not None:
+        elif result.answer.mismatch:
             services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
     return True
 
@@ -178,7 +182,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
 def _look_up(held: Fulfillment) -> FulfillmentAnswer:
     """By the partner's id; by our own where there is none, or the partner does not know it."""
     if held.partner_id:
-        result = partner.get(held.partner_id)
+        result = partner.get(held.partner_id, reference=str(held.pk))
         if result.answer.outcome is not Outcome.REFUSED:
             return result
     return partner.find(str(held.pk))

@@ -79,14 +79,14 @@ def test_what_is_accepted_can_be_found_by_either_id(sandbox: SandboxProcess) -> 
     report = partner.send_request(body(), "fulfill:1").report
     assert report is not None
     assert report.status is ReportStatus.ACCEPTED
-    assert partner.get(report.fulfillment_id).report == report
+    assert partner.get(report.fulfillment_id, reference="R1").report == report
     assert partner.find("R1").report == report
 
 
 def test_what_is_not_found_is_a_success_without_a_report(sandbox: SandboxProcess) -> None:
     nothing = partner.find("R9")
     assert (nothing.answer.outcome, nothing.report) == (Outcome.SUCCEEDED, None)
-    assert partner.get("F9").answer.outcome is Outcome.REFUSED
+    assert partner.get("F9", reference="R9").answer.outcome is Outcome.REFUSED
 
 
 def test_cancelling_answers_what_became_of_it(sandbox: SandboxProcess) -> None:
@@ -185,10 +185,11 @@ def test_finding_answers_none_or_the_one(settings: Settings, found: dict[str, An
 def test_another_fulfillment_is_not_the_one_that_was_asked_for(settings: Settings) -> None:
     with RawPartner(reply(200, json.dumps(REPORT).encode())) as raw:
         settings.FULFILLMENT_API_URL = raw.url
-        assert partner.get("F2").answer.mismatch
+        assert partner.get("F2", reference="R1").answer.mismatch
+        assert partner.get("F1", reference="R2").answer.mismatch
         assert partner.cancel("F2", "cancel:1", reference="R1").answer.mismatch
         assert partner.cancel("F1", "cancel:1", reference="R2").answer.mismatch
-        assert partner.get("F1").report is not None
+        assert partner.get("F1", reference="R1").report is not None
 
 
 def test_the_request_leaves_out_what_is_blank_and_is_always_the_same_bytes() -> None:

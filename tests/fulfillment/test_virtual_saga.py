@@ -168,8 +168,8 @@ def test_a_poll_whose_lease_ran_out_records_nothing(
     make_all_due()
     ask = saga.partner.get
 
-    def slowly(partner_id: str) -> Any:
-        answer = ask(partner_id)
+    def slowly(partner_id: str, *, reference: str) -> Any:
+        answer = ask(partner_id, reference=reference)
         Fulfillment.objects.filter(pk=held.pk).update(lease_token=None)  # somebody else's turn
         return answer
 

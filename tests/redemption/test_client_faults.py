@@ -52,7 +52,7 @@ class Calls:
         return partner.cancel(self.requested, "cancel:1", reference=REFERENCE).answer
 
     def get_fulfillment(self) -> Answer:
-        return partner.get(self.requested).answer
+        return partner.get(self.requested, reference=REFERENCE).answer
 
     def find(self) -> Answer:
         return partner.find(REFERENCE).answer

@@ -14,6 +14,7 @@ from redemption.incidents.partners import watch_partners
 from redemption.models import Alert, AlertAction, Incident, LoyaltyTransaction
 from redemption.saga import settle_transaction
 from redemption.states import IncidentKind, IncidentStatus, TransactionStatus
+from tests.redemption.test_virtual_news import accepted, asked, debited, request_of
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,5 +83,57 @@ def test_each_partner_has_its_own(world: World) -> None:
     world.partners.clear_faults()
     virtual.ask(call.pk)
     assert watch_partners() == 0
+    incident.refresh_from_db()
+    assert incident.status == IncidentStatus.RESOLVED
+
+
+def was_down(partner: str) -> Incident:
+    """The partner did not answer, and the breaker lets somebody try again."""
+    take_down(partner)
+    watch_partners()
+    cache.clear()
+    assert watch_partners() == 0
+    incident = Incident.objects.get()
+    assert incident.status == IncidentStatus.OPEN
+    return incident
+
+
+def test_an_answered_poll_is_answer_enough(world: World) -> None:
+    """Nobody orders a card for hours, while one is on its way: it is polls that tell."""
+    order = accepted(world)
+    incident = was_down(fulfillment.PARTNER)
+    asked(world, order)
+    watch_partners()
+    incident.refresh_from_db()
+    assert (incident.status, incident.evidence) == (
+        IncidentStatus.RESOLVED,
+        "The partner answers again.",
+    )
+
+
+@pytest.mark.parametrize("fault", ["error_500_before", "mismatch"])
+def test_a_poll_without_a_clear_answer_ends_nothing(world: World, fault: str) -> None:
+    order = accepted(world)
+    incident = was_down(fulfillment.PARTNER)
+    world.partners.fault("get_fulfillment", fault, times=None)
+    asked(world, order)
+    watch_partners()
+    incident.refresh_from_db()
+    assert incident.status == IncidentStatus.OPEN
+
+
+def test_a_poll_is_not_answer_enough_while_a_request_waits(world: World) -> None:
+    order, other = accepted(world), debited(world)
+    world.partners.fault("fulfill", "error_500_before", times=None)
+    virtual.ask(request_of(other).pk)
+    incident = was_down(fulfillment.PARTNER)
+    asked(world, order)
+    watch_partners()
+    incident.refresh_from_db()
+    assert incident.status == IncidentStatus.OPEN
+    world.partners.clear_faults()
+    make_all_due()
+    virtual.ask(request_of(other).pk)
+    watch_partners()
     incident.refresh_from_db()
     assert incident.status == IncidentStatus.RESOLVED
