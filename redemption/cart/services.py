@@ -24,7 +24,7 @@ def parse_quantity(raw: str | None) -> int:
     text = (raw or "").strip()
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= MOST_OF_ONE:
         raise RedemptionError(
-            _("Quantity must be a whole number from 1 to %(most)s.") % {"most": MOST_OF_ONE}
+            _("Quantity must be a whole number from 1 to %(most)s.") % {"most": f"{MOST_OF_ONE:,}"}
         )
     return int(text)
 
@@ -43,7 +43,7 @@ def offered_to(seat: AccountManager, product_id: str) -> Product:
 
 @transaction.atomic
 def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> CartLine:
-    """Put `quantity` more of a product into the cart."""
+    """Put `quantity` more of a product into the cart; RedemptionError when it holds no more."""
     cart, _created = Cart.objects.get_or_create(seat=seat)
     _renew(seat)
     line = CartLine.objects.filter(cart=cart, product=product).first()
@@ -53,16 +53,22 @@ def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> Car
                 _("A cart holds at most %(most)s different products.") % {"most": MOST_LINES}
             )
         return CartLine.objects.create(cart=cart, product=product, quantity=quantity)
-    line.quantity = min(line.quantity + quantity, MOST_OF_ONE)
+    if line.quantity + quantity > MOST_OF_ONE:
+        raise RedemptionError(
+            _("A cart holds at most %(most)s of one product; %(now)s of this one are in it.")
+            % {"most": f"{MOST_OF_ONE:,}", "now": f"{line.quantity:,}"}
+        )
+    line.quantity += quantity
     line.save(update_fields=["quantity"])
     return line
 
 
 @transaction.atomic
 def change_quantity(*, seat: AccountManager, line_id: uuid.UUID, quantity: int) -> None:
-    """Set the quantity of one line; a line that is gone stays gone."""
+    """Set the quantity of one line; one that is gone stays gone, and RedemptionError says so."""
     _renew(seat)
-    CartLine.objects.filter(cart=seat.pk, pk=line_id).update(quantity=quantity)
+    if not CartLine.objects.filter(cart=seat.pk, pk=line_id).update(quantity=quantity):
+        raise RedemptionError(_("This product is not in your cart any more."))
 
 
 @transaction.atomic

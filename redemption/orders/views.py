@@ -9,7 +9,6 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
@@ -92,9 +91,8 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
     """Cancel what can be cancelled."""
     order = _own(request.seat, number)
     _must(may_cancel(request.seat, order))
-    reason = request.POST.get("reason", "").strip()[:255]
     try:
-        told = aftercare.cancel(order=order, by=request.user, reason=reason)
+        told = aftercare.cancel(order=order, by=request.user, reason=_reason(request))
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
@@ -126,7 +124,7 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
     order = _own(request.seat, number)
     _must(may_decide(request.seat, order))
     try:
-        placing.reject(order=order, by=request.user, reason=request.POST.get("reason", ""))
+        placing.reject(order=order, by=request.user, reason=_reason(request))
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
@@ -163,20 +161,13 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
 def again(request: PortalRequest, number: str) -> HttpResponse:
     """Put the same things into the cart once more, as far as they are on offer."""
     order = _own(request.seat, number)
-    missing = 0
-    for item in order.items.all():
+    for item in order.items.select_related("product"):
         try:
             product = cart.offered_to(request.seat, str(item.product_id))
             cart.add_to_cart(seat=request.seat, product=product, quantity=item.quantity)
-        except RedemptionError:
-            missing += 1
-    if missing:
-        words = ngettext(
-            "%(count)s product is not on offer any more.",
-            "%(count)s products are not on offer any more.",
-            missing,
-        )
-        messages.warning(request, words % {"count": missing})
+        except RedemptionError as problem:
+            facts = {"product": item.product.name, "why": problem}
+            messages.warning(request, _("“%(product)s” was left out: %(why)s") % facts)
     return SeeOther(resolve_url("cart:detail"))
 
 
@@ -187,6 +178,11 @@ def list_approvals(request: PortalRequest) -> HttpResponse:
     header = header_of(request.seat, known=known_balance(request.seat.company))
     facts = {"approvals": approvals(request.seat, header.spendable), "header": header}
     return render(request, "redemption/approvals.html", facts)
+
+
+def _reason(request: PortalRequest) -> str:
+    """One line of what somebody gave as their reason."""
+    return " ".join(request.POST.get("reason", "").replace("\0", "").split())[:255]
 
 
 def _must(allowed: bool) -> None:

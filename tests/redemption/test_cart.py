@@ -53,7 +53,7 @@ def test_a_wrong_quantity_is_refused_in_a_sentence(
     response = add(client, product, quantity=wrong)
     assert (response.status_code, response["Location"]) == (303, product.get_absolute_url())
     assert not CartLine.objects.exists()
-    assert "Quantity must be a whole number from 1 to 1000" in said(client.get("/cart/"))
+    assert "Quantity must be a whole number from 1 to 1,000" in said(client.get("/cart/"))
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,17 @@ def test_what_is_not_on_offer_cannot_be_added(client_for: SignIn, seat: AccountM
     assert not CartLine.objects.exists()
 
 
-def test_the_same_product_again_adds_up_to_the_most_of_one(seat: AccountManager) -> None:
+def test_the_same_product_again_adds_up_to_the_most_of_one_and_says_so(
+    client_for: SignIn, seat: AccountManager
+) -> None:
     product = ProductFactory.create()
     fill_cart(seat, (product, 2), (product, 3))
     assert CartLine.objects.get().quantity == 5
-    fill_cart(seat, (product, MOST_OF_ONE))
+    client = client_for(seat)
+    response = add(client, product, quantity=MOST_OF_ONE)
+    assert response["Location"] == product.get_absolute_url()
+    assert "at most 1,000 of one product; 5 of this one are in it" in said(client.get("/cart/"))
+    add(client, product, quantity=MOST_OF_ONE - 5)
     assert CartLine.objects.get().quantity == MOST_OF_ONE
 
 
@@ -159,6 +165,19 @@ def test_a_wrong_change_says_so_and_changes_nothing(
         page = said(client_for(seat).post(url, {"quantity": wrong}, headers=HTMX))
         assert "Quantity must be a whole number" in page
     assert CartLine.objects.get().quantity == 2
+
+
+def test_a_line_that_went_in_another_tab_is_not_changed_in_silence(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    fill_cart(seat, (ProductFactory.create(), 2), (ProductFactory.create(), 1))
+    line = CartLine.objects.get(quantity=2)
+    client = client_for(seat)
+    client.post(reverse("cart:remove", args=[line.pk]))
+    page = client.post(reverse("cart:change", args=[line.pk]), {"quantity": 9}, headers=HTMX)
+    assert "is not in your cart any more" in said(page)
+    again = client.post(reverse("cart:remove", args=[line.pk]), headers=HTMX)
+    assert "any more" not in said(again)
 
 
 def test_another_seats_line_cannot_be_touched(client_for: SignIn, seat: AccountManager) -> None:

@@ -11,12 +11,14 @@ from django.test import Client
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from fulfillment.models import CodeReveal
+from redemption.cart.services import MOST_OF_ONE
 from redemption.models import CartLine, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import (
     delivered_by_mail,
+    fill_cart,
     paid,
     placed,
     settle,
@@ -184,7 +186,9 @@ def test_another_companys_order_is_not_there(
         assert client.post(address(theirs, what)).status_code == 404
     item = theirs.items.get()
     assert client.post(address(theirs, "codes", item.pk)).status_code == 404
-    assert client.get("/orders/R-NONSENSE/").status_code == 404
+    for odd in ("R-NONSENSE", "%00", "%F0%9F%98%80", "R" * 3000):
+        assert client.get(f"/orders/{odd}/").status_code == 404
+        assert client.post(f"/orders/{odd}/cancel/").status_code == 404
     assert now(theirs).status == OrderStatus.CONFIRMED
 
 
@@ -304,5 +308,27 @@ def test_redeeming_again_fills_the_cart_with_what_is_still_on_offer(
     client = client_for(seat)
     response = client.post(address(order, "again"))
     assert response["Location"] == "/cart/"
-    assert "1 product is not on offer any more." in said(client.get("/cart/"))
+    page = said(client.get("/cart/"))
+    assert "“Gift card” was left out: This product is not on offer any more." in page
     assert [(line.product, line.quantity) for line in CartLine.objects.all()] == [(book, 2)]
+
+
+def test_what_does_not_fit_into_the_cart_again_is_named_with_its_reason(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 2))
+    fill_cart(seat, (book, MOST_OF_ONE))
+    client = client_for(seat)
+    client.post(address(order, "again"))
+    page = said(client.get("/cart/"))
+    assert "“Bicycles” was left out: A cart holds at most 1,000 of one product" in page
+    assert CartLine.objects.get().quantity == MOST_OF_ONE
+
+
+@pytest.mark.parametrize("reason", ["Two\0 too many", "  Two\r\n too   many "])
+def test_a_reason_is_kept_as_it_can_be_read(
+    client_for: SignIn, seat: AccountManager, book: Product, reason: str
+) -> None:
+    order = paid(seat, (book, 1))
+    assert client_for(seat).post(address(order, "cancel"), {"reason": reason}).status_code == 303
+    assert "Two too many" in " ".join(step.text for step in story(order))
