@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.forms import Form
@@ -72,6 +73,12 @@ def badge(tone: str, word: object, *, icon: str = "", title: str = "") -> SafeSt
 
 class CountedOnceList(ChangeList):
     """Without a filter the number of results is the number of rows: no second count."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """PostgreSQL's texts hold no NUL; a filter for one is as odd as one of no such field."""
+        if any("\0" in value for value in request.GET.values()):
+            raise IncorrectLookupParameters
+        return super().get_filters(request)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

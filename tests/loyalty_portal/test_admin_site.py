@@ -98,3 +98,22 @@ def test_staff_whose_group_lacks_something_are_told_so_and_led_back() -> None:
     assert "Your group does not include this" in page
     assert f'href="{INDEX}"' in page
     assert "seat" not in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "catalog/product/?product_type__exact=%00",
+        "accounts/company/?tier_level__exact=%00",
+        "inventory/stockmovement/?kind__exact=%00",
+        "redemption/redemptionorder/?status__exact=%00",
+        "fulfillment/fulfillment/?status__exact=%00",
+        "redemption/incident/?state=%00",
+        "catalog/product/?q=%00",
+        "catalog/product/?nonsense=1",
+    ],
+)
+def test_an_odd_filter_shows_the_list_without_it(path: str) -> None:
+    page = browser(UserFactory(superuser=True)).get(f"{INDEX}{path}", follow=True)
+    assert page.status_code == 200
+    assert page.redirect_chain == [(f"{INDEX}{path.split('?', maxsplit=1)[0]}?e=1", 302)]
