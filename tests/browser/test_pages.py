@@ -208,7 +208,7 @@ def test_everything_works_without_javascript(scene: Scene, open_window: Opener) 
     seat.user.set_password(PASSWORD)
     seat.user.save()
     page = open_window(javascript=False).go("/")
-    page.get_by_label("Email").fill(seat.user.email)
+    page.get_by_label("E-mail").fill(seat.user.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 

@@ -141,7 +141,7 @@ def with_password(user: User) -> User:
 
 
 def sign_in(page: Page, user: User) -> None:
-    page.get_by_label("Email").fill(user.email)
+    page.get_by_label("E-mail").fill(user.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 

@@ -1,0 +1,44 @@
+"""People read one spelling, also where a library speaks (locale/en)."""
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from django import forms
+from django.test import Client
+from django.utils.translation import gettext as translated
+
+from tests.accounts.factories import UserFactory
+
+CATALOGUE = Path(__file__).resolve().parents[2] / "locale/en/LC_MESSAGES"
+OURS = dict(
+    re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', (CATALOGUE / "django.po").read_text(), re.M)
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/accounts/login/", "/accounts/password/reset/"])
+def test_an_address_is_asked_for_as_everywhere(path: str) -> None:
+    page = Client().get(path).content.decode()
+    assert re.search(r"<label[^>]*>\s*E-mail\s*</label>", page)
+    assert "Email" not in page
+
+
+@pytest.mark.django_db
+def test_a_wrong_password_is_told_in_our_words() -> None:
+    user = UserFactory.create()
+    page = Client().post("/accounts/login/", {"login": user.email, "password": "wrong"})
+    assert "The e-mail address or the password is not right." in page.content.decode()
+
+
+def test_what_is_no_address_is_told_in_our_words() -> None:
+    with pytest.raises(forms.ValidationError, match="Enter a valid e-mail address, such as name@"):
+        forms.EmailField().clean("nobody")
+
+
+@pytest.mark.parametrize("theirs", OURS)
+def test_the_compiled_words_are_those_of_the_source(theirs: str) -> None:
+    with (CATALOGUE / "django.mo").open("rb") as file:
+        assert gettext.GNUTranslations(file).gettext(theirs) == OURS[theirs]
+    assert translated(theirs) == OURS[theirs]
