@@ -13,7 +13,9 @@ from tests.accounts.factories import UserFactory
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "locale/en/LC_MESSAGES"
 OURS = dict(
-    re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', (CATALOGUE / "django.po").read_text(), re.M)
+    re.findall(
+        r'^msgid "(.+)"\nmsgstr "(.+)"$', (CATALOGUE / "django.po").read_text(), re.MULTILINE
+    )
 )
 
 
