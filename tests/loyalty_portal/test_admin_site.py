@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.accounts.factories import PASSWORD, UserFactory
+from tests.accounts.factories import PASSWORD, SeatFactory, UserFactory
 from tests.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +117,10 @@ def test_an_odd_filter_shows_the_list_without_it(path: str) -> None:
     page = browser(UserFactory(superuser=True)).get(f"{INDEX}{path}", follow=True)
     assert page.status_code == 200
     assert page.redirect_chain == [(f"{INDEX}{path.split('?', maxsplit=1)[0]}?e=1", 302)]
+
+
+def test_staff_without_a_seat_begin_at_their_work_and_others_at_home() -> None:
+    clerk, both = staff("fulfillment"), SeatFactory.create(user__is_staff=True).user
+    for user, first in ((clerk, INDEX), (both, "/")):
+        answer = Client().post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+        assert answer["Location"] == first
