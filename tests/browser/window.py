@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
 from tests.redemption.world import RECIPIENT
 
+Scheme = Literal["light", "dark"]
 PATIENCE = 20_000  # ms for what other processes do
 expect.set_options(timeout=PATIENCE)
 FORGIVEN = re.compile(
@@ -26,6 +28,10 @@ WCAG: dict[str, Any] = {
 }
 STRICT = {"type": "tag", "values": [*WCAG["values"], "best-practice"]}
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
+SIZES: tuple[tuple[int, Scheme, Scheme], ...] = (
+    (1280, "light", "dark"),
+    (390, "dark", "light"),
+)  # widths, each with its schemes
 # A colour that is still on its way to another is neither of the two.
 COME_TO_REST = """async () => {
   await new Promise((resolve) => requestAnimationFrame(resolve));
@@ -48,7 +54,7 @@ class Window:
         *,
         width: int = 1280,
         height: int = 900,
-        scheme: Literal["light", "dark"] = "light",
+        scheme: Scheme = "light",
         javascript: bool = True,
     ) -> None:
         self.url = url
@@ -94,6 +100,24 @@ class Window:
             for rule in found
             for node in rule["nodes"]
         ]
+
+    def finds_for_everybody(self, paths: Iterable[str], rules: dict[str, Any] = WCAG) -> list[str]:
+        """What is wrong with these pages at both widths and in both schemes.
+
+        Only colours differ between the schemes of one width, so the rest is asked about once.
+        """
+        findings: list[str] = []
+        for path in paths:
+            for width, first, second in SIZES:
+                self.page.set_viewport_size({"width": width, "height": 900})
+                for scheme in (first, second):
+                    self.page.emulate_media(color_scheme=scheme)
+                    self.go(path).wait_for_load_state("networkidle")
+                    found = self.axe_finds(rules if scheme == first else CONTRAST)
+                    if self.sideways() > 0:
+                        found.append("can be scrolled sideways")
+                    findings += [f"{path}, {width}, {scheme}: {finding}" for finding in found]
+        return findings
 
     def sideways(self) -> int:
         """How many pixels the page can be scrolled sideways."""
