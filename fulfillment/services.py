@@ -1,7 +1,6 @@
 """Opening fulfillments, the desk's work on them, and telling what happened.
 
-Locks are taken in one order everywhere: fulfillment, then its call, then (by the listener) the
-order, its transactions, and stock last. So no two processes wait for each other in a circle.
+Locks are taken in one order everywhere (docs/architecture.md).
 """
 
 import uuid

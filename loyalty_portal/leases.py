@@ -5,7 +5,9 @@ PostgreSQL's clock decides alone (saga.md, rule 16), so every comparison is made
 
 import random
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from django.db import models, transaction
@@ -18,6 +20,14 @@ from loyalty_portal.hot_update import update
 # Tries that raise, in a row, before a row is put aside: about five minutes of waiting longer each
 # time, so that a mistake that is mended at once puts nothing aside.
 MOST_RAISED = 6
+
+# Of a row with which nothing is to be done any more, whoever had a lease on it.
+ENDED: dict[str, Any] = {
+    "lease_token": None,
+    "lease_until": None,
+    "raised": 0,
+    "next_attempt_at": None,
+}
 
 DUE = Q(Q(lease_until__isnull=True) | Q(lease_until__lte=Now()), next_attempt_at__lte=Now())
 
@@ -59,11 +69,11 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
         False, and nothing written, when the lease is no longer ours.
         """
         held = {"pk": pk, "lease_token": token}
-        ended = {"lease_token": None, "lease_until": None, "raised": 0, **changes}
+        ended = {**ENDED, **changes}
         if retry_in is None:
-            return bool(update(self.model, held, {"next_attempt_at": None, **ended}))
-        again = Now() + timedelta(seconds=retry_in)
-        return bool(self.filter(**held).update(next_attempt_at=again, **ended))
+            return bool(update(self.model, held, ended))
+        ended["next_attempt_at"] = Now() + timedelta(seconds=retry_in)
+        return bool(self.filter(**held).update(**ended))
 
     def set_back(self, pk: object) -> bool:
         """A try at this row raised: it waits, longer each time, and is put aside in the end.
@@ -106,6 +116,21 @@ class LeasedWork(models.Model):
 
     class Meta:
         abstract = True
+
+    def leased(self, *, seconds: float) -> dict[str, Any]:
+        """What changes about this row when it is claimed for `seconds`."""
+        until = Now() + timedelta(seconds=seconds)
+        return {"lease_token": uuid.uuid4(), "lease_until": until, "attempts": self.attempts + 1}
+
+    def if_due(self, **changes: Any) -> int:
+        """Write `changes` if it is due and nobody has claimed it since it was read, unlocked."""
+        as_read = {"pk": self.pk, "attempts": self.attempts}
+        return update(type(self), as_read, changes, also=DUE)
+
+    def if_ours(self, *, retry_in: float | None) -> Callable[..., bool]:
+        """What writes changes and ends the lease, if that is still ours (as `release` does)."""
+        rows: Any = type(self)._default_manager  # noqa: SLF001 - it is documented
+        return partial(rows.release, self.pk, self.lease_token, retry_in=retry_in)
 
 
 def due_index(name: str) -> models.Index:

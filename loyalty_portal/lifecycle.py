@@ -1,6 +1,6 @@
 """Life cycles as tables, and the one way in which a status moves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.db import models, transaction
@@ -49,21 +49,33 @@ class HasLifeCycle(models.Model):
     def is_final(self) -> bool:
         return getattr(self, self.status_field) in self.life_cycle.final
 
-    def transition(self, to: str, *, by: Any = None, reason: str = "", **changes: Any) -> None:
+    def transition(
+        self,
+        to: str,
+        *,
+        by: Any = None,
+        reason: str = "",
+        write: Callable[..., object] | None = None,
+        **changes: Any,
+    ) -> None:
         """Move to `to`, together with `changes` to other columns, and write the event.
 
-        Raises IllegalTransitionError when the table does not allow it, StaleStatusError when
-        the row is no longer in the status that we read.
+        `write` makes all these changes where another condition than the status decides, such as
+        a lease, and tells whether it did. Raises IllegalTransitionError when the table does not
+        allow it, StaleStatusError when the row is no longer as we read it.
         """
         before = getattr(self, self.status_field)
         if not self.life_cycle.allows(before, to):
             raise IllegalTransitionError(f"{self.life_cycle.name} {self.pk}: {before} to {to}")
         # No savepoint: whoever finds the row stale gives up the whole step.
         with transaction.atomic(savepoint=False):
-            as_read = {"pk": self.pk, self.status_field: before}
-            if not update(type(self), as_read, {self.status_field: to, **changes}):
+            if not (write or self._if_as_read)(**{self.status_field: to, **changes}):
                 raise StaleStatusError(f"{self.life_cycle.name} {self.pk} is not {before} any more")
             insert([self.event(before, to, by=by, reason=reason)])
         setattr(self, self.status_field, to)
         for name, value in changes.items():
             setattr(self, name, value)
+
+    def _if_as_read(self, **changes: Any) -> int:
+        as_read = {"pk": self.pk, self.status_field: getattr(self, self.status_field)}
+        return update(type(self), as_read, changes)

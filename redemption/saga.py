@@ -1,9 +1,10 @@
 """Debits and credits: claim, commit, call, and record only while the lease is still ours."""
 
 import uuid
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,8 @@ from django.utils.translation import gettext as _
 from accounts import loyalty
 from accounts.loyalty import TransactionAnswer
 from loyalty_portal.hot import Prepared
-from loyalty_portal.leases import backoff
+from loyalty_portal.leases import ENDED, backoff
+from loyalty_portal.lifecycle import StaleStatusError
 from loyalty_portal.partner_http import Answer, Outcome, contradicted
 from loyalty_portal.trouble import retried
 from redemption import services
@@ -29,13 +31,12 @@ LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0}  # seconds between two tries
 
 
 _KEY = uuid.uuid4()  # stands for a transaction's id
-_read = Prepared(lambda key: LoyaltyTransaction.objects.filter(pk=key), _KEY)
+_due = Prepared(lambda key: LoyaltyTransaction.objects.due().filter(pk=key), _KEY)
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
     intent: LoyaltyTransaction
-    token: uuid.UUID
     first_try: bool
 
 
@@ -69,25 +70,33 @@ def _is_about_the_entry(error: Any) -> bool:
     return bool(error.__cause__.diag.constraint_name == "partners_entry_once")
 
 
-@transaction.atomic
 def _claim(transaction_id: uuid.UUID) -> _Claim | None:
-    rows = LoyaltyTransaction.objects
-    token = rows.lease(transaction_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
-    if token is None:
-        return None
-    [intent] = _read(transaction_id)
-    if intent.status == TransactionStatus.SENT:
-        intent.transition(TransactionStatus.UNKNOWN, reason=_("The process that asked was lost."))
+    try:
+        with transaction.atomic():
+            found = _due(transaction_id)
+            return _claimed(found[0]) if found else None
+    except StaleStatusError:
+        return None  # somebody else was quicker
+
+
+def _claimed(intent: LoyaltyTransaction) -> _Claim | None:
+    """Claim what was read without a lock, or ask a person."""
     first_try = intent.first_sent_at is None
-    if intent.status == TransactionStatus.UNKNOWN and not first_try and not _may_repeat(intent):
-        rows.release(transaction_id, token, retry_in=None)
+    # Known before the row is touched: an order is locked before its transactions.
+    order = None if first_try or _may_repeat(intent) else services.locked(intent.order_id)
+    if intent.status == TransactionStatus.SENT:
+        lost = _("The process that asked was lost.")
+        intent.transition(TransactionStatus.UNKNOWN, write=intent.if_due, reason=lost)
+    if order is not None:
         why = _("No clear answer from the partner; asking again is not safe.")
-        _ask_a_person(intent, why, IncidentKind.HORIZON)
+        _ask_a_person(order, intent, why, IncidentKind.HORIZON, write=intent.if_due)
         return None
     # Written before the socket opens: should this process die, the try may have landed.
-    changes: dict[str, Any] = {"first_sent_at": Now()} if first_try else {}
-    intent.transition(TransactionStatus.SENT, **changes)
-    return _Claim(intent, token, first_try)
+    changes = intent.leased(seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
+    if first_try:
+        changes["first_sent_at"] = Now()
+    intent.transition(TransactionStatus.SENT, write=intent.if_due, **changes)
+    return _Claim(intent, first_try)
 
 
 def _may_repeat(intent: LoyaltyTransaction) -> bool:
@@ -97,9 +106,14 @@ def _may_repeat(intent: LoyaltyTransaction) -> bool:
     return settings.LOYALTY_API_IDEMPOTENT and remembered.exists()
 
 
-def _ask_a_person(intent: LoyaltyTransaction, why: str, kind: IncidentKind) -> None:
-    order = services.locked(intent.order_id)
-    intent.transition(TransactionStatus.NEEDS_REVIEW, reason=why)
+def _ask_a_person(
+    order: RedemptionOrder,
+    intent: LoyaltyTransaction,
+    why: str,
+    kind: IncidentKind,
+    write: Callable[..., object] | None = None,
+) -> None:
+    intent.transition(TransactionStatus.NEEDS_REVIEW, reason=why, write=write, **ENDED)
     services.flag(order, why, kind=kind, about=intent)
 
 
@@ -107,30 +121,31 @@ def _ask_a_person(intent: LoyaltyTransaction, why: str, kind: IncidentKind) -> N
 def _record(claim: _Claim, result: TransactionAnswer) -> None:
     order = services.locked(claim.intent.order_id)
     intent, answer = claim.intent, result.answer
-    unknown = answer.outcome is Outcome.UNKNOWN
-    ours = LoyaltyTransaction.objects.release(
-        intent.pk,
-        claim.token,
-        retry_in=_wait(intent, answer) if unknown else None,
-        external_transaction_id=result.transaction_id,
-        answer_status=answer.status_code,
-        answer_code=answer.code[:100],
-        answer_detail=answer.detail[:255],
-    )
-    if not ours:
-        return  # the lease ran out; whoever has it now gets the same answer to the same key
-    if answer.outcome is Outcome.REFUSED and not intent.is_debit:
-        _unknown(order, claim, answer)
-        LoyaltyTransaction.objects.filter(pk=intent.pk).update(next_attempt_at=None)
-        why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
-        _ask_a_person(intent, why, IncidentKind.CREDIT_REFUSED)
-    elif unknown:
-        _unknown(order, claim, answer)
-    else:
+    refused_credit = answer.outcome is Outcome.REFUSED and not intent.is_debit
+    known = answer.outcome is not Outcome.UNKNOWN and not refused_credit
+    changes: dict[str, Any] = {"settled_at": timezone.now()} if known else {}
+    if claim.first_try and not answer.may_have_landed:
+        changes["first_sent_at"] = None
+    try:
         intent.transition(
-            TransactionStatus(answer.outcome), reason=answer.told, settled_at=timezone.now()
+            TransactionStatus(answer.outcome) if known else TransactionStatus.UNKNOWN,
+            reason=answer.told,
+            write=intent.if_ours(retry_in=None if known else _wait(intent, answer)),
+            external_transaction_id=result.transaction_id,
+            answer_status=answer.status_code,
+            answer_code=answer.code[:100],
+            answer_detail=answer.detail[:255],
+            **changes,
         )
+    except StaleStatusError:
+        return  # the lease ran out; whoever has it now gets the same answer to the same key
+    if known:
         _go_on(order, intent, answer)
+    elif refused_credit:
+        why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
+        _ask_a_person(order, intent, why, IncidentKind.CREDIT_REFUSED)
+    else:
+        _unknown(order, intent, answer)
 
 
 def _wait(intent: LoyaltyTransaction, answer: Answer) -> float:
@@ -140,21 +155,16 @@ def _wait(intent: LoyaltyTransaction, answer: Answer) -> float:
     )
 
 
-def _unknown(order: RedemptionOrder, claim: _Claim, answer: Answer) -> None:
-    changes: dict[str, datetime | None] = {}
-    if claim.first_try and not answer.may_have_landed:
-        changes["first_sent_at"] = None
-    claim.intent.transition(TransactionStatus.UNKNOWN, reason=answer.told, **changes)
-    if not claim.intent.is_debit and claim.intent.attempts >= LATE_TRIES:
+def _unknown(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:
+    if not intent.is_debit and intent.attempts >= LATE_TRIES:
         why = _("Points that are owed are still not given back; the partner gives no clear answer.")
-        services.flag(order, why, kind=IncidentKind.CREDIT_LATE, about=claim.intent)
+        services.flag(order, why, kind=IncidentKind.CREDIT_LATE, about=intent)
     if answer.mismatch:
         why = _("The partner's answer does not match what we asked.")
-        services.flag(order, why, kind=IncidentKind.MISMATCH, about=claim.intent)
+        services.flag(order, why, kind=IncidentKind.MISMATCH, about=intent)
     elif not settings.LOYALTY_API_IDEMPOTENT and answer.may_have_landed:
-        LoyaltyTransaction.objects.filter(pk=claim.intent.pk).update(next_attempt_at=None)
         why = _("No clear answer, and this partner ignores keys.")
-        _ask_a_person(claim.intent, why, IncidentKind.HORIZON)
+        _ask_a_person(order, intent, why, IncidentKind.HORIZON)
 
 
 def _go_on(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:

@@ -1,7 +1,6 @@
 """What becomes of an order: each function is a step of the saga, in one transaction.
 
-Locks: the order's row first, then its transactions, stock last; a fulfillment, where one is
-involved, is locked before the order (fulfillment.services).
+Locks are taken in one order everywhere (docs/architecture.md).
 """
 
 import uuid

@@ -3,7 +3,8 @@
 import uuid
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -18,7 +19,8 @@ from fulfillment.partner import FulfillmentAnswer
 from fulfillment.services import tell
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import services
-from loyalty_portal.leases import backoff
+from loyalty_portal.leases import ENDED, backoff
+from loyalty_portal.lifecycle import StaleStatusError
 from loyalty_portal.partner_http import Answer, Outcome
 from loyalty_portal.trouble import retried
 
@@ -30,7 +32,6 @@ HORIZON = timedelta(hours=20)  # below the day for which a partner keeps keys
 @dataclass(frozen=True, slots=True)
 class _Claim:
     call: PartnerCall
-    token: uuid.UUID
     partner_id: str
     first_try: bool
 
@@ -52,33 +53,29 @@ def _claim(call_id: uuid.UUID) -> _Claim | None:
     if found is None:
         return None
     held = Fulfillment.objects.select_for_update(no_key=True).get(pk=found)
-    token = PartnerCall.objects.lease(call_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
-    if token is None:
+    # Who holds its fulfillment alone claims and settles it.
+    call = PartnerCall.objects.due().filter(pk=call_id).first()
+    if call is None:
         return None
-    call = PartnerCall.objects.get(pk=call_id)
     if call.status == CallStatus.SENT:
         call.transition(CallStatus.UNKNOWN, reason=_("The process that asked was lost."))
     if call.status == CallStatus.UNKNOWN and _is_answered(call, held):
-        PartnerCall.objects.release(call_id, token, retry_in=None)
-        call.transition(
-            CallStatus.SUCCEEDED,
-            reason=_("Its outcome is known meanwhile."),
-            settled_at=timezone.now(),
-        )
+        known = _("Its outcome is known meanwhile.")
+        call.transition(CallStatus.SUCCEEDED, reason=known, settled_at=timezone.now(), **ENDED)
         return None
     if call.status == CallStatus.UNKNOWN and _past_horizon(call):
-        PartnerCall.objects.release(call_id, token, retry_in=None)
-        call.transition(CallStatus.NEEDS_REVIEW, reason=_("No clear answer in time."))
+        call.transition(CallStatus.NEEDS_REVIEW, reason=_("No clear answer in time."), **ENDED)
         services.flag(held, _("The partner gave no clear answer in time."), "HORIZON")
         return None
     # Written before the socket opens: should this process die, the try may have landed.
     first_try = call.first_sent_at is None
-    call.transition(
-        CallStatus.SENT, first_sent_at=timezone.now() if first_try else call.first_sent_at
-    )
+    changes = call.leased(seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
+    if first_try:
+        changes["first_sent_at"] = timezone.now()
+    call.transition(CallStatus.SENT, **changes)
     if call.kind == CallKind.REQUEST and call.attempts == 1:
         tell(held)
-    return _Claim(call, token, held.partner_id, first_try)
+    return _Claim(call, held.partner_id, first_try)
 
 
 def _is_answered(call: PartnerCall, held: Fulfillment) -> bool:
@@ -115,20 +112,21 @@ def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
     held = Fulfillment.objects.select_for_update(no_key=True).get(pk=call.fulfillment_id)
     known = answer.outcome is not Outcome.UNKNOWN
     retry_in = None if known else max(answer.retry_after or 0.0, backoff(call.attempts))
-    ours = PartnerCall.objects.release(
-        call.pk,
-        claim.token,
-        retry_in=retry_in,
-        answer_status=answer.status_code,
-        answer_code=answer.code[:100],
-        answer_detail=answer.detail[:255],
-    )
-    if not ours:
-        return
-    changes: dict[str, datetime | None] = {"settled_at": timezone.now() if known else None}
+    changes: dict[str, Any] = {"settled_at": timezone.now()} if known else {}
     if claim.first_try and not answer.may_have_landed:
         changes["first_sent_at"] = None
-    call.transition(CallStatus(answer.outcome), reason=answer.told, **changes)
+    try:
+        call.transition(
+            CallStatus(answer.outcome),
+            reason=answer.told,
+            write=call.if_ours(retry_in=retry_in),
+            answer_status=answer.status_code,
+            answer_code=answer.code[:100],
+            answer_detail=answer.detail[:255],
+            **changes,
+        )
+    except StaleStatusError:
+        return
     if answer.mismatch:
         services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
     if result.report is not None:

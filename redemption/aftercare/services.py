@@ -103,10 +103,10 @@ def retry_now(*, order: RedemptionOrder, by: User | None) -> int:
     parcels = Fulfillment.objects.filter(label=order.order_number)
     held = list(parcels.values_list("pk", flat=True))
     waiting: list[QuerySet[Any]] = [
+        PartnerCall.objects.filter(fulfillment__in=held, status__in=OPEN_CALL),
         order.transactions.filter(status__in=OPEN_TRANSACTION).exclude(
             status=TransactionStatus.NEEDS_REVIEW
         ),
-        PartnerCall.objects.filter(fulfillment__in=held, status__in=OPEN_CALL),
         Letter.objects.filter(order=order, sent_at__isnull=True),
     ]
     hurried = sum(rows.filter(open_calls).update(next_attempt_at=Now()) for rows in waiting)

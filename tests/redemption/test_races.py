@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from accounts.models import AccountManager
@@ -17,17 +17,24 @@ from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import find_by_reference, hear_report
+from redemption import saga
 from redemption.aftercare.services import cancel, retry_now
 from redemption.callbacks import services as callbacks
 from redemption.cart.services import add_to_cart
-from redemption.models import Callback, CallbackState, Incident, RedemptionOrder
+from redemption.models import (
+    Callback,
+    CallbackState,
+    Incident,
+    LoyaltyTransaction,
+    RedemptionOrder,
+)
 from redemption.placing.services import expire_approvals
 from redemption.saga import settle_transaction
-from redemption.services import RedemptionError, flag_overdue
-from redemption.states import OrderStatus
+from redemption.services import RedemptionError, flag_overdue, locked
+from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.redemption.factories import checkout_form, fill_cart
 from tests.redemption.test_webhooks import body, send
-from tests.redemption.world import World
+from tests.redemption.world import World, make_all_due
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,6 +85,56 @@ def while_somebody(
 def while_somebody_moves(order: RedemptionOrder, **changes: object) -> AbstractContextManager[None]:
     """The order changes under the body's eyes."""
     return while_somebody(lambda: RedemptionOrder.objects.filter(pk=order.pk).update(**changes))
+
+
+def test_two_who_would_ask_about_the_same_points_at_once_ask_once(world: World) -> None:
+    debit = world.debit(world.place((world.product(), 1)))
+    with while_somebody(lambda: saga._claim(debit.pk)):
+        assert settle_transaction(debit.pk) is None
+    debit.refresh_from_db()
+    assert (debit.status, debit.attempts) == (TransactionStatus.SENT, 1)
+
+
+def while_an_answer_is_written_down(
+    order: RedemptionOrder, debit: LoyaltyTransaction
+) -> AbstractContextManager[None]:
+    """Somebody else has locked the order, and then touches its transaction."""
+    rows = LoyaltyTransaction.objects.filter(pk=debit.pk)
+    return while_somebody(lambda: locked(order.pk), lambda: rows.update(answer_code="late"))
+
+
+def past_its_horizon(world: World) -> tuple[RedemptionOrder, LoyaltyTransaction]:
+    """An order whose debit nobody may ask about any more."""
+    order = world.place((world.product(), 1))
+    world.partners.fault("debit", "error_500_before", times=None)
+    debit = world.debit(order)
+    settle_transaction(debit.pk)
+    LoyaltyTransaction.objects.update(first_sent_at="2020-01-01T00:00:00Z")
+    make_all_due()
+    return order, debit
+
+
+def test_a_person_is_asked_about_points_without_waiting_in_a_circle(world: World) -> None:
+    """An order is locked before its transactions, by whoever needs both (docs/architecture.md)."""
+    order, debit = past_its_horizon(world)
+    with while_an_answer_is_written_down(order, debit):
+        assert settle_transaction(debit.pk) is None
+    debit.refresh_from_db()
+    assert (debit.status, debit.answer_code) == (TransactionStatus.NEEDS_REVIEW, "late")
+    assert Incident.objects.get().kind == IncidentKind.HORIZON
+
+
+def test_with_the_transaction_locked_first_they_wait_in_a_circle(world: World) -> None:
+    """The negative control: PostgreSQL ends the circle by ending one of them."""
+    order, debit = past_its_horizon(world)
+
+    def the_other_way_round() -> None:
+        with while_an_answer_is_written_down(order, debit), transaction.atomic():
+            assert LoyaltyTransaction.objects.lease(debit.pk, seconds=30)
+            locked(order.pk)
+
+    with pytest.raises(OperationalError, match=r"deadlock detected|lock timeout"):
+        the_other_way_round()
 
 
 def test_cancelling_an_order_that_moves_on_at_that_moment_says_so(world: World) -> None:
