@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import pghistory
@@ -15,6 +16,7 @@ from catalog.freshness import products_changed
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 
 SLUG_LENGTH = 280
+LONGEST_TOLD = 60  # characters of a value in a preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +61,29 @@ _WRITTEN = (
 )
 
 
+class Change(NamedTuple):
+    """A product that differs; `columns` say how, such as "points_cost 1799 → 799"."""
+
+    data: ProductData
+    columns: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What saving would do. `changed` names the columns; `stored` are the products that exist."""
+    """What saving would do. `stored` are the products that exist, by SKU."""
 
     created: list[ProductData] = field(default_factory=list)
-    changed: list[tuple[ProductData, list[str]]] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
     unchanged: int = 0
     stored: dict[str, Product] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What saving did: the ids of new products by SKU, how many changed, whose card may have."""
+    """What saving did: the ids of new products by SKU, what changed, whose card may have."""
 
     created: dict[str, UUID]
-    changed: int
+    changed: list[Change]
     unchanged: int
     families: set[UUID]
 
@@ -119,19 +128,32 @@ def compare_products(*, products: Sequence[ProductData]) -> Comparison:
         if product is None:
             comparison.created.append(data)
         elif columns := _differences(product, data):
-            comparison.changed.append((data, columns))
+            comparison.changed.append(Change(data, columns))
         else:
             unchanged += 1
     return Comparison(comparison.created, comparison.changed, unchanged, stored)
 
 
 def _differences(product: Product, data: ProductData) -> list[str]:
-    columns = [name for name in _WRITTEN if getattr(product, name) != getattr(data, name)]
+    """What is to be written over, in words for whoever brings the file."""
+    family = product.family.code if product.family else ""
+    pairs = [(name, getattr(product, name), getattr(data, name)) for name in _WRITTEN]
+    told = [_told(name, old, new) for name, old, new in pairs if old != new]
     if product.category.slug != category_slug(data.category):
-        columns.append("category")
-    if (product.family.code if product.family else "") != data.family:
-        columns.append("family")
-    return columns
+        told.append(_told("category", product.category.name, data.category))
+    if family != data.family:
+        told.append(_told("family", family, data.family))
+    return told
+
+
+def _told(column: str, old: object, new: object) -> str:
+    """A description is too long to be shown twice."""
+    return column if column == "description" else f"{column} {_short(old)} → {_short(new)}"
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value in {None, ""} else str(value)
+    return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"
 
 
 def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
@@ -142,7 +164,7 @@ def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
     """
     with transaction.atomic(), _as_user(by):
         comparison = compare_products(products=products)
-        wanted = comparison.created + [data for data, _ in comparison.changed]
+        wanted = comparison.created + [change.data for change in comparison.changed]
         categories, families = _categories(wanted), _families(wanted)
         slugs = _free_slugs(comparison.created)
         rows = []
@@ -160,14 +182,14 @@ def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
             update_fields=[*_WRITTEN, "category", "family", "is_card", "updated_at"],
         )
         touched = {row.family_id for row in rows} | {
-            comparison.stored[data.sku].family_id for data, _ in comparison.changed
+            comparison.stored[change.data.sku].family_id for change in comparison.changed
         }
         moved = {family for family in touched if family is not None}
         products_changed()
     new = {data.sku for data in comparison.created}
     return Saved(
         created={row.sku: row.id for row in rows if row.sku in new},
-        changed=len(comparison.changed),
+        changed=comparison.changed,
         unchanged=comparison.unchanged,
         families=moved,
     )

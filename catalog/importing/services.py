@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, reset_queries, transaction
@@ -15,7 +14,7 @@ from catalog.importing.documents import is_json, load
 from catalog.importing.records import Found, ImportFileError, Record, RowError, Skipped, Terms
 from catalog.importing.sheets import header_names, rows
 from catalog.models import ProductType
-from catalog.services import choose_cards, compare_products, save_products
+from catalog.services import Change, choose_cards, compare_products, save_products
 
 BATCH = 1000  # records held in memory, and written, at a time
 KEPT_ERRORS = 200
@@ -32,16 +31,12 @@ READERS: Mapping[str, Callable[[Path, Terms], Found]] = {
 StockTaker = Callable[[Mapping[UUID, int]], None]
 
 
-class Change(NamedTuple):
-    """A product that differs: the columns, for the preview."""
-
-    sku: str
-    columns: list[str]
-
-
 @dataclass(slots=True)
 class Outcome:
-    """What an import did or, dry, would do. `wrong` counts all errors, `errors` holds some."""
+    """What an import did or, dry, would do.
+
+    `wrong` and `changed` count all errors and changes, `errors` and `changes` hold some.
+    """
 
     created: int = 0
     changed: int = 0
@@ -156,12 +151,10 @@ def _foresee(batch: list[Record], outcome: Outcome) -> None:
     comparison = compare_products(products=[record.data for record in batch])
     new = {data.sku for data in comparison.created}
     outcome.created += len(new)
-    outcome.changed += len(comparison.changed)
     outcome.unchanged += comparison.unchanged
     outcome.stocked += sum(_counts(record) and record.data.sku in new for record in batch)
     outcome.new += [data.sku for data in comparison.created][: KEPT_CHANGES - len(outcome.new)]
-    room = KEPT_CHANGES - len(outcome.changes)
-    outcome.changes += [Change(data.sku, names) for data, names in comparison.changed[:room]]
+    _keep(outcome, comparison.changed)
 
 
 def _write(
@@ -170,8 +163,8 @@ def _write(
     """Save a batch and have the stock of its new products taken; the families it touched."""
     saved = save_products(products=[record.data for record in batch], by=by)
     outcome.created += len(saved.created)
-    outcome.changed += saved.changed
     outcome.unchanged += saved.unchanged
+    _keep(outcome, saved.changed)
     stock = {
         saved.created[record.data.sku]: record.stock or 0
         for record in batch
@@ -181,6 +174,11 @@ def _write(
     if stock:
         take_stock(stock)
     return saved.families
+
+
+def _keep(outcome: Outcome, changed: list[Change]) -> None:
+    outcome.changed += len(changed)
+    outcome.changes += changed[: KEPT_CHANGES - len(outcome.changes)]
 
 
 def _counts(record: Record) -> bool:

@@ -205,12 +205,15 @@ def test_a_variation_without_its_product_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(tmp_path: Path) -> None:
-    ProductFactory(sku="PEN-01", name="Old pen")
+    ProductFactory(sku="PEN-01", name="Old pen", points_cost=900, brand="", category__name="Pens")
     before = list(Product.objects.values())
     done = run(FIXTURES / "portal.csv", "--dry-run")
     assert done.ok
     assert "new: MUG-S" in done.out
-    assert "change: PEN-01: name, points_cost, description, brand, category" in done.out
+    assert (
+        'change: PEN-01 (Fountain pen "Kestrel"): name Old pen → Fountain pen "Kestrel", '
+        "points_cost 900 → 2400, description, brand nothing → Kestrel, category Pens → Stationery"
+    ) in done.out
     assert "Would be 3 created, 1 changed, 0 unchanged, stock taken of 2" in done.out
     assert list(Product.objects.values()) == before
     assert not Family.objects.exists()
@@ -224,11 +227,34 @@ def test_what_differs_is_changed_and_its_address_stock_and_category_name_stay(
     Category.objects.update(name="Kitchen and table")
     done = run(portal_file(tmp_path, "A,Beaker,PHYSICAL,150,Kitchen,99", header=header))
     assert "0 created, 1 changed, 0 unchanged, stock taken of 0" in done.out
+    assert "changed: A (Beaker): name Mug → Beaker, points_cost 100 → 150\n" in done.out
     found = Product.objects.get()
     assert (found.name, found.points_cost, found.slug) == ("Beaker", 150, "mug")
     assert found.inventory.quantity_available == 5
     assert Category.objects.get().name == "Kitchen and table"
     assert found.changes.count() >= 2  # the history has both
+
+
+def test_a_sku_of_two_files_is_as_the_last_one_says_and_each_import_tells(tmp_path: Path) -> None:
+    """As three books of the real catalogues are: in each file with a price and a shelf."""
+    shelves = {"Novels": 1799, "Hacking": 799}
+    said = [
+        run(portal_file(tmp_path, f"A,Snow Crash,PHYSICAL,{points},{shelf}")).out
+        for shelf, points in [*shelves.items(), *shelves.items()]
+    ]
+    there = "changed: A (Snow Crash): points_cost 1799 → 799, category Novels → Hacking"
+    back = "changed: A (Snow Crash): points_cost 799 → 1799, category Hacking → Novels"
+    assert [there in out for out in said] == [False, True, False, True]
+    assert [back in out for out in said] == [False, False, True, False]
+
+
+def test_long_values_are_told_in_short_and_many_changes_by_number(tmp_path: Path) -> None:
+    rows = [f"S{number},{'Mug ' * 40}{number},PHYSICAL,100,Kitchen" for number in range(22)]
+    run(portal_file(tmp_path, *rows))
+    done = run(portal_file(tmp_path, *(row.replace("Mug", "Cup") for row in rows)))
+    assert done.out.count("changed: S") == 20
+    assert f"name {'Mug ' * 14}Mug… → {'Cup ' * 14}Cup…" in done.out
+    assert "… and 2 more changes" in done.out
 
 
 def test_products_of_one_name_get_addresses_of_their_own(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ class Command(BaseCommand):
             raise CommandError(f"{outcome.wrong:,} {noun}. Nothing was imported.")
         if dry_run:
             self._preview(outcome)
+        self._changes(outcome, "change" if dry_run else "changed")
         said = "Would be" if dry_run else "Imported:"
         self.stdout.write(
             f"{said} {outcome.created:,} created, {outcome.changed:,} changed, "
@@ -101,8 +102,11 @@ class Command(BaseCommand):
             self.stdout.write(f"new: {sku}")
         if outcome.created > SHOWN_CHANGES:
             self.stdout.write(f"… and {outcome.created - SHOWN_CHANGES:,} more new ones")
-        for change in outcome.changes[:SHOWN_CHANGES]:
-            self.stdout.write(f"change: {change.sku}: {', '.join(change.columns)}")
+
+    def _changes(self, outcome: Outcome, said: str) -> None:
+        """Also when it is done: what an earlier file or a person had entered is gone."""
+        for data, columns in outcome.changes[:SHOWN_CHANGES]:
+            self.stdout.write(f"{said}: {data.sku} ({data.name}): {', '.join(columns)}")
         if outcome.changed > SHOWN_CHANGES:
             self.stdout.write(f"… and {outcome.changed - SHOWN_CHANGES:,} more changes")
 
