@@ -220,7 +220,7 @@ def _drop_lines(
 ) -> None:
     """End lines that were never fulfilled; `owed` when their points were taken."""
     for item in items:
-        refunded = {"quantity_refunded": item.quantity} if owed else {}
+        refunded: dict[str, Any] = {"quantity_refunded": item.quantity} if owed else {}
         item.transition(LineStatus.CANCELLED, by=by, reason=reason, **refunded)
     for item in sorted(items, key=lambda item: item.product_id):
         stock.release(reference=item.id, by=by, reason=reason)

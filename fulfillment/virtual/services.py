@@ -92,12 +92,7 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable], *, a
     if wrong := _keep(held, units):
         _doubt(held, wrong, asked=asked)
         return
-    reason = ""
-    if missing:
-        reason = _("Our partner could deliver only %(got)s of %(wanted)s.") % {
-            "got": len(units),
-            "wanted": held.quantity,
-        }
+    reason = _only(held, len(units)) if missing else ""
     _settle(
         held,
         FulfillmentStatus.DELIVERED,
@@ -192,25 +187,47 @@ def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
     return ""
 
 
-def settle_by_hand(*, held: Fulfillment, delivered: bool, by: Any, why: str) -> None:
-    """People found out that the partner delivered all of it, or nothing: it ends so.
+def settle_by_hand(*, held: Fulfillment, came: int, by: Any) -> None:
+    """People found out that the partner delivered `came` of its units: it ends so.
 
     Codes are never entered by hand: the partner has sent them to the recipient, and where it
     still tells us, they are kept. The caller has locked `held`, and there is something to decide.
     """
+    why, missing = _found(held, came), held.quantity - came
     for call in held.calls.filter(status=CallStatus.NEEDS_REVIEW):
-        done = delivered == (call.kind == CallKind.REQUEST)
+        done = bool(came) == (call.kind == CallKind.REQUEST)
         outcome = CallStatus.SUCCEEDED if done else CallStatus.REFUSED
         call.transition(outcome, by=by, reason=why, settled_at=timezone.now())
-    units = held.quantity
-    if delivered:
-        ended = FulfillmentStatus.DELIVERED
-        _settle(held, ended, reason=why, by=by, quantity_delivered=units, attention="")
-        tell(held, delivered=units, consumed=units, elsewhere=True, reason=why, by=by)
-    else:
-        ended = FulfillmentStatus.FAILED
-        _settle(held, ended, reason=why, by=by, quantity_failed=units, attention="")
-        tell(held, lost=units, reason=why, by=by)
+    _settle(
+        held,
+        FulfillmentStatus.DELIVERED if came else FulfillmentStatus.FAILED,
+        reason=why,
+        by=by,
+        quantity_delivered=came,
+        quantity_failed=missing,
+        attention="",
+    )
+    tell(
+        held,
+        delivered=came,
+        consumed=came,
+        lost=missing,
+        elsewhere=came > 0,
+        reason=why,
+        by=by,
+    )
+
+
+def _found(held: Fulfillment, came: int) -> str:
+    """For the company to read; what shows it is between staff."""
+    if came == held.quantity:
+        return _("Our partner delivered it.")
+    return _only(held, came) if came else _("Our partner did not deliver it.")
+
+
+def _only(held: Fulfillment, came: int) -> str:
+    told = _("Our partner could deliver only %(got)s of %(wanted)s.")
+    return told % {"got": came, "wanted": held.quantity}
 
 
 def find_by_reference(reference: str) -> Fulfillment | None:

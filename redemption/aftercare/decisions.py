@@ -1,7 +1,4 @@
-"""What became of a transaction, when only people can find out: one proposes, another confirms.
-
-Locks: the order, then the decision, then the transaction.
-"""
+"""What became of a transaction, when only people can find out: one proposes, a second confirms."""
 
 from datetime import timedelta
 from typing import Any
@@ -100,7 +97,7 @@ def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
     reason = agree(decision, by)
     if decision.verdict == Verdict.ASK_AGAIN:
         for incident in _open_incidents(held):
-            remark(incident=incident, by=by, text=str(decision.get_verdict_display()))
+            remark(incident=incident, by=by, text=decision.told)
         return _ask_again(held)
     _settle(order, held, decision, by=by, reason=reason)
     end_incidents(_open_incidents(held), decision, by)

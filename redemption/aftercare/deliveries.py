@@ -1,8 +1,7 @@
 """What became of a virtual delivery, when only people can find out: one proposes, another confirms.
 
-Locks: the fulfillment, then the order, then the decision. The partner's own news may come at any
-moment: before the confirmation it counts, and the proposal is put away; after it, it is news
-after the end, for a person to look at.
+The partner's own news may come at any moment: before the confirmation it counts, and the proposal
+is put away; after it, it is news after the end, for a person to look at.
 """
 
 from typing import Any
@@ -29,17 +28,29 @@ _ABOUT_THE_OUTCOME = (IncidentKind.HORIZON, IncidentKind.CONTRADICTION)
 
 
 @transaction.atomic
-def propose(*, item: OrderItem, verdict: Verdict, evidence: str, by: Any) -> Decision:
-    """Say what became of the line's delivery, for a second person to confirm.
+def propose(*, item: OrderItem, came: int, evidence: str, by: Any) -> Decision:
+    """Say how many of the line's units the partner delivered, for a second person to confirm.
 
-    Raises RedemptionError when there is nothing to decide (yet), somebody else has proposed
-    something, or the evidence is missing.
+    Raises RedemptionError when there cannot be so many, there is nothing to decide (yet),
+    somebody else has proposed something, or the evidence is missing.
     """
     held = _held(item)
     if why := _settled(held):
         raise RedemptionError(why)
     locked(item.order_id)
-    return put_forward(Decision(item=item, verdict=verdict, evidence=evidence, proposed_by=by))
+    if not 0 <= came <= item.quantity:
+        raise RedemptionError(
+            _("Say how many came: %(all)s were ordered, so 0 to %(all)s.") % {"all": item.quantity}
+        )
+    return put_forward(
+        Decision(
+            item=item,
+            verdict=Verdict.DELIVERED if came else Verdict.UNDELIVERED,
+            missing=item.quantity - came if came else 0,
+            evidence=evidence,
+            proposed_by=by,
+        )
+    )
 
 
 def confirm(*, item: OrderItem, by: Any) -> str:
@@ -63,13 +74,13 @@ def _confirm(item: OrderItem, by: Any) -> str | None:
         decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=why)
         return None
     agree(decision, by)
-    delivered = decision.verdict == Verdict.DELIVERED
-    # The company reads this one; what shows it is between staff.
-    why = _("Our partner delivered it.") if delivered else _("Our partner did not deliver it.")
-    settle_by_hand(held=held, delivered=delivered, by=by, why=why)
+    came = item.quantity - decision.missing if decision.verdict == Verdict.DELIVERED else 0
+    settle_by_hand(held=held, came=came, by=by)
     end_incidents(_open_incidents(item), decision, by)
-    if delivered:
+    if came == item.quantity:
         return _("Confirmed. The line is delivered.")
+    if came:
+        return _("Confirmed. The points of what is missing go back.")
     return _("Confirmed. The points go back.")
 
 

@@ -31,7 +31,7 @@ def put_forward(decision: Decision) -> Decision:
     except IntegrityError:
         raise RedemptionError(_("Somebody has proposed something already; see below.")) from None
     told = _("Proposed: %(verdict)s. %(evidence)s") % {
-        "verdict": decision.get_verdict_display(),
+        "verdict": decision.told,
         "evidence": decision.evidence,
     }
     first = decision.event("", decision.status, by=decision.proposed_by, reason=told)
@@ -56,15 +56,15 @@ def proposed(decisions: QuerySet[Decision], by: Any) -> Decision:
 
 def agree(decision: Decision, by: Any) -> str:
     """`by` confirms it; the reason for what is done now."""
-    told = _("Confirmed: %(verdict)s.") % {"verdict": decision.get_verdict_display()}
+    told = _("Confirmed: %(verdict)s.") % {"verdict": decision.told}
     _decide(decision, DecisionStatus.CONFIRMED, by=by, reason=told)
-    return _("Decided by two people: %(verdict)s.") % {"verdict": decision.get_verdict_display()}
+    return _("Decided by two people: %(verdict)s.") % {"verdict": decision.told}
 
 
 def disagree(decision: Decision, by: Any, reason: str) -> None:
     """`by` rejects it; something else may be proposed."""
     told = _("Rejected: %(verdict)s. %(reason)s") % {
-        "verdict": decision.get_verdict_display(),
+        "verdict": decision.told,
         "reason": reason,
     }
     _decide(decision, DecisionStatus.REJECTED, by=by, reason=told, remark=reason)

@@ -18,14 +18,12 @@ from redemption.backoffice.looks import line_badge
 from redemption.backoffice.selectors import decided, line_records, step_of
 from redemption.models import OrderItem
 from redemption.services import RedemptionError
-from redemption.states import Verdict
 
 _MAY = "redemption.decide_delivery"
 
 
 def _propose(item: OrderItem, data: dict[str, Any], by: Any) -> str:
-    verdict = Verdict(data["verdict"])
-    deliveries.propose(item=item, verdict=verdict, evidence=data["evidence"], by=by)
+    deliveries.propose(item=item, came=data["came"], evidence=data["evidence"], by=by)
     return _("Proposed. It counts once a second person confirms it.")
 
 

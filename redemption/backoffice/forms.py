@@ -6,13 +6,14 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from accounts.models import Company
-from redemption.states import ABOUT_A_DELIVERY, ABOUT_POINTS, Verdict
+from redemption.states import ABOUT_POINTS, Verdict
 
 LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries
 
@@ -71,10 +72,16 @@ class ProposeForm(forms.Form):
 class ProposeDeliveryForm(forms.Form):
     """What became of a delivery, for a second person to confirm."""
 
-    verdict = forms.ChoiceField(
-        label=_("What is true"),
-        choices=[(verdict.value, verdict.label) for verdict in ABOUT_A_DELIVERY],
-        widget=UnfoldAdminSelectWidget,
+    came = forms.IntegerField(
+        label=_("How many came"),
+        help_text=_("Of all that were ordered. 0: none did."),
+        min_value=0,
+        error_messages={
+            "required": _("Say how many came, 0 if none did."),
+            "invalid": _("Say how many came in a whole number."),
+            "min_value": _("Say how many came, 0 if none did."),
+        },
+        widget=UnfoldAdminIntegerFieldWidget({"inputmode": "numeric"}),
     )
     evidence = forms.CharField(
         label=_("What shows it"),

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.ids import uuid7
@@ -35,6 +36,12 @@ class Decision(HasLifeCycle):
         OrderItem, models.PROTECT, null=True, related_name="decisions", db_index=False
     )
     verdict = models.CharField(_("verdict"), max_length=12, choices=Verdict.choices)
+    missing = models.PositiveIntegerField(
+        _("missing"),
+        default=0,
+        db_default=0,
+        help_text=_("Units that did not come, of a delivery that came in part."),
+    )
     external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
     evidence = models.TextField(_("evidence"), max_length=2000)
     status = models.CharField(
@@ -79,6 +86,10 @@ class Decision(HasLifeCycle):
             ),
             models.CheckConstraint(condition=~Q(evidence=""), name="decision_has_evidence"),
             models.CheckConstraint(
+                condition=Q(missing=0) | Q(verdict="DELIVERED"),
+                name="missing_of_what_was_delivered",
+            ),
+            models.CheckConstraint(
                 condition=Q(verdict__in=ABOUT_POINTS, transaction__isnull=False, item__isnull=True)
                 | Q(verdict__in=ABOUT_A_DELIVERY, transaction__isnull=True, item__isnull=False),
                 name="decision_verdict_known",
@@ -89,7 +100,16 @@ class Decision(HasLifeCycle):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_verdict_display()} ({self.get_status_display()})"
+        return f"{self.told} ({self.get_status_display()})"
+
+    @property
+    def told(self) -> str:
+        """The verdict in words."""
+        if self.item and self.missing:
+            whole = self.item.quantity
+            part = {"came": whole - self.missing, "all": whole}
+            return gettext("The partner delivered %(came)s of %(all)s") % part
+        return str(self.get_verdict_display())
 
     def event(
         self,

@@ -145,7 +145,8 @@ HAVING count(c.id) <> CASE WHEN f.status = 'DELIVERED' THEN f.quantity_delivered
     -- Two people found that the partner delivered it; its codes may still come.
    AND NOT (f.status = 'DELIVERED' AND count(c.id) = 0 AND EXISTS (
         SELECT 1 FROM redemption_decision d WHERE d.item_id = f.reference
-            AND d.verdict = 'DELIVERED' AND d.status = 'CONFIRMED'))
+            AND d.verdict = 'DELIVERED' AND d.status = 'CONFIRMED'
+            AND d.missing = f.quantity_failed))
 UNION ALL
 SELECT 'CODE_ONCE', min(f.label), format('a code stands in %%s places', count(*))
 FROM fulfillment_virtualcode c JOIN fulfillment_fulfillment f ON f.id = c.fulfillment_id

@@ -40,10 +40,10 @@ def page_of(incident: Incident) -> str:
     return f"{LIST}{incident.pk}/change/"
 
 
-def nobody_knows(scene: Scene, stack: Stack) -> Incident:
-    """A card's request that the partner never answered, for so long that nobody asks again."""
+def nobody_knows(scene: Scene, stack: Stack, cards: int = 1) -> Incident:
+    """A request for cards that the partner never answered, for so long that nobody asks again."""
     stack.sandbox.fault("fulfill", "reset_before", times=None)
-    order = scene.place((scene.card, 1), seat=scene.new_seat("buyer"))
+    order = scene.place((scene.card, cards), seat=scene.new_seat("buyer"))
     calls = PartnerCall.objects.filter(fulfillment__label=order.order_number)
     call = eventually(calls.filter(status=CallStatus.UNKNOWN).first, "the request fails")
 
@@ -118,7 +118,7 @@ def test_two_people_decide_what_became_of_a_delivery(
     order = incident.order
     assert order is not None
     page = decide_on_the_delivery(open_window, incident, fay)
-    page.get_by_label("What is true").select_option("UNDELIVERED")
+    page.get_by_label("How many came").fill("0")
     page.get_by_label("What shows it").fill("Ticket 4711: they never heard of it.")
     page.get_by_role("button", name="Propose this").click()
     expect(page.get_by_role("main")).to_contain_text("A second person must decide")
@@ -141,10 +141,19 @@ def test_two_people_decide_what_became_of_a_delivery(
 def test_a_second_person_who_does_not_agree_says_why(
     scene: Scene, stack: Stack, open_window: Opener
 ) -> None:
-    incident, fay, gil = nobody_knows(scene, stack), staff("finance"), staff("finance")
-    page = decide_on_the_delivery(open_window, incident, fay)
-    page.get_by_label("What shows it").fill("The recipient thanked for it.")
+    incident, fay, gil = nobody_knows(scene, stack, cards=3), staff("finance"), staff("finance")
+    phone = open_window(fay, width=390)
+    page = phone.go(page_of(incident))
+    page.get_by_role("link", name="Decide on the delivery").click()
+    page.get_by_label("How many came").fill("4")
+    page.get_by_label("What shows it").fill("The recipient thanked for them.")
     page.get_by_role("button", name="Propose this").click()
+    expect(page.get_by_role("alert").first).to_contain_text("3 were ordered, so 0 to 3.")
+    assert phone.sideways() == 0
+    page.get_by_label("How many came").fill("2")
+    page.get_by_role("button", name="Propose this").click()
+    expect(page.get_by_role("main")).to_contain_text("The partner delivered 2 of 3")
+    assert phone.sideways() == 0
     second = decide_on_the_delivery(open_window, incident, gil)
     second.locator("summary", has_text="Reject it").click()
     second.get_by_role("button", name="Reject it").click()

@@ -7,13 +7,10 @@ before each call how to answer it.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -23,14 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from accounts import loyalty
-from accounts.loyalty import StatementEntry
-from accounts.models import Role, User
+from accounts.models import Role
 from fulfillment import services as desk
-from fulfillment.models import Fulfillment, PartnerCall
-from fulfillment.services import DeskError
-from fulfillment.states import FulfillmentStatus
+from fulfillment.models import PartnerCall
 from fulfillment.virtual import saga as virtual
-from loyalty_portal.leases import LeasedWork
 from redemption import saga
 from redemption.aftercare import decisions, deliveries
 from redemption.aftercare.services import cancel
@@ -44,42 +37,31 @@ from redemption.models import (
 )
 from redemption.placing.services import approve, expire_approvals, reject
 from redemption.reports.invariants import check_against_ledger, check_invariants
-from redemption.services import RedemptionError
 from redemption.states import OrderStatus, TransactionStatus, Verdict
+from tests.redemption.saga_parts import (
+    ANSWERS,
+    BASKETS,
+    DUE,
+    FATES,
+    LOOKS,
+    PAST,
+    PIECES,
+    WHICH,
+    hurry,
+    news_of,
+    pick,
+    politely,
+    send_parcel,
+    some,
+    statement,
+)
 from tests.redemption.saga_seen import Seen
 from tests.redemption.test_webhooks import body, send
 from tests.redemption.world import World, empty_rooms, make_all_due
 from tests.sandbox_process import SandboxProcess
 
-PAST = "2020-01-01T00:00:00Z"
 ROUNDS = 12  # of looking after what is due, until all must be quiet
 MOST_ORDERS = 5  # of one run, so that something happens to each
-DUE = {"next_attempt_at": PAST, "lease_until": None}
-
-# How a partner may answer. Those that take effect and those that do not are told apart by no one.
-ANSWERS = st.sampled_from(
-    ["", "", "", "refuse", "malformed", "mismatch", "error_500_after", "error_500_before"]
-)
-LOOKS = st.sampled_from(["", "", "malformed", "mismatch", "error_500_before"])
-# What becomes of an answer: recorded at once, later (or never) by a process that was held up.
-FATES = st.sampled_from(["recorded", "recorded", "recorded", "late", "lost"])
-WHICH = st.integers(0, 7)
-PIECES = st.integers(1, 3)
-BASKETS = st.lists(
-    st.tuples(st.sampled_from(["card", "book", "bag"]), PIECES),
-    min_size=1,
-    max_size=3,
-    unique_by=lambda line: line[0],
-)
-
-
-def some(name: str) -> Callable[[Any], Any]:
-    """A rule that needs one of these."""
-    return precondition(lambda self: bool(getattr(self.seen, name)))
-
-
-def pick(rows: list[Any], which: int) -> Any:
-    return rows[which % len(rows)]
 
 
 class Saga(RuleBasedStateMachine):
@@ -117,7 +99,7 @@ class Saga(RuleBasedStateMachine):
     @rule(wanted=BASKETS)
     def place(self, wanted: list[tuple[str, int]]) -> None:
         self.placed += 1
-        _politely(self.world.place, *((self.wares[name], pieces) for name, pieces in wanted))
+        politely(self.world.place, *((self.wares[name], pieces) for name, pieces in wanted))
 
     @some("waiting")
     @rule(which=WHICH, verdict=st.sampled_from(["yes", "yes", "no", "none"]))
@@ -137,10 +119,10 @@ class Saga(RuleBasedStateMachine):
         """Cancel an order, or send a parcel back."""
         if cancels and self.seen.orders:
             order = pick(self.seen.orders, which)
-            _politely(cancel, order=order, by=self.world.seat.user, reason="changed our mind")
+            politely(cancel, order=order, by=self.world.seat.user, reason="changed our mind")
         elif self.seen.delivered:
             parcel = pick(self.seen.delivered, which)
-            _politely(desk.return_units, fulfillment=parcel, reason="broken", by=self.approver)
+            politely(desk.return_units, fulfillment=parcel, reason="broken", by=self.approver)
 
     # --- Points ----------------------------------------------------------------------------
 
@@ -148,7 +130,7 @@ class Saga(RuleBasedStateMachine):
     @rule(which=WHICH, answer=ANSWERS, fate=FATES)
     def ask_about_points(self, which: int, answer: str, fate: str) -> None:
         intent = pick(self.seen.money, which)
-        _hurry(intent)
+        hurry(intent)
         with self._answering(answer):
             claim = saga._claim(intent.pk)
             if claim is None:
@@ -164,7 +146,7 @@ class Saga(RuleBasedStateMachine):
         intent = pick(self.seen.money, which)
         tried = LoyaltyTransaction.objects.filter(pk=intent.pk, first_sent_at__isnull=False)
         tried.update(first_sent_at=PAST)
-        _hurry(intent)
+        hurry(intent)
         saga.settle_transaction(intent.pk)
 
     @some("undecided")
@@ -190,20 +172,20 @@ class Saga(RuleBasedStateMachine):
     def work_at_the_desk(self, which: int, verb: str, pieces: int) -> None:
         parcel, by = pick(self.seen.parcels, which), self.approver
         if verb == "lose":
-            _politely(desk.cannot_supply, fulfillment=parcel, quantity=pieces, reason="lost", by=by)
+            politely(desk.cannot_supply, fulfillment=parcel, quantity=pieces, reason="lost", by=by)
         else:
-            _politely(getattr(desk, verb), fulfillment=parcel, by=by)
+            politely(getattr(desk, verb), fulfillment=parcel, by=by)
 
     @some("parcels")
     @rule(which=WHICH, pieces=PIECES)
     def ship(self, which: int, pieces: int) -> None:
         parcel = pick(self.seen.parcels, which)
-        _politely(_ship, parcel, pieces, self.approver)
+        politely(send_parcel, parcel, pieces, self.approver)
 
     @some("shipments")
     @rule(which=WHICH)
     def arrive(self, which: int) -> None:
-        _politely(desk.deliver, shipment=pick(self.seen.shipments, which), by=self.approver)
+        politely(desk.deliver, shipment=pick(self.seen.shipments, which), by=self.approver)
 
     # --- The partner that delivers ---------------------------------------------------------
 
@@ -211,7 +193,7 @@ class Saga(RuleBasedStateMachine):
     @rule(which=WHICH, answer=ANSWERS, fate=FATES)
     def ask_for_delivery(self, which: int, answer: str, fate: str) -> None:
         call = pick(self.seen.calls, which)
-        _hurry(call)
+        hurry(call)
         with self._answering(answer):
             claim = virtual._claim(call.pk)
             if claim is None:
@@ -226,27 +208,27 @@ class Saga(RuleBasedStateMachine):
         call = pick(self.seen.calls, which)
         tried = PartnerCall.objects.filter(pk=call.pk, first_sent_at__isnull=False)
         tried.update(first_sent_at=PAST)
-        _hurry(call)
+        hurry(call)
         virtual.ask(call.pk)
 
     @some("unclear")
-    @rule(which=WHICH)
-    def two_people_ask_about_a_card(self, which: int) -> None:
+    @rule(which=WHICH, pieces=PIECES)
+    def two_people_ask_about_a_card(self, which: int, pieces: int) -> None:
         card = pick(self.seen.unclear, which)
         theirs = self.partners.control("GET", "/fulfillments")["fulfillments"]
         found = [each["status"] for each in theirs if each["reference"] == str(card.pk)]
         if "accepted" in found:
             return  # they wait with the partner
         item = OrderItem.objects.get(pk=card.reference)
-        verdict = Verdict.DELIVERED if "delivered" in found else Verdict.UNDELIVERED
-        deliveries.propose(item=item, verdict=verdict, evidence="their ticket", by=self.approver)
+        came = min(pieces, item.quantity) if "delivered" in found else 0
+        deliveries.propose(item=item, came=came, evidence="their ticket", by=self.approver)
         deliveries.confirm(item=item, by=self.world.seat.user)
 
     @some("polls")
     @rule(which=WHICH, answer=LOOKS)
     def poll(self, which: int, answer: str) -> None:
         card = pick(self.seen.polls, which)
-        _hurry(card)
+        hurry(card)
         with self._answering(answer):
             virtual.poll(card.pk)
 
@@ -264,14 +246,14 @@ class Saga(RuleBasedStateMachine):
         wish = {"reference": reference, "status": status}
         more = {} if codes is None else {"codes": codes}
         truth = self.partners.control("POST", "/decide", wish | more)
-        self.news.append(_event(truth))
+        self.news.append(news_of(truth))
 
     @some("theirs")
     @rule(which=WHICH)
     def the_partner_works_on_it(self, which: int) -> None:
         theirs = pick(self.seen.theirs, which)
         names = ("fulfillment_id", "reference", "updated_at", "reason")
-        self.news.append(_event({name: theirs[name] for name in names} | {"status": "processing"}))
+        self.news.append(news_of({name: theirs[name] for name in names} | {"status": "processing"}))
 
     @some("cards")
     @rule(
@@ -300,7 +282,7 @@ class Saga(RuleBasedStateMachine):
     @rule(which=WHICH)
     def read_the_inbox(self, which: int) -> None:
         callback = pick(self.seen.inbox, which)
-        _hurry(callback)
+        hurry(callback)
         callbacks.process(callback.pk)
 
     # --- What goes wrong on the way --------------------------------------------------------
@@ -340,7 +322,7 @@ class Saga(RuleBasedStateMachine):
     def _check(self, *, at_rest: bool) -> None:
         found = check_invariants(at_rest=at_rest)
         entries = self.partners.ledger()["entries"]
-        found += check_against_ledger(_statement(each) for each in entries)
+        found += check_against_ledger(statement(each) for each in entries)
         assert not found, "; ".join(map(str, found))
 
     def teardown(self) -> None:
@@ -368,7 +350,7 @@ class Saga(RuleBasedStateMachine):
         for theirs in self.seen.theirs:
             self._decide(theirs["reference"], "delivered")
         for parcel in self.seen.parcels:
-            _ship(parcel, parcel.open_quantity, self.approver)
+            send_parcel(parcel, parcel.open_quantity, self.approver)
         for shipment in self.seen.shipments:
             desk.deliver(shipment=shipment, by=self.approver)
         make_all_due()
@@ -392,39 +374,3 @@ class Saga(RuleBasedStateMachine):
             OrderStatus.CANCELLED: taken == back == all_points,
         }.get(OrderStatus(order.status), taken == 0 or not order.is_final)
         assert right, f"{order}: {order.status} with {taken} taken, {back} back, {owed} owed"
-
-
-def _politely(deed: Callable[..., object], *args: Any, **words: Any) -> None:
-    """What cannot be done is said in a sentence, and nothing else."""
-    with contextlib.suppress(RedemptionError, DeskError):
-        deed(*args, **words)
-
-
-def _ship(parcel: Fulfillment, pieces: int, by: User) -> None:
-    if parcel.status == FulfillmentStatus.QUEUED:
-        desk.pack(fulfillment=parcel, by=by)
-    desk.ship(fulfillment=parcel, quantity=pieces, carrier="DHL", tracking_number="1", by=by)
-
-
-def _hurry(row: LeasedWork) -> None:
-    """As if its waiting time were over, and the lease of whoever had it."""
-    type(row)._base_manager.filter(pk=row.pk, next_attempt_at__isnull=False).update(**DUE)
-
-
-def _event(truth: dict[str, Any]) -> bytes:
-    """The partner's callback about a fulfillment as it is now."""
-    kind = f"fulfillment.{truth['status']}"
-    return json.dumps({"type": kind, "timestamp": truth["updated_at"], "data": truth}).encode()
-
-
-def _statement(entry: dict[str, Any]) -> StatementEntry:
-    return StatementEntry(
-        transaction_id=entry["transaction_id"],
-        kind=entry["type"],
-        account_id=entry["account_id"],
-        points=entry["points"],
-        reference=entry["reference"],
-        original_transaction_id=entry["original_transaction_id"],
-        balance_after=0,
-        created_at=datetime.now(UTC),
-    )

@@ -19,7 +19,7 @@ from tests.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/redemption/orderitem/"
-PROPOSAL = {"verdict": "UNDELIVERED", "evidence": "Ticket 4711: never heard of it."}
+PROPOSAL = {"came": "0", "evidence": "Ticket 4711: never heard of it."}
 
 
 def page_of(item: OrderItem) -> str:
@@ -100,11 +100,26 @@ def test_a_rejection_says_why_and_stays_on_the_page() -> None:
     assert "Propose this" in page.content.decode()
 
 
-@pytest.mark.parametrize("wrong", [{"evidence": " "}, {"verdict": "TOOK_PLACE"}])
-def test_a_wrong_proposal_is_refused_and_what_was_typed_kept(wrong: dict[str, str]) -> None:
-    item = undecided()
-    answer = browser(staff("finance")).post(address(item, "propose"), {**PROPOSAL, **wrong})
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"evidence": " "}, "This field is required"),
+        ({"came": ""}, "Say how many came, 0 if none did."),
+        ({"came": "-1"}, "Say how many came, 0 if none did."),
+        ({"came": "1.5"}, "Say how many came in a whole number."),
+        ({"came": "one"}, "Say how many came in a whole number."),
+        ({"came": "2"}, "1 were ordered, so 0 to 1."),
+        ({"came": "9" * 5_000}, "Say how many came in a whole number."),
+    ],
+)
+def test_a_wrong_proposal_is_refused_and_what_was_typed_kept(
+    wrong: dict[str, str], said: str
+) -> None:
+    item, typed = undecided(), PROPOSAL | wrong
+    answer = browser(staff("finance")).post(address(item, "propose"), typed)
     assert answer.status_code == 422
+    assert said in answer.content.decode()
+    assert typed["evidence"] in answer.content.decode()
     assert not Decision.objects.exists()
 
 
