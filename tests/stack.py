@@ -23,8 +23,9 @@ from psycopg import sql
 from accounts.loyalty import StatementEntry
 from redemption.models import RedemptionOrder
 from redemption.reports.invariants import Violation, check_against_ledger, check_invariants
-from tests.daemons import ROOT, Daemon, Redis, Web, free_port
+from tests.daemons import ROOT, Daemon, Redis, Web
 from tests.mailbox import Mailbox
+from tests.ports import free_port
 from tests.sandbox_process import API_KEY, CLIENT_ID, CLIENT_SECRET, SandboxProcess
 from tests.visitor import Visitor
 from tests.waiting import eventually
@@ -142,15 +143,15 @@ class Stack(AbstractContextManager["Stack"]):
     def __enter__(self) -> Stack:
         with ExitStack() as starting:
             starting.enter_context(self.mailbox)
-            self.sandbox = starting.enter_context(
-                SandboxProcess.start(
-                    port=self._partners_port,
-                    data_dir=self._folder / "sandbox",
-                    webhook_url=self.webhooks,
-                )
-            )
             for process in self.processes:
                 starting.callback(process.kill)
+            self._launch()
+            self.sandbox = SandboxProcess.start(
+                port=self._partners_port,
+                data_dir=self._folder / "sandbox",
+                webhook_url=self.webhooks,
+            )
+            starting.callback(self.sandbox.kill)
             self.mend()
             self._running = starting.pop_all()
         return self
@@ -171,13 +172,21 @@ class Stack(AbstractContextManager["Stack"]):
             self.worker.kill()
         for process in self.processes:
             process.resume()
-            process.start()
             process.was_disturbed = False
+        self._launch()
         self.mailbox.confirming.set()
         if self.sandbox.process is None:
             self.sandbox.launch()
+        for process in self.processes:
+            process.start()
         self.sandbox.clear_faults()
         self.sandbox.dial(**SANDBOX_DIALS, webhook_url=self.webhooks)
+
+    def _launch(self) -> None:
+        """All at once: each takes its time to load, and waits for none of the others."""
+        self.redis.start()
+        for process in self.processes:
+            process.launch()
 
     def news(self) -> str:
         """What the processes have written since this was asked before."""

@@ -8,15 +8,19 @@ would refuse beside them.
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db import transaction
 
 from accounts import loyalty
 from inventory import services as stock
+from loyalty_portal import partner_http
 from loyalty_portal.leases import LeasedQuerySet
 from loyalty_portal.partner_http import Outcome
+from redemption import work
 from redemption.callbacks import services as callbacks
 from redemption.models import Letter, RedemptionOrder
 from redemption.placing import services as placing
@@ -98,6 +102,24 @@ def _send_letters_without_a_lease() -> None:
     LeasedQuerySet.lease = lease
 
 
+def _record_without_a_lease() -> None:
+    """Whoever comes with an answer writes it down, though somebody else is asking by now."""
+    guarded = LeasedQuerySet.release
+
+    def release(self: Any, pk: object, token: uuid.UUID, **changes: Any) -> bool:
+        theirs = self.filter(pk=pk).values_list("lease_token", flat=True).first()
+        return guarded(self, pk, theirs or token, **changes)
+
+    LeasedQuerySet.release = release
+
+
+def _ask_before_the_claim_is_committed() -> None:
+    """Claim, call and record are one transaction. The client, too, would refuse that."""
+    partner_http.connection = SimpleNamespace(in_atomic_block=False)
+    kind = work.KINDS["transactions"]
+    work.KINDS["transactions"] = replace(kind, act=transaction.atomic(kind.act))
+
+
 def _sweep_nothing() -> None:
     """What the broker forgets, nobody remembers."""
     LeasedQuerySet.due_ids = lambda _self, _limit: []
@@ -116,6 +138,8 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "form-token": _leave_the_cart_as_it_is,
     "inbox": _answer_before_storing,
     "letter-lease": _send_letters_without_a_lease,
+    "record-lease": _record_without_a_lease,
+    "sent-first": _ask_before_the_claim_is_committed,
     "sweep": _sweep_nothing,
     "durable": _say_yes_before_it_is_on_disk,
 }

@@ -21,7 +21,7 @@ def seeds(text: str) -> range:
 def main() -> int:
     parser = ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=seeds, default=seeds("1-3"), help="one number or 1-20")
-    parser.add_argument("--orders", type=int, default=100, help="of each seed")
+    parser.add_argument("--orders", type=int, default=100, help="to be placed with each seed")
     chosen = parser.parse_args()
     # Nobody answers there: what this process asks goes to each house's own.
     nowhere = {

@@ -44,8 +44,13 @@ class Run:
     received: dict[str, int]
     counted: Counter[str] = field(default_factory=Counter)
 
+    def finds(self, name: str) -> bool:
+        """Whether the promise of this name is broken; no name: nothing is looked for."""
+        return bool(name) and any(each.name == name for each in self.findings())
+
     def findings(self) -> list[Finding]:
         """Asks `as_default`; `counted` then says how many things each check looked at."""
+        self.counted.clear()
         found = [
             Finding(each.invariant.name, each.subject, each.figures)
             for each in self.house.violations()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos.house import House, Postgres, own_postgres
 from tests.chaos.run import built
-from tests.stack import Databases
+from tests.stack import Databases, Stack
 
 Builder = Callable[..., AbstractContextManager[House]]
 
@@ -32,6 +32,6 @@ def own_databases(postgres: Postgres) -> Iterator[Databases]:
 def build(
     tmp_path: Path, postgres: Postgres, own_databases: Databases, django_db_blocker: object
 ) -> Iterator[Builder]:
-    """Builds the house for one run: `with build(...) as house`."""
+    """Builds the house for one run: `with build(...) as house`. It sweeps more often."""
     with django_db_blocker.unblock():
-        yield partial(built, tmp_path, postgres, own_databases)
+        yield partial(built, tmp_path, postgres, own_databases, sweep_period=Stack.sweep_period)

@@ -18,7 +18,8 @@ import psycopg
 from loyalty_portal import embedded
 from loyalty_portal.embedded_folder import Folder, FolderInUseError
 from redemption.management.commands.sweep import PERIOD
-from tests.daemons import Daemon, free_port
+from tests.daemons import Daemon
+from tests.ports import free_port
 from tests.stack import Stack
 from tests.waiting import eventually
 
@@ -112,8 +113,6 @@ class House(Stack):
     What the tests themselves ask (`database`, `sandbox`, pages under `url`) goes around it.
     """
 
-    sweep_period = PERIOD
-
     def __init__(
         self,
         folder: Path,
@@ -122,8 +121,10 @@ class House(Stack):
         *,
         settings: str = "loyalty_portal.settings",
         spares: bool = True,
+        sweep_period: float = PERIOD,
         **variables: str,
     ) -> None:
+        self.sweep_period = sweep_period
         ports = {name: free_port() for name in LINES}
         partners = f"http://127.0.0.1:{ports['partners']}"
         address = urlsplit(database)

@@ -39,7 +39,7 @@ def _one(postgres: Postgres, databases: Databases, plan: Plan, recovery: Recover
         outcome = run(house, plan, recovery)
     _say(report.told(outcome))
     if outcome.findings:
-        again = f"make chaos SEED={plan.seed} ORDERS={len(plan.errands)}"
+        again = f"make chaos SEED={plan.seed} ORDERS={plan.orders}"
         _say([f"    logs: {logs}", f"    again: {again}"])
     else:
         shutil.rmtree(logs)

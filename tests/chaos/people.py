@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from queue import Empty, PriorityQueue
@@ -22,6 +23,7 @@ PATIENCE = 6.0  # seconds for one answer; then somebody presses again
 PERSISTENCE = 90.0  # seconds of pressing again before somebody gives up
 PAUSE = 0.25  # seconds between two presses
 TRY_AGAIN = "Press the button again"
+HEADING = "Nothing was ordered, and no points were taken"
 REVIEWED = re.compile(r"<dt>(\d+) × ([^<]+?)\s*<")
 # What a page says after a decision, and the statuses in which the order may end then.
 PROMISES = {
@@ -76,23 +78,34 @@ class Told:
 
 @dataclass
 class Record:
-    """What was said to whom; `strange` is what nobody should ever see."""
+    """What was said to whom; `strange` is what nobody should ever see. `over`: nobody goes on."""
 
     told: list[Told] = field(default_factory=list)
     promises: list[tuple[str, str]] = field(default_factory=list)  # number, sentence
     strange: list[str] = field(default_factory=list)
     pages: int = 0
     silences: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def placed(self) -> int:
+        """Forms of which somebody was told that they are an order."""
+        return sum(bool(told.numbers) for told in self.told)
+
+    @property
+    def refusals(self) -> Counter[str]:
+        """Why forms were refused, whatever the product."""
+        return Counter(_kind(told.refusal) for told in self.told if told.refusal)
 
     def insist(self, deed: Callable[[], Answered]) -> Answered | None:
         """What `deed` comes to once there is an answer; None when somebody gave up."""
         until = time.monotonic() + PERSISTENCE
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self.over.is_set():
             try:
                 answer = deed()
             except NoAnswerError:
                 self.silences += 1
-                threading.Event().wait(PAUSE)
+                self.over.wait(PAUSE)
             else:
                 self.pages += 1
                 return answer
@@ -206,7 +219,13 @@ def _reviewed(page: httpx.Response) -> dict[str, int]:
 
 def _problem(text: str) -> str:
     found = re.search(r'role="alert"[^>]*>(.*?)</div>', text, re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", " ", found.group(1)).split())[:120] if found else "refused"
+    return " ".join(re.sub(r"<[^>]+>", " ", found.group(1)).split())[:200] if found else "refused"
+
+
+def _kind(refusal: str) -> str:
+    """Its first sentence, below the heading of all refusals, without what it is about."""
+    sentence = refusal.removeprefix(HEADING).strip().partition(". ")[0]
+    return re.sub(r"“[^”]*”|\d[\d,]*", "…", sentence.rstrip("."))
 
 
 @dataclass(order=True)

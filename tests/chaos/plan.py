@@ -97,7 +97,7 @@ class Blow:
 
 @dataclass(frozen=True)
 class Round:
-    """Blows at the same time, once so many forms were sent."""
+    """Blows at the same time, once so many orders were placed."""
 
     after: int
     blows: tuple[Blow, ...]
@@ -117,9 +117,13 @@ class Errand:
 
 @dataclass(frozen=True)
 class Plan:
-    """`desk`: what the desk does with one parcel after another."""
+    """`desk`: what the desk does with one parcel after another.
+
+    People run `errands` over and over until `orders` are placed; without such a number, once.
+    """
 
     seed: int
+    orders: int | None
     errands: tuple[Errand, ...]
     rounds: tuple[Round, ...]
     desk: tuple[str, ...]
@@ -131,10 +135,11 @@ class Plan:
 
 
 def make_plan(seed: int, orders: int) -> Plan:
-    """Everything that can be known beforehand about a run of so many orders."""
+    """Everything that can be known beforehand about a run in which so many orders are placed."""
     dice = random.Random(seed)
     return Plan(
         seed=seed,
+        orders=orders,
         errands=tuple(_errand(dice, number % BUYERS) for number in range(orders)),
         rounds=tuple(_rounds(dice, orders)),
         desk=tuple(_desk_deed(dice) for _parcel in range(2 * orders)),
@@ -143,19 +148,19 @@ def make_plan(seed: int, orders: int) -> Plan:
 
 
 def directed(
-    orders: int,
+    errands: int,
     *blows: Blow,
     basket: Sequence[tuple[int, int]] = ((0, 1),),
     presses: int = 1,
     after: int = 0,
 ) -> Plan:
-    """A small plan for one purpose: all the same orders, all blows at once after so many."""
-    errands = (
+    """A small plan for one purpose: the same order so often, all blows at once after `after`."""
+    same = (
         Errand(number % BUYERS, tuple(basket), presses, "approve", 0.0, None)
-        for number in range(orders)
+        for number in range(errands)
     )
     rounds = (Round(after, blows),) if blows else ()
-    return Plan(0, tuple(errands), rounds, ("ship",), scarce=3)
+    return Plan(0, None, tuple(same), rounds, ("ship",), scarce=3)
 
 
 def _errand(dice: random.Random, buyer: int) -> Errand:

@@ -14,6 +14,7 @@ from tests.chaos.house import House
 from tests.chaos.nemesis import wait
 
 LOOK = 0.1  # seconds between two looks
+CATCH_UP = 8.0  # seconds that a round waits for due work before the next may come
 TABLES = [each._meta.db_table for each in apps.get_models() if issubclass(each, LeasedWork)]
 # What somebody has a lease on is not due: it is being done, or will be when the lease is over.
 _DUE = " UNION ALL ".join(
@@ -29,18 +30,21 @@ _LEFT = " UNION ALL ".join(
 
 @dataclass
 class Recovery:
-    """`seconds` by kind of fault."""
+    """`seconds` by kind of fault; nothing that is due is waited for longer than `within`."""
 
+    within: float = CATCH_UP
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    def measure(self, house: House, kind: str, *, within: float) -> None:
+    def measure(self, house: House, kind: str) -> None:
         """From now, when the fault is over, until what is due now was tried."""
         began = time.monotonic()
         try:
             with house.connect() as link:
                 due = [found[0] for found in link.execute(_DUE)]
                 facts = {"due": due, "now": link.execute("SELECT now()").fetchone()[0]}
-                while link.execute(_LEFT, facts).fetchone() and time.monotonic() < began + within:
+                while (
+                    link.execute(_LEFT, facts).fetchone() and time.monotonic() < began + self.within
+                ):
                     wait(LOOK)
         except psycopg.OperationalError:
             return  # nobody can look

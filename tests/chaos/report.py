@@ -14,18 +14,22 @@ def told(outcome: Outcome) -> Iterator[str]:
     """The lines about one run."""
     record = outcome.record
     yield (
-        f"seed {outcome.seed}: {outcome.forms} forms, {sum(outcome.orders.values())} orders "
+        f"seed {outcome.seed}: {len(record.told)} forms, {sum(outcome.orders.values())} orders "
         f"({_counts(outcome.orders)}), {sum(outcome.blows.values())} faults, "
         f"{record.silences} of {record.pages + record.silences} requests without an answer; "
         f"quiet after {outcome.quiet:.0f} s, {outcome.seconds:.0f} s in all: "
         + (f"{len(outcome.findings)} VIOLATIONS" if outcome.findings else "all holds")
     )
+    for why, times in record.refusals.most_common():
+        yield f"    {times} refused: {why}"
     for finding in outcome.findings:
         yield f"    {finding}"
 
 
 def totals(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """The lines about all runs together."""
+    yield f"\n{sum(len(each.record.told) for each in outcomes)} forms were sent"
+    yield from _table("Forms refused, by reason", _added(each.record.refusals for each in outcomes))
     yield from _table("Orders by their end", _added(each.orders for each in outcomes))
     yield from _table("Faults by kind", _added(each.blows for each in outcomes))
     yield from _table("Checked", _added(each.checked for each in outcomes))

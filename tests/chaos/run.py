@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,10 @@ from tests.chaos.recovery import LOOK, TABLES, Recovery
 from tests.redemption.world import World
 from tests.stack import Databases
 
-CATCH_UP = 8.0  # seconds that a round waits for due work before the next may come
 QUIET = 120.0  # seconds that everything may take to end
+STALL = 120.0  # seconds in which nobody gets an order placed; then the shop is dead
+MOST_FORMS = 10  # for one order that is placed; then it is as good as dead
+COME_BACK = 2.0  # seconds until somebody who was refused tries something else
 CLERKS = 3
 THRESHOLD = 1_500  # points of one order, from which company 1 wants a yes
 SHORT = 8_000  # points of company 2, which is soon out of them
@@ -43,13 +45,13 @@ _HURRY = "; ".join(
     " AND (lease_until IS NULL OR lease_until < now())"
     for table in TABLES
 )
+_EXPIRE = """
+    UPDATE redemption_order SET approve_by = now() WHERE status = 'AWAITING_APPROVAL'
+"""
 # Leases for letters and callbacks are long. Who has held one for 15 s is dead.
 _BURY = """
     UPDATE redemption_letter SET lease_until = now() WHERE lease_until < now() + interval '45 s';
     UPDATE redemption_callback SET lease_until = now() WHERE lease_until < now() + interval '15 s'
-"""
-_EXPIRE = """
-    UPDATE redemption_order SET approve_by = now() WHERE status = 'AWAITING_APPROVAL'
 """
 _OPEN = """
     SELECT (SELECT count(*) FROM redemption_order WHERE NOT needs_attention AND status NOT IN
@@ -70,36 +72,34 @@ class Outcome:
     blows: Counter[str]
     checked: Counter[str]
     record: Record
-    forms: int
     seconds: float
     quiet: float
     folder: Path
 
 
-def run(house: House, plan: Plan, recovery: Recovery, *, patience: float = QUIET) -> Outcome:
-    """Leaves `house` running. After `patience` seconds of quiet what is not done will not be."""
+def run(
+    house: House, plan: Plan, recovery: Recovery, *, patience: float = QUIET, sought: str = ""
+) -> Outcome:
+    """Leaves `house` running. After `patience` seconds of quiet what is not done will not be.
+
+    Over as soon as the promise that is named by `sought` is found broken.
+    """
     began = time.monotonic()
     with house.as_default():
         town = Town(house, plan)
         nemesis = Nemesis(house)
         house.sandbox.control("POST", "/seed", {"seed": plan.seed})
         town.open()
-        for each in plan.rounds:
-            town.wait_until(lambda each=each: len(town.record.told) >= each.after)
-            nemesis.strike(each.blows)
-            family = each.blows[0].family if len(each.blows) == 1 else "several at once"
-            recovery.measure(house, family, within=min(CATCH_UP, patience / 3))
-        town.wait_until(lambda: town.begun == len(plan.errands))
-        house.calm()
-        over = time.monotonic()
-        recovery.measure(house, "everything, at the end", within=min(CATCH_UP, patience / 3))
+        over = _strike(house, plan, town, nemesis, recovery)
         town.close()
-        _quieten(house, patience)
-        town.go_home()
-        connections.close_all()  # ours may be among those that were cut
-        quiet = time.monotonic() - over
         told = Run(house, town.record, nemesis, town.received)
-        findings = told.findings()
+        until = time.monotonic() + patience
+        while not (_is_quiet(house) or told.finds(sought) or time.monotonic() > until):
+            wait(5 * LOOK)
+        town.go_home(at_once=told.finds(sought))
+        quiet = time.monotonic() - over
+        too_few = _too_few(plan, town.record.placed, len(town.record.told))
+        findings = [*too_few, *told.findings()]
         statuses = Counter(RedemptionOrder.objects.values_list("status", flat=True))
         connections.close_all()
     return Outcome(
@@ -109,26 +109,45 @@ def run(house: House, plan: Plan, recovery: Recovery, *, patience: float = QUIET
         blows=Counter(blow.family for blow in nemesis.struck),
         checked=told.counted,
         record=town.record,
-        forms=len(town.record.told),
         seconds=time.monotonic() - began,
         quiet=quiet,
         folder=house.folder,
     )
 
 
-def _quieten(house: House, seconds: float) -> None:
-    """Cut the waiting short until everything has ended, or a person must decide."""
-    until = time.monotonic() + seconds
+def _strike(house: House, plan: Plan, town: Town, nemesis: Nemesis, recovery: Recovery) -> float:
+    """Round after round, until all orders are placed. Since when everything is well again."""
+    for each in plan.rounds:
+        if not town.wait_until(each.after):
+            break
+        nemesis.strike(each.blows)
+        recovery.measure(house, each.blows[0].family if len(each.blows) == 1 else "several at once")
+    town.wait_until(plan.orders)
+    house.calm()
+    over = time.monotonic()
+    connections.close_all()  # ours may be among those that were cut
+    recovery.measure(house, "everything, at the end")
+    return over
+
+
+def _too_few(plan: Plan, placed: int, forms: int) -> Iterator[Finding]:
+    """A shop that is dead must not pass for one in which nothing goes wrong."""
+    if plan.orders is not None and placed < plan.orders:
+        told = f"only {placed} of {plan.orders} came about with {forms} forms: the shop is dead"
+        yield Finding("TOO_FEW", "orders", told)
+
+
+def _is_quiet(house: House) -> bool:
+    """Whether everything has ended or waits for a person; what waits for its time need not."""
     with house.connect() as link:
         link.execute(_EXPIRE)
-        while link.execute(_OPEN).fetchone()[0] and time.monotonic() < until:
-            link.execute(_HURRY)
-            link.execute(_BURY)
-            wait(5 * LOOK)
+        link.execute(_HURRY)
+        link.execute(_BURY)
+        return not link.execute(_OPEN).fetchone()[0]
 
 
 class Town:
-    """The people of one run. `begun`: errands; `received`: pieces by physical product."""
+    """The people of one run. `received`: pieces by physical product."""
 
     def __init__(self, house: House, plan: Plan) -> None:
         self._house = house
@@ -154,7 +173,7 @@ class Town:
         self._clerks = [
             Clerk(self._staff(), place, CLERKS, deeds, self.record) for place in range(CLERKS)
         ]
-        self.begun = 0
+        self._closed = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def open(self) -> None:
@@ -165,31 +184,51 @@ class Town:
         for number, (person, company) in enumerate(self._buyers):
             buyer = Buyer(person, company.name, self._products, self.record)
             errands = [each for each in self._plan.errands if each.buyer == number]
-            shopping = (buyer, errands, company.name)
+            again_and_again = errands if self._plan.orders is None else itertools.cycle(errands)
+            shopping = (buyer, again_and_again, company.name)
             thread = threading.Thread(target=self._shop, args=shopping, daemon=True)
             thread.start()
             self._threads.append(thread)
 
     def close(self) -> None:
         """Nobody begins anything new; the desk goes on with what still comes in."""
+        self._closed.set()
         for thread in self._threads:
             thread.join()
         self._deciders.finish()
 
-    def go_home(self) -> None:
-        """The desk too, once its queue is empty."""
+    def go_home(self, *, at_once: bool = False) -> None:
+        """The desk too, once its queue is empty, or leaving everything where it is."""
+        if at_once:
+            self.record.over.set()
         for clerk in self._clerks:
             clerk.finish()
 
-    def wait_until(self, enough: Callable[[], bool]) -> None:
-        """Or until everybody has gone home."""
-        while not enough() and any(thread.is_alive() for thread in self._threads):
+    def wait_until(self, placed: int | None) -> bool:
+        """Until so many orders are placed, or everybody has gone home; False: the shop is dead."""
+        before, since = self.record.placed, time.monotonic()
+        while any(thread.is_alive() for thread in self._threads):
+            if placed is not None and self.record.placed >= placed:
+                return True
+            if self.record.placed > before:
+                before, since = self.record.placed, time.monotonic()
+            if time.monotonic() - since > STALL or self.is_hopeless:
+                return False
             wait(LOOK)
+        return True
 
-    def _shop(self, buyer: Buyer, errands: Sequence[Errand], company: str) -> None:
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether far more forms were sent than the orders that are wanted should take."""
+        return len(self.record.told) > MOST_FORMS * (self._plan.orders or len(self._plan.errands))
+
+    def _shop(self, buyer: Buyer, errands: Iterable[Errand], company: str) -> None:
         for errand in errands:
-            self.begun += 1
+            if self._closed.is_set():
+                return
             told = buyer.run(errand)
+            if told and told.refusal:
+                self._closed.wait(COME_BACK)
             for number in told.numbers if told else ():
                 self._deciders.ask(errand.decision, number, company, errand.decide_after)
                 if errand.cancel_after is not None:

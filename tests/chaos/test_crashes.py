@@ -16,21 +16,16 @@ from fulfillment.models import Fulfillment, PartnerCall
 from loyalty_portal.leases import LeasedWork
 from redemption.models import Callback, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.states import OrderStatus, TransactionStatus
+from tests.chaos.scenes import (
+    FOREVER,
+    lost_in_the_middle_of_a_call,
+    told_by_who_lost_its_lease,
+    wait_for_call,
+)
 from tests.redemption.world import World
 from tests.stack import Stack
 from tests.visitor import Visitor, order_number
 from tests.waiting import eventually
-
-FOREVER = 600.0  # seconds; nobody waits for it
-
-
-def wait_for_call(stack: Stack, operation: str, fault: str) -> None:
-    """Until such a call hangs at the partner."""
-
-    def hangs() -> object:
-        return stack.sandbox.calls(operation=operation, fault=fault, outcome="running")
-
-    eventually(hangs, f"the partner is asked to {operation}")
 
 
 def the_order(number: str) -> RedemptionOrder:
@@ -43,8 +38,11 @@ def was_left_in_the_middle(work: type[LeasedWork]) -> bool:
 
 
 def let_leases_run_out() -> None:
-    """As if the time of the dead process's lease were over; those for letters take a minute."""
-    for kind in (Callback, Letter):
+    """As if the time of the dead process's lease were over: 8 s, or a minute for letters.
+
+    That nobody has to help where it does run out: test_worker_frozen_for_longer_than_its_lease.
+    """
+    for kind in (Callback, Letter, LoyaltyTransaction, PartnerCall):
         kind.objects.filter(lease_until__isnull=False).update(lease_until="2020-01-01T00:00Z")
 
 
@@ -90,6 +88,7 @@ def test_worker_killed_while_it_asks_a_partner(
     stack.worker.kill()
 
     assert was_left_in_the_middle(PartnerCall if operation == "fulfill" else LoyaltyTransaction)
+    let_leases_run_out()
     stack.sweeper.start()
     stack.worker.start()
     assert stack.ends(number) == [end]
@@ -109,6 +108,7 @@ def test_worker_killed_while_the_partner_refuses(
     wait_for_call(stack, "debit", "timeout_after")
     stack.worker.kill()
 
+    let_leases_run_out()
     stack.sweeper.start()
     assert stack.ends(number) == [OrderStatus.DECLINED]
     book.inventory.refresh_from_db()
@@ -247,6 +247,7 @@ def test_sweeper_killed_while_it_asks_a_partner(
     wait_for_call(stack, "debit", "timeout_after")
     stack.sweeper.kill()
 
+    let_leases_run_out()
     stack.sweeper.start()
     assert stack.ends(number) == [OrderStatus.COMPLETED]
     assert shop.ledger(the_order(number)) == (the_order(number).total_points, 0)
@@ -270,3 +271,15 @@ def test_worker_frozen_for_longer_than_its_lease(
 
     assert stack.ends(later) == [OrderStatus.COMPLETED]
     assert not stack.violations()
+
+
+def test_worker_lost_in_the_middle_of_a_call_whose_key_the_partner_forgets(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    assert lost_in_the_middle_of_a_call(stack, shop, visitor) == set()
+
+
+def test_worker_that_lost_its_lease_writes_nothing(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    assert told_by_who_lost_its_lease(stack, shop, visitor) == set()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.house import LINES, Proxy
-from tests.daemons import free_port
+from tests.ports import free_port
 from tests.waiting import eventually
 
 SHORTLY = 0.4  # seconds that nothing comes when nothing is to come
