@@ -162,7 +162,6 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
     search_help_text = _("Name or e-mail")
     ordering = ["email"]
     filter_horizontal: ClassVar[list[str]] = []
-    autocomplete_fields = ["groups"]
     fieldsets = [
         (None, {"fields": ["email", "name", "password_set"]}),
         (_("Access"), {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django import forms
 from unfold.forms import UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.models import User
 
@@ -25,6 +26,8 @@ class StaffUserChangeForm(forms.ModelForm[User]):
     class Meta:
         model = User
         exclude: ClassVar[list[str]] = ["password"]
+        # A handful of groups is read at a glance; nobody has to know what to type.
+        widgets: ClassVar[dict[str, object]] = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()

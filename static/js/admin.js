@@ -38,3 +38,12 @@ const nameChoosers = () => {
 };
 // Asked now, jQuery does it after it has made them.
 document.addEventListener("DOMContentLoaded", () => window.django?.jQuery?.(nameChoosers));
+
+// Django names the two filters of a choose-many field by an empty span, which has no role yet.
+const nameFilters = () => {
+  for (const icon of document.querySelectorAll(".help-tooltip[aria-label]")) {
+    icon.setAttribute("role", "img");
+  }
+};
+// Made when the page is loaded; asked then, this comes after it.
+window.addEventListener("load", () => setTimeout(nameFilters));

@@ -22,6 +22,9 @@ LISTS = (
     "/admin/inventory/inventory/",
     "/admin/accounts/company/",
     "/admin/accounts/accountmanager/",
+    "/admin/accounts/user/add/",
+    "/admin/inventory/stockmovement/",
+    "/admin/redemption/letter/",
 )
 
 
@@ -33,6 +36,8 @@ def test_pages_of_the_back_office_are_for_everybody(
         reverse("admin:catalog_product_change", args=[book.pk]),
         reverse("admin:inventory_inventory_change", args=[Inventory.objects.get(product=book).pk]),
         reverse("admin:accounts_company_change", args=[scene.company.pk]),
+        reverse("admin:accounts_user_change", args=[scene.clerk.pk]),
+        reverse("admin:auth_group_change", args=[scene.clerk.groups.get().pk]),
     )
     window = open_window(UserFactory(superuser=True))
     assert window.finds_for_everybody((*LISTS, *pages)) == []
