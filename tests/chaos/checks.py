@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 
 from django.db.models import F, Sum
@@ -44,9 +44,9 @@ class Run:
     received: dict[str, int]
     counted: Counter[str] = field(default_factory=Counter)
 
-    def finds(self, name: str) -> bool:
-        """Whether the promise of this name is broken; no name: nothing is looked for."""
-        return bool(name) and any(each.name == name for each in self.findings())
+    def finds(self, names: Set[str]) -> bool:
+        """Whether the promises of these names are broken; without names nothing is looked for."""
+        return bool(names) and names <= {each.name for each in self.findings()}
 
     def findings(self) -> list[Finding]:
         """Asks `as_default`; `counted` then says how many things each check looked at."""

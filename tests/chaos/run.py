@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,11 +78,16 @@ class Outcome:
 
 
 def run(
-    house: House, plan: Plan, recovery: Recovery, *, patience: float = QUIET, sought: str = ""
+    house: House,
+    plan: Plan,
+    recovery: Recovery,
+    *,
+    patience: float = QUIET,
+    sought: Set[str] = frozenset(),
 ) -> Outcome:
     """Leaves `house` running. After `patience` seconds of quiet what is not done will not be.
 
-    Over as soon as the promise that is named by `sought` is found broken.
+    Over as soon as the promises that are named by `sought` are found broken.
     """
     began = time.monotonic()
     with house.as_default():

@@ -13,8 +13,9 @@ from tests.chaos.run import run
 ORDERS = 50
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [2])
 def test_nothing_is_lost_whatever_breaks(build: Builder, seed: int) -> None:
+    """Seed 1 is run in test_guards.py, with what the controls do on top of it."""
     with build() as house:
         outcome = run(house, make_plan(seed, ORDERS), Recovery(within=0.0))
         print(*report.told(outcome), sep="\n")
