@@ -8,6 +8,7 @@ from uuid import UUID
 import pgtrigger
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -269,6 +270,17 @@ class Product(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("catalog:product", args=[self.slug])
+
+    def clean(self) -> None:
+        """For forms: what the constraints would only name, and a window that never opens."""
+        wrong = {}
+        if self.points_cost == 0:
+            wrong["points_cost"] = _("A product costs at least 1 point.")
+        start, end = self.available_from, self.available_until
+        if start and end and start >= end:
+            wrong["available_until"] = _("This must be after “available from”.")
+        if wrong:
+            raise ValidationError(wrong)
 
     def is_offered_to(self, tier_level: str) -> bool:
         """Whether a company of this tier may redeem it now, stock aside."""

@@ -77,7 +77,21 @@ def test_a_cost_of_nothing_is_refused_with_a_sentence() -> None:
     for cost in ("0", "-1", "1.5", "abc", "1e18", "99999999999"):
         page = browser(staff("catalogue")).post(page_of(product), typed(product, points_cost=cost))
         assert page.status_code == 200
+        assert "Constraint" not in page.content.decode()
+    page = browser(staff("catalogue")).post(page_of(product), typed(product, points_cost="0"))
+    assert "A product costs at least 1 point." in page.content.decode()
     assert Product.objects.get(pk=product.pk).points_cost == product.points_cost
+
+
+def test_a_window_that_never_opens_is_refused_with_a_sentence() -> None:
+    product = ProductFactory()
+    window = {
+        "available_from_0": "2027-01-02", "available_from_1": "10:00",
+        "available_until_0": "2027-01-02", "available_until_1": "10:00",
+    }  # fmt: skip
+    page = browser(staff("catalogue")).post(page_of(product), typed(product, **window))
+    assert "This must be after “available from”." in page.content.decode()
+    assert Product.objects.get(pk=product.pk).available_from is None
 
 
 def test_the_preview_shows_a_description_without_what_could_do_harm() -> None:
