@@ -18,6 +18,7 @@ from unfold.forms import AdminPasswordChangeForm
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
 from accounts.models import AccountManager, Address, Company, User
 from loyalty_portal.admin_base import (
+    Choosing,
     KeptAdmin,
     PortalAdmin,
     StackedInline,
@@ -26,7 +27,7 @@ from loyalty_portal.admin_base import (
 )
 
 
-class SeatInline(TabularInline[AccountManager, Company]):
+class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company]):
     """Who acts for the company. A seat is switched off, never deleted: orders name it."""
 
     model = AccountManager

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.contrib import messages
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model
-from django.forms import Form
+from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import ForeignKey, Model
+from django.forms import Form, ModelChoiceField
 from django.http import (
     Http404,
     HttpRequest,
@@ -34,6 +35,7 @@ else:
 
 __all__ = [
     "ActingAdmin",
+    "Choosing",
     "KeptAdmin",
     "PortalAdmin",
     "ReadOnlyAdmin",
@@ -86,7 +88,31 @@ class CountedOnceList(ChangeList):
             self.full_result_count = self.result_count
 
 
-class PortalAdmin(ModelAdmin[Row], Generic[Row]):
+class KnownChoice(AutocompleteSelect):
+    """A search-and-choose field that also shows what is no key at all, with the field's error.
+
+    Django looks the value up once more to name it, and stumbles over one that is no UUID.
+    """
+
+    def optgroups(self, name: str, value: list[str], attrs: dict[str, Any] | None = None) -> Any:
+        try:
+            return super().optgroups(name, value, attrs)
+        except (ValidationError, ValueError):
+            return super().optgroups(name, [], attrs)
+
+
+class Choosing(BaseModelAdmin[Row], Generic[Row]):
+    """For pages and inlines with `autocomplete_fields`."""
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", KnownChoice(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     """Lists of fifty rows, counted once."""
 
     list_per_page = 50

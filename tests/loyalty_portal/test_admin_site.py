@@ -124,3 +124,26 @@ def test_staff_without_a_seat_begin_at_their_work_and_others_at_home() -> None:
     for user, first in ((clerk, INDEX), (both, "/")):
         answer = Client().post("/accounts/login/", {"login": user.email, "password": PASSWORD})
         assert answer["Location"] == first
+
+
+@pytest.mark.parametrize("odd", ["abc", "\0", "00000000-0000-0000-0000-000000000000"])
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("catalog/product/add/", "family"),
+        ("accounts/address/add/", "company"),
+        ("accounts/accountmanager/add/", "user"),
+        ("accounts/company/add/", "seats-0-user"),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_an_error_beside_its_field(
+    path: str, field: str, odd: str
+) -> None:
+    inline = {
+        "seats-TOTAL_FORMS": "1", "seats-INITIAL_FORMS": "0", "seats-0-role": "owner",
+        "addresses-TOTAL_FORMS": "0", "addresses-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    client = browser(UserFactory(superuser=True))
+    page = client.post(f"{INDEX}{path}", {**inline, field: odd})
+    assert page.status_code == 200
+    assert f'name="{field}"' in page.content.decode()
