@@ -13,10 +13,10 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from accounts.models import AccountManager, User
 from accounts.selectors import choose_seat, seats_of
+from loyalty_portal.responses import form_only
 
 SEAT_KEY = "seat"
 Parameters = ParamSpec("Parameters")
@@ -99,8 +99,8 @@ def _to_go_on_at(request: HttpRequest) -> str:
     return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
+@form_only("home")
 @login_required
-@require_POST
 def switch_seat(request: Any) -> HttpResponseRedirect:
     """Sit in another of one's seats. An id that is not one's own changes nothing."""
     seat = choose_seat(request.seats, request.POST.get("seat"))

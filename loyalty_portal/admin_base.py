@@ -94,7 +94,9 @@ class KnownChoice(AutocompleteSelect):
     Django looks the value up once more to name it, and stumbles over one that is no UUID.
     """
 
-    def optgroups(self, name: str, value: list[str], attrs: dict[str, Any] | None = None) -> Any:
+    def optgroups(
+        self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None
+    ) -> Any:
         try:
             return super().optgroups(name, value, attrs)
         except (ValidationError, ValueError):

@@ -1,14 +1,39 @@
 """Answers of our own."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django.views.decorators.http import require_http_methods
 
 
 class SeeOther(HttpResponseRedirect):
     """After a POST: look there, with a GET."""
 
     status_code = 303
+
+
+def form_only(page: str, *named: str) -> Callable[..., Callable[..., HttpResponse]]:
+    """For a view that a form posts to.
+
+    Its address stays in the browser's bar when a form was refused. Opened from there it leads to
+    `page`, which gets the arguments that are `named`, and does nothing.
+    """
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @wraps(view)
+        def checked(request: HttpRequest, **given: Any) -> HttpResponse:
+            if request.method != "POST":
+                return SeeOther(resolve_url(page, **{name: given[name] for name in named}))
+            return view(request, **given)
+
+        return checked
+
+    return decorate
 
 
 def say_where(request: HttpRequest, response: HttpResponse, target: str) -> None:

@@ -7,12 +7,12 @@ from django.http import HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.permissions import may_redeem
 from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
-from loyalty_portal.responses import SeeOther
+from loyalty_portal.responses import SeeOther, form_only
 from redemption.cart import services
 from redemption.cart.selectors import cart_lines, cart_page
 from redemption.selectors import header_of
@@ -34,7 +34,7 @@ def _cart(request: PortalRequest) -> HttpResponse:
     return render(request, template, {"page": page, "header": header})
 
 
-@require_POST
+@form_only("cart:detail")
 @with_seat(allowed=may_redeem)
 def add(request: PortalRequest) -> HttpResponse:
     """Put something in: `product`, `quantity`, and `next` for where to go then."""
@@ -56,7 +56,7 @@ def add(request: PortalRequest) -> HttpResponse:
     return SeeOther(target or resolve_url("cart:detail"))
 
 
-@require_POST
+@form_only("cart:detail")
 @with_seat(allowed=may_redeem)
 def change(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
     """Set the quantity of one line."""
@@ -68,7 +68,7 @@ def change(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
     return _changed(request)
 
 
-@require_POST
+@form_only("cart:detail")
 @with_seat(allowed=may_redeem)
 def remove(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
     """Take one line out."""

@@ -10,14 +10,14 @@ from django.shortcuts import render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
-from loyalty_portal.responses import SeeOther, say_where
+from loyalty_portal.responses import SeeOther, form_only, say_where
 from redemption import tasks
 from redemption.aftercare import services as aftercare
 from redemption.cart import services as cart
@@ -85,7 +85,7 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
     return trigger_client_event(response, "announce", {"value": page.latest})
 
 
-@require_POST
+@form_only("orders:detail", "number")
 @with_seat()
 def cancel(request: PortalRequest, number: str) -> HttpResponse:
     """Cancel what can be cancelled."""
@@ -101,7 +101,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
     return SeeOther(order.get_absolute_url())
 
 
-@require_POST
+@form_only("orders:detail", "number")
 @with_seat()
 def approve(request: PortalRequest, number: str) -> HttpResponse:
     """Say yes: the points are taken."""
@@ -117,7 +117,7 @@ def approve(request: PortalRequest, number: str) -> HttpResponse:
     return SeeOther(order.get_absolute_url())
 
 
-@require_POST
+@form_only("orders:detail", "number")
 @with_seat()
 def reject(request: PortalRequest, number: str) -> HttpResponse:
     """Say no, with a reason."""
@@ -132,17 +132,12 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
     return SeeOther(order.get_absolute_url())
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_only("orders:detail", "number")
 @never_cache
 @with_seat()
 def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
-    """Show the codes of one line, this once; that somebody saw them is recorded.
-
-    Without scripts this address stays in the browser: opened again, it leads to the order.
-    """
+    """Show the codes of one line, this once; that somebody saw them is recorded."""
     order = _own(request.seat, number)
-    if request.method != "POST":
-        return SeeOther(order.get_absolute_url())
     _must(may_reveal(request.seat, order))
     item = order.items.filter(pk=item_id).first()
     if item is None:
@@ -156,7 +151,7 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
     return render(request, "redemption/order.html", facts)
 
 
-@require_POST
+@form_only("orders:detail", "number")
 @with_seat(allowed=may_redeem)
 def again(request: PortalRequest, number: str) -> HttpResponse:
     """Put the same things into the cart once more, as far as they are on offer."""

@@ -128,8 +128,21 @@ def test_a_viewer_sees_the_cart_but_cannot_fill_it(client_for: SignIn) -> None:
     assert "data-step" not in page
 
 
-def test_filling_a_cart_needs_a_post(client_for: SignIn, seat: AccountManager) -> None:
-    assert client_for(seat).get(reverse("cart:add")).status_code == 405
+def test_a_forms_address_opened_by_hand_leads_to_the_cart_and_does_nothing(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    fill_cart(seat, (ProductFactory.create(), 2))
+    line = CartLine.objects.get()
+    client = client_for(seat)
+    for url in (
+        reverse("cart:add"),
+        reverse("cart:change", args=[line.pk]),
+        reverse("cart:remove", args=[line.pk]),
+    ):
+        response = client.get(url, {"quantity": 9})
+        assert (response.status_code, response["Location"]) == (303, "/cart/")
+        assert client.put(url).status_code == 405
+    assert CartLine.objects.get().quantity == 2
 
 
 def test_changing_a_quantity_answers_htmx_with_the_cart_and_its_count(

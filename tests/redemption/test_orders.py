@@ -325,6 +325,17 @@ def test_what_does_not_fit_into_the_cart_again_is_named_with_its_reason(
     assert CartLine.objects.get().quantity == MOST_OF_ONE
 
 
+def test_a_forms_address_opened_by_hand_leads_to_the_order_and_does_nothing(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 1))
+    for what in ("cancel", "approve", "reject", "again"):
+        response = client_for(seat).get(address(order, what))
+        assert (response.status_code, response["Location"]) == (303, order.get_absolute_url())
+    assert now(order).status == OrderStatus.PENDING
+    assert not CartLine.objects.exists()
+
+
 @pytest.mark.parametrize("reason", ["Two\0 too many", "  Two\r\n too   many "])
 def test_a_reason_is_kept_as_it_can_be_read(
     client_for: SignIn, seat: AccountManager, book: Product, reason: str
