@@ -36,8 +36,18 @@ const nameChoosers = () => {
     }
   }
 };
+// An opened one asks for words in a box of its own.
+const nameSearch = (event) => {
+  const box = document.querySelector(".select2-container--open .select2-search__field");
+  const label = event.target.labels?.[0]?.textContent.trim();
+  if (box && label) box.setAttribute("aria-label", label);
+};
 // Asked now, jQuery does it after it has made them.
-document.addEventListener("DOMContentLoaded", () => window.django?.jQuery?.(nameChoosers));
+document.addEventListener("DOMContentLoaded", () => {
+  const jquery = window.django?.jQuery;
+  jquery?.(nameChoosers);
+  jquery?.(document).on("select2:open", nameSearch);
+});
 
 // Django names the two filters of a choose-many field by an empty span, which has no role yet.
 const nameFilters = () => {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from catalog.models import Product
 from inventory.models import Inventory
@@ -41,3 +42,14 @@ def test_pages_of_the_back_office_are_for_everybody(
     )
     window = open_window(UserFactory(superuser=True))
     assert window.finds_for_everybody((*LISTS, *pages)) == []
+
+
+def test_an_opened_chooser_says_what_is_searched_for(
+    scene: Scene, open_window: Callable[..., Window]
+) -> None:
+    address = reverse("admin:catalog_product_change", args=[scene.book.pk])
+    window = open_window(UserFactory(superuser=True))
+    page = window.go(address)
+    page.get_by_role("combobox", name="Family").click()
+    expect(page.get_by_role("searchbox", name="Family")).to_be_focused()
+    assert window.axe_finds({"type": "rule", "values": ["label"]}) == []
