@@ -115,13 +115,15 @@ LATER = list(later_columns())
 def test_rows_that_the_first_version_wrote_are_finished_by_this_one(world: World) -> None:
     assert LATER
     order = world.place((world.virtual(), 1))
-    for _step in range(20):
+
+    def has_ended_after_a_step() -> bool:
         as_the_first_version_wrote_them()
         make_all_due()
         call_command("sweep", "--once", verbosity=0)
         order.refresh_from_db()
-        if order.is_final:
-            break
+        return order.is_final
+
+    eventually(has_ended_after_a_step, "the order ends, once the partner has delivered")
     assert order.status == OrderStatus.COMPLETED
     assert not check_invariants(at_rest=True)
 
