@@ -110,6 +110,7 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         "FULFILLMENT_API_KEY": "sandbox-key",
         "BEAT_SCHEDULE_FILE": str(FOLDER / "beat"),
         "EMAIL_URL": f"filemail:///{quote(str(LETTERS))}",
+        "ALERT_EMAILS": "on-call@meridian.example",
     }
     lines = (f"{key}={shlex.quote(value)}\n" for key, value in environment.items())
     _write_secret(FOLDER / "env", "".join(lines))
@@ -145,7 +146,9 @@ def _manage(*arguments: str) -> list[str]:
 
 
 def _web(port: int) -> list[str]:
-    return _python("-m", "gunicorn", "loyalty_portal.wsgi", "--bind", f"127.0.0.1:{port}")
+    # Nothing is collected for a demo: static files are served from where they are.
+    python = _python("-W", "ignore:No directory at")
+    return [*python, "-m", "gunicorn", "loyalty_portal.wsgi", "--bind", f"127.0.0.1:{port}"]
 
 
 def _workers() -> dict[str, list[str]]:
