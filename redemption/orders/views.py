@@ -42,7 +42,7 @@ def _own(seat: AccountManager, number: str) -> RedemptionOrder:
 @with_seat()
 def list_orders(request: PortalRequest) -> HttpResponse:
     """The company's orders, as far as the address narrows them."""
-    words = " ".join(request.GET.get("q", "").replace("\0", "").split())
+    words = _one_line(request.GET.get("q", ""))
     search = Search(
         q=words[:LONGEST_SEARCH],
         group=request.GET.get("status", ""),
@@ -176,8 +176,12 @@ def list_approvals(request: PortalRequest) -> HttpResponse:
 
 
 def _reason(request: PortalRequest) -> str:
-    """One line of what somebody gave as their reason."""
-    return " ".join(request.POST.get("reason", "").replace("\0", "").split())[:255]
+    return _one_line(request.POST.get("reason", ""))[:255]
+
+
+def _one_line(text: str) -> str:
+    """What somebody typed, without line breaks and what PostgreSQL's texts cannot hold."""
+    return " ".join(text.replace("\0", "").split())
 
 
 def _must(allowed: bool) -> None:
