@@ -264,11 +264,12 @@ class Stack(AbstractContextManager["Stack"]):
 
     def violations(self, *, at_rest: bool = True) -> list[Violation]:
         """What does not hold of the promises in docs/saga.md. Asks `as_default`."""
-        entries = _entries(self.sandbox.ledger()["entries"])
+        entries = statement(self.sandbox.ledger()["entries"])
         return [*check_invariants(at_rest=at_rest), *check_against_ledger(entries)]
 
 
-def _entries(entries: Sequence[dict[str, Any]]) -> Iterator[StatementEntry]:
+def statement(entries: Sequence[dict[str, Any]]) -> Iterator[StatementEntry]:
+    """The sandbox's ledger, as the partner's statement tells it."""
     for entry in entries:
         yield StatementEntry(
             transaction_id=entry["transaction_id"],

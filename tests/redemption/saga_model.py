@@ -53,12 +53,12 @@ from tests.redemption.saga_parts import (
     politely,
     send_parcel,
     some,
-    statement,
 )
 from tests.redemption.saga_seen import Seen
 from tests.redemption.test_webhooks import body, send
 from tests.redemption.world import World, empty_rooms, make_all_due
 from tests.sandbox_process import SandboxProcess
+from tests.stack import statement
 
 ROUNDS = 12  # of looking after what is due, until all must be quiet
 MOST_ORDERS = 5  # of one run, so that something happens to each
@@ -322,7 +322,7 @@ class Saga(RuleBasedStateMachine):
     def _check(self, *, at_rest: bool) -> None:
         found = check_invariants(at_rest=at_rest)
         entries = self.partners.ledger()["entries"]
-        found += check_against_ledger(statement(each) for each in entries)
+        found += check_against_ledger(statement(entries))
         assert not found, "; ".join(map(str, found))
 
     def teardown(self) -> None:

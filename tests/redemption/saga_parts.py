@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition
 
-from accounts.loyalty import StatementEntry
 from accounts.models import User
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
@@ -70,16 +68,3 @@ def news_of(truth: dict[str, Any]) -> bytes:
     """The partner's callback about a fulfillment as it is now."""
     kind = f"fulfillment.{truth['status']}"
     return json.dumps({"type": kind, "timestamp": truth["updated_at"], "data": truth}).encode()
-
-
-def statement(entry: dict[str, Any]) -> StatementEntry:
-    return StatementEntry(
-        transaction_id=entry["transaction_id"],
-        kind=entry["type"],
-        account_id=entry["account_id"],
-        points=entry["points"],
-        reference=entry["reference"],
-        original_transaction_id=entry["original_transaction_id"],
-        balance_after=0,
-        created_at=datetime.now(UTC),
-    )
