@@ -328,21 +328,6 @@ def product_page(product: Product, family: Sequence[Variant]) -> ProductPage:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What `quantity` pieces do to the balance; `change` is negative points."""
-
-    quantity: int
-    total: str
-    change: int
-
-
-def tally(*, points_cost: int, quantity: int) -> Tally:
-    """Reckon with so many pieces."""
-    total = points_cost * quantity
-    return Tally(quantity=quantity, total=grouped(total), change=-total)
-
-
 def _variant_links(family: Sequence[Variant], product: Product) -> list[VariantLink]:
     """In order; of very many, which are shown in part, the one that is chosen comes first."""
     links = [_variant_link(one, product) for one in family]

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.template.loader import render_to_string
-from django.templatetags.static import static
 from django.utils.safestring import SafeString, mark_safe
 
 from catalog.cards import cards, catalogue, grouped, product_page
@@ -25,6 +24,8 @@ from catalog.selectors import (
     offered_product,
     variants,
 )
+from loyalty_portal import brand
+from loyalty_portal.kept import kept
 
 _HOLE = re.compile("\x00([0-9]+)\x00")  # PostgreSQL's text has no NUL, so nothing forges one
 _FIGURE = "\x01"
@@ -68,6 +69,21 @@ class ShownProduct:
         return mark_safe(str(quantity).join(self.stepper))  # noqa: S308 - a template made it
 
 
+def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> SafeString:
+    """What so many pieces do to the points that may be spent; None when those are not known."""
+    total = points_cost * quantity
+    left = (spendable or 0) - total
+    known = spendable is not None
+    conditions = {"known": known, "short": known and left < 0, "several": quantity > 1}
+    figures = {
+        "spendable": grouped(spendable or 0),
+        "quantity": str(quantity),
+        "total": grouped(total),
+        "left": grouped(abs(left)),
+    }
+    return kept("catalog/_tally.html", conditions, figures)
+
+
 def shown_list(*, asked: Asked, tier_level: str, budget: int | None) -> Shown:
     """The list that an address asks for. `budget` is what "within our balance" means."""
     filters = asked.filters
@@ -109,7 +125,7 @@ def _make_list(asked: Asked, tier_level: str, limit: int | None, *, with_budget:
 
 
 def _render(template: str, **context: object) -> SafeString:
-    return render_to_string(template, {**context, "icon_sprite": static("img/icons.svg")})
+    return render_to_string(template, {**brand.shown(), **context})
 
 
 def shown_product(*, slug: str, tier_level: str) -> ShownProduct | None:

@@ -1,7 +1,7 @@
 """The catalogue's pages. The same view answers a page and its HTMX fragment."""
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -10,10 +10,10 @@ from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from catalog.artwork import product_artwork
-from catalog.cards import tally
 from catalog.forms import read_filters, read_quantity
 from catalog.models import Product
-from catalog.shown import shown_list, shown_product
+from catalog.shown import shown_list, shown_product, tally_text
+from loyalty_portal.kept import kept, kept_page, viewers_context
 from loyalty_portal.responses import say_where
 
 YEAR = 365 * 24 * 3600
@@ -34,9 +34,13 @@ def list_products(request: PortalRequest) -> HttpResponse:
         tier_level=request.seat.company.tier_level,
         budget=_budget(request.seat),
     )
+    viewers = viewers_context(request)
+    results = shown.results(viewers["header"].spendable)
+    texts = {"title": shown.title, "facets": shown.facets, "results": results}
     if request.headers.get("HX-Target") != "results":
-        return _either(render(request, "catalog/list.html", {"shown": shown}))
-    response = render(request, "catalog/_found.html", {"shown": shown})
+        texts["q"] = shown.q
+        return _either(kept_page(request, "catalog/list.html", viewers["chrome"], {}, texts))
+    response = HttpResponse(kept("catalog/_found.html", {}, texts))
     say_where(request, response, shown.address)
     return _either(response)
 
@@ -54,16 +58,27 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     shown = shown_product(slug=slug, tier_level=request.seat.company.tier_level)
     if shown is None:
         raise Http404
-    reckoned = tally(points_cost=shown.points_cost, quantity=read_quantity(request.GET))
+    viewers = viewers_context(request)
+    quantity = read_quantity(request.GET)
+    tally = tally_text(
+        points_cost=shown.points_cost,
+        quantity=quantity,
+        spendable=viewers["header"].spendable,
+    )
     if request.headers.get("HX-Target") == "tally":
-        return _either(render(request, "catalog/_tally.html", {"tally": reckoned}))
-    context = {
-        "shown": shown,
-        "tally": reckoned,
-        "stepper": shown.stepper_at(reckoned.quantity),
-        "may_redeem": may_redeem(request.seat),
+        return _either(HttpResponse(tally))
+    conditions = {"gone": shown.gone, "may_redeem": may_redeem(request.seat)}
+    texts = {
+        "name": shown.name,
+        "picture": shown.picture,
+        "crumbs": shown.crumbs,
+        "offer": shown.offer,
+        "about": shown.about,
+        "stepper": shown.stepper_at(quantity),
+        "tally": tally,
     }
-    return _either(render(request, "catalog/product.html", context))
+    page = kept_page(request, "catalog/product.html", viewers["chrome"], conditions, texts)
+    return _either(page)
 
 
 @require_safe

@@ -57,6 +57,11 @@ def current() -> Brand:
 
 def context(request: HttpRequest) -> dict[str, object]:  # noqa: ARG001 - a context processor's signature
     """Give every page the brand and the address of the icons."""
+    return shown()
+
+
+def shown() -> dict[str, object]:
+    """What every template says of the brand, whoever reads it."""
     return {"brand": current(), "icon_sprite": static("img/icons.svg")}
 
 

@@ -92,7 +92,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "loyalty_portal.brand.context",
-                "redemption.views.header_context",
+                "redemption.chrome.context",
             ],
         },
     },

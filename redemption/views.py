@@ -1,41 +1,26 @@
-"""Home, the balance, and what every page of the portal shows."""
+"""Home and the balance."""
 
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.functional import SimpleLazyObject
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
-from accounts.models import AccountManager, Company, KnownBalance
+from accounts.models import Company, KnownBalance
 from accounts.permissions import may_redeem
 from accounts.services import known_balance, refresh_balance
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
+from redemption.chrome import balance_text, header_on
 from redemption.orders.selectors import OrderRow, recent, redeemed_before, stuck
 from redemption.selectors import Header, header_of
 
 CARDS = 5  # of what was redeemed before
 LAPSES = 2  # of the points that expire soonest
-
-
-def header_context(request: HttpRequest) -> dict[str, Any]:
-    """`seat`, `seats` and `header` (templates/ui/README.md); nothing is read before it is used."""
-    seat = getattr(request, "seat", None)
-    return {
-        "seat": seat,
-        "seats": getattr(request, "seats", []),
-        "header": SimpleLazyObject(partial(_header, seat)),
-    }
-
-
-def _header(seat: AccountManager | None) -> Header | None:
-    return header_of(seat, known=known_balance(seat.company)) if seat else None
 
 
 class Lapse(NamedTuple):
@@ -63,12 +48,11 @@ class HomePage:
 def home(request: PortalRequest) -> HttpResponse:
     """Points to spend, orders that need somebody, and what was redeemed before."""
     seat = request.seat
-    known = known_balance(seat.company)
-    header = header_of(seat, known=known)
+    header = header_on(request)
     page = HomePage(
         company=seat.company,
         header=header,
-        expiring=_lapses(known),
+        expiring=_lapses(header.known),
         stuck=stuck(seat),
         recent=recent(seat),
         before=redeemed_before(seat, CARDS),
@@ -76,7 +60,7 @@ def home(request: PortalRequest) -> HttpResponse:
     )
     fragment = request.headers.get("HX-Target") == "home"
     template = "redemption/_home.html" if fragment else "redemption/home.html"
-    return render(request, template, {"page": page, "header": header})
+    return render(request, template, {"page": page})
 
 
 def _lapses(known: KnownBalance | None) -> list[Lapse]:
@@ -96,7 +80,7 @@ def balance(request: PortalRequest) -> HttpResponse:
     if not request.headers.get("HX-Request"):
         return redirect("home")
     header = header_of(request.seat, known=newest, asked=True)
-    response = render(request, "ui/_balance.html", {"header": header})
+    response = HttpResponse(balance_text(header))
     if newest and (before is None or before.points != newest.points or header.failed):
         trigger_client_event(response, "balance-changed")
     return response

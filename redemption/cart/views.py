@@ -10,12 +10,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import may_redeem
-from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.responses import SeeOther, form_only
 from redemption.cart import services
 from redemption.cart.selectors import cart_lines, cart_page
-from redemption.selectors import header_of
+from redemption.chrome import header_on
 from redemption.services import RedemptionError
 
 
@@ -27,11 +26,10 @@ def detail(request: PortalRequest) -> HttpResponse:
 
 
 def _cart(request: PortalRequest) -> HttpResponse:
-    header = header_of(request.seat, known=known_balance(request.seat.company))
-    page = cart_page(request.seat, cart_lines(request.seat), header)
+    page = cart_page(request.seat, cart_lines(request.seat), header_on(request))
     fragment = request.headers.get("HX-Target") == "cart"
     template = "redemption/_cart_changed.html" if fragment else "redemption/cart.html"
-    return render(request, template, {"page": page, "header": header})
+    return render(request, template, {"page": page})
 
 
 @form_only("cart:detail")

@@ -15,19 +15,18 @@ from django_htmx.http import trigger_client_event
 
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
-from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.responses import SeeOther, form_only, say_where
 from redemption import tasks
 from redemption.aftercare import services as aftercare
 from redemption.cart import services as cart
+from redemption.chrome import balance_text, header_on
 from redemption.models import RedemptionOrder
 from redemption.orders.facts import order_of, pulse_of
 from redemption.orders.page import order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, approvals, list_of
 from redemption.permissions import may_cancel, may_decide, may_reveal
 from redemption.placing import services as placing
-from redemption.selectors import header_of
 from redemption.services import RedemptionError
 
 
@@ -81,7 +80,8 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
         facts = {"order": order, "pulse": pulse}
         return render(request, "redemption/_pulse.html", facts)
     page = order_page(request.seat, order)
-    response = render(request, "redemption/_story.html", {"page": page})
+    balance = balance_text(header_on(request), beside=True)
+    response = render(request, "redemption/_story.html", {"page": page, "balance": balance})
     return trigger_client_event(response, "announce", {"value": page.latest})
 
 
@@ -170,9 +170,8 @@ def again(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat(allowed=may_approve)
 def list_approvals(request: PortalRequest) -> HttpResponse:
     """What waits for a yes, with what whoever decides needs to know."""
-    header = header_of(request.seat, known=known_balance(request.seat.company))
-    facts = {"approvals": approvals(request.seat, header.spendable), "header": header}
-    return render(request, "redemption/approvals.html", facts)
+    waiting = approvals(request.seat, header_on(request).spendable)
+    return render(request, "redemption/approvals.html", {"approvals": waiting})
 
 
 def _reason(request: PortalRequest) -> str:
