@@ -9,6 +9,8 @@ ORDERS ?= 100
 BIN := .venv/bin
 ROOMS := accounts catalog inventory fulfillment redemption
 COVERED := $(foreach room,$(ROOMS),--cov=$(room))
+# Processes that share the tests, each with a PostgreSQL and a Redis of its own; given ones serve one.
+BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n logical --maxprocesses 4 --dist worksteal)
 # Where points could be lost: every branch of these is tried.
 SAGA := redemption/saga.py,redemption/services.py,redemption/work.py,redemption/placing/services.py,$\
 	redemption/callbacks/services.py,redemption/aftercare/services.py,$\
@@ -26,7 +28,7 @@ demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDB
 	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
 test: .venv/installed ## Run all tests, the browser's too, with the rooms' coverage
-	$(BIN)/python -m pytest $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest $(BESIDE) $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
 	$(BIN)/coverage report --include='$(SAGA)' --show-missing --skip-covered --fail-under=100
 
 lint: .venv/installed ## Check style, types, import rules, templates, migrations, deployment

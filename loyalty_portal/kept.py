@@ -9,10 +9,12 @@ from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.template.engine import Engine
 from django.template.loader import render_to_string
+from django.utils.autoreload import file_changed
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -85,3 +87,9 @@ def _pieces(
             place = place.setdefault(step, {})
         place[last] = mark_safe(f"{_EDGE}{name}{_EDGE}")  # noqa: S308 - a name of ours
     return tuple(render_to_string(template, context).split(_EDGE))
+
+
+@receiver(file_changed)
+def _forget(**_file: object) -> None:
+    """A developer's server shows the template as it is now."""
+    _pieces.cache_clear()

@@ -37,10 +37,24 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     for name in _documented_variables() - {"DATABASE_URL", "REDIS_URL"}:
         os.environ.pop(name, None)  # a developer's own settings are not the tests'
     os.environ.update(ENVIRONMENT)
-    services = _services()
-    early_config.add_cleanup(services.close)
-    os.environ.update(services.addresses)
+    if not _only_distributes(early_config):
+        services = _services()
+        early_config.add_cleanup(services.close)
+        os.environ.update(services.addresses)
     yield
+
+
+def _only_distributes(config: pytest.Config) -> bool:
+    """Whether the tests run in processes of this one, each with services of its own."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return False
+    several = bool(config.known_args_namespace.numprocesses)
+    if several and ({"DATABASE_URL", "REDIS_URL"} & os.environ.keys()):
+        raise pytest.UsageError(
+            "Test processes beside each other cannot share one Redis: leave out -n, "
+            "or DATABASE_URL and REDIS_URL."
+        )
+    return several
 
 
 def _documented_variables() -> set[str]:

@@ -17,6 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from loyalty_portal.supervisor import spawn
 from tests.ports import free_port
 
 Json = dict[str, Any]
@@ -85,8 +86,8 @@ class SandboxProcess:
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
         command = [sys.executable, "-m", "loyalty_portal.sandbox", "--port", str(self.port)]
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *self.options], cwd=ROOT, env=environment, stdout=log, stderr=log
+            self.process = spawn(
+                [*command, *self.options], environment=environment, folder=ROOT, output=log
             )
         self._wait_until_up()
 

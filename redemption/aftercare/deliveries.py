@@ -74,12 +74,11 @@ def _confirm(item: OrderItem, by: Any) -> str | None:
         decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=why)
         return None
     agree(decision, by)
-    came = item.quantity - decision.missing if decision.verdict == Verdict.DELIVERED else 0
-    settle_by_hand(held=held, came=came, by=by)
+    settle_by_hand(held=held, came=decision.came, by=by)
     end_incidents(_open_incidents(item), decision, by)
-    if came == item.quantity:
+    if decision.came == item.quantity:
         return _("Confirmed. The line is delivered.")
-    if came:
+    if decision.came:
         return _("Confirmed. The points of what is missing go back.")
     return _("Confirmed. The points go back.")
 

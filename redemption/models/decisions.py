@@ -103,11 +103,17 @@ class Decision(HasLifeCycle):
         return f"{self.told} ({self.get_status_display()})"
 
     @property
+    def came(self) -> int:
+        """How many of a delivery the verdict says arrived."""
+        if self.item is None or self.verdict != Verdict.DELIVERED:
+            return 0
+        return self.item.quantity - self.missing
+
+    @property
     def told(self) -> str:
         """The verdict in words."""
         if self.item and self.missing:
-            whole = self.item.quantity
-            part = {"came": whole - self.missing, "all": whole}
+            part = {"came": self.came, "all": self.item.quantity}
             return gettext("The partner delivered %(came)s of %(all)s") % part
         return str(self.get_verdict_display())
 
