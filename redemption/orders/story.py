@@ -235,6 +235,7 @@ def _line_step(facts: Facts, status: str, reason: str, touched: list[OrderItem])
             else _("%(what)s: our partner sent the codes to %(email)s itself.")
         )
         title = _("Delivered by e-mail")
+        what = get_text_list([_came(item) for item in touched], _("and"))
         return Step(title, text % {"what": what, "email": email}, "mail", "ok")
     return _lost(facts, status, reason, what)
 
@@ -278,6 +279,14 @@ def _reveals(facts: Facts) -> Iterator[Step]:
 
 def _names(items: Iterable[OrderItem]) -> str:
     return get_text_list([item.product_name for item in items], _("and"))
+
+
+def _came(item: OrderItem) -> str:
+    """Its name, with how many came where that is not all."""
+    if item.quantity_delivered == item.quantity:
+        return item.product_name
+    part = {"came": item.quantity_delivered, "all": item.quantity, "product": item.product_name}
+    return _("%(came)s of %(all)s × %(product)s") % part
 
 
 # --- The end, and what is ahead --------------------------------------------------------------

@@ -119,6 +119,7 @@ def test_what_came_in_part_stays_paid_and_the_rest_is_given_back(
     assert Letter.objects.get(order=order, kind="delivered").facts["quantity"] == 2
     page = client_for(world.seat).get(order.get_absolute_url()).content.decode()
     assert "2 of 3 arrived, points of 1 given back." in page
+    assert f"2 of 3 × {line(order).product_name}: our partner sent the codes" in page
     assert check_invariants(at_rest=True) == []
 
 
