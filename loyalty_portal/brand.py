@@ -52,7 +52,8 @@ def contrast(one: Rgb, other: Rgb) -> float:
 
 def current() -> Brand:
     """The brand that the settings describe."""
-    return _brand(settings.BRAND["name"], settings.BRAND["accent"], settings.BRAND["logo"])
+    chosen = settings.BRAND  # asked for often, and each look at the settings costs
+    return _brand(chosen["name"], chosen["accent"], chosen["logo"])
 
 
 def context(request: HttpRequest) -> dict[str, object]:  # noqa: ARG001 - a context processor's signature
