@@ -17,6 +17,11 @@ from loyalty_portal.partner_http import PartnerConfig
 Script = bytes | Callable[[socket.socket, threading.Event], None]
 
 
+def script_id(script: Script) -> str:
+    """The same in every process: they share the tests by their names."""
+    return repr(script)[:60] if isinstance(script, bytes) else script.__name__
+
+
 class Request:
     def __init__(self, head: bytes, body: bytes) -> None:
         self.line, _, rest = head.partition(b"\r\n")

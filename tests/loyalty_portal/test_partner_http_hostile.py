@@ -23,6 +23,7 @@ from tests.loyalty_portal.raw_partner import (
     problem,
     reply,
     reset,
+    script_id,
     silence,
 )
 
@@ -83,7 +84,7 @@ def test_patience_shortens_the_deadline() -> None:
         b"HTTP/1.1 201 Created\r\nX: " + b"x" * 300_000,
         b"\x16\x03\x01\x02\x00" + bytes(100),
     ],
-    ids=lambda script: repr(script)[:60],
+    ids=script_id,
 )
 def test_a_broken_answer_may_have_landed(script: Script) -> None:
     answer = answer_to(script, deadline=2.0)
@@ -145,6 +146,7 @@ def closed_port() -> int:
         "ftp://127.0.0.1",
         "",
     ],
+    ids=["closed", "unknown", "impossible", "ftp", "empty"],
 )
 def test_a_partner_that_cannot_be_reached_was_not_reached(url: str) -> None:
     answer = debit(url, deadline=3.0)

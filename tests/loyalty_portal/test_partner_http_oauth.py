@@ -17,7 +17,15 @@ from django.test import override_settings
 from loyalty_portal import partner_http
 from loyalty_portal.partner_http import Answer, Outcome, PartnerClient, PartnerConfig
 from loyalty_portal.partner_token import Grant, TokenError, TokenStore
-from tests.loyalty_portal.raw_partner import RawPartner, Script, config, problem, reply, silence
+from tests.loyalty_portal.raw_partner import (
+    RawPartner,
+    Script,
+    config,
+    problem,
+    reply,
+    script_id,
+    silence,
+)
 from tests.sandbox_process import CLIENT_ID, CLIENT_SECRET, SandboxProcess
 
 BODY = b'{"account_id":"N","points":1,"reference":"R1"}'
@@ -135,7 +143,7 @@ def test_no_token_is_logged(sandbox: SandboxProcess, caplog: pytest.LogCaptureFi
         reply(200, b'{"access_token": "t", "expires_in": "soon"}'),
         reply(302, b"", headers=("Location: http://127.0.0.1:1/",)),
     ],
-    ids=lambda script: repr(script)[:60],
+    ids=script_id,
 )
 def test_a_broken_token_endpoint_means_that_nothing_was_sent(script: Script) -> None:
     with RawPartner(script) as authority, RawPartner(reply()) as partner:
