@@ -9,12 +9,11 @@ from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.dispatch import receiver
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.template.engine import Engine
 from django.template.loader import render_to_string
-from django.utils.autoreload import file_changed
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -41,8 +40,9 @@ def kept(
     `values` fill its holes and are escaped. The template can only show them: whether it does,
     and in what shape, is a condition. The name "a.b" is what the template calls `a.b`.
     """
+    cut = _cut if settings.DEBUG else _cut_once  # who writes a template sees it as it is now
     pieces = list(
-        _pieces(template, get_language(), brand.current(), (*conditions.items(),), (*values,))
+        cut(template, get_language(), brand.current(), (*conditions.items(),), (*values,))
     )
     for place in range(1, len(pieces), 2):
         pieces[place] = conditional_escape(values[pieces[place]])
@@ -70,8 +70,7 @@ def kept_page(
     return HttpResponse(kept(template, {"seat": True, **conditions}, filled))
 
 
-@lru_cache(maxsize=512)
-def _pieces(
+def _cut(
     template: str,
     language: str,  # noqa: ARG001 - the text differs by it
     brand_shown: brand.Brand,  # noqa: ARG001 - and by this
@@ -89,7 +88,4 @@ def _pieces(
     return tuple(render_to_string(template, context).split(_EDGE))
 
 
-@receiver(file_changed)
-def _forget(**_file: object) -> None:
-    """A developer's server shows the template as it is now."""
-    _pieces.cache_clear()
+_cut_once = lru_cache(maxsize=512)(_cut)

@@ -38,9 +38,10 @@ def test_conditions_and_the_brand_decide_on_the_text(template: Path, settings: A
     assert kept("part.html", {"many": True}, {"count": "4"}) == "4 pieces · Nordlys"
 
 
-def test_a_template_that_a_developer_changes_is_read_again(template: Path) -> None:
+def test_a_developer_sees_a_template_as_it_is_now(template: Path, settings: Any) -> None:
+    settings.DEBUG = True
     template.write_text("before {{ word }}")
     assert kept("part.html", {}, {"word": "x"}) == "before x"
     template.write_text("after {{ word }}")
-    file_changed.send(sender=None, file_path=template)
+    file_changed.send(sender=None, file_path=template)  # as runserver does
     assert kept("part.html", {}, {"word": "x"}) == "after x"
