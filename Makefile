@@ -9,8 +9,8 @@ ORDERS ?= 100
 BIN := .venv/bin
 ROOMS := accounts catalog inventory fulfillment redemption
 COVERED := $(foreach room,$(ROOMS),--cov=$(room))
-# Processes that share the tests, each with a PostgreSQL and a Redis of its own; given ones serve one.
-BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n logical --maxprocesses 4 --dist worksteal)
+# Two processes share the tests, each with a PostgreSQL and a Redis of its own; given ones serve one.
+BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n 2 --dist worksteal)
 # Where points could be lost: every branch of these is tried.
 SAGA := redemption/saga.py,redemption/services.py,redemption/work.py,redemption/placing/services.py,$\
 	redemption/callbacks/services.py,redemption/aftercare/services.py,$\
