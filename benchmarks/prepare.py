@@ -1,10 +1,14 @@
 """The portal's side: 1,000 products in stock, buyers who are signed in, and a full cart each.
 
+Ten buyers share a company. Nobody settles what they place, so all of it stays in flight and is
+added up for each page of its company: thousands of debits in one would be no measure of a page.
+
 `python -m benchmarks.prepare setup BUYERS` prints the sessions as JSON;
 `python -m benchmarks.prepare carts spread|one` fills each buyer's cart again.
 """
 
 import json
+import math
 import os
 import sys
 import uuid
@@ -26,6 +30,7 @@ from inventory.models import Inventory
 from redemption.models import Cart, CartLine
 
 PRODUCTS = 1_000
+BUYERS_OF_A_COMPANY = 10
 
 
 def setup(buyers: int) -> None:
@@ -50,17 +55,26 @@ def setup(buyers: int) -> None:
     Inventory.objects.bulk_create(
         Inventory(product=product, quantity_available=1_000_000) for product in products
     )
-    company = Company.objects.create(
-        name="Benchmark", loyalty_account_id="BENCH", tier_level=TierLevel.GOLD
+    companies = Company.objects.bulk_create(
+        Company(
+            name=f"Company {number}",
+            loyalty_account_id=f"BENCH-{number}",
+            tier_level=TierLevel.GOLD,
+        )
+        for number in range(math.ceil(buyers / BUYERS_OF_A_COMPANY))
     )
     now = timezone.now()
-    KnownBalance.objects.create(company=company, points=2_000_000_000, as_of=now, fetched_at=now)
+    KnownBalance.objects.bulk_create(
+        KnownBalance(company=company, points=2_000_000_000, as_of=now, fetched_at=now)
+        for company in companies
+    )
     users = User.objects.bulk_create(
         User(email=f"buyer{number}@bench.example", name=f"Buyer {number}", password="!")
         for number in range(buyers)
     )
     AccountManager.objects.bulk_create(
-        AccountManager(company=company, user=user, role=Role.BUYER) for user in users
+        AccountManager(company=companies[number // BUYERS_OF_A_COMPANY], user=user, role=Role.BUYER)
+        for number, user in enumerate(users)
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -78,7 +92,8 @@ def _session(user: User) -> str:
 
 def carts(how: str) -> None:
     """Prints, for each buyer in order, the cart's token and its total."""
-    seats = list(AccountManager.objects.filter(company__loyalty_account_id="BENCH").order_by("id"))
+    ours = AccountManager.objects.filter(company__loyalty_account_id__startswith="BENCH-")
+    seats = list(ours.order_by("id"))
     products = list(Product.objects.filter(sku__startswith="BENCH-").order_by("sku"))
     CartLine.objects.all().delete()
     Cart.objects.all().delete()
