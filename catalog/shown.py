@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from catalog.cards import cards, catalogue, grouped, product_page
@@ -24,8 +23,7 @@ from catalog.selectors import (
     offered_product,
     variants,
 )
-from loyalty_portal import brand
-from loyalty_portal.kept import kept
+from loyalty_portal.kept import kept, render_alone
 
 _HOLE = re.compile("\x00([0-9]+)\x00")  # PostgreSQL's text has no NUL, so nothing forges one
 _FIGURE = "\x01"
@@ -55,6 +53,8 @@ class Shown:
 class ShownProduct:
     """The page of one product, without what is the viewer's own."""
 
+    key: str
+    address: str
     name: str
     picture: str
     gone: bool
@@ -62,11 +62,6 @@ class ShownProduct:
     crumbs: SafeString
     offer: SafeString
     about: SafeString
-    stepper: tuple[str, str]  # before and after the quantity
-
-    def stepper_at(self, quantity: int) -> SafeString:
-        """How many, and the button."""
-        return mark_safe(str(quantity).join(self.stepper))  # noqa: S308 - a template made it
 
 
 def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> SafeString:
@@ -113,24 +108,20 @@ def _make_list(asked: Asked, tier_level: str, limit: int | None, *, with_budget:
         cards=cards(rows, families),
         with_budget=with_budget,
     )
-    before, _, after = _render("catalog/_lacking.html", points=_FIGURE).partition(_FIGURE)
+    before, _, after = render_alone("catalog/_lacking.html", points=_FIGURE).partition(_FIGURE)
     return Shown(
         title=page.title,
         q=filters.q,
         address=shelf_address() + address(filters, page=filters.page),
-        facets=_render("catalog/_facets.html", catalogue=page),
-        pieces=_HOLE.split(_render("catalog/_results.html", catalogue=page)),
+        facets=render_alone("catalog/_facets.html", catalogue=page),
+        pieces=_HOLE.split(render_alone("catalog/_results.html", catalogue=page)),
         lacking=(before, after),
     )
 
 
-def _render(template: str, **context: object) -> SafeString:
-    return render_to_string(template, {**brand.shown(), **context})
-
-
 def shown_product(*, slug: str, tier_level: str) -> ShownProduct | None:
     """The product with this slug, None when this tier may not redeem it now."""
-    return remember("product", (tier_level, slug), lambda: _make_product(slug, tier_level))
+    return remember("product-page", (tier_level, slug), lambda: _make_product(slug, tier_level))
 
 
 def _make_product(slug: str, tier_level: str) -> ShownProduct | None:
@@ -139,15 +130,14 @@ def _make_product(slug: str, tier_level: str) -> ShownProduct | None:
         return None
     page = product_page(product, variants(product=product, tier_level=tier_level))
     shelf = f"{shelf_address()}?category={product.category.slug}"
-    stepper = _render("catalog/_stepper.html", product=product, quantity=_FIGURE)
-    before, _, after = stepper.partition(_FIGURE)
     return ShownProduct(
+        key=str(product.pk),
+        address=product.get_absolute_url(),
         name=product.name,
         picture=product.picture_url,
         gone=page.gone,
         points_cost=product.points_cost,
-        crumbs=_render("catalog/_crumbs.html", shelf=shelf, category=product.category.name),
-        offer=_render("catalog/_offer.html", page=page),
-        about=_render("catalog/_about.html", page=page),
-        stepper=(before, after),
+        crumbs=render_alone("catalog/_crumbs.html", shelf=shelf, category=product.category.name),
+        offer=render_alone("catalog/_offer.html", page=page),
+        about=render_alone("catalog/_about.html", page=page),
     )

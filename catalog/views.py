@@ -74,7 +74,9 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
         "crumbs": shown.crumbs,
         "offer": shown.offer,
         "about": shown.about,
-        "stepper": shown.stepper_at(quantity),
+        "product": shown.key,
+        "address": shown.address,
+        "quantity": str(quantity),
         "tally": tally,
     }
     page = kept_page(request, "catalog/product.html", viewers["chrome"], conditions, texts)

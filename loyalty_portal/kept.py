@@ -49,6 +49,11 @@ def kept(
     return mark_safe("".join(pieces))  # noqa: S308 - what templates made, and escaped values
 
 
+def render_alone(template: str, /, **context: Any) -> SafeString:
+    """A template rendered without a request: of what all of them know, it knows the brand."""
+    return render_to_string(template, {**brand.shown(), **context})
+
+
 def viewers_context(request: HttpRequest) -> dict[str, Any]:
     """What every template is told of the request, for a view that has use for it too."""
     told: dict[str, Any] = {}
@@ -78,14 +83,14 @@ def _cut(
     names: tuple[str, ...],
 ) -> tuple[str, ...]:
     """Text, name of a hole, text, … and text."""
-    context: dict[str, Any] = {**brand.shown(), **dict(conditions)}
+    context: dict[str, Any] = dict(conditions)
     for name in names:
         *path, last = name.split(".")
         place = context
         for step in path:
             place = place.setdefault(step, {})
         place[last] = mark_safe(f"{_EDGE}{name}{_EDGE}")  # noqa: S308 - a name of ours
-    return tuple(render_to_string(template, context).split(_EDGE))
+    return tuple(render_alone(template, **context).split(_EDGE))
 
 
 _cut_once = lru_cache(maxsize=512)(_cut)

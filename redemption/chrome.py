@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.contrib.messages import get_messages
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import SimpleLazyObject
@@ -16,8 +15,7 @@ from accounts.models import AccountManager, Role
 from accounts.permissions import may_approve
 from accounts.services import known_balance
 from catalog.cards import grouped
-from loyalty_portal import brand
-from loyalty_portal.kept import Chrome, kept
+from loyalty_portal.kept import Chrome, kept, render_alone
 from redemption.selectors import Header, header_of
 
 
@@ -80,8 +78,7 @@ def _menu(seat: AccountManager, seats: list[AccountManager]) -> SafeString:
     conditions = {"role": Role(seat.role), "several": several, "staff": seat.user.is_staff}
     values = {"initial": name[:1], "name": name, "company": seat.company.name}
     if several:
-        context = {**brand.shown(), "seat": seat, "seats": seats}
-        values["seats"] = render_to_string("ui/_seats.html", context)
+        values["seats"] = render_alone("ui/_seats.html", seat=seat, seats=seats)
     return kept("ui/_menu.html", conditions, values)
 
 
@@ -104,4 +101,4 @@ def _messages(request: HttpRequest) -> SafeString:
     waiting = get_messages(request)
     if not len(waiting):
         return kept("ui/_messages.html", {}, {})
-    return render_to_string("ui/_messages.html", {**brand.shown(), "messages": waiting})
+    return render_alone("ui/_messages.html", messages=waiting)
