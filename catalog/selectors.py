@@ -226,7 +226,9 @@ def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Fa
     if partial and filters != wide:
         total = _shown(tier_level, filters, budget)[: COUNT_CAP + 1].count()
     del brands[""]
-    listed = [(brand, number) for brand, number in brands.most_common(BRANDS_SHOWN) if number]
+    # The database gives groups in no order: brands of as many products stand by their name.
+    ranked = sorted(brands.items(), key=lambda each: (-each[1], each[0]))[:BRANDS_SHOWN]
+    listed = [(brand, number) for brand, number in ranked if number]
     return Facets(total, list(shelves.values()), dict(types), listed, partial)
 
 

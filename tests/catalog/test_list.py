@@ -148,6 +148,15 @@ def test_filters_narrow_and_their_counts_say_what_each_would_find(client: Client
     assert "Quill 1 Terra 1" in text
 
 
+def test_brands_of_as_many_products_stand_by_name(client: Client) -> None:
+    brands = [f"Brand {letter}" for letter in "GCAFBED"]
+    for brand in brands:
+        ProductFactory(category=CategoryFactory(), brand=brand)
+    ProductFactory.create_batch(2, brand="Most")
+    listed = " ".join(["Most 2", *(f"{brand} 1" for brand in sorted(brands))])
+    assert listed in words(page(client))
+
+
 def test_in_stock_leaves_out_what_is_gone(client: Client) -> None:
     ProductFactory(name="Gone", in_stock=0)
     ProductFactory(name="Low", in_stock=1)
