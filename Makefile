@@ -75,5 +75,6 @@ clean: ## Remove what make made: the environment, the demo's data, caches
 		"Name another: make PYTHON=python3.12")'
 	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
 	@echo "Installing the requirements into .venv (once, a minute or two)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
