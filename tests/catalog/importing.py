@@ -1,11 +1,13 @@
 """Running the import as an operator does."""
 
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from openpyxl import Workbook
 
 FIXTURES = Path(__file__).parent / "fixtures"
 PORTAL_HEADER = "sku,name,product_type,points_cost,category"
@@ -35,3 +37,23 @@ def portal_file(folder: Path, *rows: str, header: str = PORTAL_HEADER) -> Path:
     path = folder / "products.csv"
     path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
     return path
+
+
+def workbook(*rows: list[object]) -> bytes:
+    book, kept = Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(kept)
+    return kept.getvalue()
+
+
+def swollen(book: bytes) -> bytes:
+    """The same with a table of texts that unpacks to 300 MB."""
+    kept = io.BytesIO(book)
+    with (
+        zipfile.ZipFile(kept, "a", zipfile.ZIP_DEFLATED) as packed,
+        packed.open("xl/sharedStrings.xml", "w") as part,
+    ):
+        for _ in range(300):
+            part.write(b" " * 1_000_000)
+    return kept.getvalue()

@@ -1,5 +1,7 @@
 """Files as untidy as people bring them: clear errors by row, and nothing half done."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from django.core.management import CommandError, call_command
 from catalog.models import Category, Family, Product
 from inventory.models import Inventory, StockMovement
 from tests.catalog.factories import ProductFactory
-from tests.catalog.importing import FIXTURES, PORTAL_HEADER, portal_file, run
+from tests.catalog.importing import FIXTURES, PORTAL_HEADER, portal_file, run, swollen, workbook
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +148,30 @@ def test_what_is_no_catalogue_gets_a_sentence(tmp_path: Path, content: bytes, sa
     assert not done.ok
     assert said in done.errors
     assert "Nothing was imported." in done.errors
+
+
+def test_a_workbook_that_unpacks_to_hundreds_of_megabytes_is_refused_unread(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "products.xlsx"
+    path.write_bytes(swollen(workbook(list(PORTAL_HEADER.split(",")))))
+    assert path.stat().st_size < 1_000_000
+    done = run(path)
+    assert not done.ok
+    assert "it unpacks to 300 MB. Save it as CSV." in done.errors
+
+
+@pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml"])
+def test_a_workbook_that_is_damaged_inside_gets_a_sentence(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "products.xlsx"
+    whole = io.BytesIO(workbook(list(PORTAL_HEADER.split(",")), ["A", "Mug", "PHYSICAL", 1, "K"]))
+    with zipfile.ZipFile(whole) as book, zipfile.ZipFile(path, "w") as damaged:
+        for name in book.namelist():
+            raw = book.read(name)
+            damaged.writestr(name, raw[: len(raw) // 2] if name == part else raw)
+    done = run(path)
+    assert not done.ok
+    assert "The workbook cannot be opened" in done.errors
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from redemption.models import (
 )
 from redemption.reconciliation.services import reconcile
 from redemption.states import DifferenceKind
+from tests.catalog.importing import swollen, workbook
 from tests.redemption.test_reconciliation import AN_HOUR, aged, at_partner, settled
 from tests.redemption.world import World
 from tests.staff import browser, staff
@@ -55,10 +56,13 @@ def statement_file(*transactions: LoyaltyTransaction, **changes: object) -> str:
     return "\n".join(lines)
 
 
-def upload(client: Client, text: str, **asked: Any) -> HttpResponse:
+def upload(
+    client: Client, text: str | bytes, *, name: str = "statement.csv", **asked: Any
+) -> HttpResponse:
     today = timezone.now().astimezone(UTC).date()
     data = {"since": str(today - timedelta(days=1)), "last": str(today), **asked}
-    data["file"] = SimpleUploadedFile("statement.csv", text.encode())
+    raw = text if isinstance(text, bytes) else text.encode()
+    data["file"] = SimpleUploadedFile(name, raw)
     return client.post(f"{COMPARE}file/", data)
 
 
@@ -160,6 +164,29 @@ def test_a_file_with_an_entry_that_differs_makes_an_incident(
     assert Incident.objects.get() == difference.incident
 
 
+def test_a_workbook_is_compared_like_a_text_file(world: World, finance: Client) -> None:
+    debit = paid(world)
+    sheet = workbook(
+        HEADER.split(","),
+        [
+            debit.external_transaction_id, "debit", world.company.loyalty_account_id,
+            debit.points_amount, debit.order.order_number,
+            debit.settled_at.astimezone(UTC).replace(tzinfo=None),
+        ],
+    )  # fmt: skip
+    answer = upload(finance, sheet, name="statement.xlsx", company=world.company.pk)
+    run = Reconciliation.objects.get()
+    assert (answer.status_code, run.outcome, run.matched) == (303, RunOutcome.AGREED, 1)
+
+
+def test_a_workbook_that_unpacks_to_hundreds_of_megabytes_is_refused_unread(
+    world: World, finance: Client
+) -> None:
+    answer = upload(finance, swollen(workbook(HEADER.split(","))), name="statement.xlsx")
+    assert answer.status_code == 422
+    assert "unpacks to 300 MB" in answer.content.decode()
+
+
 def test_a_file_without_our_entry_and_with_a_strange_one_makes_two(
     world: World, finance: Client
 ) -> None:
@@ -212,6 +239,7 @@ def test_each_wrong_row_is_named_and_nothing_is_compared(world: World, finance: 
         (HEADER, "no rows below the header"),
         (f'{HEADER}\n"open', "quote left open"),
         (f"{HEADER}\n\0", "NUL"),
+        ("PK\x03\x04 no workbook", "cannot be opened"),
     ],
 )
 def test_a_file_that_is_none_is_refused(
