@@ -8,14 +8,14 @@ from django.db import transaction
 from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.models import StockStatus
 from catalog.selectors import search_query
 from inventory import services
-from inventory.forms import AdjustForm, CountForm, LowMarkForm, ReceiveForm
+from inventory.forms import AdjustForm, CountForm, LowMarkForm, ReceiveForm, StopCountingForm
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
 from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 
@@ -33,6 +33,8 @@ _KINDS = {
     MovementKind.RELEASED: ("quiet", "lock_open"),
     MovementKind.CONSUMED: ("quiet", "local_shipping"),
 }
+
+_NO_FIGURE = mark_safe('<span class="figure">–</span>')
 
 Move = Callable[[Inventory, dict[str, Any], Any], str]
 
@@ -72,6 +74,18 @@ def _adjust(stock: Inventory, data: dict[str, Any], by: Any) -> str:
     return _("Adjusted by %(change)+d.") % {"change": data["quantity"]}
 
 
+def _stop_counting(stock: Inventory, data: dict[str, Any], by: Any) -> str:
+    services.stop_counting(product=stock.product, reason=data["reason"], by=by)
+    return _("The stock is not counted any more: it can always be redeemed.")
+
+
+def _start_counting(stock: Inventory, data: dict[str, Any], by: Any) -> str:
+    services.start_counting(
+        product=stock.product, counted=data["quantity"], reason=data["reason"], by=by
+    )
+    return _("The stock is counted from now on.")
+
+
 def _low_mark(stock: Inventory, data: dict[str, Any], by: object) -> str:
     services.set_low_mark(product=stock.product, low_stock_at=data["low_stock_at"])
     return _("Low from %(number)s pieces on.") % {"number": data["low_stock_at"]}
@@ -100,7 +114,9 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
     ]  # fmt: skip
     list_display_links = ["product_name"]
     list_select_related = ["product"]
-    list_filter = ["product__stock_status", "product__product_type", "product__category"]
+    list_filter = [
+        "is_tracked", "product__stock_status", "product__product_type", "product__category",
+    ]  # fmt: skip
     ordering = ["product__name", "id"]
     autocomplete_fields = ["product"]
     fields = ["product", "low_stock_at"]
@@ -114,6 +130,18 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
             gettext_lazy("Set the count"), "inventory.move_stock", _once(_count), CountForm
         ),
         "adjust": Verb(gettext_lazy("Adjust"), "inventory.move_stock", _once(_adjust), AdjustForm),
+        "stop_counting": Verb(
+            gettext_lazy("Stop counting"),
+            "inventory.move_stock",
+            _once(_stop_counting),
+            StopCountingForm,
+        ),
+        "start_counting": Verb(
+            gettext_lazy("Start counting"),
+            "inventory.move_stock",
+            _once(_start_counting),
+            CountForm,
+        ),
         "low_mark": Verb(
             gettext_lazy("Save"), "inventory.change_inventory", _low_mark, LowMarkForm
         ),
@@ -167,7 +195,7 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
 
     @admin.display(description=gettext_lazy("available"), ordering="quantity_available")
     def available(self, stock: Inventory) -> SafeString:
-        return _figure(stock.quantity_available)
+        return _figure(stock.quantity_available) if stock.is_tracked else _NO_FIGURE
 
     @admin.display(description=gettext_lazy("reserved"), ordering="quantity_reserved")
     def reserved(self, stock: Inventory) -> SafeString:
@@ -240,6 +268,8 @@ class ReservationAdmin(_FindsProducts, ReadOnlyAdmin[Reservation]):
 
 
 def _badge(stock: Inventory) -> SafeString:
+    if not stock.is_tracked:
+        return badge("ok", _("Not counted"), icon="all_inclusive")
     status = StockStatus(stock.product.stock_status)
     tone, icon = _STATUS[status]
     return badge(tone, status.label, icon=icon)

@@ -61,6 +61,16 @@ class AdjustForm(MovementForm):
     reason = forms.CharField(label=_("Reason"), max_length=255, widget=UnfoldAdminTextInputWidget)
 
 
+class StopCountingForm(MovementForm):
+    """It is ordered when it is wanted, or there is always enough."""
+
+    reason = forms.CharField(
+        label=_("Why it need not be counted"),
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
 class LowMarkForm(forms.Form):
     """From which number on the product counts as low."""
 

@@ -12,7 +12,11 @@ from loyalty_portal.ids import uuid7
 
 @tracked()
 class Inventory(models.Model):
-    """The numbers of one product. A virtual product without this row is made on demand."""
+    """The numbers of one product. A virtual product without this row is made on demand.
+
+    Where `is_tracked` is off, nobody counts: any number can be had, none is available in the
+    books, and pieces come in at the moment they are reserved.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     product = models.OneToOneField(Product, models.PROTECT, related_name="inventory")
@@ -24,6 +28,12 @@ class Inventory(models.Model):
     )
     low_stock_at = models.PositiveIntegerField(
         _("low at"), default=5, help_text=_("Shown as low when this many or fewer are available.")
+    )
+    is_tracked = models.BooleanField(
+        _("counted"),
+        default=True,
+        db_default=True,
+        help_text=_("If not, it can always be redeemed, in any number."),
     )
     last_updated = models.DateTimeField(auto_now=True)
 
@@ -38,6 +48,10 @@ class Inventory(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(quantity_reserved__gte=0), name="reserved_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_tracked=True) | Q(quantity_available=0),
+                name="uncounted_has_none_available",
             ),
         ]
 

@@ -2,6 +2,9 @@
 
 Each function belongs inside the caller's transaction or opens its own; each writes its
 movement, and the product's `stock_status` when it passes between in stock, low and out.
+
+A product whose stock is not counted keeps the same books: what is reserved of it comes in at
+that moment, and what is given back leaves the books again, so none is ever available in them.
 """
 
 import uuid
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import Model
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -44,13 +48,14 @@ class Want:
 # reserve last. CHECKs hold both numbers at zero or more should the WHERE ever be lost.
 _MOVE = """
     UPDATE inventory
-    SET quantity_available = quantity_available + %(available)s,
+    SET quantity_available =
+            CASE WHEN is_tracked THEN quantity_available + %(available)s ELSE 0 END,
         quantity_reserved = quantity_reserved + %(reserved)s,
         last_updated = now()
     WHERE product_id = %(product)s
-      AND quantity_available + %(available)s >= 0
+      AND (NOT is_tracked OR quantity_available + %(available)s >= 0)
       AND quantity_reserved + %(reserved)s >= 0
-    RETURNING quantity_available, low_stock_at
+    RETURNING quantity_available, low_stock_at, is_tracked
 """
 
 
@@ -60,6 +65,12 @@ def _status(available: int, low_stock_at: int) -> StockStatus:
     return StockStatus.LOW if available <= low_stock_at else StockStatus.IN_STOCK
 
 
+def _status_of(shelf: Inventory) -> StockStatus:
+    if not shelf.is_tracked:
+        return StockStatus.IN_STOCK
+    return _status(shelf.quantity_available, shelf.low_stock_at)
+
+
 def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
     """Change both numbers of one product; False when one would fall below zero."""
     with kept_cursor() as cursor:
@@ -67,11 +78,21 @@ def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
         row = cursor.fetchone()
     if row is None:
         return False
-    now, low_stock_at = row
+    now, low_stock_at, is_tracked = row
+    if not is_tracked:
+        _balance(product_id, available)
+        return True
     status = _status(now, low_stock_at)
     if status != _status(now - available, low_stock_at):
         Product.objects.filter(pk=product_id).show_stock(status)
     return True
+
+
+def _balance(product_id: uuid.UUID, change: int) -> None:
+    """Write the other half of a change to what is available of an uncounted product."""
+    if change:
+        kind = MovementKind.RECEIVED if change < 0 else MovementKind.ADJUSTED
+        _record(product_id, kind, -change, 0, None, _("The stock is not counted."), None)
 
 
 def reserve(*, wants: Sequence[Want], by: User | None, along: Sequence[Model] = ()) -> None:
@@ -143,11 +164,18 @@ def receive(*, product: Product, quantity: int, reason: str, by: User | None) ->
     _change(product, MovementKind.RECEIVED, quantity, reason, by)
 
 
-def open_stock(*, pieces: Mapping[uuid.UUID, int], reason: str, by: User | None) -> None:
-    """The first stock of many new products at once, by their ids; none may have an inventory."""
+def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: User | None) -> None:
+    """The first stock of many new products at once, by their ids; none may have an inventory.
+
+    None for a product whose stock is not counted.
+    """
     with transaction.atomic():
         shelves = Inventory.objects.bulk_create(
-            Inventory(product_id=product_id, quantity_available=number)
+            Inventory(
+                product_id=product_id,
+                quantity_available=number or 0,
+                is_tracked=number is not None,
+            )
             for product_id, number in pieces.items()
         )
         StockMovement.objects.bulk_create(
@@ -164,8 +192,7 @@ def open_stock(*, pieces: Mapping[uuid.UUID, int], reason: str, by: User | None)
         )
         by_status: dict[StockStatus, list[uuid.UUID]] = defaultdict(list)
         for shelf in shelves:
-            status = _status(shelf.quantity_available, shelf.low_stock_at)
-            by_status[status].append(shelf.product_id)
+            by_status[_status_of(shelf)].append(shelf.product_id)
         for status, products in by_status.items():
             Product.objects.filter(pk__in=products).show_stock(status)
 
@@ -187,6 +214,7 @@ def count(*, product: Product, counted: int, reason: str, by: User | None) -> in
     with transaction.atomic():
         Inventory.objects.get_or_create(product=product)
         stock = Inventory.objects.select_for_update().get(product=product)
+        _must_count(stock)
         if counted < stock.quantity_reserved:
             raise StockError(
                 _(
@@ -208,6 +236,7 @@ def _change(
         raise StockError(_("That is more than any shelf holds."))
     with transaction.atomic():
         Inventory.objects.get_or_create(product=product)
+        _must_count(Inventory.objects.select_for_update().get(product=product))
         _record(product.pk, kind, change, 0, None, reason, by)
         if not _move(product.pk, available=change, reserved=0):
             raise StockError(_("There are not that many pieces to take away."))
@@ -245,6 +274,40 @@ def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
         stock = Inventory.objects.select_for_update().get(product=product)
         stock.low_stock_at = low_stock_at
         stock.save(update_fields=["low_stock_at"])
-        status = _status(stock.quantity_available, low_stock_at)
-        Product.objects.filter(pk=product.pk).show_stock(status)
+        Product.objects.filter(pk=product.pk).show_stock(_status_of(stock))
     return stock
+
+
+def stop_counting(*, product: Product, reason: str, by: User | None) -> None:
+    """From now on it can be had in any number; what the books say is available is written off."""
+    with transaction.atomic():
+        Inventory.objects.get_or_create(product=product)
+        stock = Inventory.objects.select_for_update().get(product=product)
+        if not stock.is_tracked:
+            raise StockError(_("The stock of this product is not counted already."))
+        if stock.quantity_available:
+            change = -stock.quantity_available
+            _change(product, MovementKind.ADJUSTED, change, reason, by)
+        _set_counted(product, is_tracked=False, status=StockStatus.IN_STOCK)
+
+
+def start_counting(*, product: Product, counted: int, reason: str, by: User | None) -> None:
+    """`counted` pieces stand on the shelf, those held for orders included; no more can be had."""
+    with transaction.atomic():
+        stock = Inventory.objects.select_for_update().get(product=product)
+        if stock.is_tracked:
+            raise StockError(_("The stock of this product is counted already."))
+        _set_counted(product, is_tracked=True, status=StockStatus.OUT)
+        count(product=product, counted=counted, reason=reason, by=by)
+
+
+def _set_counted(product: Product, *, is_tracked: bool, status: StockStatus) -> None:
+    Inventory.objects.filter(product=product).update(is_tracked=is_tracked, last_updated=Now())
+    Product.objects.filter(pk=product.pk).show_stock(status)
+
+
+def _must_count(stock: Inventory) -> None:
+    if not stock.is_tracked:
+        raise StockError(
+            _("The stock of this product is not counted, so its number cannot change.")
+        )

@@ -80,8 +80,7 @@ def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> Ca
 
 def _entry(line: CartLine, seat: AccountManager) -> Entry:
     product = line.product
-    inventory = getattr(product, "inventory", None)
-    left = inventory.quantity_available if inventory else (None if product.is_virtual else 0)
+    left = _left(product)
     return Entry(
         line=line,
         product=product,
@@ -89,6 +88,14 @@ def _entry(line: CartLine, seat: AccountManager) -> Entry:
         trouble=_trouble(line, seat, left),
         left_in_stock=left,
     )
+
+
+def _left(product: Product) -> int | None:
+    """Pieces that can be had now; None where any number can."""
+    inventory = getattr(product, "inventory", None)
+    if inventory is None:
+        return None if product.is_virtual else 0
+    return inventory.quantity_available if inventory.is_tracked else None
 
 
 def _trouble(line: CartLine, seat: AccountManager, left: int | None) -> str:

@@ -165,7 +165,7 @@ HAVING f.quantity_shipped <> coalesce(sum(s.quantity), 0)
 
 STOCK = """
 WITH books AS MATERIALIZED (
-    SELECT p.sku, p.stock_status, p.product_type, s.low_stock_at,
+    SELECT p.sku, p.stock_status, p.product_type, s.low_stock_at, s.is_tracked,
         coalesce(s.quantity_available, 0) AS available,
         coalesce(s.quantity_reserved, 0) AS reserved,
         coalesce(m.received, 0) AS received, coalesce(m.consumed, 0) AS consumed,
@@ -198,10 +198,14 @@ UNION ALL
 SELECT 'NOT_NEGATIVE', sku, format('available %%s, reserved %%s', available, reserved)
 FROM books WHERE available < 0 OR reserved < 0
 UNION ALL
+SELECT 'UNCOUNTED', sku, format('available %%s of a stock that is not counted', available)
+FROM books WHERE NOT is_tracked AND available <> 0
+UNION ALL
 SELECT 'SHOWN', sku, format('%%s with %%s available, low at %%s', stock_status, available,
                             low_stock_at)
 FROM books
 WHERE low_stock_at IS NOT NULL AND stock_status <> CASE
+    WHEN NOT is_tracked THEN 'IN_STOCK'
     WHEN available <= 0 THEN 'OUT' WHEN available <= low_stock_at THEN 'LOW' ELSE 'IN_STOCK' END
 """
 

@@ -60,6 +60,10 @@ class Invariant(TextChoices):
     MOVED = "MOVED", _("available + reserved = received − consumed ± adjusted.")
     RESERVED = "RESERVED", _("What is reserved is what order lines hold.")
     NOT_NEGATIVE = "NOT_NEGATIVE", _("No stock is below zero.")
+    UNCOUNTED = (
+        "UNCOUNTED",
+        _("Of what is not counted none is available in the books; pieces come in when reserved."),
+    )
     SHOWN = "SHOWN", _("The catalogue shows in stock, low and out as the stock is.")
     REPLAYED = "REPLAYED", _("The events replay to the status.")
     STEPPED = "STEPPED", _("Each event is a step that the life cycle has.")

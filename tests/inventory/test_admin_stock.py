@@ -190,3 +190,21 @@ def test_lists_of_fifty_take_few_queries(kind: str, django_assert_max_num_querie
     client.get(there)
     with django_assert_max_num_queries(13):
         assert client.get(there).status_code == 200
+
+
+def test_counting_is_stopped_and_started_on_the_page_of_the_product() -> None:
+    stock, clerk = stock_of(ProductFactory(in_stock=10)), browser(staff("warehouse"))
+    clerk.post(address(stock, "stop_counting"), {"seen": 10, "reason": "Ordered when wanted"})
+    assert not stock_of(stock.product).is_tracked
+    page = clerk.get(page_of(stock)).content.decode()
+    assert "can always be redeemed" in page
+    assert address(stock, "count") not in page
+    assert "Not counted" in page
+    refused = clerk.post(
+        address(stock, "receive"), {"seen": 0, "quantity": 5, "reason": ""}
+    ).content.decode()
+    assert "is not counted, so its number cannot change" in refused
+    clerk.post(address(stock, "start_counting"), {"seen": 0, "quantity": 8, "reason": "Shelf"})
+    assert (stock_of(stock.product).is_tracked, seen(stock_of(stock.product))) == (True, 8)
+    kinds = StockMovement.objects.filter(product=stock.product).values_list("kind", flat=True)
+    assert sorted(kinds) == ["ADJUSTED", "ADJUSTED", "RECEIVED"]

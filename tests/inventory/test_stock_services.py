@@ -151,8 +151,8 @@ def test_twenty_buyers_at_once_get_the_ten_pieces_there_are(book: Product) -> No
 def test_without_the_guard_the_race_is_lost(book: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: with the WHERE and the CHECK off, the same race oversells."""
     unguarded = (
-        stock._MOVE.split("AND quantity_available")[0]
-        + "RETURNING quantity_available, low_stock_at"
+        stock._MOVE.split("AND (NOT is_tracked")[0]
+        + "RETURNING quantity_available, low_stock_at, is_tracked"
     )
     monkeypatch.setattr(stock, "_MOVE", unguarded)
     drop, restore = (

@@ -179,6 +179,13 @@ BREAKAGES = [
             " UPDATE inventory SET quantity_available = -1"
         ),
     ),
+    (
+        Invariant.UNCOUNTED,
+        (
+            "ALTER TABLE inventory DROP CONSTRAINT uncounted_has_none_available;"
+            " UPDATE inventory SET is_tracked = false"
+        ),
+    ),
     (Invariant.SHOWN, "UPDATE product SET stock_status = 'OUT' WHERE product_type = 'PHYSICAL'"),
     (Invariant.REPLAYED, "UPDATE redemption_order SET status = 'SOON' WHERE status = 'PENDING'"),
     (Invariant.REPLAYED, "DELETE FROM redemption_orderevent WHERE to_status = 'IN_FULFILLMENT'"),
