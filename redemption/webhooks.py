@@ -24,6 +24,7 @@ from redemption.callbacks import services
 logger = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024  # bytes
+LONGEST_ID = 255  # characters, as the inbox has it
 QUIET = 60.0  # seconds between two lines about requests that the partner did not send
 
 
@@ -70,7 +71,10 @@ def straight_in(
 @require_POST
 def fulfillment(request: HttpRequest) -> HttpResponse:
     """Size first, then the signature over the raw bytes, then the schema; stored, then 204."""
-    raw = _body(request)
+    try:
+        raw = _body(request)
+    except Exception:  # noqa: BLE001 - the sender left, or its chunks do not fit: each server's own
+        return _strangers.refuse(400, "not_whole", "The body did not arrive whole.")
     if raw is None:
         return _strangers.refuse(413, "too_large", "The body is larger than 256 KiB.")
     try:
@@ -79,25 +83,37 @@ def fulfillment(request: HttpRequest) -> HttpResponse:
         return _strangers.refuse(
             401, "bad_signature", "The signature is bad or missing, or the timestamp is stale."
         )
+    if len(webhook_id := request.headers["webhook-id"]) > LONGEST_ID:
+        title = f"The webhook-id is longer than {LONGEST_ID} characters."
+        return _problem(400, "not_this_schema", title)
     try:
         event = parse_event(raw)
     except MalformedEventError as error:
         return _problem(400, "not_this_schema", str(error))
-    callback = services.store(webhook_id=request.headers["webhook-id"], raw=raw, event=event)
+    callback = services.store(webhook_id=webhook_id, raw=raw, event=event)
     if callback is not None:
         nudge(tasks.process_callback, callback.pk)
     return HttpResponse(status=204)
 
 
 def _body(request: HttpRequest) -> bytes | None:
-    """At most LARGEST bytes, never more read than that; None when there is more."""
+    """At most LARGEST bytes, never more read than that; None when there is more.
+
+    Raises what the server raises when it breaks off.
+    """
+    announced = request.META.get("CONTENT_LENGTH")
+    # In chunks nothing is announced. Django reads no further than was; a server that says so ends
+    # the body itself.
+    in_chunks = not announced and request.META.get("wsgi.input_terminated")
+    source = request.META["wsgi.input"] if in_chunks else request
     try:
-        announced = int(request.headers.get("content-length") or 0)
+        if int(announced or 0) > LARGEST:
+            return None
     except ValueError:
         return None
-    if announced > LARGEST:
-        return None
-    raw = request.read(LARGEST + 1)
+    raw = b""
+    while len(raw) <= LARGEST and (piece := source.read(LARGEST + 1 - len(raw))):
+        raw += piece
     return raw if len(raw) <= LARGEST else None
 
 

@@ -247,6 +247,18 @@ def test_what_is_not_this_schema_is_refused_with_400(world: World, raw: bytes) -
     assert Callback.objects.count() == 0
 
 
+@pytest.mark.parametrize(("length", "status"), [(255, 204), (256, 400), (5_000, 400)])
+def test_a_webhook_id_is_as_long_as_the_inbox_can_hold(
+    world: World, length: int, status: int
+) -> None:
+    raw = body("not-ours", "processing")
+    answer = send(raw, signed(raw, webhook_id="m" * length))
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json()["title"] == "The webhook-id is longer than 255 characters."
+    assert Callback.objects.count() == (status == 204)
+
+
 def test_a_body_over_the_cap_is_refused_before_it_is_verified(world: World) -> None:
     raw = b'{"x": "' + b"a" * (300 * 1024) + b'"}'
     assert send(raw, {}).status_code == 413
