@@ -48,7 +48,7 @@ class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company
         return field
 
 
-class AddressInline(StackedInline[Address, Company]):
+class AddressInline(Choosing[Address], StackedInline[Address, Company]):
     """The company's address book."""
 
     model = Address

@@ -7,6 +7,7 @@ from unfold.forms import UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.models import User
+from loyalty_portal.one_line import formfield
 
 
 class StaffUserCreationForm(UserCreationForm):  # type: ignore[misc] # the theme carries no types
@@ -15,6 +16,7 @@ class StaffUserCreationForm(UserCreationForm):  # type: ignore[misc] # the theme
     class Meta:
         model = User
         fields: ClassVar[list[str]] = ["email", "name"]
+        formfield_callback = formfield
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()
@@ -26,6 +28,7 @@ class StaffUserChangeForm(forms.ModelForm[User]):
     class Meta:
         model = User
         exclude: ClassVar[list[str]] = ["password"]
+        formfield_callback = formfield
         # A handful of groups is read at a glance; nobody has to know what to type.
         widgets: ClassVar[dict[str, object]] = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 

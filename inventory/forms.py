@@ -4,6 +4,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
+from loyalty_portal.one_line import OneLineField
+
 # More pieces than a shelf holds; also well inside what the database's columns hold.
 MOST = 1_000_000_000
 
@@ -23,7 +25,7 @@ class ReceiveForm(MovementForm):
         max_value=MOST,
         widget=UnfoldAdminIntegerFieldWidget,
     )
-    reason = forms.CharField(
+    reason = OneLineField(
         label=_("Delivery note or supplier"),
         max_length=255,
         required=False,
@@ -41,7 +43,7 @@ class CountForm(MovementForm):
         max_value=MOST,
         widget=UnfoldAdminIntegerFieldWidget,
     )
-    reason = forms.CharField(
+    reason = OneLineField(
         label=_("Why it was counted"),
         max_length=255,
         widget=UnfoldAdminTextInputWidget,
@@ -58,7 +60,7 @@ class AdjustForm(MovementForm):
         max_value=MOST,
         widget=UnfoldAdminIntegerFieldWidget,
     )
-    reason = forms.CharField(label=_("Reason"), max_length=255, widget=UnfoldAdminTextInputWidget)
+    reason = OneLineField(label=_("Reason"), max_length=255, widget=UnfoldAdminTextInputWidget)
 
 
 class StopCountingForm(MovementForm):

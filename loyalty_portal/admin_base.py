@@ -8,7 +8,8 @@ from django.contrib import messages
 from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import ForeignKey, Model
+from django.db.models import CharField, Field, ForeignKey, Model
+from django.forms import Field as FormField
 from django.forms import Form, ModelChoiceField
 from django.http import (
     Http404,
@@ -25,6 +26,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from loyalty_portal.lifecycle import IllegalTransitionError, StaleStatusError
+from loyalty_portal.one_line import OneLineField
 
 if TYPE_CHECKING:  # the theme's classes are these, in its dress; it carries no types
     from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
@@ -104,7 +106,14 @@ class KnownChoice(AutocompleteSelect):
 
 
 class Choosing(BaseModelAdmin[Row], Generic[Row]):
-    """For pages and inlines with `autocomplete_fields`."""
+    """For pages and inlines: with `autocomplete_fields`, and texts of one line."""
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> FormField | None:
+        if type(db_field) is CharField:
+            kwargs.setdefault("form_class", OneLineField)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any

@@ -13,6 +13,7 @@ from django.utils import timezone
 from loyalty_portal import brand
 from loyalty_portal.hot import Prepared
 from loyalty_portal.leases import backoff
+from loyalty_portal.one_line import one_line, render_plain
 from redemption.models import Letter, OrderItem
 
 logger = logging.getLogger(__name__)
@@ -68,10 +69,10 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
         "portal_url": settings.PORTAL_URL,
     }
     folder = f"redemption/email/{letter.kind}"
-    subject = render_to_string(f"{folder}.subject.txt", facts)
+    subject = render_plain(f"{folder}.subject.txt", facts)
     message = EmailMultiAlternatives(
-        subject=" ".join(subject.split()),
-        body=re.sub(r"\n{3,}", "\n\n", render_to_string(f"{folder}.txt", facts)),
+        subject=one_line(subject),
+        body=re.sub(r"\n{3,}", "\n\n", render_plain(f"{folder}.txt", facts)),
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[letter.to],
         headers={"Message-ID": f"<letter-{letter.pk}@{_host()}>"},

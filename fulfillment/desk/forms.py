@@ -8,6 +8,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from loyalty_portal.one_line import OneLineField
+
 # More than any order line has; well inside what the database's columns hold.
 MOST = 1_000_000_000
 
@@ -22,8 +24,8 @@ class ShipForm(forms.Form):
         max_value=MOST,
         widget=UnfoldAdminIntegerFieldWidget,
     )
-    carrier = forms.CharField(label=_("Carrier"), max_length=80, widget=UnfoldAdminTextInputWidget)
-    tracking_number = forms.CharField(
+    carrier = OneLineField(label=_("Carrier"), max_length=80, widget=UnfoldAdminTextInputWidget)
+    tracking_number = OneLineField(
         label=_("Tracking number"),
         max_length=120,
         required=False,

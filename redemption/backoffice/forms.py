@@ -13,6 +13,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Company
+from loyalty_portal.one_line import OneLineField
 from redemption.states import ABOUT_POINTS, Verdict
 
 LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries
@@ -48,7 +49,7 @@ class ProposeForm(forms.Form):
         choices=[(verdict.value, verdict.label) for verdict in ABOUT_POINTS],
         widget=UnfoldAdminSelectWidget,
     )
-    entry = forms.CharField(
+    entry = OneLineField(
         label=_("The partner's entry"),
         help_text=_("Its number in the partner's statement, when it took place."),
         max_length=100,

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from loyalty_portal.leases import backoff
+from loyalty_portal.one_line import one_line, render_plain
 from loyalty_portal.partner_http import Outcome
 from redemption.incidents import pagerduty
 from redemption.incidents.guide import GUIDE
@@ -83,15 +83,15 @@ def compose(word: Word, action: AlertAction) -> EmailMessage:
     """The e-mail; the one about the end answers the one about the beginning."""
     over = action == AlertAction.RESOLVE
     facts = {"word": word, "what_to_do": GUIDE[word.kind].what_to_do, "resolved": over}
-    subject = render_to_string("redemption/email/alert.subject.txt", facts)
+    subject = render_plain("redemption/email/alert.subject.txt", facts)
     first = f"<incident-{word.key}@{_host()}>"
     headers = {"Message-ID": first}
     if over:
         ours = f"<incident-{word.key}-resolved@{_host()}>"
         headers = {"Message-ID": ours, "In-Reply-To": first, "References": first}
     return EmailMessage(
-        subject=" ".join(subject.split()),
-        body=render_to_string("redemption/email/alert.txt", facts),
+        subject=one_line(subject),
+        body=render_plain("redemption/email/alert.txt", facts),
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=settings.ALERT_EMAILS,
         headers=headers,

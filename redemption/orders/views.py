@@ -16,6 +16,7 @@ from django_htmx.http import trigger_client_event
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from accounts.views import PortalRequest, with_seat
+from loyalty_portal.one_line import one_line
 from loyalty_portal.responses import SeeOther, form_only, say_where
 from redemption import tasks
 from redemption.aftercare import services as aftercare
@@ -41,7 +42,7 @@ def _own(seat: AccountManager, number: str) -> RedemptionOrder:
 @with_seat()
 def list_orders(request: PortalRequest) -> HttpResponse:
     """The company's orders, as far as the address narrows them."""
-    words = _one_line(request.GET.get("q", ""))
+    words = one_line(request.GET.get("q", ""))
     search = Search(
         q=words[:LONGEST_SEARCH],
         group=request.GET.get("status", ""),
@@ -175,12 +176,7 @@ def list_approvals(request: PortalRequest) -> HttpResponse:
 
 
 def _reason(request: PortalRequest) -> str:
-    return _one_line(request.POST.get("reason", ""))[:255]
-
-
-def _one_line(text: str) -> str:
-    """What somebody typed, without line breaks and what PostgreSQL's texts cannot hold."""
-    return " ".join(text.replace("\0", "").split())
+    return one_line(request.POST.get("reason", ""))[:255]
 
 
 def _must(allowed: bool) -> None:

@@ -9,6 +9,7 @@ from django.forms.models import fields_for_model
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Address
+from loyalty_portal.one_line import OneLineField, formfield
 from loyalty_portal.recipient import FIELDS
 
 STREET = ("address_line1", "address_line2", "postcode", "city", "region", "country")
@@ -38,7 +39,7 @@ AUTOCOMPLETE = {
 class CheckoutForm(forms.Form):
     """Asks for an e-mail where a code goes out, and for a street where a parcel does."""
 
-    reference = forms.CharField(
+    reference = OneLineField(
         label=_("Your reference"),
         max_length=100,
         required=False,
@@ -92,7 +93,11 @@ class _Shared(dict[str, forms.Field]):
 
 # What an address has, without the work of a ModelForm: the order keeps it, not the address book.
 CheckoutForm.base_fields = _Shared(
-    fields_for_model(Address, fields=("recipient_name", "recipient_email", *PARCEL_ONLY))
+    fields_for_model(
+        Address,
+        fields=("recipient_name", "recipient_email", *PARCEL_ONLY),
+        formfield_callback=formfield,
+    )
     | CheckoutForm.base_fields
 )
 

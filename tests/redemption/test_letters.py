@@ -115,6 +115,34 @@ def test_a_declined_order_says_why_in_plain_words(seat: AccountManager, book: Pr
     assert "Points taken" not in message.alternatives[0][0]
 
 
+def test_what_somebody_typed_begins_no_line_of_a_plain_letter(
+    seat: AccountManager, book: Product
+) -> None:
+    forged = "Q4\r\n\r\nYour points expire today, sign in at http://evil.example\u2028now"
+    order = paid(seat, (book, 2), reference=forged)
+    type(seat.company).objects.update(name=f"Smith{forged}")
+    order.items.update(
+        product_name=forged, recipient_name=forged, address_line2=forged, city=f"{forged}!"
+    )
+    shipped(order)
+    for kind in (LetterKind.CONFIRMED, LetterKind.SHIPPED):
+        message = letter(order, kind)
+        for line in (*message.body.splitlines(), message.subject):
+            assert not line.startswith(("Your points", "now"))
+        assert "Q4 Your points expire today" in message.body
+
+
+def test_a_reason_and_a_carrier_begin_no_line_of_a_plain_letter(
+    seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 3))
+    parcel = Fulfillment.objects.get(label=order.order_number)
+    desk.claim(fulfillment=parcel, by=seat.user)
+    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Wet\nForged", by=seat.user)
+    settle(order.transactions.get(transaction_type="CREDIT"))
+    assert "Wet Forged" in letter(order, LetterKind.REFUNDED).body
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_letter_goes_out_once_and_its_row_says_when(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 1))

@@ -1,0 +1,69 @@
+"""Text of one line: what a person typed must not begin lines of its own, as in a plain letter."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+from enum import Enum
+from typing import Any
+
+from django import forms
+from django.db import models
+from django.template.loader import render_to_string
+from django.utils.functional import Promise
+
+# Line breaks of every kind are blanks or control characters.
+_BETWEEN_WORDS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
+
+def one_line(text: str) -> str:
+    """The same words with single blanks between them."""
+    return _BETWEEN_WORDS.sub(" ", text).strip()
+
+
+class OneLineField(forms.CharField):
+    """For a field of one line: browsers send no line breaks from it, others may."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        # NUL is no slip of a keyboard: it stays, and the validator refuses it.
+        return one_line(text) if isinstance(text, str) and "\0" not in text else text
+
+
+def formfield(column: models.Field[Any, Any], **asked: Any) -> forms.Field | None:
+    """A model's field in a form, as `formfield_callback`; e-mail and web addresses check more."""
+    if type(column) is models.CharField:
+        asked.setdefault("form_class", OneLineField)
+    made: forms.Field | None = column.formfield(**asked)
+    return made
+
+
+def render_plain(template: str, facts: Mapping[str, Any]) -> str:
+    """A template of plain text, in which each text among `facts`, however deep, is one line."""
+    return render_to_string(template, {name: _lined(value) for name, value in facts.items()})
+
+
+def _lined(value: Any) -> Any:
+    if isinstance(value, str | Promise):
+        return value if isinstance(value, Enum) else one_line(str(value))
+    if value is None or isinstance(value, int | float | date):
+        return value
+    if isinstance(value, Mapping):
+        return {name: _lined(each) for name, each in value.items()}
+    if isinstance(value, Iterable):
+        return [_lined(each) for each in value]
+    if callable(value):
+        return lambda: _lined(value())
+    return _OneLines(value)
+
+
+class _OneLines:
+    """Something whose attributes a template asks for."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __getattr__(self, name: str) -> Any:
+        return _lined(getattr(self._value, name))
+
+    def __str__(self) -> str:
+        return one_line(str(self._value))

@@ -1,0 +1,61 @@
+"""Fields of one line, in every form there is: what is typed there cannot begin another line."""
+
+from collections.abc import Iterator
+
+import pytest
+from django import forms
+from django.contrib.admin import site
+from django.test import RequestFactory
+
+from loyalty_portal.one_line import OneLineField, one_line
+from tests.accounts.factories import UserFactory
+
+ROOMS = ("accounts", "catalog", "fulfillment", "inventory", "loyalty_portal", "redemption")
+
+
+def ours(form: type[forms.BaseForm]) -> Iterator[type[forms.BaseForm]]:
+    """The forms of our rooms among those that come of this one."""
+    for each in form.__subclasses__():
+        yield from ours(each)
+        if each.__module__.split(".")[0] in ROOMS:
+            yield each
+
+
+def lines_of(form: type[forms.BaseForm]) -> list[str]:
+    """Fields of one line that would take two; passwords are nobody's to change."""
+    return [
+        f"{form.__module__}.{form.__name__}.{name}"
+        for name, field in form.base_fields.items()
+        if type(field) in {forms.CharField, forms.fields.CharField}
+        and not isinstance(field.widget, forms.Textarea | forms.PasswordInput)
+    ]
+
+
+def test_every_form_of_ours_has_fields_of_one_line_that_stay_one() -> None:
+    forms_of_ours = list(ours(forms.BaseForm))
+    assert len(forms_of_ours) > 10
+    assert not [line for form in forms_of_ours for line in lines_of(form)]
+
+
+@pytest.mark.django_db
+def test_every_page_of_the_admin_has_fields_of_one_line_that_stay_one() -> None:
+    request = RequestFactory().get("/admin/")
+    request.user = UserFactory(superuser=True)
+    found = []
+    for admin in site._registry.values():
+        if type(admin).__module__.split(".")[0] not in ROOMS:
+            continue
+        if admin.has_change_permission(request):
+            found += lines_of(admin.get_form(request))
+        for inline in admin.get_inline_instances(request):
+            found += lines_of(inline.get_formset(request).form)
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "between", ["\r\n", "\n", "\x0b", "\x85", "\u2028", "\u2029", "\x00", "\t"]
+)
+def test_whatever_breaks_a_line_becomes_a_blank(between: str) -> None:
+    assert one_line(f" Q4{between}{between}2026 ") == "Q4 2026"
+    if between != "\x00":
+        assert OneLineField().clean(f"Q4{between}2026") == "Q4 2026"
