@@ -84,6 +84,7 @@ class SandboxProcess:
         """Starts the process on the same port and data."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
+        environment["DEBUG"] = "true"  # it refuses to run where it might be production
         command = [sys.executable, "-m", "loyalty_portal.sandbox", "--port", str(self.port)]
         with self.log_path.open("ab") as log:
             self.process = spawn(

@@ -22,7 +22,7 @@ from .oauth import Credentials
 from .partners import Options
 
 PORT = 9100
-FALSE = {"false", "0", "no", "off"}
+TRUE = {"true", "1", "yes", "on"}
 WEBHOOK_PATH = "/webhooks/fulfillment/"
 
 
@@ -79,10 +79,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refuse_production() -> None:
-    if os.environ.get("DEBUG", "").strip().lower() in FALSE:
+    """The portal takes DEBUG that is not set for production, and so does this."""
+    if os.environ.get("DEBUG", "").strip().lower() not in TRUE:
         raise StartError(
-            "DEBUG is off, so these are production settings, and the sandbox pretends to move"
-            " points. Unset DEBUG or set it to true where this is a test."
+            "DEBUG is not on, so these are production settings, and the sandbox pretends to move"
+            " points. Set DEBUG=true where this is a test."
         )
 
 

@@ -69,7 +69,12 @@ def clocks() -> Iterator[Finding]:
     apart = (theirs - ours).total_seconds()
     state = by_age(abs(timedelta(seconds=apart)), look=CLOCK_LOOK, bad=CLOCK_BAD)
     do = "" if state == State.OK else "Have both machines ask the same time server (NTP)."
-    yield Finding("Clocks", state, f"the database's is {apart:+.1f} s from this machine's", do)
+    yield Finding("Clocks", state, f"the database's is {signed(apart)} from this machine's", do)
+
+
+def signed(seconds: float) -> str:
+    """Such as "+0.3 s"; what rounds to nothing has no minus."""
+    return f"{seconds:+z.1f} s"
 
 
 def migrations() -> Iterator[Finding]:

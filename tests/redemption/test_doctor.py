@@ -234,6 +234,13 @@ def test_clocks_that_differ_are_told_in_seconds(
 
 
 @pytest.mark.parametrize(
+    ("seconds", "says"), [(-0.04, "+0.0 s"), (0.0, "+0.0 s"), (-0.3, "-0.3 s")]
+)
+def test_what_rounds_to_nothing_has_no_minus(seconds: float, says: str) -> None:
+    assert surroundings.signed(seconds) == says
+
+
+@pytest.mark.parametrize(
     ("subject", "operation", "fault", "says"),
     [
         ("Loyalty partner", "balance", "reset_before", "does not answer (connection)"),

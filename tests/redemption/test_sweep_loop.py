@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core import mail
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from redemption.management.commands.sweep import BATCH, HANDS
@@ -58,6 +58,12 @@ def sweep_while(watching: Callable[[], None], *, period: float) -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
     assert not missed, missed[0]
+
+
+@pytest.mark.parametrize("period", ["-1", "0", "0.001", "nan", "inf", "86400"])
+def test_a_period_that_would_spin_or_never_end_is_refused(period: str) -> None:
+    with pytest.raises(CommandError, match=r"--period must be between 0\.05 and 3600 seconds"):
+        call_command("sweep", "--period", period)
 
 
 def test_it_takes_orders_to_their_end_until_it_is_told_to_stop(world: World) -> None:

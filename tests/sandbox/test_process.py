@@ -43,12 +43,12 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     clean = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("DEBUG", "PORTAL_URL", "FULFILLMENT_WEBHOOK_SECRETS", "SANDBOX_PORT")
+        if name not in ("PORTAL_URL", "FULFILLMENT_WEBHOOK_SECRETS", "SANDBOX_PORT")
     }
     return subprocess.run(
         [sys.executable, "-m", "loyalty_portal.sandbox", *arguments],
         cwd=ROOT,
-        env=clean | environment,
+        env=clean | {"DEBUG": "true"} | environment,
         capture_output=True,
         text=True,
         timeout=20,
@@ -122,12 +122,25 @@ def test_it_stops_cleanly_even_while_a_call_hangs(own: SandboxProcess) -> None:
     assert "Traceback" not in own.log
 
 
-@pytest.mark.parametrize("value", ["False", "0"])
+@pytest.mark.parametrize("value", ["False", "0", "", "perhaps"])
 def test_it_refuses_production_settings(tmp_path: Path, value: str) -> None:
     done = run("--data", str(tmp_path), DEBUG=value)
     assert done.returncode == 2
-    assert "DEBUG is off" in done.stderr
+    assert "DEBUG is not on" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_refuses_to_run_where_nobody_said_that_this_is_no_production(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if name != "DEBUG"}
+    done = subprocess.run(
+        [sys.executable, "-m", "loyalty_portal.sandbox", "--data", str(tmp_path)],
+        cwd=ROOT,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "DEBUG is not on" in done.stderr) == (2, True)
 
 
 def test_it_says_that_the_port_is_taken(own: SandboxProcess, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections, connections
 
 from redemption.incidents.causes import settle_gone
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 PERIOD = 2.0  # seconds between two looks when nothing happens
+SHORTEST, LONGEST = 0.05, 3600.0  # seconds; shorter would spin, longer leave orders waiting
 BATCH = 50  # rows taken at a look, of each kind
 HANDS = 4  # rows of each kind at work at once, each on a connection of its own
 
@@ -47,6 +48,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, once: bool, period: float, **options: Any) -> None:  # noqa: ARG002
+        if not SHORTEST <= period <= LONGEST:
+            raise CommandError(
+                f"--period must be between {SHORTEST:g} and {LONGEST:g} seconds, not {period:g}."
+            )
         if once:
             done = {kind: drain(kind) for kind in KINDS} | {
                 name: chore() for name, chore in CHORES.items()
