@@ -49,10 +49,12 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "inventory.change_inventory",
             "inventory.move_stock",
             "fulfillment.work_desk",
+            "fulfillment.take_over_work",
         }
     ),
     "fulfillment": frozenset(
-        _may("view", [*_DESK, "inventory.inventory"]) | {"fulfillment.work_desk"}
+        _may("view", [*_DESK, "inventory.inventory"])
+        | {"fulfillment.work_desk", "fulfillment.take_over_work"}
     ),
     "finance": frozenset(
         _may("view", [*_ORDERS, *_INCIDENTS, *_RECONCILIATIONS, "accounts.company"])

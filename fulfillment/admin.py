@@ -16,11 +16,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from fulfillment import services
-from fulfillment.desk.forms import CannotSupplyForm, DeliverForm, ReturnForm, ShipForm
-from fulfillment.desk.selectors import SOON, TO_SEND, desk
+from fulfillment.desk.forms import (
+    CannotSupplyForm,
+    DeliverForm,
+    ReturnForm,
+    ShipForm,
+    TakeOverForm,
+)
+from fulfillment.desk.selectors import SOON, desk
 from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
 from fulfillment.services import DeskError
-from fulfillment.states import FulfillmentStatus
+from fulfillment.states import TO_SEND, FulfillmentStatus
 from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 
 _STATUS = {
@@ -53,6 +59,11 @@ def _unchanged(work: Work) -> Work:
 def _claim(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
     services.claim(fulfillment=row, by=by)
     return _("You are working on this one.")
+
+
+def _take_over(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    services.take_over(fulfillment=row, whose=data["whose"], by=by)
+    return _("You are working on this one now. Its story says from whom you took it over.")
 
 
 def _unclaim(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
@@ -192,6 +203,9 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
     refusals = (DeskError,)
     verbs = {
         "claim": Verb(gettext_lazy("Claim"), _WORK, _claim),
+        "take_over": Verb(
+            gettext_lazy("Take it over"), "fulfillment.take_over_work", _take_over, TakeOverForm
+        ),
         "unclaim": Verb(gettext_lazy("Put back"), _WORK, _unclaim),
         "pack": Verb(gettext_lazy("Packed"), _WORK, _pack),
         "ship": Verb(gettext_lazy("Ship"), _WORK, _unchanged(_ship), ShipForm),
@@ -212,7 +226,11 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
         return request.user.has_perm(_WORK)
 
     def first_values(self, row: Fulfillment) -> dict[str, object]:
-        return {"seen": row.open_quantity, "quantity": row.open_quantity}
+        return {
+            "seen": row.open_quantity,
+            "quantity": row.open_quantity,
+            "whose": row.claimed_by_id,
+        }
 
     def facts(self, request: HttpRequest, row: Fulfillment) -> dict[str, object]:
         mine = row.claimed_by_id is not None and row.claimed_by_id == request.user.pk
@@ -221,6 +239,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
             "state": _badge(row),
             "promise": _promise(row),
             "mine": mine,
+            "free": mine or row.claimed_by_id is None,
             "to_send": row.status in TO_SEND,
             "shipments": list(row.shipments.select_related("shipped_by")),
             "events": [_told(event) for event in row.events.select_related("by")],

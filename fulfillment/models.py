@@ -1,5 +1,6 @@
 """Parcels, virtual deliveries and the calls about them. Orders are not known here."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -7,12 +8,18 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus
+from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.encrypted_field import EncryptedTextField
 from loyalty_portal.ids import uuid7
 from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
 from loyalty_portal.lifecycle import HasLifeCycle
 from loyalty_portal.recipient import Recipient
+
+_TOO_LATE: dict[str, Withdrawal] = {
+    FulfillmentStatus.PACKED: Withdrawal.PACKED,
+    FulfillmentStatus.SHIPPED: Withdrawal.SENT,
+    FulfillmentStatus.DELIVERED: Withdrawal.DELIVERED,
+}
 
 
 class Channel(models.TextChoices):
@@ -67,7 +74,10 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     class Meta:
         verbose_name = _("fulfillment")
         verbose_name_plural = _("fulfillments")
-        permissions = [("work_desk", "Can claim, pack, ship and settle at the desk")]
+        permissions = [
+            ("work_desk", "Can claim, pack, ship and settle at the desk"),
+            ("take_over_work", "Can take over what a colleague at the desk has claimed"),
+        ]
         ordering = ["promised_by", "id"]
         constraints = [
             models.CheckConstraint(
@@ -103,6 +113,20 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
             - max(self.quantity_shipped, self.quantity_delivered)
             - self.quantity_failed
         )
+
+    def withdrawal(self, calls: Iterable["PartnerCall"]) -> Withdrawal:
+        """Whether it can still be withdrawn, and how; `calls` are all of its own.
+
+        What is offered and what is done both ask this (saga.md, rule 9): a claim, at the desk as
+        of a call, is where cancelling ends.
+        """
+        if self.status == FulfillmentStatus.REQUESTED:
+            return _from_partner({call.kind: call for call in calls})
+        if self.status != FulfillmentStatus.QUEUED:
+            return _TOO_LATE.get(self.status, Withdrawal.SETTLED)
+        if self.quantity_shipped:
+            return Withdrawal.PARTLY_SENT
+        return Withdrawal.CLAIMED if self.claimed_by_id else Withdrawal.NOW
 
 
 class FulfillmentEvent(models.Model):
@@ -202,6 +226,15 @@ class PartnerCall(HasLifeCycle, LeasedWork):
             by=by,
             reason=told[:255],
         )
+
+
+def _from_partner(calls: dict[str, PartnerCall]) -> Withdrawal:
+    """The partner's answer to a cancel decides, once its request has been claimed."""
+    cancel = calls.get(CallKind.CANCEL)
+    if cancel is not None:
+        return Withdrawal.REFUSED if cancel.is_final else Withdrawal.ASKED
+    intended = calls[CallKind.REQUEST].status == CallStatus.INTENDED
+    return Withdrawal.NOW if intended else Withdrawal.ASK
 
 
 class VirtualCode(models.Model):

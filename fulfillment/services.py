@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -26,7 +26,7 @@ from fulfillment.models import (
     Shipment,
     VirtualCode,
 )
-from fulfillment.states import CallStatus, FulfillmentStatus
+from fulfillment.states import TO_SEND, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.hot import insert
 
 PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
@@ -140,29 +140,50 @@ def _at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
     return held
 
 
+def _mine(fulfillment: Fulfillment, by: Any, *statuses: str) -> Fulfillment:
+    """Work at the desk that is `by`'s own or nobody's; a colleague's must be taken over first."""
+    held = _at_desk(fulfillment, *(statuses or TO_SEND))
+    if held.claimed_by_id and held.claimed_by_id != by.pk:
+        raise DeskError(
+            _("%(who)s is working on this one. Take it over first.") % {"who": held.claimed_by}
+        )
+    return held
+
+
 @transaction.atomic
 def claim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
     """`by` works on it from now on; a second person is told who does."""
-    held = _at_desk(fulfillment, FulfillmentStatus.QUEUED, FulfillmentStatus.PACKED)
-    if held.claimed_by_id and held.claimed_by_id != by.pk:
-        raise DeskError(_("%(who)s is working on this one.") % {"who": held.claimed_by})
+    held = _mine(fulfillment, by)
     if held.claimed_by_id is None:
-        held.claimed_by = by
-        held.save(update_fields=["claimed_by"])
-        held.event(held.status, held.status, by=by, reason=_("Claimed")).save()
+        _assign(held, to=by, by=by, reason=_("Claimed"))
         tell(held, by=by)
     return held
 
 
 @transaction.atomic
-def unclaim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
-    """Put it back for anyone."""
-    held = _at_desk(fulfillment, FulfillmentStatus.QUEUED, FulfillmentStatus.PACKED)
-    if held.claimed_by_id:
-        held.claimed_by = None
-        held.save(update_fields=["claimed_by"])
-        held.event(held.status, held.status, by=by, reason=_("Put back")).save()
+def take_over(*, fulfillment: Fulfillment, whose: Any, by: Any) -> Fulfillment:
+    """`by` works on what was claimed by the person with the key `whose`, as `by` last saw it."""
+    held = _at_desk(fulfillment, *TO_SEND)
+    if held.claimed_by is None or held.claimed_by_id == by.pk or held.claimed_by_id != whose:
+        raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
+    from_whom = _("Taken over from %(who)s") % {"who": held.claimed_by}
+    _assign(held, to=by, by=by, reason=from_whom)
     return held
+
+
+@transaction.atomic
+def unclaim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
+    """Put one's own work back for anyone."""
+    held = _mine(fulfillment, by)
+    if held.claimed_by_id:
+        _assign(held, to=None, by=by, reason=_("Put back"))
+    return held
+
+
+def _assign(held: Fulfillment, *, to: Any, by: Any, reason: str) -> None:
+    held.claimed_by = to
+    held.save(update_fields=["claimed_by"])
+    held.event(held.status, held.status, by=by, reason=reason).save()
 
 
 @transaction.atomic
@@ -181,7 +202,7 @@ def ship(
     *, fulfillment: Fulfillment, quantity: int, carrier: str, tracking_number: str, by: Any
 ) -> Shipment:
     """Send `quantity` of the open units; what is left goes back to the queue."""
-    held = _at_desk(fulfillment, FulfillmentStatus.PACKED)
+    held = _mine(fulfillment, by, FulfillmentStatus.PACKED)
     if not 1 <= quantity <= held.open_quantity:
         raise DeskError(
             _("Between 1 and %(open)s pieces can be shipped.") % {"open": held.open_quantity}
@@ -230,7 +251,7 @@ def cannot_supply(
     *, fulfillment: Fulfillment, quantity: int | None, reason: str, by: Any
 ) -> Fulfillment:
     """Give up `quantity` (None: all) of the open units; their points go back."""
-    held = _at_desk(fulfillment, FulfillmentStatus.QUEUED, FulfillmentStatus.PACKED)
+    held = _mine(fulfillment, by)
     missing = held.open_quantity if quantity is None else quantity
     if not 1 <= missing <= held.open_quantity:
         raise DeskError(
@@ -287,12 +308,20 @@ def reveal_codes(*, fulfillment: Fulfillment, by: Any) -> list[VirtualCode]:
     return codes
 
 
-@transaction.atomic
-def withdraw(*, references: Sequence[uuid.UUID], by: Any, reason: str) -> dict[uuid.UUID, str]:
-    """Cancel what can be cancelled: `cancelled`, `asked` (of the partner) or `late` by reference.
+class Withdrawn(NamedTuple):
+    """What came of withdrawing one fulfillment, and the units that it was about."""
 
-    Reaches desk work that nobody has claimed, and calls that nobody has claimed; what the
-    partner already has is asked back, and the partner's answer decides (saga.md, rule 9).
+    how: Withdrawal
+    units: int
+
+
+@transaction.atomic
+def withdraw(
+    *, references: Sequence[uuid.UUID], by: Any, reason: str
+) -> dict[uuid.UUID, Withdrawn]:
+    """Cancel what can be cancelled, by reference: Fulfillment.withdrawal says what that is.
+
+    What the partner already has is asked back, and the partner's answer decides (saga.md, rule 9).
     """
     rows = Fulfillment.objects.select_for_update(no_key=True).filter(reference__in=references)
     return {
@@ -300,27 +329,22 @@ def withdraw(*, references: Sequence[uuid.UUID], by: Any, reason: str) -> dict[u
     }
 
 
-def _withdraw_one(held: Fulfillment, *, by: Any, reason: str) -> str:
-    if held.channel == Channel.DESK:
-        untouched = held.status == FulfillmentStatus.QUEUED and not (
-            held.claimed_by_id or held.quantity_shipped
+def _withdraw_one(held: Fulfillment, *, by: Any, reason: str) -> Withdrawn:
+    calls = list(PartnerCall.objects.select_for_update().filter(fulfillment=held))
+    result = Withdrawn(held.withdrawal(calls), held.open_quantity)
+    if result.how == Withdrawal.NOW:
+        for request in calls:
+            request.transition(CallStatus.WITHDRAWN, by=by, reason=reason, next_attempt_at=None)
+        _cancel(held, by=by, reason=reason)
+    elif result.how == Withdrawal.ASK:
+        call = PartnerCall.objects.create(
+            fulfillment=held, kind=CallKind.CANCEL, key=f"cancel:{held.id}"
         )
-        return _cancel(held, by=by, reason=reason) if untouched else "late"
-    if held.status != FulfillmentStatus.REQUESTED:
-        return "late"
-    request = PartnerCall.objects.select_for_update().get(fulfillment=held, kind=CallKind.REQUEST)
-    if request.status == CallStatus.INTENDED:
-        request.transition(CallStatus.WITHDRAWN, by=by, reason=reason, next_attempt_at=None)
-        return _cancel(held, by=by, reason=reason)
-    call, created = PartnerCall.objects.get_or_create(
-        fulfillment=held, kind=CallKind.CANCEL, defaults={"key": f"cancel:{held.id}"}
-    )
-    if created:
         call.event("", call.status, by=by, reason=reason).save()
-    return "asked"
+    return result
 
 
-def _cancel(held: Fulfillment, *, by: Any, reason: str) -> str:
+def _cancel(held: Fulfillment, *, by: Any, reason: str) -> None:
     units = held.open_quantity
     held.transition(
         FulfillmentStatus.CANCELLED,
@@ -331,4 +355,3 @@ def _cancel(held: Fulfillment, *, by: Any, reason: str) -> str:
         settled_at=timezone.now(),
     )
     tell(held, lost=units, reason=reason, by=by)
-    return "cancelled"

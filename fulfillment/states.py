@@ -37,6 +37,29 @@ FULFILLMENT = LifeCycle(
 )
 
 
+# At the desk, and still to be sent.
+TO_SEND = (_S.QUEUED, _S.PACKED)
+
+
+class Withdrawal(TextChoices):
+    """Whether a fulfillment can still be withdrawn: at once, by asking the partner, or why not."""
+
+    NOW = "NOW", _("can be cancelled at once")
+    ASK = "ASK", _("our partner can be asked to stop it")
+    ASKED = "ASKED", _("our partner has been asked to stop it and has not answered yet")
+    REFUSED = "REFUSED", _("our partner could not stop it any more")
+    CLAIMED = "CLAIMED", _("somebody at the desk is working on it")
+    PACKED = "PACKED", _("it is packed")
+    PARTLY_SENT = "PARTLY_SENT", _("a part of it has been sent")
+    SENT = "SENT", _("it is on its way")
+    DELIVERED = "DELIVERED", _("it has arrived")
+    SETTLED = "SETTLED", _("it has ended already")
+
+
+# What cancelling does something about.
+WITHDRAWABLE = frozenset({Withdrawal.NOW, Withdrawal.ASK})
+
+
 class CallStatus(TextChoices):
     """A call to a partner: the three outcomes, and what comes before and beside them."""
 

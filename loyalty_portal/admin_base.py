@@ -265,11 +265,12 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
                 form.add_error(
                     None, _("Somebody else changed it just now. Nothing was done twice.")
                 )
+        # On top, since the page as it is now may not show this verb's form at all.
+        for sentence in form.non_field_errors():
+            messages.error(request, str(sentence))
         if form.errors and form.fields:
             fresh = self.found(request, object_id)
             return self._show(request, fresh, {verb: form}, status=422)
-        for sentence in form.non_field_errors():
-            messages.error(request, str(sentence))
         if told:
             messages.success(request, told)
         return HttpResponseRedirect(there, status=303)

@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+from redemption.aftercare import cancelling
 from redemption.aftercare import services as aftercare
+from redemption.aftercare.cancelling import cancellation
 from redemption.backoffice.admin_deliveries import DeliveryAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
@@ -51,7 +53,7 @@ def _retry(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
 
 
 def _cancel(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
-    return aftercare.cancel(order=order, by=by, reason=data["reason"])
+    return cancelling.cancel(order=order, by=by, reason=data["reason"])
 
 
 def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
@@ -101,7 +103,9 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
             "state": order_badge(row),
             "record": record,
             "transactions": [(each, transaction_badge(each)) for each in record.transactions],
-            "may_cancel": not row.is_final,
+            "cancellation": cancellation(
+                row, [(line.item, line.fulfillment, line.calls) for line in record.lines]
+            ),
             "incidents": row.incidents.unresolved(),
         }
 

@@ -66,3 +66,9 @@ class DeliverForm(forms.Form):
     """Which parcel has arrived."""
 
     shipment = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class TakeOverForm(forms.Form):
+    """Whose work it was when the page was made, so that it is taken from nobody else."""
+
+    whose = forms.UUIDField(widget=forms.HiddenInput)

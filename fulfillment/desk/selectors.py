@@ -8,9 +8,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from fulfillment.models import Channel, Fulfillment
-from fulfillment.states import FulfillmentStatus
+from fulfillment.states import TO_SEND
 
-TO_SEND = (FulfillmentStatus.QUEUED, FulfillmentStatus.PACKED)
 SOON = timedelta(days=1)
 
 

@@ -18,6 +18,7 @@ from fulfillment import services as desk
 from fulfillment.models import CallKind, Fulfillment, PartnerCall, Shipment
 from fulfillment.virtual import saga as virtual
 from redemption import saga
+from redemption.aftercare import cancelling
 from redemption.aftercare import services as aftercare
 from redemption.demo.partners import Partners
 from redemption.demo.timeline import Timeline
@@ -142,7 +143,7 @@ def expire(scene: Scene) -> None:
 
 
 def cancel(scene: Scene, reason: str) -> None:
-    aftercare.cancel(order=scene.order, by=scene.buyer, reason=reason)
+    cancelling.cancel(order=scene.order, by=scene.buyer, reason=reason)
 
 
 # --- The desk ------------------------------------------------------------------------------

@@ -8,7 +8,14 @@ from django.db.models import Count, Exists, Max, OuterRef, Prefetch, Q
 from django.utils import timezone
 
 from accounts.models import AccountManager
-from fulfillment.models import CodeReveal, Fulfillment, Shipment, VirtualCode
+from fulfillment.models import (
+    CodeReveal,
+    Fulfillment,
+    FulfillmentEvent,
+    PartnerCall,
+    Shipment,
+    VirtualCode,
+)
 from redemption.models import (
     EventSubject,
     Letter,
@@ -27,6 +34,8 @@ class Delivery:
     shipments: list[Shipment] = field(default_factory=list)
     reveals: list[CodeReveal] = field(default_factory=list)
     has_codes: bool = False
+    parcel: Fulfillment | None = None
+    calls: list[PartnerCall] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +76,17 @@ def _deliveries(items: list[OrderItem]) -> dict[UUID, Delivery]:
     rows = (
         Fulfillment.objects.filter(reference__in=[item.pk for item in items])
         .annotate(has_codes=Exists(VirtualCode.objects.filter(fulfillment=OuterRef("pk"))))
-        .prefetch_related("shipments", Prefetch("reveals", CodeReveal.objects.select_related("by")))
+        .prefetch_related("shipments", "calls")
+        .prefetch_related(Prefetch("reveals", CodeReveal.objects.select_related("by")))
     )
     return {
-        row.reference: Delivery(list(row.shipments.all()), list(row.reveals.all()), row.has_codes)
+        row.reference: Delivery(
+            list(row.shipments.all()),
+            list(row.reveals.all()),
+            row.has_codes,
+            row,
+            list(row.calls.all()),
+        )
         for row in rows
     }
 
@@ -89,7 +105,7 @@ LONGEST_DELAY = 60
 
 
 def pulse_of(order: RedemptionOrder) -> Pulse:
-    """In one query."""
+    """In two queries: what is told of the order, and what is done at the desk and the partner."""
     unsent = Q(letters__sent_at__isnull=True)
     due = Q(letters__next_attempt_at__isnull=False)
     unsettled = Q(transactions__status__in=OPEN_TRANSACTION)
@@ -101,7 +117,10 @@ def pulse_of(order: RedemptionOrder) -> Pulse:
         to_send=Count("letters", filter=unsent & due, distinct=True),
         to_settle=Count("transactions", filter=unsettled, distinct=True),
     )
-    version = f"{seen['happened']}-{seen['written']}-{seen['not_sent']}"
+    worked = FulfillmentEvent.objects.filter(
+        fulfillment__reference__in=order.items.values("pk")
+    ).count()
+    version = f"{seen['happened']}-{seen['written']}-{seen['not_sent']}-{worked}"
     over = order.is_final and not seen["to_send"] and not seen["to_settle"]
     return Pulse(version, 0 if over else _delay(seen["last"] or order.created_at))
 

@@ -9,15 +9,13 @@ from django.utils.translation import gettext as _
 from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import Shipment
+from redemption.aftercare.cancelling import Cancellation, cancellation
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
 from redemption.orders.looks import Look, line_look, order_look
 from redemption.orders.story import Step, tell
 from redemption.permissions import may_cancel, may_decide, may_reveal
-from redemption.states import LineStatus, OrderStatus, TransactionStatus
-
-CANCELLABLE = (OrderStatus.AWAITING_APPROVAL, OrderStatus.PENDING)
-BEFORE_WORK = (LineStatus.QUEUED, LineStatus.REQUESTED)
+from redemption.states import OrderStatus, TransactionStatus
 
 
 class LineShown(NamedTuple):
@@ -50,7 +48,7 @@ class OrderPage:
     steps: list[Step]
     movements: list[Movement]
     letters: list[Letter]
-    can_cancel: bool
+    cancellation: Cancellation | None  # None when there is nothing to cancel, or not for them
     can_decide: bool
     waits_for_others: bool  # one's own, which somebody else must approve
     can_reveal: bool
@@ -79,6 +77,8 @@ def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
     facts = facts_of(order)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
     can_decide = waits and may_decide(seat, order)
+    cancelling = _cancellation(facts)
+    can_cancel = may_cancel(seat, order) and cancelling.possible and not can_decide
     return OrderPage(
         order=order,
         look=order_look(order),
@@ -87,7 +87,7 @@ def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
         steps=tell(facts),
         movements=[_movement(intent) for intent in facts.transactions],
         letters=facts.letters,
-        can_cancel=may_cancel(seat, order) and _cancellable(facts) and not can_decide,
+        cancellation=cancelling if can_cancel else None,
         can_decide=can_decide,
         waits_for_others=waits and order.account_manager.user_id == seat.user_id,
         can_reveal=may_reveal(seat, order),
@@ -95,12 +95,11 @@ def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
     )
 
 
-def _cancellable(facts: Facts) -> bool:
-    """Whether the button is worth showing; the service decides."""
-    status = facts.order.status
-    at_work = status in {OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT}
-    untouched = any(item.fulfillment_status in BEFORE_WORK for item in facts.items)
-    return status in CANCELLABLE or (at_work and untouched)
+def _cancellation(facts: Facts) -> Cancellation:
+    lines = ((item, facts.delivery(item)) for item in facts.items)
+    return cancellation(
+        facts.order, [(item, delivery.parcel, delivery.calls) for item, delivery in lines]
+    )
 
 
 def _line(facts: Facts, item: OrderItem) -> LineShown:

@@ -19,6 +19,7 @@ from accounts.views import PortalRequest, with_seat
 from loyalty_portal.one_line import one_line
 from loyalty_portal.responses import SeeOther, form_only, say_where
 from redemption import tasks
+from redemption.aftercare import cancelling
 from redemption.aftercare import services as aftercare
 from redemption.cart import services as cart
 from redemption.chrome import balance_text, header_on
@@ -93,7 +94,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
     order = _own(request.seat, number)
     _must(may_cancel(request.seat, order))
     try:
-        told = aftercare.cancel(order=order, by=request.user, reason=_reason(request))
+        told = cancelling.cancel(order=order, by=request.user, reason=_reason(request))
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:

@@ -3,7 +3,7 @@
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from fulfillment import services as desk
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.cart.services import add_to_cart
 from redemption.models import RedemptionOrder
 from tests.redemption.world import World

@@ -7,6 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -272,3 +273,34 @@ def test_the_desks_pages_take_few_queries(django_assert_max_num_queries: Any) ->
         assert client.get(QUEUE).context["cl"].result_count == 50
     with django_assert_max_num_queries(12):
         assert client.get(page_of(parcels[0])).status_code == 200
+
+
+def test_a_colleagues_parcel_offers_only_to_take_it_over() -> None:
+    parcel, ann, bob = queued(), staff("fulfillment"), staff("fulfillment")
+    said(browser(ann), parcel, "pack")
+    other = browser(bob)
+    page = read(other, parcel)
+    for verb in ("ship", "pack", "unclaim", "cannot_supply", "claim"):
+        assert address(parcel, verb) not in page
+    assert address(parcel, "take_over") in page
+    said(other, parcel, "take_over", whose=ann.pk)
+    page = read(other, parcel)
+    assert f"Taken over from {ann}" in page
+    assert address(parcel, "ship") in page
+    refused = browser(ann).post(
+        address(parcel, "cannot_supply"), {"seen": 1, "quantity": 1, "reason": "Lost"}
+    )
+    assert "Take it over first" in refused.content.decode()
+    assert Fulfillment.objects.get().status == FulfillmentStatus.PACKED
+
+
+def test_taking_over_is_a_permission_of_its_own() -> None:
+    parcel, ann, bob = queued(), staff("fulfillment"), staff("fulfillment")
+    said(browser(ann), parcel, "claim")
+    Group.objects.get(name="fulfillment").permissions.through.objects.filter(
+        permission__codename="take_over_work"
+    ).delete()
+    other = browser(bob)
+    assert address(parcel, "take_over") not in read(other, parcel)
+    assert other.post(address(parcel, "take_over"), {"whose": ann.pk}).status_code == 403
+    assert Fulfillment.objects.get().claimed_by == ann

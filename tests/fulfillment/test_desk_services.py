@@ -1,13 +1,15 @@
 """The desk's work: one person at a time, in parts, and never more than there is."""
 
+from collections.abc import Callable
+
 import pytest
 
 from accounts.models import Role, User
 from fulfillment import services as desk
 from fulfillment.models import CodeReveal, Fulfillment
 from fulfillment.services import DeskError
-from fulfillment.states import FulfillmentStatus
-from redemption.aftercare.services import cancel
+from fulfillment.states import FulfillmentStatus, Withdrawal
+from redemption.aftercare.cancelling import cancel
 from redemption.reports.invariants import check_invariants
 from redemption.saga import settle_transaction
 from tests.redemption.world import World
@@ -45,6 +47,62 @@ def test_a_second_person_is_told_who_works_on_it(parcel: Fulfillment, ann: User,
     desk.unclaim(fulfillment=parcel, by=ann)
     desk.unclaim(fulfillment=parcel, by=ann)
     assert desk.claim(fulfillment=parcel, by=bob).claimed_by == bob
+
+
+Verb = Callable[[Fulfillment, User], object]
+VERBS: dict[str, Verb] = {
+    "claim": lambda parcel, by: desk.claim(fulfillment=parcel, by=by),
+    "put back": lambda parcel, by: desk.unclaim(fulfillment=parcel, by=by),
+    "pack": lambda parcel, by: desk.pack(fulfillment=parcel, by=by),
+    "ship": lambda parcel, by: desk.ship(
+        fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=by
+    ),
+    "cannot supply": lambda parcel, by: desk.cannot_supply(
+        fulfillment=parcel, quantity=1, reason="Broken", by=by
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_colleagues_work_is_left_alone_until_it_is_taken_over(
+    parcel: Fulfillment, ann: User, bob: User, verb: str
+) -> None:
+    if verb == "ship":
+        desk.pack(fulfillment=parcel, by=ann)
+    else:
+        desk.claim(fulfillment=parcel, by=ann)
+    before = now(parcel)
+    with pytest.raises(DeskError, match="Grace Hopper is working on this one"):
+        VERBS[verb](parcel, bob)
+    after = now(parcel)
+    assert (after.status, after.open_quantity, after.claimed_by) == (before.status, 5, ann)
+    desk.take_over(fulfillment=parcel, whose=ann.pk, by=bob)
+    VERBS[verb](parcel, bob)
+
+
+def test_taking_over_is_told_in_the_story_with_who_from_whom(
+    parcel: Fulfillment, ann: User, bob: User
+) -> None:
+    desk.claim(fulfillment=parcel, by=ann)
+    User.objects.filter(pk=ann.pk).update(name="Ann Other")
+    desk.take_over(fulfillment=parcel, whose=ann.pk, by=bob)
+    told = parcel.events.get(reason="Taken over from Ann Other")
+    assert (told.by, now(parcel).claimed_by) == (bob, bob)
+    with pytest.raises(DeskError, match="Take it over first"):
+        desk.pack(fulfillment=parcel, by=ann)
+
+
+def test_nothing_is_taken_over_but_what_one_saw(
+    world: World, parcel: Fulfillment, ann: User, bob: User
+) -> None:
+    """Free by now, one's own already, or somebody else's than the page said."""
+    third = world.new_seat(Role.VIEWER).user
+    for whose, by in ((None, bob), (ann.pk, ann), (third.pk, bob)):
+        if whose:
+            desk.claim(fulfillment=parcel, by=ann)
+        with pytest.raises(DeskError, match="Look again"):
+            desk.take_over(fulfillment=parcel, whose=whose, by=by)
+    assert now(parcel).claimed_by == ann
 
 
 def test_packing_claims_and_happens_once(parcel: Fulfillment, ann: User) -> None:
@@ -133,8 +191,9 @@ def test_what_the_partner_delivers_is_not_the_desks(world: World, ann: User) -> 
 def test_what_somebody_has_claimed_is_not_withdrawn(parcel: Fulfillment, ann: User) -> None:
     desk.claim(fulfillment=parcel, by=ann)
     assert desk.withdraw(references=[parcel.reference], by=ann, reason="") == {
-        parcel.reference: "late"
+        parcel.reference: (Withdrawal.CLAIMED, 5)
     }
+    assert now(parcel).status == FulfillmentStatus.QUEUED
 
 
 def test_what_is_withdrawn_after_a_piece_was_given_up_counts_every_piece(
@@ -153,7 +212,10 @@ def test_an_order_is_cancelled_but_for_what_somebody_works_on(world: World, ann:
     line = order.items.get(product=taken)
     desk.claim(fulfillment=Fulfillment.objects.get(reference=line.pk), by=ann)
     told = cancel(order=order, by=world.seat.user, reason="")
-    assert "What could still be cancelled is cancelled" in told
+    assert told == (
+        f"Cancelled: {left.name}. 300 points are being given back. "
+        f"{taken.name} cannot be cancelled any more: somebody at the desk is working on it."
+    )
     assert [credit.points_amount for credit in world.credits(order)] == [300]
 
 

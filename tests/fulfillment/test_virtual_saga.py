@@ -7,7 +7,8 @@ import pytest
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga
-from redemption.aftercare.services import cancel, retry_now
+from redemption.aftercare.cancelling import cancel
+from redemption.aftercare.services import retry_now
 from redemption.models import RedemptionOrder
 from redemption.saga import settle_transaction
 from redemption.states import OrderStatus

@@ -4,7 +4,7 @@ from accounts.models import Role
 from fulfillment import services as desk
 from fulfillment.models import PartnerCall, Shipment
 from fulfillment.virtual import saga as virtual
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.models import RedemptionOrder
 from redemption.placing.services import approve, reject
 from redemption.saga import settle_transaction

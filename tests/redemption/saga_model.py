@@ -26,7 +26,7 @@ from fulfillment.models import PartnerCall
 from fulfillment.virtual import saga as virtual
 from redemption import saga
 from redemption.aftercare import decisions, deliveries
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.callbacks import services as callbacks
 from redemption.models import (
     Callback,

@@ -13,7 +13,7 @@ from inventory.models import Inventory
 from loyalty_portal import partner_breaker
 from loyalty_portal.partner_answer import Answer, Outcome
 from loyalty_portal.partner_breaker import FAILURES
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.models import CartLine, LoyaltyTransaction, RedemptionOrder
 from redemption.saga import settle_transaction
 from redemption.states import OrderStatus

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from inventory.models import Inventory, Reservation
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
 from redemption.saga import settle_transaction
 from tests.redemption.world import World

@@ -3,8 +3,8 @@
 import pytest
 
 from accounts.models import User
+from redemption.aftercare.cancelling import cancel
 from redemption.aftercare.decisions import confirm, propose
-from redemption.aftercare.services import cancel
 from redemption.models import (
     Decision,
     EventSubject,

@@ -8,8 +8,8 @@ from accounts.models import User
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
+from redemption.aftercare.cancelling import cancel
 from redemption.aftercare.deliveries import confirm, propose
-from redemption.aftercare.services import cancel
 from redemption.models import (
     Decision,
     EventSubject,

@@ -20,7 +20,7 @@ from accounts.models import AccountManager, KnownBalance
 from fulfillment.models import CallKind, PartnerCall
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.models import RedemptionOrder
 from redemption.saga import settle_transaction
 from redemption.states import LineStatus, OrderStatus, TransactionStatus

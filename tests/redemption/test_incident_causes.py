@@ -12,7 +12,7 @@ from fulfillment.models import PartnerCall
 from fulfillment.virtual.saga import ask
 from inventory.models import Inventory
 from redemption import tasks
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.callbacks import services as callbacks
 from redemption.incidents.causes import settle_gone
 from redemption.models import AlertAction, Callback, Incident, LoyaltyTransaction, RedemptionOrder

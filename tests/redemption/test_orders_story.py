@@ -11,7 +11,7 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.models import RedemptionOrder
 from redemption.orders.facts import pulse_of
 from redemption.states import TransactionStatus

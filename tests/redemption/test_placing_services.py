@@ -11,7 +11,8 @@ from django.utils import timezone
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from inventory.models import Inventory
-from redemption.aftercare.services import cancel, retry_now, reveal_codes, unflag
+from redemption.aftercare.cancelling import cancel
+from redemption.aftercare.services import retry_now, reveal_codes, unflag
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.placing import services as placing
 from redemption.placing.services import Line, Wishes, approve, expire_approvals, place_order, reject

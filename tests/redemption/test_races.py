@@ -11,14 +11,17 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.test import Client
 
-from accounts.models import AccountManager
+from accounts.models import AccountManager, Role
+from fulfillment import services as desk
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.partner import Deliverable, Report, ReportStatus
+from fulfillment.services import DeskError
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import find_by_reference, hear_report
 from redemption import saga
-from redemption.aftercare.services import cancel, retry_now
+from redemption.aftercare.cancelling import cancel
+from redemption.aftercare.services import retry_now
 from redemption.callbacks import services as callbacks
 from redemption.cart.services import add_to_cart
 from redemption.models import (
@@ -203,12 +206,70 @@ def test_cancelling_a_card_that_arrives_at_that_moment_is_too_late(world: World)
     order = RedemptionOrder.objects.get()
     with (
         while_somebody(lambda: arrives(card)),
-        pytest.raises(RedemptionError, match="already on its way"),
+        pytest.raises(RedemptionError, match="any more: it has arrived"),
     ):
         cancel(order=order, by=world.seat.user, reason="")
     order.refresh_from_db()
     assert order.status == OrderStatus.COMPLETED
     assert world.credits(order) == []
+
+
+def line_at_the_desk(world: World) -> tuple[RedemptionOrder, Fulfillment]:
+    order = world.place((world.product(), 1))
+    settle_transaction(world.debit(order).pk)
+    return order, world.fulfillment(order)
+
+
+def test_an_order_that_the_desk_claims_at_that_moment_is_not_cancelled(world: World) -> None:
+    order, parcel = line_at_the_desk(world)
+    packer = world.new_seat(Role.VIEWER).user
+    with (
+        while_somebody(lambda: desk.claim(fulfillment=parcel, by=packer)),
+        pytest.raises(RedemptionError, match="somebody at the desk is working on it"),
+    ):
+        cancel(order=order, by=world.seat.user, reason="")
+    parcel.refresh_from_db()
+    assert (parcel.status, parcel.claimed_by) == ("QUEUED", packer)
+    assert world.credits(order) == []
+
+
+def test_what_is_cancelled_at_that_moment_is_not_claimed(world: World) -> None:
+    order, parcel = line_at_the_desk(world)
+    packer = world.new_seat(Role.VIEWER).user
+    with (
+        while_somebody(lambda: cancel(order=order, by=world.seat.user, reason="")),
+        pytest.raises(DeskError, match="it is “cancelled” now"),
+    ):
+        desk.claim(fulfillment=parcel, by=packer)
+    parcel.refresh_from_db()
+    assert (parcel.status, parcel.claimed_by) == ("CANCELLED", None)
+
+
+def test_without_asking_again_under_the_lock_a_claim_and_a_cancel_both_come_true(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: what was read before the lock is believed after it."""
+    order, parcel = line_at_the_desk(world)
+    packer = world.new_seat(Role.VIEWER).user
+    before, asked = Fulfillment.objects.get(pk=parcel.pk), Fulfillment.withdrawal
+    monkeypatch.setattr(Fulfillment, "withdrawal", lambda _held, calls: asked(before, calls))
+    with while_somebody(lambda: desk.claim(fulfillment=parcel, by=packer)):
+        cancel(order=order, by=world.seat.user, reason="")
+    parcel.refresh_from_db()
+    assert (parcel.status, parcel.claimed_by) == ("CANCELLED", packer)
+
+
+def test_what_a_colleague_takes_over_at_that_moment_is_not_sent_by_another(world: World) -> None:
+    _order, parcel = line_at_the_desk(world)
+    ann, bob = (world.new_seat(Role.VIEWER).user for _number in range(2))
+    desk.pack(fulfillment=parcel, by=ann)
+    with (
+        while_somebody(lambda: desk.take_over(fulfillment=parcel, whose=ann.pk, by=bob)),
+        pytest.raises(DeskError, match="Take it over first"),
+    ):
+        desk.ship(fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=ann)
+    parcel.refresh_from_db()
+    assert (parcel.status, parcel.quantity_shipped) == ("PACKED", 0)
 
 
 def test_hurrying_an_order_just_as_a_person_is_asked_repeats_nothing(world: World) -> None:

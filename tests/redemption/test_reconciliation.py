@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.incidents.services import resolve
 from redemption.models import (
     Difference,

@@ -11,7 +11,7 @@ from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
 from inventory.models import Inventory, Reservation
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.models import Incident, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.saga import settle_transaction
 from redemption.services import RedemptionError

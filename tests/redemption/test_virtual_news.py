@@ -8,7 +8,7 @@ import pytest
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.models import Letter, RedemptionOrder
 from redemption.reports.invariants import check_invariants
 from redemption.saga import settle_transaction

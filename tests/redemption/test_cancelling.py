@@ -1,0 +1,94 @@
+"""Cancelling: what is offered is what is done, and what people read is what it did."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from accounts.models import AccountManager
+from catalog.models import Product
+from fulfillment import services as desk
+from fulfillment.models import Fulfillment, PartnerCall
+from redemption.orders.facts import pulse_of
+from tests.accounts.factories import SeatFactory
+from tests.catalog.factories import ProductFactory
+from tests.redemption.factories import paid
+from tests.redemption.pages import address, said
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[AccountManager], Client]
+
+
+@pytest.fixture
+def seat() -> AccountManager:
+    return SeatFactory.create(company__balance=100_000, user__name="Ada")
+
+
+@pytest.fixture
+def book() -> Product:
+    return ProductFactory.create(name="Bicycles", points_cost=1_500)
+
+
+@pytest.fixture
+def card() -> Product:
+    return ProductFactory.create(virtual=True, name="Gift card", points_cost=5_000)
+
+
+def test_what_the_desk_works_on_is_offered_to_nobody_to_cancel(
+    client_for: SignIn, seat: AccountManager, book: Product, card: Product
+) -> None:
+    order = paid(seat, (book, 1), (card, 1))
+    client = client_for(seat)
+    desk.claim(fulfillment=Fulfillment.objects.get(sku=book.sku), by=seat.user)
+    why = "Bicycles cannot be cancelled any more: somebody at the desk is working on it."
+    offered = said(client.get(order.get_absolute_url()))
+    assert "Cancelled at once: Gift card. 5,000 points come back." in offered
+    assert why in offered
+    told = said(client.post(address(order, "cancel"), follow=True))
+    assert "Cancelled: Gift card. 5,000 points are being given back." in told
+    assert why in told
+    assert "Cancel this order" not in told
+    assert Fulfillment.objects.get(sku=book.sku).status == "QUEUED"
+
+
+def test_what_was_put_back_can_be_cancelled_again(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 1))
+    client, parcel = client_for(seat), Fulfillment.objects.get()
+    desk.claim(fulfillment=parcel, by=seat.user)
+    assert "Cancel this order" not in said(client.get(order.get_absolute_url()))
+    desk.unclaim(fulfillment=parcel, by=seat.user)
+    assert "Cancel this order" in said(client.get(order.get_absolute_url()))
+
+
+def test_a_page_that_looks_again_sees_what_the_desk_has_claimed(
+    client_for: SignIn, seat: AccountManager, book: Product, card: Product
+) -> None:
+    order = paid(seat, (book, 1), (ProductFactory.create(), 1))
+    client = client_for(seat)
+    first, second = Fulfillment.objects.all()
+    desk.claim(fulfillment=first, by=seat.user)
+    seen = pulse_of(order).version
+    assert "Cancel this order" in said(client.get(address(order, "story"), {"seen": "older"}))
+    desk.claim(fulfillment=second, by=seat.user)
+    told = said(client.get(address(order, "story"), {"seen": seen}))
+    assert 'id="order"' in told
+    assert "Cancel this order" not in told
+
+
+def test_what_the_partner_could_not_stop_is_not_offered_again(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    order = paid(seat, (card, 1))
+    PartnerCall.objects.update(status="SUCCEEDED", next_attempt_at=None)
+    client = client_for(seat)
+    told = said(client.post(address(order, "cancel"), follow=True))
+    assert "Our partner is asked to stop Gift card. If it is not too late, 5,000 points" in told
+    assert "Cancel this order" not in told
+    PartnerCall.objects.filter(kind="CANCEL").update(status="REFUSED", next_attempt_at=None)
+    again = said(client.post(address(order, "cancel"), follow=True))
+    assert (
+        "Gift card cannot be cancelled any more: our partner could not stop it any more." in again
+    )
+    assert PartnerCall.objects.filter(kind="CANCEL").count() == 1
