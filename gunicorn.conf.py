@@ -5,12 +5,19 @@ PORT and WEB_CONCURRENCY are gunicorn's own variables.
 
 import gc
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
+# Each connection is a file, and one that waits costs little else: let there be many.
+_, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
+
 workers = int(os.environ.get("WEB_CONCURRENCY", "4"))
+# An event loop receives requests and sends answers; only whole ones reach a thread.
+worker_class = "loyalty_portal.web_worker.PortalWorker"
+asgi_lifespan = "off"
 # Requests wait for PostgreSQL, so a few threads keep a worker busy; each holds one connection.
-worker_class = "gthread"
 threads = 4
 # Loaded once before the workers split: their memory is shared, and a wrong setting stops the start.
 preload_app = True

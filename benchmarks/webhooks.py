@@ -1,9 +1,9 @@
 """`make bench-webhooks`: what visitors of the shop notice of 1,000 callbacks a second, nearly all
-of them forged.
+of them forged, and of 500 clients who never finish sending a form.
 
-One server, two visitors who read the catalogue page after page; in turn alone and during the
-flood, in one run. The flood comes from this machine as well and takes its own share of it, so
-the ratio is worse than it would be elsewhere.
+One server, two visitors who read the catalogue page after page; in turn alone, during the flood and
+beside the slow senders, in one run. All come from this machine and take their own share of it, so
+the ratios are worse than they would be elsewhere.
 """
 
 import json
@@ -26,6 +26,7 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 RATE = float(os.environ.get("BENCH_RATE", "1000"))
 VISITORS = 2
+SLOW = 500  # sockets
 
 
 def visit(web: Web, cookies: list[str]) -> Result:
@@ -33,11 +34,14 @@ def visit(web: Web, cookies: list[str]) -> Result:
     return run(asks, port=web.port, at_once=VISITORS, seconds=SECONDS)
 
 
-def visit_in_the_flood(web: Web, cookies: list[str]) -> tuple[Result, dict[str, int]]:
-    command = [sys.executable, "-m", "benchmarks.flood", str(web.port), str(RATE), str(SECONDS)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as flood:
+def visit_beside(
+    web: Web, cookies: list[str], module: str, amount: float
+) -> tuple[Result, dict[str, float]]:
+    """Visit while another process does its worst; what it says of that."""
+    command = [sys.executable, "-m", module, str(web.port), str(amount), str(SECONDS)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as other:
         result = visit(web, cookies)
-        said, _nothing = flood.communicate()
+        said, _nothing = other.communicate()
     return result, json.loads(said)
 
 
@@ -47,17 +51,33 @@ def callbacks_kept(address: str) -> int:
     return int(row[0]) if row else 0
 
 
-def report(alone: list[Result], during: list[Result], floods: list[dict[str, int]]) -> None:
-    for name, look in (("median", lambda each: statistics.median(each.latencies)), ("p95", p95)):
+def report(alone: list[Result], during: list[Result], beside: str) -> None:
+    for name, look in (("median", median), ("p95", p95)):
         calm, wet = (statistics.median(map(look, each)) for each in (alone, during))
-        print(f"catalogue, {name:7}{calm:8.1f} ms alone{wet:8.1f} ms in the flood{wet / calm:8.2f}")
+        print(f"catalogue, {name:7}{calm:8.1f} ms alone{wet:8.1f} ms {beside}{wet / calm:8.2f}")
+
+
+def report_flood(floods: list[dict[str, float]]) -> None:
     sent = sum(each["sent"] for each in floods)
     seconds = SECONDS * len(floods)
     print(
         f"callbacks: {sent / seconds:.0f} a second of {RATE:.0f} wanted, one in {GENUINE} genuine"
     )
     for name in ("stored", "refused", "unanswered"):
-        print(f"  {name}: {sum(each[name] for each in floods)}")
+        print(f"  {name}: {sum(each[name] for each in floods):.0f}")
+
+
+def report_slow(alone: list[Result], during: list[Result], said: list[dict[str, float]]) -> None:
+    pages = statistics.median(
+        slow.rate / calm.rate for calm, slow in zip(alone, during, strict=True)
+    )
+    print(f"pages a second beside {SLOW} slow senders: {pages:.2f} of those alone (to reach 0.95)")
+    print(f"  held open: {min(each['held'] for each in said):.0f}")
+    print(f"  slowest /healthz: {max(each['healthz'] for each in said):.2f} s (to reach 1.00)")
+
+
+def median(result: Result) -> float:
+    return statistics.median(result.latencies)
 
 
 def p95(result: Result) -> float:
@@ -77,17 +97,21 @@ def main() -> None:
         web = Web("loyalty_portal.wsgi", env)
         stack.callback(web.close)
         web.wait("/healthz")
-        alone, during, floods = [], [], []
+        rounds = []
         for number in range(ROUNDS + 1):  # the first is for warming up
-            calm = visit(web, signed_in(sessions))
-            wet, flood = visit_in_the_flood(web, signed_in(sessions))
+            cookies = signed_in(sessions)
+            wet, flood = visit_beside(web, cookies, "benchmarks.flood", RATE)
+            calm = visit(web, cookies)
+            slow, said = visit_beside(web, cookies, "benchmarks.slow_senders", SLOW)
             if number:
-                alone.append(calm)
-                during.append(wet)
-                floods.append(flood)
+                rounds.append((calm, wet, flood, slow, said))
             else:
                 before = callbacks_kept(address)
-        report(alone, during, floods)
+        alone, during, floods, beside, slowness = map(list, zip(*rounds, strict=True))
+        report(alone, during, "in the flood")
+        report_flood(floods)
+        report(alone, beside, "beside slow senders")
+        report_slow(alone, beside, slowness)
         print(f"  kept in the inbox: {callbacks_kept(address) - before}")
 
 

@@ -1,0 +1,233 @@
+"""The web server's worker: an event loop talks to clients, threads run Django.
+
+gunicorn's threaded worker gives each connection a thread at once, so sixty clients that send one
+byte of a form hold all threads. Here a request reaches a thread only once its last byte has come,
+and the thread hands its whole answer back before a byte is sent, so nobody who sends or reads
+slowly holds one. What is being received or sent costs memory, and from 64 KiB on a temporary file.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
+
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers import gasgi
+
+# One ASGI message, and its scope.
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Environ = dict[str, Any]
+StartResponse = Callable[..., Callable[[bytes], object]]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+HEAD_SECONDS = 15.0  # for a new connection to send its first request's line and headers
+BODY_SECONDS = 30.0  # for a body, and a second more for each BYTES_A_SECOND received
+BYTES_A_SECOND = 16 * 1024
+MAX_BODY_BYTES = 20 * 1024 * 1024  # the largest upload that a form of ours takes, and its envelope
+IN_MEMORY_BYTES = 64 * 1024
+CHUNK_BYTES = 64 * 1024
+
+
+class RequestRefusedError(Exception):
+    """A request that no thread will see; carries the status to answer."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        self.status = status
+
+
+class Response:
+    """What the application answered: status, headers, and a file with the body."""
+
+    def __init__(self) -> None:
+        self.status = 500
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
+
+    def start(
+        self, status: str, headers: list[tuple[str, str]], _error: object = None
+    ) -> Callable[[bytes], object]:
+        self.status = int(status.split(" ", 1)[0])
+        self.headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
+        ]
+        return self.body.write
+
+
+class BufferedApplication:
+    """An ASGI application that runs a WSGI one in threads, with requests and answers buffered."""
+
+    def __init__(self, application: Application, threads: int) -> None:
+        self.application = application
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # we have none
+            await send({"type": "websocket.close"})
+            return
+        try:
+            body = await _received(scope, receive)
+        except RequestRefusedError as refused:
+            await _refuse(send, refused.status)
+            return
+        if body is None:
+            return
+        loop = asyncio.get_running_loop()
+        response = await loop.run_in_executor(self.threads, self._run, scope, body)
+        with response.body:
+            await _send(send, response)
+
+    def _run(self, scope: Message, body: IO[bytes]) -> Response:
+        """Run the application to its end. The caller may be gone: what was asked is done anyway."""
+        response = Response()
+        with body:
+            chunks = self.application(environ_of(scope, body), response.start)
+            try:
+                for chunk in chunks:
+                    response.body.write(chunk)
+            finally:
+                close = getattr(chunks, "close", None)
+                if close:
+                    close()
+        return response
+
+
+async def _received(scope: Message, receive: Receive) -> IO[bytes] | None:
+    """The whole body, as a file at its beginning; None when the client left first.
+
+    Raises `RequestRefusedError` when it is larger than we take, or comes too slowly.
+    """
+    stated = dict(scope["headers"]).get(b"content-length", b"0")
+    if int(stated) > MAX_BODY_BYTES:
+        raise RequestRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    body: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
+    try:
+        is_whole = await _fill(body, receive)
+    except BaseException:
+        body.close()
+        raise
+    if not is_whole:
+        body.close()
+        return None
+    body.seek(0)
+    return body
+
+
+async def _fill(body: IO[bytes], receive: Receive) -> bool:
+    """Write the body into the file; False when the client left before its end."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    while True:
+        allowed = BODY_SECONDS + body.tell() / BYTES_A_SECOND
+        try:
+            async with asyncio.timeout_at(began + allowed):
+                message = await receive()
+        except TimeoutError:
+            raise RequestRefusedError(HTTPStatus.REQUEST_TIMEOUT) from None
+        if message["type"] == "http.disconnect":
+            return False
+        body.write(message.get("body", b""))
+        if body.tell() > MAX_BODY_BYTES:
+            raise RequestRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if not message.get("more_body"):
+            return True
+
+
+def environ_of(scope: Message, body: IO[bytes]) -> Environ:
+    """The WSGI environment (PEP 3333) of a request whose body has come whole.
+
+    A body of unknown length gets one, and names with an underscore are dropped: as variables they
+    could not be told from names with a hyphen, which a proxy may have set.
+    """
+    host, port = scope.get("server") or ("localhost", 80)
+    environ: Environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"].partition(b"?")[0]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port or 0),
+        "REMOTE_ADDR": (scope.get("client") or ("", 0))[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": body,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if "_" in name or name in {"transfer-encoding", "content-length"}:
+            continue
+        key = name.upper().replace("-", "_")
+        if key != "CONTENT_TYPE":
+            key = f"HTTP_{key}"
+        joint = "; " if key == "HTTP_COOKIE" else ","
+        environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
+    environ["CONTENT_LENGTH"] = str(_length(body))
+    return environ
+
+
+def _length(file: IO[bytes]) -> int:
+    """Bytes in the file, which is left at its beginning."""
+    length = file.seek(0, 2)
+    file.seek(0)
+    return length
+
+
+async def _send(send: Send, response: Response) -> None:
+    length = _length(response.body)
+    headers = response.headers
+    has_body = response.status >= 200 and response.status not in {204, 304}
+    if has_body and not any(name == b"content-length" for name, _value in headers):
+        headers = [*headers, (b"content-length", str(length).encode())]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    left = length
+    while True:
+        chunk = response.body.read(CHUNK_BYTES)
+        left -= len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+        if left <= 0:
+            return
+
+
+async def _refuse(send: Send, status: HTTPStatus) -> None:
+    text = f"{status.phrase}.\n".encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(text)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+class PatientProtocol(ASGIProtocol):  # type: ignore[misc]
+    """A connection that is closed when its first request does not begin in time.
+
+    gunicorn's own timer covers the second request of a connection and later ones.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._keepalive_handle = self.worker.loop.call_later(HEAD_SECONDS, self._keepalive_timeout)
+
+
+class PortalWorker(gasgi.ASGIWorker):  # type: ignore[misc]
+    """gunicorn's asyncio worker, serving our WSGI application (`threads` of them at a time)."""
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Nothing to check; the base class warns that it does not use `threads`. We do."""
+
+    def load_wsgi(self) -> None:
+        # The base class makes its connections from this name, and offers no other way.
+        gasgi.ASGIProtocol = PatientProtocol
+        self.asgi = BufferedApplication(self.app.wsgi(), self.cfg.threads)
