@@ -21,6 +21,8 @@ from loyalty_portal.hot_update import update
 # time, so that a mistake that is mended at once puts nothing aside.
 MOST_RAISED = 6
 
+REJECTED_WAIT = 60.0  # seconds at most between two tries while a partner rejects our credentials
+
 # Of a row with which nothing is to be done any more, whoever had a lease on it.
 ENDED: dict[str, Any] = {
     "lease_token": None,

@@ -18,6 +18,9 @@ LONGEST_DETAIL = 300  # characters
 UNDECIDED = frozenset({408, 409, 425, 429})  # 4xx that the contracts do not count as refusals
 # Refusals which say that something else was done under our key or reference: ask a person.
 CONTRADICTIONS = frozenset({"idempotency_key_reused", "duplicate_reference"})
+UNAUTHORIZED = "unauthorized"  # with 403: about who asks; every other code is about what is asked
+# Ours: the token endpoint does not take our client id or secret.
+NO_TOKEN = "token_refused"  # noqa: S105 - a word for what happened
 
 
 class Outcome(enum.StrEnum):
@@ -30,8 +33,8 @@ class Outcome(enum.StrEnum):
 class Answer:
     """What a call came to.
 
-    `code` is the partner's, or our own word: timeout, deadline, connection, token, too_large,
-    encoded, redirect, malformed, mismatch, http_<status>. `retry_after` in seconds.
+    `code` is the partner's, or our own word: timeout, deadline, connection, token, token_refused,
+    too_large, encoded, redirect, malformed, mismatch, http_<status>. `retry_after` in seconds.
     `may_have_landed` is False only when the partner certainly did nothing.
     `mismatch`: the answer contradicts the contract or the request; an incident.
     """
@@ -49,6 +52,15 @@ class Answer:
     def told(self) -> str:
         """Code and detail, as the history of a call shows them."""
         return " ".join(part for part in (self.code, self.detail) if part)
+
+    @property
+    def rejects_us(self) -> bool:
+        """Whether the partner does not take our credentials, and so has done nothing."""
+        return (
+            self.code == NO_TOKEN
+            or self.status_code == 401
+            or (self.status_code == 403 and self.code == UNAUTHORIZED)
+        )
 
 
 class PartnerUnavailableError(Exception):
@@ -95,7 +107,7 @@ def judge(reply: Reply) -> Answer:
         code=re.sub(r"[^\w.:-]", "_", problem["code"], flags=re.ASCII)[:64],
         detail=redacted(problem.get("detail") or problem["title"]),
     )
-    if status in {401, 403}:  # our credentials say nothing about points or codes (0010)
+    if described.rejects_us:  # our credentials say nothing about points or codes (0010)
         return replace(described, may_have_landed=False)
     if described.code in CONTRADICTIONS:
         return replace(described, mismatch=True)

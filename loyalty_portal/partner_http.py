@@ -22,6 +22,7 @@ from django.db import connection
 
 from loyalty_portal import partner_breaker, wire
 from loyalty_portal.partner_answer import (
+    NO_TOKEN,
     Answer,
     Outcome,
     PartnerRefusedError,
@@ -32,7 +33,13 @@ from loyalty_portal.partner_answer import (
     redacted,
 )
 from loyalty_portal.partner_deadline import DeadlineBackend, until
-from loyalty_portal.partner_token import EARLY, Grant, TokenError, TokenStore
+from loyalty_portal.partner_token import (
+    EARLY,
+    Grant,
+    TokenError,
+    TokenRefusedError,
+    TokenStore,
+)
 
 __all__ = [
     "Answer",
@@ -184,13 +191,14 @@ class PartnerClient:
         try:
             token = tokens.token(ends_at=call.ends_at)
             reply = self._attempt(call, {"Authorization": f"Bearer {token}"})
-            if isinstance(reply, Answer) or reply.status != 401:
+            if isinstance(reply, Answer) or not judge(reply).rejects_us:
                 return reply
             token = tokens.token(ends_at=call.ends_at, rejected=token)
             return self._attempt(call, {"Authorization": f"Bearer {token}"})
         except TokenError as error:
+            code = NO_TOKEN if isinstance(error, TokenRefusedError) else "token"
             return Answer(
-                Outcome.UNKNOWN, code="token", detail=redacted(str(error)), may_have_landed=False
+                Outcome.UNKNOWN, code=code, detail=redacted(str(error)), may_have_landed=False
             )
 
     def _attempt(self, call: _Call, headers: dict[str, str]) -> Reply | Answer:
@@ -350,7 +358,9 @@ def _fetch_token(config: PartnerConfig, ends_at: float) -> Grant:
     if isinstance(reply, Answer):
         raise TokenError(f"no token: {reply.code}")
     if reply.status != 200 or reply.trouble:
-        raise TokenError(f"no token: the token endpoint answered {reply.status}")
+        refused = reply.status in {400, 401, 403}  # RFC 6749, 5.2: invalid_client and its kind
+        error = TokenRefusedError if refused else TokenError
+        raise error(f"no token: the token endpoint answered {reply.status}")
     try:
         body = wire.read_object(reply.raw)
         token = wire.text(body, "access_token")

@@ -23,6 +23,10 @@ class TokenError(Exception):
     """No token to be had; the message is for people and holds no secret."""
 
 
+class TokenRefusedError(TokenError):
+    """The token endpoint does not take our client id or secret."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """`expires_at` in seconds since the epoch."""

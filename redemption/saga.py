@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from accounts import loyalty
 from accounts.loyalty import TransactionAnswer
 from loyalty_portal.hot import Prepared
-from loyalty_portal.leases import ENDED, backoff
+from loyalty_portal.leases import ENDED, REJECTED_WAIT, backoff
 from loyalty_portal.lifecycle import StaleStatusError
 from loyalty_portal.partner_http import Answer, Outcome, contradicted
 from loyalty_portal.trouble import retried
@@ -149,10 +149,9 @@ def _record(claim: _Claim, result: TransactionAnswer) -> None:
 
 
 def _wait(intent: LoyaltyTransaction, answer: Answer) -> float:
-    return max(
-        answer.retry_after or 0.0,
-        backoff(intent.attempts, cap=LONGEST_WAIT[intent.transaction_type]),
-    )
+    # Nothing is done while our key is not taken; once it is mended, all goes on soon.
+    longest = REJECTED_WAIT if answer.rejects_us else LONGEST_WAIT[intent.transaction_type]
+    return max(answer.retry_after or 0.0, backoff(intent.attempts, cap=longest))
 
 
 def _unknown(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:

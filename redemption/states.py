@@ -124,6 +124,7 @@ class IncidentKind(TextChoices):
     PUZZLING_CALLBACK = "PUZZLING_CALLBACK", _("Callback that cannot be processed")
     POISON_ROW = "POISON_ROW", _("Work that fails again and again")
     PARTNER_DOWN = "PARTNER_DOWN", _("Partner that does not answer")
+    CREDENTIALS = "CREDENTIALS", _("Credentials that are not accepted")
 
 
 class Severity(IntegerChoices):

@@ -19,12 +19,13 @@ from fulfillment.partner import FulfillmentAnswer
 from fulfillment.services import tell
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import services
-from loyalty_portal.leases import ENDED, backoff
+from loyalty_portal.leases import ENDED, REJECTED_WAIT, backoff
 from loyalty_portal.lifecycle import StaleStatusError
 from loyalty_portal.partner_http import Answer, Outcome
 from loyalty_portal.trouble import retried
 
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
+LONGEST_WAIT = 900.0  # seconds between two tries
 FIRST_POLL = 30.0  # seconds that a callback has before we ask
 HORIZON = timedelta(hours=20)  # below the day for which a partner keeps keys
 
@@ -97,6 +98,8 @@ def _send(claim: _Claim) -> FulfillmentAnswer:
     partner_id = claim.partner_id
     if not partner_id:
         found = partner.find(str(call.fulfillment_id))
+        if found.answer.rejects_us:
+            return FulfillmentAnswer(found.answer)
         if found.report is None:
             # Not there yet, or no answer: the request may still be on its way.
             return FulfillmentAnswer(
@@ -111,7 +114,7 @@ def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
     call, answer = claim.call, result.answer
     held = Fulfillment.objects.select_for_update(no_key=True).get(pk=call.fulfillment_id)
     known = answer.outcome is not Outcome.UNKNOWN
-    retry_in = None if known else max(answer.retry_after or 0.0, backoff(call.attempts))
+    retry_in = None if known else _wait(call, answer)
     changes: dict[str, Any] = {"settled_at": timezone.now()} if known else {}
     if claim.first_try and not answer.may_have_landed:
         changes["first_sent_at"] = None
@@ -134,6 +137,11 @@ def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
     elif answer.outcome is Outcome.REFUSED:
         _refused(held, call, answer)
     _watch(held)
+
+
+def _wait(call: PartnerCall, answer: Answer) -> float:
+    longest = REJECTED_WAIT if answer.rejects_us else LONGEST_WAIT
+    return max(answer.retry_after or 0.0, backoff(call.attempts, cap=longest))
 
 
 def _refused(held: Fulfillment, call: PartnerCall, answer: Answer) -> None:

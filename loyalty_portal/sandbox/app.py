@@ -145,7 +145,7 @@ async def _work(
     except ProblemError as problem:
         given = problem.answer()
         sent = True
-        return breakage.plain(given)
+        return breakage.failed(rule, given)
     except breakage.HungUpError:
         return web.Response()
     finally:
@@ -191,4 +191,6 @@ def _admit(partners: Partners, call: Call) -> None:
         partners.door.admit(call.headers)
     except ProblemError:
         partners.calls.begin(call, None)
+        if "odd_door" in partners.dials.now.slips:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "forbidden", "Who are you?") from None
         raise

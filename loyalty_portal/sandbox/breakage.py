@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -45,6 +46,8 @@ async def before(rule: Rule | None, request: web.Request, call: Call, partners: 
         raise unauthorized()
     elif kind == "refuse":
         _refuse(rule, call)
+    elif kind == "forbidden_403":
+        _refuse(replace(rule, status=HTTPStatus.FORBIDDEN), call)
     elif kind in _PROBLEMS:
         status, code = _PROBLEMS[kind]
         raise ProblemError(status, code, "The sandbox was told to fail.", _retry_after(rule))
@@ -64,6 +67,8 @@ async def answer(
         await _early(partners, given)
     if rule.fault == "error_500_after":
         return plain(_failure())
+    if rule.fault == "bare_403_after":
+        return _page(HTTPStatus.FORBIDDEN)
     if rule.fault == "slow_drip":
         return await _drip(request, given, rule.seconds)
     if rule.fault == "huge" and given.succeeded:
@@ -83,6 +88,11 @@ def _spoiled(rule: Rule, given: Answer) -> web.Response:
     return plain(given)
 
 
+def failed(rule: Rule | None, given: Answer) -> web.Response:
+    """A refusal or a failure that was raised; without the contract's problem where a rule says."""
+    return _page(given.status) if rule and rule.fault in _BARE else plain(given)
+
+
 def redirect(rule: Rule, request: web.Request) -> web.Response:
     location = rule.location or str(request.url.with_path(f"/redirected{request.path}"))
     return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": location})
@@ -92,7 +102,11 @@ def plain(given: Answer) -> web.Response:
     return _text(given, json.dumps(given.body))
 
 
+_BARE = {"bare_401", "bare_403_before"}
 _PROBLEMS = {
+    "bare_401": (HTTPStatus.UNAUTHORIZED, "unauthorized"),
+    "bare_403_before": (HTTPStatus.FORBIDDEN, "unauthorized"),
+    "unauthorized_403": (HTTPStatus.FORBIDDEN, "unauthorized"),
     "error_500_before": (HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
     "unavailable_503": (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     "too_many_429": (HTTPStatus.TOO_MANY_REQUESTS, "rate_limited"),
@@ -107,6 +121,12 @@ def _text(given: Answer, text: str) -> web.Response:
     )
 
 
+def _page(status: int) -> web.Response:
+    """As a gateway or a filter in between answers, which knows nothing of the contract."""
+    text = f"<html><h1>{HTTPStatus(status).phrase}</h1></html>"
+    return web.Response(status=status, text=text, content_type="text/html")
+
+
 def _failure() -> Answer:
     return ProblemError(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The sandbox was told to fail."
@@ -116,13 +136,15 @@ def _failure() -> Answer:
 def _refuse(rule: Rule, call: Call) -> None:
     """A true refusal is kept by its key, like every other; so it is raised where keys are kept."""
     refusal = ProblemError(rule.status, rule.code, "The sandbox was told to refuse.")
-    if call.method == "GET" or rule.status >= 500 or rule.status in NOT_REFUSALS:
+    credentials = (rule.status, rule.code) == (HTTPStatus.FORBIDDEN, "unauthorized")
+    undecided = rule.status >= 500 or rule.status in NOT_REFUSALS or credentials
+    if call.method == "GET" or undecided:
         raise refusal
     call.refusal = refusal
 
 
 def _retry_after(rule: Rule) -> dict[str, str]:
-    if rule.fault == "error_500_before":
+    if rule.fault not in {"unavailable_503", "too_many_429"}:
         return {}
     if rule.http_date:
         return {"Retry-After": formatdate(time.time() + rule.retry_after, usegmt=True)}

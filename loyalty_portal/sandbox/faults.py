@@ -21,6 +21,10 @@ BEFORE = {
     "unavailable_503": "503 without effect",
     "too_many_429": "429 with Retry-After",
     "expired_token": "401, and the token is gone",
+    "bare_401": "401 as a web page, without effect",
+    "unauthorized_403": "403 about the credentials, without effect",
+    "forbidden_403": "refuse with 403 and a code of your choice",
+    "bare_403_before": "403 as a web page, without effect",
     "redirect": "307 to another address, without effect",
     "refuse": "refuse with a code of your choice",
 }
@@ -28,6 +32,7 @@ AFTER = {
     "timeout_after": "take effect, hang, never answer",
     "reset_after": "take effect, then reset the connection",
     "error_500_after": "take effect, then 500",
+    "bare_403_after": "take effect, then 403 as a web page",
     "malformed": "take effect, answer 2xx with broken JSON",
     "mismatch": "take effect, answer 2xx about something else",
     "not_schema": "take effect, answer 2xx with another schema",

@@ -11,6 +11,7 @@ from aiohttp import web
 
 SLIPS = {
     "open_door": "answers who shows no credentials",
+    "odd_door": "turns away who shows no credentials with 403 and a code of its own",
     "reuse": "a used key with another body gets the first answer",
     "race": "two at once with one key are both executed",
     "over_credit": "gives back more than was taken",

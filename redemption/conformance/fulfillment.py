@@ -95,7 +95,7 @@ def credentials(session: Session) -> Finding:
 
 def request(session: Session) -> Finding:
     heard = admitted(session.request("first"))
-    if 400 <= heard.status < 500 and heard.code:
+    if heard.refused:
         raise UntriedError(f"The partner refuses to deliver {session.sku}: {heard}.")
     if fault := _fault(session, heard, {200, 201, 202}, session.reference("first")):
         return broken(fault)

@@ -288,15 +288,14 @@ def transaction_not_found(session: Session) -> Finding:
 
 
 def _refused(heard: Heard, status: int, code: str, what: str) -> Finding:
-    # The contract names the codes; of the statuses only that 404 and 422 are there.
-    holds = heard.status in {status, 422} and heard.code == code
+    # The contract names the codes; of the statuses that 404 and 422 are there, and what a 403 is.
+    holds = heard.status in {status, 403, 422} and heard.code == code
     return decided(holds, f"{what}: {heard}")
 
 
 def invalid_request(session: Session) -> Finding:
     heard = session.debit("nought", points=0)
-    holds = 400 <= heard.status < 500 and heard.status not in {401, 403, 408, 409, 425, 429}
-    return decided(holds, f"a debit of 0 points: {heard}")
+    return decided(heard.refused, f"a debit of 0 points: {heard}")
 
 
 # --- The books -------------------------------------------------------------------------------

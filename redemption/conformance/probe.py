@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loyalty_portal import wire
+from loyalty_portal.partner_answer import UNAUTHORIZED, UNDECIDED
 from loyalty_portal.partner_http import Answer, PartnerClient, Reply
 from redemption.conformance.contract import Contract, schema
 from redemption.conformance.points import (
@@ -44,6 +45,17 @@ class Heard:
         """The problem's code, whatever the media type; "" when there is none."""
         code = self.body.get("code") if isinstance(self.body, dict) else None
         return code if isinstance(code, str) else ""
+
+    @property
+    def rejects_us(self) -> bool:
+        """Whether it is about our credentials, and nothing was done (ADR 0010)."""
+        return self.status == 401 or (self.status == 403 and self.code == UNAUTHORIZED)
+
+    @property
+    def refused(self) -> bool:
+        """Whether its status and code are a refusal: nothing was done, nor ever will be."""
+        about_it = 400 <= self.status < 500 and self.status not in UNDECIDED
+        return about_it and not self.rejects_us and bool(self.code)
 
     def __str__(self) -> str:
         if not self.status:
@@ -110,11 +122,11 @@ class Probe:
         """Whether who shows no credentials is turned away."""
         stranger = self._client.without_credentials()
         heard = self._send(lambda: stranger.once("GET", path, parts, params=params))
-        if heard.status in {401, 403}:
-            return kept(f"a question without credentials was answered {heard}")
-        if heard.succeeded:
-            return broken(f"a question without credentials was answered {heard}")
-        return cannot_tell(f"a question without credentials was answered {heard}")
+        seen = f"a question without credentials was answered {heard}"
+        if heard.rejects_us:
+            return kept(seen)
+        # Any other 403 is a refusal of what is asked, or proves nothing.
+        return broken(seen) if heard.succeeded or heard.status == 403 else cannot_tell(seen)
 
     # --- What every answer must have --------------------------------------------------------
 
@@ -169,7 +181,7 @@ def admitted(heard: Heard) -> Heard:
     """The answer to our first question. Raises UntriedError when the door stays shut for us."""
     if not heard.status:
         raise UntriedError(f"The partner cannot be reached: {heard}.")
-    if heard.status in {401, 403}:
+    if heard.rejects_us:
         raise UntriedError(f"The partner does not take our credentials: {heard}.")
     return heard
 

@@ -9,8 +9,9 @@ from redemption.conformance.points import Check
 LOYALTY: tuple[Check[loyalty.Session], ...] = (
     Check(
         "credentials",
-        "Who shows no credentials is turned away with 401.",
-        "Anybody who finds the address could read balances and take points.",
+        "Who shows no credentials is turned away with 401, or 403 unauthorized.",
+        "With a success anybody who finds the address could read balances and take points; with "
+        "another 403 our orders would be declined, or wait for people, once a key runs out.",
         loyalty.credentials,
     ),
     Check(
@@ -144,8 +145,9 @@ LOYALTY: tuple[Check[loyalty.Session], ...] = (
 FULFILLMENT: tuple[Check[fulfillment.Session], ...] = (
     Check(
         "credentials",
-        "Who shows no credentials is turned away with 401.",
-        "Anybody who finds the address could order, and read codes.",
+        "Who shows no credentials is turned away with 401, or 403 unauthorized.",
+        "With a success anybody who finds the address could order, and read codes; with another "
+        "403 our orders would be given back, or wait for people, once a key runs out.",
         fulfillment.credentials,
     ),
     Check(

@@ -19,8 +19,10 @@ from accounts import loyalty
 from accounts.models import Company
 from fulfillment import partner as fulfillment
 from loyalty_portal import partner_breaker
+from loyalty_portal.partner_answer import UNDECIDED
 from loyalty_portal.partner_http import Answer, Outcome
 from redemption.doctor.findings import Finding, State, by_age, counted, fine
+from redemption.incidents.partners import credentials_rejected
 
 PATIENCE = 5.0  # seconds for PostgreSQL's first answer and for each partner
 SLOWEST_QUERY = 15  # seconds
@@ -153,8 +155,13 @@ def partners(*, with_database: bool) -> Iterator[Finding]:
         patience=PATIENCE,
         fulfillment_id=NOBODY,
     )
-    yield _partner("Loyalty partner", loyalty.PARTNER, balance)
-    yield _partner("Fulfillment partner", fulfillment.PARTNER, delivery)
+    for subject, name, ask in (
+        ("Loyalty partner", loyalty.PARTNER, balance),
+        ("Fulfillment partner", fulfillment.PARTNER, delivery),
+    ):
+        found = _partner(subject, name, ask)
+        rejected = found.state != State.BAD and with_database and credentials_rejected(name)
+        yield _rejected(subject, "what waits to be asked again") if rejected else found
 
 
 def _known_account() -> str:
@@ -176,15 +183,23 @@ def _partner(subject: str, name: str, ask: Callable[[], Answer]) -> Finding:
 
 
 def _troubled(subject: str, answer: Answer) -> Finding:
-    if answer.status_code in {401, 403} or answer.code == "token":
-        says = f"does not accept our credentials ({answer.code})"
-        do = "Mend its API key or OAuth variables. Orders wait meanwhile; nothing is lost."
-    elif answer.status_code is None:
+    if answer.rejects_us:
+        return _rejected(subject, answer.code)
+    if answer.status_code is None:
         says = f"does not answer ({answer.code})"
         do = "Ask the partner, and see its address and the network. Orders wait; nothing is lost."
+    elif answer.status_code >= 500 or answer.status_code in UNDECIDED:
+        says = f"is out of order or too busy at the moment ({answer.status_code})"
+        do = "Ask the partner when it is well again. Orders wait; nothing is lost."
     else:
         says = f"answers what its contract does not have ({answer.code})"
         do = "Run `manage.py check_partners` against its test environment, and ask the partner."
+    return Finding(subject, State.BAD, says, do)
+
+
+def _rejected(subject: str, where: str) -> Finding:
+    says = f"does not accept our credentials ({where})"
+    do = "Mend its API key or OAuth variables. Orders wait meanwhile; nothing is lost."
     return Finding(subject, State.BAD, says, do)
 
 

@@ -108,4 +108,13 @@ GUIDE: Mapping[str, Advice] = {
             "it will be back; this resolves itself when it is."
         ),
     ),
+    _K.CREDENTIALS: Advice(
+        Severity.CRITICAL,
+        _(
+            "The partner turns our API key or client away, and does nothing that we ask. No new "
+            "checkout takes points meanwhile; what was promised waits, and nothing is lost. Mend "
+            "the key or the OAuth variables and restart: all is asked again within a minute, and "
+            "this resolves itself."
+        ),
+    ),
 }

@@ -1,45 +1,104 @@
-"""A partner that is down, by the clock: an incident from when it is noticed until it answers."""
+"""A partner that is down, or does not take our credentials, by the clock: an incident from when
+it is noticed until the partner answers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
 from accounts.models import KnownBalance
 from fulfillment import partner as fulfillment
 from fulfillment.models import Fulfillment, PartnerCall
-from loyalty_portal.partner_breaker import down_since
+from loyalty_portal.partner_answer import NO_TOKEN, UNAUTHORIZED
+from loyalty_portal.partner_breaker import REJECTIONS, down_since, rejects_us
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import Incident, LoyaltyTransaction
 from redemption.states import IncidentKind
 
+# Rows whose last answer was about our credentials (Answer.rejects_us), and that wait to be asked
+# again.
+_REJECTED = Q(
+    Q(answer_status=401) | Q(answer_status=403, answer_code=UNAUTHORIZED) | Q(answer_code=NO_TOKEN),
+    status__in=["UNKNOWN", "SENT"],
+    next_attempt_at__isnull=False,
+)
+
 
 def watch_partners() -> int:
-    """Raise or resolve the incidents about partners; how many are down.
+    """Raise or resolve the incidents about partners; how many are down or reject us.
 
     That the breaker closed proves nothing, it does so by itself: an answer that was written down
     does, to whatever was asked.
     """
-    return sum(_watch(name, answered) for name, answered in _ANSWERED.items())
+    return sum(_watch(name, trouble) for name in _ANSWERED for trouble in _TROUBLES)
 
 
-def _watch(partner: str, answered: Callable[[datetime], bool]) -> bool:
-    key = f"partner-down:{partner}"
-    if down_since(partner) is not None:
+def credentials_rejected(partner: str) -> bool:
+    """Whether the partner turns our credentials away, as far as anybody knows.
+
+    The incident says so without a cache too, and until the partner is seen to take them again.
+    """
+    open_ones = Incident.objects.unresolved().filter(key=f"{_CREDENTIALS.prefix}:{partner}")
+    return rejects_us(partner) or open_ones.exists()
+
+
+def _watch(partner: str, trouble: "_Trouble") -> bool:
+    key = f"{trouble.prefix}:{partner}"
+    if trouble.is_there(partner):
         raise_incident(
-            kind=IncidentKind.PARTNER_DOWN,
+            kind=trouble.kind,
             key=key,
-            what=_("The %(partner)s partner does not answer.") % {"partner": partner},
+            what=trouble.what() % {"partner": partner},
             facts={"partner": partner},
         )
         return True
     seen_at = Incident.objects.unresolved().filter(key=key).values_list("seen_at", flat=True)
-    if any(answered(moment) for moment in seen_at):
-        settle_incident(key=key, why=_("The partner answers again."))
+    if any(_ANSWERED[partner](moment) for moment in seen_at):
+        settle_incident(key=key, why=trouble.over())
     return False
+
+
+def _is_down(partner: str) -> bool:
+    return down_since(partner) is not None
+
+
+def _rejects_us(partner: str) -> bool:
+    """By its last answers to what waits, which are in the database; or by all, in the cache."""
+    waiting = _CALLS[partner].objects.filter(_REJECTED)
+    tries = waiting.aggregate(number=Sum("attempts", default=0))["number"]
+    return tries >= REJECTIONS or rejects_us(partner)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    kind: IncidentKind
+    prefix: str  # of the incident's key
+    is_there: Callable[[str], bool]
+    what: Callable[[], str]
+    over: Callable[[], str]
+
+
+_CREDENTIALS = _Trouble(
+    IncidentKind.CREDENTIALS,
+    "partner-credentials",
+    _rejects_us,
+    lambda: _("The %(partner)s partner does not accept our credentials."),
+    lambda: _("The partner accepts our credentials again."),
+)
+_TROUBLES = (
+    _Trouble(
+        IncidentKind.PARTNER_DOWN,
+        "partner-down",
+        _is_down,
+        lambda: _("The %(partner)s partner does not answer."),
+        lambda: _("The partner answers again."),
+    ),
+    _CREDENTIALS,
+)
 
 
 def _loyalty_answered(since: datetime) -> bool:
@@ -60,4 +119,5 @@ def _answered(calls: QuerySet[Any], told: QuerySet[Any], since: datetime) -> boo
     return told.exists() and not calls.filter(status="UNKNOWN").exists()
 
 
+_CALLS: dict[str, Any] = {loyalty.PARTNER: LoyaltyTransaction, fulfillment.PARTNER: PartnerCall}
 _ANSWERED = {loyalty.PARTNER: _loyalty_answered, fulfillment.PARTNER: _fulfillment_answered}

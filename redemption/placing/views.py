@@ -24,6 +24,7 @@ from loyalty_portal.responses import SeeOther
 from loyalty_portal.trouble import is_trouble, retried
 from redemption import tasks
 from redemption.cart.selectors import CartPage, cart_lines, cart_page
+from redemption.incidents.partners import credentials_rejected
 from redemption.models import CartLine, RedemptionOrder
 from redemption.placing import services as placing
 from redemption.placing.forms import CheckoutForm
@@ -37,6 +38,10 @@ logger = logging.getLogger(__name__)
 POINTS_NOT_NOW = gettext_lazy(
     "The loyalty system does not answer at the moment, so no points can be taken. Your cart is "
     "kept as it is: please try again in a minute."
+)
+NOT_ADMITTED = gettext_lazy(
+    "We cannot reach the loyalty system at the moment, so no points can be taken. Your cart is "
+    "kept as it is, and we are told about it: please try again later."
 )
 
 
@@ -135,10 +140,14 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
 
 
 def _halted(seat: AccountManager, points: int) -> Promise | str:
-    """Why an order of so many points would only wait: the partner is down. One that an approver
-    decides on first takes no points now; what is placed already is never stopped."""
-    waits = placing.waits_for_approval(seat, points)
-    return POINTS_NOT_NOW if not waits and loyalty.is_down() else ""
+    """Why an order of so many points would only wait: the partner is down, or rejects us. One
+    that an approver decides on first takes no points now; what is placed already is never
+    stopped."""
+    if placing.waits_for_approval(seat, points):
+        return ""
+    if loyalty.is_down():
+        return POINTS_NOT_NOW
+    return NOT_ADMITTED if credentials_rejected(loyalty.PARTNER) else ""
 
 
 def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:

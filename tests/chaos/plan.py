@@ -35,18 +35,32 @@ LINE_NAMES = ("partners", "callbacks", "postgres", "redis")
 _CALL = (
     *("delay", "timeout_before", "reset_before", "error_500_before", "unavailable_503"),
     *("too_many_429", "expired_token", "redirect", "timeout_after", "reset_after"),
+    *("bare_401", "unauthorized_403", "bare_403_before", "bare_403_after"),
     *("error_500_after", "malformed", "mismatch", "not_schema", "slow_drip", "huge"),
 )
 _READ = ("timeout_before", "error_500_before", "reset_after", "malformed", "mismatch")
 PARTNER_FAULTS = {
-    "debit": _CALL,
+    "debit": (*_CALL, "forbidden_403"),
     "credit": _CALL,
     "fulfill": (
         *_CALL,
-        *("silent", "fail", "early", "late", "repeat", "reorder", "missing", "contradict"),
+        *(
+            "forbidden_403",
+            "silent",
+            "fail",
+            "early",
+            "late",
+            "repeat",
+            "reorder",
+            "missing",
+            "contradict",
+        ),
         *("fewer_codes", "more_codes", "same_code"),
     ),
-    "cancel": ("timeout_before", "timeout_after", "error_500_after", "mismatch"),
+    "cancel": (
+        *("timeout_before", "timeout_after", "error_500_after", "mismatch"),
+        *("unauthorized_403", "forbidden_403", "bare_403_after"),
+    ),
     "get_fulfillment": _READ,
     "find": _READ,
     "token": ("timeout_before", "error_500_before"),
@@ -58,7 +72,10 @@ _FAMILIES = {
     "partner hangs": {"delay", "timeout_before", "timeout_after", "slow_drip"},
     "partner breaks off": {"reset_before", "reset_after"},
     "partner fails": {"error_500_before", "error_500_after", "unavailable_503", "too_many_429"},
-    "partner rejects us": {"expired_token", "redirect"},
+    "partner rejects us": {
+        *("expired_token", "redirect", "bare_401", "unauthorized_403"),
+        *("forbidden_403", "bare_403_before", "bare_403_after"),
+    },
     "partner is wrong": {"malformed", "mismatch", "not_schema", "huge"},
     "webhooks are odd": {"early", "late", "repeat", "reorder", "missing", "contradict"},
     "webhooks are forged": {"forge", "stale", "forgery"},

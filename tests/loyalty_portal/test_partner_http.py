@@ -81,15 +81,25 @@ def test_a_refusal_that_is_not_the_contracts_is_unknown(answer: bytes) -> None:
     assert answer_to(answer).outcome is UNKNOWN
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_wrong_credential_never_declines_an_order(status: int) -> None:
-    answer = answer_to(problem(status, "unauthorized"))
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "unauthorized"), (401, "account_blocked"), (403, "unauthorized")]
+)
+def test_a_wrong_credential_never_declines_an_order(status: int, code: str) -> None:
+    answer = answer_to(problem(status, code))
     assert (answer.outcome, answer.may_have_landed) == (UNKNOWN, False)
+    assert answer.rejects_us
+
+
+def test_a_403_about_what_was_asked_is_a_refusal() -> None:
+    answer = answer_to(problem(403, "account_blocked"))
+    assert (answer.outcome, answer.code) == (REFUSED, "account_blocked")
+    assert not answer.rejects_us
 
 
 def test_a_bare_401_did_nothing_but_a_bare_403_may_have() -> None:
     assert not answer_to(reply(401, b"", content_type="text/plain")).may_have_landed
-    assert answer_to(reply(403, b"", content_type="text/plain")).may_have_landed
+    bare = answer_to(reply(403, b"", content_type="text/plain"))
+    assert (bare.outcome, bare.may_have_landed, bare.rejects_us) == (UNKNOWN, True, False)
 
 
 @pytest.mark.parametrize("code", ["idempotency_key_reused", "duplicate_reference"])

@@ -111,14 +111,14 @@ def test_a_wrong_secret_declines_nothing_and_is_not_said_aloud(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     answer = debit(oauth(sandbox, oauth_client_secret="wrong-secret"))
-    assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "token")
+    assert (answer.outcome, answer.code) == (Outcome.UNKNOWN, "token_refused")
     assert not answer.may_have_landed
     assert "wrong-secret" not in caplog.text + repr(caplog.records) + answer.detail
 
 
 def test_a_new_secret_does_not_use_the_old_ones_token(sandbox: SandboxProcess) -> None:
     debit(oauth(sandbox))
-    assert debit(oauth(sandbox, oauth_client_secret="rotated")).code == "token"
+    assert debit(oauth(sandbox, oauth_client_secret="rotated")).code == "token_refused"
 
 
 def test_no_token_is_logged(sandbox: SandboxProcess, caplog: pytest.LogCaptureFixture) -> None:

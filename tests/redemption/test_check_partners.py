@@ -122,6 +122,7 @@ CODES = {
     [
         (ignoring_keys, KEYS),
         (slip("open_door"), {"credentials"}),
+        (slip("odd_door"), {"credentials"}),
         (slip("reuse"), {"key_reuse"}),
         (slip("race"), {"two_at_once"}),
         (slip("over_credit"), {"credit_cap"}),
@@ -231,6 +232,11 @@ def change_the_key(partners: SandboxProcess, settings: Any) -> None:
     settings.LOYALTY_API_KEY = settings.FULFILLMENT_API_KEY = "another"
 
 
+def admit_nobody(partners: SandboxProcess, settings: Any) -> None:
+    for operation in ("balance", "fulfill"):
+        partners.fault(operation, "unauthorized_403", times=None)
+
+
 def have_no_such_product(partners: SandboxProcess, settings: Any) -> None:
     partners.fault("fulfill", "refuse", times=None, code="unknown_sku")
 
@@ -245,6 +251,8 @@ def have_no_such_product(partners: SandboxProcess, settings: Any) -> None:
         ("loyalty", change_the_key, "does not take our credentials: 401"),
         ("fulfillment", hang_up, "cannot be reached: no answer"),
         ("fulfillment", change_the_key, "does not take our credentials: 401"),
+        ("loyalty", admit_nobody, "does not take our credentials: 403 unauthorized"),
+        ("fulfillment", admit_nobody, "does not take our credentials: 403 unauthorized"),
         ("fulfillment", have_no_such_product, "refuses to deliver GIFT-50: 422 unknown_sku"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -278,6 +286,7 @@ def test_no_answer_breaks_the_check(settings: Any, body: bytes) -> None:
     [
         (ignoring_keys, {"replay", "key_reuse", "two_at_once"}),
         (slip("open_door"), {"credentials"}),
+        (slip("odd_door"), {"credentials"}),
         (slip("reuse"), {"key_reuse"}),
         (slip("race"), {"two_at_once"}),
         (slip("references"), {"duplicate_reference"}),

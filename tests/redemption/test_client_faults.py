@@ -167,7 +167,11 @@ LASTING = (
     Kind("huge", "too_large", None, lands=True, mismatch=True),
     Kind("slow_drip", "deadline", None, lands=True),
     Kind("expired_token", "unauthorized", 401, may_have_landed=False),
-    Kind("refuse", "no_scope", 403, may_have_landed=False, rule=refusal(403, "no_scope")),
+    Kind("bare_401", "http_401", 401, may_have_landed=False),
+    Kind("unauthorized_403", "unauthorized", 403, may_have_landed=False),
+    Kind("forbidden_403", "no_scope", 403, outcome=REFUSED, rule=(("code", "no_scope"),)),
+    Kind("bare_403_before", "http_403", 403),
+    Kind("bare_403_after", "http_403", 403, lands=True),
     Kind(
         "refuse",
         "idempotency_key_reused",

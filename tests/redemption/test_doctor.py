@@ -244,7 +244,11 @@ def test_what_rounds_to_nothing_has_no_minus(seconds: float, says: str) -> None:
     ("subject", "operation", "fault", "says"),
     [
         ("Loyalty partner", "balance", "reset_before", "does not answer (connection)"),
-        ("Loyalty partner", "balance", "unavailable_503", "does not have"),
+        ("Loyalty partner", "balance", "unavailable_503", "is out of order or too busy"),
+        ("Loyalty partner", "balance", "too_many_429", "is out of order or too busy"),
+        ("Loyalty partner", "balance", "bare_403_before", "does not have (http_403)"),
+        ("Loyalty partner", "balance", "unauthorized_403", "does not accept our credentials"),
+        ("Fulfillment partner", "get_fulfillment", "bare_401", "does not accept our credentials"),
         ("Fulfillment partner", "get_fulfillment", "timeout_before", "does not answer"),
     ],
 )

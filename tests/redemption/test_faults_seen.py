@@ -46,6 +46,10 @@ UNCLEAR = {
     "redirect": "redirect",
     "slow_drip": "deadline",
     "expired_token": "unauthorized",
+    "bare_401": "http_401",
+    "unauthorized_403": "unauthorized",
+    "bare_403_before": "http_403",
+    "bare_403_after": "http_403",
 }
 # Those that say something other than what was asked.
 WRONG = {
