@@ -128,7 +128,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     is sent, and keys must be set.
     """
     batches: dict[_Shape, list[dict[str, Any]]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row._meta.label):  # noqa: SLF001 - it is documented
+    for row in sorted(rows, key=lambda row: row._meta.label):
         values = _values(row)
         batches[type(row), tuple(values)].append(values)
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001
@@ -157,7 +157,7 @@ _PLAIN = {
 @functools.cache
 def _columns(model: type[models.Model]) -> tuple[tuple[str, str, Any, bool], ...]:
     """For each column: its name, its attribute, its field, and whether it is plain."""
-    fields = model._meta.local_concrete_fields  # noqa: SLF001
+    fields = model._meta.local_concrete_fields
     return tuple((str(f.column), f.attname, f, type(f) in _PLAIN) for f in fields)
 
 
@@ -199,7 +199,7 @@ def _insert_sql(shapes: tuple[_Shape, ...]) -> str:
 
 def _one_insert(model: type[models.Model], given: tuple[str, ...]) -> str:
     quote = connection.ops.quote_name
-    table = quote(model._meta.db_table)  # noqa: SLF001
+    table = quote(model._meta.db_table)
     columns = ", ".join(map(quote, given))
     rows = f"json_populate_recordset(NULL::{table}, %s)"
     return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows}"  # noqa: S608

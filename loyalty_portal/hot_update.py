@@ -41,7 +41,7 @@ def _is_text(value: Any) -> bool:
 
 def _new(model: type[models.Model], name: str, value: Any) -> Any:
     """As the database wants it."""
-    field: Any = model._meta.get_field(name)  # noqa: SLF001 - it is documented
+    field: Any = model._meta.get_field(name)
     if isinstance(value, models.Model):
         value = value.prepare_database_save(field)
     return field.get_db_prep_save(value, connection)
@@ -61,7 +61,7 @@ def _made(
     known: list[Any] = []
 
     def column(name: str) -> str:
-        own: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)  # noqa: SLF001
+        own: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
         return quote(own.column)
 
     def text(value: Any) -> str:
@@ -77,5 +77,5 @@ def _made(
     conditions = [f"{column(name)} = {text(_EACH)}" for name in where]
     if also:
         conditions.append(text(also))
-    table = quote(model._meta.db_table)  # noqa: SLF001
+    table = quote(model._meta.db_table)
     return f"UPDATE {table} SET {', '.join(sets)} WHERE {' AND '.join(conditions)}", known  # noqa: S608

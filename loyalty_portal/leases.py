@@ -1,6 +1,6 @@
 """Rows that are work: due at a time, claimed by a lease, recorded only while the lease is ours.
 
-PostgreSQL's clock decides alone (saga.md, rule 16), so every comparison is made in SQL.
+PostgreSQL's clock decides alone (saga.md, rule 17), so every comparison is made in SQL.
 """
 
 import random

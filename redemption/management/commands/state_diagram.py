@@ -1,17 +1,25 @@
-"""Draws the life cycles from their tables into docs/lifecycles.md; CI runs it with --check."""
+"""Draws the life cycles into docs/lifecycles.md and the tables into docs/data-model.md.
+
+Both come from the code; the tests run it with --check.
+"""
 
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import ForeignKey, Model, OneToOneField
 
 from fulfillment.states import CALL, FULFILLMENT
 from loyalty_portal.lifecycle import LifeCycle
 from redemption.states import DECISION, INCIDENT, LINE, ORDER, TRANSACTION
 
-TARGET = Path("docs") / "lifecycles.md"
+LIFE_CYCLES = Path("docs") / "lifecycles.md"
+DATA_MODEL = Path("docs") / "data-model.md"
+ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption")
+BEGIN, END = "<!-- begin: made from the models -->\n", "<!-- end -->"
 DRAWN = (ORDER, LINE, TRANSACTION, FULFILLMENT, CALL, DECISION, INCIDENT)
 HEAD = """# Life cycles
 
@@ -21,21 +29,64 @@ do not edit. A status without an arrow out of it is final.
 
 
 class Command(BaseCommand):
-    help = "Draw the life cycles into docs/lifecycles.md."
+    help = "Draw the life cycles and the tables into docs/."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--check", action="store_true", help="Only say whether it is fresh.")
+        parser.add_argument("--check", action="store_true", help="Only say whether they are fresh.")
 
     def handle(self, *args: Any, check: bool, **options: Any) -> None:  # noqa: ARG002
-        target = settings.BASE_DIR / TARGET
-        drawn = "\n".join([HEAD, *map(diagram, DRAWN)])
-        if check:
-            if not target.exists() or target.read_text() != drawn:
-                raise CommandError(f"{TARGET} is stale; run `manage.py state_diagram`.")
-            self.stdout.write(f"{TARGET} is fresh.")
-            return
-        target.write_text(drawn)
-        self.stdout.write(f"Wrote {TARGET}.")
+        drawn = {
+            LIFE_CYCLES: "\n".join([HEAD, *map(diagram, DRAWN)]),
+            DATA_MODEL: _with_tables((settings.BASE_DIR / DATA_MODEL).read_text()),
+        }
+        for path, text in drawn.items():
+            target = settings.BASE_DIR / path
+            if not check:
+                target.write_text(text)
+                self.stdout.write(f"Wrote {path}.")
+            elif not target.exists() or target.read_text() != text:
+                raise CommandError(f"{path} is stale; run `manage.py state_diagram`.")
+            else:
+                self.stdout.write(f"{path} is fresh.")
+
+
+def _with_tables(text: str) -> str:
+    """The data model's document with its tables drawn anew."""
+    before, _begin, rest = text.partition(BEGIN)
+    _old, _end, after = rest.partition(END)
+    rooms = "\n".join(tables(room) for room in ROOMS)
+    return f"{before}{BEGIN}\n{rooms}\n{END}{after}"
+
+
+def tables(room: str) -> str:
+    """A room's tables and what they point to, as a Mermaid diagram; history tables are left out."""
+    models = [
+        model
+        for model in apps.get_app_config(room).get_models()
+        if not hasattr(model, "pgh_tracked_model")
+    ]
+    lines = [f"### {room}", "", "```mermaid", "erDiagram"]
+    for model in models:
+        lines += [f"    {model._meta.db_table} {{", *_columns(model), "    }"]
+        lines += _arrows(model)
+    return "\n".join([*lines, "```", ""])
+
+
+def _columns(model: type[Model]) -> list[str]:
+    fields = model._meta.local_concrete_fields
+    return [f"        {field.get_internal_type()} {field.column}" for field in fields]
+
+
+def _arrows(model: type[Model]) -> list[str]:
+    arrows = []
+    for field in model._meta.local_concrete_fields:
+        if isinstance(field, ForeignKey):
+            many = "o|" if isinstance(field, OneToOneField) else "o{"
+            other: Any = field.remote_field.model
+            arrows.append(
+                f"    {other._meta.db_table} ||--{many} {model._meta.db_table} : {field.column}"
+            )
+    return arrows
 
 
 def diagram(life_cycle: LifeCycle) -> str:
