@@ -11,13 +11,30 @@ from collections.abc import Callable
 from functools import partial
 
 from celery import Celery, Task, signals
-from django.db import close_old_connections, transaction
+from django.db import Error, close_old_connections, transaction
+
+from loyalty_portal.trouble import is_away
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
 
 logger = logging.getLogger(__name__)
 
-app = Celery("loyalty_portal")
+
+class _Row(Task):
+    """A task about one row, which the sweeper finds when the database is away meanwhile."""
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        try:
+            return super().__call__(*args, **kwargs)
+        except Error as error:
+            if not is_away(error):
+                raise
+            why = type(error.__cause__ or error).__name__
+            logger.warning("%s: the database does not serve (%s)", self.name, why)
+            return None
+
+
+app = Celery("loyalty_portal", task_cls=_Row)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # As at each request; by itself Celery closes the connection after each task

@@ -250,6 +250,24 @@ class Stack(AbstractContextManager["Stack"]):
             row = own.execute(cut, ([cursor.fetchone()[0], own.info.backend_pid],)).fetchone()
         return int(row[0]) if row else 0
 
+    @contextmanager
+    def database_away(self) -> Iterator[None]:
+        """It answers nobody, as while PostgreSQL restarts; its server serves other databases."""
+        name = sql.Identifier(urlsplit(self.database).path.lstrip("/"))
+        allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+        connection.close()
+        server = urlsplit(self.database)._replace(path="/postgres").geturl()
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(allow.format(name, sql.SQL("false")))
+            try:
+                admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                    [urlsplit(self.database).path.lstrip("/")],
+                )
+                yield
+            finally:
+                admin.execute(allow.format(name, sql.SQL("true")))
+
     # --- What must hold ----------------------------------------------------------------------
 
     def ends(self, *numbers: str) -> list[str]:

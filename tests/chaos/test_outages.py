@@ -109,6 +109,27 @@ def test_partners_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
     assert not stack.violations()
 
 
+def test_postgresql_away_is_a_line_a_try_and_no_traceback(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    """Sweeper and worker wait for it, less and less often, and go on once it is back."""
+    stack.news()
+    said: list[str] = []
+
+    def heard(times: int, words: str) -> bool:
+        said.append(stack.sweeper.news())
+        return "\n".join(said).count(words) >= times
+
+    with stack.database_away():
+        eventually(lambda: heard(3, "the database does not serve"), "it has looked three times")
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+    assert stack.ends(number) == [COMPLETED]
+    eventually(lambda: heard(1, "the database serves again"), "the sweeper goes on")
+    lines = "\n".join([*said, stack.worker.news()])
+    assert "Traceback" not in lines
+    assert lines.count("the database does not serve") <= 5
+
+
 def test_connections_to_postgresql_cut_again_and_again(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:

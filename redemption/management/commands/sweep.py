@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import close_old_connections, connections
+from django.db import connections
 
+from loyalty_portal.trouble import Looks, is_away
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
 from redemption.placing.services import expire_approvals
@@ -21,8 +22,6 @@ from redemption.services import flag_overdue
 from redemption.work import KINDS, settle_mended, work
 
 logger = logging.getLogger(__name__)
-
-Found = TypeVar("Found")
 
 PERIOD = 2.0  # seconds between two looks when nothing happens
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds; shorter would spin, longer leave orders waiting
@@ -59,8 +58,9 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{count} {kind}" for kind, count in done.items()))
             return
         stop = threading.Event()
+        looks = Looks(stop)
         # A lane for each kind, so that a slow partner holds up nobody's letters.
-        lanes = [_Lane(kind, period, stop) for kind in KINDS]
+        lanes = [_Lane(kind, period, stop, looks) for kind in KINDS]
 
         def look_again() -> None:
             for lane in lanes:
@@ -78,7 +78,7 @@ class Command(BaseCommand):
             for _ in range(HANDS)
         ]
         threads.append(
-            threading.Thread(target=_chores, args=(max(period, 10.0), stop), name="chores")
+            threading.Thread(target=_chores, args=(max(period, 10.0), stop, looks), name="chores")
         )
         for thread in threads:
             thread.start()
@@ -96,10 +96,15 @@ def drain(kind: str) -> int:
 
 
 def _attempt(kind: str, key: uuid.UUID) -> bool:
-    """Whether the row was worked; what befalls it is not the others' fault, who may fare better."""
+    """Whether the row was worked; what befalls it is not the others' fault, who may fare better.
+
+    Raises only what says that the database is away, from all of them.
+    """
     try:
         return bool(work(kind, key))
-    except Exception:
+    except Exception as error:
+        if is_away(error):
+            raise
         logger.exception("sweep: %s %s failed", kind, key)
         return False
 
@@ -111,11 +116,12 @@ class _Lane:
     looks for more, and when there are none it waits, with the turn and all others behind it.
     """
 
-    def __init__(self, kind: str, period: float, stop: threading.Event) -> None:
+    def __init__(self, kind: str, period: float, stop: threading.Event, looks: Looks) -> None:
         self.kind = kind
         self.again = threading.Event()  # look now, not only when the period is over
         self._period = period
         self._stop = stop
+        self._looks = looks
         self._turn = threading.Lock()
         self._due: deque[uuid.UUID] = deque()
         self._seen: set[uuid.UUID] = set()
@@ -127,7 +133,7 @@ class _Lane:
         A row that was worked may have made others due, of any kind: a debit its letter.
         """
         while (key := self._next()) is not None:
-            worked = _guarded(partial(_attempt, self.kind, key))
+            worked = self._looks.guarded(partial(_attempt, self.kind, key))
             if worked and not self._due:
                 look_again()
         connections.close_all()
@@ -150,25 +156,15 @@ class _Lane:
         if not self._more:
             self.again.wait(self._period)
         self.again.clear()
-        due = _guarded(lambda: KINDS[self.kind].rows.due_ids(BATCH)) or []
+        due = self._looks.guarded(lambda: KINDS[self.kind].rows.due_ids(BATCH)) or []
         self._more = not self._seen.issuperset(due)
         self._seen = set(due)
         self._due.extend(due)
 
 
-def _chores(period: float, stop: threading.Event) -> None:
+def _chores(period: float, stop: threading.Event, looks: Looks) -> None:
     while not stop.is_set():
         for chore in CHORES.values():
-            _guarded(chore)
+            looks.guarded(chore)
         stop.wait(period)
     connections.close_all()
-
-
-def _guarded(look: Callable[[], Found]) -> Found | None:
-    """A look that survives whatever befalls it, such as the database being away: it looks again."""
-    try:
-        close_old_connections()
-        return look()
-    except Exception:
-        logger.exception("sweep: this look failed; the next one comes")
-        return None
