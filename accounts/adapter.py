@@ -1,11 +1,18 @@
 """How allauth behaves here."""
 
-from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
-from django.shortcuts import resolve_url
+from typing import Any
+from urllib.parse import quote
 
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.urls import reverse
+
+from accounts import known_browser, sign_in
 from accounts.models import User
 from accounts.selectors import seats_of
+from loyalty_portal.client_address import client_address
 
 
 class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -20,3 +27,37 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if isinstance(user, User) and user.is_staff and not seats_of(user):
             return resolve_url("admin:index")
         return str(super().get_login_redirect_url(request))
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """In a letter the portal's own address stands, not the one that a request named."""
+        path = reverse(
+            "account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"}
+        ).replace("UID-KEY", quote(key))
+        return f"{settings.PORTAL_URL}{path}"
+
+    # --- Wrong passwords -----------------------------------------------------------------------
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        if not sign_in.may_try(request, credentials.get("email", "")):
+            raise self.validation_error("too_many_login_attempts")
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        user: User | None = super().authenticate(request, **credentials)
+        if user:
+            sign_in.was_right(request, credentials.get("email", ""))
+        return user
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        sign_in.was_wrong(request, credentials.get("email", ""))
+
+    def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **facts)
+        known_browser.remember(request, response, sign_in.account_of(user.email))
+        return response
+
+    def set_password(self, user: User, password: str) -> None:
+        super().set_password(user, password)
+        sign_in.begin_anew(user.email)

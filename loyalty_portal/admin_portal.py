@@ -59,6 +59,14 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
     ) -> HttpResponse:
         return LogoutView.as_view(next_page="account_login")(request)
 
+    def password_change(
+        self,
+        request: HttpRequest,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Never a form of its own: it would let the old password be guessed without a limit."""
+        return redirect("account_change_password")
+
     def _to_index(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:index")
 

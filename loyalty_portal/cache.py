@@ -1,12 +1,16 @@
 """The cache that may be absent: Redis makes the portal quick, never right or wrong.
 
 django-redis answers as if the key were missing when Redis does not answer. What is left to
-us is that a page must not wait for the timeout at each of its cache calls.
+us is that a page must not wait for the timeout at each of its cache calls, and that limits hold
+all the same: without a count nobody is held back, and without its lock allauth lets nobody in.
 """
 
 import time
 from typing import Any, ClassVar
 
+from django.core.cache import caches
+from django_redis.cache import RedisCache
+from django_redis.exceptions import ConnectionInterrupted
 from redis import Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -57,3 +61,48 @@ class _RestingSSL(_Resting, SSLConnection):
 def connection_class(url: str) -> type[Connection]:
     """The class for a redis:// or rediss:// address."""
     return _RestingSSL if url.startswith("rediss:") else _Resting
+
+
+LIMITS = ("allauth:", "limit:")  # how keys of limits begin: the library's, and our own
+
+
+class PortalCache(RedisCache):  # type: ignore[misc] # the library's generic is not annotated
+    """Redis; but what limits somebody is kept by this process while Redis does not answer.
+
+    Then each process counts for itself, from nothing: with N processes a limit holds N times as
+    much. What was counted here is not carried over once Redis is back.
+    """
+
+    def add(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        return self._held(super().add, "add", key, *args, **kwargs)
+
+    def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        return self._held(super().get, "get", key, *args, **kwargs)
+
+    def set(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        return self._held(super().set, "set", key, *args, **kwargs)
+
+    def incr(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        return self._held(super().incr, "incr", key, *args, **kwargs)
+
+    def delete(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        if key.startswith(LIMITS):
+            # A lock that was taken here may be given back once Redis answers again.
+            _here().delete(key)
+        return self._held(super().delete, "delete", key, *args, **kwargs)
+
+    def clear(self) -> Any:
+        _here().clear()
+        return super().clear()
+
+    def _held(self, usual: Any, method: str, key: str, *args: Any, **kwargs: Any) -> Any:
+        if not key.startswith(LIMITS):
+            return usual(key, *args, **kwargs)
+        try:
+            return getattr(self.client, method)(key, *args, **kwargs)
+        except ConnectionInterrupted:
+            return getattr(_here(), method)(key, *args, **kwargs)
+
+
+def _here() -> Any:
+    return caches["limits"]

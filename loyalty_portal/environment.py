@@ -47,6 +47,14 @@ class Environment:
             return default
         return value
 
+    def count(self, name: str, default: int, *, high: int) -> int:
+        raw = self.text(name)
+        value = int(raw) if raw.isdecimal() else default
+        if raw and (not raw.isdecimal() or value > high):
+            self.wrong(name, f"must be a whole number from 0 to {high}, not {raw!r}.")
+            return default
+        return value
+
     def words(self, name: str, default: str = "") -> list[str]:
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
 

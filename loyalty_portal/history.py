@@ -1,12 +1,14 @@
 """Change history by triggers: whatever writes a tracked table, its history is written too."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pghistory
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from pghistory.middleware import HistoryMiddleware
+
+from loyalty_portal.client_address import client_address
 
 Model = TypeVar("Model", bound=type[models.Model])
 
@@ -40,11 +42,14 @@ def tracked(
 
 
 class StaffHistoryMiddleware(HistoryMiddleware):
-    """Notes who made a change in the admin, beside the change.
+    """Notes who made a change in the admin, and from which address, beside the change.
 
     Not in the portal: there the order's own events say who, and the note would go with each of
     the statements that place an order.
     """
+
+    def get_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().get_context(request), "address": client_address(request)}
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith("/admin/"):

@@ -26,6 +26,7 @@ SECRET_KEY = env.text("SECRET_KEY", "insecure-development-key" if DEBUG else "")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 PORTAL_URL = env.url("PORTAL_URL", "http://127.0.0.1:8000" if DEBUG else "")
+TRUSTED_PROXY_COUNT = env.count("TRUSTED_PROXY_COUNT", 0, high=10)
 
 if not DEBUG:
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("insecure"):
@@ -131,7 +132,7 @@ BROKER_URL = env.redis("BROKER_URL", REDIS_URL)
 REDIS_TIMEOUT = 1.0  # seconds; Redis that answers later than this counts as absent
 CACHES = {
     "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
+        "BACKEND": "loyalty_portal.cache.PortalCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "portal",
         "OPTIONS": {
@@ -149,8 +150,15 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "OPTIONS": {"MAX_ENTRIES": 1000},
     },
+    # Where limits are counted while Redis does not answer. So large that nobody pushes a count
+    # out by trying other accounts: each address may fail only so often.
+    "limits": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "limits",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    },
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_ENGINE = "loyalty_portal.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
 CELERY_BROKER_URL = BROKER_URL
@@ -284,6 +292,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Signing in is limited by accounts.sign_in, which counts what fails; allauth counts what is tried.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
 
 # --- Letters -------------------------------------------------------------------------------
 vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://localhost:25"))

@@ -12,7 +12,7 @@ from accounts.views import SEAT_KEY
 from tests.redemption.world import World
 from tests.sandbox_process import API_KEY, SandboxProcess
 
-pytest_plugins = ["tests.stack_fixtures"]
+pytest_plugins = ["tests.stack_fixtures", "tests.support.redis_away"]
 
 
 @pytest.fixture(autouse=True)

@@ -77,6 +77,27 @@ class Databases(AbstractContextManager["Databases"]):
         return self._server._replace(path=f"/{name}").geturl()
 
 
+@contextmanager
+def as_default(database: str) -> Iterator[None]:
+    """Django's own connection leads to this database, in every thread."""
+    there = urlsplit(database)
+    theirs = {
+        "NAME": there.path.lstrip("/"),
+        "HOST": there.hostname,
+        "PORT": there.port,
+        "USER": there.username,
+        "PASSWORD": there.password or "",
+    }
+    ours = {name: connection.settings_dict[name] for name in theirs}
+    connection.close()
+    connection.settings_dict.update(theirs)
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(ours)
+
+
 class Stack(AbstractContextManager["Stack"]):
     """`web`, `worker`, `sweeper`, `redis`, `sandbox`, `mailbox`, and the `database`'s address.
 
@@ -199,25 +220,8 @@ class Stack(AbstractContextManager["Stack"]):
 
     # --- Its database ----------------------------------------------------------------------
 
-    @contextmanager
-    def as_default(self) -> Iterator[None]:
-        """Django's own connection leads to the stack's database, in every thread."""
-        there = urlsplit(self.database)
-        theirs = {
-            "NAME": there.path.lstrip("/"),
-            "HOST": there.hostname,
-            "PORT": there.port,
-            "USER": there.username,
-            "PASSWORD": there.password or "",
-        }
-        ours = {name: connection.settings_dict[name] for name in theirs}
-        connection.close()
-        connection.settings_dict.update(theirs)
-        try:
-            yield
-        finally:
-            connection.close()
-            connection.settings_dict.update(ours)
+    def as_default(self) -> AbstractContextManager[None]:
+        return as_default(self.database)
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.database, autocommit=True)

@@ -87,16 +87,27 @@ def forms_of(page: httpx.Response) -> list[Form]:
 
 
 class Visitor:
-    """Somebody at a browser. Every answer of 500 and above is an error here."""
+    """Somebody at a browser. Every answer of 500 and above is an error here.
 
-    def __init__(self, base_url: str, cookies: Mapping[str, str]) -> None:
+    `address` is the one they come from, any of 127.0.0.0/8; `headers` are sent with each request.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        cookies: Mapping[str, str],
+        *,
+        address: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         # Not for https, so nobody's certificates are read: that takes longer than all the rest.
         self._browser = httpx.Client(
             base_url=base_url,
             timeout=PATIENCE,
             cookies=dict(cookies),
             trust_env=False,
-            verify=False,
+            headers=dict(headers or {}),
+            transport=httpx.HTTPTransport(local_address=address, verify=False),
         )
 
     def loses_patience_after(self, seconds: float) -> None:

@@ -1,10 +1,12 @@
 """The admin as a site: who gets in, by which door, and what its pages may load."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.accounts.factories import PASSWORD, SeatFactory, UserFactory
+from tests.accounts.factories import PASSWORD, CompanyFactory, SeatFactory, UserFactory
 from tests.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,25 @@ def test_staff_sign_in_and_come_back_to_the_admin() -> None:
     page = client.post(door, {"login": user.email, "password": PASSWORD}, follow=True)
     assert page.redirect_chain[-1][0] == INDEX
     assert page.status_code == 200
+
+
+def test_the_trail_says_from_where_staff_changed_something(settings: Any) -> None:
+    settings.TRUSTED_PROXY_COUNT = 1
+    user = UserFactory(superuser=True)
+    company = CompanyFactory.create()
+    form = {
+        "name": "Another", "loyalty_account_id": company.loyalty_account_id, "is_active": "on",
+        "tier_level": company.tier_level, "seats-TOTAL_FORMS": "0", "seats-INITIAL_FORMS": "0",
+        "addresses-TOTAL_FORMS": "0", "addresses-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    browser(user).post(
+        reverse("admin:accounts_company_change", args=[company.pk]),
+        form,
+        headers={"x-forwarded-for": "198.51.100.1, 203.0.113.9"},
+    )
+    noted = company.changes.get(pgh_label="update").pgh_context.metadata
+    assert noted["address"] == "203.0.113.9"
+    assert noted["user"] == str(user.pk)
 
 
 def test_signing_out_leads_to_the_portals_sign_in() -> None:

@@ -1,0 +1,36 @@
+"""Sessions: rows in PostgreSQL, and a copy in Redis that saves pages the question."""
+
+from typing import Any
+
+from django.contrib.sessions.backends.cached_db import SessionStore as CachedStore
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.core.cache import BaseCache
+
+KEPT_SECONDS = 60
+
+
+class SessionStore(CachedStore):
+    """Django's, but its copy lives for `KEPT_SECONDS` at most, not as long as the session.
+
+    Who signs out while Redis does not answer ends the row, not the copy, which would be there
+    again with Redis, for two weeks.
+    """
+
+    _cache: BaseCache
+    _session: dict[str, Any]
+
+    def load(self) -> dict[str, Any]:
+        data: dict[str, Any] | None = self._cache.get(self.cache_key)
+        if data is None:
+            data = DatabaseStore.load(self)
+            if data:
+                self._keep(data)
+        return data
+
+    def save(self, must_create: bool = False) -> None:
+        DatabaseStore.save(self, must_create)
+        self._keep(self._session)
+
+    def _keep(self, data: dict[str, Any]) -> None:
+        age = self.get_expiry_age(expiry=data.get("_session_expiry"))
+        self._cache.set(self.cache_key, data, min(KEPT_SECONDS, age))

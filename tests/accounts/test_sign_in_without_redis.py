@@ -1,0 +1,126 @@
+"""Redis is stopped, frozen or empty: people sign in all the same, and limits hold all the same."""
+
+from typing import Any
+
+import pytest
+from django.contrib.sessions.backends.cached_db import KEY_PREFIX
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.sign_in import BY_STRANGERS, FROM_ADDRESS
+from loyalty_portal.sessions import KEPT_SECONDS
+from tests.accounts.factories import PASSWORD, UserFactory
+from tests.daemons import Redis
+from tests.support.redis_away import WAYS, SilentServer, cache_at, forget_it_was_away, take_away
+
+pytestmark = pytest.mark.django_db
+DOOR = "/accounts/login/"
+NEW = "a quite other one 9"
+
+
+def signs_in(client: Client, email: str, password: str = PASSWORD) -> bool:
+    return client.post(DOOR, {"login": email, "password": password}).status_code == 302
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_people_sign_in_and_stay_signed_in(own_redis: Redis, way: str) -> None:
+    before, after = UserFactory.create_batch(2, superuser=True)
+    early, late = Client(), Client()
+    assert signs_in(early, before.email)
+    take_away(own_redis, way)
+    assert signs_in(late, after.email)
+    for client in (early, late):
+        assert client.get("/admin/").status_code == 200
+    late.post("/accounts/logout/")
+    assert late.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_passwords_are_reset_and_changed(own_redis: Redis, mailoutbox: list[Any], way: str) -> None:
+    user = UserFactory.create()
+    take_away(own_redis, way)
+    client = Client()
+    asked = client.post("/accounts/password/reset/", {"email": user.email})
+    assert asked["Location"] == "/accounts/password/reset/done/"
+    link = next(word for word in mailoutbox[0].body.split() if "/password/reset/key/" in word)
+    form = client.get(link, follow=True).redirect_chain[-1][0]
+    done = client.post(form, {"password1": NEW, "password2": NEW})
+    assert done["Location"] == "/accounts/password/reset/key/done/"
+    assert signs_in(client, user.email, NEW)
+    change = {"oldpassword": NEW, "password1": PASSWORD, "password2": PASSWORD}
+    assert client.post("/accounts/password/change/", change).status_code == 302
+    assert signs_in(Client(), user.email)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_wrong_passwords_are_limited_all_the_same(own_redis: Redis, way: str) -> None:
+    user = UserFactory.create()
+    take_away(own_redis, way)
+    for _each in range(BY_STRANGERS.most):
+        assert not signs_in(Client(), user.email, "wrong")
+    assert not signs_in(Client(), user.email)
+    for number in range(FROM_ADDRESS.most):
+        signs_in(Client(), f"guess{number}@example.test", "wrong")
+    assert not signs_in(Client(), UserFactory.create().email)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_letters_are_limited_all_the_same(own_redis: Redis, way: str) -> None:
+    """And what the library counts itself, with its lock."""
+    take_away(own_redis, way)
+    asked = {"email": UserFactory.create().email}
+    codes = [Client().post("/accounts/password/reset/", asked).status_code for _ in range(6)]
+    assert codes == [302] * 5 + [429]
+
+
+def test_an_empty_redis_signs_nobody_out_and_keeps_nobody_out(own_redis: Redis) -> None:
+    user = UserFactory.create(superuser=True)
+    client = Client()
+    assert signs_in(client, user.email)
+    for _each in range(BY_STRANGERS.most):
+        signs_in(Client(), user.email, "wrong")
+    own_redis.flush()
+    assert client.get("/admin/").status_code == 200
+    assert signs_in(Client(), user.email)
+
+
+def test_one_comes_back_and_both_old_and_new_people_sign_in(own_redis: Redis) -> None:
+    """No lock that was taken while it was frozen keeps anybody out afterwards."""
+    user = UserFactory.create()
+    own_redis.pause()
+    assert signs_in(Client(), user.email)
+    own_redis.resume()
+    forget_it_was_away()
+    assert signs_in(Client(), user.email)
+    assert cache.add("answers", 1)
+
+
+def test_a_frozen_redis_costs_a_sign_in_one_wait(settings: Any) -> None:
+    """A dozen calls to the cache, one of which finds out."""
+    user = UserFactory.create()
+    silent = SilentServer()
+    with cache_at(settings, silent.url, patience=0.05):
+        assert signs_in(Client(), user.email)
+        assert silent.visits() == 1
+    silent.close()
+
+
+def test_what_redis_remembers_of_a_session_ends_within_a_minute() -> None:
+    """Who signs out while it is frozen is signed out, though it still has the copy."""
+    client = Client()
+    assert signs_in(client, UserFactory.create().email)
+    key = KEY_PREFIX + client.session.session_key
+    for _way in ("written", "read anew"):
+        left: int = cache.ttl(key)  # type: ignore[attr-defined]
+        assert 0 < left <= KEPT_SECONDS
+        cache.delete(key)
+        assert client.get("/").status_code in {200, 403}
+
+
+def test_each_call_to_redis_waits_two_seconds_at_most(settings: Any) -> None:
+    cache_waits = settings.CACHES["default"]["OPTIONS"]
+    broker_waits = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    waits = [cache_waits["SOCKET_TIMEOUT"], cache_waits["SOCKET_CONNECT_TIMEOUT"]]
+    waits += [broker_waits["socket_timeout"], broker_waits["socket_connect_timeout"]]
+    waits.append(settings.REDIS_TIMEOUT)
+    assert max(waits) <= 2

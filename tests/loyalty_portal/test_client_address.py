@@ -1,0 +1,61 @@
+"""Whose request it is: what our own proxies saw, never what a client says of itself."""
+
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+
+from loyalty_portal.client_address import client_address, client_network
+
+PEER = "192.0.2.10"
+
+
+def asked(settings: Any, proxies: int, header: str | None, peer: str = PEER) -> Any:
+    settings.TRUSTED_PROXY_COUNT = proxies
+    headers = {} if header is None else {"x-forwarded-for": header}
+    return RequestFactory().get("/", REMOTE_ADDR=peer, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "header", "address"),
+    [
+        (0, None, PEER),
+        (0, "203.0.113.9", PEER),  # nobody stands in front: it is the client's own word
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        (2, "198.51.100.1, 203.0.113.9, 192.0.2.77", "203.0.113.9"),
+        (2, "203.0.113.9", PEER),  # shorter than the count: it came past a proxy
+        (1, None, PEER),
+        (1, "", PEER),
+        (1, "not an address", PEER),
+        (1, " 203.0.113.9 ", "203.0.113.9"),
+        (1, "203.0.113.9:52100", "203.0.113.9"),
+        (1, "[2001:db8::7]:443", "2001:db8::7"),
+        (1, "2001:db8::7", "2001:db8::7"),
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
+        (1, "fe80::1%eth0", "fe80::1"),
+    ],
+)
+def test_the_address_is_what_the_outermost_of_our_proxies_saw(
+    settings: Any, proxies: int, header: str | None, address: str
+) -> None:
+    assert client_address(asked(settings, proxies, header)) == address
+
+
+def test_behind_a_socket_without_an_address_everybody_is_unknown_and_nobody_an_error(
+    settings: Any,
+) -> None:
+    assert client_address(asked(settings, 0, None, peer="")) == "unknown"
+    assert client_network(asked(settings, 0, None, peer="")) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),  # its /64 would be everybody
+    ],
+)
+def test_limits_count_a_subscriber_of_ipv6_once(settings: Any, address: str, network: str) -> None:
+    assert client_network(asked(settings, 1, address)) == network

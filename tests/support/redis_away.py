@@ -1,0 +1,82 @@
+"""Redis that is not there, in each of the ways in which it can be: for tests in this process."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+
+from loyalty_portal import cache as resting
+from loyalty_portal import celery
+from tests.daemons import Redis
+
+WAYS = ("stopped", "frozen")
+
+
+class SilentServer:
+    """Takes every connection and never says a word, as a Redis that is frozen."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self._listening.setblocking(False)
+        self.url = f"redis://127.0.0.1:{self._listening.getsockname()[1]}/0"
+
+    def visits(self) -> int:
+        """How many connections came since this was asked before."""
+        count = 0
+        while True:
+            try:
+                connection, _peer = self._listening.accept()
+            except BlockingIOError:
+                return count
+            connection.close()
+            count += 1
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+@contextmanager
+def cache_at(settings: Any, url: str, *, patience: float = 0.0) -> Iterator[None]:
+    """The cache is looked for at `url`, with `patience` seconds instead of the product's own."""
+    before = settings.CACHES
+    options = dict(before["default"]["OPTIONS"])
+    if patience:
+        options |= {"SOCKET_TIMEOUT": patience, "SOCKET_CONNECT_TIMEOUT": patience}
+    caches.close_all()
+    settings.CACHES = {
+        **before,
+        "default": {**before["default"], "LOCATION": url, "OPTIONS": options},
+    }
+    forget_it_was_away()
+    try:
+        yield
+    finally:
+        caches.close_all()
+        settings.CACHES = before
+        forget_it_was_away()
+
+
+def forget_it_was_away() -> None:
+    """As a process that has not met it yet: it would leave it alone for some seconds."""
+    resting._Resting.rest_until = 0.0
+    celery._broker.rest_until = 0.0
+
+
+@pytest.fixture
+def own_redis(settings: Any, tmp_path: Path) -> Iterator[Redis]:
+    """A Redis for one test, which may be frozen, killed and flushed; the cache is there."""
+    redis = Redis(tmp_path)
+    redis.start()
+    with cache_at(settings, redis.url):
+        yield redis
+    redis.resume()
+    redis.kill()
+
+
+def take_away(redis: Redis, way: str) -> None:
+    """It goes while this process has connections to it."""
+    {"stopped": redis.kill, "frozen": redis.pause}[way]()
