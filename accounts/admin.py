@@ -70,6 +70,7 @@ class CompanyAdmin(KeptAdmin[Company]):
     list_filter = ["tier_level", "is_active"]
     search_fields = ["name", "loyalty_account_id"]
     search_help_text = _("Name or loyalty account")
+    ordering = ["name"]
     inlines = [SeatInline, AddressInline]
     fieldsets = [
         (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import CharField, Field, ForeignKey, Model
+from django.db.models import CharField, Field, ForeignKey, Model, QuerySet
 from django.forms import Field as FormField
 from django.forms import Form, ModelChoiceField
 from django.http import (
@@ -75,8 +75,27 @@ def badge(tone: str, word: object, *, icon: str = "", title: str = "") -> SafeSt
     )
 
 
+SEARCH_WORDS, SEARCH_LENGTH = 10, 200  # each word is looked for in each searched column
+
+
+def shortened(text: str) -> str:
+    """What of a search is looked for: the first words, within a length."""
+    return " ".join(text[:SEARCH_LENGTH].split()[:SEARCH_WORDS])
+
+
 class CountedOnceList(ChangeList):
     """Without a filter the number of results is the number of rows: no second count."""
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> QuerySet[Any]:
+        """A search that is too long is done in part, and says so."""
+        short = shortened(self.query)
+        if short != " ".join(self.query.split()):
+            told = _("Searched for the first words only, at most %(words)d: “%(short)s”")
+            messages.warning(request, told % {"words": SEARCH_WORDS, "short": short})
+            self.query = short
+        return super().get_queryset(request, exclude_parameters)
 
     def get_filters(self, request: HttpRequest) -> Any:
         """PostgreSQL's texts hold no NUL; a filter for one is as odd as one of no such field."""
@@ -132,6 +151,12 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     compressed_fields = True
     warn_unsaved_form = True
     list_filter_sheet = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Row], search_term: str
+    ) -> tuple[QuerySet[Row], bool]:
+        """Lists shorten a search themselves; here it is for fields that search while one types."""
+        return super().get_search_results(request, queryset, shortened(search_term))
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CountedOnceList]:
         return CountedOnceList

@@ -1,8 +1,24 @@
 """One line a record: readable at the console, JSON in production."""
 
+import logging
+
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import Processor
+
+
+class RefusalsInOneLine(logging.Filter):
+    """What Django says of a request that it refused: a line without a traceback.
+
+    A page that somebody may not see, a host that is not ours, a form too large: nothing of it is
+    a fault of the program, and whoever sends such requests is not to fill the log.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        status = getattr(record, "status_code", 0)
+        if record.name.startswith("django.") and 400 <= status < 500:
+            record.exc_info = record.exc_text = None
+        return True
 
 
 def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.views.decorators.http import require_http_methods
 
@@ -14,6 +15,23 @@ class SeeOther(HttpResponseRedirect):
     """After a POST: look there, with a GET."""
 
     status_code = 303
+
+
+def private_by_default(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: no browser and no proxy keeps an answer that does not say that it may be kept.
+
+    All pages are somebody's own: their points, their orders, who works with them. Whoever presses
+    "back" after they have signed out finds nothing of it.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    return answer
 
 
 def form_only(page: str, *named: str) -> Callable[..., Callable[..., HttpResponse]]:

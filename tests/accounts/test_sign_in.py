@@ -151,6 +151,20 @@ def test_a_new_password_from_a_letter_opens_a_locked_account(mailoutbox: list[An
     assert tries(Client(), user, "a quite other one 9")
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_letters_name_the_portals_address_not_the_one_that_was_asked(
+    settings: Any, mailoutbox: list[Any], known: bool
+) -> None:
+    """Somebody asks for another's letter by a host name that leads to themselves."""
+    settings.PORTAL_URL = "https://rewards.example"
+    settings.ALLOWED_HOSTS = ["*"]
+    email = UserFactory.create().email if known else "nobody@example.test"
+    Client().post("/accounts/password/reset/", {"email": email}, headers={"host": "evil.example"})
+    [letter] = mailoutbox
+    assert "evil.example" not in f"{letter.subject} {letter.body}"
+    assert ("https://rewards.example/accounts/password/reset/key/" in letter.body) is known
+
+
 @pytest.mark.parametrize("header", ["198.51.100.1", "x", ""])
 def test_a_header_shorter_than_there_are_proxies_is_no_error(settings: Any, header: str) -> None:
     settings.TRUSTED_PROXY_COUNT = 3

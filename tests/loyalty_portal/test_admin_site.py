@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.accounts.factories import PASSWORD, CompanyFactory, SeatFactory, UserFactory
@@ -119,6 +121,45 @@ def test_staff_whose_group_lacks_something_are_told_so_and_led_back() -> None:
     assert "Your group does not include this" in page
     assert f'href="{INDEX}"' in page
     assert "seat" not in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "accounts/company/", "accounts/user/", "redemption/redemptionorder/",
+        "fulfillment/fulfillment/", "redemption/incident/", "catalog/product/",
+        "inventory/stockmovement/",
+    ],
+)  # fmt: skip
+def test_a_search_of_a_thousand_words_is_done_in_part_and_says_so(
+    path: str,
+) -> None:
+    client = browser(UserFactory(superuser=True))
+    words = " ".join(f"w{number}" for number in range(1_000))
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get(f"{INDEX}{path}", {"q": words})
+    assert page.status_code == 200
+    assert "Searched for the first words only, at most 10: “w0 w1 " in page.content.decode()
+    assert "w10" not in " ".join(query["sql"] for query in asked.captured_queries)
+
+
+def test_a_search_of_a_few_words_is_done_whole_and_says_nothing() -> None:
+    company = CompanyFactory.create(name="Northwind Traders of the Far North")
+    page = browser(UserFactory(superuser=True)).get(
+        f"{INDEX}accounts/company/", {"q": "northwind  traders of the far north"}
+    )
+    assert "Searched for the first words only" not in page.content.decode()
+    assert company.loyalty_account_id in page.content.decode()
+
+
+def test_a_field_that_searches_while_one_types_looks_for_the_first_words_too() -> None:
+    client = browser(UserFactory(superuser=True))
+    words = " ".join(f"w{number}" for number in range(1_000))
+    field = {"app_label": "accounts", "model_name": "address", "field_name": "company"}
+    with CaptureQueriesContext(connection) as asked:
+        found = client.get(f"{INDEX}autocomplete/", {"term": words, **field})
+    assert found.status_code == 200
+    assert "w10" not in " ".join(query["sql"] for query in asked.captured_queries)
 
 
 @pytest.mark.parametrize(
