@@ -62,6 +62,12 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     partner_id = models.CharField(max_length=100, blank=True)
     partner_status = models.CharField(max_length=20, blank=True)
     attention = models.CharField(_("needs attention"), max_length=255, blank=True)
+    hints = models.JSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("What callbacks said and the partner, asked, has not answered yet."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     told_at = models.DateTimeField(

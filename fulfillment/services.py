@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -50,6 +51,8 @@ class News:
     reason: str = ""
     attention: str = ""
     trouble: str = "CONTRADICTION"  # what the attention is for: or MISMATCH, HORIZON
+    cleared: str = ""  # why what was contradictory needs nobody any more
+    falsehood: str = ""  # what a callback said against the partner's own answer
     by: Any = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -351,7 +354,7 @@ def _cancel(held: Fulfillment, *, by: Any, reason: str) -> None:
         by=by,
         reason=reason,
         quantity_failed=held.quantity_failed + units,
-        next_attempt_at=None,
+        next_attempt_at=Now() if held.hints else None,
         settled_at=timezone.now(),
     )
     tell(held, lost=units, reason=reason, by=by)

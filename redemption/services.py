@@ -22,7 +22,7 @@ from fulfillment.services import News, Parcel
 from inventory import services as stock
 from loyalty_portal.hot import Prepared
 from loyalty_portal.ids import uuid7
-from redemption.incidents.services import raise_incident
+from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import (
     EventSubject,
     Incident,
@@ -237,6 +237,12 @@ def hear_fulfillment(news: News) -> None:
     if news.attention:
         flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, line=str(item.pk))
         return
+    if news.falsehood:
+        _tell_falsehood(order, item, news.falsehood)
+        return
+    if news.cleared:
+        _clear(order, item, news.cleared)
+        return
     if order.status == OrderStatus.CONFIRMED and news.status != LineStatus.CANCELLED:
         order.transition(OrderStatus.IN_FULFILLMENT, by=news.by)
     _count_units(item, news)
@@ -266,6 +272,25 @@ def hear_fulfillment(news: News) -> None:
         )
     close(order)
     _move_stock(item, news)
+
+
+def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:
+    """Callbacks that are not true: one incident that counts, for nothing came of them."""
+    raise_incident(
+        kind=IncidentKind.PUZZLING_CALLBACK,
+        key="puzzling_callback:false",
+        what=f"{order.order_number}: {what}",
+        facts={"order": order.order_number, "line": str(item.pk)},
+    )
+
+
+def _clear(order: RedemptionOrder, item: OrderItem, why: str) -> None:
+    """The partner has settled its own contradiction about this line; nobody needs to look."""
+    settle_incident(key=f"{IncidentKind.CONTRADICTION.lower()}:{item.pk}", why=why)
+    if order.needs_attention and not order.incidents.unresolved().exists():
+        order.needs_attention, order.attention_reason = False, ""
+        order.save(update_fields=["needs_attention", "attention_reason"])
+        note(order, why)
 
 
 def _count_units(item: OrderItem, news: News) -> None:

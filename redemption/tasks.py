@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import Company
-from fulfillment.models import PartnerCall
+from fulfillment.models import Fulfillment, PartnerCall
 from loyalty_portal.celery import app, nudge
 from loyalty_portal.hot import Prepared
 from redemption.incidents import causes
@@ -35,6 +35,15 @@ def request_fulfillment(call_id: str) -> None:
     key = uuid.UUID(call_id)
     if work("partner calls", key):
         _go_on_with_call(PartnerCall.objects.get(pk=key))
+
+
+@app.task
+def ask_how_it_stands(fulfillment_id: str) -> None:
+    """Ask the Fulfillment API about a delivery: what a callback says of it is only a hint."""
+    key = uuid.UUID(fulfillment_id)
+    if work("polls", key):
+        label = Fulfillment.objects.values_list("label", flat=True).get(pk=key)
+        go_on(RedemptionOrder.objects.values_list("pk", flat=True).get(order_number=label))
 
 
 @app.task
@@ -97,6 +106,17 @@ _DUE: list[tuple[Any, Prepared[Any]]] = [
                 .filter(
                     fulfillment__reference__in=OrderItem.objects.filter(order=order).values("pk")
                 )
+                .only("pk")
+            ),
+            _ORDER,
+        ),
+    ),
+    (
+        ask_how_it_stands,
+        Prepared(
+            lambda order: (
+                Fulfillment.objects.due()
+                .filter(reference__in=OrderItem.objects.filter(order=order).values("pk"))
                 .only("pk")
             ),
             _ORDER,

@@ -27,6 +27,7 @@ from loyalty_portal.trouble import retried
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
 LONGEST_WAIT = 900.0  # seconds between two tries
 FIRST_POLL = 30.0  # seconds that a callback has before we ask
+PATIENCE = 8  # times that the partner is asked about a callback; about four minutes
 HORIZON = timedelta(hours=20)  # below the day for which a partner keeps keys
 
 
@@ -133,7 +134,7 @@ def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
     if answer.mismatch:
         services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
     if result.report is not None:
-        services.hear_report(held=held, report=result.report, asked=True)
+        services.hear_answer(held=held, report=result.report)
     elif answer.outcome is Outcome.REFUSED:
         _refused(held, call, answer)
     _watch(held)
@@ -168,21 +169,31 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
     result = _look_up(Fulfillment.objects.get(pk=fulfillment_id))
     with transaction.atomic():
         held = Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment_id)
-        again = max(result.answer.retry_after or 0.0, FIRST_POLL + backoff(held.attempts))
-        open_still = held.status == FulfillmentStatus.REQUESTED
         answered = result.answer.outcome is not Outcome.UNKNOWN
         if not Fulfillment.objects.release(
             fulfillment_id,
             token,
-            retry_in=again if open_still else None,
+            retry_in=_ask_again_in(held, result.answer),
             told_at=timezone.now() if answered else held.told_at,
         ):
             return True
         if result.report is not None:
-            services.hear_report(held=held, report=result.report, asked=True)
+            services.hear_answer(held=held, report=result.report)
         elif result.answer.mismatch:
             services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
+        if held.hints and held.attempts >= PATIENCE:
+            services.flag(held, _("A callback told of an end that the partner does not confirm."))
     return True
+
+
+def _ask_again_in(held: Fulfillment, answer: Answer) -> float | None:
+    """Seconds; soon while a callback's word is in the air, never once it has ended."""
+    waits = answer.retry_after or 0.0
+    if held.hints:
+        return max(waits, backoff(held.attempts))
+    if held.status == FulfillmentStatus.REQUESTED:
+        return max(waits, FIRST_POLL + backoff(held.attempts))
+    return None
 
 
 def _look_up(held: Fulfillment) -> FulfillmentAnswer:

@@ -1,5 +1,5 @@
-"""What the partner reports about a virtual delivery, from whichever way it came; and, where it
-reports nothing that can be believed, what people found out."""
+"""What the partner answers about a virtual delivery when it is asked; and, where it answers nothing
+that can be believed, what people found out. What callbacks say is in hints.py."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,51 +14,67 @@ from fulfillment.models import CallKind, Channel, Fulfillment, PartnerCall, Virt
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import tell
 from fulfillment.states import OPEN_CALL, CallStatus, FulfillmentStatus
-from loyalty_portal.encrypted_field import fingerprint
+from fulfillment.virtual import hints
+from fulfillment.virtual.hints import (
+    digest_of,
+    end_of,
+    kept_codes,
+    note_progress,
+    print_of,
+    units_of,
+)
 
-# A status never goes back: news of a lower rank is old news.
-_RANK = {"": 0, ReportStatus.ACCEPTED: 1, ReportStatus.PROCESSING: 2}
-_OUTCOME = {
-    ReportStatus.DELIVERED: FulfillmentStatus.DELIVERED,
-    ReportStatus.FAILED: FulfillmentStatus.FAILED,
-    ReportStatus.CANCELLED: FulfillmentStatus.CANCELLED,
-}
 
-
-def hear_report(*, held: Fulfillment, report: Report, asked: bool) -> None:
-    """Take in a report about `held`, which the caller has locked. Said twice, it counts once.
-
-    `asked`: it answers a question of ours, and so is the truth. What a callback says need not be:
-    where it does not fit, the partner is asked before anything moves (saga.md, rule 12).
-    """
-    if held.partner_id not in {"", report.fulfillment_id}:
-        _doubt(held, _("The partner names two fulfillments for one reference."), asked=asked)
-        if not asked:
-            return
+def hear_answer(*, held: Fulfillment, report: Report) -> None:
+    """Take in what the partner answered to a question of ours about `held`, which the caller has
+    locked: it is the truth. Said twice, it counts once."""
+    doubted = held.attention
+    strange = held.partner_id not in {"", report.fulfillment_id}
+    if strange:
+        flag(held, _("The partner names two fulfillments for one reference."))
     if held.partner_id != report.fulfillment_id:
         _save(held, partner_id=report.fulfillment_id)
-    outcome = _OUTCOME.get(report.status)
-    units = [each for each in report.deliverables if each.code or each.url]
+    end = end_of(report)
+    if end is None:
+        note_progress(held, report)
+        return
+    if _fits(held, end, report) and doubted and not strange:
+        _save(held, attention="")
+        tell(held, cleared=_("The partner, asked, says “%(status)s”.") % {"status": report.status})
+    hints.answered(held, report)
+
+
+def _fits(held: Fulfillment, end: FulfillmentStatus, report: Report) -> bool:
+    """Settle it with this end, or see that it has ended so; False, and flagged, when it cannot."""
+    units = units_of(report)
     if held.status != FulfillmentStatus.REQUESTED:
-        if outcome is not None and outcome != held.status:
-            flag(
-                held,
-                _("The partner now says “%(status)s”, after the end.") % {"status": report.status},
-            )
-        elif outcome == FulfillmentStatus.DELIVERED and units and not held.codes.exists():
-            _codes_after_all(held, report, units)
-    elif outcome is None:
-        if _RANK[report.status] > _RANK.get(held.partner_status, 0):
-            _save(held, partner_status=report.status)
-    elif outcome == FulfillmentStatus.DELIVERED or units:
-        _delivered(held, report, units, asked=asked)
+        return _ended_so(held, end, report, units)
+    if report.status is ReportStatus.DELIVERED or units:
+        return _delivered(held, report, units)
+    _lost(held, end, report)
+    return True
+
+
+def _ended_so(
+    held: Fulfillment, end: FulfillmentStatus, report: Report, units: list[Deliverable]
+) -> bool:
+    if end != held.status:
+        why = _("The partner now says “%(status)s”, after the end.") % {"status": report.status}
+    elif not units or digest_of(report) == kept_codes(held):
+        return True
+    elif not held.codes.exists():
+        why = _codes_after_all(held, report, units)
     else:
-        _lost(held, outcome, report)
+        why = _("The partner now names other codes than those that were handed out.")
+    if why:
+        flag(held, why)
+    return not why
 
 
 def refused(*, held: Fulfillment, reason: str) -> None:
     """The partner refused the request: nothing will come of it."""
     if held.status == FulfillmentStatus.REQUESTED:
+        hints.refused_anyway(held)
         _settle(held, FulfillmentStatus.FAILED, reason=reason, quantity_failed=held.quantity)
         tell(held, lost=held.quantity, reason=reason)
     elif held.status == FulfillmentStatus.DELIVERED:
@@ -68,30 +84,22 @@ def refused(*, held: Fulfillment, reason: str) -> None:
 def flag(held: Fulfillment, why: str, trouble: str = "CONTRADICTION") -> None:
     """A person must look at it; once for each reason, though two may take turns for hours."""
     why = why[:255]
-    if not held.events.filter(reason=why).exists():
+    if not (held.attention and held.events.filter(reason=why).exists()):
         _save(held, attention=why)
         held.event(held.status, held.status, reason=why).save()
         tell(held, attention=why, trouble=trouble)
 
 
-def _doubt(held: Fulfillment, why: str, *, asked: bool) -> None:
-    """A person must look at it, and the partner is asked at once, unless this is its answer."""
-    flag(held, why)
-    if not asked and held.status == FulfillmentStatus.REQUESTED:
-        Fulfillment.objects.filter(pk=held.pk).update(next_attempt_at=Now())
-
-
-def _delivered(held: Fulfillment, report: Report, units: list[Deliverable], *, asked: bool) -> None:
-    """A final report with `units`: all of them, or, once the partner has confirmed it, a part."""
+def _delivered(held: Fulfillment, report: Report, units: list[Deliverable]) -> bool:
+    """The end with `units`: all of them, or a part. False, and flagged, when they cannot be its."""
     missing = held.quantity - len(units)
     whole = missing == 0 and report.status is ReportStatus.DELIVERED
-    part = asked and 0 < missing < held.quantity
-    if not (whole or part):
-        _doubt(held, _wrong_number(held, report, units), asked=asked)
-        return
+    if not (whole or 0 < missing < held.quantity):
+        flag(held, _wrong_number(held, report, units))
+        return False
     if wrong := _keep(held, units):
-        _doubt(held, wrong, asked=asked)
-        return
+        flag(held, wrong)
+        return False
     reason = _only(held, len(units)) if missing else ""
     _settle(
         held,
@@ -100,19 +108,20 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable], *, a
         partner_status=report.status,
         quantity_delivered=len(units),
         quantity_failed=missing,
-        attention="",
     )
     tell(held, delivered=len(units), consumed=len(units), lost=missing, reason=reason)
+    return True
 
 
-def _codes_after_all(held: Fulfillment, report: Report, units: list[Deliverable]) -> None:
-    """People found that it was delivered; its codes, should they still come, are the company's."""
+def _codes_after_all(held: Fulfillment, report: Report, units: list[Deliverable]) -> str:
+    """People found that it was delivered; its codes, should they still come, are the company's.
+    Why they cannot be, nothing when done."""
     if len(units) != held.quantity_delivered:
-        flag(held, _wrong_number(held, report, units))
-    elif wrong := _keep(held, units):
-        flag(held, wrong)
-    else:
+        return _wrong_number(held, report, units)
+    wrong = _keep(held, units)
+    if not wrong:
         held.event(held.status, held.status, reason=_("Its codes came after all.")).save()
+    return wrong
 
 
 def _wrong_number(held: Fulfillment, report: Report, units: list[Deliverable]) -> str:
@@ -144,8 +153,10 @@ def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None
 
 
 def _settle(held: Fulfillment, outcome: FulfillmentStatus, *, reason: str, **changes: Any) -> None:
+    # While a hint is not answered, the partner is still asked.
+    again = Now() if held.hints else None
     held.transition(
-        outcome, reason=reason, next_attempt_at=None, settled_at=timezone.now(), **changes
+        outcome, reason=reason, next_attempt_at=again, settled_at=timezone.now(), **changes
     )
 
 
@@ -156,16 +167,14 @@ def _save(held: Fulfillment, **changes: Any) -> None:
 
 
 def _code(held: Fulfillment, position: int, deliverable: Deliverable) -> VirtualCode:
-    code, pin, url = deliverable.code or "", deliverable.pin or "", deliverable.url or ""
-    # A unit is told apart by its code; one that is only an address, by that.
     return VirtualCode(
         fulfillment=held,
         position=position,
-        code=code,
-        pin=pin,
-        url=url,
+        code=deliverable.code or "",
+        pin=deliverable.pin or "",
+        url=deliverable.url or "",
         expires_on=deliverable.expires_on,
-        fingerprint=fingerprint(code or url),
+        fingerprint=print_of(deliverable),
     )
 
 
@@ -198,6 +207,7 @@ def settle_by_hand(*, held: Fulfillment, came: int, by: Any) -> None:
         done = bool(came) == (call.kind == CallKind.REQUEST)
         outcome = CallStatus.SUCCEEDED if done else CallStatus.REFUSED
         call.transition(outcome, by=by, reason=why, settled_at=timezone.now())
+    _save(held, hints=None)  # people have looked further than any callback
     _settle(
         held,
         FulfillmentStatus.DELIVERED if came else FulfillmentStatus.FAILED,

@@ -1,4 +1,4 @@
-"""The inbox: store first, answer, process after. Said twice, it counts once."""
+"""The inbox: store first, answer, process after. Said twice, it counts once; it settles nothing."""
 
 import uuid
 
@@ -7,7 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment.partner import Event, MalformedEventError, parse_event
-from fulfillment.virtual.services import find_by_reference, hear_report
+from fulfillment.virtual.hints import take_hint
+from fulfillment.virtual.services import find_by_reference
 from loyalty_portal.leases import backoff
 from redemption.incidents.services import raise_incident
 from redemption.models import Callback, CallbackState
@@ -46,7 +47,7 @@ def process(callback_id: uuid.UUID) -> str | None:
             _park(callback, token)
             return None
         if _end(callback, token, CallbackState.PROCESSED):
-            hear_report(held=held, report=report, asked=False)
+            take_hint(held=held, report=report)
         return held.label
 
 

@@ -89,8 +89,9 @@ GUIDE: Mapping[str, Advice] = {
     _K.PUZZLING_CALLBACK: Advice(
         Severity.WARNING,
         _(
-            "A verified callback names no delivery of ours, or cannot be read. Ask the partner "
-            "what it was about; deliveries are asked for as well, so nothing waits for it."
+            "A verified callback names no delivery of ours, cannot be read, or said what the "
+            "partner, asked, denies. Nothing came of it and nothing waits for it: deliveries are "
+            "settled by asking. Show the partner the examples, and have it find out why."
         ),
     ),
     _K.POISON_ROW: Advice(

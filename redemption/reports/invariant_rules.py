@@ -281,13 +281,13 @@ WITH work AS (
     UNION ALL
     SELECT 'poll:' || f.id, f.status, f.next_attempt_at,
         CASE WHEN f.raised >= %(most_raised)s THEN 'put aside' ELSE f.attention END,
-        f.status = 'REQUESTED'
+        f.status = 'REQUESTED' OR f.hints IS NOT NULL
     FROM fulfillment_fulfillment f
     WHERE (f.status = 'REQUESTED' AND NOT EXISTS (
             SELECT 1 FROM fulfillment_partnercall c
             WHERE c.fulfillment_id = f.id AND c.kind = 'REQUEST'
               AND c.status IN ('INTENDED', 'SENT', 'UNKNOWN')))
-       OR (f.status <> 'REQUESTED' AND f.next_attempt_at IS NOT NULL)
+       OR f.hints IS NOT NULL OR (f.status <> 'REQUESTED' AND f.next_attempt_at IS NOT NULL)
     UNION ALL
     SELECT l.key, CASE WHEN l.sent_at IS NULL THEN 'unsent' ELSE 'sent' END, l.next_attempt_at,
         CASE WHEN l.raised >= %(most_raised)s THEN 'put aside' ELSE l.problem END, l.sent_at IS NULL

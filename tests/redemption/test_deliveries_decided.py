@@ -28,6 +28,7 @@ from redemption.states import (
     OrderStatus,
 )
 from tests.redemption.test_virtual_news import (
+    answers,
     asked,
     debited,
     ends_at_the_partner,
@@ -36,6 +37,7 @@ from tests.redemption.test_virtual_news import (
     request_of,
     told,
 )
+from tests.redemption.test_webhooks import ask_the_partner
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -190,7 +192,7 @@ def test_news_of_the_partner_before_the_confirmation_counts(
 ) -> None:
     order = nobody_knows(world)
     decision = found(order, 0, fay)
-    told(world, order, "delivered", codes=2, partner_id="F-1")
+    answers(world, order, "delivered", "CODE-1", "CODE-2")
     with pytest.raises(RedemptionError, match="settled otherwise before"):
         confirm(item=line(order), by=gil)
     decision.refresh_from_db()
@@ -206,7 +208,7 @@ def test_codes_for_what_was_decided_as_not_delivered_are_for_a_person(
     order = nobody_knows(world)
     decided(order, 0, fay, gil)
     give_back(world, order)
-    told(world, order, "delivered", codes=2, partner_id="F-1")
+    answers(world, order, "delivered", "CODE-1", "CODE-2")
     assert now(order).needs_attention
     incident = Incident.objects.unresolved().get()
     assert incident.kind == IncidentKind.CONTRADICTION
@@ -221,7 +223,7 @@ def test_a_failure_of_what_was_decided_as_delivered_is_for_a_person(
 ) -> None:
     order = nobody_knows(world)
     decided(order, 2, fay, gil)
-    told(world, order, "failed", reason="out_of_stock", partner_id="F-1")
+    answers(world, order, "failed")
     assert Incident.objects.unresolved().get().kind == IncidentKind.CONTRADICTION
     assert world.credits(order) == []
     assert check_invariants(at_rest=True) == []
@@ -232,8 +234,12 @@ def test_codes_of_what_was_decided_as_delivered_are_kept_should_they_still_come(
 ) -> None:
     order = nobody_knows(world)
     decided(order, 2, fay, gil)
+    ends_at_the_partner(world, order, "delivered", codes=2)
     for _time in range(2):
-        told(world, order, "delivered", codes=2, partner_id="F-1")
+        told(
+            world, order, "delivered", codes=2, partner_id=f"ful_{world.fulfillment(order).pk.hex}"
+        )
+        ask_the_partner()
     assert VirtualCode.objects.count() == 2
     assert not now(order).needs_attention
     assert world.fulfillment(order).events.filter(reason="Its codes came after all.").count() == 1
@@ -247,10 +253,10 @@ def test_the_codes_of_a_part_are_kept_and_more_than_that_are_for_a_person(
 ) -> None:
     order = nobody_knows(world, cards=3)
     decided(order, 2, fay, gil)
-    told(world, order, "delivered", codes=3, partner_id="F-1")
+    answers(world, order, "delivered", "CODE-1", "CODE-2", "CODE-3")
     assert "with 3 codes for 3" in Incident.objects.unresolved().get().what
     assert not VirtualCode.objects.exists()
-    told(world, order, "delivered", codes=2, partner_id="F-1")
+    answers(world, order, "delivered", "CODE-1", "CODE-2")
     assert VirtualCode.objects.count() == 2
     assert [credit.points_amount for credit in world.credits(order)] == [500]
     assert check_invariants() == []
@@ -259,7 +265,7 @@ def test_the_codes_of_a_part_are_kept_and_more_than_that_are_for_a_person(
 def test_too_few_codes_after_all_are_for_a_person(world: World, fay: User, gil: User) -> None:
     order = nobody_knows(world)
     decided(order, 2, fay, gil)
-    told(world, order, "delivered", codes=1, partner_id="F-1")
+    answers(world, order, "delivered", "CODE-1")
     assert "with 1 codes for 2" in Incident.objects.unresolved().get().what
     assert not VirtualCode.objects.exists()
 
@@ -269,10 +275,10 @@ def test_somebody_elses_codes_after_all_are_for_a_person(
 ) -> None:
     order = nobody_knows(world, cards=1)
     decided(order, 1, fay, gil)
-    told(world, order, "delivered", codes=1, partner_id="F-1")
+    answers(world, order, "delivered", "CODE-1")
     code = VirtualCode.objects.get()
     VirtualCode.objects.update(fulfillment=world.fulfillment(nobody_knows(world, cards=1)))
-    told(world, order, "delivered", codes=1, partner_id="F-1")
+    answers(world, order, "delivered", "CODE-1")
     assert "belongs to another order" in Incident.objects.unresolved().get(order=order).what
     assert VirtualCode.objects.get().pk == code.pk
 

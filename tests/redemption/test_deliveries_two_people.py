@@ -32,13 +32,13 @@ from redemption.states import (
 from tests.redemption.test_decisions_two_people import at_once
 from tests.redemption.test_deliveries_decided import decided, found, line, nobody_knows
 from tests.redemption.test_virtual_news import (
+    answers,
     asked,
     debited,
     ends_at_the_partner,
     give_back,
     now,
     request_of,
-    told,
 )
 from tests.redemption.world import World, make_all_due
 
@@ -139,7 +139,7 @@ def test_confirmed_by_many_while_the_partner_calls_back_it_ends_once(
     order = nobody_knows(world)
     found(order, 0, fay)
     acts: list[Callable[[], Any]] = [lambda: confirm(item=line(order), by=gil)] * 3
-    acts.append(lambda: told(world, order, "delivered", codes=2, partner_id="F-1"))
+    acts.append(lambda: answers(world, order, "delivered", "CODE-1", "CODE-2"))
     at_once(acts)
     ended = world.fulfillment(order).status
     back = [credit.points_amount for credit in world.credits(order)]

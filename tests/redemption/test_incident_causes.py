@@ -19,7 +19,7 @@ from redemption.models import AlertAction, Callback, Incident, LoyaltyTransactio
 from redemption.saga import LATE_TRIES, settle_transaction
 from redemption.services import flag_overdue
 from redemption.states import IncidentKind, IncidentStatus, OrderStatus
-from tests.redemption.test_webhooks import body, send
+from tests.redemption.test_webhooks import ask_the_partner, body, ended, send
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,8 +152,9 @@ def test_a_delivery_without_a_clear_answer_ends_when_it_arrives_after_all(world:
     incident = the(IncidentKind.HORIZON)
     assert incident.order == order
     assert settle_gone() == 0
-    send(body(world.fulfillment(order), "delivered", codes=1))
+    send(ended(world, order, "delivered"))
     callbacks.process(Callback.objects.get().pk)
+    ask_the_partner()
     order.refresh_from_db()
     assert order.status == OrderStatus.COMPLETED
     assert settle_gone() == 1

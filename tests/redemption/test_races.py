@@ -18,7 +18,7 @@ from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import DeskError
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
-from fulfillment.virtual.services import find_by_reference, hear_report
+from fulfillment.virtual.services import find_by_reference, hear_answer
 from redemption import saga
 from redemption.aftercare.cancelling import cancel
 from redemption.aftercare.services import retry_now
@@ -191,14 +191,14 @@ def asked_for(world: World) -> Fulfillment:
 
 
 def arrives(card: Fulfillment) -> None:
-    """The partner's news that it is delivered is being taken in."""
+    """The partner's answer that it is delivered is being taken in."""
     held = find_by_reference(str(card.pk))
     assert held is not None
     units = (Deliverable(code="CODE-1", pin=None, url=None, expires_on=None),)
     report = Report(
         held.partner_id, str(held.pk), ReportStatus.DELIVERED, datetime.now(UTC), None, units
     )
-    hear_report(held=held, report=report, asked=False)
+    hear_answer(held=held, report=report)
 
 
 def test_cancelling_a_card_that_arrives_at_that_moment_is_too_late(world: World) -> None:

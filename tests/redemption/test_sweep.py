@@ -16,7 +16,7 @@ from loyalty_portal.celery import nudge
 from redemption import saga, tasks
 from redemption.models import Callback, Letter, RedemptionOrder
 from redemption.states import OrderStatus
-from tests.redemption.test_webhooks import body, send
+from tests.redemption.test_webhooks import ended, send
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,18 +72,17 @@ def test_each_task_makes_one_step_and_nudges_the_next(
     assert sent == []
     tasks.request_fulfillment(str(PartnerCall.objects.get().pk))
     tasks.request_fulfillment(str(PartnerCall.objects.get().pk))
-    send(
-        body(
-            world.fulfillment(order),
-            "delivered",
-            codes=1,
-            partner_id=world.fulfillment(order).partner_id,
-        )
-    )
+    send(ended(world, order, "delivered"))
     assert sent.pop() == ("process_callback", str(Callback.objects.get().pk))
     sent.clear()
     tasks.process_callback(str(Callback.objects.get().pk))
     tasks.process_callback(str(Callback.objects.get().pk))
+    asked = ("ask_how_it_stands", str(world.fulfillment(order).pk))
+    assert sent[0] == asked
+    assert status(order) == OrderStatus.IN_FULFILLMENT
+    sent.clear()
+    tasks.ask_how_it_stands(asked[1])
+    tasks.ask_how_it_stands(asked[1])
     assert status(order) == OrderStatus.COMPLETED
     assert {name for name, _ in sent} == {"send_letter"}
     for letter in Letter.objects.all():

@@ -23,7 +23,7 @@ from redemption.models import (
 )
 from redemption.states import OrderStatus, TransactionStatus
 from tests.redemption.test_races import asked_for
-from tests.redemption.test_webhooks import body, send
+from tests.redemption.test_webhooks import body, ended, send
 from tests.redemption.world import World
 from tests.waiting import eventually
 
@@ -187,13 +187,13 @@ def test_a_connection_that_breaks_in_the_middle_of_a_look_costs_that_look_only(
 def test_a_connection_that_breaks_in_the_middle_of_a_row_leaves_it_to_the_next_look(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    card = asked_for(world)
+    card, order = asked_for(world), RedemptionOrder.objects.get()
     held = "SELECT FROM fulfillment_fulfillment WHERE id = %s FOR UPDATE"
 
     def watching() -> None:
         with psycopg.connect(**connection.get_connection_params()) as holder:
             holder.execute(held, [card.pk])
-            send(body(card, "delivered", codes=1, partner_id=card.partner_id))
+            send(ended(world, order, "delivered"))
             eventually(lambda: _ask(WAITING.format("count(*)")), "it reads the callback")
             _ask(WAITING.format("count(pg_terminate_backend(pid))"))
             eventually(lambda: not _ask(WAITING.format("count(*)")), "its connection is cut")
@@ -201,9 +201,10 @@ def test_a_connection_that_breaks_in_the_middle_of_a_row_leaves_it_to_the_next_l
             holder.rollback()
         done = Callback.objects.filter(state=CallbackState.PROCESSED)
         eventually(done.exists, "it is read after all")
+        over = RedemptionOrder.objects.filter(status=OrderStatus.COMPLETED)
+        eventually(over.exists, "and the partner asked")
 
     sweep_while(watching, period=0.05)
-    assert RedemptionOrder.objects.get().status == OrderStatus.COMPLETED
     assert "the database does not serve" in caplog.text
 
 

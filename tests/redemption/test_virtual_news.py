@@ -1,19 +1,22 @@
 """News of virtual deliveries that does not fit: the partner is asked, and what it answers counts."""
 
-import json
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
+from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
+from fulfillment.virtual.services import hear_answer
 from redemption.aftercare.cancelling import cancel
-from redemption.models import Letter, RedemptionOrder
+from redemption.models import Incident, Letter, RedemptionOrder
 from redemption.reports.invariants import check_invariants
 from redemption.saga import settle_transaction
-from redemption.states import LineStatus, OrderStatus
-from tests.redemption.test_webhooks import body, send, work_inbox
+from redemption.states import IncidentKind, LineStatus, OrderStatus
+from tests.redemption.test_webhooks import ask_the_partner, body, ended, send, work_inbox
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,15 +58,35 @@ def asked(world: World, order: RedemptionOrder) -> None:
     virtual.poll(world.fulfillment(order).pk)
 
 
+def asked_after(world: World, order: RedemptionOrder, status: str, codes: int = 0) -> None:
+    """A callback tells of what ends_at_the_partner, and the partner confirms it."""
+    told(world, order, status, codes=codes, partner_id=f"ful_{world.fulfillment(order).pk.hex}")
+    ask_the_partner()
+
+
+def answers(world: World, order: RedemptionOrder, status: str, *codes: str) -> None:
+    """The partner, asked, says so, true or not."""
+    units = tuple(Deliverable(code=code, pin=None, url=None, expires_on=None) for code in codes)
+    with transaction.atomic():
+        card = Fulfillment.objects.select_for_update().get(pk=world.fulfillment(order).pk)
+        theirs = card.partner_id or "F-1"
+        kind = ReportStatus(status)
+        hear_answer(
+            held=card, report=Report(theirs, str(card.pk), kind, timezone.now(), None, units)
+        )
+
+
 def give_back(world: World, order: RedemptionOrder) -> None:
     for credit in world.credits(order):
         settle_transaction(credit.pk)
 
 
-def ends_at_the_partner(world: World, order: RedemptionOrder, status: str, codes: int) -> None:
+def ends_at_the_partner(
+    world: World, order: RedemptionOrder, status: str, codes: int, *, same: bool = False
+) -> None:
     """The partner has this delivery, ended so, with so many codes, and says nothing of itself."""
     card = world.fulfillment(order)
-    units = [{"code": f"CARD-{card.pk.hex[-6:]}-{n}"} for n in range(codes)]
+    units = [{"code": f"CARD-{card.pk.hex[-6:]}-{0 if same else n}"} for n in range(codes)]
     past = {
         "fulfillment_id": f"ful_{card.pk.hex}",
         "reference": str(card.pk),
@@ -84,7 +107,6 @@ def test_a_part_that_the_partner_confirms_is_delivered_and_the_rest_given_back(
     ends_at_the_partner(world, order, "delivered", codes=2)
     Fulfillment.objects.update(partner_id=f"ful_{world.fulfillment(order).pk.hex}")
     told(world, order, "delivered", codes=2)
-    assert now(order).needs_attention
     assert VirtualCode.objects.count() == 0
     assert Fulfillment.objects.due().exists()  # the partner is asked at once
     asked(world, order)
@@ -112,6 +134,7 @@ def test_fewer_codes_in_a_callback_than_the_partner_has_are_no_loss(world: World
             break
     assert VirtualCode.objects.count() == 2
     assert world.credits(order) == []
+    assert "other codes" in Incident.objects.get().what
 
 
 @pytest.mark.parametrize("codes", [0, 3])
@@ -170,7 +193,9 @@ def test_a_request_whose_outcome_came_by_callback_is_not_sent_again(world: World
     order = debited(world)
     world.partners.fault("fulfill", "reset_after", times=10)
     virtual.ask(request_of(order).pk)
-    told(world, order, "delivered", codes=2, partner_id="F-9")
+    send(ended(world, order, "delivered"))
+    work_inbox()
+    ask_the_partner()
     sent = len(world.partners.calls(operation="fulfill"))
     make_all_due()
     assert not virtual.ask(request_of(order).pk)
@@ -183,7 +208,8 @@ def test_a_refusal_of_what_was_delivered_meanwhile_is_for_a_person(world: World)
     order = debited(world)
     claim = virtual._claim(request_of(order).pk)
     assert claim is not None
-    told(world, order, "delivered", codes=2, partner_id="F-9")
+    ends_at_the_partner(world, order, "delivered", codes=2)
+    asked_after(world, order, "delivered", codes=2)
     world.partners.fault("fulfill", "refuse", code="rejected")
     virtual._record(claim, virtual._send(claim))
     assert now(order).status == OrderStatus.COMPLETED
@@ -196,7 +222,8 @@ def test_a_refusal_of_what_has_failed_already_changes_nothing(world: World) -> N
     order = debited(world)
     claim = virtual._claim(request_of(order).pk)
     assert claim is not None
-    told(world, order, "failed", reason="rejected", partner_id="F-9")
+    ends_at_the_partner(world, order, "failed", codes=0)
+    asked_after(world, order, "failed")
     world.partners.fault("fulfill", "refuse", code="rejected")
     virtual._record(claim, virtual._send(claim))
     assert [credit.points_amount for credit in world.credits(order)] == [1_000]
@@ -204,12 +231,10 @@ def test_a_refusal_of_what_has_failed_already_changes_nothing(world: World) -> N
 
 
 def test_a_code_that_comes_twice_in_one_delivery_is_handed_out_to_nobody(world: World) -> None:
-    order = accepted(world)
-    card = world.fulfillment(order)
-    news = json.loads(body(card, "delivered", codes=2, partner_id=card.partner_id))
-    news["data"]["deliverables"][1] = news["data"]["deliverables"][0]
-    send(json.dumps(news).encode())
-    work_inbox()
+    order = debited(world)
+    ends_at_the_partner(world, order, "delivered", codes=2, same=True)
+    virtual.ask(request_of(order).pk)
+    asked(world, order)
     assert now(order).needs_attention
     assert VirtualCode.objects.count() == 0
 
@@ -232,35 +257,70 @@ def test_two_deliveries_for_one_reference_are_settled_by_asking(world: World) ->
     order = accepted(world)
     true_name = world.fulfillment(order).partner_id
     told(world, order, "delivered", codes=2, partner_id="F-of-somebody")
-    assert now(order).needs_attention
     assert VirtualCode.objects.count() == 0
-    Fulfillment.objects.update(partner_id="F-of-somebody")  # as if that had come first
+    assert world.fulfillment(order).partner_id == true_name
+    Fulfillment.objects.update(partner_id="F-of-somebody")  # as if an answer had said so
     asked(world, order)
     assert world.fulfillment(order).partner_id == true_name
+    assert now(order).needs_attention
 
 
-def test_the_same_contradiction_twice_is_noted_once(world: World) -> None:
+def test_the_same_falsehood_twice_is_told_once(world: World) -> None:
     order = accepted(world)
     for _ in range(2):
-        told(world, order, "delivered", codes=1)
-    assert now(order).events.filter(subject="NOTE").count() == 1
+        told(world, order, "failed", reason="rejected")
+    ended(world, order, "delivered")
+    asked(world, order)
+    assert now(order).status == OrderStatus.COMPLETED
+    assert Incident.objects.get().times_seen == 1
 
 
-def test_codes_that_come_after_the_points_went_back_are_for_a_person(world: World) -> None:
+def test_codes_that_a_callback_brings_after_the_points_went_back_change_nothing(
+    world: World,
+) -> None:
     order = accepted(world)
-    told(world, order, "failed", reason="out_of_stock")
+    send(ended(world, order, "failed"))
+    work_inbox()
+    ask_the_partner()
     give_back(world, order)
     told(world, order, "delivered", codes=2)
+    ask_the_partner()
     order = now(order)
-    assert (order.status, order.needs_attention) == (OrderStatus.CANCELLED, True)
+    assert (order.status, order.needs_attention) == (OrderStatus.CANCELLED, False)
     assert VirtualCode.objects.count() == 0
     assert world.ledger(order) == (1_000, 1_000)
+    assert Incident.objects.get().kind == IncidentKind.PUZZLING_CALLBACK
+
+
+@pytest.mark.parametrize(
+    ("settled", "true", "words"),
+    [
+        ("failed", "delivered", "now says “delivered”, after the end"),
+        ("delivered", "failed", "now says “failed”, after the end"),
+        ("delivered", "delivered", "other codes than those that were handed out"),
+    ],
+)
+def test_what_the_partner_says_against_the_end_when_asked_is_for_a_person(
+    world: World, settled: str, true: str, words: str
+) -> None:
+    order = accepted(world)
+    codes = ("OF-ANOTHER-1", "OF-ANOTHER-2") if settled == "delivered" else ()
+    answers(world, order, settled, *codes)
+    before = now(order).status
+    send(ended(world, order, true))
+    work_inbox()
+    ask_the_partner()
+    order = now(order)
+    assert (order.status, order.needs_attention) == (before, True)
+    assert words in order.attention_reason
+    assert order.incidents.get().kind == IncidentKind.CONTRADICTION
+    assert {code.code for code in VirtualCode.objects.all()} == set(codes)
 
 
 def test_cancelling_twice_asks_the_partner_once(world: World) -> None:
     order = accepted(world)
     for _ in range(2):
-        assert "asked our partner" in cancel(order=order, by=world.seat.user, reason="")
+        assert "Our partner is asked" in cancel(order=order, by=world.seat.user, reason="")
     call = PartnerCall.objects.get(kind="CANCEL")
     virtual.ask(call.pk)
     give_back(world, order)
@@ -272,7 +332,7 @@ def test_a_cancel_that_comes_too_late_leaves_the_codes(world: World) -> None:
     order = debited(world)
     ends_at_the_partner(world, order, "delivered", codes=2)
     virtual.ask(request_of(order).pk)
-    assert "asked our partner" in cancel(order=order, by=world.seat.user, reason="")
+    assert "Our partner is asked" in cancel(order=order, by=world.seat.user, reason="")
     virtual.ask(PartnerCall.objects.get(kind="CANCEL").pk)
     assert now(order).status == OrderStatus.COMPLETED
     assert now(order).items.get().fulfillment_status == LineStatus.DELIVERED

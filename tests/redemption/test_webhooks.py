@@ -10,15 +10,17 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from standardwebhooks import Webhook
 
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.virtual import saga as virtual
 from redemption import webhooks
 from redemption.callbacks.services import process
-from redemption.models import Callback, CallbackState, RedemptionOrder
+from redemption.models import Callback, CallbackState, Incident, RedemptionOrder
+from redemption.reports.invariants import check_invariants
 from redemption.saga import settle_transaction
-from redemption.states import OrderStatus
+from redemption.states import IncidentKind, OrderStatus
 from tests.redemption.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,6 +80,22 @@ def work_inbox() -> None:
         process(callback.pk)
 
 
+def ask_the_partner() -> None:
+    """What is due to be asked about deliveries is asked, as the sweeper does."""
+    for key in Fulfillment.objects.due_ids(100):
+        virtual.poll(key)
+
+
+def ended(world: World, order: RedemptionOrder, status: str, codes: int | None = None) -> bytes:
+    """The partner ends this delivery so; its true callback about it."""
+    wish = {"reference": str(world.fulfillment(order).pk), "status": status}
+    truth = world.partners.control(
+        "POST", "/decide", wish if codes is None else wish | {"codes": codes}
+    )
+    news = {"type": f"fulfillment.{status}", "timestamp": truth["updated_at"], "data": truth}
+    return json.dumps(news).encode()
+
+
 @pytest.fixture
 def waiting(world: World) -> RedemptionOrder:
     """An order of two cards whose delivery the partner has accepted."""
@@ -85,7 +103,6 @@ def waiting(world: World) -> RedemptionOrder:
     order = world.place((world.virtual(points=500), 2))
     settle_transaction(world.debit(order).pk)
     virtual.ask(PartnerCall.objects.get().pk)
-    Fulfillment.objects.update(partner_id="F-1")
     return RedemptionOrder.objects.get(pk=order.pk)
 
 
@@ -93,95 +110,205 @@ def status_of(order: RedemptionOrder) -> str:
     return RedemptionOrder.objects.get(pk=order.pk).status
 
 
-def test_a_delivered_callback_completes_the_order(world: World, waiting: RedemptionOrder) -> None:
-    assert send(body(world.fulfillment(waiting), "delivered", codes=2)).status_code == 204
-    assert status_of(waiting) == OrderStatus.IN_FULFILLMENT  # stored; processed after the answer
+def test_a_delivered_callback_makes_the_partner_be_asked_and_its_answer_completes_the_order(
+    world: World, waiting: RedemptionOrder
+) -> None:
+    assert send(ended(world, waiting, "delivered")).status_code == 204
     work_inbox()
+    assert status_of(waiting) == OrderStatus.IN_FULFILLMENT  # a callback settles nothing itself
+    assert VirtualCode.objects.count() == 0
+    ask_the_partner()  # at once, though polls have not begun
     assert status_of(waiting) == OrderStatus.COMPLETED
     assert VirtualCode.objects.count() == 2
 
 
 def test_codes_are_not_readable_in_the_database(world: World, waiting: RedemptionOrder) -> None:
-    send(body(world.fulfillment(waiting), "delivered", codes=2))
+    raw = ended(world, waiting, "delivered")
+    unit = json.loads(raw)["data"]["deliverables"][0]
+    send(raw)
     work_inbox()
+    hints = json.dumps(world.fulfillment(waiting).hints)
+    ask_the_partner()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT code || pin FROM fulfillment_virtualcode UNION ALL SELECT body FROM redemption_callback"
         )
-        stored = "".join(row[0] for row in cursor.fetchall())
-    assert "CODE-" not in stored
-    assert "1234" not in stored
-    assert VirtualCode.objects.first().code.startswith("CODE-")
+        stored = "".join([hints, *(row[0] for row in cursor.fetchall())])
+    assert unit["code"] not in stored
+    assert unit["url"] not in stored
+    assert unit["code"] in {code.code for code in VirtualCode.objects.all()}
 
 
 def test_the_same_callback_twice_counts_once(world: World, waiting: RedemptionOrder) -> None:
-    raw = body(world.fulfillment(waiting), "delivered", codes=2)
+    raw = ended(world, waiting, "delivered")
     headers = signed(raw)
     assert [send(raw, headers).status_code for _ in range(3)] == [204, 204, 204]
     assert Callback.objects.count() == 1
     assert send(raw).status_code == 204  # the same news under a new id
     work_inbox()
+    ask_the_partner()
     assert VirtualCode.objects.count() == 2
     assert status_of(waiting) == OrderStatus.COMPLETED
 
 
-def test_a_failed_callback_gives_the_points_back(world: World, waiting: RedemptionOrder) -> None:
-    send(body(world.fulfillment(waiting), "failed", reason="out_of_stock"))
+def test_a_failed_callback_that_the_partner_confirms_gives_the_points_back(
+    world: World, waiting: RedemptionOrder
+) -> None:
+    send(ended(world, waiting, "failed"))
     work_inbox()
+    assert world.credits(waiting) == []
+    ask_the_partner()
     settle_transaction(world.credits(waiting)[0].pk)
     assert status_of(waiting) == OrderStatus.CANCELLED
     assert world.ledger(waiting) == (1_000, 1_000)
 
 
 def test_old_news_after_new_changes_nothing(world: World, waiting: RedemptionOrder) -> None:
-    send(body(world.fulfillment(waiting), "delivered", codes=2))
-    send(body(world.fulfillment(waiting), "processing"))
+    send(ended(world, waiting, "delivered"))
+    held = world.fulfillment(waiting)
+    send(body(held, "processing", partner_id=held.partner_id))
+    work_inbox()
+    ask_the_partner()
+    send(body(held, "processing", partner_id=held.partner_id))
     work_inbox()
     assert status_of(waiting) == OrderStatus.COMPLETED
-    assert not RedemptionOrder.objects.get(pk=waiting.pk).needs_attention
+    assert world.fulfillment(waiting).next_attempt_at is None
+    assert not Incident.objects.exists()
 
 
-def test_a_contradiction_after_the_end_is_for_a_person(
+def test_of_two_contradicting_callbacks_none_settles_and_the_false_one_is_told(
     world: World, waiting: RedemptionOrder
 ) -> None:
-    send(body(world.fulfillment(waiting), "delivered", codes=2))
-    send(body(world.fulfillment(waiting), "failed", reason="rejected"))
+    held = world.fulfillment(waiting)
+    send(body(held, "failed", reason="rejected", partner_id=held.partner_id))
+    send(ended(world, waiting, "delivered"))
     work_inbox()
+    ask_the_partner()
+    assert status_of(waiting) == OrderStatus.COMPLETED
+    assert world.credits(waiting) == []
+    told = Incident.objects.get()
+    assert told.kind == IncidentKind.PUZZLING_CALLBACK
+    assert "said “failed”; the partner, asked, says “delivered”" in told.what
+
+
+def test_a_callback_that_contradicts_the_end_is_asked_about_and_changes_nothing(
+    world: World, waiting: RedemptionOrder
+) -> None:
+    send(ended(world, waiting, "delivered"))
+    work_inbox()
+    ask_the_partner()
+    held = world.fulfillment(waiting)
+    send(body(held, "failed", reason="rejected", partner_id=held.partner_id))
+    work_inbox()
+    asked = len(world.partners.calls(operation="get_fulfillment"))
+    ask_the_partner()
+    assert len(world.partners.calls(operation="get_fulfillment")) == asked + 1
     order = RedemptionOrder.objects.get(pk=waiting.pk)
-    assert order.status == OrderStatus.COMPLETED
-    assert order.needs_attention
+    assert (order.status, order.needs_attention) == (OrderStatus.COMPLETED, False)
     assert world.credits(order) == []
+    assert world.fulfillment(order).next_attempt_at is None
+    assert Incident.objects.get().kind == IncidentKind.PUZZLING_CALLBACK
+
+
+def test_a_failure_of_another_fulfillment_ahead_of_our_answer_settles_nothing(
+    world: World,
+) -> None:
+    """A signed callback with an id that is not the line's own, before our POST is answered."""
+    world.partners.dial(mode="accept", delay=3600)
+    order = world.place((world.virtual(points=500), 1))
+    settle_transaction(world.debit(order).pk)
+    claim = virtual._claim(PartnerCall.objects.get().pk)
+    assert claim is not None
+    answer = virtual._send(claim)
+    send(body(world.fulfillment(order), "failed", reason="rejected", partner_id="ful_others"))
+    work_inbox()
+    ask_the_partner()
+    assert world.credits(order) == []
+    assert world.fulfillment(order).partner_id != "ful_others"
+    virtual._record(claim, answer)
+    send(ended(world, order, "delivered"))
+    work_inbox()
+    ask_the_partner()
+    assert status_of(order) == OrderStatus.COMPLETED
+    assert world.ledger(order) == (500, 0)
+    assert "named the fulfillment ful_others" in Incident.objects.get().what
+
+
+def test_a_delivery_with_anothers_codes_hands_out_the_right_ones(
+    world: World, waiting: RedemptionOrder
+) -> None:
+    send(body(world.fulfillment(waiting), "delivered", codes=2, partner_id="ful_others"))
+    work_inbox()
+    ask_the_partner()
+    assert VirtualCode.objects.count() == 0
+    held = world.fulfillment(waiting)
+    send(body(held, "delivered", codes=2, partner_id=held.partner_id))
+    true = {unit["code"] for unit in codes_of(ended(world, waiting, "delivered"))}
+    work_inbox()
+    ask_the_partner()
+    assert {code.code for code in VirtualCode.objects.all()} == true
+    assert status_of(waiting) == OrderStatus.COMPLETED
+    told = Incident.objects.get()
+    assert told.times_seen == 2  # the stranger's, and the one with other codes
+    assert "other codes" in told.what
+
+
+def codes_of(raw: bytes) -> list[dict[str, str]]:
+    units: list[dict[str, str]] = json.loads(raw)["data"]["deliverables"]
+    return units
+
+
+def test_what_a_callback_claims_and_the_partner_does_not_confirm_is_for_a_person_until_it_does(
+    world: World, waiting: RedemptionOrder
+) -> None:
+    held = world.fulfillment(waiting)
+    send(body(held, "failed", reason="rejected", partner_id=held.partner_id))
+    work_inbox()
+    for _ in range(virtual.PATIENCE):
+        order = RedemptionOrder.objects.get(pk=waiting.pk)
+        assert not order.needs_attention
+        Fulfillment.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
+        ask_the_partner()
+    order = RedemptionOrder.objects.get(pk=waiting.pk)
+    assert (order.status, order.needs_attention) == (OrderStatus.IN_FULFILLMENT, True)
+    assert world.credits(order) == []
+    ended(world, waiting, "delivered")
+    Fulfillment.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
+    ask_the_partner()
+    order = RedemptionOrder.objects.get(pk=waiting.pk)
+    assert (order.status, order.needs_attention) == (OrderStatus.COMPLETED, False)
+    assert not order.incidents.unresolved().exists()
+    assert check_invariants() == []
+
+
+def test_while_the_partner_does_not_answer_nothing_settles(
+    world: World, waiting: RedemptionOrder
+) -> None:
+    send(ended(world, waiting, "delivered"))
+    work_inbox()
+    world.partners.fault("get_fulfillment", "error_500_before", times=20)
+    ask_the_partner()
+    assert status_of(waiting) == OrderStatus.IN_FULFILLMENT
+    soon = world.fulfillment(waiting).next_attempt_at
+    assert soon is not None
+    assert soon < timezone.now() + timedelta(seconds=10)
+    world.partners.clear_faults()
+    Fulfillment.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
+    ask_the_partner()
+    assert status_of(waiting) == OrderStatus.COMPLETED
+    assert not Incident.objects.exists()
 
 
 @pytest.mark.parametrize("codes", [1, 3])
 def test_fewer_or_more_codes_than_asked_are_not_a_delivery(
     world: World, waiting: RedemptionOrder, codes: int
 ) -> None:
-    send(body(world.fulfillment(waiting), "delivered", codes=codes))
+    held = world.fulfillment(waiting)
+    send(body(held, "delivered", codes=codes, partner_id=held.partner_id))
     work_inbox()
-    order = RedemptionOrder.objects.get(pk=waiting.pk)
-    assert order.status == OrderStatus.IN_FULFILLMENT
-    assert order.needs_attention
+    ask_the_partner()
+    assert status_of(waiting) == OrderStatus.IN_FULFILLMENT
     assert VirtualCode.objects.count() == 0
-
-
-def test_a_code_that_belongs_to_another_order_is_not_handed_out_again(
-    world: World, waiting: RedemptionOrder
-) -> None:
-    first = json.loads(body(world.fulfillment(waiting), "delivered", codes=2))
-    send(json.dumps(first).encode())
-    other = world.place((world.virtual(points=500), 2))
-    settle_transaction(world.debit(other).pk)
-    virtual.ask(PartnerCall.objects.get(fulfillment__label=other.order_number).pk)
-    held = world.fulfillment(other)
-    second = first | {
-        "data": first["data"] | {"reference": str(held.pk), "fulfillment_id": held.partner_id}
-    }
-    send(json.dumps(second).encode())
-    work_inbox()
-    assert status_of(other) == OrderStatus.IN_FULFILLMENT
-    assert RedemptionOrder.objects.get(pk=other.pk).needs_attention
-    assert VirtualCode.objects.count() == 2
 
 
 def test_an_unknown_reference_is_parked_and_found_later(world: World) -> None:
@@ -191,13 +318,17 @@ def test_an_unknown_reference_is_parked_and_found_later(world: World) -> None:
     held = world.fulfillment(order)
     reference = str(held.pk)
     Fulfillment.objects.filter(pk=held.pk).update(channel="DESK")  # as if it were not there yet
-    assert send(body(reference, "delivered", codes=1)).status_code == 204
+    virtual.partner.send_request(PartnerCall.objects.get().body.encode(), "early")
+    raw = ended(world, order, "delivered")
+    assert json.loads(raw)["data"]["reference"] == reference
+    assert send(raw).status_code == 204
     work_inbox()
     assert Callback.objects.get().state == CallbackState.PARKED
     Fulfillment.objects.filter(pk=held.pk).update(channel="PARTNER")
     Callback.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
     work_inbox()
     assert Callback.objects.get().state == CallbackState.PROCESSED
+    ask_the_partner()
     assert status_of(order) == OrderStatus.COMPLETED
 
 
@@ -217,8 +348,9 @@ def test_a_callback_ahead_of_the_partners_own_answer_counts(world: World) -> Non
     settle_transaction(world.debit(order).pk)
     world.partners.fault("fulfill", "reset_after", times=10)
     virtual.ask(PartnerCall.objects.get().pk)
-    send(body(world.fulfillment(order), "delivered", codes=1))
+    send(ended(world, order, "delivered"))
     work_inbox()
+    ask_the_partner()  # by our reference: the partner's id is not known yet
     assert status_of(order) == OrderStatus.COMPLETED
 
 
