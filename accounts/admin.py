@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -209,6 +210,8 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
 
 
 admin.site.unregister(Group)
+# A person's address stands on their own page; a second list of it would only disagree.
+admin.site.unregister(EmailAddress)
 
 
 @admin.register(Group)

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from django import forms
 from unfold.forms import UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.models import User
+from loyalty_portal.admin_edits import EditedForm
 from loyalty_portal.one_line import formfield
 
 
@@ -22,7 +22,7 @@ class StaffUserCreationForm(UserCreationForm):  # type: ignore[misc] # the theme
         return str(self.cleaned_data["email"]).lower()
 
 
-class StaffUserChangeForm(forms.ModelForm[User]):
+class StaffUserChangeForm(EditedForm):
     """A person, without the password: that has a page of its own."""
 
     class Meta:

@@ -68,7 +68,7 @@ class ProductAdmin(KeptAdmin[Product]):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         by: Any = request.user
-        save_product(product=obj, by=by)
+        save_product(product=obj, by=by, fields=form.columns if change else None)
 
     @admin.display(description="")
     def picture(self, product: Product) -> SafeString:

@@ -88,8 +88,13 @@ class Saved:
     families: set[UUID]
 
 
-def save_product(*, product: Product, by: User | None) -> Product:
-    """Save one product as it was edited; a new one gets its address, its family its card."""
+def save_product(
+    *, product: Product, by: User | None, fields: Collection[str] | None = None
+) -> Product:
+    """Save one product as it was edited; a new one gets its address, its family its card.
+
+    `fields`: the columns that were edited; None stands for all.
+    """
     with transaction.atomic(), _as_user(by):
         stored = Product.objects.filter(pk=product.pk).values_list("family_id", flat=True).first()
         if not product.slug:
@@ -102,7 +107,11 @@ def save_product(*, product: Product, by: User | None) -> Product:
             product.save()
         else:  # what is not edited is left to its writers: stock changes meanwhile
             product.save(
-                update_fields=[*_WRITTEN, "sku", "category", "family", "is_card", "updated_at"]
+                update_fields={
+                    *([*_WRITTEN, "sku", "category", "family"] if fields is None else fields),
+                    "is_card",
+                    "updated_at",
+                }
             )
         choose_cards(families={family for family in (stored, product.family_id) if family})
     return product

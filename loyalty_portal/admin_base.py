@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.contrib import messages
 from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import CharField, Field, ForeignKey, Model, QuerySet
 from django.forms import Field as FormField
 from django.forms import Form, ModelChoiceField
@@ -25,14 +27,19 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from loyalty_portal.admin_edits import EditedForm, hold, told_meanwhile
 from loyalty_portal.lifecycle import IllegalTransitionError, StaleStatusError
 from loyalty_portal.one_line import OneLineField
 
 if TYPE_CHECKING:  # the theme's classes are these, in its dress; it carries no types
-    from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
+    from django.contrib.admin import ModelAdmin
+    from django.contrib.admin import StackedInline as _StackedInline
+    from django.contrib.admin import TabularInline as _TabularInline
     from django.contrib.admin.views.main import ChangeList
 else:
-    from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.admin import ModelAdmin
+    from unfold.admin import StackedInline as _StackedInline
+    from unfold.admin import TabularInline as _TabularInline
     from unfold.views import ChangeList
 
 __all__ = [
@@ -48,6 +55,7 @@ __all__ = [
 ]
 
 Row = TypeVar("Row", bound=Model)
+Parent = TypeVar("Parent", bound=Model)
 
 # What a badge's tone looks like, beside its word: never by colour alone.
 _ICONS = {
@@ -142,8 +150,22 @@ class Choosing(BaseModelAdmin[Row], Generic[Row]):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
+class StackedInline(_StackedInline[Row, Parent], Generic[Row, Parent]):
+    """Rows that belong to another, one below the other; two editors do not undo each other."""
+
+    form = EditedForm
+
+
+class TabularInline(_TabularInline[Row, Parent], Generic[Row, Parent]):
+    """Rows that belong to another, as a table; two editors do not undo each other."""
+
+    form = EditedForm
+
+
 class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
-    """Lists of fifty rows, counted once."""
+    """Lists of fifty rows, counted once; forms that write what was changed (admin_edits.py)."""
+
+    form = EditedForm
 
     list_per_page = 50
     list_max_show_all = 0
@@ -160,6 +182,43 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CountedOnceList]:
         return CountedOnceList
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, **{"form": EditedForm, **kwargs})
+
+    @transaction.atomic
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Who saves holds the row and its inlines' rows from before they are read."""
+        if request.method == "POST" and object_id:
+            hold(self.model, unquote(object_id), self.get_inline_instances(request))
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=form.columns)
+        else:
+            obj.save()
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        stays = _("That stays: only what you changed was written.")
+        for sentence in told_meanwhile(form, formsets):
+            messages.info(request, f"{sentence} {stays}")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """What others changed in other fields is told on the form that is shown again, too."""
+        formsets = [inline.formset for inline in context.get("inline_admin_formsets", ())]
+        for sentence in told_meanwhile(context["adminform"].form, formsets):
+            messages.info(request, sentence)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def found(self, request: HttpRequest, object_id: str) -> Row:
         """The row for a page of its own; 404 without one, 403 for who may not view it."""
