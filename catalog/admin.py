@@ -45,10 +45,10 @@ class ProductAdmin(KeptAdmin[Product]):
         (None, {"fields": [("name", "sku"), ("brand", "category"), ("product_type", "is_active")]}),
         (_("Points"), {"fields": [("points_cost", "minimum_tier")]}),
         (_("On offer"), {"fields": ["available_from", "available_until"]}),
-        (_("Family"), {"fields": [("family", "variant")]}),
+        (_("Family"), {"fields": [("family", "variant"), "variant_position"]}),
         (_("Description"), {"fields": ["description", "preview"]}),
         (_("Picture"), {"fields": ["image_url", "picture_large"]}),
-        (_("Record"), {"fields": [("slug", "stock"), ("shown_as_card", "created_at")]}),
+        (_("Record"), {"fields": [("slug", "stock"), ("shown_as_card", "created_at"), "source"]}),
     ]
     add_fieldsets = fieldsets[:4]
     readonly_fields = [
@@ -139,7 +139,7 @@ class FamilyAdmin(PortalAdmin[Family]):
     search_fields = ["name", "code"]
     search_help_text = _("Name or code")
     ordering = ["name", "id"]
-    fields = ["name", "code", "members"]
+    fields = ["name", "code", "options", "members"]
     readonly_fields = ["members"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Family]:
@@ -152,7 +152,7 @@ class FamilyAdmin(PortalAdmin[Family]):
     @admin.display(description=_("products"))
     def members(self, family: Family) -> SafeString | str:
         """Where to go on; a family is put together on the pages of its products."""
-        products = family.products.order_by("points_cost", "variant")
+        products = family.products.order_by("variant_position", "points_cost", "variant")
         rows = (
             (reverse("admin:catalog_product_change", args=[one.pk]), one.name, one.sku)
             for one in products[:MOST_MEMBERS]

@@ -11,13 +11,14 @@ from django.contrib.postgres.search import SearchVectorField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Lower, Now, Upper
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TierLevel
 from catalog.freshness import products_changed
+from catalog.words import is_visible
 from loyalty_portal.history import tracked
 from loyalty_portal.ids import uuid7
 
@@ -104,6 +105,13 @@ class Family(models.Model):
     code = models.CharField(
         _("code"), max_length=120, unique=True, help_text=_("Stable, for imports to find it again.")
     )
+    options = models.CharField(
+        _("options"),
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text=_("What its variants differ by, such as “Size / Colour”."),
+    )
 
     class Meta:
         verbose_name = _("family")
@@ -162,6 +170,22 @@ class Product(models.Model):
     variant = models.CharField(
         _("variant"), max_length=120, blank=True, help_text=_("What sets it apart in its family.")
     )
+    variant_position = models.PositiveIntegerField(
+        _("position in the family"),
+        default=0,
+        db_default=0,
+        help_text=_("Variants are shown in this order; sizes such as S, M and L in theirs."),
+    )
+    source = models.CharField(
+        _("source"),
+        max_length=300,
+        blank=True,
+        db_default="",
+        help_text=_(
+            "Which import it came with, and as what there. An import writes over a product of "
+            "another source only when this is empty."
+        ),
+    )
     is_card = models.BooleanField(
         default=True,
         editable=False,
@@ -206,8 +230,14 @@ class Product(models.Model):
             models.CheckConstraint(
                 condition=Q(minimum_tier__in=TierLevel.values), name="product_tier_known"
             ),
+            models.UniqueConstraint(
+                Upper("sku"),
+                name="product_sku_once",
+                violation_error_message=_("There is a product with this SKU, capitals aside."),
+            ),
         ]
         indexes = [
+            models.Index(fields=["source"], name="product_by_source", condition=~Q(source="")),
             GinIndex(fields=["search"], name="product_search"),
             GinIndex(
                 TitleWords("search"),
@@ -274,6 +304,8 @@ class Product(models.Model):
     def clean(self) -> None:
         """For forms: what the constraints would only name, and a window that never opens."""
         wrong = {}
+        if self.name and not is_visible(self.name):
+            wrong["name"] = _("This name has only characters that nobody can see.")
         if self.points_cost == 0:
             wrong["points_cost"] = _("A product costs at least 1 point.")
         start, end = self.available_from, self.available_until

@@ -19,6 +19,7 @@ from django.db.models import Count, F, Max, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 
 from catalog.models import Category, Product, ProductQuerySet, StockStatus, TitleWords
+from catalog.words import in_order
 from loyalty_portal.hot import Prepared
 
 PAGE_SIZE = 24
@@ -278,11 +279,10 @@ class Variant(NamedTuple):
 
 
 def variants(*, product: Product, tier_level: str) -> list[Variant]:
-    """The family of `product`, itself included, cheapest first; empty without a family."""
+    """The family of `product`, itself included, in its order; empty without a family."""
     if product.family_id is None:
         return []
     found = Product.objects.offered().for_tier(tier_level).filter(family=product.family_id)
-    return [
-        Variant(*row)
-        for row in found.order_by("points_cost", "variant", "id").values_list(*Variant._fields)
-    ]
+    ordered = found.order_by("variant_position", "points_cost", "variant", "id")
+    rows = [Variant(*row) for row in ordered.values_list(*Variant._fields)]
+    return [rows[place] for place in in_order([row.variant for row in rows])]

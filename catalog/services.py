@@ -1,7 +1,7 @@
 """Writing the catalogue: products in bulk, and which of a family is its card."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pghistory
 from django.db import connection, transaction
-from django.utils.text import slugify
 
 from accounts.models import TierLevel, User
 from catalog.freshness import products_changed
 from catalog.models import Category, Family, Product, ProductType, StockStatus
+from catalog.words import slug_of
 
 SLUG_LENGTH = 280
 LONGEST_TOLD = 60  # characters of a value in a preview
@@ -24,7 +24,8 @@ class ProductData:
     """A product as a file or a form describes it. Category and family are found by their code.
 
     `category` is a name, `category_motif` what its drawings show when it is new; `family` is a
-    stable code, "" for none.
+    stable code, "" for none, and `family_options` what its variants differ by. `source` says
+    which product of which kind of shop this is; `sku_is_ours` that the shop gave it no SKU.
     """
 
     sku: str
@@ -37,12 +38,16 @@ class ProductData:
     brand: str = ""
     family: str = ""
     family_name: str = ""
+    family_options: str = ""
     variant: str = ""
+    variant_position: int = 0
     image_url: str = ""
     minimum_tier: str = TierLevel.BRONZE
     available_from: datetime | None = None
     available_until: datetime | None = None
     is_active: bool = True
+    source: str = ""
+    sku_is_ours: bool = False
 
 
 # What is compared with, and written over, a product that exists; its address stays.
@@ -53,12 +58,17 @@ _WRITTEN = (
     "description",
     "brand",
     "variant",
+    "variant_position",
     "image_url",
     "minimum_tier",
     "available_from",
     "available_until",
     "is_active",
 )
+
+
+# What a person may change besides, in the admin portal.
+_EDITED = ("sku", "category", "family", "source")
 
 
 class Change(NamedTuple):
@@ -108,7 +118,7 @@ def save_product(
         else:  # what is not edited is left to its writers: stock changes meanwhile
             product.save(
                 update_fields={
-                    *([*_WRITTEN, "sku", "category", "family"] if fields is None else fields),
+                    *([*_WRITTEN, *_EDITED] if fields is None else fields),
                     "is_card",
                     "updated_at",
                 }
@@ -119,7 +129,7 @@ def save_product(
 
 def category_slug(name: str) -> str:
     """The stable code of a category; its name may be edited without an import making it anew."""
-    return slugify(name, allow_unicode=False)[:140] or _digest(name)
+    return slug_of(name)[:140] or _digest(name)
 
 
 def compare_products(*, products: Sequence[ProductData]) -> Comparison:
@@ -152,6 +162,10 @@ def _differences(product: Product, data: ProductData) -> list[str]:
         told.append(_told("category", product.category.name, data.category))
     if family != data.family:
         told.append(_told("family", family, data.family))
+    elif product.family and data.family_options not in {"", product.family.options}:
+        told.append(_told("options", product.family.options, data.family_options))
+    if not product.source and data.source:
+        told.append(_told("source", "", data.source))
     return told
 
 
@@ -188,7 +202,7 @@ def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
             batch_size=1000,
             update_conflicts=True,
             unique_fields=["sku"],
-            update_fields=[*_WRITTEN, "category", "family", "is_card", "updated_at"],
+            update_fields=[*_WRITTEN, "source", "category", "family", "is_card", "updated_at"],
         )
         touched = {row.family_id for row in rows} | {
             comparison.stored[change.data.sku].family_id for change in comparison.changed
@@ -214,11 +228,55 @@ def _row(
     product.category_id = categories[category_slug(data.category)]
     product.family_id = families.get(data.family)
     product.is_card = product.family_id is None or bool(stored and stored.is_card)
+    product.source = _source(data, stored)
     if stored is not None:
         product.id, product.slug = stored.id, stored.slug
     elif data.product_type == ProductType.VIRTUAL:
         product.stock_status = StockStatus.IN_STOCK
     return product
+
+
+class Retired(NamedTuple):
+    """A product that is switched off, since its shop sells it in another form now."""
+
+    id: UUID
+    sku: str
+    name: str
+    family_id: UUID | None
+
+
+def superseded(*, sources: Mapping[str, bool]) -> list[Retired]:
+    """Products on offer that came from these sources in another form.
+
+    By source, whether it is a family now: what was a product by itself is none beside its
+    variants, and the other way round.
+    """
+    families = {source for source, is_family in sources.items() if is_family}
+    found = Product.objects.filter(source__in=list(sources), is_active=True)
+    return [
+        Retired(row.id, row.sku, row.name, row.family_id)
+        for row in found.only("id", "sku", "name", "family_id", "source").order_by("sku")
+        if (row.source in families) == (row.family_id is None)
+    ]
+
+
+def retire_products(*, products: Sequence[Retired], by: User | None) -> None:
+    """Take these off the catalogue; their orders and stock stay."""
+    if products:
+        with transaction.atomic(), _as_user(by):
+            Product.objects.filter(pk__in=[each.id for each in products]).update(is_active=False)
+            products_changed()
+
+
+def _source(data: ProductData, stored: Product | None) -> str:
+    """Our own columns change a product of a shop, which stays the shop's all the same."""
+    if stored is None or not stored.source or _shop(stored.source) == _shop(data.source):
+        return data.source or (stored.source if stored else "")
+    return stored.source
+
+
+def _shop(source: str) -> str:
+    return source.partition(":")[0]
 
 
 def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
@@ -239,12 +297,16 @@ def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
 
 def _families(products: Iterable[ProductData]) -> dict[str, UUID]:
     """The families' ids by code, made or renamed as the products say."""
-    named = {data.family: data.family_name or data.name for data in products if data.family}
+    named = {
+        data.family: (data.family_name or data.name, data.family_options)
+        for data in products
+        if data.family
+    }
     Family.objects.bulk_create(
-        (Family(code=code, name=name) for code, name in named.items()),
+        (Family(code=code, name=name, options=options) for code, (name, options) in named.items()),
         update_conflicts=True,
         unique_fields=["code"],
-        update_fields=["name"],
+        update_fields=["name", "options"],
     )
     return dict(Family.objects.filter(code__in=named).values_list("code", "id"))
 
@@ -252,9 +314,9 @@ def _families(products: Iterable[ProductData]) -> dict[str, UUID]:
 def _free_slugs(products: Sequence[ProductData]) -> dict[str, str]:
     """An address for each new product: its name, with the SKU or a digest where that is taken."""
     ways: tuple[Callable[[ProductData], str], ...] = (
-        lambda data: slugify(data.name)[:200],
-        lambda data: f"{slugify(data.name)[:120]}-{slugify(data.sku)}".strip("-"),
-        lambda data: f"{slugify(data.name)[:120]}-{_digest(data.sku)}".strip("-"),
+        lambda data: slug_of(data.name)[:200],
+        lambda data: f"{slug_of(data.name)[:120]}-{slug_of(data.sku)}".strip("-"),
+        lambda data: f"{slug_of(data.name)[:120]}-{_digest(data.sku)}".strip("-"),
     )
     slugs: dict[str, str] = {}
     used: set[str] = set()
@@ -289,7 +351,7 @@ _CHOOSE = """
                 (is_active AND coalesce(available_from <= now(), true)
                            AND coalesce(available_until > now(), true)) DESC,
                 array_position(%(tiers)s, minimum_tier::text),
-                (stock_status = 'OUT'), points_cost, sku
+                (stock_status = 'OUT'), points_cost, variant_position, sku
         ) AS place
         FROM product
         WHERE {which}

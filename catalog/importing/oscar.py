@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from catalog.importing.records import Found, Record, Terms
+from catalog.importing.records import Found, Record, Stock, Terms
 from catalog.importing.sheets import rows
-from catalog.importing.values import Cells, money, plain
+from catalog.importing.texts import plain
+from catalog.importing.values import Cells, money
 from catalog.models import ProductType
 from catalog.services import ProductData
 
@@ -40,9 +41,10 @@ def read(path: Path, terms: Terms) -> Found:
             category=shelves[-1][:120],
             category_motif=shelves[0],
             description=cells.description("description"),
+            source=f"oscar:{plain(cells.raw('sku'))}"[:300],
         )
         stock = cells.whole("stock", low=0)
         if cells.errors:
             yield from cells.errors
         else:
-            yield Record(number, data, stock)
+            yield Record(number, data, None if stock is None else Stock(stock))

@@ -1,13 +1,23 @@
-"""Our own columns (docs/importing.md), in CSV or XLSX."""
+"""Our own columns (docs/importing.md), in CSV or XLSX; or another's that --map explains."""
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
-from django.utils.text import slugify
-
-from catalog.importing.records import Found, ImportFileError, Record, Terms
-from catalog.importing.sheets import header_names, rows
+from catalog.importing.records import (
+    UNCOUNTED,
+    Found,
+    ImportFileError,
+    Record,
+    Stock,
+    Terms,
+    Their,
+)
+from catalog.importing.sheets import Table, find_table, header_names, rows
+from catalog.importing.texts import plain
 from catalog.importing.values import MOST, Cells
 from catalog.services import ProductData
+from catalog.words import slug_of
 
 NEEDED = ("sku", "name", "product type", "category")
 OPTIONAL = (
@@ -16,6 +26,7 @@ OPTIONAL = (
     "price",
     "brand",
     "family",
+    "options",
     "variant",
     "image url",
     "minimum tier",
@@ -26,27 +37,61 @@ OPTIONAL = (
 )
 
 
+NOT_COUNTED = {"uncounted", "not counted", "unlimited"}  # what `stock` may say besides a number
+
+
 def fits(header: list[str]) -> bool:
-    return {"sku", "product type"} <= set(header)
+    return set(NEEDED) <= set(header) and bool({"points cost", "price"} & set(header))
 
 
 def read(path: Path, terms: Terms) -> Found:
     """Each row after the header as a record, or its errors."""
-    lines = rows(path)
-    _, first = next(lines, (0, []))
-    header = header_names(first)
-    _check(header)
-    for number, values in lines:
+    table = _mapped(path, terms.columns) if terms.columns else _own(path)
+    if table.remark:
+        yield table.remark
+    header = table.header
+    constants = {name: their.constant for name, their in terms.columns.items() if their.constant}
+    places: Counter[str] = Counter()
+    for number, values in table.lines:
         if len(values) > len(header) and any(value.strip() for value in values[len(header) :]):
             cells = Cells(number, {})
             cells.error("row", f"has more cells than the header's {len(header)}")
         else:
-            cells = Cells(number, dict(zip(header, values, strict=False)))
-            record = _record(cells, terms)
+            cells = Cells(number, dict(zip(header, values, strict=False)) | constants)
+            record = _record(cells, terms, places)
         if cells.errors:
             yield from cells.errors
         else:
             yield record
+
+
+def _own(path: Path) -> Table:
+    table = find_table(path, fits)
+    if table is None:
+        _check(header_names(next(rows(path), (0, []))[1]))
+        raise ImportFileError("The header lacks our own columns.")
+    _check(table.header)
+    return table
+
+
+def _mapped(path: Path, columns: Mapping[str, Their]) -> Table:
+    """The table that has their columns, its header in our words; others are left out."""
+    ours = {
+        header_names([their.column])[0]: name for name, their in columns.items() if their.column
+    }
+    table = find_table(path, lambda header: set(ours) <= set(header))
+    if table is None:
+        first = next(rows(path), (0, []))[1]
+        missing = [name for name in ours if name not in header_names(first)]
+        raise ImportFileError(
+            f"No row has all the columns that the map names. The first row, "
+            f"{', '.join(filter(None, first))[:200]!r}, lacks {', '.join(missing)}."
+        )
+    _check_twice([name for name in table.header if name in ours])
+    header = [ours.get(name, "") for name in table.header]
+    return Table(
+        table.sheet, table.row, header, ((row, cells[: len(header)]) for row, cells in table.lines)
+    )
 
 
 def _check(header: list[str]) -> None:
@@ -58,13 +103,18 @@ def _check(header: list[str]) -> None:
     unknown = [name for name in header if name and name not in NEEDED + OPTIONAL]
     if unknown:
         raise ImportFileError(f"The header has columns that are not known: {', '.join(unknown)}.")
+    _check_twice(header)
+
+
+def _check_twice(header: list[str]) -> None:
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise ImportFileError(f"The header has columns twice: {', '.join(twice)}.")
 
 
-def _record(cells: Cells, terms: Terms) -> Record:
+def _record(cells: Cells, terms: Terms, places: Counter[str]) -> Record:
     family = cells.text("family", longest=255)
+    places[family] += 1
     start, end = cells.time("available from"), cells.time("available until")
     if start and end and start >= end:
         cells.error("available until", "must be after available_from")
@@ -76,16 +126,26 @@ def _record(cells: Cells, terms: Terms) -> Record:
         category=cells.text("category", longest=120, required=True),
         description=cells.description("description"),
         brand=cells.text("brand", longest=120),
-        family=slugify(family)[:120],
+        family=slug_of(family)[:120],
         family_name=family,
+        family_options=cells.text("options", longest=255),
         variant=cells.text("variant", longest=120),
+        variant_position=places[family] if family else 0,
         image_url=cells.text("image url", longest=500),
         minimum_tier=cells.tier("minimum tier"),
         available_from=start,
         available_until=end,
         is_active=cells.flag("is active", default=True),
+        source="portal",
     )
-    return Record(cells.row, data, cells.whole("stock", low=0))
+    return Record(cells.row, data, _stock(cells))
+
+
+def _stock(cells: Cells) -> Stock | None:
+    if plain(cells.raw("stock")).lower() in NOT_COUNTED:
+        return UNCOUNTED
+    pieces = cells.whole("stock", low=0)
+    return None if pieces is None else Stock(pieces)
 
 
 def _points(cells: Cells, terms: Terms) -> int:

@@ -11,13 +11,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from django.utils.text import slugify
-
 from catalog.importing.documents import load
 from catalog.importing.records import Found, ImportFileError, Record, RowError, Terms
-from catalog.importing.values import MOST, plain, rich
+from catalog.importing.texts import plain, rich
+from catalog.importing.values import MOST
 from catalog.models import ProductType
 from catalog.services import ProductData
+from catalog.words import slug_of
 
 CATEGORY = "Gift cards"
 MOST_VALUES = 8  # that a range is offered in
@@ -66,7 +66,7 @@ def _products(number: int, card: dict[str, Any], *, shared: bool, terms: Terms) 
     values = list(_values(card))
     currency = _text(card, "recipientCurrencyCode")
     country = _text(card.get("country"), "name") if shared else ""
-    code = f"reloadly-{slugify(name)}" if shared else f"reloadly-{identity}"
+    code = f"reloadly-{slug_of(name)}" if shared else f"reloadly-{identity}"
     in_family = shared or len(values) > 1
     for value, price in values:
         variant = ", ".join(filter(None, (country, f"{_shown(value)} {currency}".strip())))
@@ -86,6 +86,7 @@ def _products(number: int, card: dict[str, Any], *, shared: bool, terms: Terms) 
             family_name=name if in_family else "",
             variant=variant[:120] if in_family else "",
             image_url=_picture(card),
+            source=f"reloadly:{identity}",
         )
         yield Record(number, data)
 

@@ -10,8 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from catalog.importing.documents import load
-from catalog.importing.records import Found, ImportFileError, Record, RowError, Skipped, Terms
-from catalog.importing.values import Cells, plain, rich
+from catalog.importing.records import (
+    UNCOUNTED,
+    Found,
+    ImportFileError,
+    Record,
+    RowError,
+    Skipped,
+    Stock,
+    Terms,
+)
+from catalog.importing.texts import plain, rich
+from catalog.importing.values import Cells
 from catalog.models import ProductType
 from catalog.services import ProductData
 
@@ -40,6 +50,7 @@ class _Shop:
         }
         self.published = {
             fields.get("product"): bool(fields.get("is_published"))
+            and fields.get("visible_in_listings") is not False
             for fields in self.here("product.productchannellisting")
         }
         self.stock: dict[Any, int] = defaultdict(int)
@@ -93,6 +104,7 @@ def _variant(number: int, key: object, variant: Fields, shop: _Shop, terms: Term
         number,
         {
             "sku": str(variant.get("sku") or f"SALEOR-{key}"),
+            "source": str(product.get("slug") or variant.get("product")),
             "product": str(product.get("name") or ""),
             "variant": str(variant.get("name") or ""),
             "price": _two_decimals(shop.prices[key]),
@@ -109,14 +121,24 @@ def _variant(number: int, key: object, variant: Fields, shop: _Shop, terms: Term
         category=(shelves[-1] or "Other")[:120],
         category_motif=" ".join(shelves),
         description=_description(product),
-        family=f"saleor-{product.get('slug') or variant.get('product')}"[:120] if several else "",
+        family=f"saleor-{cells.raw('source')}"[:120] if several else "",
         family_name=name if several else "",
         variant=choice if several else "",
+        variant_position=_position(variant) if several else 0,
         is_active=shop.published.get(variant.get("product"), False),
+        source=f"saleor:{cells.raw('source')}"[:300],
+        sku_is_ours=not variant.get("sku"),
     )
     yield from cells.errors
     if not cells.errors:
-        yield Record(number, data, max(0, shop.stock.get(key, 0)))
+        counted = Stock(max(0, shop.stock.get(key, 0)))
+        yield Record(number, data, counted if variant.get("track_inventory", True) else UNCOUNTED)
+
+
+def _position(variant: Fields) -> int:
+    """The place that somebody gave it; they count from 0."""
+    place = variant.get("sort_order")
+    return place + 1 if isinstance(place, int) and 0 <= place < 10_000 else 0
 
 
 def _two_decimals(price: object) -> str:

@@ -1,4 +1,7 @@
-"""Bringing a file into the catalogue: all of it or, when a row is wrong, nothing."""
+"""Bringing a file into the catalogue: all of it or, when a row is wrong, nothing.
+
+Where somebody says so, wrong rows are left out, named, and the rest comes in.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,33 +12,44 @@ from uuid import UUID
 from django.db import connection, reset_queries, transaction
 
 from accounts.models import User
-from catalog.importing import oscar, portal, reloadly, saleor, shopify, woocommerce
-from catalog.importing.documents import is_json, load
-from catalog.importing.records import Found, ImportFileError, Record, RowError, Skipped, Terms
-from catalog.importing.sheets import header_names, rows
+from catalog.importing.formats import READERS
+from catalog.importing.judging import misfits
+from catalog.importing.records import (
+    Found,
+    ImportFileError,
+    Record,
+    Remark,
+    RowError,
+    Skipped,
+    Terms,
+)
 from catalog.models import ProductType
-from catalog.services import Change, choose_cards, compare_products, save_products
+from catalog.services import (
+    Change,
+    ProductData,
+    Retired,
+    choose_cards,
+    compare_products,
+    retire_products,
+    save_products,
+    superseded,
+)
 
 BATCH = 1000  # records held in memory, and written, at a time
 KEPT_ERRORS = 200
 KEPT_CHANGES = 50
-READERS: Mapping[str, Callable[[Path, Terms], Found]] = {
-    "portal": portal.read,
-    "shopify": shopify.read,
-    "woocommerce": woocommerce.read,
-    "reloadly": reloadly.read,
-    "saleor": saleor.read,
-    "oscar": oscar.read,
-}
-# Given to the caller as (pieces by new product's id), inside the transaction.
-StockTaker = Callable[[Mapping[UUID, int]], None]
+KEPT_REMARKS = 200
+# Given pieces by new product's id (None: not counted), inside the transaction.
+StockTaker = Callable[[Mapping[UUID, int | None]], None]
 
 
 @dataclass(slots=True)
 class Outcome:
     """What an import did or, dry, would do.
 
-    `wrong` and `changed` count all errors and changes, `errors` and `changes` hold some.
+    `wrong`, `changed` and `remarked` count all errors, changes and remarks; `errors`, `changes`
+    and `remarks` hold some, `errors` all of them where wrong rows are left out. `left_out` counts
+    the rows that have such errors.
     """
 
     created: int = 0
@@ -44,35 +58,25 @@ class Outcome:
     skipped: int = 0
     stocked: int = 0
     wrong: int = 0
+    left_out: set[int] = field(default_factory=set)
+    skip_bad_rows: bool = False
+    remarked: int = 0
+    remarks: list[Remark] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
+    retired: list[Retired] = field(default_factory=list)
+    skus: dict[str, tuple[int, str]] = field(default_factory=dict)  # row and SKU by its capitals
+    sources: dict[str, bool] = field(default_factory=dict)  # whether it is a family, by source
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing may be written."""
+        return self.wrong > 0 and not (self.skip_bad_rows and self.skus)
 
     @property
     def rows(self) -> int:
         return self.created + self.changed + self.unchanged
-
-
-def detect_format(path: Path) -> str:
-    """The name of the format that the file has, by its beginning; ImportFileError for none."""
-    if is_json(path):
-        document = load(path)
-        for name, module in (("reloadly", reloadly), ("saleor", saleor)):
-            if module.fits(document):
-                return name
-        raise ImportFileError("The JSON file is neither Reloadly's nor Saleor's.")
-    _, first = next(rows(path), (0, []))
-    if not first:
-        raise ImportFileError("The file is empty.")
-    header = header_names(first)
-    for name, module in (("shopify", shopify), ("woocommerce", woocommerce), ("portal", portal)):
-        if module.fits(header):
-            return name
-    if oscar.fits(first):
-        return "oscar"
-    raise ImportFileError(
-        "The columns are of no known format. Name it with --format, or see docs/importing.md."
-    )
 
 
 def import_file(
@@ -81,6 +85,7 @@ def import_file(
     format_name: str,
     terms: Terms,
     dry_run: bool,
+    skip_bad_rows: bool,
     take_stock: StockTaker,
     progress: Callable[[Outcome], None],
     by: User | None,
@@ -89,24 +94,27 @@ def import_file(
 
     Stock is handed to `take_stock` for physical products that are new; what is on the shelf
     later is counted there, not in a file. Raises ImportFileError when the file cannot be read.
+    `skip_bad_rows`: wrong rows are left out instead of stopping all.
     """
-    outcome = Outcome()
+    outcome = Outcome(skip_bad_rows=skip_bad_rows)
     families: set[UUID] = set()
     with transaction.atomic():
         if not dry_run:
             _one_at_a_time()
         for batch in _batches(READERS[format_name](path, terms), outcome):
-            if outcome.wrong:
+            good = _judged(batch, outcome)
+            if outcome.refused:
                 continue  # read on for further errors, write no more
             if dry_run:
-                _foresee(batch, outcome)
+                _foresee(good, outcome)
             else:
-                families |= _write(batch, outcome, take_stock, by)
+                families |= _write(good, outcome, take_stock, by)
             reset_queries()
             progress(outcome)
-        if outcome.wrong:
+        if outcome.refused:
             transaction.set_rollback(True)
         else:
+            families |= _retire(outcome, dry_run=dry_run, by=by)
             choose_cards(families=families)  # now that their stock is known
     return outcome
 
@@ -119,31 +127,73 @@ def _one_at_a_time() -> None:
 
 def _batches(found: Found, outcome: Outcome) -> Iterator[list[Record]]:
     """The records, BATCH at a time; errors, repeats and what is skipped go to the outcome."""
-    seen: dict[str, int] = {}
 
     def records() -> Iterator[Record]:
         for one in found:
             if isinstance(one, Skipped):
                 outcome.skipped += 1
+            elif isinstance(one, Remark):
+                outcome.remarked += 1
+                outcome.remarks += [one][: KEPT_REMARKS - len(outcome.remarks)]
             elif isinstance(one, RowError):
                 _note(outcome, one)
-            elif one.data.sku in seen:
-                above = f"{one.data.sku!r} is in row {seen[one.data.sku]} already"
-                _note(outcome, RowError(one.row, "sku", above))
+            elif (key := one.data.sku.upper()) in outcome.skus:
+                _note(outcome, RowError(one.row, "sku", _repeated(one.data, *outcome.skus[key])))
             else:
-                seen[one.data.sku] = one.row
+                outcome.skus[key] = (one.row, one.data.sku)
                 yield one
 
     reader = records()
     while batch := list(islice(reader, BATCH)):
         yield batch
-    if not seen and not outcome.wrong:
+    if not outcome.skus and not outcome.wrong:
         raise ImportFileError("The file has no products.")
+
+
+def _repeated(data: ProductData, row: int, sku: str) -> str:
+    made = ", made of the name since the row has none," if data.sku_is_ours else ""
+    if sku == data.sku:
+        return f"{sku!r}{made} is in row {row} already"
+    return f"{data.sku!r}{made} differs from {sku!r} in row {row} by capitals only"
+
+
+def _judged(batch: list[Record], outcome: Outcome) -> list[Record]:
+    """Those that the catalogue can take; errors of the others go to the outcome."""
+    wrong = misfits(batch)
+    for error in wrong:
+        _note(outcome, error)
+    rows = {error.row for error in wrong}
+    good = [record for record in batch if record.row not in rows]
+    for record in good:
+        if ":" in record.data.source:  # one product of a shop
+            several = bool(record.data.family)
+            outcome.sources[record.data.source] = (
+                outcome.sources.get(record.data.source, False) or several
+            )
+    return good
+
+
+def _retire(outcome: Outcome, *, dry_run: bool, by: User | None) -> set[UUID]:
+    """Switch off what the file has in another form now; the families that it touches."""
+    families: set[UUID] = set()
+    sources = list(outcome.sources.items())
+    for start in range(0, len(sources), BATCH):
+        gone = [
+            each
+            for each in superseded(sources=dict(sources[start : start + BATCH]))
+            if each.sku.upper() not in outcome.skus
+        ]
+        outcome.retired += gone
+        if not dry_run:
+            retire_products(products=gone, by=by)
+        families |= {each.family_id for each in gone if each.family_id}
+    return families
 
 
 def _note(outcome: Outcome, error: RowError) -> None:
     outcome.wrong += 1
-    if len(outcome.errors) < KEPT_ERRORS:
+    outcome.left_out.add(error.row)
+    if outcome.skip_bad_rows or len(outcome.errors) < KEPT_ERRORS:
         outcome.errors.append(error)
 
 
@@ -166,9 +216,9 @@ def _write(
     outcome.unchanged += saved.unchanged
     _keep(outcome, saved.changed)
     stock = {
-        saved.created[record.data.sku]: record.stock or 0
+        saved.created[record.data.sku]: record.stock.pieces
         for record in batch
-        if record.data.sku in saved.created and _counts(record)
+        if record.data.sku in saved.created and record.stock and _counts(record)
     }
     outcome.stocked += len(stock)
     if stock:

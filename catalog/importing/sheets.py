@@ -1,46 +1,94 @@
-"""Spreadsheets as streams of rows: CSV of any usual dialect and encoding, and XLSX."""
+"""Spreadsheets as streams of rows: CSV of any usual dialect and encoding, and XLSX.
+
+The table need not be what the file begins with: titles may stand above it, other sheets before.
+"""
 
 import codecs
 import csv
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from datetime import date, datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
-from openpyxl import load_workbook
-
-from catalog.importing.records import ImportFileError
+from catalog.importing.records import ImportFileError, Remark
+from catalog.importing.workbooks import LONGEST_CELL, Row, is_xlsx, read_sheet, sheet_names
 
 PIECE = 1 << 20  # bytes
-LONGEST_CELL = 131_072  # characters
-MB = 1_000_000
-LARGEST_XLSX = 100 * MB  # bytes, unpacked; 150,000 rows have about 50 MB
-LARGEST_HELD = 25 * MB  # of these what is no sheet, such as the table of texts: held whole
 DELIMITERS = ",;\t|"
-ZIP_MAGIC = b"PK\x03\x04"
+HEADER_WITHIN = 30  # rows that are not empty
+OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+READABLE = "CSV, XLSX and JSON can be read."
 
-Row = tuple[int, list[str]]
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where in a file the products are: the header, and the rows that follow it.
+
+    `sheet` is "" in a CSV file; `header` holds names for comparing, see `header_names`.
+    """
+
+    sheet: str
+    row: int
+    header: list[str]
+    lines: Iterator[Row]
+
+    @property
+    def remark(self) -> Remark | None:
+        """Which sheet and row was taken, where that is not plain."""
+        if self.sheet:
+            return Remark(self.row, f"taken as the header, of the sheet {self.sheet!r}")
+        return Remark(self.row, "taken as the header") if self.row > 1 else None
 
 
-def is_xlsx(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == ZIP_MAGIC
+def find_table(path: Path, fits: Callable[[list[str]], bool]) -> Table | None:
+    """The first table whose header `fits`, within the first rows of a sheet; None without one."""
+    trouble = None
+    for sheet, lines in _sheets(path):
+        try:
+            for number, cells in islice(lines, HEADER_WITHIN):
+                if fits(header := header_names(cells)):
+                    return Table(sheet, number, header, lines)
+        except ImportFileError as error:
+            trouble = trouble or error  # not of the other ways of reading it, perhaps
+    if trouble:
+        raise trouble
+    return None
+
+
+def beginnings(path: Path) -> Iterator[tuple[str, Row]]:
+    """The first rows of each sheet, as they would be read, for telling what is there."""
+    for sheet, lines in _sheets(path):
+        for row in islice(lines, HEADER_WITHIN):
+            yield sheet, row
+        if not sheet:
+            return
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """The rows that are not empty, with their numbers as a spreadsheet counts them."""
-    found = _xlsx(path) if is_xlsx(path) else _csv(path)
+    """The first sheet's rows that are not empty, numbered as a spreadsheet counts them."""
+    return next(lines for _, lines in _sheets(path))
+
+
+def _sheets(path: Path) -> Iterator[tuple[str, Iterator[Row]]]:
+    """Each sheet of a workbook, the hidden ones last; or a CSV file by each separator."""
+    if is_xlsx(path):
+        for sheet in sheet_names(path):
+            yield sheet, _filled(read_sheet(path, sheet))
+        return
+    encoding = _encoding(path)
+    with path.open(encoding=encoding, newline="") as file:
+        first = file.readline()
+    for delimiter in sorted(DELIMITERS, key=_outside(first).count, reverse=True):
+        yield "", _filled(_csv(path, encoding, delimiter))
+
+
+def _filled(found: Iterator[Row]) -> Iterator[Row]:
     return ((number, cells) for number, cells in found if any(cell.strip() for cell in cells))
 
 
-def _csv(path: Path) -> Iterator[Row]:
-    encoding = _encoding(path)
+def _csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_CELL)
     with path.open(encoding=encoding, newline="") as file:
-        delimiter = _delimiter(file.readline())
-        file.seek(0)
         number = 0
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         while True:
@@ -65,7 +113,9 @@ def _explained(error: str) -> str:
 def _encoding(path: Path) -> str:
     """By its mark or by trying: UTF-8, else Windows-1252, in which any byte is a character."""
     with path.open("rb") as file:
-        start = file.read(4)
+        start = file.read(8)
+        if start == OLD_EXCEL:
+            raise ImportFileError("This is an old workbook (.xls). Save it as .xlsx or CSV.")
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         decoder = codecs.getincrementaldecoder("utf-8")()
@@ -73,7 +123,9 @@ def _encoding(path: Path) -> str:
         fits = True
         while piece := file.read(PIECE):
             if b"\x00" in piece:
-                raise ImportFileError("This is not a text file: it has NUL bytes in it.")
+                raise ImportFileError(
+                    f"This is not a text file: it has NUL bytes in it. {READABLE}"
+                )
             try:
                 decoder.decode(piece)
             except UnicodeDecodeError:
@@ -81,53 +133,9 @@ def _encoding(path: Path) -> str:
     return "utf-8-sig" if fits else "cp1252"
 
 
-def _delimiter(line: str) -> str:
-    outside = "".join(line.split('"')[::2])
-    return max(DELIMITERS, key=outside.count)
-
-
-def _xlsx(path: Path) -> Iterator[Row]:
-    # Opened here: by a path openpyxl wants a certain ending, and an upload has none.
-    with path.open("rb") as file:
-        try:
-            _weigh(file)
-            book = load_workbook(file, read_only=True, data_only=True)
-            with closing(book):
-                for number, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):
-                    yield number, [_cell(cell) for cell in cells]
-        except ImportFileError:
-            raise
-        except Exception as error:  # a damaged one makes it raise anything, at any row
-            raise ImportFileError("The workbook cannot be opened; is it damaged?") from error
-
-
-def _weigh(file: BinaryIO) -> None:
-    """Refuse what would fill the memory, before any of it is unpacked.
-
-    The sizes are the file's own words, but no part is unpacked beyond its word.
-    """
-    with zipfile.ZipFile(file) as packed:
-        parts = packed.infolist()
-    held = sum(part.file_size for part in parts if not part.filename.startswith("xl/worksheets/"))
-    total = sum(part.file_size for part in parts)
-    if total > LARGEST_XLSX or held > LARGEST_HELD:
-        raise ImportFileError(
-            f"The workbook is too large: it unpacks to {total / MB:,.0f} MB. Save it as CSV."
-        )
-
-
-def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case float() if value.is_integer():
-            return str(int(value))
-        case datetime() | date():
-            return value.isoformat()
-        case _:
-            return str(value)[: LONGEST_CELL + 1]
+def _outside(line: str) -> str:
+    """What of a line stands outside quotes."""
+    return "".join(line.split('"')[::2])
 
 
 def header_names(cells: Sequence[str]) -> list[str]:

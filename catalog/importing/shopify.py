@@ -9,13 +9,22 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from django.utils.text import slugify
-
-from catalog.importing.records import Found, ImportFileError, Record, Skipped, Terms
-from catalog.importing.sheets import header_names, rows
-from catalog.importing.values import Cells, plain
+from catalog.importing.records import (
+    UNCOUNTED,
+    Found,
+    ImportFileError,
+    Record,
+    RowError,
+    Skipped,
+    Stock,
+    Terms,
+)
+from catalog.importing.sheets import find_table
+from catalog.importing.texts import plain
+from catalog.importing.values import Cells
 from catalog.models import ProductType
 from catalog.services import ProductData
+from catalog.words import AND, slug_of
 
 # The newer names, as the older ones.
 RENAMED = {
@@ -25,23 +34,28 @@ RENAMED = {
     "sku": "variant sku",
     "price": "variant price",
     "inventory quantity": "variant inventory qty",
+    "inventory tracker": "variant inventory tracker",
     "requires shipping": "variant requires shipping",
     "product image url": "image src",
 }
 NO_CHOICE = "Default Title"
+NEEDED = ("handle", "title", "variant price")
+TRACKER = "variant inventory tracker"
 
 
 def fits(header: list[str]) -> bool:
-    names = {RENAMED.get(name, name) for name in header}
-    return {"handle", "title", "variant price"} <= names
+    return set(NEEDED) <= {RENAMED.get(name, name) for name in header}
 
 
 def read(path: Path, terms: Terms) -> Found:
     """Each variant as a record; several of a handle are a family."""
-    lines = rows(path)
-    header = [RENAMED.get(name, name) for name in header_names(next(lines, (0, []))[1])]
-    if not fits(header):
+    table = find_table(path, fits)
+    if table is None:
         raise ImportFileError("The header lacks Handle, Title or Variant Price.")
+    if table.remark:
+        yield table.remark
+    header = [RENAMED.get(name, name) for name in table.header]
+    lines = table.lines
     cells = (Cells(number, dict(zip(header, values, strict=False))) for number, values in lines)
     for handle, group in groupby(cells, key=lambda one: plain(one.raw("handle"))):
         yield from _product(handle, group, terms)
@@ -54,7 +68,7 @@ def _product(handle: str, group: Iterable[Cells], terms: Terms) -> Found:
     sold = [line for line in (first, *more) if _is_variant(line)]
     if not sold:
         first.error("variant price", "is missing")
-    product = _product_of(first, family=handle if len(sold) > 1 else "")
+    product = _product_of(first, handle, is_family=len(sold) > 1)
     yield from first.errors
     bad = bool(first.errors)
     first.errors.clear()
@@ -62,9 +76,11 @@ def _product(handle: str, group: Iterable[Cells], terms: Terms) -> Found:
         if line not in sold:
             yield Skipped(line.row, "a further picture")
             continue
-        record = _variant(line, product, terms)
+        record = _variant(line, replace(product, variant_position=sold.index(line) + 1), terms)
         yield from line.errors
-        if not (bad or line.errors):
+        if bad and line is not first:
+            yield RowError(line.row, "handle", f"belongs to row {first.row}, which is wrong")
+        elif not (bad or line.errors):
             yield record
 
 
@@ -72,7 +88,7 @@ def _is_variant(line: Cells) -> bool:
     return bool(line.raw("variant price").strip() or line.raw("variant sku").strip())
 
 
-def _product_of(first: Cells, *, family: str) -> ProductData:
+def _product_of(first: Cells, handle: str, *, is_family: bool) -> ProductData:
     """What a product's first row says of all its variants; the rest is filled in by each."""
     shelves = [plain(part) for part in first.raw("product category").split(">")]
     name = first.text("title", longest=200, required=True)
@@ -86,28 +102,44 @@ def _product_of(first: Cells, *, family: str) -> ProductData:
         category_motif=shelves[0],
         description=first.description("body (html)"),
         brand=first.text("vendor", longest=120),
-        family=f"shopify-{family}"[:120] if family else "",
-        family_name=name if family else "",
+        family=f"shopify-{handle}"[:120] if is_family else "",
+        family_name=name if is_family else "",
+        family_options=_options(first) if is_family else "",
         image_url=first.text("image src", longest=500),
         is_active=first.flag("status", default=True) and first.flag("published", default=True),
+        source=f"shopify:{handle}"[:300],
     )
+
+
+def _options(first: Cells) -> str:
+    """What the variants differ by, such as "Size / Colour"."""
+    numbers = [number for number in (1, 2, 3) if plain(first.raw(f"option{number} value"))]
+    return AND.join(first.text(f"option{number} name", longest=80) for number in numbers)
 
 
 def _variant(line: Cells, product: ProductData, terms: Terms) -> Record:
     chosen = [line.text(f"option{number} value", longest=100) for number in (1, 2, 3)]
-    variant = " / ".join(one for one in chosen if one and one != NO_CHOICE)[:120]
+    variant = AND.join(one for one in chosen if one and one != NO_CHOICE)[:120]
     sku = line.text("variant sku", longest=100).lstrip("'")
-    made_up = "-".join(filter(None, (plain(line.raw("handle")), slugify(variant))))
+    made_up = "-".join(filter(None, (plain(line.raw("handle")), slug_of(variant))))
     if not line.flag("variant requires shipping", default=True):
         product = replace(product, product_type=ProductType.VIRTUAL)
     data = replace(
         product,
         sku=sku or made_up[:100],
+        sku_is_ours=not sku,
         name=f"{product.name}, {variant}"[:255] if product.family else product.name,
         points_cost=line.price("variant price", terms),
         variant=variant if product.family else "",
+        variant_position=product.variant_position if product.family else 0,
     )
-    stock = plain(line.raw("variant inventory qty"))
-    # A shop that sells what it has not got counts below zero.
-    pieces = 0 if stock.startswith("-") else line.whole("variant inventory qty", low=0)
-    return Record(line.row, data, pieces)
+    return Record(line.row, data, _stock(line))
+
+
+def _stock(line: Cells) -> Stock | None:
+    if line.has(TRACKER) and not plain(line.raw(TRACKER)):
+        return UNCOUNTED  # a number that stands there is left over from before
+    if plain(line.raw("variant inventory qty")).startswith("-"):
+        return Stock(0)  # a shop that sells what it has not got counts below zero
+    pieces = line.whole("variant inventory qty", low=0)
+    return None if pieces is None else Stock(pieces)

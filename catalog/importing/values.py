@@ -1,24 +1,23 @@
 """Cells as people fill them in: a value, or an error that says what to write instead."""
 
-import html
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import nh3
 from django.utils.dateparse import parse_date, parse_datetime
 
 from accounts.models import TierLevel
 from catalog.importing.records import RowError, Terms
+from catalog.importing.texts import plain, rich
+from catalog.importing.workbooks import OddCell
 from catalog.models import ProductType
+from catalog.words import is_visible
 
 MOST = 2_147_483_647  # what the database's integers hold
 LONGEST_DESCRIPTION = 20_000  # characters
-INLINE_TAGS = {"strong", "b", "em", "i"}
-DESCRIPTION_TAGS = {"p", "br", "ul", "ol", "li", "h3", "h4"} | INLINE_TAGS
 YES = {"1", "true", "yes", "y", "x", "on", "active", "published"}
-NO = {"0", "-1", "false", "no", "n", "off", "inactive", "draft", "archived"}
+NO = {"0", "-1", "false", "no", "n", "off", "inactive", "draft", "archived", "unlisted"}
 TYPES = {
     "physical": ProductType.PHYSICAL,
     "shipped": ProductType.PHYSICAL,
@@ -26,38 +25,12 @@ TYPES = {
     "digital": ProductType.VIRTUAL,
     "by e-mail": ProductType.VIRTUAL,
 }
-_BLOCK = re.compile(r"</?(p|br|ul|ol|li|h[1-6]|div|table)\b[^>]*>", re.IGNORECASE)
-_UNSEEN = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-)
 _CURRENCY = re.compile(r"^(?:[A-Z]{3}|[^\w\s.,-]{1,2})\s*|\s*(?:[A-Z]{3}|[^\w\s.,-]{1,2})$")
 _NUMBERS = (  # and what groups their thousands
     (re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?"), ","),
     (re.compile(r"-?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+|-?[0-9]{1,3}(\.[0-9]{3}){2,}"), "."),
     (re.compile(r"-?[0-9]+([.,][0-9]+)?"), " "),
 )
-_PROTECTED = re.compile(r'="(.*)"', re.DOTALL)  # how spreadsheets keep 007 a text
-
-
-def plain(text: str) -> str:
-    """One line without entities, unseen characters or spare blanks."""
-    shield = _PROTECTED.fullmatch(text.strip())
-    return " ".join(_UNSEEN.sub("", html.unescape(shield[1] if shield else text)).split())
-
-
-def rich(text: str) -> str:
-    """A description as safe HTML; plain text becomes paragraphs."""
-    text = _UNSEEN.sub("", text.replace("\r\n", "\n"))
-    if not _BLOCK.search(text):
-        safe = nh3.clean(text, tags=INLINE_TAGS, attributes={})
-        blocks = (block.strip().split("\n") for block in re.split(r"\n\s*\n|\r+", safe))
-        return "".join(
-            f"<p>{'<br>'.join(' '.join(line.split()) for line in lines)}</p>"
-            for lines in blocks
-            if any(lines)
-        )
-    text = re.sub(r"<(/?)h[1-6]\b[^>]*>", r"<\1h3>", text, flags=re.IGNORECASE)
-    return nh3.clean(text, tags=DESCRIPTION_TAGS, attributes={}).strip()
 
 
 def money(text: str) -> Decimal:
@@ -88,14 +61,28 @@ class Cells:
     def error(self, name: str, text: str) -> None:
         self.errors.append(RowError(self.row, name, text))
 
+    def has(self, name: str) -> bool:
+        """Whether the file has this column."""
+        return name in self._cells
+
     def raw(self, name: str) -> str:
         return self._cells.get(name, "")
 
+    def said(self, name: str, *, date_fits: bool = False) -> str:
+        """One line; "" with an error for a cell that has no text of its own."""
+        cell = self.raw(name)
+        if isinstance(cell, OddCell) and not (cell.is_date and date_fits):
+            self.error(name, cell.trouble)
+            return ""
+        return plain(cell)
+
     def text(self, name: str, *, longest: int, required: bool = False) -> str:
         """One line of at most `longest` characters."""
-        value = plain(self.raw(name))
-        if required and not value:
+        value = self.said(name)
+        if required and not value and not isinstance(self.raw(name), OddCell):
             self.error(name, "is missing")
+        if value and not is_visible(value):
+            self.error(name, "has only characters that nobody can see")
         if value.startswith("="):
             self.error(name, f"{value[:40]!r} is a formula; write the text itself")
         if len(value) > longest:
@@ -105,6 +92,9 @@ class Cells:
     def description(self, name: str, *more: str) -> str:
         """Safe HTML, of the first of the columns that has some."""
         text = next((self.raw(one) for one in (name, *more) if self.raw(one).strip()), "")
+        if isinstance(text, OddCell):
+            self.error(name, text.trouble)
+            return ""
         if len(text) > LONGEST_DESCRIPTION:
             self.error(name, f"is longer than {LONGEST_DESCRIPTION:,} characters")
             return ""
@@ -112,7 +102,7 @@ class Cells:
 
     def whole(self, name: str, *, low: int, default: int | None = None) -> int | None:
         """A whole number of at least `low`; `default` for an empty cell."""
-        value = plain(self.raw(name))
+        value = self.said(name)
         if not value:
             return default
         try:
@@ -132,9 +122,10 @@ class Cells:
 
     def price(self, name: str, terms: Terms) -> int:
         """A price as points; 1 with an error."""
-        value = plain(self.raw(name))
+        value = self.said(name)
         if not value:
-            self.error(name, "is missing")
+            if not isinstance(self.raw(name), OddCell):
+                self.error(name, "is missing")
             return 1
         try:
             price = money(value)
@@ -153,7 +144,7 @@ class Cells:
         return points
 
     def flag(self, name: str, *, default: bool) -> bool:
-        value = plain(self.raw(name)).lower()
+        value = self.said(name).lower()
         if not value:
             return default
         if value not in YES | NO:
@@ -161,13 +152,13 @@ class Cells:
         return value in YES
 
     def product_type(self, name: str) -> str:
-        value = plain(self.raw(name)).lower()
+        value = self.said(name).lower()
         if value not in TYPES:
             self.error(name, f"{value[:40]!r} is neither PHYSICAL nor VIRTUAL")
         return TYPES.get(value, ProductType.PHYSICAL)
 
     def tier(self, name: str) -> str:
-        value = plain(self.raw(name)).upper()
+        value = self.said(name).upper()
         if value and value not in TierLevel.values:
             self.error(name, f"{value[:40]!r} is none of {', '.join(TierLevel.values)}")
             return TierLevel.BRONZE
@@ -175,7 +166,7 @@ class Cells:
 
     def time(self, name: str) -> datetime | None:
         """A date or time in ISO 8601; UTC where it does not say."""
-        value = plain(self.raw(name))
+        value = self.said(name, date_fits=True)
         if not value:
             return None
         try:

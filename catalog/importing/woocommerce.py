@@ -1,56 +1,122 @@
-"""WooCommerce's product export. A variable product's row comes before those of its variations."""
+"""WooCommerce's product export: products, and variations that name theirs, in any order."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from catalog.importing.records import Found, ImportFileError, Record, Skipped, Terms
-from catalog.importing.sheets import header_names, rows
-from catalog.importing.values import Cells, plain
+from catalog.importing.records import (
+    UNCOUNTED,
+    Found,
+    ImportFileError,
+    Record,
+    Remark,
+    Skipped,
+    Stock,
+    Terms,
+)
+from catalog.importing.sheets import Table, find_table
+from catalog.importing.texts import plain
+from catalog.importing.values import Cells
 from catalog.models import ProductType
 from catalog.services import ProductData
+from catalog.words import AND
 
 _COMMA = re.compile(r"(?<!\\),")  # a comma in a name is written "\,"
 
 
+NEEDED = ("type", "sku", "name", "regular price")
+IN_STOCK = {"1", "backorder"}
+
+
 def fits(header: list[str]) -> bool:
-    return {"type", "sku", "name", "regular price"} <= set(header)
+    return set(NEEDED) <= set(header)
+
+
+@dataclass(slots=True)
+class _Parent:
+    """A variable product: what its variations share, unless its row is wrong."""
+
+    row: int
+    data: ProductData
+    options: list[str]
+    is_wrong: bool
+    variations: int = 0
+
+
+# The variable products of the file, by SKU and by "id:" with their id.
+_Parents = dict[str, _Parent]
 
 
 def read(path: Path, terms: Terms) -> Found:
     """Simple products and variations as records; the variations of a product are a family."""
-    lines = rows(path)
-    header = header_names(next(lines, (0, []))[1])
-    if not fits(header):
+    first = _table(path)
+    parents: _Parents = {}
+    numbers = [number for number in range(1, 100) if f"attribute {number} value(s)" in first.header]
+    for cells in _rows(first):
+        if "variable" in _kinds(cells):
+            parent = _parent(cells, numbers)
+            for key in (plain(cells.raw("sku")), f"id:{plain(cells.raw('id'))}"):
+                parents[key] = parent
+    table = _table(path)  # again, for a variation may stand above its product
+    if table.remark:
+        yield table.remark
+    for cells in _rows(table):
+        yield from _product(cells, parents, numbers, terms)
+
+
+def _table(path: Path) -> Table:
+    table = find_table(path, fits)
+    if table is None:
         raise ImportFileError("The header lacks Type, SKU, Name or Regular price.")
-    choices = sum(re.fullmatch(r"attribute \d+ value\(s\)", name) is not None for name in header)
-    parents: dict[str, ProductData] = {}
-    for number, values in lines:
-        cells = Cells(number, dict(zip(header, values, strict=False)))
-        kinds = set(_list(cells.raw("type").lower()))
-        if kinds & {"grouped", "external"}:
-            yield Skipped(number, "a grouped or external product")
-        elif "variable" in kinds:
-            parent = _shared(cells)
-            parents[plain(cells.raw("sku"))] = parents[f"id:{plain(cells.raw('id'))}"] = parent
-            yield from cells.errors
-            yield Skipped(number, "stands for its variations")
-        else:
-            record = _sold(cells, kinds, parents, range(1, choices + 1), terms)
-            yield from cells.errors
-            if not cells.errors:
-                yield record
+    return table
+
+
+def _rows(table: Table) -> Iterator[Cells]:
+    for number, values in table.lines:
+        yield Cells(number, dict(zip(table.header, values, strict=False)))
+
+
+def _kinds(cells: Cells) -> set[str]:
+    return set(_list(cells.raw("type").lower()))
+
+
+def _parent(cells: Cells, numbers: Sequence[int]) -> _Parent:
+    data = _shared(cells)
+    options = [plain(cells.raw(f"attribute {number} name")) for number in numbers]
+    return _Parent(cells.row, data, options, is_wrong=bool(cells.errors))
+
+
+def _product(cells: Cells, parents: _Parents, numbers: Sequence[int], terms: Terms) -> Found:
+    kinds = _kinds(cells)
+    if kinds & {"grouped", "external"}:
+        yield Skipped(cells.row, "a grouped or external product")
+        return
+    if "variable" in kinds:
+        _shared(cells)
+        yield from cells.errors
+        yield Skipped(cells.row, "stands for its variations")
+        return
+    record = _sold(cells, kinds, parents, numbers, terms)
+    yield from cells.errors
+    if not cells.errors:
+        yield record
+        if plain(cells.raw("stock")) == "parent" and record.stock is None:
+            yield Remark(
+                cells.row,
+                "its stock is counted for all variations together, which is no number for one: "
+                "it is out of stock until it is counted on its stock page",
+            )
 
 
 def _list(text: str) -> list[str]:
     return [plain(part).replace("\\,", ",") for part in _COMMA.split(text)]
 
 
-def _shared(cells: Cells) -> ProductData:
+def _shared(cells: Cells, *, is_variation: bool = False) -> ProductData:
     """What a row says that its variations share; family and name are for them."""
     shelves = [plain(part) for part in _list(cells.raw("categories"))[0].split(">")]
-    name = cells.text("name", longest=200, required=True)
+    name = cells.text("name", longest=200, required=not is_variation)
     code = plain(cells.raw("sku")) or plain(cells.raw("id"))
     description = cells.raw("description") or cells.raw("short description")
     text = Cells(cells.row, {"description": description.replace("\\n", "\n")})
@@ -66,58 +132,78 @@ def _shared(cells: Cells) -> ProductData:
         family=f"woocommerce-{code}"[:120],
         family_name=name,
         image_url=(_list(cells.raw("images"))[0])[:500],
-        is_active=cells.flag("published", default=True),
+        is_active=cells.flag("published", default=True)
+        and plain(cells.raw("visibility in catalog")).lower() != "hidden",
+        source=f"woocommerce:{plain(cells.raw('id')) or code}"[:300],
     )
     cells.errors += text.errors
     return data
 
 
 def _sold(
-    cells: Cells,
-    kinds: set[str],
-    parents: dict[str, ProductData],
-    choices: Iterable[int],
-    terms: Terms,
+    cells: Cells, kinds: set[str], parents: _Parents, numbers: Sequence[int], terms: Terms
 ) -> Record:
-    own = _shared(cells)
+    own = _shared(cells, is_variation="variation" in kinds)
     if "variation" in kinds:
-        data = _variation(cells, own, parents.get(plain(cells.raw("parent"))), choices)
+        data = _variation(cells, own, parents.get(plain(cells.raw("parent"))), numbers)
     else:
         data = replace(own, family="", family_name="")
-    code = plain(cells.raw("id"))
+    code, sku = plain(cells.raw("id")), cells.text("sku", longest=100)
     data = replace(
         data,
-        sku=cells.text("sku", longest=100) or (f"WOO-{code}" if code else ""),
+        sku=sku or (f"WOO-{code}"[:100] if code else ""),
+        sku_is_ours=not sku,
         product_type=ProductType.VIRTUAL
         if kinds & {"virtual", "downloadable"}
         else ProductType.PHYSICAL,
         points_cost=cells.price("regular price", terms),
     )
-    if not data.sku:
+    if not data.sku and not cells.errors:
         cells.error("sku", "is missing")
-    stock = plain(cells.raw("stock"))
-    if stock == "parent":  # counted for all variations together, which is no number for one
-        return Record(cells.row, data)
-    pieces = 0 if stock.startswith("-") else cells.whole("stock", low=0)
-    if pieces is None and stock == "" and plain(cells.raw("in stock?")) == "0":
-        pieces = 0
-    return Record(cells.row, data, pieces)
+    return Record(cells.row, data, _stock(cells))
+
+
+def _stock(cells: Cells) -> Stock | None:
+    """What the row counts; nothing where it is counted for all variations together."""
+    said, available = plain(cells.raw("stock")), plain(cells.raw("in stock?")).lower()
+    if said == "parent":
+        return None if available != "0" else Stock(0)
+    if said.startswith("-"):
+        return Stock(0)
+    pieces = cells.whole("stock", low=0)
+    if pieces is not None:
+        return Stock(pieces)
+    if available in IN_STOCK and not said:
+        return UNCOUNTED
+    return Stock(0) if available == "0" else None
 
 
 def _variation(
-    cells: Cells, own: ProductData, parent: ProductData | None, choices: Iterable[int]
+    cells: Cells, own: ProductData, parent: _Parent | None, numbers: Sequence[int]
 ) -> ProductData:
     if parent is None:
         said = plain(cells.raw("parent"))[:40]
-        cells.error("parent", f"{said!r} is not a variable product in a row above")
+        cells.error("parent", f"{said!r} is not a variable product of this file")
         return own
-    chosen = [plain(cells.raw(f"attribute {number} value(s)")) for number in choices]
-    variant = " / ".join(one for one in chosen if one)[:120]
+    if parent.is_wrong:
+        cells.error("parent", f"is row {parent.row}, which is wrong")
+        return own
+    parent.variations += 1
+    chosen = [cells.text(f"attribute {number} value(s)", longest=100) for number in numbers]
+    names = [
+        plain(cells.raw(f"attribute {number} name")) or there
+        for number, there in zip(numbers, parent.options, strict=True)
+    ]
+    named = [name for name, value in zip(names, chosen, strict=True) if value and name]
+    variant = AND.join(one for one in chosen if one)[:120]
+    data = parent.data
     return replace(
-        parent,
-        name=f"{parent.name}, {variant}"[:255] if variant else parent.name,
+        data,
+        name=f"{data.name}, {variant}"[:255] if variant else data.name,
+        family_options=AND.join(named)[:255],
         variant=variant,
-        description=own.description or parent.description,
-        image_url=own.image_url or parent.image_url,
-        is_active=own.is_active and parent.is_active,
+        variant_position=parent.variations,
+        description=own.description or data.description,
+        image_url=own.image_url or data.image_url,
+        is_active=own.is_active and data.is_active,
     )

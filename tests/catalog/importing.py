@@ -22,11 +22,19 @@ class Run:
     ok: bool
 
 
-def run(path: Path, *options: str) -> Run:
+def run(path: Path | None, *options: str) -> Run:
+    return _called(*([str(path)] if path else []), *options)
+
+
+def template(path: Path) -> Run:
+    return _called("--template", str(path))
+
+
+def _called(*arguments: str) -> Run:
     out, errors = io.StringIO(), io.StringIO()
     ok = True
     try:
-        call_command("import_products", str(path), *options, stdout=out, stderr=errors)
+        call_command("import_products", *arguments, stdout=out, stderr=errors)
     except CommandError as error:
         errors.write(str(error))
         ok = False

@@ -24,6 +24,7 @@ def typed(product: Product, **changes: Any) -> dict[str, Any]:
         "category": str(product.category_id), "is_active": "on",
         "points_cost": product.points_cost, "minimum_tier": product.minimum_tier,
         "family": str(product.family_id or ""), "variant": product.variant,
+        "variant_position": product.variant_position, "source": product.source,
         "description": product.description, "image_url": product.image_url, **changes,
     }  # fmt: skip
 
@@ -36,6 +37,7 @@ def test_a_new_product_gets_an_address_of_its_own() -> None:
         {
             "name": "Enamel teapot", "sku": "TEA-2", "category": str(category.pk), "is_active": "on",
             "product_type": "PHYSICAL", "points_cost": "3600", "minimum_tier": "BRONZE",
+            "variant_position": "0",
         },
     )  # fmt: skip
     assert answer.status_code == 302
@@ -158,3 +160,16 @@ def test_a_familys_page_leads_to_its_products() -> None:
     assert page_of(mug) in page.content.decode()
     assert "Mug, &lt;red&gt;" in page.content.decode()
     assert page_of(other) not in page.content.decode()
+
+
+def test_a_sku_that_differs_by_capitals_only_is_refused() -> None:
+    ProductFactory(sku="tea-2")
+    product = ProductFactory()
+    page = browser(staff("catalogue")).post(page_of(product), typed(product, sku="TEA-2"))
+    assert "There is a product with this SKU, capitals aside." in page.content.decode()
+
+
+def test_a_name_that_nobody_can_see_is_refused() -> None:
+    product = ProductFactory()
+    page = browser(staff("catalogue")).post(page_of(product), typed(product, name="\u200f\u3164"))
+    assert "only characters that nobody can see" in page.content.decode()

@@ -105,7 +105,7 @@ def test_other_columns_have_their_errors_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("sku,name,product_type", "The header lacks category, points_cost (or price)."),
+        ("sku,name,product_type", "Nearest is portal, which also needs category, points_cost"),
         (PORTAL_HEADER + ",colour,", "The header has columns that are not known: colour."),
         (PORTAL_HEADER + ",SKU", "The header has columns twice: sku."),
         ("a,b,c", "The columns are of no known format."),
@@ -137,8 +137,10 @@ def test_a_wrong_header_gets_a_sentence(tmp_path: Path, header: str, said: str) 
         (b"{not json", "This is not JSON as it should be"),
         (b"[" * 200_000, "This is not JSON as it should be"),
         (b'{"content": [NaN]}', "NaN is not a number"),
-        (b'{"content": []}', "The JSON file is neither Reloadly's nor Saleor's."),
-        (b"[1, 2]", "The JSON file is neither Reloadly's nor Saleor's."),
+        (b'{"content": []}', "neither Reloadly's nor Saleor's: it is an object with content."),
+        (b"[1, 2]", "neither Reloadly's nor Saleor's: it is a list of other things than objects."),
+        (b'[{"id": 1, "title": "A"}]', "it is a list of objects with id, title."),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 old", "This is an old workbook (.xls)."),
     ],
 )
 def test_what_is_no_catalogue_gets_a_sentence(tmp_path: Path, content: bytes, said: str) -> None:
@@ -227,7 +229,7 @@ def test_a_variation_without_its_product_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "woo.csv"
     path.write_text("Type,SKU,Name,Regular price,Parent\nvariation,V,Lamp,5,NONE\n")
     done = run(path, "--points-per-unit", "1")
-    assert "row 2: parent: 'NONE' is not a variable product in a row above" in done.errors
+    assert "row 2: parent: 'NONE' is not a variable product of this file" in done.errors
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
+from catalog.importing.files import read_map, write_template
+from catalog.importing.formats import READERS, detect_format
 from catalog.importing.records import ImportFileError, Terms
-from catalog.importing.services import READERS, Outcome, detect_format, import_file
+from catalog.importing.services import Outcome, import_file
 from inventory.services import open_stock
 
 SHOWN_ERRORS = 50
@@ -33,7 +35,7 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="CSV, XLSX or JSON")
+        parser.add_argument("file", type=Path, nargs="?", help="CSV, XLSX or JSON")
         parser.add_argument(
             "--format", choices=sorted(READERS), help="found by the file's beginning if not given"
         )
@@ -43,25 +45,30 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would be done, write nothing"
         )
+        parser.add_argument(
+            "--skip-bad-rows", action="store_true", help="leave wrong rows out, and say which"
+        )
+        parser.add_argument(
+            "--map",
+            type=Path,
+            metavar="FILE",
+            help="lines such as: sku = their column (docs/importing.md)",
+        )
+        parser.add_argument(
+            "--template", type=Path, metavar="FILE", help="write an empty CSV or XLSX to fill in"
+        )
 
     def handle(self, *_args: object, **options: Any) -> None:
-        path: Path = options["file"]
+        if options["template"] is not None:
+            self._write_template(options["template"], options["file"])
+            return
+        path: Path | None = options["file"]
+        if path is None:
+            raise CommandError("Say which file, or --template FILE for one to fill in.")
         if not path.is_file():
             raise CommandError(f"There is no file {path}.")
-        dry_run = bool(options["dry_run"])
-        terms = Terms(_points_per_unit(options["points_per_unit"]))
         try:
-            name = options["format"] or detect_format(path)
-            self.stdout.write(f"{path.name}: reading as {name}")
-            outcome = import_file(
-                path=path,
-                format_name=name,
-                terms=terms,
-                dry_run=dry_run,
-                take_stock=_take_stock,
-                progress=self._progress,
-                by=None,
-            )
+            outcome = self._import(path, options)
         except (ImportFileError, OSError) as error:
             raise CommandError(f"{error} Nothing was imported.") from error
         except OperationalError as error:
@@ -71,7 +78,34 @@ class Command(BaseCommand):
                 "Another import is at work, or products are being edited. "
                 "Nothing was imported; try again."
             ) from error
-        self._report(outcome, dry_run=dry_run)
+        self._report(outcome, dry_run=bool(options["dry_run"]))
+
+    def _write_template(self, template: Path, file: Path | None) -> None:
+        if file is not None:
+            raise CommandError("A template is written, or a file imported; not both at once.")
+        try:
+            write_template(template)
+        except (ImportFileError, OSError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{template}: written. Each row will be one product.")
+
+    def _import(self, path: Path, options: Mapping[str, Any]) -> Outcome:
+        if options["map"] and options["format"] not in {None, "portal"}:
+            raise ImportFileError("--map is for files of no format of their own.")
+        columns = read_map(options["map"]) if options["map"] else {}
+        terms = Terms(_points_per_unit(options["points_per_unit"]), columns)
+        name = "portal" if columns else options["format"] or detect_format(path)
+        self.stdout.write(f"{path.name}: reading as {name}{' by the map' if columns else ''}")
+        return import_file(
+            path=path,
+            format_name=name,
+            terms=terms,
+            dry_run=bool(options["dry_run"]),
+            skip_bad_rows=bool(options["skip_bad_rows"]),
+            take_stock=_take_stock,
+            progress=self._progress,
+            by=None,
+        )
 
     def _progress(self, outcome: Outcome) -> None:
         if outcome.rows and outcome.rows % 5000 < 1000 and outcome.rows >= 5000:
@@ -79,14 +113,14 @@ class Command(BaseCommand):
             self.stdout.flush()
 
     def _report(self, outcome: Outcome, *, dry_run: bool) -> None:
-        for error in outcome.errors[:SHOWN_ERRORS]:
-            self.stderr.write(str(error))
-        if outcome.wrong:
-            more = outcome.wrong - min(len(outcome.errors), SHOWN_ERRORS)
-            if more:
-                self.stderr.write(f"… and {more:,} more")
-            noun = "error" if outcome.wrong == 1 else "errors"
-            raise CommandError(f"{outcome.wrong:,} {noun}. Nothing was imported.")
+        for remark in outcome.remarks[:SHOWN_CHANGES]:
+            self.stdout.write(str(remark))
+        if outcome.remarked > SHOWN_CHANGES:
+            self.stdout.write(f"… and {outcome.remarked - SHOWN_CHANGES:,} more remarks")
+        if outcome.refused:
+            self._refuse(outcome)
+        for error in outcome.errors:
+            self.stderr.write(f"left out: {error}")
         if dry_run:
             self._preview(outcome)
         self._changes(outcome, "change" if dry_run else "changed")
@@ -94,8 +128,18 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{said} {outcome.created:,} created, {outcome.changed:,} changed, "
             f"{outcome.unchanged:,} unchanged, stock taken of {outcome.stocked:,}, "
-            f"{outcome.skipped:,} rows skipped."
+            f"{outcome.skipped:,} rows skipped, {len(outcome.left_out):,} left out."
         )
+
+    def _refuse(self, outcome: Outcome) -> None:
+        for error in outcome.errors[:SHOWN_ERRORS]:
+            self.stderr.write(str(error))
+        more = outcome.wrong - min(len(outcome.errors), SHOWN_ERRORS)
+        if more:
+            self.stderr.write(f"… and {more:,} more")
+        noun = "error" if outcome.wrong == 1 else "errors"
+        hint = "" if outcome.skip_bad_rows else " --skip-bad-rows leaves such rows out."
+        raise CommandError(f"{outcome.wrong:,} {noun}. Nothing was imported.{hint}")
 
     def _preview(self, outcome: Outcome) -> None:
         for sku in outcome.new[:SHOWN_CHANGES]:
@@ -107,6 +151,8 @@ class Command(BaseCommand):
         """Also when it is done: what an earlier file or a person had entered is gone."""
         for data, columns in outcome.changes[:SHOWN_CHANGES]:
             self.stdout.write(f"{said}: {data.sku} ({data.name}): {', '.join(columns)}")
+        for gone in outcome.retired:
+            self.stdout.write(f"switched off: {gone.sku} ({gone.name}), which has another form now")
         if outcome.changed > SHOWN_CHANGES:
             self.stdout.write(f"… and {outcome.changed - SHOWN_CHANGES:,} more changes")
 
@@ -125,5 +171,5 @@ def _points_per_unit(text: str | None) -> Decimal | None:
     return points
 
 
-def _take_stock(pieces: Mapping[UUID, int]) -> None:
+def _take_stock(pieces: Mapping[UUID, int | None]) -> None:
     open_stock(pieces=pieces, reason="Import", by=None)

@@ -1,0 +1,56 @@
+"""Rows that are right in themselves, but do not fit what the catalogue has."""
+
+from collections.abc import Sequence
+
+from django.db.models.functions import Upper
+
+from catalog.importing.records import Record, RowError
+from catalog.models import Product
+from catalog.services import ProductData
+
+OURS = "portal"  # a file in our own columns may change a product of any source
+
+
+def misfits(batch: Sequence[Record]) -> list[RowError]:
+    """An error for each record that would write over what is not its own.
+
+    A SKU that a shop gave finds the product that came from that shop; one that we had to make
+    up, because the row has none, only a product of the same name as well.
+    """
+    stored = {
+        product.sku.upper(): product
+        for product in Product.objects.alias(capitals=Upper("sku"))
+        .filter(capitals__in=[record.data.sku.upper() for record in batch])
+        .select_related("family")
+        .only("sku", "name", "source", "family__name")
+    }
+    found = ((record, stored.get(record.data.sku.upper())) for record in batch)
+    told = ((record, _misfit(record.data, product)) for record, product in found if product)
+    return [RowError(record.row, "sku", text) for record, text in told if text]
+
+
+def _misfit(data: ProductData, product: Product) -> str:
+    if data.sku != product.sku:
+        return f"{data.sku!r} is there as {product.sku!r}; they differ by capitals only"
+    whose, ours = product.source.partition(":")[0], data.source.partition(":")[0]
+    called = product.family.name if product.family else product.name
+    same_name = called == (data.family_name or data.name)
+    if ours == OURS or data.source == "":
+        return ""
+    if whose and whose != ours:
+        return (
+            f"{data.sku!r} is {called!r} from {whose}, and is not written over. If it is the same "
+            "product, empty its source in the admin portal"
+        )
+    if data.sku_is_ours and not (same_name and product.source in {"", data.source}):
+        return (
+            f"is missing, and {data.sku!r}, which we would make of it, is {called!r} already. "
+            "Give the row a SKU"
+        )
+    if product.source not in {"", data.source} and not same_name:
+        return (
+            f"{data.sku!r} is {called!r} ({product.source}) already, not "
+            f"{data.family_name or data.name!r}, and is not written over. If it is the same "
+            "product, empty its source in the admin portal"
+        )
+    return ""
