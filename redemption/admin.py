@@ -106,7 +106,7 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
             "cancellation": cancellation(
                 row, [(line.item, line.fulfillment, line.calls) for line in record.lines]
             ),
-            "incidents": row.incidents.unresolved(),
+            "cases": row.incident_cases.select_related("incident"),
         }
 
     @admin.action(description=gettext_lazy("Retry now"), permissions=["retry"])

@@ -25,7 +25,7 @@ from loyalty_portal.ids import uuid7
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import (
     EventSubject,
-    Incident,
+    IncidentCase,
     Letter,
     LetterKind,
     LoyaltyTransaction,
@@ -235,13 +235,14 @@ def hear_fulfillment(news: News) -> None:
     order = locked(OrderItem.objects.values_list("order_id").get(pk=news.reference)[0])
     item = OrderItem.objects.get(pk=news.reference)
     if news.attention:
-        flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, line=str(item.pk))
+        facts = {"line": str(item.pk), "line was": item.fulfillment_status}
+        flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, **facts)
         return
     if news.falsehood:
         _tell_falsehood(order, item, news.falsehood)
         return
     if news.cleared:
-        _clear(order, item, news.cleared)
+        settle_incident(key=f"{IncidentKind.CONTRADICTION.lower()}:{item.pk}", why=news.cleared)
         return
     if order.status == OrderStatus.CONFIRMED and news.status != LineStatus.CANCELLED:
         order.transition(OrderStatus.IN_FULFILLMENT, by=news.by)
@@ -275,22 +276,14 @@ def hear_fulfillment(news: News) -> None:
 
 
 def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:
-    """Callbacks that are not true: one incident that counts, for nothing came of them."""
+    """Callbacks that are not true. Nothing came of them, so the order needs nobody."""
     raise_incident(
         kind=IncidentKind.PUZZLING_CALLBACK,
-        key="puzzling_callback:false",
+        key=f"puzzling_callback:{item.pk}",
         what=f"{order.order_number}: {what}",
-        facts={"order": order.order_number, "line": str(item.pk)},
+        order=order,
+        facts={"line": str(item.pk)},
     )
-
-
-def _clear(order: RedemptionOrder, item: OrderItem, why: str) -> None:
-    """The partner has settled its own contradiction about this line; nobody needs to look."""
-    settle_incident(key=f"{IncidentKind.CONTRADICTION.lower()}:{item.pk}", why=why)
-    if order.needs_attention and not order.incidents.unresolved().exists():
-        order.needs_attention, order.attention_reason = False, ""
-        order.save(update_fields=["needs_attention", "attention_reason"])
-        note(order, why)
 
 
 def _count_units(item: OrderItem, news: News) -> None:
@@ -353,8 +346,8 @@ def _flag_late(status: OrderStatus, age: timedelta) -> int:
         "status": status.label.lower(),
         "age": timesince(timezone.now() - age),
     }
-    said = Incident.objects.filter(
-        order=OuterRef("pk"), kind=IncidentKind.STUCK_ORDER, facts__status=status
+    said = IncidentCase.objects.filter(
+        order=OuterRef("pk"), incident__kind=IncidentKind.STUCK_ORDER, facts__status=status
     )
     late = RedemptionOrder.objects.filter(~Exists(said), status=status, created_at__lt=Now() - age)
     marked = 0

@@ -150,8 +150,8 @@ INCIDENT = LifeCycle(
     table={
         _I.OPEN: (_I.ACKNOWLEDGED, _I.RESOLVED),
         _I.ACKNOWLEDGED: (_I.RESOLVED,),
-        # What comes back is a new incident, so that its alert goes out again.
-        _I.RESOLVED: (),
+        # What ended by itself and comes back soon goes on; all else is a new incident.
+        _I.RESOLVED: (_I.OPEN,),
     },
 )
 

@@ -34,7 +34,7 @@ from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import (
     Alert,
     Callback,
-    Incident,
+    IncidentCase,
     Letter,
     LoyaltyTransaction,
     RedemptionOrder,
@@ -136,18 +136,18 @@ def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
     )
 
 
-def rows_of(incident: Incident) -> LeasedQuerySet[Any]:
-    """The rows that a POISON_ROW incident is about; they may be at work again."""
-    rows = KINDS[incident.facts["work"]].rows
-    return rows.filter(pk=incident.facts["id"]) if "id" in incident.facts else rows
+def rows_of(case: IncidentCase) -> LeasedQuerySet[Any]:
+    """The rows that a case of a POISON_ROW incident is about; they may be at work again."""
+    rows = KINDS[case.facts["work"]].rows
+    return rows.filter(pk=case.facts["id"]) if "id" in case.facts else rows
 
 
 def settle_mended() -> int:
-    """Resolve the incidents about rows that have been worked since; how many there were."""
-    poisoned = Incident.objects.unresolved().filter(kind=IncidentKind.POISON_ROW)
+    """End the cases about rows that have been worked since; how many there were."""
+    poisoned = IncidentCase.objects.unended().filter(incident__kind=IncidentKind.POISON_ROW)
     why = _("It was tried again, and it worked.")
     return sum(
-        settle_incident(key=incident.key, why=why)
-        for incident in poisoned
-        if not rows_of(incident).exclude(raised=0).exists()
+        settle_incident(key=case.key, why=why)
+        for case in poisoned
+        if not rows_of(case).exclude(raised=0).exists()
     )

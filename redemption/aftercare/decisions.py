@@ -20,7 +20,7 @@ from redemption.aftercare.two_people import (
     too_late,
 )
 from redemption.incidents.services import remark
-from redemption.models import Decision, Incident, LoyaltyTransaction, RedemptionOrder
+from redemption.models import Decision, IncidentCase, LoyaltyTransaction, RedemptionOrder
 from redemption.services import RedemptionError, locked
 from redemption.states import DecisionStatus, IncidentKind, TransactionStatus, Verdict
 
@@ -96,11 +96,11 @@ def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
         return None
     reason = agree(decision, by)
     if decision.verdict == Verdict.ASK_AGAIN:
-        for incident in _open_incidents(held):
-            remark(incident=incident, by=by, text=decision.told)
+        for case in _open_cases(held):
+            remark(incident=case.incident, by=by, text=f"{case.order}: {decision.told}")
         return _ask_again(held)
     _settle(order, held, decision, by=by, reason=reason)
-    end_incidents(_open_incidents(held), decision, by)
+    end_incidents(_open_cases(held), decision, by)
     return _("Confirmed. The order goes on.")
 
 
@@ -110,7 +110,7 @@ def _ask_again(held: LoyaltyTransaction) -> str:
     A refusal is repeated for as long as the partner knows the key, so it is waited for that.
     """
     rows = LoyaltyTransaction.objects.filter(pk=held.pk)
-    refused = held.incidents.filter(kind=IncidentKind.CREDIT_REFUSED).exists()
+    refused = held.incident_cases.filter(incident__kind=IncidentKind.CREDIT_REFUSED).exists()
     if refused and held.first_sent_at:
         forgotten = held.first_sent_at + timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION)
         if forgotten > timezone.now():
@@ -162,5 +162,7 @@ def reject(*, intent: LoyaltyTransaction, reason: str, by: Any) -> None:
     disagree(proposed(intent.decisions.all(), by), by, reason)
 
 
-def _open_incidents(held: LoyaltyTransaction) -> list[Incident]:
-    return list(held.incidents.unresolved().filter(kind__in=_ABOUT_THE_OUTCOME))
+def _open_cases(held: LoyaltyTransaction) -> list[IncidentCase]:
+    cases = held.incident_cases.unended().filter(incident__kind__in=_ABOUT_THE_OUTCOME)
+    # In one order everywhere, so that two decisions on the same incidents do not wait in a circle.
+    return list(cases.select_related("incident", "order").order_by("incident_id"))

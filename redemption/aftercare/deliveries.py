@@ -20,7 +20,7 @@ from redemption.aftercare.two_people import (
     put_forward,
     too_late,
 )
-from redemption.models import Decision, Incident, OrderItem
+from redemption.models import Decision, IncidentCase, OrderItem
 from redemption.services import RedemptionError, locked
 from redemption.states import DecisionStatus, IncidentKind, Verdict
 
@@ -75,7 +75,7 @@ def _confirm(item: OrderItem, by: Any) -> str | None:
         return None
     agree(decision, by)
     settle_by_hand(held=held, came=decision.came, by=by)
-    end_incidents(_open_incidents(item), decision, by)
+    end_incidents(_open_cases(item), decision, by)
     if decision.came == item.quantity:
         return _("Confirmed. The line is delivered.")
     if decision.came:
@@ -105,6 +105,6 @@ def _settled(held: Fulfillment) -> str:
     return nothing_to_decide(held, held.calls.all())
 
 
-def _open_incidents(item: OrderItem) -> list[Incident]:
-    about = item.order.incidents.unresolved().filter(facts__line=str(item.pk))
-    return list(about.filter(kind__in=_ABOUT_THE_OUTCOME))
+def _open_cases(item: OrderItem) -> list[IncidentCase]:
+    about = item.order.incident_cases.unended().filter(facts__line=str(item.pk))
+    return list(about.filter(incident__kind__in=_ABOUT_THE_OUTCOME).order_by("incident_id"))

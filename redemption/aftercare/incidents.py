@@ -4,26 +4,32 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from redemption.aftercare.services import unflag
 from redemption.incidents import services
+from redemption.incidents.causes import undecided
 from redemption.incidents.services import IncidentError
 from redemption.models import Incident
-from redemption.services import locked
 from redemption.states import IncidentKind
 from redemption.work import rows_of
 
 
 @transaction.atomic
 def resolve(*, incident: Incident, by: Any, evidence: str) -> None:
-    """It is over; when it was the order's last, the order needs nobody any more.
+    """It is over with all its cases; an order with its last case needs nobody any more.
 
-    Raises IncidentError without evidence, or when it is over already.
+    Raises IncidentError without evidence, when it is over already, or while it waits for two
+    people to decide.
     """
-    order = locked(incident.order_id) if incident.order_id else None
+    waiting = undecided(incident.cases.unended()).count()
+    if waiting:
+        told = ngettext(
+            "%(n)s case waits for two people to decide. It ends with their decision.",
+            "%(n)s cases wait for two people to decide. They end with their decisions.",
+            waiting,
+        )
+        raise IncidentError(told % {"n": waiting})
     services.resolve(incident=incident, by=by, evidence=evidence)
-    if order and not order.incidents.unresolved().exists():
-        unflag(order=order, by=by)
 
 
 @transaction.atomic
@@ -34,6 +40,6 @@ def try_again(*, incident: Incident, by: Any) -> None:
     """
     if incident.kind != IncidentKind.POISON_ROW:
         raise IncidentError(_("Nothing was put aside here."))
-    if not rows_of(incident).try_once_more():
+    if not sum([rows_of(case).try_once_more() for case in incident.cases.unended()]):
         raise IncidentError(_("This is at work already."))
     services.remark(incident=incident, by=by, text=_("Asked to try it again."))

@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from redemption.aftercare import incidents
-from redemption.models import Decision, Incident
+from redemption.incidents.services import settle_incident
+from redemption.models import Decision, IncidentCase
 from redemption.services import RedemptionError
 from redemption.states import DecisionStatus
 
@@ -70,10 +70,10 @@ def disagree(decision: Decision, by: Any, reason: str) -> None:
     _decide(decision, DecisionStatus.REJECTED, by=by, reason=told, remark=reason)
 
 
-def end_incidents(about: Iterable[Incident], decision: Decision, by: Any) -> None:
-    """They are over, with the evidence of the decision."""
-    for incident in about:
-        incidents.resolve(incident=incident, by=by, evidence=decision.evidence)
+def end_incidents(about: Iterable[IncidentCase], decision: Decision, by: Any) -> None:
+    """These cases are over, with the evidence of the decision."""
+    for case in about:
+        settle_incident(key=case.key, why=decision.evidence, by=by)
 
 
 def too_late() -> RedemptionError:

@@ -67,7 +67,9 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
             "line": line,
             **decided(row, request.user),
             "undecided": line.undecided,
-            "incidents": row.order.incidents.unresolved().filter(facts__line=str(row.pk)),
+            "cases": row.order.incident_cases.filter(facts__line=str(row.pk)).select_related(
+                "incident"
+            ),
             "steps": [step_of(event) for event in events],
         }
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,14 +13,15 @@ from django.utils.translation import gettext_lazy
 
 from loyalty_portal.admin_base import ActingAdmin, Verb
 from redemption.aftercare import incidents
+from redemption.backoffice.cases import cases_page, shown
 from redemption.backoffice.forms import EvidenceForm
-from redemption.backoffice.looks import incident_badge, severity_badge, transaction_badge
-from redemption.backoffice.selectors import concerning, line_records
+from redemption.backoffice.looks import incident_badge, severity_badge
+from redemption.backoffice.selectors import concerning
 from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import IncidentError
-from redemption.models import Incident, IncidentEvent, OrderItem
-from redemption.states import IncidentKind, IncidentStatus, TransactionStatus
+from redemption.models import Incident, IncidentEvent
+from redemption.states import IncidentKind, IncidentStatus
 
 _MAY = "redemption.handle_incident"
 
@@ -59,10 +60,15 @@ class OverFilter(admin.SimpleListFilter):
 class IncidentAdmin(ActingAdmin[Incident]):
     """Those that are not over come first, the worst of them on top."""
 
-    list_display = ["what_shown", "severity_shown", "status_shown", "age", "times_seen", "who"]
+    list_display = [
+        "what_shown", "severity_shown", "status_shown", "age", "open_cases", "times_seen", "who",
+    ]  # fmt: skip
     list_select_related = ["order", "acknowledged_by"]
     list_filter = [OverFilter, "severity", "kind", "created_at"]
-    search_fields = ["what", "key", "order__order_number", "company__name"]
+    search_fields = [
+        "what", "key", "company__name",
+        "cases__key", "cases__what", "cases__order__order_number",
+    ]  # fmt: skip
     search_help_text = gettext_lazy("Order number, SKU, company or words")
     ordering = [
         Case(When(status=IncidentStatus.RESOLVED, then=Value(1)), default=Value(0)).asc(),
@@ -80,24 +86,20 @@ class IncidentAdmin(ActingAdmin[Incident]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
         rows = concerning(request.user, super().get_queryset(request))
-        return rows.select_related(
-            "order", "transaction", "company", "run", "acknowledged_by", "resolved_by"
+        return rows.select_related("company", "run", "acknowledged_by", "resolved_by").annotate(
+            open_now=Count("cases", Q(cases__ended_at=None), distinct=True)
         )
 
     def facts(self, request: HttpRequest, row: Incident) -> dict[str, object]:
-        points = row.transaction
-        # A line has a page of its own, with a name.
-        lines = line_records(OrderItem.objects.filter(pk=row.facts.get("line")))
+        page = cases_page(row, request.GET.get("page", "1"))
         return {
             "incident": row,
             "severity": severity_badge(row),
             "state": incident_badge(row),
             "what_to_do": GUIDE[row.kind].what_to_do,
-            "points": points,
-            "points_state": transaction_badge(points) if points else "",
-            "undecided": points and points.status == TransactionStatus.NEEDS_REVIEW,
-            "delivery": lines[0] if lines else None,
-            "facts": [(name, fact) for name, fact in row.facts.items() if name != "line"],
+            "page": page,
+            "cases": shown(page),
+            "open_cases": row.cases.unended().count(),
             "put_aside": row.kind == IncidentKind.POISON_ROW,
             "alerts": row.run.alerts.all() if row.run else row.alerts.all(),
             "events": [(event, _headline(event)) for event in row.events.select_related("by")],
@@ -124,6 +126,11 @@ class IncidentAdmin(ActingAdmin[Incident]):
         ended = incident.resolved_at
         told = timesince(incident.created_at, ended, depth=1)
         return format_html('<span title="{}">{}</span>', incident.created_at, told)
+
+    @admin.display(description=gettext_lazy("open cases"), ordering="open_now")
+    def open_cases(self, incident: Incident) -> int:
+        open_now: int = incident.open_now  # type: ignore[attr-defined]
+        return open_now
 
     @admin.display(description=gettext_lazy("who"), ordering="acknowledged_by")
     def who(self, incident: Incident) -> str:

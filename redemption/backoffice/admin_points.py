@@ -85,7 +85,7 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
             "state": transaction_badge(row),
             **decided(row, request.user),
             "undecided": row.status == TransactionStatus.NEEDS_REVIEW,
-            "incidents": row.incidents.unresolved(),
+            "cases": row.incident_cases.select_related("incident"),
             "steps": [step_of(event) for event in row.events.select_related("by", "transaction")],
         }
 

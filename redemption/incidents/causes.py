@@ -1,37 +1,68 @@
-"""Causes that come and go by themselves: stock that drifts, answers that arrive after all."""
+"""What ends a case by itself: answers that arrive after all, lines that settle, stock that adds up.
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, UUIDField
+The table of all kinds is in docs/decisions/0013-incidents.md.
+"""
+
+from typing import Any
+
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, UUIDField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
+from fulfillment.models import Fulfillment
 from redemption.incidents.services import raise_incident, settle_incident
-from redemption.models import Alert, AlertAction, Incident, OrderItem, RunOutcome
+from redemption.models import (
+    Alert,
+    AlertAction,
+    Callback,
+    CallbackState,
+    Incident,
+    IncidentCase,
+    OrderItem,
+    RunOutcome,
+)
+from redemption.models.incidents import CaseQuerySet
 from redemption.reports.invariants import check_stock
 from redemption.states import SETTLED_LINE, IncidentKind, TransactionStatus
 
 _KNOWN = (TransactionStatus.SUCCEEDED, TransactionStatus.REFUSED)
 _WAITS_FOR_AN_ANSWER = (
+    IncidentKind.MISMATCH,
     IncidentKind.HORIZON,
     IncidentKind.CREDIT_REFUSED,
     IncidentKind.CREDIT_LATE,
 )
+_WAITS_FOR_A_LINE = (IncidentKind.MISMATCH, IncidentKind.HORIZON)
 
 
 def settle_gone() -> int:
-    """Resolve the incidents whose cause went away by itself; how many there were."""
+    """End the cases whose cause went away by itself; how many there were."""
     gone = [
         (_moved_on(), _("The order has moved on.")),
         (_answered(), _("The outcome is known now.")),
-        (_delivered_after_all(), _("The line is settled now.")),
+        (_line_settled(), _("The line is settled now.")),
+        (_agreed_after_all(), _("The line is settled by a later answer of the partner.")),
+        (_worked(), _("The callback was processed.")),
+        (_nothing_waits(), _("The delivery that it names is settled; nothing waits for it.")),
+        (_denied(), _("The partner, asked, has told how it ended; nothing came of the callback.")),
     ]
     settled = sum(
         settle_incident(key=key, why=why)
-        for incidents, why in gone
-        for key in incidents.values_list("key", flat=True)
+        for cases, why in gone
+        for key in cases.values_list("key", flat=True)
     )
     _end_shared_alerts()
     return settled
+
+
+def undecided(cases: CaseQuerySet) -> CaseQuerySet:
+    """Those of `cases` that only a decision of two people, or the partner, may end."""
+    lines = _naming(
+        cases.filter(incident__kind=IncidentKind.HORIZON), "line", _lines(settled=False)
+    )
+    points = Q(transaction__status=TransactionStatus.NEEDS_REVIEW)
+    return cases.filter(points | Q(pk__in=lines.values("pk")))
 
 
 def _end_shared_alerts() -> None:
@@ -48,20 +79,57 @@ def _end_shared_alerts() -> None:
     Alert.objects.bulk_create(ends, ignore_conflicts=True)
 
 
-def _moved_on() -> QuerySet[Incident]:
-    stuck = Incident.objects.unresolved().filter(kind=IncidentKind.STUCK_ORDER)
-    return stuck.exclude(order__status=KT("facts__status"))
+def _open(*kinds: IncidentKind) -> CaseQuerySet:
+    return IncidentCase.objects.unended().filter(incident__kind__in=kinds)
 
 
-def _answered() -> QuerySet[Incident]:
-    waiting = Incident.objects.unresolved().filter(kind__in=_WAITS_FOR_AN_ANSWER)
-    return waiting.filter(transaction__status__in=_KNOWN)
+def _moved_on() -> CaseQuerySet:
+    return _open(IncidentKind.STUCK_ORDER).exclude(order__status=KT("facts__status"))
 
 
-def _delivered_after_all() -> QuerySet[Incident]:
-    settled = OrderItem.objects.filter(fulfillment_status__in=SETTLED_LINE).values("pk")
-    lines = Incident.objects.unresolved().filter(kind=IncidentKind.HORIZON, facts__has_key="line")
-    return lines.alias(line=Cast(KT("facts__line"), UUIDField())).filter(line__in=settled)
+def _answered() -> CaseQuerySet:
+    return _open(*_WAITS_FOR_AN_ANSWER).filter(transaction__status__in=_KNOWN)
+
+
+def _line_settled() -> CaseQuerySet:
+    return _naming(_open(*_WAITS_FOR_A_LINE), "line", _lines(settled=True))
+
+
+def _agreed_after_all() -> CaseQuerySet:
+    """News about an open line is settled with it; news after the end stays with a person."""
+    cases = _open(IncidentKind.CONTRADICTION).filter(facts__has_key="line was")
+    over = [str(status) for status in SETTLED_LINE]
+    early = cases.alias(was=KT("facts__line was")).exclude(was__in=over)
+    return _naming(early, "line", _lines(settled=True))
+
+
+def _lines(*, settled: bool) -> QuerySet[OrderItem]:
+    over = Q(fulfillment_status__in=SETTLED_LINE)
+    return OrderItem.objects.filter(over if settled else ~over)
+
+
+def _worked() -> CaseQuerySet:
+    processed = Callback.objects.filter(state=CallbackState.PROCESSED)
+    return _naming(_open(IncidentKind.PUZZLING_CALLBACK), "callback", processed)
+
+
+def _nothing_waits() -> CaseQuerySet:
+    settled = Fulfillment.objects.filter(status__in=SETTLED_LINE)
+    named = settled.alias(name=Cast("pk", CharField())).filter(name=OuterRef("reference"))
+    return _naming(
+        _open(IncidentKind.PUZZLING_CALLBACK), "callback", Callback.objects.filter(Exists(named))
+    )
+
+
+def _denied() -> CaseQuerySet:
+    return _naming(_open(IncidentKind.PUZZLING_CALLBACK), "line", _lines(settled=True))
+
+
+def _naming(cases: CaseQuerySet, fact: str, rows: QuerySet[Any]) -> CaseQuerySet:
+    """Those of `cases` whose `fact` is the key of one of `rows`."""
+    telling = cases.filter(facts__has_key=fact)
+    keyed = telling.alias(named=Cast(KT(f"facts__{fact}"), UUIDField()))
+    return keyed.filter(named__in=rows.values("pk"))
 
 
 def watch_stock() -> int:
@@ -79,9 +147,7 @@ def watch_stock() -> int:
             what=f"{sku}: {'; '.join(figures)}",
             facts={"sku": sku},
         )
-    over = Incident.objects.unresolved().filter(
-        ~Q(key__in=[_drift(sku) for sku in drifted]), kind=IncidentKind.STOCK_DRIFT
-    )
+    over = _open(IncidentKind.STOCK_DRIFT).exclude(key__in=[_drift(sku) for sku in drifted])
     for key in over.values_list("key", flat=True):
         settle_incident(key=key, why=_("The stock adds up again."))
     return len(drifted)

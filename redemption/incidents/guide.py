@@ -23,9 +23,9 @@ GUIDE: Mapping[str, Advice] = {
         Severity.CRITICAL,
         _(
             "The partner said yes to something other than what was asked. The call is repeated "
-            "with the same key until the answer fits. Compare its entry in the partner's "
-            "statement with ours: account, points, reference. If they differ, have the partner "
-            "correct the entry, and note their ticket here."
+            "with the same key until the answer fits; then this resolves itself. If it does not, "
+            "compare its entry in the partner's statement with ours: account, points, reference. "
+            "If they differ, have the partner correct the entry, and note their ticket here."
         ),
     ),
     _K.CONTRADICTION: Advice(

@@ -16,7 +16,7 @@ from fulfillment.models import Fulfillment, PartnerCall
 from loyalty_portal.partner_answer import NO_TOKEN, UNAUTHORIZED
 from loyalty_portal.partner_breaker import REJECTIONS, down_since, rejects_us
 from redemption.incidents.services import raise_incident, settle_incident
-from redemption.models import Incident, LoyaltyTransaction
+from redemption.models import IncidentCase, LoyaltyTransaction
 from redemption.states import IncidentKind
 
 # Rows whose last answer was about our credentials (Answer.rejects_us), and that wait to be asked
@@ -42,7 +42,7 @@ def credentials_rejected(partner: str) -> bool:
 
     The incident says so without a cache too, and until the partner is seen to take them again.
     """
-    open_ones = Incident.objects.unresolved().filter(key=f"{_CREDENTIALS.prefix}:{partner}")
+    open_ones = IncidentCase.objects.unended().filter(key=f"{_CREDENTIALS.prefix}:{partner}")
     return rejects_us(partner) or open_ones.exists()
 
 
@@ -56,7 +56,7 @@ def _watch(partner: str, trouble: "_Trouble") -> bool:
             facts={"partner": partner},
         )
         return True
-    seen_at = Incident.objects.unresolved().filter(key=key).values_list("seen_at", flat=True)
+    seen_at = IncidentCase.objects.unended().filter(key=key).values_list("seen_at", flat=True)
     if any(_ANSWERED[partner](moment) for moment in seen_at):
         settle_incident(key=key, why=trouble.over())
     return False

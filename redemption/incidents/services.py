@@ -1,21 +1,30 @@
-"""Raising, acknowledging and resolving incidents, in the transaction of what caused them."""
+"""Raising, acknowledging and resolving incidents, in the transaction of what caused them.
 
-from collections.abc import Mapping
+Who holds an incident's row opens and ends its cases; orders are locked before it, never after.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Company
 from loyalty_portal.lifecycle import IllegalTransitionError
+from redemption.incidents.cause import WINDOW, cause_of
 from redemption.incidents.guide import GUIDE
 from redemption.models import (
     Alert,
     AlertAction,
+    EventSubject,
     Incident,
+    IncidentCase,
     LoyaltyTransaction,
+    OrderEvent,
     Reconciliation,
     RedemptionOrder,
 )
@@ -38,58 +47,142 @@ def raise_incident(
     facts: Mapping[str, str | int] | None = None,
     run: Reconciliation | None = None,
 ) -> Incident:
-    """The open incident about `key` (its subject, as in "stock-drift:SKU"), made when need be.
+    """The incident with an open case `key` (its subject, as in "stock-drift:SKU").
 
-    Alerts once, and what a `run` found once for all of it; seen again, it counts, and says in its
-    history what was new. `what` is one sentence; neither it nor `facts` may hold a code or
-    anything about a person: they leave the house with the alert. An order's row is locked before,
-    never after.
+    A case that is open already counts. A new one joins the incident of the same cause that had
+    its last within WINDOW, or begins one, which alerts; what a `run` found alerts once for all of
+    it. `what` is one sentence; neither it nor `facts` may hold a code or anything about a person:
+    they leave the house with the alert. An order's row is locked before, never after.
     """
-    made = Incident(
+    said: dict[str, Any] = {
+        "what": what[:255],
+        "order": order,
+        "transaction": transaction,
+        "facts": dict(facts or {}),
+    }
+    new = Incident(
         kind=kind,
         severity=GUIDE[kind].severity,
-        key=key,
-        what=what[:255],
-        order=order,
-        transaction=transaction,
+        key=cause_of(kind, key, said["facts"], about_points=transaction is not None),
         company=company or (order.company if order else None),
-        facts=dict(facts or {}),
         run=run,
+        **said,
     )
     while True:
-        Incident.objects.bulk_create([made], ignore_conflicts=True)
-        found = _locked(key)
-        # None: it was open when we wanted to make it, and resolved a moment later.
+        found = _with_open_case(key)
         if found is not None:
+            _seen_again(found, new, key)
             break
-    if found.pk == made.pk:
-        found.event("", found.status, reason=found.what).save(force_insert=True)
-        about = Alert(run=run) if run else Alert(incident=found)
-        about.action = AlertAction.TRIGGER
-        Alert.objects.bulk_create([about], ignore_conflicts=True)
-    else:
-        _seen_again(found, made)
+        found = _to_join(new)
+        if _open_case(IncidentCase(incident=found, key=key, **said)):
+            if found.pk != new.pk:
+                _grow(found, new)
+            break
+    found.refresh_from_db()
     return found
 
 
-def _locked(key: str) -> Incident | None:
-    rows = Incident.objects.unresolved().select_for_update(no_key=True, of=("self",))
-    return rows.filter(key=key).first()
+def _with_open_case(key: str) -> Incident | None:
+    """The incident that has it, locked; None when there is none, or it ended a moment ago."""
+    case = IncidentCase.objects.unended().filter(key=key).first()
+    if case is None:
+        return None
+    held = _held(case.incident_id)
+    return held if IncidentCase.objects.unended().filter(pk=case.pk).exists() else None
 
 
-def _seen_again(found: Incident, now: Incident) -> None:
-    Incident.objects.filter(pk=found.pk).update(
+def _open_case(case: IncidentCase) -> bool:
+    """False when somebody else has opened it a moment ago."""
+    IncidentCase.objects.bulk_create([case], ignore_conflicts=True)
+    return IncidentCase.objects.filter(pk=case.pk).exists()
+
+
+def _to_join(new: Incident) -> Incident:
+    """The open incident with the cause of `new`, locked: a recent one, or `new` itself."""
+    rows = Incident.objects.select_for_update(no_key=True, of=("self",)).filter(key=new.key)
+    while True:
+        held = rows.unresolved().first() or _come_back(new)
+        if held is None:
+            Incident.objects.bulk_create([new], ignore_conflicts=True)
+            held = rows.unresolved().first()
+            if held is None:
+                continue  # somebody else's was open, and was resolved a moment later
+            if held.pk == new.pk:
+                _begin(held)
+                return held
+        if _is_recent(held):
+            return held
+        # What is open for so long is no news: what comes now is told again, as one of its own.
+        Incident.objects.filter(pk=held.pk).update(key=f"{held.key[:200]}:{held.pk}")
+
+
+def _is_recent(held: Incident) -> bool:
+    return Incident.objects.filter(pk=held.pk, seen_at__gt=Now() - WINDOW).exists()
+
+
+def _begin(made: Incident) -> None:
+    made.event("", made.status, reason=made.what).save(force_insert=True)
+    about = Alert(run=made.run) if made.run_id else Alert(incident=made)
+    about.action = AlertAction.TRIGGER
+    Alert.objects.bulk_create([about], ignore_conflicts=True)
+
+
+def _come_back(new: Incident) -> Incident | None:
+    """One that ended by itself a short while ago goes on; nobody has been told of its end."""
+    if new.run is not None:
+        return None
+    rows = Incident.objects.select_for_update(no_key=True, of=("self",)).filter(
+        key=new.key, status=IncidentStatus.RESOLVED, resolved_by=None, run=None
+    )
+    over = rows.filter(seen_at__gt=Now() - WINDOW).order_by("-resolved_at").first()
+    if over is None:
+        return None
+    untold = over.alerts.filter(action=AlertAction.RESOLVE, sent_at=None, lease_until=None)
+    try:
+        with transaction.atomic():
+            if not untold.delete()[0]:
+                return None
+            over.transition(
+                IncidentStatus.OPEN,
+                reason=_("It came back."),
+                acknowledged_by=None,
+                acknowledged_at=None,
+                resolved_at=None,
+                evidence="",
+            )
+    except IntegrityError:
+        return None  # another one was opened in this moment
+    return over
+
+
+def _seen_again(found: Incident, now: Incident, key: str) -> None:
+    cases = IncidentCase.objects.unended().filter(key=key)
+    before = cases.get().what
+    cases.update(
         times_seen=F("times_seen") + 1, seen_at=timezone.now(), what=now.what, facts=now.facts
     )
-    if found.what != now.what:
+    _grow(found, now)
+    if before != now.what:
         found.event(found.status, found.status, reason=now.what).save(force_insert=True)
-    found.refresh_from_db()
+
+
+def _grow(found: Incident, now: Incident) -> None:
+    """It shows what was seen last; the case is the record of it."""
+    Incident.objects.filter(pk=found.pk).update(
+        times_seen=F("times_seen") + 1,
+        seen_at=Now(),
+        what=now.what,
+        facts=now.facts,
+        order=now.order,
+        transaction=now.transaction,
+        company=now.company,
+    )
 
 
 @transaction.atomic
 def acknowledge(*, incident: Incident, by: Any) -> None:
     """`by` is on it. Raises IncidentError when somebody else is, or it is over."""
-    held = _held(incident)
+    held = _held(incident.pk)
     if held.status == IncidentStatus.ACKNOWLEDGED:
         raise IncidentError(_("%(who)s is on it already.") % {"who": held.acknowledged_by})
     try:
@@ -105,16 +198,23 @@ def acknowledge(*, incident: Incident, by: Any) -> None:
 
 @transaction.atomic
 def resolve(*, incident: Incident, by: Any, evidence: str) -> None:
-    """It is over, and `evidence` says why that is so; its alert ends.
+    """It is over with all its cases, and `evidence` says why that is so; its alert ends.
 
     Raises IncidentError without evidence, or when it is over already.
     """
     if not evidence.strip():
         raise IncidentError(_("Say what shows that this is over."))
-    held = _held(incident)
-    if held.is_final:
+    orders = _locked_orders(incident.cases.unended().values_list("order_id", flat=True))
+    held = _held(incident.pk)
+    if held.is_over:
         raise IncidentError(_("This incident is resolved already."))
+    cases = list(held.cases.unended())
+    if any(case.order_id and case.order_id not in orders for case in cases):
+        raise IncidentError(_("There are more cases of it by now. Look at them, and try again."))
+    _end_cases(cases, by=by, why=evidence)
     _end(held, by=by, evidence=evidence)
+    for order in orders.values():
+        _unmark(order, by=by, why=evidence)
 
 
 def remark(*, incident: Incident, by: Any, text: str) -> None:
@@ -123,16 +223,41 @@ def remark(*, incident: Incident, by: Any, text: str) -> None:
 
 
 @transaction.atomic
-def settle_incident(*, key: str, why: str) -> bool:
-    """The cause went away by itself: resolve the open incident about `key`, if there is one."""
-    held = _locked(key)
-    if held is not None:
-        _end(held, by=None, evidence=why)
-    return held is not None
+def settle_incident(*, key: str, why: str, by: Any = None) -> bool:
+    """The case `key` is over: by itself, or by the decision of which `by` was the second person.
+
+    With its last case the incident is over, and an order with its last case needs nobody. Whether
+    there was such a case.
+    """
+    case = IncidentCase.objects.unended().filter(key=key).first()
+    if case is None:
+        return False
+    orders = _locked_orders([case.order_id])
+    held = _held(case.incident_id)
+    if not _end_cases([case], by=by, why=why):
+        return False
+    if not held.cases.unended().exists():
+        number = held.cases.count()
+        last = _("The last of %(number)s cases is over: %(why)s")
+        told = why if number == 1 else last % {"number": number, "why": why}
+        _end(held, by=by, evidence=told[:2000])
+    for order in orders.values():
+        _unmark(order, by=by, why=why)
+    return True
 
 
-def _held(incident: Incident) -> Incident:
-    return Incident.objects.select_for_update(no_key=True, of=("self",)).get(pk=incident.pk)
+def _held(pk: UUID) -> Incident:
+    return Incident.objects.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+
+
+def _locked_orders(keys: Iterable[UUID | None]) -> dict[UUID, RedemptionOrder]:
+    rows = RedemptionOrder.objects.select_for_update(no_key=True, of=("self",))
+    return {row.pk: row for row in rows.filter(pk__in=[key for key in keys if key]).order_by("pk")}
+
+
+def _end_cases(cases: Iterable[IncidentCase], *, by: Any, why: str) -> int:
+    rows = IncidentCase.objects.unended().filter(pk__in=[case.pk for case in cases])
+    return rows.update(ended_at=timezone.now(), ended_by=by, why=why[:2000])
 
 
 def _end(held: Incident, *, by: Any, evidence: str) -> None:
@@ -145,4 +270,23 @@ def _end(held: Incident, *, by: Any, evidence: str) -> None:
         evidence=evidence,
     )
     if held.run_id is None:  # else the alert ends with the last of them (causes.py)
-        Alert.objects.create(incident=held, action=AlertAction.RESOLVE)
+        # What ended by itself may come back, and one storm is one alert.
+        when = Now() if by else Now() + WINDOW
+        Alert.objects.create(incident=held, action=AlertAction.RESOLVE, next_attempt_at=when)
+
+
+def _unmark(order: RedemptionOrder, *, by: Any, why: str) -> None:
+    """It needs nobody any more; or, while another case of it is open, somebody for that one."""
+    if not order.needs_attention:
+        return
+    cases = order.incident_cases.unended()
+    left = cases.exclude(incident__kind=IncidentKind.PUZZLING_CALLBACK).first()
+    reason = left.what.removeprefix(f"{order.order_number}: ") if left else ""
+    if left is None:
+        told = _("Looked at: %(why)s") if by else _("No longer needs a person: %(why)s")
+        said = {"why": order.attention_reason if by else why}
+        OrderEvent.objects.create(
+            order=order, subject=EventSubject.NOTE, by=by, reason=(told % said)[:255]
+        )
+    order.needs_attention, order.attention_reason = left is not None, reason
+    order.save(update_fields=["needs_attention", "attention_reason"])

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Count
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from redemption.incidents.guide import GUIDE
 from redemption.models import Alert, Incident, Reconciliation
@@ -33,15 +34,20 @@ def word_of(alert: Alert) -> Word:
     if alert.run:
         return _of_all(alert.run)
     incident = cast("Incident", alert.incident)
+    number = incident.cases.count()
     return Word(
         key=incident.pk,
         kind=IncidentKind(incident.kind),
         severity=Severity(incident.severity),
-        what=incident.what,
+        what=_many(number) % {"what": incident.what, "n": number} if number > 1 else incident.what,
         since=incident.created_at,
         order_number=incident.order.order_number if incident.order else "",
         address=_page("incident", incident.pk),
     )
+
+
+def _many(number: int) -> str:
+    return ngettext("%(n)s case, the last: %(what)s", "%(n)s cases, the last: %(what)s", number)
 
 
 def _of_all(run: Reconciliation) -> Word:

@@ -3,7 +3,13 @@
 from redemption.models.cart import Cart, CartLine
 from redemption.models.decisions import Decision
 from redemption.models.history import EventSubject, OrderEvent
-from redemption.models.incidents import Alert, AlertAction, Incident, IncidentEvent
+from redemption.models.incidents import (
+    Alert,
+    AlertAction,
+    Incident,
+    IncidentCase,
+    IncidentEvent,
+)
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.models.points import LoyaltyTransaction, TransactionType
 from redemption.models.post import Callback, CallbackState, Letter, LetterKind
@@ -27,6 +33,7 @@ __all__ = [
     "Difference",
     "EventSubject",
     "Incident",
+    "IncidentCase",
     "IncidentEvent",
     "Letter",
     "LetterKind",

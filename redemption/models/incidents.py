@@ -1,4 +1,4 @@
-"""What needs a person, its history, and the alerts about it."""
+"""What needs a person, what it is about, its history, and the alerts about it."""
 
 from typing import Any, ClassVar
 
@@ -25,13 +25,16 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
 
 
 class Incident(HasLifeCycle):
-    """One thing that needs a person; however often it is seen, one row while it is open."""
+    """Something that needs a person: one cause, with a case for each thing that it befell.
+
+    `what`, `order`, `transaction`, `company` and `facts` are those of the case seen last.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(_("kind"), max_length=20, choices=IncidentKind.choices)
     severity = models.PositiveSmallIntegerField(_("severity"), choices=Severity.choices)
     key = models.CharField(
-        max_length=255, editable=False, help_text=_("What it is about; one is open for each.")
+        max_length=255, editable=False, help_text=_("Its cause; what has the same one joins it.")
     )
     what = models.CharField(_("what happened"), max_length=255)
     status = models.CharField(
@@ -41,10 +44,10 @@ class Incident(HasLifeCycle):
         default=IncidentStatus.OPEN,
     )
     order = models.ForeignKey(
-        RedemptionOrder, models.PROTECT, null=True, blank=True, related_name="incidents"
+        RedemptionOrder, models.PROTECT, null=True, blank=True, related_name="+"
     )
     transaction = models.ForeignKey(
-        LoyaltyTransaction, models.PROTECT, null=True, blank=True, related_name="incidents"
+        LoyaltyTransaction, models.PROTECT, null=True, blank=True, related_name="+"
     )
     company = models.ForeignKey(
         Company, models.PROTECT, null=True, blank=True, related_name="incidents"
@@ -123,12 +126,73 @@ class Incident(HasLifeCycle):
     def __str__(self) -> str:
         return str(self.get_kind_display())
 
+    @property
+    def is_over(self) -> bool:
+        return self.status == IncidentStatus.RESOLVED
+
     def event(
         self, before: str, after: str, *, by: Any = None, reason: str = ""
     ) -> "IncidentEvent":
         return IncidentEvent(
             incident=self, from_status=before, to_status=after, by=by, reason=reason
         )
+
+
+class CaseQuerySet(models.QuerySet["IncidentCase"]):
+    """Questions about sets of cases."""
+
+    def unended(self) -> "CaseQuerySet":
+        return self.filter(ended_at=None)
+
+
+class IncidentCase(models.Model):
+    """One transaction, delivery, order or other thing that an incident befell.
+
+    One is open for each `key`; seen again, it counts. It says when and why it ended, and stays.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    incident = models.ForeignKey(Incident, models.PROTECT, related_name="cases")
+    key = models.CharField(
+        max_length=255, editable=False, help_text=_("What it is about; one is open for each.")
+    )
+    what = models.CharField(_("what happened"), max_length=255)
+    order = models.ForeignKey(
+        RedemptionOrder, models.PROTECT, null=True, blank=True, related_name="incident_cases"
+    )
+    transaction = models.ForeignKey(
+        LoyaltyTransaction, models.PROTECT, null=True, blank=True, related_name="incident_cases"
+    )
+    facts = models.JSONField(
+        default=dict, blank=True, help_text=_("Never a code, never about a person.")
+    )
+    times_seen = models.PositiveIntegerField(_("times seen"), default=1)
+    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+    seen_at = models.DateTimeField(_("last seen"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    why = models.TextField(_("why it ended"), max_length=2000, blank=True)
+
+    objects = CaseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("case of an incident")
+        verbose_name_plural = _("cases of incidents")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                "key", name="case_once_while_open", condition=Q(ended_at__isnull=True)
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True, why="") | Q(ended_at__isnull=False) & ~Q(why=""),
+                name="case_ends_with_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.what
 
 
 class IncidentEvent(models.Model):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable
 
-from tests.chaos import report
+from tests.chaos import incidents, report
 from tests.chaos.house import ROOT, Postgres, own_postgres
 from tests.chaos.plan import Plan, make_plan
 from tests.chaos.recovery import Recovery
@@ -27,7 +28,11 @@ def night(seeds: Iterable[int], orders: int) -> int:
             print("ended before its time", flush=True)
     _say(report.totals(outcomes))
     _say(report.recovery(recovery.seconds))
-    return int(any(outcome.findings for outcome in outcomes))
+    all_told = sum((outcome.incidents for outcome in outcomes), Counter[str]())
+    placed = sum(outcome.orders.total() for outcome in outcomes)
+    too_many = list(incidents.left_open(all_told, placed))
+    _say(str(finding) for finding in too_many)
+    return int(bool(too_many) or any(outcome.findings for outcome in outcomes))
 
 
 def _one(postgres: Postgres, databases: Databases, plan: Plan, recovery: Recovery) -> Outcome:

@@ -22,6 +22,8 @@ def told(outcome: Outcome) -> Iterator[str]:
     )
     for why, times in record.refusals.most_common():
         yield f"    {times} refused: {why}"
+    if outcome.incidents:
+        yield f"    incidents: {_counts(outcome.incidents)}"
     for finding in outcome.findings:
         yield f"    {finding}"
 
@@ -32,6 +34,7 @@ def totals(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield from _table("Forms refused, by reason", _added(each.record.refusals for each in outcomes))
     yield from _table("Orders by their end", _added(each.orders for each in outcomes))
     yield from _table("Faults by kind", _added(each.blows for each in outcomes))
+    yield from _table("Incidents and alerts", _added(each.incidents for each in outcomes))
     yield from _table("Checked", _added(each.checked for each in outcomes))
 
 

@@ -21,6 +21,7 @@ from accounts.services import ensure_staff_groups
 from accounts.views import SEAT_KEY
 from redemption.models import RedemptionOrder
 from tests.accounts.factories import UserFactory
+from tests.chaos import incidents
 from tests.chaos.checks import Finding, Run
 from tests.chaos.desk import Clerk
 from tests.chaos.house import House, Postgres
@@ -31,6 +32,7 @@ from tests.chaos.recovery import LOOK, TABLES, Recovery
 from tests.redemption.world import World
 from tests.stack import Databases
 
+CHORES = 25.0  # seconds until the sweeper has surely looked at incidents
 QUIET = 120.0  # seconds that everything may take to end
 STALL = 120.0  # seconds in which nobody gets an order placed; then the shop is dead
 MOST_FORMS = 10  # for one order that is placed; then it is as good as dead
@@ -72,6 +74,7 @@ class Outcome:
     blows: Counter[str]
     checked: Counter[str]
     record: Record
+    incidents: Counter[str]
     seconds: float
     quiet: float
     folder: Path
@@ -106,6 +109,10 @@ def run(
         too_few = _too_few(plan, town.record.placed, len(town.record.told))
         findings = [*too_few, *told.findings()]
         statuses = Counter(RedemptionOrder.objects.values_list("status", flat=True))
+        told_of = Counter[str]()
+        if not sought:
+            told_of = _incidents(told)
+            findings += [*incidents.left_open(told_of, statuses.total()), *incidents.marks()]
         connections.close_all()
     return Outcome(
         seed=plan.seed,
@@ -114,6 +121,7 @@ def run(
         blows=Counter(blow.family for blow in nemesis.struck),
         checked=told.counted,
         record=town.record,
+        incidents=told_of,
         seconds=time.monotonic() - began,
         quiet=quiet,
         folder=house.folder,
@@ -133,6 +141,14 @@ def _strike(house: House, plan: Plan, town: Town, nemesis: Nemesis, recovery: Re
     connections.close_all()  # ours may be among those that were cut
     recovery.measure(house, "everything, at the end")
     return over
+
+
+def _incidents(told: Run) -> Counter[str]:
+    """What is open once the sweeper has looked again, which it does every ten seconds."""
+    until = time.monotonic() + CHORES
+    while incidents.others(incidents.counted(told)) and time.monotonic() < until:
+        wait(5 * LOOK)
+    return incidents.counted(told)
 
 
 def _too_few(plan: Plan, placed: int, forms: int) -> Iterator[Finding]:

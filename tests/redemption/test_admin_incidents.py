@@ -56,7 +56,7 @@ def undecided() -> LoyaltyTransaction:
 
 def test_the_list_has_the_worst_first_and_what_is_over_last() -> None:
     over = drift("BOX")
-    settle_incident(key=over.key, why="It adds up again.")
+    settle_incident(key="stock-drift:BOX", why="It adds up again.")
     mild = raise_incident(kind=IncidentKind.STUCK_ORDER, key="stuck:1", what="Still pending.")
     bad = raise_incident(kind=IncidentKind.CREDIT_REFUSED, key="credit:1", what="Refused.")
     client = browser(staff("support"))

@@ -168,7 +168,7 @@ def test_a_refused_credit_is_asked_for_again_and_never_given_up(
     said(credit, Verdict.ASK_AGAIN, fay)
     assert "until then it repeats its refusal" in confirm(intent=credit, by=gil)
     incident.refresh_from_db()
-    assert not incident.is_final  # not before the points are back
+    assert not incident.is_over  # not before the points are back
     assert settle_transaction(credit.pk) is None  # it is not time yet
     assert check_invariants() == []
     world.partners.dial(honour_keys=False)  # as one that has forgotten the key

@@ -15,6 +15,7 @@ from redemption import tasks
 from redemption.aftercare.cancelling import cancel
 from redemption.callbacks import services as callbacks
 from redemption.incidents.causes import settle_gone
+from redemption.incidents.services import settle_incident
 from redemption.models import AlertAction, Callback, Incident, LoyaltyTransaction, RedemptionOrder
 from redemption.saga import LATE_TRIES, settle_transaction
 from redemption.services import flag_overdue
@@ -54,7 +55,9 @@ def test_an_order_that_goes_its_way_raises_nothing(world: World) -> None:
     assert not Incident.objects.exists()
 
 
-def test_an_answer_that_does_not_match_stays_with_a_person(world: World) -> None:
+def test_an_answer_that_does_not_match_is_over_once_the_same_call_is_answered_right(
+    world: World,
+) -> None:
     world.partners.fault("debit", "mismatch")
     order = world.place((world.product(), 1))
     settle_transaction(world.debit(order).pk)
@@ -62,11 +65,36 @@ def test_an_answer_that_does_not_match_stays_with_a_person(world: World) -> None
     assert (incident.order, incident.transaction) == (order, world.debit(order))
     assert incident.company == order.company
     assert incident.what.startswith(order.order_number)
+    assert settle_gone() == 0
     make_all_due()
     settle_transaction(world.debit(order).pk)
     assert world.debit(order).status == "SUCCEEDED"
-    assert settle_gone() == 0
-    assert not over(incident)
+    assert RedemptionOrder.objects.get(pk=order.pk).needs_attention
+    assert settle_gone() == 1
+    assert over(incident)
+    assert incident.evidence == "The outcome is known now."
+    order.refresh_from_db()
+    assert (order.needs_attention, order.attention_reason) == (False, "")
+    assert order.events.filter(reason__contains="No longer needs a person").exists()
+
+
+def test_an_order_keeps_its_mark_while_another_case_of_it_is_open(world: World) -> None:
+    world.partners.fault("debit", "mismatch")
+    order = world.place((world.product(), 1))
+    settle_transaction(world.debit(order).pk)
+    late(order, minutes=20)
+    assert flag_overdue() == 1
+    order.refresh_from_db()
+    assert "does not match" in order.attention_reason
+    settle_incident(key=f"mismatch:{world.debit(order).pk}", why="The partner mended it.")
+    order.refresh_from_db()
+    assert order.needs_attention
+    assert order.attention_reason == order.incident_cases.unended().get().what.partition(": ")[2]
+    make_all_due()
+    settle_transaction(world.debit(order).pk)
+    settle_gone()
+    order.refresh_from_db()
+    assert not order.needs_attention
 
 
 def test_an_outcome_unknown_for_too_long_ends_when_it_is_known(world: World) -> None:
@@ -187,7 +215,7 @@ def test_stock_that_drifts_is_said_until_it_adds_up_again(world: World) -> None:
     tasks.watch_stock()
     tasks.watch_stock()
     incident = the(IncidentKind.STOCK_DRIFT)
-    assert incident.key == f"stock-drift:{product.sku}"
+    assert incident.cases.get().key == f"stock-drift:{product.sku}"
     assert incident.times_seen == 2
     assert sound.sku not in incident.what
     drifted.update(quantity_available=F("quantity_available") - 3)
@@ -215,4 +243,4 @@ def test_being_late_does_not_hide_why_an_order_waits_for_a_person(world: World) 
     assert flag_overdue() == 1
     order = RedemptionOrder.objects.get(pk=credit.order_id)
     assert "account_blocked" in order.attention_reason
-    assert order.incidents.count() == 2
+    assert order.incident_cases.unended().count() == 2

@@ -1,0 +1,56 @@
+"""The cases of an incident, as its page shows them: open ones first, then the newest."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import F
+from django.utils.safestring import SafeString
+
+from redemption.backoffice.looks import transaction_badge
+from redemption.backoffice.selectors import LineRecord, line_records
+from redemption.models import Incident, IncidentCase, OrderItem
+from redemption.states import TransactionStatus
+
+SHOWN = 10  # cases on one page
+_NAMED_ELSEWHERE = {"line", "line was"}  # a line has a page of its own, with a name
+
+
+@dataclass(frozen=True, slots=True)
+class CaseShown:
+    """`facts` are those that have no page of their own."""
+
+    case: IncidentCase
+    points_state: SafeString | str
+    undecided: bool  # the points; a delivery says so itself
+    delivery: LineRecord | None
+    facts: list[tuple[str, Any]]
+
+
+def cases_page(incident: Incident, number: str) -> Page[IncidentCase]:
+    """Whatever `number` says, a page that there is."""
+    cases = incident.cases.select_related("order", "transaction", "ended_by")
+    ordered = cases.order_by(F("ended_at").desc(nulls_first=True), "-created_at", "-id")
+    return Paginator(ordered, SHOWN).get_page(number)
+
+
+def shown(cases: Iterable[IncidentCase]) -> list[CaseShown]:
+    """In three queries, however many there are."""
+    rows = list(cases)
+    lines = [case.facts["line"] for case in rows if "line" in case.facts]
+    found = line_records(OrderItem.objects.filter(pk__in=lines)) if lines else []
+    deliveries = {str(record.item.pk): record for record in found}
+    return [_shown(case, deliveries.get(case.facts.get("line", ""))) for case in rows]
+
+
+def _shown(case: IncidentCase, delivery: LineRecord | None) -> CaseShown:
+    points = case.transaction
+    open_still = case.ended_at is None
+    return CaseShown(
+        case=case,
+        points_state=transaction_badge(points) if points else "",
+        undecided=bool(open_still and points and points.status == TransactionStatus.NEEDS_REVIEW),
+        delivery=delivery,
+        facts=[each for each in case.facts.items() if each[0] not in _NAMED_ELSEWHERE],
+    )

@@ -1,0 +1,42 @@
+"""What counts as one cause: many cases of it, one after another, are one incident."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from redemption.states import IncidentKind
+
+# What follows the last case of the same cause within this time belongs to the same incident, and
+# is told with the same alert. It is also how long an end is kept back from whoever is on call.
+WINDOW = timedelta(hours=1)
+
+_K = IncidentKind
+_AT_A_PARTNER = frozenset(
+    {
+        _K.MISMATCH,
+        _K.CONTRADICTION,
+        _K.HORIZON,
+        _K.CREDIT_REFUSED,
+        _K.CREDIT_LATE,
+        _K.PUZZLING_CALLBACK,
+    }
+)
+# The facts that tell causes of these kinds apart.
+_BY_FACTS: Mapping[str, tuple[str, ...]] = {
+    _K.STUCK_ORDER: ("status",),
+    _K.POISON_ROW: ("work", "error"),
+    _K.STOCK_DRIFT: (),
+}
+
+
+def cause_of(kind: IncidentKind, key: str, facts: Mapping[str, Any], *, about_points: bool) -> str:
+    """The cause behind the case `key`, as in "mismatch:loyalty".
+
+    Kinds that are named nowhere here are each a cause of their own.
+    """
+    if kind in _AT_A_PARTNER:
+        return f"{kind.lower()}:{'loyalty' if about_points else 'fulfillment'}"
+    if kind in _BY_FACTS:
+        told = [str(facts.get(name, "")) for name in _BY_FACTS[kind]]
+        return ":".join([kind.lower(), *told])
+    return key
