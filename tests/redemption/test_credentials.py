@@ -11,7 +11,7 @@ from fulfillment.models import CallKind, Fulfillment, PartnerCall
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.leases import REJECTED_WAIT
-from redemption.aftercare.services import cancel
+from redemption.aftercare.cancelling import cancel
 from redemption.doctor.findings import State
 from redemption.doctor.services import examine
 from redemption.incidents.partners import watch_partners

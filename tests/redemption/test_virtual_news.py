@@ -313,7 +313,7 @@ def test_what_the_partner_says_against_the_end_when_asked_is_for_a_person(
     order = now(order)
     assert (order.status, order.needs_attention) == (before, True)
     assert words in order.attention_reason
-    assert order.incidents.get().kind == IncidentKind.CONTRADICTION
+    assert order.incident_cases.get().incident.kind == IncidentKind.CONTRADICTION
     assert {code.code for code in VirtualCode.objects.all()} == set(codes)
 
 

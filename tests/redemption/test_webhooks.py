@@ -277,7 +277,7 @@ def test_what_a_callback_claims_and_the_partner_does_not_confirm_is_for_a_person
     ask_the_partner()
     order = RedemptionOrder.objects.get(pk=waiting.pk)
     assert (order.status, order.needs_attention) == (OrderStatus.COMPLETED, False)
-    assert not order.incidents.unresolved().exists()
+    assert not order.incident_cases.unended().exists()
     assert check_invariants() == []
 
 
