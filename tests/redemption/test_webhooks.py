@@ -17,6 +17,7 @@ from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.virtual import saga as virtual
 from redemption import webhooks
 from redemption.callbacks.services import process
+from redemption.incidents.causes import settle_gone
 from redemption.models import Callback, CallbackState, Incident, RedemptionOrder
 from redemption.reports.invariants import check_invariants
 from redemption.saga import settle_transaction
@@ -277,6 +278,9 @@ def test_what_a_callback_claims_and_the_partner_does_not_confirm_is_for_a_person
     ask_the_partner()
     order = RedemptionOrder.objects.get(pk=waiting.pk)
     assert (order.status, order.needs_attention) == (OrderStatus.COMPLETED, False)
+    left = order.incident_cases.unended().get()
+    assert left.incident.kind == IncidentKind.PUZZLING_CALLBACK
+    settle_gone()
     assert not order.incident_cases.unended().exists()
     assert check_invariants() == []
 
