@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.password_validation import validate_password
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts import loyalty
-from accounts.models import Company, KnownBalance
+from accounts.models import Company, KnownBalance, User
 from loyalty_portal.partner_http import PartnerRefusedError, PartnerUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -101,6 +102,38 @@ def _permissions(names: frozenset[str]) -> dict[str, Permission]:
     if missing := names - found.keys():
         raise LookupError(f"No such permissions; has `migrate` run? {', '.join(sorted(missing))}")
     return found
+
+
+# --- The first person ------------------------------------------------------------------------
+
+
+class AdministratorExistsError(Exception):
+    """The sentence says who makes others."""
+
+
+def new_administrator(*, email: str, name: str) -> User:
+    """The first administrator, checked and not stored yet.
+
+    Raises AdministratorExistsError, and ValidationError when the address is none or taken.
+    """
+    if User.objects.filter(is_superuser=True, is_active=True).exists():
+        raise AdministratorExistsError(
+            "There is an administrator already, who makes others in the admin portal, under People."
+        )
+    person = User(email=email.strip().lower(), name=name, is_staff=True, is_superuser=True)
+    person.full_clean(exclude=["password"])
+    return person
+
+
+def make_first_administrator(person: User, *, password: str | None) -> None:
+    """Store them with a password, or with None for one that they choose by the reset's letter.
+
+    Raises ValidationError when the password is too easy.
+    """
+    if password is not None:
+        validate_password(password, person)
+    person.set_password(password)
+    person.save()
 
 
 # --- The balance -----------------------------------------------------------------------------
