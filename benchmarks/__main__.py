@@ -8,12 +8,14 @@ in one minute and slow in the next; figures a minute apart say nothing about eac
 import itertools
 import json
 import os
+import secrets
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,15 +69,15 @@ def environment(shared: dict[str, str], folder: Path) -> dict[str, str]:
     """Production's settings, with partners that are never reached."""
     return shared | {
         "DEBUG": "false",
-        "SECRET_KEY": "benchmarks-only-" + "0123456789abcdef" * 4,
+        "SECRET_KEY": secrets.token_urlsafe(50),
         "ALLOWED_HOSTS": "127.0.0.1",
         "PORTAL_URL": "https://127.0.0.1",
         "LOYALTY_API_URL": "http://127.0.0.1:9/loyalty",
-        "LOYALTY_API_KEY": "none",
+        "LOYALTY_API_KEY": secrets.token_urlsafe(),
         "FULFILLMENT_API_URL": "http://127.0.0.1:9/fulfillment",
-        "FULFILLMENT_API_KEY": "none",
-        "FULFILLMENT_WEBHOOK_SECRETS": "whsec_Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
-        "FIELD_ENCRYPTION_KEYS": "Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
+        "FULFILLMENT_API_KEY": secrets.token_urlsafe(),
+        "FULFILLMENT_WEBHOOK_SECRETS": "whsec_" + b64encode(secrets.token_bytes(32)).decode(),
+        "FIELD_ENCRYPTION_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "STATIC_ROOT": str(folder / "static"),
     }
@@ -98,6 +100,7 @@ class Web:
             "--log-level",
             "error",
         ]
+        self.env = env
         self.process = subprocess.Popen(command, cwd=ROOT, env=env)
 
     def wait(self, path: str) -> None:

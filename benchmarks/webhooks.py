@@ -39,7 +39,7 @@ def visit_beside(
 ) -> tuple[Result, dict[str, float]]:
     """Visit while another process does its worst; what it says of that."""
     command = [sys.executable, "-m", module, str(web.port), str(amount), str(SECONDS)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(command, cwd=ROOT, env=web.env, stdout=subprocess.PIPE) as other:
         result = visit(web, cookies)
         said, _nothing = other.communicate()
     return result, json.loads(said)

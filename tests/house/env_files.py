@@ -1,0 +1,32 @@
+"""The repository's two files of variables: for a trial, and for production."""
+
+import base64
+import secrets
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def read(name: str) -> dict[str, str]:
+    """The variables of `.env.demo` or `.env.example`, the empty ones too."""
+    lines = (ROOT / name).read_text().splitlines()
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {variable: value.strip('"') for variable, _, value in pairs}
+
+
+def production(**more: str) -> dict[str, str]:
+    """`.env.example` as an operator fills it in, with partners that nobody reaches."""
+    made = {
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ALLOWED_HOSTS": "portal.example,127.0.0.1",
+        "PORTAL_URL": "https://portal.example",
+        "DATABASE_URL": "postgresql://portal@127.0.0.1:9/portal",
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+        "LOYALTY_API_URL": "https://points.example/v1",
+        "LOYALTY_API_KEY": secrets.token_urlsafe(),
+        "FULFILLMENT_API_URL": "https://fulfillment.example/v1",
+        "FULFILLMENT_API_KEY": secrets.token_urlsafe(),
+        "FULFILLMENT_WEBHOOK_SECRETS": f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "FIELD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
+    return read(".env.example") | made | more

@@ -1,0 +1,53 @@
+"""Finds what looks like a secret in the files of the repository."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Not of the repository, or made by others and full of checksums.
+LEFT_OUT = {".git", ".venv", ".local", ".sandbox", "__pycache__", "node_modules", "img"}
+LEFT_OUT |= {".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"}
+SHAPES = (
+    # a webhook's secret; 32 bytes in base64; the password in an address
+    re.compile(r"(whsec_[A-Za-z0-9+/_=-]{8,})"),
+    re.compile(r"(?<![A-Za-z0-9+/_=-])([A-Za-z0-9+/_-]{43}=)(?![A-Za-z0-9=])"),
+    re.compile(r"://[^\s:/@\"'`{}$<>]*:([^\s:/@\"'`{}$<>…]{2,})@"),
+    # `API_KEY = "…"`, `"password": "…"`, `secret: str = "…"`
+    re.compile(
+        r"(?i)(?:secret|secret_key|password|api_key|routing_key)s?\b[\"']?(?:: str)? ?[:=] ?\(?f?[\"']"
+        r"([^\"'{}\n]{4,})[\"']"
+    ),
+    # `env.text("API_KEY", "…")`
+    re.compile(r"env\.\w+\(\s*\"[A-Z_]*(?:SECRETS?|KEYS?|PASSWORD)\",\s+\"([^\"{}\s]{4,})\""),
+    # `API_KEY=…` of an env file, `PASSWORD: …` and `${PASSWORD:-…}` of a compose file
+    re.compile(r"(?m)^[# ]*[A-Z_]*(?:SECRETS?|KEYS?|PASSWORD)(?:=|: )([^\s\"'$(){}…]{4,})$"),
+    re.compile(r"(?:SECRETS?|KEYS?|PASSWORD):-([^{}\s]+)}"),
+)
+
+
+def files() -> Iterator[Path]:
+    for path in sorted(ROOT.rglob("*")):
+        inside = path.relative_to(ROOT)
+        is_ours = path.name != ".env" and LEFT_OUT.isdisjoint(inside.parts)
+        if is_ours and path.is_file() and not path.is_symlink():
+            yield path
+
+
+def found_in(text: str) -> set[str]:
+    """What looks like a secret in a text."""
+    found = {said for shape in SHAPES for said in shape.findall(text)}
+    return {said for said in found if said.removeprefix("whsec_") and "…" not in said}
+
+
+def in_the_repository() -> dict[str, str]:
+    """Each with the first file that has it."""
+    found: dict[str, str] = {}
+    for path in files():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        for said in found_in(text):
+            found.setdefault(said, str(path.relative_to(ROOT)))
+    return found
