@@ -1,24 +1,24 @@
 # syntax=docker/dockerfile:1
 # One image for every process; docker-compose.yml and docs/operations.md name their commands.
 
-FROM python:3.13-slim AS packages
+FROM python:3.13.9-slim-bookworm AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
 COPY requirements.txt .
 # The file lists everything, so nothing is resolved: what is newest today cannot matter.
 RUN /venv/bin/pip install --no-deps --require-hashes -r requirements.txt && /venv/bin/pip check
 
-FROM python:3.13-slim
+FROM python:3.13.9-slim-bookworm
+# None that an env file may set as well: its empty value would take the image's away.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
-    DJANGO_SETTINGS_MODULE=loyalty_portal.settings \
-    STATIC_ROOT=/app/static-files
+    PYTHONDONTWRITEBYTECODE=1
 RUN useradd --system --uid 10001 --no-create-home portal
 WORKDIR /app
 COPY --from=packages /venv /venv
 COPY . .
-# Collected in production mode, for names with hashes; no value made up for it outlives this line.
+# Collected in production mode, for names with hashes, to where STATIC_ROOT points by default; no
+# value made up for it outlives this line.
 RUN python .ci/production.py collectstatic --noinput --verbosity 0
 # The sandbox keeps its ledger here when it runs from this image.
 RUN mkdir /data && chown portal /data
@@ -28,5 +28,7 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-c", "import os; \
 from urllib.request import Request, urlopen; \
 host = os.environ['ALLOWED_HOSTS'].split(',')[0].lstrip('.'); \
-urlopen(Request('http://127.0.0.1:8000/healthz', headers={'Host': host}), timeout=4)"]
-CMD ["gunicorn", "loyalty_portal.wsgi", "--bind", "0.0.0.0:8000"]
+port = os.environ.get('PORT') or '8000'; \
+urlopen(Request(f'http://127.0.0.1:{port}/healthz', headers={'Host': host}), timeout=4)"]
+# The web process; docker-compose.yml starts it by this line too. Its port is PORT.
+CMD ["python", "-m", "loyalty_portal.web"]

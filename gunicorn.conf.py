@@ -1,4 +1,4 @@
-"""The web server's settings: `gunicorn loyalty_portal.wsgi` reads this file by itself.
+"""The web server's settings: `python -m loyalty_portal.web` starts it, and it reads this file.
 
 PORT and WEB_CONCURRENCY are gunicorn's own variables.
 """
@@ -13,7 +13,8 @@ from typing import Any
 _, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
-workers = int(os.environ.get("WEB_CONCURRENCY", "4"))
+bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
+workers = int(os.environ.get("WEB_CONCURRENCY") or 4)
 # An event loop receives requests and sends answers; only whole ones reach a thread.
 worker_class = "loyalty_portal.web_worker.PortalWorker"
 asgi_lifespan = "off"

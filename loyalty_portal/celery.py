@@ -11,10 +11,14 @@ from collections.abc import Callable
 from functools import partial
 
 from celery import Celery, Task, signals
+from django.conf import settings
 from django.db import Error, close_old_connections, transaction
 
+from loyalty_portal.environment import forget_empty
+from loyalty_portal.heartbeat import beat
 from loyalty_portal.trouble import is_away
 
+forget_empty()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
 
 logger = logging.getLogger(__name__)
@@ -40,6 +44,13 @@ app.autodiscover_tasks()
 # As at each request; by itself Celery closes the connection after each task
 # (settings.CELERY_DB_REUSE_MAX), and opening one costs more than what a task does with it.
 signals.task_prerun.connect(close_old_connections)
+
+
+@signals.heartbeat_sent.connect(weak=False)
+def _live(**_said: object) -> None:
+    """Every two seconds while the worker's loop turns and its broker answers."""
+    beat(settings.HEARTBEAT_FILE)
+
 
 # After a failed publish this process leaves the broker alone for a while: a frozen Redis
 # would otherwise cost every request the socket timeout.

@@ -12,6 +12,15 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 
+def forget_empty() -> None:
+    """An empty variable is one that is not set, for programs that read the environment without us.
+
+    Env files write `NAME=` for none; gunicorn would take it for a number, Django for a module.
+    """
+    for name in [name for name, value in os.environ.items() if not value.strip()]:
+        del os.environ[name]
+
+
 class Environment:
     """Typed access to `os.environ`. Each reader takes the variable's name and its default."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import redis
 from django.conf import settings
+from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error as DatabaseError
@@ -19,6 +20,8 @@ from loyalty_portal.partner_breaker import down_since
 logger = logging.getLogger(__name__)
 
 PARTNERS = ("loyalty", "fulfillment")
+# A standby, or a primary that somebody or its full disk has made read-only.
+ONLY_READS = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
 
 
 def straight_in(
@@ -55,7 +58,11 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
     `{"status": "ok" | "degraded" | "unavailable", "parts": {part: "ok" | what is wrong}}`
     """
-    needed = {"database": _check(_database), "migrations": _check(_migrations)}
+    needed = {
+        "database": _check(_database),
+        "migrations": _check(_migrations),
+        "static files": _check(_static_files),
+    }
     # PostgreSQL is the only truth. Without Redis pages are slower and work waits for the sweeper,
     # but every order still finishes: taking the web away as well would only make it worse.
     helpful = {
@@ -84,8 +91,17 @@ def _check(part: Callable[[], str]) -> str:
 
 
 def _database() -> str:
+    """Where it only reads, no order can be placed or go on, so another server may do better."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute(ONLY_READS)
+        [only_reads] = cursor.fetchone()
+    return "can only be read" if only_reads else "ok"
+
+
+def _static_files() -> str:
+    """In production each page looks its files up in what collectstatic noted, or fails."""
+    if isinstance(staticfiles_storage, ManifestFilesMixin) and not staticfiles_storage.hashed_files:
+        return "not collected"
     return "ok"
 
 

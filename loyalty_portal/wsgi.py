@@ -1,9 +1,12 @@
-"""The web process: `gunicorn loyalty_portal.wsgi`."""
+"""What the web server calls (loyalty_portal/web.py starts it)."""
 
 import os
 
 from django.core.wsgi import get_wsgi_application
 
+from loyalty_portal.environment import forget_empty
+
+forget_empty()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
 
 application = get_wsgi_application()

@@ -30,6 +30,7 @@ class Daemon:
         self.name = name
         self.command = list(command)
         self.environment = dict(environment)
+        self.folder = ROOT  # where it works
         self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.was_disturbed = False
@@ -45,7 +46,7 @@ class Daemon:
             return
         with self.log.open("ab") as log:
             self.process = spawn(
-                self.command, environment=self.environment, folder=ROOT, output=log
+                self.command, environment=self.environment, folder=self.folder, output=log
             )
 
     def start(self) -> None:
@@ -98,7 +99,7 @@ class Daemon:
 
 
 class Web(Daemon):
-    """gunicorn; started means that it answers."""
+    """The web server; started means that it answers."""
 
     port: int
 

@@ -150,8 +150,8 @@ class Stack(AbstractContextManager["Stack"]):
         celery = [python, "-W", quiet, "-m", "celery", "-q", "-A", "loyalty_portal", "worker"]
         celery += ["-P", "threads", "-c", "8", "-Q", "loyalty,fulfillment,notifications,default"]
         sweep = [python, "manage.py", "sweep", "--period", str(self.sweep_period)]
-        gunicorn = [python, "-m", "gunicorn", "loyalty_portal.wsgi", "--bind", bind]
-        self.web = Web("web", gunicorn, environment, folder)
+        server = [python, "-m", "loyalty_portal.web", "--bind", bind]
+        self.web = Web("web", server, environment, folder)
         self.web.port = int(bind.rpartition(":")[2])
         self.worker = Daemon("worker", celery, environment, folder)
         self.sweeper = Daemon("sweeper", sweep, environment, folder)

@@ -19,6 +19,7 @@ from accounts import loyalty
 from accounts.models import Company
 from fulfillment import partner as fulfillment
 from loyalty_portal import partner_breaker
+from loyalty_portal.health import ONLY_READS
 from loyalty_portal.partner_answer import UNDECIDED
 from loyalty_portal.partner_http import Answer, Outcome
 from redemption.doctor.findings import Finding, State, by_age, counted, fine
@@ -39,9 +40,7 @@ def database() -> Iterator[Finding]:
         connection.settings_dict.setdefault("OPTIONS", {})["connect_timeout"] = int(PATIENCE)
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = '{SLOWEST_QUERY}s'")
-            cursor.execute(
-                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
-            )
+            cursor.execute(ONLY_READS)
             [read_only] = cursor.fetchone()
     except DatabaseError:
         yield Finding(

@@ -1,27 +1,26 @@
 """docker-compose.yml and the Dockerfile, as far as they can be checked without an engine."""
 
 import importlib.util
+import json
 import re
+import runpy
 import shlex
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-import yaml
 from celery import Celery
 from django.core.management import get_commands, load_command_class
 from django.utils.module_loading import import_string
 
-from tests.house.test_environment import example
+from loyalty_portal.heartbeat import FRESH_SECONDS
+from loyalty_portal.settings import CELERY_BEAT_MAX_LOOP_INTERVAL
+from redemption.management.commands.sweep import BEAT_SECONDS
+from tests.house.env_files import read
+from tests.house.image import DOCKERFILE, SERVICES, instruction, seconds
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
-
-
-def check_gunicorn(words: list[str]) -> None:
-    assert callable(import_string(f"{words[0]}.application"))
 
 
 def check_celery(words: list[str]) -> None:
@@ -41,7 +40,7 @@ def check_python(words: list[str]) -> None:
         parser.parse_args(words[2:])
 
 
-CHECKS = {"gunicorn": check_gunicorn, "celery": check_celery, "python": check_python}
+CHECKS = {"celery": check_celery, "python": check_python}
 
 
 def test_every_process_has_its_service() -> None:
@@ -60,23 +59,22 @@ def test_every_process_has_its_service() -> None:
     assert set(SERVICES) == expected
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [name for name in OURS if name != "web"])
 def test_a_service_runs_a_command_that_exists(name: str) -> None:
     program, *words = shlex.split(SERVICES[name]["command"])
     CHECKS[program](words)
 
 
-def test_the_image_starts_the_web_process() -> None:
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    assert 'CMD ["gunicorn", "loyalty_portal.wsgi"' in dockerfile
-    check_gunicorn(["loyalty_portal.wsgi"])
+def test_the_web_process_is_what_the_image_starts_by_itself() -> None:
+    """So that its command stands in one place; tests/house/test_image.py runs it."""
+    assert "command" not in SERVICES["web"]
+    assert json.loads(instruction("CMD")) == ["python", "-m", "loyalty_portal.web"]
 
 
 def test_the_image_takes_files_that_exist_and_does_not_run_as_root() -> None:
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    for path in re.findall(r"^COPY (\S+) \.$|^RUN python (\.\S+)", dockerfile, re.MULTILINE):
+    for path in re.findall(r"^COPY (\S+) \.$|^RUN python (\.\S+)", DOCKERFILE, re.MULTILINE):
         assert (ROOT / "".join(path)).exists()
-    assert re.search(r"^USER (?!root)\w+$", dockerfile, re.MULTILINE)
+    assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
 
 
 def test_the_worker_hears_every_queue() -> None:
@@ -89,13 +87,99 @@ def test_the_worker_hears_every_queue() -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_takes_its_environment_from_the_documented_file(name: str) -> None:
     service = SERVICES[name]
-    assert service["env_file"] == ".env"
-    assert set(service.get("environment", {})) <= set(example())
+    assert service["env_file"] == "${ENV_FILE:-.env}"
+    assert set(service.get("environment", {})) <= set(read(".env.example"))
 
 
-def test_the_example_names_the_services_by_their_names() -> None:
-    hosts = re.findall(r"(?:@|//)([a-z]+):[0-9]+", "\n".join(example().values()))
+def test_the_trial_names_the_services_by_their_names() -> None:
+    hosts = re.findall(r"(?:@|//)([a-z]+):[0-9]+", "\n".join(read(".env.demo").values()))
     assert set(hosts) == {"db", "redis", "sandbox"}
+
+
+def test_the_trials_passwords_are_those_of_its_servers() -> None:
+    trial = read(".env.demo")
+    assert urlsplit(trial["DATABASE_URL"]).password == trial["PORTAL_DATABASE_PASSWORD"]
+    assert urlsplit(trial["REDIS_URL"]).password == trial["REDIS_PASSWORD"]
+
+
+def test_compose_does_not_start_without_the_servers_passwords() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert re.findall(r"\$\{(\w*PASSWORD)[^:]*\}", text) == []
+    assert set(re.findall(r"\$\{(\w*PASSWORD):\?", text)) == {
+        "POSTGRES_PASSWORD",
+        "PORTAL_DATABASE_PASSWORD",
+        "REDIS_PASSWORD",
+    }
+
+
+# --- Safe, bounded, watched --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_container_may_do_little(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert "/tmp" in service["tmpfs"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service.get("user", instruction("USER")) in {"portal", "postgres", "redis"}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_container_takes_a_bounded_part_of_the_machine(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+
+
+def test_images_are_of_an_exact_version() -> None:
+    images = [service["image"] for service in SERVICES.values() if "build" not in service]
+    images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(images) == 4
+    for image in images:
+        assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z-]+", image), image
+
+
+LASTING = sorted(name for name in SERVICES if SERVICES[name]["restart"] != "no")
+
+
+@pytest.mark.parametrize("name", [name for name in LASTING if name != "sandbox"])
+def test_what_runs_on_is_asked_whether_it_lives(name: str) -> None:
+    service = SERVICES[name]
+    check = service.get("healthcheck", {})
+    assert not check.get("disable")
+    if name == "web":
+        assert "healthcheck" not in service, "the image has one"
+    else:
+        assert check["test"][0] in {"CMD", "CMD-SHELL"}
+
+
+def test_a_sign_of_life_is_written_more_often_than_it_is_asked_for() -> None:
+    assert CELERY_BEAT_MAX_LOOP_INTERVAL * 2 < FRESH_SECONDS
+    assert BEAT_SECONDS * 2 < FRESH_SECONDS
+    for name in ("worker", "sweeper", "beat"):
+        assert SERVICES[name]["environment"]["HEARTBEAT_FILE"].startswith("/tmp/")
+
+
+def test_a_process_gets_longer_to_end_than_it_takes() -> None:
+    server = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    assert seconds(SERVICES["web"]["stop_grace_period"]) > server["graceful_timeout"]
+    deadline = float(read(".env.example")["PARTNER_DEADLINE"])
+    for name in ("worker", "sweeper"):
+        assert seconds(SERVICES[name]["stop_grace_period"]) > deadline
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name != "migrate"])
+def test_no_process_of_ours_has_the_administrators_password(name: str) -> None:
+    assert SERVICES[name]["environment"]["POSTGRES_PASSWORD"] == ""
+
+
+def test_only_this_machine_reaches_what_is_published() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_what_a_service_waits_for_exists() -> None:

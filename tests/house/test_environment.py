@@ -1,4 +1,4 @@
-"""One list of variables: what is read, what is documented and what the example holds."""
+"""One list of variables: what is read, what is documented and what the examples hold."""
 
 import os
 import re
@@ -7,10 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.house.env_files import production, read
 
 ROOT = Path(__file__).resolve().parents[2]
-# Read by Django and by gunicorn themselves.
+# Read by Django and by the web server themselves.
 READ_BY_OTHERS = {"DJANGO_SETTINGS_MODULE", "PORT", "WEB_CONCURRENCY"}
+FILES = [".env.demo", ".env.example"]
+SECRET = re.compile(r"SECRET|KEYS?$|PASSWORD")
 
 
 def read_by_settings() -> set[str]:
@@ -20,10 +25,8 @@ def read_by_settings() -> set[str]:
     return set(reads) | READ_BY_OTHERS
 
 
-def example() -> dict[str, str]:
-    lines = (ROOT / ".env.example").read_text().splitlines()
-    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {name: value.strip('"') for name, _, value in pairs}
+def read_by_compose() -> set[str]:
+    return set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
 
 
 def documented() -> set[str]:
@@ -45,12 +48,13 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_variable_that_is_read_is_in_the_example() -> None:
-    assert set(example()) == read_by_settings()
+@pytest.mark.parametrize("file", FILES)
+def test_every_variable_that_is_read_is_in_the_examples(file: str) -> None:
+    assert set(read(file)) == read_by_settings() | read_by_compose()
 
 
 def test_every_variable_that_is_read_is_documented() -> None:
-    assert documented() == read_by_settings()
+    assert documented() == read_by_settings() | read_by_compose()
 
 
 def test_settings_are_the_only_reader() -> None:
@@ -63,16 +67,36 @@ def test_settings_are_the_only_reader() -> None:
     assert readers == []
 
 
-def test_the_example_starts() -> None:
-    done = start(**example())
+def test_the_trial_starts() -> None:
+    done = start(**read(".env.demo"))
     assert done.returncode == 0, done.stderr
+
+
+def test_productions_example_holds_no_secret() -> None:
+    held = {name: value for name, value in read(".env.example").items() if SECRET.search(name)}
+    assert len(held) > 8
+    assert set(held.values()) == {""}
+
+
+def test_productions_example_starts_once_it_is_filled_in() -> None:
+    done = start(**production())
+    assert done.returncode == 0, done.stderr
+
+
+def test_productions_example_as_it_is_names_what_is_missing() -> None:
+    done = start(**read(".env.example"))
+    assert done.returncode != 0
+    for name in ("SECRET_KEY", "ALLOWED_HOSTS", "PORTAL_URL", "DATABASE_URL"):
+        assert f"{name}: " in done.stderr
+    for name in ("LOYALTY_API_URL", "FULFILLMENT_WEBHOOK_SECRETS", "FIELD_ENCRYPTION_KEYS"):
+        assert f"{name}: " in done.stderr
 
 
 @pytest.mark.parametrize(
     "name", ["SECRET_KEY", "ALLOWED_HOSTS", "PORTAL_URL", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS"]
 )
 def test_production_names_what_is_missing(name: str) -> None:
-    done = start(**{**example(), "DEBUG": "false", name: ""})
+    done = start(**production(**{name: ""}))
     assert done.returncode != 0
     assert f"{name}: " in done.stderr
 
@@ -87,3 +111,84 @@ def test_production_mode_has_no_warning() -> None:
     check = [sys.executable, ".ci/production.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# --- Empty is the same as not set ---------------------------------------------------------------
+
+SHOW = """
+import django, json
+from loyalty_portal.environment import forget_empty
+forget_empty()
+django.setup()
+from django.conf import settings
+# Without what looks up collected files when it is shown.
+names = [name for name in dir(settings) if name.isupper() and name != "UNFOLD"]
+print(json.dumps({name: repr(getattr(settings, name)) for name in names}))
+"""
+
+
+def settings_with(environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            **environment,
+            "DJANGO_SETTINGS_MODULE": "loyalty_portal.settings",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return re.sub(r"0x[0-9a-f]+", "", done.stdout)
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    given = {name: value for name, value in production().items() if value}
+    empty = {name: "" for name in read(".env.example") if name not in given}
+    blank = dict.fromkeys(empty, "  ")
+    assert len(empty) > 10
+    assert settings_with(given) == settings_with(given | empty) == settings_with(given | blank)
+
+
+def test_what_others_read_may_be_empty_too(tmp_path: Path) -> None:
+    """gunicorn itself takes an empty WEB_CONCURRENCY for a number, Django an empty module's name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "loyalty_portal.web", "--print-config"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | production() | dict.fromkeys(READ_BY_OTHERS, ""),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = dict(re.findall(r"^(\w+)\s+= (.*)$", done.stdout, re.MULTILINE))
+    assert (shown["workers"], shown["bind"]) == ("4", "['0.0.0.0:8000']")
+
+
+def test_the_port_is_a_variable() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "loyalty_portal.web", "--print-config"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | production(PORT="8123", WEB_CONCURRENCY="3"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    shown = dict(re.findall(r"^(\w+)\s+= (.*)$", done.stdout, re.MULTILINE))
+    assert (shown["workers"], shown["bind"]) == ("3", "['0.0.0.0:8123']")
+
+
+def test_what_browsers_are_told_about_https_can_be_set() -> None:
+    held = settings_with(production(SECURE_HSTS_SECONDS="300", SECURE_HSTS_PRELOAD="false"))
+    assert '"SECURE_HSTS_SECONDS": "300"' in held
+    assert '"SECURE_HSTS_PRELOAD": "False"' in held
+    assert '"SECURE_HSTS_INCLUDE_SUBDOMAINS": "True"' in held
+
+
+def test_compose_reads_the_file_that_is_named() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    files = {service["env_file"] for service in services.values() if "env_file" in service}
+    assert files == {"${ENV_FILE:-.env}"}
+    assert [read(file)["ENV_FILE"] for file in FILES] == [".env.demo", ".env"]

@@ -47,7 +47,10 @@ def test_ready_when_all_is_well(client: Client) -> None:
         200,
         "ok",
         dict.fromkeys(
-            ("database", "migrations", "cache", "broker", "loyalty partner", "fulfillment partner"),
+            (
+                *("database", "migrations", "static files", "cache", "broker"),
+                *("loyalty partner", "fulfillment partner"),
+            ),
             "ok",
         ),
     )
@@ -68,6 +71,14 @@ def test_with_a_partner_down_it_is_degraded_but_ready(client: Client) -> None:
     code, status, found = parts(client.get("/readyz"))
     assert (code, status) == (200, "degraded")
     assert (found["loyalty partner"], found["fulfillment partner"]) == ("does not answer", "ok")
+
+
+@pytest.mark.django_db
+def test_while_the_database_can_only_be_read_it_is_not_ready(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+    code, status, found = parts(client.get("/readyz"))
+    assert (code, status, found["database"]) == (503, "unavailable", "can only be read")
 
 
 @pytest.mark.django_db

@@ -148,7 +148,7 @@ def _manage(*arguments: str) -> list[str]:
 def _web(port: int) -> list[str]:
     # Nothing is collected for a demo: static files are served from where they are.
     python = _python("-W", "ignore:No directory at")
-    return [*python, "-m", "gunicorn", "loyalty_portal.wsgi", "--bind", f"127.0.0.1:{port}"]
+    return [*python, "-m", "loyalty_portal.web", "--bind", f"127.0.0.1:{port}"]
 
 
 def _workers() -> dict[str, list[str]]:

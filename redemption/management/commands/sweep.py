@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 import uuid
 from argparse import ArgumentParser
 from collections import deque
@@ -11,9 +12,11 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from loyalty_portal.heartbeat import beat
 from loyalty_portal.trouble import Looks, is_away
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
@@ -26,6 +29,8 @@ logger = logging.getLogger(__name__)
 PERIOD = 2.0  # seconds between two looks when nothing happens
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds; shorter would spin, longer leave orders waiting
 BATCH = 50  # rows taken at a look, of each kind
+BEAT_SECONDS = 2.0  # between two signs of life
+STUCK_SECONDS = 180.0  # in which no hand of a lane came back from its row; a call may take 120
 HANDS = 4  # rows of each kind at work at once, each on a connection of its own
 
 CHORES: dict[str, Callable[[], int]] = {
@@ -83,8 +88,11 @@ class Command(BaseCommand):
         for thread in threads:
             thread.start()
         self.stdout.write(f"Sweeping every {period:g} s.")
-        for thread in threads:
-            thread.join()
+        while any(thread.is_alive() for thread in threads):
+            if not any(lane.is_stuck for lane in lanes):
+                beat(settings.HEARTBEAT_FILE)
+            for thread in threads:
+                thread.join(BEAT_SECONDS / len(threads))
 
 
 def drain(kind: str) -> int:
@@ -123,9 +131,14 @@ class _Lane:
         self._stop = stop
         self._looks = looks
         self._turn = threading.Lock()
+        self._alive_at = time.monotonic()
         self._due: deque[uuid.UUID] = deque()
         self._seen: set[uuid.UUID] = set()
         self._more = True
+
+    @property
+    def is_stuck(self) -> bool:
+        return time.monotonic() - self._alive_at > STUCK_SECONDS + self._period
 
     def run(self, look_again: Callable[[], None]) -> None:
         """One hand's work until the end; what it has begun it finishes.
@@ -144,6 +157,7 @@ class _Lane:
             self._turn.acquire()
         try:
             while not self._stop.is_set():
+                self._alive_at = time.monotonic()
                 if self._due:
                     return self._due.popleft()
                 self._look()
