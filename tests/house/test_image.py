@@ -7,7 +7,7 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -74,7 +74,7 @@ class House:
         except OSError:
             return False
 
-    def get(self, path: str) -> tuple[int, dict[str, str], str]:
+    def get(self, path: str) -> tuple[int, HTTPMessage, str]:
         """As the proxy in front asks for somebody's browser."""
         link = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
@@ -82,7 +82,7 @@ class House:
                 "GET", path, headers={"Host": "portal.example", "X-Forwarded-Proto": "https"}
             )
             answer = link.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read().decode()
+            return answer.status, answer.headers, answer.read().decode()
         finally:
             link.close()
 
