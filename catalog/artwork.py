@@ -68,35 +68,59 @@ UNTURNED = ("gift", "experiences")  # text and landscapes are not mirrored
 DARK_TEXT_ABOVE = 400  # the sum of a colour's red, green and blue
 
 
+# On such a shelf everything is what its drawings show, whatever it is called.
+ALL_ALIKE = ("books",)
+NEUTRAL = "anything"
+# A thing for another thing: a bicycle helmet is no bicycle, a coffee maker no coffee.
+_OTHERS = """helmet stand holder cover sleeve strap cable adapter charger rack pump lock cleaner
+grinder maker machine mug tong hose glove scale tag sheet case gun"""
+ANOTHER_THING = frozenset(_OTHERS.split())
+_REST = re.compile(r"(?:,|\b(?:with|without|for)\b).*", re.IGNORECASE | re.DOTALL)
+# The colour of a variant, by the first of its words that names one.
+_COLOURS = """black:2b2d31 ink:26324d night:232a45 navy:27365e graphite:4a4e55 slate:55606b
+grey:8a8d91 gray:8a8d91 silver:b9bec4 steel:9aa4ad zinc:a3aab0 stone:a9a294
+white:f3f1ea chalk:ece6d8 cream:f0e3c4 oat:d9c7a3 natural:d8c49c sand:d6bd8c
+beige:d8c8a8 brass:c49a43 gold:cfa53f sun:efb93a yellow:edc02f mustard:c9972c
+orange:e0813a coral:ee7d66 clay:bd6a4a brick:a84b38 rust:a9502c red:c53a37
+pink:e59aa8 plum:6f3a5d purple:6c4a94 violet:7a5aa6 blue:3a68b0 sea:3f7f95
+petrol:1e5a66 teal:1f7a78 lagoon:2f9aa0 mint:9fd1b5 green:4a8a53 moss:66753a
+olive:74742f forest:2c5a41 pine:285043 brown:7a5236 cognac:9a5a2c tortoise:7b5230"""
+COLOURS = dict(pair.split(":") for pair in _COLOURS.split())
+
+
 class Drawing(NamedTuple):
     """What a file of catalog/drawings says: the shapes, and the words that ask for them."""
 
+    name: str
     shapes: str
     words: frozenset[str]
 
 
-def product_artwork(*, category: str, key: str, label: str = "") -> str:
+def product_artwork(
+    *, category: str, key: str, name: str = "", brand: str = "", variant: str = ""
+) -> str:
     """Draw the picture of a product as SVG text, 640 by 480.
 
-    `category` is the category's name or slug; an unknown one gets a wrapped box. `key` (the
-    SKU) decides motif, scene and colours. `label` names the picture, and is what a gift card
-    has printed on it.
+    `category` is the category's name or slug. `key` (the family's code or the SKU) decides scene
+    and colours, `name` the motif: without a fitting one the drawing is of nothing in particular.
+    `variant` gives the thing its colour, if it names one. A gift card has its `brand` printed on
+    it, or else its name.
     """
     dice = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
-    family = _family(category.lower())
-    motifs = _motifs(family, label)
+    family, motifs = _fitting(category, name)
+    scenes = _drawings()["scene"]
     dice, motif = divmod(dice, len(motifs))
-    dice, scene = divmod(dice, len(_drawings()["scene"]))
+    dice, scene = divmod(dice, len(scenes))
     dice, tint = divmod(dice, len(PALETTES))
-    drawing = _painted(family, motifs[motif], tint)
+    drawing = _painted(motifs[motif], tint, _colour(variant))
     if family == "gift":
-        drawing = _printed(drawing, label or "Gift card", PALETTES[tint])
+        drawing = _printed(drawing, brand or name or "Gift card", PALETTES[tint])
     elif dice % 2 and family not in UNTURNED:
         drawing = f'<g transform="matrix(-1 0 0 1 640 0)">{drawing}</g>'
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 480" width="640" height="480">'
-        f"<title>{_text(label)}</title>"
-        f"{_painted('scene', scene, tint)}{drawing}</svg>"
+        f"<title>{_text(name)}</title>"
+        f"{_painted(scenes[scene], tint, '')}{drawing}</svg>"
     )
 
 
@@ -107,12 +131,31 @@ def _family(category: str) -> str:
     return "anything"
 
 
-def _motifs(family: str, label: str) -> list[int]:
-    """The drawings of a family that the label's words ask for, else all of them."""
-    said = _words(label)
-    scores = [len(said & drawing.words) for drawing in _drawings()[family]]
+def motifs_for(*, category: str, name: str) -> list[str]:
+    """The drawings, such as "home-pan", that a product of this name may be shown by."""
+    return [drawing.name for drawing in _fitting(category, name)[1]]
+
+
+def _fitting(category: str, name: str) -> tuple[str, list[Drawing]]:
+    """The drawings that the name's words ask for; those of nothing in particular if none do."""
+    family = _family(category.lower())
+    said = _words(_REST.sub("", name))
+    drawings = _drawings()[family]
+    scores = [len(said & drawing.words) for drawing in drawings]
     best = max(scores)
-    return [motif for motif, score in enumerate(scores) if score == best]
+    if family == "gift":  # a card is a card, whatever it is for
+        return family, drawings
+    if family not in ALL_ALIKE and (said & ANOTHER_THING or not best):
+        return NEUTRAL, _drawings()[NEUTRAL]
+    return family, [
+        drawing for drawing, score in zip(drawings, scores, strict=True) if score == best
+    ]
+
+
+def _colour(variant: str) -> str:
+    """The colour that a variant names, as #rrggbb; "" for none, such as a size."""
+    named = (COLOURS.get(word) for word in re.findall(r"[a-z]+", variant.lower()))
+    return next((f"#{colour}" for colour in named if colour), "")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -129,6 +172,7 @@ def _drawings() -> dict[str, list[Drawing]]:
         words = re.search(r'data-words="([^"]*)"', head)
         families.setdefault(path.stem.partition("-")[0], []).append(
             Drawing(
+                path.stem,
                 rest.rpartition("</svg>")[0].replace("\n", ""),
                 _words(words[1]) if words else frozenset(),
             )
@@ -137,10 +181,17 @@ def _drawings() -> dict[str, list[Drawing]]:
 
 
 @lru_cache(maxsize=1024)
-def _painted(family: str, motif: int, tint: int) -> str:
-    colours = dict(zip(PALETTES[0], PALETTES[tint], strict=True))
-    shapes = _drawings()[family][motif].shapes
-    return re.sub("|".join(colours), lambda found: colours[found.group()], shapes)
+def _painted(drawing: Drawing, tint: int, colour: str) -> str:
+    """A drawing in a palette, and the thing in `colour` if there is one."""
+    palette = PALETTES[tint]
+    if colour:
+        palette = palette._replace(thing=colour, thing_shade=_darker(colour))
+    colours = dict(zip(PALETTES[0], palette, strict=True))
+    return re.sub("|".join(colours), lambda found: colours[found.group()], drawing.shapes)
+
+
+def _darker(colour: str) -> str:
+    return "#" + bytes(part * 3 // 4 for part in bytes.fromhex(colour[1:])).hex()
 
 
 def _printed(card: str, label: str, palette: Palette) -> str:

@@ -66,7 +66,7 @@ def cards(rows: Sequence[Row], families: dict[UUID, FamilyFacts]) -> list[Card]:
                 picture=picture_address(
                     slug=row.slug,
                     image_url=row.image_url,
-                    brand=row.brand,
+                    drawn=f"{row.name}{row.brand}{row.variant}",
                     category_id=row.category_id,
                 ),
                 eager=index < EAGER_PICTURES,

@@ -58,20 +58,24 @@ class StockStatus(models.TextChoices):
     OUT = "OUT", _("Out of stock")
 
 
+DRAWN_AS = 2  # to be raised when the same product is drawn in another way
+
+
 @cache
 def shelf_address() -> str:
     """Where products' pages are; a page that lists many adds the slug itself."""
     return reverse("catalog:list")
 
 
-def picture_address(*, slug: str, image_url: str, brand: str, category_id: UUID) -> str:
+def picture_address(*, slug: str, image_url: str, drawn: str, category_id: UUID) -> str:
     """The product's own picture, or its drawing. Pages load nothing from other hosts.
 
-    The drawing's address changes with what is drawn, so that it may be kept for good.
+    The drawing's address changes with what is `drawn`, its name, brand and variant, so that it may
+    be kept for good.
     """
     if image_url.startswith("/") and not image_url.startswith("//"):
         return image_url
-    version = zlib.crc32(f"{brand}{category_id}".encode())
+    version = zlib.crc32(f"{DRAWN_AS}{drawn}{category_id}".encode())
     return f"{shelf_address()}artwork/{slug}.svg?v={version:x}"
 
 
@@ -334,6 +338,6 @@ class Product(models.Model):
         return picture_address(
             slug=self.slug,
             image_url=self.image_url,
-            brand=self.brand,
+            drawn=f"{self.name}{self.brand}{self.variant}",
             category_id=self.category_id,
         )

@@ -91,8 +91,8 @@ def artwork(request: HttpRequest, slug: str) -> HttpResponse:  # noqa: ARG001 - 
         Product.objects.select_related("category", "family").only(
             "name",
             "brand",
+            "variant",
             "sku",
-            "product_type",
             "category__name",
             "category__motif",
             "family__code",
@@ -102,7 +102,8 @@ def artwork(request: HttpRequest, slug: str) -> HttpResponse:  # noqa: ARG001 - 
     drawing = product_artwork(
         category=product.category.motif or product.category.name,
         key=product.family.code if product.family else product.sku,
-        # A card bears its brand; everything else is drawn by what it is called.
-        label=(product.is_virtual and product.brand) or product.name,
+        name=product.name,
+        brand=product.brand,
+        variant=product.variant,
     )
     return HttpResponse(drawing, content_type="image/svg+xml")
