@@ -42,6 +42,7 @@ class Server(AbstractContextManager["Server"], ABC):
 
     name: str
     variable: str  # the setting that takes its address
+    needed = True  # whether the portal ends with it
     stop_signal: signal.Signals
     process: subprocess.Popen[bytes]
     port: int
@@ -222,6 +223,7 @@ def _runs_on(process: Path, data: Path) -> bool:
 class Redis(Server):
     name = "redis"
     variable = "REDIS_URL"
+    needed = False  # the portal goes on without it
     stop_signal = signal.SIGTERM
 
     @property

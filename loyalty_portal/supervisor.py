@@ -103,6 +103,7 @@ class _Child:
     name: str
     process: subprocess.Popen[bytes]
     rest: bytes = b""  # of a line that is not complete yet
+    needed: bool = True
 
 
 class Supervisor(AbstractContextManager["Supervisor"]):
@@ -151,9 +152,9 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         """Enter `service`, and leave it after the last child has stopped."""
         return self._held.enter_context(service)
 
-    def adopt(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        """Watch a process that somebody else starts and stops."""
-        self._watched.append(_Child(name, process))
+    def adopt(self, name: str, process: subprocess.Popen[bytes], *, needed: bool = True) -> None:
+        """Watch a process that somebody else starts and stops; all goes on without an unneeded."""
+        self._watched.append(_Child(name, process, needed=needed))
 
     def start(self, name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
         """Start a process that is to run until the end."""
@@ -197,10 +198,13 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         self._pass_on(TURN_SECONDS)
         if self._stops_asked:
             raise StopAskedError
-        for child in self._watched:
-            if child.process.poll() is not None:
-                self._drain(child)
-                raise ChildEndedError(child.name, child.process.returncode)
+        for child in [one for one in self._watched if one.process.poll() is not None]:
+            self._drain(child)
+            ended = ChildEndedError(child.name, child.process.returncode)
+            if child.needed:
+                raise ended
+            self._watched.remove(child)
+            self.say(f"{ended}; all goes on without it, only slower")
 
     def _pass_on(self, seconds: float) -> None:
         for key, _events in self._selector.select(seconds):

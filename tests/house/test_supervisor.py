@@ -80,6 +80,17 @@ def test_an_ended_database_ends_the_rest() -> None:
     assert descendants() == before
 
 
+def test_an_ended_redis_is_told_and_the_rest_goes_on() -> None:
+    output = io.StringIO()
+    with subprocess.Popen(python("")) as redis, Supervisor(output) as house:
+        house.adopt("redis", redis, needed=False)
+        house.start("web", python(FOREVER), environment=ENVIRONMENT)
+        told = when_written(output, "redis ended with code 0; all goes on without it")
+        assert house.wait_until(told, seconds=30)
+        assert house.wait_until(when_written(output, "web      | ready"), seconds=30)
+    assert output.getvalue().count("redis ended") == 1
+
+
 def test_a_child_that_ignores_the_request_to_stop_is_ended_by_force() -> None:
     output = io.StringIO()
     before = descendants()

@@ -60,6 +60,29 @@ def cache_at(settings: Any, url: str, *, patience: float = 0.0) -> Iterator[None
         forget_it_was_away()
 
 
+@contextmanager
+def broker_at(url: str, *, patience: float = 0.0) -> Iterator[None]:
+    """The same for the broker: tasks are sent to `url`."""
+    app = celery.app
+    names = ("broker_url", "broker_read_url", "broker_write_url", "broker_transport_options")
+    before = {name: getattr(app.conf, name) for name in names}
+    options = dict(before["broker_transport_options"])
+    if patience:
+        options |= {"socket_timeout": patience, "socket_connect_timeout": patience}
+    _lead_tasks(dict.fromkeys(names[:3], url) | {"broker_transport_options": options})
+    try:
+        yield
+    finally:
+        _lead_tasks(before)
+
+
+def _lead_tasks(there: dict[str, Any]) -> None:
+    app = celery.app
+    app.conf.update(there)
+    app._pool = app.amqp._producer_pool = None  # made anew for the next task
+    celery._broker.rest_until = 0.0
+
+
 def forget_it_was_away() -> None:
     """As a process that has not met it yet: it would leave it alone for some seconds."""
     resting._Resting.rest_until = 0.0

@@ -55,7 +55,7 @@ class Command(BaseCommand):
     def _run(self, house: Supervisor, port: int, sandbox_port: int) -> None:
         services = house.hold(Services(FOLDER, environment=os.environ, durable=True))
         for server in services.servers:
-            house.adopt(server.name, server.process)
+            house.adopt(server.name, server.process, needed=server.needed)
             house.say(f"started {server.name}")
         environment = _environment(services.addresses, port, sandbox_port)
 

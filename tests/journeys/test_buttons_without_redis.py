@@ -1,0 +1,166 @@
+"""Every main button, with Redis frozen and stopped: what was pressed is done, and waits once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from accounts.views import SEAT_KEY
+from fulfillment.models import Fulfillment
+from loyalty_portal.celery import nudge
+from redemption import tasks
+from redemption.models import Callback, RedemptionOrder, TransactionType
+from redemption.states import IncidentStatus, OrderStatus
+from tests.redemption.factories import checkout_form, paid, placed
+from tests.redemption.test_webhooks import body, signed
+from tests.redemption.world import World
+from tests.support.full_house import PASSWORD, FullHouse
+from tests.support.redis_away import WAYS, SilentServer, broker_at, cache_at, forget_it_was_away
+
+NOBODY_LISTENS = "redis://127.0.0.1:9/0"
+WAITS = 2  # connections that are tried in vain for one button: one of the cache, one of the broker
+
+
+class Counter:
+    """Presses buttons of a browser's; each is to find out anew that Redis is away."""
+
+    def __init__(self, client: Client, silent: SilentServer) -> None:
+        self._client = client
+        self._silent = silent
+
+    def press(self, path: str, form: dict[str, Any] | None = None, **more: Any) -> Any:
+        forget_it_was_away()
+        self._silent.visits()  # of what the test itself did
+        answer = self._client.post(path, form or {}, **more)
+        assert answer.status_code < 400, (path, answer.status_code, answer.content.decode()[:2000])
+        assert self._silent.visits() <= WAITS, path
+        return answer
+
+
+@pytest.fixture(params=WAYS)
+def away(request: pytest.FixtureRequest, settings: Any) -> Iterator[SilentServer]:
+    """Redis is away, as cache and as broker."""
+    silent = SilentServer()
+    url = silent.url if request.param == "frozen" else NOBODY_LISTENS
+    with cache_at(settings, url, patience=0.05), broker_at(url, patience=0.05):
+        yield silent
+    silent.close()
+
+
+@pytest.fixture
+def house(world: World) -> FullHouse:
+    return FullHouse.build(world)
+
+
+def status_of(order: RedemptionOrder) -> str:
+    return RedemptionOrder.objects.get(pk=order.pk).status
+
+
+def of(order: RedemptionOrder, what: str, *more: object) -> str:
+    return reverse(f"orders:{what}", args=[order.order_number, *more])
+
+
+def test_people_fill_their_cart_and_redeem(house: FullHouse, away: SilentServer) -> None:
+    press = Counter(house.browser(), away).press
+    lines = house.owner.cart.lines
+    press("/cart/add/", {"product": str(house.card.pk), "quantity": "3"})
+    line = lines.get(product=house.card)
+    assert line.quantity == 3
+    press(f"/cart/{line.pk}/change/", {"quantity": "2"})
+    line.refresh_from_db()
+    assert line.quantity == 2
+    press(f"/cart/{line.pk}/remove/")
+    assert not lines.filter(pk=line.pk).exists()
+    placed_at = press("/checkout/", checkout_form(house.owner))["Location"]
+    order = RedemptionOrder.objects.latest("created_at")
+    assert placed_at == order.get_absolute_url()
+    assert order.transactions.get().next_attempt_at is not None  # the sweeper finds it
+    press(of(order, "again"))
+    assert lines.get().product == house.mug
+
+
+def test_people_decide_cancel_and_see_their_codes(house: FullHouse, away: SilentServer) -> None:
+    second = placed(house.buyer, (house.mug, 7))
+    own = paid(house.owner, (house.mug, 1))
+    press = Counter(house.browser(), away).press
+    press(of(house.waiting, "approve"))
+    assert status_of(house.waiting) == OrderStatus.PENDING
+    press(of(second, "reject"), {"reason": "Too many"})
+    assert status_of(second) == OrderStatus.REJECTED
+    press(of(own, "cancel"))
+    assert own.transactions.filter(transaction_type=TransactionType.CREDIT).exists()
+    item = house.delivered.items.get()
+    assert "CODE-1" in press(of(house.delivered, "codes", item.pk)).content.decode()
+
+
+def test_people_change_seats_and_passwords_and_leave(house: FullHouse, away: SilentServer) -> None:
+    client = house.browser()
+    press = Counter(client, away).press
+    press("/seat/", {"seat": str(house.elsewhere.pk)})
+    assert client.session[SEAT_KEY] == str(house.elsewhere.pk)
+    new = "a quite other one 9"
+    press(
+        "/accounts/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    )
+    assert client.get("/accounts/password/change/").status_code == 200
+    press("/accounts/reauthenticate/", {"password": new})
+    press("/accounts/password/reset/", {"email": "nobody@example.test"})
+    press("/accounts/logout/")
+    assert client.get("/orders/").status_code == 302
+    press("/accounts/login/", {"login": house.owner.user.email, "password": new})
+    assert client.get("/orders/").status_code == 200
+
+
+def test_staff_work_at_the_desk_and_the_shelf(house: FullHouse, away: SilentServer) -> None:
+    order = paid(house.owner, (house.mug, 2))
+    press = Counter(house.browser(), away).press
+    parcel = Fulfillment.objects.get(reference=order.items.get().pk)
+
+    def do(what: str, row: Any, **form: Any) -> None:
+        name = f"admin:{row._meta.app_label}_{row._meta.model_name}_do"
+        press(reverse(name, args=[row.pk, what]), form)
+        row.refresh_from_db()
+
+    do("claim", parcel)
+    do("pack", parcel)
+    do("ship", parcel, seen=2, quantity=2, carrier="DHL", tracking_number="JJD2")
+    assert parcel.shipments.count() == 1
+    stock = house.mug.inventory
+    stock.refresh_from_db()
+    held = stock.quantity_available + stock.quantity_reserved
+    do("receive", stock, seen=held, quantity=5, reason="Note 1")
+    assert stock.quantity_available + stock.quantity_reserved == held + 5
+    do("acknowledge", house.incident)
+    assert house.incident.status == IncidentStatus.ACKNOWLEDGED
+    do("resolve", house.incident, evidence="Counted.")
+    assert house.incident.status == IncidentStatus.RESOLVED
+    do("unflag", order)
+    press("/admin/auth/group/add/", {"name": "night shift"})
+    assert Group.objects.filter(name="night shift").exists()
+    press("/admin/logout/")
+
+
+def test_partners_news_is_kept(house: FullHouse, away: SilentServer) -> None:
+    raw = body(house.world.fulfillment(house.delivered), "delivered", codes=1)
+    press = Counter(Client(), away).press
+    press(
+        "/webhooks/fulfillment/",
+        raw,
+        content_type="application/json",
+        headers=dict(signed(raw)),
+    )
+    assert Callback.objects.count() == 1
+
+
+def test_a_broker_that_hangs_is_asked_once_and_then_left_alone(
+    house: FullHouse,
+) -> None:
+    silent = SilentServer()
+    with broker_at(silent.url, patience=0.05):
+        for _each in range(5):
+            nudge(tasks.settle_transaction, house.world.debit(house.sent).pk)
+        assert silent.visits() == 1
+    silent.close()

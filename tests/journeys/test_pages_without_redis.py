@@ -1,0 +1,121 @@
+"""Every page there is, with Redis away: the list comes from the addresses themselves."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from catalog.models import Product
+from tests.redemption.world import World
+from tests.support.full_house import FullHouse
+from tests.support.redis_away import SilentServer, broker_at, cache_at, forget_it_was_away
+
+NOBODY_LISTENS = "redis://127.0.0.1:9/0"
+# For machines: they ask Redis itself whether it answers, as cache and as broker.
+PROBES = {"/readyz": 3}
+KEPT = ("/brand.css", "/catalog/artwork/")  # the same for everybody
+MACHINES = ("/webhooks/",)
+
+
+@pytest.fixture
+def house(world: World) -> FullHouse:
+    return FullHouse.build(world)
+
+
+def addresses(house: FullHouse) -> Iterator[str]:
+    """Each address of the portal and the admin, about something that there is."""
+    for pattern, ancestors in _patterns(get_resolver().url_patterns, ()):
+        names = pattern.pattern.regex.groupindex
+        path = _filled("".join([*ancestors, str(pattern.pattern)]), names, house)
+        yield f"/{path}"
+
+
+def _patterns(
+    found: list[Any], above: tuple[str, ...]
+) -> Iterator[tuple[URLPattern, tuple[str, ...]]]:
+    for one in found:
+        if isinstance(one, URLPattern):
+            yield one, above
+        else:
+            yield from _patterns(one.url_patterns, (*above, str(one.pattern)))
+
+
+def _filled(path: str, names: Any, house: FullHouse) -> str:
+    known = {
+        "number": house.delivered.order_number,
+        "item_id": house.delivered.items.get().pk,
+        "line_id": house.owner.cart.lines.get().pk,
+        "slug": house.mug.slug,
+        "object_id": house.mug.pk if path.startswith("admin/r/") else _row(path),
+        "id": house.buyer.user_id,
+        "verb": "claim",
+        "how": "statement",
+        "key": "nonsense",
+        "uidb36": "0",
+        "content_type_id": ContentType.objects.get_for_model(Product).pk,
+        "app_label": "catalog",
+        "url": "nothing-of-the-kind/",
+    }
+    for name in names:
+        path = _replaced(path, name, str(known[name]))
+    return path.replace("^", "").replace("$", "").replace("\\.", ".")
+
+
+def _replaced(path: str, name: str, value: str) -> str:
+    """`<uuid:name>`, `<name>` or `(?P<name>…)`, as patterns write them."""
+    return re.sub(rf"\(\?P<{name}>[^)]*\)|<(\w+:)?{name}>", value, path)
+
+
+def _row(path: str) -> object:
+    """The id of a row of the model that this page of the admin is about, where there is one."""
+    room, model = [*path.removeprefix("admin/").split("/"), ""][:2]
+    rows = apps.all_models.get(room, {}).get(model)
+    return (rows and rows._default_manager.values_list("pk", flat=True).first()) or uuid.uuid4()
+
+
+def seen(client: Client, path: str) -> tuple[int, str]:
+    answer = client.get(path)
+    return answer.status_code, answer.get("Location", "")
+
+
+def test_every_page_is_shown_as_ever_and_waits_for_redis_once(
+    house: FullHouse, settings: Any
+) -> None:
+    """Frozen: it takes connections and says nothing, which costs each page that finds out a wait."""
+    paths = sorted(set(addresses(house)))
+    owner, stranger = house.browser(), Client()
+    walk = [(owner, path) for path in paths]
+    walk += [(stranger, path) for path in paths if not path.startswith("/admin/")]
+    usual = [seen(client, path) for client, path in walk]
+    assert sum(status == 200 for status, _where in usual) > 100
+    assert max(status for status, _where in usual) < 500
+
+    silent = SilentServer()
+    settings.REDIS_URL = settings.BROKER_URL = silent.url
+    settings.REDIS_TIMEOUT = 0.05
+    with cache_at(settings, silent.url, patience=0.05), broker_at(silent.url, patience=0.05):
+        for (client, path), before in zip(walk, usual, strict=True):
+            forget_it_was_away()
+            assert seen(client, path) == before, path
+            assert silent.visits() <= PROBES.get(path, 1), path
+    silent.close()
+
+
+def test_every_page_is_shown_as_ever_without_redis(house: FullHouse, settings: Any) -> None:
+    """Stopped: nobody listens. And no page of somebody who is signed in is kept by a browser."""
+    owner = house.browser()
+    paths = sorted(set(addresses(house)))
+    usual = [seen(owner, path) for path in paths]
+    settings.REDIS_URL = settings.BROKER_URL = NOBODY_LISTENS
+    with cache_at(settings, NOBODY_LISTENS), broker_at(NOBODY_LISTENS):
+        for path, before in zip(paths, usual, strict=True):
+            assert seen(owner, path) == before, path
+    for path in paths:
+        told = owner.get(path).get("Cache-Control", "")
+        assert "no-store" in told or path.startswith(KEPT + MACHINES), path

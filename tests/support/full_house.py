@@ -1,0 +1,70 @@
+"""One of everything that a page can show or a button can be pressed on, and who may do all of it."""
+
+from dataclasses import dataclass
+
+from django.test import Client
+
+from accounts.models import AccountManager, Address, Role, User
+from catalog.models import Product
+from redemption.incidents.services import raise_incident
+from redemption.models import Incident, RedemptionOrder
+from redemption.states import IncidentKind
+from tests.redemption.factories import delivered_by_mail, fill_cart, paid, placed, shipped
+from tests.redemption.world import RECIPIENT, World
+
+PASSWORD = "correct horse battery staple"
+THRESHOLD = 5_000  # points, from which an order waits for a yes
+
+
+@dataclass
+class FullHouse:
+    """`owner` is a superuser with a seat in two companies; `buyer` is somebody else's."""
+
+    world: World
+    owner: AccountManager
+    elsewhere: AccountManager
+    buyer: AccountManager
+    mug: Product
+    card: Product
+    sent: RedemptionOrder  # a parcel is on its way
+    delivered: RedemptionOrder  # codes have come
+    waiting: RedemptionOrder  # for a yes
+    incident: Incident
+
+    @classmethod
+    def build(cls, world: World) -> "FullHouse":
+        world.company.approval_threshold = THRESHOLD
+        world.company.save()
+        person = User.objects.create_user(
+            "owner@northwind.example", PASSWORD, name="Ada", is_staff=True, is_superuser=True
+        )
+        owner = AccountManager.objects.create(company=world.company, user=person, role=Role.OWNER)
+        elsewhere = AccountManager.objects.create(
+            company=world.new_company(points=5_000), user=person, role=Role.OWNER
+        )
+        mug, card = world.product(stocked=100), world.virtual()
+        Address.objects.create(company=world.company, **RECIPIENT)
+        sent = paid(owner, (mug, 2))
+        shipped(sent)
+        delivered = paid(owner, (card, 1))
+        delivered_by_mail(delivered, "CODE-1")
+        fill_cart(owner, (mug, 1))
+        return cls(
+            world=world,
+            owner=owner,
+            elsewhere=elsewhere,
+            buyer=world.seat,
+            mug=mug,
+            card=card,
+            sent=sent,
+            delivered=delivered,
+            waiting=placed(world.seat, (mug, 6)),
+            incident=raise_incident(kind=IncidentKind.STOCK_DRIFT, key="drift", what="3 too many."),
+        )
+
+    def browser(self) -> Client:
+        """The owner's, signed in at the door."""
+        client = Client()
+        sign_in = {"login": self.owner.user.email, "password": PASSWORD}
+        assert client.post("/accounts/login/", sign_in).status_code == 302
+        return client
