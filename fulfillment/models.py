@@ -243,6 +243,14 @@ def _from_partner(calls: dict[str, PartnerCall]) -> Withdrawal:
     return Withdrawal.NOW if intended else Withdrawal.ASK
 
 
+class CodeQuerySet(models.QuerySet["VirtualCode"]):
+    """Questions about sets of codes."""
+
+    def valid(self) -> "CodeQuerySet":
+        """Those that are the line's own; the others are kept, and shown to nobody."""
+        return self.filter(withdrawn_at__isnull=True)
+
+
 class VirtualCode(models.Model):
     """What one unit of a virtual product is: secret, encrypted at rest."""
 
@@ -253,13 +261,22 @@ class VirtualCode(models.Model):
     pin = EncryptedTextField(blank=True)
     url = EncryptedTextField(blank=True)
     expires_on = models.DateField(null=True, blank=True)
-    fingerprint = models.CharField(max_length=120, unique=True, editable=False)
+    fingerprint = models.CharField(max_length=120, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When two people found that it was never this line's.")
+    )
+
+    objects = CodeQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint("fulfillment", "position", name="one_code_a_unit"),
+            # Whose it truly is must be able to get it.
+            models.UniqueConstraint(
+                "fingerprint", name="one_unit_a_code", condition=Q(withdrawn_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -51,6 +51,7 @@ class News:
     reason: str = ""
     attention: str = ""
     trouble: str = "CONTRADICTION"  # what the attention is for: or MISMATCH, HORIZON
+    righted: int = 0  # units more (or less) delivered than was settled before, as two people found
     cleared: str = ""  # why what was contradictory needs nobody any more
     falsehood: str = ""  # what a callback said against the partner's own answer
     by: Any = None
@@ -305,7 +306,7 @@ def find(reference: uuid.UUID) -> Fulfillment | None:
 @transaction.atomic
 def reveal_codes(*, fulfillment: Fulfillment, by: Any) -> list[VirtualCode]:
     """The codes, for somebody who asked to see them; that they did is recorded."""
-    codes = list(VirtualCode.objects.filter(fulfillment=fulfillment))
+    codes = list(VirtualCode.objects.valid().filter(fulfillment=fulfillment))
     if codes:
         CodeReveal.objects.create(fulfillment=fulfillment, by=by)
     return codes

@@ -29,9 +29,10 @@ FULFILLMENT = LifeCycle(
         # Back to QUEUED when only a part of it was shipped.
         _S.PACKED: (_S.QUEUED, _S.SHIPPED, _S.FAILED),
         _S.SHIPPED: (_S.DELIVERED,),
-        _S.DELIVERED: (_S.RETURNED,),
-        _S.FAILED: (),
-        _S.CANCELLED: (),
+        # What was settled wrongly is put right by two people, and by nothing else.
+        _S.DELIVERED: (_S.RETURNED, _S.FAILED),
+        _S.FAILED: (_S.DELIVERED,),
+        _S.CANCELLED: (_S.DELIVERED,),
         _S.RETURNED: (),
     },
 )

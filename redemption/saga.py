@@ -20,14 +20,14 @@ from loyalty_portal.leases import ENDED, REJECTED_WAIT, backoff
 from loyalty_portal.lifecycle import StaleStatusError
 from loyalty_portal.partner_http import Answer, Outcome, contradicted
 from loyalty_portal.trouble import retried
-from redemption import services
+from redemption import corrections, services
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.states import IncidentKind, TransactionStatus
 
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
 HORIZON_SHARE = 0.8  # of the time for which the partner keeps keys
 LATE_TRIES = 10  # of a credit, over about half an hour; then somebody should know
-LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0}  # seconds between two tries
+LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0, "CORRECTION": 3600.0}  # seconds between two tries
 
 
 _KEY = uuid.uuid4()  # stands for a transaction's id
@@ -119,6 +119,7 @@ def _ask_a_person(
 
 @transaction.atomic
 def _record(claim: _Claim, result: TransactionAnswer) -> None:
+    corrections.lock_its_line(claim.intent)
     order = services.locked(claim.intent.order_id)
     intent, answer = claim.intent, result.answer
     refused_credit = answer.outcome is Outcome.REFUSED and not intent.is_debit
@@ -167,7 +168,9 @@ def _unknown(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer)
 
 
 def _go_on(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:
-    if not intent.is_debit:
+    if intent.is_correction:
+        corrections.settled(order, intent, why=answer.told)
+    elif not intent.is_debit:
         services.credited(order, intent)
     elif answer.outcome is Outcome.SUCCEEDED:
         services.confirm(order)

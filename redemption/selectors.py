@@ -20,10 +20,10 @@ _COUNTS = """
 SELECT
     (SELECT count(*) FROM redemption_cartline WHERE cart_id = %(seat)s),
     (SELECT COALESCE(sum(points_amount), 0) FROM loyalty_transaction
-     WHERE company_id = %(company)s AND transaction_type = 'DEBIT'
+     WHERE company_id = %(company)s AND transaction_type <> 'CREDIT'
        AND status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')),
-    (SELECT COALESCE(sum(CASE transaction_type WHEN 'DEBIT' THEN points_amount
-                              ELSE -points_amount END), 0) FROM loyalty_transaction
+    (SELECT COALESCE(sum(CASE transaction_type WHEN 'CREDIT' THEN -points_amount
+                              ELSE points_amount END), 0) FROM loyalty_transaction
      WHERE company_id = %(company)s AND status = 'SUCCEEDED' AND settled_at > %(asked_at)s
        AND created_at > %(asked_at)s - interval '1 day'),
     (SELECT COALESCE(sum(total_points), 0) FROM redemption_order

@@ -238,6 +238,9 @@ def hear_fulfillment(news: News) -> None:
         facts = {"line": str(item.pk), "line was": item.fulfillment_status}
         flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, **facts)
         return
+    if news.righted:
+        _put_right(order, item, news)
+        return
     if news.falsehood:
         _tell_falsehood(order, item, news.falsehood)
         return
@@ -273,6 +276,19 @@ def hear_fulfillment(news: News) -> None:
         )
     close(order)
     _move_stock(item, news)
+
+
+def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
+    """Two people found that it was settled wrongly. The order has ended, and stays as it is; what
+    is owed now goes back. The books of stock stay: no piece moved by this."""
+    item.quantity_delivered += news.righted
+    item.quantity_refunded -= news.righted
+    item.save(update_fields=["quantity_delivered", "quantity_refunded"])
+    if item.fulfillment_status != news.status:
+        item.transition(news.status, by=news.by, reason=news.reason)
+    if news.righted < 0:
+        owed = -news.righted * item.points_per_item
+        _intend_credit(order, owed, item=item, reason=news.reason, by=news.by)
 
 
 def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:

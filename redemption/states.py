@@ -72,9 +72,10 @@ LINE = LifeCycle(
         # Back to QUEUED when only a part of it was shipped.
         _L.PACKED: (_L.QUEUED, _L.SHIPPED, _L.FAILED),
         _L.SHIPPED: (_L.DELIVERED,),
-        _L.DELIVERED: (_L.RETURNED,),
-        _L.FAILED: (),
-        _L.CANCELLED: (),
+        # What was settled wrongly is put right by two people, and by nothing else.
+        _L.DELIVERED: (_L.RETURNED, _L.FAILED),
+        _L.FAILED: (_L.DELIVERED,),
+        _L.CANCELLED: (_L.DELIVERED,),
         _L.RETURNED: (),
     },
 )
@@ -164,11 +165,17 @@ class Verdict(TextChoices):
     ASK_AGAIN = "ASK_AGAIN", _("It did not take place; ask again")
     DELIVERED = "DELIVERED", _("The partner delivered it")
     UNDELIVERED = "UNDELIVERED", _("The partner did not deliver it")
+    # Of a line that has ended, and wrongly.
+    CODES = "CODES", _("The codes were wrong; give the right ones")
+    CREDIT = "CREDIT", _("It was not delivered; give the points back")
+    CORRECTION = "CORRECTION", _("It was delivered; take the points again, as the company agreed")
+    WRITE_OFF = "WRITE_OFF", _("It was delivered; leave the points with the company")
 
 
 _V = Verdict
 ABOUT_POINTS = (_V.TOOK_PLACE, _V.DID_NOT, _V.ASK_AGAIN)
 ABOUT_A_DELIVERY = (_V.DELIVERED, _V.UNDELIVERED)
+REMEDIES = (_V.CODES, _V.CREDIT, _V.CORRECTION, _V.WRITE_OFF)
 
 
 class DecisionStatus(TextChoices):

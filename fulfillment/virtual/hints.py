@@ -65,7 +65,7 @@ def digest_of(report: Report) -> str:
 
 def kept_codes(held: Fulfillment) -> str:
     """The digest of the codes that stand here."""
-    return digest(held.codes.values_list("fingerprint", flat=True))
+    return digest(held.codes.valid().values_list("fingerprint", flat=True))
 
 
 def note_progress(held: Fulfillment, report: Report) -> None:
@@ -113,13 +113,13 @@ def answered(held: Fulfillment, report: Report) -> None:
 
 def _what_is_false(hint: Hint, report: Report) -> str:
     """A sentence about what a callback said against the partner's own answer; "" for nothing."""
-    if hint["theirs"] != report.fulfillment_id:
+    if hint["theirs"] not in {"", report.fulfillment_id}:
         told = _("A callback named the fulfillment %(theirs)s; the partner, asked, says %(ours)s.")
         return told % {"theirs": hint["theirs"], "ours": report.fulfillment_id}
     if hint["status"] != report.status:
         told = _("A callback said “%(said)s”; the partner, asked, says “%(status)s”.")
         return told % {"said": hint["status"], "status": report.status}
-    if hint["codes"] != digest_of(report):
+    if hint["codes"] not in {"", digest_of(report)}:
         return _("A callback brought other codes than those that the partner, asked, names.")
     return ""
 

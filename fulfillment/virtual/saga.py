@@ -166,7 +166,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
     )
     if token is None:
         return False
-    result = _look_up(Fulfillment.objects.get(pk=fulfillment_id))
+    result = look_up(Fulfillment.objects.get(pk=fulfillment_id))
     with transaction.atomic():
         held = Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment_id)
         answered = result.answer.outcome is not Outcome.UNKNOWN
@@ -196,7 +196,7 @@ def _ask_again_in(held: Fulfillment, answer: Answer) -> float | None:
     return None
 
 
-def _look_up(held: Fulfillment) -> FulfillmentAnswer:
+def look_up(held: Fulfillment) -> FulfillmentAnswer:
     """By the partner's id; by our own where there is none, or the partner does not know it."""
     if held.partner_id:
         result = partner.get(held.partner_id, reference=str(held.pk))

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -62,7 +63,7 @@ def _ended_so(
         why = _("The partner now says “%(status)s”, after the end.") % {"status": report.status}
     elif not units or digest_of(report) == kept_codes(held):
         return True
-    elif not held.codes.exists():
+    elif len(held.codes.valid()) < held.quantity_delivered:
         why = _codes_after_all(held, report, units)
     else:
         why = _("The partner now names other codes than those that were handed out.")
@@ -97,7 +98,7 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable]) -> b
     if not (whole or 0 < missing < held.quantity):
         flag(held, _wrong_number(held, report, units))
         return False
-    if wrong := _keep(held, units):
+    if wrong := keep(held, units):
         flag(held, wrong)
         return False
     reason = _only(held, len(units)) if missing else ""
@@ -114,11 +115,13 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable]) -> b
 
 
 def _codes_after_all(held: Fulfillment, report: Report, units: list[Deliverable]) -> str:
-    """People found that it was delivered; its codes, should they still come, are the company's.
-    Why they cannot be, nothing when done."""
-    if len(units) != held.quantity_delivered:
+    """People found that more was delivered than there are codes; those, should they still come,
+    are the company's. Why they cannot be, nothing when done."""
+    known = set(held.codes.valid().values_list("fingerprint", flat=True))
+    new = [unit for unit in units if print_of(unit) not in known]
+    if len(units) != held.quantity_delivered or len(new) != len(units) - len(known):
         return _wrong_number(held, report, units)
-    wrong = _keep(held, units)
+    wrong = keep(held, new)
     if not wrong:
         held.event(held.status, held.status, reason=_("Its codes came after all.")).save()
     return wrong
@@ -129,11 +132,12 @@ def _wrong_number(held: Fulfillment, report: Report, units: list[Deliverable]) -
     return why % {"status": report.status, "got": len(units), "wanted": held.quantity}
 
 
-def _keep(held: Fulfillment, units: list[Deliverable]) -> str:
+def keep(held: Fulfillment, units: list[Deliverable]) -> str:
     """Write its codes down, all or none of them; why they cannot be its own, nothing when done."""
     # In one order everywhere, so that two reports with the same codes wait for one another once.
+    last = held.codes.aggregate(last=Max("position"))["last"] or 0
     codes = sorted(
-        (_code(held, position, each) for position, each in enumerate(units, 1)),
+        (_code(held, position, each) for position, each in enumerate(units, last + 1)),
         key=lambda code: code.fingerprint,
     )
     try:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from redemption import corrections
 from redemption import services as steps
 from redemption.aftercare.two_people import (
     agree,
@@ -87,6 +88,7 @@ def confirm(*, intent: LoyaltyTransaction, by: Any) -> str:
 
 
 def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
+    corrections.lock_its_line(intent)
     order = locked(intent.order_id)
     decision = proposed(intent.decisions.all(), by)
     try:
@@ -136,7 +138,11 @@ def _settle(
             settled_at=timezone.now(),
             next_attempt_at=None,
         )
-        steps.decline(order, _("The points could not be taken."))
+        why = _("The points could not be taken.")
+        if held.is_correction:
+            corrections.settled(order, held, why=why)
+        else:
+            steps.decline(order, why)
         return
     held.transition(
         TransactionStatus.SUCCEEDED,
@@ -146,7 +152,9 @@ def _settle(
         next_attempt_at=None,
         external_transaction_id=decision.external_transaction_id,
     )
-    if held.is_debit:
+    if held.is_correction:
+        corrections.settled(order, held, why=reason)
+    elif held.is_debit:
         steps.confirm(order)
     else:
         steps.credited(order, held)

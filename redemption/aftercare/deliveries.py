@@ -22,7 +22,7 @@ from redemption.aftercare.two_people import (
 )
 from redemption.models import Decision, IncidentCase, OrderItem
 from redemption.services import RedemptionError, locked
-from redemption.states import DecisionStatus, IncidentKind, Verdict
+from redemption.states import ABOUT_A_DELIVERY, DecisionStatus, IncidentKind, Verdict
 
 _ABOUT_THE_OUTCOME = (IncidentKind.HORIZON, IncidentKind.CONTRADICTION)
 
@@ -69,7 +69,7 @@ def confirm(*, item: OrderItem, by: Any) -> str:
 def _confirm(item: OrderItem, by: Any) -> str | None:
     held = _held(item)
     locked(item.order_id)
-    decision = proposed(item.decisions.all(), by)
+    decision = proposed(item.decisions.filter(verdict__in=ABOUT_A_DELIVERY), by)
     if why := _settled(held):
         decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=why)
         return None
@@ -90,7 +90,8 @@ def reject(*, item: OrderItem, reason: str, by: Any) -> None:
     Raises RedemptionError for the one who proposed it, or when nothing is proposed.
     """
     locked(item.order_id)
-    disagree(proposed(item.decisions.all(), by), by, reason)
+    waiting = item.decisions.filter(verdict__in=ABOUT_A_DELIVERY)
+    disagree(proposed(waiting, by), by, reason)
 
 
 def _held(item: OrderItem) -> Fulfillment:

@@ -10,14 +10,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fulfillment.models import Channel, Fulfillment
+from fulfillment import services as fulfillments
+from fulfillment.models import Channel, Fulfillment, VirtualCode
 from loyalty_portal.admin_base import ActingAdmin, Verb
-from redemption.aftercare import deliveries
-from redemption.backoffice.forms import ProposeDeliveryForm, RejectForm
+from redemption.aftercare import deliveries, remedies
+from redemption.backoffice.forms import ProposeDeliveryForm, ProposeRemedyForm, RejectForm
 from redemption.backoffice.looks import line_badge
 from redemption.backoffice.selectors import decided, line_records, step_of
 from redemption.models import OrderItem
 from redemption.services import RedemptionError
+from redemption.states import REMEDIES, DecisionStatus, Verdict
 
 _MAY = "redemption.decide_delivery"
 
@@ -27,12 +29,31 @@ def _propose(item: OrderItem, data: dict[str, Any], by: Any) -> str:
     return _("Proposed. It counts once a second person confirms it.")
 
 
+def _put_right(item: OrderItem, data: dict[str, Any], by: Any) -> str:
+    remedies.propose(
+        item=item,
+        verdict=Verdict(data["remedy"]),
+        evidence=data["evidence"],
+        agreed_by=data["agreed_by"],
+        agreed_on=data["agreed_on"],
+        by=by,
+    )
+    return _("The partner says the same. It is done once a second person confirms it.")
+
+
+def _deciding(item: OrderItem) -> Any:
+    """Where its open proposal is decided on: how it ended, or how that is put right."""
+    waiting = item.decisions.filter(status=DecisionStatus.PROPOSED, verdict__in=REMEDIES)
+    return remedies if waiting.exists() else deliveries
+
+
 def _confirm(item: OrderItem, data: dict[str, Any], by: Any) -> str:
-    return deliveries.confirm(item=item, by=by)
+    told: str = _deciding(item).confirm(item=item, by=by)
+    return told
 
 
 def _reject(item: OrderItem, data: dict[str, Any], by: Any) -> str:
-    deliveries.reject(item=item, reason=data["reason"], by=by)
+    _deciding(item).reject(item=item, reason=data["reason"], by=by)
     return _("Rejected. Something else may be proposed.")
 
 
@@ -49,6 +70,9 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
     refusals = (RedemptionError,)
     verbs = {
         "propose": Verb(gettext_lazy("Propose this"), _MAY, _propose, ProposeDeliveryForm),
+        "remedy": Verb(
+            gettext_lazy("Ask the partner, and propose this"), _MAY, _put_right, ProposeRemedyForm
+        ),
         "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm),
         "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectForm),
     }
@@ -57,6 +81,9 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
         parcels = Fulfillment.objects.filter(channel=Channel.PARTNER)
         rows = super().get_queryset(request).filter(pk__in=parcels.values("reference"))
         return rows.select_related("order__company")
+
+    def first_values(self, row: OrderItem) -> dict[str, object]:
+        return {"offered": remedies.offered(fulfillments.find(row.pk))}
 
     def facts(self, request: HttpRequest, row: OrderItem) -> dict[str, object]:
         [line] = line_records([row])
@@ -67,6 +94,10 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
             "line": line,
             **decided(row, request.user),
             "undecided": line.undecided,
+            "wrong": bool(remedies.offered(line.fulfillment)),
+            "withdrawn": VirtualCode.objects.filter(
+                fulfillment=line.fulfillment, withdrawn_at__isnull=False
+            ).count(),
             "cases": row.order.incident_cases.filter(facts__line=str(row.pk)).select_related(
                 "incident"
             ),

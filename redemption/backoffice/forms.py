@@ -14,7 +14,7 @@ from unfold.widgets import (
 
 from accounts.models import Company
 from loyalty_portal.one_line import OneLineField
-from redemption.states import ABOUT_POINTS, Verdict
+from redemption.states import ABOUT_POINTS, REMEDIES, Verdict
 
 LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries
 
@@ -93,6 +93,54 @@ class ProposeDeliveryForm(forms.Form):
         max_length=2000,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
     )
+
+
+class ProposeRemedyForm(forms.Form):
+    """How a delivery that was settled wrongly is put right. `offered`, in the initial values: the
+    remedies that go with how it has ended."""
+
+    remedy = forms.ChoiceField(
+        label=_("What to do"),
+        choices=[(verdict.value, verdict.label) for verdict in REMEDIES],
+        widget=UnfoldAdminSelectWidget,
+    )
+    agreed_by = forms.CharField(
+        label=_("Who of the company agreed"),
+        help_text=_("Only when points are taken again: a person, by name."),
+        max_length=200,
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+    )
+    agreed_on = forms.DateField(
+        label=_("On which day"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"type": "date"}),
+    )
+    evidence = forms.CharField(
+        label=_("What shows it, besides the partner's answer"),
+        help_text=_(
+            "A ticket, a letter, who said so and when. Never a code: it is as good as money, and "
+            "this is kept for good."
+        ),
+        max_length=2000,
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = self.initial.get("offered")
+        if offered:
+            choice: Any = self.fields["remedy"]
+            choice.choices = [(verdict.value, verdict.label) for verdict in offered]
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if given.get("remedy") == Verdict.CORRECTION:
+            if not given.get("agreed_by"):
+                self.add_error("agreed_by", _("Say who of the company agreed to it."))
+            if not given.get("agreed_on") and "agreed_on" not in self.errors:
+                self.add_error("agreed_on", _("Say on which day."))
+        return given
 
 
 class RejectForm(forms.Form):

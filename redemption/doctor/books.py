@@ -135,7 +135,7 @@ def unsettled_points() -> Iterator[Finding]:
         LoyaltyTransaction.objects.filter(status__in=OPEN_TRANSACTION)
         .values(name=F("company__name"))
         .annotate(
-            taking=Sum("points_amount", filter=Q(transaction_type="DEBIT"), default=0),
+            taking=Sum("points_amount", filter=~Q(transaction_type="CREDIT"), default=0),
             owed=Sum("points_amount", filter=Q(transaction_type="CREDIT"), default=0),
             age=_age(Min("created_at")),
         )

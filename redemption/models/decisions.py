@@ -1,4 +1,5 @@
-"""What two people decide when the partner does not tell the outcome: of points, or a delivery."""
+"""What two people decide: the outcome that the partner does not tell, of points or a delivery; and
+how a delivery that was settled wrongly is put right."""
 
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from redemption.states import (
     ABOUT_A_DELIVERY,
     ABOUT_POINTS,
     DECISION,
+    REMEDIES,
     DecisionStatus,
     Verdict,
 )
@@ -25,7 +27,8 @@ from redemption.states import (
 class Decision(HasLifeCycle):
     """One person proposes it with evidence, another confirms or rejects it.
 
-    About a transaction, or about the delivery of a line: of one of them.
+    About a transaction, or about the delivery of a line: of one of them. A remedy has what the
+    partner answered when it was proposed, and for how many units points move.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -43,6 +46,16 @@ class Decision(HasLifeCycle):
         help_text=_("Units that did not come, of a delivery that came in part."),
     )
     external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
+    units = models.PositiveIntegerField(
+        _("units"), null=True, blank=True, help_text=_("Of a remedy: how many it is about.")
+    )
+    found = models.JSONField(
+        null=True, blank=True, help_text=_("Of a remedy: the partner's answer, without a code.")
+    )
+    agreed_by = models.CharField(
+        _("agreed by"), max_length=200, blank=True, db_default="", help_text=_("Of the company.")
+    )
+    agreed_on = models.DateField(_("agreed on"), null=True, blank=True)
     evidence = models.TextField(_("evidence"), max_length=2000)
     status = models.CharField(
         _("status"),
@@ -91,8 +104,20 @@ class Decision(HasLifeCycle):
             ),
             models.CheckConstraint(
                 condition=Q(verdict__in=ABOUT_POINTS, transaction__isnull=False, item__isnull=True)
-                | Q(verdict__in=ABOUT_A_DELIVERY, transaction__isnull=True, item__isnull=False),
+                | Q(
+                    verdict__in=(*ABOUT_A_DELIVERY, *REMEDIES),
+                    transaction__isnull=True,
+                    item__isnull=False,
+                ),
                 name="decision_verdict_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(verdict__in=REMEDIES) | Q(units__gt=0, found__isnull=False),
+                name="remedy_has_the_partners_answer",
+            ),
+            models.CheckConstraint(
+                condition=~Q(verdict="CORRECTION") | ~Q(agreed_by="") & Q(agreed_on__isnull=False),
+                name="correction_is_agreed_to",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=DecisionStatus.values), name="decision_status_known"
@@ -115,7 +140,29 @@ class Decision(HasLifeCycle):
         if self.item and self.missing:
             part = {"came": self.came, "all": self.item.quantity}
             return gettext("The partner delivered %(came)s of %(all)s") % part
-        return str(self.get_verdict_display())
+        told = str(self.get_verdict_display())
+        if self.item and self.is_remedy and self.verdict != Verdict.CODES:
+            how_many = {"units": self.units, "all": self.item.quantity, "what": told}
+            return gettext("%(what)s (%(units)s of %(all)s)") % how_many
+        return told
+
+    @property
+    def is_remedy(self) -> bool:
+        return self.verdict in REMEDIES
+
+    @property
+    def points(self) -> int:
+        """That a remedy moves, or leaves where they are."""
+        return (self.units or 0) * self.item.points_per_item if self.item else 0
+
+    @property
+    def answered(self) -> str:
+        """What the partner answered when a remedy was proposed, in words."""
+        if not self.found:
+            return ""
+        told = gettext("Asked anew, the partner says “%(status)s”; codes: %(units)s.")
+        said: dict[str, object] = self.found
+        return told % said
 
     def event(
         self,

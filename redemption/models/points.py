@@ -18,10 +18,12 @@ from redemption.states import TRANSACTION, TransactionStatus
 
 
 class TransactionType(models.TextChoices):
-    """DEBIT takes points from the company, CREDIT gives them back."""
+    """DEBIT takes points from the company, CREDIT gives them back, CORRECTION takes again what was
+    given back wrongly."""
 
     DEBIT = "DEBIT", _("Taken")
     CREDIT = "CREDIT", _("Given back")
+    CORRECTION = "CORRECTION", _("Taken again")
 
 
 # A credit needs a succeeded debit of this very order, and all credits together never exceed
@@ -39,6 +41,30 @@ _CREDITS_WITHIN_DEBIT = """
     THEN
         RAISE EXCEPTION 'credits of order % would exceed its debit', NEW.order_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'credits_within_debit';
+    END IF;
+    RETURN NEW;
+"""
+
+
+# A correction is what two people decided about a line, with the company's word, and never takes
+# more than was given back for that line.
+_CORRECTIONS_WITHIN_CREDITS = """
+    PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
+    IF NOT EXISTS (
+            SELECT 1 FROM redemption_decision
+            WHERE id = NEW.decision_id AND item_id = NEW.item_id
+              AND verdict = 'CORRECTION' AND status = 'CONFIRMED'
+        ) OR NEW.points_amount + COALESCE((
+            SELECT SUM(points_amount) FROM loyalty_transaction
+            WHERE item_id = NEW.item_id AND transaction_type = 'CORRECTION'
+              AND status <> 'REFUSED'
+        ), 0) > COALESCE((
+            SELECT SUM(points_amount) FROM loyalty_transaction
+            WHERE item_id = NEW.item_id AND transaction_type = 'CREDIT' AND status = 'SUCCEEDED'
+        ), 0)
+    THEN
+        RAISE EXCEPTION 'corrections of line % would exceed its credits', NEW.item_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'corrections_within_credits';
     END IF;
     RETURN NEW;
 """
@@ -62,6 +88,14 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
     )
     original = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="credits", editable=False
+    )
+    decision = models.OneToOneField(
+        "redemption.Decision",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="correction",
+        editable=False,
     )
     points_amount = models.PositiveIntegerField(_("points"))
     transaction_type = models.CharField(_("kind"), max_length=20, choices=TransactionType.choices)
@@ -103,8 +137,14 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
                 condition=Q(status__in=TransactionStatus.values), name="transaction_status_known"
             ),
             models.CheckConstraint(
-                condition=Q(transaction_type="DEBIT", original__isnull=True)
-                | Q(transaction_type="CREDIT", original__isnull=False),
+                condition=Q(transaction_type="DEBIT", original__isnull=True, decision__isnull=True)
+                | Q(transaction_type="CREDIT", original__isnull=False, decision__isnull=True)
+                | Q(
+                    transaction_type="CORRECTION",
+                    original__isnull=True,
+                    decision__isnull=False,
+                    item__isnull=False,
+                ),
                 name="credit_names_its_debit",
             ),
             models.CheckConstraint(
@@ -139,7 +179,14 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
                 operation=pgtrigger.Insert,
                 condition=pgtrigger.Q(new__transaction_type="CREDIT"),
                 func=_CREDITS_WITHIN_DEBIT,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="corrections_within_credits",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Q(new__transaction_type="CORRECTION"),
+                func=_CORRECTIONS_WITHIN_CREDITS,
+            ),
         ]
 
     def __str__(self) -> str:
@@ -147,11 +194,16 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
 
     @property
     def is_debit(self) -> bool:
-        return self.transaction_type == TransactionType.DEBIT
+        """Whether it takes points: the order's debit, or a correction."""
+        return self.transaction_type != TransactionType.CREDIT
+
+    @property
+    def is_correction(self) -> bool:
+        return self.transaction_type == TransactionType.CORRECTION
 
     @property
     def signed_points(self) -> int:
-        """As the company's account sees it: a debit is negative."""
+        """As the company's account sees it: what takes points is negative."""
         return -self.points_amount if self.is_debit else self.points_amount
 
     def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> OrderEvent:

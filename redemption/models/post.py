@@ -18,6 +18,7 @@ class LetterKind(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
     REFUNDED = "refunded", _("Points given back")
     DECLINED = "declined", _("Declined")
+    CORRECTED = "corrected", _("Put right")
 
 
 class Letter(LeasedWork):

@@ -17,6 +17,7 @@ from fulfillment.models import (
     VirtualCode,
 )
 from redemption.models import (
+    Decision,
     EventSubject,
     Letter,
     LoyaltyTransaction,
@@ -24,7 +25,7 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
-from redemption.states import OPEN_TRANSACTION
+from redemption.states import OPEN_TRANSACTION, REMEDIES, DecisionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Facts:
     events: list[OrderEvent]
     letters: list[Letter]
     deliveries: dict[UUID, Delivery]
+    remedies: list[Decision] = field(default_factory=list)
 
     def delivery(self, item: OrderItem) -> Delivery:
         return self.deliveries.get(item.pk, Delivery())
@@ -69,13 +71,20 @@ def facts_of(order: RedemptionOrder) -> Facts:
         events=list(events.select_related("by")),
         letters=list(order.letters.select_related("item")),
         deliveries=_deliveries(items),
+        remedies=list(
+            Decision.objects.filter(
+                item__in=[item.pk for item in items],
+                status=DecisionStatus.CONFIRMED,
+                verdict__in=REMEDIES,
+            )
+        ),
     )
 
 
 def _deliveries(items: list[OrderItem]) -> dict[UUID, Delivery]:
     rows = (
         Fulfillment.objects.filter(reference__in=[item.pk for item in items])
-        .annotate(has_codes=Exists(VirtualCode.objects.filter(fulfillment=OuterRef("pk"))))
+        .annotate(has_codes=Exists(VirtualCode.objects.valid().filter(fulfillment=OuterRef("pk"))))
         .prefetch_related("shipments", "calls")
         .prefetch_related(Prefetch("reveals", CodeReveal.objects.select_related("by")))
     )

@@ -119,6 +119,8 @@ def _movement(intent: LoyaltyTransaction) -> Movement:
         label = intent.get_transaction_type_display()
     elif intent.status == TransactionStatus.REFUSED:
         label = _("Not taken") if intent.is_debit else _("Not given back")
+    elif intent.is_correction:
+        label = _("Being taken again")
     else:
         label = _("Being taken") if intent.is_debit else _("Being given back")
     return Movement(intent, label, settled, intent.settled_at)

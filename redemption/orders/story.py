@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -12,7 +13,7 @@ from django.utils.translation import ngettext
 from catalog.cards import grouped
 from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent, OrderItem
 from redemption.orders.facts import Facts
-from redemption.states import LineStatus, OrderStatus, TransactionStatus
+from redemption.states import LineStatus, OrderStatus, TransactionStatus, Verdict
 
 UNDER_WAY = (TransactionStatus.INTENDED, TransactionStatus.SENT)
 A_WHILE = timedelta(seconds=30)
@@ -52,8 +53,9 @@ def _steps(facts: Facts) -> Iterator[Step]:
     yield _placed(facts)
     yield from _decision(facts)
     for intent in facts.transactions:
-        yield _debit(facts, intent) if intent.is_debit else _credit(facts, intent)
+        yield _movement(facts, intent)
     yield from _work(facts)
+    yield from _put_right(facts)
     yield from _parcels(facts)
     yield from _reveals(facts)
     yield from _ending(facts)
@@ -122,6 +124,12 @@ def refusal(code: str) -> str:
     return known.get(code) or _("The loyalty system refused. Your programme can say why.")
 
 
+def _movement(facts: Facts, intent: LoyaltyTransaction) -> Step:
+    if intent.is_correction:
+        return _correction(facts, intent)
+    return _debit(facts, intent) if intent.is_debit else _credit(facts, intent)
+
+
 def _debit(facts: Facts, debit: LoyaltyTransaction) -> Step:
     words = {"points": grouped(debit.points_amount), "company": facts.order.company.name}
     if debit.status == TransactionStatus.SUCCEEDED:
@@ -148,6 +156,35 @@ def _credit(facts: Facts, credit: LoyaltyTransaction) -> Step:
         title = _("We are giving %(points)s points back to %(company)s’s account")
         return Step(title % words, _patience(credit), "loader", "live")
     return _unclear(credit, _("Giving %(points)s points back to %(company)s’s account") % words)
+
+
+def _correction(facts: Facts, correction: LoyaltyTransaction) -> Step:
+    words = {"points": grouped(correction.points_amount), "company": facts.order.company.name}
+    if correction.status == TransactionStatus.REFUSED:
+        title = _("%(points)s points were not taken again")
+        return Step(
+            title % words, refusal(correction.answer_code), "circle-x", "", correction.settled_at
+        )
+    if correction.status == TransactionStatus.SUCCEEDED:
+        title = _("%(points)s points taken again from %(company)s’s account")
+        text = f"{_agreed(facts, correction)} {_reference(correction)}".strip()
+        return Step(title % words, text, "coins", "ok", correction.settled_at)
+    title = _("Taking %(points)s points again from %(company)s’s account") % words
+    if correction.status in UNDER_WAY:
+        return Step(
+            title, f"{_agreed(facts, correction)} {_patience(correction)}", "loader", "live"
+        )
+    return _unclear(correction, title)
+
+
+def _agreed(facts: Facts, correction: LoyaltyTransaction) -> str:
+    """Why: it came after all, and somebody of the company agreed."""
+    for decision in facts.remedies:
+        if decision.pk == correction.decision_id and decision.agreed_on:
+            text = _("It was delivered after all. %(who)s agreed to it on %(day)s.")
+            day = date_format(decision.agreed_on, "SHORT_DATE_FORMAT")
+            return text % {"who": decision.agreed_by, "day": day}
+    return ""
 
 
 def _patience(intent: LoyaltyTransaction) -> str:
@@ -238,6 +275,20 @@ def _line_step(facts: Facts, status: str, reason: str, touched: list[OrderItem])
         what = get_text_list([_came(item) for item in touched], _("and"))
         return Step(title, text % {"what": what, "email": email}, "mail", "ok")
     return _lost(facts, status, reason, what)
+
+
+def _put_right(facts: Facts) -> Iterator[Step]:
+    """Codes that were never this order's; what else is put right has steps of its own."""
+    items = {item.pk: item for item in facts.items}
+    for decision in facts.remedies:
+        if decision.verdict == Verdict.CODES and decision.item_id:
+            text = _(
+                "%(what)s: our partner had named codes that belong to somebody else. They are "
+                "withdrawn; the right ones can be shown here."
+            )
+            what = items[decision.item_id].product_name
+            title = _("The codes were replaced")
+            yield Step(title, text % {"what": what}, "refresh-cw", "warn", decision.decided_at)
 
 
 def _lost(facts: Facts, status: str, reason: str, what: str) -> Step:

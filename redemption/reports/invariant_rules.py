@@ -5,10 +5,15 @@ are read once for all that is asked of them, so that 100,000 orders take seconds
 """
 
 # D: points taken, C: given back, P: the order's total; owed: all credits, those to come too.
+# K: taken again by corrections, beside D, for what was delivered after all.
 POINTS = """
 WITH sums AS MATERIALIZED (
     SELECT o.id, o.order_number, o.status, o.total_points AS p, o.needs_attention,
         coalesce(t.d, 0) AS d, coalesce(t.c, 0) AS c, coalesce(t.owed, 0) AS owed,
+        coalesce(t.k, 0) AS k,
+        EXISTS (SELECT 1 FROM redemption_decision r JOIN order_item l ON l.id = r.item_id
+                WHERE l.order_id = o.id AND r.verdict = 'CREDIT' AND r.status = 'CONFIRMED'
+        ) AS taken_back,
         coalesce(t.debit, '') AS debit, t.asked, coalesce(t.open_credits, 0) AS open_credits,
         coalesce(t.reviewed, 0) AS reviewed, i.points, i.refunded, i.delivered, i.open_lines
     FROM redemption_order o
@@ -18,6 +23,8 @@ WITH sums AS MATERIALIZED (
                                          AND status = 'SUCCEEDED') AS d,
             sum(points_amount) FILTER (WHERE transaction_type = 'CREDIT'
                                          AND status = 'SUCCEEDED') AS c,
+            sum(points_amount) FILTER (WHERE transaction_type = 'CORRECTION'
+                                         AND status = 'SUCCEEDED') AS k,
             sum(points_amount) FILTER (WHERE transaction_type = 'CREDIT'
                                          AND status <> 'REFUSED') AS owed,
             sum(points_amount) FILTER (WHERE transaction_type = 'CREDIT'
@@ -54,23 +61,24 @@ UNION ALL
 SELECT 'DEBIT_OPEN', order_number, format('PENDING debit %%s', debit)
 FROM sums WHERE status = 'PENDING' AND debit IN ('', 'SUCCEEDED', 'REFUSED')
 UNION ALL
-SELECT 'OWED', order_number, format('%%s credits=%%s refunded lines=%%s', status, owed, refunded)
-FROM sums WHERE d > 0 AND owed <> refunded
+SELECT 'OWED', order_number,
+    format('%%s credits=%%s corrections=%%s refunded lines=%%s', status, owed, k, refunded)
+FROM sums WHERE d > 0 AND owed - k <> refunded
 UNION ALL
 SELECT 'GIVEN_BACK', order_number, format('CANCELLED D=%%s C=%%s', d, c)
 FROM sums WHERE status = 'CANCELLED' AND d <> c
 UNION ALL
-SELECT 'CREDITED', order_number, format('COMPLETED C=%%s owed=%%s', c, refunded)
+SELECT 'CREDITED', order_number, format('COMPLETED C=%%s K=%%s owed=%%s', c, k, refunded)
 FROM sums
 WHERE %(at_rest)s AND status = 'COMPLETED'
-  AND c + CASE WHEN needs_attention THEN reviewed ELSE 0 END <> refunded
+  AND c - k + CASE WHEN needs_attention THEN reviewed ELSE 0 END <> refunded
 UNION ALL
 SELECT 'ENDED', order_number, format('%%s with %%s open lines', status, open_lines)
 FROM sums
 WHERE status IN ('COMPLETED', 'CANCELLED', 'DECLINED', 'REJECTED', 'EXPIRED') AND open_lines > 0
 UNION ALL
 SELECT 'ENDED', order_number, format('COMPLETED, nothing delivered')
-FROM sums WHERE status = 'COMPLETED' AND delivered = 0
+FROM sums WHERE status = 'COMPLETED' AND delivered = 0 AND NOT taken_back
 UNION ALL
 SELECT 'STUCK', order_number, format('%%s, but every line is settled', status)
 FROM sums
@@ -85,6 +93,28 @@ JOIN loyalty_transaction debit ON debit.id = credit.original_id
 WHERE credit.transaction_type = 'CREDIT' AND NOT (
     debit.transaction_type = 'DEBIT' AND debit.status = 'SUCCEEDED'
     AND debit.order_id = credit.order_id AND debit.company_id = credit.company_id)
+UNION ALL
+SELECT 'FOUNDED', t.key, format('names a decision that is %%s of %%s', d.status, d.verdict)
+FROM loyalty_transaction t LEFT JOIN redemption_decision d ON d.id = t.decision_id
+WHERE t.transaction_type = 'CORRECTION' AND (d.verdict, d.status, d.item_id)
+    IS DISTINCT FROM ('CORRECTION', 'CONFIRMED', t.item_id)
+UNION ALL
+SELECT 'WITHIN', o.order_number, format('K=%%s of C=%%s of one line', sums.k, sums.c)
+FROM (
+    SELECT order_id, item_id,
+        coalesce(sum(points_amount) FILTER (
+            WHERE transaction_type = 'CORRECTION' AND status <> 'REFUSED'), 0) AS k,
+        coalesce(sum(points_amount) FILTER (
+            WHERE transaction_type = 'CREDIT' AND status = 'SUCCEEDED'), 0) AS c
+    FROM loyalty_transaction WHERE item_id IS NOT NULL GROUP BY order_id, item_id
+) sums JOIN redemption_order o ON o.id = sums.order_id
+WHERE sums.k > sums.c
+"""
+
+# Lines that two people put right: their stock is as it was, and their end has changed.
+_PUT_RIGHT = """
+    SELECT 1 FROM redemption_decision d WHERE d.item_id = {line} AND d.status = 'CONFIRMED'
+        AND d.verdict IN ('CREDIT', 'CORRECTION')
 """
 
 LINES = """
@@ -129,7 +159,8 @@ WHERE (r.id IS NOT NULL OR product_type = 'PHYSICAL') AND (
     OR r.consumed <> coalesce(CASE channel WHEN 'DESK' THEN shipped ELSE arrived END, 0)
     OR r.released <> coalesce(failed, CASE status WHEN 'CANCELLED' THEN lines.quantity ELSE 0 END)
     OR (status = ANY(%(settled)s) AND r.quantity <> r.released + r.consumed))
-"""
+  AND NOT EXISTS ({put_right})
+""".replace("{put_right}", _PUT_RIGHT.replace("{line}", "lines.id"))
 
 DELIVERIES = """
 SELECT 'ROUTED', f.label, format('%%s: for no order line', f.sku)
@@ -138,7 +169,8 @@ WHERE NOT EXISTS (SELECT 1 FROM order_item i WHERE i.id = f.reference)
 UNION ALL
 SELECT 'CODES', f.label, format('%%s: %%s, %%s codes for %%s', f.sku, f.status, count(c.id),
                                 f.quantity_delivered)
-FROM fulfillment_fulfillment f LEFT JOIN fulfillment_virtualcode c ON c.fulfillment_id = f.id
+FROM fulfillment_fulfillment f
+LEFT JOIN fulfillment_virtualcode c ON c.fulfillment_id = f.id AND c.withdrawn_at IS NULL
 WHERE f.channel = 'PARTNER'
 GROUP BY f.id
 HAVING count(c.id) <> CASE WHEN f.status = 'DELIVERED' THEN f.quantity_delivered ELSE 0 END
@@ -147,9 +179,14 @@ HAVING count(c.id) <> CASE WHEN f.status = 'DELIVERED' THEN f.quantity_delivered
         SELECT 1 FROM redemption_decision d WHERE d.item_id = f.reference
             AND d.verdict = 'DELIVERED' AND d.status = 'CONFIRMED'
             AND d.missing = f.quantity_failed))
+    -- They found that it was delivered after all; the partner is asked for its codes.
+   AND NOT (f.status = 'DELIVERED' AND count(c.id) < f.quantity_delivered AND EXISTS (
+        SELECT 1 FROM loyalty_transaction t WHERE t.item_id = f.reference
+            AND t.transaction_type = 'CORRECTION' AND t.status = 'SUCCEEDED'))
 UNION ALL
 SELECT 'CODE_ONCE', min(f.label), format('a code stands in %%s places', count(*))
 FROM fulfillment_virtualcode c JOIN fulfillment_fulfillment f ON f.id = c.fulfillment_id
+WHERE c.withdrawn_at IS NULL
 GROUP BY c.fingerprint HAVING count(*) > 1
 UNION ALL
 SELECT 'PARCELS', f.label, format('%%s: %%s shipped, %%s delivered; in parcels %%s, %%s', f.sku,
@@ -229,7 +266,7 @@ WHERE (r.quantity, r.released, r.consumed)
 
 STORY = """
 WITH steps AS MATERIALIZED (
-    SELECT subject, coalesce(transaction_id, item_id, order_id) AS thing, order_id,
+    SELECT subject, coalesce(transaction_id, item_id, order_id) AS thing, order_id, item_id,
         from_status, to_status, lag(to_status, 1, '') OVER story AS before,
         lead(id) OVER story IS NULL AS is_last
     FROM redemption_orderevent WHERE subject <> 'NOTE'
@@ -260,10 +297,16 @@ WITH steps AS MATERIALIZED (
     WHERE NOT EXISTS (
         SELECT 1 FROM allowed WHERE allowed.subject = steps.subject
             AND allowed.before = from_status AND allowed.after = to_status)
+    UNION ALL
+    SELECT 'FINAL', order_id, format('LINE: %%s → %%s undecided', from_status, to_status)
+    FROM steps
+    WHERE subject = 'LINE' AND ((from_status IN ('FAILED', 'CANCELLED') AND to_status = 'DELIVERED')
+        OR (from_status = 'DELIVERED' AND to_status = 'FAILED'))
+      AND NOT EXISTS ({put_right})
 )
 SELECT invariant, o.order_number, figures
 FROM found JOIN redemption_order o ON o.id = found.order_id
-"""
+""".replace("{put_right}", _PUT_RIGHT.replace("{line}", "steps.item_id"))
 
 WORK = """
 WITH work AS (
@@ -334,17 +377,23 @@ WHERE t.status = 'NEEDS_REVIEW' AND NOT is_marked
 
 RULES = (POINTS, CREDITS, LINES, DELIVERIES, STOCK, MOVEMENTS, STORY, WORK, MARKED)
 
-# What the partner's ledger adds up to, order by order.
+# What the partner's ledger adds up to, order by order; corrections are debits beside the order's.
 LEDGER_SUMS = """
 SELECT 'WITHIN', o.order_number, format('at the partner: C=%%s D=%%s P=%%s', sums.c, sums.d,
                                         o.total_points)
 FROM (
-    SELECT reference, coalesce(sum(points) FILTER (WHERE kind = 'debit'), 0) AS d,
+    SELECT reference, coalesce(sum(points) FILTER (WHERE kind = 'debit' AND t.id IS NULL), 0) AS d,
         coalesce(sum(points) FILTER (WHERE kind = 'credit'), 0) AS c
-    FROM unnest(%(kinds)s::text[], %(points)s::bigint[], %(references)s::text[])
-        AS entry (kind, points, reference)
+    FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(points)s::bigint[], %(references)s::text[])
+        AS entry (id, kind, points, reference)
+    LEFT JOIN loyalty_transaction t ON t.external_transaction_id = entry.id
+        AND t.external_transaction_id <> '' AND t.transaction_type = 'CORRECTION'
     GROUP BY reference
 ) sums JOIN redemption_order o ON o.order_number = sums.reference
-WHERE sums.d > o.total_points
+WHERE sums.d > o.total_points + (
+        -- One that has no answer yet may be there already.
+        SELECT coalesce(sum(points_amount), 0) FROM loyalty_transaction k
+        WHERE k.order_id = o.id AND k.transaction_type = 'CORRECTION'
+          AND k.status IN ('SENT', 'UNKNOWN', 'NEEDS_REVIEW'))
    OR (sums.c > sums.d AND (%(since)s::timestamptz IS NULL OR o.created_at >= %(since)s))
 """

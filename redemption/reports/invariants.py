@@ -34,12 +34,27 @@ class Invariant(TextChoices):
     """What is promised; D, C, P are points taken, given back, and the order's total."""
 
     TOTAL = "TOTAL", _("An order costs what its lines cost, and its debit is for just that.")
-    WITHIN = "WITHIN", _("0 ≤ C ≤ D ≤ P, for the credits still to come as well.")
-    FOUNDED = "FOUNDED", _("A credit names the succeeded debit of its own order.")
+    WITHIN = (
+        "WITHIN",
+        _(
+            "0 ≤ C ≤ D ≤ P, for the credits still to come as well; of a line no more is taken "
+            "again than was given back for it."
+        ),
+    )
+    FOUNDED = (
+        "FOUNDED",
+        _(
+            "A credit names the succeeded debit of its own order, a correction what two people "
+            "decided about its line."
+        ),
+    )
     NOTHING_TAKEN = "NOTHING_TAKEN", _("What was not approved, or was declined, took no points.")
     TAKEN = "TAKEN", _("A confirmed order has taken all its points.")
     DEBIT_OPEN = "DEBIT_OPEN", _("An order that takes points has a debit whose end is open.")
-    OWED = "OWED", _("Credits are intended for just the units that are not supplied.")
+    OWED = (
+        "OWED",
+        _("Credits, less corrections, are for just the units that are not supplied."),
+    )
     GIVEN_BACK = "GIVEN_BACK", _("A cancelled order has given back all it took.")
     CREDITED = "CREDITED", _("A completed order has given back what was not supplied.")
     ENDED = "ENDED", _("An ended order has no open line, and a completed one delivered something.")
@@ -67,7 +82,7 @@ class Invariant(TextChoices):
     SHOWN = "SHOWN", _("The catalogue shows in stock, low and out as the stock is.")
     REPLAYED = "REPLAYED", _("The events replay to the status.")
     STEPPED = "STEPPED", _("Each event is a step that the life cycle has.")
-    FINAL = "FINAL", _("No event leaves a final status.")
+    FINAL = "FINAL", _("No event leaves a final status; a line's end changes by decision alone.")
     DUE = "DUE", _("What is open will be tried, or was put aside; what is done will not.")
     MARKED = "MARKED", _("Nothing is open after its deadline without being marked.")
     ENTRY_KNOWN = "ENTRY_KNOWN", _("Each entry of the partner's ledger is one transaction of ours.")

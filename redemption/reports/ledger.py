@@ -49,7 +49,8 @@ WITH entries AS MATERIALIZED (
       AND (%(until)s::timestamptz IS NULL OR t.settled_at < %(until)s)
 ), mine AS MATERIALIZED (
     SELECT t.id, t.key, t.status, t.external_transaction_id AS theirs, t.settled_at, t.order_id,
-        lower(t.transaction_type) AS kind, t.points_amount::bigint AS points,
+        CASE t.transaction_type WHEN 'CREDIT' THEN 'credit' ELSE 'debit' END AS kind,
+        t.points_amount::bigint AS points,
         c.loyalty_account_id::text AS account, o.order_number::text AS reference, expected
     FROM (SELECT id, bool_or(expected) AS expected FROM chosen GROUP BY id) AS found
     JOIN loyalty_transaction t USING (id)

@@ -73,7 +73,7 @@ def test_one_of_finance_proposes_and_another_confirms() -> None:
     page = client.post(address(item, "confirm"), follow=True).content.decode()
     assert "The points go back." in page
     assert "Ticket 4711: never heard of it." in page  # decided before
-    assert "/do/" not in page
+    assert "/do/propose/" not in page
     item.refresh_from_db()
     assert item.fulfillment_status == LineStatus.FAILED
     assert Incident.objects.get().status == IncidentStatus.RESOLVED
@@ -155,7 +155,7 @@ def test_others_look_and_do_nothing(group: str) -> None:
     page = client.get(page_of(item)).content.decode()
     assert "Music card" in page
     assert "/do/" not in page
-    for verb in ("propose", "confirm", "reject"):
+    for verb in ("propose", "remedy", "confirm", "reject"):
         assert client.post(address(item, verb), PROPOSAL).status_code == 403
     assert browser(staff("warehouse")).get(page_of(item)).status_code == 403
     assert not Decision.objects.exists()

@@ -298,14 +298,14 @@ def test_a_poll_on_its_way_when_people_decide_is_news_after_the_end(
 ) -> None:
     order = nobody_knows(world)
     ends_at_the_partner(world, order, "delivered", codes=2)
-    look_up = virtual._look_up
+    look_up = virtual.look_up
 
     def slowly(held: Fulfillment) -> Any:
         answer = look_up(held)
         decided(order, 0, fay, gil)
         return answer
 
-    monkeypatch.setattr(virtual, "_look_up", slowly)
+    monkeypatch.setattr(virtual, "look_up", slowly)
     asked(world, order)
     assert Incident.objects.unresolved().get().kind == IncidentKind.CONTRADICTION
     assert not VirtualCode.objects.exists()

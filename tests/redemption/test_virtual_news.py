@@ -15,6 +15,7 @@ from redemption.aftercare.cancelling import cancel
 from redemption.models import Incident, Letter, RedemptionOrder
 from redemption.reports.invariants import check_invariants
 from redemption.saga import settle_transaction
+from redemption.services import RedemptionError
 from redemption.states import IncidentKind, LineStatus, OrderStatus
 from tests.redemption.test_webhooks import ask_the_partner, body, ended, send, work_inbox
 from tests.redemption.world import World, make_all_due
@@ -319,8 +320,9 @@ def test_what_the_partner_says_against_the_end_when_asked_is_for_a_person(
 
 def test_cancelling_twice_asks_the_partner_once(world: World) -> None:
     order = accepted(world)
-    for _ in range(2):
-        assert "Our partner is asked" in cancel(order=order, by=world.seat.user, reason="")
+    assert "Our partner is asked" in cancel(order=order, by=world.seat.user, reason="")
+    with pytest.raises(RedemptionError, match="has been asked to stop it"):
+        cancel(order=order, by=world.seat.user, reason="")
     call = PartnerCall.objects.get(kind="CANCEL")
     virtual.ask(call.pk)
     give_back(world, order)
