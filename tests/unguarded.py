@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import loyalty
+from fulfillment.virtual.services import hear_answer
 from inventory import services as stock
 from loyalty_portal import partner_http
 from loyalty_portal.leases import LeasedQuerySet
@@ -90,6 +91,11 @@ def _answer_before_storing() -> None:
     callbacks.store = lambda **_callback: None
 
 
+def _believe_callbacks() -> None:
+    """What they say settles, as if the partner had been asked."""
+    callbacks.take_hint = hear_answer
+
+
 def _send_letters_without_a_lease() -> None:
     leased = LeasedQuerySet.lease
 
@@ -137,6 +143,7 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "stock": _reserve_without_looking,
     "form-token": _leave_the_cart_as_it_is,
     "inbox": _answer_before_storing,
+    "hint": _believe_callbacks,
     "letter-lease": _send_letters_without_a_lease,
     "record-lease": _record_without_a_lease,
     "sent-first": _ask_before_the_claim_is_committed,

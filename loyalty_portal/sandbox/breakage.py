@@ -14,7 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from .calls import Call
-from .faults import Rule
+from .faults import LIES, Rule
 from .oauth import unauthorized
 from .partners import Partners
 from .problems import Answer, Json, ProblemError
@@ -65,6 +65,8 @@ async def answer(
         _reset(request)
     if rule.fault == "early":
         await _early(partners, given)
+    if rule.fault in LIES:
+        await _lie(partners, given, rule.fault)
     if rule.fault == "error_500_after":
         return plain(_failure())
     if rule.fault == "bare_403_after":
@@ -206,6 +208,15 @@ async def _early(partners: Partners, given: Answer) -> None:
     if identity and given.succeeded:
         with partners.store.write():
             partners.deliveries.settle_now(identity)
+        await partners.courier.send_now(identity, EARLY_WAIT)
+
+
+async def _lie(partners: Partners, given: Answer, kind: str) -> None:
+    """A webhook that is not true comes before the POST's answer."""
+    identity = given.body.get("fulfillment_id")
+    if identity and given.succeeded:
+        with partners.store.write():
+            partners.deliveries.lie(identity, kind)
         await partners.courier.send_now(identity, EARLY_WAIT)
 
 

@@ -161,6 +161,20 @@ class Deliveries:
         if row["status"] not in FINAL:
             self.settle(row)
 
+    def lie(self, fulfillment_id: str, kind: str) -> None:
+        """Writes an event that is not true, in the name of another fulfillment."""
+        row = self._row(fulfillment_id)
+        change: Json = {
+            "fulfillment_id": f"ful_{secrets.token_hex(10)}",
+            "updated_at": clock.stamp(),
+        }
+        if kind == "false_failure":
+            change |= {"status": "failed", "reason": "rejected"}
+        else:
+            units = [_make_code() for _ in range(row["quantity"])]
+            change |= {"status": "delivered", "reason": None, "deliverables": units}
+        self._write(row, _wire(row) | change, f"msg_{fulfillment_id}_{kind}")
+
     def _announce(
         self,
         identity: str,
@@ -171,26 +185,45 @@ class Deliveries:
     ) -> None:
         """Writes the event for the courier; `after_id` holds it back until that one arrived."""
         row = self._row(identity)
-        late = self._news(row, "late")
-        repeat = self._news(row, "repeat")
-        missing = self._news(row, "missing")
         data = _wire(row) | (change or {})
         if status != "delivered":
             data.pop("deliverables", None)
-        body = {"type": f"fulfillment.{status}", "timestamp": clock.stamp(), "data": data}
-        moment = time.time()
         event_id = _final_id(row) if status in FINAL else f"msg_{identity}_{status}"
-        self._store.run(
-            "INSERT OR IGNORE INTO event (event_id, fulfillment_id, reference, body, created_at,"
-            " due_at, after_id, copies, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            f"{event_id}_lie" if change and status in FINAL else event_id,
-            identity, row["reference"], json.dumps(body), moment,
-            moment + (late.seconds if late else 0), after_id,
-            repeat.copies if repeat else 1, bool(missing),
-        )  # fmt: skip
+        if change and status in FINAL:
+            event_id = f"{event_id}_lie"
+        elif status == "delivered":
+            after_id = self._lie_first(row, event_id) or after_id
+            if self._news(row, "other_codes"):
+                data["deliverables"] = [_make_code() for _ in range(row["quantity"])]
+        self._write(row, data, event_id, after_id=after_id)
         if status == "delivered" and self._news(row, "contradict"):
             lie = {"status": "failed", "reason": "rejected", "updated_at": clock.stamp()}
             self._announce(identity, "failed", after_id=event_id, change=lie)
+
+    def _lie_first(self, row: sqlite3.Row, event_id: str) -> str | None:
+        """The event that says the contrary ahead of the true one, where it is to be so."""
+        if not self._news(row, "retract"):
+            return None
+        lie = {"status": "failed", "reason": "rejected", "updated_at": clock.stamp()}
+        self._announce(row["fulfillment_id"], "failed", change=lie)
+        return f"{event_id}_lie"
+
+    def _write(
+        self, row: sqlite3.Row, data: Json, event_id: str, *, after_id: str | None = None
+    ) -> None:
+        late = self._news(row, "late")
+        repeat = self._news(row, "repeat")
+        missing = self._news(row, "missing")
+        kind = f"fulfillment.{data['status']}"
+        body = {"type": kind, "timestamp": clock.stamp(), "data": data}
+        moment = time.time()
+        self._store.run(
+            "INSERT OR IGNORE INTO event (event_id, fulfillment_id, reference, body, created_at,"
+            " due_at, after_id, copies, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            event_id, row["fulfillment_id"], row["reference"], json.dumps(body), moment,
+            moment + (late.seconds if late else 0), after_id,
+            repeat.copies if repeat else 1, bool(missing),
+        )  # fmt: skip
 
     def _news(self, row: sqlite3.Row, kind: str) -> Rule | None:
         if kind not in NEWS:

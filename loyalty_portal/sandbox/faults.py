@@ -40,7 +40,11 @@ AFTER = {
     "huge": "take effect, answer with a body over any cap",
 }
 MODE = {mode: f"this fulfillment alone in mode {mode}" for mode in MODES}
-EARLY = {"early": "the webhook goes out before the POST is answered"}
+LIES = {
+    "false_failure": "failed, with another's id, before the POST is answered; it is none",
+    "false_delivery": "delivered, with another's id and codes, before the POST is answered",
+}
+EARLY = {"early": "the webhook goes out before the POST is answered"} | LIES
 CODES = {
     "fewer_codes": "one code too few",
     "more_codes": "one code too many",
@@ -52,6 +56,8 @@ NEWS = {
     "reorder": "processing comes after delivered",
     "missing": "the webhook never comes",
     "contradict": "delivered, then failed",
+    "retract": "failed, then delivered",
+    "other_codes": "delivered, with another's codes",
 }
 SENDING = {"forge": "a bad signature", "stale": "an old timestamp"}
 

@@ -34,7 +34,7 @@ GUIDE: Mapping[str, Advice] = {
             "The partner's news about a delivery does not go together with what it said before "
             "or with what was ordered. Nothing was changed by it. Ask the partner which is true. "
             "While the delivery is open, one person proposes what became of it and a second one "
-            "confirms; once it has ended, two people put right on its page what was settled wrongly."
+            "confirms; once it has ended, two people put right what was settled wrongly."
         ),
     ),
     _K.HORIZON: Advice(

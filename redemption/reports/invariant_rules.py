@@ -68,7 +68,7 @@ UNION ALL
 SELECT 'GIVEN_BACK', order_number, format('CANCELLED D=%%s C=%%s', d, c)
 FROM sums WHERE status = 'CANCELLED' AND d <> c
 UNION ALL
-SELECT 'CREDITED', order_number, format('COMPLETED C=%%s K=%%s owed=%%s', c, k, refunded)
+SELECT 'CREDITED', order_number, format('COMPLETED C=%%s owed=%%s K=%%s', c, refunded, k)
 FROM sums
 WHERE %(at_rest)s AND status = 'COMPLETED'
   AND c - k + CASE WHEN needs_attention THEN reviewed ELSE 0 END <> refunded

@@ -10,6 +10,7 @@ from django.db.models import F, Sum
 
 from catalog.models import Product
 from fulfillment.models import Fulfillment
+from fulfillment.states import FulfillmentStatus
 from inventory.models import Inventory
 from redemption.models import Callback, Letter, OrderItem, RedemptionOrder
 from redemption.reports.invariants import Invariant
@@ -142,8 +143,14 @@ def _deliveries(run: Run) -> Iterator[Finding]:
         held = ours.get(each["reference"])
         if held is None:
             yield Finding("DELIVERY", each["reference"], "is none of ours")
-        elif held.status != theirs.get(each["status"]) and not held.attention:
+            continue
+        waits = held.attention and held.status == FulfillmentStatus.REQUESTED
+        if held.status != theirs.get(each["status"]) and not waits:
             yield Finding("DELIVERY", held.label, f"{each['status']} there, {held.status} here")
+        elif held.status == FulfillmentStatus.DELIVERED:
+            there = {unit["code"] for unit in each["deliverables"] or []}
+            if there != {code.code for code in held.codes.valid()}:
+                yield Finding("DELIVERY", held.label, "its codes are others there")
 
 
 def _letters(run: Run) -> Iterator[Finding]:

@@ -55,6 +55,7 @@ PARTNER_FAULTS = {
             "missing",
             "contradict",
         ),
+        *("retract", "other_codes", "false_failure", "false_delivery"),
         *("fewer_codes", "more_codes", "same_code"),
     ),
     "cancel": (
@@ -78,6 +79,7 @@ _FAMILIES = {
     },
     "partner is wrong": {"malformed", "mismatch", "not_schema", "huge"},
     "webhooks are odd": {"early", "late", "repeat", "reorder", "missing", "contradict"},
+    "webhooks are false": {"retract", "other_codes", "false_failure", "false_delivery"},
     "webhooks are forged": {"forge", "stale", "forgery"},
     "deliveries are odd": {"silent", "fail", "fewer_codes", "more_codes", "same_code"},
 }

@@ -76,6 +76,11 @@ CONTROLS = (
         ),
     ),
     Control(
+        {"hint": "DELIVERY"},
+        directed(2, Blow("false_failure", "fulfill", 60.0, enough=2), basket=((CARD, 1),)),
+        at_rest=True,
+    ),
+    Control(
         {"sweep": "UNFINISHED"},
         directed(4, Blow("stop", "redis", 5.0)),
         at_rest=True,

@@ -1,11 +1,18 @@
-"""People of finance, who decide what only people can find out."""
+"""People of finance, who decide what only people can find out; orders that wait, or ended wrongly."""
 
 from typing import Any
 
 import pytest
 
 from accounts.models import User
+from fulfillment.models import PartnerCall
+from fulfillment.virtual import saga as virtual
+from redemption.models import RedemptionOrder
+from redemption.saga import settle_transaction
 from tests.accounts.factories import UserFactory
+from tests.redemption.test_virtual_news import accepted, answers, give_back, now
+from tests.redemption.test_webhooks import ended
+from tests.redemption.world import World
 
 
 @pytest.fixture
@@ -24,3 +31,23 @@ def gil(db: None) -> User:
 def ignores_keys(settings: Any) -> None:
     """So that a debit without a clear answer waits for people at once."""
     settings.LOYALTY_API_IDEMPOTENT = False
+
+
+@pytest.fixture
+def waiting(world: World) -> RedemptionOrder:
+    """An order of two cards whose delivery the partner has accepted."""
+    world.partners.dial(mode="accept", delay=3600)
+    order = world.place((world.virtual(points=500), 2))
+    settle_transaction(world.debit(order).pk)
+    virtual.ask(PartnerCall.objects.get().pk)
+    return RedemptionOrder.objects.get(pk=order.pk)
+
+
+@pytest.fixture
+def given_back(world: World) -> RedemptionOrder:
+    """Points went back, although the partner delivered."""
+    order = accepted(world)
+    answers(world, order, "failed")
+    give_back(world, order)
+    ended(world, order, "delivered")
+    return now(order)

@@ -5,31 +5,25 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from fulfillment.models import VirtualCode
-from loyalty_portal.ids import uuid7
-from redemption.aftercare import decisions
 from redemption.aftercare.remedies import confirm, offered, propose, reject
 from redemption.aftercare.services import reveal_codes
-from redemption.corrections import intend_correction
-from redemption.models import Decision, Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.models import Decision, Letter, OrderItem, RedemptionOrder
 from redemption.notifications import send_letter
 from redemption.reports.invariants import check_against_ledger, check_invariants
-from redemption.saga import settle_transaction
 from redemption.services import RedemptionError
 from redemption.states import (
     DecisionStatus,
     LineStatus,
     OrderStatus,
-    TransactionStatus,
     Verdict,
 )
 from tests.redemption.saga_parts import news_of
 from tests.redemption.test_virtual_news import accepted, answers, give_back, now
 from tests.redemption.test_webhooks import ask_the_partner, codes_of, ended, send, work_inbox
-from tests.redemption.world import World, make_all_due
+from tests.redemption.world import World
 from tests.stack import statement
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,16 +58,6 @@ def others_codes(world: World) -> tuple[RedemptionOrder, set[str]]:
     answers(world, order, "delivered", "OF-ANOTHER-1", "OF-ANOTHER-2")
     own = {unit["code"] for unit in codes_of(ended(world, order, "delivered"))}
     return now(order), own
-
-
-@pytest.fixture
-def given_back(world: World) -> RedemptionOrder:
-    """Points went back, although the partner delivered."""
-    order = accepted(world)
-    answers(world, order, "failed")
-    give_back(world, order)
-    ended(world, order, "delivered")
-    return now(order)
 
 
 @pytest.fixture
@@ -149,88 +133,6 @@ def test_points_of_what_was_never_delivered_go_back(
     assert holds(world)
 
 
-def test_points_that_went_back_are_taken_again_when_the_company_agreed(
-    world: World, given_back: RedemptionOrder, fay: User, gil: User, client_for: Any
-) -> None:
-    told = put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    assert told == "Confirmed. The points are being taken again."
-    correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    decision = Decision.objects.get()
-    assert correction.key == f"correction:{decision.pk}"
-    assert holds(world)  # also while it is on its way
-    settle_transaction(correction.pk)
-    assert world.ledger(given_back) == (2_000, 1_000)
-    order = now(given_back)
-    assert order.status == OrderStatus.CANCELLED  # left alone
-    assert line(order).fulfillment_status == LineStatus.DELIVERED
-    assert holds(world)
-    ask_the_partner()
-    assert len(reveal_codes(item=line(order), by=None)) == 2
-    send_letter(Letter.objects.get(order=order, kind="corrected").pk)
-    assert "Mara Lindt agreed to it on 2026-11-20" in mail.outbox[-1].body
-    page = client_for(world.seat).get(order.get_absolute_url()).content.decode()
-    assert "1,000 points taken again" in page
-    assert "Mara Lindt agreed" in page
-    assert holds(world)
-
-
-def test_a_correction_without_a_clear_answer_is_asked_again_and_taken_once(
-    world: World, given_back: RedemptionOrder, fay: User, gil: User
-) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    world.partners.fault("debit", "error_500_after", times=10)
-    settle_transaction(correction.pk)
-    correction.refresh_from_db()
-    assert correction.status == TransactionStatus.UNKNOWN
-    assert line(given_back).fulfillment_status == LineStatus.FAILED
-    assert holds(world)
-    world.partners.clear_faults()
-    make_all_due()
-    settle_transaction(correction.pk)
-    assert world.ledger(given_back) == (2_000, 1_000)
-    assert line(given_back).fulfillment_status == LineStatus.DELIVERED
-    assert holds(world)
-
-
-def test_a_correction_that_is_refused_moves_nothing_and_is_told(
-    world: World, given_back: RedemptionOrder, fay: User, gil: User, client_for: Any
-) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    world.partners.account(world.company.loyalty_account_id, 1)
-    settle_transaction(correction.pk)
-    order = now(given_back)
-    assert (order.status, line(order).fulfillment_status) == ("CANCELLED", "FAILED")
-    assert order.events.filter(reason__startswith="The points were not taken again").exists()
-    assert not order.needs_attention
-    page = client_for(world.seat).get(order.get_absolute_url()).content.decode()
-    assert "1,000 points were not taken again" in page
-    assert holds(world)
-    proposed(given_back, Verdict.CORRECTION, fay, **AGREED)  # once there are points again
-
-
-def test_a_correction_of_which_nobody_knows_is_decided_by_two_people(
-    world: World, given_back: RedemptionOrder, fay: User, gil: User
-) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    world.partners.fault("debit", "error_500_before", times=10)
-    settle_transaction(correction.pk)
-    LoyaltyTransaction.objects.update(first_sent_at="2020-01-01T00:00:00Z")
-    make_all_due()
-    settle_transaction(correction.pk)
-    correction.refresh_from_db()
-    assert correction.status == TransactionStatus.NEEDS_REVIEW
-    decisions.propose(
-        intent=correction, verdict=Verdict.DID_NOT, entry="", evidence="Ticket 1.", by=fay
-    )
-    decisions.confirm(intent=correction, by=gil)
-    order = now(given_back)
-    assert (order.status, line(order).fulfillment_status) == ("CANCELLED", "FAILED")
-    assert holds(world)
-
-
 def test_a_write_off_moves_nothing_and_is_kept(
     world: World, given_back: RedemptionOrder, fay: User, gil: User
 ) -> None:
@@ -261,21 +163,6 @@ def test_in_part_the_points_of_what_did_not_come_go_back(
     assert holds(world)
 
 
-def test_in_part_what_came_after_all_is_taken_again_and_its_code_shown(
-    world: World, fay: User, gil: User
-) -> None:
-    order = accepted(world)
-    own = [unit["code"] for unit in codes_of(ended(world, order, "delivered"))]
-    answers(world, order, "delivered", own[0])
-    give_back(world, order)
-    put_right(order, Verdict.CORRECTION, fay, gil, **AGREED)
-    settle_transaction(LoyaltyTransaction.objects.get(transaction_type="CORRECTION").pk)
-    ask_the_partner()
-    assert world.ledger(order) == (1_500, 500)
-    assert {code.code for code in reveal_codes(item=line(order), by=None)} == set(own)
-    assert holds(world)
-
-
 def test_the_incident_about_it_ends_with_the_decision(
     world: World, given_back: RedemptionOrder, fay: User, gil: User
 ) -> None:
@@ -286,7 +173,7 @@ def test_the_incident_about_it_ends_with_the_decision(
     assert now(given_back).needs_attention
     put_right(given_back, Verdict.WRITE_OFF, fay, gil)
     assert not now(given_back).needs_attention
-    assert not given_back.incidents.unresolved().exists()
+    assert not given_back.incident_cases.unended().exists()
     held.refresh_from_db()
     assert held.attention == ""
 
@@ -333,13 +220,6 @@ def test_a_partner_that_does_not_answer_lets_nothing_be_proposed(
         proposed(given_back, Verdict.WRITE_OFF, fay)
 
 
-def test_a_correction_needs_the_companys_word(
-    world: World, given_back: RedemptionOrder, fay: User
-) -> None:
-    with pytest.raises(RedemptionError, match="who of the company agreed"):
-        proposed(given_back, Verdict.CORRECTION, fay)
-
-
 def test_one_person_alone_puts_nothing_right(
     world: World, given_back: RedemptionOrder, fay: User, gil: User
 ) -> None:
@@ -368,39 +248,3 @@ def test_a_proposal_ends_when_the_partner_says_something_else_by_then(
         "OF-ANOTHER-1",
         "OF-ANOTHER-2",
     }
-
-
-def test_no_more_is_taken_again_than_was_given_back(
-    world: World, given_back: RedemptionOrder, fay: User, gil: User
-) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    with pytest.raises(RedemptionError, match="not so many are left"):
-        proposed(given_back, Verdict.CORRECTION, fay, **AGREED)
-    made = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    decision = Decision.objects.get()
-    made.pk, made.key = uuid7(), "correction:again"
-    with pytest.raises(IntegrityError), transaction.atomic():
-        made.save(force_insert=True)  # one a decision
-    other = Decision.objects.create(
-        item=decision.item,
-        verdict="CORRECTION",
-        units=1,
-        found=decision.found,
-        evidence="Ticket 2.",
-        proposed_by=fay,
-        decided_by=gil,
-        decided_at="2026-11-26T12:00:00Z",
-        status="CONFIRMED",
-        **AGREED,
-    )
-    made.decision, made.points_amount = other, 1
-    with pytest.raises(IntegrityError, match="would exceed its credits"), transaction.atomic():
-        made.save(force_insert=True)
-
-
-def test_a_correction_that_nobody_decided_is_refused_by_the_database(
-    world: World, given_back: RedemptionOrder, fay: User
-) -> None:
-    decision = proposed(given_back, Verdict.CORRECTION, fay, **AGREED)
-    with pytest.raises(IntegrityError, match="would exceed its credits"), transaction.atomic():
-        intend_correction(given_back, decision, by=None)

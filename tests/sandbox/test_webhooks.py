@@ -209,3 +209,46 @@ def test_a_cancelled_fulfillment_is_never_delivered(
         ("F-1", "cancelled"),
         ("F-2", "delivered"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("false_failure", "failed"), ("false_delivery", "delivered")]
+)
+def test_a_lie_comes_before_the_answer_in_the_name_of_another(
+    fulfill: Send,
+    receiver: Receiver,
+    sandbox: SandboxProcess,
+    client: httpx.Client,
+    fault: str,
+    said: str,
+) -> None:
+    sandbox.dial(delay=3600)
+    sandbox.fault("fulfill", fault)
+    made = fulfill().json()
+    (event,) = receiver.events
+    assert_matches("fulfillment-api", EVENT, event.body)
+    told = event.body["data"]
+    assert (told["status"], told["reference"]) == (said, made["reference"])
+    assert told["fulfillment_id"] != made["fulfillment_id"]
+    assert get(client, made["fulfillment_id"])["status"] == "accepted"
+
+
+def test_retract(
+    fulfill: Send, receiver: Receiver, sandbox: SandboxProcess, client: httpx.Client
+) -> None:
+    sandbox.fault("webhook", "retract")
+    made = fulfill().json()
+    events = receiver.wait(2)
+    assert statuses(events) == ["failed", "delivered"]
+    assert len({event.headers["webhook-id"] for event in events}) == 2
+    assert get(client, made["fulfillment_id"])["status"] == "delivered"
+
+
+def test_other_codes(
+    fulfill: Send, receiver: Receiver, sandbox: SandboxProcess, client: httpx.Client
+) -> None:
+    sandbox.fault("webhook", "other_codes")
+    true = codes(client, fulfill())
+    units = receiver.wait(1)[0].body["data"]["deliverables"]
+    assert len(units) == len(true)
+    assert not {unit["code"] for unit in units} & set(true)
