@@ -20,6 +20,7 @@ from tests.house.env_files import read
 from tests.house.image import DOCKERFILE, SERVICES, instruction, seconds
 
 ROOT = Path(__file__).resolve().parents[2]
+NGINX = ROOT / "deploy/nginx/nginx.conf"
 OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
 
 
@@ -45,6 +46,7 @@ CHECKS = {"celery": check_celery, "python": check_python}
 
 def test_every_process_has_its_service() -> None:
     expected = {
+        "proxy",
         "web",
         "worker",
         "sweeper",
@@ -124,7 +126,12 @@ def test_a_container_may_do_little(name: str) -> None:
     assert "/tmp" in service["tmpfs"]
     assert "cap_add" not in service
     assert "privileged" not in service
-    assert service.get("user", instruction("USER")) in {"portal", "postgres", "redis"}
+    assert service.get("user", instruction("USER")) in {
+        "portal",
+        "postgres",
+        "redis",
+        "nginx",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -137,7 +144,7 @@ def test_a_container_takes_a_bounded_part_of_the_machine(name: str) -> None:
 def test_images_are_of_an_exact_version() -> None:
     images = [service["image"] for service in SERVICES.values() if "build" not in service]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert len(images) == 4
+    assert len(images) == 5
     for image in images:
         assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z-]+", image), image
 
@@ -180,6 +187,14 @@ def test_only_this_machine_reaches_what_is_published() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_people_reach_the_web_process_through_the_proxy_alone() -> None:
+    assert "ports" not in SERVICES["web"]
+    assert f"server web:{SERVICES['web']['environment']['PORT']};" in NGINX.read_text()
+    assert SERVICES["proxy"]["volumes"] == ["./deploy/nginx/nginx.conf:/etc/nginx/nginx.conf:ro"]
+    assert SERVICES["proxy"]["ports"][0].endswith(":8080")
+    assert read(".env.demo")["TRUSTED_PROXY_COUNT"] == "1"
 
 
 def test_what_a_service_waits_for_exists() -> None:

@@ -1,0 +1,121 @@
+"""The proxy of docker-compose.yml, started as a process with its own configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.daemons import Daemon
+from tests.loyalty_portal.echo_app import LARGE
+from tests.ports import free_port
+from tests.support.reverse_proxy import NGINX
+from tests.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATION = ROOT / "deploy/nginx/nginx.conf"
+needs_nginx = pytest.mark.skipif(not NGINX, reason="nginx is missing (Debian: apt install nginx)")
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nginx")
+
+
+@pytest.fixture(scope="module")
+def port(folder: Path) -> Iterator[int]:
+    """The proxy's; behind it the web server's own worker with an application that echoes."""
+    port, behind = free_port(), free_port()
+    text = CONFIGURATION.read_text()
+    for theirs, ours in (
+        ("listen 8080", f"listen 127.0.0.1:{port}"),
+        ("server web:8000", f"server 127.0.0.1:{behind}"),
+        ("/tmp/", f"{folder}/"),
+        ("/dev/stdout", f"{folder}/access.log"),
+    ):
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    written = folder / "nginx.conf"
+    written.write_text(text)
+    server = [sys.executable, "-m", "gunicorn", "tests.loyalty_portal.echo_app"]
+    server += ["--bind", f"127.0.0.1:{behind}", "--log-level", "warning"]
+    # As root it would give its workers to a user who may not write to the tests' folder.
+    user = " user root;" if os.geteuid() == 0 else ""
+    proxy = [str(NGINX), "-e", "stderr", "-g", f"daemon off;{user}", "-c", str(written)]
+    with ExitStack() as stack:
+        for name, command, at in (("web", server, behind), ("nginx", proxy, port)):
+            process = Daemon(name, command, {**os.environ, "WEB_CONCURRENCY": "1"}, folder)
+            stack.callback(process.stop)
+            process.start()
+            eventually(lambda at=at: answers(at), name)  # type: ignore[misc]
+        yield port
+
+
+def seen(port: int, **headers: str) -> dict[str, str]:
+    link = HTTPConnection("127.0.0.1", port, timeout=20)
+    link.request("POST", "/form?a=b", body=b"x=1", headers={"Host": "portal.example", **headers})
+    answer: dict[str, str] = json.loads(link.getresponse().read())
+    return answer
+
+
+@needs_nginx
+def test_the_portal_learns_who_asked_and_for_which_host(port: int) -> None:
+    told = seen(port, **{"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https"})
+
+    assert told["HTTP_X_FORWARDED_FOR"] == "1.2.3.4, 127.0.0.1"
+    assert told["HTTP_X_FORWARDED_PROTO"] == "https"
+    assert told["HTTP_HOST"] == "portal.example"
+    assert (told["body"], told["QUERY_STRING"]) == ("x=1", "a=b")
+
+
+@needs_nginx
+def test_senders_of_half_a_form_hold_nobody_up(port: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(200):
+            link = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+            link.sendall(b"POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{")
+
+        assert seen(port)["body"] == "x=1"
+
+
+@needs_nginx
+def test_a_large_answer_comes_whole(port: int) -> None:
+    link = HTTPConnection("127.0.0.1", port, timeout=20)
+    link.request("GET", "/large")
+
+    assert len(link.getresponse().read()) == LARGE
+
+
+@needs_nginx
+def test_a_body_over_the_cap_is_refused(port: int) -> None:
+    link = HTTPConnection("127.0.0.1", port, timeout=20)
+    link.putrequest("POST", "/upload")
+    link.putheader("Content-Length", str(20 * 1024 * 1024 + 1))
+    link.endheaders()
+
+    assert link.getresponse().status == 413
+
+
+@needs_nginx
+def test_the_log_has_no_query_and_no_secret_of_a_link(port: int, folder: Path) -> None:
+    link = HTTPConnection("127.0.0.1", port, timeout=20)
+    for path in ("/accounts/password/reset/key/1-s3cret/", "/catalog/?q=wheelchair"):
+        link.request("GET", path)
+        link.getresponse().read()
+
+    log = folder / "access.log"
+    eventually(lambda: "/catalog/" in log.read_text(), "both lines are written")
+    assert "/accounts/password/reset/key/-" in log.read_text()
+    assert not any(word in log.read_text() for word in ("s3cret", "wheelchair"))
