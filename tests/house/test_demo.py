@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +31,12 @@ def test_a_taken_port_is_named_with_the_way_out(flag: str) -> None:
     assert done.returncode == 1
     assert f"Port {port} is taken" in done.stderr
     assert f"manage.py demo {flag}" in done.stderr
+
+
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_a_port_that_there_is_not_is_refused_with_a_sentence(port: int) -> None:
+    with pytest.raises(CommandError, match=rf"--port must be between 1 and 65535, not {port}\."):
+        call_command("demo", port=port, sandbox_port=0)
 
 
 def test_the_demo_shows_our_own_pages_about_what_is_not_there() -> None:

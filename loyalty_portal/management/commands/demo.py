@@ -21,6 +21,7 @@ from loyalty_portal.embedded_folder import EmbeddedError
 from loyalty_portal.supervisor import ChildEndedError, StopAskedError, Supervisor
 
 READY_SECONDS = 90.0
+LAST_PORT = 65_535
 FOLDER = Path(settings.BASE_DIR) / ".local" / "demo"
 LETTERS = FOLDER / "letters"
 
@@ -82,6 +83,8 @@ class Command(BaseCommand):
 
 
 def _require_free(port: int, flag: str, variable: str) -> None:
+    if not 0 <= port <= LAST_PORT:
+        raise CommandError(f"{flag} must be between 1 and {LAST_PORT}, not {port}.")
     with socket.socket() as probe:
         # A server that just ended leaves the port in TIME_WAIT, which is as good as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
