@@ -110,6 +110,14 @@ def _page(value: str) -> int:
     return min(max(int(value), 1), LAST_PAGE)
 
 
+def typed_quantity(query: Mapping[str, str]) -> str:
+    """What was typed as a quantity and cannot be one; empty when it can."""
+    value = query.get("quantity", "1")
+    digits = value.isascii() and value.isdigit() and len(value) <= 4
+    fine = digits and 1 <= int(value) <= MOST_PIECES
+    return "" if fine else value[:12]
+
+
 def read_quantity(query: Mapping[str, str]) -> int:
     """How many pieces the product page reckons with; 1 for what cannot be understood."""
     value = query.get("quantity", "")

@@ -10,7 +10,8 @@ from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from catalog.artwork import product_artwork
-from catalog.forms import read_filters, read_quantity
+from catalog.cards import grouped
+from catalog.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
 from catalog.models import Product
 from catalog.shown import shown_list, shown_product, tally_text
 from loyalty_portal.kept import kept, kept_page, viewers_context
@@ -67,7 +68,12 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     )
     if request.headers.get("HX-Target") == "tally":
         return _either(HttpResponse(tally))
-    conditions = {"gone": shown.gone, "may_redeem": may_redeem(request.seat)}
+    wrong = typed_quantity(request.GET)
+    conditions = {
+        "gone": shown.gone,
+        "may_redeem": may_redeem(request.seat),
+        "wrong": bool(wrong),
+    }
     texts = {
         "name": shown.name,
         "picture": shown.picture,
@@ -76,7 +82,8 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
         "about": shown.about,
         "product": shown.key,
         "address": shown.address,
-        "quantity": str(quantity),
+        "quantity": wrong or str(quantity),
+        "most": grouped(MOST_PIECES),
         "tally": tally,
     }
     page = kept_page(request, "catalog/product.html", viewers["chrome"], conditions, texts)

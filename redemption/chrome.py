@@ -3,11 +3,9 @@
 from functools import partial
 from typing import Any
 
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.contrib.messages import get_messages
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import SafeString
 
@@ -16,6 +14,7 @@ from accounts.permissions import may_approve
 from accounts.services import known_balance
 from catalog.cards import grouped
 from loyalty_portal.kept import Chrome, kept, render_alone
+from loyalty_portal.times import ago, exact
 from redemption.selectors import Header, header_of
 
 
@@ -53,8 +52,8 @@ def balance_text(header: Header, *, beside: bool = False) -> SafeString:
         at = timezone.localtime(header.balance_age)
         figures |= {
             "age": at.isoformat(),
-            "age_title": date_format(at, "DATETIME_FORMAT"),
-            "age_words": naturaltime(at),
+            "age_title": exact(at),
+            "age_words": ago(at, timezone.now()),
         }
     return kept("ui/_balance.html", conditions, figures)
 

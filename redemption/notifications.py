@@ -14,6 +14,7 @@ from loyalty_portal import brand
 from loyalty_portal.hot import Prepared
 from loyalty_portal.leases import backoff
 from loyalty_portal.one_line import one_line, render_plain
+from redemption.looks import order_look
 from redemption.models import Letter, OrderItem
 
 logger = logging.getLogger(__name__)
@@ -58,11 +59,13 @@ def send_letter(letter_id: uuid.UUID) -> bool:
 
 def compose(letter: Letter) -> EmailMultiAlternatives:
     """The e-mail, from templates/redemption/email/<kind>.{subject,text,html}."""
+    items = _items(letter.order_id)
     facts = {
         "letter": letter,
         "order": letter.order,
+        "look": order_look(letter.order, items, list(letter.order.transactions.all()))._asdict(),
         "item": letter.item,
-        "items": _items(letter.order_id),
+        "items": items,
         "facts": letter.facts,
         "brand": brand.current(),
         "order_url": f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}",

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager, KnownBalance
+from accounts.models import AccountManager, KnownBalance, User
 from accounts.permissions import may_approve
 from accounts.services import FRESH_SECONDS
 from loyalty_portal.hot import kept_cursor
@@ -22,6 +23,9 @@ SELECT
     (SELECT COALESCE(sum(points_amount), 0) FROM loyalty_transaction
      WHERE company_id = %(company)s AND transaction_type <> 'CREDIT'
        AND status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')),
+    (SELECT COALESCE(sum(points_amount), 0) FROM loyalty_transaction
+     WHERE company_id = %(company)s AND transaction_type <> 'CREDIT'
+       AND status IN ('UNKNOWN', 'NEEDS_REVIEW')),
     (SELECT COALESCE(sum(CASE transaction_type WHEN 'CREDIT' THEN -points_amount
                               ELSE points_amount END), 0) FROM loyalty_transaction
      WHERE company_id = %(company)s AND status = 'SUCCEEDED' AND settled_at > %(asked_at)s
@@ -38,16 +42,23 @@ SELECT
 class Header:
     """The head of every page. Points are None while the partner has never named a balance.
 
-    `in_flight` is being taken at this moment; `awaiting` may be, once somebody approves.
+    `in_flight` is being taken; of it, `unclear` has been asked for and nobody knows yet whether it
+    was taken. `awaiting` may be taken, once somebody approves.
     """
 
     known: KnownBalance | None
     cart_count: int
     in_flight: int
+    unclear: int
     moved: int  # since the partner was asked; not in its figure yet
     awaiting: int
     approvals_count: int
     asked: bool = False
+
+    @property
+    def being_taken(self) -> int:
+        """Points that are asked for at this moment."""
+        return self.in_flight - self.unclear
 
     @property
     def spendable(self) -> int | None:
@@ -93,13 +104,23 @@ def header_of(seat: AccountManager, *, known: KnownBalance | None, asked: bool =
     }
     with kept_cursor() as cursor:
         cursor.execute(_COUNTS, ids)
-        cart_count, in_flight, moved, awaiting, approvals = cursor.fetchone()
+        cart_count, in_flight, unclear, moved, awaiting, approvals = cursor.fetchone()
     return Header(
         known=known,
         cart_count=cart_count,
         in_flight=int(in_flight),
+        unclear=int(unclear),
         moved=int(moved),
         awaiting=int(awaiting),
         approvals_count=approvals if may_approve(seat) else 0,
         asked=asked,
     )
+
+
+def told_as(user: User | None, company_id: UUID) -> str:
+    """How a company reads who did something: by name; of the programme's staff, what they are."""
+    if user is None:
+        return _("the portal")
+    if user.is_staff and not AccountManager.objects.filter(company=company_id, user=user).exists():
+        return _("the programme (support)")
+    return str(user)

@@ -17,6 +17,7 @@ from fulfillment.services import Withdrawn
 from fulfillment.states import WITHDRAWABLE, Withdrawal
 from loyalty_portal.lifecycle import StaleStatusError
 from redemption.models import OrderItem, RedemptionOrder
+from redemption.selectors import told_as
 from redemption.services import RedemptionError, drop_order, locked
 from redemption.states import OrderStatus
 
@@ -54,7 +55,10 @@ class Cancellation:
             return [_("The order is withdrawn. No points have been taken.")]
         if self.order.status == OrderStatus.PENDING:
             return [_("The whole order is cancelled. Points that were already taken come back.")]
-        return _tell(self.parts, _("Cancelled at once: %(what)s. %(points)s points come back."))
+        return _tell(
+            self.parts,
+            _("Cancelled at once: %(what)s. %(points)s points go back to the company’s account."),
+        )
 
 
 def cancellation(
@@ -78,15 +82,12 @@ def cancel(*, order: RedemptionOrder, by: User | None, reason: str) -> str:
     Raises RedemptionError when nothing can be cancelled any more, with the reason for each line.
     """
     try:
-        return _cancel(order, by=by, reason=reason or _cancelled_by(by))
+        who = told_as(by, order.company_id)
+        return _cancel(order, by=by, reason=reason or _("Cancelled by %(who)s") % {"who": who})
     except StaleStatusError:
         # It moved on between our look and our lock.
         busy = _("This order is changing at this moment. Try again.")
         raise RedemptionError(busy) from None
-
-
-def _cancelled_by(by: User | None) -> str:
-    return _("Cancelled by %(who)s") % {"who": by} if by else _("Cancelled")
 
 
 @transaction.atomic
@@ -127,7 +128,10 @@ def _cancel_lines(order: RedemptionOrder, *, by: User | None, reason: str) -> st
         why = " ".join(_tell(parts, ""))
         raise RedemptionError(_("Nothing of this order can be cancelled any more. %s") % why)
     RedemptionOrder.objects.filter(pk=order.pk).update(cancel_requested_at=timezone.now())
-    done = _("Cancelled: %(what)s. %(points)s points are being given back.")
+    if all(part.result.how == Withdrawal.NOW for part in parts):
+        done = _("The whole order is cancelled. %(points)s points go back to your company.")
+    else:
+        done = _("Cancelled: %(what)s. %(points)s points go back to your company.")
     return " ".join(_tell(parts, done))
 
 

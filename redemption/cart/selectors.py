@@ -25,12 +25,22 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A quantity that was typed and cannot be, and why."""
+
+    entry: Entry
+    typed: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class CartPage:
     """The one object of the cart's templates; points are whole numbers."""
 
     entries: list[Entry]
     header: Header
     may_redeem: bool
+    refused: Refused | None = None
 
     @property
     def total(self) -> int:

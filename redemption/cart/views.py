@@ -1,6 +1,8 @@
 """The cart's pages. A change answers HTMX with the cart, a browser with a redirect to it."""
 
 import uuid
+from dataclasses import replace
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -13,9 +15,11 @@ from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.responses import SeeOther, form_only
 from redemption.cart import services
-from redemption.cart.selectors import cart_lines, cart_page
+from redemption.cart.selectors import CartPage, Refused, cart_lines, cart_page
 from redemption.chrome import header_on
 from redemption.services import RedemptionError
+
+LONGEST_NUMBER = 12  # characters of what was typed as a quantity that are shown again
 
 
 @require_safe
@@ -25,11 +29,22 @@ def detail(request: PortalRequest) -> HttpResponse:
     return _cart(request)
 
 
-def _cart(request: PortalRequest) -> HttpResponse:
-    page = cart_page(request.seat, cart_lines(request.seat), header_on(request))
+def _cart(request: PortalRequest, page: CartPage | None = None) -> HttpResponse:
+    page = page or cart_page(request.seat, cart_lines(request.seat), header_on(request))
     fragment = request.headers.get("HX-Target") == "cart"
     template = "redemption/_cart_changed.html" if fragment else "redemption/cart.html"
-    return render(request, template, {"page": page})
+    return render(request, template, {"page": page}, status=422 if page.refused else 200)
+
+
+def _not_so_many(request: PortalRequest, line_id: uuid.UUID, problem: str) -> HttpResponse:
+    """The cart again, with what was typed and what is wrong with it; a line that went is gone."""
+    page = cart_page(request.seat, cart_lines(request.seat), header_on(request))
+    entry = next((entry for entry in page.entries if entry.line.pk == line_id), None)
+    if entry is None:
+        messages.error(request, problem)
+        return _changed(request)
+    typed = request.POST.get("quantity", "")[:LONGEST_NUMBER]
+    return _cart(request, replace(page, refused=Refused(entry, typed, problem)))
 
 
 @form_only("cart:detail")
@@ -44,8 +59,14 @@ def add(request: PortalRequest) -> HttpResponse:
     except RedemptionError as problem:
         messages.error(request, str(problem))
         return SeeOther(target or resolve_url("catalog:list"))
+    typed = request.POST.get("quantity", "1")
     try:
-        quantity = services.parse_quantity(request.POST.get("quantity", "1"))
+        quantity = services.parse_quantity(typed)
+    except RedemptionError:
+        # Its own page says what is wrong, by the field and with what was typed.
+        again = urlencode({"quantity": typed[:LONGEST_NUMBER] or "-"})
+        return SeeOther(f"{product.get_absolute_url()}?{again}")
+    try:
         services.add_to_cart(seat=request.seat, product=product, quantity=quantity)
     except RedemptionError as problem:
         messages.error(request, str(problem))
@@ -62,7 +83,7 @@ def change(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
         quantity = services.parse_quantity(request.POST.get("quantity"))
         services.change_quantity(seat=request.seat, line_id=line_id, quantity=quantity)
     except RedemptionError as problem:
-        messages.error(request, str(problem))
+        return _not_so_many(request, line_id, str(problem))
     return _changed(request)
 
 

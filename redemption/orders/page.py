@@ -10,10 +10,12 @@ from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import Shipment
 from redemption.aftercare.cancelling import Cancellation, cancellation
+from redemption.looks import UNCLEAR, Look, line_look, order_look
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
-from redemption.orders.looks import Look, line_look, order_look
-from redemption.orders.story import Step, tell
+from redemption.orders.forms import RejectForm
+from redemption.orders.steps import Step
+from redemption.orders.story import tell
 from redemption.permissions import may_cancel, may_decide, may_reveal
 from redemption.states import OrderStatus, TransactionStatus
 
@@ -50,6 +52,7 @@ class OrderPage:
     letters: list[Letter]
     cancellation: Cancellation | None  # None when there is nothing to cancel, or not for them
     can_decide: bool
+    reject: RejectForm  # shown to whoever can decide
     waits_for_others: bool  # one's own, which somebody else must approve
     can_reveal: bool
     can_repeat: bool
@@ -71,7 +74,10 @@ class OrderPage:
         return self.lines[0].item if len(shared) == 1 else None
 
 
-def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
+def order_page(
+    seat: AccountManager, order: RedemptionOrder, reject: RejectForm | None = None
+) -> OrderPage:
+    """Everything; `reject` is a no that was sent without its reason."""
     # The pulse first: what changes while we read is then told by the next one.
     pulse = pulse_of(order)
     facts = facts_of(order)
@@ -81,7 +87,7 @@ def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
     can_cancel = may_cancel(seat, order) and cancelling.possible and not can_decide
     return OrderPage(
         order=order,
-        look=order_look(order),
+        look=order_look(order, facts.items, facts.transactions),
         pulse=pulse,
         lines=[_line(facts, item) for item in facts.items],
         steps=tell(facts),
@@ -89,6 +95,7 @@ def order_page(seat: AccountManager, order: RedemptionOrder) -> OrderPage:
         letters=facts.letters,
         cancellation=cancelling if can_cancel else None,
         can_decide=can_decide,
+        reject=reject or RejectForm(order=order),
         waits_for_others=waits and order.account_manager.user_id == seat.user_id,
         can_reveal=may_reveal(seat, order),
         can_repeat=may_redeem(seat) and order.is_final,
@@ -119,6 +126,9 @@ def _movement(intent: LoyaltyTransaction) -> Movement:
         label = intent.get_transaction_type_display()
     elif intent.status == TransactionStatus.REFUSED:
         label = _("Not taken") if intent.is_debit else _("Not given back")
+    elif intent.status in UNCLEAR:
+        taking = intent.is_debit or intent.is_correction
+        label = _("Not clear yet: taken?") if taking else _("Not clear yet: given back?")
     elif intent.is_correction:
         label = _("Being taken again")
     else:

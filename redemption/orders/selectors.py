@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
-from redemption.models import OrderItem, RedemptionOrder
+from redemption.looks import Look, order_look
+from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.orders import periods
-from redemption.orders.looks import Look, order_look
 from redemption.permissions import may_decide
 from redemption.states import OrderStatus
 
@@ -162,15 +162,18 @@ def _found(words: str) -> Q:
 
 
 def _rows(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
-    """With their lines, in one query more."""
+    """With their lines and their points, in two queries more."""
     listed = list(orders)
     lines: dict[object, list[OrderItem]] = {order.pk: [] for order in listed}
     for item in OrderItem.objects.filter(order__in=listed).select_related("product"):
         lines[item.order_id].append(item)
+    moves: dict[object, list[LoyaltyTransaction]] = {order.pk: [] for order in listed}
+    for intent in LoyaltyTransaction.objects.filter(order__in=listed):
+        moves[intent.order_id].append(intent)
     return [
         OrderRow(
             order,
-            order_look(order),
+            order_look(order, lines[order.pk], moves[order.pk]),
             lines[order.pk][0],
             len(lines[order.pk]) - 1,
             order.status not in NOT_SPENT,

@@ -1,35 +1,35 @@
 """An order's story in plain words: what happened, what happens now, what will."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.text import get_text_list
+from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.cards import grouped
-from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent, OrderItem
+from redemption.looks import FOR_A_PERSON
+from redemption.models import (
+    EventSubject,
+    OrderEvent,
+    OrderItem,
+    TransactionType,
+)
 from redemption.orders.facts import Facts
+from redemption.orders.points_told import movement
+from redemption.orders.steps import Step, sentence
+from redemption.selectors import told_as
 from redemption.states import LineStatus, OrderStatus, TransactionStatus, Verdict
 
-UNDER_WAY = (TransactionStatus.INTENDED, TransactionStatus.SENT)
-A_WHILE = timedelta(seconds=30)
 NEVER_BEGUN = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
 
 
-class Step(NamedTuple):
-    """One point of the time line; without a time it is still to come, or happening now."""
-
-    title: str
-    text: str
-    icon: str
-    tone: str = ""
-    at: datetime | None = None
-    now: bool = False
-    ahead: bool = False
+_LOST: dict[str, tuple[Any, str, str]] = {
+    LineStatus.FAILED: (gettext_lazy("%(what)s could not be supplied"), "package-x", "bad"),
+    LineStatus.RETURNED: (gettext_lazy("%(what)s came back"), "undo-2", "warn"),
+    LineStatus.CANCELLED: (gettext_lazy("%(what)s cancelled"), "ban", ""),
+}
 
 
 def tell(facts: Facts) -> list[Step]:
@@ -53,7 +53,7 @@ def _steps(facts: Facts) -> Iterator[Step]:
     yield _placed(facts)
     yield from _decision(facts)
     for intent in facts.transactions:
-        yield _movement(facts, intent)
+        yield movement(facts, intent)
     yield from _work(facts)
     yield from _put_right(facts)
     yield from _parcels(facts)
@@ -106,114 +106,8 @@ def _not_approved(facts: Facts, event: OrderEvent) -> Step:
     withdrawn = event.by_id == facts.order.account_manager.user_id
     title = _("Withdrawn by %(who)s") if withdrawn else _("Not approved by %(who)s")
     text = _("%(reason)s. No points were taken.") % {"reason": event.reason.rstrip(".")}
-    return Step(title % {"who": event.by}, text, "circle-x", "bad", event.at)
-
-
-# --- Points ----------------------------------------------------------------------------------
-
-
-def refusal(code: str) -> str:
-    """Why the loyalty system gave no points, for the people of the company."""
-    known = {
-        "insufficient_points": _("There were not enough points in the account."),
-        "account_blocked": _("The account is blocked. Your programme can say why."),
-        "account_not_found": _(
-            "The loyalty system does not know the account. Your programme can put this right."
-        ),
-    }
-    return known.get(code) or _("The loyalty system refused. Your programme can say why.")
-
-
-def _movement(facts: Facts, intent: LoyaltyTransaction) -> Step:
-    if intent.is_correction:
-        return _correction(facts, intent)
-    return _debit(facts, intent) if intent.is_debit else _credit(facts, intent)
-
-
-def _debit(facts: Facts, debit: LoyaltyTransaction) -> Step:
-    words = {"points": grouped(debit.points_amount), "company": facts.order.company.name}
-    if debit.status == TransactionStatus.SUCCEEDED:
-        title = _("%(points)s points taken from %(company)s’s account")
-        return Step(title % words, _reference(debit), "coins", "ok", debit.settled_at)
-    if debit.status == TransactionStatus.REFUSED:
-        text = _("%(why)s No points were taken, and what you chose is back on the shelf.")
-        title = _("The points were not given")
-        text = text % {"why": refusal(debit.answer_code)}
-        return Step(title, text, "circle-x", "bad", debit.settled_at)
-    if debit.status in UNDER_WAY:
-        title = _("We are taking %(points)s points from %(company)s’s account")
-        return Step(title % words, _patience(debit), "loader", "live")
-    return _unclear(debit, _("Taking %(points)s points from %(company)s’s account") % words)
-
-
-def _credit(facts: Facts, credit: LoyaltyTransaction) -> Step:
-    words = {"points": grouped(credit.points_amount), "company": facts.order.company.name}
-    if credit.status == TransactionStatus.SUCCEEDED:
-        title = _("%(points)s points given back to %(company)s’s account")
-        text = " ".join(part for part in (_sentence(credit.reason), _reference(credit)) if part)
-        return Step(title % words, text, "undo-2", "ok", credit.settled_at)
-    if credit.status in UNDER_WAY:
-        title = _("We are giving %(points)s points back to %(company)s’s account")
-        return Step(title % words, _patience(credit), "loader", "live")
-    return _unclear(credit, _("Giving %(points)s points back to %(company)s’s account") % words)
-
-
-def _correction(facts: Facts, correction: LoyaltyTransaction) -> Step:
-    words = {"points": grouped(correction.points_amount), "company": facts.order.company.name}
-    if correction.status == TransactionStatus.REFUSED:
-        title = _("%(points)s points were not taken again")
-        return Step(
-            title % words, refusal(correction.answer_code), "circle-x", "", correction.settled_at
-        )
-    if correction.status == TransactionStatus.SUCCEEDED:
-        title = _("%(points)s points taken again from %(company)s’s account")
-        text = f"{_agreed(facts, correction)} {_reference(correction)}".strip()
-        return Step(title % words, text, "coins", "ok", correction.settled_at)
-    title = _("Taking %(points)s points again from %(company)s’s account") % words
-    if correction.status in UNDER_WAY:
-        return Step(
-            title, f"{_agreed(facts, correction)} {_patience(correction)}", "loader", "live"
-        )
-    return _unclear(correction, title)
-
-
-def _agreed(facts: Facts, correction: LoyaltyTransaction) -> str:
-    """Why: it came after all, and somebody of the company agreed."""
-    for decision in facts.remedies:
-        if decision.pk == correction.decision_id and decision.agreed_on:
-            text = _("It was delivered after all. %(who)s agreed to it on %(day)s.")
-            day = date_format(decision.agreed_on, "SHORT_DATE_FORMAT")
-            return text % {"who": decision.agreed_by, "day": day}
-    return ""
-
-
-def _patience(intent: LoyaltyTransaction) -> str:
-    if timezone.now() - intent.created_at < A_WHILE:
-        return _("This takes a few seconds.")
-    return _("It takes longer than usual. It goes on by itself, also when you leave this page.")
-
-
-def _unclear(intent: LoyaltyTransaction, title: str) -> Step:
-    if intent.status == TransactionStatus.UNKNOWN:
-        text = _(
-            "The loyalty system has not answered clearly yet. We ask again with the same key "
-            "until we know: nothing is taken or given twice."
-        )
-        return Step(title, text, "refresh-cw", "warn")
-    text = _(
-        "The loyalty system gave no clear answer. A person is finding out what happened; "
-        "until then nothing moves. You do not have to do anything."
-    )
-    return Step(title, text, "life-buoy", "warn")
-
-
-def _reference(intent: LoyaltyTransaction) -> str:
-    reference = intent.external_transaction_id
-    return _("Reference at the loyalty system: %(id)s") % {"id": reference}
-
-
-def _sentence(text: str) -> str:
-    return f"{text.rstrip('.')}." if text else ""
+    who = told_as(event.by, facts.order.company_id)
+    return Step(title % {"who": who}, text, "circle-x", "bad", event.at)
 
 
 # --- Lines -----------------------------------------------------------------------------------
@@ -240,9 +134,13 @@ def _work(facts: Facts) -> Iterator[Step]:
             continue
         key = (event.to_status, event.reason, event.at.replace(microsecond=0))
         together.setdefault(key, []).append(event)
-    for (status, reason, _second), events in together.items():
+    for (status, _reason, _second), events in together.items():
         touched = [items[event.item_id] for event in events if event.item_id]
-        yield _line_step(facts, status, reason, touched)._replace(at=events[0].at)
+        if status in _LOST:
+            step = _lost(facts, status, touched, events[0])
+        else:
+            step = _line_step(facts, status, touched)
+        yield step._replace(at=events[0].at)
 
 
 def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
@@ -252,7 +150,7 @@ def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
     return partly or arrived or event.to_status == LineStatus.SHIPPED
 
 
-def _line_step(facts: Facts, status: str, reason: str, touched: list[OrderItem]) -> Step:
+def _line_step(facts: Facts, status: str, touched: list[OrderItem]) -> Step:
     what = _names(touched)
     email = touched[0].recipient_email
     if status == LineStatus.QUEUED:
@@ -263,18 +161,16 @@ def _line_step(facts: Facts, status: str, reason: str, touched: list[OrderItem])
         title = _("Ordered from our partner")
         return Step(title, text % {"what": what, "email": email}, "send")
     if status == LineStatus.PACKED:
-        return Step(_("Packed"), _sentence(what), "package-check")
-    if status == LineStatus.DELIVERED:
-        shown = all(facts.delivery(item).has_codes for item in touched)
-        text = (
-            _("%(what)s: the codes went to %(email)s, and can be shown here.")
-            if shown
-            else _("%(what)s: our partner sent the codes to %(email)s itself.")
-        )
-        title = _("Delivered by e-mail")
-        what = get_text_list([_came(item) for item in touched], _("and"))
-        return Step(title, text % {"what": what, "email": email}, "mail", "ok")
-    return _lost(facts, status, reason, what)
+        return Step(_("Packed"), sentence(what), "package-check")
+    shown = all(facts.delivery(item).has_codes for item in touched)
+    text = (
+        _("%(what)s: the codes went to %(email)s, and can be shown here.")
+        if shown
+        else _("%(what)s: our partner sent the codes to %(email)s itself.")
+    )
+    what = get_text_list([_came(item) for item in touched], _("and"))
+    title = _("Delivered by e-mail")
+    return Step(title, text % {"what": what, "email": email}, "mail", "ok")
 
 
 def _put_right(facts: Facts) -> Iterator[Step]:
@@ -291,18 +187,40 @@ def _put_right(facts: Facts) -> Iterator[Step]:
             yield Step(title, text % {"what": what}, "refresh-cw", "warn", decision.decided_at)
 
 
-def _lost(facts: Facts, status: str, reason: str, what: str) -> Step:
-    titles = {
-        LineStatus.FAILED: (_("%(what)s could not be supplied"), "package-x", "bad"),
-        LineStatus.RETURNED: (_("%(what)s came back"), "undo-2", "warn"),
-        LineStatus.CANCELLED: (_("%(what)s cancelled"), "ban", ""),
+def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent) -> Step:
+    title, icon, tone = _LOST[status]
+    by = event.by or _who_asked(facts)
+    if status == LineStatus.CANCELLED and by:
+        title = _("%(what)s cancelled by %(who)s")
+    words = {"what": _names(touched), "who": told_as(by, facts.order.company_id)}
+    said_already = {_("Cancelled"), _("Cancelled by %(who)s") % words}
+    reason = "" if event.reason in said_already else event.reason
+    text = f"{sentence(reason)} {_what_came_back(facts, touched)}".strip()
+    return Step(str(title % words), text, icon, tone)
+
+
+def _who_asked(facts: Facts) -> Any:
+    """The person who cancelled the whole order, before its points were known to be taken."""
+    asked = (each.by for each in facts.events if each.to_status == OrderStatus.CANCELLING)
+    return next(asked, None)
+
+
+def _what_came_back(facts: Facts, touched: list[OrderItem]) -> str:
+    """Of the points of these lines; empty where none were taken."""
+    lines = {item.pk for item in touched}
+    found = {
+        intent.status
+        for intent in facts.transactions
+        if intent.transaction_type == TransactionType.CREDIT
+        and (intent.item_id is None or intent.item_id in lines)
     }
-    title, icon, tone = titles[LineStatus(status)]
-    owed = any(not intent.is_debit for intent in facts.transactions)
-    text = _sentence(reason)
-    if owed:
-        text = f"{text} {_('Its points are given back.')}".strip()
-    return Step(title % {"what": what}, text, icon, tone)
+    if not found:
+        return ""
+    if found & FOR_A_PERSON:
+        return _("Its points are not back yet; a person is seeing to it.")
+    if found == {TransactionStatus.SUCCEEDED}:
+        return _("Its points are back.")
+    return _("Its points are on their way back.")
 
 
 def _parcels(facts: Facts) -> Iterator[Step]:
@@ -318,14 +236,14 @@ def _parcels(facts: Facts) -> Iterator[Step]:
                 parcel.shipped_at,
             )
             if parcel.delivered_at:
-                yield Step(_("Arrived"), _sentence(what), "package-open", "ok", parcel.delivered_at)
+                yield Step(_("Arrived"), sentence(what), "package-open", "ok", parcel.delivered_at)
 
 
 def _reveals(facts: Facts) -> Iterator[Step]:
     for item in facts.items:
         for reveal in facts.delivery(item).reveals:
             title = _("%(who)s looked at the codes") % {"who": reveal.by or _("Somebody")}
-            yield Step(title, _sentence(item.product_name), "eye", at=reveal.at)
+            yield Step(title, sentence(item.product_name), "eye", at=reveal.at)
 
 
 def _names(items: Iterable[OrderItem]) -> str:
@@ -346,8 +264,9 @@ def _came(item: OrderItem) -> str:
 def _ending(facts: Facts) -> Iterator[Step]:
     for event in _moves(facts, EventSubject.ORDER):
         if event.to_status == OrderStatus.CANCELLING:
-            title = _("%(who)s asked to cancel") % {"who": event.by or _("The portal")}
-            yield Step(title, _sentence(event.reason), "ban", "warn", event.at)
+            who = capfirst(told_as(event.by, facts.order.company_id))
+            title = _("%(who)s asked to cancel") % {"who": who}
+            yield Step(title, sentence(event.reason), "ban", "warn", event.at)
         elif event.to_status == OrderStatus.COMPLETED:
             text = _("Nothing more will be sent.")
             yield Step(_("Completed"), text, "circle-check", "ok", event.at)

@@ -25,11 +25,13 @@ from redemption.cart import services as cart
 from redemption.chrome import balance_text, header_on
 from redemption.models import RedemptionOrder
 from redemption.orders.facts import order_of, pulse_of
+from redemption.orders.forms import RejectForm
 from redemption.orders.page import order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, approvals, list_of
 from redemption.permissions import may_cancel, may_decide, may_reveal
 from redemption.placing import services as placing
 from redemption.services import RedemptionError
+from redemption.states import OrderStatus
 
 
 def _own(seat: AccountManager, number: str) -> RedemptionOrder:
@@ -125,8 +127,12 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
     """Say no, with a reason."""
     order = _own(request.seat, number)
     _must(may_decide(request.seat, order))
+    form = RejectForm(request.POST, order=order)
+    if not form.is_valid() and order.status == OrderStatus.AWAITING_APPROVAL:
+        page = order_page(request.seat, order, form)
+        return render(request, "redemption/order.html", {"page": page}, status=422)
     try:
-        placing.reject(order=order, by=request.user, reason=_reason(request))
+        placing.reject(order=order, by=request.user, reason=form.cleaned_data.get("reason", ""))
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
@@ -172,7 +178,10 @@ def again(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat(allowed=may_approve)
 def list_approvals(request: PortalRequest) -> HttpResponse:
     """What waits for a yes, with what whoever decides needs to know."""
-    waiting = approvals(request.seat, header_on(request).spendable)
+    waiting = [
+        (approval, RejectForm(order=approval.order))
+        for approval in approvals(request.seat, header_on(request).spendable)
+    ]
     return render(request, "redemption/approvals.html", {"approvals": waiting})
 
 

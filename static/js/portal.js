@@ -64,8 +64,10 @@
   /* ---- errors: the summary takes the focus */
   const focusErrors = (root) => root.querySelector("[data-error-summary]")?.focus();
 
-  /* ---- relative times stay true while the page is open */
-  const words = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
+  /* ---- relative times stay true while the page is open, by the server's clock alone */
+  const language = document.documentElement.lang || "en";
+  const words = new Intl.RelativeTimeFormat(language);
+  const justNow = new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "second");
   const units = [
     ["year", 31536000],
     ["month", 2592000],
@@ -73,14 +75,17 @@
     ["day", 86400],
     ["hour", 3600],
     ["minute", 60],
-    ["second", 1],
   ];
+  let ahead; // milliseconds by which this machine's clock is ahead of the server's
   const tellTimes = (root) => {
+    const now = Date.now();
     root.querySelectorAll("time[data-relative]").forEach((time) => {
-      const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
-      if (Number.isNaN(seconds)) return;
-      const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length) || units.at(-1);
-      time.textContent = unit === "second" ? words.format(0, "second") : words.format(Math.trunc(seconds / size), unit);
+      const then = Date.parse(time.dateTime);
+      if (Number.isNaN(then)) return;
+      if (time.dataset.relative) ahead ??= now - then - time.dataset.relative * 1000;
+      const seconds = (now - (ahead || 0) - then) / 1000;
+      const [unit, size] = units.find(([, length]) => seconds >= length) || [];
+      time.textContent = unit ? words.format(-Math.trunc(seconds / size), unit) : justNow;
     });
   };
   setInterval(() => document.hidden || tellTimes(document), 30000);
@@ -131,9 +136,24 @@
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
 
+  /* ---- what had the focus went with a swap: its place is the heading of what came */
+  let left;
+  ["htmx:beforeSwap", "htmx:oobBeforeSwap"].forEach((name) => {
+    document.addEventListener(name, ({ detail }) => {
+      if (detail.target.contains(document.activeElement)) left = detail.target;
+    });
+  });
+  const land = () => {
+    if (left && document.activeElement === document.body) {
+      left.querySelector("[data-landing]")?.focus({ preventScroll: true });
+    }
+    left = undefined;
+  };
+
   /* ---- after htmx */
   document.addEventListener("htmx:afterSettle", (event) => {
     tellTimes(event.target);
+    land();
     focusErrors(event.target);
     const said = event.target.dataset?.announce || event.target.querySelector?.("[data-announce]")?.dataset.announce;
     if (said) announce(said);

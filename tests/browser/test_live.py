@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -332,3 +332,54 @@ def test_what_is_asked_with_the_partner_down_is_done_later(
 
     expect(page.locator("#order header")).to_contain_text("Completed", timeout=60_000)
     assert RedemptionOrder.objects.get(account_manager=seat).status == "COMPLETED"
+
+
+# --- Lists, by keyboard --------------------------------------------------------------------------
+
+
+def test_paging_by_keyboard_leads_to_the_lists_heading(scene: Scene, open_window: Opener) -> None:
+    seat = a_buyer(scene)
+    for _number in range(27):
+        scene.place((scene.book, 1), seat=seat)
+    page = open_window(seat).go("/orders/")
+    page.get_by_role("link", name="Next").press("Enter")
+    expect(page.get_by_role("heading", name="Orders, page 2 of 2")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#orders table') !== null")
+    page.get_by_role("link", name="Cancelled").press("Enter")
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_focused()
+
+
+def test_a_quantity_that_cannot_be_is_told_in_the_designed_way(
+    scene: Scene, open_window: Opener
+) -> None:
+    page = open_window(a_buyer(scene)).go(scene.path("{book}"))
+    page.get_by_label("Quantity").fill("9999")
+    page.get_by_role("button", name="Add to cart").click()
+    expect(page.locator("[data-error-summary]")).to_be_focused()
+    expect(page.get_by_label("Quantity")).to_have_value("9999")
+    expect(page.locator("#quantity-error")).to_contain_text("whole number from 1 to 1,000")
+
+
+def test_a_no_without_its_reason_is_told_in_the_designed_way(
+    scene: Scene, open_window: Opener
+) -> None:
+    page = open_window(scene.approver).go(scene.path("/orders/{waiting}/"))
+    page.locator("summary", has_text="Do not approve").click()
+    page.get_by_role("button", name="Do not approve").click()
+    expect(page.locator("[data-error-summary]")).to_be_focused()
+    expect(page.get_by_label("Why? The buyer reads it.")).to_be_visible()
+
+
+def test_times_do_not_run_backwards_on_a_machine_whose_clock_is_ahead(
+    scene: Scene, open_window: Opener
+) -> None:
+    seat = a_buyer(scene)
+    order = scene.place((scene.book, 1), seat=seat)
+    for age, words in ((17, "now"), (125, "2 minutes ago")):
+        placed = timezone.now() - timedelta(seconds=age)
+        RedemptionOrder.objects.filter(pk=order.pk).update(created_at=placed)
+        window = open_window(seat)
+        window.page.clock.install(time=datetime.now(UTC) + timedelta(hours=3))
+        page = window.go("/orders/")
+        expect(page.locator("#orders time").first).to_have_text(words)

@@ -29,7 +29,7 @@ REVIEWED = re.compile(r"<dt>(\d+) × ([^<]+?)\s*<")
 PROMISES = {
     "The order is withdrawn. No points were taken.": {"REJECTED"},
     "Not approved. No points were taken.": {"REJECTED"},
-    "The order is cancelled. Its points are being given back.": {"CANCELLED"},
+    "The whole order is cancelled.": {"CANCELLED"},
     "The order is being cancelled. Points that were already taken are given back.": {"CANCELLED"},
 }
 

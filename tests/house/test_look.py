@@ -93,3 +93,12 @@ def test_a_template_wears_classes_that_the_stylesheet_has(path: Path) -> None:
     markup = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", " ", path.read_text(), flags=re.DOTALL)
     worn = {name for names in re.findall(r'\sclass="([^"]*)"', markup) for name in names.split()}
     assert {name for name in worn if not name.endswith("-")} <= known
+
+
+@pytest.mark.parametrize(
+    "path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates"))
+)
+def test_a_form_leaves_it_to_the_server_to_say_what_is_wrong(path: Path) -> None:
+    """Bubbles of the browser would hide the designed errors."""
+    forms = re.findall(r"<form\b(?:{%.*?%}|{{.*?}}|[^>])*>", path.read_text(), re.DOTALL)
+    assert all("novalidate" in form for form in forms)

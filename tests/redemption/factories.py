@@ -78,7 +78,11 @@ def shipped(order: RedemptionOrder) -> Shipment:
     by = order.account_manager.user
     desk.pack(fulfillment=parcel, by=by)
     return desk.ship(
-        fulfillment=parcel, quantity=parcel.quantity, carrier="DHL", tracking_number="JJD1", by=by
+        fulfillment=parcel,
+        quantity=parcel.open_quantity,
+        carrier="DHL",
+        tracking_number="JJD1",
+        by=by,
     )
 
 

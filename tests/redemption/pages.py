@@ -6,7 +6,8 @@ from django.urls import reverse
 
 from redemption.models import RedemptionOrder
 from redemption.orders.facts import facts_of
-from redemption.orders.story import Step, tell
+from redemption.orders.steps import Step
+from redemption.orders.story import tell
 
 
 def said(response: Any) -> str:

@@ -80,7 +80,12 @@ def test_a_no_needs_a_reason_which_the_buyer_reads(
     client = client_for(approver)
     for nothing in ("  ", "\0"):
         response = answer(client, order, "reject", reason=nothing)
-        assert "Give a reason" in said(client.get(response["Location"]))
+        page = said(response)
+        assert response.status_code == 422
+        why = "Give a reason; the buyer will read it." if nothing.isspace() else "Null characters"
+        assert page.count(why) == 2  # by the field, and on top
+        assert "data-error-summary" in page
+        assert '<details class="confirm" open>' in page
     assert now(order).status == OrderStatus.AWAITING_APPROVAL
     answer(client, order, "reject", reason="Too dear")
     assert now(order).status == OrderStatus.REJECTED

@@ -42,10 +42,10 @@ def test_what_the_desk_works_on_is_offered_to_nobody_to_cancel(
     desk.claim(fulfillment=Fulfillment.objects.get(sku=book.sku), by=seat.user)
     why = "Bicycles cannot be cancelled any more: somebody at the desk is working on it."
     offered = said(client.get(order.get_absolute_url()))
-    assert "Cancelled at once: Gift card. 5,000 points come back." in offered
+    assert "Cancelled at once: Gift card. 5,000 points go back to" in offered
     assert why in offered
     told = said(client.post(address(order, "cancel"), follow=True))
-    assert "Cancelled: Gift card. 5,000 points are being given back." in told
+    assert "Cancelled: Gift card. 5,000 points go back to your company." in told
     assert why in told
     assert "Cancel this order" not in told
     assert Fulfillment.objects.get(sku=book.sku).status == "QUEUED"

@@ -51,9 +51,24 @@ def test_a_wrong_quantity_is_refused_in_a_sentence(
     product = ProductFactory.create()
     client = client_for(seat)
     response = add(client, product, quantity=wrong)
-    assert (response.status_code, response["Location"]) == (303, product.get_absolute_url())
+    assert response.status_code == 303
     assert not CartLine.objects.exists()
-    assert "Quantity must be a whole number from 1 to 1,000" in said(client.get("/cart/"))
+    page = said(client.get(response["Location"]))
+    assert (
+        page.count("Quantity must be a whole number from 1 to 1,000.") == 2
+    )  # by the field, on top
+    assert "data-error-summary" in page
+    assert 'aria-describedby="quantity-error"' in page
+
+
+def test_a_quantity_that_cannot_be_is_kept_as_typed(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    product = ProductFactory.create()
+    client = client_for(seat)
+    assert 'value="9999"' in said(client.get(add(client, product, quantity="9999")["Location"]))
+    hostile = said(client.get(add(client, product, quantity='"><b>9')["Location"]))
+    assert "<b>9" not in hostile
 
 
 @pytest.mark.parametrize(
@@ -175,8 +190,13 @@ def test_a_wrong_change_says_so_and_changes_nothing(
     fill_cart(seat, (ProductFactory.create(), 2))
     url = reverse("cart:change", args=[CartLine.objects.get().pk])
     for wrong in ("0", "-3", "many", str(10**18)):
-        page = said(client_for(seat).post(url, {"quantity": wrong}, headers=HTMX))
-        assert "Quantity must be a whole number" in page
+        for sent in (HTMX, {}):
+            response = client_for(seat).post(url, {"quantity": wrong}, headers=sent)
+            page = said(response)
+            assert response.status_code == 422
+            assert page.count("Quantity must be a whole number") == 2  # by the field, and on top
+            assert "data-error-summary" in page
+            assert f'value="{wrong[:12]}"' in page
     assert CartLine.objects.get().quantity == 2
 
 

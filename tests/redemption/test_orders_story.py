@@ -127,7 +127,7 @@ def test_what_cannot_be_supplied_is_given_back(seat: AccountManager, book: Produ
     desk.claim(fulfillment=parcel, by=seat.user)
     desk.cannot_supply(fulfillment=parcel, quantity=None, reason="Out of print", by=seat.user)
     lost = next(step for step in story(order) if "could not be supplied" in step.title)
-    assert lost.text == "Out of print. Its points are given back."
+    assert lost.text == "Out of print. Its points are on their way back."
     credit = order.transactions.get(transaction_type="CREDIT")
     assert "We are giving 3,000 points back to Northwind’s account" in titles(order)
     credit.transition(TransactionStatus.SENT)

@@ -1,0 +1,176 @@
+"""How an order or a line looks: a tone, an icon, a word and a sentence, from the facts.
+
+The status alone would contradict them: an order whose every line has ended is still CONFIRMED while
+its points go back.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext as _
+
+from catalog.cards import grouped
+from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
+from redemption.states import LineStatus, OrderStatus, TransactionStatus
+
+
+class Look(NamedTuple):
+    """Tones and icons are those of templates/ui/README.md; `sentence` says where the points are."""
+
+    tone: str
+    icon: str
+    word: Any
+    sentence: str = ""
+
+
+_O = OrderStatus
+_ORDER = {
+    _O.AWAITING_APPROVAL: ("warn", "hourglass"),
+    _O.PENDING: ("live", "coins"),
+    _O.CONFIRMED: ("live", "circle-check"),
+    _O.IN_FULFILLMENT: ("live", "package"),
+    _O.CANCELLING: ("warn", "undo-2"),
+    _O.COMPLETED: ("ok", "circle-check"),
+    _O.CANCELLED: ("", "ban"),
+    _O.DECLINED: ("bad", "circle-x"),
+    _O.REJECTED: ("bad", "circle-x"),
+    _O.EXPIRED: ("bad", "clock"),
+}
+
+_L = LineStatus
+_LINE = {
+    _L.WAITING: ("", "circle-dashed"),
+    _L.QUEUED: ("live", "package"),
+    _L.REQUESTED: ("live", "send"),
+    _L.PACKED: ("live", "package-check"),
+    _L.SHIPPED: ("live", "truck"),
+    _L.DELIVERED: ("ok", "circle-check"),
+    _L.FAILED: ("bad", "package-x"),
+    _L.CANCELLED: ("", "ban"),
+    _L.RETURNED: ("warn", "undo-2"),
+}
+
+_T = TransactionStatus
+UNDER_WAY = frozenset({_T.INTENDED, _T.SENT})
+UNCLEAR = frozenset({_T.UNKNOWN, _T.NEEDS_REVIEW})
+FOR_A_PERSON = frozenset({_T.NEEDS_REVIEW, _T.REFUSED})
+
+
+def order_look(
+    order: RedemptionOrder, items: Sequence[OrderItem], transactions: Sequence[LoyaltyTransaction]
+) -> Look:
+    """From the order, all its lines and all its transactions; asks the database nothing."""
+    moves = _Moves.of(transactions)
+    tone, icon, word = _status(order, items, moves)
+    return Look(tone, icon, word, _where_points_are(order, moves))
+
+
+def line_look(item: OrderItem) -> Look:
+    tone, icon = _LINE[LineStatus(item.fulfillment_status)]
+    return Look(tone, icon, item.get_fulfillment_status_display())
+
+
+class _Moves(NamedTuple):
+    """The order's own debit, and its credits by what became of them; points.
+
+    What a correction has taken again is not back any more.
+    """
+
+    debit: str  # its status; empty before there is one
+    back: int
+    returning: int
+    stuck: int  # only people can get these back
+
+    @classmethod
+    def of(cls, transactions: Sequence[LoyaltyTransaction]) -> "_Moves":
+        by_kind: dict[str, list[LoyaltyTransaction]] = {kind: [] for kind in TransactionType}
+        for each in transactions:
+            by_kind[each.transaction_type].append(each)
+        debits, given = by_kind[TransactionType.DEBIT], by_kind[TransactionType.CREDIT]
+        back = _points(given, _T.SUCCEEDED)
+        stuck = _points(given, *FOR_A_PERSON)
+        owed = _points(given, *_T)
+        taken = _points(by_kind[TransactionType.CORRECTION], _T.SUCCEEDED)
+        open_ = owed - back - stuck
+        return cls(debits[0].status if debits else "", max(0, back - taken), open_, stuck)
+
+
+def _points(moves: Sequence[LoyaltyTransaction], *statuses: str) -> int:
+    return sum(each.points_amount for each in moves if each.status in statuses)
+
+
+def _status(
+    order: RedemptionOrder, items: Sequence[OrderItem], moves: _Moves
+) -> tuple[str, str, Any]:
+    status = OrderStatus(order.status)
+    unclear = status in {_O.PENDING, _O.CANCELLING} and moves.debit in UNCLEAR
+    if unclear and status == _O.PENDING:
+        return "warn", "refresh-cw", _("Points not clear yet")
+    if status in {_O.CONFIRMED, _O.IN_FULFILLMENT}:
+        return _at_work(order, items, moves)
+    if status == _O.COMPLETED:
+        return _completed(items)
+    if status == _O.CANCELLED and {item.fulfillment_status for item in items} == {_L.FAILED}:
+        return "bad", "package-x", _("Could not be supplied")
+    if status == _O.REJECTED and order.decided_by_id == order.account_manager.user_id:
+        return "", "ban", _("Withdrawn")
+    return *_ORDER[status], order.get_status_display()
+
+
+def _at_work(
+    order: RedemptionOrder, items: Sequence[OrderItem], moves: _Moves
+) -> tuple[str, str, Any]:
+    """While the points are taken and something is still to come: goods, or points back."""
+    open_lines = [item for item in items if not item.is_settled]
+    if not open_lines:
+        if moves.stuck:
+            return "warn", "life-buoy", _("Points not back yet")
+        return "live", "undo-2", _("Points on their way back")
+    if all(item.fulfillment_status == _L.SHIPPED for item in open_lines):
+        return "live", "truck", _("On its way")
+    if any(item.quantity_delivered for item in items):
+        return "live", "package", _("Partly delivered")
+    if any(item.fulfillment_status == _L.SHIPPED for item in open_lines):
+        return "live", "package", _("Partly on its way")
+    return *_ORDER[OrderStatus(order.status)], order.get_status_display()
+
+
+def _completed(items: Sequence[OrderItem]) -> tuple[str, str, Any]:
+    returned = [item for item in items if item.fulfillment_status == _L.RETURNED]
+    if returned:
+        word = _("Returned") if len(returned) == len(items) else _("Partly returned")
+        return "warn", "undo-2", word
+    if any(item.quantity_delivered < item.quantity for item in items):
+        return "ok", "circle-check", _("Completed in part")
+    return "ok", "circle-check", _("Completed")
+
+
+def _where_points_are(order: RedemptionOrder, moves: _Moves) -> str:
+    """One sentence, which is true at this moment."""
+    points = {
+        "all": grouped(order.total_points),
+        "back": grouped(moves.back),
+        "returning": grouped(moves.returning),
+        "stuck": grouped(moves.stuck),
+    }
+    if moves.debit != _T.SUCCEEDED:
+        return _before_taken(moves.debit) % points
+    if moves.stuck:
+        return _("%(stuck)s points are not back yet; a person is seeing to it.") % points
+    if moves.returning:
+        return _("%(returning)s points are on their way back.") % points
+    if moves.back == order.total_points:
+        return _("All %(all)s points are back.") % points
+    if moves.back:
+        return _("%(back)s of %(all)s points are back.") % points
+    return _("%(all)s points were taken.") % points
+
+
+def _before_taken(debit: str) -> str:
+    if debit in UNDER_WAY:
+        return _("%(all)s points are being taken.")
+    if debit == _T.UNKNOWN:
+        return _("It is not clear yet whether %(all)s points were taken; we ask until we know.")
+    if debit == _T.NEEDS_REVIEW:
+        return _("It is not clear whether %(all)s points were taken; a person is finding out.")
+    return _("No points were taken.")

@@ -1,0 +1,117 @@
+"""The points in an order's story: taken, given back, taken again, or not clear yet."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from catalog.cards import grouped
+from redemption.looks import UNDER_WAY
+from redemption.models import LoyaltyTransaction
+from redemption.orders.facts import Facts
+from redemption.orders.steps import Step, sentence
+from redemption.states import TransactionStatus
+
+A_WHILE = timedelta(seconds=30)
+
+
+def refusal(code: str) -> str:
+    """Why the loyalty system gave no points, for the people of the company."""
+    known = {
+        "insufficient_points": _("There were not enough points in the account."),
+        "account_blocked": _("The account is blocked. Your programme can say why."),
+        "account_not_found": _(
+            "The loyalty system does not know the account. Your programme can put this right."
+        ),
+    }
+    return known.get(code) or _("The loyalty system refused. Your programme can say why.")
+
+
+def movement(facts: Facts, intent: LoyaltyTransaction) -> Step:
+    """What became of one debit, credit or correction."""
+    if intent.is_correction:
+        return _correction(facts, intent)
+    return _debit(facts, intent) if intent.is_debit else _credit(facts, intent)
+
+
+def _debit(facts: Facts, debit: LoyaltyTransaction) -> Step:
+    words = {"points": grouped(debit.points_amount), "company": facts.order.company.name}
+    if debit.status == TransactionStatus.SUCCEEDED:
+        title = _("%(points)s points taken from %(company)s’s account")
+        return Step(title % words, _reference(debit), "coins", "ok", debit.settled_at)
+    if debit.status == TransactionStatus.REFUSED:
+        text = _("%(why)s No points were taken, and what you chose is back on the shelf.")
+        title = _("The points were not given")
+        text = text % {"why": refusal(debit.answer_code)}
+        return Step(title, text, "circle-x", "bad", debit.settled_at)
+    if debit.status in UNDER_WAY:
+        title = _("We are taking %(points)s points from %(company)s’s account")
+        return Step(title % words, _patience(debit), "loader", "live")
+    return _unclear(debit, _("Taking %(points)s points from %(company)s’s account") % words)
+
+
+def _credit(facts: Facts, credit: LoyaltyTransaction) -> Step:
+    words = {"points": grouped(credit.points_amount), "company": facts.order.company.name}
+    if credit.status == TransactionStatus.SUCCEEDED:
+        title = _("%(points)s points given back to %(company)s’s account")
+        text = " ".join(part for part in (sentence(credit.reason), _reference(credit)) if part)
+        return Step(title % words, text, "undo-2", "ok", credit.settled_at)
+    if credit.status in UNDER_WAY:
+        title = _("We are giving %(points)s points back to %(company)s’s account")
+        return Step(title % words, _patience(credit), "loader", "live")
+    return _unclear(credit, _("Giving %(points)s points back to %(company)s’s account") % words)
+
+
+def _correction(facts: Facts, correction: LoyaltyTransaction) -> Step:
+    words = {"points": grouped(correction.points_amount), "company": facts.order.company.name}
+    if correction.status == TransactionStatus.REFUSED:
+        title = _("%(points)s points were not taken again")
+        return Step(
+            title % words, refusal(correction.answer_code), "circle-x", "", correction.settled_at
+        )
+    if correction.status == TransactionStatus.SUCCEEDED:
+        title = _("%(points)s points taken again from %(company)s’s account")
+        text = f"{_agreed(facts, correction)} {_reference(correction)}".strip()
+        return Step(title % words, text, "coins", "ok", correction.settled_at)
+    title = _("Taking %(points)s points again from %(company)s’s account") % words
+    if correction.status in UNDER_WAY:
+        return Step(
+            title, f"{_agreed(facts, correction)} {_patience(correction)}", "loader", "live"
+        )
+    return _unclear(correction, title)
+
+
+def _agreed(facts: Facts, correction: LoyaltyTransaction) -> str:
+    """Why: it came after all, and somebody of the company agreed."""
+    for decision in facts.remedies:
+        if decision.pk == correction.decision_id and decision.agreed_on:
+            text = _("It was delivered after all. %(who)s agreed to it on %(day)s.")
+            day = date_format(decision.agreed_on, "SHORT_DATE_FORMAT")
+            return text % {"who": decision.agreed_by, "day": day}
+    return ""
+
+
+def _patience(intent: LoyaltyTransaction) -> str:
+    if timezone.now() - intent.created_at < A_WHILE:
+        return _("This takes a few seconds.")
+    return _("It takes longer than usual. It goes on by itself, also when you leave this page.")
+
+
+def _unclear(intent: LoyaltyTransaction, title: str) -> Step:
+    if intent.status == TransactionStatus.UNKNOWN:
+        text = _(
+            "The loyalty system has not answered clearly yet. We ask again with the same key "
+            "until we know: nothing is taken or given twice."
+        )
+        return Step(title, text, "refresh-cw", "warn")
+    text = _(
+        "The loyalty system gave no clear answer. A person is finding out what happened; "
+        "until then nothing moves. You do not have to do anything."
+    )
+    return Step(title, text, "life-buoy", "warn")
+
+
+def _reference(intent: LoyaltyTransaction) -> str:
+    reference = intent.external_transaction_id
+    return _("Reference at the loyalty system: %(id)s") % {"id": reference}
