@@ -57,7 +57,8 @@ class Image:
         self.folder = folder
         shutil.copytree(ROOT, self.app, ignore=_ignored, symlinks=True)
         said = " ".join(rest for word, rest in instructions() if word == "ENV")
-        self.variables = dict(pair.split("=", 1) for pair in shlex.split(said))
+        pairs = (pair.split("=", 1) for pair in shlex.split(said))
+        self.variables = {name: re.sub("^/app/", f"{self.app}/", value) for name, value in pairs}
         self.variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         for word, rest in instructions():
             if word == "RUN" and rest.startswith("python"):
