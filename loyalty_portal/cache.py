@@ -67,41 +67,49 @@ LIMITS = ("allauth:", "limit:")  # how keys of limits begin: the library's, and 
 
 
 class PortalCache(RedisCache):  # type: ignore[misc] # the library's generic is not annotated
-    """Redis; but what limits somebody is kept by this process while Redis does not answer.
+    """Redis; but what limits somebody is kept by this process while Redis does not take it.
 
     Then each process counts for itself, from nothing: with N processes a limit holds N times as
-    much. What was counted here is not carried over once Redis is back.
+    much. A Redis that is full still answers: what could not be written there is read here.
     """
 
     def add(self, key: str, *args: Any, **kwargs: Any) -> Any:
-        return self._held(super().add, "add", key, *args, **kwargs)
-
-    def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
-        return self._held(super().get, "get", key, *args, **kwargs)
+        return self._written(super().add, "add", key, *args, **kwargs)
 
     def set(self, key: str, *args: Any, **kwargs: Any) -> Any:
-        return self._held(super().set, "set", key, *args, **kwargs)
+        return self._written(super().set, "set", key, *args, **kwargs)
 
     def incr(self, key: str, *args: Any, **kwargs: Any) -> Any:
-        return self._held(super().incr, "incr", key, *args, **kwargs)
+        try:
+            return self._written(super().incr, "incr", key, *args, **kwargs)
+        except ValueError:  # Redis has no such key
+            if not key.startswith(LIMITS):
+                raise
+            return _here().incr(key, *args, **kwargs)
+
+    def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
+        if key.startswith(LIMITS) and (value := _here().get(key)) is not None:
+            return value
+        return super().get(key, *args, **kwargs)
 
     def delete(self, key: str, *args: Any, **kwargs: Any) -> Any:
         if key.startswith(LIMITS):
-            # A lock that was taken here may be given back once Redis answers again.
             _here().delete(key)
-        return self._held(super().delete, "delete", key, *args, **kwargs)
+        return super().delete(key, *args, **kwargs)
 
     def clear(self) -> Any:
         _here().clear()
         return super().clear()
 
-    def _held(self, usual: Any, method: str, key: str, *args: Any, **kwargs: Any) -> Any:
+    def _written(self, usual: Any, method: str, key: str, *args: Any, **kwargs: Any) -> Any:
         if not key.startswith(LIMITS):
             return usual(key, *args, **kwargs)
         try:
-            return getattr(self.client, method)(key, *args, **kwargs)
+            done = getattr(self.client, method)(key, *args, **kwargs)
         except ConnectionInterrupted:
             return getattr(_here(), method)(key, *args, **kwargs)
+        _here().delete(key)  # so that what is here could not be written there, lately
+        return done
 
 
 def _here() -> Any:

@@ -141,6 +141,11 @@ class Redis(Daemon):
         with self.client() as client:
             return int(client.llen(queue))
 
+    def fill(self) -> None:
+        """It answers, and takes nothing more."""
+        with self.client() as client:
+            client.config_set("maxmemory", 1)
+
     def flush(self) -> None:
         with self.client() as client:
             client.flushall()

@@ -1,4 +1,4 @@
-"""Redis is stopped, frozen or empty: people sign in all the same, and limits hold all the same."""
+"""Redis is stopped, frozen, full or empty: people sign in all the same, and limits hold all the same."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def signs_in(client: Client, email: str, password: str = PASSWORD) -> bool:
     return client.post(DOOR, {"login": email, "password": password}).status_code == 302
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_people_sign_in_and_stay_signed_in(own_redis: Redis, way: str) -> None:
     before, after = UserFactory.create_batch(2, superuser=True)
     early, late = Client(), Client()
@@ -35,7 +35,7 @@ def test_people_sign_in_and_stay_signed_in(own_redis: Redis, way: str) -> None:
     assert late.get("/admin/").status_code == 302
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_passwords_are_reset_and_changed(own_redis: Redis, mailoutbox: list[Any], way: str) -> None:
     user = UserFactory.create()
     take_away(own_redis, way)
@@ -52,7 +52,7 @@ def test_passwords_are_reset_and_changed(own_redis: Redis, mailoutbox: list[Any]
     assert signs_in(Client(), user.email)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_wrong_passwords_are_limited_all_the_same(own_redis: Redis, way: str) -> None:
     user = UserFactory.create()
     take_away(own_redis, way)
@@ -64,13 +64,24 @@ def test_wrong_passwords_are_limited_all_the_same(own_redis: Redis, way: str) ->
     assert not signs_in(Client(), UserFactory.create().email)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_letters_are_limited_all_the_same(own_redis: Redis, way: str) -> None:
     """And what the library counts itself, with its lock."""
     take_away(own_redis, way)
     asked = {"email": UserFactory.create().email}
+    forget_it_was_away()
     codes = [Client().post("/accounts/password/reset/", asked).status_code for _ in range(6)]
     assert codes == [302] * 5 + [429]
+
+
+def test_one_that_fills_up_in_the_middle_goes_on_counting(own_redis: Redis) -> None:
+    """It still answers what it was told before."""
+    user = UserFactory.create()
+    assert not signs_in(Client(), user.email, "wrong")
+    own_redis.fill()
+    for number in range(FROM_ADDRESS.most):
+        signs_in(Client(), f"guess{number}@example.test", "wrong")
+    assert not signs_in(Client(), user.email)
 
 
 def test_an_empty_redis_signs_nobody_out_and_keeps_nobody_out(own_redis: Redis) -> None:

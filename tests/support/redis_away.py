@@ -102,4 +102,4 @@ def own_redis(settings: Any, tmp_path: Path) -> Iterator[Redis]:
 
 def take_away(redis: Redis, way: str) -> None:
     """It goes while this process has connections to it."""
-    {"stopped": redis.kill, "frozen": redis.pause}[way]()
+    {"stopped": redis.kill, "frozen": redis.pause, "full": redis.fill}[way]()
