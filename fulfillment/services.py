@@ -29,6 +29,7 @@ from fulfillment.models import (
 )
 from fulfillment.states import TO_SEND, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.hot import insert
+from loyalty_portal.leases import ENDED
 
 PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
 
@@ -338,7 +339,7 @@ def _withdraw_one(held: Fulfillment, *, by: Any, reason: str) -> Withdrawn:
     result = Withdrawn(held.withdrawal(calls), held.open_quantity)
     if result.how == Withdrawal.NOW:
         for request in calls:
-            request.transition(CallStatus.WITHDRAWN, by=by, reason=reason, next_attempt_at=None)
+            request.transition(CallStatus.WITHDRAWN, by=by, reason=reason, **ENDED)
         _cancel(held, by=by, reason=reason)
     elif result.how == Withdrawal.ASK:
         call = PartnerCall.objects.create(
@@ -355,7 +356,7 @@ def _cancel(held: Fulfillment, *, by: Any, reason: str) -> None:
         by=by,
         reason=reason,
         quantity_failed=held.quantity_failed + units,
-        next_attempt_at=Now() if held.hints else None,
         settled_at=timezone.now(),
+        **{**ENDED, "next_attempt_at": Now() if held.hints else None},
     )
     tell(held, lost=units, reason=reason, by=by)

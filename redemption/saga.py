@@ -20,12 +20,12 @@ from loyalty_portal.leases import ENDED, REJECTED_WAIT, backoff
 from loyalty_portal.lifecycle import StaleStatusError
 from loyalty_portal.partner_http import Answer, Outcome, contradicted
 from loyalty_portal.trouble import retried
-from redemption import corrections, services
-from redemption.models import LoyaltyTransaction, RedemptionOrder
-from redemption.states import IncidentKind, TransactionStatus
+from redemption import corrections, doubts, services
+from redemption.doubts import Step
+from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
+from redemption.states import Doubt, IncidentKind, TransactionStatus
 
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
-HORIZON_SHARE = 0.8  # of the time for which the partner keeps keys
 LATE_TRIES = 10  # of a credit, over about half an hour; then somebody should know
 LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0, "CORRECTION": 3600.0}  # seconds between two tries
 
@@ -38,6 +38,12 @@ _due = Prepared(lambda key: LoyaltyTransaction.objects.due().filter(pk=key), _KE
 class _Claim:
     intent: LoyaltyTransaction
     first_try: bool
+    step: Step
+
+    def again(self) -> "_Claim":
+        """Each try begins with the row as it was claimed: one that was rolled back leaves no
+        trace."""
+        return replace(self, intent=copy(self.intent))
 
 
 def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
@@ -48,21 +54,24 @@ def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
     claim = _claim(transaction_id)
     if claim is None:
         return None
-    send = loyalty.send_debit if claim.intent.is_debit else loyalty.send_credit
-    result = send(claim.intent.body.encode(), claim.intent.key)
-
-    # Each try begins with the row as it was claimed: one that was rolled back leaves no trace.
-    def record() -> None:
-        _record(replace(claim, intent=copy(claim.intent)), result)
-
+    result = _answer(claim)
     try:
-        retried(record)
+        retried(lambda: _record(claim.again(), result))
     except IntegrityError as error:
         if not _is_about_the_entry(error):
             raise
-        result = TransactionAnswer(contradicted(result.answer, "transaction_id"))
-        retried(record)
+        retried(lambda: _dispute(claim.again(), result))
     return claim.intent.order_id
+
+
+def _answer(claim: _Claim) -> TransactionAnswer:
+    intent = claim.intent
+    if claim.step is Step.BELIEVE:
+        return doubts.believed(intent)
+    if claim.step is Step.READ:
+        return doubts.read(intent)
+    send = loyalty.send_debit if intent.is_debit else loyalty.send_credit
+    return send(intent.body.encode(), intent.key)
 
 
 def _is_about_the_entry(error: Any) -> bool:
@@ -80,30 +89,44 @@ def _claim(transaction_id: uuid.UUID) -> _Claim | None:
 
 
 def _claimed(intent: LoyaltyTransaction) -> _Claim | None:
-    """Claim what was read without a lock, or ask a person."""
-    first_try = intent.first_sent_at is None
+    """Claim what was read without a lock, or ask a person, or leave it for a moment."""
+    first_try, step = intent.first_sent_at is None, doubts.step(intent)
     # Known before the row is touched: an order is locked before its transactions.
-    order = None if first_try or _may_repeat(intent) else services.locked(intent.order_id)
+    order = services.locked(intent.order_id) if step is Step.PERSON else None
     if intent.status == TransactionStatus.SENT:
         lost = _("The process that asked was lost.")
         intent.transition(TransactionStatus.UNKNOWN, write=intent.if_due, reason=lost)
     if order is not None:
-        why = _("No clear answer from the partner; asking again is not safe.")
-        _ask_a_person(order, intent, why, IncidentKind.HORIZON, write=intent.if_due)
+        _give_up(order, intent)
+        return None
+    if step is Step.WAIT:
+        intent.if_due(next_attempt_at=Now() + timedelta(seconds=doubts.PAUSE))
         return None
     # Written before the socket opens: should this process die, the try may have landed.
     changes = intent.leased(seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
     if first_try:
         changes["first_sent_at"] = Now()
-    intent.transition(TransactionStatus.SENT, write=intent.if_due, **changes)
-    return _Claim(intent, first_try)
+    if intent.status == TransactionStatus.SUCCEEDED:  # only its number is asked for
+        if not intent.if_due(**changes):
+            raise StaleStatusError
+        intent.lease_token = changes["lease_token"]
+    else:
+        intent.transition(TransactionStatus.SENT, write=intent.if_due, **changes)
+    return _Claim(intent, first_try, step)
 
 
-def _may_repeat(intent: LoyaltyTransaction) -> bool:
-    """Whether the partner still knows the key of an earlier try (saga.md, rules 7 and 8)."""
-    horizon = timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION * HORIZON_SHARE)
-    remembered = LoyaltyTransaction.objects.filter(pk=intent.pk, first_sent_at__gt=Now() - horizon)
-    return settings.LOYALTY_API_IDEMPOTENT and remembered.exists()
+def _give_up(order: RedemptionOrder, intent: LoyaltyTransaction) -> None:
+    """Asking again is not safe, and nothing else tells: people must find out."""
+    kind = IncidentKind.SWAPPED if intent.doubt else IncidentKind.HORIZON
+    if intent.status == TransactionStatus.SUCCEEDED:
+        if not intent.if_due(doubt=Doubt.INSISTS, **ENDED):
+            raise StaleStatusError
+        services.flag(order, doubts.whose(intent), kind=kind, about=intent)
+        return
+    why = _("No clear answer from the partner; asking again is not safe.")
+    if intent.doubt:
+        why = doubts.whose(intent)
+    _ask_a_person(order, intent, why, kind, write=intent.if_due)
 
 
 def _ask_a_person(
@@ -120,33 +143,121 @@ def _ask_a_person(
 @transaction.atomic
 def _record(claim: _Claim, result: TransactionAnswer) -> None:
     corrections.lock_its_line(claim.intent)
-    order = services.locked(claim.intent.order_id)
+    if claim.intent.status == TransactionStatus.SUCCEEDED:
+        _record_number(claim, result)
+        return
+    order = _locked_with_others(claim.intent)
     intent, answer = claim.intent, result.answer
     refused_credit = answer.outcome is Outcome.REFUSED and not intent.is_debit
     known = answer.outcome is not Outcome.UNKNOWN and not refused_credit
-    changes: dict[str, Any] = {"settled_at": timezone.now()} if known else {}
+    if not _write(claim, result, known=known, wait=None if known else _wait(intent, answer)):
+        return
+    if known:
+        if disputed := claim.intent.disputed_id:
+            doubts.end(intent, disputed)
+        _go_on(order, intent, answer)
+    elif refused_credit:
+        _refused(order, intent, answer)
+    elif answer.code == doubts.NOT_IN_STATEMENT:
+        _ask_a_person(order, intent, doubts.whose(intent), IncidentKind.SWAPPED)
+    else:
+        _unknown(order, intent, answer)
+
+
+def _locked_with_others(intent: LoyaltyTransaction, number: str = "") -> RedemptionOrder:
+    """Its order; of what is in doubt all orders are locked, in one order, before what is theirs."""
+    if not (intent.doubt or number):
+        return services.locked(intent.order_id)
+    locked = {key: services.locked(key) for key in doubts.order_ids(intent, number)}
+    return locked[intent.order_id]
+
+
+def _write(
+    claim: _Claim, result: TransactionAnswer, *, known: bool, wait: float | None, **more: Any
+) -> bool:
+    """Record the answer and end the lease; False when that is somebody else's by now, who gets
+    the same answer to the same key."""
+    intent, answer = claim.intent, result.answer
+    changes = {"settled_at": timezone.now(), "doubt": ""} if known else more
     if claim.first_try and not answer.may_have_landed:
         changes["first_sent_at"] = None
     try:
         intent.transition(
             TransactionStatus(answer.outcome) if known else TransactionStatus.UNKNOWN,
             reason=answer.told,
-            write=intent.if_ours(retry_in=None if known else _wait(intent, answer)),
-            external_transaction_id=result.transaction_id,
+            write=intent.if_ours(retry_in=wait),
+            external_transaction_id=result.transaction_id if known else "",
             answer_status=answer.status_code,
             answer_code=answer.code[:100],
             answer_detail=answer.detail[:255],
             **changes,
         )
     except StaleStatusError:
-        return  # the lease ran out; whoever has it now gets the same answer to the same key
-    if known:
-        _go_on(order, intent, answer)
-    elif refused_credit:
-        why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
-        _ask_a_person(order, intent, why, IncidentKind.CREDIT_REFUSED)
+        return False
+    return True
+
+
+def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer) -> None:
+    if answer.code == doubts.NO_SUCH_DEBIT:
+        debit = order.transactions.get(transaction_type=TransactionType.DEBIT)
+        if not debit.doubt and doubts.name_anew(credit, debit.external_transaction_id):
+            return
+    why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
+    _ask_a_person(order, credit, why, IncidentKind.CREDIT_REFUSED)
+
+
+# --- A number that another transaction has (redemption/doubts.py) --------------------------
+
+
+@transaction.atomic
+def _dispute(claim: _Claim, result: TransactionAnswer) -> None:
+    """It was given a number that another of ours has: both are asked again."""
+    intent, number = claim.intent, result.transaction_id
+    corrections.lock_its_line(intent)
+    order = _locked_with_others(intent, number)
+    insists = intent.disputed_id == number
+    holder = doubts.doubt_holder(number, insisted=insists and claim.step is Step.ASK)
+    if holder is None:
+        _record(claim, result)  # it has been given up meanwhile
+        return
+    over = claim.step is Step.READ and holder.next_attempt_at is None
+    doubt = Doubt.INSISTS if insists else Doubt.ASK
+    wait = min(_wait(intent, result.answer), doubts.PAUSE)
+    if intent.status == TransactionStatus.SUCCEEDED:
+        write = intent.if_ours(retry_in=None if over else wait)
+        written = write(doubt=doubt, disputed_id=number)
     else:
-        _unknown(order, intent, answer)
+        told = TransactionAnswer(contradicted(result.answer, doubts.MISNAMED[1]))
+        about_it = {"doubt": doubt, "disputed_id": number}
+        written = _write(claim, told, known=False, wait=wait, **about_it)
+    if not written:
+        return
+    why = doubts.given_twice(number, holder)
+    if over and intent.status != TransactionStatus.SUCCEEDED:
+        _ask_a_person(order, intent, why, IncidentKind.SWAPPED)
+    else:
+        services.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
+
+
+def _record_number(claim: _Claim, result: TransactionAnswer) -> None:
+    """A holder was asked again: its number, told once more."""
+    order = _locked_with_others(claim.intent)
+    intent, number, answer = claim.intent, result.transaction_id, result.answer
+    refused = answer.outcome is Outcome.REFUSED or answer.code == doubts.NOT_IN_STATEMENT
+    if not number and not refused:
+        intent.if_ours(retry_in=_wait(intent, answer))()
+        return
+    end = intent.if_ours(retry_in=None)
+    if not number:
+        if end(doubt=Doubt.INSISTS):  # no more can be asked: people must find out
+            why = doubts.whose(intent)
+            services.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
+    elif number == intent.external_transaction_id:
+        insists = claim.step is Step.ASK and doubts.rivals(number).exists()
+        if end(doubt=Doubt.INSISTS if insists else ""):
+            doubts.wake(number, ask=False)
+    elif end(doubt="", external_transaction_id=number):
+        doubts.correct(intent, number)
 
 
 def _wait(intent: LoyaltyTransaction, answer: Answer) -> float:

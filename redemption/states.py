@@ -111,6 +111,13 @@ TRANSACTION = LifeCycle(
 OPEN_TRANSACTION = frozenset({_T.INTENDED, _T.SENT, _T.UNKNOWN, _T.NEEDS_REVIEW})
 
 
+class Doubt(TextChoices):
+    """About the partner's number of a transaction, while another of ours was given the same."""
+
+    ASK = "ASK", _("Its key is asked again")
+    INSISTS = "INSISTS", _("Asked again, and the partner keeps to it")
+
+
 class IncidentKind(TextChoices):
     """What needs a person. redemption/incidents/guide.py says how bad it is and what to do."""
 
@@ -125,6 +132,7 @@ class IncidentKind(TextChoices):
     PUZZLING_CALLBACK = "PUZZLING_CALLBACK", _("Callback that cannot be processed")
     POISON_ROW = "POISON_ROW", _("Work that fails again and again")
     PARTNER_DOWN = "PARTNER_DOWN", _("Partner that does not answer")
+    SWAPPED = "SWAPPED", _("Number of another transaction")
     CREDENTIALS = "CREDENTIALS", _("Credentials that are not accepted")
 
 
@@ -208,4 +216,5 @@ class DifferenceKind(TextChoices):
     AMOUNT = "AMOUNT", _("Other points")
     ACCOUNT = "ACCOUNT", _("Other account")
     DUPLICATE = "DUPLICATE", _("Twice at the partner")
+    SWAPPED = "SWAPPED", _("Number of another")
     OTHER = "OTHER", _("Other kind, order or outcome")

@@ -18,6 +18,7 @@ from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import tell
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.encrypted_field import fingerprint
+from loyalty_portal.leases import ENDED
 
 MOST_HINTS = 5  # that are kept of one delivery, the newest
 # A status never goes back: news of a lower rank is old news.
@@ -104,7 +105,7 @@ def answered(held: Fulfillment, report: Report) -> None:
         return
     held.save(update_fields=["hints"])
     if held.status != FulfillmentStatus.REQUESTED:
-        Fulfillment.objects.filter(pk=held.pk).update(next_attempt_at=None)
+        Fulfillment.objects.filter(pk=held.pk).update(**ENDED)
     for hint in hints:
         if false := _what_is_false(hint, report):
             held.event(held.status, held.status, reason=false).save()

@@ -24,6 +24,7 @@ from fulfillment.virtual.hints import (
     print_of,
     units_of,
 )
+from loyalty_portal.leases import ENDED
 
 
 def hear_answer(*, held: Fulfillment, report: Report) -> None:
@@ -158,10 +159,9 @@ def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None
 
 def _settle(held: Fulfillment, outcome: FulfillmentStatus, *, reason: str, **changes: Any) -> None:
     # While a hint is not answered, the partner is still asked.
-    again = Now() if held.hints else None
-    held.transition(
-        outcome, reason=reason, next_attempt_at=again, settled_at=timezone.now(), **changes
-    )
+    # Whoever polls it at this moment has no lease any more: what is over is nobody's work.
+    over = {**ENDED, "next_attempt_at": Now() if held.hints else None}
+    held.transition(outcome, reason=reason, settled_at=timezone.now(), **over, **changes)
 
 
 def _save(held: Fulfillment, **changes: Any) -> None:

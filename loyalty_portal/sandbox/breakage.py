@@ -75,16 +75,31 @@ async def answer(
         return await _drip(request, given, rule.seconds)
     if rule.fault == "huge" and given.succeeded:
         return await _huge(request, given)
-    return _spoiled(rule, given) if given.succeeded else plain(given)
+    return _spoiled(rule, given, partners) if given.succeeded else plain(given)
 
 
-def _spoiled(rule: Rule, given: Answer) -> web.Response:
+def _anothers(partners: Partners, given: Answer) -> Answer:
+    """The same answer, with the number of the newest other entry of its kind; its own without."""
+    own = given.body.get("transaction_id")
+    others = [
+        entry["transaction_id"]
+        for entry in partners.ledger.entries()["entries"]
+        if own and entry["type"] == given.body["type"] and entry["transaction_id"] != own
+    ]
+    if not others:
+        return given
+    return Answer(given.status, given.body | {"transaction_id": others[-1]}, given.headers)
+
+
+def _spoiled(rule: Rule, given: Answer, partners: Partners) -> web.Response:
     """A success whose body cannot be believed."""
     if rule.fault == "malformed":
         whole = json.dumps(given.body)
         return _text(given, whole[: len(whole) // 2])
     if rule.fault == "not_schema":
         return _text(given, json.dumps({"ok": True, "result": [1, 2, 3]}))
+    if rule.fault == "someone_elses_transaction_id":
+        return plain(_anothers(partners, given))
     if rule.fault == "mismatch":
         return plain(Answer(given.status, _other(given.body, rule.field), given.headers))
     return plain(given)

@@ -35,6 +35,7 @@ AFTER = {
     "bare_403_after": "take effect, then 403 as a web page",
     "malformed": "take effect, answer 2xx with broken JSON",
     "mismatch": "take effect, answer 2xx about something else",
+    "someone_elses_transaction_id": "take effect, answer 2xx with another entry's number",
     "not_schema": "take effect, answer 2xx with another schema",
     "slow_drip": "take effect, answer byte by byte",
     "huge": "take effect, answer with a body over any cap",

@@ -75,16 +75,24 @@ class Ledger:
         }
         return body | ({"expiring": account["expiring"]} if account["expiring"] else {})
 
-    def debit(self, *, account_id: str, points: int, reference: str, key: str) -> Json:
+    def debit(
+        self, *, account_id: str, points: int, reference: str, key: str, capped: bool = True
+    ) -> Json:
+        """Takes points. Not `capped`: what is short is lent, and told as a balance below zero."""
         account = self._account(account_id)
+        short = 0 if capped else max(0, points - account["balance"])
         if account["blocked"]:
             raise _refusal("account_blocked", f"Account {account_id} is blocked.")
+        if short:
+            self.set_account(account_id=account_id, balance=points)
+            account = self._account(account_id)
         if points > account["balance"]:
             raise _refusal(
                 "insufficient_points",
                 f"Account {account_id} holds {account['balance']} points, {points} were asked for.",
             )
-        return self._move("debit", account, points, reference, None, key)
+        moved = self._move("debit", account, points, reference, None, key)
+        return moved | {"balance_after": -short} if short else moved
 
     def credit(
         self,

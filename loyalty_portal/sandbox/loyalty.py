@@ -44,6 +44,7 @@ def debit(partners: Partners, call: Call) -> Answer:
             points=int(body["points"]),
             reference=body["reference"],
             key=key,
+            capped="overdraft" not in partners.dials.now.slips,
         )
         return Answer(HTTPStatus.CREATED, movement)
 

@@ -14,6 +14,7 @@ SLIPS = {
     "odd_door": "turns away who shows no credentials with 403 and a code of its own",
     "reuse": "a used key with another body gets the first answer",
     "race": "two at once with one key are both executed",
+    "overdraft": "takes more than there is, and the balance goes below zero",
     "over_credit": "gives back more than was taken",
     "stale_balance": "the balance does not move",
     "statement_gap": "the statement leaves out the newest movement",

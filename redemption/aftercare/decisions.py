@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from redemption import corrections
+from loyalty_portal.leases import ENDED
+from redemption import corrections, doubts
 from redemption import services as steps
 from redemption.aftercare.two_people import (
     agree,
@@ -29,6 +30,7 @@ _ABOUT_THE_OUTCOME = (
     IncidentKind.HORIZON,
     IncidentKind.CREDIT_REFUSED,
     IncidentKind.CREDIT_LATE,
+    IncidentKind.SWAPPED,
 )
 
 
@@ -45,6 +47,8 @@ def propose(
     held = _undecided(intent)
     if verdict == Verdict.TOOK_PLACE and not entry.strip():
         raise RedemptionError(_("Give the number of the partner's entry."))
+    if held.is_final and verdict != Verdict.TOOK_PLACE:
+        raise RedemptionError(_("It took place; only its number is in question."))
     if verdict == Verdict.DID_NOT and not held.is_debit:
         raise RedemptionError(_("These points are owed; they cannot be given up. Ask again."))
     return put_forward(
@@ -60,7 +64,7 @@ def propose(
 
 def _undecided(intent: LoyaltyTransaction) -> LoyaltyTransaction:
     held = LoyaltyTransaction.objects.select_for_update(no_key=True).get(pk=intent.pk)
-    if held.status != TransactionStatus.NEEDS_REVIEW:
+    if not held.is_undecided:
         raise RedemptionError(
             _("There is nothing to decide any more: it is “%(status)s”.")
             % {"status": held.get_status_display().lower()}
@@ -79,17 +83,21 @@ def confirm(*, intent: LoyaltyTransaction, by: Any) -> str:
             told = _confirm(intent, by)
     except IntegrityError:
         # The constraints of the ledger: the partner's entry is one transaction's.
-        raise RedemptionError(
-            _("The partner's entry belongs to another transaction of ours. Reject this.")
-        ) from None
+        raise _anothers() from None
     if told is None:
         raise too_late()
     return told
 
 
+def _anothers() -> RedemptionError:
+    return RedemptionError(
+        _("The partner's entry belongs to another transaction of ours. Reject this.")
+    )
+
+
 def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
     corrections.lock_its_line(intent)
-    order = locked(intent.order_id)
+    order = _locked_with_others(intent)
     decision = proposed(intent.decisions.all(), by)
     try:
         held = _undecided(intent)
@@ -104,6 +112,15 @@ def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
     _settle(order, held, decision, by=by, reason=reason)
     end_incidents(_open_cases(held), decision, by)
     return _("Confirmed. The order goes on.")
+
+
+def _locked_with_others(intent: LoyaltyTransaction) -> RedemptionOrder:
+    """Its order, and those of all in the same doubt, or with the number that is proposed."""
+    said = intent.decisions.filter(status=DecisionStatus.PROPOSED)
+    numbers = said.values_list("external_transaction_id", flat=True)
+    fresh = LoyaltyTransaction.objects.get(pk=intent.pk)
+    keys = doubts.order_ids(fresh, numbers.first() or "")
+    return {key: locked(key) for key in keys}[intent.order_id]
 
 
 def _ask_again(held: LoyaltyTransaction) -> str:
@@ -130,34 +147,55 @@ def _ask_again(held: LoyaltyTransaction) -> str:
 def _settle(
     order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision, *, by: Any, reason: str
 ) -> None:
+    disputed = held.disputed_id
     if decision.verdict == Verdict.DID_NOT:
         held.transition(
             TransactionStatus.REFUSED,
             by=by,
             reason=reason,
             settled_at=timezone.now(),
-            next_attempt_at=None,
+            doubt="",
+            **ENDED,
         )
+        doubts.end(held, disputed)
         why = _("The points could not be taken.")
         if held.is_correction:
             corrections.settled(order, held, why=why)
         else:
             steps.decline(order, why)
         return
+    if not doubts.give_up(decision.external_transaction_id, to=held):
+        raise _anothers()
+    if held.is_final:
+        _renumber(held, decision.external_transaction_id, by=by)
+        return
     held.transition(
         TransactionStatus.SUCCEEDED,
         by=by,
         reason=reason,
         settled_at=timezone.now(),
-        next_attempt_at=None,
         external_transaction_id=decision.external_transaction_id,
+        doubt="",
+        **ENDED,
     )
+    doubts.end(held, disputed)
     if held.is_correction:
         corrections.settled(order, held, why=reason)
     elif held.is_debit:
         steps.confirm(order)
     else:
         steps.credited(order, held)
+
+
+def _renumber(held: LoyaltyTransaction, number: str, *, by: Any) -> None:
+    """It took place; two people found out under which number."""
+    LoyaltyTransaction.objects.filter(pk=held.pk).update(
+        external_transaction_id=number, doubt="", **ENDED
+    )
+    if number == held.external_transaction_id:
+        doubts.wake(number, ask=False)
+    else:
+        doubts.correct(held, number, by=by)
 
 
 @transaction.atomic

@@ -17,7 +17,7 @@ from redemption.backoffice.looks import transaction_badge
 from redemption.backoffice.selectors import UNCLEAR, decided, step_of
 from redemption.models import LoyaltyTransaction
 from redemption.services import RedemptionError
-from redemption.states import TransactionStatus, Verdict
+from redemption.states import Verdict
 
 _MAY = "redemption.decide_transaction"
 
@@ -84,7 +84,7 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
             "transaction": row,
             "state": transaction_badge(row),
             **decided(row, request.user),
-            "undecided": row.status == TransactionStatus.NEEDS_REVIEW,
+            "undecided": row.is_undecided,
             "cases": row.incident_cases.select_related("incident"),
             "steps": [step_of(event) for event in row.events.select_related("by", "transaction")],
         }

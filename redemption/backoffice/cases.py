@@ -11,7 +11,6 @@ from django.utils.safestring import SafeString
 from redemption.backoffice.looks import transaction_badge
 from redemption.backoffice.selectors import LineRecord, line_records
 from redemption.models import Incident, IncidentCase, OrderItem
-from redemption.states import TransactionStatus
 
 SHOWN = 10  # cases on one page
 _NAMED_ELSEWHERE = {"line", "line was"}  # a line has a page of its own, with a name
@@ -50,7 +49,7 @@ def _shown(case: IncidentCase, delivery: LineRecord | None) -> CaseShown:
     return CaseShown(
         case=case,
         points_state=transaction_badge(points) if points else "",
-        undecided=bool(open_still and points and points.status == TransactionStatus.NEEDS_REVIEW),
+        undecided=bool(open_still and points and points.is_undecided),
         delivery=delivery,
         facts=[each for each in case.facts.items() if each[0] not in _NAMED_ELSEWHERE],
     )

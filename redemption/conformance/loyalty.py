@@ -42,6 +42,7 @@ class Session:
     account: str
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     moved: dict[str, dict[str, Any]] = field(default_factory=dict)  # by the partner's id
+    unsure: dict[str, int] = field(default_factory=dict)  # by key: points of debits without entry
     first: dict[str, Any] | None = None  # the first debit, as it was answered
     first_credit: dict[str, Any] | None = None
     before: int | None = None  # the balance at the start
@@ -88,16 +89,26 @@ class Session:
 
     def _post(self, path: str, asked: Mapping[str, Any], key: str) -> Heard:
         heard = self.probe.post(path, asked, key=key)
+        kind = path.strip("/")
+        number = _number(heard)
+        if kind == "debit":
+            self._remember(key, asked["points"], heard, number)
         if not heard.succeeded:
             return heard
-        if self.probe.fault(TRANSACTION, heard):
-            self.probe.unclear += 1
-            return heard
-        self.probe.unclear += heard.body["points"] != asked["points"]
+        fault = self.probe.fault(TRANSACTION, heard)
+        self.probe.unclear += bool(fault) or heard.body["points"] != asked["points"]
         # The answer may leave out what it gives back, or be wrong; we know what we asked.
-        ours = {"of": asked.get("original_transaction_id"), "points": asked["points"]}
-        self.moved.setdefault(heard.body["transaction_id"], heard.body | ours)
+        ours = {"of": asked.get("original_transaction_id"), "points": asked["points"], "type": kind}
+        if number:
+            self.moved.setdefault(number, heard.body | ours)
         return heard
+
+    def _remember(self, key: str, points: int, heard: Heard, number: str) -> None:
+        """A debit of which nobody knows what it took, until its key is answered clearly."""
+        if number or heard.refused or heard.rejects_us:
+            self.unsure.pop(key, None)
+        else:
+            self.unsure[key] = points
 
     def left(self) -> dict[str, int]:
         """Points of each debit that are not given back yet; below zero, given back too often."""
@@ -125,14 +136,23 @@ class Session:
         taken = [each["points"] for each in self.moved.values() if each["type"] == "debit"]
         owed = sum(points for points in self.left().values() if points > 0)
         words = f"Took {sum(taken)} points in {len(taken)} debits under CHECK-{self.run}-…"
-        if owed or self.probe.unclear:
-            unclear = (
-                f"; {self.probe.unclear} calls had no clear answer" if self.probe.unclear else ""
+        open_ends = [f"NOT given back: {owed}"] if owed else []
+        if self.unsure:
+            open_ends.append(
+                f"perhaps taken, and NOT given back: {sum(self.unsure.values())} in "
+                f"{len(self.unsure)} debits that came to no entry"
             )
-            return (
-                f"{words}; NOT given back: {owed}{unclear}. Have the partner look at the account."
-            )
+        if self.probe.unclear:
+            open_ends.append(f"{self.probe.unclear} calls had no clear answer")
+        if open_ends:
+            return f"{words}; {'; '.join(open_ends)}. Have the partner look at the account."
         return f"{words}, and gave all of them back."
+
+
+def _number(heard: Heard) -> str:
+    """The entry that a success names, however wrong the rest of it is; "" when none."""
+    number = heard.body.get("transaction_id") if isinstance(heard.body, dict) else None
+    return number if heard.succeeded and isinstance(number, str) else ""
 
 
 # --- The door --------------------------------------------------------------------------------

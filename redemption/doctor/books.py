@@ -54,7 +54,9 @@ def leases() -> Iterator[Finding]:
     running = expired = 0
     oldest = _NONE
     for work in KINDS.values():
-        held = work.rows.filter(lease_until__isnull=False).aggregate(
+        # Of what is over, a lease is no work, whoever had it.
+        open_rows = work.rows.filter(lease_until__isnull=False, next_attempt_at__isnull=False)
+        held = open_rows.aggregate(
             running=Count("pk", Q(lease_until__gt=Now())),
             expired=Count("pk", Q(lease_until__lte=Now())),
             age=_age(Min("lease_until")),

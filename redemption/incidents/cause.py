@@ -14,6 +14,7 @@ _K = IncidentKind
 _AT_A_PARTNER = frozenset(
     {
         _K.MISMATCH,
+        _K.SWAPPED,
         _K.CONTRADICTION,
         _K.HORIZON,
         _K.CREDIT_REFUSED,

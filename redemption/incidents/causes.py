@@ -61,7 +61,8 @@ def undecided(cases: CaseQuerySet) -> CaseQuerySet:
     lines = _naming(
         cases.filter(incident__kind=IncidentKind.HORIZON), "line", _lines(settled=False)
     )
-    points = Q(transaction__status=TransactionStatus.NEEDS_REVIEW)
+    number = Q(transaction__status=TransactionStatus.SUCCEEDED) & ~Q(transaction__doubt="")
+    points = Q(transaction__status=TransactionStatus.NEEDS_REVIEW) | number
     return cases.filter(points | Q(pk__in=lines.values("pk")))
 
 

@@ -109,6 +109,15 @@ GUIDE: Mapping[str, Advice] = {
             "it will be back; this resolves itself when it is."
         ),
     ),
+    _K.SWAPPED: Advice(
+        Severity.CRITICAL,
+        _(
+            "The partner gave one number to two transactions of ours. Neither is believed until "
+            "both keys were asked again; if that is not safe any more, the statement is read. "
+            "Where neither settles it, find both entries in the partner's statement. One person "
+            "proposes each one's number, with evidence, and a second one confirms."
+        ),
+    ),
     _K.CREDENTIALS: Advice(
         Severity.CRITICAL,
         _(

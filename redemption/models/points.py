@@ -14,7 +14,7 @@ from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
 from loyalty_portal.lifecycle import HasLifeCycle
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.orders import OrderItem, RedemptionOrder
-from redemption.states import TRANSACTION, TransactionStatus
+from redemption.states import TRANSACTION, Doubt, TransactionStatus
 
 
 class TransactionType(models.TextChoices):
@@ -71,7 +71,10 @@ _CORRECTIONS_WITHIN_CREDITS = """
 
 
 @tracked(
-    leave_out=["body", "attempts", "raised", "next_attempt_at", "lease_until", "lease_token"],
+    leave_out=[
+        *("body", "attempts", "raised", "next_attempt_at", "lease_until", "lease_token"),
+        *("doubt", "disputed_id"),
+    ],
     told_by_events=True,
 )
 class LoyaltyTransaction(HasLifeCycle, LeasedWork):
@@ -102,6 +105,23 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
     key = models.CharField(max_length=255, unique=True, editable=False)
     body = models.TextField(editable=False, help_text=_("The bytes that every try sends."))
     external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
+    doubt = models.CharField(
+        max_length=8,
+        choices=Doubt.choices,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("The partner gave its number to another transaction of ours too."),
+    )
+    disputed_id = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("The number that the partner gave it, and that another had."),
+    )
     status = models.CharField(
         _("status"),
         max_length=50,
@@ -148,7 +168,8 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
                 name="credit_names_its_debit",
             ),
             models.CheckConstraint(
-                condition=~Q(status="SUCCEEDED") | ~Q(external_transaction_id=""),
+                # Two people may say that the number is another's; its own is found out then.
+                condition=~Q(status="SUCCEEDED") | ~Q(external_transaction_id="") | ~Q(doubt=""),
                 name="success_names_the_partners_entry",
             ),
             models.UniqueConstraint(
@@ -163,6 +184,9 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
         indexes = [
             due_index("transaction_due"),
             models.Index(fields=["company", "-created_at"], name="transaction_by_company"),
+            models.Index(
+                fields=["disputed_id"], name="transaction_disputed", condition=~Q(disputed_id="")
+            ),
             models.Index(
                 fields=["company"],
                 name="transaction_in_flight",
@@ -200,6 +224,13 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
     @property
     def is_correction(self) -> bool:
         return self.transaction_type == TransactionType.CORRECTION
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether only people can find out: what became of it, or, of what was done, its number."""
+        if self.doubt and self.status == TransactionStatus.SUCCEEDED:
+            return self.next_attempt_at is None
+        return self.status == TransactionStatus.NEEDS_REVIEW
 
     @property
     def signed_points(self) -> int:

@@ -7,10 +7,10 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from redemption.doubts import HORIZON_SHARE
 from redemption.models import Difference, ReconciledDay, Reconciliation
 from redemption.reconciliation.selectors import open_differences
 from redemption.reports.ledger import SAME, UNANSWERED, Verdict
-from redemption.saga import HORIZON_SHARE
 from redemption.states import DifferenceKind, TransactionStatus
 
 PIECE = 500  # differences held in memory
@@ -122,6 +122,7 @@ def _sentence(verdict: Verdict, kind: str) -> str:
         "here": f"{verdict.points_here or 0:,}",
         "account_there": verdict.account_there,
         "account_here": verdict.account_here,
+        "theirs": verdict.theirs or _("of no entry"),
         "status": dict(TransactionStatus.choices).get(verdict.status, ""),
     }
     sentences = {
@@ -139,6 +140,10 @@ def _sentence(verdict: Verdict, kind: str) -> str:
         DifferenceKind.DUPLICATE: _(
             "%(order)s: the partner's entry %(entry)s, a %(kind)s of %(there)s points, repeats "
             "one that it has already."
+        ),
+        DifferenceKind.SWAPPED: _(
+            "%(order)s: the partner's entry %(entry)s, a %(kind)s of %(there)s points, is this "
+            "order's, but here it has the number %(theirs)s."
         ),
         DifferenceKind.OTHER: _(
             "%(order)s: the partner's entry %(entry)s, a %(kind)s of %(there)s points, is not "

@@ -312,7 +312,8 @@ WORK = """
 WITH work AS (
     SELECT t.key AS subject, t.status, t.next_attempt_at,
         CASE WHEN t.raised >= %(most_raised)s THEN 'put aside' ELSE '' END AS mark,
-        t.status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW') AS is_open
+        t.status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')
+            OR (t.doubt <> '' AND t.next_attempt_at IS NOT NULL) AS is_open
     FROM loyalty_transaction t
     WHERE t.status IN ('INTENDED', 'SENT', 'UNKNOWN') OR t.next_attempt_at IS NOT NULL
     UNION ALL

@@ -146,6 +146,7 @@ _FROM_A_DIFFERENCE = {
     DifferenceKind.AMOUNT: Invariant.ENTRY_SAME,
     DifferenceKind.ACCOUNT: Invariant.ENTRY_SAME,
     DifferenceKind.OTHER: Invariant.ENTRY_SAME,
+    DifferenceKind.SWAPPED: Invariant.ENTRY_SAME,
 }
 
 

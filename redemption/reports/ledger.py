@@ -64,15 +64,33 @@ WITH entries AS MATERIALIZED (
         ELSE 'SAME' END AS verdict
     FROM entries e JOIN mine m ON m.theirs = e.id AND m.theirs <> ''
     WHERE e.listed = 1
+), swapped AS MATERIALIZED (
+    -- The entry is a transaction of ours in all but its number, which another has, or which has
+    -- another's.
+    SELECT e.place, m.id AS ours, 'SWAPPED' AS verdict
+    FROM (
+        SELECT *, row_number() OVER (
+            PARTITION BY kind, account, points, reference ORDER BY place) AS turn
+        FROM entries e WHERE e.listed = 1 AND NOT EXISTS (
+            SELECT 1 FROM named WHERE named.place = e.place AND named.verdict = 'SAME')
+    ) e JOIN (
+        SELECT *, row_number() OVER (
+            PARTITION BY kind, account, points, reference ORDER BY theirs = '', key) AS turn
+        FROM mine m WHERE status <> 'REFUSED' AND NOT EXISTS (
+            SELECT 1 FROM named WHERE named.ours = m.id AND named.verdict = 'SAME')
+    ) m USING (kind, account, points, reference, turn)
+    WHERE (m.status = 'SUCCEEDED' OR EXISTS (SELECT 1 FROM named WHERE named.place = e.place))
 ), unanswered AS MATERIALIZED (
     SELECT *, row_number() OVER (
         PARTITION BY kind, account, points, reference ORDER BY status = 'INTENDED', key) AS turn
     FROM mine WHERE theirs = '' AND status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')
+        AND NOT EXISTS (SELECT 1 FROM swapped WHERE swapped.ours = mine.id)
 ), strangers AS MATERIALIZED (
     SELECT *, row_number() OVER (
         PARTITION BY kind, account, points, reference ORDER BY place) AS turn
     FROM entries e
     WHERE e.listed = 1 AND NOT EXISTS (SELECT 1 FROM named WHERE named.place = e.place)
+        AND NOT EXISTS (SELECT 1 FROM swapped WHERE swapped.place = e.place)
 ), exact AS MATERIALIZED (
     SELECT s.place, u.id AS ours, 'UNANSWERED' AS verdict
     FROM strangers s JOIN unanswered u USING (kind, account, points, reference, turn)
@@ -88,7 +106,8 @@ WITH entries AS MATERIALIZED (
         WHERE u.status <> 'INTENDED' AND NOT EXISTS (SELECT 1 FROM exact WHERE exact.ours = u.id)
     ) u USING (kind, reference, nth)
 ), paired AS MATERIALIZED (
-    SELECT * FROM named UNION ALL SELECT * FROM exact UNION ALL SELECT * FROM near
+    SELECT * FROM named WHERE NOT EXISTS (SELECT 1 FROM swapped WHERE swapped.place = named.place)
+    UNION ALL SELECT * FROM swapped UNION ALL SELECT * FROM exact UNION ALL SELECT * FROM near
 ), lone AS (
     SELECT DISTINCT ON (s.place) s.place, twin.id AS ours,
         CASE WHEN twin.has_its_own THEN 'DUPLICATE' ELSE 'MISSING_HERE' END AS verdict
@@ -114,6 +133,7 @@ SELECT 'MISSING_THERE', '', m.kind, m.reference, NULL, '', m.settled_at,
     m.id, m.key, m.status, m.theirs, m.points, m.account, m.order_id, true
 FROM mine m
 WHERE m.expected AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = m.theirs)
+    AND NOT EXISTS (SELECT 1 FROM swapped WHERE swapped.ours = m.id)
 """
 
 

@@ -32,6 +32,7 @@ MOMENTARY = {"kill", "restart", "flush", "crash", "disconnect", "forgery"}
 LINE_TROUBLES = {"latency": 0.15, "drip": 0.002, "freeze": 0.0, "half-open": 0.0, "cut": 0.0}
 LINE_NAMES = ("partners", "callbacks", "postgres", "redis")
 # What the partners do wrong. `seconds` of a fault that hangs are longer than a call may take.
+ANOTHERS = "someone_elses_transaction_id"
 _CALL = (
     *("delay", "timeout_before", "reset_before", "error_500_before", "unavailable_503"),
     *("too_many_429", "expired_token", "redirect", "timeout_after", "reset_after"),
@@ -40,8 +41,8 @@ _CALL = (
 )
 _READ = ("timeout_before", "error_500_before", "reset_after", "malformed", "mismatch")
 PARTNER_FAULTS = {
-    "debit": (*_CALL, "forbidden_403"),
-    "credit": _CALL,
+    "debit": (*_CALL, "forbidden_403", ANOTHERS),
+    "credit": (*_CALL, ANOTHERS),
     "fulfill": (
         *_CALL,
         *(
@@ -77,7 +78,7 @@ _FAMILIES = {
         *("expired_token", "redirect", "bare_401", "unauthorized_403"),
         *("forbidden_403", "bare_403_before", "bare_403_after"),
     },
-    "partner is wrong": {"malformed", "mismatch", "not_schema", "huge"},
+    "partner is wrong": {"malformed", "mismatch", "not_schema", "huge", ANOTHERS},
     "webhooks are odd": {"early", "late", "repeat", "reorder", "missing", "contradict"},
     "webhooks are false": {"retract", "other_codes", "false_failure", "false_delivery"},
     "webhooks are forged": {"forge", "stale", "forgery"},

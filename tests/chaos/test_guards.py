@@ -18,7 +18,7 @@ from accounts.models import AccountManager
 from tests.chaos import report
 from tests.chaos.conftest import Builder
 from tests.chaos.house import Postgres
-from tests.chaos.plan import PLENTY, SCARCE, Blow, Plan, Round, directed, make_plan
+from tests.chaos.plan import ANOTHERS, PLENTY, SCARCE, Blow, Plan, Round, directed, make_plan
 from tests.chaos.recovery import Recovery
 from tests.chaos.run import QUIET, run
 from tests.chaos.scenes import lost_in_the_middle_of_a_call, told_by_who_lost_its_lease
@@ -59,6 +59,11 @@ CONTROLS = (
         ),
     ),
     Control({"unknown": "ENTRY_KNOWN"}, directed(2, LOST)),
+    Control(
+        {"number": "ENTRY_SAME"},
+        directed(2, Blow(ANOTHERS, "debit", 60.0, enough=2)),
+        at_rest=True,
+    ),
     Control({"mismatch": "MISMATCH"}, directed(2, replace(LOST, kind="mismatch")), at_rest=True),
     Control(
         {

@@ -126,6 +126,7 @@ CODES = {
         (slip("reuse"), {"key_reuse"}),
         (slip("race"), {"two_at_once"}),
         (slip("over_credit"), {"credit_cap"}),
+        (slip("overdraft"), {"insufficient_points"}),
         (slip("stale_balance"), {"balance_moves"}),
         (slip("statement_gap"), {"statement_complete"}),
         (slip("statement_order"), {"statement_order"}),
@@ -169,6 +170,34 @@ def test_what_could_not_be_given_back_is_said(partners: SandboxProcess) -> None:
     assert code == 1
     assert f"NOT given back: {owed}" in told
     assert "Have the partner look at the account." in told
+
+
+def test_what_an_overdraft_took_is_given_back(partners: SandboxProcess) -> None:
+    partners.dial(slips=["overdraft"])
+    _code, told = run("loyalty", "--account", "N")
+    books = partners.ledger(account="N")
+    assert books["debit_points"] == books["credit_points"] > 50
+    assert f"Took {books['debit_points']} points" in told
+    assert "NOT given back" not in told
+
+
+def test_what_an_overdraft_took_and_keeps_is_said_in_points(partners: SandboxProcess) -> None:
+    partners.dial(slips=["overdraft"])
+    partners.fault("credit", "refuse", times=None, code="account_blocked")
+    _code, told = run("loyalty", "--account", "N")
+    owed = partners.ledger(account="N")["debit_points"]
+    assert owed > 50
+    assert f"NOT given back: {owed};" in told
+
+
+def test_what_a_debit_without_an_entry_may_have_taken_is_said(partners: SandboxProcess) -> None:
+    partners.fault("debit", "error_500_after", times=None, match="-dear")
+    partners.dial(slips=["overdraft"])
+    _code, told = run("loyalty", "--account", "N")
+    books = partners.ledger(account="N")
+    kept = books["debit_points"] - books["credit_points"]
+    assert kept >= 50
+    assert f"perhaps taken, and NOT given back: {kept} in 1 debits" in told
 
 
 def test_a_run_that_breaks_off_gives_back_what_it_took(

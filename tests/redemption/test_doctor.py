@@ -17,6 +17,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.virtual import saga as virtual
 from inventory.models import Inventory
 from loyalty_portal.leases import MOST_RAISED
 from redemption.doctor import surroundings
@@ -35,7 +37,7 @@ from redemption.reconciliation.services import reconcile
 from redemption.saga import settle_transaction
 from redemption.states import IncidentKind
 from redemption.tasks import settle_transaction as settle_task
-from tests.redemption.world import World
+from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,10 +119,34 @@ def test_due_work_is_worse_the_older_it_is(well: World, age: int, state: State) 
 
 def test_a_lease_that_ended_without_a_result_is_seen_in_the_end(well: World) -> None:
     rows = LoyaltyTransaction.objects.all()
-    rows.update(lease_until=old(seconds=10))
+    rows.update(lease_until=old(seconds=10), next_attempt_at=old(seconds=10))
     assert the("Leases").says == "0 running, 1 ended without a result"
     rows.update(lease_until=old(minutes=20))
     assert the("Leases").state == State.LOOK
+
+
+def test_a_lease_of_what_has_been_settled_meanwhile_is_nobodys_work(well: World) -> None:
+    """A poll is killed; the request, asked again, is answered with the end."""
+    well.partners.dial(mode="silent", delay=0)
+    order = well.place((well.virtual(), 1))
+    settle_transaction(well.debit(order).pk)
+    well.partners.fault("fulfill", "error_500_after")
+    call = PartnerCall.objects.get()
+    virtual.ask(call.pk)
+    make_all_due()
+    card = well.fulfillment(order)
+    Fulfillment.objects.filter(pk=card.pk).update(next_attempt_at=old(seconds=10))
+    assert Fulfillment.objects.lease(card.pk, seconds=60)
+    assert the("Leases").says == "1 running, 0 ended without a result"
+    virtual.ask(call.pk)
+    card.refresh_from_db()
+    assert (card.status, card.lease_until, card.lease_token) == ("DELIVERED", None, None)
+    assert the("Leases").says == "0 running, 0 ended without a result"
+
+
+def test_a_lease_that_an_older_version_left_on_what_is_over_is_not_counted(well: World) -> None:
+    LoyaltyTransaction.objects.update(lease_until=old(minutes=20))
+    assert the("Leases").says == "0 running, 0 ended without a result"
 
 
 def test_an_order_past_its_deadline_that_nobody_marked_is_bad(well: World) -> None:

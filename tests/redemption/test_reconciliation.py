@@ -312,6 +312,59 @@ def test_what_the_partner_mends_resolves_its_incident(
     assert open_ones.count() == (1 if mending.startswith("DELETE") else 0)  # ours is missing still
 
 
+def numbered_wrongly(world: World, *, company: Any = None) -> tuple[RedemptionOrder, Any]:
+    """An order that was given another's number, recorded before that other's answer came."""
+    seat = world.new_seat("buyer", company) if company else None
+    owner, liar = world.place((world.product(), 1)), world.place((world.product(), 1), seat=seat)
+    world.partners.fault("debit", "error_500_after")
+    settle_transaction(world.debit(owner).pk)
+    world.partners.fault("debit", "someone_elses_transaction_id")
+    settle_transaction(world.debit(liar).pk)
+    return owner, liar
+
+
+def test_a_number_of_another_is_told_as_swapped_and_not_as_twice_and_missing(
+    world: World,
+) -> None:
+    owner, liar = numbered_wrongly(world)
+    aged(world)
+    run = run_of(world)
+    found = {each.order: each for each in run.differences.select_related("order")}
+    assert {each.kind for each in found.values()} == {DifferenceKind.SWAPPED}
+    assert set(found) == {owner, liar}
+    lied = world.debit(liar).external_transaction_id
+    assert found[owner].entry == lied
+    assert f"here it has the number {lied}" in found[liar].what
+
+
+def test_a_number_of_another_companys_is_told_as_swapped_in_both_statements(
+    world: World,
+) -> None:
+    other = world.new_company(points=5_000)
+    owner, liar = numbered_wrongly(world, company=other)
+    aged(world)
+    for company, order in ((world.company, owner), (other, liar)):
+        run = reconcile(company=company)
+        [difference] = run.differences.all()
+        assert (difference.kind, difference.order) == (DifferenceKind.SWAPPED, order)
+
+
+def test_two_that_have_each_others_numbers_are_told_as_swapped(world: World) -> None:
+    one, two = settled(world), settled(world)
+    numbers = entry_of(one), entry_of(two)
+    for order, number in ((one, ""), (two, numbers[0]), (one, numbers[1])):
+        LoyaltyTransaction.objects.filter(order=order).update(
+            external_transaction_id=number, doubt="" if number else "ASK"
+        )
+    LoyaltyTransaction.objects.update(doubt="")
+    aged(world)
+    found = run_of(world).differences.values_list("kind", "order", "entry")
+    assert set(found) == {
+        (DifferenceKind.SWAPPED, one.pk, numbers[0]),
+        (DifferenceKind.SWAPPED, two.pk, numbers[1]),
+    }
+
+
 def test_a_difference_that_a_person_resolved_is_not_looked_for_again(world: World) -> None:
     settled(world)
     aged(world, timedelta(days=3))

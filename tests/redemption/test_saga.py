@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
-from accounts import loyalty
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
 from inventory.models import Inventory, Reservation
 from redemption.aftercare.cancelling import cancel
-from redemption.models import Incident, Letter, LoyaltyTransaction, RedemptionOrder
+from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.saga import settle_transaction
 from redemption.services import RedemptionError
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
@@ -149,20 +148,6 @@ def test_an_answer_about_another_amount_is_unknown_and_asks_for_a_person(world: 
     assert world.debit(order).status == TransactionStatus.UNKNOWN
     assert order.status == OrderStatus.PENDING
     assert order.needs_attention
-
-
-def test_an_entry_that_the_partner_names_twice_is_for_a_person(world: World) -> None:
-    """Its second debit took place, but under the name of the first: which of them did?"""
-    first, second = (world.place((world.product(), 1)) for _ in range(2))
-    settle(world, first)
-    debit = world.debit(second)
-    theirs = loyalty.send_debit(debit.body.encode(), debit.key).transaction_id
-    LoyaltyTransaction.objects.filter(order=first).update(external_transaction_id=theirs)
-    assert settle(world, second).status == OrderStatus.PENDING
-    debit.refresh_from_db()
-    assert (debit.status, debit.answer_code) == (TransactionStatus.UNKNOWN, "mismatch")
-    assert debit.next_attempt_at is not None
-    assert Incident.objects.get().kind == "MISMATCH"
 
 
 def test_cancelling_while_the_outcome_is_unknown_settles_first_and_then_credits(
