@@ -21,7 +21,7 @@ _COUNTS = """
 SELECT
     (SELECT count(*) FROM redemption_cartline WHERE cart_id = %(seat)s),
     (SELECT COALESCE(sum(points_amount), 0) FROM loyalty_transaction
-     WHERE company_id = %(company)s AND transaction_type <> 'CREDIT'
+     WHERE company_id = %(company)s AND transaction_type = 'DEBIT'
        AND status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')),
     (SELECT COALESCE(sum(points_amount), 0) FROM loyalty_transaction
      WHERE company_id = %(company)s AND transaction_type <> 'CREDIT'

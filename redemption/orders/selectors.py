@@ -176,10 +176,19 @@ def _rows(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
             order_look(order, lines[order.pk], moves[order.pk]),
             lines[order.pk][0],
             len(lines[order.pk]) - 1,
-            order.status not in NOT_SPENT,
+            _is_spent(order, lines[order.pk]),
         )
         for order in listed
     ]
+
+
+def _is_spent(order: RedemptionOrder, items: list[OrderItem]) -> bool:
+    """Of an order that was put right after its end, the lines know."""
+    if order.status in NOT_SPENT:
+        return any(item.quantity_delivered for item in items)
+    if order.status == OrderStatus.COMPLETED:
+        return any(item.quantity > item.quantity_refunded for item in items)
+    return True
 
 
 def recent(seat: AccountManager) -> list[OrderRow]:

@@ -11,9 +11,7 @@ WITH sums AS MATERIALIZED (
     SELECT o.id, o.order_number, o.status, o.total_points AS p, o.needs_attention,
         coalesce(t.d, 0) AS d, coalesce(t.c, 0) AS c, coalesce(t.owed, 0) AS owed,
         coalesce(t.k, 0) AS k,
-        EXISTS (SELECT 1 FROM redemption_decision r JOIN order_item l ON l.id = r.item_id
-                WHERE l.order_id = o.id AND r.verdict = 'CREDIT' AND r.status = 'CONFIRMED'
-        ) AS taken_back,
+        coalesce(i.taken_back, false) AS taken_back,
         coalesce(t.debit, '') AS debit, t.asked, coalesce(t.open_credits, 0) AS open_credits,
         coalesce(t.reviewed, 0) AS reviewed, i.points, i.refunded, i.delivered, i.open_lines
     FROM redemption_order o
@@ -40,6 +38,9 @@ WITH sums AS MATERIALIZED (
             sum(quantity::bigint * points_per_item) AS points,
             sum(quantity_refunded::bigint * points_per_item) AS refunded,
             sum(quantity_delivered) AS delivered,
+            bool_or(id IN (
+                SELECT item_id FROM redemption_decision
+                WHERE verdict = 'CREDIT' AND status = 'CONFIRMED')) AS taken_back,
             count(*) FILTER (WHERE NOT fulfillment_status = ANY(%(settled)s)) AS open_lines
         FROM order_item GROUP BY order_id
     ) i ON i.order_id = o.id

@@ -45,18 +45,7 @@ PARTNER_FAULTS = {
     "credit": (*_CALL, ANOTHERS),
     "fulfill": (
         *_CALL,
-        *(
-            "forbidden_403",
-            "silent",
-            "fail",
-            "early",
-            "late",
-            "repeat",
-            "reorder",
-            "missing",
-            "contradict",
-        ),
-        *("retract", "other_codes", "false_failure", "false_delivery"),
+        *("forbidden_403", "silent", "fail", "early", "false_failure", "false_delivery"),
         *("fewer_codes", "more_codes", "same_code"),
     ),
     "cancel": (
@@ -67,7 +56,10 @@ PARTNER_FAULTS = {
     "find": _READ,
     "token": ("timeout_before", "error_500_before"),
     "balance": ("timeout_before", "mismatch", "huge"),
-    "webhook": ("forge", "stale"),
+    "webhook": (
+        *("forge", "stale", "late", "repeat", "reorder", "missing"),
+        *("contradict", "retract", "other_codes"),
+    ),
 }
 
 _FAMILIES = {

@@ -15,6 +15,8 @@ from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import AccountManager
+from redemption.models import Incident
+from redemption.states import IncidentKind
 from tests.chaos import report
 from tests.chaos.conftest import Builder
 from tests.chaos.house import Postgres
@@ -143,6 +145,22 @@ def test_a_missing_guard_is_found_by_its_scene(
 def test_each_guard_has_its_control() -> None:
     controlled = [guard for control in CONTROLS for guard in control.finds]
     assert sorted([*controlled, *SCENES]) == sorted(GUARDS)
+
+
+def test_lies_of_callbacks_cost_nothing_with_all_guards(build: Builder) -> None:
+    lies = {
+        "fulfill": ("false_failure", "false_delivery"),
+        "webhook": ("contradict", "retract", "other_codes"),
+    }
+    blows = [Blow(lie, where, 60.0, enough=1) for where, kinds in lies.items() for lie in kinds]
+    with build() as house:
+        outcome = run(house, directed(10, *blows, basket=((CARD, 2),)), NOBODY_WAITS)
+        print(*report.told(outcome), sep="\n")
+        assert not outcome.findings
+        assert outcome.blows["webhooks are false"] == 4
+        told = Incident.objects.filter(kind=IncidentKind.PUZZLING_CALLBACK)
+        with house.as_default():
+            assert told.exists()  # a person hears of them
 
 
 def test_what_the_controls_do_is_borne_with_all_guards(build: Builder) -> None:

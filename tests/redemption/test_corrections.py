@@ -13,6 +13,7 @@ from redemption.aftercare.services import reveal_codes
 from redemption.corrections import intend_correction
 from redemption.models import Decision, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.notifications import send_letter
+from redemption.orders.selectors import Search, list_of
 from redemption.saga import settle_transaction
 from redemption.services import RedemptionError
 from redemption.states import (
@@ -48,6 +49,7 @@ def test_points_that_went_back_are_taken_again_when_the_company_agreed(
     assert len(reveal_codes(item=line(order), by=None)) == 2
     send_letter(Letter.objects.get(order=order, kind="corrected").pk)
     assert "Mara Lindt agreed to it on 2026-11-20" in mail.outbox[-1].body
+    assert list_of(world.seat, Search()).rows[0].spent
     page = client_for(world.seat).get(order.get_absolute_url()).content.decode()
     assert "1,000 points taken again" in page
     assert "Mara Lindt agreed" in page

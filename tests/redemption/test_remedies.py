@@ -12,6 +12,7 @@ from redemption.aftercare.remedies import confirm, offered, propose, reject
 from redemption.aftercare.services import reveal_codes
 from redemption.models import Decision, Letter, OrderItem, RedemptionOrder
 from redemption.notifications import send_letter
+from redemption.orders.selectors import Search, list_of
 from redemption.reports.invariants import check_against_ledger, check_invariants
 from redemption.services import RedemptionError
 from redemption.states import (
@@ -128,6 +129,7 @@ def test_points_of_what_was_never_delivered_go_back(
     assert line(kept).fulfillment_status == LineStatus.FAILED
     assert reveal_codes(item=line(kept), by=None) == []
     assert now(kept).status == OrderStatus.COMPLETED  # nothing leaves its end
+    assert not list_of(world.seat, Search()).rows[0].spent
     page = client_for(world.seat).get(kept.get_absolute_url()).content.decode()
     assert "1,000 points given back" in page
     assert holds(world)
