@@ -15,6 +15,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm
+from unfold.widgets import SELECT_CLASSES
 
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
 from accounts.models import AccountManager, Address, Company, User
@@ -26,6 +27,7 @@ from loyalty_portal.admin_base import (
     TabularInline,
     badge,
 )
+from loyalty_portal.countries import CountryField, CountrySelect, name_of
 
 
 class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company]):
@@ -49,6 +51,16 @@ class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company
         return field
 
 
+def _country(column: Any) -> CountryField | None:
+    """The list, for the column of a country; what was typed before there was one is kept."""
+    if column.name != "country":
+        return None
+    widget = CountrySelect(attrs={"class": " ".join(SELECT_CLASSES)})
+    return CountryField(
+        label=_("Country"), required=False, max_length=80, keeps=True, widget=widget
+    )
+
+
 class AddressInline(Choosing[Address], StackedInline[Address, Company]):
     """The company's address book."""
 
@@ -58,9 +70,12 @@ class AddressInline(Choosing[Address], StackedInline[Address, Company]):
     fields = [
         ("recipient_name", "recipient_email", "recipient_phone"),
         ("address_line1", "address_line2"),
-        ("postcode", "city"),
-        ("region", "country"),
+        ("country", "postcode"),
+        ("city", "region"),
     ]
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return _country(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 @admin.register(Company)
@@ -145,11 +160,20 @@ class AccountManagerAdmin(KeptAdmin[AccountManager]):
 class AddressAdmin(PortalAdmin[Address]):
     """Address books, across companies."""
 
-    list_display = ["recipient_name", "company", "address_line1", "postcode", "city", "country"]
+    list_display = [
+        "recipient_name", "company", "address_line1", "postcode", "city", "country_shown",
+    ]  # fmt: skip
     list_select_related = ["company"]
     search_fields = ["recipient_name", "company__name", "city", "postcode"]
     search_help_text = _("Name, company, city or postcode")
     autocomplete_fields = ["company"]
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return _country(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @admin.display(description=_("country"), ordering="country")
+    def country_shown(self, address: Address) -> str:
+        return name_of(address.country)
 
 
 @admin.register(User)

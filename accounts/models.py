@@ -4,11 +4,13 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.countries import checked_postcode
 from loyalty_portal.history import tracked
 from loyalty_portal.ids import uuid7
 from loyalty_portal.recipient import Recipient
@@ -177,6 +179,14 @@ class Address(Recipient):
         verbose_name = _("address")
         verbose_name_plural = _("addresses")
         ordering = ["recipient_name", "id"]
+
+    def clean(self) -> None:
+        """For forms: a postcode as the country writes it. Entries may lack an address."""
+        if self.postcode and self.country:
+            try:
+                self.postcode = checked_postcode(self.country, self.postcode)
+            except ValidationError as error:
+                raise ValidationError({"postcode": error}) from error
 
     def __str__(self) -> str:
         return ", ".join([self.recipient_name, *self.address_lines()])

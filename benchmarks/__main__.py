@@ -140,7 +140,7 @@ def checkout(cookie: str, token: str, points: int) -> Ask:
         "address_line1": "Invalidenstr. 43",
         "postcode": "10115",
         "city": "Berlin",
-        "country": "Germany",
+        "country": "DE",
     }
     return Ask("/checkout/", 303, cookie, urlencode(form))
 

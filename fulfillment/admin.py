@@ -28,6 +28,7 @@ from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
 from fulfillment.services import DeskError
 from fulfillment.states import TO_SEND, FulfillmentStatus
 from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+from loyalty_portal.countries import name_of
 
 _STATUS = {
     FulfillmentStatus.QUEUED: ("live", "inbox"),
@@ -287,7 +288,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
 
     @admin.display(description=gettext_lazy("to"), ordering="recipient_name")
     def recipient(self, row: Fulfillment) -> SafeString:
-        place = ", ".join(part for part in (row.city, row.country) if part)
+        place = ", ".join(part for part in (row.city, name_of(row.country)) if part)
         return format_html(
             '<span class="two-lines"><b>{}</b><small>{}</small></span>', row.recipient_name, place
         )

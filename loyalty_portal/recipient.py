@@ -5,6 +5,8 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.countries import name_of
+
 FIELDS = (
     "recipient_name",
     "recipient_email",
@@ -41,5 +43,6 @@ class Recipient(models.Model):
     def address_lines(self) -> list[str]:
         """The address as it is written on a parcel."""
         town = " ".join(part for part in (self.postcode, self.city) if part)
-        lines = (self.address_line1, self.address_line2, town, self.region, self.country)
+        country = name_of(self.country)
+        lines = (self.address_line1, self.address_line2, town, self.region, country)
         return [line for line in lines if line]

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "django_htmx",
+    "django_countries",
     "csp",
     "pgtrigger",
     "pghistory",

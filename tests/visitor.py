@@ -17,7 +17,7 @@ RECIPIENT = {
     "address_line1": "Invalidenstr. 43",
     "city": "Berlin",
     "postcode": "10115",
-    "country": "Germany",
+    "country": "DE",
 }
 
 

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from accounts.models import AccountManager, Address, Company, Role, TierLevel, User
 from accounts.services import ensure_staff_groups
+from catalog.words import slug_of
+from loyalty_portal.countries import code_of
 
 PASSWORD = "redeem-demo-2026"  # noqa: S105 - it is printed, and DEBUG must be on
 SUPERUSER = ("admin@meridian.example", "Robin Adler")
@@ -129,11 +131,17 @@ def invite_everybody() -> None:
                 address_line1=street,
                 postcode=postcode,
                 city=city,
-                country=country,
+                country=code_of(country),
+                recipient_email=_mail(name, data),
             )
             for name, street, postcode, city, country in data.addresses
         )
     _age()
+
+
+def _mail(name: str, data: CompanyData) -> str:
+    domain = next(iter(data.people)).partition("@")[2]
+    return f"{slug_of(name)}@{domain}"
 
 
 def _user(email: str, name: str, password: str, **more: bool) -> User:

@@ -15,6 +15,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from accounts.models import Role, TierLevel
 from catalog.models import ProductType
 from catalog.services import ProductData
+from loyalty_portal.countries import code_of
 from redemption.demo import steps
 from redemption.demo.catalogue import products
 from redemption.demo.people import COMPANIES, CompanyData
@@ -191,7 +192,7 @@ class Planner:
                 "address_line1": street,
                 "postcode": postcode,
                 "city": city,
-                "country": country,
+                "country": code_of(country),
             }
         return Wanted(product, quantity, recipient)
 

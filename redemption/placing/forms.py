@@ -6,9 +6,11 @@ from typing import Any
 
 from django import forms
 from django.forms.models import fields_for_model
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Address
+from loyalty_portal.countries import CountryField, Postcodes, checked_postcode, code_of, postcodes
 from loyalty_portal.one_line import OneLineField, formfield
 from loyalty_portal.recipient import FIELDS
 
@@ -19,7 +21,7 @@ MISSING = {
     "address_line1": _("Enter the street and number."),
     "postcode": _("Enter the postcode."),
     "city": _("Enter the city."),
-    "country": _("Enter the country."),
+    "country": _("Choose the country."),
 }
 PARCEL_ONLY = ("recipient_phone", *STREET)
 
@@ -32,11 +34,33 @@ AUTOCOMPLETE = {
     "postcode": "shipping postal-code",
     "city": "shipping address-level2",
     "region": "shipping address-level1",
-    "country": "shipping country-name",
+    "country": "shipping country",
 }
 
 
-class CheckoutForm(forms.Form):
+NO_COUNTRY_YET = Postcodes(exist=True, needed=True, pattern=None, example="")
+
+
+class _ChecksPostcode(forms.BaseForm):
+    """What the postcode must be like depends on the country."""
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if "postcode" in said and said.get("country"):
+            try:
+                said["postcode"] = checked_postcode(said["country"], said["postcode"])
+            except forms.ValidationError as error:
+                self.add_error("postcode", error)
+        return said
+
+    def asked(self) -> Postcodes:
+        """What is asked of a postcode, by the country that is chosen so far."""
+        said = self.data.get("country") if self.is_bound else self.initial.get("country")
+        country = code_of(str(said or ""))
+        return postcodes(country) if country else NO_COUNTRY_YET
+
+
+class CheckoutForm(_ChecksPostcode, forms.Form):
     """Asks for an e-mail where a code goes out, and for a street where a parcel does."""
 
     reference = OneLineField(
@@ -57,7 +81,8 @@ class CheckoutForm(forms.Form):
 
     def __init__(self, *args: Any, by_mail: bool, by_parcel: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields = _fields(by_mail, by_parcel)
+        asked = self.asked()
+        self.fields = _fields(by_mail, by_parcel, asked.exist, asked.needed)
 
     @property
     def who(self) -> list[forms.BoundField]:
@@ -72,7 +97,7 @@ class CheckoutForm(forms.Form):
     @property
     def town(self) -> list[forms.BoundField]:
         """The rest of the address."""
-        return self._shown("postcode", "city", "region", "country")
+        return self._shown("country", "postcode", "city", "region")
 
     def _shown(self, *names: str) -> list[forms.BoundField]:
         return [self[name] for name in names if name in self.fields]
@@ -98,12 +123,21 @@ CheckoutForm.base_fields = _Shared(
         fields=("recipient_name", "recipient_email", *PARCEL_ONLY),
         formfield_callback=formfield,
     )
+    | {"country": CountryField(label=_("Country"), max_length=80, required=False)}
     | CheckoutForm.base_fields
 )
+# When another country is chosen the fields are asked for again, by POST: they are personal.
+ASK_AGAIN = {
+    "hx-post": reverse_lazy("checkout_recipient"),
+    "hx-target": "#recipient",
+    "hx-trigger": "change",
+}
 
 
 @functools.cache
-def _fields(by_mail: bool, by_parcel: bool) -> dict[str, forms.Field]:
+def _fields(
+    by_mail: bool, by_parcel: bool, with_postcode: bool, postcode_needed: bool
+) -> dict[str, forms.Field]:
     fields = copy.deepcopy(dict(CheckoutForm.base_fields))
     fields["recipient_phone"].help_text = _("For the carrier, should there be a question.")
     if not by_parcel:
@@ -116,4 +150,38 @@ def _fields(by_mail: bool, by_parcel: bool) -> dict[str, forms.Field]:
         fields[name].required |= name in STREET and name in MISSING
         fields[name].error_messages["required"] = MISSING.get(name, "")
         fields[name].widget.attrs["autocomplete"] = AUTOCOMPLETE[name]
+    if by_parcel:
+        fields["postcode"].required = postcode_needed
+        fields["country"].widget.attrs |= ASK_AGAIN
+        if not with_postcode:
+            del fields["postcode"]
     return fields
+
+
+class AddressForm(_ChecksPostcode, forms.ModelForm[Address]):
+    """An entry of the address book, as somebody edits it."""
+
+    class Meta:
+        model = Address
+        fields = (
+            "recipient_name",
+            "recipient_email",
+            "recipient_phone",
+            "address_line1",
+            "address_line2",
+            "country",
+            "postcode",
+            "city",
+            "region",
+        )
+        field_classes = {"country": CountryField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        asked = self.asked()
+        self.fields["postcode"].required = asked.needed
+        for name in AUTOCOMPLETE.keys() & self.fields.keys():
+            field = self.fields[name]
+            field.required |= name in STREET and name in MISSING and name != "postcode"
+            field.error_messages["required"] = MISSING.get(name, "")
+            field.widget.attrs["autocomplete"] = AUTOCOMPLETE[name]

@@ -30,12 +30,17 @@ def picked(seat: AccountManager, by: User, chosen: str) -> Mapping[str, str]:
     """The recipient's columns for what was picked; nothing for an entry that is not ours."""
     if chosen == MYSELF:
         return {"recipient_name": by.name, "recipient_email": by.email}
+    row = entry_of(seat, chosen)
+    return row.recipient() if row else {}
+
+
+def entry_of(seat: AccountManager, chosen: str) -> Address | None:
+    """The entry of the company's address book with this key, if it is one."""
     try:
         key = UUID(chosen)
     except ValueError:
-        return {}
-    row = Address.objects.filter(company=seat.company_id, pk=key).first()
-    return row.recipient() if row else {}
+        return None
+    return Address.objects.filter(company=seat.company_id, pk=key).first()
 
 
 def can_try(cart: CartPage) -> bool:

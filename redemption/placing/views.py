@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.db import Error
 from django.http import HttpResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import loyalty
 from accounts.models import AccountManager, Address
@@ -27,8 +27,8 @@ from redemption.cart.selectors import CartPage, cart_lines, cart_page
 from redemption.incidents.partners import credentials_rejected
 from redemption.models import CartLine, RedemptionOrder
 from redemption.placing import services as placing
-from redemption.placing.forms import CheckoutForm
-from redemption.placing.selectors import Choice, address_book, can_try, picked
+from redemption.placing.forms import AddressForm, CheckoutForm
+from redemption.placing.selectors import Choice, address_book, can_try, entry_of, picked
 from redemption.placing.services import CART_CHANGED, Line, Wishes, place_order, placed_with
 from redemption.selectors import header_of
 from redemption.services import RedemptionError
@@ -53,6 +53,7 @@ class CheckoutPage:
     cart: CartPage
     addresses: list[Choice]
     chosen: str
+    entry: Address | None  # of the address book, that fills the form
     can_try: bool
     waits: bool  # for an approver
     halted: Promise | str  # why no points can be taken just now
@@ -75,6 +76,36 @@ def checkout(request: PortalRequest) -> HttpResponse:
     chosen = request.GET.get("address", "")
     initial = picked(request.seat, request.user, chosen) if chosen else {}
     return _show(request, _form(lines, initial=initial), lines, chosen=chosen)
+
+
+@require_POST
+@with_seat(allowed=may_redeem)
+def recipient(request: PortalRequest) -> HttpResponse:
+    """The recipient's fields again, as the country that was chosen asks for them."""
+    lines = cart_lines(request.seat)
+    if not lines:
+        return SeeOther(resolve_url("cart:detail"))
+    form = _form(lines, initial=request.POST.dict())
+    page = {"form": form, "entry": entry_of(request.seat, request.POST.get("entry", ""))}
+    return render(request, "redemption/_recipient.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@with_seat(allowed=may_redeem)
+def edit_address(request: PortalRequest, address_id: uuid.UUID) -> HttpResponse:
+    """One entry of the company's address book; afterwards the checkout is filled with it."""
+    entry = get_object_or_404(Address, pk=address_id, company=request.seat.company_id)
+    form = AddressForm(request.POST or None, instance=entry)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("The address is changed."))
+        return SeeOther(f"{resolve_url('checkout')}?address={entry.pk}")
+    status = 422 if request.method == "POST" else 200
+    context = {
+        "form": form,
+        "header": header_of(request.seat, known=known_balance(request.seat.company)),
+    }
+    return render(request, "redemption/address.html", context, status=status)
 
 
 def _form(
@@ -162,10 +193,15 @@ def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:
 
 
 def _keep(form: CheckoutForm, request: PortalRequest) -> None:
-    """Once each: an address that is in the book already is not written again."""
-    entry = {"company": request.seat.company, **form.recipient(by_parcel=True)}
-    if not Address.objects.filter(**entry).exists():
-        Address.objects.create(**entry)
+    """Once each: an address that is in the book already is not written again, and the entry that
+    was picked is brought up to date."""
+    said = form.recipient(by_parcel=True)
+    book = Address.objects.filter(company=request.seat.company)
+    picked_one = entry_of(request.seat, request.POST.get("entry", ""))
+    if picked_one and picked_one.recipient_name == said["recipient_name"]:
+        book.filter(pk=picked_one.pk).update(**said)
+    elif not book.filter(**said).exists():
+        Address.objects.create(company=request.seat.company, **said)
 
 
 def _show(
@@ -183,6 +219,7 @@ def _show(
         cart=cart,
         addresses=address_book(request.seat, chosen),
         chosen=chosen,
+        entry=entry_of(request.seat, chosen or request.POST.get("entry", "")),
         can_try=can_try(cart),
         waits=placing.waits_for_approval(request.seat, cart.total),
         halted="" if problem else _halted(request.seat, cart.total),

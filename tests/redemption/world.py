@@ -29,7 +29,7 @@ RECIPIENT = {
     "city": "Berlin",
     "region": "",
     "postcode": "10115",
-    "country": "Germany",
+    "country": "DE",
 }
 
 

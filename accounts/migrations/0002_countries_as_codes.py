@@ -1,0 +1,19 @@
+from typing import Any
+
+from django.db import migrations
+
+from loyalty_portal.countries import code_in_any_language
+
+
+def _to_codes(apps: Any, schema_editor: Any) -> None:
+    """What was typed becomes a code where it is known, and stays as it is where not."""
+    rows = apps.get_model("accounts", "Address").objects
+    for text in rows.exclude(country="").order_by().values_list("country", flat=True).distinct():
+        if (code := code_in_any_language(text)) and code != text:
+            rows.filter(country=text).update(country=code)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("accounts", "0001_initial")]
+
+    operations = [migrations.RunPython(_to_codes, migrations.RunPython.noop, elidable=True)]

