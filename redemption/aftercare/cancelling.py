@@ -129,9 +129,11 @@ def _cancel_lines(order: RedemptionOrder, *, by: User | None, reason: str) -> st
         raise RedemptionError(_("Nothing of this order can be cancelled any more. %s") % why)
     RedemptionOrder.objects.filter(pk=order.pk).update(cancel_requested_at=timezone.now())
     if all(part.result.how == Withdrawal.NOW for part in parts):
-        done = _("The whole order is cancelled. %(points)s points go back to your company.")
+        done = _(
+            "The whole order is cancelled. %(points)s points go back to the company’s account."
+        )
     else:
-        done = _("Cancelled: %(what)s. %(points)s points go back to your company.")
+        done = _("Cancelled: %(what)s. %(points)s points go back to the company’s account.")
     return " ".join(_tell(parts, done))
 
 

@@ -213,7 +213,7 @@ def test_an_order_is_cancelled_but_for_what_somebody_works_on(world: World, ann:
     desk.claim(fulfillment=Fulfillment.objects.get(reference=line.pk), by=ann)
     told = cancel(order=order, by=world.seat.user, reason="")
     assert told == (
-        f"Cancelled: {left.name}. 300 points go back to your company. "
+        f"Cancelled: {left.name}. 300 points go back to the company’s account. "
         f"{taken.name} cannot be cancelled any more: somebody at the desk is working on it."
     )
     assert [credit.points_amount for credit in world.credits(order)] == [300]

@@ -82,7 +82,7 @@ def test_retry_works_for_many_from_the_list() -> None:
 def test_cancelling_says_what_happens_now_and_records_who_and_why() -> None:
     order, clerk = confirmed_order((ProductFactory(in_stock=5), 2)), staff("support")
     page = browser(clerk).post(address(order, "cancel"), {"reason": "Ordered twice"}, follow=True)
-    assert "points go back to your company" in page.content.decode()
+    assert "points go back to the company’s account" in page.content.decode()
     assert order.events.filter(by=clerk, reason="Ordered twice").exists()
     stock = Inventory.objects.get()
     assert (stock.quantity_available, stock.quantity_reserved) == (5, 0)

@@ -45,7 +45,7 @@ def test_what_the_desk_works_on_is_offered_to_nobody_to_cancel(
     assert "Cancelled at once: Gift card. 5,000 points go back to" in offered
     assert why in offered
     told = said(client.post(address(order, "cancel"), follow=True))
-    assert "Cancelled: Gift card. 5,000 points go back to your company." in told
+    assert "Cancelled: Gift card. 5,000 points go back to the company’s account." in told
     assert why in told
     assert "Cancel this order" not in told
     assert Fulfillment.objects.get(sku=book.sku).status == "QUEUED"

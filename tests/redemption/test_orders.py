@@ -220,7 +220,7 @@ def test_an_order_is_cancelled_by_whoever_placed_it(
     response = client.post(address(order, "cancel"), {"reason": "Ordered twice"})
     assert (response.status_code, response["Location"]) == (303, order.get_absolute_url())
     page = said(client.get(order.get_absolute_url()))
-    assert "The whole order is cancelled. 1,500 points go back to your company." in page
+    assert "The whole order is cancelled. 1,500 points go back to the company’s account." in page
     assert "Bicycles cancelled" in page
     assert "Cancel this order" not in page
     again = client.post(address(order, "cancel"))
