@@ -350,7 +350,8 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
                     None, _("Somebody else changed it just now. Nothing was done twice.")
                 )
         # On top, since the page as it is now may not show this verb's form at all.
-        for sentence in form.non_field_errors():
+        unseen = [error for field in form.hidden_fields() for error in field.errors]
+        for sentence in [*form.non_field_errors(), *unseen]:
             messages.error(request, str(sentence))
         if form.errors and form.fields:
             fresh = self.found(request, object_id)
@@ -366,6 +367,8 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
         self, request: HttpRequest, row: Row, tried: Mapping[str, Form], *, status: int = 200
     ) -> TemplateResponse:
         first = self.first_values(row)
+        for form in tried.values():
+            _show_anew(form, first)
         acts = {
             verb: Act(
                 label=what.label,
@@ -379,3 +382,14 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
         return self.page(
             request, self.page_template, row, status=status, acts=acts, **self.facts(request, row)
         )
+
+
+def _show_anew(form: Form, first: Mapping[str, object]) -> None:
+    """What was typed stays; hidden fields, which say what the page showed, are as it is now."""
+    data: Any = form.data
+    data = data.copy()
+    for field in form.hidden_fields():
+        if field.name in first:
+            value = first[field.name]
+            data[field.html_name] = "" if value is None else str(value)
+    form.data = data

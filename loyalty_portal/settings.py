@@ -301,6 +301,9 @@ vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://loca
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Loyalty Portal <no-reply@portal.example>")
 
+# --- Approvals: how many hours of a member's orders count towards the company's threshold -----
+APPROVAL_WINDOW_HOURS = env.count("APPROVAL_WINDOW_HOURS", 24, high=24 * 366)
+
 # --- Alerts about incidents: to PagerDuty when its key is set, else by e-mail --------------
 PAGERDUTY_ROUTING_KEY = env.text("PAGERDUTY_ROUTING_KEY")
 PAGERDUTY_URL = env.url("PAGERDUTY_URL", "https://events.pagerduty.com")

@@ -1,5 +1,6 @@
 """Orders with everything about them, and the post. Only services write these."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,14 +14,14 @@ from django.utils.translation import gettext_lazy, ngettext
 from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 from redemption.aftercare import cancelling
 from redemption.aftercare import services as aftercare
-from redemption.aftercare.cancelling import cancellation
+from redemption.aftercare.cancelling import Cancellation, cancellation
 from redemption.backoffice.admin_deliveries import DeliveryAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
 from redemption.backoffice.forms import CancelForm
 from redemption.backoffice.looks import order_badge, transaction_badge
-from redemption.backoffice.selectors import PUZZLING, order_record
+from redemption.backoffice.selectors import PUZZLING, LineRecord, line_records, order_record
 from redemption.models import (
     Callback,
     CallbackState,
@@ -53,12 +54,16 @@ def _retry(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
 
 
 def _cancel(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
-    return cancelling.cancel(order=order, by=by, reason=data["reason"])
+    return cancelling.cancel(order=order, by=by, reason=data["reason"], shown=data["shown"])
 
 
 def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
     aftercare.unflag(order=order, by=by)
     return _("Marked as looked at.")
+
+
+def _offer(order: RedemptionOrder, lines: Iterable[LineRecord]) -> Cancellation:
+    return cancellation(order, [(line.item, line.fulfillment, line.calls) for line in lines])
 
 
 @admin.register(RedemptionOrder)
@@ -96,6 +101,9 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("redemption.retry_order")
 
+    def first_values(self, row: RedemptionOrder) -> dict[str, object]:
+        return {"shown": _offer(row, line_records(row.items.all())).shown}
+
     def facts(self, request: HttpRequest, row: RedemptionOrder) -> dict[str, object]:
         record = order_record(row)
         return {
@@ -103,9 +111,7 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
             "state": order_badge(row),
             "record": record,
             "transactions": [(each, transaction_badge(each)) for each in record.transactions],
-            "cancellation": cancellation(
-                row, [(line.item, line.fulfillment, line.calls) for line in record.lines]
-            ),
+            "cancellation": _offer(row, record.lines),
             "cases": row.incident_cases.select_related("incident"),
         }
 

@@ -80,9 +80,10 @@ class _Forms(HTMLParser):
             self._open = None
 
 
-def forms_of(page: httpx.Response) -> list[Form]:
+def forms_of(page: httpx.Response | str) -> list[Form]:
+    """Of a page, or of its text."""
     parser = _Forms()
-    parser.feed(page.text)
+    parser.feed(page if isinstance(page, str) else page.text)
     return parser.forms
 
 

@@ -1,5 +1,6 @@
 """Cancelling: what is offered, what is done and what is said of it all ask the same question."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -60,6 +61,14 @@ class Cancellation:
             _("Cancelled at once: %(what)s. %(points)s points go back to the company’s account."),
         )
 
+    @property
+    def shown(self) -> str:
+        """A short sign for what the sentences say, which their form carries."""
+        parts = ((part.item.pk, part.result.how, part.result.units) for part in self.parts)
+        lines = sorted(" ".join(map(str, part)) for part in parts)
+        told = "\n".join(lines) or self.order.status
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
 
 def cancellation(
     order: RedemptionOrder,
@@ -76,14 +85,17 @@ def cancellation(
     return Cancellation(order, parts)
 
 
-def cancel(*, order: RedemptionOrder, by: User | None, reason: str) -> str:
+def cancel(*, order: RedemptionOrder, by: User | None, reason: str, shown: str = "") -> str:
     """Cancel what can be cancelled; the answer is sentences about what became of each line.
 
-    Raises RedemptionError when nothing can be cancelled any more, with the reason for each line.
+    `shown` is the sign of what people read before (Cancellation.shown), if they read anything.
+    Raises RedemptionError when it would be something else by now, or nothing can be cancelled any
+    more, with the reason for each line.
     """
     try:
         who = told_as(by, order.company_id)
-        return _cancel(order, by=by, reason=reason or _("Cancelled by %(who)s") % {"who": who})
+        reason = reason or _("Cancelled by %(who)s") % {"who": who}
+        return _cancel(order, by=by, reason=reason, shown=shown)
     except StaleStatusError:
         # It moved on between our look and our lock.
         busy = _("This order is changing at this moment. Try again.")
@@ -91,7 +103,7 @@ def cancel(*, order: RedemptionOrder, by: User | None, reason: str) -> str:
 
 
 @transaction.atomic
-def _cancel(order: RedemptionOrder, *, by: User | None, reason: str) -> str:
+def _cancel(order: RedemptionOrder, *, by: User | None, reason: str, shown: str) -> str:
     seen = RedemptionOrder.objects.get(pk=order.pk)
     if seen.is_final:
         raise RedemptionError(
@@ -99,10 +111,11 @@ def _cancel(order: RedemptionOrder, *, by: User | None, reason: str) -> str:
             % {"status": seen.get_status_display().lower()}
         )
     if seen.status in _BY_LINES:
-        return _cancel_lines(seen, by=by, reason=reason)
+        return _cancel_lines(seen, by=by, reason=reason, shown=shown)
     held = locked(seen.pk)
     if held.status != seen.status:
         raise StaleStatusError
+    _must_be_as_shown(Cancellation(held, []), shown)
     if held.status == OrderStatus.AWAITING_APPROVAL:
         drop_order(
             held,
@@ -120,13 +133,21 @@ def _cancel(order: RedemptionOrder, *, by: User | None, reason: str) -> str:
     return _("The order is being cancelled. Points that were already taken are given back.")
 
 
-def _cancel_lines(order: RedemptionOrder, *, by: User | None, reason: str) -> str:
+def _must_be_as_shown(now: Cancellation, shown: str) -> None:
+    """What was begun is rolled back with the refusal."""
+    if shown and now.possible and shown != now.shown:
+        told = _("This has changed since you looked, and nothing was cancelled. Now: %s")
+        raise RedemptionError(told % " ".join([*now.sentences, _("Please confirm it again.")]))
+
+
+def _cancel_lines(order: RedemptionOrder, *, by: User | None, reason: str, shown: str) -> str:
     items = {item.pk: item for item in order.items.all()}
     results = fulfillments.withdraw(references=list(items), by=by, reason=reason)
     parts = [Part(items[pk], result) for pk, result in results.items()]
     if not _any_reached(parts):
         why = " ".join(_tell(parts, ""))
         raise RedemptionError(_("Nothing of this order can be cancelled any more. %s") % why)
+    _must_be_as_shown(Cancellation(order, parts), shown)
     RedemptionOrder.objects.filter(pk=order.pk).update(cancel_requested_at=timezone.now())
     if all(part.result.how == Withdrawal.NOW for part in parts):
         done = _(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -72,15 +73,15 @@ def _undecided(intent: LoyaltyTransaction) -> LoyaltyTransaction:
     return held
 
 
-def confirm(*, intent: LoyaltyTransaction, by: Any) -> str:
+def confirm(*, intent: LoyaltyTransaction, by: Any, proposal: UUID | None = None) -> str:
     """A second person agrees: the saga goes on as if the partner had said so. A sentence.
 
-    Raises RedemptionError for the one who proposed it, when nothing is proposed, or when it was
-    settled otherwise meanwhile.
+    `proposal` is the one that they read. Raises RedemptionError for the one who proposed it, when
+    nothing or something else is proposed, or when it was settled otherwise meanwhile.
     """
     try:
         with transaction.atomic():
-            told = _confirm(intent, by)
+            told = _confirm(intent, by, proposal)
     except IntegrityError:
         # The constraints of the ledger: the partner's entry is one transaction's.
         raise _anothers() from None
@@ -95,10 +96,10 @@ def _anothers() -> RedemptionError:
     )
 
 
-def _confirm(intent: LoyaltyTransaction, by: Any) -> str | None:
+def _confirm(intent: LoyaltyTransaction, by: Any, proposal: UUID | None) -> str | None:
     corrections.lock_its_line(intent)
     order = _locked_with_others(intent)
-    decision = proposed(intent.decisions.all(), by)
+    decision = proposed(intent.decisions.all(), by, proposal)
     try:
         held = _undecided(intent)
     except RedemptionError as error:
@@ -199,13 +200,15 @@ def _renumber(held: LoyaltyTransaction, number: str, *, by: Any) -> None:
 
 
 @transaction.atomic
-def reject(*, intent: LoyaltyTransaction, reason: str, by: Any) -> None:
+def reject(
+    *, intent: LoyaltyTransaction, reason: str, by: Any, proposal: UUID | None = None
+) -> None:
     """A second person does not agree; something else may be proposed.
 
     Raises RedemptionError for the one who proposed it, or when nothing is proposed.
     """
     locked(intent.order_id)
-    disagree(proposed(intent.decisions.all(), by), by, reason)
+    disagree(proposed(intent.decisions.all(), by, proposal), by, reason)
 
 
 def _open_cases(held: LoyaltyTransaction) -> list[IncidentCase]:

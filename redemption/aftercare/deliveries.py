@@ -5,6 +5,7 @@ is put away; after it, it is news after the end, for a person to look at.
 """
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -53,23 +54,23 @@ def propose(*, item: OrderItem, came: int, evidence: str, by: Any) -> Decision:
     )
 
 
-def confirm(*, item: OrderItem, by: Any) -> str:
+def confirm(*, item: OrderItem, by: Any, proposal: UUID | None = None) -> str:
     """A second person agrees: it is as if the partner had said so. A sentence.
 
-    Raises RedemptionError for the one who proposed it, when nothing is proposed, or when it was
-    settled otherwise meanwhile.
+    `proposal` is the one that they read. Raises RedemptionError for the one who proposed it, when
+    nothing or something else is proposed, or when it was settled otherwise meanwhile.
     """
-    told = _confirm(item, by)
+    told = _confirm(item, by, proposal)
     if told is None:
         raise too_late()
     return told
 
 
 @transaction.atomic
-def _confirm(item: OrderItem, by: Any) -> str | None:
+def _confirm(item: OrderItem, by: Any, proposal: UUID | None) -> str | None:
     held = _held(item)
     locked(item.order_id)
-    decision = proposed(item.decisions.filter(verdict__in=ABOUT_A_DELIVERY), by)
+    decision = proposed(item.decisions.filter(verdict__in=ABOUT_A_DELIVERY), by, proposal)
     if why := _settled(held):
         decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=why)
         return None
@@ -84,14 +85,14 @@ def _confirm(item: OrderItem, by: Any) -> str | None:
 
 
 @transaction.atomic
-def reject(*, item: OrderItem, reason: str, by: Any) -> None:
+def reject(*, item: OrderItem, reason: str, by: Any, proposal: UUID | None = None) -> None:
     """A second person does not agree; something else may be proposed.
 
     Raises RedemptionError for the one who proposed it, or when nothing is proposed.
     """
     locked(item.order_id)
     waiting = item.decisions.filter(verdict__in=ABOUT_A_DELIVERY)
-    disagree(proposed(waiting, by), by, reason)
+    disagree(proposed(waiting, by, proposal), by, reason)
 
 
 def _held(item: OrderItem) -> Fulfillment:

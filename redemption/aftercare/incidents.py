@@ -15,11 +15,11 @@ from redemption.work import rows_of
 
 
 @transaction.atomic
-def resolve(*, incident: Incident, by: Any, evidence: str) -> None:
+def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = None) -> None:
     """It is over with all its cases; an order with its last case needs nobody any more.
 
-    Raises IncidentError without evidence, when it is over already, or while it waits for two
-    people to decide.
+    `cases`: how many open ones somebody saw, who did not agree to more. Raises IncidentError
+    without evidence, when it is over already, or while it waits for two people to decide.
     """
     waiting = undecided(incident.cases.unended()).count()
     if waiting:
@@ -29,7 +29,7 @@ def resolve(*, incident: Incident, by: Any, evidence: str) -> None:
             waiting,
         )
         raise IncidentError(told % {"n": waiting})
-    services.resolve(incident=incident, by=by, evidence=evidence)
+    services.resolve(incident=incident, by=by, evidence=evidence, cases=cases)
 
 
 @transaction.atomic

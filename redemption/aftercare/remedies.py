@@ -7,6 +7,7 @@ The partner is asked when it is proposed and again when it is confirmed, and bot
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Sum
@@ -76,16 +77,17 @@ def propose(
         )
 
 
-def confirm(*, item: OrderItem, by: Any) -> str:
+def confirm(*, item: OrderItem, by: Any, proposal: UUID | None = None) -> str:
     """A second person agrees, and the partner still says the same: it is put right. A sentence.
 
-    Raises RedemptionError for the one who proposed it, when nothing is proposed, or when the
-    partner says something else by now; then the proposal is put away.
+    `proposal` is the one that they read. Raises RedemptionError for the one who proposed it, when
+    nothing or something else is proposed, or when the partner says something else by now; then
+    the proposal is put away.
     """
     waiting = _waiting(item)
     report = _asked(_ended(item, Verdict(waiting.verdict)))
     try:
-        told, why = _confirm(item, report, by)
+        told, why = _confirm(item, report, by, proposal)
     except RemedyError as error:
         raise RedemptionError(str(error)) from None
     if why:
@@ -101,11 +103,11 @@ def _waiting(item: OrderItem) -> Decision:
 
 
 @transaction.atomic
-def _confirm(item: OrderItem, report: Report, by: Any) -> tuple[str, str]:
+def _confirm(item: OrderItem, report: Report, by: Any, proposal: UUID | None) -> tuple[str, str]:
     """What is done now; or why the proposal no longer holds."""
     held = fulfillments.locked(_parcel(item))
     order = locked(item.order_id)
-    decision = proposed(item.decisions.filter(verdict__in=REMEDIES), by)
+    decision = proposed(item.decisions.filter(verdict__in=REMEDIES), by, proposal)
     decision.item = item = OrderItem.objects.get(pk=item.pk)
     why = _overtaken(item, held, report, decision)
     if why:
@@ -149,14 +151,15 @@ def _essence(found: Found | None) -> Mapping[str, object]:
 
 
 @transaction.atomic
-def reject(*, item: OrderItem, reason: str, by: Any) -> None:
+def reject(*, item: OrderItem, reason: str, by: Any, proposal: UUID | None = None) -> None:
     """A second person does not agree; something else may be proposed.
 
     Raises RedemptionError for the one who proposed it, or when nothing is proposed.
     """
     fulfillments.locked(_parcel(item))
     locked(item.order_id)
-    disagree(proposed(item.decisions.filter(verdict__in=REMEDIES), by), by, reason)
+    waiting = item.decisions.filter(verdict__in=REMEDIES)
+    disagree(proposed(waiting, by, proposal), by, reason)
 
 
 def _parcel(item: OrderItem) -> Fulfillment:

@@ -6,6 +6,7 @@ The caller has locked what it is about, and the order.
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -39,10 +40,11 @@ def put_forward(decision: Decision) -> Decision:
     return decision
 
 
-def proposed(decisions: QuerySet[Decision], by: Any) -> Decision:
+def proposed(decisions: QuerySet[Decision], by: Any, shown: UUID | None) -> Decision:
     """The open one among these, locked, for a second person to decide on.
 
-    Raises RedemptionError when there is none, or it is this person's own.
+    Raises RedemptionError when there is none, it is this person's own, or another one than was
+    `shown` to them (None: they looked at this very moment).
     """
     rows = decisions.select_for_update(no_key=True, of=("self",))
     rows = rows.select_related("transaction", "item")
@@ -51,6 +53,8 @@ def proposed(decisions: QuerySet[Decision], by: Any) -> Decision:
         raise RedemptionError(_("Nothing is proposed here any more."))
     if decision.proposed_by_id == by.pk:
         raise RedemptionError(_("You proposed this yourself; a second person must decide."))
+    if shown not in {None, decision.pk}:
+        raise RedemptionError(_("Something else is proposed by now. Read it, and decide on that."))
     return decision
 
 

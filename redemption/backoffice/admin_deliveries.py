@@ -14,9 +14,14 @@ from fulfillment import services as fulfillments
 from fulfillment.models import Channel, Fulfillment, VirtualCode
 from loyalty_portal.admin_base import ActingAdmin, Verb
 from redemption.aftercare import deliveries, remedies
-from redemption.backoffice.forms import ProposeDeliveryForm, ProposeRemedyForm, RejectForm
+from redemption.backoffice.forms import (
+    ConfirmForm,
+    ProposeDeliveryForm,
+    ProposeRemedyForm,
+    RejectForm,
+)
 from redemption.backoffice.looks import line_badge
-from redemption.backoffice.selectors import decided, line_records, step_of
+from redemption.backoffice.selectors import decided, line_records, proposal_of, step_of
 from redemption.models import OrderItem
 from redemption.services import RedemptionError
 from redemption.states import REMEDIES, DecisionStatus, Verdict
@@ -48,12 +53,12 @@ def _deciding(item: OrderItem) -> Any:
 
 
 def _confirm(item: OrderItem, data: dict[str, Any], by: Any) -> str:
-    told: str = _deciding(item).confirm(item=item, by=by)
+    told: str = _deciding(item).confirm(item=item, proposal=data["proposal"], by=by)
     return told
 
 
 def _reject(item: OrderItem, data: dict[str, Any], by: Any) -> str:
-    _deciding(item).reject(item=item, reason=data["reason"], by=by)
+    _deciding(item).reject(item=item, proposal=data["proposal"], reason=data["reason"], by=by)
     return _("Rejected. Something else may be proposed.")
 
 
@@ -73,7 +78,7 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
         "remedy": Verb(
             gettext_lazy("Ask the partner, and propose this"), _MAY, _put_right, ProposeRemedyForm
         ),
-        "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm),
+        "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm, ConfirmForm),
         "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectForm),
     }
 
@@ -83,7 +88,10 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
         return rows.select_related("order__company")
 
     def first_values(self, row: OrderItem) -> dict[str, object]:
-        return {"offered": remedies.offered(fulfillments.find(row.pk))}
+        return {
+            "offered": remedies.offered(fulfillments.find(row.pk)),
+            "proposal": proposal_of(row),
+        }
 
     def facts(self, request: HttpRequest, row: OrderItem) -> dict[str, object]:
         [line] = line_records([row])

@@ -32,7 +32,7 @@ def _acknowledge(incident: Incident, data: dict[str, Any], by: Any) -> str:
 
 
 def _resolve(incident: Incident, data: dict[str, Any], by: Any) -> str:
-    incidents.resolve(incident=incident, by=by, evidence=data["evidence"])
+    incidents.resolve(incident=incident, by=by, evidence=data["evidence"], cases=data["cases"])
     return _("Resolved.")
 
 
@@ -89,6 +89,9 @@ class IncidentAdmin(ActingAdmin[Incident]):
         return rows.select_related("company", "run", "acknowledged_by", "resolved_by").annotate(
             open_now=Count("cases", Q(cases__ended_at=None), distinct=True)
         )
+
+    def first_values(self, row: Incident) -> dict[str, object]:
+        return {"cases": row.cases.unended().count()}
 
     def facts(self, request: HttpRequest, row: Incident) -> dict[str, object]:
         page = cases_page(row, request.GET.get("page", "1"))

@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy
 
 from loyalty_portal.admin_base import ActingAdmin, Verb
 from redemption.aftercare import decisions
-from redemption.backoffice.forms import ProposeForm, RejectForm
+from redemption.backoffice.forms import ConfirmForm, ProposeForm, RejectForm
 from redemption.backoffice.looks import transaction_badge
-from redemption.backoffice.selectors import UNCLEAR, decided, step_of
+from redemption.backoffice.selectors import UNCLEAR, decided, proposal_of, step_of
 from redemption.models import LoyaltyTransaction
 from redemption.services import RedemptionError
 from redemption.states import Verdict
@@ -34,11 +34,11 @@ def _propose(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> 
 
 
 def _confirm(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
-    return decisions.confirm(intent=transaction, by=by)
+    return decisions.confirm(intent=transaction, proposal=data["proposal"], by=by)
 
 
 def _reject(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
-    decisions.reject(intent=transaction, reason=data["reason"], by=by)
+    decisions.reject(intent=transaction, proposal=data["proposal"], reason=data["reason"], by=by)
     return _("Rejected. Something else may be proposed.")
 
 
@@ -71,13 +71,16 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
     refusals = (RedemptionError,)
     verbs = {
         "propose": Verb(gettext_lazy("Propose this"), _MAY, _propose, ProposeForm),
-        "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm),
+        "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm, ConfirmForm),
         "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectForm),
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LoyaltyTransaction]:
         rows = super().get_queryset(request)
         return rows.select_related("order", "company", "item", "original")
+
+    def first_values(self, row: LoyaltyTransaction) -> dict[str, object]:
+        return {"proposal": proposal_of(row)}
 
     def facts(self, request: HttpRequest, row: LoyaltyTransaction) -> dict[str, object]:
         return {

@@ -20,8 +20,9 @@ LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries
 
 
 class CancelForm(forms.Form):
-    """Cancelling for the company."""
+    """Cancelling for the company. `shown`: what was offered (Cancellation.shown)."""
 
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
         label=_("Reason"),
         help_text=_("The company reads this."),
@@ -31,8 +32,9 @@ class CancelForm(forms.Form):
 
 
 class EvidenceForm(forms.Form):
-    """Ending an incident."""
+    """Ending an incident, with as many cases as the page had."""
 
+    cases = forms.IntegerField(required=False, widget=forms.HiddenInput)
     evidence = forms.CharField(
         label=_("What shows that it is over"),
         help_text=_("A ticket, an entry, what was counted or said. It is kept for good."),
@@ -143,7 +145,19 @@ class ProposeRemedyForm(forms.Form):
         return given
 
 
-class RejectForm(forms.Form):
+class ConfirmForm(forms.Form):
+    """Agreeing with what somebody proposed: with the proposal that the page showed."""
+
+    proposal = forms.UUIDField(
+        widget=forms.HiddenInput,
+        error_messages={
+            "required": _("Open the page and read the proposal before you decide."),
+            "invalid": _("Open the page and read the proposal before you decide."),
+        },
+    )
+
+
+class RejectForm(ConfirmForm):
     """Not agreeing with what somebody proposed."""
 
     reason = forms.CharField(

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -162,6 +163,12 @@ def decided(about: LoyaltyTransaction | OrderItem, user: Any) -> dict[str, objec
         "proposal": waiting[0] if waiting else None,
         "own": bool(waiting) and waiting[0].proposed_by_id == user.pk,
     }
+
+
+def proposal_of(about: LoyaltyTransaction | OrderItem) -> UUID | None:
+    """What one person proposes and nobody has decided on."""
+    waiting = about.decisions.filter(status=DecisionStatus.PROPOSED)
+    return waiting.values_list("pk", flat=True).first()
 
 
 def step_of(event: OrderEvent) -> Step:

@@ -197,10 +197,11 @@ def acknowledge(*, incident: Incident, by: Any) -> None:
 
 
 @transaction.atomic
-def resolve(*, incident: Incident, by: Any, evidence: str) -> None:
+def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = None) -> None:
     """It is over with all its cases, and `evidence` says why that is so; its alert ends.
 
-    Raises IncidentError without evidence, or when it is over already.
+    `cases`: how many open ones somebody saw, who did not agree to more. Raises IncidentError
+    without evidence, when there are more by now, or when it is over already.
     """
     if not evidence.strip():
         raise IncidentError(_("Say what shows that this is over."))
@@ -208,10 +209,11 @@ def resolve(*, incident: Incident, by: Any, evidence: str) -> None:
     held = _held(incident.pk)
     if held.is_over:
         raise IncidentError(_("This incident is resolved already."))
-    cases = list(held.cases.unended())
-    if any(case.order_id and case.order_id not in orders for case in cases):
+    ending = list(held.cases.unended())
+    unlocked = any(case.order_id and case.order_id not in orders for case in ending)
+    if unlocked or (cases is not None and len(ending) > cases):
         raise IncidentError(_("There are more cases of it by now. Look at them, and try again."))
-    _end_cases(cases, by=by, why=evidence)
+    _end_cases(ending, by=by, why=evidence)
     _end(held, by=by, evidence=evidence)
     for order in orders.values():
         _unmark(order, by=by, why=evidence)

@@ -26,7 +26,10 @@ class RedemptionOrder(HasLifeCycle):
     order_number = models.CharField(_("order"), max_length=50, unique=True, default=order_number)
     # Found by order_by_company.
     company = models.ForeignKey(Company, models.PROTECT, related_name="orders", db_index=False)
-    account_manager = models.ForeignKey(AccountManager, models.PROTECT, related_name="orders")
+    # Found by order_by_seat.
+    account_manager = models.ForeignKey(
+        AccountManager, models.PROTECT, related_name="orders", db_index=False
+    )
     total_points = models.PositiveIntegerField(_("points"))
     status = models.CharField(_("status"), max_length=50, choices=OrderStatus.choices)
     token = models.UUIDField(unique=True, editable=False, help_text=_("One form, one order."))
@@ -62,6 +65,7 @@ class RedemptionOrder(HasLifeCycle):
         ]
         indexes = [
             models.Index(fields=["company", "-created_at"], name="order_by_company"),
+            models.Index(fields=["account_manager", "-created_at"], name="order_by_seat"),
             models.Index(
                 fields=["approve_by"],
                 name="order_approvals",

@@ -14,6 +14,7 @@ from redemption.looks import UNCLEAR, Look, line_look, order_look
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
 from redemption.orders.forms import RejectForm
+from redemption.orders.since import changed_since
 from redemption.orders.steps import Step
 from redemption.orders.story import tell
 from redemption.permissions import may_cancel, may_decide, may_reveal
@@ -53,6 +54,7 @@ class OrderPage:
     cancellation: Cancellation | None  # None when there is nothing to cancel, or not for them
     can_decide: bool
     reject: RejectForm  # shown to whoever can decide
+    since: list[str]  # what has changed since it was placed, for whoever decides
     waits_for_others: bool  # one's own, which somebody else must approve
     can_reveal: bool
     can_repeat: bool
@@ -96,6 +98,7 @@ def order_page(
         cancellation=cancelling if can_cancel else None,
         can_decide=can_decide,
         reject=reject or RejectForm(order=order),
+        since=changed_since(order, facts.items) if can_decide else [],
         waits_for_others=waits and order.account_manager.user_id == seat.user_id,
         can_reveal=may_reveal(seat, order),
         can_repeat=may_redeem(seat) and order.is_final,

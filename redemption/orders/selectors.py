@@ -6,14 +6,21 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
 from redemption.looks import Look, order_look
-from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.models import (
+    EventSubject,
+    LoyaltyTransaction,
+    OrderEvent,
+    OrderItem,
+    RedemptionOrder,
+)
 from redemption.orders import periods
+from redemption.orders.since import changed_since
 from redemption.permissions import may_decide
 from redemption.states import OrderStatus
 
@@ -202,15 +209,21 @@ class Approval(NamedTuple):
     items: list[OrderItem]
     decidable: bool
     left: int | None  # points after it; None when the balance is not known
+    why: str  # it waits, as the buyer read it
+    since: list[str]  # what has changed since it was placed
 
 
 def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:
     """What waits, the most urgent first."""
+    placing = OrderEvent.objects.filter(
+        order=OuterRef("pk"), subject=EventSubject.ORDER, from_status=""
+    )
     waiting = (
         RedemptionOrder.objects.filter(
             company=seat.company_id, status=OrderStatus.AWAITING_APPROVAL
         )
-        .select_related("account_manager__user")
+        .annotate(why=Subquery(placing.values("reason")[:1]))
+        .select_related("account_manager__user", "company")
         .prefetch_related("items__product")
         .order_by("approve_by", "id")
     )
@@ -220,6 +233,8 @@ def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:
             items=list(order.items.all()),
             decidable=may_decide(seat, order),
             left=None if spendable is None else spendable - order.total_points,
+            why=order.why or "",
+            since=changed_since(order, order.items.all()),
         )
         for order in waiting[:MOST_APPROVALS]
     ]

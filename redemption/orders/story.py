@@ -85,10 +85,7 @@ def _decision(facts: Facts) -> Iterator[Step]:
     if order.status == OrderStatus.AWAITING_APPROVAL:
         yield Step(
             _("Waiting for approval"),
-            _(
-                "An order of this size needs a yes from an owner or approver of your company. "
-                "What you chose is held until then; no points are taken before."
-            ),
+            f"{_why_it_waits(facts)} {_held()}",
             "hourglass",
             "warn",
         )
@@ -100,6 +97,16 @@ def _decision(facts: Facts) -> Iterator[Step]:
         else:
             text = _("What was held is back on the shelf. No points were taken.")
             yield Step(_("Nobody approved it in time"), text, "clock", "bad", event.at)
+
+
+def _why_it_waits(facts: Facts) -> str:
+    """As the buyer read it before pressing the button."""
+    first = (event.reason for event in facts.events if event.subject == EventSubject.ORDER)
+    return next(first, "") or _("This order needs a yes from an owner or approver.")
+
+
+def _held() -> str:
+    return _("What you chose is held until then; no points are taken before.")
 
 
 def _not_approved(facts: Facts, event: OrderEvent) -> Step:

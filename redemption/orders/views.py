@@ -96,7 +96,12 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
     order = _own(request.seat, number)
     _must(may_cancel(request.seat, order))
     try:
-        told = cancelling.cancel(order=order, by=request.user, reason=_reason(request))
+        told = cancelling.cancel(
+            order=order,
+            by=request.user,
+            reason=_reason(request),
+            shown=request.POST.get("shown", ""),
+        )
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:

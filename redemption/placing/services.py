@@ -24,6 +24,8 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
+from redemption.placing.approval import Need, approval_need
+from redemption.placing.shown import Shown
 from redemption.services import RedemptionError, drop_order, locked, new_debit
 from redemption.states import OrderStatus
 
@@ -59,10 +61,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the form said. `token` makes one form one order; `seen_points` is the total shown."""
+    """What the form said. `token` makes one form one order; `seen_points` is the total shown,
+    `shown` what it is made of (None: a page that did not say)."""
 
     token: uuid.UUID
     seen_points: int
+    shown: Shown | None = None
     reference: str = ""
     note: str = ""
     cart: Cart | None = None
@@ -102,26 +106,19 @@ def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | 
     return RedemptionOrder.objects.filter(token=token, account_manager=seat).first()
 
 
-def waits_for_approval(seat: AccountManager, points: int) -> bool:
-    """Whether an order of so many points needs somebody's yes."""
-    threshold = seat.company.approval_threshold
-    return threshold is not None and points > threshold
-
-
 def _check(seat: AccountManager, lines: Sequence[Line], wishes: Wishes) -> int:
     if not lines:
         raise RedemptionError(_("Your cart is empty."))
     for line in lines:
         _check_line(seat, line)
     total = sum(line.quantity * line.product.points_cost for line in lines)
-    if total != wishes.seen_points:
-        raise RedemptionError(
-            _(
-                "The points have changed since you looked: the total is now %(total)s points. "
-                "Please check and confirm again."
-            )
-            % {"total": f"{total:,}"}
-        )
+    changes = list(wishes.shown.changes([line.product for line in lines])) if wishes.shown else []
+    if changes or total != wishes.seen_points:
+        now = _("The points have changed since you looked: the total is now %(total)s points.")
+        if total == wishes.seen_points:
+            now = _("The total is still %(total)s points.")
+        told = [*changes, now % {"total": f"{total:,}"}, _("Please check and confirm again.")]
+        raise RedemptionError(" ".join(told))
     if total > MOST_POINTS:
         raise RedemptionError(_("That is more points than one order may have."))
     return total
@@ -141,7 +138,16 @@ def _check_line(seat: AccountManager, line: Line) -> None:
 def _place(
     seat: AccountManager, lines: Sequence[Line], wishes: Wishes, total: int, by: User
 ) -> RedemptionOrder:
-    waits = waits_for_approval(seat, total)
+    # First of all, so that the same form sent twice waits here and touches nothing, and so that
+    # the seat's orders come one after another: each counts those before it.
+    if wishes.cart is not None:
+        _empty(wishes.cart, shown_with=wishes.token)
+    elif seat.company.approval_threshold is not None:
+        _hold(seat)
+    need = approval_need(seat, total)
+    if wishes.shown is not None and wishes.shown.waits != (need is not None):
+        raise RedemptionError(_otherwise(need))
+    waits = need is not None
     order = RedemptionOrder(
         company_id=seat.company_id,
         account_manager=seat,
@@ -156,16 +162,13 @@ def _place(
     written: list[Model] = [
         order,
         *items,
-        order.event("", order.status, by=by),
+        order.event("", order.status, by=by, reason=need.why if need else ""),
         *(item.event("", item.fulfillment_status) for item in items),
     ]
     if not waits:
         debit = new_debit(order, seat.company.loyalty_account_id)
         debit.id = wishes.debit_id
         written += [debit, debit.event("", debit.status)]
-    # First of all, so that the same form sent twice waits here and touches nothing.
-    if wishes.cart is not None:
-        _empty(wishes.cart, shown_with=wishes.token)
     # Stock last: its row is what others wait for, until the commit.
     held = [
         Want(line.product.id, line.quantity, item.id)
@@ -187,6 +190,22 @@ def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]
             points_per_item=line.product.points_cost,
             **line.recipient,
         )
+
+
+def _otherwise(need: Need | None) -> str:
+    """That the page said the opposite about approval."""
+    if need is None:
+        now = _("This order needs nobody's yes any more: its points are taken at once.")
+    else:
+        now = need.why
+    told = _("%(now)s The page did not say so. Please check and confirm again.")
+    return told % {"now": now}
+
+
+def _hold(seat: AccountManager) -> None:
+    """The seat's other orders wait until this one is written down."""
+    rows = AccountManager.objects.select_for_update(no_key=True, of=("self",)).filter(pk=seat.pk)
+    rows.values_list("pk").first()
 
 
 def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:

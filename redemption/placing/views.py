@@ -26,10 +26,11 @@ from redemption import tasks
 from redemption.cart.selectors import CartPage, cart_lines, cart_page
 from redemption.incidents.partners import credentials_rejected
 from redemption.models import CartLine, RedemptionOrder
-from redemption.placing import services as placing
+from redemption.placing.approval import approval_need
 from redemption.placing.forms import AddressForm, CheckoutForm
 from redemption.placing.selectors import Choice, address_book, can_try, entry_of, picked
 from redemption.placing.services import CART_CHANGED, Line, Wishes, place_order, placed_with
+from redemption.placing.shown import Shown
 from redemption.selectors import header_of
 from redemption.services import RedemptionError
 
@@ -55,7 +56,9 @@ class CheckoutPage:
     chosen: str
     entry: Address | None  # of the address book, that fills the form
     can_try: bool
-    waits: bool  # for an approver
+    waits: str  # why somebody must say yes first
+    changes: list[str]  # since the page was shown, when only a part of it is shown again
+    shown: str  # what it is made of, for the form to carry
     halted: Promise | str  # why no points can be taken just now
     problem: str = ""
 
@@ -158,6 +161,7 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
     wishes = Wishes(
         token=cart.token,
         seen_points=_points(request.POST.get("seen_points", "")),
+        shown=Shown.read(request.POST.get("shown", "")),
         reference=form.cleaned_data["reference"],
         note=form.cleaned_data["note"],
         cart=cart,
@@ -174,11 +178,12 @@ def _halted(seat: AccountManager, points: int) -> Promise | str:
     """Why an order of so many points would only wait: the partner is down, or rejects us. One
     that an approver decides on first takes no points now; what is placed already is never
     stopped."""
-    if placing.waits_for_approval(seat, points):
-        return ""
+    why: Promise | str = ""
     if loyalty.is_down():
-        return POINTS_NOT_NOW
-    return NOT_ADMITTED if credentials_rejected(loyalty.PARTNER) else ""
+        why = POINTS_NOT_NOW
+    elif credentials_rejected(loyalty.PARTNER):
+        why = NOT_ADMITTED
+    return "" if why and approval_need(seat, points) else why
 
 
 def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:
@@ -214,6 +219,9 @@ def _show(
 ) -> HttpResponse:
     header = header_of(request.seat, known=known_balance(request.seat.company))
     cart = cart_page(request.seat, lines, header)
+    products = [line.product for line in lines]
+    need = approval_need(request.seat, cart.total)
+    seen = Shown.read(request.GET.get("shown", ""))
     page = CheckoutPage(
         form=form,
         cart=cart,
@@ -221,7 +229,9 @@ def _show(
         chosen=chosen,
         entry=entry_of(request.seat, chosen or request.POST.get("entry", "")),
         can_try=can_try(cart),
-        waits=placing.waits_for_approval(request.seat, cart.total),
+        waits=need.why if need else "",
+        changes=list(seen.changes(products)) if seen else [],
+        shown=Shown.of(products, waits=need is not None).written(),
         halted="" if problem else _halted(request.seat, cart.total),
         problem=problem,
     )

@@ -15,6 +15,7 @@ from redemption.services import flag, locked
 from redemption.states import DecisionStatus, IncidentKind, IncidentStatus, LineStatus
 from tests.catalog.factories import ProductFactory
 from tests.placed import confirmed_order
+from tests.redemption.test_admin_incidents import shown
 from tests.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +71,7 @@ def test_one_of_finance_proposes_and_another_confirms() -> None:
     assert "Confirm: it is so" not in page
     client = browser(gil)
     assert "Ticket 4711: never heard of it." in client.get(page_of(item)).content.decode()
-    page = client.post(address(item, "confirm"), follow=True).content.decode()
+    page = client.post(address(item, "confirm"), shown(), follow=True).content.decode()
     assert "The points go back." in page
     assert "Ticket 4711: never heard of it." in page  # decided before
     assert "/do/propose/" not in page
@@ -85,7 +86,7 @@ def test_who_proposed_it_cannot_confirm_it_by_posting() -> None:
     item, fay = undecided(), staff("finance")
     client = browser(fay)
     client.post(address(item, "propose"), PROPOSAL)
-    page = client.post(address(item, "confirm"), follow=True).content.decode()
+    page = client.post(address(item, "confirm"), shown(), follow=True).content.decode()
     assert "a second person must decide" in page
     assert Decision.objects.get().status == DecisionStatus.PROPOSED
 
@@ -94,8 +95,8 @@ def test_a_rejection_says_why_and_stays_on_the_page() -> None:
     item = undecided()
     browser(staff("finance")).post(address(item, "propose"), PROPOSAL)
     client = browser(staff("finance"))
-    assert client.post(address(item, "reject"), {"reason": ""}).status_code == 422
-    page = client.post(address(item, "reject"), {"reason": "She has it."}, follow=True)
+    assert client.post(address(item, "reject"), shown(reason="")).status_code == 422
+    page = client.post(address(item, "reject"), shown(reason="She has it."), follow=True)
     assert "She has it." in page.content.decode()
     assert "Propose this" in page.content.decode()
 
@@ -130,7 +131,7 @@ def test_the_page_says_what_was_decided_about_what_is_settled() -> None:
     held = Fulfillment.objects.get(reference=item.pk)
     held.transition("DELIVERED", quantity_delivered=1)
     fulfillments.tell(held, delivered=1)
-    page = browser(staff("finance")).post(address(item, "confirm"), follow=True)
+    page = browser(staff("finance")).post(address(item, "confirm"), shown(), follow=True)
     assert "settled otherwise before" in page.content.decode()
     assert "Settled otherwise before" in page.content.decode()
 

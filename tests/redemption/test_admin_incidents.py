@@ -229,6 +229,11 @@ def test_lists_and_pages_take_few_queries(django_assert_max_num_queries: Any) ->
 PROPOSAL = {"verdict": "DID_NOT", "entry": "", "evidence": "Not in their statement of today."}
 
 
+def shown(**more: str) -> dict[str, str]:
+    """What the page of the one open proposal sends with a decision."""
+    return {"proposal": str(Decision.objects.get(status="PROPOSED").pk), **more}
+
+
 def propose(debit: LoyaltyTransaction, by: User, **changes: str) -> Any:
     return browser(by).post(address(debit, "propose"), {**PROPOSAL, **changes}, follow=True)
 
@@ -240,7 +245,7 @@ def test_one_of_finance_proposes_and_another_confirms() -> None:
     assert "Confirm: it is so" not in page
     page = browser(gil).get(page_of(debit)).content.decode()
     assert "Not in their statement of today." in page
-    answer = browser(gil).post(address(debit, "confirm"), follow=True).content.decode()
+    answer = browser(gil).post(address(debit, "confirm"), shown(), follow=True).content.decode()
     assert "The order goes on." in answer
     debit.order.refresh_from_db()
     assert debit.order.status == OrderStatus.DECLINED
@@ -250,7 +255,7 @@ def test_one_of_finance_proposes_and_another_confirms() -> None:
 def test_who_proposed_it_cannot_confirm_it_by_posting() -> None:
     debit, fay = undecided(), staff("finance")
     propose(debit, fay)
-    page = browser(fay).post(address(debit, "confirm"), follow=True).content.decode()
+    page = browser(fay).post(address(debit, "confirm"), shown(), follow=True).content.decode()
     assert "a second person must decide" in page
     assert Decision.objects.get().status == DecisionStatus.PROPOSED
 
@@ -259,8 +264,8 @@ def test_a_rejection_says_why_and_stays_on_the_page() -> None:
     debit, fay, gil = undecided(), staff("finance"), staff("finance")
     propose(debit, fay)
     client = browser(gil)
-    assert client.post(address(debit, "reject"), {"reason": ""}).status_code == 422
-    page = client.post(address(debit, "reject"), {"reason": "It is in line 4."}, follow=True)
+    assert client.post(address(debit, "reject"), shown(reason="")).status_code == 422
+    page = client.post(address(debit, "reject"), shown(reason="It is in line 4."), follow=True)
     assert "It is in line 4." in page.content.decode()
     assert "Propose this" in page.content.decode()
 

@@ -7,6 +7,7 @@ import pytest
 from redemption.models import Decision, LoyaltyTransaction, RedemptionOrder
 from redemption.states import DecisionStatus
 from tests.redemption.test_admin_deliveries import address, page_of
+from tests.redemption.test_admin_incidents import shown
 from tests.redemption.test_virtual_news import accepted, answers, give_back, now
 from tests.redemption.test_webhooks import ended
 from tests.redemption.world import World
@@ -50,7 +51,7 @@ def test_a_correction_is_proposed_from_the_partners_answer_and_confirmed_by_anot
     assert "Asked anew, the partner says “delivered”; codes: 2." in page
     assert "It is about 1,000 points." in page
     assert "Of the company Mara Lindt agreed on" in page
-    page = read(gil.post(address(item, "confirm"), follow=True))
+    page = read(gil.post(address(item, "confirm"), shown(), follow=True))
     assert "The points are being taken again." in page
     assert "Points taken again:" in page
     correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
@@ -87,10 +88,10 @@ def test_who_proposed_a_remedy_cannot_confirm_it_and_another_may_reject_it(world
     item = given_back(world).items.get()
     fay = browser(staff("finance"))
     fay.post(address(item, "remedy"), {"remedy": "WRITE_OFF", "evidence": "Ticket 4711."})
-    page = read(fay.post(address(item, "confirm"), follow=True))
+    page = read(fay.post(address(item, "confirm"), shown(), follow=True))
     assert "a second person must decide" in page
     gil = browser(staff("finance"))
-    gil.post(address(item, "reject"), {"reason": "They paid for it."})
+    gil.post(address(item, "reject"), shown(reason="They paid for it."))
     assert Decision.objects.get().status == DecisionStatus.REJECTED
 
 

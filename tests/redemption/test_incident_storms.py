@@ -31,6 +31,7 @@ from tests.redemption.test_alerts import (  # noqa: F401 - the fixtures are aske
 )
 from tests.redemption.test_races import while_somebody
 from tests.staff import browser, staff
+from tests.visitor import forms_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WHY = "The partner's answer does not match what we asked."
@@ -312,6 +313,28 @@ def test_a_person_ends_all_its_cases_at_once_and_their_orders_marks_go(clerk: Us
     browser(clerk).post(address(incident, "do/resolve/"), {"evidence": "Their ticket 5."})
     assert {case.why for case in IncidentCase.objects.all()} == {"Their ticket 5."}
     assert not RedemptionOrder.objects.filter(needs_attention=True).exists()
+
+
+def test_a_person_ends_only_as_many_cases_as_they_saw(clerk: User) -> None:
+    first, second = orders(2)
+    incident, client = odd(first), browser(clerk)
+    [seen] = [
+        form.fields
+        for form in forms_of(client.get(address(incident)).content.decode())
+        if form.action.endswith("/resolve/")
+    ]
+    odd(second)
+    typed = seen | {"evidence": "Their ticket 5."}
+    answer = client.post(address(incident, "do/resolve/"), typed)
+    assert "There are more cases of it by now." in answer.content.decode()
+    incident.refresh_from_db()
+    assert incident.status == IncidentStatus.OPEN
+    [form] = [
+        form for form in forms_of(answer.content.decode()) if form.action.endswith("/resolve/")
+    ]
+    client.post(form.action, form.fields | {"evidence": "Their ticket 5."})
+    incident.refresh_from_db()
+    assert incident.status == IncidentStatus.RESOLVED
 
 
 def test_what_two_people_must_decide_cannot_be_waved_through(clerk: User) -> None:

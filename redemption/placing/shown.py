@@ -1,0 +1,58 @@
+"""What a page showed before somebody pressed its button, and what has changed since."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext as _
+
+from catalog.models import Product
+
+LONGEST = 50_000  # characters of a form's field; a cart holds at most 50 products
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`products`: name and points each, by the product's id. `waits`: for somebody's yes."""
+
+    products: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    waits: bool = False
+
+    @classmethod
+    def of(cls, products: Sequence[Product], *, waits: bool) -> "Shown":
+        return cls({str(each.pk): (each.name, each.points_cost) for each in products}, waits)
+
+    def written(self) -> str:
+        """For a hidden field of the form."""
+        return json.dumps({"products": self.products, "waits": self.waits})
+
+    @classmethod
+    def read(cls, text: str) -> "Shown | None":
+        """What the form carried: None when nothing, and nothing at all when it is not ours."""
+        if not text:
+            return None
+        try:
+            said = json.loads(text[:LONGEST])
+            products = {
+                key: (str(name), int(points)) for key, (name, points) in said["products"].items()
+            }
+            return cls(products, bool(said["waits"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+            return cls()
+
+    def changes(self, products: Sequence[Product]) -> Iterator[str]:
+        """A sentence for each product that is not as it was shown."""
+        for product in products:
+            name, points = self.products.get(str(product.pk), ("", 0))
+            facts = {
+                "before": name,
+                "product": product.name,
+                "then": f"{points:,}",
+                "now": f"{product.points_cost:,}",
+            }
+            if not name:
+                yield _("“%(product)s” was not shown; it costs %(now)s points.") % facts
+            elif name != product.name:
+                yield _("“%(before)s” is now called “%(product)s”.") % facts
+            if name and points != product.points_cost:
+                yield _("“%(product)s” costs %(now)s points now, not %(then)s.") % facts
