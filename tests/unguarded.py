@@ -23,6 +23,7 @@ from loyalty_portal.leases import LeasedQuerySet
 from loyalty_portal.partner_http import Outcome
 from redemption import work
 from redemption.callbacks import services as callbacks
+from redemption.management.commands import sweep
 from redemption.models import Letter, RedemptionOrder
 from redemption.placing import services as placing
 from redemption.placing.services import Wishes
@@ -131,6 +132,11 @@ def _sweep_nothing() -> None:
     LeasedQuerySet.due_ids = lambda _self, _limit: []
 
 
+def _end_no_case_of_an_incident() -> None:
+    """What has long settled right goes on asking for a person."""
+    sweep.CHORES["incidents that are over"] = lambda: 0
+
+
 def _say_yes_before_it_is_on_disk() -> None:
     settings.DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"
 
@@ -153,6 +159,7 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "record-lease": _record_without_a_lease,
     "sent-first": _ask_before_the_claim_is_committed,
     "sweep": _sweep_nothing,
+    "incidents": _end_no_case_of_an_incident,
     "durable": _say_yes_before_it_is_on_disk,
 }
 DATABASE_GUARDS = {

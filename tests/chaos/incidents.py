@@ -9,23 +9,28 @@ from redemption.models import Alert, Incident, IncidentCase, RedemptionOrder
 from redemption.states import IncidentKind, TransactionStatus
 from tests.chaos.checks import Finding, Run
 
-MOST_OF_THOUSAND = 5  # open incidents that nothing has to wait for, in 1,000 orders
+MOST_OF_THOUSAND = 5  # cases that are open though nothing has to wait for them, in 1,000 orders
+WITHOUT_NEED = "open without need: "
 
 
 def counted(run: Run) -> Counter[str]:
-    """How many incidents are open: due ones, the others by kind; and how many alerts there were.
+    """How many cases of incidents are open: due ones, the others by kind. And how many cases,
+    incidents and alerts there were at all.
 
-    Due is one with a case whose transaction waits for a review, or whose order stands otherwise
-    in the partner's ledger.
+    Due is a case whose transaction waits for a review, or whose order stands otherwise in the
+    partner's ledger. Cases are counted and not incidents, of which many cases make one.
     """
     differing = {each.subject for each in run.house.violations()}
-    counts = Counter({"alerts": Alert.objects.count()})
-    for incident in Incident.objects.unresolved():
-        cases = incident.cases.unended().select_related("order", "transaction")
-        due = any(_is_due(case, differing) for case in cases)
-        counts["open incidents that are due" if due else f"open without need: {incident.kind}"] += 1
+    counts = Counter[str]()
+    for case in IncidentCase.objects.unended().select_related("incident", "order", "transaction"):
+        due = _is_due(case, differing)
+        counts["open and due" if due else f"{WITHOUT_NEED}{case.incident.kind}"] += 1
+    for incident in Incident.objects.unresolved().filter(cases=None):
+        counts[f"{WITHOUT_NEED}{incident.kind}"] += 1
     counts["cases of incidents"] = IncidentCase.objects.count()
-    return counts
+    counts["incidents"] = Incident.objects.count()
+    counts["alerts"] = Alert.objects.count()
+    return +counts
 
 
 def _is_due(case: IncidentCase, differing: set[str]) -> bool:
@@ -37,14 +42,14 @@ def _is_due(case: IncidentCase, differing: set[str]) -> bool:
 
 def others(counts: Counter[str]) -> int:
     """How many of them are open without need."""
-    return sum(number for name, number in counts.items() if name.startswith("open without need"))
+    return sum(number for name, number in counts.items() if name.startswith(WITHOUT_NEED))
 
 
 def left_open(counts: Counter[str], orders: int) -> Iterator[Finding]:
     """Too many that nothing waits for; a single one may be the first of many orders."""
     number = others(counts)
     if number > max(1, orders * MOST_OF_THOUSAND // 1_000):
-        kinds = ", ".join(name for name in counts if name.startswith("open without need"))
+        kinds = ", ".join(name for name in counts if name.startswith(WITHOUT_NEED))
         yield Finding("INCIDENTS", "open", f"{number} in {orders} orders ({kinds})")
 
 

@@ -93,6 +93,12 @@ CONTROLS = (
         at_rest=True,
         patience=LONG_ENOUGH,
     ),
+    Control(
+        {"incidents": "INCIDENTS"},
+        directed(4, replace(LOST, kind="mismatch", enough=4)),
+        at_rest=True,
+        patience=LONG_ENOUGH,
+    ),
     Control({"durable": "TOLD"}, directed(8, Blow("kill", "postgres"), after=8)),
 )
 # What has to go wrong at one certain moment is played, and not left to luck.
