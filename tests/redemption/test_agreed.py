@@ -56,7 +56,7 @@ def said(response: Any) -> str:
 
 def filled(seat: AccountManager, page: Any) -> dict[str, Any]:
     """The checkout's form as the page shows it, with a recipient."""
-    [form] = [each for each in forms_of(said(page)) if each.name == "checkout"]
+    [form] = [each for each in forms_of(page.content.decode()) if each.name == "checkout"]
     hidden = {name: form.fields[name] for name in ("token", "seen_points", "shown")}
     return checkout_form(seat) | hidden
 
@@ -281,7 +281,7 @@ def test_a_cancel_that_would_be_another_one_by_now_is_asked_again(
 
     def sign() -> str:
         page = client.get(order.get_absolute_url())
-        return next(f.fields["shown"] for f in forms_of(said(page)) if f.action == there)
+        return next(f.fields["shown"] for f in forms_of(page.content.decode()) if f.action == there)
 
     read = sign()
     tent = Fulfillment.objects.get(product_name="Tent")
@@ -300,7 +300,7 @@ def test_a_withdrawal_that_somebody_approved_meanwhile_takes_nothing_back_unaske
     client = client_for(limited)
     there = reverse("orders:cancel", args=[order.order_number])
     page = client.get(order.get_absolute_url())
-    read = next(f.fields["shown"] for f in forms_of(said(page)) if f.action == there)
+    read = next(f.fields["shown"] for f in forms_of(page.content.decode()) if f.action == there)
     approve(order=order, by=SeatFactory.create(company=limited.company, approver=True).user)
     told = said(client.post(there, {"shown": read}, follow=True))
     assert "The whole order is cancelled. Points that were already taken come back." in told
@@ -321,6 +321,6 @@ def test_a_second_person_confirms_only_the_proposal_that_they_read() -> None:
         answer = browser(gil).post(address(debit, "confirm"), unread)
         assert "Open the page and read the proposal" in said(answer)
     page = browser(gil).post(address(debit, "confirm"), {"proposal": str(uuid.uuid4())})
-    [form] = [f for f in forms_of(said(page)) if f.action == address(debit, "confirm")]
+    [form] = [f for f in forms_of(page.content.decode()) if f.action == address(debit, "confirm")]
     answer = browser(gil).post(form.action, form.fields, follow=True)
     assert "The order goes on." in said(answer)
