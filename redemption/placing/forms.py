@@ -95,9 +95,19 @@ class CheckoutForm(_ChecksPostcode, forms.Form):
         return self._shown("address_line1", "address_line2")
 
     @property
+    def land(self) -> list[forms.BoundField]:
+        """The country."""
+        return self._shown("country")
+
+    @property
+    def code(self) -> list[forms.BoundField]:
+        """The postcode, if the country has one."""
+        return self._shown("postcode")
+
+    @property
     def town(self) -> list[forms.BoundField]:
         """The rest of the address."""
-        return self._shown("country", "postcode", "city", "region")
+        return self._shown("city", "region")
 
     def _shown(self, *names: str) -> list[forms.BoundField]:
         return [self[name] for name in names if name in self.fields]
@@ -126,10 +136,12 @@ CheckoutForm.base_fields = _Shared(
     | {"country": CountryField(label=_("Country"), max_length=80, required=False)}
     | CheckoutForm.base_fields
 )
-# When another country is chosen the fields are asked for again, by POST: they are personal.
+# When another country is chosen the postcode is asked for again, by POST: addresses are personal.
 ASK_AGAIN = {
     "hx-post": reverse_lazy("checkout_recipient"),
-    "hx-target": "#recipient",
+    "hx-target": "#postcode",
+    "hx-select": "#postcode",
+    "hx-swap": "outerHTML",
     "hx-trigger": "change",
 }
 

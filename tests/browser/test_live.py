@@ -207,6 +207,16 @@ def test_address_book_fills_in_the_form(scene: Scene, open_window: Opener) -> No
     expect(page.locator("#id_city")).to_have_value("Berlin")
 
 
+def test_the_postcode_comes_and_goes_with_the_country(scene: Scene, open_window: Opener) -> None:
+    page = open_window(with_cart(scene, a_buyer(scene))).go("/checkout/")
+    fill_in_recipient(page)
+    page.locator("#id_country").select_option("HK")
+    expect(page.locator("#id_postcode")).to_have_count(0)
+    expect(page.locator("#id_city")).to_have_value("Berlin")
+    page.locator("#id_country").select_option("DE")
+    expect(page.locator("#id_postcode")).to_be_visible()
+
+
 # --- An order ------------------------------------------------------------------------------------
 
 

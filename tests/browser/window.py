@@ -147,5 +147,7 @@ def fill_in_recipient(page: Page, **instead: str) -> None:
     """The checkout's form, as far as it asks."""
     for field, words in (RECIPIENT | instead).items():
         box = page.locator(f"#id_{field}")
-        if words and box.count():
+        if words and box.count() and field == "country":
+            box.select_option(words)
+        elif words and box.count():
             box.fill(words)
