@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.encrypted_field import EncryptedTextField
+from loyalty_portal.history import append_only
 from loyalty_portal.ids import uuid7
 from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
 from loyalty_portal.lifecycle import HasLifeCycle
@@ -148,6 +149,7 @@ class FulfillmentEvent(models.Model):
 
     class Meta:
         ordering = ["at", "id"]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.from_status} → {self.to_status}"
@@ -293,6 +295,7 @@ class CodeReveal(models.Model):
 
     class Meta:
         ordering = ["at"]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.by} {self.at:%Y-%m-%d %H:%M}"

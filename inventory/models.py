@@ -6,7 +6,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
-from loyalty_portal.history import tracked
+from loyalty_portal.history import append_only, tracked
 from loyalty_portal.ids import uuid7
 
 
@@ -90,6 +90,7 @@ class StockMovement(models.Model):
         verbose_name_plural = _("stock movements")
         ordering = ["-created_at", "-id"]
         indexes = [models.Index(fields=["product", "-created_at"], name="movement_by_product")]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.available_change:+d} {self.reserved_change:+d}"

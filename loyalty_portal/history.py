@@ -1,9 +1,15 @@
-"""Change history by triggers: whatever writes a tracked table, its history is written too."""
+"""Change history by triggers: whatever writes a tracked table, its history is written too.
+
+And history stays: `append_only()` are the triggers of a table whose rows nobody changes, whatever
+program or person asks, with the portal's own role of the database. Every such table is named in
+docs/decisions/0020-history-stays.md, with the few exceptions.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import pghistory
+import pgtrigger
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from pghistory.middleware import HistoryMiddleware
@@ -11,6 +17,29 @@ from pghistory.middleware import HistoryMiddleware
 from loyalty_portal.client_address import client_address
 
 Model = TypeVar("Model", bound=type[models.Model])
+
+# Only tests set this, to empty their database (tests/conftest.py).
+_UNLESS_IT_MAY_GO = """
+    IF current_setting('portal.history_may_go', true) IS DISTINCT FROM 'yes' THEN
+        RAISE EXCEPTION 'Cannot empty the table %: history stays', TG_TABLE_NAME;
+    END IF;
+    RETURN NULL;
+"""
+
+
+def append_only(*, once: pgtrigger.Q | None = None) -> list[pgtrigger.Trigger]:
+    """Refuse UPDATE (of all rows, or of those of which `once` holds), DELETE and TRUNCATE."""
+    return [
+        pgtrigger.Protect(name="rows_stay_as_they_are", operation=pgtrigger.Update, condition=once),
+        pgtrigger.Protect(name="rows_stay", operation=pgtrigger.Delete),
+        pgtrigger.Trigger(
+            name="table_stays",
+            level=pgtrigger.Statement,
+            when=pgtrigger.Before,
+            operation=pgtrigger.Truncate,
+            func=_UNLESS_IT_MAY_GO,
+        ),
+    ]
 
 
 def tracked(
@@ -34,6 +63,7 @@ def tracked(
             *kept,
             exclude=list(leave_out),
             model_name=f"{model.__name__}Change",
+            meta={"triggers": append_only()},
             obj_field=pghistory.ObjForeignKey(related_name="changes", related_query_name="change"),
         )
         return decorate(model)  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 
@@ -13,6 +14,12 @@ from tests.redemption.world import World
 from tests.sandbox_process import API_KEY, SandboxProcess
 
 pytest_plugins = ["tests.stack_fixtures", "tests.support.redis_away"]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Between tests the tables are emptied, which history refuses to everybody else."""
+    settings.DATABASES["default"]["OPTIONS"]["options"] += " -c portal.history_may_go=yes"
 
 
 @pytest.fixture(autouse=True)

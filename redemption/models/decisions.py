@@ -3,12 +3,14 @@ how a delivery that was settled wrongly is put right."""
 
 from typing import Any, cast
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.history import append_only
 from loyalty_portal.ids import uuid7
 from loyalty_portal.lifecycle import HasLifeCycle
 from redemption.models.history import EventSubject, OrderEvent
@@ -123,6 +125,7 @@ class Decision(HasLifeCycle):
                 condition=Q(status__in=DecisionStatus.values), name="decision_status_known"
             ),
         ]
+        triggers = append_only(once=~pgtrigger.Q(old__status="PROPOSED"))
 
     def __str__(self) -> str:
         return f"{self.told} ({self.get_status_display()})"

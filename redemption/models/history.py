@@ -1,12 +1,10 @@
 """The history of orders: the order page, the letters and the reports read it."""
 
-from typing import ClassVar
-
-import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.history import append_only
 from loyalty_portal.ids import uuid7
 
 
@@ -44,9 +42,7 @@ class OrderEvent(models.Model):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         ordering = ["at", "id"]
-        triggers: ClassVar[list[pgtrigger.Trigger]] = [
-            pgtrigger.Protect(name="history_stays", operation=pgtrigger.Update | pgtrigger.Delete)
-        ]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.subject} {self.from_status} → {self.to_status}"

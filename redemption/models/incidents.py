@@ -1,14 +1,14 @@
 """What needs a person, what it is about, its history, and the alerts about it."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
+from loyalty_portal.history import append_only
 from loyalty_portal.ids import uuid7
 from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
 from loyalty_portal.lifecycle import HasLifeCycle
@@ -210,11 +210,7 @@ class IncidentEvent(models.Model):
         verbose_name = _("incident event")
         verbose_name_plural = _("incident events")
         ordering = ["at", "id"]
-        triggers: ClassVar[list[pgtrigger.Trigger]] = [
-            pgtrigger.Protect(
-                name="incident_history_stays", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.from_status} → {self.to_status}"

@@ -1,5 +1,6 @@
 """Comparing our transactions with the partner's statement: runs, days, differences."""
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -7,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
+from loyalty_portal.history import append_only
 from loyalty_portal.ids import uuid7
 from redemption.models.incidents import Incident
 from redemption.models.orders import RedemptionOrder
@@ -92,6 +94,7 @@ class Reconciliation(models.Model):
         indexes = [
             models.Index(fields=["company", "-started_at"], name="reconciliation_by_company")
         ]
+        triggers = append_only(once=~pgtrigger.Q(old__outcome="RUNNING"))
 
     def __str__(self) -> str:
         return f"{self.company} {self.since:%Y-%m-%d} – {self.until:%Y-%m-%d}"

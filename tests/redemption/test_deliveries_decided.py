@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pgtrigger
 import pytest
 
 from accounts.models import User
@@ -142,7 +143,8 @@ def test_without_two_people_a_delivered_line_without_codes_is_a_violation(
     """The negative control of the exception."""
     order = nobody_knows(world)
     decided(order, 2, fay, gil)
-    Decision.objects.update(status=DecisionStatus.OVERTAKEN)
+    with pgtrigger.ignore():
+        Decision.objects.update(status=DecisionStatus.OVERTAKEN)
     assert {each.invariant for each in check_invariants()} == {"CODES"}
 
 
@@ -152,7 +154,8 @@ def test_a_part_that_two_people_did_not_speak_of_is_a_violation(
     order = nobody_knows(world)
     decided(order, 1, fay, gil)
     assert check_invariants() == []
-    Decision.objects.update(missing=0)
+    with pgtrigger.ignore():
+        Decision.objects.update(missing=0)
     assert {each.invariant for each in check_invariants()} == {"CODES"}
 
 

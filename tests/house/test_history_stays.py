@@ -1,0 +1,135 @@
+"""Every table that is history refuses UPDATE, DELETE and TRUNCATE to the portal's own role."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import connection
+from pghistory.models import Event
+from psycopg import sql
+
+ROOMS = {"accounts", "catalog", "fulfillment", "inventory", "redemption"}
+ONE, OTHER = (f"00000000-0000-7000-8000-00000000000{number}" for number in (1, 2))
+NOON = "2026-01-01T12:00:00Z"
+
+# With the columns that make a row history, where not all rows are from the beginning.
+HISTORY: dict[str, dict[str, str]] = {
+    "redemption.OrderEvent": {},
+    "redemption.IncidentEvent": {},
+    "redemption.Decision": {
+        "status": "CONFIRMED", "verdict": "DELIVERED", "evidence": "seen", "item_id": ONE,
+        "decided_by_id": OTHER, "decided_at": NOON,
+    },
+    "redemption.Reconciliation": {"source": "API", "outcome": "AGREED", "finished_at": NOON},
+    "fulfillment.FulfillmentEvent": {},
+    "fulfillment.CodeReveal": {},
+    "inventory.StockMovement": {},
+    "admin.LogEntry": {"action_flag": "1"},
+    "pghistory.Context": {},
+}  # fmt: skip
+# pghistory adds to a request's context while it goes on (accounts/migrations/0003).
+GROWS = {"pghistory.Context"}
+BY_TYPE = {
+    "uuid": ONE, "boolean": "false", "jsonb": "{}", "timestamp with time zone": NOON, "date": NOON,
+}  # fmt: skip
+
+
+def changes() -> list[str]:
+    """The tables of pghistory, by their models."""
+    return [
+        model._meta.label
+        for model in apps.get_models()
+        if issubclass(model, Event) and not model._meta.abstract and model._meta.managed
+    ]
+
+
+ALL = [*HISTORY, *changes()]
+
+
+def table(label: str) -> str:
+    return str(apps.get_model(label)._meta.db_table)
+
+
+@pytest.fixture
+def role(transactional_db: None) -> Iterator[psycopg.Connection[Any]]:
+    """The portal's own, as it connects in production: without what only tests may do."""
+    params = connection.get_connection_params()
+    params["options"] = params["options"].replace(" -c portal.history_may_go=yes", "")
+    for own in ("cursor_factory", "context", "prepare_threshold"):
+        params.pop(own, None)
+    with psycopg.connect(**params) as link:
+        yield link
+        link.rollback()
+
+
+def insert_a_row(role: psycopg.Connection[Any], label: str) -> None:
+    """Of anything; its foreign keys lead nowhere, and the role's triggers sleep meanwhile."""
+    columns = role.execute(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s"
+        " AND is_nullable = 'NO' AND is_identity = 'NO' AND column_default IS NULL",
+        [table(label)],
+    ).fetchall()
+    values = {name: BY_TYPE.get(kind, "1") for name, kind in columns} | HISTORY.get(label, {})
+    role.execute("SET LOCAL session_replication_role = replica")
+    into = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(table(label)),
+        sql.SQL(", ").join(map(sql.Identifier, values)),
+        sql.SQL(", ").join(map(sql.Literal, values.values())),
+    )
+    role.execute(into)
+    role.execute("SET LOCAL session_replication_role = origin")
+
+
+def refused(role: psycopg.Connection[Any], statement: str, label: str) -> bool:
+    role.execute("SAVEPOINT before")
+    try:
+        asked = sql.SQL(statement).format(sql.Identifier(table(label)))  # type: ignore[arg-type]
+        assert role.execute(asked).rowcount != 0, "there is a row"
+    except psycopg.errors.RaiseException:
+        role.execute("ROLLBACK TO before")
+        return True
+    return False
+
+
+@pytest.mark.parametrize("label", ALL)
+def test_history_can_be_neither_changed_nor_removed(
+    role: psycopg.Connection[Any], label: str
+) -> None:
+    insert_a_row(role, label)
+    pk = apps.get_model(label)._meta.pk.column
+    assert refused(role, f"UPDATE {{}} SET {pk} = {pk}", label) == (label not in GROWS)
+    assert refused(role, "DELETE FROM {}", label)
+    assert refused(role, "TRUNCATE {} CASCADE", label)
+
+
+def test_each_table_that_only_grows_is_among_them() -> None:
+    """By their names: a new one of the kind must be protected, and stand in the list."""
+    ours = [model for model in apps.get_models() if model.__module__.split(".")[0] in ROOMS]
+    kinds = ("Event", "Change", "Movement", "Reveal", "Decision", "Reconciliation")
+    found = {model._meta.label for model in ours if model.__name__.endswith(kinds)}
+    assert found <= set(ALL)
+
+
+def test_a_proposal_is_open_until_it_is_decided(role: psycopg.Connection[Any]) -> None:
+    insert_a_row(role, "redemption.Decision")
+    role.execute("SET LOCAL session_replication_role = replica")
+    role.execute(
+        "UPDATE redemption_decision SET status = 'PROPOSED', decided_by_id = NULL, decided_at = NULL"
+    )
+    role.execute("SET LOCAL session_replication_role = origin")
+    assert not refused(role, "UPDATE {} SET evidence = 'more'", "redemption.Decision")
+    assert refused(role, "DELETE FROM {}", "redemption.Decision")
+
+
+def test_flush_empties_no_history_outside_the_tests(transactional_db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET portal.history_may_go = 'no'")
+    try:
+        with pytest.raises(CommandError, match="couldn't be flushed") as caught:
+            call_command("flush", interactive=False, verbosity=0)
+        assert "history stays" in str(caught.value.__cause__)
+    finally:
+        connection.close()
