@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
-from loyalty_portal.encrypted_field import EncryptedTextField
+from loyalty_portal.encrypted_field import EncryptedTextField, Fingerprinted
 from loyalty_portal.history import append_only
 from loyalty_portal.ids import uuid7
 from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
@@ -253,7 +253,7 @@ class CodeQuerySet(models.QuerySet["VirtualCode"]):
         return self.filter(withdrawn_at__isnull=True)
 
 
-class VirtualCode(models.Model):
+class VirtualCode(Fingerprinted, models.Model):
     """What one unit of a virtual product is: secret, encrypted at rest."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -283,6 +283,10 @@ class VirtualCode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.fulfillment_id}/{self.position}"
+
+    def secret(self) -> str:
+        """A unit is told apart by its code; one that is only an address, by that."""
+        return str(self.code or self.url)
 
 
 class CodeReveal(models.Model):

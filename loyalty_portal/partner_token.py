@@ -71,7 +71,7 @@ class TokenStore:
         if not isinstance(stored, str):
             return None
         try:
-            grant = Grant(*json.loads(decrypt(stored)))
+            grant = Grant(*json.loads(decrypt(stored, place=self._key)))
         except DecryptionError:
             return None
         return grant if grant.is_fresh() and grant.token != rejected else None
@@ -98,6 +98,6 @@ class TokenStore:
         grant = self._fetch(ends_at)
         lifetime = grant.expires_at - time.time()
         if lifetime > 0:
-            sealed = encrypt(json.dumps([grant.token, grant.expires_at]))
+            sealed = encrypt(json.dumps([grant.token, grant.expires_at]), place=self._key)
             cache.set(self._key, sealed, timeout=lifetime)
         return grant

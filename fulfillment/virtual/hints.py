@@ -17,7 +17,7 @@ from fulfillment.models import Fulfillment
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import tell
 from fulfillment.states import FulfillmentStatus
-from loyalty_portal.encrypted_field import fingerprint
+from loyalty_portal.encrypted_field import fingerprint, fingerprints
 from loyalty_portal.leases import ENDED
 
 MOST_HINTS = 5  # that are kept of one delivery, the newest
@@ -49,14 +49,19 @@ def end_of(report: Report) -> FulfillmentStatus | None:
     return FulfillmentStatus.DELIVERED if end and units_of(report) else end
 
 
+def prints_of(unit: Deliverable) -> list[str]:
+    """By what a unit is told apart: its code; one that is only an address, by that. For each
+    listed key, newest first."""
+    return fingerprints(unit.code or unit.url or "")
+
+
 def print_of(unit: Deliverable) -> str:
-    """By what a unit is told apart: its code; one that is only an address, by that."""
-    return fingerprint(unit.code or unit.url or "")
+    return prints_of(unit)[0]
 
 
-def digest(fingerprints: Iterable[str]) -> str:
+def digest(prints: Iterable[str]) -> str:
     """The same for the same codes in any order; "" for none."""
-    told = sorted(fingerprints)
+    told = sorted(prints)
     return hashlib.sha256("\n".join(told).encode()).hexdigest() if told else ""
 
 
@@ -64,9 +69,15 @@ def digest_of(report: Report) -> str:
     return digest(print_of(unit) for unit in units_of(report))
 
 
+def digests_of(report: Report) -> set[str]:
+    """The same by each listed key: a hint may be of the time before the newest."""
+    prints = [prints_of(unit) for unit in units_of(report)]
+    return {digest(by_one_key) for by_one_key in zip(*prints, strict=True)} or {""}
+
+
 def kept_codes(held: Fulfillment) -> str:
-    """The digest of the codes that stand here."""
-    return digest(held.codes.valid().values_list("fingerprint", flat=True))
+    """The digest of the codes that stand here, whichever key their fingerprints are by."""
+    return digest(fingerprint(code.secret()) for code in held.codes.valid())
 
 
 def note_progress(held: Fulfillment, report: Report) -> None:
@@ -120,7 +131,7 @@ def _what_is_false(hint: Hint, report: Report) -> str:
     if hint["status"] != report.status:
         told = _("A callback said “%(said)s”; the partner, asked, says “%(status)s”.")
         return told % {"said": hint["status"], "status": report.status}
-    if hint["codes"] not in {"", digest_of(report)}:
+    if hint["codes"] not in {"", *digests_of(report)}:
         return _("A callback brought other codes than those that the partner, asked, names.")
     return ""
 

@@ -13,7 +13,7 @@ from fulfillment.models import Channel, Fulfillment
 from fulfillment.partner import Report
 from fulfillment.services import tell
 from fulfillment.states import FulfillmentStatus
-from fulfillment.virtual.hints import Hint, digest_of, end_of, print_of, units_of
+from fulfillment.virtual.hints import Hint, digest_of, end_of, prints_of, units_of
 from fulfillment.virtual.saga import look_up
 from fulfillment.virtual.services import keep
 
@@ -71,14 +71,14 @@ def replace_codes(held: Fulfillment, report: Report, *, by: Any) -> int:
     Raises RemedyError when a right one stands at another line.
     """
     units = units_of(report)
-    right = {print_of(unit) for unit in units}
+    right = {each for unit in units for each in prints_of(unit)}
     wrong = held.codes.valid().exclude(fingerprint__in=right)
     withdrawn = wrong.update(withdrawn_at=timezone.now())
     there = set(held.codes.valid().values_list("fingerprint", flat=True))
-    if keep(held, [unit for unit in units if print_of(unit) not in there]):
+    if keep(held, [unit for unit in units if there.isdisjoint(prints_of(unit))]):
         raise RemedyError(_("One of its codes stands at another line. Put that line right first."))
     told = _("Codes withdrawn: %(wrong)s. Codes now: %(right)s.")
-    reason = told % {"wrong": withdrawn, "right": len(right)}
+    reason = told % {"wrong": withdrawn, "right": len(units)}
     held.event(held.status, held.status, by=by, reason=reason).save()
     return withdrawn
 

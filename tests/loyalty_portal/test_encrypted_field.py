@@ -19,8 +19,13 @@ from loyalty_portal.encrypted_field import (
     decrypt,
     encrypt,
     fingerprint,
+    fingerprints,
 )
+from loyalty_portal.hot import insert
+from loyalty_portal.hot_update import update
+from loyalty_portal.ids import uuid7
 
+HERE = "table column 1"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -30,57 +35,64 @@ def new_key() -> str:
 
 @given(TEXT)
 def test_what_was_encrypted_comes_back(plain: str) -> None:
-    assert decrypt(encrypt(plain)) == plain
+    assert decrypt(encrypt(plain, place=HERE), place=HERE) == plain
 
 
 def test_the_same_text_is_never_stored_the_same() -> None:
-    assert encrypt("GIFT-1") != encrypt("GIFT-1")
-    assert "GIFT-1" not in encrypt("GIFT-1")
+    assert encrypt("GIFT-1", place=HERE) != encrypt("GIFT-1", place=HERE)
+    assert "GIFT-1" not in encrypt("GIFT-1", place=HERE)
 
 
 @pytest.mark.parametrize("position", [0, 1, 5, 12, 20, 30, -1])
 def test_a_changed_value_is_refused(position: int) -> None:
-    stored = encrypt("GIFT-1")
+    stored = encrypt("GIFT-1", place=HERE)
     other = "A" if stored[position] != "A" else "B"
     place = position % len(stored)
     with pytest.raises(DecryptionError):
-        decrypt(stored[:place] + other + stored[place + 1 :])
+        decrypt(stored[:place] + other + stored[place + 1 :], place=HERE)
 
 
 @pytest.mark.parametrize("length", [0, 2, 12, 16, 30])
 def test_a_shortened_value_is_refused(length: int) -> None:
     with pytest.raises(DecryptionError):
-        decrypt(encrypt("GIFT-1")[:length])
+        decrypt(encrypt("GIFT-1", place=HERE)[:length], place=HERE)
 
 
 @given(TEXT)
 def test_whatever_else_is_stored_is_refused(stored: str) -> None:
-    header = encrypt("")[:12]
+    header = encrypt("", place=HERE)[:12]
     for hostile in (stored, header + stored):
         with pytest.raises(DecryptionError):
-            decrypt(hostile)
+            decrypt(hostile, place=HERE)
 
 
 def test_old_keys_still_read_and_the_newest_writes(settings: Settings) -> None:
     old, new = new_key(), new_key()
     settings.FIELD_ENCRYPTION_KEYS = [old]
-    written_before = encrypt("GIFT-1")
+    written_before = encrypt("GIFT-1", place=HERE)
     settings.FIELD_ENCRYPTION_KEYS = [new, old]
-    written_after = encrypt("GIFT-1")
-    assert decrypt(written_before) == "GIFT-1"
+    written_after = encrypt("GIFT-1", place=HERE)
+    assert decrypt(written_before, place=HERE) == "GIFT-1"
     settings.FIELD_ENCRYPTION_KEYS = [new]
-    assert decrypt(written_after) == "GIFT-1"
+    assert decrypt(written_after, place=HERE) == "GIFT-1"
     with pytest.raises(DecryptionError, match="no key"):
-        decrypt(written_before)
+        decrypt(written_before, place=HERE)
 
 
-def test_a_fingerprint_outlives_the_adding_of_a_key(settings: Settings) -> None:
-    oldest = new_key()
-    settings.FIELD_ENCRYPTION_KEYS = [oldest]
+def test_what_was_encrypted_for_another_place_is_refused() -> None:
+    stored = encrypt("GIFT-1", place=HERE)
+    for elsewhere in ("table column 2", "table other 1", "other column 1", ""):
+        with pytest.raises(DecryptionError, match="moved"):
+            decrypt(stored, place=elsewhere)
+
+
+def test_a_code_is_known_by_every_listed_key(settings: Settings) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = [oldest] = [new_key()]
     before = fingerprint("GIFT-1")
     settings.FIELD_ENCRYPTION_KEYS = [new_key(), new_key(), oldest]
-    assert fingerprint("GIFT-1") == before
-    assert fingerprint("GIFT-2") != before
+    assert fingerprints("GIFT-1")[-1] == before
+    assert fingerprints("GIFT-1")[0] == fingerprint("GIFT-1") != before
+    assert not set(fingerprints("GIFT-2")) & set(fingerprints("GIFT-1"))
 
 
 def test_a_fingerprint_names_its_key_so_that_a_lost_one_is_seen(settings: Settings) -> None:
@@ -96,6 +108,7 @@ def voucher(transactional_db: None) -> Iterator[type[models.Model]]:
     with isolate_apps("loyalty_portal"):
 
         class Voucher(models.Model):
+            id = models.UUIDField(primary_key=True, default=uuid7)
             code = EncryptedTextField(null=True)
 
             class Meta:
@@ -117,32 +130,64 @@ def stored(voucher: type[models.Model]) -> list[str | None]:
         return [code for (code,) in cursor.fetchall()]
 
 
+def codes(voucher: type[models.Model]) -> list[str | None]:
+    return [row.code for row in voucher._base_manager.order_by("pk")]
+
+
 def test_the_database_never_sees_the_text(voucher: type[models.Model]) -> None:
     rows = voucher._base_manager
     one = rows.create(code="GIFT-1")
     rows.bulk_create([voucher(code="GIFT-2"), voucher(code="GIFT-3")])
-    rows.filter(pk=one.pk).update(code="GIFT-4")
-    three = rows.get(pk=one.pk + 2)
-    three.code = "GIFT-5"  # type: ignore[attr-defined]
-    rows.bulk_update([three], ["code"])
-    three.save()
-    assert list(rows.order_by("pk").values_list("code", flat=True)) == [
-        "GIFT-4",
-        "GIFT-2",
-        "GIFT-5",
-    ]
+    insert([voucher(code="GIFT-4")])
+    one.code = "GIFT-5"
+    one.save()
+    assert codes(voucher) == ["GIFT-5", "GIFT-2", "GIFT-3", "GIFT-4"]
     assert not any("GIFT" in str(code) for code in stored(voucher))
-    assert len(set(stored(voucher))) == 3
+    assert len(set(stored(voucher))) == 4
 
 
 def test_nothing_and_empty_are_kept_apart(voucher: type[models.Model]) -> None:
     rows = voucher._base_manager
     rows.create(code=None)
     rows.create(code="")
-    assert list(rows.order_by("pk").values_list("code", flat=True)) == [None, ""]
+    assert codes(voucher) == [None, ""]
     assert stored(voucher)[0] is None
     assert stored(voucher)[1]
     assert rows.filter(code__isnull=True).count() == 1
+
+
+def test_a_row_that_is_read_in_part_or_again_is_opened_too(voucher: type[models.Model]) -> None:
+    row = voucher._base_manager.create(code="GIFT-1")
+    assert voucher._base_manager.defer("code").get().code == "GIFT-1"
+    assert voucher._base_manager.only("code").get().code == "GIFT-1"
+    row.refresh_from_db()
+    assert row.code == "GIFT-1"
+
+
+def test_the_codes_of_two_rows_cannot_be_swapped(voucher: type[models.Model]) -> None:
+    rows = voucher._base_manager
+    one, other = rows.create(code="GIFT-1"), rows.create(code="GIFT-2")
+    with connection.cursor() as cursor:
+        for row, code in zip((one, other), reversed(stored(voucher)), strict=True):
+            table = voucher._meta.db_table
+            cursor.execute(f"UPDATE {table} SET code = %s WHERE id = %s", [code, row.pk])
+    for row in rows.all():
+        with pytest.raises(DecryptionError, match="moved"):
+            _ = row.code
+
+
+def test_a_value_without_its_row_is_neither_written_nor_read(voucher: type[models.Model]) -> None:
+    rows = voucher._base_manager
+    row = rows.create(code="GIFT-1")
+    with pytest.raises(FieldError, match="save the row"):
+        rows.update(code="GIFT-2")
+    with pytest.raises(FieldError, match="save the row"):
+        rows.bulk_update([row], ["code"])
+    with pytest.raises(FieldError, match="save the row"):
+        update(voucher, {"pk": row.pk}, {"code": "GIFT-2"})
+    with pytest.raises(FieldError, match="read from its row"):
+        str(rows.values_list("code", flat=True).get())
+    assert codes(voucher) == ["GIFT-1"]
 
 
 def test_a_row_that_was_tampered_with_is_not_read(voucher: type[models.Model]) -> None:
@@ -151,7 +196,7 @@ def test_a_row_that_was_tampered_with_is_not_read(voucher: type[models.Model]) -
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {voucher._meta.db_table} SET code = code || 'A'")
     with pytest.raises(DecryptionError):
-        rows.get()
+        _ = rows.get().code
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('fulfillment', '0006_take_over'),
+        ('fulfillment', '0008_withdrawn_codes'),
     ]
 
     operations = [
