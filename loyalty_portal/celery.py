@@ -16,6 +16,7 @@ from django.db import Error, close_old_connections, transaction
 
 from loyalty_portal.environment import forget_empty
 from loyalty_portal.heartbeat import beat
+from loyalty_portal.pause import is_paused, say_so
 from loyalty_portal.trouble import is_away
 
 forget_empty()
@@ -28,6 +29,8 @@ class _Row(Task):
     """A task about one row, which the sweeper finds when the database is away meanwhile."""
 
     def __call__(self, *args: object, **kwargs: object) -> object:
+        if is_paused():
+            return None
         try:
             return super().__call__(*args, **kwargs)
         except Error as error:
@@ -52,6 +55,18 @@ def _live(**_said: object) -> None:
     beat(settings.HEARTBEAT_FILE)
 
 
+@signals.worker_ready.connect
+def _say_of_the_worker(**_more: object) -> None:
+    if is_paused():
+        say_so("worker")
+
+
+@signals.beat_init.connect
+def _say_of_the_scheduler(**_more: object) -> None:
+    if is_paused():
+        say_so("scheduler")
+
+
 # After a failed publish this process leaves the broker alone for a while: a frozen Redis
 # would otherwise cost every request the socket timeout.
 BROKER_REST_SECONDS = 10.0
@@ -62,7 +77,7 @@ class _Broker:
         self.rest_until = 0.0
 
     def publish(self, task: Callable[..., object], key: str) -> None:
-        if time.monotonic() < self.rest_until:
+        if is_paused() or time.monotonic() < self.rest_until:
             return
         try:
             if isinstance(task, Task):

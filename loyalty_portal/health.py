@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from loyalty_portal.partner_breaker import down_since
+from loyalty_portal.pause import is_paused
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         "cache": _check(lambda: _redis(settings.REDIS_URL)),
         "broker": _check(lambda: _redis(settings.BROKER_URL)),
         **{f"{partner} partner": _partner(partner) for partner in PARTNERS},
+        **({"work": "paused"} if is_paused() else {}),
     }
     status = "ok"
     if set(helpful.values()) != {"ok"}:

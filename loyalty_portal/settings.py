@@ -94,6 +94,9 @@ TEMPLATES = [
     },
 ]
 
+# After a backup was restored: nothing leaves the house until people have looked (operations.md).
+PORTAL_PAUSED = env.flag("PORTAL_PAUSED", default=False)
+
 # --- Databases -----------------------------------------------------------------------------
 _primary = env.database(
     "DATABASE_URL", "postgresql://portal@127.0.0.1:5432/portal" if DEBUG else ""
@@ -198,6 +201,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULER = "loyalty_portal.scheduler:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 15  # seconds between two looks, and two signs of life
+if PORTAL_PAUSED:
+    CELERY_BEAT_SCHEDULE = {}
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", "/tmp/portal-beat")  # noqa: S108 - a cache of beat's, safe to lose
 
 # --- Partners ------------------------------------------------------------------------------

@@ -92,6 +92,11 @@ class Looks:
             return None if self._stop.is_set() else self._looked(look, asks=True)
 
     @property
+    def are_in_vain(self) -> bool:
+        """Whether the database is away, as far as is known."""
+        return self._tries > 0
+
+    @property
     def _pause(self) -> float:
         return min(LONGEST_PAUSE, 2.0 ** (self._tries - 1))
 

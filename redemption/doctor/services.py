@@ -29,6 +29,7 @@ def examine() -> list[Finding]:
         "Queues": surroundings.queues,
         "Partners": partial(surroundings.partners, with_database=answers),
         "Versions": partial(surroundings.versions, with_database=answers),
+        "Pause": surroundings.pause,
     }
     checks = {**around, **_BOOKS} if answers else around
     return database + [

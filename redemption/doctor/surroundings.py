@@ -22,6 +22,7 @@ from loyalty_portal import partner_breaker
 from loyalty_portal.health import ONLY_READS
 from loyalty_portal.partner_answer import UNDECIDED
 from loyalty_portal.partner_http import Answer, Outcome
+from loyalty_portal.pause import is_paused
 from redemption.doctor.findings import Finding, State, by_age, counted, fine
 from redemption.incidents.partners import credentials_rejected
 
@@ -104,6 +105,16 @@ def versions(*, with_database: bool) -> Iterator[Finding]:
     else:
         do = "The portal is tested with PostgreSQL 15 to 18."
         yield Finding("Versions", State.LOOK, says, do)
+
+
+def pause() -> Iterator[Finding]:
+    """A line only while there is one."""
+    if is_paused():
+        says = (
+            "PORTAL_PAUSED is set: workers, sweeper and scheduler are idle, the checkout is closed"
+        )
+        do = "After a restore: see docs/operations.md for what to compare before it is taken away."
+        yield Finding("Pause", State.LOOK, says, do)
 
 
 def cache() -> Iterator[Finding]:

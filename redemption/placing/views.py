@@ -20,6 +20,7 @@ from accounts.permissions import may_redeem
 from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.celery import nudge
+from loyalty_portal.pause import CLOSED, is_paused
 from loyalty_portal.responses import SeeOther
 from loyalty_portal.trouble import is_trouble, retried
 from redemption import tasks
@@ -175,9 +176,11 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
 
 
 def _halted(seat: AccountManager, points: int) -> Promise | str:
-    """Why an order of so many points would only wait: the partner is down, or rejects us. One
-    that an approver decides on first takes no points now; what is placed already is never
-    stopped."""
+    """Why an order of so many points would only wait: the portal is paused, the partner is down, or
+    rejects us. One that an approver decides on first takes no points now, and waits for a pause
+    alone; what is placed already is never stopped."""
+    if is_paused():
+        return CLOSED
     why: Promise | str = ""
     if loyalty.is_down():
         why = POINTS_NOT_NOW

@@ -23,14 +23,16 @@ HISTORY: dict[str, dict[str, str]] = {
         "status": "CONFIRMED", "verdict": "DELIVERED", "evidence": "seen", "item_id": ONE,
         "decided_by_id": OTHER, "decided_at": NOON,
     },
-    "redemption.Reconciliation": {"source": "API", "outcome": "AGREED", "finished_at": NOON},
+    "redemption.Reconciliation": {
+        "source": "API", "outcome": "AGREED", "finished_at": NOON, "since": "2025-12-31T00:00:00Z",
+    },
     "fulfillment.FulfillmentEvent": {},
     "fulfillment.CodeReveal": {},
     "inventory.StockMovement": {},
     "admin.LogEntry": {"action_flag": "1"},
     "pghistory.Context": {},
 }  # fmt: skip
-# pghistory adds to a request's context while it goes on (accounts/migrations/0003).
+# pghistory adds to a request's context while it goes on (accounts/migrations/0004).
 GROWS = {"pghistory.Context"}
 BY_TYPE = {
     "uuid": ONE, "boolean": "false", "jsonb": "{}", "timestamp with time zone": NOON, "date": NOON,

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from loyalty_portal.heartbeat import beat
+from loyalty_portal.pause import is_paused, say_so
 from loyalty_portal.trouble import Looks, is_away
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
@@ -56,13 +57,18 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--period must be between {SHORTEST:g} and {LONGEST:g} seconds, not {period:g}."
             )
-        if once:
+        stop = threading.Event()
+        if is_paused():
+            self._idle(stop, once=once)
+        elif once:
             done = {kind: drain(kind) for kind in KINDS} | {
                 name: chore() for name, chore in CHORES.items()
             }
             self.stdout.write(", ".join(f"{count} {kind}" for kind, count in done.items()))
-            return
-        stop = threading.Event()
+        else:
+            self._for_good(period, stop)
+
+    def _for_good(self, period: float, stop: threading.Event) -> None:
         looks = Looks(stop)
         # A lane for each kind, so that a slow partner holds up nobody's letters.
         lanes = [_Lane(kind, period, stop, looks) for kind in KINDS]
@@ -93,6 +99,18 @@ class Command(BaseCommand):
                 beat(settings.HEARTBEAT_FILE)
             for thread in threads:
                 thread.join(BEAT_SECONDS / len(threads))
+
+    def _idle(self, stop: threading.Event, *, once: bool) -> None:
+        """Until it is told to end: whoever supervises it need not know that it is paused."""
+        say_so("sweeper")
+        self.stdout.write("Paused: nothing is worked.")
+        if once:
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: stop.set())
+        while not stop.is_set():
+            beat(settings.HEARTBEAT_FILE)
+            stop.wait(BEAT_SECONDS)
 
 
 def drain(kind: str) -> int:
@@ -138,6 +156,8 @@ class _Lane:
 
     @property
     def is_stuck(self) -> bool:
+        if self._looks.are_in_vain:
+            return False  # it waits for the database, as it should
         return time.monotonic() - self._alive_at > STUCK_SECONDS + self._period
 
     def run(self, look_again: Callable[[], None]) -> None:

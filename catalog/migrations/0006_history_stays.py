@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0003_search_titles'),
+        ('catalog', '0005_one_sku_and_whole_addresses'),
     ]
 
     operations = [

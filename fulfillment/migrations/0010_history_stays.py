@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('fulfillment', '0008_withdrawn_codes'),
+        ('fulfillment', '0009_countries_as_codes'),
     ]
 
     operations = [

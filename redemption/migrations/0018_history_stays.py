@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('redemption', '0011_credentials_incident'),
+        ('redemption', '0017_orders_by_seat'),
     ]
 
     operations = [

@@ -1,0 +1,26 @@
+"""PORTAL_PAUSED: after a backup was restored nothing leaves the house until people have looked."""
+
+import logging
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+logger = logging.getLogger(__name__)
+
+CLOSED = _(
+    "Nothing can be redeemed at the moment, we are checking something. Your cart is kept as it is: "
+    "please try again later."
+)
+
+
+def is_paused() -> bool:
+    return bool(settings.PORTAL_PAUSED)
+
+
+def say_so(who: str) -> None:
+    """Once, when a process starts to be idle."""
+    logger.warning(
+        "%s: PORTAL_PAUSED is set: no partner is called, no letter or alert is sent, no work is "
+        "claimed until it is taken away and the process restarted",
+        who,
+    )
