@@ -42,7 +42,7 @@ def let_leases_run_out() -> None:
 
     That nobody has to help where it does run out: test_worker_frozen_for_longer_than_its_lease.
     """
-    for kind in (Callback, Letter, LoyaltyTransaction, PartnerCall):
+    for kind in (Callback, Fulfillment, Letter, LoyaltyTransaction, PartnerCall):
         kind.objects.filter(lease_until__isnull=False).update(lease_until="2020-01-01T00:00Z")
 
 
@@ -59,6 +59,7 @@ def letters_of(number: str) -> list[str]:
         pytest.param("debit", "timeout_after", "accept", "COMPLETED", id="after-debit"),
         pytest.param("fulfill", "timeout_before", "accept", "COMPLETED", id="during-request"),
         pytest.param("fulfill", "timeout_after", "accept", "COMPLETED", id="after-request"),
+        pytest.param("get_fulfillment", "timeout_before", "accept", "COMPLETED", id="called-back"),
         pytest.param("credit", "timeout_before", "fail", "CANCELLED", id="during-credit"),
         pytest.param("credit", "timeout_after", "fail", "CANCELLED", id="after-credit"),
     ],
@@ -87,7 +88,8 @@ def test_worker_killed_while_it_asks_a_partner(
     wait_for_call(stack, operation, fault)
     stack.worker.kill()
 
-    assert was_left_in_the_middle(PartnerCall if operation == "fulfill" else LoyaltyTransaction)
+    work = {"fulfill": PartnerCall, "get_fulfillment": Fulfillment}
+    assert was_left_in_the_middle(work.get(operation, LoyaltyTransaction))
     let_leases_run_out()
     stack.sweeper.start()
     stack.worker.start()
