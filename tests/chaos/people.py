@@ -25,11 +25,12 @@ PAUSE = 0.25  # seconds between two presses
 TRY_AGAIN = "Press the button again"
 HEADING = "Nothing was ordered, and no points were taken"
 REVIEWED = re.compile(r"<dt>(\d+) × ([^<]+?)\s*<")
-# What a page says after a decision, and the statuses in which the order may end then.
+# What a page says after a decision (patterns), and the statuses in which the order may end then.
+# What cancelling would do stands on the page as well, without the points.
 PROMISES = {
     "The order is withdrawn. No points were taken.": {"REJECTED"},
     "Not approved. No points were taken.": {"REJECTED"},
-    "The whole order is cancelled.": {"CANCELLED"},
+    r"The whole order is cancelled. [\d,]+ points": {"CANCELLED"},
     "The order is being cancelled. Points that were already taken are given back.": {"CANCELLED"},
 }
 
@@ -277,5 +278,5 @@ class Deciders(threading.Thread):
         reason = {} if deed.verb == "approve" else {"reason": "We changed our minds"}
         answer = record.insist(lambda: person.send(wanted[0], **reason))
         page = record.look(person, answer)
-        said = [each for each in PROMISES if page is not None and each in page.text]
+        said = [each for each in PROMISES if page is not None and re.search(each, page.text)]
         record.promises += [(deed.number, sentence) for sentence in said]
