@@ -21,7 +21,7 @@ from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
 from redemption.backoffice.forms import CancelForm
 from redemption.backoffice.looks import order_badge, transaction_badge
-from redemption.backoffice.selectors import PUZZLING, LineRecord, line_records, order_record
+from redemption.backoffice.selectors import PUZZLING, LineRecord, OrderRecord, order_record
 from redemption.models import (
     Callback,
     CallbackState,
@@ -60,6 +60,15 @@ def _cancel(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
 def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
     aftercare.unflag(order=order, by=by)
     return _("Marked as looked at.")
+
+
+def _record(order: RedemptionOrder) -> OrderRecord:
+    """Read once for a page: its forms ask for it as well."""
+    kept = vars(order)
+    if "record" not in kept:
+        kept["record"] = order_record(order)
+    record: OrderRecord = kept["record"]
+    return record
 
 
 def _offer(order: RedemptionOrder, lines: Iterable[LineRecord]) -> Cancellation:
@@ -102,10 +111,10 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         return request.user.has_perm("redemption.retry_order")
 
     def first_values(self, row: RedemptionOrder) -> dict[str, object]:
-        return {"shown": _offer(row, line_records(row.items.all())).shown}
+        return {"shown": _offer(row, _record(row).lines).shown}
 
     def facts(self, request: HttpRequest, row: RedemptionOrder) -> dict[str, object]:
-        record = order_record(row)
+        record = _record(row)
         return {
             "order": row,
             "state": order_badge(row),
