@@ -66,7 +66,7 @@ class AdjustForm(MovementForm):
 class StopCountingForm(MovementForm):
     """It is ordered when it is wanted, or there is always enough."""
 
-    reason = forms.CharField(
+    reason = OneLineField(
         label=_("Why it need not be counted"),
         max_length=255,
         widget=UnfoldAdminTextInputWidget,

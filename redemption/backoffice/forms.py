@@ -106,7 +106,7 @@ class ProposeRemedyForm(forms.Form):
         choices=[(verdict.value, verdict.label) for verdict in REMEDIES],
         widget=UnfoldAdminSelectWidget,
     )
-    agreed_by = forms.CharField(
+    agreed_by = OneLineField(
         label=_("Who of the company agreed"),
         help_text=_("Only when points are taken again: a person, by name."),
         max_length=200,

@@ -22,12 +22,13 @@ def ours(form: type[forms.BaseForm]) -> Iterator[type[forms.BaseForm]]:
 
 
 def lines_of(form: type[forms.BaseForm]) -> list[str]:
-    """Fields of one line that would take two; passwords are nobody's to change."""
+    """Fields of one line that would take two; passwords and what
+    a page tells itself are nobody's to change."""
     return [
         f"{form.__module__}.{form.__name__}.{name}"
-        for name, field in form.base_fields.items()
+        for name, field in getattr(form, "base_fields", {}).items()
         if type(field) in {forms.CharField, forms.fields.CharField}
-        and not isinstance(field.widget, forms.Textarea | forms.PasswordInput)
+        and not isinstance(field.widget, forms.Textarea | forms.PasswordInput | forms.HiddenInput)
     ]
 
 
