@@ -7,13 +7,13 @@ SEED ?= 1-3
 ORDERS ?= 100
 
 BIN := .venv/bin
-ROOMS := accounts catalog inventory fulfillment redemption
+ROOMS := accounts catalog inventory fulfillment redemption operations
 COVERED := $(foreach room,$(ROOMS),--cov=$(room))
 # Two processes share the tests, each with a PostgreSQL and a Redis of its own; given ones serve one.
 BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n 2 --dist worksteal)
 # Where points could be lost: every branch of these is tried.
-SAGA := redemption/saga.py,redemption/services.py,redemption/work.py,redemption/placing/services.py,$\
-	redemption/callbacks/services.py,redemption/aftercare/services.py,$\
+SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga/queues.py,redemption/checkout/services.py,$\
+	redemption/saga/inbox.py,redemption/orders/actions/services.py,$\
 	redemption/management/commands/sweep.py,fulfillment/services.py,$\
 	fulfillment/virtual/saga.py,fulfillment/virtual/services.py,inventory/services.py
 

@@ -16,7 +16,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 4)
 # An event loop receives requests and sends answers; only whole ones reach a thread.
-worker_class = "loyalty_portal.web_worker.PortalWorker"
+worker_class = "loyalty_portal.http.web_worker.PortalWorker"
 asgi_lifespan = "off"
 # Requests wait for PostgreSQL, so a few threads keep a worker busy; each holds one connection.
 threads = 4

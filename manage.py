@@ -6,7 +6,7 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from loyalty_portal.environment import forget_empty
+from loyalty_portal.configuration.environment import forget_empty
 
 if __name__ == "__main__":
     forget_empty()

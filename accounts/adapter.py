@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts import known_browser, sign_in
 from accounts.models import User
 from accounts.selectors import seats_of
-from loyalty_portal.client_address import client_address
+from loyalty_portal.http.client_address import client_address
 
 
 class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]

@@ -19,7 +19,7 @@ from unfold.widgets import SELECT_CLASSES
 
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
 from accounts.models import AccountManager, Address, Company, User
-from loyalty_portal.admin_base import (
+from loyalty_portal.admin_site.base import (
     Choosing,
     KeptAdmin,
     PortalAdmin,
@@ -27,7 +27,7 @@ from loyalty_portal.admin_base import (
     TabularInline,
     badge,
 )
-from loyalty_portal.countries import CountryField, CountrySelect, name_of
+from loyalty_portal.data.countries import CountryField, CountrySelect, name_of
 
 
 class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company]):

@@ -6,8 +6,8 @@ from unfold.forms import UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.models import User
-from loyalty_portal.admin_edits import EditedForm
-from loyalty_portal.one_line import formfield
+from loyalty_portal.admin_site.edits import EditedForm
+from loyalty_portal.data.one_line import formfield
 
 
 class StaffUserCreationForm(UserCreationForm):  # type: ignore[misc] # the theme carries no types

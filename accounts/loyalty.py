@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from loyalty_portal import partner_breaker, wire
-from loyalty_portal.partner_http import (
+from loyalty_portal.partners import breaker, wire
+from loyalty_portal.partners.client import (
     Answer,
     Outcome,
     PartnerClient,
@@ -57,7 +57,7 @@ class TransactionAnswer:
 
 def is_down() -> bool:
     """Whether the partner is clearly not answering, so that a debit would only wait."""
-    return partner_breaker.down_since(PARTNER) is not None
+    return breaker.down_since(PARTNER) is not None
 
 
 def get_balance(account_id: str, *, patience: float | None = None) -> Balance:

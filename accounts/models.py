@@ -10,10 +10,10 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.countries import checked_postcode
-from loyalty_portal.history import tracked
-from loyalty_portal.ids import uuid7
-from loyalty_portal.recipient import Recipient
+from loyalty_portal.data.countries import checked_postcode
+from loyalty_portal.data.history import tracked
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.recipient import Recipient
 
 
 class TierLevel(models.TextChoices):

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from accounts.models import AccountManager, User
-from loyalty_portal.hot import Prepared
+from loyalty_portal.fastpath.sql import Prepared
 
 # Read on every page.
 _usable_seats = Prepared(

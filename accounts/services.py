@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import loyalty
 from accounts.models import Company, KnownBalance, User
-from loyalty_portal.partner_http import PartnerRefusedError, PartnerUnavailableError
+from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 
 logger = logging.getLogger(__name__)
 

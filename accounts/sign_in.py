@@ -8,8 +8,8 @@ import unicodedata
 from django.http import HttpRequest
 
 from accounts import known_browser
-from loyalty_portal.client_address import client_network
-from loyalty_portal.limits import Limit
+from loyalty_portal.http.client_address import client_network
+from loyalty_portal.http.limits import Limit
 
 # For one account, by all browsers that it does not know.
 BY_STRANGERS = Limit("wrong-password-account", most=5, seconds=300)

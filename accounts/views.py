@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, User
 from accounts.selectors import choose_seat, seats_of
-from loyalty_portal.responses import form_only
+from loyalty_portal.http.responses import form_only
 
 SEAT_KEY = "seat"
 Parameters = ParamSpec("Parameters")

@@ -26,7 +26,7 @@ import psutil
 import psycopg
 
 from benchmarks.load import Ask, Result, run
-from loyalty_portal.embedded import Services
+from loyalty_portal.local.embedded import Services
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))

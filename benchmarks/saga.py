@@ -24,7 +24,7 @@ import psutil
 import psycopg
 
 from benchmarks.__main__ import ROOT, database, environment, python
-from loyalty_portal.embedded import Services
+from loyalty_portal.local.embedded import Services
 
 ORDERS = int(os.environ.get("BENCH_ORDERS", "2000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))

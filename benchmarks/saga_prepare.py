@@ -21,10 +21,10 @@ django.setup()
 from accounts.models import AccountManager, Company, Role, User
 from catalog.models import Category, Product, ProductType, StockStatus
 from inventory.models import Inventory
-from redemption import saga, tasks
+from redemption.checkout.services import Line, Wishes, place_order
 from redemption.models import LoyaltyTransaction
-from redemption.placing.services import Line, Wishes, place_order
-from redemption.saga import loyalty
+from redemption.saga import tasks, transactions
+from redemption.saga.transactions import loyalty
 
 PIECES = 1_000_000
 LINES_OF_THE_MAP = """
@@ -82,9 +82,9 @@ def script() -> None:
         cursor.execute(LINES_OF_THE_MAP)
         cursor.execute("SELECT tx_id FROM bench_map ORDER BY n DESC LIMIT 1")
         key = cursor.fetchone()[0]
-    claimed, claim = recorded(lambda: saga._claim(key))  # noqa: SLF001 - its two transactions
+    claimed, claim = recorded(lambda: transactions._claim(key))  # noqa: SLF001 - its two transactions
     result = loyalty.send_debit(claim.intent.body.encode(), claim.intent.key)
-    settled, _ = recorded(lambda: saga._record(claim, result))  # noqa: SLF001
+    settled, _ = recorded(lambda: transactions._record(claim, result))  # noqa: SLF001
     order = claim.intent.order
     item = order.items.get()
     known = {

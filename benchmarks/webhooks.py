@@ -20,7 +20,7 @@ import psycopg
 from benchmarks.__main__ import ROOT, Web, database, environment, pages, python, signed_in
 from benchmarks.flood import GENUINE
 from benchmarks.load import Result, run
-from loyalty_portal.embedded import Services
+from loyalty_portal.local.embedded import Services
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))

@@ -14,7 +14,7 @@ from catalog.cards import safe_html
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 from catalog.selectors import search_query
 from catalog.services import save_product
-from loyalty_portal.admin_base import KeptAdmin, PortalAdmin, badge
+from loyalty_portal.admin_site.base import KeptAdmin, PortalAdmin, badge
 
 MOST_MEMBERS = 100  # of a family, on its page
 _STOCK = {

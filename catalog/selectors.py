@@ -20,7 +20,7 @@ from django.db.models.functions import Lower
 
 from catalog.models import Category, Product, ProductQuerySet, StockStatus, TitleWords
 from catalog.words import in_order
-from loyalty_portal.hot import Prepared
+from loyalty_portal.fastpath.sql import Prepared
 
 PAGE_SIZE = 24
 COUNT_CAP = 10_000  # products that a search counts, and that anyone leafs through

@@ -13,9 +13,9 @@ from catalog.artwork import product_artwork
 from catalog.cards import grouped
 from catalog.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
 from catalog.models import Product
-from catalog.shown import shown_list, shown_product, tally_text
-from loyalty_portal.kept import kept, kept_page, viewers_context
-from loyalty_portal.responses import say_where
+from catalog.rendered import shown_list, shown_product, tally_text
+from loyalty_portal.fastpath.fragments import kept, kept_page, viewers_context
+from loyalty_portal.http.responses import say_where
 
 YEAR = 365 * 24 * 3600
 

@@ -27,8 +27,8 @@ from fulfillment.desk.selectors import SOON, desk
 from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
 from fulfillment.services import DeskError
 from fulfillment.states import TO_SEND, FulfillmentStatus
-from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
-from loyalty_portal.countries import name_of
+from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+from loyalty_portal.data.countries import name_of
 
 _STATUS = {
     FulfillmentStatus.QUEUED: ("live", "inbox"),

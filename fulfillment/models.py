@@ -9,12 +9,12 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
-from loyalty_portal.encrypted_field import EncryptedTextField, Fingerprinted
-from loyalty_portal.history import append_only
-from loyalty_portal.ids import uuid7
-from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
-from loyalty_portal.lifecycle import HasLifeCycle
-from loyalty_portal.recipient import Recipient
+from loyalty_portal.data.encrypted_field import EncryptedTextField, Fingerprinted
+from loyalty_portal.data.history import append_only
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.data.lifecycle import HasLifeCycle
+from loyalty_portal.data.recipient import Recipient
 
 _TOO_LATE: dict[str, Withdrawal] = {
     FulfillmentStatus.PACKED: Withdrawal.PACKED,

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
-from loyalty_portal import wire
-from loyalty_portal.partner_http import (
+from loyalty_portal.partners import wire
+from loyalty_portal.partners.client import (
     Answer,
     Outcome,
     PartnerClient,

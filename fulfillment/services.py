@@ -28,8 +28,8 @@ from fulfillment.models import (
     VirtualCode,
 )
 from fulfillment.states import TO_SEND, CallStatus, FulfillmentStatus, Withdrawal
-from loyalty_portal.hot import insert
-from loyalty_portal.leases import ENDED
+from loyalty_portal.data.leases import ENDED
+from loyalty_portal.fastpath.sql import insert
 
 PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
 
@@ -72,7 +72,7 @@ def tell(fulfillment: Fulfillment, **what: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What to get to whom. `recipient` has the columns of loyalty_portal.recipient."""
+    """What to get to whom. `recipient` has the columns of loyalty_portal.data.recipient."""
 
     reference: uuid.UUID
     label: str

@@ -3,7 +3,7 @@
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.lifecycle import LifeCycle
+from loyalty_portal.data.lifecycle import LifeCycle
 
 
 class FulfillmentStatus(TextChoices):

@@ -17,7 +17,7 @@ from catalog.selectors import search_query
 from inventory import services
 from inventory.forms import AdjustForm, CountForm, LowMarkForm, ReceiveForm, StopCountingForm
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
-from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 
 RECENT = 25  # movements shown on a product's page
 

@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from loyalty_portal.one_line import OneLineField
+from loyalty_portal.data.one_line import OneLineField
 
 # More pieces than a shelf holds; also well inside what the database's columns hold.
 MOST = 1_000_000_000

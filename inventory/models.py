@@ -6,8 +6,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
-from loyalty_portal.history import append_only, tracked
-from loyalty_portal.ids import uuid7
+from loyalty_portal.data.history import append_only, tracked
+from loyalty_portal.data.ids import uuid7
 
 
 @tracked()

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from catalog.models import Product, StockStatus
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
-from loyalty_portal.hot import insert, kept_cursor
+from loyalty_portal.fastpath.sql import insert, kept_cursor
 
 
 class StockError(Exception):

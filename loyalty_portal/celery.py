@@ -14,10 +14,10 @@ from celery import Celery, Task, signals
 from django.conf import settings
 from django.db import Error, close_old_connections, transaction
 
-from loyalty_portal.environment import forget_empty
-from loyalty_portal.heartbeat import beat
-from loyalty_portal.pause import is_paused, say_so
-from loyalty_portal.trouble import is_away
+from loyalty_portal.configuration.environment import forget_empty
+from loyalty_portal.data.trouble import is_away
+from loyalty_portal.queue.heartbeat import beat
+from loyalty_portal.queue.pause import is_paused, say_so
 
 forget_empty()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
@@ -43,7 +43,7 @@ class _Row(Task):
 
 app = Celery("loyalty_portal", task_cls=_Row)
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
+app.autodiscover_tasks(["accounts", "catalog", "redemption.saga", "redemption.points"])
 # As at each request; by itself Celery closes the connection after each task
 # (settings.CELERY_DB_REUSE_MAX), and opening one costs more than what a task does with it.
 signals.task_prerun.connect(close_old_connections)

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from loyalty_portal.partner_breaker import down_since
-from loyalty_portal.pause import is_paused
+from loyalty_portal.partners.breaker import down_since
+from loyalty_portal.queue.pause import is_paused
 
 logger = logging.getLogger(__name__)
 

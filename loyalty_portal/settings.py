@@ -1,7 +1,5 @@
 """All settings, from the environment alone (docs/operations.md, .env.example)."""
 
-import base64
-import binascii
 from pathlib import Path
 
 import django_stubs_ext
@@ -11,9 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from loyalty_portal import admin_site, production
+from loyalty_portal.admin_site import site
 from loyalty_portal.cache import connection_class
-from loyalty_portal.environment import Environment
+from loyalty_portal.configuration import production
+from loyalty_portal.configuration.environment import Environment
+from loyalty_portal.configuration.secrets import is_field_key, is_webhook_secret
 
 django_stubs_ext.monkeypatch()  # ModelAdmin[Product] and the like, before any model is read
 
@@ -30,7 +30,7 @@ TRUSTED_PROXY_COUNT = env.count("TRUSTED_PROXY_COUNT", 0, high=10)
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
-    "loyalty_portal.admin_site.PortalAdminConfig",
+    "loyalty_portal.admin_site.site.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -52,15 +52,16 @@ INSTALLED_APPS = [
     "inventory",
     "fulfillment",
     "redemption",
+    "operations",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "loyalty_portal.health.straight_in",
-    "redemption.webhooks.straight_in",
+    "redemption.saga.webhooks.straight_in",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "loyalty_portal.content_policy.ContentPolicyMiddleware",
-    "loyalty_portal.responses.private_by_default",
+    "loyalty_portal.http.content_policy.ContentPolicyMiddleware",
+    "loyalty_portal.http.responses.private_by_default",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -71,7 +72,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.views.SeatMiddleware",
-    "loyalty_portal.history.StaffHistoryMiddleware",
+    "loyalty_portal.data.history.StaffHistoryMiddleware",
 ]
 
 ROOT_URLCONF = "loyalty_portal.urls"
@@ -88,7 +89,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "loyalty_portal.brand.context",
-                "redemption.chrome.context",
+                "redemption.layout.providers.context",
             ],
         },
     },
@@ -109,7 +110,9 @@ if _replica:
     DATABASES["replica"] = _replica
 for _database in DATABASES.values():
     # One connection a thread, kept: a connect costs more than most of our queries.
-    _database.update(ENGINE="loyalty_portal.postgresql", CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True)
+    _database.update(
+        ENGINE="loyalty_portal.fastpath.postgresql", CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True
+    )
     _database.setdefault("OPTIONS", {}).update(
         # A wait for a lock ends in "busy, try again" rather than in a hung request. Where
         # pgtrigger.ignore is not set, each of its triggers runs into an error and rolls a
@@ -119,7 +122,7 @@ for _database in DATABASES.values():
             "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
             " -c pgtrigger.ignore={}"
         ),
-        # Only for loyalty_portal.hot: Django's own cursors send text that cannot be prepared.
+        # Only for the fastpath: Django's own cursors send text that cannot be prepared.
         prepare_threshold=5,
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -156,14 +159,14 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 50_000},
     },
 }
-SESSION_ENGINE = "loyalty_portal.sessions"
+SESSION_ENGINE = "loyalty_portal.http.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
-# Touched by the worker, the sweeper and the scheduler; see loyalty_portal.heartbeat.
+# Touched by the worker, the sweeper and the scheduler; see loyalty_portal.queue.heartbeat.
 HEARTBEAT_FILE = env.text("HEARTBEAT_FILE")
 
 CELERY_BROKER_URL = BROKER_URL
-CELERY_BROKER_TRANSPORT = "loyalty_portal.broker:Transport"
+CELERY_BROKER_TRANSPORT = "loyalty_portal.queue.broker:Transport"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": REDIS_TIMEOUT,
     "socket_connect_timeout": REDIS_TIMEOUT,
@@ -186,7 +189,7 @@ CELERY_TASK_ROUTES = {
     "redemption.tasks.settle_transaction": {"queue": "loyalty"},
     "redemption.tasks.request_fulfillment": {"queue": "fulfillment"},
     "redemption.tasks.process_callback": {"queue": "fulfillment"},
-    "redemption.tasks.ask_how_it_stands": {"queue": "fulfillment"},
+    "redemption.saga.tasks.ask_how_it_stands": {"queue": "fulfillment"},
     "redemption.tasks.send_letter": {"queue": "notifications"},
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -199,7 +202,7 @@ CELERY_BEAT_SCHEDULE = {
     # By night, when little is on its way; yesterday is over then.
     "reconcile": {"task": "redemption.tasks.reconcile_all", "schedule": crontab(hour=2, minute=30)},
 }
-CELERY_BEAT_SCHEDULER = "loyalty_portal.scheduler:Scheduler"
+CELERY_BEAT_SCHEDULER = "loyalty_portal.queue.scheduler:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 15  # seconds between two looks, and two signs of life
 if PORTAL_PAUSED:
     CELERY_BEAT_SCHEDULE = {}
@@ -227,7 +230,7 @@ FULFILLMENT_WEBHOOK_SECRETS = env.words("FULFILLMENT_WEBHOOK_SECRETS")
 PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
 # The one call that climbs (rooms.md): fulfillment tells redemption what happened.
-FULFILLMENT_LISTENER = "redemption.services.hear_fulfillment"
+FULFILLMENT_LISTENER = "redemption.saga.steps.hear_fulfillment"
 
 for _partner in ("LOYALTY", "FULFILLMENT"):
     if not globals()[f"{_partner}_API_URL"]:
@@ -245,15 +248,8 @@ for _partner in ("LOYALTY", "FULFILLMENT"):
         env.wrong(f"{_partner}_API_KEY", "set it, or the three OAuth variables.")
 if PARTNER_TIMEOUT > PARTNER_DEADLINE:
     env.wrong("PARTNER_TIMEOUT", "must not be longer than PARTNER_DEADLINE.")
-for _secret in FULFILLMENT_WEBHOOK_SECRETS:
-    try:
-        _key = base64.b64decode(_secret.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        _key = b""
-    if not _secret.startswith("whsec_") or len(_key) < 24:
-        env.wrong(
-            "FULFILLMENT_WEBHOOK_SECRETS", "each must be whsec_ and at least 24 bytes in base64."
-        )
+if not all(map(is_webhook_secret, FULFILLMENT_WEBHOOK_SECRETS)):
+    env.wrong("FULFILLMENT_WEBHOOK_SECRETS", "each must be whsec_ and at least 24 bytes in base64.")
 if not DEBUG and not FULFILLMENT_WEBHOOK_SECRETS:
     env.wrong("FULFILLMENT_WEBHOOK_SECRETS", "is missing; callbacks could not be verified.")
 
@@ -262,15 +258,8 @@ FIELD_ENCRYPTION_KEYS = env.words(
     "FIELD_ENCRYPTION_KEYS",
     "aW5zZWN1cmUgZGV2ZWxvcG1lbnQga2V5IDMyYnl0ZXM=" if DEBUG else "",
 )
-for _field_key in FIELD_ENCRYPTION_KEYS:
-    try:
-        _valid = len(base64.urlsafe_b64decode(_field_key)) == 32
-    except (binascii.Error, ValueError):
-        _valid = False
-    if not _valid:
-        env.wrong(
-            "FIELD_ENCRYPTION_KEYS", "each must be 32 bytes in URL-safe base64, newest first."
-        )
+if not all(map(is_field_key, FIELD_ENCRYPTION_KEYS)):
+    env.wrong("FIELD_ENCRYPTION_KEYS", "each must be 32 bytes in URL-safe base64, newest first.")
 if not FIELD_ENCRYPTION_KEYS:
     env.wrong("FIELD_ENCRYPTION_KEYS", "is missing; codes are never stored in the clear.")
 
@@ -341,7 +330,7 @@ BRAND = {
     "accent": env.text("BRAND_ACCENT", ""),
     "logo": env.text("BRAND_LOGO", ""),
 }
-UNFOLD = admin_site.unfold_settings(BRAND["name"])
+UNFOLD = site.unfold_settings(BRAND["name"])
 
 # --- Safety in the browser -----------------------------------------------------------------
 X_FRAME_OPTIONS = "DENY"
@@ -378,8 +367,10 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "console" if DEBUG else "json", ("console"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "loyalty_portal.logs.formatter", "style": LOG_FORMAT}},
-    "filters": {"refusals": {"()": "loyalty_portal.logs.RefusalsInOneLine"}},
+    "formatters": {
+        "line": {"()": "loyalty_portal.configuration.logs.formatter", "style": LOG_FORMAT}
+    },
+    "filters": {"refusals": {"()": "loyalty_portal.configuration.logs.RefusalsInOneLine"}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
@@ -400,6 +391,6 @@ if DEBUG:
 else:
     production.refuse_unsafe(env, secret_key=SECRET_KEY, hosts=ALLOWED_HOSTS, address=PORTAL_URL)
     AUTH_PASSWORD_VALIDATORS.append(
-        {"NAME": "loyalty_portal.published.NotPublishedValidator"},
+        {"NAME": "loyalty_portal.configuration.published.NotPublishedValidator"},
     )
 env.finish()

@@ -11,4 +11,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("loyalty_portal.service_urls")),
 ]
-handler500 = "loyalty_portal.trouble.server_error"
+handler500 = "loyalty_portal.data.trouble.server_error"

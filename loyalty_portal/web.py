@@ -7,7 +7,7 @@ start this. Its settings are in gunicorn.conf.py, which it reads by itself.
 import runpy
 import sys
 
-from loyalty_portal.environment import forget_empty
+from loyalty_portal.configuration.environment import forget_empty
 
 
 def main(arguments: list[str]) -> None:

@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from loyalty_portal.environment import forget_empty
+from loyalty_portal.configuration.environment import forget_empty
 
 forget_empty()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")

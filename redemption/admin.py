@@ -11,16 +11,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from loyalty_portal.admin_base import ActingAdmin, ReadOnlyAdmin, Verb, badge
-from redemption.aftercare import cancelling
-from redemption.aftercare import services as aftercare
-from redemption.aftercare.cancelling import Cancellation, cancellation
+from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 from redemption.backoffice.admin_deliveries import DeliveryAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
+from redemption.backoffice.badges import order_badge, transaction_badge
 from redemption.backoffice.forms import CancelForm
-from redemption.backoffice.looks import order_badge, transaction_badge
 from redemption.backoffice.selectors import PUZZLING, LineRecord, OrderRecord, order_record
 from redemption.models import (
     Callback,
@@ -32,7 +29,10 @@ from redemption.models import (
     Reconciliation,
     RedemptionOrder,
 )
-from redemption.services import RedemptionError
+from redemption.orders.actions import cancelling
+from redemption.orders.actions import services as aftercare
+from redemption.orders.actions.cancelling import Cancellation, cancellation
+from redemption.saga.steps import RedemptionError
 
 admin.site.register(LoyaltyTransaction, LoyaltyTransactionAdmin)
 admin.site.register(OrderItem, DeliveryAdmin)

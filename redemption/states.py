@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import IntegerChoices, TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.lifecycle import LifeCycle
+from loyalty_portal.data.lifecycle import LifeCycle
 
 
 class OrderStatus(TextChoices):

@@ -15,9 +15,9 @@ from accounts.permissions import may_redeem
 from accounts.services import known_balance, refresh_balance
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
-from redemption.chrome import balance_text, header_on
+from redemption.layout.providers import balance_text, header_on
+from redemption.layout.selectors import Header, header_of
 from redemption.orders.selectors import OrderRow, recent, redeemed_before, stuck
-from redemption.selectors import Header, header_of
 
 CARDS = 5  # of what was redeemed before
 LAPSES = 2  # of the points that expire soonest
@@ -59,7 +59,7 @@ def home(request: PortalRequest) -> HttpResponse:
         may_redeem=may_redeem(seat),
     )
     fragment = request.headers.get("HX-Target") == "home"
-    template = "redemption/_home.html" if fragment else "redemption/home.html"
+    template = "redemption/home/_home.html" if fragment else "redemption/home/home.html"
     return render(request, template, {"page": page})
 
 

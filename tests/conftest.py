@@ -11,9 +11,9 @@ from django.test import Client
 from accounts.models import AccountManager
 from accounts.views import SEAT_KEY
 from tests.redemption.world import World
-from tests.sandbox_process import API_KEY, SandboxProcess
+from tests.support.sandbox_process import API_KEY, SandboxProcess
 
-pytest_plugins = ["tests.stack_fixtures", "tests.support.redis_away"]
+pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_away"]
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def _empty_cache() -> None:
 
 @pytest.fixture(autouse=True)
 def _cheap_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["tests.hashers.QuickHasher"]
+    settings.PASSWORD_HASHERS = ["tests.support.fast_hasher.QuickHasher"]
 
 
 @pytest.fixture

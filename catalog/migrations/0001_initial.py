@@ -3,7 +3,7 @@
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
 import django.db.models.deletion
-import loyalty_portal.ids
+import loyalty_portal.data.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Category',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=120, unique=True, verbose_name='name')),
                 ('slug', models.SlugField(max_length=140, unique=True)),
                 ('motif', models.CharField(blank=True, max_length=40, verbose_name='drawing')),
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Family',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=255, verbose_name='name')),
                 ('code', models.CharField(help_text='Stable, for imports to find it again.', max_length=120, unique=True, verbose_name='code')),
             ],
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Product',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('sku', models.CharField(max_length=100, unique=True, verbose_name='SKU')),
                 ('name', models.CharField(max_length=255, verbose_name='name')),
                 ('slug', models.SlugField(max_length=280, unique=True)),
@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                 ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, serialize=False)),
                 ('sku', models.CharField(max_length=100, verbose_name='SKU')),
                 ('name', models.CharField(max_length=255, verbose_name='name')),
                 ('slug', models.SlugField(db_index=False, max_length=280)),

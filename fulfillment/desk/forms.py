@@ -8,7 +8,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from loyalty_portal.one_line import OneLineField
+from loyalty_portal.data.one_line import OneLineField
 
 # More than any order line has; well inside what the database's columns hold.
 MOST = 1_000_000_000

@@ -3,8 +3,8 @@
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
-import loyalty_portal.encrypted_field
-import loyalty_portal.ids
+import loyalty_portal.data.encrypted_field
+import loyalty_portal.data.ids
 from django.conf import settings
 from django.db import migrations, models
 
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), null=True)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('reference', models.UUIDField(editable=False, help_text='What it is for: an order line.', unique=True)),
                 ('label', models.CharField(help_text='What people call it: the order number.', max_length=50, verbose_name='order')),
                 ('channel', models.CharField(choices=[('DESK', 'The desk'), ('PARTNER', 'The partner')], max_length=10)),
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='CodeReveal',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('at', models.DateTimeField(auto_now_add=True)),
                 ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('fulfillment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reveals', to='fulfillment.fulfillment')),
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='FulfillmentEvent',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('from_status', models.CharField(blank=True, max_length=12)),
                 ('to_status', models.CharField(max_length=12)),
                 ('reason', models.CharField(blank=True, max_length=255)),
@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), null=True)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('REQUEST', 'Deliver'), ('CANCEL', 'Cancel')], max_length=10)),
                 ('key', models.CharField(max_length=255, unique=True)),
                 ('body', models.TextField(blank=True)),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Shipment',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('quantity', models.PositiveIntegerField(verbose_name='quantity')),
                 ('carrier', models.CharField(max_length=80, verbose_name='carrier')),
                 ('tracking_number', models.CharField(blank=True, max_length=120, verbose_name='tracking number')),
@@ -134,11 +134,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='VirtualCode',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('position', models.PositiveIntegerField()),
-                ('code', loyalty_portal.encrypted_field.EncryptedTextField(blank=True)),
-                ('pin', loyalty_portal.encrypted_field.EncryptedTextField(blank=True)),
-                ('url', loyalty_portal.encrypted_field.EncryptedTextField(blank=True)),
+                ('code', loyalty_portal.data.encrypted_field.EncryptedTextField(blank=True)),
+                ('pin', loyalty_portal.data.encrypted_field.EncryptedTextField(blank=True)),
+                ('url', loyalty_portal.data.encrypted_field.EncryptedTextField(blank=True)),
                 ('expires_on', models.DateField(blank=True, null=True)),
                 ('fingerprint', models.CharField(editable=False, max_length=64, unique=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

@@ -17,8 +17,8 @@ from fulfillment.models import Fulfillment
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import tell
 from fulfillment.states import FulfillmentStatus
-from loyalty_portal.encrypted_field import fingerprint, fingerprints
-from loyalty_portal.leases import ENDED
+from loyalty_portal.data.encrypted_field import fingerprint, fingerprints
+from loyalty_portal.data.leases import ENDED
 
 MOST_HINTS = 5  # that are kept of one delivery, the newest
 # A status never goes back: news of a lower rank is old news.

@@ -19,10 +19,10 @@ from fulfillment.partner import FulfillmentAnswer
 from fulfillment.services import tell
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import services
-from loyalty_portal.leases import ENDED, REJECTED_WAIT, backoff
-from loyalty_portal.lifecycle import StaleStatusError
-from loyalty_portal.partner_http import Answer, Outcome
-from loyalty_portal.trouble import retried
+from loyalty_portal.data.leases import ENDED, REJECTED_WAIT, backoff
+from loyalty_portal.data.lifecycle import StaleStatusError
+from loyalty_portal.data.trouble import retried
+from loyalty_portal.partners.client import Answer, Outcome
 
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
 LONGEST_WAIT = 900.0  # seconds between two tries

@@ -25,8 +25,8 @@ from fulfillment.virtual.hints import (
     prints_of,
     units_of,
 )
-from loyalty_portal.encrypted_field import fingerprints
-from loyalty_portal.leases import ENDED
+from loyalty_portal.data.encrypted_field import fingerprints
+from loyalty_portal.data.leases import ENDED
 
 
 def hear_answer(*, held: Fulfillment, report: Report) -> None:

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import loyalty_portal.ids
+import loyalty_portal.data.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Inventory',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('quantity_available', models.IntegerField(default=0, help_text='Can be reserved now.', verbose_name='available')),
                 ('quantity_reserved', models.IntegerField(default=0, help_text='Held for orders.', verbose_name='reserved')),
                 ('low_stock_at', models.PositiveIntegerField(default=5, help_text='Shown as low when this many or fewer are available.', verbose_name='low at')),
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, serialize=False)),
                 ('quantity_available', models.IntegerField(default=0, help_text='Can be reserved now.', verbose_name='available')),
                 ('quantity_reserved', models.IntegerField(default=0, help_text='Held for orders.', verbose_name='reserved')),
                 ('low_stock_at', models.PositiveIntegerField(default=5, help_text='Shown as low when this many or fewer are available.', verbose_name='low at')),
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Reservation',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('reference', models.UUIDField(help_text='The order line it is for.', unique=True)),
                 ('quantity', models.PositiveIntegerField()),
                 ('released', models.PositiveIntegerField(default=0)),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='StockMovement',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('RECEIVED', 'Received'), ('ADJUSTED', 'Adjusted'), ('RESERVED', 'Reserved'), ('RELEASED', 'Released'), ('CONSUMED', 'Sent out')], max_length=10)),
                 ('available_change', models.IntegerField(verbose_name='available')),
                 ('reserved_change', models.IntegerField(verbose_name='reserved')),

@@ -16,10 +16,10 @@ from aiohttp import web
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from .app import build
-from .dials import Positions
-from .oauth import Credentials
-from .partners import Options
+from loyalty_portal.sandbox.app import build
+from loyalty_portal.sandbox.faults.behaviour import Positions
+from loyalty_portal.sandbox.oauth import Credentials
+from loyalty_portal.sandbox.partners import Options
 
 PORT = 9100
 TRUE = {"true", "1", "yes", "on"}

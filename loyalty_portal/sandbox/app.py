@@ -10,13 +10,15 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from . import breakage, control, fulfillment, loyalty, page
-from .calls import Call
-from .faults import EARLY, REQUEST, Rule
-from .keys import PARTNERS
-from .partners import Options, Partners
-from .problems import Answer, ProblemError
-from .slips import slip
+from loyalty_portal.sandbox import fulfillment, loyalty
+from loyalty_portal.sandbox.calls import Call
+from loyalty_portal.sandbox.control import api, page
+from loyalty_portal.sandbox.faults import fault_effects
+from loyalty_portal.sandbox.faults.contract_violations import slip
+from loyalty_portal.sandbox.faults.rules import EARLY, REQUEST, Rule
+from loyalty_portal.sandbox.keys import PARTNERS
+from loyalty_portal.sandbox.partners import Options, Partners
+from loyalty_portal.sandbox.problems import Answer, ProblemError
 
 MAX_UPLOAD = 256 * 1024 * 1024  # for the control API's imports; calls are capped in calls.py
 
@@ -76,7 +78,7 @@ def build(options: Options) -> web.Application:
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.path, _serve(operation))
     app.router.add_get("/healthz", _healthz)
-    control.add_routes(app)
+    api.add_routes(app)
     page.add_routes(app)
     app.router.add_route("*", "/{path:.*}", _serve(Operation("unknown", "*", "", _unknown, None)))
     app.cleanup_ctx.append(_courier)
@@ -137,16 +139,16 @@ async def _work(
         if rule and rule.fault == "redirect":
             given = Answer(HTTPStatus.TEMPORARY_REDIRECT, {"code": "redirect"})
             sent = True
-            return breakage.redirect(rule, request)
+            return fault_effects.redirect(rule, request)
         given = await _given(partners, operation, request, call, rule)
-        response = await breakage.answer(rule, request, given, partners)
+        response = await fault_effects.answer(rule, request, given, partners)
         sent = True
         return response
     except ProblemError as problem:
         given = problem.answer()
         sent = True
-        return breakage.failed(rule, given)
-    except breakage.HungUpError:
+        return fault_effects.failed(rule, given)
+    except fault_effects.HungUpError:
         return web.Response()
     finally:
         partners.calls.end(call, given, sent=sent)
@@ -165,7 +167,7 @@ async def _given(
     with partners.answers.running(operation.api or "", None if call.unheld else call.key):
         if races:
             await asyncio.sleep(RACE)
-        await breakage.before(rule, request, call, partners)
+        await fault_effects.before(rule, request, call, partners)
         try:
             if call.refusal and call.key is None:
                 raise call.refusal

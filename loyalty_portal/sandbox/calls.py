@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import NoReturn
 
-from . import clock
-from .idempotency import MAX_KEY
-from .problems import Answer, Json, ProblemError, invalid
+from loyalty_portal.sandbox import clock
+from loyalty_portal.sandbox.idempotency import MAX_KEY
+from loyalty_portal.sandbox.problems import Answer, Json, ProblemError, invalid
 
 KEPT = 5000
 MAX_BODY = 256 * 1024

@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import best_match
 
-from .problems import Json, invalid
+from loyalty_portal.sandbox.problems import Json, invalid
 
 FOLDER = Path(__file__).parents[2] / "docs" / "contracts"
 FORMATS = FormatChecker()

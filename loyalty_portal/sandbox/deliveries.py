@@ -9,11 +9,11 @@ import time
 from datetime import timedelta
 from http import HTTPStatus
 
-from . import clock
-from .dials import Dials
-from .faults import CODES, NEWS, Faults, Rule
-from .problems import Json, ProblemError
-from .store import Store
+from loyalty_portal.sandbox import clock
+from loyalty_portal.sandbox.faults.behaviour import Dials
+from loyalty_portal.sandbox.faults.rules import CODES, NEWS, Faults, Rule
+from loyalty_portal.sandbox.problems import Json, ProblemError
+from loyalty_portal.sandbox.store import Store
 
 FINAL = ("delivered", "failed", "cancelled")
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"

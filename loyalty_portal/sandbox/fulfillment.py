@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from .calls import Call
-from .faults import MODE
-from .partners import Partners
-from .problems import Answer, invalid
+from loyalty_portal.sandbox.calls import Call
+from loyalty_portal.sandbox.faults.rules import MODE
+from loyalty_portal.sandbox.partners import Partners
+from loyalty_portal.sandbox.problems import Answer, invalid
 
 API = "fulfillment"
 # The codes of one fulfillment must fit into one webhook, which the portal takes up to 256 KiB.

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from .problems import Answer, Json, ProblemError
-from .store import Store
+from loyalty_portal.sandbox.problems import Answer, Json, ProblemError
+from loyalty_portal.sandbox.store import Store
 
 MAX_KEY = 255
 

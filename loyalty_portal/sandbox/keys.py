@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .partners import Partners
+from loyalty_portal.sandbox.partners import Partners
 
 PARTNERS = web.AppKey("partners", Partners)

@@ -9,9 +9,9 @@ import secrets
 import sqlite3
 from http import HTTPStatus
 
-from . import clock
-from .problems import Json, ProblemError, invalid
-from .store import Store
+from loyalty_portal.sandbox import clock
+from loyalty_portal.sandbox.problems import Json, ProblemError, invalid
+from loyalty_portal.sandbox.store import Store
 
 FIELDS = (
     "transaction_id, type, account_id, points, reference, original_transaction_id, "

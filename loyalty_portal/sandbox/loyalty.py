@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from .calls import Call
-from .partners import Partners
-from .problems import Answer
+from loyalty_portal.sandbox.calls import Call
+from loyalty_portal.sandbox.partners import Partners
+from loyalty_portal.sandbox.problems import Answer
 
 API = "loyalty"
 

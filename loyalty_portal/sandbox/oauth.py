@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote_plus
 
-from .problems import Answer, ProblemError
-from .store import Store
+from loyalty_portal.sandbox.problems import Answer, ProblemError
+from loyalty_portal.sandbox.store import Store
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .calls import Call, Calls
-from .contracts import Contract
-from .deliveries import Deliveries
-from .dials import Dials, Positions
-from .faults import Faults
-from .idempotency import Answers, fingerprint
-from .ledger import Ledger
-from .oauth import Credentials, Door
-from .problems import Answer, ProblemError
-from .store import Store
-from .webhooks import Courier
+from loyalty_portal.sandbox.calls import Call, Calls
+from loyalty_portal.sandbox.contracts import Contract
+from loyalty_portal.sandbox.deliveries import Deliveries
+from loyalty_portal.sandbox.faults.behaviour import Dials, Positions
+from loyalty_portal.sandbox.faults.rules import Faults
+from loyalty_portal.sandbox.idempotency import Answers, fingerprint
+from loyalty_portal.sandbox.ledger import Ledger
+from loyalty_portal.sandbox.oauth import Credentials, Door
+from loyalty_portal.sandbox.problems import Answer, ProblemError
+from loyalty_portal.sandbox.store import Store
+from loyalty_portal.sandbox.webhooks import Courier
 
 
 @dataclass(frozen=True)

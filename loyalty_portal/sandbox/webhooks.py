@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 import aiohttp
 from standardwebhooks import Webhook
 
-from .deliveries import Deliveries
-from .dials import Dials
-from .faults import SENDING, Faults
-from .store import Store
+from loyalty_portal.sandbox.deliveries import Deliveries
+from loyalty_portal.sandbox.faults.behaviour import Dials
+from loyalty_portal.sandbox.faults.rules import SENDING, Faults
+from loyalty_portal.sandbox.store import Store
 
 FIRST_WAIT = 0.25  # seconds, doubled with each attempt
 LONGEST_WAIT = 60.0

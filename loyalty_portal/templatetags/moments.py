@@ -6,7 +6,7 @@ from django import template
 from django.template import Context
 from django.utils import timezone
 
-from loyalty_portal import times
+from loyalty_portal.data import times
 
 register = template.Library()
 

@@ -12,25 +12,25 @@ from django.utils.translation import gettext_lazy
 
 from fulfillment import services as fulfillments
 from fulfillment.models import Channel, Fulfillment, VirtualCode
-from loyalty_portal.admin_base import ActingAdmin, Verb
-from redemption.aftercare import deliveries, remedies
+from loyalty_portal.admin_site.base import ActingAdmin, Verb
+from redemption.backoffice.badges import line_badge
 from redemption.backoffice.forms import (
     ConfirmForm,
     ProposeDeliveryForm,
     ProposeRemedyForm,
     RejectForm,
 )
-from redemption.backoffice.looks import line_badge
 from redemption.backoffice.selectors import decided, line_records, proposal_of, step_of
 from redemption.models import OrderItem
-from redemption.services import RedemptionError
+from redemption.orders.actions import delivery_decisions, remedies
+from redemption.saga.steps import RedemptionError
 from redemption.states import REMEDIES, DecisionStatus, Verdict
 
 _MAY = "redemption.decide_delivery"
 
 
 def _propose(item: OrderItem, data: dict[str, Any], by: Any) -> str:
-    deliveries.propose(item=item, came=data["came"], evidence=data["evidence"], by=by)
+    delivery_decisions.propose(item=item, came=data["came"], evidence=data["evidence"], by=by)
     return _("Proposed. It counts once a second person confirms it.")
 
 
@@ -49,7 +49,7 @@ def _put_right(item: OrderItem, data: dict[str, Any], by: Any) -> str:
 def _deciding(item: OrderItem) -> Any:
     """Where its open proposal is decided on: how it ended, or how that is put right."""
     waiting = item.decisions.filter(status=DecisionStatus.PROPOSED, verdict__in=REMEDIES)
-    return remedies if waiting.exists() else deliveries
+    return remedies if waiting.exists() else delivery_decisions
 
 
 def _confirm(item: OrderItem, data: dict[str, Any], by: Any) -> str:

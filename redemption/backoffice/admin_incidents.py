@@ -11,16 +11,16 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalty_portal.admin_base import ActingAdmin, Verb
-from redemption.aftercare import incidents
+from loyalty_portal.admin_site.base import ActingAdmin, Verb
+from redemption.backoffice.badges import incident_badge, severity_badge
 from redemption.backoffice.cases import cases_page, shown
 from redemption.backoffice.forms import EvidenceForm
-from redemption.backoffice.looks import incident_badge, severity_badge
 from redemption.backoffice.selectors import concerning
 from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import IncidentError
 from redemption.models import Incident, IncidentEvent
+from redemption.orders.actions import incidents
 from redemption.states import IncidentKind, IncidentStatus
 
 _MAY = "redemption.handle_incident"

@@ -10,20 +10,20 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalty_portal.admin_base import ActingAdmin, Verb
-from redemption.aftercare import decisions
+from loyalty_portal.admin_site.base import ActingAdmin, Verb
+from redemption.backoffice.badges import transaction_badge
 from redemption.backoffice.forms import ConfirmForm, ProposeForm, RejectForm
-from redemption.backoffice.looks import transaction_badge
 from redemption.backoffice.selectors import UNCLEAR, decided, proposal_of, step_of
 from redemption.models import LoyaltyTransaction
-from redemption.services import RedemptionError
+from redemption.orders.actions import transaction_decisions
+from redemption.saga.steps import RedemptionError
 from redemption.states import Verdict
 
 _MAY = "redemption.decide_transaction"
 
 
 def _propose(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
-    decisions.propose(
+    transaction_decisions.propose(
         intent=transaction,
         verdict=Verdict(data["verdict"]),
         entry=data["entry"],
@@ -34,11 +34,13 @@ def _propose(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> 
 
 
 def _confirm(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
-    return decisions.confirm(intent=transaction, proposal=data["proposal"], by=by)
+    return transaction_decisions.confirm(intent=transaction, proposal=data["proposal"], by=by)
 
 
 def _reject(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
-    decisions.reject(intent=transaction, proposal=data["proposal"], reason=data["reason"], by=by)
+    transaction_decisions.reject(
+        intent=transaction, proposal=data["proposal"], reason=data["reason"], by=by
+    )
     return _("Rejected. Something else may be proposed.")
 
 

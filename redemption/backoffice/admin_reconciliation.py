@@ -21,17 +21,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.importing.records import RowError
-from loyalty_portal.admin_base import Act, ActingAdmin
+from loyalty_portal.admin_site.base import Act, ActingAdmin
+from redemption.backoffice.badges import run_badge
 from redemption.backoffice.forms import CompareForm, StatementFileForm
-from redemption.backoffice.looks import run_badge
 from redemption.models import Reconciliation, RunOutcome
-from redemption.reconciliation.selectors import by_company_and_day, latest_runs, shown_days
-from redemption.reconciliation.services import (
-    ReconciliationError,
-    reconcile,
-    reconcile_file,
-)
-from redemption.reconciliation.statements import StatementFileError
+from redemption.points.reconciliation.selectors import by_company_and_day, latest_runs, shown_days
+from redemption.points.reconciliation.services import ReconciliationError, reconcile, reconcile_file
+from redemption.points.reconciliation.statements import StatementFileError
 from redemption.states import DifferenceKind
 
 _MAY = "redemption.run_reconciliation"
@@ -92,7 +88,7 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
     search_help_text = gettext_lazy("Company or account")
     ordering = ["-started_at", "-id"]
     list_before_template = "admin/redemption/_days.html"
-    page_template = "admin/redemption/reconciliation.html"
+    page_template = "admin/redemption/points/reconciliation.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.compare_view)

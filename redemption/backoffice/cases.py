@@ -8,7 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import F
 from django.utils.safestring import SafeString
 
-from redemption.backoffice.looks import transaction_badge
+from redemption.backoffice.badges import transaction_badge
 from redemption.backoffice.selectors import LineRecord, line_records
 from redemption.models import Incident, IncidentCase, OrderItem
 

@@ -13,7 +13,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Company
-from loyalty_portal.one_line import OneLineField
+from loyalty_portal.data.one_line import OneLineField
 from redemption.states import ABOUT_POINTS, REMEDIES, Verdict
 
 LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from fulfillment.desk.selectors import queue_by_age, waiting
-from redemption.backoffice.looks import severity_badge
+from redemption.backoffice.badges import severity_badge
 from redemption.backoffice.selectors import (
     needing_attention,
     puzzling_callbacks,

@@ -1,4 +1,4 @@
-"""What ends a case by itself: answers that arrive after all, lines that settle, stock that adds up.
+"""What ends a case by itself: answers that arrive after all, lines that settle.
 
 The table of all kinds is in docs/decisions/0013-incidents.md.
 """
@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from fulfillment.models import Fulfillment
-from redemption.incidents.services import raise_incident, settle_incident
+from redemption.incidents.services import settle_incident
 from redemption.models import (
     Alert,
     AlertAction,
@@ -23,7 +23,6 @@ from redemption.models import (
     RunOutcome,
 )
 from redemption.models.incidents import CaseQuerySet
-from redemption.reports.invariants import check_stock
 from redemption.states import SETTLED_LINE, IncidentKind, TransactionStatus
 
 _KNOWN = (TransactionStatus.SUCCEEDED, TransactionStatus.REFUSED)
@@ -131,28 +130,3 @@ def _naming(cases: CaseQuerySet, fact: str, rows: QuerySet[Any]) -> CaseQuerySet
     telling = cases.filter(facts__has_key=fact)
     keyed = telling.alias(named=Cast(KT(f"facts__{fact}"), UUIDField()))
     return keyed.filter(named__in=rows.values("pk"))
-
-
-def watch_stock() -> int:
-    """Raise an incident for each product whose stock does not add up; how many there are.
-
-    Those that add up again are resolved. Reads all movements: for the clock, not for each look.
-    """
-    drifted: dict[str, list[str]] = {}
-    for violation in check_stock():
-        drifted.setdefault(violation.subject, []).append(violation.figures)
-    for sku, figures in drifted.items():
-        raise_incident(
-            kind=IncidentKind.STOCK_DRIFT,
-            key=_drift(sku),
-            what=f"{sku}: {'; '.join(figures)}",
-            facts={"sku": sku},
-        )
-    over = _open(IncidentKind.STOCK_DRIFT).exclude(key__in=[_drift(sku) for sku in drifted])
-    for key in over.values_list("key", flat=True):
-        settle_incident(key=key, why=_("The stock adds up again."))
-    return len(drifted)
-
-
-def _drift(sku: str) -> str:
-    return f"stock-drift:{sku}"

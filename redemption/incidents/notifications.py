@@ -9,12 +9,12 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from loyalty_portal.leases import backoff
-from loyalty_portal.one_line import one_line, render_plain
-from loyalty_portal.partner_http import Outcome
+from loyalty_portal.data.leases import backoff
+from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal.partners.client import Outcome
 from redemption.incidents import pagerduty
+from redemption.incidents.alert_text import Word, word_of
 from redemption.incidents.guide import GUIDE
-from redemption.incidents.word import Word, word_of
 from redemption.models import Alert, AlertAction, RunOutcome
 
 logger = logging.getLogger(__name__)

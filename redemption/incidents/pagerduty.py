@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from loyalty_portal.partner_http import Answer, PartnerClient, PartnerConfig
-from redemption.incidents.word import Word
+from loyalty_portal.partners.client import Answer, PartnerClient, PartnerConfig
+from redemption.incidents.alert_text import Word
 from redemption.models import AlertAction
 from redemption.states import Severity
 

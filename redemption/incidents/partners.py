@@ -13,8 +13,8 @@ from accounts import loyalty
 from accounts.models import KnownBalance
 from fulfillment import partner as fulfillment
 from fulfillment.models import Fulfillment, PartnerCall
-from loyalty_portal.partner_answer import NO_TOKEN, UNAUTHORIZED
-from loyalty_portal.partner_breaker import REJECTIONS, down_since, rejects_us
+from loyalty_portal.partners.answers import NO_TOKEN, UNAUTHORIZED
+from loyalty_portal.partners.breaker import REJECTIONS, down_since, rejects_us
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import IncidentCase, LoyaltyTransaction
 from redemption.states import IncidentKind

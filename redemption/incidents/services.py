@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Company
-from loyalty_portal.lifecycle import IllegalTransitionError
+from loyalty_portal.data.lifecycle import IllegalTransitionError
 from redemption.incidents.cause import WINDOW, cause_of
 from redemption.incidents.guide import GUIDE
 from redemption.models import (

@@ -2,8 +2,8 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import loyalty_portal.encrypted_field
-import loyalty_portal.ids
+import loyalty_portal.data.encrypted_field
+import loyalty_portal.data.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             name='Cart',
             fields=[
                 ('seat', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='cart', serialize=False, to='accounts.accountmanager')),
-                ('token', models.UUIDField(default=loyalty_portal.ids.uuid7)),
+                ('token', models.UUIDField(default=loyalty_portal.data.ids.uuid7)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],
         ),
@@ -37,11 +37,11 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), null=True)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('webhook_id', models.CharField(max_length=255, unique=True)),
                 ('event_type', models.CharField(max_length=60)),
                 ('reference', models.CharField(db_index=True, max_length=100)),
-                ('body', loyalty_portal.encrypted_field.EncryptedTextField(help_text='As received; it may hold codes.')),
+                ('body', loyalty_portal.data.encrypted_field.EncryptedTextField(help_text='As received; it may hold codes.')),
                 ('state', models.CharField(choices=[('RECEIVED', 'Received'), ('PARKED', 'Parked: reference not known yet'), ('PROCESSED', 'Processed'), ('PUZZLING', 'Cannot be processed')], default='RECEIVED', max_length=10)),
                 ('problem', models.CharField(blank=True, max_length=255)),
                 ('received_at', models.DateTimeField(auto_now_add=True)),
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('region', models.CharField(blank=True, max_length=120, verbose_name='state or region')),
                 ('postcode', models.CharField(blank=True, max_length=20, verbose_name='postcode')),
                 ('country', models.CharField(blank=True, max_length=80, verbose_name='country')),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('product_name', models.CharField(help_text='As it was called when it was redeemed.', max_length=255)),
                 ('sku', models.CharField(max_length=100, verbose_name='SKU')),
                 ('quantity', models.PositiveIntegerField(verbose_name='quantity')),
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), null=True)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('points_amount', models.PositiveIntegerField(verbose_name='points')),
                 ('transaction_type', models.CharField(choices=[('DEBIT', 'Taken'), ('CREDIT', 'Given back')], max_length=20, verbose_name='kind')),
                 ('key', models.CharField(editable=False, max_length=255, unique=True)),
@@ -118,8 +118,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RedemptionOrder',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('order_number', models.CharField(default=loyalty_portal.ids.order_number, max_length=50, unique=True, verbose_name='order')),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('order_number', models.CharField(default=loyalty_portal.data.ids.order_number, max_length=50, unique=True, verbose_name='order')),
                 ('total_points', models.PositiveIntegerField(verbose_name='points')),
                 ('status', models.CharField(choices=[('AWAITING_APPROVAL', 'Waiting for approval'), ('PENDING', 'Taking points'), ('CONFIRMED', 'Confirmed'), ('IN_FULFILLMENT', 'On its way'), ('CANCELLING', 'Being cancelled'), ('COMPLETED', 'Completed'), ('CANCELLED', 'Cancelled'), ('DECLINED', 'Declined'), ('REJECTED', 'Not approved'), ('EXPIRED', 'Approval ran out')], max_length=50, verbose_name='status')),
                 ('token', models.UUIDField(editable=False, help_text='One form, one order.', unique=True)),
@@ -158,7 +158,7 @@ class Migration(migrations.Migration):
                 ('region', models.CharField(blank=True, max_length=120, verbose_name='state or region')),
                 ('postcode', models.CharField(blank=True, max_length=20, verbose_name='postcode')),
                 ('country', models.CharField(blank=True, max_length=80, verbose_name='country')),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, serialize=False)),
                 ('product_name', models.CharField(help_text='As it was called when it was redeemed.', max_length=255)),
                 ('sku', models.CharField(max_length=100, verbose_name='SKU')),
                 ('quantity', models.PositiveIntegerField(verbose_name='quantity')),
@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='OrderEvent',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('subject', models.CharField(choices=[('ORDER', 'Order'), ('LINE', 'Line'), ('TRANSACTION', 'Points'), ('NOTE', 'Note')], max_length=12)),
                 ('from_status', models.CharField(blank=True, max_length=20)),
                 ('to_status', models.CharField(blank=True, max_length=20)),
@@ -206,7 +206,7 @@ class Migration(migrations.Migration):
                 ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, serialize=False)),
                 ('points_amount', models.PositiveIntegerField(verbose_name='points')),
                 ('transaction_type', models.CharField(choices=[('DEBIT', 'Taken'), ('CREDIT', 'Given back')], max_length=20, verbose_name='kind')),
                 ('key', models.CharField(editable=False, max_length=255)),
@@ -242,7 +242,7 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), null=True)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('confirmed', 'Order confirmed'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled'), ('refunded', 'Points given back'), ('declined', 'Declined')], max_length=20, verbose_name='letter')),
                 ('key', models.CharField(help_text='One letter for one occasion.', max_length=120, unique=True)),
                 ('to', models.EmailField(max_length=254, verbose_name='to')),
@@ -265,8 +265,8 @@ class Migration(migrations.Migration):
                 ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, serialize=False)),
-                ('order_number', models.CharField(default=loyalty_portal.ids.order_number, max_length=50, verbose_name='order')),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, serialize=False)),
+                ('order_number', models.CharField(default=loyalty_portal.data.ids.order_number, max_length=50, verbose_name='order')),
                 ('total_points', models.PositiveIntegerField(verbose_name='points')),
                 ('status', models.CharField(choices=[('AWAITING_APPROVAL', 'Waiting for approval'), ('PENDING', 'Taking points'), ('CONFIRMED', 'Confirmed'), ('IN_FULFILLMENT', 'On its way'), ('CANCELLING', 'Being cancelled'), ('COMPLETED', 'Completed'), ('CANCELLED', 'Cancelled'), ('DECLINED', 'Declined'), ('REJECTED', 'Not approved'), ('EXPIRED', 'Approval ran out')], max_length=50, verbose_name='status')),
                 ('token', models.UUIDField(editable=False, help_text='One form, one order.')),
@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='CartLine',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('quantity', models.PositiveIntegerField()),
                 ('added_at', models.DateTimeField(auto_now_add=True)),
                 ('cart', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='redemption.cart')),

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import loyalty_portal.ids
+import loyalty_portal.data.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Incident',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('MISMATCH', 'Answer that does not match'), ('CONTRADICTION', 'Contradictory news'), ('HORIZON', 'Outcome unknown for too long'), ('CREDIT_REFUSED', 'Credit refused'), ('CREDIT_LATE', 'Credit that takes long'), ('RECONCILIATION', 'Difference to the partner’s statement'), ('STOCK_DRIFT', 'Stock that does not add up'), ('STUCK_ORDER', 'Order past its deadline'), ('PUZZLING_CALLBACK', 'Callback that cannot be processed'), ('POISON_ROW', 'Work that fails again and again'), ('PARTNER_DOWN', 'Partner that does not answer')], max_length=20, verbose_name='kind')),
                 ('severity', models.PositiveSmallIntegerField(choices=[(1, 'Warning'), (2, 'Error'), (3, 'Critical')], verbose_name='severity')),
                 ('key', models.CharField(editable=False, help_text='What it is about; one is open for each.', max_length=255)),
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('next_attempt_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), null=True)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('lease_token', models.UUIDField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('action', models.CharField(choices=[('trigger', 'Raised'), ('resolve', 'Resolved')], max_length=10, verbose_name='alert')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='IncidentEvent',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('from_status', models.CharField(blank=True, max_length=12)),
                 ('to_status', models.CharField(max_length=12)),
                 ('reason', models.TextField(blank=True, max_length=2000)),

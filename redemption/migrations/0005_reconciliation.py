@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import loyalty_portal.ids
+import loyalty_portal.data.ids
 from django.conf import settings
 from django.db import migrations, models
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='StatementLine',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('batch', models.UUIDField(db_index=True)),
                 ('place', models.BigIntegerField()),
                 ('entry', models.CharField(max_length=100)),
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Reconciliation',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('since', models.DateTimeField(verbose_name='from')),
                 ('until', models.DateTimeField(verbose_name='until')),
                 ('source', models.CharField(choices=[('API', 'Partner’s statement'), ('FILE', 'Uploaded file')], max_length=4, verbose_name='source')),
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Difference',
             fields=[
-                ('id', models.UUIDField(default=loyalty_portal.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('MISSING_THERE', 'Missing at the partner'), ('MISSING_HERE', 'Missing here'), ('AMOUNT', 'Other points'), ('ACCOUNT', 'Other account'), ('DUPLICATE', 'Twice at the partner'), ('OTHER', 'Other kind, order or outcome')], max_length=13, verbose_name='difference')),
                 ('key', models.CharField(help_text='Of its incident.', max_length=255)),
                 ('at', models.DateTimeField(help_text='Of the entry, or of ours where there is none.', verbose_name='when')),

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.db import migrations
 
-from loyalty_portal.countries import code_in_any_language
+from loyalty_portal.data.countries import (code_in_any_language)
 
 
 def _to_codes(apps: Any, schema_editor: Any) -> None:

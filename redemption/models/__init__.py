@@ -10,9 +10,9 @@ from redemption.models.incidents import (
     IncidentCase,
     IncidentEvent,
 )
+from redemption.models.messages import Callback, CallbackState, Letter, LetterKind
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.models.points import LoyaltyTransaction, TransactionType
-from redemption.models.post import Callback, CallbackState, Letter, LetterKind
 from redemption.models.reconciliation import (
     Difference,
     ReconciledDay,

@@ -5,7 +5,7 @@ from django.db.models import Q
 
 from accounts.models import AccountManager
 from catalog.models import Product
-from loyalty_portal.ids import uuid7
+from loyalty_portal.data.ids import uuid7
 
 
 class Cart(models.Model):

@@ -10,9 +10,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.history import append_only
-from loyalty_portal.ids import uuid7
-from loyalty_portal.lifecycle import HasLifeCycle
+from loyalty_portal.data.history import append_only
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.lifecycle import HasLifeCycle
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.orders import OrderItem
 from redemption.models.points import LoyaltyTransaction

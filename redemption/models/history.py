@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.history import append_only
-from loyalty_portal.ids import uuid7
+from loyalty_portal.data.history import append_only
+from loyalty_portal.data.ids import uuid7
 
 
 class EventSubject(models.TextChoices):

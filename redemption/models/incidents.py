@@ -8,10 +8,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
-from loyalty_portal.history import append_only
-from loyalty_portal.ids import uuid7
-from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
-from loyalty_portal.lifecycle import HasLifeCycle
+from loyalty_portal.data.history import append_only
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.data.lifecycle import HasLifeCycle
 from redemption.models.orders import RedemptionOrder
 from redemption.models.points import LoyaltyTransaction
 from redemption.states import INCIDENT, IncidentKind, IncidentStatus, Severity

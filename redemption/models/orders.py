@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager, Company
 from catalog.models import Product
-from loyalty_portal.history import tracked
-from loyalty_portal.ids import order_number, uuid7
-from loyalty_portal.lifecycle import HasLifeCycle
-from loyalty_portal.recipient import Recipient
+from loyalty_portal.data.history import tracked
+from loyalty_portal.data.ids import order_number, uuid7
+from loyalty_portal.data.lifecycle import HasLifeCycle
+from loyalty_portal.data.recipient import Recipient
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus
 

@@ -8,13 +8,16 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
-from loyalty_portal.history import tracked
-from loyalty_portal.ids import uuid7
-from loyalty_portal.leases import LeasedQuerySet, LeasedWork, due_index
-from loyalty_portal.lifecycle import HasLifeCycle
+from loyalty_portal.data.history import tracked
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.data.lifecycle import HasLifeCycle
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.states import TRANSACTION, Doubt, TransactionStatus
+
+# Of the time for which the partner keeps keys: an unknown call is repeated no longer than this.
+HORIZON_SHARE = 0.8
 
 
 class TransactionType(models.TextChoices):

@@ -8,8 +8,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
-from loyalty_portal.history import append_only
-from loyalty_portal.ids import uuid7
+from loyalty_portal.data.history import append_only
+from loyalty_portal.data.ids import uuid7
 from redemption.models.incidents import Incident
 from redemption.models.orders import RedemptionOrder
 from redemption.models.points import LoyaltyTransaction

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.one_line import OneLineField
+from loyalty_portal.data.one_line import OneLineField
 
 
 class RejectForm(forms.Form):

@@ -9,14 +9,14 @@ from django.utils.translation import gettext as _
 from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import Shipment
-from redemption.aftercare.cancelling import Cancellation, cancellation
-from redemption.looks import UNCLEAR, Look, line_look, order_look
+from redemption.badges import UNCLEAR, Look, line_look, order_look
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
 from redemption.orders.forms import RejectForm
 from redemption.orders.since import changed_since
 from redemption.orders.steps import Step
-from redemption.orders.story import tell
+from redemption.orders.timeline import tell
 from redemption.permissions import may_cancel, may_decide, may_reveal
 from redemption.states import OrderStatus, TransactionStatus
 

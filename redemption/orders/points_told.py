@@ -7,7 +7,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from catalog.cards import grouped
-from redemption.looks import UNDER_WAY
+from redemption.badges import UNDER_WAY
 from redemption.models import LoyaltyTransaction
 from redemption.orders.facts import Facts
 from redemption.orders.steps import Step, sentence

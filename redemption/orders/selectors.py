@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
-from redemption.looks import Look, order_look
+from redemption.badges import Look, order_look
 from redemption.models import (
     EventSubject,
     LoyaltyTransaction,

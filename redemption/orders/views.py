@@ -16,21 +16,21 @@ from django_htmx.http import trigger_client_event
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from accounts.views import PortalRequest, with_seat
-from loyalty_portal.one_line import one_line
-from loyalty_portal.responses import SeeOther, form_only, say_where
-from redemption import tasks
-from redemption.aftercare import cancelling
-from redemption.aftercare import services as aftercare
-from redemption.cart import services as cart
-from redemption.chrome import balance_text, header_on
+from loyalty_portal.data.one_line import one_line
+from loyalty_portal.http.responses import SeeOther, form_only, say_where
+from redemption.checkout import services as placing
+from redemption.checkout.cart import services as cart
+from redemption.layout.providers import balance_text, header_on
 from redemption.models import RedemptionOrder
+from redemption.orders.actions import cancelling
+from redemption.orders.actions import services as aftercare
 from redemption.orders.facts import order_of, pulse_of
 from redemption.orders.forms import RejectForm
 from redemption.orders.page import order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, approvals, list_of
 from redemption.permissions import may_cancel, may_decide, may_reveal
-from redemption.placing import services as placing
-from redemption.services import RedemptionError
+from redemption.saga import tasks
+from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus
 
 
@@ -55,7 +55,7 @@ def list_orders(request: PortalRequest) -> HttpResponse:
         page=request.GET.get("page", "1"),
     )
     fragment = request.headers.get("HX-Target") == "orders"
-    template = "redemption/_orders.html" if fragment else "redemption/orders.html"
+    template = "redemption/orders/_orders.html" if fragment else "redemption/orders/orders.html"
     response = render(request, template, {"list": list_of(request.seat, search)})
     if fragment:
         narrowed = {name: value for name, value in request.GET.items() if value}
@@ -70,7 +70,7 @@ def list_orders(request: PortalRequest) -> HttpResponse:
 def detail(request: PortalRequest, number: str) -> HttpResponse:
     """Everything about one order, as its company may see it."""
     page = order_page(request.seat, _own(request.seat, number))
-    return render(request, "redemption/order.html", {"page": page})
+    return render(request, "redemption/orders/order.html", {"page": page})
 
 
 @require_safe
@@ -82,10 +82,10 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
     pulse = pulse_of(order)
     if pulse.version == request.GET.get("seen"):
         facts = {"order": order, "pulse": pulse}
-        return render(request, "redemption/_pulse.html", facts)
+        return render(request, "redemption/orders/_pulse.html", facts)
     page = order_page(request.seat, order)
     balance = balance_text(header_on(request), beside=True)
-    response = render(request, "redemption/_story.html", {"page": page, "balance": balance})
+    response = render(request, "redemption/orders/_story.html", {"page": page, "balance": balance})
     return trigger_client_event(response, "announce", {"value": page.latest})
 
 
@@ -135,7 +135,7 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
     form = RejectForm(request.POST, order=order)
     if not form.is_valid() and order.status == OrderStatus.AWAITING_APPROVAL:
         page = order_page(request.seat, order, form)
-        return render(request, "redemption/order.html", {"page": page}, status=422)
+        return render(request, "redemption/orders/order.html", {"page": page}, status=422)
     try:
         placing.reject(order=order, by=request.user, reason=form.cleaned_data.get("reason", ""))
     except RedemptionError as problem:
@@ -158,10 +158,10 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
     item.order = order
     shown = aftercare.reveal_codes(item=item, by=request.user)
     if request.headers.get("HX-Target", "").startswith("codes-"):
-        return render(request, "redemption/_codes.html", {"codes": shown})
+        return render(request, "redemption/orders/_codes.html", {"codes": shown})
     page = order_page(request.seat, order)
     facts = {"page": page, "codes": shown, "codes_of": item.pk}
-    return render(request, "redemption/order.html", facts)
+    return render(request, "redemption/orders/order.html", facts)
 
 
 @form_only("orders:detail", "number")
@@ -187,7 +187,7 @@ def list_approvals(request: PortalRequest) -> HttpResponse:
         (approval, RejectForm(order=approval.order))
         for approval in approvals(request.seat, header_on(request).spendable)
     ]
-    return render(request, "redemption/approvals.html", {"approvals": waiting})
+    return render(request, "redemption/orders/approvals.html", {"approvals": waiting})
 
 
 def _reason(request: PortalRequest) -> str:

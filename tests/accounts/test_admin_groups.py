@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from accounts.services import STAFF_GROUPS, ensure_staff_groups
-from tests.staff import browser, staff
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 

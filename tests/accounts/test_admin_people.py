@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from accounts.models import AccountManager, Company, User
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
-from tests.staff import browser, staff
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 

@@ -11,11 +11,11 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import User
-from tests.daemons import Redis, Web
-from tests.ports import free_port
-from tests.stack import Databases, as_default
+from tests.support.daemons import Redis, Web
+from tests.support.ports import free_port
 from tests.support.reverse_proxy import KINDS, proxy_to
-from tests.visitor import Visitor
+from tests.support.stack import Databases, as_default
+from tests.support.visitor import Visitor
 
 PASSWORD = "correct horse battery staple"
 STRANGERS, HOME = "127.0.0.66", "127.0.0.7"

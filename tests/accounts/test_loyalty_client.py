@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from accounts import loyalty
-from loyalty_portal.partner_http import Outcome, PartnerRefusedError, PartnerUnavailableError
-from tests.loyalty_portal.raw_partner import RawPartner, reply
-from tests.sandbox_process import API_KEY, SandboxProcess
+from loyalty_portal.partners.client import Outcome, PartnerRefusedError, PartnerUnavailableError
+from tests.loyalty_portal.partners.raw_partner import RawPartner, reply
+from tests.support.sandbox_process import API_KEY, SandboxProcess
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 MISSING = object()

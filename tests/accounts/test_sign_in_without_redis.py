@@ -8,9 +8,9 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.sign_in import BY_STRANGERS, FROM_ADDRESS
-from loyalty_portal.sessions import KEPT_SECONDS
+from loyalty_portal.http.sessions import KEPT_SECONDS
 from tests.accounts.factories import PASSWORD, UserFactory
-from tests.daemons import Redis
+from tests.support.daemons import Redis
 from tests.support.redis_away import WAYS, SilentServer, cache_at, forget_it_was_away, take_away
 
 pytestmark = pytest.mark.django_db

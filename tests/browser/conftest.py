@@ -8,11 +8,11 @@ from django.test import Client
 from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import AccountManager, User
-from tests import staff
 from tests.browser.importing import OUR_CATALOGUES, import_products
 from tests.browser.scene import Scene
 from tests.browser.window import Window
-from tests.stack import Databases, Stack
+from tests.support import staff
+from tests.support.stack import Databases, Stack
 
 FLAGS = [
     "--no-sandbox",

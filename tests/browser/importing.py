@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.daemons import ROOT
-from tests.stack import Stack
+from tests.support.daemons import ROOT
+from tests.support.stack import Stack
 
 CATALOGUES = Path(__file__).with_name("catalogues")
 CARDS = CATALOGUES / "gift-cards.reloadly.json"

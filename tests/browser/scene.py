@@ -3,13 +3,13 @@
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from fulfillment import services as desk
-from redemption.aftercare.cancelling import cancel
-from redemption.cart.services import add_to_cart
+from redemption.checkout.cart.services import add_to_cart
 from redemption.models import RedemptionOrder
+from redemption.orders.actions.cancelling import cancel
 from tests.redemption.world import World
-from tests.stack import Stack
-from tests.staff import staff
-from tests.waiting import eventually
+from tests.support.stack import Stack
+from tests.support.staff import staff
+from tests.support.waiting import eventually
 
 
 class Scene(World):

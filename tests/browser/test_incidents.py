@@ -16,9 +16,9 @@ from redemption.models import Incident, OrderItem
 from redemption.states import IncidentKind
 from tests.browser.scene import Scene
 from tests.browser.window import WCAG, Window
-from tests.stack import Stack
-from tests.staff import staff
-from tests.waiting import eventually
+from tests.support.stack import Stack
+from tests.support.staff import staff
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 

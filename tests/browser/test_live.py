@@ -11,11 +11,11 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import AccountManager, KnownBalance
-from redemption.cart.services import add_to_cart
+from redemption.checkout.cart.services import add_to_cart
 from redemption.models import RedemptionOrder
 from tests.browser.scene import Scene
 from tests.browser.window import Window, fill_in_recipient
-from tests.stack import Stack
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.browser
 

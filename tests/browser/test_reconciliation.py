@@ -16,14 +16,14 @@ from accounts.models import Company
 from redemption.models import LoyaltyTransaction, Reconciliation
 from tests.browser.scene import Scene
 from tests.browser.window import WCAG, Window
-from tests.stack import Stack
-from tests.staff import staff
-from tests.waiting import eventually
+from tests.support.stack import Stack
+from tests.support.staff import staff
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
-LIST = "/admin/redemption/reconciliation/"
+LIST = "/admin/redemption/points/reconciliation/"
 HEADER = "transaction_id,type,account_id,points,reference,created_at"
 
 

@@ -22,9 +22,9 @@ from tests.accounts.factories import PASSWORD
 from tests.browser.importing import BOOKS, CARDS, import_products
 from tests.browser.window import Window, fill_in_recipient
 from tests.redemption.world import World
-from tests.stack import Stack
-from tests.staff import staff
-from tests.waiting import eventually
+from tests.support.stack import Stack
+from tests.support.staff import staff
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from catalog.models import Category, Product, StockStatus
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
-from tests.staff import browser, staff
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/catalog/product/"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.artwork import FAMILIES, motifs_for, product_artwork
-from redemption.demo.catalogue import products
+from operations.demo.catalogue import products
 from tests.catalog.factories import CategoryFactory, ProductFactory
 
 SVG = "{http://www.w3.org/2000/svg}"

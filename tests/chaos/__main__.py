@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 import django
 from django.utils.module_loading import import_string
 
-from tests.embedded_plugin import ENVIRONMENT
+from tests.support.embedded_plugin import ENVIRONMENT
 
 
 def seeds(text: str) -> range:

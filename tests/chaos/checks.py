@@ -12,12 +12,12 @@ from catalog.models import Product
 from fulfillment.models import Fulfillment
 from fulfillment.states import FulfillmentStatus
 from inventory.models import Inventory
+from redemption.invariants.checks import Invariant
 from redemption.models import Callback, Letter, OrderItem, RedemptionOrder
-from redemption.reports.invariants import Invariant
 from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
-from tests.chaos.house import House
-from tests.chaos.nemesis import Nemesis
-from tests.chaos.people import PROMISES, Record
+from tests.chaos.actors.house import House
+from tests.chaos.actors.nemesis import Nemesis
+from tests.chaos.actors.people import PROMISES, Record
 
 # Who was struck between the mail server's yes and its record sends the letter again.
 SENDERS = {"worker", "worker-2", "sweeper", "sweeper-2", "postgres"}

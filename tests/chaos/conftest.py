@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.house import House, Postgres, own_postgres
+from tests.chaos.actors.house import House, Postgres, own_postgres
 from tests.chaos.run import built
-from tests.stack import Databases, Stack
+from tests.support.stack import Databases, Stack
 
 Builder = Callable[..., AbstractContextManager[House]]
 

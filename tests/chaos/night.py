@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tests.chaos import incidents, report
-from tests.chaos.house import ROOT, Postgres, own_postgres
+from tests.chaos.actors.house import ROOT, Postgres, own_postgres
 from tests.chaos.plan import Plan, make_plan
 from tests.chaos.recovery import Recovery
 from tests.chaos.run import Outcome, built, run
-from tests.stack import Databases
+from tests.support.stack import Databases
 
 LOGS = ROOT / ".local" / "chaos-logs"
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import psycopg
 from django.apps import apps
 
-from loyalty_portal.leases import LeasedWork
-from tests.chaos.house import House
-from tests.chaos.nemesis import wait
+from loyalty_portal.data.leases import LeasedWork
+from tests.chaos.actors.house import House
+from tests.chaos.actors.nemesis import wait
 
 LOOK = 0.1  # seconds between two looks
 CATCH_UP = 8.0  # seconds that a round waits for due work before the next may come

@@ -22,15 +22,15 @@ from accounts.views import SEAT_KEY
 from redemption.models import RedemptionOrder
 from tests.accounts.factories import UserFactory
 from tests.chaos import incidents
+from tests.chaos.actors.desk import Clerk
+from tests.chaos.actors.house import House, Postgres
+from tests.chaos.actors.nemesis import Nemesis, wait
+from tests.chaos.actors.people import Buyer, Deciders, Person, Record
 from tests.chaos.checks import Finding, Run
-from tests.chaos.desk import Clerk
-from tests.chaos.house import House, Postgres
-from tests.chaos.nemesis import Nemesis, wait
-from tests.chaos.people import Buyer, Deciders, Person, Record
 from tests.chaos.plan import BUYERS, COMPANIES, PLENTY, PRODUCTS, SCARCE, Errand, Plan
 from tests.chaos.recovery import LOOK, TABLES, Recovery
 from tests.redemption.world import World
-from tests.stack import Databases
+from tests.support.stack import Databases
 
 CHORES = 25.0  # seconds until the sweeper has surely looked at incidents
 QUIET = 120.0  # seconds that everything may take to end

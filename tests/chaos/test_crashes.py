@@ -13,19 +13,19 @@ import httpx
 import pytest
 
 from fulfillment.models import Fulfillment, PartnerCall
-from loyalty_portal.leases import LeasedWork
+from loyalty_portal.data.leases import LeasedWork
 from redemption.models import Callback, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.states import OrderStatus, TransactionStatus
-from tests.chaos.scenes import (
+from tests.chaos.actors.scenes import (
     FOREVER,
     lost_in_the_middle_of_a_call,
     told_by_who_lost_its_lease,
     wait_for_call,
 )
 from tests.redemption.world import World
-from tests.stack import Stack
-from tests.visitor import Visitor, order_number
-from tests.waiting import eventually
+from tests.support.stack import Stack
+from tests.support.visitor import Visitor, order_number
+from tests.support.waiting import eventually
 
 
 def the_order(number: str) -> RedemptionOrder:

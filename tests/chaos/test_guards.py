@@ -18,17 +18,17 @@ from accounts.models import AccountManager
 from redemption.models import Incident
 from redemption.states import IncidentKind
 from tests.chaos import report
+from tests.chaos.actors.house import Postgres
+from tests.chaos.actors.scenes import lost_in_the_middle_of_a_call, told_by_who_lost_its_lease
 from tests.chaos.conftest import Builder
-from tests.chaos.house import Postgres
 from tests.chaos.plan import ANOTHERS, PLENTY, SCARCE, Blow, Plan, Round, directed, make_plan
 from tests.chaos.recovery import Recovery
 from tests.chaos.run import QUIET, run
-from tests.chaos.scenes import lost_in_the_middle_of_a_call, told_by_who_lost_its_lease
 from tests.redemption.world import World
-from tests.stack import Databases, Stack
-from tests.unguarded import GUARDS, unguard_database
+from tests.support.guards_off import GUARDS, unguard_database
+from tests.support.stack import Databases, Stack
 
-SETTINGS = "tests.settings_unguarded"
+SETTINGS = "tests.support.settings_unguarded"
 CARD = PLENTY + SCARCE  # the first virtual product, 700 points
 LONG_ENOUGH = 6.0  # seconds in which nobody does what nobody knows of
 NOBODY_WAITS = Recovery(within=0.0)  # for what is due after a round

@@ -5,9 +5,9 @@ from __future__ import annotations
 from redemption.models import LoyaltyTransaction
 from redemption.states import OrderStatus
 from tests.redemption.world import World
-from tests.stack import Stack
-from tests.visitor import Visitor, order_number
-from tests.waiting import eventually
+from tests.support.stack import Stack
+from tests.support.visitor import Visitor, order_number
+from tests.support.waiting import eventually
 
 COMPLETED = OrderStatus.COMPLETED
 QUEUES = ("loyalty", "fulfillment", "notifications")

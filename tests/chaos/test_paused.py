@@ -11,14 +11,14 @@ import pytest
 from kombu import Connection
 from pytest_django.plugin import DjangoDbBlocker
 
-from redemption import tasks
 from redemption.models import Letter, LoyaltyTransaction
+from redemption.saga import tasks
 from redemption.states import OrderStatus, TransactionStatus
-from tests.daemons import ROOT, Daemon
 from tests.redemption.world import World
-from tests.stack import Databases, Stack
-from tests.stack_fixtures import in_use
-from tests.waiting import eventually
+from tests.support.daemons import ROOT, Daemon
+from tests.support.stack import Databases, Stack
+from tests.support.stack_fixtures import in_use
+from tests.support.waiting import eventually
 
 PAUSED = "PORTAL_PAUSED is set"
 

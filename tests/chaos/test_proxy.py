@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.house import LINES, Proxy
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.chaos.actors.house import LINES, Proxy
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 SHORTLY = 0.4  # seconds that nothing comes when nothing is to come
 

@@ -21,19 +21,19 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import AddField
 from django.db.models.functions import Now
 
+from redemption.invariants.checks import check_invariants
 from redemption.models import Letter, LoyaltyTransaction
-from redemption.reports.invariants import check_invariants
 from redemption.states import OrderStatus, TransactionStatus
 from tests.redemption.world import ROOMS, World, make_all_due
-from tests.stack import Stack
-from tests.visitor import Visitor
-from tests.waiting import eventually
+from tests.support.stack import Stack
+from tests.support.visitor import Visitor
+from tests.support.waiting import eventually
 
 Message = dict[str, Any]
 
 
 def of_another_name(message: Message) -> None:
-    message["headers"]["task"] = "redemption.tasks.settle_some_other_way"
+    message["headers"]["task"] = "redemption.saga.tasks.settle_some_other_way"
 
 
 def with_one_more_argument(message: Message) -> None:

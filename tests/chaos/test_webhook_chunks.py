@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from redemption.models import Callback
-from redemption.webhooks import LARGEST
-from tests.redemption.test_webhooks import ADDRESS, body, signed
-from tests.stack import Stack
+from redemption.saga.webhooks import LARGEST
+from tests.redemption.saga.test_webhooks import ADDRESS, body, signed
+from tests.support.stack import Stack
 
 HEADERS = {"Content-Type": "application/json"}
 

@@ -20,8 +20,8 @@ from inventory.models import Inventory
 from redemption.models import TransactionType
 from redemption.states import LineStatus, OrderStatus
 from tests.catalog.factories import ProductFactory
-from tests.placed import confirmed_order, parcel_of
-from tests.staff import browser, staff
+from tests.support.order_kinds import confirmed_order, parcel_of
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 QUEUE = "/admin/fulfillment/fulfillment/"

@@ -9,9 +9,9 @@ from fulfillment import services as desk
 from fulfillment.models import CodeReveal, Fulfillment
 from fulfillment.services import DeskError
 from fulfillment.states import FulfillmentStatus, Withdrawal
-from redemption.aftercare.cancelling import cancel
-from redemption.reports.invariants import check_invariants
-from redemption.saga import settle_transaction
+from redemption.invariants.checks import check_invariants
+from redemption.orders.actions.cancelling import cancel
+from redemption.saga.transactions import settle_transaction
 from tests.redemption.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,9 +12,9 @@ from pytest_django import Settings
 
 from fulfillment import partner
 from fulfillment.partner import Report, ReportStatus
-from loyalty_portal.partner_http import Outcome
-from tests.loyalty_portal.raw_partner import RawPartner, reply
-from tests.sandbox_process import API_KEY, SandboxProcess
+from loyalty_portal.partners.client import Outcome
+from tests.loyalty_portal.partners.raw_partner import RawPartner, reply
+from tests.support.sandbox_process import API_KEY, SandboxProcess
 
 REPORT: dict[str, Any] = {
     "fulfillment_id": "F1",

@@ -7,10 +7,10 @@ import pytest
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga
-from redemption.aftercare.cancelling import cancel
-from redemption.aftercare.services import retry_now
 from redemption.models import RedemptionOrder
-from redemption.saga import settle_transaction
+from redemption.orders.actions.cancelling import cancel
+from redemption.orders.actions.services import retry_now
+from redemption.saga.transactions import settle_transaction
 from redemption.states import OrderStatus
 from tests.redemption.world import World, make_all_due
 

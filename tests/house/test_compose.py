@@ -13,7 +13,7 @@ from celery import Celery
 from django.core.management import get_commands, load_command_class
 from django.utils.module_loading import import_string
 
-from loyalty_portal.heartbeat import FRESH_SECONDS
+from loyalty_portal.queue.heartbeat import FRESH_SECONDS
 from loyalty_portal.settings import CELERY_BEAT_MAX_LOOP_INTERVAL
 from redemption.management.commands.sweep import BEAT_SECONDS
 from tests.house.env_files import read

@@ -48,7 +48,7 @@ def test_the_demo_shows_our_own_pages_about_what_is_not_there() -> None:
         env={
             **os.environ,
             "DEBUG": "true",
-            "DJANGO_SETTINGS_MODULE": "loyalty_portal.demo_settings",
+            "DJANGO_SETTINGS_MODULE": "loyalty_portal.local.demo_settings",
         },
         capture_output=True,
         text=True,

@@ -13,14 +13,14 @@ import psycopg
 import pytest
 import redis
 
-from loyalty_portal.embedded import Services
-from loyalty_portal.embedded_folder import Folder, FolderInUseError, remove_orphans
+from loyalty_portal.local.embedded import Services
+from loyalty_portal.local.embedded_folder import Folder, FolderInUseError, remove_orphans
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from loyalty_portal.embedded import Services
+from loyalty_portal.local.embedded import Services
 services = Services(Path(sys.argv[1]), environment={}, durable=True).__enter__()
 print(*(server.process.pid for server in services.servers), flush=True)
 time.sleep(600)

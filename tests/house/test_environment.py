@@ -117,7 +117,7 @@ def test_production_mode_has_no_warning() -> None:
 
 SHOW = """
 import django, json
-from loyalty_portal.environment import forget_empty
+from loyalty_portal.configuration.environment import forget_empty
 forget_empty()
 django.setup()
 from django.conf import settings

@@ -13,9 +13,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django import Settings
 
-from loyalty_portal import partner_breaker
-from loyalty_portal.partner_answer import Answer, Outcome
-from loyalty_portal.partner_breaker import FAILURES
+from loyalty_portal.partners import breaker
+from loyalty_portal.partners.answers import Answer, Outcome
+from loyalty_portal.partners.breaker import FAILURES
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY_LISTENS = "127.0.0.1:9"
@@ -67,7 +67,7 @@ def test_without_redis_it_is_degraded_but_ready(client: Client, settings: Settin
 @pytest.mark.django_db
 def test_with_a_partner_down_it_is_degraded_but_ready(client: Client) -> None:
     for _call in range(FAILURES):
-        partner_breaker.hear("loyalty", "POST", Answer(Outcome.UNKNOWN, code="timeout"))
+        breaker.hear("loyalty", "POST", Answer(Outcome.UNKNOWN, code="timeout"))
     code, status, found = parts(client.get("/readyz"))
     assert (code, status) == (200, "degraded")
     assert (found["loyalty partner"], found["fulfillment partner"]) == ("does not answer", "ok")

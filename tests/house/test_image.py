@@ -16,11 +16,11 @@ import pytest
 import redis
 from psycopg import sql
 
-from tests.daemons import Daemon
 from tests.house.env_files import production
 from tests.house.image import SERVICES, Image, Redis, make_database, seconds
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.support.daemons import Daemon
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 LOOPING = ("worker", "sweeper", "beat")
 ASK = """

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib.admin import site
 from django.test import RequestFactory
 
-from loyalty_portal.one_line import OneLineField, one_line
+from loyalty_portal.data.one_line import OneLineField, one_line
 from tests.accounts.factories import UserFactory
 
 ROOMS = ("accounts", "catalog", "fulfillment", "inventory", "loyalty_portal", "redemption")

@@ -9,7 +9,7 @@ from secrets import token_bytes, token_urlsafe
 
 import pytest
 
-from loyalty_portal.published import digest, is_published
+from loyalty_portal.configuration.published import digest, is_published
 from tests.house.env_files import ROOT, production, read
 from tests.house.published_secrets import found_in, in_the_repository
 from tests.house.test_environment import start
@@ -27,7 +27,7 @@ def refused(**variables: str) -> set[str]:
 def test_every_secret_of_the_repository_is_refused() -> None:
     known = in_the_repository()
     assert len(known) > 20
-    # What a new example or test brings: add its digest to loyalty_portal/published.py.
+    # What a new example or test brings: add its digest to loyalty_portal/configuration/published.py.
     missing = {digest(said): file for said, file in known.items() if not is_published(said)}
     assert missing == {}
 

@@ -10,10 +10,10 @@ from django.test import Client
 from django.urls import path
 
 from accounts.models import Role
-from loyalty_portal.logs import RefusalsInOneLine
+from loyalty_portal.configuration.logs import RefusalsInOneLine
 from loyalty_portal.urls import urlpatterns as ours
 from tests.accounts.factories import SeatFactory
-from tests.staff import browser, staff
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 FOREIGN = {"host": "elsewhere.example"}
@@ -24,7 +24,7 @@ def broken(_request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [*ours, path("broken/", broken)]
-handler500 = "loyalty_portal.trouble.server_error"
+handler500 = "loyalty_portal.data.trouble.server_error"
 
 
 @pytest.fixture

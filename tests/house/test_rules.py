@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption")
+ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption", "operations")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
 
@@ -33,6 +33,33 @@ def test_no_file_is_longer_than_400_lines() -> None:
         for path in sources("loyalty_portal", *ROOMS)
     }
     assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def tracked() -> list[Path]:
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [Path(name) for name in done.stdout.splitlines()]
+
+
+# What there are many of by their nature.
+MANY = ("migrations", "commands", "drawings", "email", "decisions", "fixtures")
+
+
+def test_no_folder_shows_more_than_20_names() -> None:
+    names: dict[Path, set[str]] = {}
+    for path in tracked():
+        parts = path.parts
+        for depth in range(1, len(parts)):
+            names.setdefault(Path(*parts[:depth]), set()).add(parts[depth])
+    crowded = {str(folder): len(shown) for folder, shown in names.items() if len(shown) > 20}
+    assert {f: n for f, n in crowded.items() if Path(f).name not in MANY} == {}
+
+
+def test_no_template_is_longer_than_200_lines() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in sorted((ROOT / "templates").rglob("*.html"))
+    }
+    assert {name: length for name, length in lengths.items() if length > 200} == {}
 
 
 def test_no_function_is_longer_than_50_lines() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loyalty_portal.supervisor import ChildEndedError, StopAskedError, Supervisor
+from loyalty_portal.local.supervisor import ChildEndedError, StopAskedError, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1"}
@@ -130,7 +130,7 @@ def test_a_signal_during_a_step_stops_the_step() -> None:
 def test_nothing_outlives_a_parent_that_is_killed() -> None:
     parent = textwrap.dedent(f"""
         import os, sys
-        from loyalty_portal.supervisor import Supervisor
+        from loyalty_portal.local.supervisor import Supervisor
         with Supervisor(sys.stdout) as house:
             for name in ("web", "worker"):
                 house.start(name, [sys.executable, "-c", {FOREVER!r}], environment=os.environ)

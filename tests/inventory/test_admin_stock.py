@@ -11,7 +11,7 @@ from django.urls import reverse
 from catalog.models import Product, StockStatus
 from inventory.models import Inventory, MovementKind, StockMovement
 from tests.catalog.factories import ProductFactory
-from tests.staff import browser, staff
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,9 @@ from catalog.models import Product, StockStatus
 from inventory import services as stock
 from inventory.models import Inventory
 from inventory.services import OutOfStockError, StockError, Want
-from redemption.cart.selectors import cart_lines, cart_page
-from redemption.reports.invariants import check_invariants, check_stock
-from redemption.selectors import header_of
+from redemption.checkout.cart.selectors import cart_lines, cart_page
+from redemption.invariants.checks import check_invariants, check_stock
+from redemption.layout.selectors import header_of
 from tests.redemption.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)

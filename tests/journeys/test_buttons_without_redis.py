@@ -11,11 +11,11 @@ from django.urls import reverse
 from accounts.views import SEAT_KEY
 from fulfillment.models import Fulfillment
 from loyalty_portal.celery import nudge
-from redemption import tasks
 from redemption.models import Callback, RedemptionOrder, TransactionType
+from redemption.saga import tasks
 from redemption.states import IncidentStatus, OrderStatus
 from tests.redemption.factories import checkout_form, paid, placed
-from tests.redemption.test_webhooks import body, signed
+from tests.redemption.saga.test_webhooks import body, signed
 from tests.redemption.world import World
 from tests.support.full_house import PASSWORD, FullHouse
 from tests.support.redis_away import WAYS, SilentServer, broker_at, cache_at, forget_it_was_away

@@ -11,7 +11,7 @@ from catalog.freshness import SECONDS, remember
 from loyalty_portal.celery import app
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
-from tests.daemons import Redis
+from tests.support.daemons import Redis
 from tests.support.redis_away import broker_at, forget_it_was_away
 
 pytestmark = pytest.mark.django_db

@@ -11,10 +11,10 @@ from inventory.models import Inventory
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.states import TransactionStatus
 from tests.redemption.world import World
-from tests.rush import Visitors, rush
-from tests.stack import Stack
-from tests.visitor import Visitor, order_number
-from tests.waiting import all_at_once, eventually
+from tests.support.crowd import Visitors, rush
+from tests.support.stack import Stack
+from tests.support.visitor import Visitor, order_number
+from tests.support.waiting import all_at_once, eventually
 
 BUYERS, PIECES = 100, 10
 

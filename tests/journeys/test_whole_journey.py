@@ -9,9 +9,9 @@ from fulfillment.models import Fulfillment, VirtualCode
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.states import LineStatus, OrderStatus
 from tests.redemption.world import World
-from tests.stack import Stack
-from tests.visitor import Visitor, order_number
-from tests.waiting import eventually
+from tests.support.stack import Stack
+from tests.support.visitor import Visitor, order_number
+from tests.support.waiting import eventually
 
 PASSWORD = "correct-horse-battery-staple"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 LARGE = 8 * 1024 * 1024  # bytes: more than the sockets between two processes hold
 

@@ -14,11 +14,11 @@ from django.urls import reverse
 from accounts.models import AccountManager, Address, Company, Role, User
 from catalog.admin import CategoryAdmin
 from catalog.models import Category, Family, Product
-from loyalty_portal.admin_edits import EditedForm
+from loyalty_portal.admin_site.edits import EditedForm
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
-from tests.redemption.test_races import while_somebody
-from tests.staff import browser
+from tests.redemption.saga.test_races import while_somebody
+from tests.support.staff import browser
 
 pytestmark = pytest.mark.django_db
 Sent = dict[str, list[str]]

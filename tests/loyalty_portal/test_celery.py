@@ -6,7 +6,7 @@ from celery.fixups.django import DjangoWorkerFixup
 from django.db import connection
 
 from loyalty_portal.celery import app
-from redemption.tasks import send_letter
+from redemption.saga.tasks import send_letter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

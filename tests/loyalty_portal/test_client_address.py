@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from loyalty_portal.client_address import client_address, client_network
+from loyalty_portal.http.client_address import client_address, client_network
 
 PEER = "192.0.2.10"
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from loyalty_portal.encrypted_field import (
+from loyalty_portal.data.encrypted_field import (
     DecryptionError,
     EncryptedTextField,
     decrypt,
@@ -21,9 +21,9 @@ from loyalty_portal.encrypted_field import (
     fingerprint,
     fingerprints,
 )
-from loyalty_portal.hot import insert
-from loyalty_portal.hot_update import update
-from loyalty_portal.ids import uuid7
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.fastpath.sql import insert
+from loyalty_portal.fastpath.updates import update
 
 HERE = "table column 1"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -14,7 +14,7 @@ from django.db import connection
 
 from fulfillment.models import Fulfillment, VirtualCode
 from fulfillment.virtual import services as virtual
-from loyalty_portal.encrypted_field import (
+from loyalty_portal.data.encrypted_field import (
     DecryptionError,
     _keys,
     fingerprint,
@@ -24,8 +24,8 @@ from loyalty_portal.encrypted_field import (
 from redemption.models import Callback
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
-from tests.daemons import ROOT
 from tests.redemption.factories import paid
+from tests.support.daemons import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from accounts.models import AccountManager
 from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import fill_cart, placed
-from tests.staff import browser
+from tests.support.staff import browser
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from loyalty_portal import web_worker
-from loyalty_portal.web_worker import MAX_BODY_BYTES
+from loyalty_portal.http import web_worker
+from loyalty_portal.http.web_worker import MAX_BODY_BYTES
 from tests.loyalty_portal import echo_app
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 4  # as in gunicorn.conf.py

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemons import Daemon
 from tests.loyalty_portal.echo_app import LARGE
-from tests.ports import free_port
+from tests.support.daemons import Daemon
+from tests.support.ports import free_port
 from tests.support.reverse_proxy import NGINX
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = ROOT / "deploy/nginx/nginx.conf"

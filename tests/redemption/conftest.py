@@ -8,10 +8,10 @@ from accounts.models import User
 from fulfillment.models import PartnerCall
 from fulfillment.virtual import saga as virtual
 from redemption.models import RedemptionOrder
-from redemption.saga import settle_transaction
+from redemption.saga.transactions import settle_transaction
 from tests.accounts.factories import UserFactory
-from tests.redemption.test_virtual_news import accepted, answers, give_back, now
-from tests.redemption.test_webhooks import ended
+from tests.redemption.saga.test_virtual_news import accepted, answers, give_back, now
+from tests.redemption.saga.test_webhooks import ended
 from tests.redemption.world import World
 
 

@@ -10,11 +10,11 @@ from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, Shipment, VirtualCode
 from fulfillment.states import FulfillmentStatus
-from loyalty_portal.ids import uuid7
-from redemption import services
-from redemption.cart.services import add_to_cart
+from loyalty_portal.data.ids import uuid7
+from redemption.checkout.cart.services import add_to_cart
+from redemption.checkout.services import Line, Wishes, place_order
 from redemption.models import LoyaltyTransaction, RedemptionOrder
-from redemption.placing.services import Line, Wishes, place_order
+from redemption.saga import steps
 from redemption.states import TransactionStatus
 from tests.redemption.world import RECIPIENT
 
@@ -50,18 +50,18 @@ def settle(intent: LoyaltyTransaction, *, refused: str = "") -> None:
         if intent.status != TransactionStatus.SENT:
             intent.transition(TransactionStatus.SENT)
         rows = LoyaltyTransaction.objects.filter(pk=intent.pk)
-        order = services.locked(intent.order_id)
+        order = steps.locked(intent.order_id)
         if refused:
             rows.update(next_attempt_at=None, answer_code=refused)
             intent.transition(TransactionStatus.REFUSED, settled_at=timezone.now())
-            services.decline(order, refused)
+            steps.decline(order, refused)
             return
         rows.update(next_attempt_at=None, external_transaction_id=f"txn_{intent.pk.hex[-12:]}")
         intent.transition(TransactionStatus.SUCCEEDED, settled_at=timezone.now())
         if intent.is_debit:
-            services.confirm(order)
+            steps.confirm(order)
         else:
-            services.credited(order, intent)
+            steps.credited(order, intent)
 
 
 def paid(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> RedemptionOrder:

@@ -7,7 +7,7 @@ from django.urls import reverse
 from redemption.models import RedemptionOrder
 from redemption.orders.facts import facts_of
 from redemption.orders.steps import Step
-from redemption.orders.story import tell
+from redemption.orders.timeline import tell
 
 
 def said(response: Any) -> str:

@@ -8,9 +8,9 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from inventory.models import Inventory, Reservation
-from redemption.aftercare.cancelling import cancel
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
-from redemption.saga import settle_transaction
+from redemption.orders.actions.cancelling import cancel
+from redemption.saga.transactions import settle_transaction
 from tests.redemption.world import World
 
 

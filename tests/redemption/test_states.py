@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.db import DatabaseError
 
 from fulfillment.states import CALL, FULFILLMENT
-from loyalty_portal.lifecycle import IllegalTransitionError, LifeCycle, StaleStatusError
+from loyalty_portal.data.lifecycle import IllegalTransitionError, LifeCycle, StaleStatusError
 from redemption.models import OrderEvent, RedemptionOrder
 from redemption.states import LINE, ORDER, TRANSACTION, OrderStatus
 from tests.redemption.world import World

@@ -14,9 +14,9 @@ from accounts.models import AccountManager, Company, Role, TierLevel, User
 from catalog.models import Category, Product, ProductType
 from fulfillment.models import Fulfillment, PartnerCall
 from inventory import services as stock
+from redemption.checkout.services import Line, Wishes, place_order
 from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
-from redemption.placing.services import Line, Wishes, place_order
-from tests.sandbox_process import SandboxProcess
+from tests.support.sandbox_process import SandboxProcess
 
 ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption")
 _numbers = count(1)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.sandbox.receiver import Receiver
-from tests.sandbox_process import API_KEY, SandboxProcess
+from tests.support.sandbox_process import API_KEY, SandboxProcess
 
 ACCOUNT = "NW-1001"
 PATIENCE = 20.0

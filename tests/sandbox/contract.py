@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from tests.sandbox_process import ROOT
+from tests.support.sandbox_process import ROOT
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import pytest
 
 from tests.sandbox.conftest import ACCOUNT
 from tests.sandbox.contract import assert_problem
-from tests.sandbox_process import API_KEY, CLIENT_ID, CLIENT_SECRET, SandboxProcess
+from tests.support.sandbox_process import API_KEY, CLIENT_ID, CLIENT_SECRET, SandboxProcess
 
 FORM = {
     "grant_type": "client_credentials",

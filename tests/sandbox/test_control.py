@@ -7,7 +7,7 @@ import pytest
 
 from tests.sandbox.conftest import ACCOUNT, Send, until
 from tests.sandbox.contract import STATEMENT, assert_matches, assert_problem
-from tests.sandbox_process import SandboxError, SandboxProcess
+from tests.support.sandbox_process import SandboxError, SandboxProcess
 
 HISTORY = {
     "accounts": [{"account_id": "LM-2002", "balance": 900}],

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sandbox.conftest import ACCOUNT, Send, until
 from tests.sandbox.contract import assert_matches, assert_problem
-from tests.sandbox_process import API_KEY, SandboxError, SandboxProcess
+from tests.support.sandbox_process import API_KEY, SandboxError, SandboxProcess
 
 MANY = 40
 

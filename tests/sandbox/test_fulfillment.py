@@ -8,7 +8,7 @@ import pytest
 from tests.sandbox.conftest import Send, until
 from tests.sandbox.contract import FOUND, assert_matches, assert_problem
 from tests.sandbox.receiver import Receiver
-from tests.sandbox_process import SandboxError, SandboxProcess
+from tests.support.sandbox_process import SandboxError, SandboxProcess
 
 
 def get(client: httpx.Client, fulfillment_id: str) -> dict[str, object]:

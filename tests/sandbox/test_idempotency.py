@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.conftest import ACCOUNT, Send, until
 from tests.sandbox.contract import assert_problem
-from tests.sandbox_process import API_KEY, SandboxProcess
+from tests.support.sandbox_process import API_KEY, SandboxProcess
 
 
 def test_a_repetition_gets_the_first_answer_with_200(debit: Send, sandbox: SandboxProcess) -> None:

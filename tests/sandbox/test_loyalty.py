@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.conftest import ACCOUNT, Send
 from tests.sandbox.contract import STATEMENT, assert_matches, assert_problem
-from tests.sandbox_process import SandboxProcess
+from tests.support.sandbox_process import SandboxProcess
 
 
 def statement(client: httpx.Client, **query: str) -> dict[str, object]:

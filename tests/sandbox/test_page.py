@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.sandbox.conftest import ACCOUNT, Send
-from tests.sandbox_process import SandboxProcess
+from tests.support.sandbox_process import SandboxProcess
 
 NASTY = '<script>alert("x")</script>'
 

@@ -13,7 +13,13 @@ import pytest
 
 from tests.sandbox.conftest import ACCOUNT, until
 from tests.sandbox.receiver import Receiver
-from tests.sandbox_process import API_KEY, ROOT, WEBHOOK_SECRET, SandboxError, SandboxProcess
+from tests.support.sandbox_process import (
+    API_KEY,
+    ROOT,
+    WEBHOOK_SECRET,
+    SandboxError,
+    SandboxProcess,
+)
 
 DEBIT = {"account_id": ACCOUNT, "points": 100, "reference": "R-1"}
 

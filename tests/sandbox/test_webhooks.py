@@ -10,7 +10,7 @@ from tests.sandbox.conftest import Send, until
 from tests.sandbox.contract import EVENT, assert_matches
 from tests.sandbox.receiver import Event, Receiver
 from tests.sandbox.test_fulfillment import cancel, get, settled
-from tests.sandbox_process import SandboxProcess
+from tests.support.sandbox_process import SandboxProcess
 
 
 @pytest.fixture

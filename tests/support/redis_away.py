@@ -11,7 +11,7 @@ from django.core.cache import caches
 
 from loyalty_portal import cache as resting
 from loyalty_portal import celery
-from tests.daemons import Redis
+from tests.support.daemons import Redis
 
 WAYS = ("stopped", "frozen")
 

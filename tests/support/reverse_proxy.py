@@ -14,8 +14,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.daemons import Web
-from tests.ports import free_port
+from tests.support.daemons import Web
+from tests.support.ports import free_port
 
 HOST = "127.0.0.1"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")

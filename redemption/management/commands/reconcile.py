@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from accounts.models import Company
 from redemption.models import Reconciliation, RunOutcome
-from redemption.reconciliation.services import ReconciliationError, reconcile
+from redemption.points.reconciliation.services import ReconciliationError, reconcile
 
 SHOWN = 20  # differences of a company; the admin portal has them all
 

@@ -16,14 +16,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from loyalty_portal.heartbeat import beat
-from loyalty_portal.pause import is_paused, say_so
-from loyalty_portal.trouble import Looks, is_away
+from loyalty_portal.data.trouble import Looks, is_away
+from loyalty_portal.queue.heartbeat import beat
+from loyalty_portal.queue.pause import is_paused, say_so
+from redemption.checkout.services import expire_approvals
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
-from redemption.placing.services import expire_approvals
-from redemption.services import flag_overdue
-from redemption.work import KINDS, settle_mended, work
+from redemption.saga.queues import KINDS, settle_mended, work
+from redemption.saga.steps import flag_overdue
 
 logger = logging.getLogger(__name__)
 

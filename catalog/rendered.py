@@ -1,0 +1,143 @@
+"""The catalogue as text: made once for everyone of a tier, kept for some seconds.
+
+A page of cards costs its queries and some thousand steps of a template; what differs between
+two companies of one tier is only how many points a card lacks. So the text is kept with holes
+where that is said, and the holes are filled for each request.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.utils.safestring import SafeString, mark_safe
+
+from catalog.cards import cards, catalogue, grouped, product_page
+from catalog.forms import Asked, address
+from catalog.freshness import remember
+from catalog.models import shelf_address
+from catalog.selectors import (
+    Sort,
+    card_rows,
+    count_facets,
+    family_facts,
+    offered_product,
+    variants,
+)
+from loyalty_portal.fastpath.fragments import kept, render_alone
+
+_HOLE = re.compile("\x00([0-9]+)\x00")  # PostgreSQL's text has no NUL, so nothing forges one
+_FIGURE = "\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The list of one address. `pieces` alternate: text, points of the card that it ends in."""
+
+    title: str
+    q: str
+    address: str
+    facets: SafeString
+    pieces: Sequence[str]
+    lacking: tuple[str, str]  # what a hole is filled with, before and after the figure
+
+    def results(self, spendable: int | None) -> SafeString:
+        """The text with its holes filled; `spendable` is points, None when not known."""
+        filled = list(self.pieces)
+        for place in range(1, len(filled), 2):
+            short = 0 if spendable is None else int(filled[place]) - spendable
+            filled[place] = grouped(short).join(self.lacking) if short > 0 else ""
+        return mark_safe("".join(filled))  # noqa: S308 - what templates made, and figures
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProduct:
+    """The page of one product, without what is the viewer's own."""
+
+    key: str
+    address: str
+    name: str
+    picture: str
+    gone: bool
+    points_cost: int
+    crumbs: SafeString
+    offer: SafeString
+    about: SafeString
+
+
+def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> SafeString:
+    """What so many pieces do to the points that may be spent; None when those are not known."""
+    total = points_cost * quantity
+    left = (spendable or 0) - total
+    known = spendable is not None
+    conditions = {"known": known, "short": known and left < 0, "several": quantity > 1}
+    figures = {
+        "spendable": grouped(spendable or 0),
+        "quantity": str(quantity),
+        "total": grouped(total),
+        "left": grouped(abs(left)),
+    }
+    return kept("catalog/_tally.html", conditions, figures)
+
+
+def shown_list(*, asked: Asked, tier_level: str, budget: int | None) -> Shown:
+    """The list that an address asks for. `budget` is what "within our balance" means."""
+    filters = asked.filters
+    if budget is None:
+        filters = replace(filters, within_balance=False)
+    limit = budget if filters.within_balance else None
+    asked = replace(asked, filters=filters)
+    return remember(
+        "list",
+        (tier_level, asked, limit, budget is None),
+        lambda: _make_list(asked, tier_level, limit, with_budget=budget is not None),
+    )
+
+
+def _make_list(asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool) -> Shown:
+    found = remember(
+        "facets",  # the same on every page of a list, in whatever order
+        (tier_level, replace(asked.filters, page=1, sort=Sort.NAME), limit),
+        lambda: count_facets(tier_level=tier_level, filters=asked.filters, budget=limit),
+    )
+    filters = replace(asked.filters, page=min(asked.filters.page, found.pages))
+    rows = card_rows(tier_level=tier_level, filters=filters, budget=limit)
+    families = family_facts(tier_level=tier_level, rows=rows)
+    page = catalogue(
+        asked=replace(asked, filters=filters),
+        found=found,
+        cards=cards(rows, families),
+        with_budget=with_budget,
+    )
+    before, _, after = render_alone("catalog/_lacking.html", points=_FIGURE).partition(_FIGURE)
+    return Shown(
+        title=page.title,
+        q=filters.q,
+        address=shelf_address() + address(filters, page=filters.page),
+        facets=render_alone("catalog/_facets.html", catalogue=page),
+        pieces=_HOLE.split(render_alone("catalog/_results.html", catalogue=page)),
+        lacking=(before, after),
+    )
+
+
+def shown_product(*, slug: str, tier_level: str) -> ShownProduct | None:
+    """The product with this slug, None when this tier may not redeem it now."""
+    return remember("product-page", (tier_level, slug), lambda: _make_product(slug, tier_level))
+
+
+def _make_product(slug: str, tier_level: str) -> ShownProduct | None:
+    product = offered_product(slug=slug, tier_level=tier_level)
+    if product is None:
+        return None
+    page = product_page(product, variants(product=product, tier_level=tier_level))
+    shelf = f"{shelf_address()}?category={product.category.slug}"
+    return ShownProduct(
+        key=str(product.pk),
+        address=product.get_absolute_url(),
+        name=product.name,
+        picture=product.picture_url,
+        gone=page.gone,
+        points_cost=product.points_cost,
+        crumbs=render_alone("catalog/_crumbs.html", shelf=shelf, category=product.category.name),
+        offer=render_alone("catalog/_offer.html", page=page),
+        about=render_alone("catalog/_about.html", page=page),
+    )

@@ -1,0 +1,395 @@
+"""What the rooms' admins share: the theme's classes with types, manners, and badges."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django.contrib import messages
+from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import CharField, Field, ForeignKey, Model, QuerySet
+from django.forms import Field as FormField
+from django.forms import Form, ModelChoiceField
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from loyalty_portal.admin_site.edits import EditedForm, hold, told_meanwhile
+from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
+from loyalty_portal.data.one_line import OneLineField
+
+if TYPE_CHECKING:  # the theme's classes are these, in its dress; it carries no types
+    from django.contrib.admin import ModelAdmin
+    from django.contrib.admin import StackedInline as _StackedInline
+    from django.contrib.admin import TabularInline as _TabularInline
+    from django.contrib.admin.views.main import ChangeList
+else:
+    from unfold.admin import ModelAdmin
+    from unfold.admin import StackedInline as _StackedInline
+    from unfold.admin import TabularInline as _TabularInline
+    from unfold.views import ChangeList
+
+__all__ = [
+    "ActingAdmin",
+    "Choosing",
+    "KeptAdmin",
+    "PortalAdmin",
+    "ReadOnlyAdmin",
+    "StackedInline",
+    "TabularInline",
+    "Verb",
+    "badge",
+]
+
+Row = TypeVar("Row", bound=Model)
+Parent = TypeVar("Parent", bound=Model)
+
+# What a badge's tone looks like, beside its word: never by colour alone.
+_ICONS = {
+    "ok": "check_circle",
+    "warn": "schedule",
+    "bad": "error",
+    "live": "progress_activity",
+    "quiet": "circle",
+}
+
+
+_ONE_LINE = 28  # characters of a badge that does not wrap
+
+
+def badge(tone: str, word: object, *, icon: str = "", title: str = "") -> SafeString:
+    """A status as colour, icon and word. Tones: ok, warn, bad, live, quiet."""
+    return format_html(
+        '<span class="badge badge--{}{}" title="{}">'
+        '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>',
+        tone,
+        " badge--long" if len(str(word)) > _ONE_LINE else "",
+        title,
+        icon or _ICONS[tone],
+        word,
+    )
+
+
+SEARCH_WORDS, SEARCH_LENGTH = 10, 200  # each word is looked for in each searched column
+
+
+def shortened(text: str) -> str:
+    """What of a search is looked for: the first words, within a length."""
+    return " ".join(text[:SEARCH_LENGTH].split()[:SEARCH_WORDS])
+
+
+class CountedOnceList(ChangeList):
+    """Without a filter the number of results is the number of rows: no second count."""
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> QuerySet[Any]:
+        """A search that is too long is done in part, and says so."""
+        short = shortened(self.query)
+        if short != " ".join(self.query.split()):
+            told = _("Searched for the first words only, at most %(words)d: “%(short)s”")
+            messages.warning(request, told % {"words": SEARCH_WORDS, "short": short})
+            self.query = short
+        return super().get_queryset(request, exclude_parameters)
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """PostgreSQL's texts hold no NUL; a filter for one is as odd as one of no such field."""
+        if any("\0" in value for value in request.GET.values()):
+            raise IncorrectLookupParameters
+        return super().get_filters(request)
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if self.full_result_count is None and not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
+
+
+class KnownChoice(AutocompleteSelect):
+    """A search-and-choose field that also shows what is no key at all, with the field's error.
+
+    Django looks the value up once more to name it, and stumbles over one that is no UUID.
+    """
+
+    def optgroups(
+        self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None
+    ) -> Any:
+        try:
+            return super().optgroups(name, value, attrs)
+        except (ValidationError, ValueError):
+            return super().optgroups(name, [], attrs)
+
+
+class Choosing(BaseModelAdmin[Row], Generic[Row]):
+    """For pages and inlines: with `autocomplete_fields`, and texts of one line."""
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> FormField | None:
+        if type(db_field) is CharField:
+            kwargs.setdefault("form_class", OneLineField)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", KnownChoice(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class StackedInline(_StackedInline[Row, Parent], Generic[Row, Parent]):
+    """Rows that belong to another, one below the other; two editors do not undo each other."""
+
+    form = EditedForm
+
+
+class TabularInline(_TabularInline[Row, Parent], Generic[Row, Parent]):
+    """Rows that belong to another, as a table; two editors do not undo each other."""
+
+    form = EditedForm
+
+
+class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
+    """Lists of fifty rows, counted once; forms that write what was changed (admin_edits.py)."""
+
+    form = EditedForm
+
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    compressed_fields = True
+    warn_unsaved_form = True
+    list_filter_sheet = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Row], search_term: str
+    ) -> tuple[QuerySet[Row], bool]:
+        """Lists shorten a search themselves; here it is for fields that search while one types."""
+        return super().get_search_results(request, queryset, shortened(search_term))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CountedOnceList]:
+        return CountedOnceList
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, **{"form": EditedForm, **kwargs})
+
+    @transaction.atomic
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Who saves holds the row and its inlines' rows from before they are read."""
+        if request.method == "POST" and object_id:
+            hold(self.model, unquote(object_id), self.get_inline_instances(request))
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=form.columns)
+        else:
+            obj.save()
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        stays = _("That stays: only what you changed was written.")
+        for sentence in told_meanwhile(form, formsets):
+            messages.info(request, f"{sentence} {stays}")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """What others changed in other fields is told on the form that is shown again, too."""
+        formsets = [inline.formset for inline in context.get("inline_admin_formsets", ())]
+        for sentence in told_meanwhile(context["adminform"].form, formsets):
+            messages.info(request, sentence)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def found(self, request: HttpRequest, object_id: str) -> Row:
+        """The row for a page of its own; 404 without one, 403 for who may not view it."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return row
+
+    def page(
+        self, request: HttpRequest, template: str, row: Row, *, status: int = 200, **context: object
+    ) -> TemplateResponse:
+        """A page of our own about one row, within the theme."""
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            template,
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "original": row,
+                "title": str(row),
+                "media": self.media,
+                **context,
+            },
+            status=status,
+        )
+
+
+class KeptAdmin(PortalAdmin[Row], Generic[Row]):
+    """For rows with a history: switched off, never deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(KeptAdmin[Row], Generic[Row]):
+    """For rows that only the services write."""
+
+    actions: Sequence[str] | None = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Verb(Generic[Row]):
+    """One thing that staff may do to a row: its button, its permission, its form, the service.
+
+    `act` gets the row, the form's cleaned data and the person; it returns the sentence that the
+    person reads, or raises one of the admin's `refusals` with one.
+    """
+
+    label: Promise
+    permission: str
+    act: Callable[[Row, dict[str, Any], Any], str]
+    form: type[Form] = Form
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A verb on a page: what `admin/_act.html` shows. `tried`: it was posted and refused."""
+
+    label: Promise
+    href: str
+    form: Form
+    tried: bool
+
+
+class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
+    """Rows that nobody edits, with a page of their own on which services are called.
+
+    The page posts to `<id>/do/<verb>/`. What was typed is kept when it cannot be done.
+    """
+
+    page_template: str
+    verbs: Mapping[str, Verb[Row]] = {}
+    refusals: tuple[type[Exception], ...] = ()
+
+    def facts(self, request: HttpRequest, row: Row) -> dict[str, object]:
+        """What the page shows besides the row and the forms."""
+        raise NotImplementedError
+
+    def first_values(self, row: Row) -> dict[str, object]:
+        """What the fields of the forms say before anybody types, by field name."""
+        return {}
+
+    def get_urls(self) -> list[URLPattern]:
+        act = self.admin_site.admin_view(self.act_view)
+        address = path("<uuid:object_id>/do/<slug:verb>/", act, name=self._address("do"))
+        return [address, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.found(request, object_id)
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        return self._show(request, row, {})
+
+    def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
+        """Do one thing to one row, then show it again (303)."""
+        row = self.found(request, object_id)
+        if verb not in self.verbs:
+            raise Http404
+        what = self.verbs[verb]
+        if not request.user.has_perm(what.permission):
+            raise PermissionDenied
+        there = reverse(f"admin:{self._address('change')}", args=[row.pk])
+        if request.method != "POST":
+            return HttpResponseRedirect(there)
+        form = what.form(request.POST, auto_id=f"{verb}-%s")
+        told = ""
+        if form.is_valid():
+            try:
+                told = what.act(row, form.cleaned_data, request.user)
+            except self.refusals as error:
+                form.add_error(None, str(error))
+            except (StaleStatusError, IllegalTransitionError):
+                form.add_error(
+                    None, _("Somebody else changed it just now. Nothing was done twice.")
+                )
+        # On top, since the page as it is now may not show this verb's form at all.
+        unseen = [error for field in form.hidden_fields() for error in field.errors]
+        for sentence in [*form.non_field_errors(), *unseen]:
+            messages.error(request, str(sentence))
+        if form.errors and form.fields:
+            fresh = self.found(request, object_id)
+            return self._show(request, fresh, {verb: form}, status=422)
+        if told:
+            messages.success(request, told)
+        return HttpResponseRedirect(there, status=303)
+
+    def _address(self, name: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+
+    def _show(
+        self, request: HttpRequest, row: Row, tried: Mapping[str, Form], *, status: int = 200
+    ) -> TemplateResponse:
+        first = self.first_values(row)
+        for form in tried.values():
+            _show_anew(form, first)
+        acts = {
+            verb: Act(
+                label=what.label,
+                href=reverse(f"admin:{self._address('do')}", args=[row.pk, verb]),
+                form=tried.get(verb) or what.form(initial=first, auto_id=f"{verb}-%s"),
+                tried=verb in tried,
+            )
+            for verb, what in self.verbs.items()
+            if request.user.has_perm(what.permission)
+        }
+        return self.page(
+            request, self.page_template, row, status=status, acts=acts, **self.facts(request, row)
+        )
+
+
+def _show_anew(form: Form, first: Mapping[str, object]) -> None:
+    """What was typed stays; hidden fields, which say what the page showed, are as it is now."""
+    data: Any = form.data
+    data = data.copy()
+    for field in form.hidden_fields():
+        if field.name in first:
+            value = first[field.name]
+            data[field.html_name] = "" if value is None else str(value)
+    form.data = data

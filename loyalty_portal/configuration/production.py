@@ -1,0 +1,67 @@
+"""What is refused at the start, as unsafe where strangers come: one sentence each."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from urllib.parse import unquote, urlsplit
+
+from loyalty_portal.configuration.environment import Environment
+from loyalty_portal.configuration.published import is_published
+
+PARTNERS = (
+    "LOYALTY_API_URL",
+    "LOYALTY_OAUTH_TOKEN_URL",
+    "FULFILLMENT_API_URL",
+    "FULFILLMENT_OAUTH_TOKEN_URL",
+    "PAGERDUTY_URL",
+)
+_SECRET = re.compile(r"SECRET|KEY|PASSWORD|TOKEN|DSN")
+
+
+def refuse_unsafe(env: Environment, *, secret_key: str, hosts: list[str], address: str) -> None:
+    """Production, which is DEBUG off."""
+    if len(secret_key) < 50 or len(set(secret_key)) < 5 or secret_key.startswith("insecure"):
+        env.wrong("SECRET_KEY", "production needs at least 50 random characters.")
+    if not hosts or "*" in hosts:
+        env.wrong("ALLOWED_HOSTS", "production needs the host names it is served under, not '*'.")
+    if not address.startswith("https://"):
+        env.wrong("PORTAL_URL", "production needs the portal's https:// address, for letters.")
+    for name in PARTNERS:
+        there = urlsplit(os.environ.get(name, "").strip())
+        if there.scheme == "http" and not _is_this_machine(there.hostname or ""):
+            env.wrong(name, "production needs https://; over http points and keys can be read.")
+    for name, value in os.environ.items():
+        if any(is_published(secret) for secret in _secrets(name, value)):
+            env.wrong(
+                name,
+                "holds a secret that stands in the portal's own repository, so everybody knows "
+                "it; production needs one of its own.",
+            )
+
+
+def refuse_public_debug(env: Environment, hosts: Iterable[str]) -> None:
+    """DEBUG shows errors, and takes published secrets, so it stays on a developer's machine."""
+    for host in hosts:
+        if not _is_this_machine(host) and ("." in host or ":" in host or host == "*"):
+            env.wrong(
+                "DEBUG",
+                f"is on, but ALLOWED_HOSTS has {host!r}, which others may reach; switch it off, "
+                "or name only localhost, loopback addresses and names without a dot.",
+            )
+
+
+def _secrets(name: str, value: str) -> Iterator[str]:
+    """The secrets that a variable holds: all of it, one of a list, the password of an address."""
+    if _SECRET.search(name):
+        yield value
+        yield from (word.strip() for word in value.split(","))
+    if "://" in value:
+        yield unquote(urlsplit(value).password or "")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,21 @@
+"""What a secret must look like to be one."""
+
+import base64
+import binascii
+
+
+def is_field_key(text: str) -> bool:
+    """Whether it is a key of FIELD_ENCRYPTION_KEYS: 32 bytes in URL-safe base64."""
+    try:
+        return len(base64.urlsafe_b64decode(text)) == 32
+    except (binascii.Error, ValueError):
+        return False
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Whether it is a secret of Standard Webhooks: whsec_ and at least 24 bytes in base64."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return text.startswith("whsec_") and len(key) >= 24

@@ -1,0 +1,124 @@
+"""Turning every secret at rest to the newest of FIELD_ENCRYPTION_KEYS, row by row, while all runs.
+
+What is left to do stands in the values themselves, so a run that was killed is simply begun again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+
+from loyalty_portal.data.encrypted_field import (
+    DecryptionError,
+    EncryptedTextField,
+    Fingerprinted,
+    fingerprint,
+    listed_keys,
+    newest_key,
+    sealed_with,
+)
+from loyalty_portal.data.trouble import retried
+
+BATCH = 500  # rows in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """After a batch of one table: rows turned, rows that there were to turn, what went wrong."""
+
+    table: str
+    turned: int
+    of: int
+    wrong: tuple[str, ...]
+
+
+def rotate(*, batch: int = BATCH) -> Iterator[Step]:
+    """Turn all that is not under the newest key, or not bound to its row yet."""
+    for model in _models():
+        keys = _behind(model)
+        for start in range(0, len(keys), batch):
+            some = keys[start : start + batch]
+            wrong = tuple(retried(partial(_turn, model, some)))
+            yield Step(model._meta.db_table, min(start + batch, len(keys)), len(keys), wrong)
+
+
+def unused_keys() -> list[str]:
+    """The ids of the listed keys, but for the newest, that nothing is stored under any more."""
+    return [key for key in listed_keys()[1:] if not any(_uses(model, key) for model in _models())]
+
+
+def left() -> int:
+    """How many rows are not under the newest key, or not bound to their row."""
+    return sum(len(_behind(model)) for model in _models())
+
+
+def _models() -> list[type[models.Model]]:
+    return [
+        model
+        for model in apps.get_models()
+        if _secret_fields(model) and model._meta.managed and not model._meta.proxy
+    ]
+
+
+def _secret_fields(model: type[models.Model]) -> list[EncryptedTextField]:
+    return [each for each in model._meta.local_fields if isinstance(each, EncryptedTextField)]
+
+
+def _behind(model: type[models.Model]) -> list[Any]:
+    """The keys of a table's rows that are to be turned, in order."""
+    newest = newest_key()
+    conditions = [f"{_quoted(each)} NOT LIKE %s" for each in _secret_fields(model)]
+    starts = [f"{sealed_with(newest)}%"] * len(conditions)
+    if issubclass(model, Fingerprinted):
+        conditions.append("fingerprint NOT LIKE %s")
+        starts.append(f"{newest}.%")
+    return _keys_where(model, " OR ".join(conditions), starts)
+
+
+def _uses(model: type[models.Model], key: str) -> bool:
+    conditions = [f"{_quoted(each)} LIKE %s" for each in _secret_fields(model)]
+    starts = [f"v_.{key}.%"] * len(conditions)
+    if issubclass(model, Fingerprinted):
+        conditions.append("fingerprint LIKE %s")
+        starts.append(f"{key}.%")
+    return bool(_keys_where(model, " OR ".join(conditions), starts, limit="LIMIT 1"))
+
+
+def _keys_where(
+    model: type[models.Model], condition: str, params: list[str], *, limit: str = ""
+) -> list[Any]:
+    table, key = connection.ops.quote_name(model._meta.db_table), _quoted(model._meta.pk)
+    with connection.cursor() as cursor:
+        # Every name is a model's own.
+        asked = f"SELECT {key} FROM {table} WHERE {condition} ORDER BY {key} {limit}"  # noqa: S608
+        cursor.execute(asked, params)
+        return [key for (key,) in cursor.fetchall()]
+
+
+def _quoted(column: Any) -> str:
+    return connection.ops.quote_name(column.column)
+
+
+@transaction.atomic
+def _turn(model: type[models.Model], keys: list[Any]) -> list[str]:
+    """Write these rows' secrets anew; what could not be, in sentences."""
+    names = [each.name for each in _secret_fields(model)]
+    wrong = []
+    rows = model._base_manager.select_for_update(no_key=True, of=("self",))  # noqa: SLF001 - it is documented
+    for row in rows.filter(pk__in=keys).order_by("pk"):
+        where = f"{model._meta.db_table} {row.pk}"
+        try:
+            with transaction.atomic():
+                if isinstance(row, Fingerprinted):
+                    row.fingerprint = fingerprint(row.secret())
+                    row.save(update_fields=[*names, "fingerprint"])
+                else:
+                    row.save(update_fields=names)
+        except DecryptionError as error:
+            wrong.append(f"{where}: {error}")
+        except IntegrityError:
+            wrong.append(f"{where}: the same code stands in another row")
+    return wrong

@@ -1,0 +1,27 @@
+"""Kombu's Redis transport with one client for each channel.
+
+Kombu makes a client anew for each message, which costs more than sending it. A client may be
+shared: it takes a connection of the same pool for each command.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from kombu.transport import redis
+
+
+class Channel(redis.Channel):
+    @cached_property
+    def _kept(self) -> Any:
+        return super()._create_client()  # type: ignore[no-untyped-call]
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous)  # type: ignore[no-untyped-call]
+        return self._kept
+
+
+class Transport(redis.Transport):
+    """`CELERY_BROKER_TRANSPORT = "loyalty_portal.queue.broker:Transport"`."""
+
+    Channel = Channel

@@ -1,0 +1,249 @@
+"""The control API under /control: for tests, the demo and the page. Loopback only, no key.
+
+GET    /control/state           dials, rules, counts
+GET    /control/accounts        every account
+POST   /control/accounts        {account_id, balance, blocked?, expiring?}: create or set
+POST   /control/dials           any of the dials (dials.py)
+GET    /control/faults          the rules; POST adds one (faults.py), DELETE removes all
+DELETE /control/faults/{id}     removes one
+POST   /control/seed            {seed}: the dice of the rates
+POST   /control/decide          {reference, status, codes?}: a delivery ends so, in silence
+POST   /control/import          past movements and fulfillments (importing.py)
+POST   /control/reset           as on the first day
+GET    /control/ledger          ?account=&reference=: movements with keys, and their sums
+GET    /control/calls           the latest calls; any field of a call may filter
+GET    /control/fulfillments    newest first, codes included
+GET    /control/events          the webhooks: attempts, last status, done
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from jsonschema import Draft202012Validator
+
+from loyalty_portal.sandbox.contracts import FORMATS, check
+from loyalty_portal.sandbox.control.forms import from_form
+from loyalty_portal.sandbox.control.importing import SCHEMA as IMPORT
+from loyalty_portal.sandbox.control.importing import take_in
+from loyalty_portal.sandbox.faults import behaviour, fault_effects, rules
+from loyalty_portal.sandbox.keys import PARTNERS
+from loyalty_portal.sandbox.partners import Partners
+from loyalty_portal.sandbox.problems import Json, ProblemError, invalid
+
+ACCOUNT: Json = {
+    "type": "object",
+    "required": ["account_id", "balance"],
+    "additionalProperties": False,
+    "properties": {
+        "account_id": {"type": "string", "minLength": 1, "maxLength": 100},
+        "balance": {"type": "integer", "minimum": 0, "maximum": 10**15},
+        "blocked": {"type": "boolean"},
+        "expiring": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["points", "expires_on"],
+                "additionalProperties": False,
+                "properties": {
+                    "points": {"type": "integer", "minimum": 1},
+                    "expires_on": {"type": "string", "format": "date"},
+                },
+            },
+        },
+    },
+}
+DECISION: Json = {
+    "type": "object",
+    "required": ["reference", "status"],
+    "additionalProperties": False,
+    "properties": {
+        "reference": {"type": "string", "maxLength": 100},
+        "status": {"enum": ["delivered", "failed", "cancelled"]},
+        "codes": {"type": "integer", "minimum": 0, "maximum": 1000},
+    },
+}
+SEED: Json = {
+    "type": "object",
+    "required": ["seed"],
+    "properties": {"seed": {"type": ["integer", "null"]}},
+}
+
+FORM = "application/x-www-form-urlencoded"
+
+Action = Callable[[Partners, Json], Json]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _set_account(partners: Partners, body: Json) -> Json:
+    with partners.store.write():
+        return partners.ledger.set_account(**body)
+
+
+def _turn_dials(partners: Partners, body: Json) -> Json:
+    partners.dials.turn(body)
+    partners.courier.wake()
+    return asdict(partners.dials.now)
+
+
+def _add_fault(partners: Partners, body: Json) -> Json:
+    operation, fault = body["operation"], body["fault"]
+    if fault in rules.REQUEST and operation == "webhook":
+        raise invalid(f"{fault} is no fault of a webhook.")
+    if fault in rules.MODE and operation not in ("fulfill", "*"):
+        raise invalid(f"{fault} is a fault of fulfill.")
+    if fault in rules.WEBHOOK and operation not in ("webhook", "fulfill", "*"):
+        raise invalid(f"{fault} is a fault of a webhook.")
+    return asdict(partners.faults.add(body))
+
+
+def _decide(partners: Partners, body: Json) -> Json:
+    with partners.store.write():
+        return partners.deliveries.decide(**body)
+
+
+def _seed(partners: Partners, body: Json) -> Json:
+    partners.faults.seed(body["seed"])
+    return body
+
+
+async def _reset(request: web.Request) -> web.StreamResponse:
+    """Afterwards nothing from before arrives anywhere."""
+    partners = request.app[PARTNERS]
+    await partners.courier.finish()
+    partners.reset()
+    return web.json_response(state(partners))
+
+
+def state(partners: Partners) -> Json:
+    count = partners.store.number
+    return {
+        "dials": asdict(partners.dials.now),
+        "faults": partners.faults.list(),
+        "accounts": count("SELECT COUNT(*) FROM account"),
+        "entries": count("SELECT COUNT(*) FROM entry"),
+        "fulfillments": count("SELECT COUNT(*) FROM fulfillment"),
+        "fulfillments_open": count("SELECT COUNT(*) FROM fulfillment WHERE due_at IS NOT NULL"),
+        "events_waiting": count("SELECT COUNT(*) FROM event WHERE done = 0"),
+    }
+
+
+def _events(partners: Partners) -> list[Json]:
+    rows = partners.store.rows(
+        "SELECT event_id, fulfillment_id, reference, attempts, last_status, done,"
+        " json_extract(body, '$.type') AS type FROM event ORDER BY created_at DESC"
+    )
+    return [dict(row) | {"done": bool(row["done"])} for row in rows]
+
+
+def _reading(read: Callable[[Partners, web.Request], object]) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.json_response(read(request.app[PARTNERS], request))
+
+    return _guarded(handler)
+
+
+def _changing(schema: Json, action: Action, status: int = HTTPStatus.OK) -> Handler:
+    """JSON in and out; a form is sent back to the page."""
+    validator = Draft202012Validator(schema, format_checker=FORMATS)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        # curl calls every body a form unless it is told otherwise.
+        is_form = request.content_type == FORM and not (await request.read()).startswith(b"{")
+        body = from_form(await request.post(), schema) if is_form else await _json(request)
+        check(validator, body)
+        answer = action(request.app[PARTNERS], body)
+        if is_form:
+            raise web.HTTPSeeOther("/")
+        return web.json_response(answer, status=status)
+
+    return _guarded(handler)
+
+
+async def _clear_faults(request: web.Request) -> web.StreamResponse:
+    rule = request.match_info.get("rule")
+    request.app[PARTNERS].faults.clear(int(rule) if rule else None)
+    if request.method == "POST":
+        raise web.HTTPSeeOther("/")
+    return web.json_response({"faults": request.app[PARTNERS].faults.list()})
+
+
+async def _json(request: web.Request) -> Json:
+    raw = await request.read()
+    try:
+        body = json.loads(raw) if raw else {}
+    except ValueError:
+        raise invalid("The body is not JSON.", HTTPStatus.BAD_REQUEST) from None
+    if not isinstance(body, dict):
+        raise invalid("The body must be an object.")
+    return body
+
+
+def _guarded(handler: Handler) -> Handler:
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        try:
+            admit(request)
+            return await handler(request)
+        except ProblemError as problem:
+            return fault_effects.plain(problem.answer())
+
+    return guarded
+
+
+def admit(request: web.Request) -> None:
+    """Only this machine, and no page of another site that was opened in its browser."""
+    origin = request.headers.get("Origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    # A name of somebody else's that resolves to this machine is how other sites get around that.
+    named = request.url.host == "localhost" or _is_address(request.url.host)
+    if foreign or not named or not ipaddress.ip_address(request.remote or "::").is_loopback:
+        raise ProblemError(HTTPStatus.FORBIDDEN, "forbidden", "Control is for this machine only.")
+
+
+def _is_address(host: str | None) -> bool:
+    try:
+        ipaddress.ip_address(host or "")
+    except ValueError:
+        return False
+    return True
+
+
+def add_routes(app: web.Application) -> None:
+    get, post, delete = app.router.add_get, app.router.add_post, app.router.add_delete
+    get("/control/state", _reading(lambda partners, _: state(partners)))
+    get(
+        "/control/accounts",
+        _reading(lambda partners, _: {"accounts": partners.ledger.accounts()}),
+    )
+    post("/control/accounts", _changing(ACCOUNT, _set_account))
+    post("/control/dials", _changing(behaviour.SCHEMA, _turn_dials))
+    get("/control/faults", _reading(lambda partners, _: {"faults": partners.faults.list()}))
+    post("/control/faults", _changing(rules.SCHEMA, _add_fault, HTTPStatus.CREATED))
+    delete("/control/faults", _guarded(_clear_faults))
+    delete(r"/control/faults/{rule:\d+}", _guarded(_clear_faults))
+    post("/control/faults/clear", _guarded(_clear_faults))
+    post(r"/control/faults/{rule:\d+}/clear", _guarded(_clear_faults))
+    post("/control/seed", _changing(SEED, _seed))
+    post("/control/decide", _changing(DECISION, _decide))
+    post("/control/import", _changing(IMPORT, take_in))
+    post("/control/reset", _guarded(_reset))
+    get("/control/ledger", _reading(_ledger))
+    get("/control/calls", _reading(lambda p, request: {"calls": p.calls.list(request.query)}))
+    get("/control/fulfillments", _reading(_fulfillments))
+    get("/control/events", _reading(lambda partners, _: {"events": _events(partners)}))
+
+
+def _ledger(partners: Partners, request: web.Request) -> Json:
+    return partners.ledger.entries(
+        request.query.get("account") or None, request.query.get("reference") or None
+    )
+
+
+def _fulfillments(partners: Partners, _request: web.Request) -> Json:
+    return {"fulfillments": partners.deliveries.everything()}

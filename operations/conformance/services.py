@@ -1,0 +1,79 @@
+"""Checking the partners that the settings name, against our copies of the contracts."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from accounts import loyalty as loyalty_api
+from fulfillment import partner as fulfillment_api
+from operations.conformance import fulfillment, loyalty
+from operations.conformance.points import Check, Point, Session, Verdict, made
+from operations.conformance.promises import FULFILLMENT, LOYALTY
+from operations.conformance.webhooks import listening
+
+Tell = Callable[[Point], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`left`: what the check took or asked for, and what of it is still so. `whole` False: somebody
+    broke it off with Ctrl-C."""
+
+    partner: str
+    address: str
+    points: list[Point]
+    left: str
+    whole: bool
+
+    def count(self, verdict: Verdict) -> int:
+        return sum(point.verdict is verdict for point in self.points)
+
+    @property
+    def holds(self) -> bool:
+        return not self.count(Verdict.NOT_KEPT)
+
+
+def check_loyalty(*, account: str, tell: Tell) -> Result:
+    """Moves single points of `account`, and gives them back, also when it is broken off.
+
+    `tell` hears each point as it is made. Raises UntriedError when nothing can be found out.
+    """
+    session = loyalty.Session.at(loyalty_api.client(), account)
+    try:
+        points = _all(LOYALTY, session, tell)
+    finally:
+        left = session.close()
+    whole = len(points) == len(LOYALTY)
+    return Result(loyalty_api.PARTNER, settings.LOYALTY_API_URL, points, left, whole)
+
+
+def check_fulfillment(
+    *, sku: str, wait: float, listen: tuple[str, int] | None, tell: Tell
+) -> Result:
+    """Orders single units of `sku`, and cancels what it can, also when it is broken off.
+
+    `wait`: seconds for a delivery and for webhooks, which are heard at `listen` (host, port).
+    Raises UntriedError when nothing can be found out, as when it cannot listen there.
+    """
+    with ExitStack() as stack:
+        inbox = stack.enter_context(listening(*listen)) if listen else None
+        client = fulfillment_api.client()
+        session = fulfillment.Session.at(client, sku, wait=wait, inbox=inbox)
+        try:
+            points = _all(FULFILLMENT, session, tell)
+        finally:
+            left = session.close()
+    whole = len(points) == len(FULFILLMENT)
+    return Result(fulfillment_api.PARTNER, settings.FULFILLMENT_API_URL, points, left, whole)
+
+
+def _all(checks: tuple[Check[Session], ...], session: Session, tell: Tell) -> list[Point]:
+    """As far as it goes: what was broken off is cleared away and told like what was not."""
+    points = []
+    with suppress(KeyboardInterrupt):
+        for check in checks:
+            points.append(made(check, session))
+            tell(points[-1])
+    return points

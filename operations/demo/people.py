@@ -1,0 +1,185 @@
+"""The demo's people: client companies with seats and address books, and the programme's staff."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pgtrigger
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import AccountManager, Address, Company, Role, TierLevel, User
+from accounts.services import ensure_staff_groups
+from catalog.words import slug_of
+from loyalty_portal.data.countries import code_of
+
+PASSWORD = "redeem-demo-2026"  # noqa: S105 - it is printed, and DEBUG must be on
+SUPERUSER = ("admin@meridian.example", "Robin Adler")
+STAFF = {
+    "catalogue": ("catalogue@meridian.example", "Nadia Brandt"),
+    "warehouse": ("warehouse@meridian.example", "Sam Okafor"),
+    "fulfillment": ("desk@meridian.example", "Ines Halloran"),
+    "finance": ("finance@meridian.example", "Victor Lang"),
+    "support": ("support@meridian.example", "Yuki Tanaka"),
+    "auditor": ("audit@meridian.example", "Greta Sommer"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyData:
+    """`points` are at the partner before the first order; `expiring` lapse in so many days."""
+
+    name: str
+    account_id: str
+    tier: TierLevel
+    points: int
+    people: dict[str, tuple[str, Role]]  # by e-mail
+    addresses: tuple[tuple[str, ...], ...]  # name, street, postcode, city, country
+    threshold: int | None = None
+    expiring: tuple[tuple[int, int], ...] = ()
+
+
+PRIYA = "priya@northwind.example"
+COMPANIES = (
+    CompanyData(
+        name="Northwind Logistics",
+        account_id="LP-204-1187",
+        tier=TierLevel.GOLD,
+        points=3_400_000,
+        expiring=((60_000, 38), (145_000, 129)),
+        people={
+            "mara@northwind.example": ("Mara Lindqvist", Role.OWNER),
+            "tomasz@northwind.example": ("Tomasz Zielinski", Role.APPROVER),
+            PRIYA: ("Priya Raman", Role.BUYER),
+            "jonas@northwind.example": ("Jonas Keller", Role.BUYER),
+            "elif@northwind.example": ("Elif Aydin", Role.VIEWER),
+        },
+        addresses=(
+            ("Northwind, reception", "Hafenstraße 112", "20457", "Hamburg", "Germany"),
+            ("Northwind, depot south", "Industriering 9", "85764", "Oberschleißheim", "Germany"),
+            ("Anneke de Boer", "Prinsengracht 220", "1016 HD", "Amsterdam", "Netherlands"),
+            ("Lukas Brunner", "Seestraße 41", "8002", "Zürich", "Switzerland"),
+            ("Aylin Demir", "Karl-Marx-Straße 78", "12043", "Berlin", "Germany"),
+            ("Pieter Claes", "Kammenstraat 18", "2000", "Antwerpen", "Belgium"),
+            ("Hanna Virtanen", "Mannerheimintie 5", "00100", "Helsinki", "Finland"),
+        ),
+    ),
+    CompanyData(
+        name="Halden & Moore",
+        account_id="LP-204-2265",
+        tier=TierLevel.SILVER,
+        points=1_900_000,
+        threshold=25_000,
+        expiring=((22_500, 24),),
+        people={
+            "claire@haldenmoore.example": ("Claire Moore", Role.OWNER),
+            "daniel@haldenmoore.example": ("Daniel Osei", Role.APPROVER),
+            "sofia@haldenmoore.example": ("Sofia Marques", Role.BUYER),
+            PRIYA: ("Priya Raman", Role.BUYER),
+            "felix@haldenmoore.example": ("Felix Hartmann", Role.VIEWER),
+        },
+        addresses=(
+            ("Halden & Moore, front desk", "14 Chancery Row", "EC4A 1BL", "London", "England"),
+            ("Halden & Moore, Dublin", "7 Fitzwilliam Lane", "D02 X285", "Dublin", "Ireland"),
+            ("Grace Adeyemi", "52 Canonbury Park", "N1 2JU", "London", "England"),
+            ("Owen Pritchard", "3 Bute Crescent", "CF10 5AN", "Cardiff", "Wales"),
+            ("Isla MacRae", "19 Broughton Street", "EH1 3JU", "Edinburgh", "Scotland"),
+        ),
+    ),
+    CompanyData(
+        name="Brightwater Dental",
+        account_id="LP-204-3310",
+        tier=TierLevel.BRONZE,
+        points=900_000,
+        people={
+            "ruth@brightwater.example": ("Ruth Sandoval", Role.OWNER),
+            "marek@brightwater.example": ("Marek Novak", Role.APPROVER),
+            "lena@brightwater.example": ("Lena Vogt", Role.BUYER),
+            "ben@brightwater.example": ("Ben Achterberg", Role.VIEWER),
+        },
+        addresses=(
+            ("Brightwater Dental, practice", "Mariahilfer Straße 88", "1070", "Wien", "Austria"),
+            ("Katharina Pichler", "Linzer Gasse 30", "5020", "Salzburg", "Austria"),
+            ("Marek Novak", "Vinohradská 112", "130 00", "Praha", "Czechia"),
+        ),
+    ),
+)
+
+
+@transaction.atomic
+def invite_everybody() -> None:
+    """Staff, companies, seats and address books; the superuser comes last of all, see services."""
+    password = make_password(PASSWORD)  # one salt for all: the password is public anyway
+    groups = ensure_staff_groups()
+    for group, (email, name) in STAFF.items():
+        person = _user(email, name, password, is_staff=True)
+        person.groups.add(groups[group])
+    for data in COMPANIES:
+        company = Company.objects.create(
+            name=data.name,
+            loyalty_account_id=data.account_id,
+            tier_level=data.tier,
+            approval_threshold=data.threshold,
+        )
+        for email, (name, role) in data.people.items():
+            user = User.objects.filter(email=email).first() or _user(email, name, password)
+            AccountManager.objects.create(company=company, user=user, role=role)
+        Address.objects.bulk_create(
+            Address(
+                company=company,
+                recipient_name=name,
+                address_line1=street,
+                postcode=postcode,
+                city=city,
+                country=code_of(country),
+                recipient_email=_mail(name, data),
+            )
+            for name, street, postcode, city, country in data.addresses
+        )
+    _age()
+
+
+def _mail(name: str, data: CompanyData) -> str:
+    domain = next(iter(data.people)).partition("@")[2]
+    return f"{slug_of(name)}@{domain}"
+
+
+def _user(email: str, name: str, password: str, **more: bool) -> User:
+    return User.objects.create(email=email, name=name, password=password, **more)
+
+
+def _age() -> None:
+    """They have been here for more than a year."""
+    then = timezone.now() - timedelta(days=460)
+    accounts = [data.account_id for data in COMPANIES]
+    with pgtrigger.ignore():
+        Company.objects.filter(loyalty_account_id__in=accounts).update(created_at=then)
+        AccountManager.objects.filter(company__loyalty_account_id__in=accounts).update(
+            created_at=then
+        )
+        User.objects.filter(seats__company__loyalty_account_id__in=accounts).update(
+            date_joined=then
+        )
+
+
+def add_superuser() -> None:
+    """Whoever can sign in as this finds everything there."""
+    email, name = SUPERUSER
+    User.objects.create_superuser(email, PASSWORD, name=name)
+
+
+def staff(group: str) -> User:
+    return User.objects.get(email=STAFF[group][0])
+
+
+def sign_ins() -> list[tuple[str, str, str]]:
+    """Who can sign in: e-mail, name, and what for."""
+    seats: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for company in COMPANIES:
+        for email, (name, role) in company.people.items():
+            names[email] = name
+            seats.setdefault(email, []).append(f"{company.name}: {role.value}")
+    rows = [(email, names[email], ", ".join(what)) for email, what in seats.items()]
+    rows += [(email, name, f"staff: {group}") for group, (email, name) in STAFF.items()]
+    return [*rows, (*SUPERUSER, "staff: superuser, everything")]

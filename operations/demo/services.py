@@ -1,0 +1,205 @@
+"""Builds the demo: people, products, and two months of orders, in our books and the partner's."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from random import Random
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import loyalty
+from accounts.models import AccountManager, Company, Role, User
+from accounts.services import refresh_balance
+from catalog.models import Product
+from loyalty_portal.data.recipient import FIELDS
+from operations.demo import people
+from operations.demo.catalogue import fill_shelves, thin_shelves
+from operations.demo.partners import Partners, PartnersError
+from operations.demo.people import COMPANIES, SUPERUSER
+from operations.demo.plans import DAYS, SEED, Plan, Planner
+from operations.demo.scripted_orders import special_plans
+from operations.demo.steps import Scene
+from operations.demo.timeline import Timeline
+from redemption.checkout.services import Line, Wishes, expire_approvals, place_order
+from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
+from redemption.models import RedemptionOrder
+from redemption.saga.steps import flag_overdue
+
+BATCH = 25  # orders whose times are moved together
+
+Say = Callable[[str], None]
+
+
+def is_seeded() -> bool:
+    """The superuser comes last: it is there when all of it is."""
+    return User.objects.filter(email=SUPERUSER[0]).exists()
+
+
+def seed(*, say: Say) -> None:
+    """Make the demo, or what an earlier try left to make. Nothing else may be at work meanwhile.
+
+    Raises PartnersError, in a sentence, when the sandbox does not answer or knows other orders.
+    """
+    partners = Partners()
+    dice = Random(SEED)  # noqa: S311 - a demo, no secret
+    known = partners.balances()
+    if not Company.objects.filter(loyalty_account_id=COMPANIES[0].account_id).exists():
+        _require_clean_books(partners)
+        say("people, companies and products")
+        with transaction.atomic():
+            people.invite_everybody()
+            fill_shelves(dice=dice, by=people.staff("warehouse"))
+    else:
+        say("an earlier try was not finished; going on with it")
+    for data in COMPANIES:
+        if data.account_id not in known:
+            _open_account(partners, data)
+    with _not_waiting_for_the_disk():
+        _make_orders(partners, say)
+    with transaction.atomic():
+        thin_shelves(dice=dice, by=people.staff("warehouse"))
+        people.add_superuser()
+    for company in _companies():
+        refresh_balance(company=company)
+
+
+@contextmanager
+def _not_waiting_for_the_disk() -> Iterator[None]:
+    """Thousands of commits; PostgreSQL writes them down together, a moment later."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+        yield
+        cursor.execute("RESET synchronous_commit")
+
+
+def _require_clean_books(partners: Partners) -> None:
+    for company in COMPANIES:
+        if partners.has_entries(company.account_id):
+            raise PartnersError(
+                f"The sandbox's ledger has movements of {company.name} that this database does"
+                " not know. Start the sandbox with an empty --data folder, or empty it:"
+                " POST /control/reset."
+            )
+
+
+def _open_account(partners: Partners, company: people.CompanyData) -> None:
+    if RedemptionOrder.objects.filter(company__loyalty_account_id=company.account_id).exists():
+        raise PartnersError(
+            f"The sandbox does not know the account of {company.name}, which has orders here."
+            " Its ledger was emptied; start again with an empty database as well."
+        )
+    today = timezone.now().date()
+    partners.set_account(
+        company.account_id,
+        company.points,
+        expiring=[
+            {"points": points, "expires_on": (today + timedelta(days=days)).isoformat()}
+            for points, days in company.expiring
+        ],
+    )
+
+
+def _make_orders(partners: Partners, say: Say) -> None:
+    now = timezone.now()
+    planner = Planner(now)
+    plans = sorted([*planner.drawn(), *special_plans(planner)], key=lambda plan: plan.placed_at)
+    placed = set(RedemptionOrder.objects.values_list("token", flat=True))
+    missing = [plan for plan in plans if plan.token not in placed]
+    timeline = Timeline()
+    later: list[Callable[[], object]] = []
+    try:
+        for number, plan in enumerate(missing, 1):
+            later += _make_order(plan, partners, timeline, now)
+            if number % BATCH == 0:
+                timeline.write()
+                say(f"{number} of {len(missing)} orders")
+    finally:
+        timeline.write()  # also when somebody pressed Ctrl-C
+    for finish in later:
+        finish()
+    # An order that was cut off in the middle of its course may be past its time.
+    expire_approvals()
+    flag_overdue()
+
+
+def _make_order(
+    plan: Plan, partners: Partners, timeline: Timeline, now: datetime
+) -> list[Callable[[], object]]:
+    """Place it, and take it along its course until now; what is to be done once times are moved."""
+    timeline.go_to(plan.placed_at)
+    order = _place(plan)
+    timeline.hold(order.pk)
+    scene = Scene(
+        order=order,
+        company=order.company,
+        buyer=order.account_manager.user,
+        approver=_approver(order),
+        worker=people.staff("fulfillment"),
+        partners=partners,
+        timeline=timeline,
+        dice=Random(plan.token.int),  # noqa: S311 - a demo, no secret
+    )
+    for minutes, act in plan.course:
+        moment = plan.placed_at + timedelta(minutes=minutes)
+        if moment > now:
+            break
+        timeline.go_to(moment)
+        act(scene)
+    return scene.later
+
+
+def _place(plan: Plan) -> RedemptionOrder:
+    seat = AccountManager.objects.select_related("company", "user").get(
+        user__email=plan.email, company__loyalty_account_id=plan.company.account_id
+    )
+    skus = [wanted.product.sku for wanted in plan.lines]
+    found = Product.objects.select_related("inventory").in_bulk(skus, field_name="sku")
+    lines = [
+        Line(
+            product=found[wanted.product.sku],
+            quantity=wanted.quantity,
+            recipient=dict.fromkeys(FIELDS, "") | wanted.recipient,
+        )
+        for wanted in plan.lines
+    ]
+    points = sum(line.quantity * line.product.points_cost for line in lines)
+    if points <= (seat.company.approval_threshold or 0):
+        # Placed in one go, but days apart by the times that they get: each counts alone.
+        seat.company.approval_threshold = None
+    wishes = Wishes(
+        token=plan.token,
+        seen_points=points,
+        reference=plan.reference,
+        note=plan.note,
+    )
+    return place_order(seat=seat, lines=lines, wishes=wishes, by=seat.user)
+
+
+def _approver(order: RedemptionOrder) -> User:
+    """Somebody else of the company who may decide."""
+    seats = order.company.seats.filter(role__in=[Role.APPROVER, Role.OWNER])
+    seat = seats.exclude(pk=order.account_manager_id).order_by("role").first()
+    if seat is None:
+        raise LookupError(f"Nobody can approve {order}")
+    return seat.user
+
+
+def check() -> list[Violation]:
+    """Whether our books hold, and agree with the partner's. Raises what loyalty.statement does."""
+    asked_at = timezone.now()
+    return check_invariants() + check_against_ledger(
+        list(_entries(asked_at - timedelta(days=DAYS + 10))),
+        companies=_companies(),
+        until=asked_at,
+    )
+
+
+def _companies() -> list[Company]:
+    accounts = [company.account_id for company in COMPANIES]
+    return list(Company.objects.filter(loyalty_account_id__in=accounts))
+
+
+def _entries(since: datetime) -> Iterator[loyalty.StatementEntry]:
+    for company in COMPANIES:
+        yield from loyalty.statement(company.account_id, since)

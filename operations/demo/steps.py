@@ -1,0 +1,246 @@
+"""What happens to an order, one step at a time, by the portal's own services.
+
+The partners are asked over HTTP as ever. They answer what is taken into their books just before,
+under the key that we are about to use, so that their ledger has the time that is meant.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import blake2b
+from random import Random
+from typing import Any
+
+from django.db.models.functions import Now
+
+from accounts.models import Company, User
+from fulfillment import services as desk
+from fulfillment.models import CallKind, Fulfillment, PartnerCall, Shipment
+from fulfillment.virtual import saga as virtual
+from operations.demo.partners import Partners
+from operations.demo.timeline import Timeline
+from redemption.checkout import services as placing
+from redemption.checkout.services import APPROVAL_TIME
+from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
+from redemption.orders.actions import cancelling
+from redemption.orders.actions import services as aftercare
+from redemption.saga import transactions
+from redemption.states import TransactionStatus
+
+CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+CODE_LIFE = timedelta(days=365)
+
+
+@dataclass(slots=True)
+class Scene:
+    """An order, and who acts on it. `later` is done once the times are moved."""
+
+    order: RedemptionOrder
+    company: Company
+    buyer: User
+    approver: User
+    worker: User
+    partners: Partners
+    timeline: Timeline
+    dice: Random
+    later: list[Callable[[], object]] = field(default_factory=list)
+
+
+Act = Callable[[Scene], None]
+
+
+# --- Points --------------------------------------------------------------------------------
+
+
+def settle(scene: Scene) -> None:
+    """The debit succeeds."""
+    _book(scene, scene.order.transactions.get(transaction_type=TransactionType.DEBIT))
+
+
+def give_back(scene: Scene) -> None:
+    """Whatever is owed by now is credited."""
+    owed = scene.order.transactions.filter(
+        transaction_type=TransactionType.CREDIT, status=TransactionStatus.INTENDED
+    )
+    for credit in owed.select_related("original"):
+        _book(scene, credit)
+
+
+def decline(scene: Scene) -> None:
+    """The partner refuses, since there are too few points."""
+    _ask(scene.order.transactions.get())
+
+
+def decline_blocked(scene: Scene) -> None:
+    """The partner refuses, since the account is blocked for a while."""
+    with scene.partners.blocking(scene.company.loyalty_account_id):
+        _ask(scene.order.transactions.get())
+
+
+def leave_unanswered(scene: Scene) -> None:
+    """The points are taken, but the answer is lost, for so long that asking again is not safe."""
+    debit = scene.order.transactions.get()
+    scene.partners.take_in(entries=[_entry(scene, debit)])
+    with scene.partners.failing("debit", "error_500_after", match=scene.order.order_number):
+        _ask(debit)
+    scene.later.append(lambda: _ask(debit))
+
+
+def refuse_credit(scene: Scene) -> None:
+    """The partner will not take the points back; somebody must find out why."""
+    with scene.partners.failing(
+        "credit", "refuse", code="account_closed", match=scene.order.order_number
+    ):
+        _ask(scene.order.transactions.get(transaction_type=TransactionType.CREDIT))
+
+
+def _book(scene: Scene, intent: LoyaltyTransaction) -> None:
+    scene.partners.take_in(entries=[_entry(scene, intent)])
+    _ask(intent)
+
+
+def _ask(intent: LoyaltyTransaction) -> None:
+    LoyaltyTransaction.objects.filter(pk=intent.pk).update(next_attempt_at=Now())
+    transactions.settle_transaction(intent.pk)
+
+
+def _entry(scene: Scene, intent: LoyaltyTransaction) -> dict[str, Any]:
+    original = intent.original.external_transaction_id if intent.original else None
+    return {
+        "transaction_id": _partners_id("txn", intent.key),
+        "type": intent.transaction_type.lower(),
+        "account_id": scene.company.loyalty_account_id,
+        "points": intent.points_amount,
+        "reference": scene.order.order_number,
+        "original_transaction_id": original,
+        "created_at": scene.timeline.now().isoformat(),
+        "idempotency_key": intent.key,
+    }
+
+
+def _partners_id(prefix: str, key: str) -> str:
+    """The same for the same key, so that a second try books nothing twice."""
+    return f"{prefix}_{blake2b(key.encode(), digest_size=10).hexdigest()}"
+
+
+# --- Decisions -----------------------------------------------------------------------------
+
+
+def approve(scene: Scene) -> None:
+    placing.approve(order=scene.order, by=scene.approver)
+
+
+def reject(scene: Scene, reason: str) -> None:
+    placing.reject(order=scene.order, by=scene.approver, reason=reason)
+
+
+def expire(scene: Scene) -> None:
+    """Nobody decided in time."""
+    rows = RedemptionOrder.objects.filter(pk=scene.order.pk)
+    rows.update(approve_by=Now())
+    placing.expire_approvals()
+    rows.update(approve_by=scene.order.created_at + APPROVAL_TIME)
+
+
+def cancel(scene: Scene, reason: str) -> None:
+    cancelling.cancel(order=scene.order, by=scene.buyer, reason=reason)
+
+
+# --- The desk ------------------------------------------------------------------------------
+
+
+def claim(scene: Scene, sku: str) -> None:
+    desk.claim(fulfillment=_line(scene, sku), by=scene.worker)
+
+
+def pack(scene: Scene, sku: str) -> None:
+    desk.pack(fulfillment=_line(scene, sku), by=scene.worker)
+
+
+def ship(scene: Scene, sku: str, quantity: int) -> None:
+    carrier, pattern = scene.dice.choice((("DHL", "JD01{:010}"), ("UPS", "1Z{:010}")))
+    desk.ship(
+        fulfillment=_line(scene, sku),
+        quantity=quantity,
+        carrier=carrier,
+        tracking_number=pattern.format(scene.dice.randrange(10**10)),
+        by=scene.worker,
+    )
+
+
+def deliver(scene: Scene, sku: str) -> None:
+    """The parcel that has been on its way for longest arrives."""
+    on_their_way = Shipment.objects.filter(fulfillment=_line(scene, sku), delivered_at__isnull=True)
+    desk.deliver(shipment=on_their_way.earliest("shipped_at"), by=scene.worker)
+
+
+def cannot_supply(scene: Scene, sku: str, reason: str) -> None:
+    """What is still open of the line is given up."""
+    desk.cannot_supply(fulfillment=_line(scene, sku), quantity=None, reason=reason, by=scene.worker)
+
+
+def take_back(scene: Scene, sku: str, reason: str) -> None:
+    desk.return_units(fulfillment=_line(scene, sku), reason=reason, by=scene.worker)
+
+
+def _line(scene: Scene, sku: str) -> Fulfillment:
+    return Fulfillment.objects.get(label=scene.order.order_number, sku=sku)
+
+
+# --- What the partner delivers -------------------------------------------------------------
+
+
+def send_codes(scene: Scene, sku: str) -> None:
+    line = _line(scene, sku)
+    lapse = (scene.timeline.now() + CODE_LIFE).date()
+    codes = [_code(scene.dice, lapse.isoformat()) for _ in range(line.quantity)]
+    _answer(scene, line, status="delivered", deliverables=codes)
+
+
+def fail_to_send(scene: Scene, sku: str) -> None:
+    _answer(scene, _line(scene, sku), status="failed", reason="out_of_stock")
+
+
+def leave_unsent(scene: Scene, sku: str) -> None:
+    """The partner gives no answer, for so long that a person must look at it."""
+    line = _line(scene, sku)
+    call = PartnerCall.objects.get(fulfillment=line, kind=CallKind.REQUEST)
+    with scene.partners.failing("fulfill", "error_500_before", match=str(line.pk)):
+        _call(call)
+    scene.later.append(lambda: _call(call))
+
+
+def reveal(scene: Scene, sku: str) -> None:
+    aftercare.reveal_codes(item=scene.order.items.get(sku=sku), by=scene.buyer)
+
+
+def _answer(scene: Scene, line: Fulfillment, **outcome: Any) -> None:
+    call = PartnerCall.objects.get(fulfillment=line, kind=CallKind.REQUEST)
+    when = scene.timeline.now().isoformat()
+    past = {
+        "fulfillment_id": _partners_id("ful", call.key),
+        "reference": str(line.pk),
+        "sku": line.sku,
+        "quantity": line.quantity,
+        "created_at": when,
+        "updated_at": when,
+        "idempotency_key": call.key,
+    }
+    scene.partners.take_in(fulfillments=[past | outcome])
+    _call(call)
+
+
+def _call(call: PartnerCall) -> None:
+    PartnerCall.objects.filter(pk=call.pk).update(next_attempt_at=Now())
+    virtual.ask(call.pk)
+
+
+def _code(dice: Random, lapse: str) -> dict[str, str]:
+    letters = "".join(dice.choice(CODE_ALPHABET) for _ in range(16))
+    code = "-".join(letters[start : start + 4] for start in range(0, 16, 4))
+    return {
+        "code": code,
+        "pin": f"{dice.randrange(10_000):04}",
+        "url": f"https://gifts.example.com/redeem/{code}",
+        "expires_on": lapse,
+    }

@@ -1,0 +1,41 @@
+"""The whole examination. Looks only; changes nothing, and works with any part missing."""
+
+from functools import partial
+
+from operations.doctor import data_checks, infrastructure_checks
+from operations.doctor.findings import Check, Finding, State, examined
+
+# By what the line is about, for when the check itself fails.
+_BOOKS: dict[str, Check] = {
+    "Clocks": infrastructure_checks.clocks,
+    "Migrations": infrastructure_checks.migrations,
+    "Due work": data_checks.due_work,
+    "Leases": data_checks.leases,
+    "Rows put aside": data_checks.parked,
+    "Stuck orders": data_checks.orders,
+    "Incidents": data_checks.incidents,
+    "Unsettled points": data_checks.unsettled_points,
+    "Reconciliation": data_checks.reconciliations,
+    "Stock": data_checks.stock,
+}
+
+
+def examine() -> list[Finding]:
+    """A finding for each subject; in the order in which one cures."""
+    database = examined("PostgreSQL", infrastructure_checks.database)
+    answers = database[0].state == State.OK
+    around: dict[str, Check] = {
+        "Redis, cache": infrastructure_checks.cache,
+        "Queues": infrastructure_checks.queues,
+        "Partners": partial(infrastructure_checks.partners, with_database=answers),
+        "Versions": partial(infrastructure_checks.versions, with_database=answers),
+        "Pause": infrastructure_checks.pause,
+    }
+    checks = {**around, **_BOOKS} if answers else around
+    return database + [
+        finding for subject, check in checks.items() for finding in examined(subject, check)
+    ]
+
+
+def worst(findings: list[Finding]) -> State:
+    return max((finding.state for finding in findings), key=list(State).index)

@@ -1,0 +1,118 @@
+"""Reading the cart: its lines, whether each can be had now, and what will be left."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from accounts.models import AccountManager
+from accounts.permissions import may_redeem
+from catalog.models import Product
+from loyalty_portal.fastpath.sql import Prepared
+from redemption.layout.selectors import Header
+from redemption.models import CartLine
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the cart; `trouble` says why it cannot be had, "" when it can."""
+
+    line: CartLine
+    product: Product
+    points: int
+    trouble: str
+    left_in_stock: int | None  # None: made on demand
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A quantity that was typed and cannot be, and why."""
+
+    entry: Entry
+    typed: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CartPage:
+    """The one object of the cart's templates; points are whole numbers."""
+
+    entries: list[Entry]
+    header: Header
+    may_redeem: bool
+    refused: Refused | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(entry.points for entry in self.entries)
+
+    @property
+    def pieces(self) -> int:
+        return sum(entry.line.quantity for entry in self.entries)
+
+    @property
+    def troubled(self) -> bool:
+        """Something must be taken out or changed first."""
+        return any(entry.trouble for entry in self.entries)
+
+    @property
+    def left(self) -> int | None:
+        """Points that will be left; negative when they do not suffice, None when not known."""
+        spendable = self.header.spendable
+        return None if spendable is None else spendable - self.total
+
+    @property
+    def missing(self) -> int:
+        """More points needed, as far as we know."""
+        return max(0, -self.left) if self.left is not None else 0
+
+
+_cart_lines = Prepared(
+    lambda seat_id: (
+        CartLine.objects.filter(cart=seat_id)
+        .select_related("cart", "product__inventory")
+        .defer("product__description", "product__search")
+    ),
+    UUID(int=1),
+)
+
+
+def cart_lines(seat: AccountManager) -> list[CartLine]:
+    """The seat's cart with what placing it needs, in one query."""
+    return _cart_lines(seat.pk)
+
+
+def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> CartPage:
+    """The cart as it can be had now."""
+    entries = [_entry(line, seat) for line in lines]
+    return CartPage(entries=entries, header=header, may_redeem=may_redeem(seat))
+
+
+def _entry(line: CartLine, seat: AccountManager) -> Entry:
+    product = line.product
+    left = _left(product)
+    return Entry(
+        line=line,
+        product=product,
+        points=line.quantity * product.points_cost,
+        trouble=_trouble(line, seat, left),
+        left_in_stock=left,
+    )
+
+
+def _left(product: Product) -> int | None:
+    """Pieces that can be had now; None where any number can."""
+    inventory = getattr(product, "inventory", None)
+    if inventory is None:
+        return None if product.is_virtual else 0
+    return inventory.quantity_available if inventory.is_tracked else None
+
+
+def _trouble(line: CartLine, seat: AccountManager, left: int | None) -> str:
+    if not line.product.is_offered_to(seat.company.tier_level):
+        return _("This product is not on offer any more. Take it out to go on.")
+    if left == 0:
+        return _("Out of stock. Take it out to go on, or come back later.")
+    if left is not None and left < line.quantity:
+        return _("Only %(left)s left. Choose fewer to go on.") % {"left": left}
+    return ""

@@ -1,0 +1,103 @@
+"""The cart's pages. A change answers HTMX with the cart, a browser with a redirect to it."""
+
+import uuid
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from accounts.permissions import may_redeem
+from accounts.views import PortalRequest, with_seat
+from loyalty_portal.http.responses import SeeOther, form_only
+from redemption.checkout.cart import services
+from redemption.checkout.cart.selectors import CartPage, Refused, cart_lines, cart_page
+from redemption.layout.providers import header_on
+from redemption.saga.steps import RedemptionError
+
+LONGEST_NUMBER = 12  # characters of what was typed as a quantity that are shown again
+
+
+@require_safe
+@with_seat()
+def detail(request: PortalRequest) -> HttpResponse:
+    """What the seat means to redeem."""
+    return _cart(request)
+
+
+def _cart(request: PortalRequest, page: CartPage | None = None) -> HttpResponse:
+    page = page or cart_page(request.seat, cart_lines(request.seat), header_on(request))
+    fragment = request.headers.get("HX-Target") == "cart"
+    template = (
+        "redemption/checkout/_cart_changed.html" if fragment else "redemption/checkout/cart.html"
+    )
+    return render(request, template, {"page": page}, status=422 if page.refused else 200)
+
+
+def _not_so_many(request: PortalRequest, line_id: uuid.UUID, problem: str) -> HttpResponse:
+    """The cart again, with what was typed and what is wrong with it; a line that went is gone."""
+    page = cart_page(request.seat, cart_lines(request.seat), header_on(request))
+    entry = next((entry for entry in page.entries if entry.line.pk == line_id), None)
+    if entry is None:
+        messages.error(request, problem)
+        return _changed(request)
+    typed = request.POST.get("quantity", "")[:LONGEST_NUMBER]
+    return _cart(request, replace(page, refused=Refused(entry, typed, problem)))
+
+
+@form_only("cart:detail")
+@with_seat(allowed=may_redeem)
+def add(request: PortalRequest) -> HttpResponse:
+    """Put something in: `product`, `quantity`, and `next` for where to go then."""
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+        target = ""
+    try:
+        product = services.offered_to(request.seat, request.POST.get("product", ""))
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+        return SeeOther(target or resolve_url("catalog:list"))
+    typed = request.POST.get("quantity", "1")
+    try:
+        quantity = services.parse_quantity(typed)
+    except RedemptionError:
+        # Its own page says what is wrong, by the field and with what was typed.
+        again = urlencode({"quantity": typed[:LONGEST_NUMBER] or "-"})
+        return SeeOther(f"{product.get_absolute_url()}?{again}")
+    try:
+        services.add_to_cart(seat=request.seat, product=product, quantity=quantity)
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+        return SeeOther(target or product.get_absolute_url())
+    messages.success(request, _("“%(product)s” is in your cart.") % {"product": product.name})
+    return SeeOther(target or resolve_url("cart:detail"))
+
+
+@form_only("cart:detail")
+@with_seat(allowed=may_redeem)
+def change(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
+    """Set the quantity of one line."""
+    try:
+        quantity = services.parse_quantity(request.POST.get("quantity"))
+        services.change_quantity(seat=request.seat, line_id=line_id, quantity=quantity)
+    except RedemptionError as problem:
+        return _not_so_many(request, line_id, str(problem))
+    return _changed(request)
+
+
+@form_only("cart:detail")
+@with_seat(allowed=may_redeem)
+def remove(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
+    """Take one line out."""
+    services.remove_line(seat=request.seat, line_id=line_id)
+    return _changed(request)
+
+
+def _changed(request: PortalRequest) -> HttpResponse:
+    if request.headers.get("HX-Target") == "cart":
+        return _cart(request)
+    return SeeOther(resolve_url("cart:detail"))

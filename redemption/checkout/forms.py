@@ -1,0 +1,205 @@
+"""What somebody fills in to redeem: who gets it, where, and the company's own words."""
+
+import copy
+import functools
+from typing import Any
+
+from django import forms
+from django.forms.models import fields_for_model
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Address
+from loyalty_portal.data.countries import (
+    CountryField,
+    Postcodes,
+    checked_postcode,
+    code_of,
+    postcodes,
+)
+from loyalty_portal.data.one_line import OneLineField, formfield
+from loyalty_portal.data.recipient import FIELDS
+
+STREET = ("address_line1", "address_line2", "postcode", "city", "region", "country")
+MISSING = {
+    "recipient_name": _("Enter the name of whoever gets it."),
+    "recipient_email": _("Enter the e-mail address that the codes go to."),
+    "address_line1": _("Enter the street and number."),
+    "postcode": _("Enter the postcode."),
+    "city": _("Enter the city."),
+    "country": _("Choose the country."),
+}
+PARCEL_ONLY = ("recipient_phone", *STREET)
+
+AUTOCOMPLETE = {
+    "recipient_name": "shipping name",
+    "recipient_email": "shipping email",
+    "recipient_phone": "shipping tel",
+    "address_line1": "shipping address-line1",
+    "address_line2": "shipping address-line2",
+    "postcode": "shipping postal-code",
+    "city": "shipping address-level2",
+    "region": "shipping address-level1",
+    "country": "shipping country",
+}
+
+
+NO_COUNTRY_YET = Postcodes(exist=True, needed=True, pattern=None, example="")
+
+
+class _ChecksPostcode(forms.BaseForm):
+    """What the postcode must be like depends on the country."""
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if "postcode" in said and said.get("country"):
+            try:
+                said["postcode"] = checked_postcode(said["country"], said["postcode"])
+            except forms.ValidationError as error:
+                self.add_error("postcode", error)
+        return said
+
+    def asked(self) -> Postcodes:
+        """What is asked of a postcode, by the country that is chosen so far."""
+        said = self.data.get("country") if self.is_bound else self.initial.get("country")
+        country = code_of(str(said or ""))
+        return postcodes(country) if country else NO_COUNTRY_YET
+
+
+class CheckoutForm(_ChecksPostcode, forms.Form):
+    """Asks for an e-mail where a code goes out, and for a street where a parcel does."""
+
+    reference = OneLineField(
+        label=_("Your reference"),
+        max_length=100,
+        required=False,
+        help_text=_("Such as a cost centre or a campaign. You can search for it later."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=1000,
+        required=False,
+        help_text=_("Your colleagues can read it, and whoever approves the order."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    save_address = forms.BooleanField(label=_("Keep in our address book"), required=False)
+
+    def __init__(self, *args: Any, by_mail: bool, by_parcel: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        asked = self.asked()
+        self.fields = _fields(by_mail, by_parcel, asked.exist, asked.needed)
+
+    @property
+    def who(self) -> list[forms.BoundField]:
+        """The fields about the recipient."""
+        return self._shown("recipient_name", "recipient_email", "recipient_phone")
+
+    @property
+    def street(self) -> list[forms.BoundField]:
+        """The first fields of the address; none when nothing is shipped."""
+        return self._shown("address_line1", "address_line2")
+
+    @property
+    def land(self) -> list[forms.BoundField]:
+        """The country."""
+        return self._shown("country")
+
+    @property
+    def code(self) -> list[forms.BoundField]:
+        """The postcode, if the country has one."""
+        return self._shown("postcode")
+
+    @property
+    def town(self) -> list[forms.BoundField]:
+        """The rest of the address."""
+        return self._shown("city", "region")
+
+    def _shown(self, *names: str) -> list[forms.BoundField]:
+        return [self[name] for name in names if name in self.fields]
+
+    def recipient(self, *, by_parcel: bool) -> dict[str, str]:
+        """All columns of a recipient; a code by e-mail gets no street."""
+        said = {name: str(self.cleaned_data.get(name) or "") for name in FIELDS}
+        return said if by_parcel else {**said, **dict.fromkeys(PARCEL_ONLY, "")}
+
+
+class _Shared(dict[str, forms.Field]):
+    """Fields as they are for every form: Django would copy them for each, which costs as much
+    as reading what was filled in."""
+
+    def __deepcopy__(self, memo: object) -> "_Shared":
+        return self
+
+
+# What an address has, without the work of a ModelForm: the order keeps it, not the address book.
+CheckoutForm.base_fields = _Shared(
+    fields_for_model(
+        Address,
+        fields=("recipient_name", "recipient_email", *PARCEL_ONLY),
+        formfield_callback=formfield,
+    )
+    | {"country": CountryField(label=_("Country"), max_length=80, required=False)}
+    | CheckoutForm.base_fields
+)
+# When another country is chosen the postcode is asked for again, by POST: addresses are personal.
+ASK_AGAIN = {
+    "hx-post": reverse_lazy("checkout_recipient"),
+    "hx-target": "#postcode",
+    "hx-select": "#postcode",
+    "hx-swap": "outerHTML",
+    "hx-trigger": "change",
+}
+
+
+@functools.cache
+def _fields(
+    by_mail: bool, by_parcel: bool, with_postcode: bool, postcode_needed: bool
+) -> dict[str, forms.Field]:
+    fields = copy.deepcopy(dict(CheckoutForm.base_fields))
+    fields["recipient_phone"].help_text = _("For the carrier, should there be a question.")
+    if not by_parcel:
+        for name in (*PARCEL_ONLY, "save_address"):
+            del fields[name]
+    if by_mail:
+        fields["recipient_email"].required = True
+        fields["recipient_email"].help_text = _("The codes go here.")
+    for name in AUTOCOMPLETE.keys() & fields.keys():
+        fields[name].required |= name in STREET and name in MISSING
+        fields[name].error_messages["required"] = MISSING.get(name, "")
+        fields[name].widget.attrs["autocomplete"] = AUTOCOMPLETE[name]
+    if by_parcel:
+        fields["postcode"].required = postcode_needed
+        fields["country"].widget.attrs |= ASK_AGAIN
+        if not with_postcode:
+            del fields["postcode"]
+    return fields
+
+
+class AddressForm(_ChecksPostcode, forms.ModelForm[Address]):
+    """An entry of the address book, as somebody edits it."""
+
+    class Meta:
+        model = Address
+        fields = (
+            "recipient_name",
+            "recipient_email",
+            "recipient_phone",
+            "address_line1",
+            "address_line2",
+            "country",
+            "postcode",
+            "city",
+            "region",
+        )
+        field_classes = {"country": CountryField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        asked = self.asked()
+        self.fields["postcode"].required = asked.needed
+        for name in AUTOCOMPLETE.keys() & self.fields.keys():
+            field = self.fields[name]
+            field.required |= name in STREET and name in MISSING and name != "postcode"
+            field.error_messages["required"] = MISSING.get(name, "")
+            field.widget.attrs["autocomplete"] = AUTOCOMPLETE[name]

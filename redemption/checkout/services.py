@@ -1,0 +1,270 @@
+"""Placing an order, and deciding on one that waits for approval."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Model
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import AccountManager, User
+from catalog.models import Product
+from inventory import services as stock
+from inventory.services import OutOfStockError, Want
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.fastpath.sql import kept_cursor
+from redemption.checkout.approval import Need, approval_need
+from redemption.checkout.shown import Shown
+from redemption.models import (
+    Cart,
+    LoyaltyTransaction,
+    OrderItem,
+    RedemptionOrder,
+)
+from redemption.saga.steps import RedemptionError, drop_order, locked, new_debit
+from redemption.states import OrderStatus
+
+APPROVAL_TIME = timedelta(hours=72)  # that stock is held for an approver
+CART_CHANGED = gettext_lazy(
+    "Your cart has changed in the meantime, perhaps in another window. Nothing was ordered: "
+    "please check it and confirm again."
+)
+# The cart's token goes with its lines, if they are still the ones that were shown.
+_EMPTY = """
+    WITH shown AS (
+        UPDATE redemption_cart SET token = %(next)s, updated_at = now()
+        WHERE seat_id = %(cart)s AND token = %(shown)s
+        RETURNING seat_id
+    )
+    DELETE FROM redemption_cartline WHERE cart_id IN (SELECT seat_id FROM shown)
+"""
+MOST_POINTS = 2_000_000_000  # of one order; more than this is a mistake
+
+
+class _CartChangedError(RedemptionError):
+    """Its token is not the form's any more; perhaps the same form took it a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`quantity` of a product (with its `inventory` loaded), for one recipient."""
+
+    product: Product
+    quantity: int
+    recipient: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the form said. `token` makes one form one order; `seen_points` is the total shown,
+    `shown` what it is made of (None: a page that did not say)."""
+
+    token: uuid.UUID
+    seen_points: int
+    shown: Shown | None = None
+    reference: str = ""
+    note: str = ""
+    cart: Cart | None = None
+    debit_id: uuid.UUID = field(default_factory=uuid7)  # so that the caller can nudge it
+
+
+def place_order(
+    *, seat: AccountManager, lines: Sequence[Line], wishes: Wishes, by: User
+) -> RedemptionOrder:
+    """Reserve, intend the debit, and commit: from here on the saga finishes it.
+
+    One transaction, no call to a partner inside. The same token shows the same order. Raises
+    RedemptionError when a line cannot be had, in a sentence; then nothing is changed.
+    """
+    total = _check(seat, lines, wishes)
+    try:
+        with transaction.atomic():
+            return _place(seat, lines, wishes, total, by)
+    except (IntegrityError, _CartChangedError):
+        placed = placed_with(seat=seat, token=wishes.token)
+        if placed is None:
+            raise
+        return placed
+    except OutOfStockError as error:
+        short = next(line.product for line in lines if line.product.id == error.product_id)
+        raise RedemptionError(
+            _(
+                "There are not enough pieces of “%(product)s” left. Nothing was ordered and no "
+                "points were taken."
+            )
+            % {"product": short.name}
+        ) from error
+
+
+def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | None:
+    """The order that this seat placed with this form."""
+    return RedemptionOrder.objects.filter(token=token, account_manager=seat).first()
+
+
+def _check(seat: AccountManager, lines: Sequence[Line], wishes: Wishes) -> int:
+    if not lines:
+        raise RedemptionError(_("Your cart is empty."))
+    for line in lines:
+        _check_line(seat, line)
+    total = sum(line.quantity * line.product.points_cost for line in lines)
+    changes = list(wishes.shown.changes([line.product for line in lines])) if wishes.shown else []
+    if changes or total != wishes.seen_points:
+        now = _("The points have changed since you looked: the total is now %(total)s points.")
+        if total == wishes.seen_points:
+            now = _("The total is still %(total)s points.")
+        told = [*changes, now % {"total": f"{total:,}"}, _("Please check and confirm again.")]
+        raise RedemptionError(" ".join(told))
+    if total > MOST_POINTS:
+        raise RedemptionError(_("That is more points than one order may have."))
+    return total
+
+
+def _check_line(seat: AccountManager, line: Line) -> None:
+    product = line.product
+    if not product.is_offered_to(seat.company.tier_level):
+        raise RedemptionError(
+            _("“%(product)s” is not on offer any more. Take it out of the cart to go on.")
+            % {"product": product.name}
+        )
+    if not product.is_virtual and not hasattr(product, "inventory"):
+        raise RedemptionError(_("“%(product)s” is out of stock.") % {"product": product.name})
+
+
+def _place(
+    seat: AccountManager, lines: Sequence[Line], wishes: Wishes, total: int, by: User
+) -> RedemptionOrder:
+    # First of all, so that the same form sent twice waits here and touches nothing, and so that
+    # the seat's orders come one after another: each counts those before it.
+    if wishes.cart is not None:
+        _empty(wishes.cart, shown_with=wishes.token)
+    elif seat.company.approval_threshold is not None:
+        _hold(seat)
+    need = approval_need(seat, total)
+    if wishes.shown is not None and wishes.shown.waits != (need is not None):
+        raise RedemptionError(_otherwise(need))
+    waits = need is not None
+    order = RedemptionOrder(
+        company_id=seat.company_id,
+        account_manager=seat,
+        total_points=total,
+        status=OrderStatus.AWAITING_APPROVAL if waits else OrderStatus.PENDING,
+        token=wishes.token,
+        reference=wishes.reference,
+        note=wishes.note,
+        approve_by=timezone.now() + APPROVAL_TIME if waits else None,
+    )
+    items = list(_items(order, lines))
+    written: list[Model] = [
+        order,
+        *items,
+        order.event("", order.status, by=by, reason=need.why if need else ""),
+        *(item.event("", item.fulfillment_status) for item in items),
+    ]
+    if not waits:
+        debit = new_debit(order, seat.company.loyalty_account_id)
+        debit.id = wishes.debit_id
+        written += [debit, debit.event("", debit.status)]
+    # Stock last: its row is what others wait for, until the commit.
+    held = [
+        Want(line.product.id, line.quantity, item.id)
+        for line, item in zip(lines, items, strict=True)
+        if hasattr(line.product, "inventory")
+    ]
+    stock.reserve(wants=held, by=by, along=written)
+    return order
+
+
+def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]:
+    for line in lines:
+        yield OrderItem(
+            order=order,
+            product=line.product,
+            product_name=line.product.name,
+            sku=line.product.sku,
+            quantity=line.quantity,
+            points_per_item=line.product.points_cost,
+            **line.recipient,
+        )
+
+
+def _otherwise(need: Need | None) -> str:
+    """That the page said the opposite about approval."""
+    if need is None:
+        now = _("This order needs nobody's yes any more: its points are taken at once.")
+    else:
+        now = need.why
+    told = _("%(now)s The page did not say so. Please check and confirm again.")
+    return told % {"now": now}
+
+
+def _hold(seat: AccountManager) -> None:
+    """The seat's other orders wait until this one is written down."""
+    rows = AccountManager.objects.select_for_update(no_key=True, of=("self",)).filter(pk=seat.pk)
+    rows.values_list("pk").first()
+
+
+def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
+    with kept_cursor() as cursor:
+        cursor.execute(_EMPTY, {"cart": cart.pk, "shown": shown_with, "next": uuid7()})
+        if not cursor.rowcount:
+            raise _CartChangedError(CART_CHANGED)
+
+
+def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
+    """Say yes: the points are taken now. Nobody approves their own order."""
+    with transaction.atomic():
+        held = _decidable(order, by)
+        held.transition(OrderStatus.PENDING, by=by, reason=_("Approved"), decided_by=by)
+        debit: LoyaltyTransaction = new_debit(held, held.company.loyalty_account_id)
+        debit.save(force_insert=True)
+        debit.event("", debit.status, by=by).save()
+        return held
+
+
+def reject(*, order: RedemptionOrder, by: User, reason: str) -> RedemptionOrder:
+    """Say no, with a reason that the buyer reads; the stock goes back."""
+    if not reason.strip():
+        raise RedemptionError(_("Give a reason; the buyer will read it."))
+    with transaction.atomic():
+        held = _decidable(order, by)
+        drop_order(
+            held,
+            OrderStatus.REJECTED,
+            by=by,
+            reason=reason.strip(),
+            decided_by=by,
+            decision_reason=reason.strip()[:255],
+        )
+        return held
+
+
+def _decidable(order: RedemptionOrder, by: User) -> RedemptionOrder:
+    held = locked(order.pk)
+    if held.status != OrderStatus.AWAITING_APPROVAL:
+        raise RedemptionError(
+            _("This order waits for no approval any more: it is “%(status)s”.")
+            % {"status": held.get_status_display().lower()}
+        )
+    if held.account_manager.user_id == by.pk:
+        raise RedemptionError(_("Nobody approves their own order."))
+    return held
+
+
+def expire_approvals() -> int:
+    """End orders that nobody decided on in time; how many."""
+    late = RedemptionOrder.objects.filter(
+        status=OrderStatus.AWAITING_APPROVAL, approve_by__lte=Now()
+    )
+    ended = 0
+    for order_id in late.values_list("pk", flat=True)[:100]:
+        with transaction.atomic():
+            held = locked(order_id)
+            if held.status == OrderStatus.AWAITING_APPROVAL:
+                drop_order(held, OrderStatus.EXPIRED, by=None, reason=_("Nobody decided in time."))
+                ended += 1
+    return ended

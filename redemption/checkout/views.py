@@ -1,0 +1,263 @@
+"""The checkout: who gets it, the review, and the one button."""
+
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.db import Error
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import loyalty
+from accounts.models import AccountManager, Address
+from accounts.permissions import may_redeem
+from accounts.services import known_balance
+from accounts.views import PortalRequest, with_seat
+from loyalty_portal.celery import nudge
+from loyalty_portal.data.trouble import is_trouble, retried
+from loyalty_portal.http.responses import SeeOther
+from loyalty_portal.queue.pause import CLOSED, is_paused
+from redemption.checkout.approval import approval_need
+from redemption.checkout.cart.selectors import CartPage, cart_lines, cart_page
+from redemption.checkout.forms import AddressForm, CheckoutForm
+from redemption.checkout.selectors import Choice, address_book, can_try, entry_of, picked
+from redemption.checkout.services import CART_CHANGED, Line, Wishes, place_order, placed_with
+from redemption.checkout.shown import Shown
+from redemption.incidents.partners import credentials_rejected
+from redemption.layout.selectors import header_of
+from redemption.models import CartLine, RedemptionOrder
+from redemption.saga import tasks
+from redemption.saga.steps import RedemptionError
+
+logger = logging.getLogger(__name__)
+
+POINTS_NOT_NOW = gettext_lazy(
+    "The loyalty system does not answer at the moment, so no points can be taken. Your cart is "
+    "kept as it is: please try again in a minute."
+)
+NOT_ADMITTED = gettext_lazy(
+    "We cannot reach the loyalty system at the moment, so no points can be taken. Your cart is "
+    "kept as it is, and we are told about it: please try again later."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutPage:
+    """The one object of the checkout's templates."""
+
+    form: CheckoutForm
+    cart: CartPage
+    addresses: list[Choice]
+    chosen: str
+    entry: Address | None  # of the address book, that fills the form
+    can_try: bool
+    waits: str  # why somebody must say yes first
+    changes: list[str]  # since the page was shown, when only a part of it is shown again
+    shown: str  # what it is made of, for the form to carry
+    halted: Promise | str  # why no points can be taken just now
+    problem: str = ""
+
+    @property
+    def token(self) -> uuid.UUID:
+        return self.cart.entries[0].line.cart.token
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@with_seat(allowed=may_redeem)
+def checkout(request: PortalRequest) -> HttpResponse:
+    """GET fills the form, from the address book with `?address=`; POST redeems."""
+    if request.method == "POST":
+        return _place(request)
+    lines = cart_lines(request.seat)
+    if not lines:
+        return redirect("cart:detail")
+    chosen = request.GET.get("address", "")
+    initial = picked(request.seat, request.user, chosen) if chosen else {}
+    return _show(request, _form(lines, initial=initial), lines, chosen=chosen)
+
+
+@require_POST
+@with_seat(allowed=may_redeem)
+def recipient(request: PortalRequest) -> HttpResponse:
+    """The recipient's fields again, as the country that was chosen asks for them."""
+    lines = cart_lines(request.seat)
+    if not lines:
+        return SeeOther(resolve_url("cart:detail"))
+    form = _form(lines, initial=request.POST.dict())
+    page = {"form": form, "entry": entry_of(request.seat, request.POST.get("entry", ""))}
+    return render(request, "redemption/checkout/_recipient.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@with_seat(allowed=may_redeem)
+def edit_address(request: PortalRequest, address_id: uuid.UUID) -> HttpResponse:
+    """One entry of the company's address book; afterwards the checkout is filled with it."""
+    entry = get_object_or_404(Address, pk=address_id, company=request.seat.company_id)
+    form = AddressForm(request.POST or None, instance=entry)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("The address is changed."))
+        return SeeOther(f"{resolve_url('checkout')}?address={entry.pk}")
+    status = 422 if request.method == "POST" else 200
+    context = {
+        "form": form,
+        "header": header_of(request.seat, known=known_balance(request.seat.company)),
+    }
+    return render(request, "redemption/checkout/address.html", context, status=status)
+
+
+def _form(
+    lines: list[CartLine],
+    *,
+    said: Mapping[str, str] | None = None,
+    initial: Mapping[str, str] | None = None,
+) -> CheckoutForm:
+    return CheckoutForm(
+        said,
+        initial=initial,
+        by_mail=any(line.product.is_virtual for line in lines),
+        by_parcel=any(not line.product.is_virtual for line in lines),
+    )
+
+
+def _place(request: PortalRequest) -> HttpResponse:
+    """The same form sent again shows the same order, however often, in however many tabs."""
+    seat, lines = request.seat, cart_lines(request.seat)
+    token = _uuid(request.POST.get("token", ""))
+    as_shown = bool(lines) and lines[0].cart.token == token
+    placed = None if as_shown else placed_with(seat=seat, token=token)
+    if placed is not None:
+        return SeeOther(placed.get_absolute_url())
+    if not lines:
+        messages.error(request, _("Your cart is empty. Nothing was ordered."))
+        return SeeOther(resolve_url("cart:detail"))
+    form = _form(lines, said=request.POST)
+    if not form.is_valid():
+        return _show(request, form, lines)
+    try:
+        if not as_shown:
+            raise RedemptionError(CART_CHANGED)
+        order = _order(request, form, lines)
+    except RedemptionError as problem:
+        return _show(request, form, lines, problem=str(problem))
+    except Error as error:
+        if not is_trouble(error):
+            raise
+        logger.exception("an order could not be placed")
+        busy = _("This did not work just now. Press the button again: nothing is ordered twice.")
+        return _show(request, form, lines, problem=busy)
+    if form.cleaned_data.get("save_address"):
+        _keep(form, request)
+    return SeeOther(order.get_absolute_url())
+
+
+def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) -> RedemptionOrder:
+    seat, cart = request.seat, lines[0].cart
+    wishes = Wishes(
+        token=cart.token,
+        seen_points=_points(request.POST.get("seen_points", "")),
+        shown=Shown.read(request.POST.get("shown", "")),
+        reference=form.cleaned_data["reference"],
+        note=form.cleaned_data["note"],
+        cart=cart,
+    )
+    if why := _halted(seat, wishes.seen_points):
+        raise RedemptionError(why)
+    wanted = _wanted(form, lines)
+    order = retried(lambda: place_order(seat=seat, lines=wanted, wishes=wishes, by=seat.user))
+    nudge(tasks.settle_transaction, wishes.debit_id)
+    return order
+
+
+def _halted(seat: AccountManager, points: int) -> Promise | str:
+    """Why an order of so many points would only wait: the portal is paused, the partner is down, or
+    rejects us. One that an approver decides on first takes no points now, and waits for a pause
+    alone; what is placed already is never stopped."""
+    if is_paused():
+        return CLOSED
+    why: Promise | str = ""
+    if loyalty.is_down():
+        why = POINTS_NOT_NOW
+    elif credentials_rejected(loyalty.PARTNER):
+        why = NOT_ADMITTED
+    return "" if why and approval_need(seat, points) else why
+
+
+def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:
+    return [
+        Line(
+            product=line.product,
+            quantity=line.quantity,
+            recipient=form.recipient(by_parcel=not line.product.is_virtual),
+        )
+        for line in lines
+    ]
+
+
+def _keep(form: CheckoutForm, request: PortalRequest) -> None:
+    """Once each: an address that is in the book already is not written again, and the entry that
+    was picked is brought up to date."""
+    said = form.recipient(by_parcel=True)
+    book = Address.objects.filter(company=request.seat.company)
+    picked_one = entry_of(request.seat, request.POST.get("entry", ""))
+    if picked_one and picked_one.recipient_name == said["recipient_name"]:
+        book.filter(pk=picked_one.pk).update(**said)
+    elif not book.filter(**said).exists():
+        Address.objects.create(company=request.seat.company, **said)
+
+
+def _show(
+    request: PortalRequest,
+    form: CheckoutForm,
+    lines: list[CartLine],
+    *,
+    chosen: str = "",
+    problem: str = "",
+) -> HttpResponse:
+    header = header_of(request.seat, known=known_balance(request.seat.company))
+    cart = cart_page(request.seat, lines, header)
+    products = [line.product for line in lines]
+    need = approval_need(request.seat, cart.total)
+    seen = Shown.read(request.GET.get("shown", ""))
+    page = CheckoutPage(
+        form=form,
+        cart=cart,
+        addresses=address_book(request.seat, chosen),
+        chosen=chosen,
+        entry=entry_of(request.seat, chosen or request.POST.get("entry", "")),
+        can_try=can_try(cart),
+        waits=need.why if need else "",
+        changes=list(seen.changes(products)) if seen else [],
+        shown=Shown.of(products, waits=need is not None).written(),
+        halted="" if problem else _halted(request.seat, cart.total),
+        problem=problem,
+    )
+    template = FRAGMENTS.get(
+        request.headers.get("HX-Target", ""), "redemption/checkout/checkout.html"
+    )
+    status = 422 if request.method == "POST" else 200
+    return render(request, template, {"page": page, "header": header}, status=status)
+
+
+FRAGMENTS = {
+    "recipient": "redemption/checkout/_recipient.html",
+    "review": "redemption/checkout/_review.html",
+}
+
+
+def _uuid(text: str) -> uuid.UUID:
+    """The form's token; one that no order has when it cannot be understood."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return uuid.UUID(int=0)
+
+
+def _points(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1

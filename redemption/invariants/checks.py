@@ -1,0 +1,222 @@
+"""What must hold after any run (docs/saga.md), asked of our database and the partner's ledger."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from accounts.loyalty import StatementEntry
+from accounts.models import Company
+from loyalty_portal.data.leases import MOST_RAISED
+from loyalty_portal.data.lifecycle import LifeCycle
+from redemption.invariants.rules import LEDGER_SUMS, MARKED, RULES, STOCK
+from redemption.models import EventSubject
+from redemption.points.reconciliation.matching import GIVEN, UNANSWERED, Verdict, compare
+from redemption.states import (
+    DEADLINES,
+    LINE,
+    ORDER,
+    SETTLED_LINE,
+    TRANSACTION,
+    DifferenceKind,
+    TransactionStatus,
+)
+
+# Between a deadline and the sweeper's mark.
+GRACE = timedelta(minutes=10)
+
+
+class Invariant(TextChoices):
+    """What is promised; D, C, P are points taken, given back, and the order's total."""
+
+    TOTAL = "TOTAL", _("An order costs what its lines cost, and its debit is for just that.")
+    WITHIN = (
+        "WITHIN",
+        _(
+            "0 ≤ C ≤ D ≤ P, for the credits still to come as well; of a line no more is taken "
+            "again than was given back for it."
+        ),
+    )
+    FOUNDED = (
+        "FOUNDED",
+        _(
+            "A credit names the succeeded debit of its own order, a correction what two people "
+            "decided about its line."
+        ),
+    )
+    NOTHING_TAKEN = "NOTHING_TAKEN", _("What was not approved, or was declined, took no points.")
+    TAKEN = "TAKEN", _("A confirmed order has taken all its points.")
+    DEBIT_OPEN = "DEBIT_OPEN", _("An order that takes points has a debit whose end is open.")
+    OWED = (
+        "OWED",
+        _("Credits, less corrections, are for just the units that are not supplied."),
+    )
+    GIVEN_BACK = "GIVEN_BACK", _("A cancelled order has given back all it took.")
+    CREDITED = "CREDITED", _("A completed order has given back what was not supplied.")
+    ENDED = "ENDED", _("An ended order has no open line, and a completed one delivered something.")
+    STUCK = "STUCK", _("An order whose lines are all settled ends.")
+    UNITS = "UNITS", _("Each unit of a settled line is delivered or refunded.")
+    ROUTED = "ROUTED", _("Each confirmed line has its fulfillment, and each fulfillment its line.")
+    AGREED = "AGREED", _("A line and its fulfillment say the same.")
+    CODES = (
+        "CODES",
+        _(
+            "A delivered virtual line has exactly its codes, or none where two people found that "
+            "the partner delivered it; any other has none."
+        ),
+    )
+    CODE_ONCE = "CODE_ONCE", _("No code belongs to two units.")
+    PARCELS = "PARCELS", _("What was shipped and delivered is in parcels.")
+    HELD = "HELD", _("A line holds the stock that it still needs, and nothing once it is settled.")
+    MOVED = "MOVED", _("available + reserved = received − consumed ± adjusted.")
+    RESERVED = "RESERVED", _("What is reserved is what order lines hold.")
+    NOT_NEGATIVE = "NOT_NEGATIVE", _("No stock is below zero.")
+    UNCOUNTED = (
+        "UNCOUNTED",
+        _("Of what is not counted none is available in the books; pieces come in when reserved."),
+    )
+    SHOWN = "SHOWN", _("The catalogue shows in stock, low and out as the stock is.")
+    REPLAYED = "REPLAYED", _("The events replay to the status.")
+    STEPPED = "STEPPED", _("Each event is a step that the life cycle has.")
+    FINAL = "FINAL", _("No event leaves a final status; a line's end changes by decision alone.")
+    DUE = "DUE", _("What is open will be tried, or was put aside; what is done will not.")
+    MARKED = "MARKED", _("Nothing is open after its deadline without being marked.")
+    ENTRY_KNOWN = "ENTRY_KNOWN", _("Each entry of the partner's ledger is one transaction of ours.")
+    ENTRY_SAME = "ENTRY_SAME", _("Account, points and kind are the same at the partner.")
+    ENTRY_THERE = "ENTRY_THERE", _("Each succeeded transaction is one entry at the partner.")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """`subject` is an order number, a SKU or the key of a call; `figures` is for those who dig."""
+
+    invariant: Invariant
+    subject: str
+    figures: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.invariant.label} ({self.figures})"
+
+
+def check_invariants(*, at_rest: bool = False) -> list[Violation]:
+    """Everything that our own database can say; [] when all holds, also while orders move.
+
+    `at_rest`: nothing is on its way, so what completed orders owe has come back as well.
+    """
+    subjects, befores, afters = zip(*_steps(), strict=True)
+    facts = {
+        **_deadlines(),
+        "at_rest": at_rest,
+        "settled": sorted(SETTLED_LINE),
+        "subjects": list(subjects),
+        "befores": list(befores),
+        "afters": list(afters),
+        "most_raised": MOST_RAISED,
+    }
+    return [violation for rule in RULES for violation in _ask(rule, facts)]
+
+
+def check_stock() -> list[Violation]:
+    """The stock alone: what products have, against their movements and reservations."""
+    return list(_ask(STOCK, {}))
+
+
+def check_deadlines() -> list[Violation]:
+    """Only what is open after its deadline without a mark: nobody sweeps."""
+    return list(_ask(MARKED, _deadlines()))
+
+
+def _deadlines() -> dict[str, Any]:
+    statuses = [(status, age) for group, age in DEADLINES for status in group]
+    return {
+        "statuses": [status for status, _age in statuses],
+        "ages": [age for _status, age in statuses],
+        "grace": GRACE,
+    }
+
+
+_FROM_A_DIFFERENCE = {
+    DifferenceKind.MISSING_THERE: Invariant.ENTRY_THERE,
+    DifferenceKind.MISSING_HERE: Invariant.ENTRY_KNOWN,
+    DifferenceKind.DUPLICATE: Invariant.ENTRY_KNOWN,
+    DifferenceKind.AMOUNT: Invariant.ENTRY_SAME,
+    DifferenceKind.ACCOUNT: Invariant.ENTRY_SAME,
+    DifferenceKind.OTHER: Invariant.ENTRY_SAME,
+    DifferenceKind.SWAPPED: Invariant.ENTRY_SAME,
+}
+
+
+def check_against_ledger(
+    entries: Iterable[StatementEntry],
+    *,
+    companies: Sequence[Company] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Violation]:
+    """Compare the partner's statements (accounts.loyalty.statement) with our transactions.
+
+    `entries` are all movements of these companies (None: of all) since then (None: ever), asked
+    for at `until` (None: while nothing moved); what we settled later need not be among them.
+    """
+    held = list(entries)
+    facts = {
+        "ids": [entry.transaction_id for entry in held],
+        "kinds": [entry.kind for entry in held],
+        "accounts": [entry.account_id for entry in held],
+        "points": [entry.points for entry in held],
+        "references": [entry.reference for entry in held],
+        "moments": [entry.created_at for entry in held],
+        "companies": None if companies is None else [company.pk for company in companies],
+        "began": since,
+        "since": None,
+        "until": until,
+    }
+    found = [_violation(verdict) for verdict in compare(GIVEN, facts) if not _holds(verdict)]
+    return [*found, *_ask(LEDGER_SUMS, {**facts, "since": since})]
+
+
+def _holds(verdict: Verdict) -> bool:
+    if verdict.verdict == UNANSWERED:  # an entry for what was never sent is nobody's
+        return verdict.status != TransactionStatus.INTENDED
+    return not verdict.is_difference
+
+
+def _violation(verdict: Verdict) -> Violation:
+    if verdict.verdict == DifferenceKind.MISSING_THERE:
+        figures = f"{verdict.points_here} points are {verdict.status} here, without an entry"
+        return Violation(Invariant.ENTRY_THERE, verdict.key, f"{figures} {verdict.theirs}")
+    there = f"{verdict.kind} {verdict.entry} of {verdict.points_there} on {verdict.account_there}"
+    if verdict.verdict == UNANSWERED:
+        return Violation(Invariant.ENTRY_KNOWN, verdict.reference, f"{there} was never sent")
+    invariant = _FROM_A_DIFFERENCE[DifferenceKind(verdict.verdict)]
+    if invariant == Invariant.ENTRY_KNOWN:
+        return Violation(invariant, verdict.reference, f"{there}: {verdict.verdict}")
+    here = f"{verdict.status} {verdict.points_here} on {verdict.account_here}"
+    return Violation(invariant, verdict.key, f"{there}, here {here}")
+
+
+def _ask(rule: str, facts: dict[str, Any]) -> Iterator[Violation]:
+    with connection.cursor() as cursor:
+        cursor.execute(rule, facts)
+        rows = cursor.fetchall()
+    for invariant, subject, figures in rows:
+        yield Violation(Invariant(invariant), subject, figures)
+
+
+def _steps() -> Iterator[tuple[str, str, str]]:
+    """Every step that a life cycle has: what moves, from where ("": from nowhere), to where."""
+    cycles: dict[EventSubject, LifeCycle] = {
+        EventSubject.ORDER: ORDER,
+        EventSubject.LINE: LINE,
+        EventSubject.TRANSACTION: TRANSACTION,
+    }
+    for subject, cycle in cycles.items():
+        for after in cycle.initial:
+            yield subject.value, "", after
+        for before, following in cycle.table.items():
+            for after in following:
+                yield subject.value, before, after

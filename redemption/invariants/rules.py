@@ -1,0 +1,400 @@
+"""The questions behind invariants.py. Each answers rows of (invariant, subject, figures).
+
+Each is one statement, hence one snapshot of a portal at work. Tables are read once for all rules.
+"""
+
+# D: points taken, C: given back, P: the order's total; owed: all credits, those to come too.
+# K: taken again by corrections, beside D, for what was delivered after all.
+POINTS = """
+WITH sums AS MATERIALIZED (
+    SELECT o.id, o.order_number, o.status, o.total_points AS p, o.needs_attention,
+        coalesce(t.d, 0) AS d, coalesce(t.c, 0) AS c, coalesce(t.owed, 0) AS owed,
+        coalesce(t.k, 0) AS k,
+        coalesce(i.taken_back, false) AS taken_back,
+        coalesce(t.debit, '') AS debit, t.asked, coalesce(t.open_credits, 0) AS open_credits,
+        coalesce(t.reviewed, 0) AS reviewed, i.points, i.refunded, i.delivered, i.open_lines
+    FROM redemption_order o
+    LEFT JOIN (
+        SELECT order_id,
+            sum(points_amount) FILTER (WHERE transaction_type = 'DEBIT'
+                                         AND status = 'SUCCEEDED') AS d,
+            sum(points_amount) FILTER (WHERE transaction_type = 'CREDIT'
+                                         AND status = 'SUCCEEDED') AS c,
+            sum(points_amount) FILTER (WHERE transaction_type = 'CORRECTION'
+                                         AND status = 'SUCCEEDED') AS k,
+            sum(points_amount) FILTER (WHERE transaction_type = 'CREDIT'
+                                         AND status <> 'REFUSED') AS owed,
+            sum(points_amount) FILTER (WHERE transaction_type = 'CREDIT'
+                                         AND status = 'NEEDS_REVIEW') AS reviewed,
+            count(*) FILTER (WHERE transaction_type = 'CREDIT'
+                               AND status <> 'SUCCEEDED') AS open_credits,
+            max(status) FILTER (WHERE transaction_type = 'DEBIT') AS debit,
+            max(points_amount) FILTER (WHERE transaction_type = 'DEBIT') AS asked
+        FROM loyalty_transaction GROUP BY order_id
+    ) t ON t.order_id = o.id
+    LEFT JOIN (
+        SELECT order_id,
+            sum(quantity::bigint * points_per_item) AS points,
+            sum(quantity_refunded::bigint * points_per_item) AS refunded,
+            sum(quantity_delivered) AS delivered,
+            bool_or(id IN (
+                SELECT item_id FROM redemption_decision
+                WHERE verdict = 'CREDIT' AND status = 'CONFIRMED')) AS taken_back,
+            count(*) FILTER (WHERE NOT fulfillment_status = ANY(%(settled)s)) AS open_lines
+        FROM order_item GROUP BY order_id
+    ) i ON i.order_id = o.id
+)
+SELECT 'TOTAL', order_number, format('P=%%s lines=%%s debit=%%s', p, points, asked)
+FROM sums WHERE points IS DISTINCT FROM p OR asked <> p
+UNION ALL
+SELECT 'WITHIN', order_number, format('C=%%s D=%%s P=%%s', owed, d, p)
+FROM sums WHERE NOT (c <= owed AND owed <= d AND d <= p)
+UNION ALL
+SELECT 'NOTHING_TAKEN', order_number, format('%%s D=%%s debit %%s', status, d, debit)
+FROM sums
+WHERE (status IN ('AWAITING_APPROVAL', 'REJECTED', 'EXPIRED') AND debit <> '')
+   OR (status = 'DECLINED' AND debit <> 'REFUSED')
+UNION ALL
+SELECT 'TAKEN', order_number, format('%%s D=%%s P=%%s', status, d, p)
+FROM sums WHERE status IN ('CONFIRMED', 'IN_FULFILLMENT', 'COMPLETED') AND d <> p
+UNION ALL
+SELECT 'DEBIT_OPEN', order_number, format('PENDING debit %%s', debit)
+FROM sums WHERE status = 'PENDING' AND debit IN ('', 'SUCCEEDED', 'REFUSED')
+UNION ALL
+SELECT 'OWED', order_number,
+    format('%%s credits=%%s corrections=%%s refunded lines=%%s', status, owed, k, refunded)
+FROM sums WHERE d > 0 AND owed - k <> refunded
+UNION ALL
+SELECT 'GIVEN_BACK', order_number, format('CANCELLED D=%%s C=%%s', d, c)
+FROM sums WHERE status = 'CANCELLED' AND d <> c
+UNION ALL
+SELECT 'CREDITED', order_number, format('COMPLETED C=%%s owed=%%s K=%%s', c, refunded, k)
+FROM sums
+WHERE %(at_rest)s AND status = 'COMPLETED'
+  AND c - k + CASE WHEN needs_attention THEN reviewed ELSE 0 END <> refunded
+UNION ALL
+SELECT 'ENDED', order_number, format('%%s with %%s open lines', status, open_lines)
+FROM sums
+WHERE status IN ('COMPLETED', 'CANCELLED', 'DECLINED', 'REJECTED', 'EXPIRED') AND open_lines > 0
+UNION ALL
+SELECT 'ENDED', order_number, format('COMPLETED, nothing delivered')
+FROM sums WHERE status = 'COMPLETED' AND delivered = 0 AND NOT taken_back
+UNION ALL
+SELECT 'STUCK', order_number, format('%%s, but every line is settled', status)
+FROM sums
+WHERE status IN ('CONFIRMED', 'IN_FULFILLMENT', 'CANCELLING') AND open_lines = 0
+  AND (delivered > 0 OR (open_credits = 0 AND debit IN ('SUCCEEDED', 'REFUSED')))
+"""
+
+CREDITS = """
+SELECT 'FOUNDED', credit.key, format('names %%s of %%s', debit.transaction_type, debit.status)
+FROM loyalty_transaction credit
+JOIN loyalty_transaction debit ON debit.id = credit.original_id
+WHERE credit.transaction_type = 'CREDIT' AND NOT (
+    debit.transaction_type = 'DEBIT' AND debit.status = 'SUCCEEDED'
+    AND debit.order_id = credit.order_id AND debit.company_id = credit.company_id)
+UNION ALL
+SELECT 'FOUNDED', t.key, format('names a decision that is %%s of %%s', d.status, d.verdict)
+FROM loyalty_transaction t LEFT JOIN redemption_decision d ON d.id = t.decision_id
+WHERE t.transaction_type = 'CORRECTION' AND (d.verdict, d.status, d.item_id)
+    IS DISTINCT FROM ('CORRECTION', 'CONFIRMED', t.item_id)
+UNION ALL
+SELECT 'WITHIN', o.order_number, format('K=%%s of C=%%s of one line', sums.k, sums.c)
+FROM (
+    SELECT order_id, item_id,
+        coalesce(sum(points_amount) FILTER (
+            WHERE transaction_type = 'CORRECTION' AND status <> 'REFUSED'), 0) AS k,
+        coalesce(sum(points_amount) FILTER (
+            WHERE transaction_type = 'CREDIT' AND status = 'SUCCEEDED'), 0) AS c
+    FROM loyalty_transaction WHERE item_id IS NOT NULL GROUP BY order_id, item_id
+) sums JOIN redemption_order o ON o.id = sums.order_id
+WHERE sums.k > sums.c
+"""
+
+# Lines that two people put right: their stock is as it was, and their end has changed.
+_PUT_RIGHT = """
+    SELECT 1 FROM redemption_decision d WHERE d.item_id = {line} AND d.status = 'CONFIRMED'
+        AND d.verdict IN ('CREDIT', 'CORRECTION')
+"""
+
+LINES = """
+WITH lines AS MATERIALIZED (
+    SELECT i.id, o.order_number, o.status AS order_status, i.fulfillment_status AS status, i.sku,
+        i.quantity, i.quantity_delivered AS delivered, i.quantity_refunded AS refunded,
+        i.product_id, p.product_type, f.id AS fulfillment, f.channel, f.label, f.status AS there,
+        f.quantity AS asked, f.quantity_shipped AS shipped, f.quantity_delivered AS arrived,
+        f.quantity_failed AS failed
+    FROM order_item i
+    JOIN redemption_order o ON o.id = i.order_id
+    JOIN product p ON p.id = i.product_id
+    LEFT JOIN fulfillment_fulfillment f ON f.reference = i.id
+)
+SELECT 'UNITS', order_number, format('%%s: %%s, %%s = %%s delivered, %%s refunded',
+                                     sku, status, quantity, delivered, refunded)
+FROM lines
+WHERE fulfillment IS NOT NULL AND CASE status
+    WHEN 'DELIVERED' THEN delivered = 0 OR delivered + refunded <> quantity
+    WHEN 'RETURNED' THEN delivered = 0 OR refunded <> quantity
+    WHEN 'FAILED' THEN delivered > 0 OR refunded <> quantity
+    WHEN 'CANCELLED' THEN delivered > 0 OR refunded <> quantity
+    ELSE delivered + refunded >= quantity END
+UNION ALL
+SELECT 'ROUTED', order_number, format('%%s: %%s without a fulfillment', sku, status)
+FROM lines
+WHERE fulfillment IS NULL AND order_status IN ('CONFIRMED', 'IN_FULFILLMENT', 'COMPLETED')
+UNION ALL
+SELECT 'AGREED', order_number, format('%%s: line %%s %%s/%%s/%%s, fulfillment %%s %%s/%%s/%%s', sku,
+    status, quantity, delivered, refunded, there, asked, arrived, failed)
+FROM lines
+WHERE fulfillment IS NOT NULL AND NOT (
+    status = there AND quantity = asked AND delivered = arrived AND label = order_number
+    AND refunded = failed + CASE WHEN there = 'RETURNED' THEN arrived ELSE 0 END)
+UNION ALL
+SELECT 'HELD', order_number, format('%%s: %%s, held %%s, released %%s, consumed %%s', sku, status,
+    r.quantity, r.released, r.consumed)
+FROM lines LEFT JOIN inventory_reservation r ON r.reference = lines.id
+WHERE (r.id IS NOT NULL OR product_type = 'PHYSICAL') AND (
+    r.quantity IS DISTINCT FROM lines.quantity
+    OR r.product_id IS DISTINCT FROM lines.product_id
+    OR r.consumed <> coalesce(CASE channel WHEN 'DESK' THEN shipped ELSE arrived END, 0)
+    OR r.released <> coalesce(failed, CASE status WHEN 'CANCELLED' THEN lines.quantity ELSE 0 END)
+    OR (status = ANY(%(settled)s) AND r.quantity <> r.released + r.consumed))
+  AND NOT EXISTS ({put_right})
+""".replace("{put_right}", _PUT_RIGHT.replace("{line}", "lines.id"))
+
+DELIVERIES = """
+SELECT 'ROUTED', f.label, format('%%s: for no order line', f.sku)
+FROM fulfillment_fulfillment f
+WHERE NOT EXISTS (SELECT 1 FROM order_item i WHERE i.id = f.reference)
+UNION ALL
+SELECT 'CODES', f.label, format('%%s: %%s, %%s codes for %%s', f.sku, f.status, count(c.id),
+                                f.quantity_delivered)
+FROM fulfillment_fulfillment f
+LEFT JOIN fulfillment_virtualcode c ON c.fulfillment_id = f.id AND c.withdrawn_at IS NULL
+WHERE f.channel = 'PARTNER'
+GROUP BY f.id
+HAVING count(c.id) <> CASE WHEN f.status = 'DELIVERED' THEN f.quantity_delivered ELSE 0 END
+    -- Two people found that the partner delivered it; its codes may still come.
+   AND NOT (f.status = 'DELIVERED' AND count(c.id) = 0 AND EXISTS (
+        SELECT 1 FROM redemption_decision d WHERE d.item_id = f.reference
+            AND d.verdict = 'DELIVERED' AND d.status = 'CONFIRMED'
+            AND d.missing = f.quantity_failed))
+    -- They found that it was delivered after all; the partner is asked for its codes.
+   AND NOT (f.status = 'DELIVERED' AND count(c.id) < f.quantity_delivered AND EXISTS (
+        SELECT 1 FROM loyalty_transaction t WHERE t.item_id = f.reference
+            AND t.transaction_type = 'CORRECTION' AND t.status = 'SUCCEEDED'))
+UNION ALL
+SELECT 'CODE_ONCE', min(f.label), format('a code stands in %%s places', count(*))
+FROM fulfillment_virtualcode c JOIN fulfillment_fulfillment f ON f.id = c.fulfillment_id
+WHERE c.withdrawn_at IS NULL
+GROUP BY c.fingerprint HAVING count(*) > 1
+UNION ALL
+SELECT 'PARCELS', f.label, format('%%s: %%s shipped, %%s delivered; in parcels %%s, %%s', f.sku,
+    f.quantity_shipped, f.quantity_delivered, coalesce(sum(s.quantity), 0),
+    coalesce(sum(s.quantity) FILTER (WHERE s.delivered_at IS NOT NULL), 0))
+FROM fulfillment_fulfillment f LEFT JOIN fulfillment_shipment s ON s.fulfillment_id = f.id
+WHERE f.channel = 'DESK'
+GROUP BY f.id
+HAVING f.quantity_shipped <> coalesce(sum(s.quantity), 0)
+    OR f.quantity_delivered
+        <> coalesce(sum(s.quantity) FILTER (WHERE s.delivered_at IS NOT NULL), 0)
+"""
+
+STOCK = """
+WITH books AS MATERIALIZED (
+    SELECT p.sku, p.stock_status, p.product_type, s.low_stock_at, s.is_tracked,
+        coalesce(s.quantity_available, 0) AS available,
+        coalesce(s.quantity_reserved, 0) AS reserved,
+        coalesce(m.received, 0) AS received, coalesce(m.consumed, 0) AS consumed,
+        coalesce(m.adjusted, 0) AS adjusted, coalesce(m.moved, 0) AS moved,
+        coalesce(r.held, 0) AS held
+    FROM product p
+    LEFT JOIN inventory s ON s.product_id = p.id
+    LEFT JOIN (
+        SELECT product_id,
+            sum(available_change) FILTER (WHERE kind = 'RECEIVED') AS received,
+            sum(available_change) FILTER (WHERE kind = 'ADJUSTED') AS adjusted,
+            -sum(reserved_change) FILTER (WHERE kind = 'CONSUMED') AS consumed,
+            sum(available_change) AS moved
+        FROM inventory_stockmovement GROUP BY product_id
+    ) m ON m.product_id = p.id
+    LEFT JOIN (
+        SELECT product_id, sum(quantity - released - consumed) AS held
+        FROM inventory_reservation WHERE quantity > released + consumed GROUP BY product_id
+    ) r ON r.product_id = p.id
+    WHERE s.id IS NOT NULL OR m.product_id IS NOT NULL OR r.product_id IS NOT NULL
+)
+SELECT 'MOVED', sku,
+    format('available %%s + reserved %%s, received %%s - consumed %%s + adjusted %%s',
+           available, reserved, received, consumed, adjusted)
+FROM books WHERE available + reserved <> received - consumed + adjusted OR available <> moved
+UNION ALL
+SELECT 'RESERVED', sku, format('reserved %%s, held by lines %%s', reserved, held)
+FROM books WHERE reserved <> held
+UNION ALL
+SELECT 'NOT_NEGATIVE', sku, format('available %%s, reserved %%s', available, reserved)
+FROM books WHERE available < 0 OR reserved < 0
+UNION ALL
+SELECT 'UNCOUNTED', sku, format('available %%s of a stock that is not counted', available)
+FROM books WHERE NOT is_tracked AND available <> 0
+UNION ALL
+SELECT 'SHOWN', sku, format('%%s with %%s available, low at %%s', stock_status, available,
+                            low_stock_at)
+FROM books
+WHERE low_stock_at IS NOT NULL AND stock_status <> CASE
+    WHEN NOT is_tracked THEN 'IN_STOCK'
+    WHEN available <= 0 THEN 'OUT' WHEN available <= low_stock_at THEN 'LOW' ELSE 'IN_STOCK' END
+"""
+
+# A reservation is what its movements say, so that nothing left the shelf twice.
+MOVEMENTS = """
+SELECT 'MOVED', coalesce(p.sku, r.reference::text),
+    format('line %%s: held %%s, released %%s, consumed %%s; movements %%s, %%s, %%s', r.reference,
+           r.quantity, r.released, r.consumed, m.reserved, m.released, m.consumed)
+FROM inventory_reservation r
+JOIN product p ON p.id = r.product_id
+LEFT JOIN (
+    SELECT reference,
+        coalesce(sum(reserved_change) FILTER (WHERE kind = 'RESERVED'), 0) AS reserved,
+        coalesce(sum(available_change) FILTER (WHERE kind = 'RELEASED'), 0) AS released,
+        coalesce(-sum(reserved_change) FILTER (WHERE kind = 'CONSUMED'), 0) AS consumed
+    FROM inventory_stockmovement WHERE reference IS NOT NULL GROUP BY reference
+) m ON m.reference = r.reference
+WHERE (r.quantity, r.released, r.consumed)
+    IS DISTINCT FROM (m.reserved::int, m.released::int, m.consumed::int)
+"""
+
+STORY = """
+WITH steps AS MATERIALIZED (
+    SELECT subject, coalesce(transaction_id, item_id, order_id) AS thing, order_id, item_id,
+        from_status, to_status, lag(to_status, 1, '') OVER story AS before,
+        lead(id) OVER story IS NULL AS is_last
+    FROM redemption_orderevent WHERE subject <> 'NOTE'
+    WINDOW story AS (PARTITION BY coalesce(transaction_id, item_id, order_id) ORDER BY at, id)
+), things AS MATERIALIZED (
+    SELECT 'ORDER' AS subject, id, id AS order_id, status FROM redemption_order
+    UNION ALL SELECT 'LINE', id, order_id, fulfillment_status FROM order_item
+    UNION ALL SELECT 'TRANSACTION', id, order_id, status FROM loyalty_transaction
+), allowed AS (
+    SELECT * FROM unnest(%(subjects)s::text[], %(befores)s::text[], %(afters)s::text[])
+        AS step (subject, before, after)
+), found AS (
+    SELECT 'REPLAYED' AS invariant, order_id,
+        format('%%s: %%s, then %%s → %%s', subject, before, from_status, to_status) AS figures
+    FROM steps WHERE from_status <> before
+    UNION ALL
+    SELECT 'REPLAYED', things.order_id,
+        format('%%s: is %%s, the last event says %%s', things.subject, things.status, to_status)
+    FROM things LEFT JOIN steps ON steps.thing = things.id AND steps.is_last
+    WHERE steps.to_status IS DISTINCT FROM things.status
+    UNION ALL
+    SELECT CASE WHEN from_status = '' OR EXISTS (
+            SELECT 1 FROM allowed WHERE allowed.subject = steps.subject
+                                    AND allowed.before = steps.from_status)
+            THEN 'STEPPED' ELSE 'FINAL' END,
+        order_id, format('%%s: %%s → %%s', subject, from_status, to_status)
+    FROM steps
+    WHERE NOT EXISTS (
+        SELECT 1 FROM allowed WHERE allowed.subject = steps.subject
+            AND allowed.before = from_status AND allowed.after = to_status)
+    UNION ALL
+    SELECT 'FINAL', order_id, format('LINE: %%s → %%s undecided', from_status, to_status)
+    FROM steps
+    WHERE subject = 'LINE' AND ((from_status IN ('FAILED', 'CANCELLED') AND to_status = 'DELIVERED')
+        OR (from_status = 'DELIVERED' AND to_status = 'FAILED'))
+      AND NOT EXISTS ({put_right})
+)
+SELECT invariant, o.order_number, figures
+FROM found JOIN redemption_order o ON o.id = found.order_id
+""".replace("{put_right}", _PUT_RIGHT.replace("{line}", "steps.item_id"))
+
+WORK = """
+WITH work AS (
+    SELECT t.key AS subject, t.status, t.next_attempt_at,
+        CASE WHEN t.raised >= %(most_raised)s THEN 'put aside' ELSE '' END AS mark,
+        t.status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')
+            OR (t.doubt <> '' AND t.next_attempt_at IS NOT NULL) AS is_open
+    FROM loyalty_transaction t
+    WHERE t.status IN ('INTENDED', 'SENT', 'UNKNOWN') OR t.next_attempt_at IS NOT NULL
+    UNION ALL
+    SELECT c.key, c.status, c.next_attempt_at,
+        CASE WHEN c.raised >= %(most_raised)s THEN 'put aside' ELSE '' END,
+        c.status IN ('INTENDED', 'SENT', 'UNKNOWN')
+    FROM fulfillment_partnercall c
+    WHERE c.status IN ('INTENDED', 'SENT', 'UNKNOWN') OR c.next_attempt_at IS NOT NULL
+    UNION ALL
+    SELECT 'poll:' || f.id, f.status, f.next_attempt_at,
+        CASE WHEN f.raised >= %(most_raised)s THEN 'put aside' ELSE f.attention END,
+        f.status = 'REQUESTED' OR f.hints IS NOT NULL
+    FROM fulfillment_fulfillment f
+    WHERE (f.status = 'REQUESTED' AND NOT EXISTS (
+            SELECT 1 FROM fulfillment_partnercall c
+            WHERE c.fulfillment_id = f.id AND c.kind = 'REQUEST'
+              AND c.status IN ('INTENDED', 'SENT', 'UNKNOWN')))
+       OR f.hints IS NOT NULL OR (f.status <> 'REQUESTED' AND f.next_attempt_at IS NOT NULL)
+    UNION ALL
+    SELECT l.key, CASE WHEN l.sent_at IS NULL THEN 'unsent' ELSE 'sent' END, l.next_attempt_at,
+        CASE WHEN l.raised >= %(most_raised)s THEN 'put aside' ELSE l.problem END, l.sent_at IS NULL
+    FROM redemption_letter l WHERE l.sent_at IS NULL OR l.next_attempt_at IS NOT NULL
+    UNION ALL
+    SELECT b.webhook_id, b.state, b.next_attempt_at,
+        CASE WHEN b.raised >= %(most_raised)s THEN 'put aside' ELSE '' END,
+        b.state IN ('RECEIVED', 'PARKED')
+    FROM redemption_callback b
+    WHERE b.state IN ('RECEIVED', 'PARKED') OR b.next_attempt_at IS NOT NULL
+)
+SELECT 'DUE', subject, format('%%s, but nothing will try it', status)
+FROM work WHERE is_open AND next_attempt_at IS NULL AND mark = ''
+UNION ALL
+SELECT 'DUE', subject, format('%%s, and still due', status)
+FROM work WHERE NOT is_open
+"""
+
+MARKED = """
+WITH marked AS (
+    SELECT o.id, o.order_number, o.status, o.created_at, o.approve_by,
+        o.needs_attention OR EXISTS (
+            SELECT 1 FROM redemption_orderevent e WHERE e.order_id = o.id AND e.subject = 'NOTE'
+                AND e.by_id IS NULL
+        ) AS is_marked
+    FROM redemption_order o
+    WHERE o.status IN ('AWAITING_APPROVAL', 'PENDING', 'CANCELLING', 'CONFIRMED', 'IN_FULFILLMENT')
+       OR EXISTS (SELECT 1 FROM loyalty_transaction t
+                  WHERE t.order_id = o.id AND t.status = 'NEEDS_REVIEW')
+)
+SELECT 'MARKED', order_number, format('%%s since %%s', status, created_at)
+FROM marked
+JOIN unnest(%(statuses)s::text[], %(ages)s::interval[]) AS deadline (status, age) USING (status)
+WHERE NOT is_marked AND created_at < now() - age - %(grace)s::interval
+UNION ALL
+SELECT 'MARKED', order_number, format('waits for approval since before %%s', approve_by)
+FROM marked
+WHERE status = 'AWAITING_APPROVAL' AND approve_by < now() - %(grace)s::interval
+UNION ALL
+SELECT 'MARKED', order_number, format('%%s %%s needs review', lower(t.transaction_type), t.key)
+FROM marked JOIN loyalty_transaction t ON t.order_id = marked.id
+WHERE t.status = 'NEEDS_REVIEW' AND NOT is_marked
+"""
+
+RULES = (POINTS, CREDITS, LINES, DELIVERIES, STOCK, MOVEMENTS, STORY, WORK, MARKED)
+
+# What the partner's ledger adds up to, order by order; corrections are debits beside the order's.
+LEDGER_SUMS = """
+SELECT 'WITHIN', o.order_number, format('at the partner: C=%%s D=%%s P=%%s', sums.c, sums.d,
+                                        o.total_points)
+FROM (
+    SELECT reference, coalesce(sum(points) FILTER (WHERE kind = 'debit' AND t.id IS NULL), 0) AS d,
+        coalesce(sum(points) FILTER (WHERE kind = 'credit'), 0) AS c
+    FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(points)s::bigint[], %(references)s::text[])
+        AS entry (id, kind, points, reference)
+    LEFT JOIN loyalty_transaction t ON t.external_transaction_id = entry.id
+        AND t.external_transaction_id <> '' AND t.transaction_type = 'CORRECTION'
+    GROUP BY reference
+) sums JOIN redemption_order o ON o.order_number = sums.reference
+WHERE sums.d > o.total_points + (
+        -- One that has no answer yet may be there already.
+        SELECT coalesce(sum(points_amount), 0) FROM loyalty_transaction k
+        WHERE k.order_id = o.id AND k.transaction_type = 'CORRECTION'
+          AND k.status IN ('SENT', 'UNKNOWN', 'NEEDS_REVIEW'))
+   OR (sums.c > sums.d AND (%(since)s::timestamptz IS NULL OR o.created_at >= %(since)s))
+"""

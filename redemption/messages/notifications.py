@@ -1,0 +1,88 @@
+"""Letters: written from a row, in HTML and text, once."""
+
+import logging
+import re
+import smtplib
+import uuid
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from loyalty_portal import brand
+from loyalty_portal.data.leases import backoff
+from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal.fastpath.sql import Prepared
+from redemption.badges import order_look
+from redemption.models import Letter, OrderItem
+
+logger = logging.getLogger(__name__)
+
+LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
+MOST_TRIES = 20  # over about a day; then it waits for a person
+
+_KEY = uuid.uuid4()  # stands for an id
+_read = Prepared(
+    lambda key: Letter.objects.select_related(
+        "order__company", "order__account_manager__user", "item"
+    ).filter(pk=key),
+    _KEY,
+)
+_items = Prepared(lambda key: OrderItem.objects.filter(order=key), _KEY)
+
+
+def send_letter(letter_id: uuid.UUID) -> bool:
+    """Send one due letter. False when it is not due, or somebody else sends it.
+
+    A process that dies between the mail server's yes and our record sends it again; the
+    Message-ID stays the same, so that mail programs show it once.
+    """
+    token = Letter.objects.lease(letter_id, seconds=LEASE)
+    if token is None:
+        return False
+    [letter] = _read(letter_id)
+    try:
+        compose(letter).send()
+    except (OSError, smtplib.SMTPException) as error:
+        logger.warning("letter %s could not be sent: %s", letter_id, type(error).__name__)
+        retry = (
+            backoff(letter.attempts, base=10.0, cap=3600.0)
+            if letter.attempts < MOST_TRIES
+            else None
+        )
+        Letter.objects.release(letter_id, token, retry_in=retry, problem=type(error).__name__)
+        return True
+    Letter.objects.release(letter_id, token, retry_in=None, sent_at=timezone.now(), problem="")
+    return True
+
+
+def compose(letter: Letter) -> EmailMultiAlternatives:
+    """The e-mail, from templates/redemption/email/<kind>.{subject,text,html}."""
+    items = _items(letter.order_id)
+    facts = {
+        "letter": letter,
+        "order": letter.order,
+        "look": order_look(letter.order, items, list(letter.order.transactions.all()))._asdict(),
+        "item": letter.item,
+        "items": items,
+        "facts": letter.facts,
+        "brand": brand.current(),
+        "order_url": f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}",
+        "portal_url": settings.PORTAL_URL,
+    }
+    folder = f"redemption/email/{letter.kind}"
+    subject = render_plain(f"{folder}.subject.txt", facts)
+    message = EmailMultiAlternatives(
+        subject=one_line(subject),
+        body=re.sub(r"\n{3,}", "\n\n", render_plain(f"{folder}.txt", facts)),
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[letter.to],
+        headers={"Message-ID": f"<letter-{letter.pk}@{_host()}>"},
+    )
+    message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")
+    return message
+
+
+def _host() -> str:
+    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")

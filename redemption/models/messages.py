@@ -1,0 +1,83 @@
+"""What goes out to people and comes in from partners: letters and callbacks."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from loyalty_portal.data.encrypted_field import EncryptedTextField
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
+from redemption.models.orders import OrderItem, RedemptionOrder
+
+
+class LetterKind(models.TextChoices):
+    """The letters that an order writes."""
+
+    CONFIRMED = "confirmed", _("Order confirmed")
+    SHIPPED = "shipped", _("Shipped")
+    DELIVERED = "delivered", _("Delivered")
+    CANCELLED = "cancelled", _("Cancelled")
+    REFUNDED = "refunded", _("Points given back")
+    DECLINED = "declined", _("Declined")
+    CORRECTED = "corrected", _("Put right")
+
+
+class Letter(LeasedWork):
+    """A letter to be sent once; the row is the intent and the record."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="letters")
+    item = models.ForeignKey(OrderItem, models.PROTECT, null=True, blank=True, related_name="+")
+    kind = models.CharField(_("letter"), max_length=20, choices=LetterKind.choices)
+    key = models.CharField(max_length=120, unique=True, help_text=_("One letter for one occasion."))
+    to = models.EmailField(_("to"))
+    facts = models.JSONField(default=dict, help_text=_("What it tells; never a code."))
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    problem = models.CharField(_("problem"), max_length=255, blank=True)
+
+    objects = LeasedQuerySet["Letter"].as_manager()
+
+    class Meta:
+        verbose_name = _("letter")
+        verbose_name_plural = _("letters")
+        ordering = ["created_at", "id"]
+        indexes = [due_index("letter_due")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.to}"
+
+
+class CallbackState(models.TextChoices):
+    """What became of a partner's callback."""
+
+    RECEIVED = "RECEIVED", _("Received")
+    PARKED = "PARKED", _("Parked: reference not known yet")
+    PROCESSED = "PROCESSED", _("Processed")
+    PUZZLING = "PUZZLING", _("Cannot be processed")
+
+
+class Callback(LeasedWork):
+    """The inbox of verified webhooks; kept for good, so that a repetition is recognised."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    webhook_id = models.CharField(max_length=255, unique=True)
+    event_type = models.CharField(max_length=60)
+    reference = models.CharField(max_length=100, db_index=True)
+    body = EncryptedTextField(help_text=_("As received; it may hold codes."))
+    state = models.CharField(
+        max_length=10, choices=CallbackState.choices, default=CallbackState.RECEIVED
+    )
+    problem = models.CharField(max_length=255, blank=True)
+    received_at = models.DateTimeField(auto_now_add=True)
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LeasedQuerySet["Callback"].as_manager()
+
+    class Meta:
+        verbose_name = _("callback")
+        verbose_name_plural = _("callbacks")
+        ordering = ["-received_at", "-id"]
+        indexes = [due_index("callback_due")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.reference}"

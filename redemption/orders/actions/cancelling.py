@@ -1,0 +1,185 @@
+"""Cancelling: what is offered, what is done and what is said of it all ask the same question."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from catalog.cards import grouped
+from fulfillment import services as fulfillments
+from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.services import Withdrawn
+from fulfillment.states import WITHDRAWABLE, Withdrawal
+from loyalty_portal.data.lifecycle import StaleStatusError
+from redemption.layout.selectors import told_as
+from redemption.models import OrderItem, RedemptionOrder
+from redemption.saga.steps import RedemptionError, drop_order, locked
+from redemption.states import OrderStatus
+
+# Nothing has gone to anybody yet: the order is cancelled as a whole.
+_AS_A_WHOLE = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PENDING})
+_BY_LINES = frozenset({OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT})
+
+
+class Part(NamedTuple):
+    """One line, and what cancelling does or did about it."""
+
+    item: OrderItem
+    result: Withdrawn
+
+    @property
+    def points(self) -> int:
+        return self.result.units * self.item.points_per_item
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """What cancelling an order would do now. `parts` are empty before the points are taken."""
+
+    order: RedemptionOrder
+    parts: Sequence[Part]
+
+    @property
+    def possible(self) -> bool:
+        return self.order.status in _AS_A_WHOLE or _any_reached(self.parts)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What people read before they confirm it."""
+        if self.order.status == OrderStatus.AWAITING_APPROVAL:
+            return [_("The order is withdrawn. No points have been taken.")]
+        if self.order.status == OrderStatus.PENDING:
+            return [_("The whole order is cancelled. Points that were already taken come back.")]
+        return _tell(
+            self.parts,
+            _("Cancelled at once: %(what)s. %(points)s points go back to the company’s account."),
+        )
+
+    @property
+    def shown(self) -> str:
+        """A short sign for what the sentences say, which their form carries."""
+        parts = ((part.item.pk, part.result.how, part.result.units) for part in self.parts)
+        lines = sorted(" ".join(map(str, part)) for part in parts)
+        told = "\n".join(lines) or self.order.status
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def cancellation(
+    order: RedemptionOrder,
+    lines: Iterable[tuple[OrderItem, Fulfillment | None, Sequence[PartnerCall]]],
+) -> Cancellation:
+    """From what has been read: each line with its fulfillment and all of that one's calls."""
+    if order.status not in _BY_LINES:
+        return Cancellation(order, [])
+    parts = [
+        Part(item, Withdrawn(parcel.withdrawal(calls), parcel.open_quantity))
+        for item, parcel, calls in lines
+        if parcel is not None
+    ]
+    return Cancellation(order, parts)
+
+
+def cancel(*, order: RedemptionOrder, by: User | None, reason: str, shown: str = "") -> str:
+    """Cancel what can be cancelled; the answer is sentences about what became of each line.
+
+    `shown` is the sign of what people read before (Cancellation.shown), if they read anything.
+    Raises RedemptionError when it would be something else by now, or nothing can be cancelled any
+    more, with the reason for each line.
+    """
+    try:
+        who = told_as(by, order.company_id)
+        reason = reason or _("Cancelled by %(who)s") % {"who": who}
+        return _cancel(order, by=by, reason=reason, shown=shown)
+    except StaleStatusError:
+        # It moved on between our look and our lock.
+        busy = _("This order is changing at this moment. Try again.")
+        raise RedemptionError(busy) from None
+
+
+@transaction.atomic
+def _cancel(order: RedemptionOrder, *, by: User | None, reason: str, shown: str) -> str:
+    seen = RedemptionOrder.objects.get(pk=order.pk)
+    if seen.is_final:
+        raise RedemptionError(
+            _("This order cannot be cancelled any more: it is “%(status)s”.")
+            % {"status": seen.get_status_display().lower()}
+        )
+    if seen.status in _BY_LINES:
+        return _cancel_lines(seen, by=by, reason=reason, shown=shown)
+    held = locked(seen.pk)
+    if held.status != seen.status:
+        raise StaleStatusError
+    _must_be_as_shown(Cancellation(held, []), shown)
+    if held.status == OrderStatus.AWAITING_APPROVAL:
+        drop_order(
+            held,
+            OrderStatus.REJECTED,
+            by=by,
+            reason=reason,
+            decided_by=by,
+            decision_reason=reason[:255],
+        )
+        return _("The order is withdrawn. No points were taken.")
+    if held.status == OrderStatus.PENDING:
+        held.transition(
+            OrderStatus.CANCELLING, by=by, reason=reason, cancel_requested_at=timezone.now()
+        )
+    return _("The order is being cancelled. Points that were already taken are given back.")
+
+
+def _must_be_as_shown(now: Cancellation, shown: str) -> None:
+    """What was begun is rolled back with the refusal."""
+    if shown and now.possible and shown != now.shown:
+        told = _("This has changed since you looked, and nothing was cancelled. Now: %s")
+        raise RedemptionError(told % " ".join([*now.sentences, _("Please confirm it again.")]))
+
+
+def _cancel_lines(order: RedemptionOrder, *, by: User | None, reason: str, shown: str) -> str:
+    items = {item.pk: item for item in order.items.all()}
+    results = fulfillments.withdraw(references=list(items), by=by, reason=reason)
+    parts = [Part(items[pk], result) for pk, result in results.items()]
+    if not _any_reached(parts):
+        why = " ".join(_tell(parts, ""))
+        raise RedemptionError(_("Nothing of this order can be cancelled any more. %s") % why)
+    _must_be_as_shown(Cancellation(order, parts), shown)
+    RedemptionOrder.objects.filter(pk=order.pk).update(cancel_requested_at=timezone.now())
+    if all(part.result.how == Withdrawal.NOW for part in parts):
+        done = _(
+            "The whole order is cancelled. %(points)s points go back to the company’s account."
+        )
+    else:
+        done = _("Cancelled: %(what)s. %(points)s points go back to the company’s account.")
+    return " ".join(_tell(parts, done))
+
+
+def _any_reached(parts: Iterable[Part]) -> bool:
+    return any(part.result.how in WITHDRAWABLE for part in parts)
+
+
+def _tell(parts: Sequence[Part], at_once: str) -> list[str]:
+    """What is cancelled (in the words of `at_once`), what is asked of the partner, what goes on."""
+    ask = _(
+        "Our partner is asked to stop %(what)s. If it is not too late, %(points)s points come back."
+    )
+    told = [
+        words % {"what": _names(reached), "points": grouped(sum(part.points for part in reached))}
+        for how, words in ((Withdrawal.NOW, at_once), (Withdrawal.ASK, ask))
+        if (reached := [part for part in parts if part.result.how == how])
+    ]
+    over = {Withdrawal.SETTLED, *WITHDRAWABLE}
+    return told + [
+        _("%(what)s cannot be cancelled any more: %(why)s.")
+        % {"what": part.item.product_name, "why": part.result.how.label}
+        for part in parts
+        if part.result.how not in over
+    ]
+
+
+def _names(parts: Iterable[Part]) -> str:
+    return get_text_list([part.item.product_name for part in parts], _("and"))

@@ -1,0 +1,254 @@
+"""What two people do about a delivery that was settled wrongly: codes that were another's, points
+that were kept, or given back, against what the partner did.
+
+The partner is asked when it is proposed and again when it is confirmed, and both must agree.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from fulfillment import services as fulfillments
+from fulfillment.models import Fulfillment
+from fulfillment.partner import Report
+from fulfillment.virtual import remedies
+from fulfillment.virtual.hints import kept_codes
+from fulfillment.virtual.remedies import Found, RemedyError
+from redemption.models import Decision, IncidentCase, LetterKind, OrderItem, TransactionType
+from redemption.orders.actions.dual_control import (
+    agree,
+    disagree,
+    end_incidents,
+    proposed,
+    put_forward,
+)
+from redemption.saga.corrections import intend_correction
+from redemption.saga.steps import RedemptionError, locked, note, write_letter
+from redemption.states import (
+    REMEDIES,
+    DecisionStatus,
+    IncidentKind,
+    TransactionStatus,
+    Verdict,
+)
+
+
+def offered(held: Fulfillment | None) -> list[Verdict]:
+    """What may be wrong about a line as it has ended; the partner's answer says whether it is."""
+    if held is None or not remedies.has_ended(held):
+        return []
+    delivered = [Verdict.CODES, Verdict.CREDIT] if held.quantity_delivered else []
+    missing = [Verdict.CORRECTION, Verdict.WRITE_OFF] if held.quantity_failed else []
+    return [*delivered, *missing]
+
+
+def propose(
+    *,
+    item: OrderItem,
+    verdict: Verdict,
+    evidence: str,
+    agreed_by: str = "",
+    agreed_on: date | None = None,
+    by: Any,
+) -> Decision:
+    """Ask the partner anew, and propose a remedy that its answer calls for. A call.
+
+    Raises RedemptionError when its answer calls for another one, or none, or there is no answer;
+    when somebody has proposed something; or when a part is missing.
+    """
+    if verdict == Verdict.CORRECTION and not (agreed_by.strip() and agreed_on):
+        raise RedemptionError(_("Say who of the company agreed to it, and when."))
+    report = _asked(_ended(item, verdict))
+    with transaction.atomic():
+        held = fulfillments.locked(_ended(item, verdict))
+        locked(item.order_id)
+        units = _fitting(item, held, report, verdict)
+        correction = verdict == Verdict.CORRECTION
+        return put_forward(
+            Decision(
+                item=item,
+                verdict=verdict,
+                units=units,
+                found=remedies.found_in(report),
+                agreed_by=agreed_by.strip() if correction else "",
+                agreed_on=agreed_on if correction else None,
+                evidence=evidence,
+                proposed_by=by,
+            )
+        )
+
+
+def confirm(*, item: OrderItem, by: Any, proposal: UUID | None = None) -> str:
+    """A second person agrees, and the partner still says the same: it is put right. A sentence.
+
+    `proposal` is the one that they read. Raises RedemptionError for the one who proposed it, when
+    nothing or something else is proposed, or when the partner says something else by now; then
+    the proposal is put away.
+    """
+    waiting = _waiting(item)
+    report = _asked(_ended(item, Verdict(waiting.verdict)))
+    try:
+        told, why = _confirm(item, report, by, proposal)
+    except RemedyError as error:
+        raise RedemptionError(str(error)) from None
+    if why:
+        raise RedemptionError(_("The proposal is put away: %(why)s") % {"why": why})
+    return told
+
+
+def _waiting(item: OrderItem) -> Decision:
+    decision = item.decisions.filter(status=DecisionStatus.PROPOSED, verdict__in=REMEDIES).first()
+    if decision is None:
+        raise RedemptionError(_("Nothing is proposed here any more."))
+    return decision
+
+
+@transaction.atomic
+def _confirm(item: OrderItem, report: Report, by: Any, proposal: UUID | None) -> tuple[str, str]:
+    """What is done now; or why the proposal no longer holds."""
+    held = fulfillments.locked(_parcel(item))
+    order = locked(item.order_id)
+    decision = proposed(item.decisions.filter(verdict__in=REMEDIES), by, proposal)
+    decision.item = item = OrderItem.objects.get(pk=item.pk)
+    why = _overtaken(item, held, report, decision)
+    if why:
+        decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=why)
+        return "", why
+    reason = agree(decision, by)
+    verdict = Verdict(decision.verdict)
+    if verdict == Verdict.CODES:
+        remedies.replace_codes(held, report, by=by)
+        write_letter(order, LetterKind.CORRECTED, occasion=decision.pk, item=item)
+        told = _("Confirmed. The wrong codes are withdrawn, and the right ones can be shown.")
+    elif verdict == Verdict.CREDIT:
+        why = _("Our partner did not deliver it after all.")
+        remedies.take_back(held, report, reason=why, by=by)
+        told = _("Confirmed. The points go back.")
+    elif verdict == Verdict.CORRECTION:
+        intend_correction(order, decision, by=by)
+        told = _("Confirmed. The points are being taken again.")
+    else:
+        note(order, reason, by=by)
+        told = _("Confirmed. The points stay with the company.")
+    remedies.done_with(held)
+    end_incidents(_open_cases(item), decision, by)
+    return told, ""
+
+
+def _overtaken(item: OrderItem, held: Fulfillment, report: Report, decision: Decision) -> str:
+    """Why it is not as it was when it was proposed; nothing when it is."""
+    now, then = _essence(remedies.found_in(report)), _essence(decision.found)
+    if now != then:
+        return _("The partner says something else by now.")
+    try:
+        units = _fitting(item, held, report, Verdict(decision.verdict))
+    except RedemptionError as error:
+        return str(error)
+    return "" if units == decision.units else _("It is about other units by now.")
+
+
+def _essence(found: Found | None) -> Mapping[str, object]:
+    return {name: value for name, value in (found or {}).items() if name != "updated_at"}
+
+
+@transaction.atomic
+def reject(*, item: OrderItem, reason: str, by: Any, proposal: UUID | None = None) -> None:
+    """A second person does not agree; something else may be proposed.
+
+    Raises RedemptionError for the one who proposed it, or when nothing is proposed.
+    """
+    fulfillments.locked(_parcel(item))
+    locked(item.order_id)
+    waiting = item.decisions.filter(verdict__in=REMEDIES)
+    disagree(proposed(waiting, by, proposal), by, reason)
+
+
+def _parcel(item: OrderItem) -> Fulfillment:
+    held = fulfillments.find(item.pk)
+    if held is None:
+        raise RedemptionError(_("This line is not with the partner."))
+    return held
+
+
+def _ended(item: OrderItem, verdict: Verdict) -> Fulfillment:
+    held = _parcel(item)
+    if verdict not in offered(held):
+        raise RedemptionError(
+            _("This does not go with a line that is “%(status)s”.")
+            % {"status": held.get_status_display().lower()}
+        )
+    return held
+
+
+def _asked(held: Fulfillment) -> Report:
+    try:
+        return remedies.ask_anew(held)
+    except RemedyError as error:
+        raise RedemptionError(str(error)) from None
+
+
+def _fitting(item: OrderItem, held: Fulfillment, report: Report, verdict: Verdict) -> int:
+    """How many units the remedy is about, by the partner's answer.
+
+    Raises RedemptionError when the answer does not call for it, or the points do not allow it.
+    """
+    came, ours = remedies.found_in(report)["units"], held.quantity_delivered
+    wrong_codes = came == ours and remedies.found_in(report)["codes"] != kept_codes(held)
+    fits = {
+        Verdict.CODES: came if wrong_codes else 0,
+        Verdict.CREDIT: ours - came,
+        Verdict.CORRECTION: came - ours,
+        Verdict.WRITE_OFF: came - ours,
+    }
+    if fits[verdict] <= 0:
+        told = _(
+            "The partner says “%(status)s” with %(came)s codes; here %(ours)s are delivered. "
+            "That does not call for this."
+        )
+        raise RedemptionError(told % {"status": report.status, "came": came, "ours": ours})
+    if verdict in {Verdict.CREDIT, Verdict.CORRECTION}:
+        _allowed(item, verdict, fits[verdict] * item.points_per_item)
+    return fits[verdict]
+
+
+def _allowed(item: OrderItem, verdict: Verdict, points: int) -> None:
+    """What the database would refuse too, said before (credits_within_debit, and its sibling)."""
+    moved = item.order.transactions.all()
+    if verdict == Verdict.CREDIT:
+        taken = moved.get(transaction_type=TransactionType.DEBIT).points_amount
+        back = _sum(moved.filter(transaction_type=TransactionType.CREDIT))
+        if back + points > taken:
+            raise RedemptionError(_("More would go back than the order took. Tell the developers."))
+        return
+    of_line = moved.filter(item=item)
+    back = _sum(
+        of_line.filter(transaction_type=TransactionType.CREDIT, status=TransactionStatus.SUCCEEDED)
+    )
+    again = _sum(
+        of_line.filter(transaction_type=TransactionType.CORRECTION).exclude(
+            status=TransactionStatus.REFUSED
+        )
+    )
+    if again + points > back:
+        raise RedemptionError(
+            _(
+                "Of the %(back)s points that went back for this line, %(again)s were taken again: "
+                "not so many are left. If some are still going back, wait until they have."
+            )
+            % {"back": back, "again": again}
+        )
+
+
+def _sum(rows: Any) -> int:
+    return int(rows.aggregate(sum=Sum("points_amount"))["sum"] or 0)
+
+
+def _open_cases(item: OrderItem) -> list[IncidentCase]:
+    about = item.order.incident_cases.unended().filter(facts__line=str(item.pk))
+    told = about.filter(incident__kind=IncidentKind.CONTRADICTION)
+    return list(told.order_by("incident_id"))

@@ -1,0 +1,62 @@
+"""What people ask for once an order is placed, but for cancelling: try again, show its codes."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from fulfillment import services as fulfillments
+from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
+from fulfillment.states import OPEN_CALL
+from redemption.models import Letter, OrderItem, RedemptionOrder
+from redemption.saga.steps import locked, note
+from redemption.states import OPEN_TRANSACTION, TransactionStatus
+
+
+@transaction.atomic
+def unflag(*, order: RedemptionOrder, by: User | None) -> None:
+    """Somebody has looked at it."""
+    held = locked(order.pk)
+    if held.needs_attention:
+        note(held, _("Looked at: %(why)s") % {"why": held.attention_reason}, by=by)
+        held.needs_attention, held.attention_reason = False, ""
+        held.save(update_fields=["needs_attention", "attention_reason"])
+
+
+@transaction.atomic
+def retry_now(*, order: RedemptionOrder, by: User | None) -> int:
+    """Make the order's open calls and letters due at once; how many there were.
+
+    Asks again with the same keys, so it can do no harm. What a person must decide stays.
+    """
+    open_calls = Q(lease_until__isnull=True) | Q(lease_until__lte=Now())
+    # By their own columns alone: a status that just changed is looked at again only then.
+    parcels = Fulfillment.objects.filter(label=order.order_number)
+    held = list(parcels.values_list("pk", flat=True))
+    waiting: list[QuerySet[Any]] = [
+        PartnerCall.objects.filter(fulfillment__in=held, status__in=OPEN_CALL),
+        order.transactions.filter(status__in=OPEN_TRANSACTION).exclude(
+            status=TransactionStatus.NEEDS_REVIEW
+        ),
+        Letter.objects.filter(order=order, sent_at__isnull=True),
+    ]
+    hurried = sum(rows.filter(open_calls).update(next_attempt_at=Now()) for rows in waiting)
+    note(order, _("Asked to try again now."), by=by)
+    return hurried
+
+
+@transaction.atomic
+def reveal_codes(*, item: OrderItem, by: User | None) -> list[VirtualCode]:
+    """The codes of a delivered virtual line, and a record of who saw them."""
+    held = fulfillments.find(item.id)
+    codes = fulfillments.reveal_codes(fulfillment=held, by=by) if held else []
+    if codes:
+        note(
+            item.order,
+            _("Showed the codes of %(product)s.") % {"product": item.product_name},
+            by=by,
+        )
+    return codes

@@ -1,0 +1,216 @@
+"""What became of a transaction, when only people can find out: one proposes, a second confirms."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from loyalty_portal.data.leases import ENDED
+from redemption.incidents.services import remark
+from redemption.models import Decision, IncidentCase, LoyaltyTransaction, RedemptionOrder
+from redemption.orders.actions.dual_control import (
+    agree,
+    disagree,
+    end_incidents,
+    proposed,
+    put_forward,
+    too_late,
+)
+from redemption.saga import corrections, doubts, steps
+from redemption.saga.steps import RedemptionError, locked
+from redemption.states import DecisionStatus, IncidentKind, TransactionStatus, Verdict
+
+_ABOUT_THE_OUTCOME = (
+    IncidentKind.HORIZON,
+    IncidentKind.CREDIT_REFUSED,
+    IncidentKind.CREDIT_LATE,
+    IncidentKind.SWAPPED,
+)
+
+
+@transaction.atomic
+def propose(
+    *, intent: LoyaltyTransaction, verdict: Verdict, entry: str, evidence: str, by: Any
+) -> Decision:
+    """Say what became of `intent`, for a second person to confirm.
+
+    `entry` is the partner's number of it when it took place. Raises RedemptionError when there
+    is nothing to decide, somebody else has proposed something, or a part is missing.
+    """
+    locked(intent.order_id)
+    held = _undecided(intent)
+    if verdict == Verdict.TOOK_PLACE and not entry.strip():
+        raise RedemptionError(_("Give the number of the partner's entry."))
+    if held.is_final and verdict != Verdict.TOOK_PLACE:
+        raise RedemptionError(_("It took place; only its number is in question."))
+    if verdict == Verdict.DID_NOT and not held.is_debit:
+        raise RedemptionError(_("These points are owed; they cannot be given up. Ask again."))
+    return put_forward(
+        Decision(
+            transaction=held,
+            verdict=verdict,
+            external_transaction_id=entry.strip() if verdict == Verdict.TOOK_PLACE else "",
+            evidence=evidence,
+            proposed_by=by,
+        )
+    )
+
+
+def _undecided(intent: LoyaltyTransaction) -> LoyaltyTransaction:
+    held = LoyaltyTransaction.objects.select_for_update(no_key=True).get(pk=intent.pk)
+    if not held.is_undecided:
+        raise RedemptionError(
+            _("There is nothing to decide any more: it is “%(status)s”.")
+            % {"status": held.get_status_display().lower()}
+        )
+    return held
+
+
+def confirm(*, intent: LoyaltyTransaction, by: Any, proposal: UUID | None = None) -> str:
+    """A second person agrees: the saga goes on as if the partner had said so. A sentence.
+
+    `proposal` is the one that they read. Raises RedemptionError for the one who proposed it, when
+    nothing or something else is proposed, or when it was settled otherwise meanwhile.
+    """
+    try:
+        with transaction.atomic():
+            told = _confirm(intent, by, proposal)
+    except IntegrityError:
+        # The constraints of the ledger: the partner's entry is one transaction's.
+        raise _anothers() from None
+    if told is None:
+        raise too_late()
+    return told
+
+
+def _anothers() -> RedemptionError:
+    return RedemptionError(
+        _("The partner's entry belongs to another transaction of ours. Reject this.")
+    )
+
+
+def _confirm(intent: LoyaltyTransaction, by: Any, proposal: UUID | None) -> str | None:
+    corrections.lock_its_line(intent)
+    order = _locked_with_others(intent)
+    decision = proposed(intent.decisions.all(), by, proposal)
+    try:
+        held = _undecided(intent)
+    except RedemptionError as error:
+        decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=str(error))
+        return None
+    reason = agree(decision, by)
+    if decision.verdict == Verdict.ASK_AGAIN:
+        for case in _open_cases(held):
+            remark(incident=case.incident, by=by, text=f"{case.order}: {decision.told}")
+        return _ask_again(held)
+    _settle(order, held, decision, by=by, reason=reason)
+    end_incidents(_open_cases(held), decision, by)
+    return _("Confirmed. The order goes on.")
+
+
+def _locked_with_others(intent: LoyaltyTransaction) -> RedemptionOrder:
+    """Its order, and those of all in the same doubt, or with the number that is proposed."""
+    said = intent.decisions.filter(status=DecisionStatus.PROPOSED)
+    numbers = said.values_list("external_transaction_id", flat=True)
+    fresh = LoyaltyTransaction.objects.get(pk=intent.pk)
+    keys = doubts.order_ids(fresh, numbers.first() or "")
+    return {key: locked(key) for key in keys}[intent.order_id]
+
+
+def _ask_again(held: LoyaltyTransaction) -> str:
+    """Two people say that nothing was done: the time in which the key is known counts anew.
+
+    A refusal is repeated for as long as the partner knows the key, so it is waited for that.
+    """
+    rows = LoyaltyTransaction.objects.filter(pk=held.pk)
+    refused = held.incident_cases.filter(incident__kind=IncidentKind.CREDIT_REFUSED).exists()
+    if refused and held.first_sent_at:
+        forgotten = held.first_sent_at + timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION)
+        if forgotten > timezone.now():
+            rows.update(next_attempt_at=forgotten, first_sent_at=None)
+            told = _(
+                "Confirmed. The partner is asked again on %(when)s; until then it repeats its "
+                "refusal."
+            )
+            when = timezone.localtime(forgotten)
+            return told % {"when": date_format(when, "SHORT_DATETIME_FORMAT")}
+    rows.update(next_attempt_at=Now(), first_sent_at=None)
+    return _("Confirmed. The partner is asked again.")
+
+
+def _settle(
+    order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision, *, by: Any, reason: str
+) -> None:
+    disputed = held.disputed_id
+    if decision.verdict == Verdict.DID_NOT:
+        held.transition(
+            TransactionStatus.REFUSED,
+            by=by,
+            reason=reason,
+            settled_at=timezone.now(),
+            doubt="",
+            **ENDED,
+        )
+        doubts.end(held, disputed)
+        why = _("The points could not be taken.")
+        if held.is_correction:
+            corrections.settled(order, held, why=why)
+        else:
+            steps.decline(order, why)
+        return
+    if not doubts.give_up(decision.external_transaction_id, to=held):
+        raise _anothers()
+    if held.is_final:
+        _renumber(held, decision.external_transaction_id, by=by)
+        return
+    held.transition(
+        TransactionStatus.SUCCEEDED,
+        by=by,
+        reason=reason,
+        settled_at=timezone.now(),
+        external_transaction_id=decision.external_transaction_id,
+        doubt="",
+        **ENDED,
+    )
+    doubts.end(held, disputed)
+    if held.is_correction:
+        corrections.settled(order, held, why=reason)
+    elif held.is_debit:
+        steps.confirm(order)
+    else:
+        steps.credited(order, held)
+
+
+def _renumber(held: LoyaltyTransaction, number: str, *, by: Any) -> None:
+    """It took place; two people found out under which number."""
+    LoyaltyTransaction.objects.filter(pk=held.pk).update(
+        external_transaction_id=number, doubt="", **ENDED
+    )
+    if number == held.external_transaction_id:
+        doubts.wake(number, ask=False)
+    else:
+        doubts.correct(held, number, by=by)
+
+
+@transaction.atomic
+def reject(
+    *, intent: LoyaltyTransaction, reason: str, by: Any, proposal: UUID | None = None
+) -> None:
+    """A second person does not agree; something else may be proposed.
+
+    Raises RedemptionError for the one who proposed it, or when nothing is proposed.
+    """
+    locked(intent.order_id)
+    disagree(proposed(intent.decisions.all(), by, proposal), by, reason)
+
+
+def _open_cases(held: LoyaltyTransaction) -> list[IncidentCase]:
+    cases = held.incident_cases.unended().filter(incident__kind__in=_ABOUT_THE_OUTCOME)
+    # In one order everywhere, so that two decisions on the same incidents do not wait in a circle.
+    return list(cases.select_related("incident", "order").order_by("incident_id"))

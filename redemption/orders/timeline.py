@@ -1,0 +1,309 @@
+"""An order's story in plain words: what happened, what happens now, what will."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.utils.text import capfirst, get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from catalog.cards import grouped
+from redemption.badges import FOR_A_PERSON
+from redemption.layout.selectors import told_as
+from redemption.models import (
+    EventSubject,
+    OrderEvent,
+    OrderItem,
+    TransactionType,
+)
+from redemption.orders.facts import Facts
+from redemption.orders.points_told import movement
+from redemption.orders.steps import Step, sentence
+from redemption.states import LineStatus, OrderStatus, TransactionStatus, Verdict
+
+NEVER_BEGUN = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
+
+
+_LOST: dict[str, tuple[Any, str, str]] = {
+    LineStatus.FAILED: (gettext_lazy("%(what)s could not be supplied"), "package-x", "bad"),
+    LineStatus.RETURNED: (gettext_lazy("%(what)s came back"), "undo-2", "warn"),
+    LineStatus.CANCELLED: (gettext_lazy("%(what)s cancelled"), "ban", ""),
+}
+
+
+def tell(facts: Facts) -> list[Step]:
+    """What happened in the order of time, then what is going on, then what is expected."""
+    past: list[Step] = []
+    going_on: list[Step] = []
+    for step in _steps(facts):
+        (going_on if step.at is None else past).append(step)
+    past.sort(key=_time)
+    steps = past + going_on
+    if not facts.order.is_final and steps:
+        steps[-1] = steps[-1]._replace(now=True)
+    return steps + list(_ahead(facts))
+
+
+def _time(step: Step) -> tuple[bool, Any]:
+    return step.at is None, step.at
+
+
+def _steps(facts: Facts) -> Iterator[Step]:
+    yield _placed(facts)
+    yield from _decision(facts)
+    for intent in facts.transactions:
+        yield movement(facts, intent)
+    yield from _work(facts)
+    yield from _put_right(facts)
+    yield from _parcels(facts)
+    yield from _reveals(facts)
+    yield from _ending(facts)
+
+
+# --- Placing and approval --------------------------------------------------------------------
+
+
+def _placed(facts: Facts) -> Step:
+    order = facts.order
+    pieces = sum(item.quantity for item in facts.items)
+    text = ngettext(
+        "%(pieces)s piece for %(points)s points.",
+        "%(pieces)s pieces for %(points)s points.",
+        pieces,
+    )
+    return Step(
+        _("Ordered by %(who)s") % {"who": order.account_manager.user},
+        text % {"pieces": grouped(pieces), "points": grouped(order.total_points)},
+        "receipt-text",
+        at=order.created_at,
+    )
+
+
+def _decision(facts: Facts) -> Iterator[Step]:
+    order = facts.order
+    if order.status == OrderStatus.AWAITING_APPROVAL:
+        yield Step(
+            _("Waiting for approval"),
+            f"{_why_it_waits(facts)} {_held()}",
+            "hourglass",
+            "warn",
+        )
+    for event in _moves(facts, EventSubject.ORDER, from_status=OrderStatus.AWAITING_APPROVAL):
+        if event.to_status == OrderStatus.PENDING:
+            yield Step(_("Approved by %(who)s") % {"who": event.by}, "", "check", "ok", event.at)
+        elif event.to_status == OrderStatus.REJECTED:
+            yield _not_approved(facts, event)
+        else:
+            text = _("What was held is back on the shelf. No points were taken.")
+            yield Step(_("Nobody approved it in time"), text, "clock", "bad", event.at)
+
+
+def _why_it_waits(facts: Facts) -> str:
+    """As the buyer read it before pressing the button."""
+    first = (event.reason for event in facts.events if event.subject == EventSubject.ORDER)
+    return next(first, "") or _("This order needs a yes from an owner or approver.")
+
+
+def _held() -> str:
+    return _("What you chose is held until then; no points are taken before.")
+
+
+def _not_approved(facts: Facts, event: OrderEvent) -> Step:
+    withdrawn = event.by_id == facts.order.account_manager.user_id
+    title = _("Withdrawn by %(who)s") if withdrawn else _("Not approved by %(who)s")
+    text = _("%(reason)s. No points were taken.") % {"reason": event.reason.rstrip(".")}
+    who = told_as(event.by, facts.order.company_id)
+    return Step(title % {"who": who}, text, "circle-x", "bad", event.at)
+
+
+# --- Lines -----------------------------------------------------------------------------------
+
+
+def _moves(
+    facts: Facts, subject: EventSubject, *, from_status: str | None = None
+) -> Iterator[OrderEvent]:
+    """Steps from one status to another; those of creation left out."""
+    for event in facts.events:
+        moved = event.subject == subject and event.from_status
+        if moved and (from_status is None or event.from_status == from_status):
+            yield event
+
+
+def _work(facts: Facts) -> Iterator[Step]:
+    """What became of the lines; what happens to several at the same moment is one step."""
+    if facts.order.status in NEVER_BEGUN:
+        return
+    items = {item.pk: item for item in facts.items}
+    together: dict[tuple[str, str, datetime], list[OrderEvent]] = {}
+    for event in _moves(facts, EventSubject.LINE):
+        if event.item_id is None or _is_a_parcels(event, items[event.item_id]):
+            continue
+        key = (event.to_status, event.reason, event.at.replace(microsecond=0))
+        together.setdefault(key, []).append(event)
+    for (status, _reason, _second), events in together.items():
+        touched = [items[event.item_id] for event in events if event.item_id]
+        if status in _LOST:
+            step = _lost(facts, status, touched, events[0])
+        else:
+            step = _line_step(facts, status, touched)
+        yield step._replace(at=events[0].at)
+
+
+def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
+    """Parcels tell it better themselves, in parts too."""
+    partly = event.to_status == LineStatus.QUEUED and event.from_status != LineStatus.WAITING
+    arrived = event.to_status == LineStatus.DELIVERED and not item.product.is_virtual
+    return partly or arrived or event.to_status == LineStatus.SHIPPED
+
+
+def _line_step(facts: Facts, status: str, touched: list[OrderItem]) -> Step:
+    what = _names(touched)
+    email = touched[0].recipient_email
+    if status == LineStatus.QUEUED:
+        title = _("Being prepared")
+        return Step(title, _("Our desk packs %(what)s by hand.") % {"what": what}, "package")
+    if status == LineStatus.REQUESTED:
+        text = _("%(what)s: the codes go to %(email)s, usually within minutes.")
+        title = _("Ordered from our partner")
+        return Step(title, text % {"what": what, "email": email}, "send")
+    if status == LineStatus.PACKED:
+        return Step(_("Packed"), sentence(what), "package-check")
+    shown = all(facts.delivery(item).has_codes for item in touched)
+    text = (
+        _("%(what)s: the codes went to %(email)s, and can be shown here.")
+        if shown
+        else _("%(what)s: our partner sent the codes to %(email)s itself.")
+    )
+    what = get_text_list([_came(item) for item in touched], _("and"))
+    title = _("Delivered by e-mail")
+    return Step(title, text % {"what": what, "email": email}, "mail", "ok")
+
+
+def _put_right(facts: Facts) -> Iterator[Step]:
+    """Codes that were never this order's; what else is put right has steps of its own."""
+    items = {item.pk: item for item in facts.items}
+    for decision in facts.remedies:
+        if decision.verdict == Verdict.CODES and decision.item_id:
+            text = _(
+                "%(what)s: our partner had named codes that belong to somebody else. They are "
+                "withdrawn; the right ones can be shown here."
+            )
+            what = items[decision.item_id].product_name
+            title = _("The codes were replaced")
+            yield Step(title, text % {"what": what}, "refresh-cw", "warn", decision.decided_at)
+
+
+def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent) -> Step:
+    title, icon, tone = _LOST[status]
+    by = event.by or _who_asked(facts)
+    if status == LineStatus.CANCELLED and by:
+        title = _("%(what)s cancelled by %(who)s")
+    words = {"what": _names(touched), "who": told_as(by, facts.order.company_id)}
+    said_already = {_("Cancelled"), _("Cancelled by %(who)s") % words}
+    reason = "" if event.reason in said_already else event.reason
+    text = f"{sentence(reason)} {_what_came_back(facts, touched)}".strip()
+    return Step(str(title % words), text, icon, tone)
+
+
+def _who_asked(facts: Facts) -> Any:
+    """The person who cancelled the whole order, before its points were known to be taken."""
+    asked = (each.by for each in facts.events if each.to_status == OrderStatus.CANCELLING)
+    return next(asked, None)
+
+
+def _what_came_back(facts: Facts, touched: list[OrderItem]) -> str:
+    """Of the points of these lines; empty where none were taken."""
+    lines = {item.pk for item in touched}
+    found = {
+        intent.status
+        for intent in facts.transactions
+        if intent.transaction_type == TransactionType.CREDIT
+        and (intent.item_id is None or intent.item_id in lines)
+    }
+    if not found:
+        return ""
+    if found & FOR_A_PERSON:
+        return _("Its points are not back yet; a person is seeing to it.")
+    if found == {TransactionStatus.SUCCEEDED}:
+        return _("Its points are back.")
+    return _("Its points are on their way back.")
+
+
+def _parcels(facts: Facts) -> Iterator[Step]:
+    for item in facts.items:
+        for parcel in facts.delivery(item).shipments:
+            what = f"{grouped(parcel.quantity)} × {item.product_name}"
+            tracking = _("Tracking number %(number)s.") % {"number": parcel.tracking_number}
+            yield Step(
+                _("Sent with %(carrier)s") % {"carrier": parcel.carrier},
+                f"{what}. {tracking if parcel.tracking_number else ''}".strip(),
+                "truck",
+                "ok",
+                parcel.shipped_at,
+            )
+            if parcel.delivered_at:
+                yield Step(_("Arrived"), sentence(what), "package-open", "ok", parcel.delivered_at)
+
+
+def _reveals(facts: Facts) -> Iterator[Step]:
+    for item in facts.items:
+        for reveal in facts.delivery(item).reveals:
+            title = _("%(who)s looked at the codes") % {"who": reveal.by or _("Somebody")}
+            yield Step(title, sentence(item.product_name), "eye", at=reveal.at)
+
+
+def _names(items: Iterable[OrderItem]) -> str:
+    return get_text_list([item.product_name for item in items], _("and"))
+
+
+def _came(item: OrderItem) -> str:
+    """Its name, with how many came where that is not all."""
+    if item.quantity_delivered == item.quantity:
+        return item.product_name
+    part = {"came": item.quantity_delivered, "all": item.quantity, "product": item.product_name}
+    return _("%(came)s of %(all)s × %(product)s") % part
+
+
+# --- The end, and what is ahead --------------------------------------------------------------
+
+
+def _ending(facts: Facts) -> Iterator[Step]:
+    for event in _moves(facts, EventSubject.ORDER):
+        if event.to_status == OrderStatus.CANCELLING:
+            who = capfirst(told_as(event.by, facts.order.company_id))
+            title = _("%(who)s asked to cancel") % {"who": who}
+            yield Step(title, sentence(event.reason), "ban", "warn", event.at)
+        elif event.to_status == OrderStatus.COMPLETED:
+            text = _("Nothing more will be sent.")
+            yield Step(_("Completed"), text, "circle-check", "ok", event.at)
+        elif event.to_status == OrderStatus.CANCELLED:
+            yield Step(_("Cancelled"), _cancelled(facts), "circle-check", "ok", event.at)
+    if facts.order.needs_attention:
+        text = _("Something took an unusual turn. You do not have to do anything.")
+        yield Step(_("Somebody of the programme is looking at it"), text, "life-buoy", "warn")
+
+
+def _cancelled(facts: Facts) -> str:
+    if any(not intent.is_debit for intent in facts.transactions):
+        return _("All points are back.")
+    return _("No points were taken.")
+
+
+def _ahead(facts: Facts) -> Iterator[Step]:
+    order = facts.order
+    if order.is_final or order.status == OrderStatus.CANCELLING:
+        return
+    if order.status == OrderStatus.AWAITING_APPROVAL:
+        yield Step(_("Points are taken"), "", "coins", ahead=True)
+    for item in facts.items:
+        if item.fulfillment_status == LineStatus.WAITING:
+            title = _("Codes by e-mail") if item.product.is_virtual else _("Packed and sent")
+            yield Step(title, item.product_name, _way(item), ahead=True)
+        elif not item.is_settled:
+            text = _("to %(who)s") % {"who": item.recipient_name}
+            yield Step(_("Arrives"), f"{item.product_name}, {text}", _way(item), ahead=True)
+
+
+def _way(item: OrderItem) -> str:
+    return "mail" if item.product.is_virtual else "truck"

@@ -1,0 +1,207 @@
+"""Comparing with the partner, a company at a time. Says what differs; repairs nothing."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import loyalty
+from accounts.models import Company
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
+from redemption.incidents.services import raise_incident, settle_incident
+from redemption.models import (
+    Difference,
+    ReconciledDay,
+    Reconciliation,
+    RunOutcome,
+    StatementSource,
+)
+from redemption.points.reconciliation.matching import compare
+from redemption.points.reconciliation.selectors import (
+    companies_in,
+    due_since,
+    first_asked,
+    midnight,
+    strangers,
+)
+from redemption.points.reconciliation.statements import LINES, forget, keep, keep_file
+from redemption.points.reconciliation.tally import Tally
+from redemption.states import IncidentKind
+
+logger = logging.getLogger(__name__)
+
+# What is younger than this is left to the next run: it may be on its way, the statement may be
+# a little behind, and the clocks of the partner and of our machines differ. A file ends sharply
+# at both edges, so there it holds for both.
+MARGIN = timedelta(minutes=10)
+# The statement is read from this much earlier, so that no clock hides an entry of ours.
+READ_BACK = timedelta(days=1)
+# Nobody works at it any more: its process was killed.
+ABANDONED = timedelta(hours=2)
+
+
+class ReconciliationError(Exception):
+    """What cannot be compared, in a sentence for the person who tried."""
+
+
+def reconcile(*, company: Company, since: datetime | None = None, by: Any = None) -> Reconciliation:
+    """Compare with the partner's statement since then (None: since the last run ended).
+
+    Never raises for the partner: the run then says FAILED, and why. Raises ReconciliationError
+    when there is nothing to ask, or somebody else is comparing this company.
+    """
+    if not settings.LOYALTY_API_STATEMENT:
+        raise ReconciliationError(
+            _("This partner has no statement to ask for. Upload its file in the admin portal.")
+        )
+    until = timezone.now() - MARGIN
+    # Just after midnight the last minutes of yesterday are what there is to compare.
+    start = since or min(due_since(company), midnight(until - timedelta(microseconds=1)))
+    run = _begin(company, start, until, source=StatementSource.API, by=by)
+    began = first_asked(company, run.since, run.until) - READ_BACK
+    with _kept_honest(run):
+        try:
+            keep(run.pk, loyalty.statement(company.loyalty_account_id, began))
+        except PartnerRefusedError as error:
+            _end(run, RunOutcome.FAILED, _("The partner refused: %s") % error.answer.told)
+        except PartnerUnavailableError as error:
+            _end(run, RunOutcome.FAILED, _("The partner did not answer: %s") % error.answer.told)
+        else:
+            _compare(run, batch=run.pk, began=began, until=run.until)
+        finally:
+            forget(run.pk)
+    return run
+
+
+def reconcile_file(
+    *, path: Path, company: Company | None, since: datetime, until: datetime, by: Any
+) -> tuple[list[Reconciliation], int]:
+    """Compare with a file that holds all of the company's entries from `since` until `until`.
+
+    `company` None: each whose account stands in the file. The runs, one for each company, and
+    how many of the file's entries are on accounts that no company has. Raises StatementFileError
+    when a row is wrong, and ReconciliationError when nothing in that time is old enough, or a
+    company is being compared at this moment.
+    """
+    until = min(until, timezone.now() - MARGIN)
+    batch = uuid7()
+    keep_file(batch, path)
+    try:
+        companies = [company] if company else list(companies_in(batch))
+        return [_with_file(each, batch, since, until, by) for each in companies], strangers(batch)
+    finally:
+        forget(batch)
+
+
+def _with_file(
+    company: Company, batch: UUID, since: datetime, until: datetime, by: Any
+) -> Reconciliation:
+    run = _begin(company, since, until, source=StatementSource.FILE, by=by)
+    with _kept_honest(run):
+        _compare(run, batch=batch, began=run.since + MARGIN, until=run.until - MARGIN)
+    return run
+
+
+def _begin(
+    company: Company, since: datetime, until: datetime, *, source: StatementSource, by: Any
+) -> Reconciliation:
+    if since >= until:
+        raise ReconciliationError(
+            _("There is nothing to compare yet: the last %s minutes are left to the next run.")
+            % int(MARGIN.total_seconds() // 60)
+        )
+    rows = Reconciliation.objects.filter(company=company, outcome=RunOutcome.RUNNING)
+    rows.filter(started_at__lt=Now() - ABANDONED).update(
+        outcome=RunOutcome.FAILED, finished_at=Now(), problem=_("It was stopped in the middle.")
+    )
+    try:
+        with transaction.atomic():
+            return Reconciliation.objects.create(
+                company=company, since=since, until=until, source=source, by=by
+            )
+    except IntegrityError:
+        raise ReconciliationError(
+            _("%s is being compared at this moment; look at the list.") % company
+        ) from None
+
+
+@contextmanager
+def _kept_honest(run: Reconciliation) -> Iterator[None]:
+    """Whatever befalls the program, the run does not go on saying that it is at work."""
+    try:
+        yield
+    except Exception as error:
+        _end(run, RunOutcome.FAILED, _("It failed here: %s") % type(error).__name__)
+        raise
+
+
+def _compare(run: Reconciliation, *, batch: UUID, began: datetime, until: datetime) -> None:
+    tally = Tally(run, timezone.now())
+    facts = {
+        "batch": batch,
+        "account": run.company.loyalty_account_id,
+        "companies": [run.company_id],
+        "began": began,
+        "since": run.since,
+        "until": until,
+    }
+    with transaction.atomic():
+        for verdict in compare(LINES, facts):
+            tally.take(verdict)
+        tally.flush()
+        _write_days(tally.days())
+    for difference in run.differences.select_related("order", "transaction").iterator():
+        _raise(run, difference)
+    for key in tally.gone():
+        settle_incident(key=key, why=_("The partner's statement and our transactions agree again."))
+    _end(run, RunOutcome.DIFFERS if run.difference_count else RunOutcome.AGREED)
+
+
+def _write_days(days: list[ReconciledDay]) -> None:
+    ReconciledDay.objects.bulk_create(
+        days,
+        update_conflicts=True,
+        unique_fields=["company", "day"],
+        update_fields=[
+            "run", "entries", "matched", "waiting", "differences", "points_taken",
+            "points_given_back",
+        ],
+    )  # fmt: skip
+
+
+def _raise(run: Reconciliation, difference: Difference) -> None:
+    """In a transaction of its own: ten thousand of them must not hold one another up.
+
+    They alert once, together: a page for each order that a restored backup lost helps nobody.
+    """
+    facts: dict[str, str | int] = {"difference": difference.kind, "entry": difference.entry}
+    figures = {"points there": difference.points_there, "points here": difference.points_here}
+    facts |= {name: points for name, points in figures.items() if points is not None}
+    with transaction.atomic():
+        difference.incident = raise_incident(
+            kind=IncidentKind.RECONCILIATION,
+            key=difference.key,
+            what=difference.what,
+            order=difference.order,
+            transaction=difference.transaction,
+            company=run.company,
+            facts=facts,
+            run=run,
+        )
+        difference.save(update_fields=["incident"])
+
+
+def _end(run: Reconciliation, outcome: RunOutcome, problem: str = "") -> None:
+    run.outcome, run.problem, run.finished_at = outcome, problem[:255], timezone.now()
+    run.save()
+    logger.info("reconciliation of company %s: %s", run.company_id, outcome)

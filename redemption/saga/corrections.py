@@ -1,0 +1,75 @@
+"""Correction debits: points that went back for what was delivered are taken again.
+
+Two people decided it, and the company agreed. The order's status is left alone (saga.md, rule 15).
+"""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts import loyalty
+from fulfillment.models import Fulfillment
+from fulfillment.virtual import remedies
+from redemption.models import (
+    Decision,
+    LetterKind,
+    LoyaltyTransaction,
+    RedemptionOrder,
+    TransactionType,
+)
+from redemption.saga.steps import note, write_letter
+from redemption.states import TransactionStatus
+
+
+def intend_correction(order: RedemptionOrder, decision: Decision, *, by: Any) -> LoyaltyTransaction:
+    """Take the decision's points again. The database refuses more than the line was given back."""
+    correction = LoyaltyTransaction(
+        order=order,
+        company_id=order.company_id,
+        item=decision.item,
+        decision=decision,
+        points_amount=decision.points,
+        transaction_type=TransactionType.CORRECTION,
+        reason=_("Delivered after all"),
+        key=f"correction:{decision.pk}",
+        body=loyalty.debit_body(
+            account_id=order.company.loyalty_account_id,
+            points=decision.points,
+            reference=order.order_number,
+            description=f"Correction {order.order_number}",
+        ).decode(),
+    )
+    correction.save(force_insert=True)
+    correction.event("", correction.status, by=by, reason=decision.told).save()
+    return correction
+
+
+def lock_its_line(intent: LoyaltyTransaction) -> None:
+    """A correction that succeeds changes its line: a fulfillment is locked before its order."""
+    if intent.is_correction:
+        _held(intent)
+
+
+def _held(correction: LoyaltyTransaction) -> Fulfillment:
+    return Fulfillment.objects.select_for_update(no_key=True).get(reference=str(correction.item_id))
+
+
+def settled(order: RedemptionOrder, correction: LoyaltyTransaction, *, why: str) -> None:
+    """Its outcome is known: the line is what it was paid for, or stays as it is."""
+    decision = Decision.objects.select_related("item").get(correction=correction)
+    if correction.status == TransactionStatus.REFUSED:
+        told = _("The points were not taken again: %(why)s")
+        note(order, told % {"why": why})
+        return
+    remedies.delivered_after_all(
+        _held(correction), decision.units or 0, reason=_("Delivered after all"), by=None
+    )
+    write_letter(
+        order,
+        LetterKind.CORRECTED,
+        occasion=decision.pk,
+        item=decision.item,
+        points=correction.points_amount,
+        agreed_by=decision.agreed_by,
+        agreed_on=str(decision.agreed_on),
+    )

@@ -1,0 +1,265 @@
+"""Transactions of ours that the partner gave one number: neither is believed until both keys were
+asked again, each only while it may be repeated; then the statement, or people
+(docs/decisions/0022-the-number-of-another.md).
+
+Who has the number is its holder, and has succeeded; who was given it too is its rival, and waits.
+"""
+
+import enum
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import loyalty
+from accounts.loyalty import StatementEntry, TransactionAnswer
+from loyalty_portal.data.leases import ENDED
+from loyalty_portal.partners.client import Answer, Outcome, PartnerUnavailableError
+from redemption.incidents.services import settle_incident
+from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent
+from redemption.models.points import HORIZON_SHARE
+from redemption.states import Doubt, IncidentKind, TransactionStatus
+
+READ_BACK = timedelta(days=1)  # the clocks of the partner and of our machines differ
+NO_SUCH_DEBIT = "transaction_not_found"  # of a credit: nothing was given back
+NOT_IN_STATEMENT = "not_in_statement"  # ours
+MISNAMED = ("mismatch", "transaction_id")  # of an answer with another's number
+PAUSE = 5.0  # seconds until it is seen again whether another was asked
+
+_rows = LoyaltyTransaction.objects
+
+
+class Step(enum.Enum):
+    """What is to be done about a due transaction."""
+
+    ASK = "send its bytes under its key"
+    WAIT = "another has to be asked first"
+    BELIEVE = "take the number, which nobody claims any more"
+    READ = "look for it in the partner's statement"
+    PERSON = "people must find out"
+
+
+def repeatable(rows: QuerySet[LoyaltyTransaction]) -> QuerySet[LoyaltyTransaction]:
+    """Those whose key the partner still knows (saga.md, rules 7 and 8)."""
+    if not settings.LOYALTY_API_IDEMPOTENT:
+        return rows.none()
+    horizon = timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION * HORIZON_SHARE)
+    return rows.filter(first_sent_at__gt=Now() - horizon)
+
+
+def step(intent: LoyaltyTransaction) -> Step:
+    """The next step of a due transaction, as it was read."""
+    if intent.original is not None and intent.original.doubt:
+        return Step.WAIT  # a credit names the debit's number
+    safe = intent.first_sent_at is None or repeatable(_rows.filter(pk=intent.pk)).exists()
+    if safe and intent.doubt != Doubt.INSISTS:
+        return Step.ASK
+    if not intent.doubt:
+        return Step.PERSON
+    if repeatable(_others(intent).filter(doubt=Doubt.ASK, next_attempt_at__isnull=False)).exists():
+        return Step.WAIT
+    if intent.disputed_id and not holders(intent.disputed_id).exists():
+        return Step.BELIEVE
+    return Step.READ if settings.LOYALTY_API_STATEMENT else Step.PERSON
+
+
+def holders(number: str) -> QuerySet[LoyaltyTransaction]:
+    """Who has this number: one, or nobody."""
+    return _rows.filter(external_transaction_id=number).exclude(external_transaction_id="")
+
+
+def rivals(number: str) -> QuerySet[LoyaltyTransaction]:
+    """Who was given it too, and is not settled."""
+    rows = _rows.filter(disputed_id=number).exclude(disputed_id="").exclude(doubt="")
+    return rows.exclude(external_transaction_id=number)
+
+
+def _others(intent: LoyaltyTransaction) -> QuerySet[LoyaltyTransaction]:
+    about = Q(disputed_id=intent.external_transaction_id) & ~Q(disputed_id="")
+    if intent.disputed_id:
+        about |= Q(external_transaction_id=intent.disputed_id)
+    return _rows.filter(about).exclude(pk=intent.pk)
+
+
+def order_ids(intent: LoyaltyTransaction, number: str = "") -> list[Any]:
+    """The orders of all that are in the same doubt, or have `number`, in the order of locking."""
+    about = _others(intent) | holders(number)
+    return sorted({intent.order_id, *about.values_list("order_id", flat=True)})
+
+
+# --- The statement -------------------------------------------------------------------------
+
+
+def believed(intent: LoyaltyTransaction) -> TransactionAnswer:
+    """As if the partner had told the number again: nobody claims it any more."""
+    told = Answer(Outcome.SUCCEEDED, detail=_("Nobody else has this number any more."))
+    return TransactionAnswer(told, intent.disputed_id)
+
+
+def read(intent: LoyaltyTransaction) -> TransactionAnswer:
+    """What the statement says of it. UNKNOWN, with NOT_IN_STATEMENT, unless just one entry fits."""
+    since = min(intent.created_at, intent.first_sent_at or intent.created_at) - READ_BACK
+    asked = json.loads(intent.body)
+    try:
+        entries = loyalty.statement(asked["account_id"], since)
+        found = [entry for entry in entries if _fits(entry, intent, asked)]
+    except PartnerUnavailableError as error:
+        unclear = Answer(Outcome.UNKNOWN, error.answer.status_code, code=error.answer.code)
+        return TransactionAnswer(unclear)
+    if len(found) == 1:
+        told = Answer(Outcome.SUCCEEDED, detail=_("The partner's statement says so."))
+        return TransactionAnswer(told, found[0].transaction_id)
+    return TransactionAnswer(Answer(Outcome.UNKNOWN, code=NOT_IN_STATEMENT))
+
+
+def _fits(entry: StatementEntry, intent: LoyaltyTransaction, asked: dict[str, Any]) -> bool:
+    kind = "debit" if intent.is_debit else "credit"
+    return (entry.kind, entry.points, entry.reference) == (
+        kind,
+        asked["points"],
+        asked["reference"],
+    )
+
+
+# --- Doubting, and what ends it ------------------------------------------------------------
+
+
+def doubt_holder(number: str, *, insisted: bool) -> LoyaltyTransaction | None:
+    """Its number was given to another: its key is asked again, at once. Who it is.
+
+    `insisted`: the rival was asked again, and the partner keeps to the number.
+    """
+    holder = holders(number).select_for_update(no_key=True).select_related("order").first()
+    if holder is None:
+        return None
+    if not holder.doubt:
+        holder.doubt = Doubt.ASK
+    elif not (insisted and holder.doubt == Doubt.INSISTS):
+        return holder  # it is being asked, or was, and the rival is not yet
+    _rows.filter(pk=holder.pk).update(doubt=holder.doubt, next_attempt_at=Now())
+    holder.next_attempt_at = timezone.now()
+    return holder
+
+
+def given_twice(number: str, holder: LoyaltyTransaction) -> str:
+    """What happened, for who looks at the rival; who is wrong is not known yet."""
+    told = _(
+        "The partner gave it the number %(number)s, which %(order)s has: one of them is wrong, "
+        "and both are asked again."
+    )
+    return told % {"number": number, "order": holder.order.order_number}
+
+
+def whose(intent: LoyaltyTransaction) -> str:
+    """What people must find out."""
+    told = _(
+        "The partner gave its number %(number)s to two transactions, and does not tell whose it is."
+    )
+    return told % {"number": intent.disputed_id or intent.external_transaction_id or "–"}
+
+
+def give_up(number: str, *, to: LoyaltyTransaction) -> bool:
+    """Two people say that it is the number of `to`: who has it loses it, and is asked for its own.
+
+    Whether that is possible: only where the two were given the same number.
+    """
+    holder = holders(number).exclude(pk=to.pk).select_for_update(no_key=True).first()
+    if holder is None:
+        return True
+    # Before there were doubts, a rival was known by its last answer alone.
+    misnamed = (to.answer_code, to.answer_detail) == MISNAMED and not to.disputed_id
+    if not (to.disputed_id == number or misnamed or holder.doubt):
+        return False
+    _rows.filter(pk=holder.pk).update(
+        external_transaction_id="", doubt=Doubt.ASK, disputed_id=number, next_attempt_at=Now()
+    )
+    return True
+
+
+def wake(number: str, *, ask: bool) -> None:
+    """The holder was asked again: on with its rivals. `ask`: the number is free, ask them anew."""
+    changes: dict[str, Any] = {"doubt": Doubt.ASK} if ask else {}
+    rivals(number).filter(status=TransactionStatus.UNKNOWN).update(next_attempt_at=Now(), **changes)
+
+
+def end(intent: LoyaltyTransaction, number: str) -> None:
+    """`intent`, which was given `number` before, is settled: nobody doubts any more whose it is."""
+    why = _("%(order)s has a number of its own now.") % {"order": intent.order.order_number}
+    settle_incident(key=_key(intent), why=why)
+    _release(intent, number, why)
+
+
+def _release(intent: LoyaltyTransaction, number: str, why: str) -> None:
+    """Who has `number` is not doubted for the sake of `intent` any more."""
+    if intent.external_transaction_id == number or rivals(number).exclude(pk=intent.pk).exists():
+        return
+    for holder in holders(number).exclude(doubt=""):
+        _rows.filter(pk=holder.pk).update(doubt="", **ENDED)
+        settle_incident(key=_key(holder), why=why)
+
+
+def correct(held: LoyaltyTransaction, number: str, *, by: Any = None) -> None:
+    """`number` is its own, and not the one that it had; the caller has locked its order, and
+    written it. Its credits name the new one, and who was given the old one is asked again."""
+    before = held.external_transaction_id
+    held.external_transaction_id = number
+    told = _("The partner's number of this is %(now)s, and not %(before)s, which is another's.")
+    why = told % {"now": number, "before": before or held.disputed_id or "–"}
+    OrderEvent.objects.create(
+        order_id=held.order_id,
+        transaction=held,
+        subject=EventSubject.NOTE,
+        by=by,
+        reason=why[:255],
+    )
+    settle_incident(key=_key(held), why=why)
+    for credit in held.credits.select_for_update(no_key=True).exclude(
+        status=TransactionStatus.SUCCEEDED
+    ):
+        name_anew(credit, number)
+    for rival in rivals(before) if before else ():
+        named = _("The partner had given its number to %(order)s. %(why)s")
+        settle_incident(key=_key(rival), why=named % {"order": held.order.order_number, "why": why})
+    wake(before, ask=True)
+    _release(held, held.disputed_id, why)
+
+
+def name_anew(credit: LoyaltyTransaction, number: str) -> bool:
+    """Have a credit name its debit's right number, under a key of its own; whether that was done.
+
+    Only one that never reached the partner, or was refused since there is no such debit: nothing
+    was given back, nor will be under its former key, which keeps its bytes and its refusal.
+    """
+    asked = json.loads(credit.body)
+    if asked["original_transaction_id"] == number:
+        return False
+    refused = credit.answer_code == NO_SUCH_DEBIT and credit.status in {
+        TransactionStatus.NEEDS_REVIEW,
+        TransactionStatus.UNKNOWN,
+    }
+    unsent = credit.first_sent_at is None and credit.status in {
+        TransactionStatus.INTENDED,
+        TransactionStatus.UNKNOWN,
+    }
+    if not (refused or unsent):
+        return False
+    body = loyalty.credit_body(
+        account_id=asked["account_id"],
+        points=asked["points"],
+        reference=asked["reference"],
+        original_transaction_id=number,
+        description=asked["description"],
+    ).decode()
+    _rows.filter(pk=credit.pk).update(
+        key=f"credit:{credit.pk}:{number}", body=body, first_sent_at=None, next_attempt_at=Now()
+    )
+    return True
+
+
+def _key(intent: LoyaltyTransaction) -> str:
+    return f"{IncidentKind.SWAPPED.lower()}:{intent.pk}"

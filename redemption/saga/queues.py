@@ -1,0 +1,154 @@
+"""The kinds of rows that are work, and how one of them is worked, by the sweeper and by Celery.
+
+A row at which our own program fails again and again (a mistake of ours, bad data) is put aside
+for a person, so that all others flow. What partners do not answer is not meant: that is an
+outcome, it raises nothing, and it is asked again without end.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import (
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.virtual import saga as virtual
+from loyalty_portal.data.leases import LeasedQuerySet
+from loyalty_portal.data.lifecycle import StaleStatusError
+from redemption.incidents.notifications import send_alert
+from redemption.incidents.services import raise_incident, settle_incident
+from redemption.messages import notifications
+from redemption.models import (
+    Alert,
+    Callback,
+    IncidentCase,
+    Letter,
+    LoyaltyTransaction,
+    RedemptionOrder,
+)
+from redemption.saga import inbox as callbacks
+from redemption.saga import transactions
+from redemption.states import IncidentKind
+
+logger = logging.getLogger(__name__)
+
+# The database is away, read-only, full or behind the code, or somebody else was quicker: none
+# of this is the row's, and putting rows aside for it would stop everything.
+_NOT_THE_ROWS = (
+    OperationalError,
+    InterfaceError,
+    InternalError,
+    ProgrammingError,
+    StaleStatusError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`order` finds the order that a row belongs to, where it does."""
+
+    model: Any
+    act: Callable[[uuid.UUID], Any]
+    order: Callable[[uuid.UUID], QuerySet[RedemptionOrder]] | None = None
+
+    @property
+    def rows(self) -> LeasedQuerySet[Any]:
+        rows: LeasedQuerySet[Any] = self.model.objects.all()
+        return rows
+
+
+def _of_parcels(parcels: QuerySet[Fulfillment]) -> QuerySet[RedemptionOrder]:
+    return RedemptionOrder.objects.filter(items__in=parcels.values("reference"))
+
+
+_orders = RedemptionOrder.objects
+KINDS: Mapping[str, Kind] = {
+    "transactions": Kind(
+        LoyaltyTransaction,
+        transactions.settle_transaction,
+        lambda key: _orders.filter(transactions=key),
+    ),
+    "partner calls": Kind(
+        PartnerCall,
+        virtual.ask,
+        lambda key: _of_parcels(Fulfillment.objects.filter(calls=key)),
+    ),
+    "polls": Kind(
+        Fulfillment,
+        virtual.poll,
+        lambda key: _of_parcels(Fulfillment.objects.filter(pk=key)),
+    ),
+    "callbacks": Kind(Callback, callbacks.process),
+    "letters": Kind(Letter, notifications.send_letter, lambda key: _orders.filter(letters=key)),
+    "alerts": Kind(Alert, send_alert),
+}
+
+
+def work(kind: str, key: uuid.UUID) -> Any:
+    """Work one due row; what its work returned, or None when that raised.
+
+    Raises only what is not the row's fault, such as the database being away.
+    """
+    try:
+        return KINDS[kind].act(key)
+    except _NOT_THE_ROWS:
+        raise
+    except NotSupportedError:
+        # A migration changed what a statement answers that this connection keeps planned, and
+        # PostgreSQL refuses it for as long as it is kept.
+        connection.close()
+        raise
+    except Exception as error:
+        logger.exception("work: %s %s failed", kind, key)
+        _set_back(kind, key, type(error).__name__)
+        return None
+
+
+@transaction.atomic
+def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
+    find = KINDS[kind].order
+    order = find(key).select_for_update(no_key=True, of=("self",)).first() if find else None
+    if not KINDS[kind].rows.set_back(key):
+        return
+    what = _("%(kind)s: the work on %(key)s raised %(error)s again and again.")
+    facts = {"work": kind, "error": error}
+    if kind != "alerts":
+        facts["id"] = str(key)
+    raise_incident(
+        kind=IncidentKind.POISON_ROW,
+        # One incident for all alerts: its own alert may be the next that cannot be sent.
+        key=":".join(["poison_row", kind, facts.get("id", "")]),
+        what=what % {"kind": kind, "key": key, "error": error},
+        order=order,
+        transaction=LoyaltyTransaction.objects.filter(pk=key).first(),
+        facts=facts,
+    )
+
+
+def rows_of(case: IncidentCase) -> LeasedQuerySet[Any]:
+    """The rows that a case of a POISON_ROW incident is about; they may be at work again."""
+    rows = KINDS[case.facts["work"]].rows
+    return rows.filter(pk=case.facts["id"]) if "id" in case.facts else rows
+
+
+def settle_mended() -> int:
+    """End the cases about rows that have been worked since; how many there were."""
+    poisoned = IncidentCase.objects.unended().filter(incident__kind=IncidentKind.POISON_ROW)
+    why = _("It was tried again, and it worked.")
+    return sum(
+        settle_incident(key=case.key, why=why)
+        for case in poisoned
+        if not rows_of(case).exclude(raised=0).exists()
+    )

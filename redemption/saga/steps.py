@@ -1,0 +1,376 @@
+"""What becomes of an order: each function is a step of the saga, in one transaction.
+
+Locks are taken in one order everywhere (docs/architecture.md).
+"""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+from accounts import loyalty
+from accounts.models import User
+from fulfillment import services as fulfillments
+from fulfillment.models import Channel
+from fulfillment.services import News, Parcel
+from inventory import services as stock
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.fastpath.sql import Prepared
+from redemption.incidents.services import raise_incident, settle_incident
+from redemption.models import (
+    EventSubject,
+    IncidentCase,
+    Letter,
+    LetterKind,
+    LoyaltyTransaction,
+    OrderEvent,
+    OrderItem,
+    RedemptionOrder,
+    TransactionType,
+)
+from redemption.states import (
+    DEADLINES,
+    IncidentKind,
+    LineStatus,
+    OrderStatus,
+    TransactionStatus,
+)
+
+
+class RedemptionError(Exception):
+    """What cannot be done with an order, in a sentence for the person who tried."""
+
+
+def locked(order_id: Any) -> RedemptionOrder:
+    """The order as it is now, held until the transaction ends."""
+    return _locked(order_id)[0]
+
+
+_KEY = uuid.uuid4()  # stands for an order's id
+_locked = Prepared(
+    lambda key: (
+        RedemptionOrder.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("company", "account_manager__user")
+        .filter(pk=key)
+    ),
+    _KEY,
+)
+_items = Prepared(lambda key: OrderItem.objects.filter(order=key).select_related("product"), _KEY)
+
+
+def note(order: RedemptionOrder, text: str, *, by: Any = None) -> None:
+    """Write a line into the order's history that changes no status."""
+    OrderEvent.objects.create(order=order, subject=EventSubject.NOTE, by=by, reason=text[:255])
+
+
+def flag(
+    order: RedemptionOrder,
+    why: str,
+    *,
+    kind: IncidentKind,
+    about: OrderItem | LoyaltyTransaction | None = None,
+    **facts: str,
+) -> None:
+    """A person must look at it: raises the incident about this part of the order, and marks the
+    order, once for each reason. Never hides the status."""
+    raise_incident(
+        kind=kind,
+        key=f"{kind.lower()}:{(about or order).pk}",
+        what=f"{order.order_number}: {why}",
+        order=order,
+        transaction=about if isinstance(about, LoyaltyTransaction) else None,
+        facts=facts,
+    )
+    # That it takes long is no news about an order that waits for a person already.
+    late = kind == IncidentKind.STUCK_ORDER
+    if order.needs_attention and (late or order.attention_reason == why[:255]):
+        return
+    order.needs_attention, order.attention_reason = True, why[:255]
+    order.save(update_fields=["needs_attention", "attention_reason"])
+    note(order, why)
+
+
+def new_debit(order: RedemptionOrder, account_id: str) -> LoyaltyTransaction:
+    """The unsaved intent to take the order's points; its key and bytes never change."""
+    return LoyaltyTransaction(
+        order=order,
+        company_id=order.company_id,
+        points_amount=order.total_points,
+        transaction_type=TransactionType.DEBIT,
+        key=f"debit:{order.id}",
+        body=loyalty.debit_body(
+            account_id=account_id,
+            points=order.total_points,
+            reference=order.order_number,
+            description=f"Redemption {order.order_number}",
+        ).decode(),
+    )
+
+
+def _intend_credit(
+    order: RedemptionOrder, points: int, *, item: OrderItem | None, reason: str, by: Any
+) -> None:
+    """Owe `points` back. The database refuses more than the debit (credits_within_debit)."""
+    debit = order.transactions.get(transaction_type=TransactionType.DEBIT)
+    credit_id = uuid7()
+    credit = LoyaltyTransaction(
+        id=credit_id,
+        order=order,
+        company_id=order.company_id,
+        item=item,
+        original=debit,
+        points_amount=points,
+        transaction_type=TransactionType.CREDIT,
+        reason=reason[:255],
+        key=f"credit:{credit_id}",
+        body=loyalty.credit_body(
+            account_id=order.company.loyalty_account_id,
+            points=points,
+            reference=order.order_number,
+            original_transaction_id=debit.external_transaction_id,
+            description=f"Refund {order.order_number}",
+        ).decode(),
+    )
+    credit.save(force_insert=True)
+    credit.event("", credit.status, by=by, reason=reason).save()
+
+
+def write_letter(
+    order: RedemptionOrder,
+    kind: LetterKind,
+    *,
+    occasion: Any,
+    item: OrderItem | None = None,
+    **facts: Any,
+) -> None:
+    """Intend a letter; the key makes one occasion one letter."""
+    Letter.objects.bulk_create(
+        [
+            Letter(
+                order=order,
+                item=item,
+                kind=kind,
+                key=f"{kind}:{occasion}",
+                to=order.account_manager.user.email,
+                facts=facts,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+# --- The debit's outcome -------------------------------------------------------------------
+
+
+def confirm(order: RedemptionOrder) -> None:
+    """The points are taken: on to fulfillment, or straight back when it was being cancelled."""
+    items = _items(order.pk)
+    if order.status == OrderStatus.CANCELLING:
+        _drop_lines(items, reason=_("Cancelled"), owed=True)
+        _intend_credit(order, order.total_points, item=None, reason=_("Cancelled"), by=None)
+        return
+    order.transition(OrderStatus.CONFIRMED, reason=_("The points were taken."))
+    write_letter(order, LetterKind.CONFIRMED, occasion=order.id)
+    for item in items:
+        virtual = item.product.is_virtual
+        item.transition(LineStatus.REQUESTED if virtual else LineStatus.QUEUED)
+    fulfillments.open_fulfillments(parcels=[_parcel(order, item) for item in items])
+
+
+def _parcel(order: RedemptionOrder, item: OrderItem) -> Parcel:
+    return Parcel(
+        reference=item.id,
+        label=order.order_number,
+        channel=Channel.PARTNER if item.product.is_virtual else Channel.DESK,
+        sku=item.sku,
+        product_name=item.product_name,
+        quantity=item.quantity,
+        recipient=item.recipient(),
+    )
+
+
+def decline(order: RedemptionOrder, reason: str) -> None:
+    """The partner took nothing: the stock goes back, nothing is owed."""
+    items = list(order.items.all())
+    if order.status == OrderStatus.CANCELLING:
+        _drop_lines(items, reason=reason)
+        close(order)
+        return
+    order.transition(OrderStatus.DECLINED, reason=reason, completed_at=timezone.now())
+    _drop_lines(items, reason=reason)
+    write_letter(order, LetterKind.DECLINED, occasion=order.id, reason=reason)
+
+
+def drop_order(
+    order: RedemptionOrder, to: OrderStatus, *, by: Any, reason: str, **changes: Any
+) -> None:
+    """End an order that was never approved (REJECTED, EXPIRED); its stock goes back."""
+    order.transition(to, by=by, reason=reason, completed_at=timezone.now(), **changes)
+    _drop_lines(list(order.items.all()), reason=reason, by=by)
+
+
+def _drop_lines(
+    items: list[OrderItem], *, reason: str, by: User | None = None, owed: bool = False
+) -> None:
+    """End lines that were never fulfilled; `owed` when their points were taken."""
+    for item in items:
+        refunded: dict[str, Any] = {"quantity_refunded": item.quantity} if owed else {}
+        item.transition(LineStatus.CANCELLED, by=by, reason=reason, **refunded)
+    for item in sorted(items, key=lambda item: item.product_id):
+        stock.release(reference=item.id, by=by, reason=reason)
+
+
+# --- What fulfillment tells ----------------------------------------------------------------
+
+
+@transaction.atomic
+def hear_fulfillment(news: News) -> None:
+    """Take in the news about a line; named by settings.FULFILLMENT_LISTENER (rooms.md)."""
+    order = locked(OrderItem.objects.values_list("order_id").get(pk=news.reference)[0])
+    item = OrderItem.objects.get(pk=news.reference)
+    if news.attention:
+        facts = {"line": str(item.pk), "line was": item.fulfillment_status}
+        flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, **facts)
+        return
+    if news.righted:
+        _put_right(order, item, news)
+        return
+    if news.falsehood:
+        _tell_falsehood(order, item, news.falsehood)
+        return
+    if news.cleared:
+        settle_incident(key=f"{IncidentKind.CONTRADICTION.lower()}:{item.pk}", why=news.cleared)
+        return
+    if order.status == OrderStatus.CONFIRMED and news.status != LineStatus.CANCELLED:
+        order.transition(OrderStatus.IN_FULFILLMENT, by=news.by)
+    _count_units(item, news)
+    if item.fulfillment_status != news.status:
+        item.transition(news.status, by=news.by, reason=news.reason)
+    if news.shipped:
+        write_letter(
+            order,
+            LetterKind.SHIPPED,
+            occasion=news.facts["shipment"],
+            item=item,
+            quantity=news.shipped,
+            **news.facts,
+        )
+    if news.delivered:
+        write_letter(
+            order,
+            LetterKind.DELIVERED,
+            occasion=news.facts.get("shipment", item.id),
+            item=item,
+            quantity=news.delivered,
+            elsewhere=news.elsewhere,
+        )
+    if news.lost:
+        _intend_credit(
+            order, news.lost * item.points_per_item, item=item, reason=news.reason, by=news.by
+        )
+    close(order)
+    _move_stock(item, news)
+
+
+def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
+    """Two people found that it was settled wrongly. The order has ended, and stays as it is; what
+    is owed now goes back. The books of stock stay: no piece moved by this."""
+    item.quantity_delivered += news.righted
+    item.quantity_refunded -= news.righted
+    item.save(update_fields=["quantity_delivered", "quantity_refunded"])
+    if item.fulfillment_status != news.status:
+        item.transition(news.status, by=news.by, reason=news.reason)
+    if news.righted < 0:
+        owed = -news.righted * item.points_per_item
+        _intend_credit(order, owed, item=item, reason=news.reason, by=news.by)
+
+
+def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:
+    """Callbacks that are not true. Nothing came of them, so the order needs nobody."""
+    raise_incident(
+        kind=IncidentKind.PUZZLING_CALLBACK,
+        key=f"puzzling_callback:{item.pk}",
+        what=f"{order.order_number}: {what}",
+        order=order,
+        facts={"line": str(item.pk)},
+    )
+
+
+def _count_units(item: OrderItem, news: News) -> None:
+    if news.delivered or news.lost:
+        item.quantity_delivered += news.delivered
+        item.quantity_refunded += news.lost
+        item.save(update_fields=["quantity_delivered", "quantity_refunded"])
+
+
+def _move_stock(item: OrderItem, news: News) -> None:
+    """Last, because a product's stock row is what others wait for."""
+    if news.consumed:
+        stock.consume(reference=item.id, quantity=news.consumed, by=news.by)
+    if news.lost and news.status != LineStatus.RETURNED:
+        # What came back is counted in by the warehouse, once somebody has looked at it.
+        stock.release(reference=item.id, quantity=news.lost, by=news.by, reason=news.reason)
+
+
+def close(order: RedemptionOrder) -> None:
+    """End the order once every line is settled: COMPLETED, or CANCELLED when all is given back."""
+    if order.status not in {
+        OrderStatus.CONFIRMED,
+        OrderStatus.IN_FULFILLMENT,
+        OrderStatus.CANCELLING,
+    }:
+        return
+    items = list(order.items.all())
+    if not all(item.is_settled for item in items):
+        return
+    if any(item.quantity_delivered for item in items):
+        order.transition(OrderStatus.COMPLETED, completed_at=timezone.now())
+        return
+    credits_due = order.transactions.filter(transaction_type=TransactionType.CREDIT)
+    if not credits_due.exclude(status=TransactionStatus.SUCCEEDED).exists():
+        order.transition(OrderStatus.CANCELLED, completed_at=timezone.now())
+        write_letter(order, LetterKind.CANCELLED, occasion=order.id, points=order.total_points)
+
+
+def credited(order: RedemptionOrder, credit: LoyaltyTransaction) -> None:
+    """Points went back; the order may end with it."""
+    close(order)
+    if order.status != OrderStatus.CANCELLED:
+        write_letter(
+            order,
+            LetterKind.REFUNDED,
+            occasion=credit.id,
+            item=credit.item,
+            points=credit.points_amount,
+            reason=credit.reason,
+        )
+
+
+def flag_overdue() -> int:
+    """Mark open orders that are past their deadline, once each; how many that were."""
+    return sum(_flag_late(status, age) for statuses, age in DEADLINES for status in statuses)
+
+
+def _flag_late(status: OrderStatus, age: timedelta) -> int:
+    why = _("Still “%(status)s” after %(age)s.") % {
+        "status": status.label.lower(),
+        "age": timesince(timezone.now() - age),
+    }
+    said = IncidentCase.objects.filter(
+        order=OuterRef("pk"), incident__kind=IncidentKind.STUCK_ORDER, facts__status=status
+    )
+    late = RedemptionOrder.objects.filter(~Exists(said), status=status, created_at__lt=Now() - age)
+    marked = 0
+    for order_id in late.values_list("pk", flat=True)[:100]:
+        with transaction.atomic():
+            held = locked(order_id)
+            if held.status == status:
+                flag(held, why, kind=IncidentKind.STUCK_ORDER, status=status)
+                marked += 1
+    return marked

@@ -1,0 +1,289 @@
+"""Debits and credits: claim, commit, call, and record only while the lease is still ours."""
+
+import uuid
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import loyalty
+from accounts.loyalty import TransactionAnswer
+from loyalty_portal.data.leases import ENDED, REJECTED_WAIT, backoff
+from loyalty_portal.data.lifecycle import StaleStatusError
+from loyalty_portal.data.trouble import retried
+from loyalty_portal.fastpath.sql import Prepared
+from loyalty_portal.partners.client import Answer, Outcome, contradicted
+from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
+from redemption.saga import corrections, doubts, steps
+from redemption.saga.doubts import Step
+from redemption.states import Doubt, IncidentKind, TransactionStatus
+
+LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
+LATE_TRIES = 10  # of a credit, over about half an hour; then somebody should know
+LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0, "CORRECTION": 3600.0}  # seconds between two tries
+
+
+_KEY = uuid.uuid4()  # stands for a transaction's id
+_due = Prepared(lambda key: LoyaltyTransaction.objects.due().filter(pk=key), _KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    intent: LoyaltyTransaction
+    first_try: bool
+    step: Step
+
+    def again(self) -> "_Claim":
+        """Each try begins with the row as it was claimed: one that was rolled back leaves no
+        trace."""
+        return replace(self, intent=copy(self.intent))
+
+
+def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
+    """Ask the partner once about one due transaction; its order's id.
+
+    None when it was not due, or somebody else is asking.
+    """
+    claim = _claim(transaction_id)
+    if claim is None:
+        return None
+    result = _answer(claim)
+    try:
+        retried(lambda: _record(claim.again(), result))
+    except IntegrityError as error:
+        if not _is_about_the_entry(error):
+            raise
+        retried(lambda: _dispute(claim.again(), result))
+    return claim.intent.order_id
+
+
+def _answer(claim: _Claim) -> TransactionAnswer:
+    intent = claim.intent
+    if claim.step is Step.BELIEVE:
+        return doubts.believed(intent)
+    if claim.step is Step.READ:
+        return doubts.read(intent)
+    send = loyalty.send_debit if intent.is_debit else loyalty.send_credit
+    return send(intent.body.encode(), intent.key)
+
+
+def _is_about_the_entry(error: Any) -> bool:
+    """Whether the partner named an entry that is another transaction's already."""
+    return bool(error.__cause__.diag.constraint_name == "partners_entry_once")
+
+
+def _claim(transaction_id: uuid.UUID) -> _Claim | None:
+    try:
+        with transaction.atomic():
+            found = _due(transaction_id)
+            return _claimed(found[0]) if found else None
+    except StaleStatusError:
+        return None  # somebody else was quicker
+
+
+def _claimed(intent: LoyaltyTransaction) -> _Claim | None:
+    """Claim what was read without a lock, or ask a person, or leave it for a moment."""
+    first_try, step = intent.first_sent_at is None, doubts.step(intent)
+    # Known before the row is touched: an order is locked before its transactions.
+    order = steps.locked(intent.order_id) if step is Step.PERSON else None
+    if intent.status == TransactionStatus.SENT:
+        lost = _("The process that asked was lost.")
+        intent.transition(TransactionStatus.UNKNOWN, write=intent.if_due, reason=lost)
+    if order is not None:
+        _give_up(order, intent)
+        return None
+    if step is Step.WAIT:
+        intent.if_due(next_attempt_at=Now() + timedelta(seconds=doubts.PAUSE))
+        return None
+    # Written before the socket opens: should this process die, the try may have landed.
+    changes = intent.leased(seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
+    if first_try:
+        changes["first_sent_at"] = Now()
+    if intent.status == TransactionStatus.SUCCEEDED:  # only its number is asked for
+        if not intent.if_due(**changes):
+            raise StaleStatusError
+        intent.lease_token = changes["lease_token"]
+    else:
+        intent.transition(TransactionStatus.SENT, write=intent.if_due, **changes)
+    return _Claim(intent, first_try, step)
+
+
+def _give_up(order: RedemptionOrder, intent: LoyaltyTransaction) -> None:
+    """Asking again is not safe, and nothing else tells: people must find out."""
+    kind = IncidentKind.SWAPPED if intent.doubt else IncidentKind.HORIZON
+    if intent.status == TransactionStatus.SUCCEEDED:
+        if not intent.if_due(doubt=Doubt.INSISTS, **ENDED):
+            raise StaleStatusError
+        steps.flag(order, doubts.whose(intent), kind=kind, about=intent)
+        return
+    why = _("No clear answer from the partner; asking again is not safe.")
+    if intent.doubt:
+        why = doubts.whose(intent)
+    _ask_a_person(order, intent, why, kind, write=intent.if_due)
+
+
+def _ask_a_person(
+    order: RedemptionOrder,
+    intent: LoyaltyTransaction,
+    why: str,
+    kind: IncidentKind,
+    write: Callable[..., object] | None = None,
+) -> None:
+    intent.transition(TransactionStatus.NEEDS_REVIEW, reason=why, write=write, **ENDED)
+    steps.flag(order, why, kind=kind, about=intent)
+
+
+@transaction.atomic
+def _record(claim: _Claim, result: TransactionAnswer) -> None:
+    corrections.lock_its_line(claim.intent)
+    if claim.intent.status == TransactionStatus.SUCCEEDED:
+        _record_number(claim, result)
+        return
+    order = _locked_with_others(claim.intent)
+    intent, answer = claim.intent, result.answer
+    refused_credit = answer.outcome is Outcome.REFUSED and not intent.is_debit
+    known = answer.outcome is not Outcome.UNKNOWN and not refused_credit
+    if not _write(claim, result, known=known, wait=None if known else _wait(intent, answer)):
+        return
+    if known:
+        if disputed := claim.intent.disputed_id:
+            doubts.end(intent, disputed)
+        _go_on(order, intent, answer)
+    elif refused_credit:
+        _refused(order, intent, answer)
+    elif answer.code == doubts.NOT_IN_STATEMENT:
+        _ask_a_person(order, intent, doubts.whose(intent), IncidentKind.SWAPPED)
+    else:
+        _unknown(order, intent, answer)
+
+
+def _locked_with_others(intent: LoyaltyTransaction, number: str = "") -> RedemptionOrder:
+    """Its order; of what is in doubt all orders are locked, in one order, before what is theirs."""
+    if not (intent.doubt or number):
+        return steps.locked(intent.order_id)
+    locked = {key: steps.locked(key) for key in doubts.order_ids(intent, number)}
+    return locked[intent.order_id]
+
+
+def _write(
+    claim: _Claim, result: TransactionAnswer, *, known: bool, wait: float | None, **more: Any
+) -> bool:
+    """Record the answer and end the lease; False when that is somebody else's by now, who gets
+    the same answer to the same key."""
+    intent, answer = claim.intent, result.answer
+    changes = {"settled_at": timezone.now(), "doubt": ""} if known else more
+    if claim.first_try and not answer.may_have_landed:
+        changes["first_sent_at"] = None
+    try:
+        intent.transition(
+            TransactionStatus(answer.outcome) if known else TransactionStatus.UNKNOWN,
+            reason=answer.told,
+            write=intent.if_ours(retry_in=wait),
+            external_transaction_id=result.transaction_id if known else "",
+            answer_status=answer.status_code,
+            answer_code=answer.code[:100],
+            answer_detail=answer.detail[:255],
+            **changes,
+        )
+    except StaleStatusError:
+        return False
+    return True
+
+
+def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer) -> None:
+    if answer.code == doubts.NO_SUCH_DEBIT:
+        debit = order.transactions.get(transaction_type=TransactionType.DEBIT)
+        if not debit.doubt and doubts.name_anew(credit, debit.external_transaction_id):
+            return
+    why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
+    _ask_a_person(order, credit, why, IncidentKind.CREDIT_REFUSED)
+
+
+# --- A number that another transaction has (redemption/saga/doubts.py) --------------------------
+
+
+@transaction.atomic
+def _dispute(claim: _Claim, result: TransactionAnswer) -> None:
+    """It was given a number that another of ours has: both are asked again."""
+    intent, number = claim.intent, result.transaction_id
+    corrections.lock_its_line(intent)
+    order = _locked_with_others(intent, number)
+    insists = intent.disputed_id == number
+    holder = doubts.doubt_holder(number, insisted=insists and claim.step is Step.ASK)
+    if holder is None:
+        _record(claim, result)  # it has been given up meanwhile
+        return
+    over = claim.step is Step.READ and holder.next_attempt_at is None
+    doubt = Doubt.INSISTS if insists else Doubt.ASK
+    wait = min(_wait(intent, result.answer), doubts.PAUSE)
+    if intent.status == TransactionStatus.SUCCEEDED:
+        write = intent.if_ours(retry_in=None if over else wait)
+        written = write(doubt=doubt, disputed_id=number)
+    else:
+        told = TransactionAnswer(contradicted(result.answer, doubts.MISNAMED[1]))
+        about_it = {"doubt": doubt, "disputed_id": number}
+        written = _write(claim, told, known=False, wait=wait, **about_it)
+    if not written:
+        return
+    why = doubts.given_twice(number, holder)
+    if over and intent.status != TransactionStatus.SUCCEEDED:
+        _ask_a_person(order, intent, why, IncidentKind.SWAPPED)
+    else:
+        steps.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
+
+
+def _record_number(claim: _Claim, result: TransactionAnswer) -> None:
+    """A holder was asked again: its number, told once more."""
+    order = _locked_with_others(claim.intent)
+    intent, number, answer = claim.intent, result.transaction_id, result.answer
+    refused = answer.outcome is Outcome.REFUSED or answer.code == doubts.NOT_IN_STATEMENT
+    if not number and not refused:
+        intent.if_ours(retry_in=_wait(intent, answer))()
+        return
+    end = intent.if_ours(retry_in=None)
+    if not number:
+        if end(doubt=Doubt.INSISTS):  # no more can be asked: people must find out
+            why = doubts.whose(intent)
+            steps.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
+    elif number == intent.external_transaction_id:
+        insists = claim.step is Step.ASK and doubts.rivals(number).exists()
+        if end(doubt=Doubt.INSISTS if insists else ""):
+            doubts.wake(number, ask=False)
+    elif end(doubt="", external_transaction_id=number):
+        doubts.correct(intent, number)
+
+
+def _wait(intent: LoyaltyTransaction, answer: Answer) -> float:
+    # Nothing is done while our key is not taken; once it is mended, all goes on soon.
+    longest = REJECTED_WAIT if answer.rejects_us else LONGEST_WAIT[intent.transaction_type]
+    return max(answer.retry_after or 0.0, backoff(intent.attempts, cap=longest))
+
+
+def _unknown(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:
+    if not intent.is_debit and intent.attempts >= LATE_TRIES:
+        why = _("Points that are owed are still not given back; the partner gives no clear answer.")
+        steps.flag(order, why, kind=IncidentKind.CREDIT_LATE, about=intent)
+    if answer.mismatch:
+        why = _("The partner's answer does not match what we asked.")
+        steps.flag(order, why, kind=IncidentKind.MISMATCH, about=intent)
+    elif not settings.LOYALTY_API_IDEMPOTENT and answer.may_have_landed:
+        why = _("No clear answer, and this partner ignores keys.")
+        _ask_a_person(order, intent, why, IncidentKind.HORIZON)
+
+
+def _go_on(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:
+    if intent.is_correction:
+        corrections.settled(order, intent, why=answer.told)
+    elif not intent.is_debit:
+        steps.credited(order, intent)
+    elif answer.outcome is Outcome.SUCCEEDED:
+        steps.confirm(order)
+    else:
+        steps.decline(order, answer.told)

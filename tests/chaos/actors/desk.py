@@ -1,0 +1,100 @@
+"""Staff at the fulfillment desk, who work in the admin's pages."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+
+import httpx
+
+from tests.chaos.actors.people import Person, Record
+from tests.support.visitor import Form, forms_of
+
+QUEUE = "/admin/fulfillment/fulfillment/"
+REST = 2.0  # seconds between two looks into an empty queue
+EVERYBODYS = 7  # one parcel in so many is grabbed by whoever comes
+PARCEL = re.compile(r"/admin/fulfillment/fulfillment/[0-9a-f-]{36}/change/")
+
+
+class Clerk(threading.Thread):
+    """Packs, ships and hands over; `deeds` says how, parcel by parcel.
+
+    Of so many `colleagues` each has a share of the queue, and some of it several grab.
+    """
+
+    def __init__(
+        self, person: Person, place: int, colleagues: int, deeds: Iterator[str], record: Record
+    ) -> None:
+        super().__init__(daemon=True)
+        self._person = person
+        self._place, self._colleagues = place, colleagues
+        self._deeds = deeds
+        self._record = record
+        self._over = threading.Event()
+
+    def finish(self) -> None:
+        """Go home once there is nothing left to do."""
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while True:
+            worked = [self._work(path) for path in self._queue() if self._takes(path)]
+            if not any(worked):
+                if self._over.is_set():
+                    return
+                self._over.wait(REST)
+
+    def _takes(self, path: str) -> bool:
+        number = int(path.split("/")[4][-6:], 16)
+        return number % self._colleagues == self._place or number % EVERYBODYS == 0
+
+    def _queue(self) -> list[str]:
+        found: dict[str, None] = {}
+        for stage in ("", "?stage=way"):
+            page = self._look(self._get(f"{QUEUE}{stage}"))
+            if page is not None:
+                found |= dict.fromkeys(PARCEL.findall(page.text))
+        return list(found)
+
+    def _work(self, path: str) -> bool:
+        """All that can be done about one parcel now; whether that was anything."""
+        page, steps = self._look(self._get(path)), 0
+        deed = next(self._deeds)
+        while page is not None and (form := _next(page, deed)):
+            filled = _filled(form, deed)
+            page = self._look(
+                self._record.insist(lambda f=form, w=filled: self._person.send(f, **w))
+            )
+            steps += 1
+            if page is not None and page.status_code == 422:
+                break  # a colleague was faster
+            deed = deed if deed == "return" else "ship"
+        return steps > 0
+
+    def _get(self, path: str) -> httpx.Response | None:
+        return self._record.insist(lambda: self._person.get(path))
+
+    def _look(self, answer: httpx.Response | None) -> httpx.Response | None:
+        return self._record.look(self._person, answer)
+
+
+def _next(page: httpx.Response, deed: str) -> Form | None:
+    """The form to send, as the page offers it."""
+    offered = {form.action.rstrip("/").rpartition("/")[2]: form for form in forms_of(page)}
+    if deed in {"short", "none"} and "cannot_supply" in offered:
+        return offered["cannot_supply"]
+    if deed == "return" and "return" in offered:
+        return offered["return"]
+    return next((offered[verb] for verb in ("ship", "pack", "deliver") if verb in offered), None)
+
+
+def _filled(form: Form, deed: str) -> dict[str, str]:
+    if form.action.endswith("/ship/"):
+        pieces = "1" if deed == "parts" else form.fields["quantity"]
+        return {"carrier": "DHL", "tracking_number": "JD0142", "quantity": pieces}
+    if form.action.endswith("/cannot_supply/"):
+        pieces = "1" if deed == "short" else form.fields["quantity"]
+        return {"reason": "Damaged in the warehouse", "quantity": pieces}
+    return {"reason": "It came back"} if form.action.endswith("/return/") else {}

@@ -1,0 +1,200 @@
+"""The whole portal as it runs in production, with everything in it that can be broken."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from loyalty_portal.local import embedded
+from loyalty_portal.local.embedded_folder import Folder, FolderInUseError
+from redemption.management.commands.sweep import PERIOD
+from tests.support.daemons import Daemon
+from tests.support.ports import free_port
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[3]
+RUNS_AT_ONCE = 9
+LINES = ("partners", "callbacks", "postgres", "redis")
+
+
+@contextmanager
+def own_postgres() -> Iterator[Postgres]:
+    """A fresh one for this run, under .local/; several runs at once take a folder each."""
+    with ExitStack() as held:
+        for number in range(1, RUNS_AT_ONCE + 1):
+            with suppress(FolderInUseError):
+                folder = held.enter_context(Folder(ROOT / ".local" / f"chaos-{number}"))
+                break
+        else:
+            raise FolderInUseError(f"{RUNS_AT_ONCE} runs are going on in this checkout.")
+        shutil.rmtree(folder.path / Postgres.name, ignore_errors=True)
+        yield held.enter_context(Postgres(folder, durable=True))
+
+
+class Postgres(embedded.Postgres):
+    """A durable one, on one port for good, that can be killed under its clients."""
+
+    def restart(self) -> None:
+        """As an operator does it: clients are sent away."""
+        embedded.end(self.process, self.stop_signal, seconds=embedded.STOP_SECONDS)
+        self.ensure()
+
+    def kill(self) -> None:
+        """-9, to all of its processes at once: what was not on disk is gone."""
+        self.process.poll()
+        for pid in (self.process.pid, *self._children()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def crash(self) -> None:
+        """-9, to one process that serves a client: the others give up and start over."""
+        with psycopg.connect(self.address, autocommit=True) as link:
+            row = link.execute(
+                "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
+                " ORDER BY pid = pg_backend_pid(), pid LIMIT 1"
+            ).fetchone()
+        if row:
+            with suppress(ProcessLookupError):
+                os.kill(row[0], signal.SIGKILL)
+
+    def ensure(self) -> None:
+        """Does nothing when it answers."""
+        eventually(self._runs, "postgres answers", within=90.0)
+
+    def _runs(self) -> bool:
+        # One that recovers from a crash is there, and only does not answer yet.
+        return self.answers() if self.process.poll() is None else self.launch()
+
+    def _children(self) -> list[int]:
+        pid = self.process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+class Proxy(Daemon):
+    """tests/chaos/actors/proxy.py as a process; started means that it takes orders."""
+
+    def __init__(self, folder: Path, targets: dict[str, tuple[int, int]]) -> None:
+        self.port = free_port()
+        lines = [f"{name}={port}:{target}" for name, (port, target) in targets.items()]
+        command = [sys.executable, "-m", "tests.chaos.actors.proxy", str(self.port), *lines]
+        super().__init__("proxy", command, os.environ, folder)
+
+    def start(self) -> None:
+        super().start()
+        eventually(lambda: self._order("redis none 0"), "the proxy takes orders")
+
+    def spoil(self, line: str, trouble: str, amount: float = 0.0) -> None:
+        assert self._order(f"{line} {trouble} {amount}"), f"the proxy does not {trouble} {line}"
+
+    def _order(self, order: str) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as link:
+                link.sendall(f"{order}\n".encode())
+                return link.recv(16) == b"ok\n"
+        except OSError:
+            return False
+
+
+class House(Stack):
+    """Web, worker and sweeper, the last two twice with `spares`; around them stands a proxy.
+
+    What the tests themselves ask (`database`, `sandbox`, pages under `url`) goes around it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        postgres: Postgres,
+        database: str,
+        *,
+        settings: str = "loyalty_portal.settings",
+        spares: bool = True,
+        sweep_period: float = PERIOD,
+        **variables: str,
+    ) -> None:
+        self.sweep_period = sweep_period
+        ports = {name: free_port() for name in LINES}
+        partners = f"http://127.0.0.1:{ports['partners']}"
+        address = urlsplit(database)
+        through = f"{address.username}:{address.password}@127.0.0.1:{ports['postgres']}"
+        super().__init__(
+            folder,
+            database,
+            settings=settings,
+            DATABASE_URL=address._replace(netloc=through).geturl(),
+            REDIS_URL=f"redis://127.0.0.1:{ports['redis']}/0",
+            LOYALTY_API_URL=f"{partners}/loyalty",
+            LOYALTY_OAUTH_TOKEN_URL=f"{partners}/loyalty/oauth/token",
+            FULFILLMENT_API_URL=f"{partners}/fulfillment",
+            **variables,
+        )
+        self.folder = folder
+        self.postgres = postgres
+        self.webhooks = f"http://127.0.0.1:{ports['callbacks']}/webhooks/fulfillment/"
+        targets = {
+            "partners": self._partners_port,
+            "callbacks": self.web.port,
+            "postgres": postgres.port,
+            "redis": self.redis.port,
+        }
+        self.proxy = Proxy(folder, {name: (ports[name], targets[name]) for name in LINES})
+        self.spares = tuple(
+            Daemon(f"{each.name}-2", each.command, each.environment, folder)
+            for each in (self.worker, self.sweeper)
+            if spares
+        )
+
+    @property
+    def processes(self) -> tuple[Daemon, ...]:
+        return (self.proxy, *super().processes, *self.spares)
+
+    def process(self, name: str) -> Daemon:
+        return next(each for each in self.processes if each.name == name)
+
+    def calm(self) -> None:
+        """Every fault is over, and every process runs; not yet that it has caught up."""
+        for line in LINES:
+            self.proxy.spoil(line, "none")
+        self.postgres.ensure()
+        for process in self.processes:
+            process.resume()
+        if self.sandbox.process is not None:
+            os.kill(self.sandbox.process.pid, signal.SIGCONT)
+        else:
+            self.sandbox.launch()
+        self.sandbox.clear_faults()
+        for process in self.processes:
+            process.start()
+
+    def cut_connections(self) -> int:
+        """End every connection to the database, Django's own here too; how many that were."""
+        cut = """
+            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()
+        """
+        with self.connect() as link:
+            row = link.execute(cut).fetchone()
+        return int(row[0]) if row else 0
+
+    def post_callback(self, headers: dict[str, str], body: bytes) -> int | None:
+        """What the portal answers to somebody who says that they are the partner."""
+        link = HTTPConnection("127.0.0.1", self.web.port, timeout=5)
+        try:
+            link.request("POST", "/webhooks/fulfillment/", body, headers)
+            return link.getresponse().status
+        except OSError:
+            return None
+        finally:
+            link.close()

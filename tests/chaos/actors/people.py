@@ -1,0 +1,282 @@
+"""People at their browsers, who press again when they are told nothing, and what they were told."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from queue import Empty, PriorityQueue
+from typing import TypeVar
+
+import httpx
+
+from tests.chaos.plan import Errand
+from tests.support.visitor import RECIPIENT, Form, Visitor, forms_of
+from tests.support.waiting import all_at_once
+
+Answered = TypeVar("Answered")
+
+PATIENCE = 6.0  # seconds for one answer; then somebody presses again
+PERSISTENCE = 90.0  # seconds of pressing again before somebody gives up
+PAUSE = 0.25  # seconds between two presses
+TRY_AGAIN = "Press the button again"
+HEADING = "Nothing was ordered, and no points were taken"
+REVIEWED = re.compile(r"<dt>(\d+) × ([^<]+?)\s*<")
+# What a page says after a decision (patterns), and the statuses in which the order may end then.
+# What cancelling would do stands on the page as well, without the points.
+PROMISES = {
+    "The order is withdrawn. No points were taken.": {"REJECTED"},
+    "Not approved. No points were taken.": {"REJECTED"},
+    r"The whole order is cancelled. [\d,]+ points": {"CANCELLED"},
+    "The order is being cancelled. Points that were already taken are given back.": {"CANCELLED"},
+}
+
+
+class NoAnswerError(Exception):
+    """No connection, no answer in time, or an error page: nobody was told anything."""
+
+
+class Person(Visitor):
+    """Signed in. Whatever is no answer is a NoAnswerError."""
+
+    def __init__(self, base_url: str, cookies: Mapping[str, str]) -> None:
+        super().__init__(base_url, cookies)
+        self.loses_patience_after(PATIENCE)
+
+    def get(self, path: str) -> httpx.Response:
+        try:
+            return super().get(path)
+        except httpx.HTTPError as error:
+            raise NoAnswerError(repr(error)) from error
+
+    def send(self, form: Form, **filled: str) -> httpx.Response:
+        try:
+            return super().send(form, **filled)
+        except httpx.HTTPError as error:
+            raise NoAnswerError(repr(error)) from error
+
+    @staticmethod
+    def _check(answer: httpx.Response) -> httpx.Response:
+        if answer.status_code >= 500:
+            raise NoAnswerError(f"{answer.status_code} {answer.request.url.path}")
+        return answer
+
+
+@dataclass
+class Told:
+    """What one buyer was told about one form. `lines` are product names and pieces."""
+
+    company: str
+    token: str
+    lines: dict[str, int]
+    numbers: set[str] = field(default_factory=set)
+    refusal: str = ""
+    unanswered: int = 0
+
+
+@dataclass
+class Record:
+    """What was said to whom; `strange` is what nobody should ever see. `over`: nobody goes on."""
+
+    told: list[Told] = field(default_factory=list)
+    promises: list[tuple[str, str]] = field(default_factory=list)  # number, sentence
+    strange: list[str] = field(default_factory=list)
+    pages: int = 0
+    silences: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def placed(self) -> int:
+        """Forms of which somebody was told that they are an order."""
+        return sum(bool(told.numbers) for told in self.told)
+
+    @property
+    def refusals(self) -> Counter[str]:
+        """Why forms were refused, whatever the product."""
+        return Counter(_kind(told.refusal) for told in self.told if told.refusal)
+
+    def insist(self, deed: Callable[[], Answered]) -> Answered | None:
+        """What `deed` comes to once there is an answer; None when somebody gave up."""
+        until = time.monotonic() + PERSISTENCE
+        while time.monotonic() < until and not self.over.is_set():
+            try:
+                answer = deed()
+            except NoAnswerError:
+                self.silences += 1
+                self.over.wait(PAUSE)
+            else:
+                self.pages += 1
+                return answer
+        return None
+
+    def look(self, person: Person, answer: httpx.Response | None) -> httpx.Response | None:
+        """Where an answer leads, until there is a page."""
+        while answer is not None and answer.is_redirect:
+            path = answer.headers["location"]
+            answer = self.insist(lambda path=path: person.get(path))
+        if answer is not None and (
+            answer.status_code not in {200, 422} or "/accounts/login" in answer.url.path
+        ):
+            self.strange.append(f"{answer.request.method} {answer.url.path}: {answer.status_code}")
+            return None
+        return answer
+
+
+class Buyer:
+    """Runs errands. `products` are name and path by number."""
+
+    def __init__(
+        self, person: Person, company: str, products: list[tuple[str, str]], record: Record
+    ) -> None:
+        self.person = person
+        self._company = company
+        self._products = products
+        self._record = record
+
+    def run(self, errand: Errand) -> Told | None:
+        """One form, pressed until it is answered; None when it never came to that."""
+        insist, person = self._record.insist, self.person
+        if not self._empty_cart():
+            return None
+        for product, pieces in errand.basket:
+            path = self._products[product][1]
+            page = insist(lambda path=path: person.get(path))
+            if page is None or page.status_code != 200:
+                return None
+            adding = [form for form in forms_of(page) if form.action.endswith("/cart/add/")]
+            if adding:  # what is sold out has no such form
+                insist(
+                    lambda form=adding[0], pieces=pieces: person.send(form, quantity=str(pieces))
+                )
+        page = insist(lambda: person.get("/checkout/"))
+        if page is None or page.status_code != 200:
+            return None
+        form = person.form(page, "/checkout/")
+        form.fields |= {name: said for name, said in RECIPIENT.items() if name in form.fields}
+        told = Told(self._company, form.fields["token"], _reviewed(page))
+        self._press(form, errand.presses, told)
+        return told
+
+    def _empty_cart(self) -> bool:
+        """Whatever is left there of an errand that came to nothing goes out first."""
+        while True:
+            page = self._record.insist(lambda: self.person.get("/cart/"))
+            if page is None or page.status_code != 200:
+                return False
+            out = [form for form in forms_of(page) if form.action.endswith("/remove/")]
+            if not out:
+                return True
+            self._record.insist(lambda form=out[0]: self.person.send(form))
+
+    def _press(self, form: Form, presses: int, told: Told) -> None:
+        """So often at once, then again and again while nothing was said."""
+        with_pauses = self._record.insist
+        self._record.told.append(told)
+        if presses > 1:
+            all_at_once([lambda: self._pressed(form, told)] * presses)
+        while not told.numbers and not told.refusal:
+            if with_pauses(lambda: self._pressed(form, told) or _no_answer()) is None:
+                return
+        for number in list(told.numbers):
+            self._record.look(
+                self.person,
+                with_pauses(lambda number=number: self.person.get(f"/orders/{number}/")),
+            )
+
+    def _pressed(self, form: Form, told: Told) -> bool:
+        """Whether something was said."""
+        try:
+            answer = self.person.send(form)
+        except NoAnswerError:
+            told.unanswered += 1
+            return False
+        there = answer.headers.get("location", "")
+        if answer.status_code == 303 and there.startswith("/orders/"):
+            told.numbers.add(there.split("/")[2])
+        elif answer.status_code == 303 and there == "/cart/":
+            told.refusal = "the cart is empty"
+        elif answer.status_code == 422 and TRY_AGAIN in answer.text:
+            told.unanswered += 1
+            return False
+        elif answer.status_code == 422:
+            told.refusal = _problem(answer.text)
+        else:
+            self._record.strange.append(f"POST /checkout/: {answer.status_code} {there}")
+            told.refusal = "?"
+        return True
+
+
+def _no_answer() -> bool:
+    raise NoAnswerError
+
+
+def _reviewed(page: httpx.Response) -> dict[str, int]:
+    """What the checkout shows: pieces by the product's name."""
+    return {name: int(pieces) for pieces, name in REVIEWED.findall(page.text)}
+
+
+def _problem(text: str) -> str:
+    found = re.search(r'role="alert"[^>]*>(.*?)</div>', text, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", found.group(1)).split())[:200] if found else "refused"
+
+
+def _kind(refusal: str) -> str:
+    """Its first sentence, below the heading of all refusals, without what it is about."""
+    sentence = refusal.removeprefix(HEADING).strip().partition(". ")[0]
+    return re.sub(r"“[^”]*”|\d[\d,]*", "…", sentence.rstrip("."))
+
+
+@dataclass(order=True)
+class Deed:
+    """Something to be done to an order, when its time has come."""
+
+    when: float  # time.monotonic
+    verb: str
+    number: str
+    company: str = field(compare=False)
+
+
+class Deciders(threading.Thread):
+    """Somebody with a say in each company, who approves, rejects and cancels."""
+
+    def __init__(self, people: Mapping[str, Person], record: Record) -> None:
+        super().__init__(daemon=True)
+        self.deeds: PriorityQueue[Deed] = PriorityQueue()
+        self._people = people
+        self._record = record
+        self._over = threading.Event()
+
+    def ask(self, verb: str, number: str, company: str, after: float) -> None:
+        self.deeds.put(Deed(time.monotonic() + after, verb, number, company))
+
+    def finish(self) -> None:
+        """Come back when all is decided."""
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while True:
+            try:
+                deed = self.deeds.get(timeout=PAUSE)
+            except Empty:
+                if self._over.is_set():
+                    return
+                continue
+            self._over.wait(0 if self._over.is_set() else max(0.0, deed.when - time.monotonic()))
+            self._do(deed)
+
+    def _do(self, deed: Deed) -> None:
+        person, record = self._people[deed.company], self._record
+        page = record.look(person, record.insist(lambda: person.get(f"/orders/{deed.number}/")))
+        forms = forms_of(page) if page is not None else []
+        wanted = [form for form in forms if form.action.endswith(f"/{deed.verb}/")]
+        if not wanted:
+            return  # too late for it
+        reason = {} if deed.verb == "approve" else {"reason": "We changed our minds"}
+        answer = record.insist(lambda: person.send(wanted[0], **reason))
+        page = record.look(person, answer)
+        said = [each for each in PROMISES if page is not None and re.search(each, page.text)]
+        record.promises += [(deed.number, sentence) for sentence in said]

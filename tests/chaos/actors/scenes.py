@@ -1,0 +1,102 @@
+"""What must go wrong at one certain moment to do harm: played step by step on a running portal.
+
+Each scene ends once its order has ended or waits for a person, and tells which promises are
+broken then. With all guards none is (test_crashes.py); without the one it is for, some is
+(test_guards.py).
+"""
+
+from __future__ import annotations
+
+from redemption.models import LoyaltyTransaction, RedemptionOrder
+from redemption.states import TransactionStatus
+from tests.redemption.world import World
+from tests.support.stack import Stack
+from tests.support.visitor import Visitor
+from tests.support.waiting import eventually
+
+FOREVER = 600.0  # seconds; nobody waits for it
+_BUSY = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+"""
+# As if the partner had been asked on the day before yesterday, and nobody were at it since.
+_LATER = """
+    UPDATE loyalty_transaction
+    SET first_sent_at = first_sent_at - interval '2 days', lease_until = now(), next_attempt_at = now()
+    WHERE order_id = (SELECT id FROM redemption_order WHERE order_number = %s)
+"""
+
+
+def wait_for_call(stack: Stack, operation: str, fault: str) -> None:
+    """Until such a call hangs at the partner."""
+
+    def hangs() -> object:
+        return stack.sandbox.calls(operation=operation, fault=fault, outcome="running")
+
+    eventually(hangs, f"the partner is asked to {operation}")
+
+
+def lost_in_the_middle_of_a_call(stack: Stack, shop: World, visitor: Visitor) -> set[str]:
+    """The points are taken, and who asked dies before it hears so; then the key is forgotten.
+
+    That something may have landed is known only when it was written and committed before.
+    """
+    stack.sweeper.stop()
+    stack.sandbox.fault("debit", "timeout_after", seconds=FOREVER)
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+    wait_for_call(stack, "debit", "timeout_after")
+    stack.worker.kill()
+    return _days_later(stack, number)
+
+
+def told_by_who_lost_its_lease(stack: Stack, shop: World, visitor: Visitor) -> set[str]:
+    """A worker that knows that its own try did nothing is frozen before it can write so.
+
+    Another one asks meanwhile, takes the points, and dies. What the first would write when it
+    wakes up, that nothing was ever taken, is not true any more.
+    """
+    stack.sweeper.stop()
+    stack.sandbox.fault("debit", "expired_token", times=2)  # the second try's too
+    stack.worker.pause()
+    number = visitor.redeem(shop.virtual().get_absolute_url())
+    order = "SELECT 1 FROM redemption_order WHERE order_number = %s FOR NO KEY UPDATE"
+    with stack.holding(order, number) as wait_for:
+        stack.worker.resume()
+        wait_for(1)
+        stack.worker.pause()
+        stack.sandbox.fault("debit", "timeout_after", seconds=FOREVER)
+        _debit(number).update(lease_until="2020-01-01T00:00Z")
+        stack.sweeper.start()
+        wait_for_call(stack, "debit", "timeout_after")
+        stack.sweeper.kill()
+    stack.worker.resume()
+    eventually(lambda: not _is_busy(stack), "the worker is done")
+    return _days_later(stack, number)
+
+
+def _days_later(stack: Stack, number: str) -> set[str]:
+    """The partner has forgotten all keys; the names of the promises that are broken in the end."""
+    stack.sandbox.dial(honour_keys=False)
+    with stack.connect() as link:
+        link.execute(_LATER, [number])
+    stack.sweeper.start()
+
+    def is_decided() -> bool:
+        order = RedemptionOrder.objects.get(order_number=number)
+        return order.is_final or order.needs_attention
+
+    eventually(is_decided, f"{number} ends, or a person is asked")
+    return {each.invariant.name for each in stack.violations(at_rest=False)}
+
+
+def _debit(number: str) -> object:
+    return LoyaltyTransaction.objects.filter(
+        order__order_number=number, status=TransactionStatus.SENT
+    )
+
+
+def _is_busy(stack: Stack) -> bool:
+    """Whether some process is in the middle of something in the database."""
+    with stack.connect() as link:
+        row = link.execute(_BUSY).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,99 @@
+"""The import contracts refuse what they should: wrong imports, put into a copy one at a time."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = (
+    "loyalty_portal",
+    "accounts",
+    "catalog",
+    "inventory",
+    "fulfillment",
+    "redemption",
+    "operations",
+)
+WRONG = [
+    # Rooms: a room below imports one above, and one beside.
+    ("catalog/services.py", "redemption.states"),
+    ("accounts/services.py", "catalog.models"),
+    ("fulfillment/services.py", "accounts.models"),
+    ("inventory/services.py", "fulfillment.models"),
+    ("redemption/orders/views.py", "operations.demo.services"),
+    # Rungs of a room and of its sub-rooms.
+    ("catalog/services.py", "catalog.views"),
+    ("catalog/selectors.py", "catalog.services"),
+    ("accounts/selectors.py", "accounts.services"),
+    ("fulfillment/services.py", "fulfillment.admin"),
+    ("redemption/saga/steps.py", "redemption.saga.tasks"),
+    ("redemption/saga/transactions.py", "redemption.saga.queues"),
+    ("redemption/checkout/services.py", "redemption.checkout.views"),
+    ("redemption/checkout/selectors.py", "redemption.checkout.services"),
+    ("redemption/orders/selectors.py", "redemption.orders.views"),
+    ("redemption/orders/actions/services.py", "redemption.orders.actions.dual_control"),
+    ("redemption/points/reconciliation/matching.py", "redemption.points.reconciliation.services"),
+    # Sub-rooms: models know no page, what is below knows nothing of what is above.
+    ("redemption/models/orders.py", "redemption.backoffice.badges"),
+    ("redemption/incidents/services.py", "redemption.saga.steps"),
+    ("redemption/saga/steps.py", "redemption.checkout.services"),
+    ("redemption/states.py", "redemption.models"),
+    # The ground, the door, the sandbox.
+    ("loyalty_portal/brand.py", "httpx"),
+    ("loyalty_portal/data/leases.py", "tenacity"),
+    ("redemption/saga/transactions.py", "httpx"),
+    ("loyalty_portal/data/ids.py", "accounts.models"),
+    ("loyalty_portal/fastpath/sql.py", "loyalty_portal.data.leases"),
+    ("redemption/saga/queues.py", "loyalty_portal.sandbox.app"),
+    ("loyalty_portal/sandbox/app.py", "loyalty_portal.settings"),
+]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("walls")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def refusal(copy: Path) -> str:
+    """What the contracts say against the copy; "" when all are kept."""
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [lint, "--no-cache"], cwd=copy, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def test_the_copy_as_it_is_keeps_all_contracts(copy: Path) -> None:
+    assert refusal(copy) == ""
+
+
+@pytest.mark.parametrize(("file", "wrong"), WRONG)
+def test_a_wrong_import_is_refused(copy: Path, file: str, wrong: str) -> None:
+    module = copy / file
+    text = module.read_text()
+    module.write_text(f"{text}\nimport {wrong}\n")
+    try:
+        assert "BROKEN" in refusal(copy)
+    finally:
+        module.write_text(text)
+
+
+@pytest.mark.parametrize(
+    "folder", ["redemption", "redemption/saga", "catalog", "loyalty_portal", "operations/doctor"]
+)
+def test_a_module_that_no_contract_names_is_refused(copy: Path, folder: str) -> None:
+    module = copy / folder / "something_new.py"
+    module.write_text("")
+    try:
+        assert "something_new" in refusal(copy)
+    finally:
+        module.unlink()

@@ -1,0 +1,47 @@
+"""Text of templates with holes: rendered once, filled each time."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils.autoreload import file_changed
+from django.utils.safestring import mark_safe
+
+from loyalty_portal.fastpath.fragments import kept
+
+
+@pytest.fixture
+def template(settings: Any, tmp_path: Path) -> Path:
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    return tmp_path / "part.html"
+
+
+def test_values_fill_the_text_again_and_again_and_are_escaped(template: Path) -> None:
+    template.write_text("<p title='{{ name }}'>{{ name }}: {{ head.points }}</p>{{ made }}")
+    for name, shown in (
+        ("A & B", "A &amp; B"),
+        ("<i>'", "&lt;i&gt;&#x27;"),
+        ("\0name\0", "\0name\0"),
+    ):
+        values = {"name": name, "head.points": "5", "made": mark_safe("<hr>")}
+        assert kept("part.html", {}, values) == f"<p title='{shown}'>{shown}: 5</p><hr>"
+
+
+def test_conditions_and_the_brand_decide_on_the_text(template: Path, settings: Any) -> None:
+    template.write_text(
+        "{% if many %}{{ count }} pieces{% else %}one{% endif %} · {{ brand.name }}"
+    )
+    settings.BRAND = {**settings.BRAND, "name": "Meridian"}
+    assert kept("part.html", {"many": True}, {"count": "3"}) == "3 pieces · Meridian"
+    assert kept("part.html", {"many": False}, {"count": "1"}) == "one · Meridian"
+    settings.BRAND = {**settings.BRAND, "name": "Nordlys"}
+    assert kept("part.html", {"many": True}, {"count": "4"}) == "4 pieces · Nordlys"
+
+
+def test_a_developer_sees_a_template_as_it_is_now(template: Path, settings: Any) -> None:
+    settings.DEBUG = True
+    template.write_text("before {{ word }}")
+    assert kept("part.html", {}, {"word": "x"}) == "before x"
+    template.write_text("after {{ word }}")
+    file_changed.send(sender=None, file_path=template)  # as runserver does
+    assert kept("part.html", {}, {"word": "x"}) == "after x"

@@ -1,0 +1,88 @@
+"""Queries whose SQL is made once say what Django's own would say."""
+
+import uuid
+
+import pytest
+from django.db import IntegrityError
+from django.utils import timezone
+
+from accounts.models import AccountManager, Company, KnownBalance, Role
+from accounts.selectors import usable_seats
+from inventory.models import StockMovement
+from loyalty_portal.fastpath.sql import Prepared, insert
+from redemption.models import Letter
+from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
+from tests.catalog.factories import ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_prepared_query_gives_whole_rows_with_their_relations() -> None:
+    seat = SeatFactory(role=Role.OWNER)
+    KnownBalance.objects.create(
+        company=seat.company,
+        points=7,
+        as_of=timezone.now(),
+        fetched_at=timezone.now(),
+        expiring=[{"a": 1}],
+    )
+    other = SeatFactory()
+    for wanted in (seat, other, seat):
+        (found,) = usable_seats(wanted.user_id)
+        assert (found, found.user, found.company) == (wanted, wanted.user, wanted.company)
+        assert found.role == wanted.role
+    (found,) = usable_seats(seat.user_id)
+    assert (found.company.known_balance.points, found.company.known_balance.expiring) == (
+        7,
+        [{"a": 1}],
+    )
+    (found,) = usable_seats(other.user_id)
+    assert not hasattr(found.company, "known_balance")
+    assert usable_seats(uuid.uuid4()) == []
+
+
+def test_a_prepared_query_keeps_what_is_not_asked_with() -> None:
+    user = UserFactory()
+    by_name = Prepared(
+        lambda name, user: AccountManager.objects.filter(
+            company__name=name, user_id=user, is_active=True
+        ).order_by("id"),
+        "stand-in",
+        uuid.UUID(int=2),
+    )
+    first, second = CompanyFactory(name="North"), CompanyFactory(name="South")
+    seats = {company.name: SeatFactory(company=company, user=user) for company in (first, second)}
+    SeatFactory(company=first, is_active=False)
+    assert by_name("North", user.pk) == [seats["North"]]
+    assert by_name("South", user.pk) == [seats["South"]]
+
+
+def test_inserted_rows_are_whole_and_keep_the_databases_defaults() -> None:
+    company = Company(name="Direct", loyalty_account_id="direct")
+    insert([company])
+    stored = Company.objects.get()
+    assert (stored.name, stored.tier_level, stored.is_active) == ("Direct", "BRONZE", True)
+    assert stored.created_at is not None
+    company.name = "Changed"
+    company.save()  # an update: it is not new any more
+    assert Company.objects.get().name == "Changed"
+    assert Letter._meta.get_field("next_attempt_at").has_db_default()
+
+
+def test_several_rows_go_in_together() -> None:
+    product = ProductFactory()
+    before = StockMovement.objects.count()
+    insert(
+        [
+            StockMovement(product=product, kind="RECEIVED", available_change=n, reserved_change=0)
+            for n in range(3)
+        ]
+    )
+    assert StockMovement.objects.count() == before + 3
+    insert([])
+
+
+def test_an_insert_that_breaks_a_constraint_raises() -> None:
+    CompanyFactory(loyalty_account_id="taken")
+    with pytest.raises(IntegrityError):
+        insert([Company(name="Twin", loyalty_account_id="taken")])

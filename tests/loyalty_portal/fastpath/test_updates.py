@@ -1,0 +1,73 @@
+"""Updates whose SQL is made once do what Django's own would do."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import Company
+from loyalty_portal.fastpath.updates import update
+from redemption.models import Callback, CallbackState, RedemptionOrder
+from tests.accounts.factories import CompanyFactory, UserFactory
+from tests.redemption.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+def callback() -> Callback:
+    made = Callback.objects.create(
+        webhook_id=str(uuid.uuid4()), event_type="t", reference="r", body="{}"
+    )
+    made.refresh_from_db()
+    return made
+
+
+def test_an_update_changes_the_rows_that_it_names_and_says_how_many() -> None:
+    first, second = callback(), callback()
+    when = timezone.now()
+    for row in (first, second):  # the second time by the text of the first
+        changes = {"state": CallbackState.PROCESSED, "processed_at": when, "attempts": 3}
+        assert update(Callback, {"pk": row.pk, "state": CallbackState.RECEIVED}, changes) == 1
+        row.refresh_from_db()
+        assert (row.state, row.processed_at, row.attempts) == (CallbackState.PROCESSED, when, 3)
+    as_it_was = {"pk": first.pk, "state": CallbackState.RECEIVED}
+    assert update(Callback, as_it_was, {"attempts": 9}) == 0
+    assert Callback.objects.filter(attempts=9).count() == 0
+
+
+def test_an_update_knows_expressions_nothing_and_further_conditions() -> None:
+    row = callback()
+    later = {"attempts": F("attempts") + 1, "lease_until": Now() + timedelta(hours=1)}
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=Now())
+    assert update(Callback, {"pk": row.pk}, later, also=free) == 1
+    assert update(Callback, {"pk": row.pk}, later, also=free) == 0
+    row.refresh_from_db()
+    assert row.attempts == 1
+    assert row.lease_until is not None
+    assert update(Callback, {"pk": row.pk}, {"lease_until": None, "attempts": 0}) == 1
+    row.refresh_from_db()
+    assert (row.lease_until, row.attempts) == (None, 0)
+
+
+def test_an_update_takes_rows_for_foreign_keys_and_prepares_fields_of_ours(world: World) -> None:
+    order, person = world.place((world.product(), 1)), UserFactory()
+    assert update(RedemptionOrder, {"pk": order.pk}, {"decided_by": person}) == 1
+    order.refresh_from_db()
+    assert order.decided_by == person
+    row = callback()
+    assert update(Callback, {"pk": row.pk}, {"body": "a secret"}) == 1
+    row.refresh_from_db()
+    assert row.body == "a secret"
+    with pytest.raises(IntegrityError):
+        update(RedemptionOrder, {"pk": order.pk}, {"total_points": 0})
+
+
+def test_an_update_of_one_value_for_many_rows_changes_all_of_them() -> None:
+    companies = [CompanyFactory(name="Twins") for _ in range(2)]
+    assert update(Company, {"name": "Twins"}, {"approval_threshold": 5}) == 2
+    assert {each.approval_threshold for each in Company.objects.filter(name="Twins")} == {5}
+    assert len(companies) == 2

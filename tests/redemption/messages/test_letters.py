@@ -1,0 +1,155 @@
+"""What the letters say: in HTML and in text, without markup in the one or a code in either."""
+
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from accounts.models import AccountManager
+from catalog.models import Product
+from fulfillment import services as desk
+from fulfillment.models import Fulfillment
+from redemption.messages.notifications import compose, send_letter
+from redemption.models import Letter, LetterKind, RedemptionOrder
+from tests.accounts.factories import SeatFactory
+from tests.catalog.factories import ProductFactory
+from tests.redemption.factories import delivered_by_mail, paid, placed, settle, shipped
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def seat() -> AccountManager:
+    return SeatFactory.create(company__name="Smith & Sons")
+
+
+@pytest.fixture
+def book() -> Product:
+    return ProductFactory.create(name="Tom & Jerry's <Guide>", points_cost=1_500)
+
+
+def letter(order: RedemptionOrder, kind: LetterKind) -> Any:
+    found = Letter.objects.select_related("order__company", "order__account_manager__user", "item")
+    return compose(found.get(order=order, kind=kind))
+
+
+def checked(message: Any, *facts: str) -> str:
+    """The text, once each fact was found in it and in the HTML, and both are whole."""
+    html = str(message.alternatives[0][0])
+    for fact in facts:
+        assert fact in message.body
+    for part in (message.body, html):
+        assert "{{" not in part
+        assert "{%" not in part
+    assert "&amp;" not in message.body
+    assert "<" not in message.body.replace("<Guide>", "")
+    assert "<Guide>" not in html
+    assert "http" in message.body
+    assert "\n" not in message.subject
+    return str(message.body)
+
+
+def test_a_confirmation_names_the_points_the_things_and_who_gets_them(
+    seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 2), reference="Q4")
+    message = letter(order, LetterKind.CONFIRMED)
+    assert message.to == [seat.user.email]
+    assert message.subject == f"Order {order.order_number} is confirmed"
+    things = ("2 × Tom & Jerry's <Guide>", "3,000 points", "Ada Byron", "Smith & Sons", "Q4")
+    checked(message, *things, order.get_absolute_url())
+    assert "Points taken" in message.alternatives[0][0]
+
+
+def test_a_shipping_letter_names_carrier_and_tracking_number(
+    seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 2))
+    shipped(order)
+    message = letter(order, LetterKind.SHIPPED)
+    assert message.subject == "On its way: Tom & Jerry's <Guide>"
+    checked(message, "DHL", "JJD1", "Invalidenstr. 43")
+
+
+def test_a_delivery_letter_for_a_parcel_names_who_got_it(
+    seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 2))
+    desk.deliver(shipment=shipped(order), by=seat.user)
+    checked(letter(order, LetterKind.DELIVERED), "2 ×", "reached Ada Byron")
+
+
+def test_a_delivery_letter_for_codes_holds_no_code_but_the_way_to_it(seat: AccountManager) -> None:
+    order = paid(seat, (ProductFactory.create(virtual=True), 1))
+    delivered_by_mail(order, "SECRET-CODE")
+    message = letter(order, LetterKind.DELIVERED)
+    text = checked(message, "ada@northwind.example", order.get_absolute_url())
+    assert "SECRET-CODE" not in text + str(message.alternatives[0][0])
+
+
+def test_a_cancellation_says_that_nothing_is_owed(seat: AccountManager, book: Product) -> None:
+    order = paid(seat, (book, 1))
+    desk.withdraw(references=[order.items.get().pk], by=seat.user, reason="Ordered twice")
+    settle(order.transactions.get(transaction_type="CREDIT"))
+    message = letter(order, LetterKind.CANCELLED)
+    checked(message, "nothing is owed")
+    assert "Points taken" not in message.alternatives[0][0]
+
+
+def test_a_refund_names_points_product_and_reason(seat: AccountManager, book: Product) -> None:
+    order = paid(seat, (book, 3))
+    parcel = Fulfillment.objects.get(label=order.order_number)
+    desk.claim(fulfillment=parcel, by=seat.user)
+    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Water damage", by=seat.user)
+    settle(order.transactions.get(transaction_type="CREDIT"))
+    message = letter(order, LetterKind.REFUNDED)
+    assert message.subject == "1,500 points are back"
+    checked(message, "Tom & Jerry's <Guide>", "Water damage")
+
+
+def test_a_declined_order_says_why_in_plain_words(seat: AccountManager, book: Product) -> None:
+    order = placed(seat, (book, 1))
+    settle(order.transactions.get(), refused="insufficient_points")
+    message = letter(order, LetterKind.DECLINED)
+    assert "insufficient_points" not in checked(message, "There were not enough points")
+    assert "Points taken" not in message.alternatives[0][0]
+
+
+def test_what_somebody_typed_begins_no_line_of_a_plain_letter(
+    seat: AccountManager, book: Product
+) -> None:
+    forged = "Q4\r\n\r\nYour points expire today, sign in at http://evil.example\u2028now"
+    order = paid(seat, (book, 2), reference=forged)
+    type(seat.company).objects.update(name=f"Smith{forged}")
+    order.items.update(
+        product_name=forged, recipient_name=forged, address_line2=forged, city=f"{forged}!"
+    )
+    shipped(order)
+    for kind in (LetterKind.CONFIRMED, LetterKind.SHIPPED):
+        message = letter(order, kind)
+        for line in (*message.body.splitlines(), message.subject):
+            assert not line.startswith(("Your points", "now"))
+        assert "Q4 Your points expire today" in message.body
+
+
+def test_a_reason_and_a_carrier_begin_no_line_of_a_plain_letter(
+    seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 3))
+    parcel = Fulfillment.objects.get(label=order.order_number)
+    desk.claim(fulfillment=parcel, by=seat.user)
+    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Wet\nForged", by=seat.user)
+    settle(order.transactions.get(transaction_type="CREDIT"))
+    assert "Wet Forged" in letter(order, LetterKind.REFUNDED).body
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_letter_goes_out_once_and_its_row_says_when(seat: AccountManager, book: Product) -> None:
+    order = paid(seat, (book, 1))
+    due = order.letters.get()
+    assert send_letter(due.pk)
+    assert not send_letter(due.pk)
+    assert len(mail.outbox) == 1
+    assert mail.outbox[0].alternatives[0][1] == "text/html"
+    due.refresh_from_db()
+    assert due.sent_at is not None

@@ -1,0 +1,102 @@
+"""Orders in as many states as the saga has, for tests that look at many at once."""
+
+from accounts.models import Role
+from fulfillment import services as desk
+from fulfillment.models import PartnerCall, Shipment
+from fulfillment.virtual import saga as virtual
+from redemption.checkout.services import approve, reject
+from redemption.models import RedemptionOrder
+from redemption.orders.actions.cancelling import cancel
+from redemption.saga.transactions import settle_transaction
+from redemption.states import OrderStatus
+from tests.redemption.world import World
+
+
+class Orders:
+    """Made by the saga, one attribute for each that a test asks for."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.by = world.seat.user
+        self.book = world.product(points=500, stocked=100)
+        self.lamp = world.product(points=700, stocked=8)
+        self.card = world.virtual(points=1_000)
+        self.pending = world.place((self.book, 1))
+        self.queued = self.settled(world.place((self.book, 2), (self.lamp, 1)))
+        self.completed()
+        self.refunded()
+        self.cancelled = self.settled(world.place((self.book, 1)))
+        cancel(order=self.cancelled, by=self.by, reason="not needed")
+        self.give_back(self.cancelled)
+        self.declined = self.settled(world.place((self.card, 500)))
+        self.unanswered(OrderStatus.CANCELLING)
+        self.with_approvals()
+        self.partners_work()
+
+    def settled(self, order: RedemptionOrder) -> RedemptionOrder:
+        settle_transaction(self.world.debit(order).pk)
+        order.refresh_from_db()
+        return order
+
+    def give_back(self, order: RedemptionOrder) -> None:
+        for credit in self.world.credits(order):
+            settle_transaction(credit.pk)
+        order.refresh_from_db()
+
+    def shipped(self, order: RedemptionOrder, quantity: int) -> Shipment:
+        parcel = desk.pack(fulfillment=self.world.fulfillment(order), by=self.by)
+        return desk.ship(
+            fulfillment=parcel,
+            quantity=quantity,
+            carrier="Parcelly",
+            tracking_number="P-1",
+            by=self.by,
+        )
+
+    def completed(self) -> None:
+        """One delivered in two parcels and returned, one delivered in part and refunded in part."""
+        self.returned = self.settled(self.world.place((self.lamp, 3)))
+        for pieces in (1, 2):
+            desk.deliver(shipment=self.shipped(self.returned, pieces), by=self.by)
+        desk.return_units(
+            fulfillment=self.world.fulfillment(self.returned), reason="scratched", by=self.by
+        )
+        self.give_back(self.returned)
+
+    def refunded(self) -> None:
+        self.in_part = self.settled(self.world.place((self.book, 5)))
+        shipment = self.shipped(self.in_part, 3)
+        desk.cannot_supply(
+            fulfillment=self.world.fulfillment(self.in_part),
+            quantity=None,
+            reason="the last two were damaged",
+            by=self.by,
+        )
+        desk.deliver(shipment=shipment, by=self.by)
+
+    def unanswered(self, status: OrderStatus) -> None:
+        self.world.partners.fault("debit", "error_500_after")
+        self.cancelling = self.settled(self.world.place((self.book, 1)))
+        cancel(order=self.cancelling, by=self.by, reason="changed our mind")
+        self.cancelling.refresh_from_db()
+        assert self.cancelling.status == status
+
+    def with_approvals(self) -> None:
+        self.careful = self.world.new_company(points=50_000, approval_threshold=100)
+        buyer, approver = (
+            self.world.new_seat(role, self.careful) for role in (Role.BUYER, Role.APPROVER)
+        )
+        self.waiting, rejected, approved = (
+            self.world.place((self.lamp, 1), seat=buyer) for _ in range(3)
+        )
+        reject(order=rejected, by=approver.user, reason="not this year")
+        approve(order=approved, by=approver.user)
+        self.settled(approved)
+
+    def partners_work(self) -> None:
+        """Two virtual orders delivered, one being delivered."""
+        for mode in ("instant", "instant", "silent"):
+            self.world.partners.dial(mode=mode, delay=600)
+            self.settled(self.world.place((self.card, 2)))
+            virtual.ask(PartnerCall.objects.latest("created_at").pk)
+        self.world.partners.dial(mode="accept", delay=1)

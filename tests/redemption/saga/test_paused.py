@@ -1,0 +1,119 @@
+"""PORTAL_PAUSED, as people and probes meet it: nothing leaves, nothing is lost."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery import Task
+from django.test import Client
+
+from accounts.models import AccountManager
+from loyalty_portal.queue.pause import CLOSED
+from operations.doctor.findings import State
+from operations.doctor.services import examine
+from redemption.checkout.services import approve
+from redemption.models import (
+    Callback,
+    CallbackState,
+    CartLine,
+    LoyaltyTransaction,
+    RedemptionOrder,
+)
+from redemption.orders.actions.cancelling import cancel
+from redemption.saga.tasks import settle_transaction as settle_task
+from redemption.saga.transactions import settle_transaction
+from redemption.states import OrderStatus, TransactionStatus
+from tests.accounts.factories import SeatFactory
+from tests.redemption.factories import checkout_form, fill_cart
+from tests.redemption.saga.test_webhooks import body, send
+from tests.redemption.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def sent(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The portal is paused; the tasks that are sent all the same."""
+    settings.PORTAL_PAUSED = True
+    told: list[str] = []
+
+    def note(task: Task, *_arguments: object, **_options: object) -> None:
+        told.append(task.name)
+
+    monkeypatch.setattr(Task, "apply_async", note)
+    return told
+
+
+def test_the_checkout_is_closed_in_words_and_the_cart_is_kept(
+    client_for: Callable[[AccountManager], Client], world: World, sent: list[str]
+) -> None:
+    fill_cart(world.seat, (world.product(points=10), 2))
+    client = client_for(world.seat)
+    assert str(CLOSED) in client.get("/checkout/").content.decode()
+    answer = client.post("/checkout/", checkout_form(world.seat))
+    assert answer.status_code == 422
+    assert str(CLOSED) in answer.content.decode()
+    assert not RedemptionOrder.objects.exists()
+    assert CartLine.objects.get().quantity == 2
+
+
+def test_an_order_that_would_wait_for_approval_waits_for_the_end_of_the_pause_too(
+    client_for: Callable[[AccountManager], Client], world: World, sent: list[str]
+) -> None:
+    world.company.approval_threshold = 1
+    world.company.save()
+    fill_cart(world.seat, (world.product(points=10), 2))
+    answer = client_for(world.seat).post("/checkout/", checkout_form(world.seat))
+    assert str(CLOSED) in answer.content.decode()
+
+
+def test_a_yes_is_recorded_and_takes_no_points_until_the_pause_is_over(
+    world: World, settings: Any, sent: list[str]
+) -> None:
+    world.company.approval_threshold = 1
+    world.company.save()
+    order = world.place((world.product(points=10), 1))
+    approve(order=order, by=SeatFactory.create(company=world.company, role="owner").user)
+    debit = world.debit(order)
+    settle_task(str(debit.pk))
+    assert world.debit(order).status == TransactionStatus.INTENDED
+    assert world.debit(order).attempts == 0
+    assert (sent, world.partners.calls(operation="debit")) == ([], [])
+    settings.PORTAL_PAUSED = False
+    settle_task(str(debit.pk))
+    assert RedemptionOrder.objects.get().status == OrderStatus.CONFIRMED
+
+
+def test_a_cancellation_is_recorded_and_gives_nothing_back_until_then(
+    world: World, settings: Any, sent: list[str]
+) -> None:
+    settings.PORTAL_PAUSED = False
+    order = world.place((world.product(points=10), 1))
+    settle_transaction(world.debit(order).pk)
+    settings.PORTAL_PAUSED = True
+    cancel(order=RedemptionOrder.objects.get(), by=world.seat.user, reason="Twice")
+    [credit] = world.credits(order)
+    settle_task(str(credit.pk))
+    assert LoyaltyTransaction.objects.get(pk=credit.pk).status == TransactionStatus.INTENDED
+    assert world.ledger(order) == (10, 0)
+
+
+def test_callbacks_are_stored(world: World, sent: list[str]) -> None:
+    assert send(body("later", "processing")).status_code == 204
+    assert Callback.objects.get().state == CallbackState.RECEIVED
+    assert sent == []
+
+
+def test_a_paused_portal_is_ready_and_says_that_it_is_paused(
+    client: Client, world: World, sent: list[str]
+) -> None:
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["parts"]["work"]) == (200, "paused")
+
+
+def test_the_doctor_says_so_only_then(world: World, settings: Any, sent: list[str]) -> None:
+    [said] = [each for each in examine() if each.subject == "Pause"]
+    assert said.state == State.LOOK
+    assert "PORTAL_PAUSED is set" in said.says
+    settings.PORTAL_PAUSED = False
+    assert not [each for each in examine() if each.subject == "Pause"]

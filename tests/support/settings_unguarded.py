@@ -1,0 +1,25 @@
+"""The settings with guards taken away, so that tests can show that they would see it.
+
+UNGUARDED names them (tests/support/guards_off.py), separated by commas.
+"""
+
+import os
+
+from django.apps import AppConfig
+from django.utils.module_loading import import_string
+
+from loyalty_portal.settings import *  # noqa: F403
+from loyalty_portal.settings import INSTALLED_APPS
+
+
+class Unguarded(AppConfig):
+    """Comes last: by then the rooms, which it changes, can be imported."""
+
+    name = "tests"
+    label = "unguarded"
+
+    def ready(self) -> None:
+        import_string("tests.support.guards_off.take_away")(os.environ["UNGUARDED"])
+
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.settings_unguarded.Unguarded"]

@@ -1,0 +1,305 @@
+"""The portal as it runs: web, worker, sweeper and partners as processes, on a database and a
+Redis of their own. Each can be killed, frozen and started again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from django.db import connection
+from psycopg import sql
+
+from accounts.loyalty import StatementEntry
+from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
+from redemption.models import RedemptionOrder
+from tests.support.daemons import ROOT, Daemon, Redis, Web
+from tests.support.mailbox import Mailbox
+from tests.support.ports import free_port
+from tests.support.sandbox_process import API_KEY, CLIENT_ID, CLIENT_SECRET, SandboxProcess
+from tests.support.visitor import Visitor
+from tests.support.waiting import eventually
+
+DEADLINE = 3.0  # seconds for a call to a partner; a lost lease runs out 5 s after it
+SANDBOX_DIALS = {"mode": "accept", "delay": 0.1, "honour_keys": True, "processing_event": False}
+
+
+class Databases(AbstractContextManager["Databases"]):
+    """Fresh databases on the tests' server: copies of one that was migrated once."""
+
+    def __init__(self, server: str) -> None:
+        self._server = urlsplit(server)
+        self._template = ""
+        self._made: list[str] = []
+
+    def create(self) -> str:
+        """The address of a new one, migrated and empty."""
+        if not self._template:
+            self._template = self._make("template0")
+            environment = os.environ | {"DATABASE_URL": self._url(self._template)}
+            migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+            subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
+        return self._url(self._make(self._template))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._admin() as admin:
+            for name in self._made:
+                drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+                admin.execute(drop)
+
+    def _make(self, template: str) -> str:
+        name = f"stack_{secrets.token_hex(5)}"
+        make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        with self._admin() as admin:
+            admin.execute(make.format(sql.Identifier(name), sql.Identifier(template)))
+        self._made.append(name)
+        return name
+
+    def _admin(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self._url("postgres"), autocommit=True)
+
+    def _url(self, name: str) -> str:
+        return self._server._replace(path=f"/{name}").geturl()
+
+
+@contextmanager
+def as_default(database: str) -> Iterator[None]:
+    """Django's own connection leads to this database, in every thread."""
+    there = urlsplit(database)
+    theirs = {
+        "NAME": there.path.lstrip("/"),
+        "HOST": there.hostname,
+        "PORT": there.port,
+        "USER": there.username,
+        "PASSWORD": there.password or "",
+    }
+    ours = {name: connection.settings_dict[name] for name in theirs}
+    connection.close()
+    connection.settings_dict.update(theirs)
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(ours)
+
+
+class Stack(AbstractContextManager["Stack"]):
+    """`web`, `worker`, `sweeper`, `redis`, `sandbox`, `mailbox`, and the `database`'s address.
+
+    `settings` is the settings module of web, worker and sweeper, `variables` are added to
+    their environment.
+    """
+
+    sweep_period = 0.5  # seconds; the product's own is longer
+
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        *,
+        settings: str = "loyalty_portal.settings",
+        **variables: str,
+    ) -> None:
+        self.database = database
+        self.redis = Redis(folder)
+        self.mailbox = Mailbox()
+        self.sandbox: SandboxProcess
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.webhooks = f"{self.url}/webhooks/fulfillment/"
+        self._folder = folder
+        self._running = ExitStack()
+        partners = f"http://127.0.0.1:{free_port()}"
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": settings,
+            "DATABASE_URL": database,
+            "REDIS_URL": self.redis.url,
+            "BROKER_URL": "",
+            "PORTAL_URL": self.url,
+            "LOYALTY_API_URL": f"{partners}/loyalty",
+            "LOYALTY_OAUTH_TOKEN_URL": f"{partners}/loyalty/oauth/token",
+            "LOYALTY_OAUTH_CLIENT_ID": CLIENT_ID,
+            "LOYALTY_OAUTH_CLIENT_SECRET": CLIENT_SECRET,
+            "FULFILLMENT_API_URL": f"{partners}/fulfillment",
+            "FULFILLMENT_API_KEY": API_KEY,
+            "PARTNER_TIMEOUT": str(DEADLINE),
+            "PARTNER_DEADLINE": str(DEADLINE),
+            "EMAIL_URL": self.mailbox.url,
+            "WEB_CONCURRENCY": "2",
+            "PYTHONUNBUFFERED": "1",
+            **variables,
+        }
+        python = sys.executable
+        bind = self.url.removeprefix("http://")
+        quiet = "ignore:You're running the worker"  # as root
+        celery = [python, "-W", quiet, "-m", "celery", "-q", "-A", "loyalty_portal", "worker"]
+        celery += ["-P", "threads", "-c", "8", "-Q", "loyalty,fulfillment,notifications,default"]
+        sweep = [python, "manage.py", "sweep", "--period", str(self.sweep_period)]
+        server = [python, "-m", "loyalty_portal.web", "--bind", bind]
+        self.web = Web("web", server, environment, folder)
+        self.web.port = int(bind.rpartition(":")[2])
+        self.worker = Daemon("worker", celery, environment, folder)
+        self.sweeper = Daemon("sweeper", sweep, environment, folder)
+        self._partners_port = int(partners.rpartition(":")[2])
+
+    @property
+    def processes(self) -> tuple[Daemon, ...]:
+        return (self.redis, self.web, self.worker, self.sweeper)
+
+    def __enter__(self) -> Stack:
+        with ExitStack() as starting:
+            starting.enter_context(self.mailbox)
+            for process in self.processes:
+                starting.callback(process.kill)
+            self._launch()
+            self.sandbox = SandboxProcess.start(
+                port=self._partners_port,
+                data_dir=self._folder / "sandbox",
+                webhook_url=self.webhooks,
+            )
+            starting.callback(self.sandbox.kill)
+            self.mend()
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._running.close()
+
+    def mend(self) -> None:
+        """Whole again, whatever a test broke."""
+        if self.redis.was_disturbed:
+            # Who has met a dead Redis leaves it alone for a while; who starts now does not.
+            self.web.kill()
+            self.worker.kill()
+        for process in self.processes:
+            process.resume()
+            process.was_disturbed = False
+        self._launch()
+        self.mailbox.confirming.set()
+        if self.sandbox.process is None:
+            self.sandbox.launch()
+        for process in self.processes:
+            process.start()
+        self.sandbox.clear_faults()
+        self.sandbox.dial(**SANDBOX_DIALS, webhook_url=self.webhooks)
+
+    def _launch(self) -> None:
+        """All at once: each takes its time to load, and waits for none of the others."""
+        self.redis.start()
+        for process in self.processes:
+            process.launch()
+
+    def news(self) -> str:
+        """What the processes have written since this was asked before."""
+        return "\n".join(filter(None, (process.news() for process in self.processes)))
+
+    def visitor(self, **cookies: str) -> Visitor:
+        visitor = Visitor(self.url, cookies)
+        self._running.callback(visitor.close)
+        return visitor
+
+    # --- Its database ----------------------------------------------------------------------
+
+    def as_default(self) -> AbstractContextManager[None]:
+        return as_default(self.database)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.database, autocommit=True)
+
+    @contextmanager
+    def holding(self, lock: str, *given: object) -> Iterator[Callable[[int], object]]:
+        """Hold what the statement `lock` locks; what is yielded waits until so many wait for it."""
+        blocked = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'
+        """
+        with self.connect() as watcher, psycopg.connect(self.database) as holder:
+
+            def enough(count: int) -> bool:
+                row = watcher.execute(blocked).fetchone()
+                return row is not None and row[0] >= count
+
+            holder.execute(lock, given)
+            yield lambda count: eventually(lambda: enough(count), f"{count} wait for {lock}")
+            holder.rollback()
+
+    def cut_connections(self) -> int:
+        """End every connection to the database but this process's; how many that were."""
+        cut = """
+            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> ALL(%s)
+        """
+        with connection.cursor() as cursor, self.connect() as own:
+            cursor.execute("SELECT pg_backend_pid()")
+            row = own.execute(cut, ([cursor.fetchone()[0], own.info.backend_pid],)).fetchone()
+        return int(row[0]) if row else 0
+
+    @contextmanager
+    def database_away(self) -> Iterator[None]:
+        """It answers nobody, as while PostgreSQL restarts; its server serves other databases."""
+        name = sql.Identifier(urlsplit(self.database).path.lstrip("/"))
+        allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+        connection.close()
+        server = urlsplit(self.database)._replace(path="/postgres").geturl()
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(allow.format(name, sql.SQL("false")))
+            try:
+                admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                    [urlsplit(self.database).path.lstrip("/")],
+                )
+                yield
+            finally:
+                admin.execute(allow.format(name, sql.SQL("true")))
+
+    # --- What must hold ----------------------------------------------------------------------
+
+    def ends(self, *numbers: str) -> list[str]:
+        """Wait until these orders have ended; their statuses. Asks `as_default`."""
+
+        def ended() -> list[str]:
+            rows = RedemptionOrder.objects.in_bulk(list(numbers), field_name="order_number")
+            orders = [rows[number] for number in numbers]
+            return [order.status for order in orders] if all(o.is_final for o in orders) else []
+
+        return eventually(ended, f"{', '.join(numbers)} end")
+
+    def violations(self, *, at_rest: bool = True) -> list[Violation]:
+        """What does not hold of the promises in docs/saga.md. Asks `as_default`."""
+        entries = statement(self.sandbox.ledger()["entries"])
+        return [*check_invariants(at_rest=at_rest), *check_against_ledger(entries)]
+
+
+def statement(entries: Sequence[dict[str, Any]]) -> Iterator[StatementEntry]:
+    """The sandbox's ledger, as the partner's statement tells it."""
+    for entry in entries:
+        yield StatementEntry(
+            transaction_id=entry["transaction_id"],
+            kind=entry["type"],
+            account_id=entry["account_id"],
+            points=entry["points"],
+            reference=entry["reference"],
+            original_transaction_id=entry["original_transaction_id"],
+            balance_after=entry["balance_after"],
+            created_at=datetime.fromisoformat(entry["created_at"]),
+        )
