@@ -46,7 +46,7 @@ class Card(NamedTuple):
 
     @property
     def hole(self) -> str:
-        """Where the text says how many points it lacks, if it does (shown.py)."""
+        """Placeholder for “N points short”, filled for each company by rendered.py."""
         return f"\x00{self.cost}\x00"
 
 

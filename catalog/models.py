@@ -51,7 +51,7 @@ class ProductType(models.TextChoices):
 
 
 class StockStatus(models.TextChoices):
-    """Written by inventory when a product passes from one to another (rooms.md)."""
+    """Written by `inventory` when a product changes between in stock, low and out."""
 
     IN_STOCK = "IN_STOCK", _("In stock")
     LOW = "LOW", _("Low stock")

@@ -229,7 +229,7 @@ FULFILLMENT_OAUTH_CLIENT_SECRET = env.text("FULFILLMENT_OAUTH_CLIENT_SECRET")
 FULFILLMENT_WEBHOOK_SECRETS = env.words("FULFILLMENT_WEBHOOK_SECRETS")
 PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
-# The one call that climbs (rooms.md): fulfillment tells redemption what happened.
+# The one call that goes up (docs/architecture.md): fulfillment tells redemption what happened.
 FULFILLMENT_LISTENER = "redemption.saga.steps.hear_fulfillment"
 
 for _partner in ("LOYALTY", "FULFILLMENT"):

@@ -163,7 +163,7 @@ class TabularInline(_TabularInline[Row, Parent], Generic[Row, Parent]):
 
 
 class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
-    """Lists of fifty rows, counted once; forms that write what was changed (admin_edits.py)."""
+    """Lists of fifty rows, counted once; forms that write what was changed (edits.py)."""
 
     form = EditedForm
 

@@ -1,4 +1,4 @@
-"""Updates on the hot path, whose SQL is made once for each shape; the rest is in hot.py."""
+"""Updates on the hot path, whose SQL is made once for each shape; the rest is in sql.py."""
 
 import functools
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The questions behind invariants.py. Each answers rows of (invariant, subject, figures).
+"""The questions behind checks.py. Each answers rows of (invariant, subject, figures).
 
 Each is one statement, hence one snapshot of a portal at work. Tables are read once for all rules.
 """

@@ -231,7 +231,7 @@ def _drop_lines(
 
 @transaction.atomic
 def hear_fulfillment(news: News) -> None:
-    """Take in the news about a line; named by settings.FULFILLMENT_LISTENER (rooms.md)."""
+    """Take in the news about a line; named by settings.FULFILLMENT_LISTENER."""
     order = locked(OrderItem.objects.values_list("order_id").get(pk=news.reference)[0])
     item = OrderItem.objects.get(pk=news.reference)
     if news.attention:

@@ -3,8 +3,8 @@
 GET    /control/state           dials, rules, counts
 GET    /control/accounts        every account
 POST   /control/accounts        {account_id, balance, blocked?, expiring?}: create or set
-POST   /control/dials           any of the dials (dials.py)
-GET    /control/faults          the rules; POST adds one (faults.py), DELETE removes all
+POST   /control/dials           any of the dials (faults/behaviour.py)
+GET    /control/faults          the rules; POST adds one (faults/rules.py), DELETE removes all
 DELETE /control/faults/{id}     removes one
 POST   /control/seed            {seed}: the dice of the rates
 POST   /control/decide          {reference, status, codes?}: a delivery ends so, in silence

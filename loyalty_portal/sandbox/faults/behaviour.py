@@ -31,7 +31,7 @@ class Positions:
     """`mode`: what a fulfillment does. `delay`: seconds until its outcome. `processing_event`: a
     webhook on the way there. `token_life`: seconds. `page_size`: of the statement. `honour_keys`:
     False for a partner that executes every repetition. `webhook_url`: None lets events wait.
-    `slips`: promises that are broken (slips.py)."""
+    `slips`: promises that are broken (contract_violations.py)."""
 
     mode: str = "accept"
     delay: float = 1.0

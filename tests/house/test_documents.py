@@ -1,0 +1,184 @@
+"""Documents tell the truth: what they name exists, and their links lead somewhere."""
+
+import ast
+import io
+import os
+import re
+import subprocess
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ARCHITECTURE = "docs/architecture.md"
+SAGA = "docs/saga.md"
+ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption", "operations")
+# Folders that Django names, and whose names say what is in them.
+DJANGOS = {"management", "migrations"}
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|\b(?:src|srcset)=\"([^\"]+)\"")
+PATH = re.compile(
+    r"`((?:\.ci|accounts|benchmarks|catalog|deploy|docs|fulfillment|inventory|loyalty_portal|operations"
+    r"|redemption|static|templates|tests)/[\w./-]*|[\w.-]+\.py)(?::+ ?(\w+))?[^`]*`"
+)
+DOCUMENT = re.compile(r"[\w./-]*[\w-]\.md\b")
+MODULE = re.compile(r"(?<![\w/.])(?:[a-z_]+/)*[a-z_]+\.py\b")
+DECISION = re.compile(r"\bADR (\d{4})\b|decisions/(\d{4})\b")
+RULE = re.compile(r"saga\.md, rules? (\d+)(?: and (\d+))?|rules (\d+), (\d+)")
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+@cache
+def tracked() -> frozenset[str]:
+    # What is not committed yet counts as well, so that a new document can be tried.
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
+    return frozenset(name for name in done.stdout.splitlines() if (ROOT / name).is_file())
+
+
+@cache
+def folders() -> frozenset[str]:
+    return frozenset(str(parent) for name in tracked() for parent in Path(name).parents)
+
+
+@cache
+def ends() -> frozenset[str]:
+    """Each path, whole and without its first folders."""
+    parts = [Path(name).parts for name in tracked()]
+    return frozenset("/".join(each[n:]) for each in parts for n in range(len(each)))
+
+
+def documents() -> list[str]:
+    return sorted(name for name in tracked() if name.endswith(".md"))
+
+
+@cache
+def prose(name: str) -> str:
+    """A document without its code blocks; of a Python file its docstrings and comments."""
+    text = (ROOT / name).read_text()
+    if not name.endswith(".py"):
+        return FENCED.sub("", text)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    said = [
+        ast.get_docstring(node) or ""
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, documented)
+    ]
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    said += [token.string for token in tokens if token.type == tokenize.COMMENT]
+    return "\n".join(said)
+
+
+def spoken() -> Iterator[str]:
+    """Every file in which people say something to people."""
+    own = (".py", ".md", ".toml", ".yml", ".example", ".demo", ".conf", ".html", ".css")
+    for name in sorted(tracked()):
+        if name.endswith(own) or Path(name).name in {"Makefile", "Dockerfile", "run"}:
+            yield name
+
+
+def exists(name: str, said_in: str) -> bool:
+    """Whether a file or folder is there: from the root, from where it is named, or by its end."""
+    beside = os.path.normpath(Path(said_in).parent / name)
+    return beside in tracked() or name.rstrip("/") in folders() or name.lstrip("./") in ends()
+
+
+def slug(heading: str) -> str:
+    """A heading's anchor, as GitHub makes it."""
+    words = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return words.replace(" ", "-")
+
+
+def test_the_list_of_folders_and_the_tree_agree() -> None:
+    """Two levels everywhere, and in the rooms every package."""
+    in_tree = set()
+    for folder in folders() - {"."}:
+        parts = Path(folder).parts
+        is_room = parts[0] in (*ROOMS, "loyalty_portal") and f"{folder}/__init__.py" in tracked()
+        if (len(parts) <= 2 or is_room) and not DJANGOS & set(parts):
+            in_tree.add(folder)
+    rows = re.findall(
+        r"^\| `([^`]+)/` \| (.+) \|$", (ROOT / ARCHITECTURE).read_text(), re.MULTILINE
+    )
+    listed = [folder for folder, _purpose in rows]
+    assert sorted(in_tree - set(listed)) == [], "folders without a line"
+    assert sorted(set(listed) - in_tree) == [], "lines without a folder"
+    assert listed == sorted(listed), "each once, in order"
+
+
+def test_every_document_that_is_named_exists() -> None:
+    missing = [
+        f"{said_in}: {name}"
+        for said_in in spoken()
+        for name in DOCUMENT.findall(prose(said_in))
+        if not exists(name, said_in) and not exists(f"docs/{name}", said_in)
+    ]
+    assert missing == []
+
+
+def test_every_decision_that_is_named_exists() -> None:
+    known = {Path(name).name[:4] for name in tracked() if name.startswith("docs/decisions/0")}
+    named = {
+        (said_in, number)
+        for said_in in spoken()
+        for found in DECISION.findall(prose(said_in))
+        for number in found
+        if number
+    }
+    assert {(where, number) for where, number in named if number not in known} == set()
+
+
+def test_every_rule_that_is_named_exists() -> None:
+    known = set(re.findall(r"^(\d+)\. \*\*", (ROOT / SAGA).read_text(), re.MULTILINE))
+    named = {
+        (said_in, number)
+        for said_in in spoken()
+        for found in RULE.findall(prose(said_in))
+        for number in found
+        if number
+    }
+    assert len(known) >= 17
+    assert {(where, number) for where, number in named if number not in known} == set()
+
+
+@pytest.mark.parametrize("document", documents())
+def test_every_link_of_a_document_resolves(document: str) -> None:
+    broken = []
+    for pair in LINK.findall((ROOT / document).read_text()):
+        target, _, anchor = (pair[0] or pair[1]).partition("#")
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path = (ROOT / document).parent / target if target else ROOT / document
+        name = os.path.relpath(path, ROOT)
+        if name not in tracked() and name not in folders():
+            broken.append(target)
+        elif anchor and path.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", FENCED.sub("", path.read_text()), re.MULTILINE)
+            if anchor not in map(slug, headings):
+                broken.append(f"{target}#{anchor}")
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", documents())
+def test_every_file_that_a_document_names_exists(document: str) -> None:
+    """Also what stands in it, where the document says “file: name”."""
+    wrong = []
+    for name, inside in PATH.findall(prose(document)):
+        if not exists(name, document):
+            wrong.append(name)
+        elif inside and name in tracked() and inside not in (ROOT / name).read_text():
+            wrong.append(f"{name}: {inside}")
+    assert wrong == []
+
+
+def test_every_module_that_a_comment_names_exists() -> None:
+    missing = [
+        f"{said_in}: {name}"
+        for said_in in spoken()
+        if said_in.endswith((".py", ".html", ".toml", ".css"))
+        for name in MODULE.findall(prose(said_in))
+        if not exists(name, said_in)
+    ]
+    assert missing == []
