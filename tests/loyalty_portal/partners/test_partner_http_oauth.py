@@ -85,7 +85,7 @@ def test_another_process_finds_the_token_in_the_cache_and_it_is_not_readable_the
     debit(oauth(sandbox), "debit:2")
     assert len(sandbox.calls(operation="token")) == 1
     (key,) = cache.keys("partner-token:*")  # type: ignore[attr-defined]
-    assert cache.get(key).startswith("v1.")
+    assert cache.get(key).startswith("v2.")
 
 
 def test_a_token_that_ended_early_is_renewed_once_and_the_call_repeated(
