@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts import loyalty
 from accounts.models import Company, KnownBalance, User
+from loyalty_portal.data.shapes import shape_of
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -170,7 +171,7 @@ def _asked_key(company: Company) -> str:
 
 
 def _figure_key(company: Company) -> str:
-    return f"balance:{company.pk}"
+    return f"balance:{shape_of(KnownBalance)}:{company.pk}"
 
 
 def _ask_balance(company: Company, known: KnownBalance | None) -> KnownBalance | None:

@@ -7,25 +7,28 @@ and close up to SECONDS late. Redemption checks all of it anew.
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 from django.core.cache import cache
 from django.db import transaction
 from django.utils.translation import get_language
 
+from loyalty_portal.data.shapes import shape_of
+
 SECONDS = 300
 _VERSION = "catalog:version"
 Value = TypeVar("Value")
 
 
-def remember(name: str, asked: object, make: Callable[[], Value]) -> Value:
-    """The value that `make` gave for what was `asked` in this language, at most SECONDS ago.
+def remember(name: str, kind: Hashable, asked: object, make: Callable[[], Value]) -> Value:
+    """What `make` gave for `asked` in this language, at most SECONDS ago.
 
-    `asked` is told apart by its repr. None is not kept: it may be asked for without end.
+    `kind` is the type of the value. `asked` is told apart by its repr. None is not cached: it may
+    be asked for without end.
     """
     digest = hashlib.blake2b(repr((asked, get_language())).encode(), digest_size=16).hexdigest()
-    key = f"catalog:{name}:{digest}"
+    key = f"catalog:{name}:{shape_of(kind)}:{digest}"
     found = cache.get_many([_VERSION, key])
     version = found.get(_VERSION, "")
     entry: tuple[str, Value] | None = found.get(key)

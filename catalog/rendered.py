@@ -16,6 +16,7 @@ from catalog.forms import Asked, address
 from catalog.freshness import remember
 from catalog.models import shelf_address
 from catalog.selectors import (
+    Facets,
     Sort,
     card_rows,
     count_facets,
@@ -88,6 +89,7 @@ def shown_list(*, asked: Asked, tier_level: str, budget: int | None) -> Shown:
     asked = replace(asked, filters=filters)
     return remember(
         "list",
+        Shown,
         (tier_level, asked, limit, budget is None),
         lambda: _make_list(asked, tier_level, limit, with_budget=budget is not None),
     )
@@ -96,6 +98,7 @@ def shown_list(*, asked: Asked, tier_level: str, budget: int | None) -> Shown:
 def _make_list(asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool) -> Shown:
     found = remember(
         "facets",  # the same on every page of a list, in whatever order
+        Facets,
         (tier_level, replace(asked.filters, page=1, sort=Sort.NAME), limit),
         lambda: count_facets(tier_level=tier_level, filters=asked.filters, budget=limit),
     )
@@ -121,7 +124,12 @@ def _make_list(asked: Asked, tier_level: str, limit: int | None, *, with_budget:
 
 def shown_product(*, slug: str, tier_level: str) -> ShownProduct | None:
     """The product with this slug, None when this tier may not redeem it now."""
-    return remember("product-page", (tier_level, slug), lambda: _make_product(slug, tier_level))
+    return remember(
+        "product-page",
+        ShownProduct,
+        (tier_level, slug),
+        lambda: _make_product(slug, tier_level),
+    )
 
 
 def _make_product(slug: str, tier_level: str) -> ShownProduct | None:

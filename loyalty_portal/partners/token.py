@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from django.core.cache import cache
 
 from loyalty_portal.data.encrypted_field import DecryptionError, decrypt, encrypt, fingerprint
+from loyalty_portal.data.shapes import shape_of
 
 EARLY = 30.0  # seconds before its end that a token is no longer used
 FETCHING = 10  # seconds that one process may keep the others from fetching
@@ -48,7 +49,9 @@ class TokenStore:
         self, name: str, credentials: tuple[str, ...], fetch: Callable[[float], Grant]
     ) -> None:
         # Other credentials, other token: one that was revoked must not live on in the cache.
-        self._key = f"partner-token:{name}:{fingerprint(json.dumps(credentials))}"
+        # The token is stored as a list, without the names of its fields: hence their shape.
+        secret = fingerprint(json.dumps(credentials))
+        self._key = f"partner-token:{name}:{shape_of(Grant)}:{secret}"
         self._fetch = fetch
         self._grant: Grant | None = None
         self._lock = threading.Lock()

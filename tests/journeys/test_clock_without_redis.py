@@ -49,6 +49,6 @@ def test_the_catalogue_shows_a_change_at_once_without_redis_and_soon_after_it_is
     assert "Samovar" in client.get("/catalog/").content.decode()
     own_redis.resume()
     forget_it_was_away()
-    remember("of-a-test", "asked", lambda: "made")
+    remember("of-a-test", str, "asked", lambda: "made")
     [key] = cache.keys("catalog:of-a-test:*")  # type: ignore[attr-defined]
     assert 0 < cache.ttl(key) <= SECONDS == 300  # type: ignore[attr-defined]

@@ -1,0 +1,47 @@
+"""A fingerprint of the fields that a type has, for the keys of what is cached.
+
+While a new version starts, both versions read one cache. A pickle may hold values without the
+names of their fields, so that the other version reads them into the wrong fields. With the
+fingerprint in its key each version finds only what has its own fields.
+"""
+
+import functools
+import hashlib
+import typing
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+
+@functools.cache
+def shape_of(kind: Any) -> str:
+    """A short text that is another one as soon as `kind` has other fields, or one of them another
+    type. `kind` is any type hint; dataclasses, named tuples and models inside it count too.
+    """
+    described = _described(kind, frozenset())
+    return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
+
+
+def _described(kind: Any, inside: frozenset[Any]) -> str:
+    """`inside` are the types being described: one that contains itself is not described again."""
+    name = getattr(kind, "__qualname__", str(kind))
+    parts = typing.get_args(kind)
+    if parts:
+        return f"{typing.get_origin(kind)}[{','.join(_described(part, inside) for part in parts)}]"
+    if not isinstance(kind, type) or kind in inside:
+        return str(name)
+    held = _fields_of(kind, inside | {kind})
+    return f"{name}({','.join(held)})" if held else name
+
+
+def _fields_of(kind: Any, inside: frozenset[Any]) -> list[str]:
+    if is_dataclass(kind):
+        names = [field.name for field in fields(kind)]
+    elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        names = list(kind._fields)
+    elif hasattr(kind, "_meta"):
+        columns = kind._meta.concrete_fields
+        return [f"{column.attname}:{type(column).__qualname__}" for column in columns]
+    else:
+        return []
+    hints = typing.get_type_hints(kind)
+    return [f"{name}:{_described(hints[name], inside)}" for name in names]

@@ -1,0 +1,106 @@
+"""Two versions of the portal read one cache: neither takes the other's fields for its own."""
+
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields, make_dataclass
+from typing import Any, NamedTuple
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.models import AccountManager, Company, KnownBalance
+from accounts.services import refresh_balance
+from catalog.freshness import remember
+from loyalty_portal.data.shapes import shape_of
+from tests.accounts.factories import SeatFactory
+from tests.catalog.factories import ProductFactory
+from tests.support.sandbox_process import SandboxProcess
+
+SignIn = Callable[[AccountManager], Client]
+
+
+def released(**shape: Any) -> Any:
+    """The class `Page` of this module, as a version with these fields has it."""
+    page = make_dataclass("Page", shape.items(), frozen=True, slots=True)
+    page.__module__ = __name__
+    sys.modules[__name__].Page = page
+    return page
+
+
+def test_a_pickle_gives_values_to_the_wrong_fields_once_a_field_was_inserted() -> None:
+    """The control: what the next test guards against does happen."""
+    written = pickle.dumps(released(title=str, q=str)("Kitchen", "mug"))
+    after = released(title=str, subtitle=str, q=str)
+    assert isinstance(after, type)
+    assert pickle.loads(written).subtitle == "mug"
+
+
+def test_a_version_with_another_shape_finds_nothing_of_the_other() -> None:
+    before = released(title=str, q=str)
+    old = remember("of-a-test", before, "asked", lambda: before("Kitchen", "mug"))
+    after = released(title=str, subtitle=str, q=str)
+    new = remember("of-a-test", after, "asked", lambda: after("Kitchen", "For tea", "mug"))
+    assert [getattr(new, field.name) for field in fields(after)] == ["Kitchen", "For tea", "mug"]
+    released(title=str, q=str)
+    assert remember("of-a-test", before, "asked", lambda: before("made", "anew")).q == old.q
+
+
+class Inner(NamedTuple):
+    name: str
+
+
+class WiderInner(NamedTuple):
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: list[Inner]
+
+
+def test_a_shape_is_told_by_names_types_and_what_is_inside() -> None:
+    shapes = [
+        released(title=str, q=str),
+        released(q=str, title=str),
+        released(title=str, query=str),
+        released(title=str, q=int),
+        released(title=str, q=list[Inner]),
+        released(title=str, q=list[WiderInner]),
+        released(title=str, q=Outer | None),
+        Company,
+        KnownBalance,
+    ]
+    assert len({shape_of(shape) for shape in shapes}) == len(shapes)
+    assert shape_of(released(title=str, q=str)) == shape_of(released(title=str, q=str))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_object_in_the_cache_stands_under_a_key_with_its_shape(
+    client_for: SignIn, partners: SandboxProcess
+) -> None:
+    """Whatever is not made of plain values only, which no version reads differently."""
+    seat = SeatFactory.create()
+    partners.account(seat.company.loyalty_account_id, 10_000)
+    client, product = client_for(seat), ProductFactory.create()
+    assert client.get("/catalog/").status_code == 200
+    assert client.get(product.get_absolute_url()).status_code == 200
+    refresh_balance(company=seat.company)
+    keys = cache.keys("*")  # type: ignore[attr-defined]
+    found = {
+        key: shape for key, value in cache.get_many(keys).items() for shape in shapes_in(value)
+    }
+    assert len(found) >= 4  # the list, its facets, the product, the balance
+    assert [key for key, shape in found.items() if shape not in key] == []
+
+
+def shapes_in(value: Any) -> list[str]:
+    """Of the outermost objects in plain values."""
+    if type(value) in {list, tuple}:
+        return [shape for part in value for shape in shapes_in(part)]
+    if type(value) is dict:
+        return [shape for part in value.values() for shape in shapes_in(part)]
+    plain = {str, int, float, bool, bytes, type(None)}
+    return [] if type(value) in plain else [shape_of(type(value))]
