@@ -56,7 +56,7 @@ _NOT_THE_ROWS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Queue:
     """`order` finds the order that a row belongs to, where it does."""
 
     model: Any
@@ -74,25 +74,25 @@ def _of_parcels(parcels: QuerySet[Fulfillment]) -> QuerySet[RedemptionOrder]:
 
 
 _orders = RedemptionOrder.objects
-KINDS: Mapping[str, Kind] = {
-    "transactions": Kind(
+QUEUES: Mapping[str, Queue] = {
+    "transactions": Queue(
         LoyaltyTransaction,
         transactions.settle_transaction,
         lambda key: _orders.filter(transactions=key),
     ),
-    "partner calls": Kind(
+    "partner calls": Queue(
         PartnerCall,
         virtual.ask,
         lambda key: _of_parcels(Fulfillment.objects.filter(calls=key)),
     ),
-    "polls": Kind(
+    "polls": Queue(
         Fulfillment,
         virtual.poll,
         lambda key: _of_parcels(Fulfillment.objects.filter(pk=key)),
     ),
-    "callbacks": Kind(Callback, callbacks.process),
-    "letters": Kind(Letter, notifications.send_letter, lambda key: _orders.filter(letters=key)),
-    "alerts": Kind(Alert, send_alert),
+    "callbacks": Queue(Callback, callbacks.process),
+    "letters": Queue(Letter, notifications.send_letter, lambda key: _orders.filter(letters=key)),
+    "alerts": Queue(Alert, send_alert),
 }
 
 
@@ -102,7 +102,7 @@ def work(kind: str, key: uuid.UUID) -> Any:
     Raises only what is not the row's fault, such as the database being away.
     """
     try:
-        return KINDS[kind].act(key)
+        return QUEUES[kind].act(key)
     except _NOT_THE_ROWS:
         raise
     except NotSupportedError:
@@ -118,9 +118,9 @@ def work(kind: str, key: uuid.UUID) -> Any:
 
 @transaction.atomic
 def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
-    find = KINDS[kind].order
+    find = QUEUES[kind].order
     order = find(key).select_for_update(no_key=True, of=("self",)).first() if find else None
-    if not KINDS[kind].rows.set_back(key):
+    if not QUEUES[kind].rows.set_back(key):
         return
     what = _("%(kind)s: the work on %(key)s raised %(error)s again and again.")
     facts = {"work": kind, "error": error}
@@ -139,7 +139,7 @@ def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
 
 def rows_of(case: IncidentCase) -> LeasedQuerySet[Any]:
     """The rows that a case of a POISON_ROW incident is about; they may be at work again."""
-    rows = KINDS[case.facts["work"]].rows
+    rows = QUEUES[case.facts["work"]].rows
     return rows.filter(pk=case.facts["id"]) if "id" in case.facts else rows
 
 
