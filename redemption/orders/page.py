@@ -16,7 +16,7 @@ from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
 from redemption.orders.forms import RejectForm
 from redemption.orders.since import changed_since
 from redemption.orders.steps import Step
-from redemption.orders.timeline import tell
+from redemption.orders.timeline import timeline_of
 from redemption.permissions import may_cancel, may_decide, may_reveal
 from redemption.states import OrderStatus, TransactionStatus
 
@@ -92,7 +92,7 @@ def order_page(
         look=order_look(order, facts.items, facts.transactions),
         pulse=pulse,
         lines=[_line(facts, item) for item in facts.items],
-        steps=tell(facts),
+        steps=timeline_of(facts),
         movements=[_movement(intent) for intent in facts.transactions],
         letters=facts.letters,
         cancellation=cancelling if can_cancel else None,

@@ -32,7 +32,7 @@ _LOST: dict[str, tuple[Any, str, str]] = {
 }
 
 
-def tell(facts: Facts) -> list[Step]:
+def timeline_of(facts: Facts) -> list[Step]:
     """What happened in the order of time, then what is going on, then what is expected."""
     past: list[Step] = []
     going_on: list[Step] = []

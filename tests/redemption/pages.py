@@ -7,7 +7,7 @@ from django.urls import reverse
 from redemption.models import RedemptionOrder
 from redemption.orders.facts import facts_of
 from redemption.orders.steps import Step
-from redemption.orders.timeline import tell
+from redemption.orders.timeline import timeline_of
 
 
 def said(response: Any) -> str:
@@ -21,7 +21,7 @@ def now(order: RedemptionOrder) -> RedemptionOrder:
 
 
 def story(order: RedemptionOrder) -> list[Step]:
-    return tell(facts_of(now(order)))
+    return timeline_of(facts_of(now(order)))
 
 
 def titles(order: RedemptionOrder) -> list[str]:

@@ -13,7 +13,7 @@ from inventory.models import Inventory
 from redemption.checkout.services import expire_approvals
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.orders.facts import facts_of
-from redemption.orders.timeline import tell
+from redemption.orders.timeline import timeline_of
 from redemption.states import OrderStatus
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -70,7 +70,7 @@ def test_a_yes_takes_the_points(
     assert (response.status_code, response["Location"]) == (303, order.get_absolute_url())
     assert now(order).status == OrderStatus.PENDING
     assert LoyaltyTransaction.objects.get().points_amount == 4_000
-    assert [step.title for step in tell(facts_of(now(order)))][1] == "Approved by Grace"
+    assert [step.title for step in timeline_of(facts_of(now(order)))][1] == "Approved by Grace"
 
 
 def test_a_no_needs_a_reason_which_the_buyer_reads(
