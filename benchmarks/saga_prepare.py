@@ -21,7 +21,7 @@ django.setup()
 from accounts.models import AccountManager, Company, Role, User
 from catalog.models import Category, Product, ProductType, StockStatus
 from inventory.models import Inventory
-from redemption.checkout.services import Line, Wishes, place_order
+from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import LoyaltyTransaction
 from redemption.saga import tasks, transactions
 from redemption.saga.transactions import loyalty
@@ -67,8 +67,8 @@ def orders(count: int) -> None:
     }
     for number in range(count):
         line = Line(product=stocked[number % 100], quantity=1, recipient=recipient)
-        wishes = Wishes(token=uuid.uuid4(), seen_points=100)
-        place_order(seat=seat, lines=[line], wishes=wishes, by=user)
+        entered = CheckoutInput(token=uuid.uuid4(), seen_points=100)
+        place_order(seat=seat, lines=[line], entered=entered, by=user)
 
 
 def nudge() -> None:

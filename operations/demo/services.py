@@ -21,7 +21,7 @@ from operations.demo.plans import DAYS, SEED, Plan, Planner
 from operations.demo.scripted_orders import special_plans
 from operations.demo.steps import Scene
 from operations.demo.timeline import Timeline
-from redemption.checkout.services import Line, Wishes, expire_approvals, place_order
+from redemption.checkout.services import CheckoutInput, Line, expire_approvals, place_order
 from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
 from redemption.models import RedemptionOrder
 from redemption.saga.steps import flag_overdue
@@ -167,13 +167,13 @@ def _place(plan: Plan) -> RedemptionOrder:
     if points <= (seat.company.approval_threshold or 0):
         # Placed in one go, but days apart by the times that they get: each counts alone.
         seat.company.approval_threshold = None
-    wishes = Wishes(
+    entered = CheckoutInput(
         token=plan.token,
         seen_points=points,
         reference=plan.reference,
         note=plan.note,
     )
-    return place_order(seat=seat, lines=lines, wishes=wishes, by=seat.user)
+    return place_order(seat=seat, lines=lines, entered=entered, by=seat.user)
 
 
 def _approver(order: RedemptionOrder) -> User:

@@ -17,7 +17,7 @@ from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.fastpath.sql import kept_cursor
+from loyalty_portal.fastpath.sql import prepared_cursor
 from redemption.checkout.approval import Need, approval_need
 from redemption.checkout.shown import Shown
 from redemption.models import (
@@ -60,7 +60,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class CheckoutInput:
     """What the form said. `token` makes one form one order; `seen_points` is the total shown,
     `shown` what it is made of (None: a page that did not say)."""
 
@@ -74,19 +74,19 @@ class Wishes:
 
 
 def place_order(
-    *, seat: AccountManager, lines: Sequence[Line], wishes: Wishes, by: User
+    *, seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, by: User
 ) -> RedemptionOrder:
     """Reserve, intend the debit, and commit: from here on the saga finishes it.
 
     One transaction, no call to a partner inside. The same token shows the same order. Raises
     RedemptionError when a line cannot be had, in a sentence; then nothing is changed.
     """
-    total = _check(seat, lines, wishes)
+    total = _check(seat, lines, entered)
     try:
         with transaction.atomic():
-            return _place(seat, lines, wishes, total, by)
+            return _place(seat, lines, entered, total, by)
     except (IntegrityError, _CartChangedError):
-        placed = placed_with(seat=seat, token=wishes.token)
+        placed = placed_with(seat=seat, token=entered.token)
         if placed is None:
             raise
         return placed
@@ -106,16 +106,16 @@ def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | 
     return RedemptionOrder.objects.filter(token=token, account_manager=seat).first()
 
 
-def _check(seat: AccountManager, lines: Sequence[Line], wishes: Wishes) -> int:
+def _check(seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput) -> int:
     if not lines:
         raise RedemptionError(_("Your cart is empty."))
     for line in lines:
         _check_line(seat, line)
     total = sum(line.quantity * line.product.points_cost for line in lines)
-    changes = list(wishes.shown.changes([line.product for line in lines])) if wishes.shown else []
-    if changes or total != wishes.seen_points:
+    changes = list(entered.shown.changes([line.product for line in lines])) if entered.shown else []
+    if changes or total != entered.seen_points:
         now = _("The points have changed since you looked: the total is now %(total)s points.")
-        if total == wishes.seen_points:
+        if total == entered.seen_points:
             now = _("The total is still %(total)s points.")
         told = [*changes, now % {"total": f"{total:,}"}, _("Please check and confirm again.")]
         raise RedemptionError(" ".join(told))
@@ -136,16 +136,16 @@ def _check_line(seat: AccountManager, line: Line) -> None:
 
 
 def _place(
-    seat: AccountManager, lines: Sequence[Line], wishes: Wishes, total: int, by: User
+    seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, total: int, by: User
 ) -> RedemptionOrder:
     # First of all, so that the same form sent twice waits here and touches nothing, and so that
     # the seat's orders come one after another: each counts those before it.
-    if wishes.cart is not None:
-        _empty(wishes.cart, shown_with=wishes.token)
+    if entered.cart is not None:
+        _empty(entered.cart, shown_with=entered.token)
     elif seat.company.approval_threshold is not None:
         _hold(seat)
     need = approval_need(seat, total)
-    if wishes.shown is not None and wishes.shown.waits != (need is not None):
+    if entered.shown is not None and entered.shown.waits != (need is not None):
         raise RedemptionError(_otherwise(need))
     waits = need is not None
     order = RedemptionOrder(
@@ -153,9 +153,9 @@ def _place(
         account_manager=seat,
         total_points=total,
         status=OrderStatus.AWAITING_APPROVAL if waits else OrderStatus.PENDING,
-        token=wishes.token,
-        reference=wishes.reference,
-        note=wishes.note,
+        token=entered.token,
+        reference=entered.reference,
+        note=entered.note,
         approve_by=timezone.now() + APPROVAL_TIME if waits else None,
     )
     items = list(_items(order, lines))
@@ -167,7 +167,7 @@ def _place(
     ]
     if not waits:
         debit = new_debit(order, seat.company.loyalty_account_id)
-        debit.id = wishes.debit_id
+        debit.id = entered.debit_id
         written += [debit, debit.event("", debit.status)]
     # Stock last: its row is what others wait for, until the commit.
     held = [
@@ -209,7 +209,7 @@ def _hold(seat: AccountManager) -> None:
 
 
 def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
-    with kept_cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_EMPTY, {"cart": cart.pk, "shown": shown_with, "next": uuid7()})
         if not cursor.rowcount:
             raise _CartChangedError(CART_CHANGED)

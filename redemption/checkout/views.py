@@ -27,7 +27,7 @@ from redemption.checkout.approval import approval_need
 from redemption.checkout.cart.selectors import CartPage, cart_lines, cart_page
 from redemption.checkout.forms import AddressForm, CheckoutForm
 from redemption.checkout.selectors import Choice, address_book, can_try, entry_of, picked
-from redemption.checkout.services import CART_CHANGED, Line, Wishes, place_order, placed_with
+from redemption.checkout.services import CART_CHANGED, CheckoutInput, Line, place_order, placed_with
 from redemption.checkout.shown import Shown
 from redemption.incidents.partners import credentials_rejected
 from redemption.layout.selectors import header_of
@@ -159,7 +159,7 @@ def _place(request: PortalRequest) -> HttpResponse:
 
 def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) -> RedemptionOrder:
     seat, cart = request.seat, lines[0].cart
-    wishes = Wishes(
+    entered = CheckoutInput(
         token=cart.token,
         seen_points=_points(request.POST.get("seen_points", "")),
         shown=Shown.read(request.POST.get("shown", "")),
@@ -167,11 +167,11 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
         note=form.cleaned_data["note"],
         cart=cart,
     )
-    if why := _halted(seat, wishes.seen_points):
+    if why := _halted(seat, entered.seen_points):
         raise RedemptionError(why)
     wanted = _wanted(form, lines)
-    order = retried(lambda: place_order(seat=seat, lines=wanted, wishes=wishes, by=seat.user))
-    nudge(tasks.settle_transaction, wishes.debit_id)
+    order = retried(lambda: place_order(seat=seat, lines=wanted, entered=entered, by=seat.user))
+    nudge(tasks.settle_transaction, entered.debit_id)
     return order
 
 

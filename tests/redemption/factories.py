@@ -12,7 +12,7 @@ from fulfillment.models import Fulfillment, Shipment, VirtualCode
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.ids import uuid7
 from redemption.checkout.cart.services import add_to_cart
-from redemption.checkout.services import Line, Wishes, place_order
+from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.saga import steps
 from redemption.states import TransactionStatus
@@ -39,9 +39,9 @@ def placed(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> 
         for product, pieces in wanted
     ]
     points = sum(line.quantity * line.product.points_cost for line in lines)
-    wishes = Wishes(token=uuid7(), seen_points=points, **words)
+    entered = CheckoutInput(token=uuid7(), seen_points=points, **words)
     seat = AccountManager.objects.select_related("company", "user").get(pk=seat.pk)
-    return place_order(seat=seat, lines=lines, wishes=wishes, by=seat.user)
+    return place_order(seat=seat, lines=lines, entered=entered, by=seat.user)
 
 
 def settle(intent: LoyaltyTransaction, *, refused: str = "") -> None:

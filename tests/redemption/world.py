@@ -14,7 +14,7 @@ from accounts.models import AccountManager, Company, Role, TierLevel, User
 from catalog.models import Category, Product, ProductType
 from fulfillment.models import Fulfillment, PartnerCall
 from inventory import services as stock
-from redemption.checkout.services import Line, Wishes, place_order
+from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
 from tests.support.sandbox_process import SandboxProcess
 
@@ -98,8 +98,8 @@ class World:
             for product, quantity in wanted
         ]
         points = sum(line.product.points_cost * line.quantity for line in lines)
-        wishes = Wishes(token=token or uuid.uuid4(), seen_points=points)
-        return place_order(seat=seat, lines=lines, wishes=wishes, by=seat.user)
+        entered = CheckoutInput(token=token or uuid.uuid4(), seen_points=points)
+        return place_order(seat=seat, lines=lines, entered=entered, by=seat.user)
 
     def debit(self, order: RedemptionOrder) -> LoyaltyTransaction:
         return order.transactions.get(transaction_type=TransactionType.DEBIT)

@@ -22,7 +22,7 @@ from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.partners import client
 from loyalty_portal.partners.client import Outcome
 from redemption.checkout import services as placing
-from redemption.checkout.services import Wishes
+from redemption.checkout.services import CheckoutInput
 from redemption.management.commands import sweep
 from redemption.models import Letter, RedemptionOrder
 from redemption.saga import inbox as callbacks
@@ -81,8 +81,8 @@ def _leave_the_cart_as_it_is() -> None:
     """A cart is emptied and gets a new token by the order; that too keeps a form from placing two."""
     guarded = placing._place
 
-    def place(seat: Any, lines: Any, wishes: Wishes, *rest: Any) -> RedemptionOrder:
-        return guarded(seat, lines, replace(wishes, cart=None), *rest)
+    def place(seat: Any, lines: Any, entered: CheckoutInput, *rest: Any) -> RedemptionOrder:
+        return guarded(seat, lines, replace(entered, cart=None), *rest)
 
     placing._place = place
 
@@ -123,8 +123,8 @@ def _record_without_a_lease() -> None:
 def _ask_before_the_claim_is_committed() -> None:
     """Claim, call and record are one transaction. The client, too, would refuse that."""
     client.connection = SimpleNamespace(in_atomic_block=False)
-    kind = queues.KINDS["transactions"]
-    queues.KINDS["transactions"] = replace(kind, act=transaction.atomic(kind.act))
+    kind = queues.QUEUES["transactions"]
+    queues.QUEUES["transactions"] = replace(kind, act=transaction.atomic(kind.act))
 
 
 def _sweep_nothing() -> None:

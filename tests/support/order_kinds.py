@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment.models import Fulfillment
-from redemption.checkout.services import Line, Wishes, place_order
+from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import RedemptionOrder
 from redemption.saga.steps import confirm, locked
 from redemption.states import TransactionStatus
@@ -38,8 +38,8 @@ def placed_order(
         for product, quantity in wanted
     ]
     points = sum(line.product.points_cost * line.quantity for line in lines)
-    wishes = Wishes(token=uuid.uuid4(), seen_points=points)
-    return place_order(seat=seat, lines=lines, wishes=wishes, by=seat.user)
+    entered = CheckoutInput(token=uuid.uuid4(), seen_points=points)
+    return place_order(seat=seat, lines=lines, entered=entered, by=seat.user)
 
 
 def confirmed_order(

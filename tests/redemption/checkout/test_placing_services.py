@@ -13,8 +13,8 @@ from catalog.models import Product
 from inventory.models import Inventory
 from redemption.checkout import services as placing
 from redemption.checkout.services import (
+    CheckoutInput,
     Line,
-    Wishes,
     approve,
     expire_approvals,
     place_order,
@@ -37,27 +37,30 @@ def lines(product: Product, quantity: int = 1) -> list[Line]:
     ]
 
 
-def wishes(points: int) -> Wishes:
-    return Wishes(token=uuid.uuid4(), seen_points=points)
+def entered(points: int) -> CheckoutInput:
+    return CheckoutInput(token=uuid.uuid4(), seen_points=points)
 
 
 def test_a_total_that_was_not_shown_is_not_taken(world: World) -> None:
     book = world.product(points=1_000)
     with pytest.raises(RedemptionError, match="points have changed"):
-        place_order(seat=world.seat, lines=lines(book), wishes=wishes(1), by=world.seat.user)
+        place_order(seat=world.seat, lines=lines(book), entered=entered(1), by=world.seat.user)
     assert not RedemptionOrder.objects.exists()
 
 
 def test_an_empty_order_is_none(world: World) -> None:
     with pytest.raises(RedemptionError, match="empty"):
-        place_order(seat=world.seat, lines=[], wishes=wishes(0), by=world.seat.user)
+        place_order(seat=world.seat, lines=[], entered=entered(0), by=world.seat.user)
 
 
 def test_more_points_than_an_order_may_have_are_refused(world: World) -> None:
     dear = world.product(points=2_000_000_000)
     with pytest.raises(RedemptionError, match="more points than one order"):
         place_order(
-            seat=world.seat, lines=lines(dear, 2), wishes=wishes(4_000_000_000), by=world.seat.user
+            seat=world.seat,
+            lines=lines(dear, 2),
+            entered=entered(4_000_000_000),
+            by=world.seat.user,
         )
 
 
@@ -75,16 +78,18 @@ def test_what_is_not_on_offer_cannot_be_redeemed(world: World, change: dict[str,
     book = world.product(points=1_000)
     Product.objects.filter(pk=book.pk).update(**change)
     with pytest.raises(RedemptionError, match="not on offer"):
-        place_order(seat=world.seat, lines=lines(book), wishes=wishes(1_000), by=world.seat.user)
+        place_order(seat=world.seat, lines=lines(book), entered=entered(1_000), by=world.seat.user)
 
 
 def test_a_thing_without_stock_cannot_be_redeemed(world: World) -> None:
     bare = world.product(points=1_000, stocked=None)
     with pytest.raises(RedemptionError, match="out of stock"):
-        place_order(seat=world.seat, lines=lines(bare), wishes=wishes(1_000), by=world.seat.user)
+        place_order(seat=world.seat, lines=lines(bare), entered=entered(1_000), by=world.seat.user)
     few = world.product(points=1_000, stocked=2)
     with pytest.raises(RedemptionError, match="not enough pieces"):
-        place_order(seat=world.seat, lines=lines(few, 3), wishes=wishes(3_000), by=world.seat.user)
+        place_order(
+            seat=world.seat, lines=lines(few, 3), entered=entered(3_000), by=world.seat.user
+        )
     assert not RedemptionOrder.objects.exists()
 
 
