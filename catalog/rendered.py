@@ -24,14 +24,14 @@ from catalog.selectors import (
     offered_product,
     variants,
 )
-from loyalty_portal.fastpath.fragments import kept, render_alone
+from loyalty_portal.fastpath.fragments import cached_fragment, render_alone
 
 _HOLE = re.compile("\x00([0-9]+)\x00")  # PostgreSQL's text has no NUL, so nothing forges one
 _FIGURE = "\x01"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RenderedList:
     """The list of one address. `pieces` alternate: text, points of the card that it ends in."""
 
     title: str
@@ -51,7 +51,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownProduct:
+class RenderedProduct:
     """The page of one product, without what is the viewer's own."""
 
     key: str
@@ -77,10 +77,10 @@ def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> Saf
         "total": grouped(total),
         "left": grouped(abs(left)),
     }
-    return kept("catalog/_tally.html", conditions, figures)
+    return cached_fragment("catalog/_tally.html", conditions, figures)
 
 
-def shown_list(*, asked: Asked, tier_level: str, budget: int | None) -> Shown:
+def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> RenderedList:
     """The list that an address asks for. `budget` is what "within our balance" means."""
     filters = asked.filters
     if budget is None:
@@ -89,13 +89,15 @@ def shown_list(*, asked: Asked, tier_level: str, budget: int | None) -> Shown:
     asked = replace(asked, filters=filters)
     return remember(
         "list",
-        Shown,
+        RenderedList,
         (tier_level, asked, limit, budget is None),
         lambda: _make_list(asked, tier_level, limit, with_budget=budget is not None),
     )
 
 
-def _make_list(asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool) -> Shown:
+def _make_list(
+    asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool
+) -> RenderedList:
     found = remember(
         "facets",  # the same on every page of a list, in whatever order
         Facets,
@@ -112,7 +114,7 @@ def _make_list(asked: Asked, tier_level: str, limit: int | None, *, with_budget:
         with_budget=with_budget,
     )
     before, _, after = render_alone("catalog/_lacking.html", points=_FIGURE).partition(_FIGURE)
-    return Shown(
+    return RenderedList(
         title=page.title,
         q=filters.q,
         address=shelf_address() + address(filters, page=filters.page),
@@ -122,23 +124,23 @@ def _make_list(asked: Asked, tier_level: str, limit: int | None, *, with_budget:
     )
 
 
-def shown_product(*, slug: str, tier_level: str) -> ShownProduct | None:
+def rendered_product(*, slug: str, tier_level: str) -> RenderedProduct | None:
     """The product with this slug, None when this tier may not redeem it now."""
     return remember(
         "product-page",
-        ShownProduct,
+        RenderedProduct,
         (tier_level, slug),
         lambda: _make_product(slug, tier_level),
     )
 
 
-def _make_product(slug: str, tier_level: str) -> ShownProduct | None:
+def _make_product(slug: str, tier_level: str) -> RenderedProduct | None:
     product = offered_product(slug=slug, tier_level=tier_level)
     if product is None:
         return None
     page = product_page(product, variants(product=product, tier_level=tier_level))
     shelf = f"{shelf_address()}?category={product.category.slug}"
-    return ShownProduct(
+    return RenderedProduct(
         key=str(product.pk),
         address=product.get_absolute_url(),
         name=product.name,

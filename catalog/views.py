@@ -13,8 +13,8 @@ from catalog.artwork import product_artwork
 from catalog.cards import grouped
 from catalog.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
 from catalog.models import Product
-from catalog.rendered import shown_list, shown_product, tally_text
-from loyalty_portal.fastpath.fragments import kept, kept_page, viewers_context
+from catalog.rendered import rendered_list, rendered_product, tally_text
+from loyalty_portal.fastpath.fragments import cached_fragment, cached_page, viewers_context
 from loyalty_portal.http.responses import say_where
 
 YEAR = 365 * 24 * 3600
@@ -30,7 +30,7 @@ def _budget(seat: AccountManager) -> int | None:
 @with_seat()
 def list_products(request: PortalRequest) -> HttpResponse:
     """Cards of what the company may redeem, as far as the address narrows them."""
-    shown = shown_list(
+    shown = rendered_list(
         asked=read_filters(request.GET),
         tier_level=request.seat.company.tier_level,
         budget=_budget(request.seat),
@@ -40,8 +40,8 @@ def list_products(request: PortalRequest) -> HttpResponse:
     texts = {"title": shown.title, "facets": shown.facets, "results": results}
     if request.headers.get("HX-Target") != "results":
         texts["q"] = shown.q
-        return _either(kept_page(request, "catalog/list.html", viewers["chrome"], {}, texts))
-    response = HttpResponse(kept("catalog/_found.html", {}, texts))
+        return _either(cached_page(request, "catalog/list.html", viewers["chrome"], {}, texts))
+    response = HttpResponse(cached_fragment("catalog/_found.html", {}, texts))
     say_where(request, response, shown.address)
     return _either(response)
 
@@ -56,7 +56,7 @@ def _either(response: HttpResponse) -> HttpResponse:
 @with_seat()
 def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     """One product with its variants; unknown to a tier that may not redeem it."""
-    shown = shown_product(slug=slug, tier_level=request.seat.company.tier_level)
+    shown = rendered_product(slug=slug, tier_level=request.seat.company.tier_level)
     if shown is None:
         raise Http404
     viewers = viewers_context(request)
@@ -86,7 +86,7 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
         "most": grouped(MOST_PIECES),
         "tally": tally,
     }
-    page = kept_page(request, "catalog/product.html", viewers["chrome"], conditions, texts)
+    page = cached_page(request, "catalog/product.html", viewers["chrome"], conditions, texts)
     return _either(page)
 
 

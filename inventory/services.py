@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from catalog.models import Product, StockStatus
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
-from loyalty_portal.fastpath.sql import insert, kept_cursor
+from loyalty_portal.fastpath.sql import insert, prepared_cursor
 
 
 class StockError(Exception):
@@ -73,7 +73,7 @@ def _status_of(shelf: Inventory) -> StockStatus:
 
 def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
     """Change both numbers of one product; False when one would fall below zero."""
-    with kept_cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_MOVE, {"available": available, "reserved": reserved, "product": product_id})
         row = cursor.fetchone()
     if row is None:

@@ -32,7 +32,7 @@ class Chrome(NamedTuple):
     messages: str
 
 
-def kept(
+def cached_fragment(
     template: str, conditions: Mapping[str, Hashable], values: Mapping[str, str]
 ) -> SafeString:
     """The text of a template, rendered once for the same `conditions`, of which there are few.
@@ -62,7 +62,7 @@ def viewers_context(request: HttpRequest) -> dict[str, Any]:
     return told
 
 
-def kept_page(
+def cached_page(
     request: HttpRequest,
     template: str,
     chrome: Chrome,
@@ -72,7 +72,7 @@ def kept_page(
     """A page that extends base.html, for somebody with a seat."""
     around = {f"chrome.{name}": text for name, text in chrome._asdict().items()}
     filled = {"csrf_token": get_token(request), **around, **values}
-    return HttpResponse(kept(template, {"seat": True, **conditions}, filled))
+    return HttpResponse(cached_fragment(template, {"seat": True, **conditions}, filled))
 
 
 def _cut(

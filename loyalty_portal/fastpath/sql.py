@@ -40,7 +40,7 @@ _OF_THE_CONNECTION = {
 }
 
 
-def kept_cursor() -> CursorWrapper:
+def prepared_cursor() -> CursorWrapper:
     """A cursor for SQL that is always the same text: PostgreSQL plans it once a connection.
 
     Planning the joins of a page's header costs it more than running them. Django's own cursor
@@ -113,7 +113,7 @@ def _read(sql: str, params: list[Any]) -> Iterable[Any]:
 
 
 def _fetch(sql: str, params: list[Any]) -> Iterable[Any]:
-    with kept_cursor() as cursor:
+    with prepared_cursor() as cursor:
         # Django's loader of times is Python's, for zones other than the connection's, which is UTC.
         cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
         cursor.execute(sql, params)
@@ -134,7 +134,7 @@ def insert(rows: Sequence[models.Model]) -> None:
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001
     if batches:
         batch_params = [_as_json(batch) for batch in batches.values()]
-        with kept_cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(_insert_sql(tuple(batches)), batch_params)
 
 

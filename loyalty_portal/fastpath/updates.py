@@ -8,7 +8,7 @@ from django.db import connection, models
 from django.db.models import Q
 from django.db.models.sql import UpdateQuery
 
-from loyalty_portal.fastpath.sql import kept_cursor
+from loyalty_portal.fastpath.sql import prepared_cursor
 
 _EACH = object()  # stands for a value that is another with each call
 _ALWAYS = Q()
@@ -30,7 +30,7 @@ def update(
     sql, known = _made(model, tuple(where), fixed, also)
     new = [_new(model, name, value) for name, value in changes.items() if not _is_text(value)]
     given = iter([*new, *where.values()])
-    with kept_cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(sql, [next(given) if each is _EACH else each for each in known])
         return int(cursor.rowcount)
 

@@ -14,7 +14,7 @@ from accounts.permissions import may_approve
 from accounts.services import known_balance
 from catalog.cards import grouped
 from loyalty_portal.data.times import ago, exact
-from loyalty_portal.fastpath.fragments import Chrome, kept, render_alone
+from loyalty_portal.fastpath.fragments import Chrome, cached_fragment, render_alone
 from redemption.layout.selectors import Header, header_of
 
 
@@ -55,7 +55,7 @@ def balance_text(header: Header, *, beside: bool = False) -> SafeString:
             "age_title": exact(at),
             "age_words": ago(at, timezone.now()),
         }
-    return kept("ui/_balance.html", conditions, figures)
+    return cached_fragment("ui/_balance.html", conditions, figures)
 
 
 def _chrome(request: Any) -> Chrome:
@@ -78,7 +78,7 @@ def _menu(seat: AccountManager, seats: list[AccountManager]) -> SafeString:
     values = {"initial": name[:1], "name": name, "company": seat.company.name}
     if several:
         values["seats"] = render_alone("ui/_seats.html", seat=seat, seats=seats)
-    return kept("ui/_menu.html", conditions, values)
+    return cached_fragment("ui/_menu.html", conditions, values)
 
 
 def _nav(request: HttpRequest, seat: AccountManager, header: Header) -> SafeString:
@@ -93,11 +93,11 @@ def _nav(request: HttpRequest, seat: AccountManager, header: Header) -> SafeStri
         "approvals_count": str(header.approvals_count),
         "cart_count": str(header.cart_count),
     }
-    return kept("ui/_nav.html", conditions, counts)
+    return cached_fragment("ui/_nav.html", conditions, counts)
 
 
 def _messages(request: HttpRequest) -> SafeString:
     waiting = get_messages(request)
     if not len(waiting):
-        return kept("ui/_messages.html", {}, {})
+        return cached_fragment("ui/_messages.html", {}, {})
     return render_alone("ui/_messages.html", messages=waiting)

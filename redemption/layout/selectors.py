@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AccountManager, KnownBalance, User
 from accounts.permissions import may_approve
 from accounts.services import FRESH_SECONDS
-from loyalty_portal.fastpath.sql import kept_cursor
+from loyalty_portal.fastpath.sql import prepared_cursor
 
 OLD = timedelta(seconds=60)  # from this age on, a figure says how old it is
 
@@ -102,7 +102,7 @@ def header_of(seat: AccountManager, *, known: KnownBalance | None, asked: bool =
         "user": seat.user_id,
         "asked_at": asked_at,
     }
-    with kept_cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_COUNTS, ids)
         cart_count, in_flight, unclear, moved, awaiting, approvals = cursor.fetchone()
     return Header(

@@ -7,7 +7,7 @@ import pytest
 from django.utils.autoreload import file_changed
 from django.utils.safestring import mark_safe
 
-from loyalty_portal.fastpath.fragments import kept
+from loyalty_portal.fastpath.fragments import cached_fragment
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_values_fill_the_text_again_and_again_and_are_escaped(template: Path) ->
         ("\0name\0", "\0name\0"),
     ):
         values = {"name": name, "head.points": "5", "made": mark_safe("<hr>")}
-        assert kept("part.html", {}, values) == f"<p title='{shown}'>{shown}: 5</p><hr>"
+        assert cached_fragment("part.html", {}, values) == f"<p title='{shown}'>{shown}: 5</p><hr>"
 
 
 def test_conditions_and_the_brand_decide_on_the_text(template: Path, settings: Any) -> None:
@@ -32,16 +32,16 @@ def test_conditions_and_the_brand_decide_on_the_text(template: Path, settings: A
         "{% if many %}{{ count }} pieces{% else %}one{% endif %} · {{ brand.name }}"
     )
     settings.BRAND = {**settings.BRAND, "name": "Meridian"}
-    assert kept("part.html", {"many": True}, {"count": "3"}) == "3 pieces · Meridian"
-    assert kept("part.html", {"many": False}, {"count": "1"}) == "one · Meridian"
+    assert cached_fragment("part.html", {"many": True}, {"count": "3"}) == "3 pieces · Meridian"
+    assert cached_fragment("part.html", {"many": False}, {"count": "1"}) == "one · Meridian"
     settings.BRAND = {**settings.BRAND, "name": "Nordlys"}
-    assert kept("part.html", {"many": True}, {"count": "4"}) == "4 pieces · Nordlys"
+    assert cached_fragment("part.html", {"many": True}, {"count": "4"}) == "4 pieces · Nordlys"
 
 
 def test_a_developer_sees_a_template_as_it_is_now(template: Path, settings: Any) -> None:
     settings.DEBUG = True
     template.write_text("before {{ word }}")
-    assert kept("part.html", {}, {"word": "x"}) == "before x"
+    assert cached_fragment("part.html", {}, {"word": "x"}) == "before x"
     template.write_text("after {{ word }}")
     file_changed.send(sender=None, file_path=template)  # as runserver does
-    assert kept("part.html", {}, {"word": "x"}) == "after x"
+    assert cached_fragment("part.html", {}, {"word": "x"}) == "after x"
