@@ -89,7 +89,7 @@ def _choices(variants: int) -> str:
     }
 
 
-class Choice(NamedTuple):
+class FacetOption(NamedTuple):
     """One value of a filter, with what it would find ("" when that is not known)."""
 
     value: str
@@ -120,10 +120,10 @@ class Catalogue:
     title: str
     counted: str
     cards: list[Card]
-    shelves: list[Choice]
-    types: list[Choice]
-    brands: list[Choice]
-    sorts: list[Choice]
+    shelves: list[FacetOption]
+    types: list[FacetOption]
+    brands: list[FacetOption]
+    sorts: list[FacetOption]
     chips: list[Chip]
     pages: list[PageLink]
     before: str
@@ -182,12 +182,12 @@ def _count(found: Facets, number: int) -> str:
     return "" if found.partial else grouped(number)
 
 
-def _shelves(filters: Filters, found: Facets) -> list[Choice]:
+def _shelves(filters: Filters, found: Facets) -> list[FacetOption]:
     every = sum(shelf.products for shelf in found.shelves)
     return [
-        Choice("", _("All categories"), _count(found, every), not filters.category),
+        FacetOption("", _("All categories"), _count(found, every), not filters.category),
         *(
-            Choice(
+            FacetOption(
                 shelf.slug,
                 shelf.name,
                 _count(found, shelf.products),
@@ -199,12 +199,12 @@ def _shelves(filters: Filters, found: Facets) -> list[Choice]:
     ]
 
 
-def _types(filters: Filters, found: Facets) -> list[Choice]:
+def _types(filters: Filters, found: Facets) -> list[FacetOption]:
     every = sum(found.types.values())
     return [
-        Choice("", _("All"), _count(found, every), not filters.product_type),
+        FacetOption("", _("All"), _count(found, every), not filters.product_type),
         *(
-            Choice(
+            FacetOption(
                 value.lower(),
                 str(label),
                 _count(found, found.types.get(value, 0)),
@@ -215,15 +215,15 @@ def _types(filters: Filters, found: Facets) -> list[Choice]:
     ]
 
 
-def _brands(filters: Filters, found: Facets) -> list[Choice]:
+def _brands(filters: Filters, found: Facets) -> list[FacetOption]:
     listed = dict(found.brands)
     if not listed and not filters.brand:
         return []
     chosen = {filters.brand: listed.get(filters.brand)} if filters.brand else {}
     return [
-        Choice("", _("All brands"), "", not filters.brand),
+        FacetOption("", _("All brands"), "", not filters.brand),
         *(
-            Choice(
+            FacetOption(
                 brand,
                 brand,
                 "" if count is None else _count(found, count),
@@ -234,7 +234,7 @@ def _brands(filters: Filters, found: Facets) -> list[Choice]:
     ]
 
 
-def _sorts(filters: Filters) -> list[Choice]:
+def _sorts(filters: Filters) -> list[FacetOption]:
     offered = {
         Sort.BEST: _("Best match"),
         Sort.NAME: _("Name"),
@@ -247,7 +247,7 @@ def _sorts(filters: Filters) -> list[Choice]:
     # The first is what an address without a sort means, also after words are typed or deleted.
     first = next(iter(offered))
     return [
-        Choice("" if sort is first else sort.value, label, "", sort is filters.sort)
+        FacetOption("" if sort is first else sort.value, label, "", sort is filters.sort)
         for sort, label in offered.items()
     ]
 

@@ -44,7 +44,7 @@ StockTaker = Callable[[Mapping[UUID, int | None]], None]
 
 
 @dataclass(slots=True)
-class Outcome:
+class ImportOutcome:
     """What an import did or, dry, would do.
 
     `wrong`, `changed` and `remarked` count all errors, changes and remarks; `errors`, `changes`
@@ -87,16 +87,16 @@ def import_file(
     dry_run: bool,
     skip_bad_rows: bool,
     take_stock: StockTaker,
-    progress: Callable[[Outcome], None],
+    progress: Callable[[ImportOutcome], None],
     by: User | None,
-) -> Outcome:
+) -> ImportOutcome:
     """Write all of the file's products in one transaction, or only say what that would do.
 
     Stock is handed to `take_stock` for physical products that are new; what is on the shelf
     later is counted there, not in a file. Raises ImportFileError when the file cannot be read.
     `skip_bad_rows`: wrong rows are left out instead of stopping all.
     """
-    outcome = Outcome(skip_bad_rows=skip_bad_rows)
+    outcome = ImportOutcome(skip_bad_rows=skip_bad_rows)
     families: set[UUID] = set()
     with transaction.atomic():
         if not dry_run:
@@ -125,7 +125,7 @@ def _one_at_a_time() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('catalog.importing'))")
 
 
-def _batches(found: Found, outcome: Outcome) -> Iterator[list[Record]]:
+def _batches(found: Found, outcome: ImportOutcome) -> Iterator[list[Record]]:
     """The records, BATCH at a time; errors, repeats and what is skipped go to the outcome."""
 
     def records() -> Iterator[Record]:
@@ -157,7 +157,7 @@ def _repeated(data: ProductData, row: int, sku: str) -> str:
     return f"{data.sku!r}{made} differs from {sku!r} in row {row} by capitals only"
 
 
-def _judged(batch: list[Record], outcome: Outcome) -> list[Record]:
+def _judged(batch: list[Record], outcome: ImportOutcome) -> list[Record]:
     """Those that the catalogue can take; errors of the others go to the outcome."""
     wrong = misfits(batch)
     for error in wrong:
@@ -173,7 +173,7 @@ def _judged(batch: list[Record], outcome: Outcome) -> list[Record]:
     return good
 
 
-def _retire(outcome: Outcome, *, dry_run: bool, by: User | None) -> set[UUID]:
+def _retire(outcome: ImportOutcome, *, dry_run: bool, by: User | None) -> set[UUID]:
     """Switch off what the file has in another form now; the families that it touches."""
     families: set[UUID] = set()
     sources = list(outcome.sources.items())
@@ -190,14 +190,14 @@ def _retire(outcome: Outcome, *, dry_run: bool, by: User | None) -> set[UUID]:
     return families
 
 
-def _note(outcome: Outcome, error: RowError) -> None:
+def _note(outcome: ImportOutcome, error: RowError) -> None:
     outcome.wrong += 1
     outcome.left_out.add(error.row)
     if outcome.skip_bad_rows or len(outcome.errors) < KEPT_ERRORS:
         outcome.errors.append(error)
 
 
-def _foresee(batch: list[Record], outcome: Outcome) -> None:
+def _foresee(batch: list[Record], outcome: ImportOutcome) -> None:
     comparison = compare_products(products=[record.data for record in batch])
     new = {data.sku for data in comparison.created}
     outcome.created += len(new)
@@ -208,7 +208,7 @@ def _foresee(batch: list[Record], outcome: Outcome) -> None:
 
 
 def _write(
-    batch: list[Record], outcome: Outcome, take_stock: StockTaker, by: User | None
+    batch: list[Record], outcome: ImportOutcome, take_stock: StockTaker, by: User | None
 ) -> set[UUID]:
     """Save a batch and have the stock of its new products taken; the families it touched."""
     saved = save_products(products=[record.data for record in batch], by=by)
@@ -226,7 +226,7 @@ def _write(
     return saved.families
 
 
-def _keep(outcome: Outcome, changed: list[Change]) -> None:
+def _keep(outcome: ImportOutcome, changed: list[Change]) -> None:
     outcome.changed += len(changed)
     outcome.changes += changed[: KEPT_CHANGES - len(outcome.changes)]
 

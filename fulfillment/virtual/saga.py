@@ -32,7 +32,7 @@ HORIZON = timedelta(hours=20)  # below the day for which a partner keeps keys
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _ClaimedCall:
     call: PartnerCall
     partner_id: str
     first_try: bool
@@ -50,7 +50,7 @@ def ask(call_id: uuid.UUID) -> bool:
 
 
 @transaction.atomic
-def _claim(call_id: uuid.UUID) -> _Claim | None:
+def _claim(call_id: uuid.UUID) -> _ClaimedCall | None:
     found = PartnerCall.objects.filter(pk=call_id).values_list("fulfillment_id", flat=True).first()
     if found is None:
         return None
@@ -77,7 +77,7 @@ def _claim(call_id: uuid.UUID) -> _Claim | None:
     call.transition(CallStatus.SENT, **changes)
     if call.kind == CallKind.REQUEST and call.attempts == 1:
         tell(held)
-    return _Claim(call, held.partner_id, first_try)
+    return _ClaimedCall(call, held.partner_id, first_try)
 
 
 def _is_answered(call: PartnerCall, held: Fulfillment) -> bool:
@@ -92,7 +92,7 @@ def _past_horizon(call: PartnerCall) -> bool:
     return PartnerCall.objects.filter(late, pk=call.pk).exists()
 
 
-def _send(claim: _Claim) -> FulfillmentAnswer:
+def _send(claim: _ClaimedCall) -> FulfillmentAnswer:
     call = claim.call
     if call.kind == CallKind.REQUEST:
         return partner.send_request(call.body.encode(), call.key)
@@ -111,7 +111,7 @@ def _send(claim: _Claim) -> FulfillmentAnswer:
 
 
 @transaction.atomic
-def _record(claim: _Claim, result: FulfillmentAnswer) -> None:
+def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
     call, answer = claim.call, result.answer
     held = Fulfillment.objects.select_for_update(no_key=True).get(pk=call.fulfillment_id)
     known = answer.outcome is not Outcome.UNKNOWN

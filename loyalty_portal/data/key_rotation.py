@@ -26,7 +26,7 @@ BATCH = 500  # rows in one transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RotationProgress:
     """After a batch of one table: rows turned, rows that there were to turn, what went wrong."""
 
     table: str
@@ -35,14 +35,16 @@ class Step:
     wrong: tuple[str, ...]
 
 
-def rotate(*, batch: int = BATCH) -> Iterator[Step]:
+def rotate(*, batch: int = BATCH) -> Iterator[RotationProgress]:
     """Turn all that is not under the newest key, or not bound to its row yet."""
     for model in _models():
         keys = _behind(model)
         for start in range(0, len(keys), batch):
             some = keys[start : start + batch]
             wrong = tuple(retried(partial(_turn, model, some)))
-            yield Step(model._meta.db_table, min(start + batch, len(keys)), len(keys), wrong)
+            yield RotationProgress(
+                model._meta.db_table, min(start + batch, len(keys)), len(keys), wrong
+            )
 
 
 def unused_keys() -> list[str]:

@@ -12,7 +12,7 @@ from loyalty_portal.partners.client import PartnerClient
 from operations.conformance.contract import Contract, answer, schema
 from operations.conformance.points import (
     CannotTellError,
-    Finding,
+    Observation,
     UntriedError,
     broken,
     cannot_tell,
@@ -30,7 +30,7 @@ DEAF = "nobody listened: give --listen HOST:PORT, and have the partner send its 
 
 
 @dataclass
-class Session:
+class FulfillmentSession:
     """One run. `wait`: seconds for an outcome, and for the webhooks. `inbox` None: no --listen."""
 
     probe: Probe
@@ -47,7 +47,7 @@ class Session:
     @classmethod
     def at(
         cls, client: PartnerClient, sku: str, *, wait: float, inbox: Inbox | None = None
-    ) -> "Session":
+    ) -> "FulfillmentSession":
         return cls(Probe(client, Contract("fulfillment-api")), sku, wait, inbox)
 
     def reference(self, name: str) -> str:
@@ -88,12 +88,12 @@ class Session:
         return f"{words}; {left} could not be called off." if left else f"{words}; none is open."
 
 
-def credentials(session: Session) -> Finding:
+def credentials(session: FulfillmentSession) -> Observation:
     nobodys = {"reference": f"no-such-reference-{session.run}"}
     return session.probe.without_credentials("/fulfillments", nobodys)
 
 
-def request(session: Session) -> Finding:
+def request(session: FulfillmentSession) -> Observation:
     heard = admitted(session.request("first"))
     if heard.refused:
         raise UntriedError(f"The partner refuses to deliver {session.sku}: {heard}.")
@@ -103,7 +103,7 @@ def request(session: Session) -> Finding:
     return kept(f"{heard.status}, {session.first}, {heard.body['status']}")
 
 
-def _fault(session: Session, heard: Heard, statuses: set[int], reference: str) -> str:
+def _fault(session: FulfillmentSession, heard: Heard, statuses: set[int], reference: str) -> str:
     if fault := session.probe.fault(FULFILLMENT, heard):
         return fault
     if heard.status not in statuses:
@@ -111,7 +111,7 @@ def _fault(session: Session, heard: Heard, statuses: set[int], reference: str) -
     return "" if heard.body["reference"] == reference else "reference: not what was asked"
 
 
-def replay(session: Session) -> Finding:
+def replay(session: FulfillmentSession) -> Observation:
     first = needed(session.first, NO_REQUEST)
     again = session.request("first")
     if fault := session.probe.fault(FULFILLMENT, again):
@@ -121,7 +121,7 @@ def replay(session: Session) -> Finding:
     return kept(f"{again.status}, the same fulfillment")
 
 
-def key_reuse(session: Session) -> Finding:
+def key_reuse(session: FulfillmentSession) -> Observation:
     needed(session.first, NO_REQUEST)
     heard = session.request("other", key="first", quantity=2)
     return decided(
@@ -130,7 +130,7 @@ def key_reuse(session: Session) -> Finding:
     )
 
 
-def duplicate_reference(session: Session) -> Finding:
+def duplicate_reference(session: FulfillmentSession) -> Observation:
     needed(session.first, NO_REQUEST)
     heard = session.request("first", key="first-again")
     return decided(
@@ -139,14 +139,14 @@ def duplicate_reference(session: Session) -> Finding:
     )
 
 
-def two_at_once(session: Session) -> Finding:
+def two_at_once(session: FulfillmentSession) -> Observation:
     needed(session.first, NO_REQUEST)
     return session.probe.once_though_together(
         lambda: session.request("together"), FULFILLMENT, "fulfillment_id", "fulfillments"
     )
 
 
-def poll(session: Session) -> Finding:
+def poll(session: FulfillmentSession) -> Observation:
     first = needed(session.first, NO_REQUEST)
     heard = session.get(first)
     if fault := _fault(session, heard, {200}, session.reference("first")):
@@ -155,7 +155,7 @@ def poll(session: Session) -> Finding:
     return decided(same, f"{heard.body['status']}, by the id of the answer")
 
 
-def find(session: Session) -> Finding:
+def find(session: FulfillmentSession) -> Observation:
     first = needed(session.first, NO_REQUEST)
     ours = session.find(session.reference("first"))
     nothing = session.find(f"no-such-reference-{session.run}")
@@ -169,12 +169,12 @@ def find(session: Session) -> Finding:
     return decided(not others, f"one by our reference, {others} by one that nobody has")
 
 
-def unknown(session: Session) -> Finding:
+def unknown(session: FulfillmentSession) -> Observation:
     heard = session.get(f"no-such-fulfillment-{session.run}")
     return decided(heard.status == 404, f"an id that does not exist: {heard}")
 
 
-def cancel(session: Session) -> Finding:
+def cancel(session: FulfillmentSession) -> Observation:
     made = session.request("cancelled")
     if session.probe.fault(FULFILLMENT, made):
         raise CannotTellError(f"a request to be cancelled was answered {made}")
@@ -191,7 +191,7 @@ def cancel(session: Session) -> Finding:
     return decided(agrees, f"answered {heard.body['status']}, then {told.body['status']}")
 
 
-def cancel_replay(session: Session) -> Finding:
+def cancel_replay(session: FulfillmentSession) -> Observation:
     first = needed(session.cancelled, "no cancellation was answered")
     again = session.cancel(first["fulfillment_id"], "cancel")
     if fault := session.probe.fault(FULFILLMENT, again):
@@ -202,7 +202,7 @@ def cancel_replay(session: Session) -> Finding:
     return decided(same, f"first {first['status']}, then {again.body['status']}")
 
 
-def delivers(session: Session) -> Finding:
+def delivers(session: FulfillmentSession) -> Observation:
     first = needed(session.first, NO_REQUEST)
     end = time.monotonic() + session.wait
     while True:
@@ -225,7 +225,7 @@ def delivers(session: Session) -> Finding:
     )
 
 
-def final(session: Session) -> Finding:
+def final(session: FulfillmentSession) -> Observation:
     over = needed(session.over, "nothing came to its end")
     late = session.cancel(over["fulfillment_id"], "late")
     told = session.get(over["fulfillment_id"])
@@ -241,7 +241,7 @@ def final(session: Session) -> Finding:
 # --- Webhooks --------------------------------------------------------------------------------
 
 
-def _inbox(session: Session) -> Inbox:
+def _inbox(session: FulfillmentSession) -> Inbox:
     """With everything in it that may be expected. Raises CannotTellError when nobody listens."""
     inbox: Inbox = needed(session.inbox, DEAF)
     if not session.waited:
@@ -253,19 +253,19 @@ def _inbox(session: Session) -> Inbox:
     return inbox
 
 
-def signature(session: Session) -> Finding:
+def signature(session: FulfillmentSession) -> Observation:
     came = _inbox(session).all()
     bad = sum(not each.signed for each in came)
     return decided(not bad, f"{len(came)} webhooks, {bad} without a valid signature of ours")
 
 
-def events(session: Session) -> Finding:
+def events(session: FulfillmentSession) -> Observation:
     came = _inbox(session).all()
     troubles = sorted({each.trouble for each in came if each.trouble})
     return decided(not troubles, f"{len(came)} webhooks; not readable: {troubles or 'none'}")
 
 
-def retry(session: Session) -> Finding:
+def retry(session: FulfillmentSession) -> Observation:
     came = _inbox(session).all()
     again = repeated(came)
     if not again:
@@ -276,7 +276,7 @@ def retry(session: Session) -> Finding:
     return decided(same, "answered 500, it came again" + ("" if same else " with another body"))
 
 
-def order(session: Session) -> Finding:
+def order(session: FulfillmentSession) -> Observation:
     came = _inbox(session).all()
     if not any(each.event for each in came):
         raise CannotTellError("no webhook could be read")
@@ -284,9 +284,9 @@ def order(session: Session) -> Finding:
     return broken(trouble) if trouble else kept(f"{len(came)} webhooks, told apart by updated_at")
 
 
-def problems(session: Session) -> Finding:
+def problems(session: FulfillmentSession) -> Observation:
     return session.probe.problems()
 
 
-def retry_after(session: Session) -> Finding:
+def retry_after(session: FulfillmentSession) -> Observation:
     return session.probe.retry_after(lambda: session.find(f"no-such-reference-{session.run}"))

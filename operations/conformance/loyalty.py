@@ -17,7 +17,7 @@ from loyalty_portal.partners.client import PartnerClient
 from operations.conformance.contract import Contract, answer, schema
 from operations.conformance.points import (
     CannotTellError,
-    Finding,
+    Observation,
     UntriedError,
     broken,
     cannot_tell,
@@ -35,7 +35,7 @@ NO_DEBIT = "no debit succeeded"
 
 
 @dataclass
-class Session:
+class LoyaltySession:
     """One run: what was asked, and what the partner moved."""
 
     probe: Probe
@@ -48,7 +48,7 @@ class Session:
     before: int | None = None  # the balance at the start
 
     @classmethod
-    def at(cls, client: PartnerClient, account: str) -> "Session":
+    def at(cls, client: PartnerClient, account: str) -> "LoyaltySession":
         return cls(Probe(client, Contract("loyalty-api")), account)
 
     def reference(self, name: str) -> str:
@@ -158,11 +158,11 @@ def _number(heard: Heard) -> str:
 # --- The door --------------------------------------------------------------------------------
 
 
-def credentials(session: Session) -> Finding:
+def credentials(session: LoyaltySession) -> Observation:
     return session.probe.without_credentials("/balance/{account_id}", account_id=session.account)
 
 
-def balance(session: Session) -> Finding:
+def balance(session: LoyaltySession) -> Observation:
     heard = admitted(session.ask_balance())
     if heard.code == "account_not_found":
         raise UntriedError(f"The partner does not know the account {session.account}.")
@@ -180,7 +180,7 @@ def balance(session: Session) -> Finding:
 # --- Debits and keys -------------------------------------------------------------------------
 
 
-def debit(session: Session) -> Finding:
+def debit(session: LoyaltySession) -> Observation:
     heard = session.debit("first")
     if heard.code == "account_blocked":
         raise UntriedError("The account is blocked: nothing can be taken from it.")
@@ -190,7 +190,7 @@ def debit(session: Session) -> Finding:
     return kept(f"{heard.status}, {heard.body['transaction_id']}")
 
 
-def _fault(session: Session, heard: Heard, kind: str, name: str, points: int) -> str:
+def _fault(session: LoyaltySession, heard: Heard, kind: str, name: str, points: int) -> str:
     """What is wrong with the answer to a debit or credit of ours; "" if nothing."""
     if fault := session.probe.fault(TRANSACTION, heard):
         return fault
@@ -209,19 +209,19 @@ def _fault(session: Session, heard: Heard, kind: str, name: str, points: int) ->
     return f"{', '.join(others)}: not what was asked" if others else ""
 
 
-def balance_moves(session: Session) -> Finding:
+def balance_moves(session: LoyaltySession) -> Observation:
     needed(session.first, NO_DEBIT)
     before = needed(session.before, "the balance was not told before")
     now = session.balance()
     return decided(now == before - 1, f"{before} before a debit of 1, {now} after it")
 
 
-def replay(session: Session) -> Finding:
+def replay(session: LoyaltySession) -> Observation:
     first = needed(session.first, NO_DEBIT)
     return _same(first, session.debit("first"))
 
 
-def _same(first: Mapping[str, Any], again: Heard) -> Finding:
+def _same(first: Mapping[str, Any], again: Heard) -> Observation:
     """Whether a repetition was answered as the first time."""
     if not again.succeeded or not isinstance(again.body, dict):
         return broken(f"the repetition was answered {again}")
@@ -234,7 +234,7 @@ def _same(first: Mapping[str, Any], again: Heard) -> Finding:
     )
 
 
-def one_entry(session: Session) -> Finding:
+def one_entry(session: LoyaltySession) -> Observation:
     needed(session.first, NO_DEBIT)
     if not settings.LOYALTY_API_STATEMENT:
         before = needed(session.before, "the balance was not told before")
@@ -247,7 +247,7 @@ def one_entry(session: Session) -> Finding:
     return decided(found == 1, f"{found} in the statement")
 
 
-def key_reuse(session: Session) -> Finding:
+def key_reuse(session: LoyaltySession) -> Observation:
     needed(session.first, NO_DEBIT)
     heard = session.debit("first", points=2)
     return decided(
@@ -256,7 +256,7 @@ def key_reuse(session: Session) -> Finding:
     )
 
 
-def two_at_once(session: Session) -> Finding:
+def two_at_once(session: LoyaltySession) -> Observation:
     needed(session.first, NO_DEBIT)
     return session.probe.once_though_together(
         lambda: session.debit("together"), TRANSACTION, "transaction_id", "entries"
@@ -266,7 +266,7 @@ def two_at_once(session: Session) -> Finding:
 # --- Credits ---------------------------------------------------------------------------------
 
 
-def credit(session: Session) -> Finding:
+def credit(session: LoyaltySession) -> Observation:
     first = needed(session.first, NO_DEBIT)
     heard = session.credit("credit", first["transaction_id"])
     if fault := _fault(session, heard, "credit", "credit", 1):
@@ -275,12 +275,12 @@ def credit(session: Session) -> Finding:
     return kept(f"{heard.status}, {heard.body['transaction_id']}")
 
 
-def credit_replay(session: Session) -> Finding:
+def credit_replay(session: LoyaltySession) -> Observation:
     given = needed(session.first_credit, "no credit succeeded")
     return _same(given, session.credit("credit", needed(session.first, NO_DEBIT)["transaction_id"]))
 
 
-def credit_cap(session: Session) -> Finding:
+def credit_cap(session: LoyaltySession) -> Observation:
     needed(session.first_credit, "no credit succeeded")
     heard = session.credit("too-much", needed(session.first, NO_DEBIT)["transaction_id"])
     return decided(
@@ -292,28 +292,28 @@ def credit_cap(session: Session) -> Finding:
 # --- Refusals --------------------------------------------------------------------------------
 
 
-def insufficient_points(session: Session) -> Finding:
+def insufficient_points(session: LoyaltySession) -> Observation:
     heard = session.debit("dear", points=session.balance() + 1)
     return _refused(heard, 422, "insufficient_points", "one point more than there is")
 
 
-def account_not_found(session: Session) -> Finding:
+def account_not_found(session: LoyaltySession) -> Observation:
     heard = session.debit("stranger", account=f"no-such-account-{session.run}")
     return _refused(heard, 404, "account_not_found", "an account that does not exist")
 
 
-def transaction_not_found(session: Session) -> Finding:
+def transaction_not_found(session: LoyaltySession) -> Observation:
     heard = session.credit("nothing", f"no-such-debit-{session.run}")
     return _refused(heard, 404, "transaction_not_found", "a debit that does not exist")
 
 
-def _refused(heard: Heard, status: int, code: str, what: str) -> Finding:
+def _refused(heard: Heard, status: int, code: str, what: str) -> Observation:
     # The contract names the codes; of the statuses that 404 and 422 are there, and what a 403 is.
     holds = heard.status in {status, 403, 422} and heard.code == code
     return decided(holds, f"{what}: {heard}")
 
 
-def invalid_request(session: Session) -> Finding:
+def invalid_request(session: LoyaltySession) -> Observation:
     heard = session.debit("nought", points=0)
     return decided(heard.refused, f"a debit of 0 points: {heard}")
 
@@ -321,7 +321,7 @@ def invalid_request(session: Session) -> Finding:
 # --- The books -------------------------------------------------------------------------------
 
 
-def books_close(session: Session) -> Finding:
+def books_close(session: LoyaltySession) -> Observation:
     before = needed(session.before, "the balance was not told before")
     session.give_back()
     if session.probe.unclear:
@@ -330,7 +330,7 @@ def books_close(session: Session) -> Finding:
     return decided(after == before, f"{before} points before the check, {after} after it")
 
 
-def statement_complete(session: Session) -> Finding:
+def statement_complete(session: LoyaltySession) -> Observation:
     shown: dict[str, int] = {}
     pages = 0
     for page in _pages(session):
@@ -345,12 +345,12 @@ def statement_complete(session: Session) -> Finding:
     return kept(seen)
 
 
-def statement_order(session: Session) -> Finding:
+def statement_order(session: LoyaltySession) -> Observation:
     times = [wire.moment(each, "created_at") for page in _pages(session) for each in page]
     return decided(times == sorted(times), f"{len(times)} movements")
 
 
-def _pages(session: Session) -> Iterator[list[dict[str, Any]]]:
+def _pages(session: LoyaltySession) -> Iterator[list[dict[str, Any]]]:
     """The statement since the first debit. Raises CannotTellError when it cannot be read."""
     if not settings.LOYALTY_API_STATEMENT:
         raise CannotTellError("LOYALTY_API_STATEMENT is false")
@@ -369,7 +369,7 @@ def _pages(session: Session) -> Iterator[list[dict[str, Any]]]:
     raise CannotTellError(f"the statement has no end within {MOST_PAGES} pages")
 
 
-def statement(session: Session) -> Finding:
+def statement(session: LoyaltySession) -> Observation:
     """Whether it can be read at all; the other points of the statement stand on it."""
     needed(session.first, NO_DEBIT)
     if not settings.LOYALTY_API_STATEMENT:
@@ -382,9 +382,9 @@ def statement(session: Session) -> Finding:
     return kept(f"{pages} pages")
 
 
-def problems(session: Session) -> Finding:
+def problems(session: LoyaltySession) -> Observation:
     return session.probe.problems()
 
 
-def retry_after(session: Session) -> Finding:
+def retry_after(session: LoyaltySession) -> Observation:
     return session.probe.retry_after(session.ask_balance)

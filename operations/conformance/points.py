@@ -11,17 +11,17 @@ LONGEST_SEEN = 300  # characters
 Session = TypeVar("Session")
 
 
-class Verdict(enum.StrEnum):
+class Compliance(enum.StrEnum):
     KEPT = "kept"
     NOT_KEPT = "not kept"
     CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Observation:
     """`seen`: what was seen, or why nothing could be; never a secret."""
 
-    verdict: Verdict
+    verdict: Compliance
     seen: str
 
 
@@ -32,7 +32,7 @@ class Check(Generic[Session]):
     key: str
     promise: str
     means: str
-    look: Callable[[Session], Finding]
+    look: Callable[[Session], Observation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Point:
 
     key: str
     promise: str
-    verdict: Verdict
+    verdict: Compliance
     seen: str
     means: str
 
@@ -54,19 +54,19 @@ class UntriedError(Exception):
     """Nothing can be found out like this; the message says what is wrong with what we have."""
 
 
-def kept(seen: str) -> Finding:
-    return Finding(Verdict.KEPT, seen)
+def kept(seen: str) -> Observation:
+    return Observation(Compliance.KEPT, seen)
 
 
-def broken(seen: str) -> Finding:
-    return Finding(Verdict.NOT_KEPT, seen)
+def broken(seen: str) -> Observation:
+    return Observation(Compliance.NOT_KEPT, seen)
 
 
-def cannot_tell(why: str) -> Finding:
-    return Finding(Verdict.CANNOT_TELL, why)
+def cannot_tell(why: str) -> Observation:
+    return Observation(Compliance.CANNOT_TELL, why)
 
 
-def decided(holds: bool, seen: str) -> Finding:
+def decided(holds: bool, seen: str) -> Observation:
     return kept(seen) if holds else broken(seen)
 
 

@@ -13,7 +13,7 @@ from loyalty_portal.partners.client import Answer, PartnerClient, Reply
 from operations.conformance.contract import Contract, schema
 from operations.conformance.points import (
     CannotTellError,
-    Finding,
+    Observation,
     UntriedError,
     broken,
     cannot_tell,
@@ -88,7 +88,7 @@ class Probe:
 
     def once_though_together(
         self, call: Callable[[], Heard], place: str, name: str, noun: str
-    ) -> Finding:
+    ) -> Observation:
         """Whether one key makes one thing, though it is sent several times at once."""
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             answers = list(pool.map(lambda _: call(), range(AT_ONCE)))
@@ -118,7 +118,7 @@ class Probe:
 
     def without_credentials(
         self, path: str, params: Mapping[str, str] | None = None, **parts: str
-    ) -> Finding:
+    ) -> Observation:
         """Whether who shows no credentials is turned away."""
         stranger = self._client.without_credentials()
         heard = self._send(lambda: stranger.once("GET", path, parts, params=params))
@@ -130,7 +130,7 @@ class Probe:
 
     # --- What every answer must have --------------------------------------------------------
 
-    def problems(self) -> Finding:
+    def problems(self) -> Observation:
         """Over all refusals and failures that were heard so far."""
         if not self._errors:
             return cannot_tell("no error was answered")
@@ -138,7 +138,7 @@ class Probe:
             return broken("; ".join(sorted(self._without)))
         return kept(f"{len(self._errors)} errors, each as the contract has it")
 
-    def retry_after(self, ask: Callable[[], Heard]) -> Finding:
+    def retry_after(self, ask: Callable[[], Heard]) -> Observation:
         """Over all 429 that were heard, or that `ask`, many times, brings about."""
         asked = 0
         while not self._busy and asked < BURST:

@@ -6,7 +6,7 @@ docs/conformance.md has the same list, for partners' engineers.
 from operations.conformance import fulfillment, loyalty
 from operations.conformance.points import Check
 
-LOYALTY: tuple[Check[loyalty.Session], ...] = (
+LOYALTY: tuple[Check[loyalty.LoyaltySession], ...] = (
     Check(
         "credentials",
         "Who shows no credentials is turned away with 401, or 403 unauthorized.",
@@ -142,7 +142,7 @@ LOYALTY: tuple[Check[loyalty.Session], ...] = (
     ),
 )
 
-FULFILLMENT: tuple[Check[fulfillment.Session], ...] = (
+FULFILLMENT: tuple[Check[fulfillment.FulfillmentSession], ...] = (
     Check(
         "credentials",
         "Who shows no credentials is turned away with 401, or 403 unauthorized.",

@@ -9,7 +9,7 @@ from django.conf import settings
 from accounts import loyalty as loyalty_api
 from fulfillment import partner as fulfillment_api
 from operations.conformance import fulfillment, loyalty
-from operations.conformance.points import Check, Point, Session, Verdict, made
+from operations.conformance.points import Check, Compliance, Point, Session, made
 from operations.conformance.promises import FULFILLMENT, LOYALTY
 from operations.conformance.webhooks import listening
 
@@ -27,12 +27,12 @@ class Result:
     left: str
     whole: bool
 
-    def count(self, verdict: Verdict) -> int:
+    def count(self, verdict: Compliance) -> int:
         return sum(point.verdict is verdict for point in self.points)
 
     @property
     def holds(self) -> bool:
-        return not self.count(Verdict.NOT_KEPT)
+        return not self.count(Compliance.NOT_KEPT)
 
 
 def check_loyalty(*, account: str, tell: Tell) -> Result:
@@ -40,7 +40,7 @@ def check_loyalty(*, account: str, tell: Tell) -> Result:
 
     `tell` hears each point as it is made. Raises UntriedError when nothing can be found out.
     """
-    session = loyalty.Session.at(loyalty_api.client(), account)
+    session = loyalty.LoyaltySession.at(loyalty_api.client(), account)
     try:
         points = _all(LOYALTY, session, tell)
     finally:
@@ -60,7 +60,7 @@ def check_fulfillment(
     with ExitStack() as stack:
         inbox = stack.enter_context(listening(*listen)) if listen else None
         client = fulfillment_api.client()
-        session = fulfillment.Session.at(client, sku, wait=wait, inbox=inbox)
+        session = fulfillment.FulfillmentSession.at(client, sku, wait=wait, inbox=inbox)
         try:
             points = _all(FULFILLMENT, session, tell)
         finally:

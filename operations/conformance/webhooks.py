@@ -23,7 +23,7 @@ FINAL = frozenset({ReportStatus.DELIVERED, ReportStatus.FAILED, ReportStatus.CAN
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ReceivedWebhook:
     """One request to the listener. `event` None: `trouble` says why."""
 
     webhook_id: str
@@ -38,7 +38,7 @@ class Inbox:
     """What came. The first delivery is answered 500, to see whether it comes again."""
 
     def __init__(self) -> None:
-        self._deliveries: list[Delivery] = []
+        self._deliveries: list[ReceivedWebhook] = []
         self._news = threading.Condition()
 
     def take(self, raw: bytes, headers: dict[str, str]) -> int:
@@ -50,11 +50,13 @@ class Inbox:
             if not signed and self._deliveries:
                 answered = 401
             webhook_id = headers.get("webhook-id", "")
-            self._deliveries.append(Delivery(webhook_id, raw, signed, event, trouble, answered))
+            self._deliveries.append(
+                ReceivedWebhook(webhook_id, raw, signed, event, trouble, answered)
+            )
             self._news.notify_all()
         return answered
 
-    def all(self) -> list[Delivery]:
+    def all(self) -> list[ReceivedWebhook]:
         with self._news:
             return list(self._deliveries)
 
@@ -72,13 +74,13 @@ class Inbox:
         return references <= ended and bool(repeated(self._deliveries))
 
 
-def repeated(deliveries: list[Delivery]) -> list[Delivery]:
+def repeated(deliveries: list[ReceivedWebhook]) -> list[ReceivedWebhook]:
     """What came again after the first one was answered 500."""
     first = deliveries[:1]
     return [each for each in deliveries[1:] if each.webhook_id == first[0].webhook_id]
 
 
-def disorder(deliveries: list[Delivery]) -> str:
+def disorder(deliveries: list[ReceivedWebhook]) -> str:
     """What contradicts the order that `updated_at` tells; "" when nothing does.
 
     The order in which they come says nothing: the contract allows any.

@@ -12,11 +12,11 @@ from django.conf import settings
 PATIENCE = 30.0  # seconds for one answer
 
 
-class PartnersError(Exception):
+class SandboxControlError(Exception):
     """The sandbox cannot be asked, in a sentence for whoever seeds."""
 
 
-class Partners:
+class SandboxControl:
     """The control API of the sandbox that LOYALTY_API_URL names."""
 
     def __init__(self) -> None:
@@ -71,12 +71,14 @@ class Partners:
             data = json.loads(raw)
         except (OSError, HTTPException, ValueError) as error:
             self._connection.close()
-            raise PartnersError(
+            raise SandboxControlError(
                 f"The sandbox does not answer at http://{self._host}/control/"
                 f" ({type(error).__name__}). Start it with `python -m loyalty_portal.sandbox`,"
                 " or set LOYALTY_API_URL to where it runs."
             ) from error
         if status >= 400:
             why = data.get("detail") or data.get("title") or data
-            raise PartnersError(f"The sandbox refused {method} /control/{path}: {status} {why}")
+            raise SandboxControlError(
+                f"The sandbox refused {method} /control/{path}: {status} {why}"
+            )
         return data

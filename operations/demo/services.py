@@ -15,7 +15,7 @@ from catalog.models import Product
 from loyalty_portal.data.recipient import FIELDS
 from operations.demo import people
 from operations.demo.catalogue import fill_shelves, thin_shelves
-from operations.demo.partners import Partners, PartnersError
+from operations.demo.partners import SandboxControl, SandboxControlError
 from operations.demo.people import COMPANIES, SUPERUSER
 from operations.demo.plans import DAYS, SEED, Plan, Planner
 from operations.demo.scripted_orders import special_plans
@@ -39,9 +39,9 @@ def is_seeded() -> bool:
 def seed(*, say: Say) -> None:
     """Make the demo, or what an earlier try left to make. Nothing else may be at work meanwhile.
 
-    Raises PartnersError, in a sentence, when the sandbox does not answer or knows other orders.
+    Raises SandboxControlError when the sandbox does not answer or knows other orders.
     """
-    partners = Partners()
+    partners = SandboxControl()
     dice = Random(SEED)  # noqa: S311 - a demo, no secret
     known = partners.balances()
     if not Company.objects.filter(loyalty_account_id=COMPANIES[0].account_id).exists():
@@ -73,19 +73,19 @@ def _not_waiting_for_the_disk() -> Iterator[None]:
         cursor.execute("RESET synchronous_commit")
 
 
-def _require_clean_books(partners: Partners) -> None:
+def _require_clean_books(partners: SandboxControl) -> None:
     for company in COMPANIES:
         if partners.has_entries(company.account_id):
-            raise PartnersError(
+            raise SandboxControlError(
                 f"The sandbox's ledger has movements of {company.name} that this database does"
                 " not know. Start the sandbox with an empty --data folder, or empty it:"
                 " POST /control/reset."
             )
 
 
-def _open_account(partners: Partners, company: people.CompanyData) -> None:
+def _open_account(partners: SandboxControl, company: people.CompanyData) -> None:
     if RedemptionOrder.objects.filter(company__loyalty_account_id=company.account_id).exists():
-        raise PartnersError(
+        raise SandboxControlError(
             f"The sandbox does not know the account of {company.name}, which has orders here."
             " Its ledger was emptied; start again with an empty database as well."
         )
@@ -100,7 +100,7 @@ def _open_account(partners: Partners, company: people.CompanyData) -> None:
     )
 
 
-def _make_orders(partners: Partners, say: Say) -> None:
+def _make_orders(partners: SandboxControl, say: Say) -> None:
     now = timezone.now()
     planner = Planner(now)
     plans = sorted([*planner.drawn(), *special_plans(planner)], key=lambda plan: plan.placed_at)
@@ -124,7 +124,7 @@ def _make_orders(partners: Partners, say: Say) -> None:
 
 
 def _make_order(
-    plan: Plan, partners: Partners, timeline: Timeline, now: datetime
+    plan: Plan, partners: SandboxControl, timeline: Timeline, now: datetime
 ) -> list[Callable[[], object]]:
     """Place it, and take it along its course until now; what is to be done once times are moved."""
     timeline.go_to(plan.placed_at)

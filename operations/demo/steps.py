@@ -17,7 +17,7 @@ from accounts.models import Company, User
 from fulfillment import services as desk
 from fulfillment.models import CallKind, Fulfillment, PartnerCall, Shipment
 from fulfillment.virtual import saga as virtual
-from operations.demo.partners import Partners
+from operations.demo.partners import SandboxControl
 from operations.demo.timeline import Timeline
 from redemption.checkout import services as placing
 from redemption.checkout.services import APPROVAL_TIME
@@ -40,7 +40,7 @@ class Scene:
     buyer: User
     approver: User
     worker: User
-    partners: Partners
+    partners: SandboxControl
     timeline: Timeline
     dice: Random
     later: list[Callable[[], object]] = field(default_factory=list)

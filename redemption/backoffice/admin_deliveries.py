@@ -18,9 +18,9 @@ from redemption.backoffice.forms import (
     ConfirmForm,
     ProposeDeliveryForm,
     ProposeRemedyForm,
-    RejectForm,
+    RejectProposalForm,
 )
-from redemption.backoffice.selectors import decided, line_records, proposal_of, step_of
+from redemption.backoffice.selectors import decided, line_records, proposal_of, recorded_event
 from redemption.models import OrderItem
 from redemption.orders.actions import delivery_decisions, remedies
 from redemption.saga.steps import RedemptionError
@@ -79,7 +79,7 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
             gettext_lazy("Ask the partner, and propose this"), _MAY, _put_right, ProposeRemedyForm
         ),
         "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm, ConfirmForm),
-        "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectForm),
+        "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectProposalForm),
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderItem]:
@@ -109,7 +109,7 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
             "cases": row.order.incident_cases.filter(facts__line=str(row.pk)).select_related(
                 "incident"
             ),
-            "steps": [step_of(event) for event in events],
+            "steps": [recorded_event(event) for event in events],
         }
 
     @admin.display(description=gettext_lazy("order"), ordering="order__order_number")

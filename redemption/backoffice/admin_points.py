@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from loyalty_portal.admin_site.base import ActingAdmin, Verb
 from redemption.backoffice.badges import transaction_badge
-from redemption.backoffice.forms import ConfirmForm, ProposeForm, RejectForm
-from redemption.backoffice.selectors import UNCLEAR, decided, proposal_of, step_of
+from redemption.backoffice.forms import ConfirmForm, ProposeForm, RejectProposalForm
+from redemption.backoffice.selectors import UNCLEAR, decided, proposal_of, recorded_event
 from redemption.models import LoyaltyTransaction
 from redemption.orders.actions import transaction_decisions
 from redemption.saga.steps import RedemptionError
@@ -74,7 +74,7 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
     verbs = {
         "propose": Verb(gettext_lazy("Propose this"), _MAY, _propose, ProposeForm),
         "confirm": Verb(gettext_lazy("Confirm: it is so"), _MAY, _confirm, ConfirmForm),
-        "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectForm),
+        "reject": Verb(gettext_lazy("Reject it"), _MAY, _reject, RejectProposalForm),
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LoyaltyTransaction]:
@@ -91,7 +91,9 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
             **decided(row, request.user),
             "undecided": row.is_undecided,
             "cases": row.incident_cases.select_related("incident"),
-            "steps": [step_of(event) for event in row.events.select_related("by", "transaction")],
+            "steps": [
+                recorded_event(event) for event in row.events.select_related("by", "transaction")
+            ],
         }
 
     @admin.display(description=gettext_lazy("order"), ordering="order__order_number")

@@ -157,7 +157,7 @@ class ConfirmForm(forms.Form):
     )
 
 
-class RejectForm(ConfirmForm):
+class RejectProposalForm(ConfirmForm):
     """Not agreeing with what somebody proposed."""
 
     reason = forms.CharField(

@@ -94,7 +94,7 @@ def attention_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's 
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RecordedEvent:
     """One event in words; `what` is the line or the points that it is about."""
 
     event: OrderEvent
@@ -126,7 +126,7 @@ class OrderRecord:
 
     lines: list[LineRecord]
     transactions: list[LoyaltyTransaction]
-    steps: list[Step]
+    steps: list[RecordedEvent]
     letters: list[Letter]
 
 
@@ -136,7 +136,7 @@ def order_record(order: RedemptionOrder) -> OrderRecord:
     return OrderRecord(
         lines=line_records(order.items.all()),
         transactions=list(order.transactions.select_related("item")),
-        steps=[step_of(event) for event in events],
+        steps=[recorded_event(event) for event in events],
         letters=list(order.letters.all()),
     )
 
@@ -171,10 +171,10 @@ def proposal_of(about: LoyaltyTransaction | OrderItem) -> UUID | None:
     return waiting.values_list("pk", flat=True).first()
 
 
-def step_of(event: OrderEvent) -> Step:
+def recorded_event(event: OrderEvent) -> RecordedEvent:
     """Its item and transaction are loaded with it."""
     words = _WORDS[event.subject]
-    return Step(
+    return RecordedEvent(
         event=event,
         what=_about(event),
         before=words.get(event.from_status, event.from_status),

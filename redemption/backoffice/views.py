@@ -25,7 +25,7 @@ SHOWN = 6  # rows of each list below the cards
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class DashboardCard:
     """A figure that somebody must know, in the tone of badges when it is not zero."""
 
     title: str
@@ -80,47 +80,51 @@ def _there(model: str, query: str = "") -> str:
     return reverse(f"admin:{model}_changelist") + query
 
 
-def _incident_cards(request: HttpRequest) -> list[Card]:
+def _incident_cards(request: HttpRequest) -> list[DashboardCard]:
     counts = unresolved_incidents(request.user).aggregate(
         every=Count("pk"), critical=Count("pk", Q(severity=Severity.CRITICAL))
     )
     critical, there = counts["critical"], _there("redemption_incident", "?state=unresolved")
     says = ngettext("of them %(n)s is critical", "of them %(n)s are critical", critical)
     tone = "bad" if critical else "warn"
-    return [Card(_("Open"), counts["every"], says % {"n": critical}, there, "emergency_home", tone)]
-
-
-def _desk_cards() -> list[Card]:
-    ages, queue = queue_by_age(), "fulfillment_fulfillment"
-    late, soon, later = (_there(queue, f"?promise={age}") for age in ("late", "soon", "later"))
     return [
-        Card(_("Late"), ages.late, _("past their promise"), late, "priority_high", "bad"),
-        Card(_("Within a day"), ages.soon, _("to be sent next"), soon, "schedule", "warn"),
-        Card(_("Later"), ages.later, _("in good time"), later, "event_available", "quiet"),
+        DashboardCard(
+            _("Open"), counts["every"], says % {"n": critical}, there, "emergency_home", tone
+        )
     ]
 
 
-def _order_cards() -> list[Card]:
+def _desk_cards() -> list[DashboardCard]:
+    ages, queue = queue_by_age(), "fulfillment_fulfillment"
+    late, soon, later = (_there(queue, f"?promise={age}") for age in ("late", "soon", "later"))
+    return [
+        DashboardCard(_("Late"), ages.late, _("past their promise"), late, "priority_high", "bad"),
+        DashboardCard(_("Within a day"), ages.soon, _("to be sent next"), soon, "schedule", "warn"),
+        DashboardCard(_("Later"), ages.later, _("in good time"), later, "event_available", "quiet"),
+    ]
+
+
+def _order_cards() -> list[DashboardCard]:
     number = needing_attention().count()
     there = _there("redemption_redemptionorder", "?needs_attention__exact=1")
     says = ngettext("order needs a person", "orders need a person", number)
-    return [Card(_("Attention"), number, says, there, "flag", "bad")]
+    return [DashboardCard(_("Attention"), number, says, there, "flag", "bad")]
 
 
-def _points_cards() -> list[Card]:
+def _points_cards() -> list[DashboardCard]:
     number = unclear_transactions().count()
     there = _there("redemption_loyaltytransaction", "?outcome=unclear")
     says = _("calls about points without a clear answer")
-    return [Card(_("Unclear"), number, says, there, "help", "warn")]
+    return [DashboardCard(_("Unclear"), number, says, there, "help", "warn")]
 
 
-def _stock_cards() -> list[Card]:
+def _stock_cards() -> list[DashboardCard]:
     low, out = short_stock()
     stock = "inventory_inventory"
     at_low = _there(stock, "?product__stock_status__exact=LOW")
     at_out = _there(stock, "?product__stock_status__exact=OUT")
     return [
-        Card(
+        DashboardCard(
             _("Out"),
             out,
             _("products nobody can redeem"),
@@ -128,17 +132,25 @@ def _stock_cards() -> list[Card]:
             "production_quantity_limits",
             "bad",
         ),
-        Card(_("Low"), low, _("products that run out soon"), at_low, "trending_down", "warn"),
+        DashboardCard(
+            _("Low"), low, _("products that run out soon"), at_low, "trending_down", "warn"
+        ),
     ]
 
 
-def _letter_cards() -> list[Card]:
+def _letter_cards() -> list[DashboardCard]:
     number, there = troubled_letters().count(), _there("redemption_letter", "?state=problem")
-    return [Card(_("Letters"), number, _("could not be sent yet"), there, "unsubscribe", "warn")]
+    return [
+        DashboardCard(
+            _("Letters"), number, _("could not be sent yet"), there, "unsubscribe", "warn"
+        )
+    ]
 
 
-def _callback_cards() -> list[Card]:
+def _callback_cards() -> list[DashboardCard]:
     number, there = puzzling_callbacks().count(), _there("redemption_callback", "?news=puzzling")
     return [
-        Card(_("Callbacks"), number, _("from partners, not understood"), there, "webhook", "warn")
+        DashboardCard(
+            _("Callbacks"), number, _("from partners, not understood"), there, "webhook", "warn"
+        )
     ]

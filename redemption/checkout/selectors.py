@@ -12,7 +12,7 @@ MYSELF = "me"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AddressOption:
     """An entry of the address book."""
 
     value: str
@@ -20,10 +20,10 @@ class Choice:
     chosen: bool
 
 
-def address_book(seat: AccountManager, chosen: str) -> list[Choice]:
+def address_book(seat: AccountManager, chosen: str) -> list[AddressOption]:
     """Who one can pick, the company's colleagues and customers."""
     rows = Address.objects.filter(company=seat.company_id)[:MOST_ADDRESSES]
-    return [Choice(str(row.pk), str(row), str(row.pk) == chosen) for row in rows]
+    return [AddressOption(str(row.pk), str(row), str(row.pk) == chosen) for row in rows]
 
 
 def picked(seat: AccountManager, by: User, chosen: str) -> Mapping[str, str]:

@@ -26,7 +26,7 @@ from loyalty_portal.queue.pause import CLOSED, is_paused
 from redemption.checkout.approval import approval_need
 from redemption.checkout.cart.selectors import CartPage, cart_lines, cart_page
 from redemption.checkout.forms import AddressForm, CheckoutForm
-from redemption.checkout.selectors import Choice, address_book, can_try, entry_of, picked
+from redemption.checkout.selectors import AddressOption, address_book, can_try, entry_of, picked
 from redemption.checkout.services import CART_CHANGED, CheckoutInput, Line, place_order, placed_with
 from redemption.checkout.shown import Shown
 from redemption.incidents.partners import credentials_rejected
@@ -53,7 +53,7 @@ class CheckoutPage:
 
     form: CheckoutForm
     cart: CartPage
-    addresses: list[Choice]
+    addresses: list[AddressOption]
     chosen: str
     entry: Address | None  # of the address book, that fills the form
     can_try: bool

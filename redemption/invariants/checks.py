@@ -15,7 +15,7 @@ from loyalty_portal.data.leases import MOST_RAISED
 from loyalty_portal.data.lifecycle import LifeCycle
 from redemption.invariants.rules import LEDGER_SUMS, MARKED, RULES, STOCK
 from redemption.models import EventSubject
-from redemption.points.reconciliation.matching import GIVEN, UNANSWERED, Verdict, compare
+from redemption.points.reconciliation.matching import GIVEN, UNANSWERED, Match, compare
 from redemption.states import (
     DEADLINES,
     LINE,
@@ -175,28 +175,28 @@ def check_against_ledger(
         "since": None,
         "until": until,
     }
-    found = [_violation(verdict) for verdict in compare(GIVEN, facts) if not _holds(verdict)]
+    found = [_violation(match) for match in compare(GIVEN, facts) if not _holds(match)]
     return [*found, *_ask(LEDGER_SUMS, {**facts, "since": since})]
 
 
-def _holds(verdict: Verdict) -> bool:
-    if verdict.verdict == UNANSWERED:  # an entry for what was never sent is nobody's
-        return verdict.status != TransactionStatus.INTENDED
-    return not verdict.is_difference
+def _holds(match: Match) -> bool:
+    if match.verdict == UNANSWERED:  # an entry for what was never sent is nobody's
+        return match.status != TransactionStatus.INTENDED
+    return not match.is_difference
 
 
-def _violation(verdict: Verdict) -> Violation:
-    if verdict.verdict == DifferenceKind.MISSING_THERE:
-        figures = f"{verdict.points_here} points are {verdict.status} here, without an entry"
-        return Violation(Invariant.ENTRY_THERE, verdict.key, f"{figures} {verdict.theirs}")
-    there = f"{verdict.kind} {verdict.entry} of {verdict.points_there} on {verdict.account_there}"
-    if verdict.verdict == UNANSWERED:
-        return Violation(Invariant.ENTRY_KNOWN, verdict.reference, f"{there} was never sent")
-    invariant = _FROM_A_DIFFERENCE[DifferenceKind(verdict.verdict)]
+def _violation(match: Match) -> Violation:
+    if match.verdict == DifferenceKind.MISSING_THERE:
+        figures = f"{match.points_here} points are {match.status} here, without an entry"
+        return Violation(Invariant.ENTRY_THERE, match.key, f"{figures} {match.theirs}")
+    there = f"{match.kind} {match.entry} of {match.points_there} on {match.account_there}"
+    if match.verdict == UNANSWERED:
+        return Violation(Invariant.ENTRY_KNOWN, match.reference, f"{there} was never sent")
+    invariant = _FROM_A_DIFFERENCE[DifferenceKind(match.verdict)]
     if invariant == Invariant.ENTRY_KNOWN:
-        return Violation(invariant, verdict.reference, f"{there}: {verdict.verdict}")
-    here = f"{verdict.status} {verdict.points_here} on {verdict.account_here}"
-    return Violation(invariant, verdict.key, f"{there}, here {here}")
+        return Violation(invariant, match.reference, f"{there}: {match.verdict}")
+    here = f"{match.status} {match.points_here} on {match.account_here}"
+    return Violation(invariant, match.key, f"{there}, here {here}")
 
 
 def _ask(rule: str, facts: dict[str, Any]) -> Iterator[Violation]:

@@ -29,7 +29,7 @@ from redemption.states import OPEN_TRANSACTION, REMEDIES, DecisionStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class LineDelivery:
     """What fulfillment knows about one line."""
 
     shipments: list[Shipment] = field(default_factory=list)
@@ -48,11 +48,11 @@ class Facts:
     transactions: list[LoyaltyTransaction]
     events: list[OrderEvent]
     letters: list[Letter]
-    deliveries: dict[UUID, Delivery]
+    deliveries: dict[UUID, LineDelivery]
     remedies: list[Decision] = field(default_factory=list)
 
-    def delivery(self, item: OrderItem) -> Delivery:
-        return self.deliveries.get(item.pk, Delivery())
+    def delivery(self, item: OrderItem) -> LineDelivery:
+        return self.deliveries.get(item.pk, LineDelivery())
 
 
 def order_of(seat: AccountManager, number: str) -> RedemptionOrder | None:
@@ -81,7 +81,7 @@ def facts_of(order: RedemptionOrder) -> Facts:
     )
 
 
-def _deliveries(items: list[OrderItem]) -> dict[UUID, Delivery]:
+def _deliveries(items: list[OrderItem]) -> dict[UUID, LineDelivery]:
     rows = (
         Fulfillment.objects.filter(reference__in=[item.pk for item in items])
         .annotate(has_codes=Exists(VirtualCode.objects.valid().filter(fulfillment=OuterRef("pk"))))
@@ -89,7 +89,7 @@ def _deliveries(items: list[OrderItem]) -> dict[UUID, Delivery]:
         .prefetch_related(Prefetch("reveals", CodeReveal.objects.select_related("by")))
     )
     return {
-        row.reference: Delivery(
+        row.reference: LineDelivery(
             list(row.shipments.all()),
             list(row.reveals.all()),
             row.has_codes,

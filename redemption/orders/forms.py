@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalty_portal.data.one_line import OneLineField
 
 
-class RejectForm(forms.Form):
+class RejectOrderForm(forms.Form):
     """Saying no to an order that waits for a yes."""
 
     reason = OneLineField(

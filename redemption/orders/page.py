@@ -13,9 +13,9 @@ from redemption.badges import UNCLEAR, Look, line_look, order_look
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
-from redemption.orders.forms import RejectForm
+from redemption.orders.forms import RejectOrderForm
 from redemption.orders.since import changed_since
-from redemption.orders.steps import Step
+from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import may_cancel, may_decide, may_reveal
 from redemption.states import OrderStatus, TransactionStatus
@@ -48,12 +48,12 @@ class OrderPage:
     look: Look
     pulse: Pulse
     lines: list[LineShown]
-    steps: list[Step]
+    steps: list[TimelineStep]
     movements: list[Movement]
     letters: list[Letter]
     cancellation: Cancellation | None  # None when there is nothing to cancel, or not for them
     can_decide: bool
-    reject: RejectForm  # shown to whoever can decide
+    reject: RejectOrderForm  # shown to whoever can decide
     since: list[str]  # what has changed since it was placed, for whoever decides
     waits_for_others: bool  # one's own, which somebody else must approve
     can_reveal: bool
@@ -77,7 +77,7 @@ class OrderPage:
 
 
 def order_page(
-    seat: AccountManager, order: RedemptionOrder, reject: RejectForm | None = None
+    seat: AccountManager, order: RedemptionOrder, reject: RejectOrderForm | None = None
 ) -> OrderPage:
     """Everything; `reject` is a no that was sent without its reason."""
     # The pulse first: what changes while we read is then told by the next one.
@@ -97,7 +97,7 @@ def order_page(
         letters=facts.letters,
         cancellation=cancelling if can_cancel else None,
         can_decide=can_decide,
-        reject=reject or RejectForm(order=order),
+        reject=reject or RejectOrderForm(order=order),
         since=changed_since(order, facts.items) if can_decide else [],
         waits_for_others=waits and order.account_manager.user_id == seat.user_id,
         can_reveal=may_reveal(seat, order),

@@ -10,7 +10,7 @@ from catalog.cards import grouped
 from redemption.badges import UNDER_WAY
 from redemption.models import LoyaltyTransaction
 from redemption.orders.facts import Facts
-from redemption.orders.steps import Step, sentence
+from redemption.orders.steps import TimelineStep, sentence
 from redemption.states import TransactionStatus
 
 A_WHILE = timedelta(seconds=30)
@@ -28,55 +28,55 @@ def refusal(code: str) -> str:
     return known.get(code) or _("The loyalty system refused. Your programme can say why.")
 
 
-def movement(facts: Facts, intent: LoyaltyTransaction) -> Step:
+def movement(facts: Facts, intent: LoyaltyTransaction) -> TimelineStep:
     """What became of one debit, credit or correction."""
     if intent.is_correction:
         return _correction(facts, intent)
     return _debit(facts, intent) if intent.is_debit else _credit(facts, intent)
 
 
-def _debit(facts: Facts, debit: LoyaltyTransaction) -> Step:
+def _debit(facts: Facts, debit: LoyaltyTransaction) -> TimelineStep:
     words = {"points": grouped(debit.points_amount), "company": facts.order.company.name}
     if debit.status == TransactionStatus.SUCCEEDED:
         title = _("%(points)s points taken from %(company)s’s account")
-        return Step(title % words, _reference(debit), "coins", "ok", debit.settled_at)
+        return TimelineStep(title % words, _reference(debit), "coins", "ok", debit.settled_at)
     if debit.status == TransactionStatus.REFUSED:
         text = _("%(why)s No points were taken, and what you chose is back on the shelf.")
         title = _("The points were not given")
         text = text % {"why": refusal(debit.answer_code)}
-        return Step(title, text, "circle-x", "bad", debit.settled_at)
+        return TimelineStep(title, text, "circle-x", "bad", debit.settled_at)
     if debit.status in UNDER_WAY:
         title = _("We are taking %(points)s points from %(company)s’s account")
-        return Step(title % words, _patience(debit), "loader", "live")
+        return TimelineStep(title % words, _patience(debit), "loader", "live")
     return _unclear(debit, _("Taking %(points)s points from %(company)s’s account") % words)
 
 
-def _credit(facts: Facts, credit: LoyaltyTransaction) -> Step:
+def _credit(facts: Facts, credit: LoyaltyTransaction) -> TimelineStep:
     words = {"points": grouped(credit.points_amount), "company": facts.order.company.name}
     if credit.status == TransactionStatus.SUCCEEDED:
         title = _("%(points)s points given back to %(company)s’s account")
         text = " ".join(part for part in (sentence(credit.reason), _reference(credit)) if part)
-        return Step(title % words, text, "undo-2", "ok", credit.settled_at)
+        return TimelineStep(title % words, text, "undo-2", "ok", credit.settled_at)
     if credit.status in UNDER_WAY:
         title = _("We are giving %(points)s points back to %(company)s’s account")
-        return Step(title % words, _patience(credit), "loader", "live")
+        return TimelineStep(title % words, _patience(credit), "loader", "live")
     return _unclear(credit, _("Giving %(points)s points back to %(company)s’s account") % words)
 
 
-def _correction(facts: Facts, correction: LoyaltyTransaction) -> Step:
+def _correction(facts: Facts, correction: LoyaltyTransaction) -> TimelineStep:
     words = {"points": grouped(correction.points_amount), "company": facts.order.company.name}
     if correction.status == TransactionStatus.REFUSED:
         title = _("%(points)s points were not taken again")
-        return Step(
+        return TimelineStep(
             title % words, refusal(correction.answer_code), "circle-x", "", correction.settled_at
         )
     if correction.status == TransactionStatus.SUCCEEDED:
         title = _("%(points)s points taken again from %(company)s’s account")
         text = f"{_agreed(facts, correction)} {_reference(correction)}".strip()
-        return Step(title % words, text, "coins", "ok", correction.settled_at)
+        return TimelineStep(title % words, text, "coins", "ok", correction.settled_at)
     title = _("Taking %(points)s points again from %(company)s’s account") % words
     if correction.status in UNDER_WAY:
-        return Step(
+        return TimelineStep(
             title, f"{_agreed(facts, correction)} {_patience(correction)}", "loader", "live"
         )
     return _unclear(correction, title)
@@ -98,18 +98,18 @@ def _patience(intent: LoyaltyTransaction) -> str:
     return _("It takes longer than usual. It goes on by itself, also when you leave this page.")
 
 
-def _unclear(intent: LoyaltyTransaction, title: str) -> Step:
+def _unclear(intent: LoyaltyTransaction, title: str) -> TimelineStep:
     if intent.status == TransactionStatus.UNKNOWN:
         text = _(
             "The loyalty system has not answered clearly yet. We ask again with the same key "
             "until we know: nothing is taken or given twice."
         )
-        return Step(title, text, "refresh-cw", "warn")
+        return TimelineStep(title, text, "refresh-cw", "warn")
     text = _(
         "The loyalty system gave no clear answer. A person is finding out what happened; "
         "until then nothing moves. You do not have to do anything."
     )
-    return Step(title, text, "life-buoy", "warn")
+    return TimelineStep(title, text, "life-buoy", "warn")
 
 
 def _reference(intent: LoyaltyTransaction) -> str:

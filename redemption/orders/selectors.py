@@ -75,7 +75,7 @@ class OrderRow(NamedTuple):
     spent: bool
 
 
-class Choice(NamedTuple):
+class FilterOption(NamedTuple):
     """Something to narrow the list by."""
 
     value: str
@@ -88,10 +88,10 @@ class OrderList:
     """The one object of the list's templates."""
 
     search: Search
-    tabs: list[Choice]
-    times: list[Choice]
-    members: list[Choice]
-    types: list[Choice]
+    tabs: list[FilterOption]
+    times: list[FilterOption]
+    members: list[FilterOption]
+    types: list[FilterOption]
     rows: list[OrderRow]
     page: Page[RedemptionOrder]
 
@@ -121,11 +121,11 @@ def list_of(seat: AccountManager, search: Search) -> OrderList:
     return OrderList(search, tabs, times, members, types, _rows(page.object_list), page)
 
 
-def _choices(value: str, on_offer: Iterable[tuple[str, Any]]) -> list[Choice]:
-    return [Choice(key, str(label), key == value) for key, label in on_offer]
+def _choices(value: str, on_offer: Iterable[tuple[str, Any]]) -> list[FilterOption]:
+    return [FilterOption(key, str(label), key == value) for key, label in on_offer]
 
 
-def _chosen(choices: list[Choice]) -> str:
+def _chosen(choices: list[FilterOption]) -> str:
     return next((choice.value for choice in choices if choice.chosen), "")
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 
-class Step(NamedTuple):
+class TimelineStep(NamedTuple):
     """One point of the time line; without a time it is still to come, or happening now."""
 
     title: str

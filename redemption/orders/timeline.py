@@ -19,7 +19,7 @@ from redemption.models import (
 )
 from redemption.orders.facts import Facts
 from redemption.orders.points_told import movement
-from redemption.orders.steps import Step, sentence
+from redemption.orders.steps import TimelineStep, sentence
 from redemption.states import LineStatus, OrderStatus, TransactionStatus, Verdict
 
 NEVER_BEGUN = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
@@ -32,10 +32,10 @@ _LOST: dict[str, tuple[Any, str, str]] = {
 }
 
 
-def timeline_of(facts: Facts) -> list[Step]:
+def timeline_of(facts: Facts) -> list[TimelineStep]:
     """What happened in the order of time, then what is going on, then what is expected."""
-    past: list[Step] = []
-    going_on: list[Step] = []
+    past: list[TimelineStep] = []
+    going_on: list[TimelineStep] = []
     for step in _steps(facts):
         (going_on if step.at is None else past).append(step)
     past.sort(key=_time)
@@ -45,11 +45,11 @@ def timeline_of(facts: Facts) -> list[Step]:
     return steps + list(_ahead(facts))
 
 
-def _time(step: Step) -> tuple[bool, Any]:
+def _time(step: TimelineStep) -> tuple[bool, Any]:
     return step.at is None, step.at
 
 
-def _steps(facts: Facts) -> Iterator[Step]:
+def _steps(facts: Facts) -> Iterator[TimelineStep]:
     yield _placed(facts)
     yield from _decision(facts)
     for intent in facts.transactions:
@@ -64,7 +64,7 @@ def _steps(facts: Facts) -> Iterator[Step]:
 # --- Placing and approval --------------------------------------------------------------------
 
 
-def _placed(facts: Facts) -> Step:
+def _placed(facts: Facts) -> TimelineStep:
     order = facts.order
     pieces = sum(item.quantity for item in facts.items)
     text = ngettext(
@@ -72,7 +72,7 @@ def _placed(facts: Facts) -> Step:
         "%(pieces)s pieces for %(points)s points.",
         pieces,
     )
-    return Step(
+    return TimelineStep(
         _("Ordered by %(who)s") % {"who": order.account_manager.user},
         text % {"pieces": grouped(pieces), "points": grouped(order.total_points)},
         "receipt-text",
@@ -80,10 +80,10 @@ def _placed(facts: Facts) -> Step:
     )
 
 
-def _decision(facts: Facts) -> Iterator[Step]:
+def _decision(facts: Facts) -> Iterator[TimelineStep]:
     order = facts.order
     if order.status == OrderStatus.AWAITING_APPROVAL:
-        yield Step(
+        yield TimelineStep(
             _("Waiting for approval"),
             f"{_why_it_waits(facts)} {_held()}",
             "hourglass",
@@ -91,12 +91,14 @@ def _decision(facts: Facts) -> Iterator[Step]:
         )
     for event in _moves(facts, EventSubject.ORDER, from_status=OrderStatus.AWAITING_APPROVAL):
         if event.to_status == OrderStatus.PENDING:
-            yield Step(_("Approved by %(who)s") % {"who": event.by}, "", "check", "ok", event.at)
+            yield TimelineStep(
+                _("Approved by %(who)s") % {"who": event.by}, "", "check", "ok", event.at
+            )
         elif event.to_status == OrderStatus.REJECTED:
             yield _not_approved(facts, event)
         else:
             text = _("What was held is back on the shelf. No points were taken.")
-            yield Step(_("Nobody approved it in time"), text, "clock", "bad", event.at)
+            yield TimelineStep(_("Nobody approved it in time"), text, "clock", "bad", event.at)
 
 
 def _why_it_waits(facts: Facts) -> str:
@@ -109,12 +111,12 @@ def _held() -> str:
     return _("What you chose is held until then; no points are taken before.")
 
 
-def _not_approved(facts: Facts, event: OrderEvent) -> Step:
+def _not_approved(facts: Facts, event: OrderEvent) -> TimelineStep:
     withdrawn = event.by_id == facts.order.account_manager.user_id
     title = _("Withdrawn by %(who)s") if withdrawn else _("Not approved by %(who)s")
     text = _("%(reason)s. No points were taken.") % {"reason": event.reason.rstrip(".")}
     who = told_as(event.by, facts.order.company_id)
-    return Step(title % {"who": who}, text, "circle-x", "bad", event.at)
+    return TimelineStep(title % {"who": who}, text, "circle-x", "bad", event.at)
 
 
 # --- Lines -----------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ def _moves(
             yield event
 
 
-def _work(facts: Facts) -> Iterator[Step]:
+def _work(facts: Facts) -> Iterator[TimelineStep]:
     """What became of the lines; what happens to several at the same moment is one step."""
     if facts.order.status in NEVER_BEGUN:
         return
@@ -157,18 +159,20 @@ def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
     return partly or arrived or event.to_status == LineStatus.SHIPPED
 
 
-def _line_step(facts: Facts, status: str, touched: list[OrderItem]) -> Step:
+def _line_step(facts: Facts, status: str, touched: list[OrderItem]) -> TimelineStep:
     what = _names(touched)
     email = touched[0].recipient_email
     if status == LineStatus.QUEUED:
         title = _("Being prepared")
-        return Step(title, _("Our desk packs %(what)s by hand.") % {"what": what}, "package")
+        return TimelineStep(
+            title, _("Our desk packs %(what)s by hand.") % {"what": what}, "package"
+        )
     if status == LineStatus.REQUESTED:
         text = _("%(what)s: the codes go to %(email)s, usually within minutes.")
         title = _("Ordered from our partner")
-        return Step(title, text % {"what": what, "email": email}, "send")
+        return TimelineStep(title, text % {"what": what, "email": email}, "send")
     if status == LineStatus.PACKED:
-        return Step(_("Packed"), sentence(what), "package-check")
+        return TimelineStep(_("Packed"), sentence(what), "package-check")
     shown = all(facts.delivery(item).has_codes for item in touched)
     text = (
         _("%(what)s: the codes went to %(email)s, and can be shown here.")
@@ -177,10 +181,10 @@ def _line_step(facts: Facts, status: str, touched: list[OrderItem]) -> Step:
     )
     what = get_text_list([_came(item) for item in touched], _("and"))
     title = _("Delivered by e-mail")
-    return Step(title, text % {"what": what, "email": email}, "mail", "ok")
+    return TimelineStep(title, text % {"what": what, "email": email}, "mail", "ok")
 
 
-def _put_right(facts: Facts) -> Iterator[Step]:
+def _put_right(facts: Facts) -> Iterator[TimelineStep]:
     """Codes that were never this order's; what else is put right has steps of its own."""
     items = {item.pk: item for item in facts.items}
     for decision in facts.remedies:
@@ -191,10 +195,12 @@ def _put_right(facts: Facts) -> Iterator[Step]:
             )
             what = items[decision.item_id].product_name
             title = _("The codes were replaced")
-            yield Step(title, text % {"what": what}, "refresh-cw", "warn", decision.decided_at)
+            yield TimelineStep(
+                title, text % {"what": what}, "refresh-cw", "warn", decision.decided_at
+            )
 
 
-def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent) -> Step:
+def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent) -> TimelineStep:
     title, icon, tone = _LOST[status]
     by = event.by or _who_asked(facts)
     if status == LineStatus.CANCELLED and by:
@@ -203,7 +209,7 @@ def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent
     said_already = {_("Cancelled"), _("Cancelled by %(who)s") % words}
     reason = "" if event.reason in said_already else event.reason
     text = f"{sentence(reason)} {_what_came_back(facts, touched)}".strip()
-    return Step(str(title % words), text, icon, tone)
+    return TimelineStep(str(title % words), text, icon, tone)
 
 
 def _who_asked(facts: Facts) -> Any:
@@ -230,12 +236,12 @@ def _what_came_back(facts: Facts, touched: list[OrderItem]) -> str:
     return _("Its points are on their way back.")
 
 
-def _parcels(facts: Facts) -> Iterator[Step]:
+def _parcels(facts: Facts) -> Iterator[TimelineStep]:
     for item in facts.items:
         for parcel in facts.delivery(item).shipments:
             what = f"{grouped(parcel.quantity)} × {item.product_name}"
             tracking = _("Tracking number %(number)s.") % {"number": parcel.tracking_number}
-            yield Step(
+            yield TimelineStep(
                 _("Sent with %(carrier)s") % {"carrier": parcel.carrier},
                 f"{what}. {tracking if parcel.tracking_number else ''}".strip(),
                 "truck",
@@ -243,14 +249,16 @@ def _parcels(facts: Facts) -> Iterator[Step]:
                 parcel.shipped_at,
             )
             if parcel.delivered_at:
-                yield Step(_("Arrived"), sentence(what), "package-open", "ok", parcel.delivered_at)
+                yield TimelineStep(
+                    _("Arrived"), sentence(what), "package-open", "ok", parcel.delivered_at
+                )
 
 
-def _reveals(facts: Facts) -> Iterator[Step]:
+def _reveals(facts: Facts) -> Iterator[TimelineStep]:
     for item in facts.items:
         for reveal in facts.delivery(item).reveals:
             title = _("%(who)s looked at the codes") % {"who": reveal.by or _("Somebody")}
-            yield Step(title, sentence(item.product_name), "eye", at=reveal.at)
+            yield TimelineStep(title, sentence(item.product_name), "eye", at=reveal.at)
 
 
 def _names(items: Iterable[OrderItem]) -> str:
@@ -268,20 +276,22 @@ def _came(item: OrderItem) -> str:
 # --- The end, and what is ahead --------------------------------------------------------------
 
 
-def _ending(facts: Facts) -> Iterator[Step]:
+def _ending(facts: Facts) -> Iterator[TimelineStep]:
     for event in _moves(facts, EventSubject.ORDER):
         if event.to_status == OrderStatus.CANCELLING:
             who = capfirst(told_as(event.by, facts.order.company_id))
             title = _("%(who)s asked to cancel") % {"who": who}
-            yield Step(title, sentence(event.reason), "ban", "warn", event.at)
+            yield TimelineStep(title, sentence(event.reason), "ban", "warn", event.at)
         elif event.to_status == OrderStatus.COMPLETED:
             text = _("Nothing more will be sent.")
-            yield Step(_("Completed"), text, "circle-check", "ok", event.at)
+            yield TimelineStep(_("Completed"), text, "circle-check", "ok", event.at)
         elif event.to_status == OrderStatus.CANCELLED:
-            yield Step(_("Cancelled"), _cancelled(facts), "circle-check", "ok", event.at)
+            yield TimelineStep(_("Cancelled"), _cancelled(facts), "circle-check", "ok", event.at)
     if facts.order.needs_attention:
         text = _("Something took an unusual turn. You do not have to do anything.")
-        yield Step(_("Somebody of the programme is looking at it"), text, "life-buoy", "warn")
+        yield TimelineStep(
+            _("Somebody of the programme is looking at it"), text, "life-buoy", "warn"
+        )
 
 
 def _cancelled(facts: Facts) -> str:
@@ -290,19 +300,19 @@ def _cancelled(facts: Facts) -> str:
     return _("No points were taken.")
 
 
-def _ahead(facts: Facts) -> Iterator[Step]:
+def _ahead(facts: Facts) -> Iterator[TimelineStep]:
     order = facts.order
     if order.is_final or order.status == OrderStatus.CANCELLING:
         return
     if order.status == OrderStatus.AWAITING_APPROVAL:
-        yield Step(_("Points are taken"), "", "coins", ahead=True)
+        yield TimelineStep(_("Points are taken"), "", "coins", ahead=True)
     for item in facts.items:
         if item.fulfillment_status == LineStatus.WAITING:
             title = _("Codes by e-mail") if item.product.is_virtual else _("Packed and sent")
-            yield Step(title, item.product_name, _way(item), ahead=True)
+            yield TimelineStep(title, item.product_name, _way(item), ahead=True)
         elif not item.is_settled:
             text = _("to %(who)s") % {"who": item.recipient_name}
-            yield Step(_("Arrives"), f"{item.product_name}, {text}", _way(item), ahead=True)
+            yield TimelineStep(_("Arrives"), f"{item.product_name}, {text}", _way(item), ahead=True)
 
 
 def _way(item: OrderItem) -> str:

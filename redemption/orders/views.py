@@ -25,7 +25,7 @@ from redemption.models import RedemptionOrder
 from redemption.orders.actions import cancelling
 from redemption.orders.actions import services as aftercare
 from redemption.orders.facts import order_of, pulse_of
-from redemption.orders.forms import RejectForm
+from redemption.orders.forms import RejectOrderForm
 from redemption.orders.page import order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, approvals, list_of
 from redemption.permissions import may_cancel, may_decide, may_reveal
@@ -132,7 +132,7 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
     """Say no, with a reason."""
     order = _own(request.seat, number)
     _must(may_decide(request.seat, order))
-    form = RejectForm(request.POST, order=order)
+    form = RejectOrderForm(request.POST, order=order)
     if not form.is_valid() and order.status == OrderStatus.AWAITING_APPROVAL:
         page = order_page(request.seat, order, form)
         return render(request, "redemption/orders/order.html", {"page": page}, status=422)
@@ -184,7 +184,7 @@ def again(request: PortalRequest, number: str) -> HttpResponse:
 def list_approvals(request: PortalRequest) -> HttpResponse:
     """What waits for a yes, with what whoever decides needs to know."""
     waiting = [
-        (approval, RejectForm(order=approval.order))
+        (approval, RejectOrderForm(order=approval.order))
         for approval in approvals(request.seat, header_on(request).spendable)
     ]
     return render(request, "redemption/orders/approvals.html", {"approvals": waiting})

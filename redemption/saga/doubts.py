@@ -34,7 +34,7 @@ PAUSE = 5.0  # seconds until it is seen again whether another was asked
 _rows = LoyaltyTransaction.objects
 
 
-class Step(enum.Enum):
+class NextAction(enum.Enum):
     """What is to be done about a due transaction."""
 
     ASK = "send its bytes under its key"
@@ -52,20 +52,20 @@ def repeatable(rows: QuerySet[LoyaltyTransaction]) -> QuerySet[LoyaltyTransactio
     return rows.filter(first_sent_at__gt=Now() - horizon)
 
 
-def step(intent: LoyaltyTransaction) -> Step:
+def step(intent: LoyaltyTransaction) -> NextAction:
     """The next step of a due transaction, as it was read."""
     if intent.original is not None and intent.original.doubt:
-        return Step.WAIT  # a credit names the debit's number
+        return NextAction.WAIT  # a credit names the debit's number
     safe = intent.first_sent_at is None or repeatable(_rows.filter(pk=intent.pk)).exists()
     if safe and intent.doubt != Doubt.INSISTS:
-        return Step.ASK
+        return NextAction.ASK
     if not intent.doubt:
-        return Step.PERSON
+        return NextAction.PERSON
     if repeatable(_others(intent).filter(doubt=Doubt.ASK, next_attempt_at__isnull=False)).exists():
-        return Step.WAIT
+        return NextAction.WAIT
     if intent.disputed_id and not holders(intent.disputed_id).exists():
-        return Step.BELIEVE
-    return Step.READ if settings.LOYALTY_API_STATEMENT else Step.PERSON
+        return NextAction.BELIEVE
+    return NextAction.READ if settings.LOYALTY_API_STATEMENT else NextAction.PERSON
 
 
 def holders(number: str) -> QuerySet[LoyaltyTransaction]:

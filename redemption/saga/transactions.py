@@ -22,7 +22,7 @@ from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.partners.client import Answer, Outcome, contradicted
 from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
 from redemption.saga import corrections, doubts, steps
-from redemption.saga.doubts import Step
+from redemption.saga.doubts import NextAction
 from redemption.states import Doubt, IncidentKind, TransactionStatus
 
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
@@ -35,12 +35,12 @@ _due = Prepared(lambda key: LoyaltyTransaction.objects.due().filter(pk=key), _KE
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _ClaimedTransaction:
     intent: LoyaltyTransaction
     first_try: bool
-    step: Step
+    step: NextAction
 
-    def again(self) -> "_Claim":
+    def again(self) -> "_ClaimedTransaction":
         """Each try begins with the row as it was claimed: one that was rolled back leaves no
         trace."""
         return replace(self, intent=copy(self.intent))
@@ -64,11 +64,11 @@ def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
     return claim.intent.order_id
 
 
-def _answer(claim: _Claim) -> TransactionAnswer:
+def _answer(claim: _ClaimedTransaction) -> TransactionAnswer:
     intent = claim.intent
-    if claim.step is Step.BELIEVE:
+    if claim.step is NextAction.BELIEVE:
         return doubts.believed(intent)
-    if claim.step is Step.READ:
+    if claim.step is NextAction.READ:
         return doubts.read(intent)
     send = loyalty.send_debit if intent.is_debit else loyalty.send_credit
     return send(intent.body.encode(), intent.key)
@@ -79,7 +79,7 @@ def _is_about_the_entry(error: Any) -> bool:
     return bool(error.__cause__.diag.constraint_name == "partners_entry_once")
 
 
-def _claim(transaction_id: uuid.UUID) -> _Claim | None:
+def _claim(transaction_id: uuid.UUID) -> _ClaimedTransaction | None:
     try:
         with transaction.atomic():
             found = _due(transaction_id)
@@ -88,18 +88,18 @@ def _claim(transaction_id: uuid.UUID) -> _Claim | None:
         return None  # somebody else was quicker
 
 
-def _claimed(intent: LoyaltyTransaction) -> _Claim | None:
+def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
     """Claim what was read without a lock, or ask a person, or leave it for a moment."""
     first_try, step = intent.first_sent_at is None, doubts.step(intent)
     # Known before the row is touched: an order is locked before its transactions.
-    order = steps.locked(intent.order_id) if step is Step.PERSON else None
+    order = steps.locked(intent.order_id) if step is NextAction.PERSON else None
     if intent.status == TransactionStatus.SENT:
         lost = _("The process that asked was lost.")
         intent.transition(TransactionStatus.UNKNOWN, write=intent.if_due, reason=lost)
     if order is not None:
         _give_up(order, intent)
         return None
-    if step is Step.WAIT:
+    if step is NextAction.WAIT:
         intent.if_due(next_attempt_at=Now() + timedelta(seconds=doubts.PAUSE))
         return None
     # Written before the socket opens: should this process die, the try may have landed.
@@ -112,7 +112,7 @@ def _claimed(intent: LoyaltyTransaction) -> _Claim | None:
         intent.lease_token = changes["lease_token"]
     else:
         intent.transition(TransactionStatus.SENT, write=intent.if_due, **changes)
-    return _Claim(intent, first_try, step)
+    return _ClaimedTransaction(intent, first_try, step)
 
 
 def _give_up(order: RedemptionOrder, intent: LoyaltyTransaction) -> None:
@@ -141,7 +141,7 @@ def _ask_a_person(
 
 
 @transaction.atomic
-def _record(claim: _Claim, result: TransactionAnswer) -> None:
+def _record(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     corrections.lock_its_line(claim.intent)
     if claim.intent.status == TransactionStatus.SUCCEEDED:
         _record_number(claim, result)
@@ -173,7 +173,12 @@ def _locked_with_others(intent: LoyaltyTransaction, number: str = "") -> Redempt
 
 
 def _write(
-    claim: _Claim, result: TransactionAnswer, *, known: bool, wait: float | None, **more: Any
+    claim: _ClaimedTransaction,
+    result: TransactionAnswer,
+    *,
+    known: bool,
+    wait: float | None,
+    **more: Any,
 ) -> bool:
     """Record the answer and end the lease; False when that is somebody else's by now, who gets
     the same answer to the same key."""
@@ -210,17 +215,17 @@ def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer)
 
 
 @transaction.atomic
-def _dispute(claim: _Claim, result: TransactionAnswer) -> None:
+def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     """It was given a number that another of ours has: both are asked again."""
     intent, number = claim.intent, result.transaction_id
     corrections.lock_its_line(intent)
     order = _locked_with_others(intent, number)
     insists = intent.disputed_id == number
-    holder = doubts.doubt_holder(number, insisted=insists and claim.step is Step.ASK)
+    holder = doubts.doubt_holder(number, insisted=insists and claim.step is NextAction.ASK)
     if holder is None:
         _record(claim, result)  # it has been given up meanwhile
         return
-    over = claim.step is Step.READ and holder.next_attempt_at is None
+    over = claim.step is NextAction.READ and holder.next_attempt_at is None
     doubt = Doubt.INSISTS if insists else Doubt.ASK
     wait = min(_wait(intent, result.answer), doubts.PAUSE)
     if intent.status == TransactionStatus.SUCCEEDED:
@@ -239,7 +244,7 @@ def _dispute(claim: _Claim, result: TransactionAnswer) -> None:
         steps.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
 
 
-def _record_number(claim: _Claim, result: TransactionAnswer) -> None:
+def _record_number(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     """A holder was asked again: its number, told once more."""
     order = _locked_with_others(claim.intent)
     intent, number, answer = claim.intent, result.transaction_id, result.answer
@@ -253,7 +258,7 @@ def _record_number(claim: _Claim, result: TransactionAnswer) -> None:
             why = doubts.whose(intent)
             steps.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
     elif number == intent.external_transaction_id:
-        insists = claim.step is Step.ASK and doubts.rivals(number).exists()
+        insists = claim.step is NextAction.ASK and doubts.rivals(number).exists()
         if end(doubt=Doubt.INSISTS if insists else ""):
             doubts.wake(number, ask=False)
     elif end(doubt="", external_transaction_id=number):

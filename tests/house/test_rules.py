@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,3 +101,24 @@ def test_no_import_hides_inside_a_function() -> None:
 def test_a_rooms_entrance_holds_no_code(room: str) -> None:
     tree = ast.parse((ROOT / room / "__init__.py").read_text())
     assert [node for node in tree.body if not isinstance(node, ast.Expr)] == []
+
+
+# Each with its reason. Otherwise one name means one thing.
+SAME_NAME_ALLOWED = {
+    "Command": "Django finds each command of manage.py by this name",
+    "Channel": "kombu looks for this name in a transport; ours of fulfillment is a stored choice",
+    "Answer": "the sandbox stands for the partners, and imports nothing of the portal's client",
+    "Contract": "the sandbox and check_partners each read the contract for themselves",
+}
+
+
+def test_no_two_modules_define_a_class_of_one_name() -> None:
+    """Those of modules; a class inside another has a name of its own, such as `Product.Meta`."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in sources("loyalty_portal", *ROOMS):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path.relative_to(ROOT)))
+    twice = {name: where for name, where in places.items() if len(where) > 1}
+    assert {name: where for name, where in twice.items() if name not in SAME_NAME_ALLOWED} == {}
+    assert set(SAME_NAME_ALLOWED) == set(twice)  # no reason outlives its names

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from operations.conformance.loyalty import Session
-from operations.conformance.points import Finding
+from operations.conformance.loyalty import LoyaltySession
+from operations.conformance.points import Observation
 from operations.conformance.promises import FULFILLMENT, LOYALTY
 from tests.loyalty_portal.partners.raw_partner import RawPartner, reply
 from tests.support.sandbox_process import WEBHOOK_SECRET, SandboxProcess
@@ -203,7 +203,7 @@ def test_what_a_debit_without_an_entry_may_have_taken_is_said(partners: SandboxP
 def test_a_run_that_breaks_off_gives_back_what_it_took(
     partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def press_ctrl_c(session: Session) -> Finding:
+    def press_ctrl_c(session: LoyaltySession) -> Observation:
         raise KeyboardInterrupt
 
     checks = [*LOYALTY[:6], dataclasses.replace(LOYALTY[6], look=press_ctrl_c)]

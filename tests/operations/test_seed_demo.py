@@ -18,7 +18,7 @@ from accounts.models import AccountManager, Company, Role, User
 from catalog.models import Category, Product, ProductType, StockStatus
 from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment, VirtualCode
 from inventory.models import MovementKind, StockMovement
-from operations.demo.partners import PartnersError
+from operations.demo.partners import SandboxControlError
 from operations.demo.people import COMPANIES, PASSWORD, PRIYA, STAFF, SUPERUSER, sign_ins
 from operations.demo.services import is_seeded, seed
 from redemption.models import Letter, LoyaltyTransaction, OrderEvent, OrderItem, RedemptionOrder
@@ -223,7 +223,7 @@ def test_it_says_when_the_sandbox_does_not_answer(demo: str, settings: Any) -> N
 def test_it_does_not_mix_with_a_ledger_of_other_orders(demo: str) -> None:
     User.objects.filter(email=SUPERUSER[0]).delete()
     Company.objects.update(loyalty_account_id=F("id"))
-    with pytest.raises(PartnersError, match="movements of Northwind Logistics"):
+    with pytest.raises(SandboxControlError, match="movements of Northwind Logistics"):
         seed(say=print)
 
 
@@ -231,5 +231,5 @@ def test_it_says_when_the_ledger_was_emptied_below_its_orders(demo: str, setting
     User.objects.filter(email=SUPERUSER[0]).delete()
     with SandboxProcess.start() as other:
         settings.LOYALTY_API_URL = other.loyalty_url
-        with pytest.raises(PartnersError, match="does not know the account of Northwind"):
+        with pytest.raises(SandboxControlError, match="does not know the account of Northwind"):
             seed(say=print)

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from redemption.models import RedemptionOrder
 from redemption.orders.facts import facts_of
-from redemption.orders.steps import Step
+from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
 
 
@@ -20,7 +20,7 @@ def now(order: RedemptionOrder) -> RedemptionOrder:
     )
 
 
-def story(order: RedemptionOrder) -> list[Step]:
+def story(order: RedemptionOrder) -> list[TimelineStep]:
     return timeline_of(facts_of(now(order)))
 
 

@@ -13,7 +13,7 @@ from django.db import OperationalError
 from catalog.importing.files import read_map, write_template
 from catalog.importing.formats import READERS, detect_format
 from catalog.importing.records import ImportFileError, Terms
-from catalog.importing.services import Outcome, import_file
+from catalog.importing.services import ImportOutcome, import_file
 from inventory.services import open_stock
 
 SHOWN_ERRORS = 50
@@ -89,7 +89,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"{template}: written. Each row will be one product.")
 
-    def _import(self, path: Path, options: Mapping[str, Any]) -> Outcome:
+    def _import(self, path: Path, options: Mapping[str, Any]) -> ImportOutcome:
         if options["map"] and options["format"] not in {None, "portal"}:
             raise ImportFileError("--map is for files of no format of their own.")
         columns = read_map(options["map"]) if options["map"] else {}
@@ -107,12 +107,12 @@ class Command(BaseCommand):
             by=None,
         )
 
-    def _progress(self, outcome: Outcome) -> None:
+    def _progress(self, outcome: ImportOutcome) -> None:
         if outcome.rows and outcome.rows % 5000 < 1000 and outcome.rows >= 5000:
             self.stdout.write(f"{outcome.rows:,} products …")
             self.stdout.flush()
 
-    def _report(self, outcome: Outcome, *, dry_run: bool) -> None:
+    def _report(self, outcome: ImportOutcome, *, dry_run: bool) -> None:
         for remark in outcome.remarks[:SHOWN_CHANGES]:
             self.stdout.write(str(remark))
         if outcome.remarked > SHOWN_CHANGES:
@@ -131,7 +131,7 @@ class Command(BaseCommand):
             f"{outcome.skipped:,} rows skipped, {len(outcome.left_out):,} left out."
         )
 
-    def _refuse(self, outcome: Outcome) -> None:
+    def _refuse(self, outcome: ImportOutcome) -> None:
         for error in outcome.errors[:SHOWN_ERRORS]:
             self.stderr.write(str(error))
         more = outcome.wrong - min(len(outcome.errors), SHOWN_ERRORS)
@@ -141,13 +141,13 @@ class Command(BaseCommand):
         hint = "" if outcome.skip_bad_rows else " --skip-bad-rows leaves such rows out."
         raise CommandError(f"{outcome.wrong:,} {noun}. Nothing was imported.{hint}")
 
-    def _preview(self, outcome: Outcome) -> None:
+    def _preview(self, outcome: ImportOutcome) -> None:
         for sku in outcome.new[:SHOWN_CHANGES]:
             self.stdout.write(f"new: {sku}")
         if outcome.created > SHOWN_CHANGES:
             self.stdout.write(f"… and {outcome.created - SHOWN_CHANGES:,} more new ones")
 
-    def _changes(self, outcome: Outcome, said: str) -> None:
+    def _changes(self, outcome: ImportOutcome, said: str) -> None:
         """Also when it is done: what an earlier file or a person had entered is gone."""
         for data, columns in outcome.changes[:SHOWN_CHANGES]:
             self.stdout.write(f"{said}: {data.sku} ({data.name}): {', '.join(columns)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from operations.conformance.points import Point, UntriedError, Verdict
+from operations.conformance.points import Compliance, Point, UntriedError
 from operations.conformance.services import Result, check_fulfillment, check_loyalty
 
 PARTNERS = ("loyalty", "fulfillment")
@@ -83,21 +83,21 @@ class Command(BaseCommand):
                 sku=options["sku"], wait=options["wait"], listen=options["listen"], tell=tell
             )
         if not quiet:
-            counts = ", ".join(f"{result.count(verdict)} {verdict}" for verdict in Verdict)
+            counts = ", ".join(f"{result.count(verdict)} {verdict}" for verdict in Compliance)
             self.stdout.write(f"{result.address}: {counts}. {result.left}\n\n")
         return result
 
     def _say(self, point: Point) -> None:
         styles = {
-            Verdict.KEPT: self.style.SUCCESS,
-            Verdict.NOT_KEPT: self.style.ERROR,
-            Verdict.CANNOT_TELL: self.style.WARNING,
+            Compliance.KEPT: self.style.SUCCESS,
+            Compliance.NOT_KEPT: self.style.ERROR,
+            Compliance.CANNOT_TELL: self.style.WARNING,
         }
         verdict = styles[point.verdict](f"{point.verdict:<12}")
         self.stdout.write(f"{verdict} {point.key:<22} {point.promise}")
         self.stdout.write(f"{'':13}{point.seen}")
-        if point.verdict is not Verdict.KEPT:
-            unless = "For us" if point.verdict is Verdict.NOT_KEPT else "If it is not kept"
+        if point.verdict is not Compliance.KEPT:
+            unless = "For us" if point.verdict is Compliance.NOT_KEPT else "If it is not kept"
             self.stdout.write(f"{'':13}{unless}: {point.means}")
 
 
@@ -117,7 +117,7 @@ def _document(results: list[Result]) -> dict[str, Any]:
                 "partner": result.partner,
                 "address": result.address,
                 "points": [asdict(point) for point in result.points],
-                "counts": {verdict.value: result.count(verdict) for verdict in Verdict},
+                "counts": {verdict.value: result.count(verdict) for verdict in Compliance},
                 "left": result.left,
             }
             for result in results

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
-from operations.demo.partners import PartnersError
+from operations.demo.partners import SandboxControlError
 from operations.demo.people import PASSWORD, sign_ins
 from operations.demo.services import check, is_seeded, seed
 from redemption.models import RedemptionOrder
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             self._seed()
         except KeyboardInterrupt:
             raise CommandError("Stopped. Run it again to go on.", returncode=130) from None
-        except PartnersError as error:
+        except SandboxControlError as error:
             raise CommandError(str(error)) from error
         except (PartnerRefusedError, PartnerUnavailableError) as error:
             raise CommandError(f"The partner's statement could not be read: {error}") from error

@@ -138,7 +138,7 @@ WHERE m.expected AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = m.theirs)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Match:
     """One entry and the transaction it belongs to; either may be lacking, its fields then empty.
 
     `verdict` is SAME, UNANSWERED or a DifferenceKind; `at` is the partner's time of the entry, or
@@ -167,7 +167,7 @@ class Verdict:
         return self.verdict in DifferenceKind.values
 
 
-def compare(source: str, facts: Mapping[str, Any]) -> Iterator[Verdict]:
+def compare(source: str, facts: Mapping[str, Any]) -> Iterator[Match]:
     """Every entry of `source` (SQL), and every transaction that should have had one.
 
     `facts`: what `source` asks for, and `companies`, `began`, `since`, `until` (each may be None):
@@ -182,4 +182,4 @@ def compare(source: str, facts: Mapping[str, Any]) -> Iterator[Verdict]:
         cursor.execute(_COMPARE.replace("{source}", source), facts)
         while rows := cursor.fetchmany(1000):
             for row in rows:
-                yield Verdict(*row)
+                yield Match(*row)

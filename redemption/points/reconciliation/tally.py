@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from redemption.models import Difference, ReconciledDay, Reconciliation
 from redemption.models.points import HORIZON_SHARE
-from redemption.points.reconciliation.matching import SAME, UNANSWERED, Verdict
+from redemption.points.reconciliation.matching import SAME, UNANSWERED, Match
 from redemption.points.reconciliation.selectors import open_differences
 from redemption.states import DifferenceKind, TransactionStatus
 
@@ -30,19 +30,19 @@ class Tally:
         self._found: list[Difference] = []
         self._days: dict[date, ReconciledDay] = defaultdict(self._new_day)
 
-    def take(self, verdict: Verdict) -> None:
-        if verdict.verdict != DifferenceKind.MISSING_THERE:
-            self._seen |= self._watched & {verdict.transaction_id}
-        kind = self._kind(verdict)
-        inside = self.run.since <= verdict.at < self.run.until
+    def take(self, match: Match) -> None:
+        if match.verdict != DifferenceKind.MISSING_THERE:
+            self._seen |= self._watched & {match.transaction_id}
+        kind = self._kind(match)
+        inside = self.run.since <= match.at < self.run.until
         # A transaction that was settled in this time may have an entry from before it.
-        if not inside and not (kind and verdict.expected):
+        if not inside and not (kind and match.expected):
             return
         if inside:
-            self._count(verdict, kind)
+            self._count(match, kind)
         if kind:
             self.run.difference_count += 1
-            self._found.append(self._difference(verdict, kind))
+            self._found.append(self._difference(match, kind))
             if len(self._found) >= PIECE:
                 self.flush()
 
@@ -74,56 +74,56 @@ class Tally:
     def _new_day(self) -> ReconciledDay:
         return ReconciledDay(run=self.run, company=self.run.company)
 
-    def _kind(self, verdict: Verdict) -> str:
+    def _kind(self, match: Match) -> str:
         """The difference that this is; nothing when it is none, or not yet."""
-        if verdict.is_difference:
-            return verdict.verdict
-        undecided = verdict.status == TransactionStatus.NEEDS_REVIEW
-        late = undecided or verdict.at < self._deadline
-        return DifferenceKind.MISSING_HERE if verdict.verdict == UNANSWERED and late else ""
+        if match.is_difference:
+            return match.verdict
+        undecided = match.status == TransactionStatus.NEEDS_REVIEW
+        late = undecided or match.at < self._deadline
+        return DifferenceKind.MISSING_HERE if match.verdict == UNANSWERED and late else ""
 
-    def _count(self, verdict: Verdict, kind: str) -> None:
-        day = self._days[verdict.at.astimezone(UTC).date()]
+    def _count(self, match: Match, kind: str) -> None:
+        day = self._days[match.at.astimezone(UTC).date()]
         day.differences += bool(kind)
-        if not verdict.entry:
+        if not match.entry:
             return
-        points = verdict.points_there or 0
+        points = match.points_there or 0
         for figures in (self.run, day):
             figures.entries += 1
-            figures.matched += verdict.verdict == SAME
-            figures.waiting += verdict.verdict == UNANSWERED and not kind
-            if verdict.kind == "debit":
+            figures.matched += match.verdict == SAME
+            figures.waiting += match.verdict == UNANSWERED and not kind
+            if match.kind == "debit":
                 figures.points_taken += points
             else:
                 figures.points_given_back += points
 
-    def _difference(self, verdict: Verdict, kind: str) -> Difference:
-        subject = verdict.entry or verdict.key
+    def _difference(self, match: Match, kind: str) -> Difference:
+        subject = match.entry or match.key
         return Difference(
             run=self.run,
             kind=kind,
             key=f"reconciliation:{kind.lower()}:{subject}",
-            at=verdict.at,
-            what=_sentence(verdict, kind)[:255],
-            entry=verdict.entry,
-            points_there=verdict.points_there,
-            points_here=verdict.points_here,
-            order_id=verdict.order_id,
-            transaction_id=verdict.transaction_id,
+            at=match.at,
+            what=_sentence(match, kind)[:255],
+            entry=match.entry,
+            points_there=match.points_there,
+            points_here=match.points_here,
+            order_id=match.order_id,
+            transaction_id=match.transaction_id,
         )
 
 
-def _sentence(verdict: Verdict, kind: str) -> str:
+def _sentence(match: Match, kind: str) -> str:
     told = {
-        "order": verdict.reference[:40],
-        "entry": verdict.entry or verdict.theirs,
-        "kind": _("debit") if verdict.kind == "debit" else _("credit"),
-        "there": f"{verdict.points_there or 0:,}",
-        "here": f"{verdict.points_here or 0:,}",
-        "account_there": verdict.account_there,
-        "account_here": verdict.account_here,
-        "theirs": verdict.theirs or _("of no entry"),
-        "status": dict(TransactionStatus.choices).get(verdict.status, ""),
+        "order": match.reference[:40],
+        "entry": match.entry or match.theirs,
+        "kind": _("debit") if match.kind == "debit" else _("credit"),
+        "there": f"{match.points_there or 0:,}",
+        "here": f"{match.points_here or 0:,}",
+        "account_there": match.account_there,
+        "account_here": match.account_here,
+        "theirs": match.theirs or _("of no entry"),
+        "status": dict(TransactionStatus.choices).get(match.status, ""),
     }
     sentences = {
         DifferenceKind.MISSING_THERE: _(
@@ -153,7 +153,7 @@ def _sentence(verdict: Verdict, kind: str) -> str:
             "%(order)s: the partner has an entry %(entry)s, a %(kind)s of %(there)s points, that "
             "is not done here (%(status)s)."
         )
-        if verdict.transaction_id
+        if match.transaction_id
         else _(
             "%(order)s: the partner has an entry %(entry)s, a %(kind)s of %(there)s points, of "
             "which we know nothing."
