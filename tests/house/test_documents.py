@@ -11,9 +11,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from django.db.models import Model
+
+from accounts.models import AccountManager, Company
+from catalog.models import Product
+from inventory.models import Inventory
+from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = "docs/architecture.md"
+FINDING = "docs/finding-things.md"
+DATA_MODEL = "docs/data-model.md"
 SAGA = "docs/saga.md"
 ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption", "operations")
 # Folders that Django names, and whose names say what is in them.
@@ -182,3 +190,38 @@ def test_every_module_that_a_comment_names_exists() -> None:
         if not exists(name, said_in)
     ]
     assert missing == []
+
+
+def test_each_question_of_a_newcomer_is_answered_in_three_hops() -> None:
+    answers = re.split(r"^## ", (ROOT / FINDING).read_text(), flags=re.MULTILINE)[1:]
+    hops = {
+        text.splitlines()[0]: len(re.findall(r"^\d\. ", text, re.MULTILINE)) for text in answers
+    }
+    assert len(hops) >= 8
+    assert {question: n for question, n in hops.items() if not 1 <= n <= 3} == {}
+    assert f"({FINDING})" in (ROOT / "README.md").read_text()
+
+
+def test_each_recipe_fits_on_one_screen() -> None:
+    recipes = [name for name in tracked() if name.startswith("docs/recipes/")]
+    assert len(recipes) >= 6
+    lengths = {name: len((ROOT / name).read_text().splitlines()) for name in recipes}
+    assert {name: length for name, length in lengths.items() if length > 60} == {}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(Company, AccountManager, Product, Inventory),
+        *(RedemptionOrder, OrderItem, LoyaltyTransaction),
+    ],
+)
+def test_the_data_model_names_every_column_of_the_seven_tables(model: type[Model]) -> None:
+    before, _, after = (ROOT / DATA_MODEL).read_text().partition(f"**{model._meta.db_table}** – ")
+    assert before
+    about = after.partition("\n\n")[0]
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", about))))
+    columns = {field.column for field in model._meta.concrete_fields}
+    assert columns - named == set()
+    asked_for_elsewhere = {"email", "name", "unique", "user_id"}
+    assert {word for word in named - columns if word.islower()} <= asked_for_elsewhere

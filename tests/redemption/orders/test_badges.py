@@ -11,11 +11,13 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
+from redemption import badges
+from redemption.backoffice import badges as staff_badges
 from redemption.badges import Look, order_look
 from redemption.messages.notifications import compose
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
-from redemption.states import OrderStatus, TransactionStatus
+from redemption.states import LineStatus, OrderStatus, TransactionStatus
 from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid, placed, settle, shipped
@@ -204,3 +206,12 @@ def test_an_approval_shows_when_it_was_placed_and_until_when_it_is_held(
     assert order.approve_by
     assert f"{order.created_at:%H:%M:%S} UTC</time>" in page
     assert f"{order.approve_by:%H:%M} UTC" in page
+
+
+def test_every_status_has_a_look() -> None:
+    """One without would be an error on each page that shows it."""
+    for looks in (badges._ORDER, staff_badges._ORDERS):
+        assert set(looks) == set(OrderStatus)
+    for looks in (badges._LINE, staff_badges._LINES):
+        assert set(looks) == set(LineStatus)
+    assert set(staff_badges._TRANSACTIONS) == set(TransactionStatus)
