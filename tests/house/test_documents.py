@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = "docs/architecture.md"
 FINDING = "docs/finding-things.md"
 DATA_MODEL = "docs/data-model.md"
+DECISIONS = "docs/decisions/README.md"
 SAGA = "docs/saga.md"
 ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption", "operations")
 # Folders that Django names, and whose names say what is in them.
@@ -136,6 +137,12 @@ def test_every_decision_that_is_named_exists() -> None:
         if number
     }
     assert {(where, number) for where, number in named if number not in known} == set()
+
+
+def test_every_decision_is_listed() -> None:
+    listed = re.findall(r"^- \[(\d{4})\]", (ROOT / DECISIONS).read_text(), re.MULTILINE)
+    known = [Path(name).name[:4] for name in tracked() if name.startswith("docs/decisions/0")]
+    assert listed == sorted(known)
 
 
 def test_every_rule_that_is_named_exists() -> None:
