@@ -55,7 +55,7 @@ def test_what_needs_somebody_comes_first(client_for: SignIn, seat: AccountManage
     seat.company.save()
     placed(seat, (ProductFactory.create(), 1))
     owner = SeatFactory.create(company=seat.company, owner=True)
-    assert "1 order waits for your yes" in said(client_for(owner).get("/"))
+    assert "1 order is waiting for your approval" in said(client_for(owner).get("/"))
     assert "We are looking into these" not in said(client_for(seat).get("/"))
     RedemptionOrder.objects.update(needs_attention=True)
     assert "We are looking into these" in said(client_for(seat).get("/"))
