@@ -1,8 +1,9 @@
-"""What is kept of the catalogue for some minutes, and forgotten as soon as it changes.
+"""The catalogue's cache: values are cached for some minutes, and all dropped when products change.
 
-The catalogue is read far more often than it changes, and one tier sees one catalogue. A product
-that is saved, or passes between in stock, low and out, is shown so at once; windows in time open
-and close up to SECONDS late. Redemption checks all of it anew.
+The catalogue is read far more often than it changes, and all companies of a tier see the same.
+A saved product, or a change between in stock, low and out, shows at once. The dates from and
+until which a product is offered take effect up to SECONDS late. Placing an order checks all of
+it anew, against the database.
 """
 
 import hashlib
@@ -41,7 +42,7 @@ def remember(name: str, kind: Hashable, asked: object, make: Callable[[], Value]
 
 
 def products_changed() -> None:
-    """To be called inside the transaction that changes them: forgets all once it is committed."""
+    """Drop all cached values once the current transaction commits."""
     transaction.on_commit(_forget)
 
 

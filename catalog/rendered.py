@@ -1,8 +1,8 @@
-"""The catalogue as text: made once for everyone of a tier, kept for some seconds.
+"""The catalogue's pages as text, rendered once for all companies of a tier and cached.
 
-A page of cards costs its queries and some thousand steps of a template; what differs between
-two companies of one tier is only how many points a card lacks. So the text is kept with holes
-where that is said, and the holes are filled for each request.
+Rendering a page of cards takes its queries and some thousand steps of a template. Between two
+companies of one tier only "N points short" differs. So the text is cached with a placeholder for
+it on each card (`Card.placeholder`), and each request fills the placeholders.
 """
 
 import re
@@ -26,23 +26,23 @@ from catalog.selectors import (
 )
 from loyalty_portal.fastpath.fragments import cached_fragment, render_alone
 
-_HOLE = re.compile("\x00([0-9]+)\x00")  # PostgreSQL's text has no NUL, so nothing forges one
+_PLACEHOLDER = re.compile("\x00([0-9]+)\x00")  # PostgreSQL's text has no NUL, so nothing forges one
 _FIGURE = "\x01"
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedList:
-    """The list of one address. `pieces` alternate: text, points of the card that it ends in."""
+    """The list at one address. `pieces` alternate: text, then the points of the card it ends in."""
 
     title: str
     q: str
     address: str
     facets: SafeString
     pieces: Sequence[str]
-    lacking: tuple[str, str]  # what a hole is filled with, before and after the figure
+    lacking: tuple[str, str]  # the text of "N points short", before and after N
 
     def results(self, spendable: int | None) -> SafeString:
-        """The text with its holes filled; `spendable` is points, None when not known."""
+        """The text with its placeholders filled; `spendable` in points, None when not known."""
         filled = list(self.pieces)
         for place in range(1, len(filled), 2):
             short = 0 if spendable is None else int(filled[place]) - spendable
@@ -52,7 +52,7 @@ class RenderedList:
 
 @dataclass(frozen=True, slots=True)
 class RenderedProduct:
-    """The page of one product, without what is the viewer's own."""
+    """The page of one product, without what differs between viewers."""
 
     key: str
     address: str
@@ -66,7 +66,10 @@ class RenderedProduct:
 
 
 def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> SafeString:
-    """What so many pieces do to the points that may be spent; None when those are not known."""
+    """The text that says what `quantity` pieces cost and how many points remain then.
+
+    `spendable` in points, None when not known.
+    """
     total = points_cost * quantity
     left = (spendable or 0) - total
     known = spendable is not None
@@ -81,7 +84,10 @@ def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> Saf
 
 
 def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> RenderedList:
-    """The list that an address asks for. `budget` is what "within our balance" means."""
+    """The list for the filters and the page in `asked`.
+
+    `budget`: the points for "within our balance"; None when the balance is not known.
+    """
     filters = asked.filters
     if budget is None:
         filters = replace(filters, within_balance=False)
@@ -119,7 +125,7 @@ def _make_list(
         q=filters.q,
         address=shelf_address() + address(filters, page=filters.page),
         facets=render_alone("catalog/_facets.html", catalogue=page),
-        pieces=_HOLE.split(render_alone("catalog/_results.html", catalogue=page)),
+        pieces=_PLACEHOLDER.split(render_alone("catalog/_results.html", catalogue=page)),
         lacking=(before, after),
     )
 

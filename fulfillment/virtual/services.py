@@ -240,7 +240,7 @@ def settle_by_hand(*, held: Fulfillment, came: int, by: Any) -> None:
 
 
 def _found(held: Fulfillment, came: int) -> str:
-    """For the company to read; what shows it is between staff."""
+    """Text shown to the company; the evidence stays internal."""
     if came == held.quantity:
         return _("Our partner delivered it.")
     return _only(held, came) if came else _("Our partner did not deliver it.")

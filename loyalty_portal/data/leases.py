@@ -1,6 +1,8 @@
-"""Rows that are work: due at a time, claimed by a lease, recorded only while the lease is ours.
+"""A work queue in a table.
 
-PostgreSQL's clock decides alone (saga.md, rule 17), so every comparison is made in SQL.
+A row becomes due at `next_attempt_at`, a worker claims it with a lease, and a result is saved
+only while that lease is held. Only PostgreSQL's clock counts (saga.md, rule 17), so every
+comparison of times is made in SQL.
 """
 
 import random

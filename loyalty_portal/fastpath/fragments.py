@@ -1,8 +1,9 @@
-"""Templates whose text is kept, with holes for what differs: for what is shown most often.
+"""Caches rendered templates and fills per-request placeholders. Used for the most viewed pages.
 
-A layout costs Django some thousand steps each time, and all but a few words of it are the same
-for everybody. So a template is rendered once for its conditions, and its holes are filled at
-each request. What is one person's own only ever fills a hole: the kept text is made without it.
+Rendering a layout takes Django some thousand steps, and nearly all of its text is the same for
+everybody. So a template is rendered once for each set of conditions, with a placeholder for each
+value that differs, and each request fills the placeholders. What belongs to one person is only
+ever such a value: the cached text is rendered without it, and can be shown to anybody.
 """
 
 from collections.abc import Hashable, Mapping
@@ -24,7 +25,7 @@ _EDGE = "\x00"  # no text of a template has a NUL
 
 
 class Chrome(NamedTuple):
-    """What stands around the content of every page, as `chrome` in its template."""
+    """The rendered parts around the content of every page; templates call it `chrome`."""
 
     balance: str
     menu: str
@@ -35,10 +36,11 @@ class Chrome(NamedTuple):
 def cached_fragment(
     template: str, conditions: Mapping[str, Hashable], values: Mapping[str, str]
 ) -> SafeString:
-    """The text of a template, rendered once for the same `conditions`, of which there are few.
+    """The text of a template, rendered once for the same `conditions`, with `values` filled in.
 
-    `values` fill its holes and are escaped. The template can only show them: whether it does,
-    and in what shape, is a condition. The name "a.b" is what the template calls `a.b`.
+    The text is cached for each combination of `conditions`, so these must have few values.
+    `values` are escaped. The template can show them and no more: it must not compare or format
+    them, since it is rendered with placeholders instead. A value named "a.b" is `a.b` there.
     """
     cut = _cut if settings.DEBUG else _cut_once  # who writes a template sees it as it is now
     pieces = list(
@@ -50,12 +52,12 @@ def cached_fragment(
 
 
 def render_alone(template: str, /, **context: Any) -> SafeString:
-    """A template rendered without a request: of what all of them know, it knows the brand."""
+    """Render a template without a request. It gets `context` and the brand, nothing else."""
     return render_to_string(template, {**brand.shown(), **context})
 
 
 def viewers_context(request: HttpRequest) -> dict[str, Any]:
-    """What every template is told of the request, for a view that has use for it too."""
+    """What the context processors give every template, for a view that needs it too."""
     told: dict[str, Any] = {}
     for processor in Engine.get_default().template_context_processors:
         told |= processor(request)
@@ -82,7 +84,7 @@ def _cut(
     conditions: tuple[tuple[str, Hashable], ...],
     names: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """Text, name of a hole, text, … and text."""
+    """The rendered template in pieces: text, name of a placeholder, text, … and text."""
     context: dict[str, Any] = dict(conditions)
     for name in names:
         *path, last = name.split(".")

@@ -1,8 +1,8 @@
-"""Queries on the hot path, whose SQL is made once.
+"""Queries and inserts of the busiest requests, whose SQL is compiled once.
 
-Django compiles a queryset or an insert anew each time, which costs several times what the
-database does with it. What is read on every page, and what placing an order writes, goes
-through here; measured by `make bench`. Models stay the only place that knows the columns.
+Django compiles a queryset or an insert anew each time, which takes several times as long as the
+database needs to run it. This module serves what every page reads and what placing an order
+writes; `make bench` measures it. Columns are read from the models, and listed nowhere else.
 """
 
 import functools
@@ -41,11 +41,12 @@ _OF_THE_CONNECTION = {
 
 
 def prepared_cursor() -> CursorWrapper:
-    """A cursor for SQL that is always the same text: PostgreSQL plans it once a connection.
+    """A cursor that sends values apart from the SQL, so that PostgreSQL plans each text once for a
+    connection.
 
-    Planning the joins of a page's header costs it more than running them. Django's own cursor
-    puts the values into the text, so that each is a statement never seen before. Whoever adds
-    to statements (the history of staff's changes) needs that one, and gets it.
+    Planning the joins of a page's header takes longer than running them. Django's own cursor puts
+    the values into the text, which makes each statement a new one. Where an execute wrapper is
+    installed (the history of staff's changes adds to statements), Django's cursor is returned.
     """
     wrapper: Any = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up at each touch
     if wrapper.execute_wrappers:
@@ -59,19 +60,21 @@ def prepared_cursor() -> CursorWrapper:
 
 
 class Prepared(Generic[Row]):
-    """`build(*stand_ins)` compiled at the first call; later calls put their values in instead.
+    """Compiles the queryset once, with placeholder arguments; each later call binds new values to
+    the same SQL.
 
-    Each stand-in is a value that occurs nowhere else in the query, of the type that is asked
-    with. `select_related` works; prefetching and lookups that change the SQL do not.
+    `build(*placeholders)` makes the queryset, at the first call. A placeholder has the type of the
+    values it stands for, and occurs nowhere else in the query. `select_related` works; prefetching
+    and lookups that change the SQL do not.
     """
 
-    def __init__(self, build: Callable[..., models.QuerySet[Row]], *stand_ins: Any) -> None:
+    def __init__(self, build: Callable[..., models.QuerySet[Row]], *placeholders: Any) -> None:
         self._build = build
-        self._stand_ins = stand_ins
+        self._placeholders = placeholders
 
     @functools.cached_property
     def _plan(self) -> tuple[str, tuple[Any, ...], Callable[[tuple[Any, ...]], Row], Any]:
-        compiler: Any = self._build(*self._stand_ins).query.get_compiler(connection=connection)
+        compiler: Any = self._build(*self._placeholders).query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
         about, select = compiler.klass_info, compiler.select
         first, last = about["select_fields"][0], about["select_fields"][-1] + 1
@@ -90,9 +93,9 @@ class Prepared(Generic[Row]):
         return sql, params, make, convert if converters else None
 
     def __call__(self, *values: Any) -> list[Row]:
-        """The rows for these values, in the order of the stand-ins."""
+        """The rows for these values, which are in the order of the placeholders."""
         sql, params, make, convert = self._plan
-        put = dict(zip(self._stand_ins, values, strict=True))
+        put = dict(zip(self._placeholders, values, strict=True))
         rows = _read(sql, [put.get(param, param) for param in params])
         return [make(row) for row in (convert(rows) if convert else rows)]
 

@@ -1,4 +1,7 @@
-"""Updates on the hot path, whose SQL is made once for each shape; the rest is in sql.py."""
+"""Updates of the busiest requests: the SQL is compiled once for each set of columns.
+
+Queries and inserts are in sql.py.
+"""
 
 import functools
 from collections.abc import Mapping
@@ -10,7 +13,7 @@ from django.db.models.sql import UpdateQuery
 
 from loyalty_portal.fastpath.sql import prepared_cursor
 
-_EACH = object()  # stands for a value that is another with each call
+_EACH = object()  # placeholder for a value that each call brings
 _ALWAYS = Q()
 
 
@@ -21,10 +24,10 @@ def update(
     *,
     also: Q = _ALWAYS,
 ) -> int:
-    """As `filter(also, **where).update(**changes)`: how many rows that were.
+    """Do what `filter(also, **where).update(**changes)` does; returns the number of rows.
 
-    `where` compares with plain values. What `also` and expressions among `changes` say is part
-    of the text: let them be the same from call to call.
+    `where` compares with plain values only. `also`, and expressions in `changes`, become part of
+    the SQL text, which is cached: they must be the same from call to call.
     """
     fixed = tuple((name, value if _is_text(value) else _EACH) for name, value in changes.items())
     sql, known = _made(model, tuple(where), fixed, also)

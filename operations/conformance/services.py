@@ -70,7 +70,11 @@ def check_fulfillment(
 
 
 def _all(checks: tuple[Check[Session], ...], session: Session, tell: Tell) -> list[Point]:
-    """As far as it goes: what was broken off is cleared away and told like what was not."""
+    """Make the checks in order, until Ctrl-C; returns the points of those that were made.
+
+    The caller cleans up after an interrupted run too, and reports what was left, as after a
+    complete one.
+    """
     points = []
     with suppress(KeyboardInterrupt):
         for check in checks:

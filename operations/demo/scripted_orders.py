@@ -36,7 +36,10 @@ def special_plans(planner: Planner) -> Iterator[Plan]:
 
 
 def _moment(planner: Planner, age: timedelta) -> datetime:
-    """What is long ago was at work; of what is not, the hours matter."""
+    """When an order of this age was placed.
+
+    Orders older than five days are placed at 08:17 of their day; recent ones keep their exact age.
+    """
     if age < timedelta(days=5):
         return planner.now - age
     morning = planner.now.replace(hour=8, minute=17)

@@ -87,7 +87,7 @@ def flag(
         transaction=about if isinstance(about, LoyaltyTransaction) else None,
         facts=facts,
     )
-    # That it takes long is no news about an order that waits for a person already.
+    # Do not add a "stuck" flag to an order that is already flagged.
     late = kind == IncidentKind.STUCK_ORDER
     if order.needs_attention and (late or order.attention_reason == why[:255]):
         return
