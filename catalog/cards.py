@@ -45,7 +45,7 @@ class Card(NamedTuple):
     stock: str
 
     @property
-    def hole(self) -> str:
+    def placeholder(self) -> str:
         """Placeholder for “N points short”, filled for each company by rendered.py."""
         return f"\x00{self.cost}\x00"
 

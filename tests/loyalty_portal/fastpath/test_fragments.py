@@ -1,4 +1,4 @@
-"""Text of templates with holes: rendered once, filled each time."""
+"""Cached templates with placeholders: rendered once, filled each time."""
 
 from pathlib import Path
 from typing import Any
