@@ -1,4 +1,4 @@
-"""Whether an order needs somebody's yes, and why (docs/operations.md, Approvals)."""
+"""Whether an order needs approval, and why (docs/operations.md, Approvals)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,14 +23,16 @@ _CAME_TO_NOTHING = (
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An order needs a yes: with what went ahead `before` it is more than `threshold` points."""
+    """Why an order needs approval. `before`: points of the earlier orders that count with it; the
+    sum exceeds `threshold` points.
+    """
 
     threshold: int
     before: int
 
     @property
     def why(self) -> str:
-        """One sentence for the buyer, and for whoever decides."""
+        """One sentence for the buyer and for the approver."""
         facts = {
             "threshold": f"{self.threshold:,}",
             "before": f"{self.before:,}",
@@ -48,10 +50,11 @@ class Need:
 
 
 def approval_need(seat: AccountManager, points: int) -> Need | None:
-    """Why an order of so many points by this seat needs somebody's yes; None when it needs none.
+    """Why an order of this many points by this seat needs approval; None when it needs none.
 
-    One query, and only where the company has a threshold and the order alone does not exceed it.
-    Whoever is about to place the order has made the seat's others wait before.
+    Makes one query, and only where the company has a threshold that the order alone does not
+    exceed. The caller holds the lock that keeps the seat's other orders from being placed
+    meanwhile.
     """
     threshold = seat.company.approval_threshold
     if threshold is None:
@@ -63,7 +66,7 @@ def approval_need(seat: AccountManager, points: int) -> Need | None:
 
 
 def _went_ahead(seat: AccountManager) -> int:
-    """Points of the seat's orders within the window to which nobody else said yes."""
+    """The points of the seat's orders within the window that nobody else has approved."""
     if not settings.APPROVAL_WINDOW_HOURS:
         return 0
     window = timedelta(hours=settings.APPROVAL_WINDOW_HOURS)

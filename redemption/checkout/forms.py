@@ -1,4 +1,4 @@
-"""What somebody fills in to redeem: who gets it, where, and the company's own words."""
+"""The checkout's forms: the recipient, the address, and the company's own reference and note."""
 
 import copy
 import functools
@@ -48,7 +48,7 @@ NO_COUNTRY_YET = Postcodes(exist=True, needed=True, pattern=None, example="")
 
 
 class _ChecksPostcode(forms.BaseForm):
-    """What the postcode must be like depends on the country."""
+    """Checks the postcode by the rules of the chosen country."""
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
@@ -60,14 +60,16 @@ class _ChecksPostcode(forms.BaseForm):
         return said
 
     def asked(self) -> Postcodes:
-        """What is asked of a postcode, by the country that is chosen so far."""
+        """The rules for the postcode of the country that is chosen so far."""
         said = self.data.get("country") if self.is_bound else self.initial.get("country")
         country = code_of(str(said or ""))
         return postcodes(country) if country else NO_COUNTRY_YET
 
 
 class CheckoutForm(_ChecksPostcode, forms.Form):
-    """Asks for an e-mail where a code goes out, and for a street where a parcel does."""
+    """The checkout. Asks for an e-mail address where codes are sent, for a postal address where
+    parcels are.
+    """
 
     reference = OneLineField(
         label=_("Your reference"),
@@ -102,31 +104,32 @@ class CheckoutForm(_ChecksPostcode, forms.Form):
 
     @property
     def land(self) -> list[forms.BoundField]:
-        """The country."""
+        """The field of the country."""
         return self._shown("country")
 
     @property
     def code(self) -> list[forms.BoundField]:
-        """The postcode, if the country has one."""
+        """The field of the postcode; none for a country without postcodes."""
         return self._shown("postcode")
 
     @property
     def town(self) -> list[forms.BoundField]:
-        """The rest of the address."""
+        """The other fields of the address."""
         return self._shown("city", "region")
 
     def _shown(self, *names: str) -> list[forms.BoundField]:
         return [self[name] for name in names if name in self.fields]
 
     def recipient(self, *, by_parcel: bool) -> dict[str, str]:
-        """All columns of a recipient; a code by e-mail gets no street."""
+        """All columns of a recipient; the address is empty when only codes are sent."""
         said = {name: str(self.cleaned_data.get(name) or "") for name in FIELDS}
         return said if by_parcel else {**said, **dict.fromkeys(PARCEL_ONLY, "")}
 
 
 class _Shared(dict[str, forms.Field]):
-    """Fields as they are for every form: Django would copy them for each, which costs as much
-    as reading what was filled in."""
+    """Gives every form the same field objects. Django copies all fields for each form, which takes
+    as long as reading the input.
+    """
 
     def __deepcopy__(self, memo: object) -> "_Shared":
         return self

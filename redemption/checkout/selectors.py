@@ -1,4 +1,4 @@
-"""What the checkout shows beside its forms."""
+"""What the checkout page shows beside its form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ class AddressOption:
 
 
 def address_book(seat: AccountManager, chosen: str) -> list[AddressOption]:
-    """Who one can pick, the company's colleagues and customers."""
+    """The entries that the seat can choose from: the company's colleagues and customers."""
     rows = Address.objects.filter(company=seat.company_id)[:MOST_ADDRESSES]
     return [AddressOption(str(row.pk), str(row), str(row.pk) == chosen) for row in rows]
 
 
 def picked(seat: AccountManager, by: User, chosen: str) -> Mapping[str, str]:
-    """The recipient's columns for what was picked; nothing for an entry that is not ours."""
+    """The recipient's columns of the chosen entry; empty when the entry is not the company's."""
     if chosen == MYSELF:
         return {"recipient_name": by.name, "recipient_email": by.email}
     row = entry_of(seat, chosen)
@@ -35,7 +35,7 @@ def picked(seat: AccountManager, by: User, chosen: str) -> Mapping[str, str]:
 
 
 def entry_of(seat: AccountManager, chosen: str) -> Address | None:
-    """The entry of the company's address book with this key, if it is one."""
+    """The entry of the company's address book with this key; None when there is none."""
     try:
         key = UUID(chosen)
     except ValueError:
@@ -44,6 +44,8 @@ def entry_of(seat: AccountManager, chosen: str) -> Address | None:
 
 
 def can_try(cart: CartPage) -> bool:
-    """Whether the button is offered. Our figure is advice: only a fresh one forbids trying."""
+    """Whether the page offers the button. Only a fresh balance that is too low takes it away; the
+    partner decides in the end.
+    """
     known_short = cart.missing > 0 and not cart.header.stale
     return bool(cart.entries) and not cart.troubled and not known_short

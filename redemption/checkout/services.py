@@ -1,4 +1,4 @@
-"""Placing an order, and deciding on one that waits for approval."""
+"""Places an order, and approves, rejects or expires one that is waiting for approval."""
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,9 @@ MOST_POINTS = 2_000_000_000  # of one order; more than this is a mistake
 
 
 class _CartChangedError(RedemptionError):
-    """Its token is not the form's any more; perhaps the same form took it a moment ago."""
+    """The cart's token is not the one of the form. The same form may have placed the order just
+    now.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutInput:
-    """What the form said. `token` makes one form one order; `seen_points` is the total shown,
-    `shown` what it is made of (None: a page that did not say)."""
+    """What the checkout form sent. `token` identifies the form: one form places one order.
+    `seen_points` is the total that the page showed, `shown` the products and prices (None: the page
+    did not say).
+    """
 
     token: uuid.UUID
     seen_points: int
@@ -76,10 +80,12 @@ class CheckoutInput:
 def place_order(
     *, seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, by: User
 ) -> RedemptionOrder:
-    """Reserve, intend the debit, and commit: from here on the saga finishes it.
+    """Place an order: reserve the stock and write the order with its debit, unsent, in one
+    transaction.
 
-    One transaction, no call to a partner inside. The same token shows the same order. Raises
-    RedemptionError when a line cannot be had, in a sentence; then nothing is changed.
+    No partner is called; the saga sends the debit afterwards. A second call with the same token
+    returns the first order. Raises RedemptionError with a sentence for the buyer, and then changes
+    nothing, when a line cannot be redeemed.
     """
     total = _check(seat, lines, entered)
     try:
@@ -102,7 +108,7 @@ def place_order(
 
 
 def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | None:
-    """The order that this seat placed with this form."""
+    """The order that this seat placed with this form; None when it placed none."""
     return RedemptionOrder.objects.filter(token=token, account_manager=seat).first()
 
 
@@ -193,7 +199,7 @@ def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]
 
 
 def _otherwise(need: Need | None) -> str:
-    """That the page said the opposite about approval."""
+    """The message for a page that showed the opposite about approval."""
     if need is None:
         now = _("This order needs nobody's yes any more: its points are taken at once.")
     else:
@@ -203,7 +209,7 @@ def _otherwise(need: Need | None) -> str:
 
 
 def _hold(seat: AccountManager) -> None:
-    """The seat's other orders wait until this one is written down."""
+    """Lock the seat, so that its other orders wait until this one is committed."""
     rows = AccountManager.objects.select_for_update(no_key=True, of=("self",)).filter(pk=seat.pk)
     rows.values_list("pk").first()
 
@@ -216,7 +222,7 @@ def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
 
 
 def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
-    """Say yes: the points are taken now. Nobody approves their own order."""
+    """Approve the order; its points are taken now. Nobody approves their own order."""
     with transaction.atomic():
         held = _decidable(order, by)
         held.transition(OrderStatus.PENDING, by=by, reason=_("Approved"), decided_by=by)
@@ -227,7 +233,7 @@ def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
 
 
 def reject(*, order: RedemptionOrder, by: User, reason: str) -> RedemptionOrder:
-    """Say no, with a reason that the buyer reads; the stock goes back."""
+    """Reject the order, with a reason that the buyer reads. Its stock is released."""
     if not reason.strip():
         raise RedemptionError(_("Give a reason; the buyer will read it."))
     with transaction.atomic():
@@ -256,7 +262,7 @@ def _decidable(order: RedemptionOrder, by: User) -> RedemptionOrder:
 
 
 def expire_approvals() -> int:
-    """End orders that nobody decided on in time; how many."""
+    """Expire the orders that nobody decided on in time. Returns how many."""
     late = RedemptionOrder.objects.filter(
         status=OrderStatus.AWAITING_APPROVAL, approve_by__lte=Now()
     )

@@ -1,4 +1,4 @@
-"""What a page showed before somebody pressed its button, and what has changed since."""
+"""What a page showed when its button was pressed, and what has changed since."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,9 @@ LONGEST = 50_000  # characters of a form's field; a cart holds at most 50 produc
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`products`: name and points each, by the product's id. `waits`: for somebody's yes."""
+    """`products`: name and points of each, by the product's id. `waits`: whether approval was
+    needed.
+    """
 
     products: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     waits: bool = False
@@ -23,12 +25,14 @@ class Shown:
         return cls({str(each.pk): (each.name, each.points_cost) for each in products}, waits)
 
     def written(self) -> str:
-        """For a hidden field of the form."""
+        """As text, for a hidden field of the form."""
         return json.dumps({"products": self.products, "waits": self.waits})
 
     @classmethod
     def read(cls, text: str) -> "Shown | None":
-        """What the form carried: None when nothing, and nothing at all when it is not ours."""
+        """What the hidden field held. None when it was empty; an empty Shown when it cannot be
+        read.
+        """
         if not text:
             return None
         try:
@@ -41,7 +45,7 @@ class Shown:
             return cls()
 
     def changes(self, products: Sequence[Product]) -> Iterator[str]:
-        """A sentence for each product that is not as it was shown."""
+        """One sentence for each product whose name or points have changed."""
         for product in products:
             name, points = self.products.get(str(product.pk), ("", 0))
             facts = {

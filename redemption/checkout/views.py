@@ -1,4 +1,4 @@
-"""The checkout: who gets it, the review, and the one button."""
+"""The pages of the checkout: the form, the review, and the button that places the order."""
 
 import logging
 import uuid
@@ -71,7 +71,7 @@ class CheckoutPage:
 @require_http_methods(["GET", "HEAD", "POST"])
 @with_seat(allowed=may_redeem)
 def checkout(request: PortalRequest) -> HttpResponse:
-    """GET fills the form, from the address book with `?address=`; POST redeems."""
+    """GET shows the form, filled from the address book with `?address=`. POST places the order."""
     if request.method == "POST":
         return _place(request)
     lines = cart_lines(request.seat)
@@ -85,7 +85,7 @@ def checkout(request: PortalRequest) -> HttpResponse:
 @require_POST
 @with_seat(allowed=may_redeem)
 def recipient(request: PortalRequest) -> HttpResponse:
-    """The recipient's fields again, as the country that was chosen asks for them."""
+    """The recipient's fields again, for another country."""
     lines = cart_lines(request.seat)
     if not lines:
         return SeeOther(resolve_url("cart:detail"))
@@ -97,7 +97,7 @@ def recipient(request: PortalRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @with_seat(allowed=may_redeem)
 def edit_address(request: PortalRequest, address_id: uuid.UUID) -> HttpResponse:
-    """One entry of the company's address book; afterwards the checkout is filled with it."""
+    """Edit one entry of the company's address book, then return to the checkout filled with it."""
     entry = get_object_or_404(Address, pk=address_id, company=request.seat.company_id)
     form = AddressForm(request.POST or None, instance=entry)
     if request.method == "POST" and form.is_valid():
@@ -127,7 +127,7 @@ def _form(
 
 
 def _place(request: PortalRequest) -> HttpResponse:
-    """The same form sent again shows the same order, however often, in however many tabs."""
+    """Place the order. The same form sent again, from whatever tab, shows the same order."""
     seat, lines = request.seat, cart_lines(request.seat)
     token = _uuid(request.POST.get("token", ""))
     as_shown = bool(lines) and lines[0].cart.token == token
@@ -176,9 +176,12 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
 
 
 def _halted(seat: AccountManager, points: int) -> Promise | str:
-    """Why an order of so many points would only wait: the portal is paused, the partner is down, or
-    rejects us. One that an approver decides on first takes no points now, and waits for a pause
-    alone; what is placed already is never stopped."""
+    """Why an order of this many points cannot be placed now: the portal is paused, or the partner
+    is down or rejects our credentials. None when it can.
+
+    An order that needs approval takes no points yet, so only a pause stops it. Orders that were
+    placed before are never stopped.
+    """
     if is_paused():
         return CLOSED
     why: Promise | str = ""
@@ -201,8 +204,9 @@ def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:
 
 
 def _keep(form: CheckoutForm, request: PortalRequest) -> None:
-    """Once each: an address that is in the book already is not written again, and the entry that
-    was picked is brought up to date."""
+    """Save the address in the address book unless it is there already. The entry that was chosen is
+    updated when it is of the same person.
+    """
     said = form.recipient(by_parcel=True)
     book = Address.objects.filter(company=request.seat.company)
     picked_one = entry_of(request.seat, request.POST.get("entry", ""))
@@ -252,7 +256,7 @@ FRAGMENTS = {
 
 
 def _uuid(text: str) -> uuid.UUID:
-    """The form's token; one that no order has when it cannot be understood."""
+    """The form's token; a new one, which no order has, when it cannot be read."""
     try:
         return uuid.UUID(text)
     except ValueError:

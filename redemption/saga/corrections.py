@@ -1,6 +1,7 @@
-"""Correction debits: points that went back for what was delivered are taken again.
+"""Correction debits: they take points again that were given back for what was delivered after all.
 
-Two people decided it, and the company agreed. The order's status is left alone (saga.md, rule 15).
+Two people decided it, and the company agreed. The order's status does not change (saga.md, rule
+15).
 """
 
 from typing import Any
@@ -22,7 +23,9 @@ from redemption.states import TransactionStatus
 
 
 def intend_correction(order: RedemptionOrder, decision: Decision, *, by: Any) -> LoyaltyTransaction:
-    """Take the decision's points again. The database refuses more than the line was given back."""
+    """Write the debit for the points of the decision, unsent. The database refuses more points than
+    were given back for the line.
+    """
     correction = LoyaltyTransaction(
         order=order,
         company_id=order.company_id,
@@ -45,7 +48,9 @@ def intend_correction(order: RedemptionOrder, decision: Decision, *, by: Any) ->
 
 
 def lock_its_line(intent: LoyaltyTransaction) -> None:
-    """A correction that succeeds changes its line: a fulfillment is locked before its order."""
+    """Lock the fulfillment of the line before its order: a correction that succeeds changes the
+    line.
+    """
     if intent.is_correction:
         _held(intent)
 
@@ -55,7 +60,9 @@ def _held(correction: LoyaltyTransaction) -> Fulfillment:
 
 
 def settled(order: RedemptionOrder, correction: LoyaltyTransaction, *, why: str) -> None:
-    """Its outcome is known: the line is what it was paid for, or stays as it is."""
+    """Record the correction's outcome on its line: delivered when it succeeded, unchanged when it
+    was refused.
+    """
     decision = Decision.objects.select_related("item").get(correction=correction)
     if correction.status == TransactionStatus.REFUSED:
         told = _("The points were not taken again: %(why)s")

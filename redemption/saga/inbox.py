@@ -1,4 +1,6 @@
-"""The inbox: store first, answer, process after. Said twice, it counts once; it settles nothing."""
+"""The inbox of callbacks: store first, answer, process later. A repeated callback counts once, and
+no callback settles anything.
+"""
 
 import uuid
 
@@ -19,7 +21,7 @@ PARKING_TRIES = 12  # about half a day of waiting for a reference to become know
 
 
 def store(*, webhook_id: str, raw: bytes, event: Event) -> Callback | None:
-    """Keep a verified callback; None when this very one is in the inbox already."""
+    """Store a verified callback; None when it is in the inbox already."""
     callback = Callback(
         webhook_id=webhook_id,
         event_type=event.type,
@@ -31,7 +33,9 @@ def store(*, webhook_id: str, raw: bytes, event: Event) -> Callback | None:
 
 
 def process(callback_id: uuid.UUID) -> str | None:
-    """Take in one due callback; the label (order number) of what it was about, None if nothing."""
+    """Process one due callback. Returns the label (order number) of what it is about, None when
+    unknown.
+    """
     token = Callback.objects.lease(callback_id, seconds=LEASE)
     if token is None:
         return None
@@ -74,7 +78,9 @@ def _puzzle(callback: Callback, token: uuid.UUID, problem: str) -> None:
 
 
 def _park(callback: Callback, token: uuid.UUID) -> None:
-    """It may be ahead of our own answer; after a while it is for a person to look at."""
+    """Try again later: the callback may have come before the answer to our own request. After some
+    time a person must look.
+    """
     if callback.attempts >= PARKING_TRIES:
         _puzzle(callback, token, _("No delivery of ours has this reference."))
     else:

@@ -1,8 +1,8 @@
-"""The kinds of rows that are work, and how one of them is worked, by the sweeper and by Celery.
+"""The queues: tables whose rows are work, and how one row is worked, by the sweeper and by Celery.
 
-A row at which our own program fails again and again (a mistake of ours, bad data) is put aside
-for a person, so that all others flow. What partners do not answer is not meant: that is an
-outcome, it raises nothing, and it is asked again without end.
+A row whose work raises again and again (an error of ours, bad data) is put aside for a person, so
+that all others go on. A partner that does not answer is no such error: that is an outcome, raises
+nothing, and the partner is asked again without end.
 """
 
 import logging
@@ -57,7 +57,9 @@ _NOT_THE_ROWS = (
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """`order` finds the order that a row belongs to, where it does."""
+    """One table of work. `act` works the row with a given id; `order` finds its order, where it has
+    one.
+    """
 
     model: Any
     act: Callable[[uuid.UUID], Any]
@@ -97,7 +99,7 @@ QUEUES: Mapping[str, Queue] = {
 
 
 def work(kind: str, key: uuid.UUID) -> Any:
-    """Work one due row; what its work returned, or None when that raised.
+    """Work one due row. Returns what its work returned, or None when that raised.
 
     Raises only what is not the row's fault, such as the database being away.
     """
@@ -138,13 +140,13 @@ def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
 
 
 def rows_of(case: IncidentCase) -> LeasedQuerySet[Any]:
-    """The rows that a case of a POISON_ROW incident is about; they may be at work again."""
+    """The rows that a case of a POISON_ROW incident is about; they may be back at work."""
     rows = QUEUES[case.facts["work"]].rows
     return rows.filter(pk=case.facts["id"]) if "id" in case.facts else rows
 
 
 def settle_mended() -> int:
-    """End the cases about rows that have been worked since; how many there were."""
+    """End the cases whose rows have been worked since. Returns how many."""
     poisoned = IncidentCase.objects.unended().filter(incident__kind=IncidentKind.POISON_ROW)
     why = _("It was tried again, and it worked.")
     return sum(

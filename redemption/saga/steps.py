@@ -1,4 +1,4 @@
-"""What becomes of an order: each function is a step of the saga, in one transaction.
+"""The steps of the saga. Each function moves an order on, in one transaction.
 
 Locks are taken in one order everywhere (docs/architecture.md).
 """
@@ -44,11 +44,11 @@ from redemption.states import (
 
 
 class RedemptionError(Exception):
-    """What cannot be done with an order, in a sentence for the person who tried."""
+    """An action on an order is not possible; the message is a sentence for the person who tried."""
 
 
 def locked(order_id: Any) -> RedemptionOrder:
-    """The order as it is now, held until the transaction ends."""
+    """The order as it is in the database now, locked until the transaction ends."""
     return _locked(order_id)[0]
 
 
@@ -65,7 +65,7 @@ _items = Prepared(lambda key: OrderItem.objects.filter(order=key).select_related
 
 
 def note(order: RedemptionOrder, text: str, *, by: Any = None) -> None:
-    """Write a line into the order's history that changes no status."""
+    """Write an entry into the order's history that changes no status."""
     OrderEvent.objects.create(order=order, subject=EventSubject.NOTE, by=by, reason=text[:255])
 
 
@@ -77,8 +77,9 @@ def flag(
     about: OrderItem | LoyaltyTransaction | None = None,
     **facts: str,
 ) -> None:
-    """A person must look at it: raises the incident about this part of the order, and marks the
-    order, once for each reason. Never hides the status."""
+    """Ask a person to look at the order: raise the incident, and mark the order once for each
+    reason. The status does not change.
+    """
     raise_incident(
         kind=kind,
         key=f"{kind.lower()}:{(about or order).pk}",
@@ -97,7 +98,7 @@ def flag(
 
 
 def new_debit(order: RedemptionOrder, account_id: str) -> LoyaltyTransaction:
-    """The unsaved intent to take the order's points; its key and bytes never change."""
+    """A new debit for the order's points, not saved. Its key and bytes never change."""
     return LoyaltyTransaction(
         order=order,
         company_id=order.company_id,
@@ -116,7 +117,9 @@ def new_debit(order: RedemptionOrder, account_id: str) -> LoyaltyTransaction:
 def _intend_credit(
     order: RedemptionOrder, points: int, *, item: OrderItem | None, reason: str, by: Any
 ) -> None:
-    """Owe `points` back. The database refuses more than the debit (credits_within_debit)."""
+    """Write a credit for `points`, unsent. The database refuses credits beyond the debit
+    (credits_within_debit).
+    """
     debit = order.transactions.get(transaction_type=TransactionType.DEBIT)
     credit_id = uuid7()
     credit = LoyaltyTransaction(
@@ -149,7 +152,7 @@ def write_letter(
     item: OrderItem | None = None,
     **facts: Any,
 ) -> None:
-    """Intend a letter; the key makes one occasion one letter."""
+    """Write a letter to be sent. The key makes sure that one occasion has one letter."""
     Letter.objects.bulk_create(
         [
             Letter(
@@ -169,7 +172,9 @@ def write_letter(
 
 
 def confirm(order: RedemptionOrder) -> None:
-    """The points are taken: on to fulfillment, or straight back when it was being cancelled."""
+    """The debit succeeded: pass the lines on to fulfillment, or give the points back when the order
+    is being cancelled.
+    """
     items = _items(order.pk)
     if order.status == OrderStatus.CANCELLING:
         _drop_lines(items, reason=_("Cancelled"), owed=True)
@@ -196,7 +201,7 @@ def _parcel(order: RedemptionOrder, item: OrderItem) -> Parcel:
 
 
 def decline(order: RedemptionOrder, reason: str) -> None:
-    """The partner took nothing: the stock goes back, nothing is owed."""
+    """The partner refused the debit: release the stock. No points are owed."""
     items = list(order.items.all())
     if order.status == OrderStatus.CANCELLING:
         _drop_lines(items, reason=reason)
@@ -210,7 +215,7 @@ def decline(order: RedemptionOrder, reason: str) -> None:
 def drop_order(
     order: RedemptionOrder, to: OrderStatus, *, by: Any, reason: str, **changes: Any
 ) -> None:
-    """End an order that was never approved (REJECTED, EXPIRED); its stock goes back."""
+    """End an order that was never approved (REJECTED, EXPIRED) and release its stock."""
     order.transition(to, by=by, reason=reason, completed_at=timezone.now(), **changes)
     _drop_lines(list(order.items.all()), reason=reason, by=by)
 
@@ -218,7 +223,7 @@ def drop_order(
 def _drop_lines(
     items: list[OrderItem], *, reason: str, by: User | None = None, owed: bool = False
 ) -> None:
-    """End lines that were never fulfilled; `owed` when their points were taken."""
+    """End lines that were never fulfilled. `owed`: their points were taken, and are given back."""
     for item in items:
         refunded: dict[str, Any] = {"quantity_refunded": item.quantity} if owed else {}
         item.transition(LineStatus.CANCELLED, by=by, reason=reason, **refunded)
@@ -231,7 +236,7 @@ def _drop_lines(
 
 @transaction.atomic
 def hear_fulfillment(news: News) -> None:
-    """Take in the news about a line; named by settings.FULFILLMENT_LISTENER."""
+    """Process news about a line. fulfillment calls it by settings.FULFILLMENT_LISTENER."""
     order = locked(OrderItem.objects.values_list("order_id").get(pk=news.reference)[0])
     item = OrderItem.objects.get(pk=news.reference)
     if news.attention:
@@ -279,8 +284,9 @@ def hear_fulfillment(news: News) -> None:
 
 
 def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
-    """Two people found that it was settled wrongly. The order has ended, and stays as it is; what
-    is owed now goes back. The books of stock stay: no piece moved by this."""
+    """Two people found that the line was settled wrongly: give back what is owed. The order has
+    ended and keeps its status; the stock does not change, since no piece moved.
+    """
     item.quantity_delivered += news.righted
     item.quantity_refunded -= news.righted
     item.save(update_fields=["quantity_delivered", "quantity_refunded"])
@@ -292,7 +298,9 @@ def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
 
 
 def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:
-    """Callbacks that are not true. Nothing came of them, so the order needs nobody."""
+    """Raise an incident about callbacks that are not true. The order is not flagged: they had no
+    effect.
+    """
     raise_incident(
         kind=IncidentKind.PUZZLING_CALLBACK,
         key=f"puzzling_callback:{item.pk}",
@@ -310,7 +318,9 @@ def _count_units(item: OrderItem, news: News) -> None:
 
 
 def _move_stock(item: OrderItem, news: News) -> None:
-    """Last, because a product's stock row is what others wait for."""
+    """Change the stock of a line. Done last in a transaction, because others wait for a product's
+    stock row.
+    """
     if news.consumed:
         stock.consume(reference=item.id, quantity=news.consumed, by=news.by)
     if news.lost and news.status != LineStatus.RETURNED:
@@ -319,7 +329,9 @@ def _move_stock(item: OrderItem, news: News) -> None:
 
 
 def close(order: RedemptionOrder) -> None:
-    """End the order once every line is settled: COMPLETED, or CANCELLED when all is given back."""
+    """End the order once every line is settled: COMPLETED, or CANCELLED once all points are given
+    back.
+    """
     if order.status not in {
         OrderStatus.CONFIRMED,
         OrderStatus.IN_FULFILLMENT,
@@ -339,7 +351,7 @@ def close(order: RedemptionOrder) -> None:
 
 
 def credited(order: RedemptionOrder, credit: LoyaltyTransaction) -> None:
-    """Points went back; the order may end with it."""
+    """A credit succeeded; this may end the order."""
     close(order)
     if order.status != OrderStatus.CANCELLED:
         write_letter(
@@ -353,7 +365,7 @@ def credited(order: RedemptionOrder, credit: LoyaltyTransaction) -> None:
 
 
 def flag_overdue() -> int:
-    """Mark open orders that are past their deadline, once each; how many that were."""
+    """Flag each open order that is past its deadline, once. Returns how many."""
     return sum(_flag_late(status, age) for statuses, age in DEADLINES for status in statuses)
 
 

@@ -1,4 +1,4 @@
-"""Whether all stock adds up, looked at by the clock."""
+"""Checks on a schedule that all stock adds up."""
 
 from django.utils.translation import gettext as _
 
@@ -9,9 +9,10 @@ from redemption.states import IncidentKind
 
 
 def watch_stock() -> int:
-    """Raise an incident for each product whose stock does not add up; how many there are.
+    """Raise an incident for each product whose stock does not add up. Returns how many.
 
-    Those that add up again are resolved. Reads all movements: for the clock, not for each look.
+    Resolves the incidents of those that add up again. Reads all movements, so it runs on a schedule
+    and not with a page.
     """
     drifted: dict[str, list[str]] = {}
     for violation in check_stock():

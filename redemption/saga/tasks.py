@@ -1,8 +1,7 @@
-"""What Celery workers do. Each takes an id, makes one call, and may run twice at once.
+"""The Celery tasks. Each takes an id, makes one call, and may safely run twice at once.
 
-Their names are those of the first version, whose messages may still be on their way.
-
-After a step, what it made due is nudged on; a nudge that is lost is found by the sweeper.
+The names of the tasks never change: messages of an earlier version may still be queued. After a
+step each task queues what became due; the sweeper finds what a lost message was about.
 """
 
 import uuid
@@ -34,7 +33,7 @@ def request_fulfillment(call_id: str) -> None:
 
 @app.task(name="redemption.tasks.ask_how_it_stands")
 def ask_how_it_stands(fulfillment_id: str) -> None:
-    """Ask the Fulfillment API about a delivery: what a callback says of it is only a hint."""
+    """Ask the Fulfillment API about a delivery; what a callback says of it is only a hint."""
     key = uuid.UUID(fulfillment_id)
     if work("polls", key):
         label = Fulfillment.objects.values_list("label", flat=True).get(pk=key)
@@ -43,7 +42,7 @@ def ask_how_it_stands(fulfillment_id: str) -> None:
 
 @app.task(name="redemption.tasks.process_callback")
 def process_callback(callback_id: str) -> None:
-    """Take in one callback from the inbox."""
+    """Process one callback from the inbox."""
     order_number = work("callbacks", uuid.UUID(callback_id))
     if order_number:
         go_on(RedemptionOrder.objects.values_list("pk", flat=True).get(order_number=order_number))
@@ -57,12 +56,12 @@ def send_letter(letter_id: str) -> None:
 
 @app.task(name="redemption.tasks.watch_stock")
 def watch_stock() -> None:
-    """See whether all stock adds up (by the clock)."""
+    """Check that all stock adds up."""
     stock_watch.watch_stock()
 
 
 def go_on(order_id: uuid.UUID) -> None:
-    """Nudge whatever is due for an order now."""
+    """Queue everything that is due for an order now."""
     for task, due in _DUE:
         for row in due(order_id):
             nudge(task, row.pk)

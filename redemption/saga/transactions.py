@@ -1,4 +1,6 @@
-"""Debits and credits: claim, commit, call, and record only while the lease is still ours."""
+"""Sends debits and credits: claim the row, commit, call the partner, and record the answer only
+while the lease is held.
+"""
 
 import uuid
 from collections.abc import Callable
@@ -41,15 +43,16 @@ class _ClaimedTransaction:
     step: NextAction
 
     def again(self) -> "_ClaimedTransaction":
-        """Each try begins with the row as it was claimed: one that was rolled back leaves no
-        trace."""
+        """A copy for one try of the database transaction; a try that was rolled back leaves its
+        changes behind in its own copy only.
+        """
         return replace(self, intent=copy(self.intent))
 
 
 def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
-    """Ask the partner once about one due transaction; its order's id.
+    """Send or ask about one due transaction, once. Returns its order's id.
 
-    None when it was not due, or somebody else is asking.
+    None when it was not due, or somebody else holds it.
     """
     claim = _claim(transaction_id)
     if claim is None:
@@ -75,7 +78,7 @@ def _answer(claim: _ClaimedTransaction) -> TransactionAnswer:
 
 
 def _is_about_the_entry(error: Any) -> bool:
-    """Whether the partner named an entry that is another transaction's already."""
+    """Whether the partner named an entry that belongs to another transaction of ours."""
     return bool(error.__cause__.diag.constraint_name == "partners_entry_once")
 
 
@@ -89,7 +92,9 @@ def _claim(transaction_id: uuid.UUID) -> _ClaimedTransaction | None:
 
 
 def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
-    """Claim what was read without a lock, or ask a person, or leave it for a moment."""
+    """Claim the row with a lease. None when a person must decide, or when it must wait for another
+    row.
+    """
     first_try, step = intent.first_sent_at is None, doubts.step(intent)
     # Known before the row is touched: an order is locked before its transactions.
     order = steps.locked(intent.order_id) if step is NextAction.PERSON else None
@@ -116,7 +121,9 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
 
 
 def _give_up(order: RedemptionOrder, intent: LoyaltyTransaction) -> None:
-    """Asking again is not safe, and nothing else tells: people must find out."""
+    """Put the transaction into review: it cannot safely be sent again, and the partner does not say
+    what became of it.
+    """
     kind = IncidentKind.SWAPPED if intent.doubt else IncidentKind.HORIZON
     if intent.status == TransactionStatus.SUCCEEDED:
         if not intent.if_due(doubt=Doubt.INSISTS, **ENDED):
@@ -165,7 +172,9 @@ def _record(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
 
 
 def _locked_with_others(intent: LoyaltyTransaction, number: str = "") -> RedemptionOrder:
-    """Its order; of what is in doubt all orders are locked, in one order, before what is theirs."""
+    """The order of the transaction, locked; with all other orders in the same doubt, in the order
+    of locking.
+    """
     if not (intent.doubt or number):
         return steps.locked(intent.order_id)
     locked = {key: steps.locked(key) for key in doubts.order_ids(intent, number)}
@@ -180,8 +189,9 @@ def _write(
     wait: float | None,
     **more: Any,
 ) -> bool:
-    """Record the answer and end the lease; False when that is somebody else's by now, who gets
-    the same answer to the same key."""
+    """Record the answer and end the lease. False when another worker holds the lease by now; it
+    gets the same answer to the same key.
+    """
     intent, answer = claim.intent, result.answer
     changes = {"settled_at": timezone.now(), "doubt": ""} if known else more
     if claim.first_try and not answer.may_have_landed:
@@ -216,7 +226,7 @@ def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer)
 
 @transaction.atomic
 def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
-    """It was given a number that another of ours has: both are asked again."""
+    """The partner gave it a number that another of our transactions has: ask about both again."""
     intent, number = claim.intent, result.transaction_id
     corrections.lock_its_line(intent)
     order = _locked_with_others(intent, number)
@@ -245,7 +255,7 @@ def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
 
 
 def _record_number(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
-    """A holder was asked again: its number, told once more."""
+    """Record the number that the partner gave again for a transaction that had one."""
     order = _locked_with_others(claim.intent)
     intent, number, answer = claim.intent, result.transaction_id, result.answer
     refused = answer.outcome is Outcome.REFUSED or answer.code == doubts.NOT_IN_STATEMENT

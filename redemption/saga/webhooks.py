@@ -1,4 +1,4 @@
-"""Callbacks in: `/webhooks/fulfillment/` (docs/contracts/fulfillment-api.yaml)."""
+"""Receives callbacks: `/webhooks/fulfillment/` (docs/contracts/fulfillment-api.yaml)."""
 
 import logging
 import threading
@@ -28,7 +28,9 @@ QUIET = 60.0  # seconds between two lines about requests that the partner did no
 
 
 class _Strangers:
-    """Counts what is refused unread and says so now and then: no flood of lines from a flood."""
+    """Counts the requests that are refused unread, and logs the count now and then, so that a flood
+    of requests is no flood of lines.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,8 +56,9 @@ _strangers = _Strangers()
 def straight_in(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: callbacks need no session, language or seat, and one that is forged is not to
-    cost them. It takes a third of the time (`make bench-webhooks`)."""
+    """Middleware: answer callbacks before sessions, languages and seats are looked up, so that a
+    forged one costs little. It takes a third of the time (`make bench-webhooks`).
+    """
     address = reverse("fulfillment_webhook")
 
     def answer(request: HttpRequest) -> HttpResponseBase:
@@ -69,7 +72,9 @@ def straight_in(
 @csrf_exempt
 @require_POST
 def fulfillment(request: HttpRequest) -> HttpResponse:
-    """Size first, then the signature over the raw bytes, then the schema; stored, then 204."""
+    """Check the size, then the signature over the raw bytes, then the schema; store the callback
+    and answer 204.
+    """
     try:
         raw = _body(request)
     except Exception:  # noqa: BLE001 - the sender left, or its chunks do not fit: each server's own
@@ -96,9 +101,9 @@ def fulfillment(request: HttpRequest) -> HttpResponse:
 
 
 def _body(request: HttpRequest) -> bytes | None:
-    """At most LARGEST bytes, never more read than that; None when there is more.
+    """The body; None when it is longer than LARGEST bytes, of which no more is read.
 
-    Raises what the server raises when it breaks off.
+    Raises what the server raises when the sender breaks off.
     """
     announced = request.META.get("CONTENT_LENGTH")
     # In chunks nothing is announced. Django reads no further than was; a server that says so ends

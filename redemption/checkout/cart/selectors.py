@@ -1,4 +1,4 @@
-"""Reading the cart: its lines, whether each can be had now, and what will be left."""
+"""Reads the cart: its lines, whether each can be redeemed now, and the points that remain."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,7 +15,7 @@ from redemption.models import CartLine
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the cart; `trouble` says why it cannot be had, "" when it can."""
+    """A line of the cart. `trouble` says why it cannot be redeemed; "" when it can."""
 
     line: CartLine
     product: Product
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A quantity that was typed and cannot be, and why."""
+    """A quantity that somebody typed and that is not possible, with the reason."""
 
     entry: Entry
     typed: str
@@ -52,18 +52,18 @@ class CartPage:
 
     @property
     def troubled(self) -> bool:
-        """Something must be taken out or changed first."""
+        """Whether a line must be removed or changed before the cart can be redeemed."""
         return any(entry.trouble for entry in self.entries)
 
     @property
     def left(self) -> int | None:
-        """Points that will be left; negative when they do not suffice, None when not known."""
+        """Points that remain after redeeming; negative when there are too few, None when not known."""
         spendable = self.header.spendable
         return None if spendable is None else spendable - self.total
 
     @property
     def missing(self) -> int:
-        """More points needed, as far as we know."""
+        """Points that are lacking, by the last known balance."""
         return max(0, -self.left) if self.left is not None else 0
 
 
@@ -78,12 +78,12 @@ _cart_lines = Prepared(
 
 
 def cart_lines(seat: AccountManager) -> list[CartLine]:
-    """The seat's cart with what placing it needs, in one query."""
+    """The lines of the seat's cart, with all that placing an order needs, in one query."""
     return _cart_lines(seat.pk)
 
 
 def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> CartPage:
-    """The cart as it can be had now."""
+    """The cart with the current stock and points."""
     entries = [_entry(line, seat) for line in lines]
     return CartPage(entries=entries, header=header, may_redeem=may_redeem(seat))
 
@@ -101,7 +101,7 @@ def _entry(line: CartLine, seat: AccountManager) -> Entry:
 
 
 def _left(product: Product) -> int | None:
-    """Pieces that can be had now; None where any number can."""
+    """Pieces that can be redeemed now; None where the number has no limit."""
     inventory = getattr(product, "inventory", None)
     if inventory is None:
         return None if product.is_virtual else 0

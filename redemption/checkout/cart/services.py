@@ -1,6 +1,7 @@
-"""Filling a cart. Nothing is reserved here; what counts is checked when the order is placed.
+"""Fills and changes a cart. Nothing is reserved here; all checks are made when the order is placed.
 
-Each change gives the cart a new token: a checkout that was opened before it is told so.
+Each change gives the cart a new token. A checkout page that was opened before the change has the
+old token, and is refused.
 """
 
 import uuid
@@ -20,7 +21,7 @@ MOST_LINES = 50
 
 
 def parse_quantity(raw: str | None) -> int:
-    """A whole number from 1 to MOST_OF_ONE; else RedemptionError says so."""
+    """A whole number from 1 to MOST_OF_ONE. Raises RedemptionError for anything else."""
     text = (raw or "").strip()
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= MOST_OF_ONE:
         raise RedemptionError(
@@ -30,7 +31,7 @@ def parse_quantity(raw: str | None) -> int:
 
 
 def offered_to(seat: AccountManager, product_id: str) -> Product:
-    """The product, if this seat's company may redeem it now; RedemptionError otherwise."""
+    """The product, if this seat's company may redeem it now. Raises RedemptionError otherwise."""
     try:
         key = uuid.UUID(product_id)
     except ValueError:
@@ -43,7 +44,7 @@ def offered_to(seat: AccountManager, product_id: str) -> Product:
 
 @transaction.atomic
 def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> CartLine:
-    """Put `quantity` more of a product into the cart; RedemptionError when it holds no more."""
+    """Put `quantity` more of a product into the cart. Raises RedemptionError when the cart is full."""
     cart, _created = Cart.objects.get_or_create(seat=seat)
     _renew(seat)
     line = CartLine.objects.filter(cart=cart, product=product).first()
@@ -65,7 +66,7 @@ def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> Car
 
 @transaction.atomic
 def change_quantity(*, seat: AccountManager, line_id: uuid.UUID, quantity: int) -> None:
-    """Set the quantity of one line; one that is gone stays gone, and RedemptionError says so."""
+    """Set the quantity of one line. Raises RedemptionError when the line was removed meanwhile."""
     _renew(seat)
     if not CartLine.objects.filter(cart=seat.pk, pk=line_id).update(quantity=quantity):
         raise RedemptionError(_("This product is not in your cart any more."))
@@ -79,5 +80,5 @@ def remove_line(*, seat: AccountManager, line_id: uuid.UUID) -> None:
 
 
 def _renew(seat: AccountManager) -> None:
-    """Holds the cart until the transaction ends, so that its changes come one after another."""
+    """Lock the cart until the transaction ends, and give it a new token."""
     Cart.objects.filter(pk=seat.pk).update(token=uuid7(), updated_at=timezone.now())

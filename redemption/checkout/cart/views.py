@@ -25,7 +25,7 @@ LONGEST_NUMBER = 12  # characters of what was typed as a quantity that are shown
 @require_safe
 @with_seat()
 def detail(request: PortalRequest) -> HttpResponse:
-    """What the seat means to redeem."""
+    """Show the cart."""
     return _cart(request)
 
 
@@ -39,7 +39,7 @@ def _cart(request: PortalRequest, page: CartPage | None = None) -> HttpResponse:
 
 
 def _not_so_many(request: PortalRequest, line_id: uuid.UUID, problem: str) -> HttpResponse:
-    """The cart again, with what was typed and what is wrong with it; a line that went is gone."""
+    """Show the cart again, with the quantity that was typed and what is wrong with it."""
     page = cart_page(request.seat, cart_lines(request.seat), header_on(request))
     entry = next((entry for entry in page.entries if entry.line.pk == line_id), None)
     if entry is None:
