@@ -57,7 +57,7 @@ class CartPage:
 
     @property
     def left(self) -> int | None:
-        """Points that remain after redeeming; negative when there are too few, None when not known."""
+        """Points that remain after redeeming: negative when too few, None when not known."""
         spendable = self.header.spendable
         return None if spendable is None else spendable - self.total
 

@@ -44,7 +44,7 @@ def offered_to(seat: AccountManager, product_id: str) -> Product:
 
 @transaction.atomic
 def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> CartLine:
-    """Put `quantity` more of a product into the cart. Raises RedemptionError when the cart is full."""
+    """Put `quantity` more of a product into the cart. RedemptionError when the cart is full."""
     cart, _created = Cart.objects.get_or_create(seat=seat)
     _renew(seat)
     line = CartLine.objects.filter(cart=cart, product=product).first()
