@@ -1,7 +1,7 @@
-"""How an order or a line looks: a tone, an icon, a word and a sentence, from the facts.
+"""The badge of an order or a line: tone, icon, word and sentence.
 
-The status alone would contradict them: an order whose every line has ended is still CONFIRMED while
-its points go back.
+It is made from all facts, since the status alone can mislead: an order whose lines have all ended
+is still CONFIRMED while its points are being given back.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ FOR_A_PERSON = frozenset({_T.NEEDS_REVIEW, _T.REFUSED})
 def order_look(
     order: RedemptionOrder, items: Sequence[OrderItem], transactions: Sequence[LoyaltyTransaction]
 ) -> Look:
-    """From the order, all its lines and all its transactions; asks the database nothing."""
+    """The badge of an order, from the order, all its lines and all its transactions. No query."""
     moves = _Moves.of(transactions)
     tone, icon, word = _status(order, items, moves)
     return Look(tone, icon, word, _where_points_are(order, moves))
@@ -71,9 +71,9 @@ def line_look(item: OrderItem) -> Look:
 
 
 class _Moves(NamedTuple):
-    """The order's own debit, and its credits by what became of them; points.
+    """The points of the order's debit, and of its credits by their status.
 
-    What a correction has taken again is not back any more.
+    Points that a correction has taken again do not count as given back.
     """
 
     debit: str  # its status; empty before there is one
@@ -120,7 +120,7 @@ def _status(
 def _at_work(
     order: RedemptionOrder, items: Sequence[OrderItem], moves: _Moves
 ) -> tuple[str, str, Any]:
-    """While the points are taken and something is still to come: goods, or points back."""
+    """The word and icon while the debit has succeeded and goods or points are still to come."""
     open_lines = [item for item in items if not item.is_settled]
     if not open_lines:
         if moves.stuck:
@@ -146,7 +146,7 @@ def _completed(items: Sequence[OrderItem]) -> tuple[str, str, Any]:
 
 
 def _where_points_are(order: RedemptionOrder, moves: _Moves) -> str:
-    """One sentence, which is true at this moment."""
+    """One sentence about where the points are at this moment."""
     points = {
         "all": grouped(order.total_points),
         "back": grouped(moves.back),

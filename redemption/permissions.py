@@ -1,4 +1,4 @@
-"""Who may do what with an order of their company. When it is allowed is for states.py."""
+"""Who may do what with an order of their company. The statuses that allow it are in states.py."""
 
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem, may_see_codes
@@ -6,17 +6,17 @@ from redemption.models import RedemptionOrder
 
 
 def may_decide(seat: AccountManager, order: RedemptionOrder) -> bool:
-    """Approve or reject it; nobody does so for their own."""
+    """Whether the seat may approve or reject the order. Nobody decides on their own order."""
     return may_approve(seat) and order.account_manager.user_id != seat.user_id
 
 
 def may_cancel(seat: AccountManager, order: RedemptionOrder) -> bool:
-    """One's own; those who approve may cancel anybody's."""
+    """Whether the seat may cancel the order: its own, or anybody's for those who approve."""
     return _own_or_approver(seat, order) and may_redeem(seat)
 
 
 def may_reveal(seat: AccountManager, order: RedemptionOrder) -> bool:
-    """Have its codes shown: they are as good as money."""
+    """Whether the seat may see the codes of the order, which are worth money."""
     return _own_or_approver(seat, order) and may_see_codes(seat)
 
 

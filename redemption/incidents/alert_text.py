@@ -1,4 +1,4 @@
-"""What an alert says: about one incident, or about all that a comparison found."""
+"""The text of an alert: about one incident, or about all differences of a reconciliation."""
 
 import uuid
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from redemption.states import DifferenceKind, IncidentKind, Severity
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`key` is the same at the beginning and at the end; `address` is the page for staff."""
+    """The text of an alert. `key` is the same at the start and the end of an incident; `address` is
+    the page for staff.
+    """
 
     key: uuid.UUID
     kind: IncidentKind
@@ -30,7 +32,9 @@ class Word:
 
 
 def word_of(alert: Alert) -> Word:
-    """Its incident with its order, or its run, is loaded with it. Nothing about a person."""
+    """The text of this alert, whose incident and order, or run, are loaded. It holds no personal
+    data.
+    """
     if alert.run:
         return _of_all(alert.run)
     incident = cast("Incident", alert.incident)
@@ -64,7 +68,7 @@ def _of_all(run: Reconciliation) -> Word:
 
 
 def _sum(run: Reconciliation) -> str:
-    """How many of which class; a single one says by itself what it is."""
+    """How many differences of each kind; a single difference is described in full."""
     found = run.differences.filter(incident__run=run).order_by()
     counts = dict(found.values_list("kind").annotate(Count("pk")))
     number = sum(counts.values())

@@ -1,4 +1,4 @@
-"""What counts as one cause: many cases of it, one after another, are one incident."""
+"""Which cases have the same cause: all cases of one cause, close in time, are one incident."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -31,9 +31,9 @@ _BY_FACTS: Mapping[str, tuple[str, ...]] = {
 
 
 def cause_of(kind: IncidentKind, key: str, facts: Mapping[str, Any], *, about_points: bool) -> str:
-    """The cause behind the case `key`, as in "mismatch:loyalty".
+    """The cause of the case `key`, as in "mismatch:loyalty".
 
-    Kinds that are named nowhere here are each a cause of their own.
+    For a kind that is not listed here each case has its own cause.
     """
     if kind in _AT_A_PARTNER:
         return f"{kind.lower()}:{'loyalty' if about_points else 'fulfillment'}"

@@ -1,4 +1,4 @@
-"""What ends a case by itself: answers that arrive after all, lines that settle.
+"""Ends cases whose cause is gone: an answer arrived after all, or a line was settled.
 
 The table of all kinds is in docs/decisions/0013-incidents.md.
 """
@@ -36,7 +36,7 @@ _WAITS_FOR_A_LINE = (IncidentKind.MISMATCH, IncidentKind.HORIZON)
 
 
 def settle_gone() -> int:
-    """End the cases whose cause went away by itself; how many there were."""
+    """End the cases whose cause is gone. Returns how many."""
     gone = [
         (_moved_on(), _("The order has moved on.")),
         (_answered(), _("The outcome is known now.")),
@@ -66,7 +66,7 @@ def undecided(cases: CaseQuerySet) -> CaseQuerySet:
 
 
 def _end_shared_alerts() -> None:
-    """The alert about a comparison ends once all that it found is over, whoever ended the last."""
+    """End the alert about a reconciliation once all incidents of its run are over."""
     of_the_run = Alert.objects.filter(run=OuterRef("run"))
     begun = Alert.objects.filter(run__isnull=False, action=AlertAction.TRIGGER)
     over = begun.exclude(run__outcome=RunOutcome.RUNNING).filter(
@@ -96,7 +96,9 @@ def _line_settled() -> CaseQuerySet:
 
 
 def _agreed_after_all() -> CaseQuerySet:
-    """News about an open line is settled with it; news after the end stays with a person."""
+    """The cases about news that an open line has agreed with since. News after the end of a line
+    needs a person.
+    """
     cases = _open(IncidentKind.CONTRADICTION).filter(facts__has_key="line was")
     over = [str(status) for status in SETTLED_LINE]
     early = cases.alias(was=KT("facts__line was")).exclude(was__in=over)

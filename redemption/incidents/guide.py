@@ -1,4 +1,4 @@
-"""Of each kind of incident: how soon somebody must look, and what to do, in plain words."""
+"""For each kind of incident: its severity, and what the person who opens it should do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

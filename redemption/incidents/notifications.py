@@ -1,4 +1,4 @@
-"""Alerts: written from a row, to PagerDuty or by e-mail, once, and never inside a transaction."""
+"""Sends alerts to PagerDuty or by e-mail: each is a row first, and sent outside of transactions."""
 
 import logging
 import smtplib
@@ -25,10 +25,10 @@ SUMMED_UP = timedelta(minutes=10)  # a comparison is waited for so long, to be t
 
 
 def send_alert(alert_id: uuid.UUID) -> bool:
-    """Send one due alert. False when it is not due, or somebody else sends it.
+    """Send one due alert. False when it is not due, or another worker sends it.
 
-    One that was sent while our process died is sent again; PagerDuty and mail programs know by
-    its key that it is the same.
+    If the process dies after sending, the alert is sent again; PagerDuty and mail programs
+    recognise it by its key.
     """
     token = Alert.objects.lease(alert_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
     if token is None:
@@ -53,8 +53,9 @@ def send_alert(alert_id: uuid.UUID) -> bool:
 
 
 def _must_wait(alert: Alert) -> bool:
-    """The end is not told before the beginning: it would open what was just closed. And what a
-    comparison finds is told when it has found all of it."""
+    """Whether the alert must wait: the end of an incident for the alert about its start, and the
+    alert of a reconciliation for the end of the run.
+    """
     if alert.action == AlertAction.RESOLVE:
         beginning = Alert.objects.filter(
             incident=alert.incident, run=alert.run, action=AlertAction.TRIGGER
@@ -65,13 +66,13 @@ def _must_wait(alert: Alert) -> bool:
 
 
 def _by_pagerduty(word: Word, action: AlertAction) -> str:
-    """Why it did not leave; nothing when it did."""
+    """Send it to PagerDuty. Returns why that failed; "" when it was sent."""
     answer = pagerduty.send(word, action)
     return "" if answer.outcome is Outcome.SUCCEEDED else answer.told
 
 
 def _by_mail(word: Word, action: AlertAction) -> str:
-    """Why it did not leave; nothing when it did."""
+    """Send it by e-mail. Returns why that failed; "" when it was sent."""
     try:
         compose(word, action).send()
     except (OSError, smtplib.SMTPException) as error:
@@ -80,7 +81,7 @@ def _by_mail(word: Word, action: AlertAction) -> str:
 
 
 def compose(word: Word, action: AlertAction) -> EmailMessage:
-    """The e-mail; the one about the end answers the one about the beginning."""
+    """The e-mail. The one about the end of an incident is a reply to the one about its start."""
     over = action == AlertAction.RESOLVE
     facts = {"word": word, "what_to_do": GUIDE[word.kind].what_to_do, "resolved": over}
     subject = render_plain("redemption/email/alert.subject.txt", facts)

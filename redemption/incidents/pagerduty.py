@@ -22,7 +22,7 @@ _SEVERITY = {
 
 
 def send(word: Word, action: AlertAction) -> Answer:
-    """Tell PagerDuty; said twice it counts once, since the key is the same."""
+    """Send an event to PagerDuty. Sent twice it counts once, since the key is the same."""
     config = PartnerConfig(
         name="pagerduty",
         base_url=settings.PAGERDUTY_URL,
@@ -41,7 +41,7 @@ def send(word: Word, action: AlertAction) -> Answer:
 
 
 def event(word: Word, action: AlertAction) -> dict[str, Any]:
-    """What is sent: the kind, the sentence, the order's number and a link, nothing else."""
+    """The event: the kind, one sentence, the order's number and a link, nothing else."""
     told: dict[str, Any] = {
         "routing_key": settings.PAGERDUTY_ROUTING_KEY,
         "event_action": action,

@@ -1,5 +1,6 @@
-"""A partner that is down, or does not take our credentials, by the clock: an incident from when
-it is noticed until the partner answers."""
+"""Watches the partners on a schedule: an incident is open while one is down or rejects our
+credentials.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,18 +30,18 @@ _REJECTED = Q(
 
 
 def watch_partners() -> int:
-    """Raise or resolve the incidents about partners; how many are down or reject us.
+    """Raise or resolve the incidents about partners. Returns how many are down or reject us.
 
-    That the breaker closed proves nothing, it does so by itself: an answer that was written down
-    does, to whatever was asked.
+    A closed breaker proves nothing, since it closes after some time. Only a recorded answer shows
+    that the partner is back.
     """
     return sum(_watch(name, trouble) for name in _ANSWERED for trouble in _TROUBLES)
 
 
 def credentials_rejected(partner: str) -> bool:
-    """Whether the partner turns our credentials away, as far as anybody knows.
+    """Whether the partner rejects our credentials, as far as is known.
 
-    The incident says so without a cache too, and until the partner is seen to take them again.
+    An open incident says so too, with or without a cache, until the partner accepts them again.
     """
     open_ones = IncidentCase.objects.unended().filter(key=f"{_CREDENTIALS.prefix}:{partner}")
     return rejects_us(partner) or open_ones.exists()
@@ -67,7 +68,9 @@ def _is_down(partner: str) -> bool:
 
 
 def _rejects_us(partner: str) -> bool:
-    """By its last answers to what waits, which are in the database; or by all, in the cache."""
+    """Whether it rejects us: by its last answers to open work, in the database, or by the count in
+    the cache.
+    """
     waiting = _CALLS[partner].objects.filter(_REJECTED)
     tries = waiting.aggregate(number=Sum("attempts", default=0))["number"]
     return tries >= REJECTIONS or rejects_us(partner)
@@ -112,8 +115,9 @@ def _fulfillment_answered(since: datetime) -> bool:
 
 
 def _answered(calls: QuerySet[Any], told: QuerySet[Any], since: datetime) -> bool:
-    """A question that was answered proves that somebody is there; while calls wait, not that
-    they are worked."""
+    """Whether the partner has answered since. While calls wait, an answer to a question does not
+    prove that calls are worked.
+    """
     if calls.filter(settled_at__gt=since).exists():
         return True
     return told.exists() and not calls.filter(status="UNKNOWN").exists()

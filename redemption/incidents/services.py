@@ -1,6 +1,7 @@
-"""Raising, acknowledging and resolving incidents, in the transaction of what caused them.
+"""Raises, acknowledges and resolves incidents, in the transaction of what caused them.
 
-Who holds an incident's row opens and ends its cases; orders are locked before it, never after.
+An incident's row is locked before its cases change. Orders are locked before incidents, never
+after.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +33,9 @@ from redemption.states import IncidentKind, IncidentStatus
 
 
 class IncidentError(Exception):
-    """What cannot be done with an incident, in a sentence for the person who tried."""
+    """An action on an incident is not possible; the message is a sentence for the person who
+    tried.
+    """
 
 
 @transaction.atomic
@@ -47,12 +50,13 @@ def raise_incident(
     facts: Mapping[str, str | int] | None = None,
     run: Reconciliation | None = None,
 ) -> Incident:
-    """The incident with an open case `key` (its subject, as in "stock-drift:SKU").
+    """Open the case `key` (its subject, as in "stock-drift:SKU") and return its incident.
 
-    A case that is open already counts. A new one joins the incident of the same cause that had
-    its last within WINDOW, or begins one, which alerts; what a `run` found alerts once for all of
-    it. `what` is one sentence; neither it nor `facts` may hold a code or anything about a person:
-    they leave the house with the alert. An order's row is locked before, never after.
+    A case that is open already is returned as it is. A new case joins the open incident of the same
+    cause whose last case is no older than WINDOW, or starts a new incident, which sends an alert;
+    all that a `run` finds shares one alert. `what` is one sentence. Neither `what` nor `facts` may
+    hold a code or personal data: the alert sends them to other systems. The caller locks an order's
+    row before, never after.
     """
     said: dict[str, Any] = {
         "what": what[:255],
@@ -83,7 +87,7 @@ def raise_incident(
 
 
 def _with_open_case(key: str) -> Incident | None:
-    """The incident that has it, locked; None when there is none, or it ended a moment ago."""
+    """The incident with this open case, locked; None when there is none, or it has just ended."""
     case = IncidentCase.objects.unended().filter(key=key).first()
     if case is None:
         return None
@@ -92,13 +96,15 @@ def _with_open_case(key: str) -> Incident | None:
 
 
 def _open_case(case: IncidentCase) -> bool:
-    """False when somebody else has opened it a moment ago."""
+    """Open the case. False when somebody else has just opened it."""
     IncidentCase.objects.bulk_create([case], ignore_conflicts=True)
     return IncidentCase.objects.filter(pk=case.pk).exists()
 
 
 def _to_join(new: Incident) -> Incident:
-    """The open incident with the cause of `new`, locked: a recent one, or `new` itself."""
+    """The open incident to which `new` belongs, locked: a recent one of the same cause, or `new`
+    itself.
+    """
     rows = Incident.objects.select_for_update(no_key=True, of=("self",)).filter(key=new.key)
     while True:
         held = rows.unresolved().first() or _come_back(new)
@@ -128,7 +134,9 @@ def _begin(made: Incident) -> None:
 
 
 def _come_back(new: Incident) -> Incident | None:
-    """One that ended by itself a short while ago goes on; nobody has been told of its end."""
+    """Reopen an incident that ended by itself a short while ago, before anybody was told of its
+    end.
+    """
     if new.run is not None:
         return None
     rows = Incident.objects.select_for_update(no_key=True, of=("self",)).filter(
@@ -167,7 +175,7 @@ def _seen_again(found: Incident, now: Incident, key: str) -> None:
 
 
 def _grow(found: Incident, now: Incident) -> None:
-    """It shows what was seen last; the case is the record of it."""
+    """Show the newest case on the incident. Each case keeps its own record."""
     Incident.objects.filter(pk=found.pk).update(
         times_seen=F("times_seen") + 1,
         seen_at=Now(),
@@ -181,7 +189,9 @@ def _grow(found: Incident, now: Incident) -> None:
 
 @transaction.atomic
 def acknowledge(*, incident: Incident, by: Any) -> None:
-    """`by` is on it. Raises IncidentError when somebody else is, or it is over."""
+    """Record that `by` works on the incident. Raises IncidentError when somebody else does, or it
+    is over.
+    """
     held = _held(incident.pk)
     if held.status == IncidentStatus.ACKNOWLEDGED:
         raise IncidentError(_("%(who)s is on it already.") % {"who": held.acknowledged_by})
@@ -198,10 +208,10 @@ def acknowledge(*, incident: Incident, by: Any) -> None:
 
 @transaction.atomic
 def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = None) -> None:
-    """It is over with all its cases, and `evidence` says why that is so; its alert ends.
+    """End the incident with all its cases and its alert. `evidence` says why it is over.
 
-    `cases`: how many open ones somebody saw, who did not agree to more. Raises IncidentError
-    without evidence, when there are more by now, or when it is over already.
+    `cases`: how many open cases the person saw. Raises IncidentError without evidence, when there
+    are more cases by now, or when the incident is over already.
     """
     if not evidence.strip():
         raise IncidentError(_("Say what shows that this is over."))
@@ -220,16 +230,16 @@ def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = N
 
 
 def remark(*, incident: Incident, by: Any, text: str) -> None:
-    """Write a line into the incident's history that changes no status."""
+    """Write an entry into the incident's history that changes no status."""
     incident.event(incident.status, incident.status, by=by, reason=text).save(force_insert=True)
 
 
 @transaction.atomic
 def settle_incident(*, key: str, why: str, by: Any = None) -> bool:
-    """The case `key` is over: by itself, or by the decision of which `by` was the second person.
+    """End the case `key`: by itself, or by the decision that `by` confirmed as second person.
 
-    With its last case the incident is over, and an order with its last case needs nobody. Whether
-    there was such a case.
+    The incident ends with its last case, and an order is no longer flagged after its last case.
+    Returns whether there was such a case.
     """
     case = IncidentCase.objects.unended().filter(key=key).first()
     if case is None:
@@ -278,7 +288,7 @@ def _end(held: Incident, *, by: Any, evidence: str) -> None:
 
 
 def _unmark(order: RedemptionOrder, *, by: Any, why: str) -> None:
-    """It needs nobody any more; or, while another case of it is open, somebody for that one."""
+    """Remove the flag of the order; or, while it has another open case, flag it for that one."""
     if not order.needs_attention:
         return
     cases = order.incident_cases.unended()

@@ -1,4 +1,4 @@
-"""What stands around every page: the balance, the menu, the navigation, what was just done."""
+"""Provides the parts around every page: balance, menu, navigation and messages."""
 
 from functools import partial
 from typing import Any
@@ -19,7 +19,9 @@ from redemption.layout.selectors import Header, header_of
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """`seat`, `header` and `chrome` (templates/ui/README.md); nothing is read before it is used."""
+    """Context processor: `seat`, `header` and `chrome` (templates/ui/README.md), each read at its
+    first use.
+    """
     return {
         "seat": getattr(request, "seat", None),
         "header": SimpleLazyObject(partial(header_on, request)),
@@ -28,7 +30,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
 
 
 def header_on(request: Any) -> Header:
-    """The figures of this page for the seat of `request`, read once."""
+    """The figures of the header for the seat of `request`, read once for a request."""
     if not hasattr(request, "header"):
         company = request.seat.company
         request.header = header_of(request.seat, known=known_balance(company))
@@ -37,7 +39,7 @@ def header_on(request: Any) -> Header:
 
 
 def balance_text(header: Header, *, beside: bool = False) -> SafeString:
-    """The balance; `beside` another fragment it swaps itself in."""
+    """The balance as HTML. `beside`: HTMX swaps it in together with another fragment."""
     spendable, stale, in_flight = header.spendable, header.stale, header.in_flight
     conditions = {
         "beside": beside,

@@ -1,4 +1,4 @@
-"""Reading what every page of the portal shows: points to spend, and what waits for somebody."""
+"""Reads what every page of the portal shows: points to spend, and what waits for the person."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,10 +40,11 @@ SELECT
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The head of every page. Points are None while the partner has never named a balance.
+    """The figures in the header of every page. Points are None while the partner has never given a
+    balance.
 
-    `in_flight` is being taken; of it, `unclear` has been asked for and nobody knows yet whether it
-    was taken. `awaiting` may be taken, once somebody approves.
+    `in_flight`: points of debits that are not settled; of these, `unclear` were sent without a
+    clear answer. `awaiting`: points of orders that are waiting for approval.
     """
 
     known: KnownBalance | None
@@ -57,12 +58,12 @@ class Header:
 
     @property
     def being_taken(self) -> int:
-        """Points that are asked for at this moment."""
+        """Points of debits that are not settled yet."""
         return self.in_flight - self.unclear
 
     @property
     def spendable(self) -> int | None:
-        """What a new order may cost; never below 0."""
+        """Points that a new order may cost; never below 0."""
         if self.known is None:
             return None
         return max(0, self.known.points - self.in_flight - self.moved)
@@ -74,19 +75,19 @@ class Header:
 
     @property
     def failed(self) -> bool:
-        """The partner did not answer when it was last asked."""
+        """Whether the partner did not answer when it was last asked."""
         known = self.known
         return bool(known and known.failed_at and known.failed_at > known.fetched_at)
 
     @property
     def stale(self) -> bool:
-        """Old enough that its age must be said."""
+        """Whether the figure is so old that the page must say its age."""
         known = self.known
         return self.failed or (known is not None and timezone.now() - known.fetched_at > OLD)
 
     @property
     def needs_refresh(self) -> bool:
-        """Whether the page should ask for a newer figure; its answer never asks again."""
+        """Whether the page should ask for a newer figure. The answer to that never asks again."""
         if self.asked or self.known is None:
             return not self.asked
         last = max(self.known.fetched_at, self.known.failed_at or self.known.fetched_at)
@@ -94,7 +95,9 @@ class Header:
 
 
 def header_of(seat: AccountManager, *, known: KnownBalance | None, asked: bool = False) -> Header:
-    """In one query. `asked`: the partner has just been asked, the page must not do so again."""
+    """Read the header in one query. `asked`: the partner has just been asked, and the page must not
+    ask again.
+    """
     asked_at = known.fetched_at if known else timezone.now()
     ids: dict[str, UUID | datetime] = {
         "seat": seat.pk,
@@ -118,7 +121,7 @@ def header_of(seat: AccountManager, *, known: KnownBalance | None, asked: bool =
 
 
 def told_as(user: User | None, company_id: UUID) -> str:
-    """How a company reads who did something: by name; of the programme's staff, what they are."""
+    """Who did something, as the company reads it: a name, or "the programme" for its staff."""
     if user is None:
         return _("the portal")
     if user.is_staff and not AccountManager.objects.filter(company=company_id, user=user).exists():

@@ -1,4 +1,4 @@
-"""All that is known about one order, read in a fixed number of queries."""
+"""Reads all facts about one order, in a fixed number of queries."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,7 +41,9 @@ class LineDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One order, as its company may see it. `events` are of the order and its lines."""
+    """One order with all that its company may see. `events` are those of the order and its
+    lines.
+    """
 
     order: RedemptionOrder
     items: list[OrderItem]
@@ -56,7 +58,7 @@ class Facts:
 
 
 def order_of(seat: AccountManager, number: str) -> RedemptionOrder | None:
-    """The order with this number, when it is the company's own."""
+    """The order with this number; None when it is not the company's own."""
     orders = RedemptionOrder.objects.filter(company=seat.company_id, order_number=number.upper())
     return orders.select_related("company", "account_manager__user", "decided_by").first()
 
@@ -102,7 +104,9 @@ def _deliveries(items: list[OrderItem]) -> dict[UUID, LineDelivery]:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """`version` changes with whatever the page shows; `delay` is when to look again, 0 never."""
+    """What a page needs to know whether to reload. `version` changes with anything that the page
+    shows; `delay` is the seconds until the next look, 0 for never.
+    """
 
     version: str
     delay: int  # seconds
@@ -114,7 +118,7 @@ LONGEST_DELAY = 60
 
 
 def pulse_of(order: RedemptionOrder) -> Pulse:
-    """In two queries: what is told of the order, and what is done at the desk and the partner."""
+    """The pulse of the order, in two queries: one for the order, one for its fulfillments."""
     unsent = Q(letters__sent_at__isnull=True)
     due = Q(letters__next_attempt_at__isnull=False)
     unsettled = Q(transactions__status__in=OPEN_TRANSACTION)

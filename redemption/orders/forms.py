@@ -1,4 +1,4 @@
-"""What people say about an order."""
+"""The forms about an order."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from loyalty_portal.data.one_line import OneLineField
 
 
 class RejectOrderForm(forms.Form):
-    """Saying no to an order that waits for a yes."""
+    """Rejects an order that is waiting for approval, with a reason."""
 
     reason = OneLineField(
         label=_("Why? The buyer reads it."),
@@ -19,5 +19,7 @@ class RejectOrderForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, order: Any) -> None:
-        """Several may stand on one page: the order makes their fields' ids differ."""
+        """`order` makes the ids of the fields differ, since one page may show several of these
+        forms.
+        """
         super().__init__(data, auto_id=f"why-{order.pk}-%s")

@@ -1,4 +1,4 @@
-"""How one order looks: the one object of its templates."""
+"""The page of one order: the one object of its templates."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from redemption.states import OrderStatus, TransactionStatus
 
 
 class LineShown(NamedTuple):
-    """A line with what became of it."""
+    """A line with its badge and what became of it."""
 
     item: OrderItem
     look: Look
@@ -32,7 +32,7 @@ class LineShown(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """A line of the order's ledger."""
+    """A debit, credit or correction of the order, as a row of the table of points."""
 
     intent: LoyaltyTransaction
     label: str
@@ -61,17 +61,17 @@ class OrderPage:
 
     @property
     def cost(self) -> int:
-        """Points that the order has cost so far: taken, less given back."""
+        """Points that the order has cost so far: those taken, less those given back."""
         return -sum(one.intent.signed_points for one in self.movements if one.settled)
 
     @property
     def latest(self) -> str:
-        """What to say aloud when the story goes on."""
+        """The sentence that a screen reader says when the timeline changes."""
         return next(step.title for step in reversed(self.steps) if not step.ahead)
 
     @property
     def one_recipient(self) -> OrderItem | None:
-        """The first line, when all go to the same person and place."""
+        """The first line when all lines go to the same person and place; None otherwise."""
         shared = {tuple(line.item.recipient().values()) for line in self.lines}
         return self.lines[0].item if len(shared) == 1 else None
 
@@ -79,7 +79,7 @@ class OrderPage:
 def order_page(
     seat: AccountManager, order: RedemptionOrder, reject: RejectOrderForm | None = None
 ) -> OrderPage:
-    """Everything; `reject` is a no that was sent without its reason."""
+    """The whole page. `reject` is a form that was sent without its reason."""
     # The pulse first: what changes while we read is then told by the next one.
     pulse = pulse_of(order)
     facts = facts_of(order)

@@ -1,4 +1,4 @@
-"""Stretches of time to look back over: the last days, a month, a year."""
+"""Periods to filter by: the last days, a month, a year."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _WRITTEN = re.compile(r"([12]\d{3})(?:-(0[1-9]|1[0-2]))?", re.ASCII)
 
 
 class Period(NamedTuple):
-    """From the beginning of one day to before that of another; None is open."""
+    """From the start of one day to the start of another, which is not included. None means open."""
 
     value: str
     label: Any
@@ -25,7 +25,7 @@ class Period(NamedTuple):
 
 
 def period(value: str) -> Period | None:
-    """What `7d`, `30d`, `2026-10` or `2026` mean today; None for anything else."""
+    """The period that `7d`, `30d`, `2026-10` or `2026` means today; None for anything else."""
     if value in _LATELY:
         words, days = _LATELY[value]
         first = timezone.localdate() - timedelta(days=days - 1)

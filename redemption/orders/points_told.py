@@ -1,4 +1,4 @@
-"""The points in an order's story: taken, given back, taken again, or not clear yet."""
+"""The points in an order's timeline: taken, given back, taken again, or not clear yet."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ A_WHILE = timedelta(seconds=30)
 
 
 def refusal(code: str) -> str:
-    """Why the loyalty system gave no points, for the people of the company."""
+    """Why the partner refused to take points, in a sentence for the company."""
     known = {
         "insufficient_points": _("There were not enough points in the account."),
         "account_blocked": _("The account is blocked. Your programme can say why."),
@@ -29,7 +29,7 @@ def refusal(code: str) -> str:
 
 
 def movement(facts: Facts, intent: LoyaltyTransaction) -> TimelineStep:
-    """What became of one debit, credit or correction."""
+    """The step of the timeline for one debit, credit or correction."""
     if intent.is_correction:
         return _correction(facts, intent)
     return _debit(facts, intent) if intent.is_debit else _credit(facts, intent)
@@ -83,7 +83,9 @@ def _correction(facts: Facts, correction: LoyaltyTransaction) -> TimelineStep:
 
 
 def _agreed(facts: Facts, correction: LoyaltyTransaction) -> str:
-    """Why: it came after all, and somebody of the company agreed."""
+    """The reason for a correction: it was delivered after all, and somebody of the company
+    agreed.
+    """
     for decision in facts.remedies:
         if decision.pk == correction.decision_id and decision.agreed_on:
             text = _("It was delivered after all. %(who)s agreed to it on %(day)s.")

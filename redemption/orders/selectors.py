@@ -1,4 +1,6 @@
-"""Lists of orders: a company's own, those that wait for a yes, and what it redeemed before."""
+"""Reads lists of orders: all of a company, those waiting for approval, and products redeemed
+before.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -52,7 +54,7 @@ NOT_SPENT = (*GROUPS["cancelled"][1], *GROUPS["refused"][1])
 
 
 class Search(NamedTuple):
-    """What somebody looks for; empty values do not narrow."""
+    """The filters of the list; an empty value does not filter."""
 
     q: str = ""
     group: str = ""
@@ -63,9 +65,9 @@ class Search(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """An order in a list; `more` is how many lines there are besides the first.
+    """An order in a list. `more` is the number of lines besides the first.
 
-    `spent` is false where no points were taken, or all of them came back.
+    `spent` is False where no points were taken, or all of them were given back.
     """
 
     order: RedemptionOrder
@@ -76,7 +78,7 @@ class OrderRow(NamedTuple):
 
 
 class FilterOption(NamedTuple):
-    """Something to narrow the list by."""
+    """One value of a filter."""
 
     value: str
     label: str
@@ -106,7 +108,7 @@ def _of_company(seat: AccountManager) -> QuerySet[RedemptionOrder]:
 
 
 def list_of(seat: AccountManager, search: Search) -> OrderList:
-    """One page of the company's orders, the newest first; odd values do not narrow them."""
+    """One page of the company's orders, the newest first. Invalid values do not filter."""
     tabs = _choices(search.group, [(key, label) for key, (label, _all) in GROUPS.items()])
     times = _choices(search.time, _periods(search.time))
     members = _choices(search.by, _members(seat))
@@ -130,14 +132,14 @@ def _chosen(choices: list[FilterOption]) -> str:
 
 
 def _periods(asked: str) -> list[tuple[str, Any]]:
-    """Those on offer, and one asked for by an older address."""
+    """The periods on offer, and the one in the address, which may be an older one."""
     found = {each.value: each.label for each in periods.on_offer()}
     older = periods.period(asked)
     return list((found | {older.value: older.label} if older else found).items())
 
 
 def _members(seat: AccountManager) -> list[tuple[str, Any]]:
-    """Everybody of the company, those who left too: their orders are still there."""
+    """All members of the company, including those who left: their orders are still listed."""
     seats = AccountManager.objects.filter(company=seat.company_id).select_related("user")
     return [(str(each.pk), each.user) for each in seats.order_by("user__name", "user__email")]
 
@@ -158,7 +160,7 @@ def _narrowed(orders: QuerySet[RedemptionOrder], search: Search) -> QuerySet[Red
 
 
 def _found(words: str) -> Q:
-    """By order number, reference, product or recipient."""
+    """The orders whose number, reference, product or recipient matches."""
     lines = OrderItem.objects.filter(order=OuterRef("pk")).filter(
         Q(product_name__icontains=words)
         | Q(sku__iexact=words)
@@ -169,7 +171,7 @@ def _found(words: str) -> Q:
 
 
 def _rows(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
-    """With their lines and their points, in two queries more."""
+    """The rows of these orders, with their lines and points, in two more queries."""
     listed = list(orders)
     lines: dict[object, list[OrderItem]] = {order.pk: [] for order in listed}
     for item in OrderItem.objects.filter(order__in=listed).select_related("product"):
@@ -190,7 +192,7 @@ def _rows(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
 
 
 def _is_spent(order: RedemptionOrder, items: list[OrderItem]) -> bool:
-    """Of an order that was put right after its end, the lines know."""
+    """Whether the order cost points in the end. After a remedy only its lines can tell."""
     if order.status in NOT_SPENT:
         return any(item.quantity_delivered for item in items)
     if order.status == OrderStatus.COMPLETED:
@@ -203,7 +205,7 @@ def recent(seat: AccountManager) -> list[OrderRow]:
 
 
 class Approval(NamedTuple):
-    """An order that waits for a yes; `decidable` by whoever looks."""
+    """An order that is waiting for approval. `decidable`: whether this seat may decide on it."""
 
     order: RedemptionOrder
     items: list[OrderItem]
@@ -214,7 +216,7 @@ class Approval(NamedTuple):
 
 
 def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:
-    """What waits, the most urgent first."""
+    """The orders that are waiting for approval, the most urgent first."""
     placing = OrderEvent.objects.filter(
         order=OuterRef("pk"), subject=EventSubject.ORDER, from_status=""
     )
@@ -241,7 +243,7 @@ def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:
 
 
 def redeemed_before(seat: AccountManager, most: int) -> list[Product]:
-    """Products on offer now that the company redeemed lately, the most frequent first."""
+    """Products on offer that the company redeemed lately, the most frequent first."""
     lately = _of_company(seat).values("pk")[:ORDERS_LOOKED_AT]
     counted = (
         OrderItem.objects.filter(order__in=lately)
@@ -255,7 +257,7 @@ def redeemed_before(seat: AccountManager, most: int) -> list[Product]:
 
 
 def stuck(seat: AccountManager) -> list[OrderRow]:
-    """Open orders that somebody of the programme is looking at."""
+    """Open orders that are flagged for a person."""
     return _rows(
         _of_company(seat).filter(needs_attention=True, status__in=GROUPS["open"][1])[:RECENT]
     )

@@ -1,4 +1,4 @@
-"""What has changed in the catalogue since somebody placed an order that waits for a yes."""
+"""What has changed in the catalogue since an order was placed that is waiting for approval."""
 
 from collections.abc import Iterable
 
@@ -9,8 +9,11 @@ from redemption.models import OrderItem, RedemptionOrder
 
 
 def changed_since(order: RedemptionOrder, items: Iterable[OrderItem]) -> list[str]:
-    """A sentence for each product that the buyer would see otherwise today; the order itself stays
-    as it was placed. The order's company and the items' products are loaded."""
+    """One sentence for each product whose name or points would differ if it were ordered today. The
+    order itself stays as it was placed.
+
+    The order's company and the products of `items` are loaded.
+    """
     told = []
     for item in items:
         product = item.product

@@ -1,11 +1,11 @@
-"""One point of an order's time line."""
+"""One step of an order's timeline."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 
 class TimelineStep(NamedTuple):
-    """One point of the time line; without a time it is still to come, or happening now."""
+    """One step of the timeline. Without a time it is happening now, or still to come (`ahead`)."""
 
     title: str
     text: str
@@ -17,5 +17,5 @@ class TimelineStep(NamedTuple):
 
 
 def sentence(text: str) -> str:
-    """With its full stop; nothing stays nothing."""
+    """The text with a full stop; "" stays ""."""
     return f"{text.rstrip('.')}." if text else ""

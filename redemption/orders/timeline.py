@@ -1,4 +1,4 @@
-"""An order's story in plain words: what happened, what happens now, what will."""
+"""An order's timeline: what happened, what happens now, and what will happen."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -33,7 +33,9 @@ _LOST: dict[str, tuple[Any, str, str]] = {
 
 
 def timeline_of(facts: Facts) -> list[TimelineStep]:
-    """What happened in the order of time, then what is going on, then what is expected."""
+    """The steps that happened, in the order of time; then those in progress; then those
+    expected.
+    """
     past: list[TimelineStep] = []
     going_on: list[TimelineStep] = []
     for step in _steps(facts):
@@ -102,7 +104,7 @@ def _decision(facts: Facts) -> Iterator[TimelineStep]:
 
 
 def _why_it_waits(facts: Facts) -> str:
-    """As the buyer read it before pressing the button."""
+    """Why the order needed approval, as the buyer read it before placing it."""
     first = (event.reason for event in facts.events if event.subject == EventSubject.ORDER)
     return next(first, "") or _("This order needs a yes from an owner or approver.")
 
@@ -125,7 +127,7 @@ def _not_approved(facts: Facts, event: OrderEvent) -> TimelineStep:
 def _moves(
     facts: Facts, subject: EventSubject, *, from_status: str | None = None
 ) -> Iterator[OrderEvent]:
-    """Steps from one status to another; those of creation left out."""
+    """The events that changed a status; those of creation are left out."""
     for event in facts.events:
         moved = event.subject == subject and event.from_status
         if moved and (from_status is None or event.from_status == from_status):
@@ -133,7 +135,7 @@ def _moves(
 
 
 def _work(facts: Facts) -> Iterator[TimelineStep]:
-    """What became of the lines; what happens to several at the same moment is one step."""
+    """The steps of the lines; what happened to several lines at the same moment is one step."""
     if facts.order.status in NEVER_BEGUN:
         return
     items = {item.pk: item for item in facts.items}
@@ -153,7 +155,9 @@ def _work(facts: Facts) -> Iterator[TimelineStep]:
 
 
 def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
-    """Parcels tell it better themselves, in parts too."""
+    """Whether the event has a step of its own with the parcel, which may hold a part of the
+    line.
+    """
     partly = event.to_status == LineStatus.QUEUED and event.from_status != LineStatus.WAITING
     arrived = event.to_status == LineStatus.DELIVERED and not item.product.is_virtual
     return partly or arrived or event.to_status == LineStatus.SHIPPED
@@ -185,7 +189,7 @@ def _line_step(facts: Facts, status: str, touched: list[OrderItem]) -> TimelineS
 
 
 def _put_right(facts: Facts) -> Iterator[TimelineStep]:
-    """Codes that were never this order's; what else is put right has steps of its own."""
+    """The steps for codes that were replaced; other remedies have their own steps."""
     items = {item.pk: item for item in facts.items}
     for decision in facts.remedies:
         if decision.verdict == Verdict.CODES and decision.item_id:
@@ -213,13 +217,13 @@ def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent
 
 
 def _who_asked(facts: Facts) -> Any:
-    """The person who cancelled the whole order, before its points were known to be taken."""
+    """The person who cancelled the whole order before its points were known to be taken."""
     asked = (each.by for each in facts.events if each.to_status == OrderStatus.CANCELLING)
     return next(asked, None)
 
 
 def _what_came_back(facts: Facts, touched: list[OrderItem]) -> str:
-    """Of the points of these lines; empty where none were taken."""
+    """One sentence about the credit for these lines; "" where there is none."""
     lines = {item.pk for item in touched}
     found = {
         intent.status
@@ -266,7 +270,7 @@ def _names(items: Iterable[OrderItem]) -> str:
 
 
 def _came(item: OrderItem) -> str:
-    """Its name, with how many came where that is not all."""
+    """The name of the product, with the number delivered where that is not all."""
     if item.quantity_delivered == item.quantity:
         return item.product_name
     part = {"came": item.quantity_delivered, "all": item.quantity, "product": item.product_name}

@@ -1,4 +1,4 @@
-"""Orders after they are placed: their pages, and what people ask for."""
+"""The pages of placed orders, and the actions on them."""
 
 import uuid
 from urllib.parse import urlencode
@@ -44,7 +44,7 @@ def _own(seat: AccountManager, number: str) -> RedemptionOrder:
 @require_safe
 @with_seat()
 def list_orders(request: PortalRequest) -> HttpResponse:
-    """The company's orders, as far as the address narrows them."""
+    """The list of the company's orders, with the filters in the address."""
     words = one_line(request.GET.get("q", ""))
     search = Search(
         q=words[:LONGEST_SEARCH],
@@ -68,7 +68,7 @@ def list_orders(request: PortalRequest) -> HttpResponse:
 @never_cache
 @with_seat()
 def detail(request: PortalRequest, number: str) -> HttpResponse:
-    """Everything about one order, as its company may see it."""
+    """The page of one order."""
     page = order_page(request.seat, _own(request.seat, number))
     return render(request, "redemption/orders/order.html", {"page": page})
 
@@ -77,7 +77,9 @@ def detail(request: PortalRequest, number: str) -> HttpResponse:
 @never_cache
 @with_seat()
 def story(request: PortalRequest, number: str) -> HttpResponse:
-    """For a page that looks again: when, and, if anything changed since `seen`, the order."""
+    """Answers a page that looks again: when to look next, and the order if it changed since
+    `seen`.
+    """
     order = _own(request.seat, number)
     pulse = pulse_of(order)
     if pulse.version == request.GET.get("seen"):
@@ -92,7 +94,7 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
 @form_only("orders:detail", "number")
 @with_seat()
 def cancel(request: PortalRequest, number: str) -> HttpResponse:
-    """Cancel what can be cancelled."""
+    """Cancel what can be cancelled of the order."""
     order = _own(request.seat, number)
     _must(may_cancel(request.seat, order))
     try:
@@ -113,7 +115,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
 @form_only("orders:detail", "number")
 @with_seat()
 def approve(request: PortalRequest, number: str) -> HttpResponse:
-    """Say yes: the points are taken."""
+    """Approve the order; its points are taken."""
     order = _own(request.seat, number)
     _must(may_decide(request.seat, order))
     try:
@@ -129,7 +131,7 @@ def approve(request: PortalRequest, number: str) -> HttpResponse:
 @form_only("orders:detail", "number")
 @with_seat()
 def reject(request: PortalRequest, number: str) -> HttpResponse:
-    """Say no, with a reason."""
+    """Reject the order, with a reason."""
     order = _own(request.seat, number)
     _must(may_decide(request.seat, order))
     form = RejectOrderForm(request.POST, order=order)
@@ -149,7 +151,7 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
 @never_cache
 @with_seat()
 def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
-    """Show the codes of one line, this once; that somebody saw them is recorded."""
+    """Show the codes of one line once, and record who saw them."""
     order = _own(request.seat, number)
     _must(may_reveal(request.seat, order))
     item = order.items.filter(pk=item_id).first()
@@ -167,7 +169,7 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
 @form_only("orders:detail", "number")
 @with_seat(allowed=may_redeem)
 def again(request: PortalRequest, number: str) -> HttpResponse:
-    """Put the same things into the cart once more, as far as they are on offer."""
+    """Put the products of the order into the cart again, as far as they are on offer."""
     order = _own(request.seat, number)
     for item in order.items.select_related("product"):
         try:
@@ -182,7 +184,7 @@ def again(request: PortalRequest, number: str) -> HttpResponse:
 @require_safe
 @with_seat(allowed=may_approve)
 def list_approvals(request: PortalRequest) -> HttpResponse:
-    """What waits for a yes, with what whoever decides needs to know."""
+    """The list of orders that are waiting for approval, with what the approver needs to know."""
     waiting = [
         (approval, RejectOrderForm(order=approval.order))
         for approval in approvals(request.seat, header_on(request).spendable)

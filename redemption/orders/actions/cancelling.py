@@ -1,4 +1,4 @@
-"""Cancelling: what is offered, what is done and what is said of it all ask the same question."""
+"""Cancels orders. What is offered, done and reported comes from one function, `cancellation`."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ _BY_LINES = frozenset({OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT})
 
 
 class Part(NamedTuple):
-    """One line, and what cancelling does or did about it."""
+    """One line, and what cancelling does to it or did."""
 
     item: OrderItem
     result: Withdrawn
@@ -40,7 +40,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """What cancelling an order would do now. `parts` are empty before the points are taken."""
+    """What cancelling an order would do now. `parts` is empty before the points are taken."""
 
     order: RedemptionOrder
     parts: Sequence[Part]
@@ -51,7 +51,7 @@ class Cancellation:
 
     @property
     def sentences(self) -> list[str]:
-        """What people read before they confirm it."""
+        """What the page says before somebody confirms."""
         if self.order.status == OrderStatus.AWAITING_APPROVAL:
             return [_("The order is withdrawn. No points have been taken.")]
         if self.order.status == OrderStatus.PENDING:
@@ -63,7 +63,7 @@ class Cancellation:
 
     @property
     def shown(self) -> str:
-        """A short sign for what the sentences say, which their form carries."""
+        """A short fingerprint of the sentences, for a hidden field of the form."""
         parts = ((part.item.pk, part.result.how, part.result.units) for part in self.parts)
         lines = sorted(" ".join(map(str, part)) for part in parts)
         told = "\n".join(lines) or self.order.status
@@ -74,7 +74,9 @@ def cancellation(
     order: RedemptionOrder,
     lines: Iterable[tuple[OrderItem, Fulfillment | None, Sequence[PartnerCall]]],
 ) -> Cancellation:
-    """From what has been read: each line with its fulfillment and all of that one's calls."""
+    """What cancelling would do, from rows already read: each line with its fulfillment and all
+    calls of that.
+    """
     if order.status not in _BY_LINES:
         return Cancellation(order, [])
     parts = [
@@ -86,11 +88,11 @@ def cancellation(
 
 
 def cancel(*, order: RedemptionOrder, by: User | None, reason: str, shown: str = "") -> str:
-    """Cancel what can be cancelled; the answer is sentences about what became of each line.
+    """Cancel what can be cancelled. Returns sentences about what became of each line.
 
-    `shown` is the sign of what people read before (Cancellation.shown), if they read anything.
-    Raises RedemptionError when it would be something else by now, or nothing can be cancelled any
-    more, with the reason for each line.
+    `shown` is the fingerprint of what the page said before (Cancellation.shown), if it said
+    anything. Raises RedemptionError, with the reason for each line, when cancelling would do
+    something else by now, or when nothing can be cancelled any more.
     """
     try:
         who = told_as(by, order.company_id)
@@ -134,7 +136,7 @@ def _cancel(order: RedemptionOrder, *, by: User | None, reason: str, shown: str)
 
 
 def _must_be_as_shown(now: Cancellation, shown: str) -> None:
-    """What was begun is rolled back with the refusal."""
+    """Raise RedemptionError when it is not what the page said; the transaction is rolled back."""
     if shown and now.possible and shown != now.shown:
         told = _("This has changed since you looked, and nothing was cancelled. Now: %s")
         raise RedemptionError(told % " ".join([*now.sentences, _("Please confirm it again.")]))
@@ -163,7 +165,9 @@ def _any_reached(parts: Iterable[Part]) -> bool:
 
 
 def _tell(parts: Sequence[Part], at_once: str) -> list[str]:
-    """What is cancelled (in the words of `at_once`), what is asked of the partner, what goes on."""
+    """Sentences about what is cancelled (worded as `at_once`), what the partner is asked to cancel,
+    and what goes on.
+    """
     ask = _(
         "Our partner is asked to stop %(what)s. If it is not too late, %(points)s points come back."
     )

@@ -1,7 +1,8 @@
-"""What became of a virtual delivery, when only people can find out: one proposes, another confirms.
+"""Decides what became of a virtual delivery when only people can find out: one proposes, another
+confirms.
 
-The partner's own news may come at any moment: before the confirmation it counts, and the proposal
-is put away; after it, it is news after the end, for a person to look at.
+The partner may still answer. Before the confirmation its answer counts, and the proposal is closed;
+after it, the answer comes after the end, and a person looks at it.
 """
 
 from typing import Any
@@ -30,10 +31,10 @@ _ABOUT_THE_OUTCOME = (IncidentKind.HORIZON, IncidentKind.CONTRADICTION)
 
 @transaction.atomic
 def propose(*, item: OrderItem, came: int, evidence: str, by: Any) -> Decision:
-    """Say how many of the line's units the partner delivered, for a second person to confirm.
+    """Propose how many of the line's units the partner delivered, for a second person to confirm.
 
-    Raises RedemptionError when there cannot be so many, there is nothing to decide (yet),
-    somebody else has proposed something, or the evidence is missing.
+    Raises RedemptionError when the number is not possible, there is nothing to decide (yet),
+    another proposal is open, or the evidence is missing.
     """
     held = _held(item)
     if why := _settled(held):
@@ -55,10 +56,11 @@ def propose(*, item: OrderItem, came: int, evidence: str, by: Any) -> Decision:
 
 
 def confirm(*, item: OrderItem, by: Any, proposal: UUID | None = None) -> str:
-    """A second person agrees: it is as if the partner had said so. A sentence.
+    """Confirm the proposal as second person: its outcome counts as if the partner had given it.
+    Returns a sentence.
 
-    `proposal` is the one that they read. Raises RedemptionError for the one who proposed it, when
-    nothing or something else is proposed, or when it was settled otherwise meanwhile.
+    `proposal` is the one that the person read. Raises RedemptionError for the person who proposed
+    it, when no proposal or another one is open, or when the delivery was settled meanwhile.
     """
     told = _confirm(item, by, proposal)
     if told is None:
@@ -86,9 +88,9 @@ def _confirm(item: OrderItem, by: Any, proposal: UUID | None) -> str | None:
 
 @transaction.atomic
 def reject(*, item: OrderItem, reason: str, by: Any, proposal: UUID | None = None) -> None:
-    """A second person does not agree; something else may be proposed.
+    """Reject the proposal as second person; another may be made.
 
-    Raises RedemptionError for the one who proposed it, or when nothing is proposed.
+    Raises RedemptionError for the person who proposed it, or when none is open.
     """
     locked(item.order_id)
     waiting = item.decisions.filter(verdict__in=ABOUT_A_DELIVERY)

@@ -1,7 +1,8 @@
-"""One person proposes what became of something, with evidence; another confirms or rejects it.
+"""Dual control: one person proposes a decision, with evidence; a second person confirms or rejects
+it.
 
-Each step may be tried by several people at once; the first one counts, and the others are told.
-The caller has locked what it is about, and the order.
+Several people may try at once: the first counts, and the others get an error. The caller has locked
+the order and what the decision is about.
 """
 
 from collections.abc import Iterable
@@ -20,9 +21,9 @@ from redemption.states import DecisionStatus
 
 
 def put_forward(decision: Decision) -> Decision:
-    """Write a proposal down, and into the order's history.
+    """Save a proposal, and write it into the order's history.
 
-    Raises RedemptionError without evidence, or when something is proposed already.
+    Raises RedemptionError without evidence, or when a proposal is open already.
     """
     if not decision.evidence.strip():
         raise RedemptionError(_("Say what shows it."))
@@ -41,10 +42,10 @@ def put_forward(decision: Decision) -> Decision:
 
 
 def proposed(decisions: QuerySet[Decision], by: Any, shown: UUID | None) -> Decision:
-    """The open one among these, locked, for a second person to decide on.
+    """The open proposal among these, locked, for a second person to decide on.
 
-    Raises RedemptionError when there is none, it is this person's own, or another one than was
-    `shown` to them (None: they looked at this very moment).
+    Raises RedemptionError when there is none, when this person made it, or when it is not the one
+    that was `shown` to them (None: they read it just now).
     """
     rows = decisions.select_for_update(no_key=True, of=("self",))
     rows = rows.select_related("transaction", "item")
@@ -59,14 +60,14 @@ def proposed(decisions: QuerySet[Decision], by: Any, shown: UUID | None) -> Deci
 
 
 def agree(decision: Decision, by: Any) -> str:
-    """`by` confirms it; the reason for what is done now."""
+    """Record that `by` confirms the proposal. Returns the reason for what is done now."""
     told = _("Confirmed: %(verdict)s.") % {"verdict": decision.told}
     _decide(decision, DecisionStatus.CONFIRMED, by=by, reason=told)
     return _("Decided by two people: %(verdict)s.") % {"verdict": decision.told}
 
 
 def disagree(decision: Decision, by: Any, reason: str) -> None:
-    """`by` rejects it; something else may be proposed."""
+    """Record that `by` rejects the proposal; another may be made."""
     told = _("Rejected: %(verdict)s. %(reason)s") % {
         "verdict": decision.told,
         "reason": reason,
@@ -75,7 +76,7 @@ def disagree(decision: Decision, by: Any, reason: str) -> None:
 
 
 def end_incidents(about: Iterable[IncidentCase], decision: Decision, by: Any) -> None:
-    """These cases are over, with the evidence of the decision."""
+    """End these cases, with the evidence of the decision."""
     for case in about:
         settle_incident(key=case.key, why=decision.evidence, by=by)
 

@@ -1,4 +1,4 @@
-"""What staff do about incidents, where it reaches further than the incident itself."""
+"""Actions of staff on incidents that change more than the incident itself."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ from redemption.states import IncidentKind
 
 @transaction.atomic
 def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = None) -> None:
-    """It is over with all its cases; an order with its last case needs nobody any more.
+    """End the incident with all its cases; an order is no longer flagged after its last case.
 
-    `cases`: how many open ones somebody saw, who did not agree to more. Raises IncidentError
-    without evidence, when it is over already, or while it waits for two people to decide.
+    `cases`: how many open cases the person saw. Raises IncidentError without evidence, when there
+    are more cases by now, when it is over already, or while two people must decide first.
     """
     waiting = undecided(incident.cases.unended()).count()
     if waiting:
@@ -34,9 +34,9 @@ def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = N
 
 @transaction.atomic
 def try_again(*, incident: Incident, by: Any) -> None:
-    """Put the work that was put aside back to work; the incident ends once it worked.
+    """Put the rows that were put aside back to work; the incident ends once they worked.
 
-    Raises IncidentError when it is about no such work, or that is at work already.
+    Raises IncidentError when the incident is not about such rows, or they are back at work already.
     """
     if incident.kind != IncidentKind.POISON_ROW:
         raise IncidentError(_("Nothing was put aside here."))

@@ -1,7 +1,8 @@
-"""What two people do about a delivery that was settled wrongly: codes that were another's, points
-that were kept, or given back, against what the partner did.
+"""Remedies for a delivery that was settled wrongly: codes of another order, or points that were
+kept or given back although the partner did the opposite. Two people decide.
 
-The partner is asked when it is proposed and again when it is confirmed, and both must agree.
+The partner is asked when the remedy is proposed and again when it is confirmed; both answers must
+agree.
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ from redemption.states import (
 
 
 def offered(held: Fulfillment | None) -> list[Verdict]:
-    """What may be wrong about a line as it has ended; the partner's answer says whether it is."""
+    """The remedies that may apply to an ended line. Only the partner's answer shows which does."""
     if held is None or not remedies.has_ended(held):
         return []
     delivered = [Verdict.CODES, Verdict.CREDIT] if held.quantity_delivered else []
@@ -56,10 +57,10 @@ def propose(
     agreed_on: date | None = None,
     by: Any,
 ) -> Decision:
-    """Ask the partner anew, and propose a remedy that its answer calls for. A call.
+    """Ask the partner (a call), and propose a remedy that its answer calls for.
 
-    Raises RedemptionError when its answer calls for another one, or none, or there is no answer;
-    when somebody has proposed something; or when a part is missing.
+    Raises RedemptionError when the answer calls for another remedy or for none, when there is no
+    answer, when a proposal is open, or when an input is missing.
     """
     if verdict == Verdict.CORRECTION and not (agreed_by.strip() and agreed_on):
         raise RedemptionError(_("Say who of the company agreed to it, and when."))
@@ -84,11 +85,12 @@ def propose(
 
 
 def confirm(*, item: OrderItem, by: Any, proposal: UUID | None = None) -> str:
-    """A second person agrees, and the partner still says the same: it is put right. A sentence.
+    """Confirm the remedy as second person, and carry it out if the partner still gives the same
+    answer. Returns a sentence.
 
-    `proposal` is the one that they read. Raises RedemptionError for the one who proposed it, when
-    nothing or something else is proposed, or when the partner says something else by now; then
-    the proposal is put away.
+    `proposal` is the one that the person read. Raises RedemptionError for the person who proposed
+    it, when no proposal or another one is open, or when the partner answers differently by now;
+    then the proposal is closed.
     """
     waiting = _waiting(item)
     report = _asked(_ended(item, Verdict(waiting.verdict)))
@@ -110,7 +112,7 @@ def _waiting(item: OrderItem) -> Decision:
 
 @transaction.atomic
 def _confirm(item: OrderItem, report: Report, by: Any, proposal: UUID | None) -> tuple[str, str]:
-    """What is done now; or why the proposal no longer holds."""
+    """Carry out the remedy. Returns what is done now, or why the proposal no longer holds."""
     held = fulfillments.locked(_parcel(item))
     order = locked(item.order_id)
     decision = proposed(item.decisions.filter(verdict__in=REMEDIES), by, proposal)
@@ -141,7 +143,7 @@ def _confirm(item: OrderItem, report: Report, by: Any, proposal: UUID | None) ->
 
 
 def _overtaken(item: OrderItem, held: Fulfillment, report: Report, decision: Decision) -> str:
-    """Why it is not as it was when it was proposed; nothing when it is."""
+    """Why the delivery is not as it was when the remedy was proposed; "" when it is."""
     now, then = _essence(remedies.found_in(report)), _essence(decision.found)
     if now != then:
         return _("The partner says something else by now.")
@@ -158,9 +160,9 @@ def _essence(found: Found | None) -> Mapping[str, object]:
 
 @transaction.atomic
 def reject(*, item: OrderItem, reason: str, by: Any, proposal: UUID | None = None) -> None:
-    """A second person does not agree; something else may be proposed.
+    """Reject the remedy as second person; another may be proposed.
 
-    Raises RedemptionError for the one who proposed it, or when nothing is proposed.
+    Raises RedemptionError for the person who proposed it, or when none is open.
     """
     fulfillments.locked(_parcel(item))
     locked(item.order_id)
@@ -217,7 +219,9 @@ def _fitting(item: OrderItem, held: Fulfillment, report: Report, verdict: Verdic
 
 
 def _allowed(item: OrderItem, verdict: Verdict, points: int) -> None:
-    """What the database would refuse too, said before (credits_within_debit, and its sibling)."""
+    """Raise RedemptionError for points that the database would refuse too (credits_within_debit,
+    and its sibling).
+    """
     moved = item.order.transactions.all()
     if verdict == Verdict.CREDIT:
         taken = moved.get(transaction_type=TransactionType.DEBIT).points_amount

@@ -1,4 +1,4 @@
-"""What people ask for once an order is placed, but for cancelling: try again, show its codes."""
+"""Actions on a placed order, other than cancelling: try again, show codes."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from redemption.states import OPEN_TRANSACTION, TransactionStatus
 
 @transaction.atomic
 def unflag(*, order: RedemptionOrder, by: User | None) -> None:
-    """Somebody has looked at it."""
+    """Remove the flag: a person has looked at the order."""
     held = locked(order.pk)
     if held.needs_attention:
         note(held, _("Looked at: %(why)s") % {"why": held.attention_reason}, by=by)
@@ -28,9 +28,10 @@ def unflag(*, order: RedemptionOrder, by: User | None) -> None:
 
 @transaction.atomic
 def retry_now(*, order: RedemptionOrder, by: User | None) -> int:
-    """Make the order's open calls and letters due at once; how many there were.
+    """Make the order's open calls and letters due now. Returns how many.
 
-    Asks again with the same keys, so it can do no harm. What a person must decide stays.
+    The same keys are used again, so this does no harm. Rows that a person must decide on stay as
+    they are.
     """
     open_calls = Q(lease_until__isnull=True) | Q(lease_until__lte=Now())
     # By their own columns alone: a status that just changed is looked at again only then.
@@ -50,7 +51,7 @@ def retry_now(*, order: RedemptionOrder, by: User | None) -> int:
 
 @transaction.atomic
 def reveal_codes(*, item: OrderItem, by: User | None) -> list[VirtualCode]:
-    """The codes of a delivered virtual line, and a record of who saw them."""
+    """The codes of a delivered virtual line. Records who saw them."""
     held = fulfillments.find(item.id)
     codes = fulfillments.reveal_codes(fulfillment=held, by=by) if held else []
     if codes:

@@ -1,4 +1,6 @@
-"""What became of a transaction, when only people can find out: one proposes, a second confirms."""
+"""Decides what became of a transaction when only people can find out: one proposes, another
+confirms.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -38,10 +40,10 @@ _ABOUT_THE_OUTCOME = (
 def propose(
     *, intent: LoyaltyTransaction, verdict: Verdict, entry: str, evidence: str, by: Any
 ) -> Decision:
-    """Say what became of `intent`, for a second person to confirm.
+    """Propose what became of `intent`, for a second person to confirm.
 
-    `entry` is the partner's number of it when it took place. Raises RedemptionError when there
-    is nothing to decide, somebody else has proposed something, or a part is missing.
+    `entry` is the partner's number of the transaction, if it took place. Raises RedemptionError
+    when there is nothing to decide, another proposal is open, or an input is missing.
     """
     locked(intent.order_id)
     held = _undecided(intent)
@@ -73,10 +75,11 @@ def _undecided(intent: LoyaltyTransaction) -> LoyaltyTransaction:
 
 
 def confirm(*, intent: LoyaltyTransaction, by: Any, proposal: UUID | None = None) -> str:
-    """A second person agrees: the saga goes on as if the partner had said so. A sentence.
+    """Confirm the proposal as second person: the saga goes on as if the partner had given the
+    outcome. Returns a sentence.
 
-    `proposal` is the one that they read. Raises RedemptionError for the one who proposed it, when
-    nothing or something else is proposed, or when it was settled otherwise meanwhile.
+    `proposal` is the one that the person read. Raises RedemptionError for the person who proposed
+    it, when no proposal or another one is open, or when the transaction was settled meanwhile.
     """
     try:
         with transaction.atomic():
@@ -115,7 +118,9 @@ def _confirm(intent: LoyaltyTransaction, by: Any, proposal: UUID | None) -> str 
 
 
 def _locked_with_others(intent: LoyaltyTransaction) -> RedemptionOrder:
-    """Its order, and those of all in the same doubt, or with the number that is proposed."""
+    """The order of the transaction, locked; with all orders in the same doubt, or with the proposed
+    number.
+    """
     said = intent.decisions.filter(status=DecisionStatus.PROPOSED)
     numbers = said.values_list("external_transaction_id", flat=True)
     fresh = LoyaltyTransaction.objects.get(pk=intent.pk)
@@ -124,9 +129,10 @@ def _locked_with_others(intent: LoyaltyTransaction) -> RedemptionOrder:
 
 
 def _ask_again(held: LoyaltyTransaction) -> str:
-    """Two people say that nothing was done: the time in which the key is known counts anew.
+    """Two people found that nothing was done: start anew the time in which the partner knows the
+    key.
 
-    A refusal is repeated for as long as the partner knows the key, so it is waited for that.
+    The partner repeats a refusal for as long as it knows the key, so the next try waits until then.
     """
     rows = LoyaltyTransaction.objects.filter(pk=held.pk)
     refused = held.incident_cases.filter(incident__kind=IncidentKind.CREDIT_REFUSED).exists()
@@ -188,7 +194,7 @@ def _settle(
 
 
 def _renumber(held: LoyaltyTransaction, number: str, *, by: Any) -> None:
-    """It took place; two people found out under which number."""
+    """Record the number that two people found for a transaction that took place."""
     LoyaltyTransaction.objects.filter(pk=held.pk).update(
         external_transaction_id=number, doubt="", **ENDED
     )
@@ -202,9 +208,9 @@ def _renumber(held: LoyaltyTransaction, number: str, *, by: Any) -> None:
 def reject(
     *, intent: LoyaltyTransaction, reason: str, by: Any, proposal: UUID | None = None
 ) -> None:
-    """A second person does not agree; something else may be proposed.
+    """Reject the proposal as second person; another may be made.
 
-    Raises RedemptionError for the one who proposed it, or when nothing is proposed.
+    Raises RedemptionError for the person who proposed it, or when none is open.
     """
     locked(intent.order_id)
     disagree(proposed(intent.decisions.all(), by, proposal), by, reason)
