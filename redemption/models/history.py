@@ -1,4 +1,4 @@
-"""The history of orders: the order page, the letters and the reports read it."""
+"""The history of orders: the order page, the letters and the invariants read it."""
 
 from django.conf import settings
 from django.db import models
