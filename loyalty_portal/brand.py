@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 Rgb = tuple[int, int, int]
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-# The ground and the ink of portal.css, by day and by night.
+# The ground and the ink of static/css/portal/tokens.css, by day and by night.
 PAPER: Rgb = (252, 249, 245)
 NIGHT: Rgb = (22, 19, 16)
 WHITE: Rgb = (255, 255, 255)

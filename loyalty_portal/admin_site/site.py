@@ -12,7 +12,7 @@ from loyalty_portal.admin_site.menu import menu
 
 _static = lazy(static, str)
 
-# The portal's paper and ink (static/css/portal.css), as the theme's grey scale.
+# The portal's paper and ink (static/css/portal/tokens.css), as the theme's grey scale.
 _PAPER = {
     "50": "oklch(98.4% .006 85)",
     "100": "oklch(95.8% .009 85)",
@@ -26,6 +26,8 @@ _PAPER = {
     "900": "oklch(20% .008 75)",
     "950": "oklch(15% .007 75)",
 }
+# In the order of the cascade: what comes later wins.
+_STYLESHEETS = ("base", "pages", "reconciliation", "actions")
 
 
 class PortalAdminConfig(AdminConfig):
@@ -49,7 +51,7 @@ def unfold_settings(brand_name: str) -> dict[str, Any]:
         "SHOW_BACK_BUTTON": True,
         "BORDER_RADIUS": "6px",
         "COLORS": {"base": _PAPER, "primary": "loyalty_portal.admin_site.portal.accent_scale"},
-        "STYLES": [_static("css/admin.css")],
+        "STYLES": [_static(f"css/admin/{sheet}.css") for sheet in _STYLESHEETS],
         "SCRIPTS": [_static("js/admin.js")],
         # The portal's own page, which asks for the old password and limits the tries.
         "ACCOUNT": {

@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CSS = (ROOT / "static/css/portal.css").read_text()
+# In the order in which a page names them.
+STYLESHEETS = re.findall(
+    r"{% static '(css/[^']+)' %}", (ROOT / "templates/ui/_stylesheets.html").read_text()
+)
+CSS = "\n".join((ROOT / "static" / name).read_text() for name in STYLESHEETS)
+RULES = re.sub(r"/\*.*?\*/", "", CSS, flags=re.DOTALL)
+CLASSES = set(re.findall(r"\.([a-z][\w-]*)(?=[^{};]*{)", RULES))
+# Worn by pages, but in no class attribute of a template: where each comes from instead.
+WORN_ELSEWHERE = {"gate--art": "a block of ui/entrance.html", "htmx-request": "htmx"}
 PAGE = [
-    "static/css/portal.css",
+    *(f"static/{name}" for name in STYLESHEETS),
     "static/js/htmx.min.js",
     "static/js/portal.js",
     "templates/ui/brand.css",
@@ -48,7 +56,7 @@ def luminance(lightness: float, chroma: float, hue: float) -> float:
 
 
 def token(name: str, scheme: str) -> float:
-    """The luminance of a colour token of portal.css."""
+    """The luminance of a colour token of tokens.css."""
     value = re.search(rf"--{name}: light-dark\((.+)\);", CSS)
     assert value, f"--{name} is not a colour for both schemes"
     day, night = re.findall(r"oklch\(([\d. ]+)\)", value[1])
@@ -65,6 +73,24 @@ def test_colours_can_be_told_apart(one: str, other: str, least: float, scheme: s
 def test_a_page_loads_little() -> None:
     weight = sum(len(gzip.compress((ROOT / path).read_bytes())) for path in PAGE)
     assert weight <= 60 * 1024
+
+
+def test_a_page_names_every_stylesheet_of_the_portal_once() -> None:
+    there = {str(p.relative_to(ROOT / "static")) for p in (ROOT / "static/css/portal").rglob("*")}
+    assert sorted(STYLESHEETS) == sorted(name for name in there if name.endswith(".css"))
+
+
+def test_the_order_of_the_layers_is_declared_once_before_any_of_them() -> None:
+    declared = re.findall(r"@layer ([^{;]+);", RULES)
+    assert len(declared) == 1
+    assert RULES.lstrip().startswith("@layer " + declared[0])
+    assert set(re.findall(r"@layer (\w+) {", RULES)) == set(declared[0].split(", "))
+
+
+def test_every_rule_of_the_portal_stands_in_a_layer() -> None:
+    """One that stands in none would win over all the others."""
+    outermost = re.findall(r"^(\S.*?) {$", RULES, flags=re.MULTILINE)
+    assert [rule for rule in outermost if not rule.startswith("@layer ")] == []
 
 
 def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
@@ -89,10 +115,18 @@ def test_a_template_keeps_the_content_security_policy(path: Path) -> None:
     "path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates"))
 )
 def test_a_template_wears_classes_that_the_stylesheet_has(path: Path) -> None:
-    known = set(re.findall(r"\.([a-z][\w-]*)", CSS))
     markup = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", " ", path.read_text(), flags=re.DOTALL)
     worn = {name for names in re.findall(r'\sclass="([^"]*)"', markup) for name in names.split()}
-    assert {name for name in worn if not name.endswith("-")} <= known
+    assert {name for name in worn if not name.endswith("-")} <= CLASSES
+
+
+def test_the_stylesheets_have_no_class_that_nobody_wears() -> None:
+    markup = "".join(
+        re.sub(r"{#.*?#}", "", path.read_text(), flags=re.DOTALL) for path in TEMPLATES
+    )
+    attributes = re.findall(r'\sclass="((?:{%.*?%}|{{.*?}}|[^"])*)"', markup, re.DOTALL)
+    worn = set(re.findall(r"[\w-]+", " ".join(attributes)))
+    assert CLASSES - worn == set(WORN_ELSEWHERE)
 
 
 @pytest.mark.parametrize(

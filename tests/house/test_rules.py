@@ -63,6 +63,16 @@ def test_no_template_is_longer_than_200_lines() -> None:
     assert {name: length for name, length in lengths.items() if length > 200} == {}
 
 
+def test_no_stylesheet_and_no_script_of_ours_is_longer_than_400_lines() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for kind in ("css", "js")
+        for path in sorted((ROOT / "static").rglob(f"*.{kind}"))
+        if not path.name.endswith(".min.js")
+    }
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
 def test_no_function_is_longer_than_50_lines() -> None:
     long = [
         f"{path.relative_to(ROOT)}: {node.name}"
