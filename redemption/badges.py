@@ -14,7 +14,7 @@ from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, Tr
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
 
-class Look(NamedTuple):
+class Badge(NamedTuple):
     """Tones and icons are those of templates/ui/README.md; `sentence` says where the points are."""
 
     tone: str
@@ -58,16 +58,16 @@ FOR_A_PERSON = frozenset({_T.NEEDS_REVIEW, _T.REFUSED})
 
 def order_look(
     order: RedemptionOrder, items: Sequence[OrderItem], transactions: Sequence[LoyaltyTransaction]
-) -> Look:
+) -> Badge:
     """The badge of an order, from the order, all its lines and all its transactions. No query."""
     moves = _Moves.of(transactions)
     tone, icon, word = _status(order, items, moves)
-    return Look(tone, icon, word, _where_points_are(order, moves))
+    return Badge(tone, icon, word, _where_points_are(order, moves))
 
 
-def line_look(item: OrderItem) -> Look:
+def line_look(item: OrderItem) -> Badge:
     tone, icon = _LINE[LineStatus(item.fulfillment_status)]
-    return Look(tone, icon, item.get_fulfillment_status_display())
+    return Badge(tone, icon, item.get_fulfillment_status_display())
 
 
 class _Moves(NamedTuple):

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from loyalty_portal.sandbox.app import build
-from loyalty_portal.sandbox.faults.behaviour import Positions
+from loyalty_portal.sandbox.faults.behaviour import Behaviour
 from loyalty_portal.sandbox.oauth import Credentials
 from loyalty_portal.sandbox.partners import Options
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--client-id", default=known.client_id)
     parser.add_argument("--client-secret", default=known.client_secret)
     parser.add_argument("--api-key", default=known.api_key)
-    parser.add_argument("--token-life", type=float, default=Positions.token_life, help="seconds")
+    parser.add_argument("--token-life", type=float, default=Behaviour.token_life, help="seconds")
     parser.add_argument("--seed", type=int, help="makes the faults' rates repeatable")
     return parser
 

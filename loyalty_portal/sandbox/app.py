@@ -14,7 +14,7 @@ from loyalty_portal.sandbox import fulfillment, loyalty
 from loyalty_portal.sandbox.calls import Call
 from loyalty_portal.sandbox.control import api, page
 from loyalty_portal.sandbox.faults import fault_effects
-from loyalty_portal.sandbox.faults.contract_violations import slip
+from loyalty_portal.sandbox.faults.contract_violations import violate
 from loyalty_portal.sandbox.faults.rules import EARLY, REQUEST, Rule
 from loyalty_portal.sandbox.keys import PARTNERS
 from loyalty_portal.sandbox.partners import Options, Partners
@@ -119,7 +119,7 @@ def _serve(operation: Operation) -> Handler:
             raw=await request.read(),
         )
         response = await _work(request.app[PARTNERS], operation, request, call)
-        slip(response, request.app[PARTNERS].dials.now.slips)
+        violate(response, request.app[PARTNERS].dials.now.slips)
         return response
 
     return serve

@@ -10,7 +10,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from loyalty_portal.sandbox import clock
-from loyalty_portal.sandbox.faults.behaviour import Dials
+from loyalty_portal.sandbox.faults.behaviour import BehaviourStore
 from loyalty_portal.sandbox.faults.rules import CODES, NEWS, Faults, Rule
 from loyalty_portal.sandbox.problems import Json, ProblemError
 from loyalty_portal.sandbox.store import Store
@@ -23,7 +23,7 @@ CODE_LIFE = timedelta(days=365)
 class Deliveries:
     """Methods that change something run inside the caller's `Store.write()`."""
 
-    def __init__(self, store: Store, dials: Dials, faults: Faults) -> None:
+    def __init__(self, store: Store, dials: BehaviourStore, faults: Faults) -> None:
         self._store = store
         self._dials = dials
         self._faults = faults

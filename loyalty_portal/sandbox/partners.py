@@ -9,7 +9,7 @@ from pathlib import Path
 from loyalty_portal.sandbox.calls import Call, Calls
 from loyalty_portal.sandbox.contracts import Contract
 from loyalty_portal.sandbox.deliveries import Deliveries
-from loyalty_portal.sandbox.faults.behaviour import Dials, Positions
+from loyalty_portal.sandbox.faults.behaviour import Behaviour, BehaviourStore
 from loyalty_portal.sandbox.faults.rules import Faults
 from loyalty_portal.sandbox.idempotency import Answers, fingerprint
 from loyalty_portal.sandbox.ledger import Ledger
@@ -26,7 +26,7 @@ class Options:
     data: Path
     webhook_url: str | None = None
     webhook_secret: str | None = None
-    token_life: float = Positions.token_life
+    token_life: float = Behaviour.token_life
     seed: int | None = None
     credentials: Credentials = field(default_factory=Credentials)
 
@@ -35,8 +35,8 @@ class Partners:
     def __init__(self, options: Options) -> None:
         options.data.mkdir(parents=True, exist_ok=True)
         self.store = Store(options.data / "sandbox.sqlite3")
-        first = Positions(webhook_url=options.webhook_url, token_life=options.token_life)
-        self.dials = Dials(self.store, first)
+        first = Behaviour(webhook_url=options.webhook_url, token_life=options.token_life)
+        self.dials = BehaviourStore(self.store, first)
         self.faults = Faults(options.seed)
         self.calls = Calls()
         self.door = Door(self.store, options.credentials)

@@ -14,7 +14,7 @@ import aiohttp
 from standardwebhooks import Webhook
 
 from loyalty_portal.sandbox.deliveries import Deliveries
-from loyalty_portal.sandbox.faults.behaviour import Dials
+from loyalty_portal.sandbox.faults.behaviour import BehaviourStore
 from loyalty_portal.sandbox.faults.rules import SENDING, Faults
 from loyalty_portal.sandbox.store import Store
 
@@ -38,7 +38,7 @@ class Courier:
     def __init__(
         self,
         store: Store,
-        dials: Dials,
+        dials: BehaviourStore,
         faults: Faults,
         deliveries: Deliveries,
         secret: str | None,

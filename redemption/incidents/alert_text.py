@@ -17,7 +17,7 @@ from redemption.states import DifferenceKind, IncidentKind, Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class AlertText:
     """The text of an alert. `key` is the same at the start and the end of an incident; `address` is
     the page for staff.
     """
@@ -31,7 +31,7 @@ class Word:
     address: str
 
 
-def word_of(alert: Alert) -> Word:
+def alert_text_of(alert: Alert) -> AlertText:
     """The text of this alert, whose incident and order, or run, are loaded. It holds no personal
     data.
     """
@@ -39,7 +39,7 @@ def word_of(alert: Alert) -> Word:
         return _of_all(alert.run)
     incident = cast("Incident", alert.incident)
     number = incident.cases.count()
-    return Word(
+    return AlertText(
         key=incident.pk,
         kind=IncidentKind(incident.kind),
         severity=Severity(incident.severity),
@@ -54,9 +54,9 @@ def _many(number: int) -> str:
     return ngettext("%(n)s case, the last: %(what)s", "%(n)s cases, the last: %(what)s", number)
 
 
-def _of_all(run: Reconciliation) -> Word:
+def _of_all(run: Reconciliation) -> AlertText:
     kind = IncidentKind.RECONCILIATION
-    return Word(
+    return AlertText(
         key=run.pk,
         kind=kind,
         severity=GUIDE[kind].severity,

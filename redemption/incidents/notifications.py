@@ -13,7 +13,7 @@ from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import one_line, render_plain
 from loyalty_portal.partners.client import Outcome
 from redemption.incidents import pagerduty
-from redemption.incidents.alert_text import Word, word_of
+from redemption.incidents.alert_text import AlertText, alert_text_of
 from redemption.incidents.guide import GUIDE
 from redemption.models import Alert, AlertAction, RunOutcome
 
@@ -42,7 +42,7 @@ def send_alert(alert_id: uuid.UUID) -> bool:
         Alert.objects.release(alert_id, token, retry_in=None, problem="nobody to alert")
         return True
     by = _by_pagerduty if settings.PAGERDUTY_ROUTING_KEY else _by_mail
-    problem = by(word_of(alert), AlertAction(alert.action))
+    problem = by(alert_text_of(alert), AlertAction(alert.action))
     if problem:
         logger.warning("alert %s could not be sent: %s", alert_id, problem)
         wait = backoff(alert.attempts, cap=LONGEST_WAIT)
@@ -65,30 +65,34 @@ def _must_wait(alert: Alert) -> bool:
     return at_work and alert.created_at > timezone.now() - SUMMED_UP
 
 
-def _by_pagerduty(word: Word, action: AlertAction) -> str:
+def _by_pagerduty(alert_text: AlertText, action: AlertAction) -> str:
     """Send it to PagerDuty. Returns why that failed; "" when it was sent."""
-    answer = pagerduty.send(word, action)
+    answer = pagerduty.send(alert_text, action)
     return "" if answer.outcome is Outcome.SUCCEEDED else answer.told
 
 
-def _by_mail(word: Word, action: AlertAction) -> str:
+def _by_mail(alert_text: AlertText, action: AlertAction) -> str:
     """Send it by e-mail. Returns why that failed; "" when it was sent."""
     try:
-        compose(word, action).send()
+        compose(alert_text, action).send()
     except (OSError, smtplib.SMTPException) as error:
         return type(error).__name__
     return ""
 
 
-def compose(word: Word, action: AlertAction) -> EmailMessage:
+def compose(alert_text: AlertText, action: AlertAction) -> EmailMessage:
     """The e-mail. The one about the end of an incident is a reply to the one about its start."""
     over = action == AlertAction.RESOLVE
-    facts = {"word": word, "what_to_do": GUIDE[word.kind].what_to_do, "resolved": over}
+    facts = {
+        "alert_text": alert_text,
+        "what_to_do": GUIDE[alert_text.kind].what_to_do,
+        "resolved": over,
+    }
     subject = render_plain("redemption/email/alert.subject.txt", facts)
-    first = f"<incident-{word.key}@{_host()}>"
+    first = f"<incident-{alert_text.key}@{_host()}>"
     headers = {"Message-ID": first}
     if over:
-        ours = f"<incident-{word.key}-resolved@{_host()}>"
+        ours = f"<incident-{alert_text.key}-resolved@{_host()}>"
         headers = {"Message-ID": ours, "In-Reply-To": first, "References": first}
     return EmailMessage(
         subject=one_line(subject),

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from loyalty_portal.partners.client import Answer, PartnerClient, PartnerConfig
-from redemption.incidents.alert_text import Word
+from redemption.incidents.alert_text import AlertText
 from redemption.models import AlertAction
 from redemption.states import Severity
 
@@ -21,7 +21,7 @@ _SEVERITY = {
 }
 
 
-def send(word: Word, action: AlertAction) -> Answer:
+def send(alert_text: AlertText, action: AlertAction) -> Answer:
     """Send an event to PagerDuty. Sent twice it counts once, since the key is the same."""
     config = PartnerConfig(
         name="pagerduty",
@@ -35,31 +35,31 @@ def send(word: Word, action: AlertAction) -> Answer:
     )
     return PartnerClient(config).post(
         "/v2/enqueue",
-        body=json.dumps(event(word, action)).encode(),
-        idempotency_key=f"{action}:{word.key}",
+        body=json.dumps(event(alert_text, action)).encode(),
+        idempotency_key=f"{action}:{alert_text.key}",
     )
 
 
-def event(word: Word, action: AlertAction) -> dict[str, Any]:
+def event(alert_text: AlertText, action: AlertAction) -> dict[str, Any]:
     """The event: the kind, one sentence, the order's number and a link, nothing else."""
     told: dict[str, Any] = {
         "routing_key": settings.PAGERDUTY_ROUTING_KEY,
         "event_action": action,
-        "dedup_key": str(word.key),
+        "dedup_key": str(alert_text.key),
     }
     if action == AlertAction.TRIGGER:
-        told["payload"] = _payload(word)
-        told["links"] = [{"href": word.address, "text": str(word.kind.label)}]
+        told["payload"] = _payload(alert_text)
+        told["links"] = [{"href": alert_text.address, "text": str(alert_text.kind.label)}]
     return told
 
 
-def _payload(word: Word) -> dict[str, Any]:
+def _payload(alert_text: AlertText) -> dict[str, Any]:
     return {
-        "summary": word.what[:LONGEST_SUMMARY],
+        "summary": alert_text.what[:LONGEST_SUMMARY],
         "source": settings.PORTAL_URL,
-        "severity": _SEVERITY[word.severity],
-        "timestamp": word.since.isoformat(),
+        "severity": _SEVERITY[alert_text.severity],
+        "timestamp": alert_text.since.isoformat(),
         "component": "redemption",
-        "class": word.kind,
-        "custom_details": {"order": word.order_number} if word.order_number else {},
+        "class": alert_text.kind,
+        "custom_details": {"order": alert_text.order_number} if alert_text.order_number else {},
     }

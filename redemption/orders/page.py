@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import Shipment
-from redemption.badges import UNCLEAR, Look, line_look, order_look
+from redemption.badges import UNCLEAR, Badge, line_look, order_look
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
@@ -25,7 +25,7 @@ class LineShown(NamedTuple):
     """A line with its badge and what became of it."""
 
     item: OrderItem
-    look: Look
+    look: Badge
     parcels: list[Shipment]
     has_codes: bool
     arrived_partly: bool
@@ -45,7 +45,7 @@ class OrderPage:
     """An order as its company sees it."""
 
     order: RedemptionOrder
-    look: Look
+    look: Badge
     pulse: Pulse
     lines: list[LineShown]
     steps: list[TimelineStep]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
-from redemption.badges import Look, order_look
+from redemption.badges import Badge, order_look
 from redemption.models import (
     EventSubject,
     LoyaltyTransaction,
@@ -71,7 +71,7 @@ class OrderRow(NamedTuple):
     """
 
     order: RedemptionOrder
-    look: Look
+    look: Badge
     first: OrderItem
     more: int
     spent: bool

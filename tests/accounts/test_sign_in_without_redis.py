@@ -11,7 +11,13 @@ from accounts.sign_in import BY_STRANGERS, FROM_ADDRESS
 from loyalty_portal.http.sessions import KEPT_SECONDS
 from tests.accounts.factories import PASSWORD, UserFactory
 from tests.support.daemons import Redis
-from tests.support.redis_away import WAYS, SilentServer, cache_at, forget_it_was_away, take_away
+from tests.support.redis_away import (
+    WAYS,
+    SilentServer,
+    cache_at,
+    forget_it_was_away,
+    make_unavailable,
+)
 
 pytestmark = pytest.mark.django_db
 DOOR = "/accounts/login/"
@@ -27,7 +33,7 @@ def test_people_sign_in_and_stay_signed_in(own_redis: Redis, way: str) -> None:
     before, after = UserFactory.create_batch(2, superuser=True)
     early, late = Client(), Client()
     assert signs_in(early, before.email)
-    take_away(own_redis, way)
+    make_unavailable(own_redis, way)
     assert signs_in(late, after.email)
     for client in (early, late):
         assert client.get("/admin/").status_code == 200
@@ -38,7 +44,7 @@ def test_people_sign_in_and_stay_signed_in(own_redis: Redis, way: str) -> None:
 @pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_passwords_are_reset_and_changed(own_redis: Redis, mailoutbox: list[Any], way: str) -> None:
     user = UserFactory.create()
-    take_away(own_redis, way)
+    make_unavailable(own_redis, way)
     client = Client()
     asked = client.post("/accounts/password/reset/", {"email": user.email})
     assert asked["Location"] == "/accounts/password/reset/done/"
@@ -55,7 +61,7 @@ def test_passwords_are_reset_and_changed(own_redis: Redis, mailoutbox: list[Any]
 @pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_wrong_passwords_are_limited_all_the_same(own_redis: Redis, way: str) -> None:
     user = UserFactory.create()
-    take_away(own_redis, way)
+    make_unavailable(own_redis, way)
     for _each in range(BY_STRANGERS.most):
         assert not signs_in(Client(), user.email, "wrong")
     assert not signs_in(Client(), user.email)
@@ -67,7 +73,7 @@ def test_wrong_passwords_are_limited_all_the_same(own_redis: Redis, way: str) ->
 @pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_letters_are_limited_all_the_same(own_redis: Redis, way: str) -> None:
     """And what the library counts itself, with its lock."""
-    take_away(own_redis, way)
+    make_unavailable(own_redis, way)
     asked = {"email": UserFactory.create().email}
     forget_it_was_away()
     codes = [Client().post("/accounts/password/reset/", asked).status_code for _ in range(6)]

@@ -11,7 +11,7 @@ from inventory.models import Inventory
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.states import TransactionStatus
 from tests.redemption.world import World
-from tests.support.crowd import Visitors, rush
+from tests.support.crowd import Visitors, redeem_at_once
 from tests.support.stack import Stack
 from tests.support.visitor import Visitor, order_number
 from tests.support.waiting import all_at_once, eventually
@@ -38,7 +38,7 @@ def test_a_hundred_buyers_redeem_the_last_ten_pieces(
     points = 4_321  # that nothing else costs
     product = shop.product(points=points, stocked=PIECES)
 
-    answers = rush(shop, visitor_for, product, buyers=BUYERS)
+    answers = redeem_at_once(shop, visitor_for, product, buyers=BUYERS)
 
     numbers = sorted(order_number(answer) for answer in answers if answer.status_code == 303)
     refusals = [answer for answer in answers if answer.status_code != 303]

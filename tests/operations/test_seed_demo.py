@@ -23,7 +23,7 @@ from operations.demo.people import COMPANIES, PASSWORD, PRIYA, STAFF, SUPERUSER,
 from operations.demo.services import is_seeded, seed
 from redemption.models import Letter, LoyaltyTransaction, OrderEvent, OrderItem, RedemptionOrder
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
-from tests.support.module_data import kept_data
+from tests.support.module_data import shared_data
 from tests.support.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def demo(sandbox: SandboxProcess, django_db_setup: None, django_db_blocker: Any)
         if line.startswith("50 of"):
             raise PulledPlugError
 
-    with kept_data(sandbox, django_db_blocker):
+    with shared_data(sandbox, django_db_blocker):
         with pytest.raises(PulledPlugError):
             seed(say=cut_off)
         assert not is_seeded()

@@ -1,4 +1,4 @@
-"""Reading an order's pages and its story, for the tests of both."""
+"""Reading an order's pages and its timeline, for the tests of both."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ def now(order: RedemptionOrder) -> RedemptionOrder:
     )
 
 
-def story(order: RedemptionOrder) -> list[TimelineStep]:
+def timeline(order: RedemptionOrder) -> list[TimelineStep]:
     return timeline_of(facts_of(now(order)))
 
 
 def titles(order: RedemptionOrder) -> list[str]:
-    return [step.title for step in story(order) if not step.ahead]
+    return [step.title for step in timeline(order) if not step.ahead]
 
 
 def address(order: RedemptionOrder, what: str, *more: object) -> str:

@@ -18,7 +18,7 @@ Visitors = Callable[[AccountManager], Visitor]
 SEATS_OF_ONE = 10  # of one company
 
 
-def rush(
+def redeem_at_once(
     shop: World, visitor_for: Visitors, product: Product, *, buyers: int
 ) -> list[httpx.Response]:
     """So many buyers stand at the checkout with one piece each, and press the button at once."""

@@ -29,7 +29,7 @@ from redemption.saga import inbox as callbacks
 from redemption.saga import queues
 
 
-def take_away(names: str) -> None:
+def remove_guards(names: str) -> None:
     """The guards named, separated by commas; in this process."""
     for name in filter(None, names.split(",")):
         GUARDS[name]()

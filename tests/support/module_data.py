@@ -12,7 +12,7 @@ from tests.support.sandbox_process import API_KEY, SandboxProcess
 
 
 @contextmanager
-def kept_data(sandbox: SandboxProcess, blocker: Any) -> Iterator[None]:
+def shared_data(sandbox: SandboxProcess, blocker: Any) -> Iterator[None]:
     """What is made in here is committed, as a partner is never called inside a transaction.
 
     The module's tests are marked `django_db`, so each is rolled back; at the end all is gone.

@@ -100,6 +100,6 @@ def own_redis(settings: Any, tmp_path: Path) -> Iterator[Redis]:
     redis.kill()
 
 
-def take_away(redis: Redis, way: str) -> None:
+def make_unavailable(redis: Redis, way: str) -> None:
     """It goes while this process has connections to it."""
     {"stopped": redis.kill, "frozen": redis.pause, "full": redis.fill}[way]()

@@ -19,7 +19,7 @@ class Unguarded(AppConfig):
     label = "unguarded"
 
     def ready(self) -> None:
-        import_string("tests.support.guards_off.take_away")(os.environ["UNGUARDED"])
+        import_string("tests.support.guards_off.remove_guards")(os.environ["UNGUARDED"])
 
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.settings_unguarded.Unguarded"]

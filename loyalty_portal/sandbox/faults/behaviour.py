@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 
-from loyalty_portal.sandbox.faults.contract_violations import SLIPS
+from loyalty_portal.sandbox.faults.contract_violations import VIOLATIONS
 from loyalty_portal.sandbox.problems import Json
 from loyalty_portal.sandbox.store import Store
 
@@ -21,13 +21,13 @@ SCHEMA: Json = {
         "page_size": {"type": "integer", "minimum": 1, "maximum": 1000},
         "honour_keys": {"type": "boolean"},
         "webhook_url": {"type": ["string", "null"], "pattern": "^https?://"},
-        "slips": {"type": "array", "items": {"enum": list(SLIPS)}},
+        "slips": {"type": "array", "items": {"enum": list(VIOLATIONS)}},
     },
 }
 
 
 @dataclass(frozen=True)
-class Positions:
+class Behaviour:
     """`mode`: what a fulfillment does. `delay`: seconds until its outcome. `processing_event`: a
     webhook on the way there. `token_life`: seconds. `page_size`: of the statement. `honour_keys`:
     False for a partner that executes every repetition. `webhook_url`: None lets events wait.
@@ -43,10 +43,10 @@ class Positions:
     slips: list[str] = field(default_factory=list)
 
 
-class Dials:
+class BehaviourStore:
     """`now` is where the dials stand."""
 
-    def __init__(self, store: Store, first: Positions) -> None:
+    def __init__(self, store: Store, first: Behaviour) -> None:
         self._store = store
         self._first = first
         self.now = first

@@ -1,6 +1,7 @@
-"""Promises of the contracts that the partners break on purpose, each alone (the dial `slips`).
+"""Promises of the contracts that the partners break on purpose, each alone (the setting `slips`).
 
-A fault strikes a call; a slip is how a partner was built. They are for those who check partners.
+A fault happens to one call. A violation is how a partner was built, and happens to every call; it
+is for tests of `check_partners`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 
 from aiohttp import web
 
-SLIPS = {
+VIOLATIONS = {
     "open_door": "answers who shows no credentials",
     "odd_door": "turns away who shows no credentials with 403 and a code of its own",
     "reuse": "a used key with another body gets the first answer",
@@ -27,8 +28,8 @@ SLIPS = {
 }
 
 
-def slip(response: web.StreamResponse, slips: list[str]) -> None:
-    """Changes an answer that is about to be sent."""
+def violate(response: web.StreamResponse, slips: list[str]) -> None:
+    """Change an answer that is about to be sent, as the violations in `slips` ask."""
     if not isinstance(response, web.Response):
         return
     if "no_retry_after" in slips:

@@ -20,7 +20,7 @@ from redemption.invariants.checks import (
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
 from tests.redemption.order_gallery import Orders
 from tests.redemption.world import World
-from tests.support.module_data import kept_data
+from tests.support.module_data import shared_data
 from tests.support.sandbox_process import SandboxProcess
 
 # Each test is rolled back, so that the orders are made once.
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 def orders(
     sandbox: SandboxProcess, django_db_setup: None, django_db_blocker: object
 ) -> Iterator[Orders]:
-    with kept_data(sandbox, django_db_blocker):
+    with shared_data(sandbox, django_db_blocker):
         yield Orders(World(sandbox))
 
 

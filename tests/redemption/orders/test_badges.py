@@ -13,7 +13,7 @@ from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from redemption import badges
 from redemption.backoffice import badges as staff_badges
-from redemption.badges import Look, order_look
+from redemption.badges import Badge, order_look
 from redemption.messages.notifications import compose
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -21,7 +21,7 @@ from redemption.states import LineStatus, OrderStatus, TransactionStatus
 from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid, placed, settle, shipped
-from tests.redemption.pages import now, said, story, titles
+from tests.redemption.pages import now, said, timeline, titles
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -37,7 +37,7 @@ def book() -> Product:
     return ProductFactory.create(name="Bicycles", points_cost=1_500)
 
 
-def look(order: RedemptionOrder) -> Look:
+def look(order: RedemptionOrder) -> Badge:
     return order_look(now(order), list(order.items.all()), list(order.transactions.all()))
 
 
@@ -83,7 +83,7 @@ def test_points_that_only_people_can_give_back_are_said_to_be_missing(
         credit.transition(TransactionStatus(status))
     assert look(order).word == "Points not back yet"
     assert "a person is seeing to it" in look(order).sentence
-    lost = next(step for step in story(order) if "could not be supplied" in step.title)
+    lost = next(step for step in timeline(order) if "could not be supplied" in step.title)
     assert lost.text == "Out of print. Its points are not back yet; a person is seeing to it."
 
 
@@ -135,7 +135,7 @@ def test_the_page_the_list_home_and_the_letters_say_the_same(
 def test_what_came_back_is_not_being_given_back(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 1))
     settle(given_up(order))
-    texts = [step.text for step in story(order)]
+    texts = [step.text for step in timeline(order)]
     assert "Out of print. Its points are back." in texts
     assert "All points are back." in texts
     assert not any("given back" in text or "way back" in text for text in texts)
@@ -147,7 +147,7 @@ def test_what_came_back_is_not_being_given_back(seat: AccountManager, book: Prod
 def test_who_cancelled_is_named(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 1))
     cancel(order=order, by=seat.user, reason="")
-    step = next(step for step in story(order) if "cancelled" in step.title)
+    step = next(step for step in timeline(order) if "cancelled" in step.title)
     assert (step.title, step.text) == (
         "Bicycles cancelled by Ada",
         "Its points are on their way back.",

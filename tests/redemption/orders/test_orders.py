@@ -23,7 +23,7 @@ from tests.redemption.factories import (
     placed,
     settle,
 )
-from tests.redemption.pages import address, now, said, story, titles
+from tests.redemption.pages import address, now, said, timeline, titles
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -236,7 +236,7 @@ def test_an_order_is_cancelled_while_its_points_are_being_taken(
     assert "Ada asked to cancel" in titles(order)
     settle(order.transactions.get(), refused="insufficient_points")
     assert now(order).status == OrderStatus.CANCELLED
-    assert story(order)[-1].text == "No points were taken."
+    assert timeline(order)[-1].text == "No points were taken."
 
 
 @pytest.mark.parametrize(
@@ -342,4 +342,4 @@ def test_a_reason_is_kept_as_it_can_be_read(
 ) -> None:
     order = paid(seat, (book, 1))
     assert client_for(seat).post(address(order, "cancel"), {"reason": reason}).status_code == 303
-    assert "Two too many" in " ".join(step.text for step in story(order))
+    assert "Two too many" in " ".join(step.text for step in timeline(order))

@@ -25,7 +25,7 @@ from tests.redemption.factories import (
     settle,
     shipped,
 )
-from tests.redemption.pages import address, now, said, story, titles
+from tests.redemption.pages import address, now, said, timeline, titles
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -52,12 +52,12 @@ def card() -> Product:
 
 def test_points_being_taken_are_said_in_plain_words(seat: AccountManager, book: Product) -> None:
     order = placed(seat, (book, 3))
-    doing = story(order)[1]
+    doing = timeline(order)[1]
     assert doing.title == "We are taking 4,500 points from Northwind’s account"
     assert doing.text == "This takes a few seconds."
     assert doing.now
     order.transactions.update(created_at=timezone.now() - timedelta(minutes=10))
-    assert "longer than usual" in story(order)[1].text
+    assert "longer than usual" in timeline(order)[1].text
 
 
 def test_an_unknown_outcome_is_said_and_that_nothing_is_taken_twice(
@@ -67,9 +67,9 @@ def test_an_unknown_outcome_is_said_and_that_nothing_is_taken_twice(
     debit = order.transactions.get()
     debit.transition(TransactionStatus.SENT)
     debit.transition(TransactionStatus.UNKNOWN)
-    assert "nothing is taken or given twice" in story(order)[1].text
+    assert "nothing is taken or given twice" in timeline(order)[1].text
     debit.transition(TransactionStatus.NEEDS_REVIEW)
-    assert "A person is finding out" in story(order)[1].text
+    assert "A person is finding out" in timeline(order)[1].text
 
 
 @pytest.mark.parametrize(
@@ -86,17 +86,17 @@ def test_a_refusal_says_why_and_that_nothing_was_taken(
 ) -> None:
     order = placed(seat, (book, 1))
     settle(order.transactions.get(), refused=code)
-    last = story(order)[-1]
+    last = timeline(order)[-1]
     assert words in last.text
     assert "No points were taken" in last.text
-    assert not any(step.ahead for step in story(order))
+    assert not any(step.ahead for step in timeline(order))
 
 
 def test_a_parcel_is_followed_from_the_desk_to_its_recipient(
     seat: AccountManager, book: Product
 ) -> None:
     order = paid(seat, (book, 2))
-    assert [step.title for step in story(order)][-1] == "Arrives"
+    assert [step.title for step in timeline(order)][-1] == "Arrives"
     parcel = shipped(order)
     desk.deliver(shipment=parcel, by=seat.user)
     assert titles(order) == [
@@ -108,7 +108,7 @@ def test_a_parcel_is_followed_from_the_desk_to_its_recipient(
         "Arrived",
         "Completed",
     ]
-    assert "Tracking number JJD1." in story(order)[4].text
+    assert "Tracking number JJD1." in timeline(order)[4].text
 
 
 def test_codes_are_followed_from_the_partner_to_their_recipient(
@@ -126,7 +126,7 @@ def test_what_cannot_be_supplied_is_given_back(seat: AccountManager, book: Produ
     parcel = Fulfillment.objects.get(label=order.order_number)
     desk.claim(fulfillment=parcel, by=seat.user)
     desk.cannot_supply(fulfillment=parcel, quantity=None, reason="Out of print", by=seat.user)
-    lost = next(step for step in story(order) if "could not be supplied" in step.title)
+    lost = next(step for step in timeline(order) if "could not be supplied" in step.title)
     assert lost.text == "Out of print. Its points are on their way back."
     credit = order.transactions.get(transaction_type="CREDIT")
     assert "We are giving 3,000 points back to Northwind’s account" in titles(order)
@@ -227,5 +227,5 @@ def test_an_order_withdrawn_before_approval_says_who_did_it(
     seat.company.save()
     order = placed(seat, (book, 1))
     cancel(order=order, by=seat.user, reason="Not needed")
-    last = story(order)[-1]
+    last = timeline(order)[-1]
     assert (last.title, last.text) == ("Withdrawn by Ada", "Not needed. No points were taken.")
