@@ -1,4 +1,6 @@
-"""The desk: one queue, the most pressing promise first, and a page to work on each entry."""
+"""The desk in the admin portal: one queue, the most urgent promise first, and a page for each
+parcel.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +47,9 @@ Work = Callable[[Fulfillment, dict[str, Any], Any], str]
 
 
 def _unchanged(work: Work) -> Work:
-    """Refuse a form whose page is older than the parcel: pressed twice, it would ship twice."""
+    """Wrap `work` so that it raises DeskError for a form older than the parcel: sent twice, it
+    would ship twice.
+    """
 
     @transaction.atomic
     def checked(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
@@ -119,7 +123,7 @@ _WORK = "fulfillment.work_desk"
 
 
 class StageFilter(admin.SimpleListFilter):
-    """The queue shows what is to be sent, unless asked for something else."""
+    """Filters by stage. Without a choice the queue shows what is to be sent."""
 
     title = gettext_lazy("stage")
     parameter_name = "stage"
@@ -138,7 +142,7 @@ class StageFilter(admin.SimpleListFilter):
         return [("way", _("On the way")), ("settled", _("Settled")), ("all", _("All"))]
 
     def choices(self, changelist: Any) -> Any:
-        """Instead of “all”, nothing chosen means what is to be sent."""
+        """The choices; "nothing chosen" means what is to be sent, not all."""
         first, *others = super().choices(changelist)
         return [{**first, "display": _("To send")}, *others]
 
@@ -149,7 +153,7 @@ class StageFilter(admin.SimpleListFilter):
 
 
 class PromiseFilter(admin.SimpleListFilter):
-    """How pressing it is."""
+    """Filters by the time left until the promised date."""
 
     title = gettext_lazy("promise")
     parameter_name = "promise"
@@ -169,7 +173,7 @@ class PromiseFilter(admin.SimpleListFilter):
 
 
 class ClaimFilter(admin.SimpleListFilter):
-    """Whose work it is."""
+    """Filters by who works on it."""
 
     title = gettext_lazy("claim")
     parameter_name = "claim"
@@ -261,7 +265,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
         work: Callable[..., Fulfillment],
         told: str,
     ) -> None:
-        """Each row by itself: one that cannot be done holds up no other."""
+        """Do it for each row by itself: one that fails does not stop the others."""
         done = 0
         for row in queryset.order_by("promised_by", "id"):
             try:
@@ -303,7 +307,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
 
 
 class ArrivedFilter(admin.SimpleListFilter):
-    """Whether the parcel has reached its recipient."""
+    """Filters by whether the parcel has reached its recipient."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -319,7 +323,7 @@ class ArrivedFilter(admin.SimpleListFilter):
 
 @admin.register(Shipment)
 class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
-    """Parcels that have left the house."""
+    """Parcels that were sent."""
 
     list_display = ["shipped_at", "order", "what", "carrier", "tracking_number", "state"]
     list_display_links = ["order"]
@@ -368,7 +372,9 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
 
 
 def _told(event: FulfillmentEvent) -> tuple[FulfillmentEvent, str, str]:
-    """An event, its headline and its detail; without a new status the reason is the headline."""
+    """An event with its headline and its detail. Without a new status the reason is the
+    headline.
+    """
     if event.reason and event.from_status == event.to_status:
         return event, event.reason, ""
     return event, str(FulfillmentStatus(event.to_status).label), event.reason
@@ -380,7 +386,7 @@ def _badge(row: Fulfillment) -> SafeString:
 
 
 def _promise(row: Fulfillment) -> SafeString:
-    """How pressing it is, by colour, icon and word; what has been sent presses no more."""
+    """The promised date as a badge. What was sent already is not urgent any more."""
     now = timezone.now()
     exact = date_format(timezone.localtime(row.promised_by), "DATETIME_FORMAT")
     if row.status not in TO_SEND:

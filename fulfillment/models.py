@@ -1,4 +1,4 @@
-"""Parcels, virtual deliveries and the calls about them. Orders are not known here."""
+"""Parcels, virtual deliveries and the calls to the partner. This room does not know orders."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,7 @@ _TOO_LATE: dict[str, Withdrawal] = {
 
 
 class Channel(models.TextChoices):
-    """Who gets it to its recipient."""
+    """Who fulfills it."""
 
     DESK = "DESK", _("The desk")
     PARTNER = "PARTNER", _("The partner")
@@ -114,7 +114,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
 
     @property
     def open_quantity(self) -> int:
-        """Units neither shipped (or delivered) nor given up."""
+        """Units that are not shipped, delivered or given up."""
         return (
             self.quantity
             - max(self.quantity_shipped, self.quantity_delivered)
@@ -122,10 +122,10 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         )
 
     def withdrawal(self, calls: Iterable["PartnerCall"]) -> Withdrawal:
-        """Whether it can still be withdrawn, and how; `calls` are all of its own.
+        """Whether and how it can still be withdrawn. `calls` are all of its calls.
 
-        What is offered and what is done both ask this (saga.md, rule 9): a claim, at the desk as
-        of a call, is where cancelling ends.
+        The page and the action both ask this (saga.md, rule 9). Once somebody at the desk, or a
+        worker, has claimed it, it cannot be cancelled at once.
         """
         if self.status == FulfillmentStatus.REQUESTED:
             return _from_partner({call.kind: call for call in calls})
@@ -137,7 +137,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
 
 
 class FulfillmentEvent(models.Model):
-    """One step of one fulfillment: who, when, why."""
+    """One event in the history of a fulfillment: who, when, why."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     fulfillment = models.ForeignKey(Fulfillment, models.CASCADE, related_name="events")
@@ -237,7 +237,7 @@ class PartnerCall(HasLifeCycle, LeasedWork):
 
 
 def _from_partner(calls: dict[str, PartnerCall]) -> Withdrawal:
-    """The partner's answer to a cancel decides, once its request has been claimed."""
+    """What a cancel can still do once the request was claimed: the partner's answer decides."""
     cancel = calls.get(CallKind.CANCEL)
     if cancel is not None:
         return Withdrawal.REFUSED if cancel.is_final else Withdrawal.ASKED
@@ -249,12 +249,12 @@ class CodeQuerySet(models.QuerySet["VirtualCode"]):
     """Questions about sets of codes."""
 
     def valid(self) -> "CodeQuerySet":
-        """Those that are the line's own; the others are kept, and shown to nobody."""
+        """The codes that belong to the line. Others are stored too, and never shown."""
         return self.filter(withdrawn_at__isnull=True)
 
 
 class VirtualCode(Fingerprinted, models.Model):
-    """What one unit of a virtual product is: secret, encrypted at rest."""
+    """The code of one unit of a virtual product: secret, encrypted at rest."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="codes")
@@ -285,7 +285,7 @@ class VirtualCode(Fingerprinted, models.Model):
         return f"{self.fulfillment_id}/{self.position}"
 
     def secret(self) -> str:
-        """A unit is told apart by its code; one that is only an address, by that."""
+        """What identifies a unit: its code, or its address where it has no code."""
         return str(self.code or self.url)
 
 

@@ -40,16 +40,16 @@ EVENT_TYPES = {
 
 
 class MalformedEventError(ValueError):
-    """Not the webhook that the contract describes: 400."""
+    """The webhook does not follow the contract; answered 400."""
 
 
 class BadSignatureError(Exception):
-    """Not signed with a secret of ours, or not lately: 401."""
+    """The webhook is not signed with our secret, or too old; answered 401."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deliverable:
-    """One delivered unit; secret, so its repr says nothing. `url` is http(s)."""
+    """One delivered unit. It is secret, so its repr is empty. `url` is http(s)."""
 
     code: str | None = field(repr=False)
     pin: str | None = field(repr=False)
@@ -87,7 +87,9 @@ class Event:
 def request_body(
     *, reference: str, sku: str, quantity: int, recipient: Mapping[str, str], message: str
 ) -> bytes:
-    """`recipient` has name and email, and may have phone (E.164); what is blank is left out."""
+    """The body of a request. `recipient` has name and email, and may have phone (E.164); empty
+    values are left out.
+    """
     data: dict[str, Any] = {
         "reference": reference,
         "sku": sku,
@@ -102,7 +104,7 @@ def request_body(
 
 
 def send_request(body: bytes, key: str) -> FulfillmentAnswer:
-    """Sends what `request_body` made."""
+    """Send the bytes that `request_body` made."""
     answer = client().post("/fulfillments", body=body, idempotency_key=key)
     asked = json.loads(body)
     return _reported(
@@ -111,13 +113,17 @@ def send_request(body: bytes, key: str) -> FulfillmentAnswer:
 
 
 def get(fulfillment_id: str, *, reference: str) -> FulfillmentAnswer:
-    """By the partner's id, of what we know as `reference`."""
+    """Ask for a fulfillment by the partner's id. `reference` is our id, which the answer must
+    have.
+    """
     answer = client().get("/fulfillments/{fulfillment_id}", fulfillment_id=fulfillment_id)
     return _reported(answer, {200}, fulfillment_id=fulfillment_id, reference=reference)
 
 
 def find(reference: str) -> FulfillmentAnswer:
-    """By our id. SUCCEEDED without a report: not there yet, which proves nothing."""
+    """Ask for a fulfillment by our id. SUCCEEDED without a report means that the partner has none
+    yet.
+    """
     answer = client().get("/fulfillments", {"reference": reference})
     if answer.outcome is not Outcome.SUCCEEDED or answer.body is None:
         return FulfillmentAnswer(answer)
@@ -133,15 +139,20 @@ def find(reference: str) -> FulfillmentAnswer:
 
 
 def cancel(fulfillment_id: str, key: str, *, reference: str) -> FulfillmentAnswer:
-    """Asks to cancel the partner's `fulfillment_id`, which we know as `reference`; the report
-    decides, and `delivered` means that it was too late."""
+    """Ask to cancel the partner's `fulfillment_id`, whose reference is ours.
+
+    The status in the report decides; `delivered` means that it was too late.
+    """
     path = "/fulfillments/{fulfillment_id}/cancel"
     answer = client().post(path, body=b"", idempotency_key=key, fulfillment_id=fulfillment_id)
     return _reported(answer, {200}, fulfillment_id=fulfillment_id, reference=reference)
 
 
 def verify_signature(raw: bytes, headers: Mapping[str, str]) -> None:
-    """Standard Webhooks over the raw bytes, five minutes' tolerance. Raises BadSignatureError."""
+    """Check the signature of Standard Webhooks over the raw bytes; 5 minutes' tolerance.
+
+    Raises BadSignatureError.
+    """
     for secret in settings.FULFILLMENT_WEBHOOK_SECRETS:
         try:
             Webhook(secret).verify(raw, dict(headers), json_parse=False)
@@ -152,7 +163,9 @@ def verify_signature(raw: bytes, headers: Mapping[str, str]) -> None:
 
 
 def parse_event(raw: bytes) -> Event:
-    """The event in a webhook's body. Raises MalformedEventError, whatever the bytes are."""
+    """Read the event in a webhook's body. Raises MalformedEventError for any bytes that are
+    none.
+    """
     try:
         body = wire.read_object(raw)
         kind = wire.text(body, "type")
@@ -170,7 +183,9 @@ def parse_event(raw: bytes) -> Event:
 def _reported(
     answer: Answer, statuses: set[int], *, quantity: int | None = None, **expected: str
 ) -> FulfillmentAnswer:
-    """Reads the report, which must have the `expected` values and `quantity` codes if delivered."""
+    """Read the report, which must have the `expected` values and, if delivered, `quantity`
+    codes.
+    """
     if answer.outcome is not Outcome.SUCCEEDED or answer.body is None:
         return FulfillmentAnswer(answer)
     try:
@@ -223,7 +238,7 @@ def _is_web_address(url: str) -> bool:
 
 
 def client() -> PartnerClient:
-    """The door to this partner; for others than this module when they check the partner itself."""
+    """The client for this partner. For other modules only when they check the partner itself."""
     return PartnerClient(
         PartnerConfig(
             name=PARTNER,

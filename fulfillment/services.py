@@ -1,4 +1,4 @@
-"""Opening fulfillments, the desk's work on them, and telling what happened.
+"""Opens fulfillments, does the work of the desk, and passes news on.
 
 Locks are taken in one order everywhere (docs/architecture.md).
 """
@@ -35,7 +35,9 @@ PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
 
 
 class DeskError(Exception):
-    """What cannot be done with a fulfillment, in a sentence for the person who tried."""
+    """An action on a fulfillment is not possible; the message is a sentence for the person who
+    tried.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,13 @@ def _listener() -> Callable[[News], None]:
 
 
 def tell(fulfillment: Fulfillment, **what: Any) -> None:
-    """Pass the news up, in the transaction that made it."""
+    """Pass news to settings.FULFILLMENT_LISTENER, in the transaction of the change."""
     _listener()(News(reference=fulfillment.reference, status=fulfillment.status, **what))
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What to get to whom. `recipient` has the columns of loyalty_portal.data.recipient."""
+    """What to send to whom. `recipient` has the columns of loyalty_portal.data.recipient."""
 
     reference: uuid.UUID
     label: str
@@ -85,7 +87,9 @@ class Parcel:
 
 
 def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
-    """Queue parcels at the desk, intend the partner's calls; in the caller's transaction."""
+    """Queue parcels at the desk and write the calls to the partner, unsent, in the caller's
+    transaction.
+    """
     opened = [
         Fulfillment(
             reference=parcel.reference,
@@ -129,7 +133,7 @@ def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
 
 
 def locked(fulfillment: Fulfillment) -> Fulfillment:
-    """The row as it is now, held until the transaction ends."""
+    """The row as it is in the database now, locked until the transaction ends."""
     return Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment.pk)
 
 
@@ -146,7 +150,7 @@ def _at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
 
 
 def _mine(fulfillment: Fulfillment, by: Any, *statuses: str) -> Fulfillment:
-    """Work at the desk that is `by`'s own or nobody's; a colleague's must be taken over first."""
+    """Work of the desk that `by` or nobody has claimed. Raises DeskError for a colleague's."""
     held = _at_desk(fulfillment, *(statuses or TO_SEND))
     if held.claimed_by_id and held.claimed_by_id != by.pk:
         raise DeskError(
@@ -157,7 +161,7 @@ def _mine(fulfillment: Fulfillment, by: Any, *statuses: str) -> Fulfillment:
 
 @transaction.atomic
 def claim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
-    """`by` works on it from now on; a second person is told who does."""
+    """Assign it to `by`. A second person gets an error that names the first."""
     held = _mine(fulfillment, by)
     if held.claimed_by_id is None:
         _assign(held, to=by, by=by, reason=_("Claimed"))
@@ -167,7 +171,9 @@ def claim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
 
 @transaction.atomic
 def take_over(*, fulfillment: Fulfillment, whose: Any, by: Any) -> Fulfillment:
-    """`by` works on what was claimed by the person with the key `whose`, as `by` last saw it."""
+    """Assign it to `by` instead of the person with the key `whose`, who had it when `by` last
+    looked.
+    """
     held = _at_desk(fulfillment, *TO_SEND)
     if held.claimed_by is None or held.claimed_by_id == by.pk or held.claimed_by_id != whose:
         raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
@@ -178,7 +184,7 @@ def take_over(*, fulfillment: Fulfillment, whose: Any, by: Any) -> Fulfillment:
 
 @transaction.atomic
 def unclaim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
-    """Put one's own work back for anyone."""
+    """Return one's own work to the queue."""
     held = _mine(fulfillment, by)
     if held.claimed_by_id:
         _assign(held, to=None, by=by, reason=_("Put back"))
@@ -193,7 +199,7 @@ def _assign(held: Fulfillment, *, to: Any, by: Any, reason: str) -> None:
 
 @transaction.atomic
 def pack(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
-    """Its open units are in the box. Whoever packs unclaimed work has claimed it."""
+    """Mark its open units as packed. Packing unclaimed work claims it."""
     held = claim(fulfillment=fulfillment, by=by)
     if held.status != FulfillmentStatus.QUEUED:
         raise DeskError(_("It is packed already."))
@@ -206,7 +212,7 @@ def pack(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
 def ship(
     *, fulfillment: Fulfillment, quantity: int, carrier: str, tracking_number: str, by: Any
 ) -> Shipment:
-    """Send `quantity` of the open units; what is left goes back to the queue."""
+    """Ship `quantity` of the open units; the others go back to the queue."""
     held = _mine(fulfillment, by, FulfillmentStatus.PACKED)
     if not 1 <= quantity <= held.open_quantity:
         raise DeskError(
@@ -239,7 +245,7 @@ def ship(
 
 @transaction.atomic
 def deliver(*, shipment: Shipment, by: Any) -> Fulfillment:
-    """The parcel has reached its recipient; said twice, it counts once."""
+    """Record that the parcel has arrived. A second time changes nothing."""
     held = locked(shipment.fulfillment)
     arrived = Shipment.objects.filter(pk=shipment.pk, delivered_at__isnull=True)
     if not arrived.update(delivered_at=timezone.now()):
@@ -255,7 +261,7 @@ def deliver(*, shipment: Shipment, by: Any) -> Fulfillment:
 def cannot_supply(
     *, fulfillment: Fulfillment, quantity: int | None, reason: str, by: Any
 ) -> Fulfillment:
-    """Give up `quantity` (None: all) of the open units; their points go back."""
+    """Give up `quantity` (None: all) of the open units. Their points are given back."""
     held = _mine(fulfillment, by)
     missing = held.open_quantity if quantity is None else quantity
     if not 1 <= missing <= held.open_quantity:
@@ -273,7 +279,9 @@ def cannot_supply(
 
 
 def _close_desk_work(held: Fulfillment, *, by: Any, reason: str) -> None:
-    """Move on once no unit is open: failed, shipped, or delivered when all parcels arrived."""
+    """Set the final status once no unit is open: failed, shipped, or delivered when all parcels
+    have arrived.
+    """
     if held.open_quantity:
         return
     if not held.quantity_shipped:
@@ -290,7 +298,7 @@ def _close_desk_work(held: Fulfillment, *, by: Any, reason: str) -> None:
 
 @transaction.atomic
 def return_units(*, fulfillment: Fulfillment, reason: str, by: Any) -> Fulfillment:
-    """What was delivered came back; staff say so, and its points go back."""
+    """Record that what was delivered came back. Its points are given back."""
     held = _at_desk(fulfillment, FulfillmentStatus.DELIVERED)
     if not reason.strip():
         raise DeskError(_("Say why it came back."))
@@ -306,7 +314,7 @@ def find(reference: uuid.UUID) -> Fulfillment | None:
 
 @transaction.atomic
 def reveal_codes(*, fulfillment: Fulfillment, by: Any) -> list[VirtualCode]:
-    """The codes, for somebody who asked to see them; that they did is recorded."""
+    """The codes, for a person who asked to see them. Records who saw them."""
     codes = list(VirtualCode.objects.valid().filter(fulfillment=fulfillment))
     if codes:
         CodeReveal.objects.create(fulfillment=fulfillment, by=by)
@@ -314,7 +322,7 @@ def reveal_codes(*, fulfillment: Fulfillment, by: Any) -> list[VirtualCode]:
 
 
 class Withdrawn(NamedTuple):
-    """What came of withdrawing one fulfillment, and the units that it was about."""
+    """What became of withdrawing one fulfillment, and the units that it was about."""
 
     how: Withdrawal
     units: int
@@ -324,9 +332,9 @@ class Withdrawn(NamedTuple):
 def withdraw(
     *, references: Sequence[uuid.UUID], by: Any, reason: str
 ) -> dict[uuid.UUID, Withdrawn]:
-    """Cancel what can be cancelled, by reference: Fulfillment.withdrawal says what that is.
+    """Cancel what can be cancelled, by reference; Fulfillment.withdrawal says what that is.
 
-    What the partner already has is asked back, and the partner's answer decides (saga.md, rule 9).
+    The partner is asked to cancel what it has already, and its answer decides (saga.md, rule 9).
     """
     rows = Fulfillment.objects.select_for_update(no_key=True).filter(reference__in=references)
     return {

@@ -1,4 +1,4 @@
-"""How a fulfillment, and a call about it, may move."""
+"""The statuses of a fulfillment and of a call, and how they may change."""
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -7,7 +7,7 @@ from loyalty_portal.data.lifecycle import LifeCycle
 
 
 class FulfillmentStatus(TextChoices):
-    """By hand at the desk (QUEUED …) or by the partner (REQUESTED …)."""
+    """At the desk from QUEUED on, at the partner from REQUESTED on."""
 
     QUEUED = "QUEUED", _("In the queue")
     REQUESTED = "REQUESTED", _("Asked of the partner")
@@ -62,7 +62,7 @@ WITHDRAWABLE = frozenset({Withdrawal.NOW, Withdrawal.ASK})
 
 
 class CallStatus(TextChoices):
-    """A call to a partner: the three outcomes, and what comes before and beside them."""
+    """A call to a partner: its three outcomes, and the statuses before and beside them."""
 
     INTENDED = "INTENDED", _("Intended")
     SENT = "SENT", _("Asking")

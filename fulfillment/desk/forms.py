@@ -1,4 +1,4 @@
-"""What the desk says about a parcel."""
+"""The forms of the desk."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +15,9 @@ MOST = 1_000_000_000
 
 
 class ShipForm(forms.Form):
-    """`seen`: units that were open when the page was made, so that no form works twice."""
+    """Ships units. `seen`: units that were open when the page was made, so that no form counts
+    twice.
+    """
 
     seen = forms.IntegerField(widget=forms.HiddenInput)
     quantity = forms.IntegerField(
@@ -34,7 +36,7 @@ class ShipForm(forms.Form):
 
 
 class CannotSupplyForm(forms.Form):
-    """Giving up units; `seen` as above."""
+    """Gives up units that cannot be supplied; `seen` as above."""
 
     seen = forms.IntegerField(widget=forms.HiddenInput)
     quantity = forms.IntegerField(
@@ -52,7 +54,7 @@ class CannotSupplyForm(forms.Form):
 
 
 class ReturnForm(forms.Form):
-    """What was delivered came back."""
+    """Records that delivered units came back."""
 
     reason = forms.CharField(
         label=_("Why it came back"),
@@ -63,12 +65,12 @@ class ReturnForm(forms.Form):
 
 
 class DeliverForm(forms.Form):
-    """Which parcel has arrived."""
+    """Records that a parcel has arrived."""
 
     shipment = forms.UUIDField(widget=forms.HiddenInput)
 
 
 class TakeOverForm(forms.Form):
-    """Whose work it was when the page was made, so that it is taken from nobody else."""
+    """Takes work over from a colleague: the one who had it when the page was made, nobody else."""
 
     whose = forms.UUIDField(widget=forms.HiddenInput)

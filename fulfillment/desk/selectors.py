@@ -1,4 +1,4 @@
-"""Reading the desk's queue."""
+"""Reads the queue of the desk."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ SOON = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class QueueByAge:
-    """How many wait to be sent: after their promise, within a day of it, and later."""
+    """How many are to be sent: after the promised date, within a day of it, and later."""
 
     late: int
     soon: int
@@ -23,17 +23,17 @@ class QueueByAge:
 
 
 def desk() -> QuerySet[Fulfillment]:
-    """All that is the desk's; the most pressing promise first."""
+    """All fulfillments of the desk, the most urgent promise first."""
     return Fulfillment.objects.filter(channel=Channel.DESK).order_by("promised_by", "id")
 
 
 def waiting() -> QuerySet[Fulfillment]:
-    """What is still to be sent."""
+    """Fulfillments that are still to be sent."""
     return desk().filter(status__in=TO_SEND)
 
 
 def queue_by_age() -> QueueByAge:
-    """The queue in one query."""
+    """The counts of the queue, in one query."""
     now = timezone.now()
     late, soon = Q(promised_by__lt=now), Q(promised_by__gte=now, promised_by__lt=now + SOON)
     counts = waiting().aggregate(late=Count("pk", late), soon=Count("pk", soon), all=Count("pk"))
@@ -42,6 +42,6 @@ def queue_by_age() -> QueueByAge:
 
 
 def waiting_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    """The number beside the menu's entry; nothing when the queue is empty."""
+    """The number beside the menu entry; nothing when the queue is empty."""
     number = waiting().count()
     return str(number) if number else ""

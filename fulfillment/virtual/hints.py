@@ -1,7 +1,7 @@
-"""What callbacks say about a virtual delivery: a hint, and never the truth (saga.md, rule 12).
+"""Processes what callbacks say about a virtual delivery: only a hint (saga.md, rule 12).
 
-A hint about the end makes the partner be asked at once. It is kept until the partner has told
-the end itself; what it said against that is then told to a person.
+A hint about the end makes the portal ask the partner at once. The hint is stored until the partner
+has answered; a person then reads which hints were false.
 """
 
 from __future__ import annotations
@@ -39,19 +39,20 @@ class Hint(TypedDict):
 
 
 def units_of(report: Report) -> list[Deliverable]:
-    """What was delivered: a unit without code and address is none."""
+    """The delivered units. One without a code and an address does not count."""
     return [each for each in report.deliverables if each.code or each.url]
 
 
 def end_of(report: Report) -> FulfillmentStatus | None:
-    """How it ended; None while it is open. Something was delivered wherever there are units."""
+    """The final status; None while it is open. It is a delivery wherever there are units."""
     end = _ENDS.get(report.status)
     return FulfillmentStatus.DELIVERED if end and units_of(report) else end
 
 
 def prints_of(unit: Deliverable) -> list[str]:
-    """By what a unit is told apart: its code; one that is only an address, by that. For each
-    listed key, newest first."""
+    """The fingerprints that identify a unit, by its code or else its address: one for each listed
+    key, the newest key first.
+    """
     return fingerprints(unit.code or unit.url or "")
 
 
@@ -60,7 +61,7 @@ def print_of(unit: Deliverable) -> str:
 
 
 def digest(prints: Iterable[str]) -> str:
-    """The same for the same codes in any order; "" for none."""
+    """A digest of the codes, whatever their order; "" for none."""
     told = sorted(prints)
     return hashlib.sha256("\n".join(told).encode()).hexdigest() if told else ""
 
@@ -70,18 +71,18 @@ def digest_of(report: Report) -> str:
 
 
 def digests_of(report: Report) -> set[str]:
-    """The same by each listed key: a hint may be of the time before the newest."""
+    """The digests of the codes by each listed key: a hint may be older than the newest key."""
     prints = [prints_of(unit) for unit in units_of(report)]
     return {digest(by_one_key) for by_one_key in zip(*prints, strict=True)} or {""}
 
 
 def kept_codes(held: Fulfillment) -> str:
-    """The digest of the codes that stand here, whichever key their fingerprints are by."""
+    """The digest of the stored codes, whichever key their fingerprints were made with."""
     return digest(fingerprint(code.secret()) for code in held.codes.valid())
 
 
 def note_progress(held: Fulfillment, report: Report) -> None:
-    """News that is not the end; old news changes nothing."""
+    """Record progress that is not the end; older news changes nothing."""
     if held.status != FulfillmentStatus.REQUESTED:
         return
     if _RANK[report.status] > _RANK.get(held.partner_status, 0):
@@ -90,8 +91,9 @@ def note_progress(held: Fulfillment, report: Report) -> None:
 
 
 def take_hint(*, held: Fulfillment, report: Report) -> None:
-    """Take in a callback about `held`, which the caller has locked. It settles nothing: what it
-    says of an end, or in the name of another fulfillment, is asked about at once."""
+    """Process a callback about `held`, which the caller has locked. It settles nothing: when it
+    names an end, or another fulfillment, the partner is asked at once.
+    """
     stranger = held.partner_id not in {"", report.fulfillment_id}
     if end_of(report) is None and not stranger:
         note_progress(held, report)
@@ -110,7 +112,9 @@ def _stands_already(held: Fulfillment, report: Report) -> bool:
 
 
 def answered(held: Fulfillment, report: Report) -> None:
-    """The partner, asked, has told the end: hints are over, and a person reads which were false."""
+    """The partner has answered with the end: delete the hints, and tell a person which were
+    false.
+    """
     hints, held.hints = held.hints or [], None
     if not hints:
         return
@@ -137,7 +141,7 @@ def _what_is_false(hint: Hint, report: Report) -> str:
 
 
 def refused_anyway(held: Fulfillment) -> None:
-    """Nothing will come of it: hints that say the same are over."""
+    """The request was refused: delete the hints that agree."""
     held.hints = [
         hint for hint in held.hints or [] if hint["codes"] or hint["status"] == "delivered"
     ] or None

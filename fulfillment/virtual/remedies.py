@@ -1,6 +1,6 @@
-"""Putting right what was settled wrongly: asking the partner anew, and what two people then do.
+"""Remedies for what was settled wrongly: asks the partner again, and does what two people decided.
 
-Each deed is done in the caller's transaction, which has locked the fulfillment.
+Each change is made in the caller's transaction, which has locked the fulfillment.
 """
 
 from typing import Any, TypedDict
@@ -21,11 +21,11 @@ _ENDED = (FulfillmentStatus.DELIVERED, FulfillmentStatus.FAILED, FulfillmentStat
 
 
 class RemedyError(Exception):
-    """What cannot be put right, in a sentence for the person who tried."""
+    """A remedy is not possible; the message is a sentence for the person who tried."""
 
 
 class Found(TypedDict):
-    """What the partner answered, without a code: evidence of a decision. `codes` is a digest."""
+    """What the partner answered, without codes, as evidence of a decision. `codes` is a digest."""
 
     theirs: str
     status: str
@@ -35,14 +35,14 @@ class Found(TypedDict):
 
 
 def has_ended(held: Fulfillment) -> bool:
-    """Whether the partner had it, and it is settled: only then it may be settled wrongly."""
+    """Whether the partner had it and it is settled. Only then can it be settled wrongly."""
     return held.channel == Channel.PARTNER and held.status in _ENDED
 
 
 def ask_anew(held: Fulfillment) -> Report:
-    """The partner's own answer, now; a call, so never within a transaction.
+    """The partner's answer now. Makes a call, so never inside a transaction.
 
-    Raises RemedyError when it gives none, or says that the delivery has not ended.
+    Raises RemedyError when there is no answer, or when the delivery has not ended.
     """
     report = look_up(held).report
     if report is None:
@@ -66,9 +66,10 @@ def found_in(report: Report) -> Found:
 
 
 def replace_codes(held: Fulfillment, report: Report, *, by: Any) -> int:
-    """Withdraw the codes that are not its own, and give those that are; how many were withdrawn.
+    """Withdraw the codes that belong to others and store the right ones. Returns how many were
+    withdrawn.
 
-    Raises RemedyError when a right one stands at another line.
+    Raises RemedyError when a right code is stored with another line.
     """
     units = units_of(report)
     right = {each for unit in units for each in prints_of(unit)}
@@ -84,7 +85,7 @@ def replace_codes(held: Fulfillment, report: Report, *, by: Any) -> int:
 
 
 def take_back(held: Fulfillment, report: Report, *, reason: str, by: Any) -> None:
-    """Fewer units were delivered than it says: those of the answer stay, with their codes."""
+    """Fewer units were delivered than recorded: keep those of the answer, with their codes."""
     replace_codes(held, report, by=by)
     came = len(units_of(report))
     _right(
@@ -93,7 +94,7 @@ def take_back(held: Fulfillment, report: Report, *, reason: str, by: Any) -> Non
 
 
 def delivered_after_all(held: Fulfillment, units: int, *, reason: str, by: Any) -> None:
-    """So many units more were delivered than it says. The partner is asked for their codes."""
+    """Record that this many more units were delivered. The partner is asked for their codes."""
     _right(held, held.quantity_delivered + units, FulfillmentStatus.DELIVERED, reason, by)
     held.hints = [Hint(theirs=held.partner_id, status="delivered", codes="")]
     held.save(update_fields=["hints"])
@@ -101,7 +102,7 @@ def delivered_after_all(held: Fulfillment, units: int, *, reason: str, by: Any) 
 
 
 def done_with(held: Fulfillment) -> None:
-    """Nobody needs to look at it any more."""
+    """Remove the flag: nobody needs to look at it any more."""
     held.attention = ""
     held.save(update_fields=["attention"])
 

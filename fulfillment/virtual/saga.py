@@ -1,4 +1,6 @@
-"""Asking the partner: claim, commit, call, and record only while the lease is still ours."""
+"""Sends requests to the Fulfillment API: claim the row, commit, call, and record the answer only
+while the lease is held.
+"""
 
 import uuid
 from copy import copy
@@ -39,7 +41,7 @@ class _ClaimedCall:
 
 
 def ask(call_id: uuid.UUID) -> bool:
-    """Make one due call. False when there was nothing to do, or somebody else does it."""
+    """Make one due call. False when it is not due, or another worker has it."""
     claim = _claim(call_id)
     if claim is None:
         return False
@@ -81,8 +83,9 @@ def _claim(call_id: uuid.UUID) -> _ClaimedCall | None:
 
 
 def _is_answered(call: PartnerCall, held: Fulfillment) -> bool:
-    """Whether a callback or a poll has told what became of a request without an answer; or a
-    cancel has nothing left to reach, since it ended and the partner never knew of it."""
+    """Whether the call is not needed any more: a callback or a poll has told what became of the
+    request, or there is nothing left to cancel.
+    """
     known = bool(held.partner_id)
     return held.status != FulfillmentStatus.REQUESTED and known == (call.kind == CallKind.REQUEST)
 
@@ -152,7 +155,7 @@ def _refused(held: Fulfillment, call: PartnerCall, answer: Answer) -> None:
 
 
 def _watch(held: Fulfillment) -> None:
-    """What is never called back is polled."""
+    """Poll it later, in case no callback comes."""
     if held.status == FulfillmentStatus.REQUESTED and held.next_attempt_at is None:
         Fulfillment.objects.filter(pk=held.pk).update(
             next_attempt_at=Now() + timedelta(seconds=FIRST_POLL)
@@ -160,7 +163,7 @@ def _watch(held: Fulfillment) -> None:
 
 
 def poll(fulfillment_id: uuid.UUID) -> bool:
-    """Ask how a delivery stands. False when it is not due, or somebody else asks."""
+    """Ask for the state of a delivery. False when it is not due, or another worker has it."""
     token = Fulfillment.objects.lease(
         fulfillment_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN
     )
@@ -187,7 +190,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
 
 
 def _ask_again_in(held: Fulfillment, answer: Answer) -> float | None:
-    """Seconds; soon while a callback's word is in the air, never once it has ended."""
+    """Seconds until the next poll: few while a hint is not answered, None once it has ended."""
     waits = answer.retry_after or 0.0
     if held.hints:
         return max(waits, backoff(held.attempts))
@@ -197,7 +200,9 @@ def _ask_again_in(held: Fulfillment, answer: Answer) -> float | None:
 
 
 def look_up(held: Fulfillment) -> FulfillmentAnswer:
-    """By the partner's id; by our own where there is none, or the partner does not know it."""
+    """Ask by the partner's id; by our own where there is none, or where the partner does not know
+    it.
+    """
     if held.partner_id:
         result = partner.get(held.partner_id, reference=str(held.pk))
         if result.answer.outcome is not Outcome.REFUSED:

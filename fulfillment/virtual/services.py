@@ -1,5 +1,6 @@
-"""What the partner answers about a virtual delivery when it is asked; and, where it answers nothing
-that can be believed, what people found out. What callbacks say is in hints.py."""
+"""Processes what the partner answers about a virtual delivery and, where no answer can be believed,
+what people found out. What callbacks say is in hints.py.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,8 +31,9 @@ from loyalty_portal.data.leases import ENDED
 
 
 def hear_answer(*, held: Fulfillment, report: Report) -> None:
-    """Take in what the partner answered to a question of ours about `held`, which the caller has
-    locked: it is the truth. Said twice, it counts once."""
+    """Process the partner's answer about `held`, which the caller has locked. The answer is the
+    truth; the same answer twice counts once.
+    """
     doubted = held.attention
     strange = held.partner_id not in {"", report.fulfillment_id}
     if strange:
@@ -49,7 +51,9 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
 
 
 def _fits(held: Fulfillment, end: FulfillmentStatus, report: Report) -> bool:
-    """Settle it with this end, or see that it has ended so; False, and flagged, when it cannot."""
+    """Settle it with this end. True when it is settled so, now or before; False, and flagged, when
+    it cannot be.
+    """
     units = units_of(report)
     if held.status != FulfillmentStatus.REQUESTED:
         return _ended_so(held, end, report, units)
@@ -76,7 +80,7 @@ def _ended_so(
 
 
 def refused(*, held: Fulfillment, reason: str) -> None:
-    """The partner refused the request: nothing will come of it."""
+    """The partner refused the request: nothing will be delivered."""
     if held.status == FulfillmentStatus.REQUESTED:
         hints.refused_anyway(held)
         _settle(held, FulfillmentStatus.FAILED, reason=reason, quantity_failed=held.quantity)
@@ -86,7 +90,7 @@ def refused(*, held: Fulfillment, reason: str) -> None:
 
 
 def flag(held: Fulfillment, why: str, trouble: str = "CONTRADICTION") -> None:
-    """A person must look at it; once for each reason, though two may take turns for hours."""
+    """Ask a person to look at it, once for each reason."""
     why = why[:255]
     if not (held.attention and held.events.filter(reason=why).exists()):
         _save(held, attention=why)
@@ -95,7 +99,9 @@ def flag(held: Fulfillment, why: str, trouble: str = "CONTRADICTION") -> None:
 
 
 def _delivered(held: Fulfillment, report: Report, units: list[Deliverable]) -> bool:
-    """The end with `units`: all of them, or a part. False, and flagged, when they cannot be its."""
+    """Settle it with `units`: all of them, or a part. False, and flagged, when they cannot belong
+    to it.
+    """
     missing = held.quantity - len(units)
     whole = missing == 0 and report.status is ReportStatus.DELIVERED
     if not (whole or 0 < missing < held.quantity):
@@ -118,8 +124,9 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable]) -> b
 
 
 def _codes_after_all(held: Fulfillment, report: Report, units: list[Deliverable]) -> str:
-    """People found that more was delivered than there are codes; those, should they still come,
-    are the company's. Why they cannot be, nothing when done."""
+    """Store codes that the partner sends after people decided that more was delivered than there
+    are codes. Returns why they cannot be stored, "" when they are.
+    """
     known = set(held.codes.valid().values_list("fingerprint", flat=True))
     new = [unit for unit in units if known.isdisjoint(prints_of(unit))]
     if len(units) != held.quantity_delivered or len(new) != len(units) - len(known):
@@ -136,7 +143,9 @@ def _wrong_number(held: Fulfillment, report: Report, units: list[Deliverable]) -
 
 
 def keep(held: Fulfillment, units: list[Deliverable]) -> str:
-    """Write its codes down, all or none of them; why they cannot be its own, nothing when done."""
+    """Store its codes, all or none. Returns why they cannot belong to it, "" when they are
+    stored.
+    """
     # In one order everywhere, so that two reports with the same codes wait for one another once.
     last = held.codes.aggregate(last=Max("position"))["last"] or 0
     codes = sorted(
@@ -193,9 +202,9 @@ def _code(held: Fulfillment, position: int, deliverable: Deliverable) -> Virtual
 
 
 def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
-    """Why people have nothing to say about it (yet), in a sentence; "" when they have.
+    """Why people cannot decide about it (yet), in a sentence; "" when they can.
 
-    `calls` are all of its own.
+    `calls` are all of its calls.
     """
     if held.status != FulfillmentStatus.REQUESTED:
         told = _("There is nothing to decide any more: it is “%(status)s”.")
@@ -208,10 +217,10 @@ def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
 
 
 def settle_by_hand(*, held: Fulfillment, came: int, by: Any) -> None:
-    """People found out that the partner delivered `came` of its units: it ends so.
+    """Settle it by what people found out: the partner delivered `came` of its units.
 
-    Codes are never entered by hand: the partner has sent them to the recipient, and where it
-    still tells us, they are kept. The caller has locked `held`, and there is something to decide.
+    Codes are never entered by hand: the partner has sent them to the recipient, and they are stored
+    if it still reports them. The caller has locked `held`, and there is something to decide.
     """
     why, missing = _found(held, came), held.quantity - came
     for call in held.calls.filter(status=CallStatus.NEEDS_REVIEW):
