@@ -1,4 +1,6 @@
-"""Who is here, what they may do, and at which account their points are."""
+"""People, companies, seats and address books, and the account that holds the points of a
+company.
+"""
 
 from typing import Any, ClassVar
 
@@ -17,7 +19,7 @@ from loyalty_portal.data.recipient import Recipient
 
 
 class TierLevel(models.TextChoices):
-    """From the lowest to the highest; a product may ask for a minimum."""
+    """From the lowest to the highest. A product may require a minimum."""
 
     BRONZE = "BRONZE", _("Bronze")
     SILVER = "SILVER", _("Silver")
@@ -193,7 +195,7 @@ class Address(Recipient):
 
 
 class KnownBalance(models.Model):
-    """The last figure the Loyalty Points API gave, kept for when it does not answer."""
+    """The last balance the Loyalty Points API gave, for when it does not answer."""
 
     company = models.OneToOneField(
         Company, models.CASCADE, primary_key=True, related_name="known_balance"

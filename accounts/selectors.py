@@ -1,4 +1,4 @@
-"""Reading who is here."""
+"""Reads who is signed in and in which seat."""
 
 from uuid import UUID
 
@@ -23,12 +23,14 @@ def usable_seats(user_id: UUID) -> list[AccountManager]:
 
 
 def seats_of(user: User) -> list[AccountManager]:
-    """The seats that `user` may use now; those that came with the user, if they did."""
+    """The seats that `user` may use now; without a query when they were loaded with the user."""
     return usable_seats(user.pk) if user.loaded_seats is None else user.loaded_seats
 
 
 def choose_seat(seats: list[AccountManager], wanted: str | None) -> AccountManager | None:
-    """The seat with the id `wanted`, else the first: a seat taken away ends no session."""
+    """The seat with the id `wanted`, otherwise the first. Losing a seat does not end the
+    session.
+    """
     try:
         wanted_id = UUID(wanted or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who may do what as staff of the programme, and what a company can spend."""
+"""Staff groups and their permissions, the first administrator, and the balance of a company."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -109,13 +109,13 @@ def _permissions(names: frozenset[str]) -> dict[str, Permission]:
 
 
 class AdministratorExistsError(Exception):
-    """The sentence says who makes others."""
+    """There is an administrator already; the message says who can add others."""
 
 
 def new_administrator(*, email: str, name: str) -> User:
-    """The first administrator, checked and not stored yet.
+    """The first administrator, checked but not saved.
 
-    Raises AdministratorExistsError, and ValidationError when the address is none or taken.
+    Raises AdministratorExistsError, or ValidationError when the address is invalid or taken.
     """
     if User.objects.filter(is_superuser=True, is_active=True).exists():
         raise AdministratorExistsError(
@@ -127,7 +127,7 @@ def new_administrator(*, email: str, name: str) -> User:
 
 
 def make_first_administrator(person: User, *, password: str | None) -> None:
-    """Store them with a password, or with None for one that they choose by the reset's letter.
+    """Save the person with a password; None: they choose one with a reset letter.
 
     Raises ValidationError when the password is too easy.
     """
@@ -145,15 +145,15 @@ PATIENCE = 4.0  # seconds that the header's own request, never a page, waits for
 
 
 def known_balance(company: Company) -> KnownBalance | None:
-    """The last figure the partner gave, as it was loaded with the company; asks nobody."""
+    """The last balance the partner gave, as loaded with the company. Makes no query and no call."""
     return getattr(company, "known_balance", None)
 
 
 def refresh_balance(*, company: Company) -> KnownBalance | None:
-    """The newest figure there is, asking the partner unless that was done a moment ago.
+    """The newest balance. Asks the partner, unless that was done within FRESH_SECONDS.
 
-    Never raises for the partner: when it does not answer, the last known figure comes back,
-    with `failed_at`; None when there never was one.
+    Never raises for the partner: when it does not answer, the last known balance is returned, with
+    `failed_at`; None when there never was one.
     """
     known = known_balance(company)
     # Redis holds who asked last, and the answer: however many pages ask, the partner is asked

@@ -1,6 +1,6 @@
-"""How often a password may be wrong (docs/decisions/0019-who-may-try-a-password.md).
+"""Limits wrong passwords (docs/decisions/0019-who-may-try-a-password.md).
 
-What is right is never counted: an office behind one address may all sign in at nine o'clock.
+Right passwords are never counted: all people of an office may sign in from one address at once.
 """
 
 import unicodedata
@@ -20,14 +20,15 @@ FROM_ADDRESS = Limit("wrong-password-address", most=10, seconds=60)
 
 
 def account_of(login: str) -> str:
-    """One spelling of what was typed, for all that the database would find the same person by."""
+    """One spelling of a typed login, the same for all spellings that find the same person."""
     return unicodedata.normalize("NFKC", login).strip().upper().casefold()
 
 
 def may_try(request: HttpRequest, login: str) -> bool:
-    """Whether a password may be tried for `login`. Counts one, until `was_right` takes it back.
+    """Whether a password may be tried for `login`. Counts one try, which `was_right` takes back.
 
-    It is counted before the password is looked at: otherwise a hundred tries at once were one.
+    The try is counted before the password is checked: otherwise a hundred tries at once would count
+    as one.
     """
     account = account_of(login)
     if browser := known_browser.number_of(request, account):
@@ -38,15 +39,18 @@ def may_try(request: HttpRequest, login: str) -> bool:
 
 
 def was_wrong(request: HttpRequest, login: str) -> None:
-    """Who tries many accounts from one address is stopped by their failures, not by their tries."""
+    """Count a failure for the address. Whoever tries many accounts is stopped by failures, not by
+    tries.
+    """
     if not known_browser.number_of(request, account_of(login)):
         FROM_ADDRESS.take(client_network(request))
 
 
 def was_right(request: HttpRequest, login: str) -> None:
-    """Whoever knows the password has nothing left to guess, so this account's count ends.
+    """Reset the count of this account: whoever knows the password has nothing to guess.
 
-    The address's stays: one's own password in between must not buy ten more of other people's.
+    The count of the address stays, so that signing in oneself does not allow more tries on other
+    accounts.
     """
     account = account_of(login)
     if browser := known_browser.number_of(request, account):
@@ -56,5 +60,5 @@ def was_right(request: HttpRequest, login: str) -> None:
 
 
 def begin_anew(login: str) -> None:
-    """After a new password: what was tried on the old one does not hold its owner back."""
+    """Reset the count after a new password: tries on the old one do not lock its owner out."""
     BY_STRANGERS.forget(account_of(login))

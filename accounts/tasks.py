@@ -1,4 +1,4 @@
-"""What accounts does by the clock."""
+"""The scheduled tasks of accounts."""
 
 from django.core.management import call_command
 

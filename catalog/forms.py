@@ -1,7 +1,8 @@
-"""The catalogue's address: what its query string says, and the one that says a state.
+"""The catalogue's addresses: reads the filters in a query string, and writes a query string for
+filters.
 
-Addresses are typed, shared and tampered with. What cannot be understood does not narrow the
-list; where a person typed it into a field, the field says so.
+People type, share and change addresses. An invalid value does not filter; where it was typed into a
+field, the field shows an error.
 """
 
 import re
@@ -26,7 +27,7 @@ _WHOLE = re.compile(r"\d{1,10}|\d{1,3}(?:[.,\s’']\d{3}){1,3}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The filters, and for fields that could not be understood what was typed and why."""
+    """The filters, and the fields with an invalid value: what was typed, and the error."""
 
     filters: Filters
     typed: dict[str, str] = field(default_factory=dict)
@@ -34,7 +35,7 @@ class Asked:
 
 
 def read_filters(query: Mapping[str, str]) -> Asked:
-    """Understand a query string; never raises."""
+    """Read the filters in a query string. Never raises."""
     text = {name: _text(query.get(name, "")) for name in ("q", "category", "brand")}
     if not search_words(text["q"]):
         text["q"] = ""
@@ -65,7 +66,7 @@ def read_filters(query: Mapping[str, str]) -> Asked:
 
 
 def address(filters: Filters, **changes: Any) -> str:
-    """The query string ("" or "?…") that says `filters` with `changes`, without what is usual."""
+    """The query string ("" or "?…") for `filters` with `changes`; default values are left out."""
     wanted = replace(filters, **{"page": 1, **changes})
     usual = Sort.BEST if wanted.q else Sort.NAME
     said = {
@@ -111,7 +112,7 @@ def _page(value: str) -> int:
 
 
 def typed_quantity(query: Mapping[str, str]) -> str:
-    """What was typed as a quantity and cannot be one; empty when it can."""
+    """The quantity as it was typed, when it is invalid; "" when it is valid."""
     value = query.get("quantity", "1")
     digits = value.isascii() and value.isdigit() and len(value) <= 4
     fine = digits and 1 <= int(value) <= MOST_PIECES
@@ -119,7 +120,7 @@ def typed_quantity(query: Mapping[str, str]) -> str:
 
 
 def read_quantity(query: Mapping[str, str]) -> int:
-    """How many pieces the product page reckons with; 1 for what cannot be understood."""
+    """The number of pieces for which the product page shows points; 1 for an invalid value."""
     value = query.get("quantity", "")
     if not (value.isascii() and value.isdigit()) or len(value) > 4:
         return 1

@@ -1,4 +1,4 @@
-"""What may be wanted, and for how many points: a pure read model for the portal."""
+"""The products, and how many points they cost. The portal itself only reads them."""
 
 import zlib
 from functools import cache
@@ -44,14 +44,14 @@ _SEARCH_VECTOR = f"""
 
 
 class ProductType(models.TextChoices):
-    """How it reaches its recipient: by the desk, or by the Fulfillment API."""
+    """How it reaches its recipient: sent by the desk, or delivered by the Fulfillment API."""
 
     PHYSICAL = "PHYSICAL", _("Shipped")
     VIRTUAL = "VIRTUAL", _("By e-mail")
 
 
 class StockStatus(models.TextChoices):
-    """Written by `inventory` when a product changes between in stock, low and out."""
+    """Set by `inventory` when a product changes between in stock, low and out."""
 
     IN_STOCK = "IN_STOCK", _("In stock")
     LOW = "LOW", _("Low stock")
@@ -137,7 +137,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
     """Questions about sets of products."""
 
     def offered(self) -> Self:
-        """On offer now, to anyone: active and inside their window in time."""
+        """Products on offer now, to anyone: active, and within the dates of their offer."""
         return self.filter(
             Q(available_from__isnull=True) | Q(available_from__lte=Now()),
             Q(available_until__isnull=True) | Q(available_until__gt=Now()),
@@ -145,11 +145,11 @@ class ProductQuerySet(models.QuerySet["Product"]):
         )
 
     def for_tier(self, tier_level: str) -> Self:
-        """Those that a company of this tier may redeem."""
+        """Products that a company of this tier may redeem."""
         return self.filter(minimum_tier__in=TierLevel.up_to(tier_level))
 
     def show_stock(self, status: StockStatus) -> None:
-        """Let the catalogue say so of each, from the commit on."""
+        """Set the stock status of these products; the catalogue shows it from the commit on."""
         if self.exclude(stock_status=status).update(stock_status=status):
             products_changed()
 
@@ -296,7 +296,7 @@ class Product(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """A code made on demand is always in stock."""
+        """Save the product. A virtual product, made on demand, is always in stock."""
         if self._state.adding and self.is_virtual:
             self.stock_status = StockStatus.IN_STOCK
         super().save(*args, **kwargs)
@@ -306,7 +306,9 @@ class Product(models.Model):
         return reverse("catalog:product", args=[self.slug])
 
     def clean(self) -> None:
-        """For forms: what the constraints would only name, and a window that never opens."""
+        """For forms: say in sentences what the constraints would refuse, and refuse dates that
+        never hold.
+        """
         wrong = {}
         if self.name and not is_visible(self.name):
             wrong["name"] = _("This name has only characters that nobody can see.")
@@ -319,7 +321,7 @@ class Product(models.Model):
             raise ValidationError(wrong)
 
     def is_offered_to(self, tier_level: str) -> bool:
-        """Whether a company of this tier may redeem it now, stock aside."""
+        """Whether a company of this tier may redeem it now, whatever its stock."""
         now = timezone.now()
         return (
             self.is_active
@@ -334,7 +336,7 @@ class Product(models.Model):
 
     @property
     def picture_url(self) -> str:
-        """Its own picture, or its drawing."""
+        """The address of its own picture, or of its drawing."""
         return picture_address(
             slug=self.slug,
             image_url=self.image_url,

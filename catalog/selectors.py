@@ -1,7 +1,7 @@
-"""Reading the catalogue: light rows and few queries.
+"""Reads the catalogue, with light rows and few queries.
 
-A page must stay quick at a million products, so each list is walked along an index, a search
-is counted to a cap, and nobody leafs further than the cap either.
+Pages must stay fast with a million products. So each list follows an index, a search counts up to a
+limit, and pages end at the same limit.
 """
 
 import functools
@@ -32,7 +32,7 @@ _NOT_WORDS = re.compile(r"[\s!-/:-@\[-`{-~\x00-\x1f]+")
 
 
 class Sort(StrEnum):
-    """Orders of the list; BEST is for searches only."""
+    """The orders of the list. BEST is for searches only."""
 
     BEST = "best"
     NAME = "name"
@@ -43,7 +43,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What somebody wants to see; an empty value does not narrow. Points are of one piece."""
+    """The filters of the list; an empty value does not filter. Points are of one piece."""
 
     q: str = ""
     category: str = ""  # a slug
@@ -58,7 +58,7 @@ class Filters:
 
 
 class Row(NamedTuple):
-    """What a card needs of a product; names are the query's columns."""
+    """The columns of a product that a card needs, by the query's names."""
 
     id: UUID
     name: str
@@ -74,7 +74,7 @@ class Row(NamedTuple):
 
 
 class FamilyFacts(NamedTuple):
-    """What a family's card says of all its variants that the viewer may redeem."""
+    """What a family's card says about all variants that the company may redeem."""
 
     name: str
     variants: int
@@ -84,7 +84,7 @@ class FamilyFacts(NamedTuple):
 
 
 class Shelf(NamedTuple):
-    """A category with its count."""
+    """A category with the number of its products."""
 
     slug: str
     name: str
@@ -93,10 +93,10 @@ class Shelf(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """Counts under the filters that are on, each but for its own filter.
+    """The numbers of products under the current filters, each counted without its own filter.
 
-    `total` ends at COUNT_CAP + 1 in a search. `partial`: a search found so much that the
-    counts by shelf and type are of some of it only.
+    `total` stops at COUNT_CAP + 1 in a search. `partial`: the search found so many that the counts
+    by category and type cover some of them only.
     """
 
     total: int
@@ -111,12 +111,12 @@ class Facets:
 
 
 def search_words(text: str) -> list[str]:
-    """The words that a search is about; empty when there is nothing to search for."""
+    """The words to search for; empty when there are none."""
     return _NOT_WORDS.sub(" ", text).split()[:SEARCH_WORDS]
 
 
 def search_query(text: str) -> SearchQuery | CombinedSearchQuery | None:
-    """All of the words, each as the beginning of one, as written or as its English stem."""
+    """Matches all words, each as the beginning of a word, as written or by its English stem."""
     found: SearchQuery | CombinedSearchQuery | None = None
     for word in search_words(text):
         prefix = f"'{word}':*"
@@ -180,7 +180,7 @@ def card_rows(*, tier_level: str, filters: Filters, budget: int | None) -> list[
 
 
 def family_facts(*, tier_level: str, rows: Sequence[Row]) -> dict[UUID, FamilyFacts]:
-    """By family, for the cards among `rows` that stand for one. No query when none does."""
+    """By family, for those cards among `rows` that stand for a family. No query when none does."""
     families = {row.family_id for row in rows if row.family_id}
     if not families:
         return {}
@@ -206,7 +206,7 @@ def family_facts(*, tier_level: str, rows: Sequence[Row]) -> dict[UUID, FamilyFa
 
 
 def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Facets:
-    """One query, without the filters that are counted; they are applied to its groups here."""
+    """The facets, in one query: it counts groups without the filters, which are applied here."""
     wide = replace(filters, category="", product_type="", brand="")
     shown = _shown(tier_level, wide, budget).order_by()
     groups = list(_matches(shown) if filters.q else _groups(shown))
@@ -234,7 +234,7 @@ def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Fa
 
 
 def _groups(shown: ProductQuerySet) -> QuerySet[Product, Any]:
-    """All, counted from an index alone, which knows the shelf by its key only."""
+    """All products in groups, counted from an index alone; it has the id of the category only."""
     grouped = shown.values_list("category_id", "product_type", "brand").annotate(
         slug=Max("category__slug"),
         called=Max("category__name"),
@@ -245,7 +245,7 @@ def _groups(shown: ProductQuerySet) -> QuerySet[Product, Any]:
 
 
 def _matches(shown: ProductQuerySet) -> QuerySet[Product, Any]:
-    """A search's, as groups of one: they have to be read one by one, so they are to the cap."""
+    """The products that a search finds, one group each, up to the limit."""
     return shown.annotate(number=Value(1)).values_list(
         "product_type",
         "brand",
@@ -264,12 +264,12 @@ def _offered_by_slug(tier_level: str) -> Prepared[Product]:
 
 
 def offered_product(*, slug: str, tier_level: str) -> Product | None:
-    """The product with this slug if this tier may redeem it now."""
+    """The product with this slug, if this tier may redeem it now; None otherwise."""
     return next(iter(_offered_by_slug(tier_level)(slug)), None)
 
 
 class Variant(NamedTuple):
-    """One of a family, as the product page links it."""
+    """One variant of a family, for a link on the product page."""
 
     slug: str
     variant: str
@@ -279,7 +279,9 @@ class Variant(NamedTuple):
 
 
 def variants(*, product: Product, tier_level: str) -> list[Variant]:
-    """The family of `product`, itself included, in its order; empty without a family."""
+    """The variants of the family of `product`, itself included, in order; empty without a
+    family.
+    """
     if product.family_id is None:
         return []
     found = Product.objects.offered().for_tier(tier_level).filter(family=product.family_id)

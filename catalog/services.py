@@ -1,4 +1,4 @@
-"""Writing the catalogue: products in bulk, and which of a family is its card."""
+"""Writes the catalogue: products in bulk, and which product is the card of a family."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

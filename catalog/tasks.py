@@ -1,4 +1,4 @@
-"""What the catalogue does by the clock."""
+"""The scheduled tasks of the catalogue."""
 
 from catalog.services import choose_cards
 from loyalty_portal.celery import app
@@ -6,5 +6,5 @@ from loyalty_portal.celery import app
 
 @app.task
 def refresh_cards() -> None:
-    """Let each family be shown by one that is on offer and in stock: both change with time."""
+    """Choose for each family a card that is on offer and in stock; both change with time."""
     choose_cards(families=None)

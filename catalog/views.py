@@ -21,7 +21,7 @@ YEAR = 365 * 24 * 3600
 
 
 def _budget(seat: AccountManager) -> int | None:
-    """What "within our balance" means: the last known points; None when none are known."""
+    """The points for "within our balance": the last known ones; None when none are known."""
     known = getattr(seat.company, "known_balance", None)
     return known.points if known else None
 
@@ -29,7 +29,7 @@ def _budget(seat: AccountManager) -> int | None:
 @require_safe
 @with_seat()
 def list_products(request: PortalRequest) -> HttpResponse:
-    """Cards of what the company may redeem, as far as the address narrows them."""
+    """The cards of what the company may redeem, with the filters in the address."""
     shown = rendered_list(
         asked=read_filters(request.GET),
         tier_level=request.seat.company.tier_level,
@@ -47,7 +47,7 @@ def list_products(request: PortalRequest) -> HttpResponse:
 
 
 def _either(response: HttpResponse) -> HttpResponse:
-    """One address answers with a page or a fragment: "back" must not show one as the other."""
+    """Mark the answer as page or fragment, so that "back" does not show one as the other."""
     patch_vary_headers(response, ["HX-Target"])
     return response
 
@@ -55,7 +55,7 @@ def _either(response: HttpResponse) -> HttpResponse:
 @require_safe
 @with_seat()
 def show_product(request: PortalRequest, slug: str) -> HttpResponse:
-    """One product with its variants; unknown to a tier that may not redeem it."""
+    """One product with its variants. 404 for a tier that may not redeem it."""
     shown = rendered_product(slug=slug, tier_level=request.seat.company.tier_level)
     if shown is None:
         raise Http404

@@ -1,4 +1,6 @@
-"""Stock: numbers that only the services move, and the record of every move."""
+"""Stock in the admin portal: numbers that only the services change, and the record of every
+change.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +42,9 @@ Move = Callable[[Inventory, dict[str, Any], Any], str]
 
 
 def _once(move: Move) -> Move:
-    """Refuse a form whose page is older than the shelf: pressed twice, it would count twice."""
+    """Wrap `move` so that it raises StockError for a form older than the shelf: sent twice, it
+    would count twice.
+    """
 
     @transaction.atomic
     def checked(stock: Inventory, data: dict[str, Any], by: object) -> str:
@@ -92,7 +96,7 @@ def _low_mark(stock: Inventory, data: dict[str, Any], by: object) -> str:
 
 
 class _FindsProducts(ReadOnlyAdmin[Model]):
-    """Searches by the catalogue's own index: words of the name, the brand, the SKU."""
+    """Searches products with the catalogue's own index: words of the name, the brand, the SKU."""
 
     search_fields = ["product__name"]
     search_help_text = gettext_lazy("Name or SKU")
@@ -148,7 +152,7 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
     }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Taking a product into stock gives it a shelf, with nothing on it yet."""
+        """Whether the person may add a product to the stock, with no pieces at first."""
         return request.user.has_perm("inventory.add_inventory")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -232,7 +236,7 @@ class StockMovementAdmin(_FindsProducts, ReadOnlyAdmin[StockMovement]):
 
 
 class OpenFilter(admin.SimpleListFilter):
-    """Those that hold pieces now, or those that are spent."""
+    """Filters reservations: those that still hold pieces, or those that are over."""
 
     title = gettext_lazy("state")
     parameter_name = "state"

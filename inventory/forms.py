@@ -1,4 +1,4 @@
-"""What staff say when they move stock."""
+"""The forms in which staff change stock."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,13 +11,13 @@ MOST = 1_000_000_000
 
 
 class MovementForm(forms.Form):
-    """`seen`: pieces on the shelf when the page was made, so that no form works twice."""
+    """`seen`: pieces on the shelf when the page was made, so that no form counts twice."""
 
     seen = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class ReceiveForm(MovementForm):
-    """New pieces have come in."""
+    """Receives new pieces."""
 
     quantity = forms.IntegerField(
         label=_("Pieces that came in"),
@@ -34,7 +34,7 @@ class ReceiveForm(MovementForm):
 
 
 class CountForm(MovementForm):
-    """Somebody has counted the shelf."""
+    """Records a count of the shelf."""
 
     quantity = forms.IntegerField(
         label=_("Pieces counted on the shelf"),
@@ -51,7 +51,7 @@ class CountForm(MovementForm):
 
 
 class AdjustForm(MovementForm):
-    """Pieces are broken, lost or found."""
+    """Records pieces that are broken, lost or found."""
 
     quantity = forms.IntegerField(
         label=_("Change"),
@@ -64,7 +64,7 @@ class AdjustForm(MovementForm):
 
 
 class StopCountingForm(MovementForm):
-    """It is ordered when it is wanted, or there is always enough."""
+    """Stops counting a product that is ordered on demand or never runs out."""
 
     reason = OneLineField(
         label=_("Why it need not be counted"),

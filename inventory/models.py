@@ -1,4 +1,4 @@
-"""What is on the shelf: quantities, who holds them, and every change of them."""
+"""Stock: the quantities of each product, the reservations, and every change."""
 
 from django.conf import settings
 from django.db import models
@@ -14,8 +14,8 @@ from loyalty_portal.data.ids import uuid7
 class Inventory(models.Model):
     """The numbers of one product. A virtual product without this row is made on demand.
 
-    Where `is_tracked` is off, nobody counts: any number can be had, none is available in the
-    books, and pieces come in at the moment they are reserved.
+    Where `is_tracked` is off, the stock is not counted: any number can be redeemed, the available
+    number is always 0, and pieces are received at the moment they are reserved.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -97,7 +97,7 @@ class StockMovement(models.Model):
 
 
 class Reservation(models.Model):
-    """What one order line holds, so that release and consume happen once."""
+    """The pieces reserved for one order line, so that they are released or consumed once."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     product = models.ForeignKey(Product, models.PROTECT, related_name="reservations")
@@ -129,5 +129,5 @@ class Reservation(models.Model):
 
     @property
     def open(self) -> int:
-        """Pieces still held."""
+        """Pieces that are still reserved."""
         return self.quantity - self.released - self.consumed

@@ -1,10 +1,10 @@
-"""The only writers of stock. Numbers move by one conditional UPDATE, in product order.
+"""The only functions that change stock. Numbers move by one conditional UPDATE, in product order.
 
-Each function belongs inside the caller's transaction or opens its own; each writes its
-movement, and the product's `stock_status` when it passes between in stock, low and out.
+Each function opens a transaction or belongs inside the caller's. Each writes its movement, and the
+product's `stock_status` when it changes between in stock, low and out.
 
-A product whose stock is not counted keeps the same books: what is reserved of it comes in at
-that moment, and what is given back leaves the books again, so none is ever available in them.
+A product whose stock is not counted has the same records: what is reserved of it is received at
+that moment, and what is released is written off, so none is ever available.
 """
 
 import uuid
@@ -24,7 +24,9 @@ from loyalty_portal.fastpath.sql import insert, prepared_cursor
 
 
 class StockError(Exception):
-    """What cannot be done with the stock, in a sentence for the person who asked."""
+    """An action on the stock is not possible; the message is a sentence for the person who
+    asked.
+    """
 
 
 class OutOfStockError(StockError):
@@ -72,7 +74,7 @@ def _status_of(shelf: Inventory) -> StockStatus:
 
 
 def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
-    """Change both numbers of one product; False when one would fall below zero."""
+    """Change both numbers of one product. False when one would fall below zero."""
     with prepared_cursor() as cursor:
         cursor.execute(_MOVE, {"available": available, "reserved": reserved, "product": product_id})
         row = cursor.fetchone()
@@ -89,17 +91,17 @@ def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
 
 
 def _balance(product_id: uuid.UUID, change: int) -> None:
-    """Write the other half of a change to what is available of an uncounted product."""
+    """Write the opposite movement of an uncounted product, so that its available number stays 0."""
     if change:
         kind = MovementKind.RECEIVED if change < 0 else MovementKind.ADJUSTED
         _record(product_id, kind, -change, 0, None, _("The stock is not counted."), None)
 
 
 def reserve(*, wants: Sequence[Want], by: User | None, along: Sequence[Model] = ()) -> None:
-    """Hold pieces for order lines; all of them or, with OutOfStockError, none.
+    """Reserve pieces for order lines: all of them or, with OutOfStockError, none.
 
-    Products without an inventory row must not be asked for: they are made on demand. `along`:
-    new rows of the caller's, inserted by the same statement.
+    Products without an inventory row must not be passed: they are made on demand. `along`: new rows
+    of the caller, inserted by the same statement.
     """
     wants = sorted(wants, key=lambda want: want.product_id)
     with transaction.atomic(savepoint=False):
@@ -126,9 +128,9 @@ def _held(want: Want, by: User | None) -> tuple[Reservation, StockMovement]:
 def release(
     *, reference: uuid.UUID, by: User | None, reason: str, quantity: int | None = None
 ) -> None:
-    """Give `quantity` (None: all that is still held) of a line's pieces back to the shelf.
+    """Return `quantity` (None: all that is still reserved) of a line's pieces to the shelf.
 
-    A line that holds nothing (made on demand, or released before) is left alone.
+    Does nothing for a line that has nothing reserved (made on demand, or released before).
     """
     with transaction.atomic():
         held = Reservation.objects.select_for_update().filter(reference=reference).first()
@@ -144,7 +146,7 @@ def release(
 
 
 def consume(*, reference: uuid.UUID, quantity: int, by: User | None) -> None:
-    """`quantity` of the pieces that a line holds have left the house."""
+    """Record that `quantity` of the reserved pieces of a line were sent."""
     with transaction.atomic():
         held = Reservation.objects.select_for_update().filter(reference=reference).first()
         if held is None:
@@ -158,16 +160,18 @@ def consume(*, reference: uuid.UUID, quantity: int, by: User | None) -> None:
 
 
 def receive(*, product: Product, quantity: int, reason: str, by: User | None) -> None:
-    """New pieces have come in; the first time, this gives the product its inventory."""
+    """Record that new pieces have come in. The first time, this creates the inventory of the
+    product.
+    """
     if quantity < 1:
         raise StockError(_("Receive at least one piece."))
     _change(product, MovementKind.RECEIVED, quantity, reason, by)
 
 
 def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: User | None) -> None:
-    """The first stock of many new products at once, by their ids; none may have an inventory.
+    """Create the inventory of many new products at once, by their ids; none may have one.
 
-    None for a product whose stock is not counted.
+    None as a number: the stock is not counted.
     """
     with transaction.atomic():
         shelves = Inventory.objects.bulk_create(
@@ -207,9 +211,9 @@ def adjust(*, product: Product, change: int, reason: str, by: User | None) -> No
 
 
 def count(*, product: Product, counted: int, reason: str, by: User | None) -> int:
-    """`counted` pieces stand on the shelf, those held for orders included.
+    """Record that `counted` pieces are on the shelf, including those reserved for orders.
 
-    Returns the change that this made to the available number (0: the books were right).
+    Returns the change to the available number (0: the records were right).
     """
     with transaction.atomic():
         Inventory.objects.get_or_create(product=product)
@@ -268,7 +272,9 @@ def _must_move(product_id: uuid.UUID, *, available: int, reserved: int) -> None:
 
 
 def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
-    """Call the product low from `low_stock_at` pieces on; gives it an inventory if it has none."""
+    """Set the number from which on the product counts as low; creates its inventory if it has
+    none.
+    """
     with transaction.atomic():
         Inventory.objects.get_or_create(product=product)
         stock = Inventory.objects.select_for_update().get(product=product)
@@ -279,7 +285,9 @@ def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
 
 
 def stop_counting(*, product: Product, reason: str, by: User | None) -> None:
-    """From now on it can be had in any number; what the books say is available is written off."""
+    """Stop counting: any number can be redeemed from now on. The available pieces are written
+    off.
+    """
     with transaction.atomic():
         Inventory.objects.get_or_create(product=product)
         stock = Inventory.objects.select_for_update().get(product=product)
@@ -292,7 +300,7 @@ def stop_counting(*, product: Product, reason: str, by: User | None) -> None:
 
 
 def start_counting(*, product: Product, counted: int, reason: str, by: User | None) -> None:
-    """`counted` pieces stand on the shelf, those held for orders included; no more can be had."""
+    """Start counting: `counted` pieces are on the shelf, including those reserved for orders."""
     with transaction.atomic():
         stock = Inventory.objects.select_for_update().get(product=product)
         if stock.is_tracked:
