@@ -119,7 +119,7 @@ def new_administrator(*, email: str, name: str) -> User:
     """
     if User.objects.filter(is_superuser=True, is_active=True).exists():
         raise AdministratorExistsError(
-            "There is an administrator already, who makes others in the admin portal, under People."
+            "There is an administrator already, who makes others in the admin portal, under Users."
         )
     person = User(email=email.strip().lower(), name=name, is_staff=True, is_superuser=True)
     person.full_clean(exclude=["password"])

@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TierLevel
 from catalog.freshness import products_changed
-from catalog.words import is_visible
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.one_line import is_visible
 
 
 def _words(text: str) -> str:

@@ -1,15 +1,11 @@
-"""Words: whether they can be seen, how they stand in an address, and the order of sizes."""
+"""Words: how they stand in an address, and the order of sizes."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from anyascii import anyascii
 from django.utils.text import slugify
 
-# Letters and signs by their category, but blank to look at.
-_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-_SEEN = frozenset("LNPS")  # letters, numbers, punctuation, symbols
 _SIZES = {
     size: place
     for place, sizes in enumerate(
@@ -32,11 +28,6 @@ _SIZES = {
 }
 _NUMBER = re.compile(r"(\d{1,9}(?:[.,]\d{1,3})?)\s*(\D{0,12})")
 AND = " / "  # stands between the options of a variant
-
-
-def is_visible(text: str) -> bool:
-    """Whether anything can be seen of it."""
-    return any(sign not in _BLANKS and unicodedata.category(sign)[0] in _SEEN for sign in text)
 
 
 def slug_of(text: str) -> str:

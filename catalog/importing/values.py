@@ -12,7 +12,7 @@ from catalog.importing.records import RowError, Terms
 from catalog.importing.texts import plain, rich
 from catalog.importing.workbooks import OddCell
 from catalog.models import ProductType
-from catalog.words import is_visible
+from loyalty_portal.data.one_line import is_visible
 
 MOST = 2_147_483_647  # what the database's integers hold
 LONGEST_DESCRIPTION = 20_000  # characters

@@ -8,7 +8,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from loyalty_portal.data.one_line import OneLineField
+from loyalty_portal.data.one_line import OneLineField, TextField
 
 # More than any order line has; well inside what the database's columns hold.
 MOST = 1_000_000_000
@@ -45,7 +45,7 @@ class CannotSupplyForm(forms.Form):
         max_value=MOST,
         widget=UnfoldAdminIntegerFieldWidget,
     )
-    reason = forms.CharField(
+    reason = TextField(
         label=_("Reason"),
         help_text=_("The company reads this. The points of these pieces go back to it."),
         max_length=255,
@@ -56,7 +56,7 @@ class CannotSupplyForm(forms.Form):
 class ReturnForm(forms.Form):
     """Records that delivered units came back."""
 
-    reason = forms.CharField(
+    reason = TextField(
         label=_("Why it came back"),
         help_text=_("The company reads this. The points of what came back go back to it."),
         max_length=255,

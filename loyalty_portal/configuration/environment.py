@@ -52,15 +52,16 @@ class Environment:
             self.wrong(name, f"must be a number of seconds, not {raw!r}.")
             return default
         if not low <= value <= high:
-            self.wrong(name, f"must be between {low:g} and {high:g} seconds, not {value:g}.")
+            between = f"between {low:.10g} and {high:.10g}"
+            self.wrong(name, f"must be {between} seconds, not {value:.10g}.")
             return default
         return value
 
-    def count(self, name: str, default: int, *, high: int) -> int:
+    def count(self, name: str, default: int, *, low: int = 0, high: int) -> int:
         raw = self.text(name)
         value = int(raw) if raw.isdecimal() else default
-        if raw and (not raw.isdecimal() or value > high):
-            self.wrong(name, f"must be a whole number from 0 to {high}, not {raw!r}.")
+        if raw and not (raw.isdecimal() and low <= value <= high):
+            self.wrong(name, f"must be a whole number from {low} to {high}, not {raw!r}.")
             return default
         return value
 
@@ -94,7 +95,7 @@ class Environment:
     def email(self, name: str, default: str) -> dict[str, Any]:
         try:
             return dict(environ.Env.email_url_config(self.text(name, default)))
-        except (KeyError, ValueError):
+        except (ImproperlyConfigured, KeyError, ValueError):
             self.wrong(name, "must be like smtp+tls://user:password@host:587 or consolemail://.")
             return {}
 

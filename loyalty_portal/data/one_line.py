@@ -1,6 +1,10 @@
-"""Text of one line: what a person typed must not begin lines of its own, as in a plain letter."""
+"""What people type: it can be seen, and a text of one line begins no line of its own.
+
+A name of marks that nobody sees is no name, and line breaks would forge lines of a plain letter.
+"""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import Enum
@@ -13,20 +17,43 @@ from django.utils.functional import Promise
 
 # Line breaks of every kind are blanks or control characters.
 _BETWEEN_WORDS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+# They turn the text around them as well, in lists and letters.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Letters and signs by their category, but blank to look at.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_SEEN = frozenset("LNPS")  # letters, numbers, punctuation, symbols
+
+
+def is_visible(text: str) -> bool:
+    """Whether anything can be seen of it."""
+    return any(sign not in _BLANKS and unicodedata.category(sign)[0] in _SEEN for sign in text)
 
 
 def one_line(text: str) -> str:
     """The same words with single blanks between them."""
-    return _BETWEEN_WORDS.sub(" ", text).strip()
+    return _BETWEEN_WORDS.sub(" ", _TURNS.sub("", text)).strip()
+
+
+class TextField(forms.CharField):
+    """For text of several lines: what nobody can see counts as nothing typed."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if not isinstance(text, str) or "\0" in text:
+            return text
+        return _TURNS.sub("", text) if is_visible(text) else ""
 
 
 class OneLineField(forms.CharField):
-    """For a field of one line: browsers send no line breaks from it, others may."""
+    """For a field of one line: browsers send no line breaks from it, others may. What nobody can
+    see counts as nothing typed."""
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         # NUL is no slip of a keyboard: it stays, and the validator refuses it.
-        return one_line(text) if isinstance(text, str) and "\0" not in text else text
+        if not isinstance(text, str) or "\0" in text:
+            return text
+        return one_line(text) if is_visible(text) else ""
 
 
 def formfield(column: models.Field[Any, Any], **asked: Any) -> forms.Field | None:

@@ -88,7 +88,7 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
     search_help_text = gettext_lazy("Company or account")
     ordering = ["-started_at", "-id"]
     list_before_template = "admin/redemption/_days.html"
-    page_template = "admin/redemption/points/reconciliation.html"
+    page_template = "admin/redemption/reconciliation.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.compare_view)

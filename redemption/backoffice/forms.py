@@ -13,7 +13,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Company
-from loyalty_portal.data.one_line import OneLineField
+from loyalty_portal.data.one_line import OneLineField, TextField
 from redemption.states import ABOUT_POINTS, REMEDIES, Verdict
 
 LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries
@@ -23,7 +23,7 @@ class CancelForm(forms.Form):
     """Cancelling for the company. `shown`: what was offered (Cancellation.shown)."""
 
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
-    reason = forms.CharField(
+    reason = TextField(
         label=_("Reason"),
         help_text=_("The company reads this."),
         max_length=255,
@@ -35,7 +35,7 @@ class EvidenceForm(forms.Form):
     """Ending an incident, with as many cases as the page had."""
 
     cases = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    evidence = forms.CharField(
+    evidence = TextField(
         label=_("What shows that it is over"),
         help_text=_("A ticket, an entry, what was counted or said. It is kept for good."),
         max_length=2000,
@@ -58,7 +58,7 @@ class ProposeForm(forms.Form):
         required=False,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
     )
-    evidence = forms.CharField(
+    evidence = TextField(
         label=_("What shows it"),
         help_text=_("Where you looked, who said so, when. A second person checks it."),
         max_length=2000,
@@ -86,7 +86,7 @@ class ProposeDeliveryForm(forms.Form):
         },
         widget=UnfoldAdminIntegerFieldWidget({"inputmode": "numeric"}),
     )
-    evidence = forms.CharField(
+    evidence = TextField(
         label=_("What shows it"),
         help_text=_(
             "Where you looked, who said so, when. Never a code: it is as good as money, and this "
@@ -118,7 +118,7 @@ class ProposeRemedyForm(forms.Form):
         required=False,
         widget=UnfoldAdminTextInputWidget({"type": "date"}),
     )
-    evidence = forms.CharField(
+    evidence = TextField(
         label=_("What shows it, besides the partner's answer"),
         help_text=_(
             "A ticket, a letter, who said so and when. Never a code: it is as good as money, and "
@@ -160,7 +160,7 @@ class ConfirmForm(forms.Form):
 class RejectProposalForm(ConfirmForm):
     """Not agreeing with what somebody proposed."""
 
-    reason = forms.CharField(
+    reason = TextField(
         label=_("Why not"), max_length=2000, widget=UnfoldAdminTextareaWidget({"rows": 3})
     )
 

@@ -17,7 +17,7 @@ from loyalty_portal.data.countries import (
     code_of,
     postcodes,
 )
-from loyalty_portal.data.one_line import OneLineField, formfield
+from loyalty_portal.data.one_line import OneLineField, TextField, formfield
 from loyalty_portal.data.recipient import FIELDS
 
 STREET = ("address_line1", "address_line2", "postcode", "city", "region", "country")
@@ -78,7 +78,7 @@ class CheckoutForm(_ChecksPostcode, forms.Form):
         help_text=_("Such as a cost centre or a campaign. You can search for it later."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    note = forms.CharField(
+    note = TextField(
         label=_("Note"),
         max_length=1000,
         required=False,
@@ -196,6 +196,7 @@ class AddressForm(_ChecksPostcode, forms.ModelForm[Address]):
             "region",
         )
         field_classes = {"country": CountryField}
+        formfield_callback = formfield
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

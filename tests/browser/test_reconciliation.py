@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
-LIST = "/admin/redemption/points/reconciliation/"
+LIST = "/admin/redemption/reconciliation/"
 HEADER = "transaction_id,type,account_id,points,reference,created_at"
 
 

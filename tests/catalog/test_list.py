@@ -249,7 +249,7 @@ def test_the_address_follows_filters_as_steps_and_typing_without(client: Client)
 def test_hostile_addresses_get_a_clear_page(client: Client, query: str) -> None:
     ProductFactory(name="Mug")
     html = page(client, query)
-    assert "<h1>" in html
+    assert "<h1" in html
     assert page(client, query, **FRAGMENT)
 
 

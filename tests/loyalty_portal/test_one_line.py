@@ -7,7 +7,7 @@ from django import forms
 from django.contrib.admin import site
 from django.test import RequestFactory
 
-from loyalty_portal.data.one_line import OneLineField, one_line
+from loyalty_portal.data.one_line import OneLineField, TextField, one_line
 from tests.accounts.factories import UserFactory
 
 ROOMS = ("accounts", "catalog", "fulfillment", "inventory", "loyalty_portal", "redemption")
@@ -60,3 +60,18 @@ def test_whatever_breaks_a_line_becomes_a_blank(between: str) -> None:
     assert one_line(f" Q4{between}{between}2026 ") == "Q4 2026"
     if between != "\x00":
         assert OneLineField().clean(f"Q4{between}2026") == "Q4 2026"
+
+
+@pytest.mark.parametrize("typed", ["\u200b", " \u200e\u200b ", "\u3164", "\u2800\n\u2800"])
+@pytest.mark.parametrize("field", [OneLineField, TextField])
+def test_what_nobody_can_see_counts_as_nothing_typed(
+    field: type[forms.CharField], typed: str
+) -> None:
+    with pytest.raises(forms.ValidationError, match="required"):
+        field().clean(typed)
+    assert field(required=False).clean(typed) == ""
+
+
+@pytest.mark.parametrize("field", [OneLineField, TextField])
+def test_signs_that_turn_the_text_around_them_are_left_out(field: type[forms.CharField]) -> None:
+    assert field().clean("Ada \u202eByron\u202c \u2066x\u2069") == "Ada Byron x"

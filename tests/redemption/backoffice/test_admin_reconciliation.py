@@ -27,7 +27,7 @@ from tests.redemption.world import World
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LIST = "/admin/redemption/points/reconciliation/"
+LIST = "/admin/redemption/reconciliation/"
 COMPARE = f"{LIST}compare/"
 HEADER = "transaction_id,type,account_id,points,reference,created_at"
 

@@ -59,7 +59,7 @@ def test_many_differences_are_many_incidents_and_one_letter(world: World) -> Non
     assert letter.subject == (
         "[Critical] 5 differences to the partner's statement: Missing here 4, Other points 1."
     )
-    assert f"https://portal.example/admin/redemption/points/reconciliation/{run.pk}/" in letter.body
+    assert f"https://portal.example/admin/redemption/reconciliation/{run.pk}/" in letter.body
     assert "Compare the two entries" in letter.body
     assert world.company.name not in letter.body
 
@@ -171,9 +171,9 @@ def test_the_incidents_page_shows_the_alert_that_it_shares(world: World) -> None
     page_of = f"/admin/redemption/incident/{Incident.objects.all()[0].pk}/change/"
     page = browser(staff("finance")).get(page_of).content.decode()
     assert "One for all that the comparison found" in page
-    assert f"/admin/redemption/points/reconciliation/{run.pk}/change/" in page
+    assert f"/admin/redemption/reconciliation/{run.pk}/change/" in page
     page = browser(staff("support")).get(page_of).content.decode()
-    assert f"/admin/redemption/points/reconciliation/{run.pk}/change/" not in page
+    assert f"/admin/redemption/reconciliation/{run.pk}/change/" not in page
 
 
 def test_an_alert_is_about_one_thing(world: World) -> None:
