@@ -297,7 +297,7 @@ def test_a_partner_that_refuses_our_credentials_is_told_so(well: World, settings
 
 
 def test_a_partner_that_was_down_a_moment_ago_is_told(well: World) -> None:
-    infrastructure_checks.partner_breaker.cache.set("partner-down:loyalty", 1.0, timeout=60)
+    infrastructure_checks.breaker.cache.set("partner-down:loyalty", 1.0, timeout=60)
     assert the("Loyalty partner").state == State.LOOK
 
 
