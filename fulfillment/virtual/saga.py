@@ -173,13 +173,15 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
     with transaction.atomic():
         held = Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment_id)
         answered = result.answer.outcome is not Outcome.UNKNOWN
-        if not Fulfillment.objects.release(
+        is_ours = Fulfillment.objects.release(
             fulfillment_id,
             token,
             retry_in=_ask_again_in(held, result.answer),
             told_at=timezone.now() if answered else held.told_at,
-        ):
-            return True
+        )
+        if not is_ours and held.status == FulfillmentStatus.REQUESTED:
+            return True  # another worker has the lease now, and asks by itself
+        # People may have settled it while we asked: what the partner says is news all the same.
         if result.report is not None:
             services.hear_answer(held=held, report=result.report)
         elif result.answer.mismatch:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from http.client import HTTPConnection, HTTPResponse
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPResponse, RemoteDisconnected
 from urllib.parse import urlsplit
 
 import pytest
@@ -61,6 +62,8 @@ def test_chunks_that_break_off_are_no_error_of_ours(stack: Stack, broken: bytes)
         link.sendall("\r\n".join([*lines, "", ""]).encode() + broken)
         link.shutdown(socket.SHUT_WR)
         answer = HTTPResponse(link)
-        answer.begin()
-    assert answer.status == 400
+        # Who broke off within a chunk is not waited for, nor answered.
+        with suppress(RemoteDisconnected):
+            answer.begin()
+            assert answer.status == 400
     assert "Traceback" not in stack.news()

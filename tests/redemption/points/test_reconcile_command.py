@@ -11,7 +11,7 @@ from redemption.models import (
     Reconciliation,
     RunOutcome,
 )
-from redemption.saga import tasks
+from redemption.points import tasks
 from tests.redemption.points.test_reconciliation import (
     AN_HOUR,
     aged,

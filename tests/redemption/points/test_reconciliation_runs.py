@@ -17,10 +17,10 @@ from redemption.models import (
     RunOutcome,
     StatementLine,
 )
+from redemption.points import tasks
 from redemption.points.reconciliation import services
 from redemption.points.reconciliation.selectors import midnight
 from redemption.points.reconciliation.services import ReconciliationError, reconcile
-from redemption.saga import tasks
 from redemption.saga.transactions import settle_transaction
 from redemption.states import DifferenceKind
 from tests.redemption.points.test_reconciliation import (

@@ -265,7 +265,7 @@ def test_a_refused_delivery_says_so_and_gives_its_points_back(world: World, page
     assert (call.status, waits(call)) == (CallStatus.REFUSED, "never")
     assert order.items.get().fulfillment_status == LineStatus.FAILED
     assert "could not be supplied" in page(order)
-    assert "Its points are given back." in page(order)
+    assert "Its points are on their way back." in page(order)
 
 
 def test_a_cancel_without_a_clear_answer_is_asked_again_and_owes_nothing_yet(

@@ -322,6 +322,8 @@ def test_who_has_lost_the_lease_on_a_callback_calls_it_nothing(world: World) -> 
 
 def test_a_callback_that_somebody_spoiled_is_for_a_person(world: World) -> None:
     send(body("unknown", "delivered", codes=1))
-    Callback.objects.update(body="{")
+    spoiled = Callback.objects.get()
+    spoiled.body = "{"
+    spoiled.save()
     callbacks.process(Callback.objects.get().pk)
     assert Callback.objects.get().state == "PUZZLING"
