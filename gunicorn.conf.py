@@ -25,7 +25,8 @@ preload_app = True
 
 timeout = 30  # seconds without a sign of life before a worker is replaced
 graceful_timeout = 10  # seconds for open requests at a stop
-keepalive = 5  # seconds; longer than the proxy's pause between two requests of a page
+# Longer than nginx keeps an unused connection (60 s), so that it never sends on one that we close.
+keepalive = 75  # seconds; an idle connection costs no thread
 
 # The heartbeat's file must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
+from weakref import WeakSet
 
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
@@ -217,7 +218,13 @@ class PatientProtocol(ASGIProtocol):  # type: ignore[misc]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.worker.connections.add(self)
         self._keepalive_handle = self.worker.loop.call_later(HEAD_SECONDS, self._keepalive_timeout)
+
+    def end_if_idle(self) -> None:
+        """Close it between two requests."""
+        if self._awaiting_request and self.req_count > 1:
+            self._keepalive_timeout()
 
 
 class PortalWorker(gasgi.ASGIWorker):  # type: ignore[misc]
@@ -226,6 +233,16 @@ class PortalWorker(gasgi.ASGIWorker):  # type: ignore[misc]
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Nothing to check; the base class warns that it does not use `threads`. We do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connections: WeakSet[PatientProtocol] = WeakSet()
+
+    def handle_exit_signal(self) -> None:
+        """Finish what is at work; connections that wait for a next request are not waited for."""
+        super().handle_exit_signal()
+        for connection in set(self.connections):
+            connection.end_if_idle()
 
     def load_wsgi(self) -> None:
         # The base class makes its connections from this name, and offers no other way.

@@ -3,6 +3,7 @@
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from fulfillment import services as desk
+from inventory.services import receive
 from redemption.checkout.cart.services import add_to_cart
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -29,6 +30,8 @@ class Scene(World):
         self.book = Product.objects.get(sku="9790000000011")
         self.card = Product.objects.get(sku="RELOADLY-9003-15")
         self.family = Product.objects.get(sku="RELOADLY-9001-25")
+        # Some tests order it by the dozen.
+        receive(product=self.book, quantity=1_000, reason="For all tests", by=None)
         self.order = {name: order.order_number for name, order in self._orders().items()}
         for product in (self.book, self.card):
             add_to_cart(seat=self.approver, product=product, quantity=1)

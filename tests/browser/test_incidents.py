@@ -106,8 +106,9 @@ def test_somebody_takes_an_incident_on_and_ends_it_with_evidence(
 
 
 def decide_on_the_delivery(open_window: Opener, incident: Incident, by: User) -> Page:
+    """From the incident, which other orders may share, by its newest case."""
     page = open_window(by).go(page_of(incident))
-    page.get_by_role("link", name="Decide on the delivery").click()
+    page.get_by_role("link", name="Decide on the delivery").first.click()
     return page
 
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Response, expect
 
+from redemption.models import RedemptionOrder
 from tests.accounts.factories import PASSWORD
 from tests.browser.scene import Scene
 from tests.browser.window import CONTRAST, STRICT, Window, fill_in_recipient
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -228,6 +230,12 @@ def test_everything_works_without_javascript(scene: Scene, open_window: Opener) 
 
     expect(page).to_have_url(re.compile(r"/orders/R-[\w-]+/$"))
     expect(page.get_by_role("main")).to_contain_text("2 × The Lighthouse Ledger")
+    # Nothing moves by itself: what may be cancelled is what this page shows.
+    number = page.url.rstrip("/").rpartition("/")[2]
+    eventually(
+        lambda: RedemptionOrder.objects.get(order_number=number).status == "CONFIRMED", "confirmed"
+    )
+    page.reload()
     page.locator("summary", has_text="Cancel this order").click()
     page.get_by_label("Reason").fill("A test of the bare page")
     page.get_by_role("button", name="Yes, cancel it").click()

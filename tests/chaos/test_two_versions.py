@@ -98,6 +98,8 @@ def later_columns() -> Iterator[tuple[str, str]]:
         for step in migration.operations:
             if isinstance(step, AddField) and not step.field.many_to_many:
                 model = models.get_model(room, step.model_name)
+                if hasattr(model, "pgh_obj"):
+                    continue  # history stays as it was written
                 yield model._meta.db_table, model._meta.get_field(step.name).column
 
 
