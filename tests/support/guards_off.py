@@ -72,9 +72,9 @@ def _believe_every_success() -> None:
 
 def _reserve_without_looking() -> None:
     """The UPDATE without its WHERE about the numbers."""
-    unguarded, guard, _rest = stock._MOVE.partition("AND quantity_available +")
+    unguarded, guard, _rest = stock._MOVE.partition("AND (NOT is_tracked OR quantity_available +")
     assert guard, "the guard is not where it was"
-    stock._MOVE = f"{unguarded} RETURNING quantity_available, low_stock_at"
+    stock._MOVE = f"{unguarded} RETURNING quantity_available, low_stock_at, is_tracked"
 
 
 def _leave_the_cart_as_it_is() -> None:
