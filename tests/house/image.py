@@ -81,7 +81,11 @@ class Image:
         memory = self.folder / "tmp" / service
         memory.mkdir(parents=True, exist_ok=True)
         merged = self.variables | env_file | own | here
-        return {name: re.sub("^/tmp/", f"{memory}/", value) for name, value in merged.items()}
+        # Where the programs are is this machine's own, and may well be below /tmp.
+        return {
+            name: value if name == "PATH" else re.sub("^/tmp/", f"{memory}/", value)
+            for name, value in merged.items()
+        }
 
     def daemon(self, service: str, environment: dict[str, str]) -> Daemon:
         said = SERVICES[service].get("command")
