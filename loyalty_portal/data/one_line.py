@@ -14,6 +14,7 @@ from django import forms
 from django.db import models
 from django.template.loader import render_to_string
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 # Line breaks of every kind are blanks or control characters.
 _BETWEEN_WORDS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -34,26 +35,34 @@ def one_line(text: str) -> str:
     return _BETWEEN_WORDS.sub(" ", _TURNS.sub("", text)).strip()
 
 
+def _must_be_visible(text: str) -> None:
+    if text and not is_visible(text):
+        raise forms.ValidationError(_("This has only characters that nobody can see."))
+
+
 class TextField(forms.CharField):
-    """For text of several lines: what nobody can see counts as nothing typed."""
+    """For text of several lines, of which something can be seen."""
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         if not isinstance(text, str) or "\0" in text:
             return text
-        return _TURNS.sub("", text) if is_visible(text) else ""
+        _must_be_visible(text)
+        return _TURNS.sub("", text)
 
 
 class OneLineField(forms.CharField):
-    """For a field of one line: browsers send no line breaks from it, others may. What nobody can
-    see counts as nothing typed."""
+    """For a field of one line: browsers send no line breaks from it, others may. Something of
+    it can be seen."""
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         # NUL is no slip of a keyboard: it stays, and the validator refuses it.
         if not isinstance(text, str) or "\0" in text:
             return text
-        return one_line(text) if is_visible(text) else ""
+        line = one_line(text)
+        _must_be_visible(line)
+        return line
 
 
 def formfield(column: models.Field[Any, Any], **asked: Any) -> forms.Field | None:
