@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from accounts.models import User
 from fulfillment.models import PartnerCall
 from fulfillment.states import CallStatus
 from redemption.incidents.services import raise_incident
@@ -105,9 +104,9 @@ def test_somebody_takes_an_incident_on_and_ends_it_with_evidence(
     expect(page.get_by_role("link", name=re.compile("TEAPOT"))).to_have_count(0)
 
 
-def decide_on_the_delivery(open_window: Opener, incident: Incident, by: User) -> Page:
+def decide_on_the_delivery(window: Window, incident: Incident) -> Page:
     """From the incident, which other orders may share, by its newest case."""
-    page = open_window(by).go(page_of(incident))
+    page = window.go(page_of(incident))
     page.get_by_role("link", name="Decide on the delivery").first.click()
     return page
 
@@ -118,14 +117,14 @@ def test_two_people_decide_what_became_of_a_delivery(
     incident, fay, gil = nobody_knows(scene, stack), staff("finance"), staff("finance")
     order = incident.order
     assert order is not None
-    page = decide_on_the_delivery(open_window, incident, fay)
+    page = decide_on_the_delivery(open_window(fay), incident)
     page.get_by_label("How many came").fill("0")
     page.get_by_label("What shows it").fill("Ticket 4711: they never heard of it.")
     page.get_by_role("button", name="Propose this").click()
     expect(page.get_by_role("main")).to_contain_text("A second person must decide")
     expect(page.get_by_role("button", name="Confirm: it is so")).to_have_count(0)
 
-    second = decide_on_the_delivery(open_window, incident, gil)
+    second = decide_on_the_delivery(open_window(gil), incident)
     expect(second.get_by_role("main")).to_contain_text("Ticket 4711: they never heard of it.")
     second.get_by_role("button", name="Confirm: it is so").click()
 
@@ -144,8 +143,7 @@ def test_a_second_person_who_does_not_agree_says_why(
 ) -> None:
     incident, fay, gil = nobody_knows(scene, stack, cards=3), staff("finance"), staff("finance")
     phone = open_window(fay, width=390)
-    page = phone.go(page_of(incident))
-    page.get_by_role("link", name="Decide on the delivery").click()
+    page = decide_on_the_delivery(phone, incident)
     page.get_by_label("How many came").fill("4")
     page.get_by_label("What shows it").fill("The recipient thanked for them.")
     page.get_by_role("button", name="Propose this").click()
@@ -155,7 +153,7 @@ def test_a_second_person_who_does_not_agree_says_why(
     page.get_by_role("button", name="Propose this").click()
     expect(page.get_by_role("main")).to_contain_text("The partner delivered 2 of 3")
     assert phone.sideways() == 0
-    second = decide_on_the_delivery(open_window, incident, gil)
+    second = decide_on_the_delivery(open_window(gil), incident)
     second.locator("summary", has_text="Reject it").click()
     second.get_by_role("button", name="Reject it").click()
     expect(second.get_by_role("alert").first).to_be_visible()
