@@ -242,6 +242,24 @@ def test_everything_works_without_javascript(scene: Scene, open_window: Opener) 
     expect(page.get_by_role("main")).to_contain_text("is cancelled")
 
 
+WIDEN = """(number) => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    texts.currentNode.data = texts.currentNode.data.replaceAll(number, "R-WWWWW-MWMWM");
+  }
+}"""
+
+
+def test_the_widest_order_number_does_not_widen_a_small_page(
+    scene: Scene, open_window: Opener
+) -> None:
+    window = open_window(scene.buyer, width=320)
+    page = window.go(scene.path("/orders/{shipped}/"))
+    page.evaluate(WIDEN, scene.order["shipped"])
+    expect(page.get_by_role("heading", level=1)).to_contain_text("R-WWWWW-MWMWM")
+    assert window.sideways() == 0
+
+
 LENGTHEN = """(texts) => texts.filter((text) => !text.children.length).forEach((text) => {
   text.textContent = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen ".repeat(2);
 })"""
