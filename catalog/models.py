@@ -20,7 +20,6 @@ from accounts.models import TierLevel
 from catalog.freshness import products_changed
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.one_line import is_visible
 
 
 def _words(text: str) -> str:
@@ -310,8 +309,6 @@ class Product(models.Model):
         never hold.
         """
         wrong = {}
-        if self.name and not is_visible(self.name):
-            wrong["name"] = _("This name has only characters that nobody can see.")
         if self.points_cost == 0:
             wrong["points_cost"] = _("A product costs at least 1 point.")
         start, end = self.available_from, self.available_until

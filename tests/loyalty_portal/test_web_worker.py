@@ -17,7 +17,7 @@ import pytest
 from loyalty_portal.http import web_worker
 from loyalty_portal.http.web_worker import MAX_BODY_BYTES
 from tests.loyalty_portal import echo_app
-from tests.support.ports import free_port
+from tests.support.ports import answers, free_port
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,11 +57,6 @@ def asked(port: int, method: str, path: str, body: object = None, **headers: str
     assert answer.status == 200
     seen: dict[str, str] = json.loads(answer.read())
     return seen
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def half_sent(port: int) -> socket.socket:

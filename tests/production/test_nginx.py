@@ -15,18 +15,13 @@ import pytest
 
 from tests.loyalty_portal.echo_app import LARGE
 from tests.support.daemons import Daemon
-from tests.support.ports import free_port
+from tests.support.ports import answers, free_port
 from tests.support.reverse_proxy import NGINX
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = ROOT / "deploy/nginx/nginx.conf"
 needs_nginx = pytest.mark.skipif(not NGINX, reason="nginx is missing (Debian: apt install nginx)")
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,11 @@ def free_port() -> int:
     dice = SystemRandom()  # what seeds the other one must not give two runs the same ports
     while True:
         port = dice.choice(PORTS)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        if not answers(port):
+            return port
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
