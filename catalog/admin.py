@@ -1,4 +1,4 @@
-"""Products, categories and families."""
+"""Admin pages for products, categories and families."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from catalog.selectors import search_query
 from catalog.services import save_product
 from loyalty_portal.admin_site.base import KeptAdmin, PortalAdmin, badge
 
-MOST_MEMBERS = 100  # of a family, on its page
+MOST_MEMBERS = 100  # how many members a family's page lists
 _STOCK = {
     StockStatus.IN_STOCK: ("ok", ""),
     StockStatus.LOW: ("warn", "trending_down"),
@@ -30,7 +30,7 @@ _TYPES = {
 
 @admin.register(Product)
 class ProductAdmin(KeptAdmin[Product]):
-    """What can be redeemed. Stock is not edited here: its numbers have a page of their own."""
+    """Admin pages of products. Stock is shown read-only here and edited in `inventory`."""
 
     list_display = [
         "picture", "name_shown", "sku", "category", "points", "kind", "stock", "state",
@@ -58,12 +58,12 @@ class ProductAdmin(KeptAdmin[Product]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
     ) -> tuple[QuerySet[Product], bool]:
-        """By the catalogue's own index; a million products are searched as fast as ten."""
+        """Search with the catalogue's full-text index, which stays fast with a million products."""
         query = search_query(search_term)
         return (queryset.filter(search=query) if query else queryset), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> list[str]:
-        """A shipped product does not become a code: its stock and its orders would contradict."""
+        """Make the product type read-only on an existing product: stock and orders depend on it."""
         return [*self.readonly_fields, "product_type"] if obj else list(self.readonly_fields)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -116,7 +116,7 @@ class ProductAdmin(KeptAdmin[Product]):
 
 @admin.register(Category)
 class CategoryAdmin(PortalAdmin[Category]):
-    """The shelves, in the order in which the catalogue shows them."""
+    """Admin pages of categories, in the order in which the catalogue shows them."""
 
     list_display = ["name", "slug", "motif", "position", "product_count"]
     search_fields = ["name"]
@@ -133,7 +133,7 @@ class CategoryAdmin(PortalAdmin[Category]):
 
 @admin.register(Family)
 class FamilyAdmin(PortalAdmin[Family]):
-    """Products that differ by size, colour or value."""
+    """Admin pages of families: products that differ by size, colour or value."""
 
     list_display = ["name", "code", "product_count"]
     search_fields = ["name", "code"]
@@ -151,7 +151,7 @@ class FamilyAdmin(PortalAdmin[Family]):
 
     @admin.display(description=_("products"))
     def members(self, family: Family) -> SafeString | str:
-        """Where to go on; a family is put together on the pages of its products."""
+        """Links to the products of this family. Products are added to it on their own pages."""
         products = family.products.order_by("variant_position", "points_cost", "variant")
         rows = (
             (reverse("admin:catalog_product_change", args=[one.pk]), one.name, one.sku)

@@ -1,8 +1,8 @@
-"""Pictures for products that have no photograph: drawn, varied, and always the same for a key.
+"""Draws SVG pictures for products that have no photograph.
 
-A picture is a motif from catalog/drawings before a scene, in one of a dozen palettes. Which of
-each is decided by a hash of the product's key, so that the same product looks the same in every
-process and after every deploy.
+A picture is a motif from catalog/drawings in front of a scene, in one of a dozen palettes. A hash
+of the product's key chooses among them, so a product looks the same in every process and after
+every deploy.
 """
 
 import re
@@ -13,11 +13,11 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 DRAWINGS = Path(__file__).parent / "drawings"
-LONGEST_LABEL = 26  # characters that fit the card
+LONGEST_LABEL = 26  # characters that fit on the card
 
 
 class Palette(NamedTuple):
-    """The colours of a picture: the scene's two, then the thing's (catalog/drawings/README.md)."""
+    """The colours of one picture (catalog/drawings/README.md lists what each colour is for)."""
 
     wall: str
     back: str
@@ -30,7 +30,8 @@ class Palette(NamedTuple):
     dark: str
 
 
-# Nine colours a line, in the order of Palette. The first line is what the drawings are drawn in.
+# One palette a line, its nine colours in the order of Palette's fields. The drawings use the
+# colours of the first line.
 PALETTES = [
     Palette(*(f"#{colour}" for colour in line.split()))
     for line in """\
@@ -47,7 +48,7 @@ e0e1bf cacca0 6b7a2c 4d591d b5533c 8c3b29 faf7e6 e2dec2 2a3012
 2d4a43 3e6259 ecd0a8 cfa878 e2725b b95440 faf3e6 dfd0b6 152621
 4c3047 64425e e6a9a3 c58079 f0c66b cb9f43 fbf0ea e1cfc6 2a1727""".splitlines()
 ]
-# The first word found in a category's name decides the family of drawings.
+# The family of drawings comes from the first of these words that the category's name contains.
 FAMILIES = (
     ("gift", ("gift", "voucher", "card", "streaming", "subscription", "prepaid")),
     ("audio", ("audio", "sound", "music", "headphone", "speaker")),
@@ -64,19 +65,19 @@ FAMILIES = (
     ("garden", ("garden", "plant", "flower", "diy")),
     ("electronics", ("electronic", "tech", "computer", "phone", "camera", "gadget")),
 )
-UNTURNED = ("gift", "experiences")  # text and landscapes are not mirrored
-DARK_TEXT_ABOVE = 400  # the sum of a colour's red, green and blue
+UNTURNED = ("gift", "experiences")  # never mirrored: text and landscapes
+DARK_TEXT_ABOVE = 400  # a threshold for the sum of a colour's red, green and blue
 
 
-# On such a shelf everything is what its drawings show, whatever it is called.
+# In these families any drawing fits any product, so the product's name may match none.
 ALL_ALIKE = ("books",)
 NEUTRAL = "anything"
-# A thing for another thing: a bicycle helmet is no bicycle, a coffee maker no coffee.
+# Words that mark an accessory: a bicycle helmet must not be drawn as a bicycle.
 _OTHERS = """helmet stand holder cover sleeve strap cable adapter charger rack pump lock cleaner
 grinder maker machine mug tong hose glove scale tag sheet case gun"""
 ANOTHER_THING = frozenset(_OTHERS.split())
 _REST = re.compile(r"(?:,|\b(?:with|without|for)\b).*", re.IGNORECASE | re.DOTALL)
-# The colour of a variant, by the first of its words that names one.
+# Colour words in a variant's name. The first one found colours the motif.
 _COLOURS = """black:2b2d31 ink:26324d night:232a45 navy:27365e graphite:4a4e55 slate:55606b
 grey:8a8d91 gray:8a8d91 silver:b9bec4 steel:9aa4ad zinc:a3aab0 stone:a9a294
 white:f3f1ea chalk:ece6d8 cream:f0e3c4 oat:d9c7a3 natural:d8c49c sand:d6bd8c
@@ -89,7 +90,7 @@ COLOURS = dict(pair.split(":") for pair in _COLOURS.split())
 
 
 class Drawing(NamedTuple):
-    """What a file of catalog/drawings says: the shapes, and the words that ask for them."""
+    """One file of catalog/drawings: its shapes, and the words in product names that choose it."""
 
     name: str
     shapes: str
@@ -99,12 +100,12 @@ class Drawing(NamedTuple):
 def product_artwork(
     *, category: str, key: str, name: str = "", brand: str = "", variant: str = ""
 ) -> str:
-    """Draw the picture of a product as SVG text, 640 by 480.
+    """Draw the picture of a product and return it as SVG text, 640 by 480.
 
-    `category` is the category's name or slug. `key` (the family's code or the SKU) decides scene
-    and colours, `name` the motif: without a fitting one the drawing is of nothing in particular.
-    `variant` gives the thing its colour, if it names one. A gift card has its `brand` printed on
-    it, or else its name.
+    `category` is the category's name or slug. `key` (the family's code or the SKU) decides the
+    scene and the colours. `name` decides the motif; a name that matches no drawing gets a neutral
+    one. `variant` colours the motif if it names a colour. A gift card shows its `brand`, or its
+    name without one.
     """
     dice = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
     family, motifs = _fitting(category, name)
@@ -132,18 +133,21 @@ def _family(category: str) -> str:
 
 
 def motifs_for(*, category: str, name: str) -> list[str]:
-    """The drawings, such as "home-pan", that a product of this name may be shown by."""
+    """The names of the drawings, such as "home-pan", that may show a product of this name."""
     return [drawing.name for drawing in _fitting(category, name)[1]]
 
 
 def _fitting(category: str, name: str) -> tuple[str, list[Drawing]]:
-    """The drawings that the name's words ask for; those of nothing in particular if none do."""
+    """Return the family of drawings and the drawings in it that match the name best.
+
+    Without a match the family is the neutral one.
+    """
     family = _family(category.lower())
     said = _words(_REST.sub("", name))
     drawings = _drawings()[family]
     scores = [len(said & drawing.words) for drawing in drawings]
     best = max(scores)
-    if family == "gift":  # a card is a card, whatever it is for
+    if family == "gift":  # every gift card gets a card, whatever its name says
         return family, drawings
     if family not in ALL_ALIKE and (said & ANOTHER_THING or not best):
         return NEUTRAL, _drawings()[NEUTRAL]
@@ -153,19 +157,19 @@ def _fitting(category: str, name: str) -> tuple[str, list[Drawing]]:
 
 
 def _colour(variant: str) -> str:
-    """The colour that a variant names, as #rrggbb; "" for none, such as a size."""
+    """The first colour that the variant names, as #rrggbb; "" when it names none."""
     named = (COLOURS.get(word) for word in re.findall(r"[a-z]+", variant.lower()))
     return next((f"#{colour}" for colour in named if colour), "")
 
 
 def _words(text: str) -> frozenset[str]:
-    """The words of a text, the singular and the plural alike."""
+    """The words of a text in lower case, with a final "s" removed so that plurals match."""
     return frozenset(word.removesuffix("s") for word in re.findall(r"[a-z]+", text.lower()))
 
 
 @lru_cache(maxsize=1)
 def _drawings() -> dict[str, list[Drawing]]:
-    """Read the drawings, by family."""
+    """Read all drawings from disk, grouped by family."""
     families: dict[str, list[Drawing]] = {}
     for path in sorted(DRAWINGS.glob("*-*.svg")):
         head, _, rest = path.read_text(encoding="utf-8").partition(">")
@@ -182,7 +186,7 @@ def _drawings() -> dict[str, list[Drawing]]:
 
 @lru_cache(maxsize=1024)
 def _painted(drawing: Drawing, tint: int, colour: str) -> str:
-    """A drawing in a palette, and the thing in `colour` if there is one."""
+    """Recolour a drawing with a palette; `colour`, if not "", replaces the motif's colour."""
     palette = PALETTES[tint]
     if colour:
         palette = palette._replace(thing=colour, thing_shade=_darker(colour))
@@ -195,7 +199,7 @@ def _darker(colour: str) -> str:
 
 
 def _printed(card: str, label: str, palette: Palette) -> str:
-    """Print a name on a gift card, as large as it fits and in a colour that can be read."""
+    """Print a name on a gift card, in the largest size that fits and a readable colour."""
     words = label.strip()
     if len(words) > LONGEST_LABEL:
         words = words[: LONGEST_LABEL - 1].rstrip() + "…"
@@ -207,5 +211,5 @@ def _printed(card: str, label: str, palette: Palette) -> str:
 
 
 def _text(label: str) -> str:
-    """Make a label fit for XML, which takes no control characters even when escaped."""
+    """Escape a label for XML, and drop control characters, which XML cannot hold at all."""
     return escape("".join(sign for sign in label if sign.isprintable()))

@@ -1,7 +1,7 @@
-"""How the catalogue looks: rows of selectors.py as the texts and addresses of templates.
+"""Turns rows of selectors.py into the texts and addresses that the templates show.
 
-All is computed here, once and in plain Python: a template that formats numbers, resolves
-addresses and looks up translations for each of 24 cards takes longer than the database.
+All values are computed here in plain Python. A template that formats numbers, resolves addresses
+and looks up translations for each of 24 cards takes longer than the database.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,17 +20,19 @@ from catalog.models import Product, ProductType, StockStatus, picture_address, s
 from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Sort, Variant
 
 ALLOWED_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
-MANY = 24  # variants
-EAGER_PICTURES = 8  # about what shows before anyone scrolls
+MANY = 24  # variants; with more, the product page shows only a part of them
+EAGER_PICTURES = 8  # about as many as a screen shows before scrolling
 
 
 def grouped(number: int) -> str:
-    """12500 as "12,500", in the reader's language."""
+    """Format a number with the thousands separator of the reader's language: 12500 as "12,500"."""
     return f"{number:,}".replace(",", get_format("THOUSAND_SEPARATOR"))
 
 
 class Card(NamedTuple):
-    """One product or family. `cost` is what its points say, in figures."""
+    """One product or family in the list. `cost` is the number of points that `points` shows as
+    text.
+    """
 
     href: str
     picture: str
@@ -46,12 +48,12 @@ class Card(NamedTuple):
 
     @property
     def placeholder(self) -> str:
-        """Placeholder for “N points short”, filled for each company by rendered.py."""
+        """Placeholder for “N points short”, which rendered.py fills for each company."""
         return f"\x00{self.cost}\x00"
 
 
 def cards(rows: Sequence[Row], families: dict[UUID, FamilyFacts]) -> list[Card]:
-    """The cards of a page, in the order of `rows`."""
+    """Make the cards of a page, in the order of `rows`."""
     made = []
     for index, row in enumerate(rows):
         family = families.get(row.family_id) if row.family_id else None
@@ -90,7 +92,7 @@ def _choices(variants: int) -> str:
 
 
 class FacetOption(NamedTuple):
-    """One value of a filter, with what it would find ("" when that is not known)."""
+    """One value of a filter. `finds` is the number of products it would show, "" if not counted."""
 
     value: str
     label: str
@@ -99,14 +101,14 @@ class FacetOption(NamedTuple):
 
 
 class Chip(NamedTuple):
-    """A filter that is on, and the address without it."""
+    """A filter in use, with the address of the list without it."""
 
     label: str
     href: str
 
 
 class PageLink(NamedTuple):
-    """A step of the pages; without an address it is the one shown, or a gap."""
+    """One entry of the page navigation. `href` is "" for the current page and for a gap."""
 
     label: str
     href: str
@@ -114,7 +116,7 @@ class PageLink(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The one object of the catalogue's templates."""
+    """Everything that the catalogue's templates show."""
 
     asked: Asked
     title: str
@@ -142,7 +144,11 @@ def catalogue(
     cards: list[Card],
     with_budget: bool,
 ) -> Catalogue:
-    """All that the page and its fragment show; `with_budget`: the company's points are known."""
+    """Build what the list page and its fragment show.
+
+    `with_budget`: whether the company's balance is known, so that the "within our balance" filter
+    can be offered.
+    """
     filters = asked.filters
     names = {shelf.slug: shelf.name for shelf in found.shelves}
     return Catalogue(
@@ -244,7 +250,7 @@ def _sorts(filters: Filters) -> list[FacetOption]:
     }
     if not filters.q:
         del offered[Sort.BEST]
-    # The first is what an address without a sort means, also after words are typed or deleted.
+    # The first sort is the default: its value in the address is empty, with or without a search.
     first = next(iter(offered))
     return [
         FacetOption("" if sort is first else sort.value, label, "", sort is filters.sort)
@@ -273,7 +279,7 @@ def _chips(filters: Filters, names: dict[str, str]) -> Iterable[Chip]:
 
 
 def _pages(filters: Filters, last: int) -> list[PageLink]:
-    """The first, the last, and those around the one that is shown, with gaps."""
+    """Links to the first page, the last page and the pages next to the current one, with gaps."""
     if last == 1:
         return []
     now = filters.page
@@ -290,7 +296,7 @@ def _pages(filters: Filters, last: int) -> list[PageLink]:
 
 
 class VariantLink(NamedTuple):
-    """One of the family on the page of another."""
+    """A link on a product page to one variant of the same family."""
 
     href: str
     label: str
@@ -301,7 +307,7 @@ class VariantLink(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProductPage:
-    """The one object of the product's fragments."""
+    """Everything that the product page's templates show."""
 
     product: Product
     title: str
@@ -314,7 +320,7 @@ class ProductPage:
 
 
 def product_page(product: Product, family: Sequence[Variant]) -> ProductPage:
-    """What the page says to everyone of a tier."""
+    """Build the part of a product page that is the same for all companies of a tier."""
     several = len(family) > 1 and product.family is not None
     return ProductPage(
         product=product,
@@ -329,7 +335,7 @@ def product_page(product: Product, family: Sequence[Variant]) -> ProductPage:
 
 
 def _variant_links(family: Sequence[Variant], product: Product) -> list[VariantLink]:
-    """In order; of very many, which are shown in part, the one that is chosen comes first."""
+    """Links to the variants in order. A list too long to show whole starts with the current one."""
     links = [_variant_link(one, product) for one in family]
     return sorted(links, key=lambda link: not link.shown) if len(links) > MANY else links
 
@@ -345,5 +351,5 @@ def _variant_link(variant: Variant, product: Product) -> VariantLink:
 
 
 def safe_html(text: str) -> SafeString:
-    """A description as it may stand on a page, whoever wrote it."""
+    """Clean a product's description so that it is safe to show, whatever its source."""
     return mark_safe(nh3.clean(text, tags=ALLOWED_TAGS, attributes={}, link_rel=None))  # noqa: S308

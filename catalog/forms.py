@@ -1,8 +1,7 @@
-"""The catalogue's addresses: reads the filters in a query string, and writes a query string for
-filters.
+"""Reads the catalogue's filters from a query string, and writes a query string for filters.
 
-People type, share and change addresses. An invalid value does not filter; where it was typed into a
-field, the field shows an error.
+People type, share and edit addresses, so an invalid value never fails: it does not filter, and a
+value that was typed into a field shows an error there.
 """
 
 import re
@@ -17,17 +16,17 @@ from catalog.models import ProductType
 from catalog.selectors import COUNT_CAP, PAGE_SIZE, Filters, Sort, search_words
 
 LONGEST_TEXT = 100
-MOST_POINTS = 2_147_483_647  # the column's
-MOST_PIECES = 1_000  # as the cart takes them
+MOST_POINTS = 2_147_483_647  # the largest value of the points column
+MOST_PIECES = 1_000  # the cart's limit for one product
 LAST_PAGE = -(-COUNT_CAP // PAGE_SIZE)
 _UNSEEN = dict.fromkeys(range(32), " ")
-# 5000, 5,000, 5.000, 5 000, 5'000
+# matches thousands as people group them: 5000, 5,000, 5.000, 5 000, 5'000
 _WHOLE = re.compile(r"\d{1,10}|\d{1,3}(?:[.,\s’']\d{3}){1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The filters, and the fields with an invalid value: what was typed, and the error."""
+    """The filters of a request, with the fields that had an invalid value: typed text and error."""
 
     filters: Filters
     typed: dict[str, str] = field(default_factory=dict)
@@ -112,7 +111,7 @@ def _page(value: str) -> int:
 
 
 def typed_quantity(query: Mapping[str, str]) -> str:
-    """The quantity as it was typed, when it is invalid; "" when it is valid."""
+    """The quantity as typed if it is invalid, to be shown with the error; "" if it is valid."""
     value = query.get("quantity", "1")
     digits = value.isascii() and value.isdigit() and len(value) <= 4
     fine = digits and 1 <= int(value) <= MOST_PIECES
@@ -120,7 +119,7 @@ def typed_quantity(query: Mapping[str, str]) -> str:
 
 
 def read_quantity(query: Mapping[str, str]) -> int:
-    """The number of pieces for which the product page shows points; 1 for an invalid value."""
+    """The quantity for which the product page shows points; 1 if the typed value is invalid."""
     value = query.get("quantity", "")
     if not (value.isascii() and value.isdigit()) or len(value) > 4:
         return 1

@@ -1,9 +1,9 @@
-"""The catalogue's cache: values are cached for some minutes, and all dropped when products change.
+"""The catalogue's cache. Values expire after SECONDS, and all are dropped when products change.
 
-The catalogue is read far more often than it changes, and all companies of a tier see the same.
-A saved product, or a change between in stock, low and out, shows at once. The dates from and
-until which a product is offered take effect up to SECONDS late. Placing an order checks all of
-it anew, against the database.
+The catalogue is read far more often than it changes, and all companies of a tier see the same. A
+saved product, or a change between in stock, low and out, drops the cache at once. The dates between
+which a product is offered take effect up to SECONDS late. Placing an order checks everything again
+in the database.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ Value = TypeVar("Value")
 
 
 def remember(name: str, kind: Hashable, asked: object, make: Callable[[], Value]) -> Value:
-    """What `make` gave for `asked` in this language, at most SECONDS ago.
+    """Return the cached value for `asked`, or call `make` and cache its result for SECONDS.
 
-    `kind` is the type of the value. `asked` is told apart by its repr. None is not cached: it may
-    be asked for without end.
+    The key is made of `kind` (the value's type), repr(`asked`) and the current language. None is
+    not cached: made-up addresses would fill the cache with it.
     """
     digest = hashlib.blake2b(repr((asked, get_language())).encode(), digest_size=16).hexdigest()
     key = f"catalog:{name}:{shape_of(kind)}:{digest}"

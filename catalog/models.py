@@ -1,4 +1,4 @@
-"""The products, and how many points they cost. The portal itself only reads them."""
+"""Products, categories and families. The portal's pages only read them."""
 
 import zlib
 from functools import cache
@@ -23,16 +23,16 @@ from loyalty_portal.data.ids import uuid7
 
 
 def _words(text: str) -> str:
-    """SQL for the words of `text`, an SQL expression, as they are written.
+    """The SQL for a search vector of `text`, an SQL expression.
 
-    "simple" lets what has been typed so far find a word, and lets titles such as "It" be found;
-    selectors.py asks for English stems besides. Punctuation is blanked, as PostgreSQL reads
+    The "simple" dictionary matches word beginnings and keeps short titles such as "It";
+    selectors.py searches English stems too. Punctuation is blanked because PostgreSQL reads
     "ABC-123" as a word and a negative number.
     """
     return rf"to_tsvector('simple', regexp_replace({text}, '[!-/:-@\[-`{{-~]', ' ', 'g'))"
 
 
-# The cut of the description keeps any product below the 1 MB that a vector may have.
+# The description is cut so that the vector stays below PostgreSQL's limit of 1 MB.
 _PLAIN_DESCRIPTION = "regexp_replace(left(NEW.description, 20000), '<[^>]*>', ' ', 'g')"
 _SEARCH_VECTOR = f"""
     NEW.search := setweight({_words("NEW.name")}, 'A')
@@ -43,34 +43,36 @@ _SEARCH_VECTOR = f"""
 
 
 class ProductType(models.TextChoices):
-    """How it reaches its recipient: sent by the desk, or delivered by the Fulfillment API."""
+    """How the product reaches its recipient: shipped by the desk, or by the Fulfillment API."""
 
     PHYSICAL = "PHYSICAL", _("Shipped")
     VIRTUAL = "VIRTUAL", _("By e-mail")
 
 
 class StockStatus(models.TextChoices):
-    """Set by `inventory` when a product changes between in stock, low and out."""
+    """Stock as the catalogue shows it. `inventory` writes it when stock changes."""
 
     IN_STOCK = "IN_STOCK", _("In stock")
     LOW = "LOW", _("Low stock")
     OUT = "OUT", _("Out of stock")
 
 
-DRAWN_AS = 2  # to be raised when the same product is drawn in another way
+DRAWN_AS = 2  # increase this when artwork.py draws the same product differently
 
 
 @cache
 def shelf_address() -> str:
-    """Where products' pages are; a page that lists many adds the slug itself."""
+    """The address of the catalogue, without slug. Cards add the slug, which is faster than
+    reverse().
+    """
     return reverse("catalog:list")
 
 
 def picture_address(*, slug: str, image_url: str, drawn: str, category_id: UUID) -> str:
-    """The product's own picture, or its drawing. Pages load nothing from other hosts.
+    """The address of the product's own picture, or of its drawing on this site.
 
-    The drawing's address changes with what is `drawn`, its name, brand and variant, so that it may
-    be kept for good.
+    Pages load nothing from other hosts. A drawing's address contains a hash of `drawn` (name,
+    brand, variant), so that browsers may cache it forever.
     """
     if image_url.startswith("/") and not image_url.startswith("//"):
         return image_url
@@ -79,7 +81,7 @@ def picture_address(*, slug: str, image_url: str, drawn: str, category_id: UUID)
 
 
 class Category(models.Model):
-    """A shelf. `motif` names the drawing used for products without a picture."""
+    """A category. `motif` names the drawing for its products that have no picture."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=120, unique=True)
@@ -126,17 +128,17 @@ class Family(models.Model):
 
 
 class TitleWords(models.Func):
-    """Of a product's words, those of its name, brand, variant and SKU: weights A and B."""
+    """Restricts a search vector to the words of name, brand, variant and SKU (weights A and B)."""
 
     template = """ts_filter(%(expressions)s, '{a,b}'::"char"[])"""
     output_field = SearchVectorField()
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
-    """Questions about sets of products."""
+    """Query methods for products."""
 
     def offered(self) -> Self:
-        """Products on offer now, to anyone: active, and within the dates of their offer."""
+        """Products on offer now: active, and within the dates of their offer."""
         return self.filter(
             Q(available_from__isnull=True) | Q(available_from__lte=Now()),
             Q(available_until__isnull=True) | Q(available_until__gt=Now()),
@@ -148,7 +150,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.filter(minimum_tier__in=TierLevel.up_to(tier_level))
 
     def show_stock(self, status: StockStatus) -> None:
-        """Set the stock status of these products; the catalogue shows it from the commit on."""
+        """Set the stock status of these products, and drop the catalogue's cache on commit."""
         if self.exclude(stock_status=status).update(stock_status=status):
             products_changed()
 
@@ -277,7 +279,7 @@ class Product(models.Model):
                 name="product_shown_by_brand",
                 condition=Q(is_active=True, is_card=True),
             ),
-            models.Index(  # the counts beside the filters, from the index alone
+            models.Index(  # for the facet counts, which then read only the index
                 fields=["category", "product_type", "brand"],
                 include=[
                     "minimum_tier",
@@ -295,7 +297,7 @@ class Product(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the product. A virtual product, made on demand, is always in stock."""
+        """Save the product. A virtual product is made on demand, so it is always in stock."""
         if self._state.adding and self.is_virtual:
             self.stock_status = StockStatus.IN_STOCK
         super().save(*args, **kwargs)
@@ -305,8 +307,8 @@ class Product(models.Model):
         return reverse("catalog:product", args=[self.slug])
 
     def clean(self) -> None:
-        """For forms: say in sentences what the constraints would refuse, and refuse dates that
-        never hold.
+        """Check in forms what the constraints would refuse, and refuse dates that can never
+        apply.
         """
         wrong = {}
         if self.points_cost == 0:
@@ -318,7 +320,7 @@ class Product(models.Model):
             raise ValidationError(wrong)
 
     def is_offered_to(self, tier_level: str) -> bool:
-        """Whether a company of this tier may redeem it now, whatever its stock."""
+        """Whether a company of this tier may redeem the product now, regardless of stock."""
         now = timezone.now()
         return (
             self.is_active
@@ -333,7 +335,7 @@ class Product(models.Model):
 
     @property
     def picture_url(self) -> str:
-        """The address of its own picture, or of its drawing."""
+        """The address of the product's own picture or, without one, of its drawing."""
         return picture_address(
             slug=self.slug,
             image_url=self.image_url,

@@ -1,8 +1,8 @@
-"""The catalogue's pages as text, rendered once for all companies of a tier and cached.
+"""Renders the catalogue's pages once for all companies of a tier, and caches the text.
 
-Rendering a page of cards takes its queries and some thousand steps of a template. Between two
-companies of one tier only "N points short" differs. So the text is cached with a placeholder for
-it on each card (`Card.placeholder`), and each request fills the placeholders.
+A page of cards takes several queries and about a thousand template steps. Between two companies of
+a tier only "N points short" differs. The cached text has a placeholder for it on each card
+(`Card.placeholder`), which each request fills.
 """
 
 import re
@@ -26,23 +26,24 @@ from catalog.selectors import (
 )
 from loyalty_portal.fastpath.fragments import cached_fragment, render_alone
 
-_PLACEHOLDER = re.compile("\x00([0-9]+)\x00")  # PostgreSQL's text has no NUL, so nothing forges one
+# PostgreSQL text cannot contain NUL, so product data cannot forge a placeholder.
+_PLACEHOLDER = re.compile("\x00([0-9]+)\x00")
 _FIGURE = "\x01"
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedList:
-    """The list at one address. `pieces` alternate: text, then the points of the card it ends in."""
+    """A rendered list. `pieces` alternates text and the points of the card where the text ends."""
 
     title: str
     q: str
     address: str
     facets: SafeString
     pieces: Sequence[str]
-    lacking: tuple[str, str]  # the text of "N points short", before and after N
+    lacking: tuple[str, str]  # the texts before and after N in "N points short"
 
     def results(self, spendable: int | None) -> SafeString:
-        """The text with its placeholders filled; `spendable` in points, None when not known."""
+        """Fill the placeholders; `spendable` is in points, None when the balance is not known."""
         filled = list(self.pieces)
         for place in range(1, len(filled), 2):
             short = 0 if spendable is None else int(filled[place]) - spendable
@@ -52,7 +53,7 @@ class RenderedList:
 
 @dataclass(frozen=True, slots=True)
 class RenderedProduct:
-    """The page of one product, without what differs between viewers."""
+    """The rendered page of one product, without the parts that differ between viewers."""
 
     key: str
     address: str
@@ -66,9 +67,9 @@ class RenderedProduct:
 
 
 def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> SafeString:
-    """The text that says what `quantity` pieces cost and how many points remain then.
+    """Render what `quantity` pieces cost and how many points remain after it.
 
-    `spendable` in points, None when not known.
+    `spendable` is in points, None when the balance is not known.
     """
     total = points_cost * quantity
     left = (spendable or 0) - total
@@ -84,9 +85,9 @@ def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> Saf
 
 
 def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> RenderedList:
-    """The list for the filters and the page in `asked`.
+    """Return the rendered list for the filters and the page in `asked`, from the cache if there.
 
-    `budget`: the points for "within our balance"; None when the balance is not known.
+    `budget`: the points for the filter "within our balance", None when the balance is not known.
     """
     filters = asked.filters
     if budget is None:
@@ -105,7 +106,7 @@ def _make_list(
     asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool
 ) -> RenderedList:
     found = remember(
-        "facets",  # the same on every page of a list, in whatever order
+        "facets",  # the facets do not depend on page and sort, so all pages share them
         Facets,
         (tier_level, replace(asked.filters, page=1, sort=Sort.NAME), limit),
         lambda: count_facets(tier_level=tier_level, filters=asked.filters, budget=limit),
@@ -131,7 +132,7 @@ def _make_list(
 
 
 def rendered_product(*, slug: str, tier_level: str) -> RenderedProduct | None:
-    """The product with this slug, None when this tier may not redeem it now."""
+    """The rendered page of the product with this slug; None when this tier may not redeem it."""
     return remember(
         "product-page",
         RenderedProduct,

@@ -1,7 +1,7 @@
 """Reads the catalogue, with light rows and few queries.
 
-Pages must stay fast with a million products. So each list follows an index, a search counts up to a
-limit, and pages end at the same limit.
+Pages stay fast with a million products: each list follows an index, and counting and paging stop at
+COUNT_CAP.
 """
 
 import functools
@@ -23,16 +23,16 @@ from catalog.words import in_order
 from loyalty_portal.fastpath.sql import Prepared
 
 PAGE_SIZE = 24
-COUNT_CAP = 10_000  # products that a search counts, and that anyone leafs through
+COUNT_CAP = 10_000  # the most products that a search counts and that the pages reach
 BRANDS_SHOWN = 8
 SEARCH_WORDS = 8
-RANKED = 1_000  # matches by name, and as many others, that a search puts in order
-# What PostgreSQL's parser and its query syntax would trip over; blanked in the vector too.
+RANKED = 1_000  # the most matches by name, and as many other matches, that a search ranks
+# Characters that PostgreSQL's text search parser treats specially. The vector blanks them too.
 _NOT_WORDS = re.compile(r"[\s!-/:-@\[-`{-~\x00-\x1f]+")
 
 
 class Sort(StrEnum):
-    """The orders of the list. BEST is for searches only."""
+    """The sort orders of the list. BEST is only for searches."""
 
     BEST = "best"
     NAME = "name"
@@ -43,7 +43,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of the list; an empty value does not filter. Points are of one piece."""
+    """The filters of the list; an empty value does not filter. Points are for one piece."""
 
     q: str = ""
     category: str = ""  # a slug
@@ -58,7 +58,7 @@ class Filters:
 
 
 class Row(NamedTuple):
-    """The columns of a product that a card needs, by the query's names."""
+    """The columns of a product that a card needs. Field names match the query's names."""
 
     id: UUID
     name: str
@@ -74,7 +74,7 @@ class Row(NamedTuple):
 
 
 class FamilyFacts(NamedTuple):
-    """What a family's card says about all variants that the company may redeem."""
+    """Facts about all variants of a family that the company may redeem, for the family's card."""
 
     name: str
     variants: int
@@ -84,7 +84,7 @@ class FamilyFacts(NamedTuple):
 
 
 class Shelf(NamedTuple):
-    """A category with the number of its products."""
+    """A category with its number of products."""
 
     slug: str
     name: str
@@ -93,10 +93,10 @@ class Shelf(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """The numbers of products under the current filters, each counted without its own filter.
+    """The numbers of products for each filter value, counted without that filter itself.
 
-    `total` stops at COUNT_CAP + 1 in a search. `partial`: the search found so many that the counts
-    by category and type cover some of them only.
+    `total` stops at COUNT_CAP + 1 in a search. `partial`: a search found more than the limit, so
+    the counts by category and type cover only a part.
     """
 
     total: int
@@ -111,12 +111,15 @@ class Facets:
 
 
 def search_words(text: str) -> list[str]:
-    """The words to search for; empty when there are none."""
+    """The words to search for; empty when the text has none."""
     return _NOT_WORDS.sub(" ", text).split()[:SEARCH_WORDS]
 
 
 def search_query(text: str) -> SearchQuery | CombinedSearchQuery | None:
-    """Matches all words, each as the beginning of a word, as written or by its English stem."""
+    """Build a query for products that have all words, each as a prefix or by its English stem.
+
+    Returns None when the text has no words.
+    """
     found: SearchQuery | CombinedSearchQuery | None = None
     for word in search_words(text):
         prefix = f"'{word}':*"
@@ -128,13 +131,14 @@ def search_query(text: str) -> SearchQuery | CombinedSearchQuery | None:
 
 
 def _shown(tier_level: str, filters: Filters, budget: int | None) -> ProductQuerySet:
-    """The cards that match all filters and cost at most `budget`, if it is given."""
+    """The cards that match all filters and cost at most `budget` points, if given."""
     cards = Product.objects.offered().for_tier(tier_level).filter(is_card=True)
     if filters.q and (query := search_query(filters.q)) is not None:
         cards = cards.filter(search=query)
     narrow: dict[str, Any] = {}
     if filters.category:
-        # A subquery and no join: its one value lets the list be read off the shelf's index.
+        # A subquery instead of a join: with a single value PostgreSQL reads the list from the
+        # index.
         shelf = Category.objects.filter(slug=filters.category).order_by()
         narrow["category"] = Subquery(shelf.values("pk"))
     if filters.product_type:
@@ -156,7 +160,8 @@ def _shown(tier_level: str, filters: Filters, budget: int | None) -> ProductQuer
 def _sorted(cards: ProductQuerySet, filters: Filters) -> QuerySet[Product]:
     match filters.sort:
         case Sort.BEST if (query := search_query(filters.q)) is not None:
-            # Ranking reads every match: of very many, those by name and some of the others.
+            # Ranking reads every match, so a large result ranks the name matches and some others
+            # only.
             found = cards.order_by().values("pk")
             titles = found.alias(titles=TitleWords("search")).filter(titles=query)
             some = titles[:RANKED].union(found[:RANKED])
@@ -173,14 +178,14 @@ def _sorted(cards: ProductQuerySet, filters: Filters) -> QuerySet[Product]:
 
 
 def card_rows(*, tier_level: str, filters: Filters, budget: int | None) -> list[Row]:
-    """One page of cards, in order."""
+    """Read one page of cards, in order."""
     start = (filters.page - 1) * PAGE_SIZE
     cards = _sorted(_shown(tier_level, filters, budget), filters)
     return [Row(*row) for row in cards.values_list(*Row._fields)[start : start + PAGE_SIZE]]
 
 
 def family_facts(*, tier_level: str, rows: Sequence[Row]) -> dict[UUID, FamilyFacts]:
-    """By family, for those cards among `rows` that stand for a family. No query when none does."""
+    """Facts by family for those cards among `rows` that stand for one. No query if none does."""
     families = {row.family_id for row in rows if row.family_id}
     if not families:
         return {}
@@ -206,7 +211,7 @@ def family_facts(*, tier_level: str, rows: Sequence[Row]) -> dict[UUID, FamilyFa
 
 
 def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Facets:
-    """The facets, in one query: it counts groups without the filters, which are applied here."""
+    """Count the facets in one query, which groups all products; the filters are applied here."""
     wide = replace(filters, category="", product_type="", brand="")
     shown = _shown(tier_level, wide, budget).order_by()
     groups = list(_matches(shown) if filters.q else _groups(shown))
@@ -227,14 +232,14 @@ def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Fa
     if partial and filters != wide:
         total = _shown(tier_level, filters, budget)[: COUNT_CAP + 1].count()
     del brands[""]
-    # The database gives groups in no order: brands of as many products stand by their name.
+    # The database returns groups in any order, so brands with equal counts are sorted by name.
     ranked = sorted(brands.items(), key=lambda each: (-each[1], each[0]))[:BRANDS_SHOWN]
     listed = [(brand, number) for brand, number in ranked if number]
     return Facets(total, list(shelves.values()), dict(types), listed, partial)
 
 
 def _groups(shown: ProductQuerySet) -> QuerySet[Product, Any]:
-    """All products in groups, counted from an index alone; it has the id of the category only."""
+    """Count all products in groups from an index alone. A group has only its category's id."""
     grouped = shown.values_list("category_id", "product_type", "brand").annotate(
         slug=Max("category__slug"),
         called=Max("category__name"),
@@ -245,7 +250,7 @@ def _groups(shown: ProductQuerySet) -> QuerySet[Product, Any]:
 
 
 def _matches(shown: ProductQuerySet) -> QuerySet[Product, Any]:
-    """The products that a search finds, one group each, up to the limit."""
+    """The products that a search finds, each as a group of one, up to the limit."""
     return shown.annotate(number=Value(1)).values_list(
         "product_type",
         "brand",
@@ -269,7 +274,7 @@ def offered_product(*, slug: str, tier_level: str) -> Product | None:
 
 
 class Variant(NamedTuple):
-    """One variant of a family, for a link on the product page."""
+    """A variant of a family, for a link on the product page."""
 
     slug: str
     variant: str
@@ -279,9 +284,7 @@ class Variant(NamedTuple):
 
 
 def variants(*, product: Product, tier_level: str) -> list[Variant]:
-    """The variants of the family of `product`, itself included, in order; empty without a
-    family.
-    """
+    """The variants of the family of `product`, including itself, in order; [] without a family."""
     if product.family_id is None:
         return []
     found = Product.objects.offered().for_tier(tier_level).filter(family=product.family_id)

@@ -1,4 +1,4 @@
-"""Writes the catalogue: products in bulk, and which product is the card of a family."""
+"""Writes the catalogue: saves products, and chooses the product that is a family's card."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,16 +16,17 @@ from catalog.models import Category, Family, Product, ProductType, StockStatus
 from catalog.words import slug_of
 
 SLUG_LENGTH = 280
-LONGEST_TOLD = 60  # characters of a value in a preview
+LONGEST_TOLD = 60  # characters of a value in a preview of changes
 
 
 @dataclass(frozen=True, slots=True)
 class ProductData:
     """A product as a file or a form describes it. Category and family are found by their code.
 
-    `category` is a name, `category_motif` what its drawings show when it is new; `family` is a
-    stable code, "" for none, and `family_options` what its variants differ by. `source` says
-    which product of which kind of shop this is; `sku_is_ours` that the shop gave it no SKU.
+    `category` is a name; `category_motif` is the drawing of a category that is new. `family` is a
+    stable code, "" for none, and `family_options` names what its variants differ by. `source`
+    identifies the product in the shop that it came from. `sku_is_ours`: the shop gave no SKU, so
+    the import made one.
     """
 
     sku: str
@@ -50,7 +51,7 @@ class ProductData:
     sku_is_ours: bool = False
 
 
-# What is compared with, and written over, a product that exists; its address stays.
+# The columns that an import compares and overwrites. The slug of an existing product stays.
 _WRITTEN = (
     "name",
     "product_type",
@@ -67,12 +68,12 @@ _WRITTEN = (
 )
 
 
-# What a person may change besides, in the admin portal.
+# The further columns that staff may edit in the admin.
 _EDITED = ("sku", "category", "family", "source")
 
 
 class Change(NamedTuple):
-    """A product that differs; `columns` say how, such as "points_cost 1799 → 799"."""
+    """A product that differs from the file; `columns` such as "points_cost 1799 → 799" say how."""
 
     data: ProductData
     columns: list[str]
@@ -80,7 +81,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What saving would do. `stored` are the products that exist, by SKU."""
+    """What saving would change. `stored` holds the existing products by SKU."""
 
     created: list[ProductData] = field(default_factory=list)
     changed: list[Change] = field(default_factory=list)
@@ -90,7 +91,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What saving did: the ids of new products by SKU, what changed, whose card may have."""
+    """What saving changed. `created` maps new SKUs to ids; `families` may need a new card."""
 
     created: dict[str, UUID]
     changed: list[Change]
@@ -101,9 +102,9 @@ class Saved:
 def save_product(
     *, product: Product, by: User | None, fields: Collection[str] | None = None
 ) -> Product:
-    """Save one product as it was edited; a new one gets its address, its family its card.
+    """Save one edited product. Sets the slug of a new one and chooses its family's card again.
 
-    `fields`: the columns that were edited; None stands for all.
+    `fields`: the columns that were edited; None means all.
     """
     with transaction.atomic(), _as_user(by):
         stored = Product.objects.filter(pk=product.pk).values_list("family_id", flat=True).first()
@@ -115,7 +116,7 @@ def save_product(
         )
         if product._state.adding:  # noqa: SLF001 - public by Django's documentation
             product.save()
-        else:  # what is not edited is left to its writers: stock changes meanwhile
+        else:  # leave other columns alone: stock may have changed them meanwhile
             product.save(
                 update_fields={
                     *([*_WRITTEN, *_EDITED] if fields is None else fields),
@@ -128,12 +129,12 @@ def save_product(
 
 
 def category_slug(name: str) -> str:
-    """The stable code of a category; its name may be edited without an import making it anew."""
+    """The stable code of a category, made from its name. Renaming the category keeps the code."""
     return slug_of(name)[:140] or _digest(name)
 
 
 def compare_products(*, products: Sequence[ProductData]) -> Comparison:
-    """What `save_products` would do with these; reads only. Each SKU must occur once."""
+    """Say what `save_products` would do with these products. Reads only; SKUs must be unique."""
     stored = {
         product.sku: product
         for product in Product.objects.filter(sku__in=[data.sku for data in products])
@@ -154,7 +155,7 @@ def compare_products(*, products: Sequence[ProductData]) -> Comparison:
 
 
 def _differences(product: Product, data: ProductData) -> list[str]:
-    """What is to be written over, in words for whoever brings the file."""
+    """List the columns that would change, as texts for the person who imports the file."""
     family = product.family.code if product.family else ""
     pairs = [(name, getattr(product, name), getattr(data, name)) for name in _WRITTEN]
     told = [_told(name, old, new) for name, old, new in pairs if old != new]
@@ -170,7 +171,7 @@ def _differences(product: Product, data: ProductData) -> list[str]:
 
 
 def _told(column: str, old: object, new: object) -> str:
-    """A description is too long to be shown twice."""
+    """Describe one change. A description is too long to quote, so only its column is named."""
     return column if column == "description" else f"{column} {_short(old)} → {_short(new)}"
 
 
@@ -180,10 +181,10 @@ def _short(value: object) -> str:
 
 
 def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
-    """Create or change these by SKU, in a few statements; unchanged ones are not touched.
+    """Create or update products by SKU in a few statements; unchanged ones are not written.
 
-    A batch of some thousands at most. Once all batches are in, the caller lets
-    `choose_cards` see to the `families` of each.
+    A batch has a few thousand at most. After the last batch, the caller must call `choose_cards`
+    with the `families` of all batches.
     """
     with transaction.atomic(), _as_user(by):
         comparison = compare_products(products=products)
@@ -237,7 +238,7 @@ def _row(
 
 
 class Retired(NamedTuple):
-    """A product that is switched off, since its shop sells it in another form now."""
+    """A product that is switched off, because its shop now sells it in another form."""
 
     id: UUID
     sku: str
@@ -246,10 +247,10 @@ class Retired(NamedTuple):
 
 
 def superseded(*, sources: Mapping[str, bool]) -> list[Retired]:
-    """Products on offer that came from these sources in another form.
+    """Products on offer whose shop now sells them in another form.
 
-    By source, whether it is a family now: what was a product by itself is none beside its
-    variants, and the other way round.
+    `sources` says for each source whether it is a family now. A single product that got variants,
+    or a family that became a single product, is superseded.
     """
     families = {source for source, is_family in sources.items() if is_family}
     found = Product.objects.filter(source__in=list(sources), is_active=True)
@@ -261,7 +262,7 @@ def superseded(*, sources: Mapping[str, bool]) -> list[Retired]:
 
 
 def retire_products(*, products: Sequence[Retired], by: User | None) -> None:
-    """Take these off the catalogue; their orders and stock stay."""
+    """Switch these products off. Their orders and stock stay."""
     if products:
         with transaction.atomic(), _as_user(by):
             Product.objects.filter(pk__in=[each.id for each in products]).update(is_active=False)
@@ -269,7 +270,7 @@ def retire_products(*, products: Sequence[Retired], by: User | None) -> None:
 
 
 def _source(data: ProductData, stored: Product | None) -> str:
-    """Our own columns change a product of a shop, which stays the shop's all the same."""
+    """The product's source to store. A shop's product keeps its source when our file changes it."""
     if stored is None or not stored.source or _shop(stored.source) == _shop(data.source):
         return data.source or (stored.source if stored else "")
     return stored.source
@@ -280,7 +281,7 @@ def _shop(source: str) -> str:
 
 
 def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
-    """The categories' ids by slug; new ones are made, known ones left as they are."""
+    """The ids of categories by slug. Missing categories are created, others left unchanged."""
     named = {category_slug(data.category): data for data in products}
     known = set(Category.objects.filter(slug__in=named).values_list("slug", flat=True))
     taken = set(
@@ -296,7 +297,7 @@ def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
 
 
 def _families(products: Iterable[ProductData]) -> dict[str, UUID]:
-    """The families' ids by code, made or renamed as the products say."""
+    """The ids of families by code. Families are created, or renamed as the products say."""
     named = {
         data.family: (data.family_name or data.name, data.family_options)
         for data in products
@@ -312,7 +313,7 @@ def _families(products: Iterable[ProductData]) -> dict[str, UUID]:
 
 
 def _free_slugs(products: Sequence[ProductData]) -> dict[str, str]:
-    """An address for each new product: its name, with the SKU or a digest where that is taken."""
+    """A free slug for each new product: its name, then name and SKU, then name and a digest."""
     ways: tuple[Callable[[ProductData], str], ...] = (
         lambda data: slug_of(data.name)[:200],
         lambda data: f"{slug_of(data.name)[:120]}-{slug_of(data.sku)}".strip("-"),
@@ -337,11 +338,11 @@ def _digest(text: str) -> str:
 
 
 def _as_user(by: User | None) -> pghistory.context:
-    """The change history says who."""
+    """Context for the change history, which records the user or that it was an import."""
     return pghistory.context(user=str(by.pk)) if by else pghistory.context(import_products=True)
 
 
-# The one that most companies may see, then one in stock, then the cheapest.
+# A product on offer first, then the one for most tiers, then in stock, then the cheapest.
 _CHOOSE = """
     UPDATE product SET is_card = (ranked.place = 1)
     FROM (
@@ -361,10 +362,10 @@ _CHOOSE = """
 
 
 def choose_cards(*, families: Collection[UUID] | None) -> int:
-    """Mark in each family (None: in all) the product that stands for it; returns the changes.
+    """Choose the card of each family and return how many products changed.
 
-    To be called when members of a family have changed. Time and stock change them too, so it
-    is also called for all by the clock.
+    `families` None means all. Call it after members of a family have changed; the scheduler calls
+    it for all families, because offers and stock change with time.
     """
     if families is not None and not families:
         return 0

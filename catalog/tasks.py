@@ -6,5 +6,5 @@ from loyalty_portal.celery import app
 
 @app.task
 def refresh_cards() -> None:
-    """Choose for each family a card that is on offer and in stock; both change with time."""
+    """Choose the cards of all families again, because offers and stock change with time."""
     choose_cards(families=None)

@@ -1,4 +1,4 @@
-"""The catalogue."""
+"""Addresses of the catalogue."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The catalogue's pages. The same view answers a page and its HTMX fragment."""
+"""The catalogue's pages. One view answers both the page and its HTMX fragment."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -21,7 +21,7 @@ YEAR = 365 * 24 * 3600
 
 
 def _budget(seat: AccountManager) -> int | None:
-    """The points for "within our balance": the last known ones; None when none are known."""
+    """The last known balance in points for "within our balance"; None when none is known."""
     known = getattr(seat.company, "known_balance", None)
     return known.points if known else None
 
@@ -29,7 +29,7 @@ def _budget(seat: AccountManager) -> int | None:
 @require_safe
 @with_seat()
 def list_products(request: PortalRequest) -> HttpResponse:
-    """The cards of what the company may redeem, with the filters in the address."""
+    """Show the cards that the company may redeem, filtered by the query string."""
     shown = rendered_list(
         asked=read_filters(request.GET),
         tier_level=request.seat.company.tier_level,
@@ -47,7 +47,7 @@ def list_products(request: PortalRequest) -> HttpResponse:
 
 
 def _either(response: HttpResponse) -> HttpResponse:
-    """Mark the answer as page or fragment, so that "back" does not show one as the other."""
+    """Set the Vary header, so that "back" never shows a fragment in place of its page."""
     patch_vary_headers(response, ["HX-Target"])
     return response
 
@@ -55,7 +55,7 @@ def _either(response: HttpResponse) -> HttpResponse:
 @require_safe
 @with_seat()
 def show_product(request: PortalRequest, slug: str) -> HttpResponse:
-    """One product with its variants. 404 for a tier that may not redeem it."""
+    """Show one product with its variants. 404 when the company's tier may not redeem it."""
     shown = rendered_product(slug=slug, tier_level=request.seat.company.tier_level)
     if shown is None:
         raise Http404
@@ -93,7 +93,7 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=YEAR, immutable=True)
 def artwork(request: HttpRequest, slug: str) -> HttpResponse:  # noqa: ARG001 - the same for all
-    """The drawing of a product without a picture; its address says the version."""
+    """The drawing of a product without a picture. Its address changes with the drawing."""
     product = get_object_or_404(
         Product.objects.select_related("category", "family").only(
             "name",

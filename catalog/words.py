@@ -1,4 +1,4 @@
-"""Words: how they stand in an address, and the order of sizes."""
+"""Makes slugs from texts, and orders variants by size."""
 
 import re
 from collections.abc import Sequence
@@ -27,18 +27,18 @@ _SIZES = {
     for size in sizes.split()
 }
 _NUMBER = re.compile(r"(\d{1,9}(?:[.,]\d{1,3})?)\s*(\D{0,12})")
-AND = " / "  # stands between the options of a variant
+AND = " / "  # separates the options in a variant's name
 
 
 def slug_of(text: str) -> str:
-    """A text as it stands in an address, no letter lost: "L'Œuvre" is "loeuvre"."""
+    """Make a slug in which no letter is lost: "L'Œuvre" becomes "loeuvre"."""
     return slugify(anyascii(text))
 
 
 def in_order(variants: Sequence[str]) -> list[int]:
-    """The places of these variants, such as "S / Red", in the order in which people expect them.
+    """Sort variants such as "S / Red" as people expect, and return their indexes in that order.
 
-    What is a size (S, M, L; 36, 38; 64 GB, 128 GB) stands by its size, all else as it came.
+    Sizes (S, M, L; 36, 38; 64 GB, 128 GB) are sorted by size, all other values stay in their order.
     """
     parts = [variant.split(AND) for variant in variants]
     if len({len(each) for each in parts}) != 1:
@@ -48,7 +48,7 @@ def in_order(variants: Sequence[str]) -> list[int]:
 
 
 def _ranks(values: Sequence[str]) -> list[float]:
-    """For each value of one option its place: by size if all are sizes, else as they came."""
+    """A sort key for each value of one option: by size if all are sizes, else by first use."""
     named = [_SIZES.get(re.sub(r"\s+", "-", value.strip().lower())) for value in values]
     known = [float(place) for place in named if place is not None]
     if len(known) == len(values):

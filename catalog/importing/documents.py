@@ -1,4 +1,4 @@
-"""JSON files: read whole, since they hold one value, and therefore only up to a size."""
+"""Reads JSON files. A file is loaded whole, so its size is limited."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ def is_json(path: Path) -> bool:
 
 
 def load(path: Path) -> Any:
-    """The file's value; ImportFileError when it is too large or is not JSON."""
+    """Load a JSON file. Raises ImportFileError when it is too large or not JSON."""
     if path.stat().st_size > LARGEST:
         raise ImportFileError(f"JSON files may have {LARGEST >> 20} MB; this one has more.")
     try:

@@ -1,4 +1,4 @@
-"""The files that people write for an import: the template to fill, and the map of columns."""
+"""The two files that people write for an import: a filled-in template, and a map of columns."""
 
 import csv
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from catalog.importing.portal import NEEDED, OPTIONAL
 from catalog.importing.records import ImportFileError, Their
 
 COLUMNS = tuple(name.replace(" ", "_") for name in (*NEEDED, *OPTIONAL))
-AS_TEXT = "@"  # keeps 00456 and 1/2 as they are typed
+AS_TEXT = "@"  # the number format "text" of a spreadsheet, which leaves 00456 and 1/2 as typed
 ROWS_AS_TEXT = 1_000
 LARGEST_MAP = 100_000  # bytes
 EXPLAINED = {
@@ -36,7 +36,7 @@ EXPLAINED = {
 
 
 def write_template(path: Path) -> None:
-    """A file with our columns and no rows: CSV, or XLSX where its name ends so."""
+    """Write a file with our column names and no rows: XLSX if the path ends so, else CSV."""
     if path.suffix.lower() not in {".csv", ".xlsx"}:
         raise ImportFileError("The template's name must end in .csv or .xlsx.")
     if path.exists():
@@ -66,7 +66,11 @@ def _workbook() -> Workbook:
 
 
 def read_map(path: Path) -> Mapping[str, Their]:
-    """Lines such as `sku = Article no.`: our column, and theirs or, in quotes, a fixed value."""
+    """Read a column map: lines such as `sku = Article no.`.
+
+    The left side is a column of ours. The right side is the file's column or, in quotes, a value
+    that all rows get. Raises ImportFileError for a line that cannot be read.
+    """
     try:
         if path.stat().st_size > LARGEST_MAP:
             raise ImportFileError("The map is too large to be one.")

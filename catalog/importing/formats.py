@@ -1,4 +1,4 @@
-"""The formats that can be read, and which one a file has."""
+"""The list of import formats, and the detection of a file's format."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ READERS: Mapping[str, Callable[[Path, Terms], Found]] = {
     "saleor": saleor.read,
     "oscar": oscar.read,
 }
-SHOWN = 12  # column names in a sentence
+SHOWN = 12  # how many column names an error message quotes
 KNOWN = (
     "These are known: portal, shopify and woocommerce (CSV or XLSX with a header), oscar (CSV "
     "without one), reloadly and saleor (JSON)."
@@ -29,7 +29,7 @@ WAYS_ON = (
 
 
 class _Sheet(NamedTuple):
-    """A format with a header, and the columns that it cannot do without."""
+    """A spreadsheet format: its name and the columns that its header must have."""
 
     name: str
     fits: Callable[[list[str]], bool]
@@ -54,7 +54,7 @@ _SHEETS = (
 
 
 def detect_format(path: Path) -> str:
-    """The name of the format that the file has, by its beginning; ImportFileError for none."""
+    """Detect a file's format from its beginning. Raises ImportFileError when no format fits."""
     if is_json(path):
         return _document_format(load(path))
     table = find_table(path, lambda header: any(each.fits(header) for each in _SHEETS))
@@ -76,7 +76,7 @@ def _document_format(document: object) -> str:
 
 
 def _described(document: object) -> str:
-    """A JSON value in words: what whoever brings it may recognise."""
+    """Describe a JSON value in a few words for an error message."""
     if isinstance(document, dict):
         return f"an object with {_listed([str(key) for key in document]) or 'nothing in it'}"
     if isinstance(document, list):
@@ -88,7 +88,7 @@ def _described(document: object) -> str:
 
 
 def _unknown(path: Path) -> str:
-    """What was read, and which format comes nearest, for a file that has none."""
+    """Build the error for a file of no known format: what was found, and the nearest format."""
     best: tuple[int, str, int, list[str], _Sheet] | None = None
     for sheet, (number, cells) in beginnings(path):
         header = header_names(cells)

@@ -1,4 +1,4 @@
-"""Rows that are right in themselves, but do not fit what the catalogue has."""
+"""Checks valid rows against the products that the catalogue has already."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from catalog.importing.records import Record, RowError
 from catalog.models import Product
 from catalog.services import ProductData
 
-OURS = "portal"  # a file in our own columns may change a product of any source
+OURS = "portal"  # the source name of our own columns; such a file may change products of any source
 
 
 def misfits(batch: Sequence[Record]) -> list[RowError]:
-    """An error for each record that would write over what is not its own.
+    """Return an error for each record that would overwrite a product of another source.
 
-    A SKU that a shop gave finds the product that came from that shop; one that we had to make
-    up, because the row has none, only a product of the same name as well.
+    A SKU given by a shop may update only a product from that shop. A SKU that we made up, because
+    the row has none, may update only a product of the same name.
     """
     stored = {
         product.sku.upper(): product

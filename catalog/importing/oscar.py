@@ -1,4 +1,4 @@
-"""The books of django-oscar's sandbox: nine columns, named below, without a header."""
+"""Reads the book list of django-oscar's sandbox: CSV with nine columns and no header."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ COLUMNS = ("class", "category", "upc", "title", "description", "partner", "sku",
 
 
 def fits(first: list[str]) -> bool:
-    """Nine cells, of which the last two are a price and a number of pieces."""
+    """Whether the first row has nine cells that end with a price and a number of pieces."""
     if len(first) != len(COLUMNS):
         return False
     try:
@@ -23,7 +23,7 @@ def fits(first: list[str]) -> bool:
 
 
 def read(path: Path, terms: Terms) -> Found:
-    """Each row as a physical product with its stock."""
+    """Read each row as a physical product with its stock."""
     for number, values in rows(path):
         cells = Cells(number, dict(zip(COLUMNS, values, strict=False)))
         if len(values) != len(COLUMNS):

@@ -1,4 +1,4 @@
-"""Our own columns (docs/importing.md), in CSV or XLSX; or another's that --map explains."""
+"""Reads CSV or XLSX files with our own columns (docs/importing.md), or other columns with --map."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -37,7 +37,8 @@ OPTIONAL = (
 )
 
 
-NOT_COUNTED = {"uncounted", "not counted", "unlimited"}  # what `stock` may say besides a number
+# Values of `stock` for a product without a stock count.
+NOT_COUNTED = {"uncounted", "not counted", "unlimited"}
 
 
 def fits(header: list[str]) -> bool:
@@ -45,7 +46,7 @@ def fits(header: list[str]) -> bool:
 
 
 def read(path: Path, terms: Terms) -> Found:
-    """Each row after the header as a record, or its errors."""
+    """Read each row after the header as a record, or as the errors that it has."""
     table = _mapped(path, terms.columns) if terms.columns else _own(path)
     if table.remark:
         yield table.remark
@@ -75,7 +76,7 @@ def _own(path: Path) -> Table:
 
 
 def _mapped(path: Path, columns: Mapping[str, Their]) -> Table:
-    """The table that has their columns, its header in our words; others are left out."""
+    """Find the table that has the mapped columns, rename them to ours and drop all others."""
     ours = {
         header_names([their.column])[0]: name for name, their in columns.items() if their.column
     }
@@ -149,7 +150,7 @@ def _stock(cells: Cells) -> Stock | None:
 
 
 def _points(cells: Cells, terms: Terms) -> int:
-    """The points as they are said, else the price in points."""
+    """The points from the `points` column or, if it is empty, from the price."""
     if cells.raw("points cost").strip() or not cells.raw("price").strip():
         points = cells.whole("points cost", low=1)
         if points is None and not cells.errors:

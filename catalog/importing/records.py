@@ -1,4 +1,4 @@
-"""What every format reads a file into: a record or an error for each row."""
+"""The result types that all import formats share: for each row a record, an error or a remark."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from catalog.services import ProductData
 
 
 class ImportFileError(Exception):
-    """The file cannot be read at all, in a sentence for the person who brought it."""
+    """The whole file cannot be read. The message is shown to the person who imports it."""
 
 
 class RowError(NamedTuple):
-    """What is wrong with one row. `row` counts as a spreadsheet does, or a list's entries."""
+    """An error in one row. `row` is the spreadsheet's row number, or the place in a JSON list."""
 
     row: int
     field: str
@@ -24,14 +24,14 @@ class RowError(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A row that is not a product, by its nature and not by mistake."""
+    """A row that describes no product, such as a heading. It is counted and is no error."""
 
     row: int
     reason: str
 
 
 class Remark(NamedTuple):
-    """What whoever brings the file should know, though nothing is wrong."""
+    """A note about the file that is no error, such as which row was taken as the header."""
 
     row: int
     text: str
@@ -41,7 +41,7 @@ class Remark(NamedTuple):
 
 
 class Stock(NamedTuple):
-    """What the file says of a product's stock; `pieces` is None where nobody counts them."""
+    """A product's stock in the file. `pieces` is None for a product whose stock is not counted."""
 
     pieces: int | None
 
@@ -50,7 +50,7 @@ UNCOUNTED = Stock(None)
 
 
 class Record(NamedTuple):
-    """A product, and its stock if the file says something about it."""
+    """One product of the file, with its stock if the file gives it."""
 
     row: int
     data: ProductData
@@ -59,7 +59,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Their:
-    """What a column of ours is in another's file: a column there, or the same for all rows."""
+    """Where one of our columns comes from: a `column` of the file, or a `constant` for all rows."""
 
     column: str = ""
     constant: str = ""
@@ -70,14 +70,20 @@ Found = Iterator[Record | RowError | Skipped | Remark]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How the file is to be understood: `points_per_unit` for one unit of its currency, and
-    what each of our columns is called there, where somebody said so."""
+    """How to read a file.
+
+    `points_per_unit`: points for one unit of the file's currency. `columns`: where each of our
+    columns comes from, if a column map was given.
+    """
 
     points_per_unit: Decimal | None = None
     columns: Mapping[str, Their] = field(default_factory=dict)
 
     def points(self, price: Decimal) -> int:
-        """A price in whole points, rounded half up, at least one."""
+        """Convert a price to whole points, rounded half up, at least 1.
+
+        Raises ImportFileError when `points_per_unit` was not given.
+        """
         if self.points_per_unit is None:
             raise ImportFileError(
                 "The file has prices. Say what one unit of its currency is worth, such as "

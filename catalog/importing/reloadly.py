@@ -1,8 +1,8 @@
-"""Reloadly's gift-card products, as its API lists them: each value of a card is a product.
+"""Reads Reloadly's gift-card products, as its API lists them. Each value of a card is a product.
 
-A card of fixed values is a family of them; a card of any value between two is a family of round
-ones. Cards of one name that differ by country are one family too. Points follow what a card
-costs in the sender's currency; fees and discounts are the programme's affair.
+A card with fixed values becomes a family of those values; a card with a range of values becomes a
+family of round values. Cards with the same name for different countries join one family. Points
+follow the card's cost in the sender's currency, without fees and discounts.
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ from catalog.services import ProductData
 from catalog.words import slug_of
 
 CATEGORY = "Gift cards"
-MOST_VALUES = 8  # that a range is offered in
+MOST_VALUES = 8  # the most products made from a card with a range of values
 STEPS = (Decimal(1), Decimal("2.5"), Decimal(5))
 
 
 class _CardError(Exception):
-    """What is wrong with one card: the field and the sentence."""
+    """An error in one card: the field and the message."""
 
 
 def fits(document: object) -> bool:
@@ -39,7 +39,7 @@ def _cards(document: Any) -> list[Any]:
 
 
 def read(path: Path, terms: Terms) -> Found:
-    """Each value of each card as a virtual product; `row` is the card's place in the list."""
+    """Read each value of each card as a virtual product; `row` is the card's place in the list."""
     document = load(path)
     if not fits(document):
         raise ImportFileError("This is not a page of Reloadly's gift cards.")
@@ -92,7 +92,7 @@ def _products(number: int, card: dict[str, Any], *, shared: bool, terms: Terms) 
 
 
 def _values(card: dict[str, Any]) -> Iterator[tuple[Decimal, Decimal]]:
-    """What the card is worth to its recipient, and what that costs the sender."""
+    """Yield pairs: a value in the recipient's currency, and its cost in the sender's currency."""
     if card.get("denominationType") == "RANGE":
         low, high = (
             _number(card, "minRecipientDenomination"),
@@ -117,7 +117,7 @@ def _values(card: dict[str, Any]) -> Iterator[tuple[Decimal, Decimal]]:
 
 
 def _rate(card: dict[str, Any], low: Decimal | None) -> Decimal:
-    """What one unit of the recipient's currency costs in the sender's."""
+    """The cost in the sender's currency of one unit of the recipient's currency."""
     sender, recipient = _text(card, "senderCurrencyCode"), _text(card, "recipientCurrencyCode")
     if low is not None and card.get("minSenderDenomination") is not None:
         return _number(card, "minSenderDenomination") / low
@@ -129,7 +129,10 @@ def _rate(card: dict[str, Any], low: Decimal | None) -> Decimal:
 
 
 def round_values(low: Decimal, high: Decimal) -> list[Decimal]:
-    """1, 2.5, 5, 10, 25 … that lie between, whole ones and at most MOST_VALUES; else the ends."""
+    """Choose up to MOST_VALUES round whole values (1, 2.5, 5, 10, 25 …) between two limits.
+
+    Returns the two limits themselves when no round value lies between them.
+    """
     values: list[Decimal] = []
     power = Decimal(1)
     while power <= high:

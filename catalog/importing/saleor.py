@@ -1,6 +1,6 @@
-"""A Saleor shop as its Django fixture: objects of many models that name each other by key.
+"""Reads a Saleor shop from its Django fixture: objects of many models that refer to each other.
 
-Prices and what is published are those of one channel: the first, which Saleor calls default.
+Prices and publication dates are those of the first channel, which is Saleor's default.
 """
 
 import re
@@ -35,7 +35,7 @@ def fits(document: object) -> bool:
 
 
 class _Shop:
-    """The fixture's objects, by model and key."""
+    """The objects of a fixture, by model and key."""
 
     def __init__(self, objects: list[Any]) -> None:
         self._models: dict[str, dict[Any, Fields]] = defaultdict(dict)
@@ -62,14 +62,14 @@ class _Shop:
                 self.siblings[fields.get("product")] += 1
 
     def here(self, model: str) -> Iterator[Fields]:
-        """The listings of the channel."""
+        """The channel listings of a model that belong to the default channel."""
         return (one for one in self._models[model].values() if one.get("channel") == self.channel)
 
     def get(self, model: str, key: object) -> Fields:
         return self._models[model].get(key, {})
 
     def shelves(self, key: object) -> list[str]:
-        """A category's name after those above it."""
+        """The names of a category and of the categories above it."""
         names: list[str] = []
         while key is not None and len(names) < 10:
             category = self.get("product.category", key)
@@ -79,7 +79,7 @@ class _Shop:
 
 
 def read(path: Path, terms: Terms) -> Found:
-    """Each variant with a price as a record; `row` is its place in the list."""
+    """Read each variant that has a price as a record; `row` is its place in the list."""
     document = load(path)
     if not fits(document):
         raise ImportFileError("This is not a fixture of a Saleor shop.")
@@ -136,18 +136,18 @@ def _variant(number: int, key: object, variant: Fields, shop: _Shop, terms: Term
 
 
 def _position(variant: Fields) -> int:
-    """The place that somebody gave it; they count from 0."""
+    """The variant's sort order in its product, which Saleor counts from 0."""
     place = variant.get("sort_order")
     return place + 1 if isinstance(place, int) and 0 <= place < 10_000 else 0
 
 
 def _two_decimals(price: object) -> str:
-    """Prices stand there with three, as in "24.000"."""
+    """Round a Saleor price, which has three decimals such as "24.000", to two."""
     return re.sub(r"(\.\d\d)0$", r"\1", str(price))
 
 
 def _description(product: Fields) -> str:
-    """Editor.js blocks as HTML: paragraphs, headings and lists."""
+    """Convert a description from Editor.js blocks to HTML paragraphs, headings and lists."""
     said = product.get("description")
     blocks = said.get("blocks") if isinstance(said, dict) else None
     parts: list[str] = []

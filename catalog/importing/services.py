@@ -1,6 +1,7 @@
-"""Bringing a file into the catalogue: all of it or, when a row is wrong, nothing.
+"""Imports a file of products in one transaction.
 
-Where somebody says so, wrong rows are left out, named, and the rest comes in.
+A wrong row stops the whole import, unless `skip_bad_rows` is set; then wrong rows are left out and
+reported.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -35,21 +36,21 @@ from catalog.services import (
     superseded,
 )
 
-BATCH = 1000  # records held in memory, and written, at a time
+BATCH = 1000  # records held in memory and written at a time
 KEPT_ERRORS = 200
 KEPT_CHANGES = 50
 KEPT_REMARKS = 200
-# Given pieces by new product's id (None: not counted), inside the transaction.
+# Receives the pieces by new product id (None: not counted), inside the transaction.
 StockTaker = Callable[[Mapping[UUID, int | None]], None]
 
 
 @dataclass(slots=True)
 class ImportOutcome:
-    """What an import did or, dry, would do.
+    """The result of an import, or of a dry run: what it would have done.
 
-    `wrong`, `changed` and `remarked` count all errors, changes and remarks; `errors`, `changes`
-    and `remarks` hold some, `errors` all of them where wrong rows are left out. `left_out` counts
-    the rows that have such errors.
+    `wrong`, `changed` and `remarked` count all errors, changes and remarks. The lists `errors`,
+    `changes` and `remarks` hold the first ones only; with `skip_bad_rows`, `errors` holds all.
+    `left_out` holds the rows with errors.
     """
 
     created: int = 0
@@ -66,12 +67,14 @@ class ImportOutcome:
     changes: list[Change] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     retired: list[Retired] = field(default_factory=list)
-    skus: dict[str, tuple[int, str]] = field(default_factory=dict)  # row and SKU by its capitals
-    sources: dict[str, bool] = field(default_factory=dict)  # whether it is a family, by source
+    # Upper-case SKU: its row, and the SKU as written.
+    skus: dict[str, tuple[int, str]] = field(default_factory=dict)
+    # Source: whether it is a family in this file.
+    sources: dict[str, bool] = field(default_factory=dict)
 
     @property
     def refused(self) -> bool:
-        """Whether nothing may be written."""
+        """Whether errors forbid writing anything."""
         return self.wrong > 0 and not (self.skip_bad_rows and self.skus)
 
     @property
@@ -90,11 +93,12 @@ def import_file(
     progress: Callable[[ImportOutcome], None],
     by: User | None,
 ) -> ImportOutcome:
-    """Write all of the file's products in one transaction, or only say what that would do.
+    """Import all products of a file in one transaction; with `dry_run`, only report the changes.
 
-    Stock is handed to `take_stock` for physical products that are new; what is on the shelf
-    later is counted there, not in a file. Raises ImportFileError when the file cannot be read.
-    `skip_bad_rows`: wrong rows are left out instead of stopping all.
+    Physical products that are new are passed to `take_stock`; the stock of existing products is
+    counted in the warehouse and never overwritten from a file. `skip_bad_rows` leaves out wrong
+    rows; otherwise one wrong row stops the import. Raises ImportFileError when the file cannot be
+    read.
     """
     outcome = ImportOutcome(skip_bad_rows=skip_bad_rows)
     families: set[UUID] = set()
@@ -104,7 +108,7 @@ def import_file(
         for batch in _batches(READERS[format_name](path, terms), outcome):
             good = _judged(batch, outcome)
             if outcome.refused:
-                continue  # read on for further errors, write no more
+                continue  # keep reading to report all errors, but write nothing more
             if dry_run:
                 _foresee(good, outcome)
             else:
@@ -115,18 +119,18 @@ def import_file(
             transaction.set_rollback(True)
         else:
             families |= _retire(outcome, dry_run=dry_run, by=by)
-            choose_cards(families=families)  # now that their stock is known
+            choose_cards(families=families)  # after the stock is known, which the choice depends on
     return outcome
 
 
 def _one_at_a_time() -> None:
-    """Two imports at once would find the same SKU missing and the same address free."""
+    """Take a lock for the transaction. Two imports at once could both create the same SKU."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('catalog.importing'))")
 
 
 def _batches(found: Found, outcome: ImportOutcome) -> Iterator[list[Record]]:
-    """The records, BATCH at a time; errors, repeats and what is skipped go to the outcome."""
+    """Yield the records in batches of BATCH. Errors, repeats and skipped rows go to `outcome`."""
 
     def records() -> Iterator[Record]:
         for one in found:
@@ -158,14 +162,14 @@ def _repeated(data: ProductData, row: int, sku: str) -> str:
 
 
 def _judged(batch: list[Record], outcome: ImportOutcome) -> list[Record]:
-    """Those that the catalogue can take; errors of the others go to the outcome."""
+    """Return the records that the catalogue can take; errors of the others go to `outcome`."""
     wrong = misfits(batch)
     for error in wrong:
         _note(outcome, error)
     rows = {error.row for error in wrong}
     good = [record for record in batch if record.row not in rows]
     for record in good:
-        if ":" in record.data.source:  # one product of a shop
+        if ":" in record.data.source:  # the source names one product of a shop
             several = bool(record.data.family)
             outcome.sources[record.data.source] = (
                 outcome.sources.get(record.data.source, False) or several
@@ -174,7 +178,7 @@ def _judged(batch: list[Record], outcome: ImportOutcome) -> list[Record]:
 
 
 def _retire(outcome: ImportOutcome, *, dry_run: bool, by: User | None) -> set[UUID]:
-    """Switch off what the file has in another form now; the families that it touches."""
+    """Switch off products that the file now has in another form. Returns their families."""
     families: set[UUID] = set()
     sources = list(outcome.sources.items())
     for start in range(0, len(sources), BATCH):
@@ -210,7 +214,7 @@ def _foresee(batch: list[Record], outcome: ImportOutcome) -> None:
 def _write(
     batch: list[Record], outcome: ImportOutcome, take_stock: StockTaker, by: User | None
 ) -> set[UUID]:
-    """Save a batch and have the stock of its new products taken; the families it touched."""
+    """Save a batch and take the stock of its new products. Returns the families that changed."""
     saved = save_products(products=[record.data for record in batch], by=by)
     outcome.created += len(saved.created)
     outcome.unchanged += saved.unchanged

@@ -1,6 +1,6 @@
-"""Spreadsheets as streams of rows: CSV of any usual dialect and encoding, and XLSX.
+"""Reads spreadsheets as streams of rows: CSV of any usual dialect and encoding, and XLSX.
 
-The table need not be what the file begins with: titles may stand above it, other sheets before.
+The table may start below title rows, or on a later sheet of a workbook.
 """
 
 import codecs
@@ -15,16 +15,16 @@ from catalog.importing.workbooks import LONGEST_CELL, Row, is_xlsx, read_sheet, 
 
 PIECE = 1 << 20  # bytes
 DELIMITERS = ",;\t|"
-HEADER_WITHIN = 30  # rows that are not empty
+HEADER_WITHIN = 30  # non-empty rows
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 READABLE = "CSV, XLSX and JSON can be read."
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Where in a file the products are: the header, and the rows that follow it.
+    """The table of products in a file: its header, and the rows below it.
 
-    `sheet` is "" in a CSV file; `header` holds names for comparing, see `header_names`.
+    `sheet` is "" in a CSV file. `header` holds normalized names (`header_names`).
     """
 
     sheet: str
@@ -34,14 +34,19 @@ class Table:
 
     @property
     def remark(self) -> Remark | None:
-        """Which sheet and row was taken, where that is not plain."""
+        """A note about which sheet and row was taken as the header; None if it is the
+        obvious one.
+        """
         if self.sheet:
             return Remark(self.row, f"taken as the header, of the sheet {self.sheet!r}")
         return Remark(self.row, "taken as the header") if self.row > 1 else None
 
 
 def find_table(path: Path, fits: Callable[[list[str]], bool]) -> Table | None:
-    """The first table whose header `fits`, within the first rows of a sheet; None without one."""
+    """Find the first table whose header satisfies `fits`. Returns None when there is none.
+
+    The header must be among the first HEADER_WITHIN rows of a sheet.
+    """
     trouble = None
     for sheet, lines in _sheets(path):
         try:
@@ -49,14 +54,14 @@ def find_table(path: Path, fits: Callable[[list[str]], bool]) -> Table | None:
                 if fits(header := header_names(cells)):
                     return Table(sheet, number, header, lines)
         except ImportFileError as error:
-            trouble = trouble or error  # not of the other ways of reading it, perhaps
+            trouble = trouble or error  # another delimiter or sheet may still be readable
     if trouble:
         raise trouble
     return None
 
 
 def beginnings(path: Path) -> Iterator[tuple[str, Row]]:
-    """The first rows of each sheet, as they would be read, for telling what is there."""
+    """Yield the sheet name and the first rows of each sheet, for describing an unknown file."""
     for sheet, lines in _sheets(path):
         for row in islice(lines, HEADER_WITHIN):
             yield sheet, row
@@ -65,12 +70,14 @@ def beginnings(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """The first sheet's rows that are not empty, numbered as a spreadsheet counts them."""
+    """The non-empty rows of the first sheet, with the row numbers of a spreadsheet."""
     return next(lines for _, lines in _sheets(path))
 
 
 def _sheets(path: Path) -> Iterator[tuple[str, Iterator[Row]]]:
-    """Each sheet of a workbook, the hidden ones last; or a CSV file by each separator."""
+    """Yield each sheet of a workbook, hidden sheets last. A CSV file is tried with each
+    delimiter.
+    """
     if is_xlsx(path):
         for sheet in sheet_names(path):
             yield sheet, _filled(read_sheet(path, sheet))
@@ -111,7 +118,7 @@ def _explained(error: str) -> str:
 
 
 def _encoding(path: Path) -> str:
-    """By its mark or by trying: UTF-8, else Windows-1252, in which any byte is a character."""
+    """Detect the encoding: UTF-16 by its mark, then UTF-8, else Windows-1252, which never fails."""
     with path.open("rb") as file:
         start = file.read(8)
         if start == OLD_EXCEL:
@@ -134,10 +141,10 @@ def _encoding(path: Path) -> str:
 
 
 def _outside(line: str) -> str:
-    """What of a line stands outside quotes."""
+    """The parts of a line outside quotes."""
     return "".join(line.split('"')[::2])
 
 
 def header_names(cells: Sequence[str]) -> list[str]:
-    """Column names for comparing: lower case, one kind of blank."""
+    """Normalize column names for comparison: lower case, single spaces instead of underscores."""
     return [" ".join(cell.replace("_", " ").lower().split()) for cell in cells]

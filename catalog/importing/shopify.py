@@ -1,7 +1,7 @@
-"""Shopify's product export, in its older and its newer column names.
+"""Reads Shopify's product export, with its older or newer column names.
 
-Rows of one handle are one product: the first has its texts, each with a price is a variant, and
-those with a picture alone are neither. Handles stand together, as Shopify writes them.
+Consecutive rows of one handle are one product: the first row has the texts, each row with a price
+is a variant, and a row that has only a picture is skipped.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from catalog.models import ProductType
 from catalog.services import ProductData
 from catalog.words import AND, slug_of
 
-# The newer names, as the older ones.
+# newer column names, and the older names they replace
 RENAMED = {
     "url handle": "handle",
     "description": "body (html)",
@@ -48,7 +48,7 @@ def fits(header: list[str]) -> bool:
 
 
 def read(path: Path, terms: Terms) -> Found:
-    """Each variant as a record; several of a handle are a family."""
+    """Read each variant as a record; several variants of a handle become a family."""
     table = find_table(path, fits)
     if table is None:
         raise ImportFileError("The header lacks Handle, Title or Variant Price.")
@@ -89,7 +89,7 @@ def _is_variant(line: Cells) -> bool:
 
 
 def _product_of(first: Cells, handle: str, *, is_family: bool) -> ProductData:
-    """What a product's first row says of all its variants; the rest is filled in by each."""
+    """The data from a product's first row that all its variants share."""
     shelves = [plain(part) for part in first.raw("product category").split(">")]
     name = first.text("title", longest=200, required=True)
     gift_card = first.flag("gift card", default=False)
@@ -112,7 +112,7 @@ def _product_of(first: Cells, handle: str, *, is_family: bool) -> ProductData:
 
 
 def _options(first: Cells) -> str:
-    """What the variants differ by, such as "Size / Colour"."""
+    """The names of the options that the variants differ by, such as "Size / Colour"."""
     numbers = [number for number in (1, 2, 3) if plain(first.raw(f"option{number} value"))]
     return AND.join(first.text(f"option{number} name", longest=80) for number in numbers)
 
@@ -138,8 +138,8 @@ def _variant(line: Cells, product: ProductData, terms: Terms) -> Record:
 
 def _stock(line: Cells) -> Stock | None:
     if line.has(TRACKER) and not plain(line.raw(TRACKER)):
-        return UNCOUNTED  # a number that stands there is left over from before
+        return UNCOUNTED  # the number in the file is left over from when Shopify still counted it
     if plain(line.raw("variant inventory qty")).startswith("-"):
-        return Stock(0)  # a shop that sells what it has not got counts below zero
+        return Stock(0)  # a shop that sells more than it has shows a negative number
     pieces = line.whole("variant inventory qty", low=0)
     return None if pieces is None else Stock(pieces)

@@ -1,7 +1,7 @@
-"""Texts as shops write them: names in one line, descriptions as safe HTML.
+"""Cleans texts from shops: names become one line, descriptions become safe HTML.
 
-A description may be plain text, HTML, or HTML that was escaped once too often. Where a tag goes,
-its words stay apart: a block becomes a paragraph, a table's row a line.
+A description may be plain text, HTML, or HTML that was escaped once too often. Removed tags do not
+join words: a block becomes a paragraph, and a table row becomes a line.
 """
 
 import html
@@ -12,12 +12,13 @@ import nh3
 INLINE_TAGS = {"strong", "b", "em", "i"}
 DESCRIPTION_TAGS = {"p", "br", "ul", "ol", "li", "h3", "h4"} | INLINE_TAGS
 BETWEEN_CELLS = " · "
-# Format characters that are seen by nobody; those that join letters and emoji stay.
+# Invisible format characters, except those that join letters and emoji.
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u061c\u180e\u200b\u2028\u2029\u202a-\u202e"
     r"\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
-_PROTECTED = re.compile(r'="(.*)"', re.DOTALL)  # how spreadsheets keep 007 a text
+# The form ="007" by which spreadsheets keep leading zeros.
+_PROTECTED = re.compile(r'="(.*)"', re.DOTALL)
 _PARAGRAPHS = (
     "address article aside blockquote caption center dd details div dl dt fieldset figcaption "
     "figure footer form header hr main nav pre section summary table tbody tfoot thead tr"
@@ -47,13 +48,13 @@ _EMPTY = re.compile(r"<p>(?:\s|&nbsp;|<br>)*</p>")
 
 
 def plain(text: str) -> str:
-    """One line without entities, unseen characters or spare blanks."""
+    """Turn a text into one line without HTML entities, invisible characters and extra blanks."""
     shield = _PROTECTED.fullmatch(text.strip())
     return " ".join(_UNSEEN.sub("", html.unescape(shield[1] if shield else text)).split())
 
 
 def rich(text: str) -> str:
-    """A description as safe HTML; plain text becomes paragraphs."""
+    """Turn a description into safe HTML; plain text becomes paragraphs."""
     text = _UNSEEN.sub("", text.replace("\r\n", "\n"))
     if not _BLOCK.search(text) and _ESCAPED.search(html.unescape(text)):
         text = html.unescape(text)
@@ -74,7 +75,7 @@ def _paragraphs(text: str) -> str:
 def _marked_up(text: str) -> str:
     text = re.sub(r"<(/?)h[1-6]\b[^>]*>", r"<\1h3>", text, flags=re.IGNORECASE)
     text = _CELL.sub(BETWEEN_CELLS, text)
-    # What ends or begins a block ends what stood before it.
+    # A block tag also ends the paragraph before it.
     text = _OUTER.sub("</p><p>", text)
     clean = nh3.clean(text, tags=DESCRIPTION_TAGS, attributes={})
     return _EMPTY.sub("", _FIRST_CELL.sub(r"\1", clean)).strip()

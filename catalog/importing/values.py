@@ -1,4 +1,4 @@
-"""Cells as people fill them in: a value, or an error that says what to write instead."""
+"""Reads cells as people fill them in. An invalid cell gives an error that says what to write."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from catalog.importing.workbooks import OddCell
 from catalog.models import ProductType
 from loyalty_portal.data.one_line import is_visible
 
-MOST = 2_147_483_647  # what the database's integers hold
+MOST = 2_147_483_647  # the largest integer of the database's columns
 LONGEST_DESCRIPTION = 20_000  # characters
 YES = {"1", "true", "yes", "y", "x", "on", "active", "published"}
 NO = {"0", "-1", "false", "no", "n", "off", "inactive", "draft", "archived", "unlisted"}
@@ -26,7 +26,7 @@ TYPES = {
     "by e-mail": ProductType.VIRTUAL,
 }
 _CURRENCY = re.compile(r"^(?:[A-Z]{3}|[^\w\s.,-]{1,2})\s*|\s*(?:[A-Z]{3}|[^\w\s.,-]{1,2})$")
-_NUMBERS = (  # and what groups their thousands
+_NUMBERS = (  # each pattern with its thousands separator
     (re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?"), ","),
     (re.compile(r"-?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+|-?[0-9]{1,3}(\.[0-9]{3}){2,}"), "."),
     (re.compile(r"-?[0-9]+([.,][0-9]+)?"), " "),
@@ -34,7 +34,10 @@ _NUMBERS = (  # and what groups their thousands
 
 
 def money(text: str) -> Decimal:
-    """ "17.99", "1,299.00", "1.299,00", "€ 17,99", "USD 5". ValueError when it is none of them."""
+    """Read a price such as "17.99", "1,299.00", "1.299,00", "€ 17,99" or "USD 5".
+
+    Raises ValueError when it is not a number.
+    """
     bare = _CURRENCY.sub("", plain(text)).replace("\N{NO-BREAK SPACE}", "").replace(" ", "")
     bare = bare.replace("'", "").replace("’", "")
     if len(bare) > 20:
@@ -46,12 +49,14 @@ def money(text: str) -> Decimal:
 
 
 def _two_ways(text: str, marks: str) -> bool:
-    """Whether "1.250" may be meant as a thousand and some, or as one and a quarter."""
+    """Whether a text such as "1.250" can be read as 1250 and as 1.25. `marks` are the
+    separators.
+    """
     return re.fullmatch(rf"\D*[1-9][0-9]{{0,2}}[{marks}][0-9]{{3}}\D*", text) is not None
 
 
 class Cells:
-    """One row, read cell by cell; `errors` holds what was wrong with it."""
+    """Reads the cells of one row. Errors are collected in `errors`."""
 
     def __init__(self, row: int, cells: Mapping[str, str]) -> None:
         self.row = row
@@ -69,7 +74,7 @@ class Cells:
         return self._cells.get(name, "")
 
     def said(self, name: str, *, date_fits: bool = False) -> str:
-        """One line; "" with an error for a cell that has no text of its own."""
+        """The cell as one line of text; "" and an error when the cell is an OddCell."""
         cell = self.raw(name)
         if isinstance(cell, OddCell) and not (cell.is_date and date_fits):
             self.error(name, cell.trouble)
@@ -77,7 +82,7 @@ class Cells:
         return plain(cell)
 
     def text(self, name: str, *, longest: int, required: bool = False) -> str:
-        """One line of at most `longest` characters."""
+        """The cell as one line of at most `longest` characters."""
         value = self.said(name)
         if required and not value and not isinstance(self.raw(name), OddCell):
             self.error(name, "is missing")
@@ -90,7 +95,7 @@ class Cells:
         return value[:longest]
 
     def description(self, name: str, *more: str) -> str:
-        """Safe HTML, of the first of the columns that has some."""
+        """The first of these columns that is not empty, as safe HTML."""
         text = next((self.raw(one) for one in (name, *more) if self.raw(one).strip()), "")
         if isinstance(text, OddCell):
             self.error(name, text.trouble)
@@ -101,7 +106,7 @@ class Cells:
         return rich(text)
 
     def whole(self, name: str, *, low: int, default: int | None = None) -> int | None:
-        """A whole number of at least `low`; `default` for an empty cell."""
+        """The cell as a whole number of at least `low`; `default` for an empty or wrong cell."""
         value = self.said(name)
         if not value:
             return default
@@ -121,7 +126,7 @@ class Cells:
         return default
 
     def price(self, name: str, terms: Terms) -> int:
-        """A price as points; 1 with an error."""
+        """The cell's price in points; 1 and an error when it is not valid."""
         value = self.said(name)
         if not value:
             if not isinstance(self.raw(name), OddCell):
@@ -165,7 +170,7 @@ class Cells:
         return value or TierLevel.BRONZE
 
     def time(self, name: str) -> datetime | None:
-        """A date or time in ISO 8601; UTC where it does not say."""
+        """The cell as an ISO 8601 date or time, in UTC if it has no time zone; None if empty."""
         value = self.said(name, date_fits=True)
         if not value:
             return None

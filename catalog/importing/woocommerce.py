@@ -1,4 +1,4 @@
-"""WooCommerce's product export: products, and variations that name theirs, in any order."""
+"""Reads WooCommerce's product export: products and their variations, in any order."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from catalog.models import ProductType
 from catalog.services import ProductData
 from catalog.words import AND
 
-_COMMA = re.compile(r"(?<!\\),")  # a comma in a name is written "\,"
+_COMMA = re.compile(r"(?<!\\),")  # a comma inside a name is written "\,"
 
 
 NEEDED = ("type", "sku", "name", "regular price")
@@ -35,7 +35,9 @@ def fits(header: list[str]) -> bool:
 
 @dataclass(slots=True)
 class _Parent:
-    """A variable product: what its variations share, unless its row is wrong."""
+    """A variable product with the data that its variations share. `is_wrong`: its row has
+    errors.
+    """
 
     row: int
     data: ProductData
@@ -44,12 +46,12 @@ class _Parent:
     variations: int = 0
 
 
-# The variable products of the file, by SKU and by "id:" with their id.
+# The variable products of the file, by SKU and by "id:" plus their id.
 _Parents = dict[str, _Parent]
 
 
 def read(path: Path, terms: Terms) -> Found:
-    """Simple products and variations as records; the variations of a product are a family."""
+    """Read simple products and variations as records; variations of a product form a family."""
     first = _table(path)
     parents: _Parents = {}
     numbers = [number for number in range(1, 100) if f"attribute {number} value(s)" in first.header]
@@ -58,7 +60,7 @@ def read(path: Path, terms: Terms) -> Found:
             parent = _parent(cells, numbers)
             for key in (plain(cells.raw("sku")), f"id:{plain(cells.raw('id'))}"):
                 parents[key] = parent
-    table = _table(path)  # again, for a variation may stand above its product
+    table = _table(path)  # a second pass, because a variation may stand above its product
     if table.remark:
         yield table.remark
     for cells in _rows(table):
@@ -114,7 +116,7 @@ def _list(text: str) -> list[str]:
 
 
 def _shared(cells: Cells, *, is_variation: bool = False) -> ProductData:
-    """What a row says that its variations share; family and name are for them."""
+    """Read the columns that a product and its variations have in common."""
     shelves = [plain(part) for part in _list(cells.raw("categories"))[0].split(">")]
     name = cells.text("name", longest=200, required=not is_variation)
     code = plain(cells.raw("sku")) or plain(cells.raw("id"))
@@ -164,7 +166,7 @@ def _sold(
 
 
 def _stock(cells: Cells) -> Stock | None:
-    """What the row counts; nothing where it is counted for all variations together."""
+    """The row's stock; None when the stock is counted for all variations together."""
     said, available = plain(cells.raw("stock")), plain(cells.raw("in stock?")).lower()
     if said == "parent":
         return None if available != "0" else Stock(0)

@@ -1,7 +1,7 @@
-"""XLSX workbooks as streams of rows, each cell as the text that people see in it.
+"""Reads XLSX workbooks as streams of rows. Each cell is the text that people see in it.
 
-A cell that has no text of its own, such as a date where a size was meant, is an OddCell: it
-reads as a text, and says where it stands and what is odd.
+A cell that shows no typed text, such as a date where a size was meant, becomes an OddCell, which
+also says what is wrong and where.
 """
 
 import re
@@ -21,8 +21,8 @@ from catalog.importing.records import ImportFileError
 LONGEST_CELL = 131_072  # characters
 MB = 1_000_000
 LARGEST_XLSX = 100 * MB  # bytes, unpacked; 150,000 rows have about 50 MB
-LARGEST_HELD = 25 * MB  # of these what is no sheet, such as the table of texts: held whole
-LAST_ROW = 1_048_576  # of any sheet
+LARGEST_HELD = 25 * MB  # bytes, unpacked, of all parts except sheets; these are held in memory
+LAST_ROW = 1_048_576  # the most rows a sheet of any program has
 ZIP_MAGIC = b"PK\x03\x04"
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _ZEROS = re.compile(r'(?:0|"[^"]*"|\\.|[- ])+')
@@ -32,7 +32,10 @@ Row = tuple[int, list[str]]
 
 
 class OddCell(str):
-    """A cell's text, and in `trouble` why it is hardly what was meant; "" `is_date` alone."""
+    """The text of a cell that is probably wrong; `trouble` explains why.
+
+    `is_date`: the cell is a date or a time, which date columns accept.
+    """
 
     trouble: str
     is_date: bool
@@ -50,7 +53,7 @@ def is_xlsx(path: Path) -> bool:
 
 
 def sheet_names(path: Path) -> list[str]:
-    """The sheets that can have a table, those that are hidden last."""
+    """The names of the worksheets, hidden ones last."""
     with _opened(path) as (_, book):
         return [
             sheet.title
@@ -60,15 +63,15 @@ def sheet_names(path: Path) -> list[str]:
 
 @contextmanager
 def _opened(path: Path, *, formulas: bool = False) -> Iterator[tuple[BinaryIO, Any]]:
-    """The file and its workbook."""
-    # Opened here: by a path openpyxl wants a certain ending, and an upload has none.
+    """Open the workbook. Yields the file and openpyxl's workbook; ImportFileError if damaged."""
+    # Pass a file, not a path: openpyxl checks a path's extension, and an upload has none.
     with path.open("rb") as file:
         try:
             _weigh(file)
             book = load_workbook(file, read_only=True, data_only=not formulas)
         except ImportFileError:
             raise
-        except Exception as error:  # a damaged one makes it raise anything
+        except Exception as error:  # openpyxl raises many kinds of errors for a damaged file
             raise _damaged() from error
         with closing(book):
             yield file, book
@@ -79,11 +82,11 @@ def _damaged() -> ImportFileError:
 
 
 def read_sheet(path: Path, name: str) -> Iterator[Row]:
-    """The rows of one sheet, with their numbers, empty ones too."""
+    """Yield the rows of one sheet with their numbers, including empty rows."""
     with _opened(path) as (file, book):
         sheet = book[name]
         try:
-            sheet.reset_dimensions()  # what some programs say of it is wrong
+            sheet.reset_dimensions()  # some programs write wrong dimensions
             formulas = _formulas(path, name) if _has_formulas(file, sheet) else None
             for number, cells in enumerate(sheet.iter_rows(), 1):
                 if number > LAST_ROW:
@@ -92,12 +95,12 @@ def read_sheet(path: Path, name: str) -> Iterator[Row]:
                 yield number, [_text(cell, asked) for cell in cells]
         except ImportFileError:
             raise
-        except Exception as error:  # also at any row
+        except Exception as error:  # a damaged part may also show only here
             raise _damaged() from error
 
 
 def _has_formulas(file: BinaryIO, sheet: Any) -> bool:
-    """Whether it is worth while to read the sheet a second time, for what is a formula."""
+    """Whether the sheet has formulas, so that a second pass that reads them is needed."""
     with zipfile.ZipFile(file) as packed, packed.open(sheet._worksheet_path) as part:  # noqa: SLF001 - openpyxl has no name for it in public
         last = b""
         while piece := part.read(1 << 20):
@@ -108,7 +111,7 @@ def _has_formulas(file: BinaryIO, sheet: Any) -> bool:
 
 
 def _formulas(path: Path, name: str) -> Iterator[dict[str, str]]:
-    """For each row the formulas in it, by the cell's place."""
+    """Yield for each row its formulas by cell coordinate, such as {"B2": "=A2*2"}."""
     with _opened(path, formulas=True) as (_, book):
         again = book[name]
         again.reset_dimensions()
@@ -121,9 +124,9 @@ def _formulas(path: Path, name: str) -> Iterator[dict[str, str]]:
 
 
 def _weigh(file: BinaryIO) -> None:
-    """Refuse what would fill the memory, before any of it is unpacked.
+    """Refuse a workbook that would fill the memory, before unpacking it.
 
-    The sizes are the file's own words, but no part is unpacked beyond its word.
+    The sizes come from the archive's directory; no part unpacks to more than its size there.
     """
     with zipfile.ZipFile(file) as packed:
         parts = packed.infolist()
@@ -136,11 +139,12 @@ def _weigh(file: BinaryIO) -> None:
 
 
 def _text(cell: Any, formulas: dict[str, str]) -> str:
-    """What people see in the cell, or an OddCell."""
+    """The text that people see in the cell, or an OddCell."""
     value = cell.value
     match value:
         case None:
-            place = getattr(cell, "coordinate", "")  # one that is not in the file has none
+            # Openpyxl gives no coordinate to a cell that is not in the file.
+            place = getattr(cell, "coordinate", "")
             return _valueless(place, formulas) if place in formulas else ""
         case bool():
             return "yes" if value else "no"
@@ -168,7 +172,7 @@ def _valueless(place: str, formulas: dict[str, str]) -> str:
 
 
 def _number(value: float, number_format: str) -> str:
-    """As a spreadsheet shows it, with the zeros of a format such as 00000 in front."""
+    """A number as a spreadsheet shows it, with leading zeros for a format such as 00000."""
     if isinstance(value, float) and not value.is_integer():
         return f"{Decimal(f'{value:.15g}'):f}"
     digits = str(int(value))
@@ -186,7 +190,7 @@ def _number(value: float, number_format: str) -> str:
 
 @lru_cache(maxsize=256)
 def _zeros(number_format: str) -> tuple[str, ...]:
-    """The zeros and the texts between them of a format that fills up with zeros; else none."""
+    """Split a format of zeros and fixed texts, such as 000-000, into pieces; () for any other."""
     if not _ZEROS.fullmatch(number_format):
         return ()
     pieces = tuple(
