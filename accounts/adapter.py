@@ -1,4 +1,4 @@
-"""How allauth behaves here."""
+"""The portal's adapter for allauth: no sign-up, limits on wrong passwords, reset letters."""
 
 from typing import Any
 from urllib.parse import quote
@@ -16,13 +16,15 @@ from loyalty_portal.http.client_address import client_address
 
 
 class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Account managers are invited by their company or by staff; nobody signs themselves up."""
+    """Customizes allauth. There is no sign-up: a company's owner or staff invite people."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
         return False
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """Where somebody begins who did not say: staff without a seat, at their work."""
+        """The page after sign-in when no other was asked for. Staff without a seat get the
+        admin.
+        """
         user = request.user
         if isinstance(user, User) and user.is_staff and not seats_of(user):
             return resolve_url("admin:index")
@@ -32,7 +34,7 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return client_address(request)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        """In a letter the portal's own address stands, not the one that a request named."""
+        """Build a password reset link from PORTAL_URL, never from the request's Host header."""
         path = reverse(
             "account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"}
         ).replace("UID-KEY", quote(key))

@@ -1,4 +1,4 @@
-"""Companies, the seats of their account managers, their addresses; users and staff groups."""
+"""Admin pages of companies, seats, addresses, users and staff groups."""
 
 from typing import Any, ClassVar
 
@@ -31,7 +31,9 @@ from loyalty_portal.data.countries import CountryField, CountrySelect, name_of
 
 
 class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company]):
-    """Who acts for the company. A seat is switched off, never deleted: orders name it."""
+    """The seats of a company. Seats are switched off and never deleted, because orders name
+    them.
+    """
 
     model = AccountManager
     extra = 0
@@ -44,7 +46,7 @@ class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company
         return super().get_queryset(request).select_related("user", "company")
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """A table's fields have no labels; screen readers are told the column's name."""
+        """Give each field an aria-label: fields in a table have no label for screen readers."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field:
             field.widget.attrs.setdefault("aria-label", field.label)
@@ -52,7 +54,10 @@ class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company
 
 
 def _country(column: Any) -> CountryField | None:
-    """The list, for the column of a country; what was typed before there was one is kept."""
+    """The form field for a `country` column: a list of countries that keeps an unknown old value.
+
+    Returns None for any other column.
+    """
     if column.name != "country":
         return None
     widget = CountrySelect(attrs={"class": " ".join(SELECT_CLASSES)})
@@ -62,7 +67,7 @@ def _country(column: Any) -> CountryField | None:
 
 
 class AddressInline(Choosing[Address], StackedInline[Address, Company]):
-    """The company's address book."""
+    """The address book of a company."""
 
     model = Address
     extra = 0
@@ -80,7 +85,7 @@ class AddressInline(Choosing[Address], StackedInline[Address, Company]):
 
 @admin.register(Company)
 class CompanyAdmin(KeptAdmin[Company]):
-    """The client companies, with their tier and what they spent last at the partner."""
+    """Admin pages of client companies, with their tier and last known balance."""
 
     list_display = ["name", "loyalty_account_id", "tier", "seat_count", "balance", "state"]
     list_filter = ["tier_level", "is_active"]
@@ -103,7 +108,7 @@ class CompanyAdmin(KeptAdmin[Company]):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Company | None = None) -> list[str]:
-        """Another account for a company with orders would send its credits to somebody else."""
+        """Make the loyalty account read-only once there are orders: credits go to this account."""
         return [*self.readonly_fields, "loyalty_account_id"] if obj else []
 
     @admin.display(description=_("tier"), ordering="tier_level")
@@ -131,7 +136,7 @@ class CompanyAdmin(KeptAdmin[Company]):
 
 @admin.register(AccountManager)
 class AccountManagerAdmin(KeptAdmin[AccountManager]):
-    """All seats, across companies."""
+    """Admin pages of the seats of all companies."""
 
     list_display = ["user", "email_shown", "company", "role", "state"]
     list_select_related = ["user", "company"]
@@ -144,7 +149,7 @@ class AccountManagerAdmin(KeptAdmin[AccountManager]):
     def get_readonly_fields(
         self, request: HttpRequest, obj: AccountManager | None = None
     ) -> list[str]:
-        """A seat stays the same person's in the same company: its orders say who placed them."""
+        """Make user and company read-only on an existing seat: its orders say who placed them."""
         return ["user", "company"] if obj else []
 
     @admin.display(description=_("e-mail"), ordering="user__email")
@@ -158,7 +163,7 @@ class AccountManagerAdmin(KeptAdmin[AccountManager]):
 
 @admin.register(Address)
 class AddressAdmin(PortalAdmin[Address]):
-    """Address books, across companies."""
+    """Admin pages of the address books of all companies."""
 
     list_display = [
         "recipient_name", "company", "address_line1", "postcode", "city", "country_shown",
@@ -178,7 +183,7 @@ class AddressAdmin(PortalAdmin[Address]):
 
 @admin.register(User)
 class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
-    """People who sign in. Only a superuser makes staff, and only a superuser changes staff."""
+    """Admin pages of users. Only a superuser may make or change staff."""
 
     form = StaffUserChangeForm
     add_form = StaffUserCreationForm
@@ -205,7 +210,7 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
         return [*super().get_readonly_fields(request, obj), *locked]
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Whoever could change a superuser's password could become one."""
+        """Forbid others to change staff: who can change a superuser's password can become one."""
         if obj and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
@@ -216,7 +221,7 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
 
     @admin.display(description=_("password"))
     def password_set(self, user: User) -> SafeString:
-        """That there is one, and where to set another; nothing of it, not even its hash."""
+        """Show whether a password is set, with a link to change it. Shows no part of the hash."""
         word = _("Set") if user.has_usable_password() else _("None")
         return format_html('{} · <a class="link" href="../password/">{}</a>', word, _("Change it"))
 
@@ -234,13 +239,13 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
 
 
 admin.site.unregister(Group)
-# A person's address stands on their own page; a second list of it would only disagree.
+# allauth's list of e-mail addresses would duplicate the address on the user's page.
 admin.site.unregister(EmailAddress)
 
 
 @admin.register(Group)
 class GroupAdmin(PortalAdmin[Group], DjangoGroupAdmin):
-    """What each staff group may do; `manage.py staff_groups` sets those that we ship."""
+    """Admin pages of staff groups. `manage.py staff_groups` resets the ones that we ship."""
 
     list_display = ["name", "people"]
     search_fields = ["name"]

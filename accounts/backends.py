@@ -1,4 +1,4 @@
-"""Signing in, and being recognised on every request."""
+"""The authentication backend."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from accounts.selectors import usable_seats
 
 
 class SeatsBackend(AuthenticationBackend):  # type: ignore[misc]
-    """Brings the person and the seats they may use in one query: every page needs both."""
+    """Loads the user and the user's seats in one query, because every page needs both."""
 
     def get_user(self, user_id: Any) -> User | None:
         seats: list[AccountManager] = usable_seats(UUID(str(user_id)))

@@ -1,4 +1,4 @@
-"""Forms of the staff for people who sign in."""
+"""Forms in which staff create and edit users."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from loyalty_portal.data.one_line import formfield
 
 
 class StaffUserCreationForm(UserCreationForm):  # type: ignore[misc] # the theme carries no types
-    """A new person, with the first password."""
+    """Creates a user with a first password."""
 
     class Meta:
         model = User
@@ -23,13 +23,13 @@ class StaffUserCreationForm(UserCreationForm):  # type: ignore[misc] # the theme
 
 
 class StaffUserChangeForm(EditedForm):
-    """A person, without the password: that has a page of its own."""
+    """Edits a user. The password is changed on a page of its own."""
 
     class Meta:
         model = User
         exclude: ClassVar[list[str]] = ["password"]
         formfield_callback = formfield
-        # A handful of groups is read at a glance; nobody has to know what to type.
+        # Show the few groups as checkboxes: nobody has to know a group's name to search for it.
         widgets: ClassVar[dict[str, object]] = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def clean_email(self) -> str:

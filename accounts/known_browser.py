@@ -1,7 +1,8 @@
-"""Browsers in which somebody has signed in before: a signed cookie, which no script can read.
+"""Remembers in a signed cookie which people have signed in before in this browser.
 
-Strangers' wrong passwords lock an account to strangers only (accounts/sign_in.py). The cookie
-signs nobody in, and holds neither a name nor an address.
+Wrong passwords typed in other browsers do not lock out a person in a known browser
+(accounts/sign_in.py). The cookie does not sign anybody in and holds no name or e-mail address.
+Scripts cannot read it.
 """
 
 import hashlib
@@ -14,18 +15,19 @@ from django.http import HttpRequest, HttpResponse
 
 COOKIE = "known_browser"
 SALT = "accounts.known_browser"
-AGE = 180 * 24 * 3600  # seconds since the last time that somebody signed in
-MOST_PEOPLE = 8  # who share a browser; the one who has not signed in for longest is forgotten
+AGE = 180 * 24 * 3600  # seconds since the last sign-in
+# People remembered in one browser; the person with the oldest sign-in is dropped first.
+MOST_PEOPLE = 8
 
 
 def number_of(request: HttpRequest, account: str) -> str:
-    """The browser's own number if `account` has signed in with it; otherwise nothing."""
+    """The browser's random number if `account` has signed in with it before, else ""."""
     number, people = _read(request)
     return number if _digest(number, account) in people else ""
 
 
 def remember(request: HttpRequest, response: HttpResponse, account: str) -> None:
-    """From now on this browser is known to `account`."""
+    """Set the cookie so that this browser is known for `account` from now on."""
     number, people = _read(request)
     number = number or secrets.token_urlsafe(16)
     digest = _digest(number, account)

@@ -1,4 +1,4 @@
-"""The Loyalty Points API (docs/contracts/loyalty-api.yaml). Points are whole numbers."""
+"""Client of the Loyalty Points API (docs/contracts/loyalty-api.yaml). Points are whole numbers."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,9 @@ PARTNER = "loyalty"
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """`points` can be spent now. `expiring`: points and the day they lapse, soonest first."""
+    """An account's balance. `points` can be spent now; `expiring` has pairs of points and the day
+    on which they expire, soonest first.
+    """
 
     account_id: str
     points: int
@@ -34,7 +36,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class StatementEntry:
-    """One movement in the partner's ledger; `kind` is debit or credit, `points` is positive."""
+    """One entry in the partner's ledger. `kind` is debit or credit; `points` is positive."""
 
     transaction_id: str
     kind: str
@@ -48,7 +50,7 @@ class StatementEntry:
 
 @dataclass(frozen=True, slots=True)
 class TransactionAnswer:
-    """What a debit or credit came to; `transaction_id` is empty unless it succeeded."""
+    """The answer to a debit or credit. `transaction_id` is "" unless it succeeded."""
 
     answer: Answer
     transaction_id: str = ""
@@ -56,15 +58,14 @@ class TransactionAnswer:
 
 
 def is_down() -> bool:
-    """Whether the partner is clearly not answering, so that a debit would only wait."""
+    """Whether the circuit breaker considers the partner down, so that a call would only wait."""
     return breaker.down_since(PARTNER) is not None
 
 
 def get_balance(account_id: str, *, patience: float | None = None) -> Balance:
-    """Asks the partner, waiting at most `patience` seconds.
+    """Ask the partner for a balance, waiting at most `patience` seconds.
 
-    Raises PartnerRefusedError (account_not_found, account_blocked, ...) or
-    PartnerUnavailableError.
+    Raises PartnerRefusedError (account_not_found, account_blocked, ...) or PartnerUnavailableError.
     """
     answer = client().get("/balance/{account_id}", patience=patience, account_id=account_id)
     body = _told(answer)
@@ -104,7 +105,7 @@ def credit_body(
     original_transaction_id: str,
     description: str,
 ) -> bytes:
-    """`original_transaction_id`: the partner's id of the debit that is being given back."""
+    """The request body of a credit. `original_transaction_id` is the partner's id of the debit."""
     return wire.canonical(
         {
             "account_id": account_id,
@@ -117,20 +118,20 @@ def credit_body(
 
 
 def send_debit(body: bytes, key: str) -> TransactionAnswer:
-    """Sends what `debit_body` made."""
+    """Send a body made by `debit_body`, with `key` as the idempotency key."""
     return _send("/debit", "debit", body, key)
 
 
 def send_credit(body: bytes, key: str) -> TransactionAnswer:
-    """Sends what `credit_body` made."""
+    """Send a body made by `credit_body`, with `key` as the idempotency key."""
     return _send("/credit", "credit", body, key)
 
 
 def statement(account_id: str, since: datetime) -> Iterator[StatementEntry]:
-    """The account's movements since then, oldest first, over all pages.
+    """Yield the account's ledger entries since a time, oldest first, from all pages.
 
-    Raises PartnerRefusedError or PartnerUnavailableError, in the middle too: what came before
-    is then not the whole statement.
+    Raises PartnerRefusedError or PartnerUnavailableError, possibly after some entries; these are
+    then not the whole statement.
     """
     door = client()
     params = {"since": since.astimezone(UTC).isoformat().replace("+00:00", "Z")}
@@ -171,13 +172,13 @@ def _send(path: str, kind: str, body: bytes, key: str) -> TransactionAnswer:
 
 
 def _check(entry: StatementEntry, kind: str, asked: dict[str, Any]) -> None:
-    """Raises MalformedError when `entry` is not what was asked for."""
+    """Raise MalformedError when `entry` does not match the request in `asked`."""
     if entry.kind != kind:
         raise wire.MalformedError(f"type: not a {kind}")
     for name in ("account_id", "points", "reference"):
         if getattr(entry, name) != asked[name]:
             raise wire.MalformedError(f"{name}: not the one that was sent")
-    # The contract lets an answer leave it out; what it says must be true.
+    # The contract lets an answer omit this field, but a value must be the right one.
     original = entry.original_transaction_id
     if original is not None and original != asked.get("original_transaction_id"):
         raise wire.MalformedError("original_transaction_id: not the one that was sent")
@@ -208,7 +209,7 @@ def _told(answer: Answer) -> dict[str, Any]:
 
 
 def client() -> PartnerClient:
-    """The door to this partner; for others than this module when they check the partner itself."""
+    """The HTTP client of this partner. Only this module and checks of the partner use it."""
     return PartnerClient(
         PartnerConfig(
             name=PARTNER,

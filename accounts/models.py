@@ -1,6 +1,4 @@
-"""People, companies, seats and address books, and the account that holds the points of a
-company.
-"""
+"""People, companies, seats, address books, and each company's last known balance."""
 
 from typing import Any, ClassVar
 
@@ -19,7 +17,7 @@ from loyalty_portal.data.recipient import Recipient
 
 
 class TierLevel(models.TextChoices):
-    """From the lowest to the highest. A product may require a minimum."""
+    """A company's level, from lowest to highest. A product may require a minimum."""
 
     BRONZE = "BRONZE", _("Bronze")
     SILVER = "SILVER", _("Silver")
@@ -33,7 +31,7 @@ class TierLevel(models.TextChoices):
 
 
 class Role(models.TextChoices):
-    """What a seat is for. Each may do what those after it may; only buyers' duties differ."""
+    """What a seat may do. A role includes the rights of the roles after it."""
 
     OWNER = "owner", _("Owner")
     APPROVER = "approver", _("Approver")
@@ -42,7 +40,7 @@ class Role(models.TextChoices):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Users sign in by e-mail; addresses differ by more than upper and lower case."""
+    """Creates users and finds them by e-mail address, ignoring case."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email__iexact=username)
@@ -72,7 +70,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects: ClassVar[UserManager] = UserManager()
 
-    # Filled by SeatsBackend, which reads a person and their seats in one query.
+    # SeatsBackend fills this: it reads a user and the user's seats in one query.
     loaded_seats: "list[AccountManager] | None" = None
 
     class Meta:
@@ -92,7 +90,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 @tracked()
 class Company(models.Model):
-    """A client company; its points are at the Loyalty Points API."""
+    """A client company. Its points are held at the Loyalty Points API."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=255)
@@ -126,7 +124,7 @@ class Company(models.Model):
 
 
 class SeatQuerySet(models.QuerySet["AccountManager"]):
-    """Questions about sets of seats."""
+    """Query methods for seats."""
 
     def usable(self) -> "SeatQuerySet":
         """Seats that may act now: the seat, its user and its company are all active."""
@@ -171,7 +169,7 @@ class AccountManager(models.Model):
 
 
 class Address(Recipient):
-    """An entry of a company's address book."""
+    """One address in a company's address book."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     company = models.ForeignKey(Company, models.CASCADE, related_name="addresses")
@@ -183,7 +181,7 @@ class Address(Recipient):
         ordering = ["recipient_name", "id"]
 
     def clean(self) -> None:
-        """For forms: a postcode as the country writes it. Entries may lack an address."""
+        """Check in forms that the postcode has the country's format. It may be empty."""
         if self.postcode and self.country:
             try:
                 self.postcode = checked_postcode(self.country, self.postcode)
@@ -195,7 +193,7 @@ class Address(Recipient):
 
 
 class KnownBalance(models.Model):
-    """The last balance the Loyalty Points API gave, for when it does not answer."""
+    """The last balance from the Loyalty Points API, shown while the API does not answer."""
 
     company = models.OneToOneField(
         Company, models.CASCADE, primary_key=True, related_name="known_balance"

@@ -1,4 +1,4 @@
-"""Who may do what in a company. The statuses that allow it are in states.py."""
+"""What each role may do in a company. Statuses that allow an action are in states.py."""
 
 from accounts.models import AccountManager, Role
 

@@ -1,11 +1,11 @@
-"""Reads who is signed in and in which seat."""
+"""Reads seats, and chooses the one in which a user acts."""
 
 from uuid import UUID
 
 from accounts.models import AccountManager, User
 from loyalty_portal.fastpath.sql import Prepared
 
-# Read on every page.
+# The columns that every page reads.
 _usable_seats = Prepared(
     lambda user_id: (
         AccountManager.objects.usable()
@@ -18,18 +18,19 @@ _usable_seats = Prepared(
 
 
 def usable_seats(user_id: UUID) -> list[AccountManager]:
-    """A user's seats that may be used now, with user, company and last known balance."""
+    """The user's seats that can be used now, with user, company and last known balance."""
     return _usable_seats(user_id)
 
 
 def seats_of(user: User) -> list[AccountManager]:
-    """The seats that `user` may use now; without a query when they were loaded with the user."""
+    """The user's seats that can be used now. Needs no query if they were loaded with the user."""
     return usable_seats(user.pk) if user.loaded_seats is None else user.loaded_seats
 
 
 def choose_seat(seats: list[AccountManager], wanted: str | None) -> AccountManager | None:
-    """The seat with the id `wanted`, otherwise the first. Losing a seat does not end the
-    session.
+    """The seat with the id `wanted`, or the first one. None when there are no seats.
+
+    A user who loses the current seat continues in another one and stays signed in.
     """
     try:
         wanted_id = UUID(wanted or "")

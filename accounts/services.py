@@ -1,4 +1,4 @@
-"""Staff groups and their permissions, the first administrator, and the balance of a company."""
+"""Sets up staff groups and the first administrator, and refreshes a company's balance."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailab
 
 logger = logging.getLogger(__name__)
 
-# Permissions are named room.codename, so that this room need not import those above it.
+# Permissions are strings such as room.codename: this room must not import those above it.
 _CATALOGUE = ("catalog.product", "catalog.category", "catalog.family")
 _STOCK = ("inventory.inventory", "inventory.stockmovement", "inventory.reservation")
 _DESK = ("fulfillment.fulfillment", "fulfillment.shipment")
@@ -34,7 +34,10 @@ _RECONCILIATIONS = ("redemption.reconciliation",)
 
 
 def _may(actions: str, models: Iterable[str]) -> set[str]:
-    """Such as `inventory.view_reservation`, for each action (space separated) and model."""
+    """Permission names such as `inventory.view_reservation` for each action and model.
+
+    `actions` are separated by spaces.
+    """
     pairs = (model.split(".") for model in models)
     return {f"{room}.{action}_{name}" for room, name in pairs for action in actions.split()}
 
@@ -105,15 +108,15 @@ def _permissions(names: frozenset[str]) -> dict[str, Permission]:
     return found
 
 
-# --- The first person ------------------------------------------------------------------------
+# --- The first administrator -----------------------------------------------------------------
 
 
 class AdministratorExistsError(Exception):
-    """There is an administrator already; the message says who can add others."""
+    """There is an administrator already. The message says who can add others."""
 
 
 def new_administrator(*, email: str, name: str) -> User:
-    """The first administrator, checked but not saved.
+    """Build and check the first administrator, without saving.
 
     Raises AdministratorExistsError, or ValidationError when the address is invalid or taken.
     """
@@ -127,9 +130,9 @@ def new_administrator(*, email: str, name: str) -> User:
 
 
 def make_first_administrator(person: User, *, password: str | None) -> None:
-    """Save the person with a password; None: they choose one with a reset letter.
+    """Save the first administrator. Without a password they choose one with a reset letter.
 
-    Raises ValidationError when the password is too easy.
+    Raises ValidationError when the password is too weak.
     """
     if password is not None:
         validate_password(password, person)
@@ -139,25 +142,25 @@ def make_first_administrator(person: User, *, password: str | None) -> None:
 
 # --- The balance -----------------------------------------------------------------------------
 
-FRESH_SECONDS = 10.0  # how long a figure counts as current, and a partner that failed is left alone
+FRESH_SECONDS = 10.0  # a balance counts as current, or a failed partner is not asked, for so long
 _PAUSE = timedelta(seconds=FRESH_SECONDS)
-PATIENCE = 4.0  # seconds that the header's own request, never a page, waits for the partner
+PATIENCE = 4.0  # how many seconds the header's own request waits; pages never wait
 
 
 def known_balance(company: Company) -> KnownBalance | None:
-    """The last balance the partner gave, as loaded with the company. Makes no query and no call."""
+    """The last known balance, as loaded with the company. Makes no query and no call."""
     return getattr(company, "known_balance", None)
 
 
 def refresh_balance(*, company: Company) -> KnownBalance | None:
-    """The newest balance. Asks the partner, unless that was done within FRESH_SECONDS.
+    """Ask the partner for the balance, unless it was asked less than FRESH_SECONDS ago.
 
-    Never raises for the partner: when it does not answer, the last known balance is returned, with
-    `failed_at`; None when there never was one.
+    Returns the last known balance, with `failed_at` set, when the partner does not answer; None
+    when no balance was ever known. Never raises for the partner.
     """
     known = known_balance(company)
-    # Redis holds who asked last, and the answer: however many pages ask, the partner is asked
-    # once. Without Redis (`add` answers None) the row alone keeps a failed partner in peace.
+    # Redis holds a lock and the answer, so that many pages at once ask the partner only once.
+    # Without Redis (`add` answers None) the row's times alone limit the calls.
     if cache.add(_asked_key(company), 1, timeout=FRESH_SECONDS) is False:
         newest: KnownBalance | None = cache.get(_figure_key(company))
         return newest or known
@@ -175,8 +178,8 @@ def _figure_key(company: Company) -> str:
 
 
 def _ask_balance(company: Company, known: KnownBalance | None) -> KnownBalance | None:
-    # The time of asking, not of the answer: what moved in between is then counted as in flight
-    # for a little too long, rather than spent twice.
+    # Store the time of the request, not of the answer: a debit in between then still counts as in
+    # flight, which shows too few points for a moment and never too many.
     asked_at = timezone.now()
     try:
         told = loyalty.get_balance(company.loyalty_account_id, patience=PATIENCE)

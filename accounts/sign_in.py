@@ -1,6 +1,6 @@
 """Limits wrong passwords (docs/decisions/0019-who-may-try-a-password.md).
 
-Right passwords are never counted: all people of an office may sign in from one address at once.
+Right passwords do not count, so a whole office may sign in from one IP address at once.
 """
 
 import unicodedata
@@ -11,21 +11,21 @@ from accounts import known_browser
 from loyalty_portal.http.client_address import client_network
 from loyalty_portal.http.limits import Limit
 
-# For one account, by all browsers that it does not know.
+# For one account, by all browsers in which it is not known.
 BY_STRANGERS = Limit("wrong-password-account", most=5, seconds=300)
-# For one account, in one browser in which it has signed in before.
+# For one account, in one browser in which it is known.
 IN_KNOWN_BROWSER = Limit("wrong-password-browser", most=5, seconds=300)
-# From one address, for whatever accounts, by browsers that these do not know.
+# From one IP address, for all accounts, by browsers in which these are not known.
 FROM_ADDRESS = Limit("wrong-password-address", most=10, seconds=60)
 
 
 def account_of(login: str) -> str:
-    """One spelling of a typed login, the same for all spellings that find the same person."""
+    """Normalize a typed login, so that all spellings of one person's login count together."""
     return unicodedata.normalize("NFKC", login).strip().upper().casefold()
 
 
 def may_try(request: HttpRequest, login: str) -> bool:
-    """Whether a password may be tried for `login`. Counts one try, which `was_right` takes back.
+    """Whether a password may be tried for `login`. Counts one try; `was_right` resets the count.
 
     The try is counted before the password is checked: otherwise a hundred tries at once would count
     as one.
@@ -39,18 +39,16 @@ def may_try(request: HttpRequest, login: str) -> bool:
 
 
 def was_wrong(request: HttpRequest, login: str) -> None:
-    """Count a failure for the address. Whoever tries many accounts is stopped by failures, not by
-    tries.
-    """
+    """Count a failure for the IP address, which stops someone who tries many accounts."""
     if not known_browser.number_of(request, account_of(login)):
         FROM_ADDRESS.take(client_network(request))
 
 
 def was_right(request: HttpRequest, login: str) -> None:
-    """Reset the count of this account: whoever knows the password has nothing to guess.
+    """Reset the count of this account after the right password.
 
-    The count of the address stays, so that signing in oneself does not allow more tries on other
-    accounts.
+    The count of the IP address stays: otherwise signing in to one's own account would allow more
+    tries on other accounts.
     """
     account = account_of(login)
     if browser := known_browser.number_of(request, account):
@@ -60,5 +58,5 @@ def was_right(request: HttpRequest, login: str) -> None:
 
 
 def begin_anew(login: str) -> None:
-    """Reset the count after a new password: tries on the old one do not lock its owner out."""
+    """Reset the count after a password change, so that earlier tries do not lock the owner out."""
     BY_STRANGERS.forget(account_of(login))

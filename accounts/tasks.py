@@ -7,5 +7,5 @@ from loyalty_portal.celery import app
 
 @app.task
 def clear_sessions() -> None:
-    """Delete sessions that have ended."""
+    """Delete expired sessions."""
     call_command("clearsessions")

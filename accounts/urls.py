@@ -1,4 +1,4 @@
-"""Seats. Signing in is allauth's."""
+"""Addresses of seats, and the allauth pages that are turned off."""
 
 from django.urls import path
 
@@ -6,7 +6,7 @@ from accounts import views
 
 urlpatterns = [
     path("seat/", views.switch_seat, name="seat_switch"),
-    # allauth would let people sign in by another e-mail address, past the records of staff.
+    # allauth would let people add another e-mail address and sign in by it, unknown to staff.
     path("accounts/email/", views.not_here),
     path("accounts/confirm-email/<str:key>/", views.not_here),
 ]

@@ -1,4 +1,4 @@
-"""The seat a person sits in, on every request, and switching it."""
+"""Finds the current seat of each request, and switches it."""
 
 from collections.abc import Callable
 from functools import update_wrapper
@@ -23,7 +23,7 @@ Parameters = ParamSpec("Parameters")
 
 
 class PortalRequest(HttpRequest):
-    """What views of the portal are given: a user, and the seat they sit in."""
+    """The request that portal views receive: signed in, with the current seat."""
 
     user: User
     seat: AccountManager
@@ -31,7 +31,7 @@ class PortalRequest(HttpRequest):
 
 
 class SeatMiddleware:
-    """`request.seats` and `request.seat` (None without one), read when first asked for."""
+    """Sets `request.seats` and `request.seat` (None without one), each read on first use."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -55,9 +55,10 @@ def with_seat(
     [Callable[Concatenate[PortalRequest, Parameters], HttpResponse]],
     Callable[Concatenate[HttpRequest, Parameters], HttpResponse],
 ]:
-    """For views of account managers: signed in, with a usable seat that is `allowed`.
+    """Decorate a view for account managers: signed in, with a usable seat that passes `allowed`.
 
-    Without a seat the person is told so (403), and the cart and the orders stay as they were.
+    A person without a seat gets a page that says so (403). A seat that fails `allowed` gets a 403
+    too.
     """
 
     def decorate(
@@ -68,7 +69,8 @@ def with_seat(
         ) -> HttpResponse:
             if not request.user.is_authenticated:
                 return _signed_out(request)
-            request.seat = _chosen(request)  # itself: each touch of a lazy one costs
+            # Replace the lazy object, which makes each access slower.
+            request.seat = _chosen(request)
             if request.seat is None:
                 return render(request, "accounts/no_seat.html", status=403)
             if allowed and not allowed(request.seat):
@@ -82,14 +84,14 @@ def with_seat(
 
 
 def _signed_out(request: HttpRequest) -> HttpResponse:
-    """To the sign-in page; a fragment must not become it, so its page is told to load again."""
+    """Redirect to the sign-in page. HTMX gets a 401 instead and reloads its page."""
     if request.headers.get("HX-Request"):
         return HttpResponse(status=401)
     return redirect_to_login(_to_go_on_at(request))
 
 
 def _to_go_on_at(request: HttpRequest) -> str:
-    """What was asked for; for a form, whose address cannot be opened, the page it stood on."""
+    """The address to return to after sign-in: this one or, for a POST, the page of the form."""
     if request.method in ("GET", "HEAD"):
         return request.get_full_path()
     page = request.headers.get("Referer", "")
@@ -102,7 +104,7 @@ def _to_go_on_at(request: HttpRequest) -> str:
 @form_only("home")
 @login_required
 def switch_seat(request: Any) -> HttpResponseRedirect:
-    """Sit in another of one's seats. An id that is not one's own changes nothing."""
+    """Switch to another seat of the user. An id that is not one of the user's changes nothing."""
     seat = choose_seat(request.seats, request.POST.get("seat"))
     if seat is not None:
         request.session[SEAT_KEY] = str(seat.id)
@@ -112,5 +114,5 @@ def switch_seat(request: Any) -> HttpResponseRedirect:
 
 
 def not_here(_request: HttpRequest, **_named: str) -> HttpResponse:
-    """For an address of allauth's that the portal does not offer."""
+    """Answer 404 at an allauth address that the portal does not offer."""
     raise Http404

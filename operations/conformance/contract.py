@@ -1,4 +1,4 @@
-"""Our copies of the contracts (docs/contracts), and whether a body matches them."""
+"""Checks JSON bodies against our copies of the contracts (docs/contracts)."""
 
 import functools
 from typing import Any
@@ -24,9 +24,9 @@ class Contract:
         )
 
     def fault(self, place: str, body: object) -> str:
-        """What is wrong with `body`, by the schema at `place` (a JSON pointer); "" if nothing.
+        """Check `body` against the schema at `place` (a JSON pointer). Returns the error, or "".
 
-        It names the field and the rule, never the value.
+        The text names the field and the rule, never the value.
         """
         error = best_match(self._validator(place).iter_errors(body))
         if error is None:
@@ -44,11 +44,11 @@ class Contract:
 
 
 def schema(name: str) -> str:
-    """The place of a component's schema."""
+    """The JSON pointer of a schema in the contract's components."""
     return f"/components/schemas/{name}"
 
 
 def answer(path: str, status: int = 200) -> str:
-    """The place of the schema of a GET's answer."""
+    """The JSON pointer of the schema of the response to a GET."""
     escaped = path.replace("~", "~0").replace("/", "~1")
     return f"/paths/{escaped}/get/responses/{status}/content/application~1json/schema"

@@ -1,6 +1,6 @@
-"""What is asked of a Fulfillment API, one point at a time.
+"""The checks of a Fulfillment API, in the order of promises.py.
 
-Requests are for one unit each; what can be cancelled is.
+Each request is for one unit, and every request that can be cancelled is.
 """
 
 import time
@@ -22,7 +22,7 @@ from operations.conformance.points import (
 from operations.conformance.probe import Heard, Probe, admitted, needed
 from operations.conformance.webhooks import Inbox, disorder, repeated
 
-LOOK_AGAIN = 0.5  # seconds between two looks at what is to be delivered
+LOOK_AGAIN = 0.5  # seconds between two polls of a delivery
 FULFILLMENT = schema("Fulfillment")
 FINAL = frozenset({"delivered", "failed", "cancelled"})
 NO_REQUEST = "no request succeeded"
@@ -31,18 +31,21 @@ DEAF = "nobody listened: give --listen HOST:PORT, and have the partner send its 
 
 @dataclass
 class FulfillmentSession:
-    """One run. `wait`: seconds for an outcome, and for the webhooks. `inbox` None: no --listen."""
+    """The state of one run. `wait`: seconds to wait for a delivery and for webhooks.
+
+    `inbox` is None without --listen.
+    """
 
     probe: Probe
     sku: str
     wait: float
     inbox: Inbox | None = None
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    made: dict[str, str] = field(default_factory=dict)  # references by the partner's ids
+    made: dict[str, str] = field(default_factory=dict)  # the partner's ids, with our references
     first: str | None = None  # the partner's id of the first request
-    cancelled: dict[str, Any] | None = None  # what was cancelled, as it was answered
-    over: dict[str, Any] | None = None  # the first request at its end
-    waited: bool = False  # for the webhooks
+    cancelled: dict[str, Any] | None = None  # the answer to the cancelled request
+    over: dict[str, Any] | None = None  # the first request after it ended
+    waited: bool = False  # whether the run has waited for webhooks already
 
     @classmethod
     def at(
@@ -78,7 +81,7 @@ class FulfillmentSession:
         return self.probe.post(path, None, key=key, fulfillment_id=fulfillment_id)
 
     def close(self) -> str:
-        """Call off what is not delivered, and say what was asked for, for the partner's books."""
+        """Cancel what is not delivered, and summarize the run for the partner's records."""
         left = 0
         for number, fulfillment_id in enumerate(self.made):
             heard = self.cancel(fulfillment_id, f"close-{number}")
@@ -242,7 +245,10 @@ def final(session: FulfillmentSession) -> Observation:
 
 
 def _inbox(session: FulfillmentSession) -> Inbox:
-    """With everything in it that may be expected. Raises CannotTellError when nobody listens."""
+    """Wait once for the expected webhooks, and return the inbox.
+
+    Raises CannotTellError when the run does not listen or no webhook came.
+    """
     inbox: Inbox = needed(session.inbox, DEAF)
     if not session.waited:
         session.waited = True

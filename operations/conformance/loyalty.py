@@ -1,7 +1,7 @@
-"""What is asked of a Loyalty Points API, one point at a time, and what is given back at the end.
+"""The checks of a Loyalty Points API, in the order of promises.py.
 
-Debits are of one point (one tries two, and one more than the account has, which must both be
-refused). Everything that was taken is credited again.
+Debits are of one point. One check tries two points and one tries more than the account has; both
+must be refused. All points are credited again at the end.
 """
 
 import uuid
@@ -26,7 +26,7 @@ from operations.conformance.points import (
 )
 from operations.conformance.probe import Heard, Probe, admitted, needed
 
-FEWEST = 2  # points in the account, since two debits stand at once
+FEWEST = 2  # the account needs this many points, because two debits are open at once
 MOST_PAGES = 200
 SINCE_MARGIN = timedelta(minutes=1)
 TRANSACTION = schema("Transaction")
@@ -36,14 +36,15 @@ NO_DEBIT = "no debit succeeded"
 
 @dataclass
 class LoyaltySession:
-    """One run: what was asked, and what the partner moved."""
+    """The state of one run: the requests sent, and the points that the partner moved."""
 
     probe: Probe
     account: str
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    moved: dict[str, dict[str, Any]] = field(default_factory=dict)  # by the partner's id
-    unsure: dict[str, int] = field(default_factory=dict)  # by key: points of debits without entry
-    first: dict[str, Any] | None = None  # the first debit, as it was answered
+    moved: dict[str, dict[str, Any]] = field(default_factory=dict)  # entries by the partner's id
+    # Debits whose result is unknown: points by key.
+    unsure: dict[str, int] = field(default_factory=dict)
+    first: dict[str, Any] | None = None  # the answer to the first debit
     first_credit: dict[str, Any] | None = None
     before: int | None = None  # the balance at the start
 
@@ -68,7 +69,7 @@ class LoyaltySession:
         return self.probe.get("/balance/{account_id}", account_id=self.account)
 
     def debit(self, name: str, *, key: str = "", points: int = 1, account: str = "") -> Heard:
-        """Under the key of its name unless another is given."""
+        """Send a debit. The idempotency key is made from `key`, or else from `name`."""
         asked = {
             "account_id": account or self.account,
             "points": points,
@@ -97,21 +98,21 @@ class LoyaltySession:
             return heard
         fault = self.probe.fault(TRANSACTION, heard)
         self.probe.unclear += bool(fault) or heard.body["points"] != asked["points"]
-        # The answer may leave out what it gives back, or be wrong; we know what we asked.
+        # Take these fields from our request: the answer may omit them or be wrong.
         ours = {"of": asked.get("original_transaction_id"), "points": asked["points"], "type": kind}
         if number:
             self.moved.setdefault(number, heard.body | ours)
         return heard
 
     def _remember(self, key: str, points: int, heard: Heard, number: str) -> None:
-        """A debit of which nobody knows what it took, until its key is answered clearly."""
+        """Record a debit as unsure until an answer to its key says clearly what it took."""
         if number or heard.refused or heard.rejects_us:
             self.unsure.pop(key, None)
         else:
             self.unsure[key] = points
 
     def left(self) -> dict[str, int]:
-        """Points of each debit that are not given back yet; below zero, given back too often."""
+        """The points of each debit that are not credited yet; negative if credited too often."""
         points = {key: 0 for key, each in self.moved.items() if each["of"] is None}
         for key, each in self.moved.items():
             debit = each["of"] or key
@@ -120,7 +121,7 @@ class LoyaltySession:
         return points
 
     def give_back(self) -> None:
-        """Credit what was taken, and take what was credited too often."""
+        """Credit what was taken, and debit again what was credited too often."""
         for number, (original, points) in enumerate(self.left().items()):
             name = f"back-{number}"
             if points > 0:
@@ -131,7 +132,9 @@ class LoyaltySession:
                     self.moved[again.body["transaction_id"]]["of"] = original
 
     def close(self) -> str:
-        """Give back what a broken-off run left, and say what was taken, for the partner's books."""
+        """Give back what an interrupted run left, and summarize the run for the partner's
+        records.
+        """
         self.give_back()
         taken = [each["points"] for each in self.moved.values() if each["type"] == "debit"]
         owed = sum(points for points in self.left().values() if points > 0)
@@ -150,12 +153,12 @@ class LoyaltySession:
 
 
 def _number(heard: Heard) -> str:
-    """The entry that a success names, however wrong the rest of it is; "" when none."""
+    """The transaction id in a successful answer, even if the rest is wrong; "" without one."""
     number = heard.body.get("transaction_id") if isinstance(heard.body, dict) else None
     return number if heard.succeeded and isinstance(number, str) else ""
 
 
-# --- The door --------------------------------------------------------------------------------
+# --- Credentials -----------------------------------------------------------------------------
 
 
 def credentials(session: LoyaltySession) -> Observation:
@@ -191,7 +194,7 @@ def debit(session: LoyaltySession) -> Observation:
 
 
 def _fault(session: LoyaltySession, heard: Heard, kind: str, name: str, points: int) -> str:
-    """What is wrong with the answer to a debit or credit of ours; "" if nothing."""
+    """The error in the answer to a debit or credit of ours; "" if it has none."""
     if fault := session.probe.fault(TRANSACTION, heard):
         return fault
     if heard.status not in {200, 201}:
@@ -202,7 +205,7 @@ def _fault(session: LoyaltySession, heard: Heard, kind: str, name: str, points: 
         "points": points,
         "reference": session.reference(name),
     }
-    # 1.0 is a whole number to a schema, but not to who adds points up.
+    # JSON Schema accepts 1.0 as an integer, but code that adds up points may not.
     if not all(type(heard.body[name]) is int for name in ("points", "balance_after")):
         return "points, balance_after: not written as whole numbers"
     others = [name for name, value in wanted.items() if heard.body[name] != value]
@@ -222,7 +225,7 @@ def replay(session: LoyaltySession) -> Observation:
 
 
 def _same(first: Mapping[str, Any], again: Heard) -> Observation:
-    """Whether a repetition was answered as the first time."""
+    """Whether the answer to a repeated request is the same as the first one."""
     if not again.succeeded or not isinstance(again.body, dict):
         return broken(f"the repetition was answered {again}")
     if again.body.get("transaction_id") != first["transaction_id"]:
@@ -308,7 +311,7 @@ def transaction_not_found(session: LoyaltySession) -> Observation:
 
 
 def _refused(heard: Heard, status: int, code: str, what: str) -> Observation:
-    # The contract names the codes; of the statuses that 404 and 422 are there, and what a 403 is.
+    # The contract defines codes, and of statuses only that 404 and 422 exist and what 403 means.
     holds = heard.status in {status, 403, 422} and heard.code == code
     return decided(holds, f"{what}: {heard}")
 
@@ -318,7 +321,7 @@ def invalid_request(session: LoyaltySession) -> Observation:
     return decided(heard.refused, f"a debit of 0 points: {heard}")
 
 
-# --- The books -------------------------------------------------------------------------------
+# --- Balance and statement -------------------------------------------------------------------
 
 
 def books_close(session: LoyaltySession) -> Observation:
@@ -351,7 +354,10 @@ def statement_order(session: LoyaltySession) -> Observation:
 
 
 def _pages(session: LoyaltySession) -> Iterator[list[dict[str, Any]]]:
-    """The statement since the first debit. Raises CannotTellError when it cannot be read."""
+    """Yield the statement's pages since the first debit.
+
+    Raises CannotTellError when the statement cannot be read.
+    """
     if not settings.LOYALTY_API_STATEMENT:
         raise CannotTellError("LOYALTY_API_STATEMENT is false")
     since = wire.moment(needed(session.first, NO_DEBIT), "created_at") - SINCE_MARGIN
@@ -370,7 +376,7 @@ def _pages(session: LoyaltySession) -> Iterator[list[dict[str, Any]]]:
 
 
 def statement(session: LoyaltySession) -> Observation:
-    """Whether it can be read at all; the other points of the statement stand on it."""
+    """Whether the statement can be read at all; the other statement checks need it."""
     needed(session.first, NO_DEBIT)
     if not settings.LOYALTY_API_STATEMENT:
         return cannot_tell("LOYALTY_API_STATEMENT is false")

@@ -1,4 +1,4 @@
-"""A point of a contract, and whether a partner keeps it."""
+"""A promise of a contract, the check of it, and the result."""
 
 import enum
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Compliance(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """`seen`: what was seen, or why nothing could be; never a secret."""
+    """The result of a check. `seen` says what was seen, or why nothing was; it has no secrets."""
 
     verdict: Compliance
     seen: str
@@ -27,7 +27,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Check(Generic[Session]):
-    """One `promise` of a contract. `means`: what it is for us when it is not kept."""
+    """The check of one `promise` of a contract. `means`: the consequence for us if it is broken."""
 
     key: str
     promise: str
@@ -37,7 +37,7 @@ class Check(Generic[Session]):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A check that was made."""
+    """A check with its result."""
 
     key: str
     promise: str
@@ -47,11 +47,11 @@ class Point:
 
 
 class CannotTellError(Exception):
-    """What the look needs is not there; the message says what."""
+    """A check cannot be made because something it needs is missing; the message says what."""
 
 
 class UntriedError(Exception):
-    """Nothing can be found out like this; the message says what is wrong with what we have."""
+    """The whole run is impossible; the message says which setting or answer is wrong."""
 
 
 def kept(seen: str) -> Observation:
@@ -71,11 +71,11 @@ def decided(holds: bool, seen: str) -> Observation:
 
 
 def made(check: Check[Session], session: Session) -> Point:
-    """Make a check. What it needs and does not find is told, never raised."""
+    """Run a check. A missing precondition becomes a result and is not raised."""
     try:
         finding = check.look(session)
     except (CannotTellError, wire.MalformedError) as why:
         finding = cannot_tell(str(why))
-    # Partly the partner's words, for a terminal.
+    # The text is partly the partner's, so remove control characters for the terminal.
     seen = "".join(c if c.isprintable() else " " for c in finding.seen[:LONGEST_SEEN])
     return Point(check.key, check.promise, finding.verdict, seen, check.means)

@@ -1,4 +1,4 @@
-"""Asking a partner, answer by answer, and noting what every answer must have."""
+"""Sends requests to a partner, and records what every response must have."""
 
 import json
 import time
@@ -21,15 +21,15 @@ from operations.conformance.points import (
     kept,
 )
 
-AT_ONCE = 4  # requests with one key
-BUSY_TRIES = 5  # for one request, while the partner says 429
-LONGEST_PAUSE = 30.0  # seconds that a Retry-After is waited for
-BURST = 30  # quick questions to see a 429
+AT_ONCE = 4  # requests sent at the same time with one key
+BUSY_TRIES = 5  # tries of one request while the partner answers 429
+LONGEST_PAUSE = 30.0  # the longest Retry-After, in seconds, that a check waits for
+BURST = 30  # requests sent quickly to cause a 429
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An answer as it came; `status` 0: none, and `why` says how that was."""
+    """One response. `status` is 0 when none came; `why` then says why."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -42,18 +42,18 @@ class Heard:
 
     @property
     def code(self) -> str:
-        """The problem's code, whatever the media type; "" when there is none."""
+        """The code in the problem body, whatever the media type; "" without one."""
         code = self.body.get("code") if isinstance(self.body, dict) else None
         return code if isinstance(code, str) else ""
 
     @property
     def rejects_us(self) -> bool:
-        """Whether it is about our credentials, and nothing was done (ADR 0010)."""
+        """Whether the response rejects our credentials, so that nothing was done (ADR 0010)."""
         return self.status == 401 or (self.status == 403 and self.code == UNAUTHORIZED)
 
     @property
     def refused(self) -> bool:
-        """Whether its status and code are a refusal: nothing was done, nor ever will be."""
+        """Whether status and code are a final refusal: nothing was done or will be."""
         about_it = 400 <= self.status < 500 and self.status not in UNDECIDED
         return about_it and not self.rejects_us and bool(self.code)
 
@@ -64,7 +64,7 @@ class Heard:
 
 
 class Probe:
-    """`unclear` counts the POSTs after which nobody knows what the partner did."""
+    """Sends requests. `unclear` counts the POSTs whose effect is unknown."""
 
     def __init__(self, client: PartnerClient, contract: Contract) -> None:
         self._client = client
@@ -72,7 +72,7 @@ class Probe:
         self.unclear = 0
         self._errors: list[str] = []
         self._without: set[str] = set()
-        self._busy: list[bool] = []  # of each 429, whether it said when
+        self._busy: list[bool] = []  # for each 429, whether it had a Retry-After
 
     def get(self, path: str, params: Mapping[str, str] | None = None, **parts: str) -> Heard:
         return self._send(lambda: self._client.once("GET", path, parts, params=params))
@@ -89,16 +89,16 @@ class Probe:
     def once_though_together(
         self, call: Callable[[], Heard], place: str, name: str, noun: str
     ) -> Observation:
-        """Whether one key makes one thing, though it is sent several times at once."""
+        """Whether several requests with one key, sent at the same time, create only one thing."""
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             answers = list(pool.map(lambda _: call(), range(AT_ONCE)))
-        answers.append(call())  # what was in progress is done by now
+        answers.append(call())  # by now the concurrent requests are finished
         ids, strange = self._made(answers, place, name)
         seen = f"{AT_ONCE} at once, one after; {noun}: {len(ids)}"
         return decided(len(ids) == 1 and not strange, "; ".join([seen, *strange]))
 
     def _made(self, answers: list[Heard], place: str, name: str) -> tuple[set[str], list[str]]:
-        """The different ids in answers to one key, and those answers that should not be."""
+        """Return the ids in the answers to one key, and a description of each wrong answer."""
         ids, strange = set(), set()
         for heard in answers:
             fault = self.fault(place, heard)
@@ -109,7 +109,7 @@ class Probe:
         return ids, sorted(strange)
 
     def fault(self, place: str, heard: Heard) -> str:
-        """What is wrong with a success, by the schema at `place`; "" if nothing."""
+        """The error in a successful response by the schema at `place`; "" if it has none."""
         if not heard.succeeded:
             return f"answered {heard}"
         if not isinstance(heard.body, dict):
@@ -119,19 +119,19 @@ class Probe:
     def without_credentials(
         self, path: str, params: Mapping[str, str] | None = None, **parts: str
     ) -> Observation:
-        """Whether who shows no credentials is turned away."""
+        """Whether a request without credentials is rejected."""
         stranger = self._client.without_credentials()
         heard = self._send(lambda: stranger.once("GET", path, parts, params=params))
         seen = f"a question without credentials was answered {heard}"
         if heard.rejects_us:
             return kept(seen)
-        # Any other 403 is a refusal of what is asked, or proves nothing.
+        # Any other 403 is a refusal of the request itself, which shows nothing about credentials.
         return broken(seen) if heard.succeeded or heard.status == 403 else cannot_tell(seen)
 
-    # --- What every answer must have --------------------------------------------------------
+    # --- Every response -----------------------------------------------------------------------
 
     def problems(self) -> Observation:
-        """Over all refusals and failures that were heard so far."""
+        """Whether all refusals and failures so far had a problem body."""
         if not self._errors:
             return cannot_tell("no error was answered")
         if self._without:
@@ -139,7 +139,7 @@ class Probe:
         return kept(f"{len(self._errors)} errors, each as the contract has it")
 
     def retry_after(self, ask: Callable[[], Heard]) -> Observation:
-        """Over all 429 that were heard, or that `ask`, many times, brings about."""
+        """Whether each 429 says when to retry. Calls `ask` many times if there was none so far."""
         asked = 0
         while not self._busy and asked < BURST:
             asked += 1
@@ -178,7 +178,7 @@ class Probe:
 
 
 def admitted(heard: Heard) -> Heard:
-    """The answer to our first question. Raises UntriedError when the door stays shut for us."""
+    """Return the first response. Raises UntriedError when our credentials are rejected."""
     if not heard.status:
         raise UntriedError(f"The partner cannot be reached: {heard}.")
     if heard.rejects_us:
@@ -187,7 +187,7 @@ def admitted(heard: Heard) -> Heard:
 
 
 def needed(value: Any, why: str) -> Any:
-    """What a check stands on. Raises CannotTellError with `why` when it is not there."""
+    """Return `value`, which a check needs. Raises CannotTellError with `why` if it is missing."""
     if value is None:
         raise CannotTellError(why)
     return value

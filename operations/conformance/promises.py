@@ -1,6 +1,6 @@
-"""The contracts' promises in the order in which they are looked at, and what they are to us.
+"""The promises of both contracts in the order of the checks, and what a broken one means.
 
-docs/conformance.md has the same list, for partners' engineers.
+docs/conformance.md has the same list for partners' engineers.
 """
 
 from operations.conformance import fulfillment, loyalty

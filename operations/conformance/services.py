@@ -1,4 +1,4 @@
-"""Checking the partners that the settings name, against our copies of the contracts."""
+"""Runs the conformance checks against the partners that the settings name."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -18,8 +18,10 @@ Tell = Callable[[Point], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`left`: what the check took or asked for, and what of it is still so. `whole` False: somebody
-    broke it off with Ctrl-C."""
+    """The result of a run. `left` says what the run left at the partner.
+
+    `whole` is False when somebody interrupted the run with Ctrl-C.
+    """
 
     partner: str
     address: str
@@ -36,9 +38,10 @@ class Result:
 
 
 def check_loyalty(*, account: str, tell: Tell) -> Result:
-    """Moves single points of `account`, and gives them back, also when it is broken off.
+    """Check a Loyalty Points API. Moves single points of `account` and gives them back.
 
-    `tell` hears each point as it is made. Raises UntriedError when nothing can be found out.
+    Points are given back after an interruption too. `tell` receives each result at once. Raises
+    UntriedError when the run is impossible.
     """
     session = loyalty.LoyaltySession.at(loyalty_api.client(), account)
     try:
@@ -52,10 +55,11 @@ def check_loyalty(*, account: str, tell: Tell) -> Result:
 def check_fulfillment(
     *, sku: str, wait: float, listen: tuple[str, int] | None, tell: Tell
 ) -> Result:
-    """Orders single units of `sku`, and cancels what it can, also when it is broken off.
+    """Check a Fulfillment API. Orders single units of `sku` and cancels what it can.
 
-    `wait`: seconds for a delivery and for webhooks, which are heard at `listen` (host, port).
-    Raises UntriedError when nothing can be found out, as when it cannot listen there.
+    Cancels after an interruption too. `wait`: seconds to wait for a delivery and for webhooks,
+    which are received at `listen` (host, port). Raises UntriedError when the run is impossible, for
+    example when that address cannot be opened.
     """
     with ExitStack() as stack:
         inbox = stack.enter_context(listening(*listen)) if listen else None
@@ -70,10 +74,9 @@ def check_fulfillment(
 
 
 def _all(checks: tuple[Check[Session], ...], session: Session, tell: Tell) -> list[Point]:
-    """Make the checks in order, until Ctrl-C; returns the points of those that were made.
+    """Run the checks in order until Ctrl-C, and return the results so far.
 
-    The caller cleans up after an interrupted run too, and reports what was left, as after a
-    complete one.
+    The caller cleans up after an interrupted run too.
     """
     points = []
     with suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Listening for a partner's webhooks, and what is asked of them."""
+"""Receives a partner's webhooks and checks them."""
 
 import itertools
 import threading
@@ -17,14 +17,14 @@ from fulfillment.partner import (
 )
 from operations.conformance.points import UntriedError
 
-LARGEST = 256 * 1024  # bytes; the contract's own limit
+LARGEST = 256 * 1024  # bytes; the contract's limit
 READ_SECONDS = 10.0
 FINAL = frozenset({ReportStatus.DELIVERED, ReportStatus.FAILED, ReportStatus.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedWebhook:
-    """One request to the listener. `event` None: `trouble` says why."""
+    """One webhook request. `event` is None for an invalid one; `trouble` says why."""
 
     webhook_id: str
     raw: bytes = field(repr=False)
@@ -35,14 +35,14 @@ class ReceivedWebhook:
 
 
 class Inbox:
-    """What came. The first delivery is answered 500, to see whether it comes again."""
+    """The received webhooks. The first one is answered 500, to see whether it is sent again."""
 
     def __init__(self) -> None:
         self._deliveries: list[ReceivedWebhook] = []
         self._news = threading.Condition()
 
     def take(self, raw: bytes, headers: dict[str, str]) -> int:
-        """Keep a delivery; the status to answer."""
+        """Store a webhook, and return the status to answer with."""
         event, trouble = _read(raw)
         signed = _is_signed(raw, headers)
         with self._news:
@@ -61,7 +61,7 @@ class Inbox:
             return list(self._deliveries)
 
     def wait(self, references: frozenset[str], seconds: float) -> None:
-        """Until the first delivery came again and each reference has its end, or it is too late."""
+        """Wait until the first webhook was repeated and each reference has ended, or time is up."""
         with self._news:
             self._news.wait_for(lambda: self._is_complete(references), seconds)
 
@@ -75,15 +75,15 @@ class Inbox:
 
 
 def repeated(deliveries: list[ReceivedWebhook]) -> list[ReceivedWebhook]:
-    """What came again after the first one was answered 500."""
+    """The webhooks that came again after the first one was answered 500."""
     first = deliveries[:1]
     return [each for each in deliveries[1:] if each.webhook_id == first[0].webhook_id]
 
 
 def disorder(deliveries: list[ReceivedWebhook]) -> str:
-    """What contradicts the order that `updated_at` tells; "" when nothing does.
+    """Describe a contradiction between `updated_at` and the statuses; "" if there is none.
 
-    The order in which they come says nothing: the contract allows any.
+    The order of arrival does not matter: the contract allows any.
     """
     events = {each.webhook_id: each.event for each in deliveries if each.event}
     by_time = sorted(events.values(), key=lambda event: event.report.updated_at)
@@ -99,7 +99,10 @@ def disorder(deliveries: list[ReceivedWebhook]) -> str:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[Inbox]:
-    """An inbox behind an HTTP server, as long as the block runs. Raises UntriedError."""
+    """Run an HTTP server that fills an inbox during the block.
+
+    Raises UntriedError when the address cannot be opened.
+    """
     inbox = Inbox()
 
     class Handler(BaseHTTPRequestHandler):
@@ -117,7 +120,7 @@ def listening(host: str, port: int) -> Iterator[Inbox]:
             self.end_headers()
 
         def log_message(self, *_args: object) -> None:
-            """Nothing: the report says what came."""
+            """Log nothing: the report says what was received."""
 
     try:
         server = ThreadingHTTPServer((host, port), Handler)

@@ -1,4 +1,4 @@
-"""The demo's products (products.toml), with stock that is plenty, low or out in places."""
+"""Creates the demo's products (products.toml) and their stock: plenty, low or out."""
 
 import tomllib
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ _AGE = """
     UPDATE inventory_inventorychange SET pgh_created_at = moment
     FROM age WHERE product_id = age.id
 """
-LEFT = {"low": (1, 5), "out": (0, 0)}  # pieces at the end, from and to
+LEFT = {"low": (1, 5), "out": (0, 0)}  # the range of pieces left at the end
 
 
 @cache
@@ -46,7 +46,7 @@ def _categories() -> list[dict[str, Any]]:
 
 
 def products() -> list[ProductData]:
-    """Every SKU of the file."""
+    """All products of the file, one for each SKU."""
     return [
         data
         for category in _categories()
@@ -95,7 +95,7 @@ def _description(product: dict[str, Any]) -> str:
 
 @transaction.atomic
 def fill_shelves(*, dice: Random, by: User) -> None:
-    """Products, and plenty of each thing; as if they had come over the last year."""
+    """Create the products with plenty of stock, dated over the last year."""
     saved = save_products(products=products(), by=by)
     ours = Product.objects.filter(sku__in=[data.sku for data in products()])
     for product in ours.filter(product_type=ProductType.PHYSICAL).order_by("sku"):
@@ -107,14 +107,14 @@ def fill_shelves(*, dice: Random, by: User) -> None:
 
 
 def _age(days: dict[Any, int]) -> None:
-    """Move the products' beginnings, and their stock's, so many days into the past."""
+    """Move the creation times of products and of their stock into the past, by days."""
     with pgtrigger.ignore(), connection.cursor() as cursor:
         cursor.execute(_AGE, [list(days), list(days.values())])
 
 
 @transaction.atomic
 def thin_shelves(*, dice: Random, by: User) -> None:
-    """Count some products down to what the file says is left of them."""
+    """Count products down to the stock level that the file gives for them."""
     for category in _categories():
         for number, product in enumerate(category["products"], 1):
             if "stock" in product:

@@ -1,4 +1,4 @@
-"""Talking to the sandbox behind the partners' backs: accounts, faults, and what was long ago."""
+"""Controls the sandbox: accounts, faults, and past transactions."""
 
 import json
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-PATIENCE = 30.0  # seconds for one answer
+PATIENCE = 30.0  # seconds to wait for one answer
 
 
 class SandboxControlError(Exception):
-    """The sandbox cannot be asked, in a sentence for whoever seeds."""
+    """The sandbox cannot be controlled. The message is shown to whoever runs the command."""
 
 
 class SandboxControl:
-    """The control API of the sandbox that LOYALTY_API_URL names."""
+    """Client of the control API of the sandbox at LOYALTY_API_URL."""
 
     def __init__(self) -> None:
         parts = urlsplit(settings.LOYALTY_API_URL)
@@ -25,7 +25,7 @@ class SandboxControl:
         self._connection = HTTPConnection(self._host, timeout=PATIENCE)
 
     def balances(self) -> dict[str, int]:
-        """What each account has, by its id."""
+        """The balance of each account, by account id."""
         accounts = self._ask("GET", "accounts")["accounts"]
         return {account["account_id"]: account["balance"] for account in accounts}
 
@@ -33,16 +33,18 @@ class SandboxControl:
         return bool(self._ask("GET", f"ledger?account={account_id}")["count"])
 
     def set_account(self, account_id: str, balance: int, **more: Any) -> None:
-        """`blocked` and `expiring` may be given too."""
+        """Create or change an account. `more` may have `blocked` and `expiring`."""
         self._ask("POST", "accounts", {"account_id": account_id, "balance": balance, **more})
 
     def take_in(self, **past: list[dict[str, Any]]) -> None:
-        """Past `entries` and `fulfillments`; those it knows already are left alone."""
+        """Import past `entries` and `fulfillments`. The sandbox ignores those that it has
+        already.
+        """
         self._ask("POST", "import", past)
 
     @contextmanager
     def failing(self, operation: str, fault: str, **more: Any) -> Iterator[None]:
-        """While this lasts, the partner fails at `operation`."""
+        """Make the partner fail at `operation` during the block."""
         rule = self._ask("POST", "faults", {"operation": operation, "fault": fault, **more})
         try:
             yield
@@ -51,7 +53,7 @@ class SandboxControl:
 
     @contextmanager
     def blocking(self, account_id: str) -> Iterator[None]:
-        """While this lasts, the account cannot spend."""
+        """Block the account during the block, so that debits are refused."""
         self.set_account(account_id, self.balances()[account_id], blocked=True)
         try:
             yield

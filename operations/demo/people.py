@@ -1,4 +1,4 @@
-"""The demo's people: client companies with seats and address books, and the programme's staff."""
+"""The demo's people: client companies with seats and address books, and staff."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,14 +27,14 @@ STAFF = {
 
 @dataclass(frozen=True, slots=True)
 class CompanyData:
-    """`points` are at the partner before the first order; `expiring` lapse in so many days."""
+    """One client company. `points` is its first balance; `expiring` pairs points with days."""
 
     name: str
     account_id: str
     tier: TierLevel
     points: int
-    people: dict[str, tuple[str, Role]]  # by e-mail
-    addresses: tuple[tuple[str, ...], ...]  # name, street, postcode, city, country
+    people: dict[str, tuple[str, Role]]  # name and role by e-mail
+    addresses: tuple[tuple[str, ...], ...]  # each: name, street, postcode, city, country
     threshold: int | None = None
     expiring: tuple[tuple[int, int], ...] = ()
 
@@ -108,8 +108,8 @@ COMPANIES = (
 
 @transaction.atomic
 def invite_everybody() -> None:
-    """Staff, companies, seats and address books; the superuser comes last of all, see services."""
-    password = make_password(PASSWORD)  # one salt for all: the password is public anyway
+    """Create staff, companies, seats and address books. `add_superuser` is called at the end."""
+    password = make_password(PASSWORD)  # one hash for all people; the password is public
     groups = ensure_staff_groups()
     for group, (email, name) in STAFF.items():
         person = _user(email, name, password, is_staff=True)
@@ -149,7 +149,7 @@ def _user(email: str, name: str, password: str, **more: bool) -> User:
 
 
 def _age() -> None:
-    """They have been here for more than a year."""
+    """Move the people's creation times more than a year into the past."""
     then = timezone.now() - timedelta(days=460)
     accounts = [data.account_id for data in COMPANIES]
     with pgtrigger.ignore():
@@ -163,7 +163,7 @@ def _age() -> None:
 
 
 def add_superuser() -> None:
-    """Whoever can sign in as this finds everything there."""
+    """Create the superuser, which marks the demo as complete (`is_seeded`)."""
     email, name = SUPERUSER
     User.objects.create_superuser(email, PASSWORD, name=name)
 
@@ -173,7 +173,7 @@ def staff(group: str) -> User:
 
 
 def sign_ins() -> list[tuple[str, str, str]]:
-    """Who can sign in: e-mail, name, and what for."""
+    """The demo's sign-ins: e-mail, name, and what each is for."""
     seats: dict[str, list[str]] = {}
     names: dict[str, str] = {}
     for company in COMPANIES:

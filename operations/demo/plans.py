@@ -1,8 +1,7 @@
-"""What the demo's orders are to be: who, when, what, and which course each takes.
+"""Plans the demo's orders: who ordered what and when, and what happened afterwards.
 
-Made by dice with a fixed seed, so that every demo is the same. A course goes on for days; of an
-order that was placed yesterday only the first steps have happened, and so the demo has orders at
-every stage.
+Plans are drawn with a fixed random seed, so every demo is the same. The steps of a plan take days.
+Only the steps that are in the past are carried out, so the demo has orders at every stage.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -23,9 +22,10 @@ from operations.demo.steps import Act
 
 SEED = 2026
 DAYS = 61
-OFTEN = {"Northwind Logistics": 112, "Halden & Moore": 76, "Brightwater Dental": 46}  # orders
+# Number of orders.
+OFTEN = {"Northwind Logistics": 112, "Halden & Moore": 76, "Brightwater Dental": 46}
 AT_MOST = {"Northwind Logistics": 90_000, "Halden & Moore": 60_000, "Brightwater Dental": 22_000}
-LATEST = timedelta(minutes=25)  # before this, orders by the dice; after it, those below
+LATEST = timedelta(minutes=25)  # drawn orders are older than this; newer ones are scripted
 SHORT_OF = (
     "The manufacturer has stopped making it.",
     "Damaged in our warehouse; no other piece is left.",
@@ -44,7 +44,7 @@ Minutes = float
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A line: so many of a product, for somebody."""
+    """One order line: a product, a quantity and a recipient."""
 
     product: ProductData
     quantity: int
@@ -53,7 +53,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An order; `course` is what happens so many minutes after it was placed, in order."""
+    """One order. `course` lists the steps after it was placed, each with its minute."""
 
     token: UUID
     company: CompanyData
@@ -67,19 +67,19 @@ class Plan:
 
 @dataclass(slots=True)
 class Planner:
-    """Draws orders that end `now`; the same ones each time."""
+    """Draws orders up to the time `now`; the same ones each time."""
 
     now: datetime
     dice: Random = field(default_factory=lambda: Random(SEED))  # noqa: S311 - a demo, no secret
     count: int = 0
 
     def drawn(self) -> list[Plan]:
-        """The orders by the dice."""
+        """The randomly drawn orders."""
         return [
             self._draw(company) for company in COMPANIES for _order in range(OFTEN[company.name])
         ]
 
-    # --- Orders by the dice ----------------------------------------------------------------
+    # --- Random orders ---------------------------------------------------------------------
 
     def _draw(self, company: CompanyData) -> Plan:
         lines = self._lines(company)
@@ -146,7 +146,7 @@ class Planner:
     def _parcel(
         self, sku: str, quantity: int, packed: Minutes
     ) -> Generator[tuple[Minutes, Act], None, Minutes]:
-        """Packed, shipped, delivered; returns when it arrived."""
+        """Pack, ship and deliver a parcel. Returns the minute of delivery."""
         shipped = packed + self.dice.uniform(20, 400)
         arrived = shipped + self.dice.uniform(1_100, 5_000)
         yield packed, partial(steps.pack, sku=sku)
@@ -163,7 +163,7 @@ class Planner:
         lines: Sequence[Wanted],
         course: Sequence[tuple[Minutes, Act]],
     ) -> Plan:
-        """Somebody of the company who may redeem, most often a buyer, wants these lines."""
+        """Plan an order by a random person of the company, most often a buyer."""
         self.count += 1
         buyers = [mail for mail, (_name, role) in company.people.items() if role == Role.BUYER]
         others = [mail for mail, (_name, role) in company.people.items() if role != Role.VIEWER]
@@ -179,7 +179,7 @@ class Planner:
         )
 
     def wanted(self, company: CompanyData, product: ProductData, quantity: int) -> Wanted:
-        """For a colleague by e-mail, or to an address of the company's book."""
+        """Plan one line: a virtual product for a colleague, or a parcel to a company address."""
         if _is_virtual(product):
             name = self.dice.choice(COLLEAGUES)
             first = name.split()[0].lower()
@@ -197,7 +197,7 @@ class Planner:
         return Wanted(product, quantity, recipient)
 
     def _lines(self, company: CompanyData) -> list[Wanted]:
-        """One to three different products, within what the company spends at once."""
+        """Draw one to three products that the company can afford at once."""
         offered = _offered_to(company.tier)
         weights = [product.points_cost**-0.4 for product in offered]
         most, lines = AT_MOST[company.name], list[Wanted]()
@@ -212,7 +212,7 @@ class Planner:
         return lines or self._lines(company)
 
     def _office_hours(self) -> datetime:
-        """A moment in the past, at work; a few on a weekend."""
+        """Draw a time in the past, nearly always in office hours; a few are on a weekend."""
         days = int(DAYS * self.dice.random() ** 1.5)
         minutes = self.dice.triangular(7 * 60, 19 * 60, 10.5 * 60)
         morning = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -232,7 +232,7 @@ def _points(lines: Sequence[Wanted]) -> int:
 
 @cache
 def _offered_to(tier: str) -> list[ProductData]:
-    """What such a company may redeem, today and two months ago."""
+    """The products that a company of this tier can redeem today and could two months ago."""
     return [
         product
         for product in products()

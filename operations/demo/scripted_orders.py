@@ -1,4 +1,4 @@
-"""Orders that the dice would not draw: what went wrong, what waits, and what is happening now."""
+"""Orders that are scripted rather than drawn: failures, waiting orders, and current ones."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from operations.demo.plans import Minutes, Plan, Planner
 from operations.demo.steps import Act
 
 NORTHWIND, HALDEN, BRIGHTWATER = COMPANIES
-AT_ONCE = (0.05, steps.settle)  # three seconds
+AT_ONCE = (0.05, steps.settle)  # minutes, which is three seconds
 Course = list[tuple[Minutes, Act]]
 
 
@@ -22,7 +22,7 @@ def _named(name: str) -> ProductData:
 
 
 def special_plans(planner: Planner) -> Iterator[Plan]:
-    """Each with its company, how long ago it was placed, what, and its course."""
+    """Make the plans of all scripted orders."""
     for company, age, wanted, course in (
         *_declined(),
         *_with_approvals(),
@@ -93,7 +93,7 @@ def _with_approvals() -> Iterator[Special]:
 
 
 def _for_a_person() -> Iterator[Special]:
-    """Marked for attention: no clear answer, points refused, a parcel that never arrived."""
+    """Orders marked for attention: no clear answer, refused points, a lost parcel."""
     lost = (0.05, steps.leave_unanswered)
     yield NORTHWIND, timedelta(days=3, hours=4), {"Travel backpack 40 l, Pine": 1}, [lost]
     too_late = partial(steps.cancel, reason="It took too long.")
@@ -129,7 +129,7 @@ def _for_a_person() -> Iterator[Special]:
 
 
 def _cancelled_in_part() -> Iterator[Special]:
-    """One line is on somebody's table already and goes on; the other is cancelled."""
+    """An order whose first line is being packed and goes on while the other is cancelled."""
     sku = _named("Hand coffee grinder").sku
     yield (
         NORTHWIND,
@@ -148,7 +148,7 @@ def _cancelled_in_part() -> Iterator[Special]:
 
 
 def _on_the_desk() -> Iterator[Special]:
-    """What the dice leave to the hour and the weekday: each stage of the work has something."""
+    """Orders at each stage of the desk's work, whatever the time of day."""
     sku = _named("Match football").sku
     claimed = (30, partial(steps.claim, sku=sku))
     yield BRIGHTWATER, timedelta(hours=5), {"Match football": 1}, [AT_ONCE, claimed]
@@ -163,7 +163,7 @@ def _on_the_desk() -> Iterator[Special]:
 
 
 def _now() -> Iterator[Special]:
-    """Placed a moment ago: the worker goes on with these as soon as it runs."""
+    """Orders placed just now, which the worker continues as soon as it runs."""
     yield NORTHWIND, timedelta(minutes=19), {"Scented candle, Fig": 4}, [AT_ONCE]
     yield NORTHWIND, timedelta(minutes=9), {"Orchard Market gift card, €25": 3}, [AT_ONCE]
     yield NORTHWIND, timedelta(minutes=3), {"Match football": 2}, []

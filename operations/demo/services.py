@@ -1,4 +1,4 @@
-"""Builds the demo: people, products, and two months of orders, in our books and the partner's."""
+"""Builds the demo: people, products and two months of orders, here and in the sandbox."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,20 +26,20 @@ from redemption.invariants.checks import Violation, check_against_ledger, check_
 from redemption.models import RedemptionOrder
 from redemption.saga.steps import flag_overdue
 
-BATCH = 25  # orders whose times are moved together
+BATCH = 25  # orders whose times are moved with one set of statements
 
 Say = Callable[[str], None]
 
 
 def is_seeded() -> bool:
-    """The superuser comes last: it is there when all of it is."""
+    """Whether the demo is complete. The superuser is created last."""
     return User.objects.filter(email=SUPERUSER[0]).exists()
 
 
 def seed(*, say: Say) -> None:
-    """Make the demo, or what an earlier try left to make. Nothing else may be at work meanwhile.
+    """Build the demo, or complete an earlier interrupted build. Nothing else may run meanwhile.
 
-    Raises SandboxControlError when the sandbox does not answer or knows other orders.
+    Raises SandboxControlError when the sandbox does not answer or has other orders.
     """
     partners = SandboxControl()
     dice = Random(SEED)  # noqa: S311 - a demo, no secret
@@ -66,7 +66,7 @@ def seed(*, say: Say) -> None:
 
 @contextmanager
 def _not_waiting_for_the_disk() -> Iterator[None]:
-    """Thousands of commits; PostgreSQL writes them down together, a moment later."""
+    """Do not wait for the disk at each of the thousands of commits."""
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off")
         yield
@@ -115,10 +115,10 @@ def _make_orders(partners: SandboxControl, say: Say) -> None:
                 timeline.write()
                 say(f"{number} of {len(missing)} orders")
     finally:
-        timeline.write()  # also when somebody pressed Ctrl-C
+        timeline.write()  # also after Ctrl-C
     for finish in later:
         finish()
-    # An order that was cut off in the middle of its course may be past its time.
+    # An order whose steps were cut off by `now` may have passed a deadline.
     expire_approvals()
     flag_overdue()
 
@@ -126,7 +126,10 @@ def _make_orders(partners: SandboxControl, say: Say) -> None:
 def _make_order(
     plan: Plan, partners: SandboxControl, timeline: Timeline, now: datetime
 ) -> list[Callable[[], object]]:
-    """Place it, and take it along its course until now; what is to be done once times are moved."""
+    """Place one order and run its steps up to `now`.
+
+    Returns what must be done after the order's times were moved.
+    """
     timeline.go_to(plan.placed_at)
     order = _place(plan)
     timeline.hold(order.pk)
@@ -165,7 +168,8 @@ def _place(plan: Plan) -> RedemptionOrder:
     ]
     points = sum(line.quantity * line.product.points_cost for line in lines)
     if points <= (seat.company.approval_threshold or 0):
-        # Placed in one go, but days apart by the times that they get: each counts alone.
+        # All orders are placed now, but dated days apart, so the approval window must not add them
+        # up.
         seat.company.approval_threshold = None
     entered = CheckoutInput(
         token=plan.token,
@@ -177,7 +181,7 @@ def _place(plan: Plan) -> RedemptionOrder:
 
 
 def _approver(order: RedemptionOrder) -> User:
-    """Somebody else of the company who may decide."""
+    """Another person of the company who may approve the order."""
     seats = order.company.seats.filter(role__in=[Role.APPROVER, Role.OWNER])
     seat = seats.exclude(pk=order.account_manager_id).order_by("role").first()
     if seat is None:
@@ -186,7 +190,10 @@ def _approver(order: RedemptionOrder) -> User:
 
 
 def check() -> list[Violation]:
-    """Whether our books hold, and agree with the partner's. Raises what loyalty.statement does."""
+    """Return violations of the invariants, and differences from the partner's statement.
+
+    Raises the errors of `loyalty.statement`.
+    """
     asked_at = timezone.now()
     return check_invariants() + check_against_ledger(
         list(_entries(asked_at - timedelta(days=DAYS + 10))),

@@ -1,7 +1,7 @@
-"""What happens to an order, one step at a time, by the portal's own services.
+"""The steps of a demo order, each made by the portal's own services.
 
-The partners are asked over HTTP as ever. They answer what is taken into their books just before,
-under the key that we are about to use, so that their ledger has the time that is meant.
+The partners are called over HTTP as usual. Before a call, its result is imported into the sandbox
+under the same idempotency key, so that the sandbox's entry has the intended time.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ CODE_LIFE = timedelta(days=365)
 
 @dataclass(slots=True)
 class Scene:
-    """An order, and who acts on it. `later` is done once the times are moved."""
+    """An order and the people who act on it. `later` runs after the order's times were moved."""
 
     order: RedemptionOrder
     company: Company
@@ -53,12 +53,12 @@ Act = Callable[[Scene], None]
 
 
 def settle(scene: Scene) -> None:
-    """The debit succeeds."""
+    """Let the debit succeed."""
     _book(scene, scene.order.transactions.get(transaction_type=TransactionType.DEBIT))
 
 
 def give_back(scene: Scene) -> None:
-    """Whatever is owed by now is credited."""
+    """Credit all points that are owed by now."""
     owed = scene.order.transactions.filter(
         transaction_type=TransactionType.CREDIT, status=TransactionStatus.INTENDED
     )
@@ -67,18 +67,18 @@ def give_back(scene: Scene) -> None:
 
 
 def decline(scene: Scene) -> None:
-    """The partner refuses, since there are too few points."""
+    """Let the partner refuse the debit for lack of points."""
     _ask(scene.order.transactions.get())
 
 
 def decline_blocked(scene: Scene) -> None:
-    """The partner refuses, since the account is blocked for a while."""
+    """Let the partner refuse the debit because the account is blocked."""
     with scene.partners.blocking(scene.company.loyalty_account_id):
         _ask(scene.order.transactions.get())
 
 
 def leave_unanswered(scene: Scene) -> None:
-    """The points are taken, but the answer is lost, for so long that asking again is not safe."""
+    """Take the points but lose the answer until the horizon, after which a repeat is unsafe."""
     debit = scene.order.transactions.get()
     scene.partners.take_in(entries=[_entry(scene, debit)])
     with scene.partners.failing("debit", "error_500_after", match=scene.order.order_number):
@@ -87,7 +87,7 @@ def leave_unanswered(scene: Scene) -> None:
 
 
 def refuse_credit(scene: Scene) -> None:
-    """The partner will not take the points back; somebody must find out why."""
+    """Let the partner refuse the credit, so that a person must look into it."""
     with scene.partners.failing(
         "credit", "refuse", code="account_closed", match=scene.order.order_number
     ):
@@ -119,7 +119,7 @@ def _entry(scene: Scene, intent: LoyaltyTransaction) -> dict[str, Any]:
 
 
 def _partners_id(prefix: str, key: str) -> str:
-    """The same for the same key, so that a second try books nothing twice."""
+    """An id made from the key, so that a repeated import changes nothing."""
     return f"{prefix}_{blake2b(key.encode(), digest_size=10).hexdigest()}"
 
 
@@ -135,7 +135,7 @@ def reject(scene: Scene, reason: str) -> None:
 
 
 def expire(scene: Scene) -> None:
-    """Nobody decided in time."""
+    """Let the approval expire."""
     rows = RedemptionOrder.objects.filter(pk=scene.order.pk)
     rows.update(approve_by=Now())
     placing.expire_approvals()
@@ -169,13 +169,13 @@ def ship(scene: Scene, sku: str, quantity: int) -> None:
 
 
 def deliver(scene: Scene, sku: str) -> None:
-    """The parcel that has been on its way for longest arrives."""
+    """Deliver the parcel that was shipped first."""
     on_their_way = Shipment.objects.filter(fulfillment=_line(scene, sku), delivered_at__isnull=True)
     desk.deliver(shipment=on_their_way.earliest("shipped_at"), by=scene.worker)
 
 
 def cannot_supply(scene: Scene, sku: str, reason: str) -> None:
-    """What is still open of the line is given up."""
+    """Give up the rest of the line."""
     desk.cannot_supply(fulfillment=_line(scene, sku), quantity=None, reason=reason, by=scene.worker)
 
 
@@ -187,7 +187,7 @@ def _line(scene: Scene, sku: str) -> Fulfillment:
     return Fulfillment.objects.get(label=scene.order.order_number, sku=sku)
 
 
-# --- What the partner delivers -------------------------------------------------------------
+# --- The Fulfillment API ---------------------------------------------------------------
 
 
 def send_codes(scene: Scene, sku: str) -> None:
@@ -202,7 +202,7 @@ def fail_to_send(scene: Scene, sku: str) -> None:
 
 
 def leave_unsent(scene: Scene, sku: str) -> None:
-    """The partner gives no answer, for so long that a person must look at it."""
+    """Leave the delivery request unanswered until a person must look at it."""
     line = _line(scene, sku)
     call = PartnerCall.objects.get(fulfillment=line, kind=CallKind.REQUEST)
     with scene.partners.failing("fulfill", "error_500_before", match=str(line.pk)):

@@ -1,8 +1,8 @@
-"""Two months in a minute: what the services write now is moved to when it is meant to have been.
+"""Moves the times of the demo's rows into the past.
 
-The services, the triggers and PostgreSQL itself all write the present. So the builder says when
-each step is meant to happen, and afterwards one UPDATE for each table moves the rows' times by
-as much as their step was away from the present.
+Services, triggers and PostgreSQL write the current time. The builder records the intended time of
+each step. Afterwards one UPDATE for each table moves the rows' times by the difference between a
+step's intended time and its real one.
 """
 
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ _CALL_TIMES = {
     "settled_at": "settled_at",
 }
 _CHANGED = {"pgh_created_at": "pgh_created_at"}
-# Which rows, and which columns move by as much as which. A time in the future (approve_by,
-# promised_by) moves with the time at which it was promised.
+# For each table: which rows to move, and for each column the column that tells which step wrote it.
+# A deadline (approve_by, promised_by) moves with the time at which it was set.
 _MOVES: dict[str, tuple[str, dict[str, str]]] = {
     "redemption_order": (f"id {_ORDERS}", _ORDER_TIMES),
     "redemption_redemptionorderchange": (f"pgh_obj_id {_ORDERS}", _ORDER_TIMES | _CHANGED),
@@ -59,13 +59,13 @@ _MOVES: dict[str, tuple[str, dict[str, str]]] = {
         _CHANGED,
     ),
 }
-# The steps and the orders that all of these speak of.
+# The steps with their shifts, and the ids of the orders to move.
 _WITH = """
     WITH step AS MATERIALIZED (
         SELECT * FROM unnest(%s::timestamptz[], %s::interval[]) AS given (start, shift)
     ), held AS (SELECT unnest(%s::uuid[]) AS id)
 """
-# Nobody is written to about what never happened: the letters were sent as soon as written.
+# Mark the letters as sent: nobody gets e-mail about demo orders.
 _LETTERS_SENT = f"""
     {_WITH} UPDATE redemption_letter
     SET sent_at = created_at + interval '2 seconds', next_attempt_at = NULL, attempts = 1
@@ -74,7 +74,9 @@ _LETTERS_SENT = f"""
 
 
 class Timeline:
-    """`go_to` before each step, `hold` each order, and `write` now and then."""
+    """Records intended times. Call `go_to` before each step, `hold` for each order, then
+    `write`.
+    """
 
     def __init__(self) -> None:
         self._starts: list[datetime] = []
@@ -82,7 +84,7 @@ class Timeline:
         self._orders: list[UUID] = []
 
     def go_to(self, moment: datetime) -> None:
-        """From here on it is `moment`, and time goes on as usual."""
+        """Set the current intended time; it continues to run from there."""
         start = timezone.now()
         self._starts.append(start)
         self._shifts.append(moment - start)
@@ -91,14 +93,14 @@ class Timeline:
         return timezone.now() + self._shifts[-1]
 
     def hold(self, order_id: UUID) -> None:
-        """What belongs to this order will be moved."""
+        """Include this order and all rows that belong to it in the next `write`."""
         self._orders.append(order_id)
 
     def write(self) -> None:
-        """Move the times of what was held since the last time; nothing moves twice."""
+        """Move the times of the orders held since the last `write`. No order is moved twice."""
         if not self._orders:
             return
-        # In order, since pgtrigger puts a parameter of its own before them.
+        # Positional parameters: pgtrigger adds one of its own before them.
         facts: Sequence[Any] = [self._starts, self._shifts, self._orders]
         with transaction.atomic(), pgtrigger.ignore(), connection.cursor() as cursor:
             for table, (rows, columns) in _MOVES.items():
@@ -113,6 +115,6 @@ def _move(table: str, rows: str, columns: dict[str, str]) -> str:
 
 
 def _shift(column: str) -> str:
-    """By how much the step in which this was written is moved."""
+    """SQL for the shift of the step during which the column's time was written."""
     found = f"SELECT shift FROM step WHERE start <= {column} ORDER BY start DESC LIMIT 1"  # noqa: S608
     return f"coalesce(({found}), interval '0')"

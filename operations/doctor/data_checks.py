@@ -1,4 +1,4 @@
-"""What the rows say: work that waits, orders that are stuck, books that do not add up."""
+"""Checks the data: due work, expired leases, stuck orders, and sums that do not agree."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -24,11 +24,11 @@ from redemption.points.reconciliation.selectors import latest_runs
 from redemption.saga.queues import QUEUES
 from redemption.states import OPEN_TRANSACTION, Severity
 
-SHOWN = 10  # companies or products named in one examination
-DUE_LOOK, DUE_BAD = timedelta(minutes=1), timedelta(minutes=10)  # a sweeper looks each 2 s
+SHOWN = 10  # companies or products that one finding names
+DUE_LOOK, DUE_BAD = timedelta(minutes=1), timedelta(minutes=10)  # a sweeper runs every 2 s
 LEASE_LOOK = timedelta(minutes=5)
 UNSETTLED_LOOK, UNSETTLED_BAD = timedelta(minutes=15), timedelta(days=1)
-RECONCILED_LOOK = timedelta(hours=36)  # it runs every night
+RECONCILED_LOOK = timedelta(hours=36)  # reconciliation runs every night
 
 _NONE = timedelta(0)
 
@@ -54,7 +54,7 @@ def leases() -> Iterator[Finding]:
     running = expired = 0
     oldest = _NONE
     for work in QUEUES.values():
-        # Of what is over, a lease is no work, whoever had it.
+        # Ignore leases of finished rows.
         open_rows = work.rows.filter(lease_until__isnull=False, next_attempt_at__isnull=False)
         held = open_rows.aggregate(
             running=Count("pk", Q(lease_until__gt=Now())),
@@ -177,7 +177,7 @@ def reconciliations() -> Iterator[Finding]:
 
 
 def _reconciled(company: Company) -> tuple[State, str, str] | None:
-    """What is the matter with a company of `latest_runs()`; None when all is well."""
+    """What is wrong with a company of `latest_runs()`; None when nothing is."""
     outcome: str | None = getattr(company, "last_outcome", None)
     finished: datetime | None = getattr(company, "last_finished", None)
     again = "Run `manage.py reconcile`."

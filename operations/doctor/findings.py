@@ -1,4 +1,4 @@
-"""What an examination says: one line a subject, how it is, and what to do about it."""
+"""The result of a check: one line with a subject, a state and what to do."""
 
 import enum
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 
 class State(enum.StrEnum):
-    """From well to ill; BAD needs somebody now."""
+    """The states from good to bad; BAD needs somebody now."""
 
     OK = "ok"
     LOOK = "look"
@@ -19,7 +19,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`says` and `do` are plain sentences, without secrets and without anything about a person."""
+    """One line of the report. `says` and `do` are sentences without secrets or personal data."""
 
     subject: str
     state: State
@@ -35,8 +35,10 @@ def fine(subject: str, says: str) -> Finding:
 
 
 def examined(subject: str, check: Check) -> list[Finding]:
-    """What the check found, or that it could not look. Never the text of an error: it may hold
-    an address with its password."""
+    """Run a check and return its findings, or a finding that the check failed.
+
+    The text of an error is never shown: it may contain an address with its password.
+    """
     try:
         return list(check())
     except OperationalError as error:
@@ -58,7 +60,7 @@ def by_age(age: timedelta, *, look: timedelta, bad: timedelta) -> State:
 
 
 def spoken(age: timedelta) -> str:
-    """Such as "40 s", "12 min", "5 h", "3 days"."""
+    """A duration such as "40 s", "12 min", "5 h", "3 days"."""
     seconds = max(0, int(age.total_seconds()))
     for name, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
@@ -67,5 +69,5 @@ def spoken(age: timedelta) -> str:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Such as "1 order", "2,000 orders"."""
+    """A count with its noun, such as "1 order" or "2,000 orders"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""What the portal stands on: PostgreSQL, Redis, the partners, and the versions of all."""
+"""Checks what the portal runs on: PostgreSQL, Redis, the partners, and versions."""
 
 import platform
 import tomllib
@@ -26,17 +26,17 @@ from loyalty_portal.queue.pause import is_paused
 from operations.doctor.findings import Finding, State, by_age, counted, fine
 from redemption.incidents.partners import credentials_rejected
 
-PATIENCE = 5.0  # seconds for PostgreSQL's first answer and for each partner
+PATIENCE = 5.0  # seconds to wait for PostgreSQL and for each partner
 SLOWEST_QUERY = 15  # seconds
-LONG_QUEUE = 1_000  # tasks; the workers do not keep up
+LONG_QUEUE = 1_000  # tasks; a longer queue means that the workers are too slow
 TESTED_POSTGRESQL = range(15, 19)
 CLOCK_LOOK = timedelta(seconds=1)
 CLOCK_BAD = timedelta(minutes=1)
-NOBODY = "doctor"  # an account and a reference that no partner knows: "not found" is an answer
+NOBODY = "doctor"  # an unknown account and reference: a partner that answers "not found" is up
 
 
 def database() -> Iterator[Finding]:
-    """The first of all: without it nothing about orders can be said. Yields one finding."""
+    """Check PostgreSQL, which all checks of data need. Yields one finding."""
     try:
         connection.settings_dict.setdefault("OPTIONS", {})["connect_timeout"] = int(PATIENCE)
         with connection.cursor() as cursor:
@@ -75,7 +75,7 @@ def clocks() -> Iterator[Finding]:
 
 
 def signed(seconds: float) -> str:
-    """Such as "+0.3 s"; what rounds to nothing has no minus."""
+    """Seconds with a sign, such as "+0.3 s"; a value that rounds to zero has no minus."""
     return f"{seconds:+z.1f} s"
 
 
@@ -108,7 +108,7 @@ def versions(*, with_database: bool) -> Iterator[Finding]:
 
 
 def pause() -> Iterator[Finding]:
-    """A line only while there is one."""
+    """Report a pause, if there is one."""
     if is_paused():
         says = (
             "PORTAL_PAUSED is set: workers, sweeper and scheduler are idle, the checkout is closed"
@@ -214,7 +214,7 @@ def _rejected(subject: str, where: str) -> Finding:
 
 
 def _redis(address: str) -> redis.Redis:
-    # Celery's name for a socket differs from redis-py's.
+    # Celery and redis-py use different URL schemes for a socket.
     address = address.replace("redis+socket://", "unix://", 1)
     limit = settings.REDIS_TIMEOUT
     return redis.Redis.from_url(address, socket_timeout=limit, socket_connect_timeout=limit)

@@ -1,11 +1,11 @@
-"""The whole examination. Looks only; changes nothing, and works with any part missing."""
+"""Runs all checks. They only read, and they work while any part is down."""
 
 from functools import partial
 
 from operations.doctor import data_checks, infrastructure_checks
 from operations.doctor.findings import Check, Finding, State, examined
 
-# By what the line is about, for when the check itself fails.
+# Subject lines, used when a check itself fails.
 _BOOKS: dict[str, Check] = {
     "Clocks": infrastructure_checks.clocks,
     "Migrations": infrastructure_checks.migrations,
@@ -21,7 +21,7 @@ _BOOKS: dict[str, Check] = {
 
 
 def examine() -> list[Finding]:
-    """A finding for each subject; in the order in which one cures."""
+    """Run all checks. Findings come in the order in which problems should be fixed."""
     database = examined("PostgreSQL", infrastructure_checks.database)
     answers = database[0].state == State.OK
     around: dict[str, Check] = {

@@ -1,4 +1,4 @@
-"""`manage.py first_administrator ada@meridian.example`: the one who lets all others in."""
+"""`manage.py first_administrator ada@meridian.example`: creates the first superuser."""
 
 from argparse import ArgumentParser
 from getpass import getpass
@@ -10,7 +10,10 @@ from accounts.services import AdministratorExistsError, make_first_administrator
 
 
 class Command(BaseCommand):
-    """The password is asked for, never an argument: those stand in logs and lists of processes."""
+    """Creates the first superuser. It prompts for the password.
+
+    The password is no argument, because arguments show in logs and process lists.
+    """
 
     help = "Make the first person of the staff, who may do everything in /admin/."
 

@@ -1,4 +1,4 @@
-"""Make or mend the staff groups; run it after each `migrate`."""
+"""`manage.py staff_groups`: creates or repairs the staff groups. Run it after each `migrate`."""
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -6,7 +6,9 @@ from accounts.services import ensure_staff_groups
 
 
 class Command(BaseCommand):
-    """Idempotent: a group's permissions become what this version says, its people stay."""
+    """Sets the permissions of each group to those of this version. Members stay; repeating
+    is safe.
+    """
 
     help = "Make the staff groups, each with its permissions; safe to repeat."
 

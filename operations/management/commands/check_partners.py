@@ -1,4 +1,4 @@
-"""Does a partner keep what its contract promises? (docs/conformance.md)"""
+"""`manage.py check_partners`: checks the partners' APIs (docs/conformance.md)."""
 
 import json
 import sys
@@ -102,7 +102,7 @@ class Command(BaseCommand):
 
 
 def address(text: str) -> tuple[str, int]:
-    """HOST:PORT as the two."""
+    """Parse HOST:PORT."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ArgumentTypeError("must be HOST:PORT, such as 0.0.0.0:8129")

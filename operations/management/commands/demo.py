@@ -1,4 +1,4 @@
-"""`manage.py demo`: the whole portal on one machine, in the foreground, until Ctrl-C."""
+"""`manage.py demo`: runs the whole portal on one machine, in the foreground, until Ctrl-C."""
 
 import base64
 import json
@@ -31,7 +31,8 @@ class Command(BaseCommand):
         "Runs the portal with its worker, sweeper, scheduler and pretend partners, on an "
         "embedded PostgreSQL and Redis unless DATABASE_URL and REDIS_URL name others."
     )
-    # The database is started by this command; its children check themselves.
+    # This command starts the database, so it cannot be checked first; its children check
+    # themselves.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -89,7 +90,7 @@ def _require_free(port: int, flag: str, variable: str) -> None:
     if not 0 <= port <= LAST_PORT:
         raise CommandError(f"{flag} must be between 1 and {LAST_PORT}, not {port}.")
     with socket.socket() as probe:
-        # A server that just ended leaves the port in TIME_WAIT, which is as good as free.
+        # A server that just ended leaves the port in TIME_WAIT, which may be reused.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -124,7 +125,7 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
 
 
 def _kept_secrets() -> dict[str, str]:
-    """Made once for this checkout: what they sign and encrypt must outlive a restart."""
+    """Secrets made once for this checkout: signatures and encrypted data must survive a restart."""
     file = FOLDER / "secrets.json"
     if not file.exists():
         made = {
@@ -152,13 +153,13 @@ def _manage(*arguments: str) -> list[str]:
 
 
 def _web(port: int) -> list[str]:
-    # Nothing is collected for a demo: static files are served from where they are.
+    # The demo does not run collectstatic: static files are served from their source folders.
     python = _python("-W", "ignore:No directory at")
     return [*python, "-m", "loyalty_portal.web", "--bind", f"127.0.0.1:{port}"]
 
 
 def _workers() -> dict[str, list[str]]:
-    # The warning is for workers that run as root and unpickle; ours reads JSON only.
+    # The warning is about workers that run as root and unpickle; ours reads only JSON.
     celery = ["-W", "ignore:You're running the worker", "-m", "celery", "-q"]
     celery += ["-A", "loyalty_portal"]
     queues = "loyalty,fulfillment,notifications,default"

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: is all well? One screen, and what to do about what is not."""
+"""`manage.py doctor`: checks a running portal and says what to do about each problem."""
 
 import json
 import logging
@@ -17,13 +17,13 @@ class Command(BaseCommand):
         "Say whether all is well: partners, queues, due work, orders, incidents, stock, points, "
         "reconciliation, versions, clocks. Changes nothing; ends with 1 when anything is bad."
     )
-    requires_system_checks: list[str] = []  # some of them want what may be down
+    requires_system_checks: list[str] = []  # some system checks need services that may be down
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        # What cannot be reached is said below, in words; its log lines would only hide that.
+        # The report names what is unreachable; log lines about it would only hide the report.
         logging.disable(logging.CRITICAL)
         try:
             findings = examine()

@@ -1,4 +1,4 @@
-"""Rotate the keys of the codes at rest, to the end: the old key may go when this says so."""
+"""`manage.py rotate_keys`: re-encrypts all codes with the newest key."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,7 +12,10 @@ MOST_SHOWN = 20
 
 
 class Command(BaseCommand):
-    """Put a new key in front of FIELD_ENCRYPTION_KEYS and restart everything before."""
+    """Re-encrypts all codes; afterwards the old key can be removed.
+
+    Before it, put the new key first in FIELD_ENCRYPTION_KEYS and restart all processes.
+    """
 
     help = (
         "Encrypt every stored code anew with the first of FIELD_ENCRYPTION_KEYS. "

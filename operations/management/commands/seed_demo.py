@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: something to look at, once, in our books and in the sandbox's."""
+"""`manage.py seed_demo`: fills an empty portal and the sandbox with demo data."""
 
 import logging
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hundreds of calls to the partner, some of which are meant to fail, are no news here."""
+    """Hide warnings during the block: many of its calls to the partner fail on purpose."""
     logging.disable(logging.WARNING)
     try:
         yield

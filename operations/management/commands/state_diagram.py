@@ -1,6 +1,6 @@
-"""Draws the life cycles into docs/lifecycles.md and the tables into docs/data-model.md.
+"""`manage.py state_diagram`: draws docs/lifecycles.md and the tables of docs/data-model.md.
 
-Both come from the code; the tests run it with --check.
+Both are drawn from the code. With --check it only compares them.
 """
 
 from argparse import ArgumentParser
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
 
 def _with_tables(text: str) -> str:
-    """The data model's document with its tables drawn anew."""
+    """The text of docs/data-model.md with its tables drawn again."""
     before, _begin, rest = text.partition(BEGIN)
     _old, _end, after = rest.partition(END)
     rooms = "\n".join(tables(room) for room in ROOMS)
@@ -59,7 +59,7 @@ def _with_tables(text: str) -> str:
 
 
 def tables(room: str) -> str:
-    """A room's tables and what they point to, as a Mermaid diagram; history tables are left out."""
+    """A Mermaid diagram of an app's tables and their foreign keys, without history tables."""
     models = [
         model
         for model in apps.get_app_config(room).get_models()
