@@ -1,6 +1,8 @@
-"""Reads seats, and chooses the one in which a user acts."""
+"""Reads seats, chooses the one in which a user acts, and names who did something."""
 
 from uuid import UUID
+
+from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, User
 from loyalty_portal.fastpath.sql import Prepared
@@ -37,3 +39,12 @@ def choose_seat(seats: list[AccountManager], wanted: str | None) -> AccountManag
     except ValueError:
         wanted_id = None
     return next((seat for seat in seats if seat.id == wanted_id), seats[0] if seats else None)
+
+
+def told_as(user: User | None, company_id: UUID) -> str:
+    """Who did something, as the company reads it: a name, or "the programme" for its staff."""
+    if user is None:
+        return _("the portal")
+    if user.is_staff and not AccountManager.objects.filter(company=company_id, user=user).exists():
+        return _("the programme (support)")
+    return str(user)

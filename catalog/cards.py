@@ -10,7 +10,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 import nh3
-from django.utils.formats import get_format
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,15 +17,11 @@ from django.utils.translation import ngettext
 from catalog.forms import Asked, address
 from catalog.models import Product, ProductType, StockStatus, picture_address, shelf_address
 from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Sort, Variant
+from loyalty_portal.data.numbers import grouped
 
 ALLOWED_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
 MANY = 24  # variants; with more, the product page shows only a part of them
 EAGER_PICTURES = 8  # about as many as a screen shows before scrolling
-
-
-def grouped(number: int) -> str:
-    """Format a number with the thousands separator of the reader's language: 12500 as "12,500"."""
-    return f"{number:,}".replace(",", get_format("THOUSAND_SEPARATOR"))
 
 
 class Card(NamedTuple):

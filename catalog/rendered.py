@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from django.utils.safestring import SafeString, mark_safe
 
-from catalog.cards import cards, catalogue, grouped, product_page
+from catalog.cards import cards, catalogue, product_page
 from catalog.forms import Asked, address
 from catalog.freshness import remember
 from catalog.models import shelf_address
@@ -24,6 +24,7 @@ from catalog.selectors import (
     offered_product,
     variants,
 )
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, render_alone
 
 # PostgreSQL text cannot contain NUL, so product data cannot forge a placeholder.

@@ -6,41 +6,36 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from accounts.models import AccountManager
+from accounts.layout import chrome_on, header_on
 from accounts.permissions import may_redeem
+from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
 from catalog.artwork import product_artwork
-from catalog.cards import grouped
 from catalog.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
 from catalog.models import Product
 from catalog.rendered import rendered_list, rendered_product, tally_text
-from loyalty_portal.fastpath.fragments import cached_fragment, cached_page, viewers_context
+from loyalty_portal.data.numbers import grouped
+from loyalty_portal.fastpath.fragments import cached_fragment, cached_page
 from loyalty_portal.http.responses import say_where
 
 YEAR = 365 * 24 * 3600
-
-
-def _budget(seat: AccountManager) -> int | None:
-    """The last known balance in points for "within our balance"; None when none is known."""
-    known = getattr(seat.company, "known_balance", None)
-    return known.points if known else None
 
 
 @require_safe
 @with_seat()
 def list_products(request: PortalRequest) -> HttpResponse:
     """Show the cards that the company may redeem, filtered by the query string."""
+    known = known_balance(request.seat.company)
     shown = rendered_list(
         asked=read_filters(request.GET),
         tier_level=request.seat.company.tier_level,
-        budget=_budget(request.seat),
+        budget=known.points if known else None,
     )
-    viewers = viewers_context(request)
-    results = shown.results(viewers["header"].spendable)
+    results = shown.results(header_on(request).spendable)
     texts = {"title": shown.title, "facets": shown.facets, "results": results}
     if request.headers.get("HX-Target") != "results":
         texts["q"] = shown.q
-        return _either(cached_page(request, "catalog/list.html", viewers["chrome"], {}, texts))
+        return _either(cached_page(request, "catalog/list.html", chrome_on(request), {}, texts))
     response = HttpResponse(cached_fragment("catalog/_found.html", {}, texts))
     say_where(request, response, shown.address)
     return _either(response)
@@ -59,12 +54,11 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     shown = rendered_product(slug=slug, tier_level=request.seat.company.tier_level)
     if shown is None:
         raise Http404
-    viewers = viewers_context(request)
     quantity = read_quantity(request.GET)
     tally = tally_text(
         points_cost=shown.points_cost,
         quantity=quantity,
-        spendable=viewers["header"].spendable,
+        spendable=header_on(request).spendable,
     )
     if request.headers.get("HX-Target") == "tally":
         return _either(HttpResponse(tally))
@@ -86,7 +80,7 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
         "most": grouped(MOST_PIECES),
         "tally": tally,
     }
-    page = cached_page(request, "catalog/product.html", viewers["chrome"], conditions, texts)
+    page = cached_page(request, "catalog/product.html", chrome_on(request), conditions, texts)
     return _either(page)
 
 

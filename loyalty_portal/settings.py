@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from loyalty_portal.admin_site import site
 from loyalty_portal.cache import connection_class
-from loyalty_portal.configuration import production
+from loyalty_portal.configuration import logs, production
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.secrets import is_field_key, is_webhook_secret
 
@@ -92,11 +92,14 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "loyalty_portal.brand.context",
-                "redemption.layout.providers.context",
+                "accounts.layout.context",
             ],
         },
     },
 ]
+
+# What rooms above `accounts` add to the header of every page (accounts/layout.py).
+LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
 
 # After a backup was restored: nothing leaves the house until people have looked (operations.md).
 PORTAL_PAUSED = env.flag("PORTAL_PAUSED", default=False)
@@ -367,27 +370,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # --- Logs ----------------------------------------------------------------------------------
 LOG_FORMAT = env.choice("LOG_FORMAT", "console" if DEBUG else "json", ("console", "json"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"()": "loyalty_portal.configuration.logs.formatter", "style": LOG_FORMAT}
-    },
-    "filters": {"refusals": {"()": "loyalty_portal.configuration.logs.RefusalsInOneLine"}},
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["refusals"],
-        }
-    },
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO"},  # its own handler would say all twice
-        "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.logging_settings(LOG_FORMAT)
 
 if DEBUG:
     production.refuse_public_debug(env, ALLOWED_HOSTS)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from catalog.cards import grouped
+from loyalty_portal.data.numbers import grouped
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 

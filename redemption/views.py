@@ -10,13 +10,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
+from accounts.layout import Header, balance_text, header_of, header_on
 from accounts.models import Company, KnownBalance
 from accounts.permissions import may_redeem
 from accounts.services import known_balance, refresh_balance
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
-from redemption.layout.providers import balance_text, header_on
-from redemption.layout.selectors import Header, header_of
 from redemption.orders.selectors import OrderRow, recent, redeemed_before, stuck
 
 CARDS = 5  # of what was redeemed before

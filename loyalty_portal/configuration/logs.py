@@ -1,6 +1,7 @@
 """One line a record: readable at the console, JSON in production."""
 
 import logging
+from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -19,6 +20,29 @@ class RefusalsInOneLine(logging.Filter):
         if record.name.startswith("django.") and 400 <= status < 500:
             record.exc_info = record.exc_text = None
         return True
+
+
+def logging_settings(style: str) -> dict[str, Any]:
+    """`LOGGING` for `LOG_FORMAT` (`console` or `json`)."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": formatter, "style": style}},
+        "filters": {"refusals": {"()": RefusalsInOneLine}},
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["refusals"],
+            }
+        },
+        "root": {"handlers": ["console"], "level": "INFO"},
+        "loggers": {
+            "django": {"handlers": [], "level": "INFO"},  # its own handler would say all twice
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+        },
+    }
 
 
 def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
-from django.template.engine import Engine
 from django.template.loader import render_to_string
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
@@ -54,14 +53,6 @@ def cached_fragment(
 def render_alone(template: str, /, **context: Any) -> SafeString:
     """Render a template without a request. It gets `context` and the brand, nothing else."""
     return render_to_string(template, {**brand.shown(), **context})
-
-
-def viewers_context(request: HttpRequest) -> dict[str, Any]:
-    """What the context processors give every template, for a view that needs it too."""
-    told: dict[str, Any] = {}
-    for processor in Engine.get_default().template_context_processors:
-        told |= processor(request)
-    return told
 
 
 def cached_page(

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import loyalty
+from accounts.layout import header_of
 from accounts.models import AccountManager, Address
 from accounts.permissions import may_redeem
 from accounts.services import known_balance
@@ -30,7 +31,6 @@ from redemption.checkout.selectors import AddressOption, address_book, can_try, 
 from redemption.checkout.services import CART_CHANGED, CheckoutInput, Line, place_order, placed_with
 from redemption.checkout.shown import Shown
 from redemption.incidents.partners import credentials_rejected
-from redemption.layout.selectors import header_of
 from redemption.models import CartLine, RedemptionOrder
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from catalog.cards import grouped
+from loyalty_portal.data.numbers import grouped
 from redemption.badges import UNDER_WAY
 from redemption.models import LoyaltyTransaction
 from redemption.orders.facts import Facts

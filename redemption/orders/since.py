@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
 
-from catalog.cards import grouped
+from loyalty_portal.data.numbers import grouped
 from redemption.models import OrderItem, RedemptionOrder
 
 

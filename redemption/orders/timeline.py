@@ -8,9 +8,9 @@ from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from catalog.cards import grouped
+from accounts.selectors import told_as
+from loyalty_portal.data.numbers import grouped
 from redemption.badges import FOR_A_PERSON
-from redemption.layout.selectors import told_as
 from redemption.models import (
     EventSubject,
     OrderEvent,

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
+from accounts.layout import balance_text, header_on
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from accounts.views import PortalRequest, with_seat
@@ -20,7 +21,6 @@ from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
 from redemption.checkout import services as placing
 from redemption.checkout.cart import services as cart
-from redemption.layout.providers import balance_text, header_on
 from redemption.models import RedemptionOrder
 from redemption.orders.actions import cancelling
 from redemption.orders.actions import services as aftercare

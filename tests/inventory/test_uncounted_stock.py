@@ -7,6 +7,7 @@ import pytest
 from django.db import IntegrityError
 from django.test import Client
 
+from accounts.layout import header_of
 from accounts.models import AccountManager
 from catalog.models import Product, StockStatus
 from inventory import services as stock
@@ -14,7 +15,6 @@ from inventory.models import Inventory
 from inventory.services import OutOfStockError, StockError, Want
 from redemption.checkout.cart.selectors import cart_lines, cart_page
 from redemption.invariants.checks import check_invariants, check_stock
-from redemption.layout.selectors import header_of
 from tests.redemption.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from accounts.layout import Header
 from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from catalog.models import Product
 from loyalty_portal.fastpath.sql import Prepared
-from redemption.layout.selectors import Header
 from redemption.models import CartLine
 
 

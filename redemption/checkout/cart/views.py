@@ -11,12 +11,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.layout import header_on
 from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.http.responses import SeeOther, form_only
 from redemption.checkout.cart import services
 from redemption.checkout.cart.selectors import CartPage, Refused, cart_lines, cart_page
-from redemption.layout.providers import header_on
 from redemption.saga.steps import RedemptionError
 
 LONGEST_NUMBER = 12  # characters of what was typed as a quantity that are shown again

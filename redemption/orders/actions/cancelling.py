@@ -11,13 +11,13 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from catalog.cards import grouped
+from accounts.selectors import told_as
 from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.services import Withdrawn
 from fulfillment.states import WITHDRAWABLE, Withdrawal
 from loyalty_portal.data.lifecycle import StaleStatusError
-from redemption.layout.selectors import told_as
+from loyalty_portal.data.numbers import grouped
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.saga.steps import RedemptionError, drop_order, locked
 from redemption.states import OrderStatus

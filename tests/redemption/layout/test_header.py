@@ -9,10 +9,10 @@ from django.core.cache import cache, caches
 from django.test import Client
 from django.utils import timezone
 
+from accounts.layout import Header, header_of
 from accounts.models import AccountManager, KnownBalance
 from accounts.services import known_balance, refresh_balance
 from loyalty_portal import cache as resting
-from redemption.layout.selectors import Header, header_of
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import fill_cart, paid, placed, settle

@@ -1,0 +1,8 @@
+"""Formats numbers for the page."""
+
+from django.utils.formats import get_format
+
+
+def grouped(number: int) -> str:
+    """Format a number with the thousands separator of the reader's language: 12500 as "12,500"."""
+    return f"{number:,}".replace(",", get_format("THOUSAND_SEPARATOR"))
