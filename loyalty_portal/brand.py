@@ -1,7 +1,7 @@
 """The programme's brand: its name, logo and accent colour, from settings.BRAND.
 
-The accent is the one colour of the portal. A brand may choose any; what leaves here can be
-read: it stands out from the paper (3:1) and the text upon it from it (4.5:1), by day and night.
+A brand may choose any accent colour. It is adjusted so that it has a contrast of 3:1 to the page
+and 4.5:1 to text on it, in the light and the dark theme.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 Rgb = tuple[int, int, int]
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-# The ground and the ink of static/css/portal/tokens.css, by day and by night.
+# The page and text colours of static/css/portal/tokens.css, light and dark.
 PAPER: Rgb = (252, 249, 245)
 NIGHT: Rgb = (22, 19, 16)
 WHITE: Rgb = (255, 255, 255)
@@ -29,7 +29,7 @@ STANDS_OUT = 3.0
 
 @dataclass(frozen=True)
 class Brand:
-    """What templates show of the brand; the four colours are "" when the portal's own serve."""
+    """The brand as templates use it. The four colours are "" when the default accent is used."""
 
     name: str
     logo: str
@@ -40,36 +40,36 @@ class Brand:
 
     @property
     def version(self) -> str:
-        """Changes with the colours, so that browsers may keep brand.css for good."""
+        """A version that changes with the colours, so that browsers may cache brand.css forever."""
         return hashlib.sha256(self.accent.encode()).hexdigest()[:8]
 
 
 def contrast(one: Rgb, other: Rgb) -> float:
-    """WCAG's contrast ratio of two colours, 1 to 21."""
+    """The contrast ratio of two colours as WCAG defines it, 1 to 21."""
     high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
 def current() -> Brand:
-    """The brand that the settings describe."""
-    chosen = settings.BRAND  # asked for often, and each look at the settings costs
+    """The brand from the settings."""
+    chosen = settings.BRAND  # read once, because each access to the settings costs time
     return _brand(chosen["name"], chosen["accent"], chosen["logo"])
 
 
 def context(request: HttpRequest) -> dict[str, object]:  # noqa: ARG001 - a context processor's signature
-    """Give every page the brand and the address of the icons."""
+    """Context processor: the brand and the addresses of the icons."""
     return shown()
 
 
 def shown() -> dict[str, object]:
-    """What every template says of the brand, whoever reads it."""
+    """The template variables of the brand, the same for everybody."""
     return {"brand": current(), "icon_sprite": static("img/icons.svg")}
 
 
 @require_safe
 @cache_control(public=True, max_age=31536000, immutable=True)
 def stylesheet(request: HttpRequest) -> HttpResponse:
-    """Serve the brand's colours as /brand.css; base.html adds ?v=<version> to its address."""
+    """Serve the brand's colours as /brand.css. base.html adds ?v=<version> to the address."""
     return render(request, "ui/brand.css", {"brand": current()}, content_type="text/css")
 
 
@@ -92,7 +92,7 @@ def _brand(name: str, accent: str, logo: str) -> Brand:
 
 
 def _apart(colour: Rgb, ground: Rgb) -> Rgb:
-    """Move a colour away from the ground, as little as makes it stand out."""
+    """Move a colour away from the background until it has enough contrast."""
     away = NIGHT if _luminance(ground) > 0.5 else WHITE
     steps = (_mix(colour, away, share / 20) for share in range(20))
     return next((step for step in steps if contrast(step, ground) >= STANDS_OUT), away)

@@ -1,8 +1,8 @@
-"""The cache that may be absent: Redis makes the portal quick, never right or wrong.
+"""The Redis cache, with what the portal needs while Redis is down.
 
-django-redis answers as if the key were missing when Redis does not answer. What is left to
-us is that a page must not wait for the timeout at each of its cache calls, and that limits hold
-all the same: without a count nobody is held back, and without its lock allauth lets nobody in.
+Without Redis, django-redis answers as if every key were missing. This module adds two things: a
+page must not wait for a timeout at each cache call, and limits must still hold. Without a counter
+they would stop nobody, and without its lock allauth would let nobody sign in.
 """
 
 import time
@@ -19,8 +19,9 @@ REST_SECONDS = 5.0
 
 
 class _Resting(Connection):
-    """After a failed connect, or an answer that did not come in time, this process leaves Redis
-    alone for `REST_SECONDS`, on all of its connections.
+    """A connection that stops using Redis for REST_SECONDS after a failed connect or a timeout.
+
+    This holds for all connections of the process.
     """
 
     rest_until: ClassVar[float] = 0.0
@@ -55,22 +56,22 @@ def _rest() -> None:
 
 
 class _RestingSSL(_Resting, SSLConnection):
-    """The same over TLS."""
+    """The same for TLS connections."""
 
 
 def connection_class(url: str) -> type[Connection]:
-    """The class for a redis:// or rediss:// address."""
+    """The connection class for a redis:// or rediss:// address."""
     return _RestingSSL if url.startswith("rediss:") else _Resting
 
 
-LIMITS = ("allauth:", "limit:")  # how keys of limits begin: the library's, and our own
+LIMITS = ("allauth:", "limit:")  # the key prefixes of limits: allauth's and ours
 
 
 class PortalCache(RedisCache):  # type: ignore[misc] # the library's generic is not annotated
-    """Redis; but what limits somebody is kept by this process while Redis does not take it.
+    """A Redis cache that counts limits in this process while Redis does not accept them.
 
-    Then each process counts for itself, from nothing: with N processes a limit holds N times as
-    much. A Redis that is full still answers: what could not be written there is read here.
+    Each process then counts separately from zero, so with N processes a limit allows N times as
+    much. A Redis that is full still answers reads; keys that it refused are read from this process.
     """
 
     def add(self, key: str, *args: Any, **kwargs: Any) -> Any:
@@ -82,7 +83,7 @@ class PortalCache(RedisCache):  # type: ignore[misc] # the library's generic is 
     def incr(self, key: str, *args: Any, **kwargs: Any) -> Any:
         try:
             return self._written(super().incr, "incr", key, *args, **kwargs)
-        except ValueError:  # Redis has no such key
+        except ValueError:  # the key is not in Redis
             if not key.startswith(LIMITS):
                 raise
             return _here().incr(key, *args, **kwargs)
@@ -108,7 +109,7 @@ class PortalCache(RedisCache):  # type: ignore[misc] # the library's generic is 
             done = getattr(self.client, method)(key, *args, **kwargs)
         except ConnectionInterrupted:
             return getattr(_here(), method)(key, *args, **kwargs)
-        _here().delete(key)  # so that what is here could not be written there, lately
+        _here().delete(key)  # Redis accepts writes again, so its value replaces the local one
         return done
 
 

@@ -1,7 +1,7 @@
-"""The Celery application, and the nudge: the only way a task is ever sent.
+"""The Celery application, and `nudge`, the only way to send a task.
 
-PostgreSQL is the truth about what is due; a task only makes it quick. So publishing is an
-unknown outcome that never fails a request or undoes work (saga.md, rule 14).
+PostgreSQL holds the due work; a task only makes it run sooner. So a failure to publish never fails
+a request or undoes work (saga.md, rule 14).
 """
 
 import logging
@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 
 
 class _Row(Task):
-    """A task about one row, which the sweeper finds when the database is away meanwhile."""
+    """A task about one row. It ends quietly while the database is down: the sweeper finds
+    the row.
+    """
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         if is_paused():
@@ -44,14 +46,14 @@ class _Row(Task):
 app = Celery("loyalty_portal", task_cls=_Row)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["accounts", "catalog", "redemption.saga", "redemption.points"])
-# As at each request; by itself Celery closes the connection after each task
-# (settings.CELERY_DB_REUSE_MAX), and opening one costs more than what a task does with it.
+# Check the connection before each task, as Django does before each request. Celery by itself would
+# close it after each task (settings.CELERY_DB_REUSE_MAX); connecting costs more than a task's work.
 signals.task_prerun.connect(close_old_connections)
 
 
 @signals.heartbeat_sent.connect(weak=False)
 def _live(**_said: object) -> None:
-    """Every two seconds while the worker's loop turns and its broker answers."""
+    """Touch the heartbeat file every two seconds while the loop runs and the broker answers."""
     beat(settings.HEARTBEAT_FILE)
 
 
@@ -67,8 +69,8 @@ def _say_of_the_scheduler(**_more: object) -> None:
         say_so("scheduler")
 
 
-# After a failed publish this process leaves the broker alone for a while: a frozen Redis
-# would otherwise cost every request the socket timeout.
+# After a failed publish this process does not use the broker for a while. Otherwise a frozen Redis
+# would cost every request the socket timeout.
 BROKER_REST_SECONDS = 10.0
 
 
@@ -81,8 +83,8 @@ class _Broker:
             return
         try:
             if isinstance(task, Task):
-                # Celery would declare the queue, as its worker does, and write the arguments
-                # down a second time, for each message.
+                # By default Celery declares the queue for each message, which the worker does
+                # already, and serializes the arguments a second time.
                 task.apply_async((key,), retry=False, declare=(), argsrepr=key, kwargsrepr="")
         except Exception:
             self.rest_until = time.monotonic() + BROKER_REST_SECONDS
@@ -93,5 +95,5 @@ _broker = _Broker()
 
 
 def nudge(task: Callable[..., object], key: object) -> None:
-    """Send `task(str(key))` once the open transaction commits; never raises."""
+    """Send the task `task(str(key))` after the current transaction commits. Never raises."""
     transaction.on_commit(partial(_broker.publish, task, str(key)), robust=True)

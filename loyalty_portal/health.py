@@ -1,4 +1,4 @@
-"""Two addresses for machines: does this process answer, and can it do its work."""
+"""Two addresses for probes: whether the process answers, and whether it can work."""
 
 import logging
 from collections.abc import Callable
@@ -21,16 +21,17 @@ from loyalty_portal.queue.pause import is_paused
 logger = logging.getLogger(__name__)
 
 PARTNERS = ("loyalty", "fulfillment")
-# A standby, or a primary that somebody or its full disk has made read-only.
+# True on a standby, or on a primary that was made read-only, by a full disk for example.
 ONLY_READS = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
 
 
 def straight_in(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: probes name a container's address as their host, which no setting can list.
+    """Middleware that answers probes before all others, whatever host they name.
 
-    They are answered whatever they name, and need no session or language either.
+    Probes use a container's IP address as host, which ALLOWED_HOSTS cannot list. They need no
+    session or language either.
     """
     views = {reverse("healthz"): healthz, reverse("readyz"): readyz}
 
@@ -39,7 +40,8 @@ def straight_in(
         if view is None:
             return get_response(request)
         told = view(request)
-        told["Content-Length"] = str(len(told.content))  # the middleware that would is passed by
+        # CommonMiddleware would add this, but it does not run here.
+        told["Content-Length"] = str(len(told.content))
         return told
 
     return answer
@@ -48,14 +50,16 @@ def straight_in(
 @require_safe
 @never_cache
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """200 whenever this process answers. It asks nothing else, so a restart is the right cure."""
+    """Answer 200 if the process runs. It checks nothing else, so a restart is the right
+    reaction.
+    """
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """200 when requests may be sent here, 503 when not.
+    """Answer 200 when requests may be sent here, 503 when not.
 
     `{"status": "ok" | "degraded" | "unavailable", "parts": {part: "ok" | what is wrong}}`
     """
@@ -64,8 +68,8 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         "migrations": _check(_migrations),
         "static files": _check(_static_files),
     }
-    # PostgreSQL is the only truth. Without Redis pages are slower and work waits for the sweeper,
-    # but every order still finishes: taking the web away as well would only make it worse.
+    # Only PostgreSQL is required. Without Redis pages are slower and work waits for the sweeper,
+    # but every order still finishes; taking the web down as well would make it worse.
     helpful = {
         "cache": _check(lambda: _redis(settings.REDIS_URL)),
         "broker": _check(lambda: _redis(settings.BROKER_URL)),
@@ -87,13 +91,13 @@ def _check(part: Callable[[], str]) -> str:
     try:
         return part()
     except (DatabaseError, redis.RedisError, OSError) as error:
-        # The reason is for the log: this address is open to anybody who reaches the portal.
+        # Log the reason only: anybody who reaches the portal can read this address.
         logger.warning("not ready: %s", error)
         return "does not answer"
 
 
 def _database() -> str:
-    """Where it only reads, no order can be placed or go on, so another server may do better."""
+    """Check the database. A read-only one counts as failed: no order can be placed there."""
     with connection.cursor() as cursor:
         cursor.execute(ONLY_READS)
         [only_reads] = cursor.fetchone()
@@ -101,7 +105,9 @@ def _database() -> str:
 
 
 def _static_files() -> str:
-    """In production each page looks its files up in what collectstatic noted, or fails."""
+    """Check the static files: in production each page looks up names that collectstatic
+    recorded.
+    """
     if isinstance(staticfiles_storage, ManifestFilesMixin) and not staticfiles_storage.hashed_files:
         return "not collected"
     return "ok"
@@ -114,12 +120,12 @@ def _migrations() -> str:
 
 
 def _partner(name: str) -> str:
-    """As the calls of the last minute found it; nobody is asked for this."""
+    """The partner's state from the calls of the last minute. Makes no call."""
     return "ok" if down_since(name) is None else "does not answer"
 
 
 def _redis(address: str) -> str:
-    # Celery's name for a socket differs from redis-py's.
+    # Celery and redis-py use different URL schemes for a socket.
     address = address.replace("redis+socket://", "unix://", 1)
     limit = settings.REDIS_TIMEOUT
     with redis.Redis.from_url(

@@ -1,4 +1,4 @@
-"""Addresses for machines and the browser's odds and ends."""
+"""Addresses for probes and browsers: health checks, brand.css, icons."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""All settings, from the environment alone (docs/operations.md, .env.example)."""
+"""All settings, read from environment variables (docs/operations.md, .env.example)."""
 
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from loyalty_portal.configuration import logs, production
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.secrets import is_field_key, is_webhook_secret
 
-django_stubs_ext.monkeypatch()  # ModelAdmin[Product] and the like, before any model is read
+# Makes ModelAdmin[Product] and the like work; needed before models are imported.
+django_stubs_ext.monkeypatch()
 
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -27,7 +28,7 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG 
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 PORTAL_URL = env.url("PORTAL_URL", "http://127.0.0.1:8000" if DEBUG else "")
 TRUSTED_PROXY_COUNT = env.count("TRUSTED_PROXY_COUNT", 0, high=10)
-# Read by gunicorn.conf.py; here so that a wrong value stops the start with a sentence.
+# gunicorn.conf.py uses these. They are checked here so that a wrong value stops the start.
 env.count("WEB_CONCURRENCY", 4, low=1, high=256)
 env.count("PORT", 8000, low=1, high=65535)
 
@@ -79,7 +80,8 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "loyalty_portal.urls"
-PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")  # a GET changes nothing
+# GETs change nothing, so they need no context.
+PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 WSGI_APPLICATION = "loyalty_portal.wsgi.application"
 TEMPLATES = [
     {
@@ -101,7 +103,7 @@ TEMPLATES = [
 # What rooms above `accounts` add to the header of every page (accounts/layout.py).
 LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
 
-# After a backup was restored: nothing leaves the house until people have looked (operations.md).
+# Set after restoring a backup: nothing is sent until people have checked it (operations.md).
 PORTAL_PAUSED = env.flag("PORTAL_PAUSED", default=False)
 
 # --- Databases -----------------------------------------------------------------------------
@@ -115,28 +117,28 @@ DATABASES = {"default": _primary or {}}
 if _replica:
     DATABASES["replica"] = _replica
 for _database in DATABASES.values():
-    # One connection a thread, kept: a connect costs more than most of our queries.
+    # Each thread keeps one connection: connecting costs more than most queries.
     _database.update(
         ENGINE="loyalty_portal.fastpath.postgresql", CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True
     )
     _database.setdefault("OPTIONS", {}).update(
-        # A wait for a lock ends in "busy, try again" rather than in a hung request. Where
-        # pgtrigger.ignore is not set, each of its triggers runs into an error and rolls a
-        # subtransaction back, for which PostgreSQL looks through all checks that wait for the
-        # commit: a long transaction became slower with each row.
+        # Waiting too long for a lock ends in "busy, try again" instead of a hung request. An empty
+        # pgtrigger.ignore keeps its triggers from raising an error each time: every error rolls
+        # back a subtransaction, after which PostgreSQL searches all deferred checks, so long
+        # transactions became slower with each row.
         options=(
             "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
             " -c pgtrigger.ignore={}"
         ),
-        # Only for the fastpath: Django's own cursors send text that cannot be prepared.
+        # Used by the fastpath only: Django's own cursors send SQL that cannot be prepared.
         prepare_threshold=5,
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis: cache, sessions and the broker; none of them is the truth ----------------------
+# --- Redis: cache, copies of sessions, and the broker. PostgreSQL alone is the truth --------
 REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
 BROKER_URL = env.redis("BROKER_URL", REDIS_URL)
-REDIS_TIMEOUT = 1.0  # seconds; Redis that answers later than this counts as absent
+REDIS_TIMEOUT = 1.0  # seconds; a slower Redis counts as absent
 CACHES = {
     "default": {
         "BACKEND": "loyalty_portal.cache.PortalCache",
@@ -152,13 +154,13 @@ CACHES = {
             },
         },
     },
-    # Fragments of templates that are the same for many people, kept by each process.
+    # Template fragments that are the same for many people, in each process.
     "local": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "OPTIONS": {"MAX_ENTRIES": 1000},
     },
-    # Where limits are counted while Redis does not answer. So large that nobody pushes a count
-    # out by trying other accounts: each address may fail only so often.
+    # Counts limits while Redis does not answer. It is so large that nobody can push a count out by
+    # trying other accounts, because each IP address may fail only a limited number of times.
     "limits": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "limits",
@@ -168,7 +170,7 @@ CACHES = {
 SESSION_ENGINE = "loyalty_portal.http.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
-# Touched by the worker, the sweeper and the scheduler; see loyalty_portal.queue.heartbeat.
+# The worker, the sweeper and the scheduler touch it; see loyalty_portal.queue.heartbeat.
 HEARTBEAT_FILE = env.text("HEARTBEAT_FILE")
 
 CELERY_BROKER_URL = BROKER_URL
@@ -176,10 +178,10 @@ CELERY_BROKER_TRANSPORT = "loyalty_portal.queue.broker:Transport"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": REDIS_TIMEOUT,
     "socket_connect_timeout": REDIS_TIMEOUT,
-    "max_retries": 0,  # to connect, for a publisher: it would sleep between them
-    # A task longer than this would run twice at once; ours end within PARTNER_DEADLINE.
+    "max_retries": 0,  # of connecting to publish; a publisher would sleep between retries
+    # A task that runs longer than this is started a second time; ours end within PARTNER_DEADLINE.
     "visibility_timeout": 300,
-    # Brings a killed worker's tasks back in seconds instead of minutes (measured, saga.md).
+    # Redelivers a killed worker's tasks within seconds instead of minutes (measured, saga.md).
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,
 }
@@ -199,17 +201,17 @@ CELERY_TASK_ROUTES = {
     "redemption.tasks.send_letter": {"queue": "notifications"},
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_DB_REUSE_MAX = 10**9  # tasks; see loyalty_portal.celery
+CELERY_DB_REUSE_MAX = 10**9  # tasks; loyalty_portal.celery explains it
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 24 * 3600.0},
     "watch-stock": {"task": "redemption.tasks.watch_stock", "schedule": 600.0},
     "refresh-cards": {"task": "catalog.tasks.refresh_cards", "schedule": 600.0},
-    # By night, when little is on its way; yesterday is over then.
+    # At night, when yesterday is over and few orders are in progress.
     "reconcile": {"task": "redemption.tasks.reconcile_all", "schedule": crontab(hour=2, minute=30)},
 }
 CELERY_BEAT_SCHEDULER = "loyalty_portal.queue.scheduler:Scheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = 15  # seconds between two looks, and two signs of life
+CELERY_BEAT_MAX_LOOP_INTERVAL = 15  # seconds between two ticks, and so between two heartbeats
 if PORTAL_PAUSED:
     CELERY_BEAT_SCHEDULE = {}
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", "/tmp/portal-beat")  # noqa: S108 - a cache of beat's, safe to lose
@@ -235,7 +237,7 @@ FULFILLMENT_OAUTH_CLIENT_SECRET = env.text("FULFILLMENT_OAUTH_CLIENT_SECRET")
 FULFILLMENT_WEBHOOK_SECRETS = env.words("FULFILLMENT_WEBHOOK_SECRETS")
 PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
-# The one call that goes up (docs/architecture.md): fulfillment tells redemption what happened.
+# fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
 FULFILLMENT_LISTENER = "redemption.saga.steps.hear_fulfillment"
 
 for _partner in ("LOYALTY", "FULFILLMENT"):
@@ -293,7 +295,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# Signing in is limited by accounts.sign_in, which counts what fails; allauth counts what is tried.
+# accounts.sign_in limits failed sign-ins. allauth's own limit, which counts all tries, is off.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
 
 # --- Letters -------------------------------------------------------------------------------
@@ -345,7 +347,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_SSL_REDIRECT = not DEBUG
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]  # probes come over plain HTTP from inside
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]  # probes use plain HTTP from inside
 SECURE_HSTS_SECONDS = int(
     env.seconds("SECURE_HSTS_SECONDS", 0 if DEBUG else 365 * 86400, low=0, high=10 * 365 * 86400)
 )

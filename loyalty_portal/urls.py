@@ -1,4 +1,4 @@
-"""The addresses; each room brings its own."""
+"""All addresses; each room has its own urls module."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,7 +1,7 @@
 """The web process: `python -m loyalty_portal.web [--bind HOST:PORT]`.
 
-The one place that says which server runs and how it is called: the image, the demo and the tests
-start this. Its settings are in gunicorn.conf.py, which it reads by itself.
+The image, the demo and the tests all start the web server with this module. gunicorn reads its
+settings from gunicorn.conf.py.
 """
 
 import runpy
@@ -11,8 +11,8 @@ from loyalty_portal.configuration.environment import forget_empty
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until SIGTERM. `arguments` are the server's own."""
-    # Before the server is loaded: it reads PORT and WEB_CONCURRENCY as it is.
+    """Serve until SIGTERM. `arguments` are gunicorn's."""
+    # gunicorn reads PORT and WEB_CONCURRENCY when it is imported, so remove empty ones before.
     forget_empty()
     sys.argv = ["gunicorn", "loyalty_portal.wsgi", *arguments]
     runpy.run_module("gunicorn", run_name="__main__", alter_sys=True)

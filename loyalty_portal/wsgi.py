@@ -1,4 +1,4 @@
-"""What the web server calls (loyalty_portal/web.py starts it)."""
+"""The WSGI application that the web server runs (loyalty_portal/web.py starts it)."""
 
 import os
 

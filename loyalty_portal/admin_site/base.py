@@ -1,4 +1,4 @@
-"""What the rooms' admins share: the theme's classes with types, manners, and badges."""
+"""Base classes of all admin pages: the theme's classes with types, editing rules, and badges."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ from loyalty_portal.admin_site.edits import EditedForm, hold, told_meanwhile
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
 from loyalty_portal.data.one_line import OneLineField
 
-if TYPE_CHECKING:  # the theme's classes are these, in its dress; it carries no types
+# The theme's classes are subclasses of these but carry no types, so type checkers see these.
+if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
     from django.contrib.admin import StackedInline as _StackedInline
     from django.contrib.admin import TabularInline as _TabularInline
@@ -57,7 +58,7 @@ __all__ = [
 Row = TypeVar("Row", bound=Model)
 Parent = TypeVar("Parent", bound=Model)
 
-# What a badge's tone looks like, beside its word: never by colour alone.
+# The style of each badge tone. A badge also has an icon and a word, so colour never stands alone.
 _ICONS = {
     "ok": "check_circle",
     "warn": "schedule",
@@ -67,11 +68,14 @@ _ICONS = {
 }
 
 
-_ONE_LINE = 28  # characters of a badge that does not wrap
+_ONE_LINE = 28  # characters; a badge with more may wrap
 
 
 def badge(tone: str, word: object, *, icon: str = "", title: str = "") -> SafeString:
-    """A status as colour, icon and word. Tones: ok, warn, bad, live, quiet."""
+    """A badge that shows a status with colour, icon and word.
+
+    `tone` is one of ok, warn, bad, live, quiet.
+    """
     return format_html(
         '<span class="badge badge--{}{}" title="{}">'
         '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>',
@@ -83,21 +87,21 @@ def badge(tone: str, word: object, *, icon: str = "", title: str = "") -> SafeSt
     )
 
 
-SEARCH_WORDS, SEARCH_LENGTH = 10, 200  # each word is looked for in each searched column
+SEARCH_WORDS, SEARCH_LENGTH = 10, 200  # limits of a search: each word is looked for in each column
 
 
 def shortened(text: str) -> str:
-    """What of a search is looked for: the first words, within a length."""
+    """The part of a search that is used: its first words, up to a length."""
     return " ".join(text[:SEARCH_LENGTH].split()[:SEARCH_WORDS])
 
 
 class CountedOnceList(ChangeList):
-    """Without a filter the number of results is the number of rows: no second count."""
+    """Counts the rows of a list once. Without a filter Django would count the same rows twice."""
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
     ) -> QuerySet[Any]:
-        """A search that is too long is done in part, and says so."""
+        """Search for a shortened text if the typed one is too long, and show a message about it."""
         short = shortened(self.query)
         if short != " ".join(self.query.split()):
             told = _("Searched for the first words only, at most %(words)d: “%(short)s”")
@@ -106,7 +110,7 @@ class CountedOnceList(ChangeList):
         return super().get_queryset(request, exclude_parameters)
 
     def get_filters(self, request: HttpRequest) -> Any:
-        """PostgreSQL's texts hold no NUL; a filter for one is as odd as one of no such field."""
+        """Treat a filter value with a NUL as an invalid filter: PostgreSQL texts cannot hold it."""
         if any("\0" in value for value in request.GET.values()):
             raise IncorrectLookupParameters
         return super().get_filters(request)
@@ -118,9 +122,9 @@ class CountedOnceList(ChangeList):
 
 
 class KnownChoice(AutocompleteSelect):
-    """A search-and-choose field that also shows what is no key at all, with the field's error.
+    """An autocomplete field that can be shown again with an invalid value and its error.
 
-    Django looks the value up once more to name it, and stumbles over one that is no UUID.
+    Django looks the value up to show its name, and fails for one that is not a UUID.
     """
 
     def optgroups(
@@ -133,7 +137,7 @@ class KnownChoice(AutocompleteSelect):
 
 
 class Choosing(BaseModelAdmin[Row], Generic[Row]):
-    """For pages and inlines: with `autocomplete_fields`, and texts of one line."""
+    """Mixin for pages and inlines: typed autocomplete fields, and one-line texts."""
 
     def formfield_for_dbfield(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
@@ -151,19 +155,19 @@ class Choosing(BaseModelAdmin[Row], Generic[Row]):
 
 
 class StackedInline(_StackedInline[Row, Parent], Generic[Row, Parent]):
-    """Rows that belong to another, one below the other; two editors do not undo each other."""
+    """Inline rows below each other. Concurrent edits are merged (edits.py)."""
 
     form = EditedForm
 
 
 class TabularInline(_TabularInline[Row, Parent], Generic[Row, Parent]):
-    """Rows that belong to another, as a table; two editors do not undo each other."""
+    """Inline rows in a table. Concurrent edits are merged (edits.py)."""
 
     form = EditedForm
 
 
 class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
-    """Lists of fifty rows, counted once; forms that write what was changed (edits.py)."""
+    """Base of editable admin pages: lists of fifty rows, and forms that merge edits (edits.py)."""
 
     form = EditedForm
 
@@ -177,7 +181,7 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Row], search_term: str
     ) -> tuple[QuerySet[Row], bool]:
-        """Lists shorten a search themselves; here it is for fields that search while one types."""
+        """Shorten the search of autocomplete fields; the list shortens its own."""
         return super().get_search_results(request, queryset, shortened(search_term))
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CountedOnceList]:
@@ -194,7 +198,7 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Who saves holds the row and its inlines' rows from before they are read."""
+        """Lock the row and its inlines' rows before a POST reads them, until they are saved."""
         if request.method == "POST" and object_id:
             hold(self.model, unquote(object_id), self.get_inline_instances(request))
         return super().changeform_view(request, object_id, form_url, extra_context)
@@ -214,14 +218,16 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """What others changed in other fields is told on the form that is shown again, too."""
+        """On a form that is shown again, also list what others changed in other fields."""
         formsets = [inline.formset for inline in context.get("inline_admin_formsets", ())]
         for sentence in told_meanwhile(context["adminform"].form, formsets):
             messages.info(request, sentence)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def found(self, request: HttpRequest, object_id: str) -> Row:
-        """The row for a page of its own; 404 without one, 403 for who may not view it."""
+        """The row for a page of its own. Raises 404 if there is none, 403 if it may not be
+        viewed.
+        """
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404
@@ -232,7 +238,7 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     def page(
         self, request: HttpRequest, template: str, row: Row, *, status: int = 200, **context: object
     ) -> TemplateResponse:
-        """A page of our own about one row, within the theme."""
+        """Render a page about one row in the theme's layout."""
         request.current_app = self.admin_site.name
         return TemplateResponse(
             request,
@@ -250,14 +256,14 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
 
 
 class KeptAdmin(PortalAdmin[Row], Generic[Row]):
-    """For rows with a history: switched off, never deleted."""
+    """Base for rows with a history, which can be switched off but not deleted."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return False
 
 
 class ReadOnlyAdmin(KeptAdmin[Row], Generic[Row]):
-    """For rows that only the services write."""
+    """Base for rows that only services write."""
 
     actions: Sequence[str] | None = None
 
@@ -270,10 +276,10 @@ class ReadOnlyAdmin(KeptAdmin[Row], Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Verb(Generic[Row]):
-    """One thing that staff may do to a row: its button, its permission, its form, the service.
+    """An action of staff on a row: its button, permission, form and service.
 
-    `act` gets the row, the form's cleaned data and the person; it returns the sentence that the
-    person reads, or raises one of the admin's `refusals` with one.
+    `act` gets the row, the form's cleaned data and the user. It returns a success message, or
+    raises one of the admin's `refusals` with an error message.
     """
 
     label: Promise
@@ -284,7 +290,7 @@ class Verb(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A verb on a page: what `admin/_act.html` shows. `tried`: it was posted and refused."""
+    """An action as `admin/_act.html` shows it. `tried`: it was posted and refused."""
 
     label: Promise
     href: str
@@ -293,9 +299,9 @@ class Act:
 
 
 class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
-    """Rows that nobody edits, with a page of their own on which services are called.
+    """Base for read-only rows whose page offers actions that call services.
 
-    The page posts to `<id>/do/<verb>/`. What was typed is kept when it cannot be done.
+    The page posts to `<id>/do/<verb>/`. When an action fails, its form keeps what was typed.
     """
 
     page_template: str
@@ -303,11 +309,11 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
     refusals: tuple[type[Exception], ...] = ()
 
     def facts(self, request: HttpRequest, row: Row) -> dict[str, object]:
-        """What the page shows besides the row and the forms."""
+        """The template variables of the page, besides the row and the forms."""
         raise NotImplementedError
 
     def first_values(self, row: Row) -> dict[str, object]:
-        """What the fields of the forms say before anybody types, by field name."""
+        """The initial values of the forms, by field name."""
         return {}
 
     def get_urls(self) -> list[URLPattern]:
@@ -328,7 +334,7 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
         return self._show(request, row, {})
 
     def act_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
-        """Do one thing to one row, then show it again (303)."""
+        """Run one action on a row, then redirect to the row's page (303)."""
         row = self.found(request, object_id)
         if verb not in self.verbs:
             raise Http404
@@ -349,7 +355,7 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
                 form.add_error(
                     None, _("Somebody else changed it just now. Nothing was done twice.")
                 )
-        # On top, since the page as it is now may not show this verb's form at all.
+        # Show these errors on top, because the fresh page may no longer have this action's form.
         unseen = [error for field in form.hidden_fields() for error in field.errors]
         for sentence in [*form.non_field_errors(), *unseen]:
             messages.error(request, str(sentence))
@@ -385,7 +391,9 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
 
 
 def _show_anew(form: Form, first: Mapping[str, object]) -> None:
-    """What was typed stays; hidden fields, which say what the page showed, are as it is now."""
+    """Keep what was typed, but set hidden fields, which hold what the page showed, to fresh
+    values.
+    """
     data: Any = form.data
     data = data.copy()
     for field in form.hidden_fields():

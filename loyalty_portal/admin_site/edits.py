@@ -1,9 +1,9 @@
-"""Two people who edit the same row: what a form shows, what it writes, and what changed meanwhile.
+"""Merges the edits of two people who edit the same row at the same time.
 
-A form carries, beside each field, what the field said when the page was made (Django's hidden
-initial values). Only what its sender changed since then is written. What somebody else changed
-meanwhile stays and is told; where both changed the same field, nothing is written, what was typed
-is kept, and the field says who changed what and when.
+A form sends with each field the value that the page showed (Django's hidden initial values). Only
+fields that its sender changed are written. A field that somebody else changed meanwhile keeps the
+other value, and a message says so. If both changed the same field, nothing is written: the form
+keeps what was typed, and the field says who changed what and when.
 """
 
 from collections.abc import Iterable
@@ -25,18 +25,18 @@ from django.utils.translation import gettext as _
 
 from loyalty_portal.data.times import exact
 
-MOST_SHOWN = 80  # characters of a value in a sentence
-MOST_LOOKED_AT = 50  # changes of one row, for who made the last one
+MOST_SHOWN = 80  # characters of a value in a message
+MOST_LOOKED_AT = 50  # changes of a row that are searched for its last editor
 
 
 @dataclass(frozen=True, slots=True)
 class Meanwhile:
-    """A field that somebody changed since the page was made."""
+    """A field that somebody else changed since the page was made, with the old and new value."""
 
     label: str
     before: str
     now: str
-    who: str  # empty where no history knows
+    who: str  # "" when no history names the person
     at: datetime | None
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Meanwhile:
 
 
 class EditedForm(forms.ModelForm[Any]):
-    """A row as its page showed it. `meanwhile` is what others changed that stays as it is now."""
+    """A form that merges concurrent edits. `meanwhile` lists other people's changes that stay."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,7 +64,7 @@ class EditedForm(forms.ModelForm[Any]):
         if self.instance._state.adding:  # noqa: SLF001 - public by Django's documentation
             return
         names = [name for name in self.fields if name in self.initial]
-        # Who sends no such values at all has seen no page; then only the row as it is counts.
+        # A sender without any initial values has seen no page, so there is nothing to compare.
         if self.is_bound and not any(self._seen(name) for name in names):
             return
         for name in names:
@@ -77,7 +77,7 @@ class EditedForm(forms.ModelForm[Any]):
         return start in self.data or f"{start}_0" in self.data
 
     def _merge(self, name: str) -> None:
-        """Compare what the page showed, what was typed, and what the row says now."""
+        """Compare what the page showed, what was typed, and what the row has now."""
         field, bound = self.fields[name], self[name]
         now = field.prepare_value(self.get_initial_for_field(field, name))
         data: Any = cast("QueryDict", self.data).copy()
@@ -108,14 +108,14 @@ class EditedForm(forms.ModelForm[Any]):
         )
 
     def _clean_fields(self) -> None:
-        super()._clean_fields()  # type: ignore[misc] # a hook of Django's that its stubs leave out
+        super()._clean_fields()  # type: ignore[misc] # Django has this hook, its stubs do not
         for name, changed in self._contested.items():
             over = _("Yours is kept here: save again to write it over theirs.")
             self.add_error(name, f"{changed} {over}")
 
     @property
     def columns(self) -> list[str]:
-        """What to write of the row itself: what was changed, and the times that go with it."""
+        """The columns of the row to write: the changed ones, and those with automatic times."""
         own = self.instance._meta.concrete_fields
         changed = [field.name for field in own if field.name in self.changed_data]
         times = [field.name for field in own if getattr(field, "auto_now", False)]
@@ -130,28 +130,28 @@ class EditedForm(forms.ModelForm[Any]):
         return self.instance
 
     def _save_m2m(self) -> None:
-        """Of the many-to-many fields, too, only those that were changed."""
+        """Save only the many-to-many fields that were changed."""
         cleaned = self.cleaned_data
         self.cleaned_data = {name: cleaned[name] for name in self.changed_data if name in cleaned}
         try:
-            super()._save_m2m()  # type: ignore[misc] # a hook of Django's that its stubs leave out
+            super()._save_m2m()  # type: ignore[misc] # Django has this hook, its stubs do not
         finally:
             self.cleaned_data = cleaned
 
 
 def told_meanwhile(form: Any, formsets: Iterable[Any]) -> list[str]:
-    """What others changed while the page was open, of a form and the forms of its inlines."""
+    """The messages about other people's changes, from a form and the forms of its inlines."""
     given = [form, *(each for formset in formsets for each in formset.forms)]
     return [str(told) for each in given for told in getattr(each, "meanwhile", ())]
 
 
 def hold(model: type[Model], key: str, inlines: Iterable[Any]) -> None:
-    """Lock a row and those of its inlines, within the caller's transaction."""
+    """Lock a row and the rows of its inlines in the current transaction."""
     try:
         rows = model._default_manager.select_for_update(no_key=True)  # noqa: SLF001 - public
         list(rows.filter(pk=key))
     except (ValidationError, ValueError):
-        return  # no key at all; the page says so
+        return  # not a valid key; the page shows the error
     for inline in inlines:
         link = _get_foreign_key(model, inline.model, fk_name=inline.fk_name)
         rows = inline.model._default_manager.select_for_update(no_key=True)  # noqa: SLF001 - public
@@ -159,7 +159,7 @@ def hold(model: type[Model], key: str, inlines: Iterable[Any]) -> None:
 
 
 def _put(data: QueryDict, name: str, widget: forms.Widget, value: Any) -> None:
-    """As if somebody had typed the value, which is as `prepare_value` gives it."""
+    """Put a value into form data as if it had been typed. `value` comes from `prepare_value`."""
     if isinstance(widget, forms.MultiWidget):
         parts: Any = widget
         split = zip(parts.widgets_names, parts.widgets, parts.decompress(value), strict=True)
@@ -172,7 +172,7 @@ def _put(data: QueryDict, name: str, widget: forms.Widget, value: Any) -> None:
 
 
 def _python(field: forms.Field, value: Any) -> Any:
-    """What was sent, as the field understands it; as it is where it does not."""
+    """Convert a submitted value with the field; return it unchanged if it is invalid."""
     try:
         return field.to_python(value)
     except ValidationError:
@@ -180,7 +180,7 @@ def _python(field: forms.Field, value: Any) -> Any:
 
 
 def _shown(field: forms.Field, value: Any) -> str:
-    """A value in a sentence."""
+    """Show a value in a message."""
     if isinstance(field, forms.MultiValueField):
         return " ".join(str(part) for part in value or [] if part) or "–"
     if isinstance(value, list | tuple | QuerySet):
@@ -196,7 +196,9 @@ def _shown(field: forms.Field, value: Any) -> str:
 
 
 def _last_change(row: Model, name: str, label: str) -> tuple[str, datetime | None]:
-    """Who last changed a column, and when, as far as the history or the admin's log knows."""
+    """Who last changed a column and when, from the history or the admin's log; ("", None) if
+    unknown.
+    """
     column = row._meta.get_field(name)
     changes: Any = getattr(row, "changes", None)
     attribute = getattr(column, "attname", name)
@@ -215,7 +217,7 @@ def _last_change(row: Model, name: str, label: str) -> tuple[str, datetime | Non
 
 
 def _logged(row: Model, label: str) -> tuple[str, datetime | None]:
-    """From the admin's own log, which names the fields that were changed by their labels."""
+    """The same from the admin's log, which names changed fields by their labels."""
     kind = ContentType.objects.get_for_model(row)
     entries = LogEntry.objects.filter(content_type=kind, object_id=str(row.pk))
     entries = entries.order_by("-action_time")

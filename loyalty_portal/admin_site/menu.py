@@ -1,6 +1,6 @@
-"""The admin portal's menu: by job, and only what the signed-in person may open.
+"""The menu of the admin, grouped by job. Users see only the entries that they may open.
 
-Wires the rooms by name: addresses, permissions and the functions that count for the badges.
+It names addresses, permissions and badge functions of the rooms as strings.
 """
 
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def _group(title: Promise | None, *items: Item) -> Item:
 
 
 def _item(title: Promise, icon: str, model: str) -> Item:
-    """`model` is room.model; the list of it is shown to those who may view it."""
+    """A menu entry for a model's list, shown to users who may view it. `model` is room.model."""
     room, name = model.split(".")
     return {
         "title": title,

@@ -1,4 +1,4 @@
-"""The admin site: the portal's sign-in, the portal's brand, and its own content policy."""
+"""The admin site: it uses the portal's sign-in and brand, and has its own content policy."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ from unfold.sites import UnfoldAdminSite
 
 from loyalty_portal import brand
 
-# The theme is driven by Alpine, which makes functions of the attributes' text, and it writes
-# style attributes and one <style> with its colours. So these two are allowed, on the pages of
-# the admin alone. Inline scripts, frames and other hosts stay forbidden here as everywhere.
+# The theme uses Alpine, which compiles attribute texts to functions, and it writes style attributes
+# and one <style> with its colours. The admin's pages allow these two. Inline scripts, frames and
+# other hosts stay forbidden, as everywhere.
 _relaxed = csp_update({"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]})
 
 _PORTAL_ACCENT = "oklch(45.5% .165 264)"
-# How much of the accent, and of white or black, makes each step of the theme's scale.
+# For each step of the theme's scale: the share of the accent, mixed with white or black.
 _SCALE = {
     "50": (5, "white"),
     "100": (12, "white"),
@@ -36,7 +36,7 @@ _SCALE = {
 
 
 class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carries no types
-    """Staff sign in where everybody does: its rate limits and second factor hold for them too."""
+    """The admin site. Staff sign in on the portal's page, so its limits and second factor apply."""
 
     def admin_view(
         self, view: Callable[..., HttpResponse], cacheable: bool = False
@@ -48,7 +48,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
         request: HttpRequest,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Never a form of its own, not even for somebody signed in who posts another's password."""
+        """Redirect to the portal's sign-in; a form here would allow tries without a limit."""
         answer: HttpResponse = secure_admin_login(self._to_index)(request)
         return answer
 
@@ -64,7 +64,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
         request: HttpRequest,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Never a form of its own: it would let the old password be guessed without a limit."""
+        """Redirect to the portal's password page; a form here would allow tries without a limit."""
         return redirect("account_change_password")
 
     def _to_index(self, request: HttpRequest) -> HttpResponse:
@@ -72,7 +72,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
 
 
 def accent_scale(request: HttpRequest) -> dict[str, str]:
-    """The theme's accent in eleven steps; 600 is a button's ground, which bears white text."""
+    """The theme's accent in eleven steps. Step 600 is the background of buttons with white text."""
     current = brand.current()
     accent = current.accent or _PORTAL_ACCENT
     if current.accent and current.on_accent != "#ffffff":

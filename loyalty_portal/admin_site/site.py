@@ -1,4 +1,4 @@
-"""The admin portal's settings: which site, the theme, the brand and the menu."""
+"""The admin's settings: the site class, the theme, the brand and the menu."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from loyalty_portal.admin_site.menu import menu
 
 _static = lazy(static, str)
 
-# The portal's paper and ink (static/css/portal/tokens.css), as the theme's grey scale.
+# The portal's greys (static/css/portal/tokens.css) as the theme's grey scale.
 _PAPER = {
     "50": "oklch(98.4% .006 85)",
     "100": "oklch(95.8% .009 85)",
@@ -26,18 +26,20 @@ _PAPER = {
     "900": "oklch(20% .008 75)",
     "950": "oklch(15% .007 75)",
 }
-# In the order of the cascade: what comes later wins.
+# Later style sheets override earlier ones.
 _STYLESHEETS = ("base", "pages", "reconciliation", "actions")
 
 
 class PortalAdminConfig(AdminConfig):
-    """Named here so that settings can swap the site without importing a room."""
+    """Makes PortalAdminSite the default site. Its place here keeps settings free of room
+    imports.
+    """
 
     default_site = "loyalty_portal.admin_site.portal.PortalAdminSite"
 
 
 def unfold_settings(brand_name: str) -> dict[str, Any]:
-    """The theme's settings: brand, colours, and a menu by job."""
+    """The settings of the theme Unfold: brand, colours and menu."""
     return {
         "SITE_TITLE": brand_name,
         "SITE_HEADER": brand_name,
@@ -53,7 +55,7 @@ def unfold_settings(brand_name: str) -> dict[str, Any]:
         "COLORS": {"base": _PAPER, "primary": "loyalty_portal.admin_site.portal.accent_scale"},
         "STYLES": [_static(f"css/admin/{sheet}.css") for sheet in _STYLESHEETS],
         "SCRIPTS": [_static("js/admin.js")],
-        # The portal's own page, which asks for the old password and limits the tries.
+        # The portal's password page, which asks for the old password and limits tries.
         "ACCOUNT": {
             "navigation": [
                 {"title": _("Change password"), "link": reverse_lazy("account_change_password")}

@@ -1,7 +1,7 @@
-"""Reads the environment with checks, so that a wrong value stops the start with a sentence.
+"""Reads and checks environment variables, so that a wrong value stops the start with a message.
 
-Every variable is read through one `Environment` in settings.py; `problems` collects what is
-wrong, and `finish()` raises them together, so an operator mends all in one go.
+settings.py reads every variable through one `Environment`. `problems` collects all errors, and
+`finish()` raises them together, so that an operator can fix them in one go.
 """
 
 import os
@@ -13,9 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def forget_empty() -> None:
-    """An empty variable is one that is not set, for programs that read the environment without us.
+    """Remove empty variables, for libraries that read the environment themselves.
 
-    Env files write `NAME=` for none; gunicorn would take it for a number, Django for a module.
+    Env files write `NAME=` for an unset variable; gunicorn would parse "" as a number and Django
+    would import it as a module.
     """
     for name in [name for name, value in os.environ.items() if not value.strip()]:
         del os.environ[name]
@@ -31,7 +32,7 @@ class Environment:
         self.problems.append(f"{name}: {why}")
 
     def text(self, name: str, default: str = "") -> str:
-        """An empty variable is one that is not set, as env files write it."""
+        """A text. An empty variable counts as unset."""
         return os.environ.get(name, "").strip() or default
 
     def flag(self, name: str, *, default: bool) -> bool:
@@ -83,7 +84,7 @@ class Environment:
         return value
 
     def database(self, name: str, default: str = "") -> dict[str, Any] | None:
-        """Django's dictionary for one PostgreSQL address, or None when it is not set."""
+        """Django's settings for a PostgreSQL URL; None when the variable is not set."""
         raw = self.text(name, default)
         if not raw:
             return None

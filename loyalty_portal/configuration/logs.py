@@ -1,4 +1,4 @@
-"""One line a record: readable at the console, JSON in production."""
+"""The format of log records: one readable line each on a console, JSON in production."""
 
 import logging
 from typing import Any
@@ -9,10 +9,10 @@ from structlog.types import Processor
 
 
 class RefusalsInOneLine(logging.Filter):
-    """What Django says of a request that it refused: a line without a traceback.
+    """Logs requests that Django refused in one line without a traceback.
 
-    A page that somebody may not see, a host that is not ours, a form too large: nothing of it is
-    a fault of the program, and whoever sends such requests is not to fill the log.
+    A missing permission, a foreign host or a too large form is no error of the program, and senders
+    of such requests must not be able to fill the log.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -56,7 +56,7 @@ def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
     ]
     if style == "json":
         last: list[Processor] = [
-            # Without the values of local variables: codes, tokens and addresses are among them.
+            # Tracebacks leave out local variables, which may hold codes, tokens and addresses.
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ]

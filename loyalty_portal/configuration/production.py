@@ -1,4 +1,4 @@
-"""What is refused at the start, as unsafe where strangers come: one sentence each."""
+"""Refuses unsafe settings at the start, with one message for each."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _SECRET = re.compile(r"SECRET|KEY|PASSWORD|TOKEN|DSN")
 
 
 def refuse_unsafe(env: Environment, *, secret_key: str, hosts: list[str], address: str) -> None:
-    """Production, which is DEBUG off."""
+    """Check the settings of production (DEBUG off). Problems are added to `env`."""
     if len(secret_key) < 50 or len(set(secret_key)) < 5 or secret_key.startswith("insecure"):
         env.wrong("SECRET_KEY", "production needs at least 50 random characters.")
     if not hosts or "*" in hosts:
@@ -41,7 +41,9 @@ def refuse_unsafe(env: Environment, *, secret_key: str, hosts: list[str], addres
 
 
 def refuse_public_debug(env: Environment, hosts: Iterable[str]) -> None:
-    """DEBUG shows errors, and takes published secrets, so it stays on a developer's machine."""
+    """Refuse DEBUG on hosts other than this machine: it shows errors and accepts published
+    secrets.
+    """
     for host in hosts:
         if not _is_this_machine(host) and ("." in host or ":" in host or host == "*"):
             env.wrong(
@@ -52,7 +54,7 @@ def refuse_public_debug(env: Environment, hosts: Iterable[str]) -> None:
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:
-    """The secrets that a variable holds: all of it, one of a list, the password of an address."""
+    """The secrets in a variable: its value, the items of a list, or the password of a URL."""
     if _SECRET.search(name):
         yield value
         yield from (word.strip() for word in value.split(","))

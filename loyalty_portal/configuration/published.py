@@ -1,7 +1,7 @@
-"""Secrets that stand in the repository: everybody knows them, so production takes none of them.
+"""Digests of all secrets that are published in this repository. Production refuses them.
 
-Only digests are kept. `tests/house/test_published_secrets.py` looks through the whole repository
-and names what is missing here.
+`tests/house/test_published_secrets.py` searches the whole repository and names secrets that are
+missing here.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ _DIGESTS = frozenset(
 
 
 def digest(secret: str) -> str:
-    """One for all ways to write the same key: with or without whsec_, in either base64."""
+    """A digest that is the same for all spellings of a key, such as with or without whsec_."""
     plain = secret.strip().removeprefix("whsec_").rstrip("=").replace("-", "+").replace("_", "/")
     return hashlib.sha256(plain.encode()).hexdigest()[:32]
 
@@ -58,7 +58,7 @@ def is_published(secret: str) -> bool:
 
 
 class NotPublishedValidator:
-    """A person's password must not be one of our own examples and tests."""
+    """Refuses passwords that occur in our own examples and tests."""
 
     def validate(self, password: str, user: object = None) -> None:  # noqa: ARG002 - Django's own
         if is_published(password):

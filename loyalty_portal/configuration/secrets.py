@@ -1,11 +1,11 @@
-"""What a secret must look like to be one."""
+"""Checks the format of secrets."""
 
 import base64
 import binascii
 
 
 def is_field_key(text: str) -> bool:
-    """Whether it is a key of FIELD_ENCRYPTION_KEYS: 32 bytes in URL-safe base64."""
+    """Whether the text is a key for FIELD_ENCRYPTION_KEYS: 32 bytes in URL-safe base64."""
     try:
         return len(base64.urlsafe_b64decode(text)) == 32
     except (binascii.Error, ValueError):
@@ -13,7 +13,7 @@ def is_field_key(text: str) -> bool:
 
 
 def is_webhook_secret(text: str) -> bool:
-    """Whether it is a secret of Standard Webhooks: whsec_ and at least 24 bytes in base64."""
+    """Whether the text is a Standard Webhooks secret: whsec_ and at least 24 bytes in base64."""
     try:
         key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):

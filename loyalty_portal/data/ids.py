@@ -1,20 +1,22 @@
-"""Keys and numbers: UUIDs in order of time, and order numbers that can be read on the phone."""
+"""Time-ordered UUIDs, and order numbers that are easy to read aloud."""
 
 import secrets
 import uuid
 
 from uuid_utils.compat import uuid7 as _uuid7
 
-# No 0/O, 1/I/L, U/V look-alikes or vowels that would spell words.
+# Leaves out characters that look alike (0/O, 1/I/L, U/V) and vowels, which would make words.
 READABLE = "23456789BCDFGHJKMNPQRSTWXYZ"
 
 
 def uuid7() -> uuid.UUID:
-    """A version 7 UUID: rows made later sort later, so indexes grow at one end."""
+    """A version 7 UUID. Later ones sort later, so that indexes grow at one end."""
     return _uuid7()
 
 
 def order_number() -> str:
-    """Such as `R-7KQ4M-2XDTP`: 27**10 of them, drawn at random, so none can be guessed."""
+    """A random order number such as `R-7KQ4M-2XDTP`. There are 27**10, so they cannot be
+    guessed.
+    """
     drawn = [secrets.choice(READABLE) for _ in range(10)]
     return f"R-{''.join(drawn[:5])}-{''.join(drawn[5:])}"

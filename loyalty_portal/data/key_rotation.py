@@ -1,6 +1,6 @@
-"""Turning every secret at rest to the newest of FIELD_ENCRYPTION_KEYS, row by row, while all runs.
+"""Re-encrypts all secrets with the newest of FIELD_ENCRYPTION_KEYS while the portal runs.
 
-What is left to do stands in the values themselves, so a run that was killed is simply begun again.
+Each value says which key encrypted it, so an interrupted run can simply be repeated.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ BATCH = 500  # rows in one transaction
 
 @dataclass(frozen=True, slots=True)
 class RotationProgress:
-    """After a batch of one table: rows turned, rows that there were to turn, what went wrong."""
+    """Progress in one table after a batch: rows done, rows in total, and error messages."""
 
     table: str
     turned: int
@@ -36,7 +36,7 @@ class RotationProgress:
 
 
 def rotate(*, batch: int = BATCH) -> Iterator[RotationProgress]:
-    """Turn all that is not under the newest key, or not bound to its row yet."""
+    """Re-encrypt all values that are not under the newest key or not bound to their row."""
     for model in _models():
         keys = _behind(model)
         for start in range(0, len(keys), batch):
@@ -48,12 +48,12 @@ def rotate(*, batch: int = BATCH) -> Iterator[RotationProgress]:
 
 
 def unused_keys() -> list[str]:
-    """The ids of the listed keys, but for the newest, that nothing is stored under any more."""
+    """The ids of listed keys, except the newest, that no stored value uses any more."""
     return [key for key in listed_keys()[1:] if not any(_uses(model, key) for model in _models())]
 
 
 def left() -> int:
-    """How many rows are not under the newest key, or not bound to their row."""
+    """The number of rows that `rotate` would still have to re-encrypt."""
     return sum(len(_behind(model)) for model in _models())
 
 
@@ -70,7 +70,7 @@ def _secret_fields(model: type[models.Model]) -> list[EncryptedTextField]:
 
 
 def _behind(model: type[models.Model]) -> list[Any]:
-    """The keys of a table's rows that are to be turned, in order."""
+    """The primary keys of a table's rows that must be re-encrypted, in order."""
     newest = newest_key()
     conditions = [f"{_quoted(each)} NOT LIKE %s" for each in _secret_fields(model)]
     starts = [f"{sealed_with(newest)}%"] * len(conditions)
@@ -94,7 +94,7 @@ def _keys_where(
 ) -> list[Any]:
     table, key = connection.ops.quote_name(model._meta.db_table), _quoted(model._meta.pk)
     with connection.cursor() as cursor:
-        # Every name is a model's own.
+        # All names come from the models, so no input enters the SQL.
         asked = f"SELECT {key} FROM {table} WHERE {condition} ORDER BY {key} {limit}"  # noqa: S608
         cursor.execute(asked, params)
         return [key for (key,) in cursor.fetchall()]
@@ -106,7 +106,7 @@ def _quoted(column: Any) -> str:
 
 @transaction.atomic
 def _turn(model: type[models.Model], keys: list[Any]) -> list[str]:
-    """Write these rows' secrets anew; what could not be, in sentences."""
+    """Re-encrypt the secrets of these rows. Returns a message for each row that failed."""
     names = [each.name for each in _secret_fields(model)]
     wrong = []
     rows = model._base_manager.select_for_update(no_key=True, of=("self",))  # noqa: SLF001 - it is documented

@@ -1,4 +1,4 @@
-"""Life cycles as tables, and the one way in which a status moves."""
+"""Life cycles as tables, and the function that changes a status."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -10,15 +10,15 @@ from loyalty_portal.fastpath.updates import update
 
 
 class IllegalTransitionError(Exception):
-    """The table has no such step: a late contradiction, or a mistake of ours."""
+    """The life cycle does not allow this step: a late message or a programming error."""
 
 
 class StaleStatusError(Exception):
-    """Somebody else moved the row first; read it again and decide anew."""
+    """Somebody else changed the status first. Read the row again and decide anew."""
 
 
 class LifeCycle:
-    """`table` maps each status to those that may follow; one without followers is final."""
+    """A life cycle. `table` maps each status to those that may follow; a final one has none."""
 
     def __init__(
         self, name: str, *, initial: tuple[str, ...], table: Mapping[str, tuple[str, ...]]
@@ -33,7 +33,7 @@ class LifeCycle:
 
 
 class HasLifeCycle(models.Model):
-    """A row whose status moves along a `LifeCycle`, leaving an event for each step."""
+    """A model whose status follows a `LifeCycle` and writes an event for each step."""
 
     life_cycle: ClassVar[LifeCycle]
     status_field: ClassVar[str] = "status"
@@ -42,7 +42,7 @@ class HasLifeCycle(models.Model):
         abstract = True
 
     def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> models.Model:
-        """The unsaved row of history for this step; `by` None is the portal itself."""
+        """Build the unsaved event for a step. `by` None is the portal itself."""
         raise NotImplementedError
 
     @property
@@ -58,16 +58,16 @@ class HasLifeCycle(models.Model):
         write: Callable[..., object] | None = None,
         **changes: Any,
     ) -> None:
-        """Move to `to`, together with `changes` to other columns, and write the event.
+        """Change the status to `to` together with other columns (`changes`), and write the event.
 
-        `write` makes all these changes where another condition than the status decides, such as
-        a lease, and tells whether it did. Raises IllegalTransitionError when the table does not
-        allow it, StaleStatusError when the row is no longer as we read it.
+        `write` replaces the default UPDATE when another condition than the status decides, such as
+        a lease; it returns whether it wrote. Raises IllegalTransitionError when the life cycle does
+        not allow the step, StaleStatusError when the row changed since it was read.
         """
         before = getattr(self, self.status_field)
         if not self.life_cycle.allows(before, to):
             raise IllegalTransitionError(f"{self.life_cycle.name} {self.pk}: {before} to {to}")
-        # No savepoint: whoever finds the row stale gives up the whole step.
+        # No savepoint is needed: a caller that finds the row stale gives up the whole transaction.
         with transaction.atomic(savepoint=False):
             if not (write or self._if_as_read)(**{self.status_field: to, **changes}):
                 raise StaleStatusError(f"{self.life_cycle.name} {self.pk} is not {before} any more")

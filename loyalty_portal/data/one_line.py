@@ -1,6 +1,6 @@
-"""What people type: it can be seen, and a text of one line begins no line of its own.
+"""Checks typed texts: they must have visible characters, and one-line texts have no line breaks.
 
-A name of marks that nobody sees is no name, and line breaks would forge lines of a plain letter.
+A name of invisible characters is useless, and line breaks could forge lines in a plain-text e-mail.
 """
 
 import re
@@ -16,22 +16,22 @@ from django.template.loader import render_to_string
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-# Line breaks of every kind are blanks or control characters.
+# All kinds of line breaks are whitespace or control characters.
 _BETWEEN_WORDS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-# They turn the text around them as well, in lists and letters.
+# Characters that change the direction of the text around them, in lists and e-mails too.
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-# Letters and signs by their category, but blank to look at.
+# Letters and symbols by category that look blank.
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _SEEN = frozenset("LNPS")  # letters, numbers, punctuation, symbols
 
 
 def is_visible(text: str) -> bool:
-    """Whether anything can be seen of it."""
+    """Whether the text has at least one visible character."""
     return any(sign not in _BLANKS and unicodedata.category(sign)[0] in _SEEN for sign in text)
 
 
 def one_line(text: str) -> str:
-    """The same words with single blanks between them."""
+    """The words of a text, separated by single spaces."""
     return _BETWEEN_WORDS.sub(" ", _TURNS.sub("", text)).strip()
 
 
@@ -41,7 +41,7 @@ def _must_be_visible(text: str) -> None:
 
 
 class TextField(forms.CharField):
-    """For text of several lines, of which something can be seen."""
+    """A form field for text of several lines with at least one visible character."""
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
@@ -52,12 +52,11 @@ class TextField(forms.CharField):
 
 
 class OneLineField(forms.CharField):
-    """For a field of one line: browsers send no line breaks from it, others may. Something of
-    it can be seen."""
+    """A form field for one line. Line breaks become spaces; one visible character is required."""
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        # NUL is no slip of a keyboard: it stays, and the validator refuses it.
+        # Keep a NUL, which nobody types by mistake: the validator refuses it.
         if not isinstance(text, str) or "\0" in text:
             return text
         line = one_line(text)
@@ -66,7 +65,10 @@ class OneLineField(forms.CharField):
 
 
 def formfield(column: models.Field[Any, Any], **asked: Any) -> forms.Field | None:
-    """A model's field in a form, as `formfield_callback`; e-mail and web addresses check more."""
+    """Make the form field of a model's column; for use as `formfield_callback`.
+
+    Only plain text columns become OneLineFields; e-mail and web addresses have stricter checks.
+    """
     if type(column) is models.CharField:
         asked.setdefault("form_class", OneLineField)
     made: forms.Field | None = column.formfield(**asked)
@@ -74,7 +76,7 @@ def formfield(column: models.Field[Any, Any], **asked: Any) -> forms.Field | Non
 
 
 def render_plain(template: str, facts: Mapping[str, Any]) -> str:
-    """A template of plain text, in which each text among `facts`, however deep, is one line."""
+    """Render a plain-text template. Each text in `facts`, at any depth, is reduced to one line."""
     return render_to_string(template, {name: _lined(value) for name, value in facts.items()})
 
 
@@ -93,7 +95,7 @@ def _lined(value: Any) -> Any:
 
 
 class _OneLines:
-    """Something whose attributes a template asks for."""
+    """Wraps an object so that the texts among its attributes are one line each."""
 
     def __init__(self, value: Any) -> None:
         self._value = value

@@ -1,4 +1,4 @@
-"""Who receives something, and where: the same columns wherever they are kept."""
+"""The columns of a recipient, which several models share."""
 
 from typing import Any
 
@@ -21,7 +21,9 @@ FIELDS = (
 
 
 class Recipient(models.Model):
-    """Blank where not needed: a code by e-mail has no street."""
+    """A recipient. Fields that are not needed are blank, such as the street for an e-mailed
+    code.
+    """
 
     recipient_name = models.CharField(_("name"), max_length=255)
     recipient_email = models.EmailField(_("e-mail"), blank=True)
@@ -37,11 +39,11 @@ class Recipient(models.Model):
         abstract = True
 
     def recipient(self) -> dict[str, Any]:
-        """The columns by name, to copy onto another row."""
+        """The recipient's columns by name, for copying to another row."""
         return {name: getattr(self, name) for name in FIELDS}
 
     def address_lines(self) -> list[str]:
-        """The address as it is written on a parcel."""
+        """The lines of the address as written on a parcel."""
         town = " ".join(part for part in (self.postcode, self.city) if part)
         country = name_of(self.country)
         lines = (self.address_line1, self.address_line2, town, self.region, country)

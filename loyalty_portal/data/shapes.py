@@ -1,8 +1,8 @@
-"""A fingerprint of the fields that a type has, for the keys of what is cached.
+"""Fingerprints of a type's fields, for use in cache keys.
 
-While a new version starts, both versions read one cache. A pickle may hold values without the
-names of their fields, so that the other version reads them into the wrong fields. With the
-fingerprint in its key each version finds only what has its own fields.
+During a deploy the old and the new version share one cache. A pickle may store values without field
+names, so the other version would read them into the wrong fields. With the fingerprint in the key
+each version finds only values with its own fields.
 """
 
 import functools
@@ -14,15 +14,16 @@ from typing import Any
 
 @functools.cache
 def shape_of(kind: Any) -> str:
-    """A short text that is another one as soon as `kind` has other fields, or one of them another
-    type. `kind` is any type hint; dataclasses, named tuples and models inside it count too.
+    """A short text that changes when the fields of `kind`, or their types, change.
+
+    `kind` is any type hint. Dataclasses, named tuples and models inside it count too.
     """
     described = _described(kind, frozenset())
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
 
 def _described(kind: Any, inside: frozenset[Any]) -> str:
-    """`inside` are the types being described: one that contains itself is not described again."""
+    """Describe a type. `inside` holds the types being described, to stop at recursive types."""
     name = getattr(kind, "__qualname__", str(kind))
     parts = typing.get_args(kind)
     if parts:

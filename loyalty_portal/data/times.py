@@ -1,4 +1,4 @@
-"""How a moment is said: exactly, with its zone, or by how long ago it was."""
+"""Formats times: exactly with the time zone, or as an age."""
 
 from datetime import datetime
 
@@ -7,8 +7,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
-MINUTE = 60  # seconds; what is younger is “now”
-# As static/js/portal.js says it, so that a page never says one thing and then another.
+MINUTE = 60  # seconds; a younger time is shown as “now”
+# static/js/portal.js uses the same words, so that an updated page does not change its style.
 _UNITS = (
     (31_536_000, ngettext_lazy("%(n)s year ago", "%(n)s years ago", "n")),
     (2_592_000, ngettext_lazy("%(n)s month ago", "%(n)s months ago", "n")),
@@ -20,19 +20,19 @@ _UNITS = (
 
 
 def exact(at: datetime, *, seconds: bool = False) -> str:
-    """Such as “Nov. 26, 2026, 14:09 CET”; by the locale, in the time zone that is active."""
+    """Format as “Nov. 26, 2026, 14:09 CET” in the current locale and time zone."""
     local = timezone.localtime(at)
     clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     return f"{date_format(local, 'DATE_FORMAT')}, {clock} {local.tzname()}"
 
 
 def age(at: datetime, now: datetime) -> int:
-    """Whole seconds since then; 0 for what a clock that is ahead puts into the future."""
+    """Whole seconds from `at` to `now`; 0 if `at` is later, as after clock differences."""
     return max(0, int((now - at).total_seconds()))
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """In the largest unit that fits, cut off."""
+    """The age in the largest fitting unit, rounded down."""
     seconds = age(at, now)
     for size, words in _UNITS:
         if seconds >= size:

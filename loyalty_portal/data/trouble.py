@@ -1,7 +1,7 @@
-"""When the database is busy, read-only, full or away: what is tried again, and what people read.
+"""Handles a database that is busy, read-only, full or down.
 
-Nothing of it is a mistake of the program or of the person, and nothing was changed by it: each
-step is one transaction.
+Such an error is no mistake of the program or the user, and nothing was changed, because each step
+is one transaction. This module decides what is retried and what people read.
 """
 
 import logging
@@ -26,30 +26,30 @@ logger = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
 
-TRIES = 2  # a lock is waited for up to 5 s at each (settings.DATABASES)
+TRIES = 2  # each try waits up to 5 s for a lock (settings.DATABASES)
 RETRY_AFTER = 5  # seconds
-LONGEST_PAUSE = 30.0  # seconds between two tries of a process that waits for the database
-# Somebody else was let through first; the same may work now.
+LONGEST_PAUSE = 30.0  # seconds between two tries of a background process
+# Another transaction won; the same one may succeed now.
 _OVERTAKEN = (errors.DeadlockDetected, errors.LockNotAvailable, errors.SerializationFailure)
 
 
 def is_trouble(error: BaseException | None) -> bool:
-    """Whether this says that the database cannot serve at the moment."""
+    """Whether the error means that the database cannot serve this statement at the moment."""
     if isinstance(error, OperationalError | InterfaceError):
         return True
     return isinstance(error, Error) and isinstance(error.__cause__, errors.ReadOnlySqlTransaction)
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether this says that the database serves nobody, and not only this statement."""
+    """Whether the error means that the database serves no statement at all."""
     return is_trouble(error) and not isinstance(error.__cause__, _OVERTAKEN)
 
 
 def retried(act: Callable[[], Made]) -> Made:
-    """`act()`, and again when another transaction was let through first.
+    """Call `act()`, and retry it when it lost against another transaction.
 
-    `act` is one whole transaction and calls no partner. Inside another it is done once, since
-    that one is lost as well.
+    `act` must be one whole transaction without partner calls. Inside another transaction it is
+    called only once, because the outer one is lost too.
     """
     for _ in range(0 if connection.in_atomic_block else TRIES - 1):
         try:
@@ -61,29 +61,29 @@ def retried(act: Callable[[], Made]) -> Made:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`: 503 and "try again" while the database cannot serve."""
+    """Django's `handler500`. Answers 503 and "try again" while the database cannot serve."""
     if not is_trouble(sys.exc_info()[1]):
         return broken(request)
-    # Without the request: what the page's header shows would be read from the database.
+    # Render without the request, because the header would read from the database.
     page = get_template("503.html").render()
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
 
 
 class Looks:
-    """What the threads of one process do with the database, for as long as it lives.
+    """Runs the database polls of a process's threads, and survives an outage of the database.
 
-    While the database is away one of them asks for all, after a pause that doubles from a second
-    to LONGEST_PAUSE, and each try is one line in the log. Nobody waits once `stop` is set.
+    During an outage one thread polls for all, after a pause that doubles from a second to
+    LONGEST_PAUSE, and each try logs one line. When `stop` is set, no thread waits any longer.
     """
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self._asking = threading.Lock()
         self._counting = threading.Lock()
-        self._tries = 0  # in vain, in a row
+        self._tries = 0  # failed tries in a row
 
     def guarded(self, look: Callable[[], Made]) -> Made | None:
-        """A look that survives whatever befalls it: None then, and the next one comes."""
+        """Run `look`. Returns None when it raised; the error is logged and not raised."""
         if not self._tries:
             return self._looked(look, asks=False)
         with self._asking:
@@ -93,7 +93,7 @@ class Looks:
 
     @property
     def are_in_vain(self) -> bool:
-        """Whether the database is away, as far as is known."""
+        """Whether the database is known to be down."""
         return self._tries > 0
 
     @property
@@ -117,7 +117,9 @@ class Looks:
         return found
 
     def _in_vain(self, error: Exception, *, asks: bool) -> None:
-        """Those who were in the middle of something when it left say nothing more."""
+        """Count and log a failed try. Threads that were interrupted by the same outage log
+        nothing.
+        """
         with self._counting:
             if self._tries and not asks:
                 return

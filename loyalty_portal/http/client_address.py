@@ -1,7 +1,7 @@
-"""Who asks: the address of a request, for limits and for the trail, read here and nowhere else.
+"""Finds the IP address of a request's sender, for limits and records.
 
-Anybody can send an X-Forwarded-For. Each of our own proxies appends the address that it saw
-itself, so the last `TRUSTED_PROXY_COUNT` entries are true, and those before them are hearsay.
+Anybody can send an X-Forwarded-For header. Each of our proxies appends the address that it saw, so
+only the last `TRUSTED_PROXY_COUNT` entries can be trusted.
 """
 
 import ipaddress
@@ -13,10 +13,10 @@ UNKNOWN = "unknown"  # a Unix socket has no address
 
 
 def client_address(request: HttpRequest) -> str:
-    """The IP address that the outermost of our proxies saw; without proxies, the peer's.
+    """The IP address that our outermost proxy saw; without proxies, the peer's address.
 
-    A header with fewer entries than there are proxies, or with something else than an address at
-    that place, came past them: then the peer's address counts too.
+    The peer's address is used too when the header has too few entries or no address at that place,
+    because such a request did not come through all proxies.
     """
     peer = _address(request.META.get("REMOTE_ADDR", "")) or UNKNOWN
     count: int = settings.TRUSTED_PROXY_COUNT
@@ -27,7 +27,9 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_network(request: HttpRequest) -> str:
-    """What limits count by: the address, of IPv6 the /64, of which one subscriber has all."""
+    """The address for limits: an IPv4 address, or the /64 of an IPv6 one, which one
+    customer has.
+    """
     address = client_address(request)
     if ":" not in address:
         return address
@@ -35,7 +37,7 @@ def client_network(request: HttpRequest) -> str:
 
 
 def _address(text: str) -> str:
-    """As Python writes it, without a port; an IPv4 address in IPv6's clothes as IPv4."""
+    """Normalize an address: no port, and IPv4-mapped IPv6 as IPv4. "" if it is none."""
     text = text.strip()
     if text.startswith("["):  # [2001:db8::1]:443
         text = text[1:].partition("]")[0]

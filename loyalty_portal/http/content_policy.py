@@ -1,4 +1,4 @@
-"""The content security policy of each answer."""
+"""Sends the content security policy with each response."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponseBase
 
 
 class ContentPolicyMiddleware(CSPMiddleware):
-    """The library's, which puts the policy together anew for each answer.
+    """django-csp's middleware with a cached header for the common case.
 
-    A page of the portal has the settings' policy as it is, so that one is made once: it costs
-    one part in thirty of a catalogue page. Answers with a policy of their own (the admin's), and
-    Django's pages for the developer, stay the library's matter.
+    The library builds the header for each response, which costs a thirtieth of a catalogue page.
+    Portal pages all have the policy of the settings. Responses with their own policy (the admin's)
+    and Django's debug pages still use the library's code.
     """
 
     def __init__(self, get_response: Any) -> None:

@@ -1,4 +1,4 @@
-"""Answers of our own."""
+"""Responses and decorators that several rooms use."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 
 class SeeOther(HttpResponseRedirect):
-    """After a POST: look there, with a GET."""
+    """A redirect after a POST (303), which browsers follow with a GET."""
 
     status_code = 303
 
@@ -20,10 +20,9 @@ class SeeOther(HttpResponseRedirect):
 def private_by_default(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: no browser and no proxy keeps an answer that does not say that it may be kept.
+    """Middleware that forbids caching for every response that does not set its own cache rules.
 
-    All pages are somebody's own: their points, their orders, who works with them. Whoever presses
-    "back" after they have signed out finds nothing of it.
+    All pages are personal. After signing out, "back" must not show one.
     """
 
     def answer(request: HttpRequest) -> HttpResponseBase:
@@ -35,10 +34,10 @@ def private_by_default(
 
 
 def form_only(page: str, *named: str) -> Callable[..., Callable[..., HttpResponse]]:
-    """For a view that a form posts to.
+    """Decorate a view that only accepts POST from a form.
 
-    Its address stays in the browser's bar when a form was refused. Opened from there it leads to
-    `page`, which gets the arguments that are `named`, and does nothing.
+    The view's address stays in the browser after a refused form. A GET of it redirects to `page`,
+    with the arguments that `named` lists.
     """
 
     def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -55,7 +54,10 @@ def form_only(page: str, *named: str) -> Callable[..., Callable[..., HttpRespons
 
 
 def say_where(request: HttpRequest, response: HttpResponse, target: str) -> None:
-    """The address bar follows a list. Each filter can be undone with "back", a keystroke cannot."""
+    """Update the address bar to `target` after HTMX changed a list.
+
+    A chosen filter adds a history entry, so "back" undoes it; typing replaces the entry.
+    """
     before = parse_qs(urlsplit(request.headers.get("HX-Current-URL", "")).query).get("q", [""])[0]
     typing = before != request.GET.get("q", "")
     response["HX-Replace-Url" if typing else "HX-Push-Url"] = target

@@ -1,4 +1,4 @@
-"""Sessions: rows in PostgreSQL, and a copy in Redis that saves pages the question."""
+"""Sessions in PostgreSQL, with a copy in Redis that saves a query on each page."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ KEPT_SECONDS = 60
 
 
 class SessionStore(CachedStore):
-    """Django's, but its copy lives for `KEPT_SECONDS` at most, not as long as the session.
+    """Django's cached_db sessions, but the cached copy expires after `KEPT_SECONDS`.
 
-    Who signs out while Redis does not answer ends the row, not the copy, which would be there
-    again with Redis, for two weeks.
+    A sign-out while Redis is down deletes only the row. Otherwise the copy would still be valid for
+    two weeks when Redis returns.
     """
 
     _cache: BaseCache

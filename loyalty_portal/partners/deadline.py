@@ -1,8 +1,8 @@
 """Sockets that obey one deadline for a whole call.
 
-A read timeout starts anew with every byte, so a partner that sends a byte now and then would
-hold a worker for as long as it likes, in the headers too, which nobody outside the HTTP
-library sees arrive. Here no operation waits beyond the end of the call it belongs to.
+A read timeout starts again with every byte, so a partner that sends single bytes could hold a
+worker for as long as it likes. This happens in the headers too, which only the HTTP library sees.
+Here no socket operation waits beyond the deadline of its call.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _ends_at: ContextVar[float] = ContextVar("partner_call_ends_at")
 
 @contextlib.contextmanager
 def until(ends_at: float) -> Iterator[None]:
-    """Until `ends_at` (on time.monotonic) for all that this thread does with partners' sockets."""
+    """Set the deadline (of time.monotonic) for this thread's partner sockets during the block."""
     mark = _ends_at.set(ends_at)
     try:
         yield
@@ -62,7 +62,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class DeadlineBackend(httpcore.SyncBackend):
-    """Looking a name up is the one thing that the system's resolver limits, not we."""
+    """A network backend with deadlines. Only name lookups are limited by the system's resolver."""
 
     def connect_tcp(
         self,
@@ -80,7 +80,7 @@ class DeadlineBackend(httpcore.SyncBackend):
         for *_, address in dict.fromkeys(found):
             left = _left(timeout, httpcore.ConnectTimeout)
             try:
-                # By address, since a name with several would get the timeout once for each.
+                # Connect by address: a name with several addresses would get the timeout for each.
                 return _Stream(
                     super().connect_tcp(str(address[0]), port, left, local_address, socket_options)
                 )

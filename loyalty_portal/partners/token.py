@@ -1,4 +1,4 @@
-"""OAuth 2.0 access tokens for partners: one for all processes, renewed by one of them.
+"""OAuth 2.0 access tokens for partners. All processes share one, and one of them renews it.
 
 The token is kept in this process and, encrypted, in the cache. Without the cache each process
 fetches its own. It is never logged.
@@ -15,22 +15,22 @@ from django.core.cache import cache
 from loyalty_portal.data.encrypted_field import DecryptionError, decrypt, encrypt, fingerprint
 from loyalty_portal.data.shapes import shape_of
 
-EARLY = 30.0  # seconds before its end that a token is no longer used
-FETCHING = 10  # seconds that one process may keep the others from fetching
+EARLY = 30.0  # seconds before its expiry at which a token is no longer used
+FETCHING = 10  # seconds for which one process may keep the others from fetching
 POLL = 0.1
 
 
 class TokenError(Exception):
-    """No token to be had; the message is for people and holds no secret."""
+    """No token could be fetched. The message is for people and has no secrets."""
 
 
 class TokenRefusedError(TokenError):
-    """The token endpoint does not take our client id or secret."""
+    """The token endpoint rejects our client id or secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`expires_at` in seconds since the epoch."""
+    """A token. `expires_at` is in seconds since the epoch."""
 
     token: str = field(repr=False)
     expires_at: float
@@ -40,16 +40,16 @@ class Grant:
 
 
 class TokenStore:
-    """The token of one client at one partner, named by its `credentials`.
+    """The token of one client at one partner; `credentials` are part of its cache key.
 
-    `fetch` asks the partner, by a time on time.monotonic, and raises TokenError.
+    `fetch` asks the partner. It gets a deadline (of time.monotonic) and raises TokenError.
     """
 
     def __init__(
         self, name: str, credentials: tuple[str, ...], fetch: Callable[[float], Grant]
     ) -> None:
-        # Other credentials, other token: one that was revoked must not live on in the cache.
-        # The token is stored as a list, without the names of its fields: hence their shape.
+        # The credentials are part of the key, so that changed credentials do not use an old token.
+        # The shape is part of it because the token is stored as a list without field names.
         secret = fingerprint(json.dumps(credentials))
         self._key = f"partner-token:{name}:{shape_of(Grant)}:{secret}"
         self._fetch = fetch
@@ -57,7 +57,11 @@ class TokenStore:
         self._lock = threading.Lock()
 
     def token(self, *, ends_at: float, rejected: str = "") -> str:
-        """A token that is not the one the partner `rejected`, by `ends_at` on time.monotonic."""
+        """Return a token other than the `rejected` one, by the deadline `ends_at` (of
+        time.monotonic).
+
+        Raises TokenError.
+        """
         if not self._lock.acquire(timeout=max(0.0, ends_at - time.monotonic())):
             raise TokenError("another thread is still fetching the token")
         try:
@@ -81,9 +85,9 @@ class TokenStore:
 
     def _renew(self, rejected: str, ends_at: float) -> Grant:
         now = time.monotonic()
-        # Whoever has the lock may have been killed: leave time to fetch one ourselves.
+        # The process with the lock may have died, so keep half of the time for fetching here.
         patience = now + min(ends_at - now, FETCHING) / 2
-        # False: another process has the lock. None: there is no cache, so each for itself.
+        # False: another process has the lock. None: there is no cache, so each process fetches.
         while (added := cache.add(f"{self._key}:lock", 1, timeout=FETCHING)) is False:
             if time.monotonic() >= patience:
                 break
@@ -91,7 +95,7 @@ class TokenStore:
             if grant := self._shared(rejected):
                 return grant
         try:
-            # Whoever had the lock may have been done between our look and our turn.
+            # Another process may have stored a token just before this one got the lock.
             return self._shared(rejected) or self._fetched(ends_at)
         finally:
             if added:

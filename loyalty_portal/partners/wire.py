@@ -1,7 +1,7 @@
-"""JSON that strangers wrote, read strictly, and the JSON that we write.
+"""Reads JSON from partners strictly, and writes ours.
 
-Every reader raises MalformedError, whatever the bytes are; what it returns can be stored as
-`jsonb` and shown.
+Every reader raises MalformedError for a wrong value. What it returns can be stored as `jsonb` and
+shown.
 """
 
 import json
@@ -20,22 +20,26 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class MalformedError(ValueError):
-    """Not the JSON that the contract describes. The message names the field, never its value."""
+    """The JSON does not match the contract. The message names the field, never its value."""
 
 
 def canonical(data: Mapping[str, Any]) -> bytes:
-    """The same data is the same bytes, so that a repeated request is the same request."""
+    """Serialize so that equal data gives equal bytes: a repeated request is the same request."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """A JSON object in UTF-8, of bounded depth, without NaN, infinities, NUL or lone surrogates."""
+    """Parse a JSON object in UTF-8.
+
+    Refuses deep nesting, NaN, infinities, NUL and lone surrogates.
+    """
     try:
         data = json.loads(raw.decode())
         too_deep = _deeper_than(DEEPEST, data)
-        # Writing it again finds what Python reads and PostgreSQL does not.
+        # Serializing it again finds values that Python accepts and PostgreSQL does not.
         again = b"" if too_deep else json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):  # UnicodeError and JSONDecodeError are ValueErrors
+    # UnicodeError and JSONDecodeError are subclasses of ValueError.
+    except (ValueError, RecursionError):
         raise MalformedError("not JSON in UTF-8") from None
     if too_deep:
         raise MalformedError("nested too deeply")
@@ -58,7 +62,7 @@ def _deeper_than(levels: int, value: Any) -> bool:
 
 
 def text(data: Mapping[str, Any], name: str, *, longest: int | None = None) -> str:
-    """A string that is not empty."""
+    """A non-empty string."""
     value = data.get(name)
     if not isinstance(value, str) or not value:
         raise MalformedError(f"{name}: not a string")
@@ -68,7 +72,7 @@ def text(data: Mapping[str, Any], name: str, *, longest: int | None = None) -> s
 
 
 def text_or_none(data: Mapping[str, Any], name: str) -> str | None:
-    """A string, which may be empty; None when it is null or missing."""
+    """A string, possibly empty; None when it is null or missing."""
     value = data.get(name)
     if value is not None and not isinstance(value, str):
         raise MalformedError(f"{name}: not a string")
@@ -76,7 +80,7 @@ def text_or_none(data: Mapping[str, Any], name: str) -> str | None:
 
 
 def whole(data: Mapping[str, Any], name: str, *, least: int) -> int:
-    """A whole number from `least` up. True is not 1 here, nor is 1.0."""
+    """A whole number of at least `least`. Neither True nor 1.0 is accepted for 1."""
     value = data.get(name)
     if type(value) is not int or not least <= value <= LARGEST:
         raise MalformedError(f"{name}: not a whole number of at least {least}")
@@ -84,7 +88,7 @@ def whole(data: Mapping[str, Any], name: str, *, least: int) -> int:
 
 
 def moment(data: Mapping[str, Any], name: str) -> datetime:
-    """An RFC 3339 time, in UTC."""
+    """An RFC 3339 time, converted to UTC."""
     value = data.get(name)
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise MalformedError(f"{name}: not an RFC 3339 time")
@@ -105,7 +109,7 @@ def day(data: Mapping[str, Any], name: str) -> date:
 
 
 def objects(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """A list of objects; empty when it is missing."""
+    """A list of objects; [] when it is missing."""
     value = data.get(name, [])
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise MalformedError(f"{name}: not a list of objects")

@@ -1,7 +1,7 @@
 """Kombu's Redis transport with one client for each channel.
 
-Kombu makes a client anew for each message, which costs more than sending it. A client may be
-shared: it takes a connection of the same pool for each command.
+Kombu makes a new client for each message, which costs more than sending it. A client can be shared,
+because it takes a connection from the pool for each command.
 """
 
 from functools import cached_property

@@ -1,7 +1,7 @@
-"""Whether a process that answers no requests is alive: it touches a file, and a command looks.
+"""A heartbeat file for processes that answer no requests, and a command that checks it.
 
-The worker, the sweeper and the scheduler touch HEARTBEAT_FILE while their loops turn. In their
-containers `python -m loyalty_portal.queue.heartbeat` ends with 1 when that is too long ago.
+The worker, the sweeper and the scheduler touch HEARTBEAT_FILE while their loops run. In their
+containers `python -m loyalty_portal.queue.heartbeat` exits with 1 when that was too long ago.
 """
 
 import os
@@ -14,14 +14,14 @@ FRESH_SECONDS = 60.0
 
 
 def beat(file: str) -> None:
-    """Touch the file; none is named where nobody looks. A full disk must not stop the work."""
+    """Touch the file, if one is set. Errors are ignored: a full disk must not stop the work."""
     if file:
         with suppress(OSError):
             Path(file).touch()
 
 
 def main() -> int:
-    """0: it lives; 1: it does not, or never has; 2: nobody said which file."""
+    """Check the file. Returns 0 if the process is alive, 1 if not, 2 if no file is set."""
     file = os.environ.get("HEARTBEAT_FILE", "").strip()
     if not file:
         sys.stderr.write("HEARTBEAT_FILE: is missing; nothing can be said.\n")

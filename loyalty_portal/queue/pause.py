@@ -1,4 +1,4 @@
-"""PORTAL_PAUSED: after a backup was restored nothing leaves the house until people have looked."""
+"""PORTAL_PAUSED: after restoring a backup, nothing is sent until people have checked it."""
 
 import logging
 
@@ -18,7 +18,7 @@ def is_paused() -> bool:
 
 
 def say_so(who: str) -> None:
-    """Once, when a process starts to be idle."""
+    """Log that the process is paused. Called once at its start."""
     logger.warning(
         "%s: PORTAL_PAUSED is set: no partner is called, no letter or alert is sent, no work is "
         "claimed until it is taken away and the process restarted",

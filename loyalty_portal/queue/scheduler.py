@@ -1,4 +1,4 @@
-"""The scheduler's notes in a file, as Celery keeps them, with a sign of life at each look."""
+"""Celery's file-based scheduler with a heartbeat."""
 
 from celery.beat import PersistentScheduler
 from django.conf import settings
@@ -7,7 +7,9 @@ from loyalty_portal.queue.heartbeat import beat
 
 
 class Scheduler(PersistentScheduler):  # type: ignore[misc]
-    """Looks at what is due; at least every CELERY_BEAT_MAX_LOOP_INTERVAL seconds."""
+    """Touches the heartbeat file at each tick, at least every CELERY_BEAT_MAX_LOOP_INTERVAL
+    seconds.
+    """
 
     def tick(self, *args: object, **options: object) -> float:
         beat(settings.HEARTBEAT_FILE)

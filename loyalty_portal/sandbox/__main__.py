@@ -1,4 +1,4 @@
-"""`python -m loyalty_portal.sandbox`: pretends to be the partners, for the demo and the tests."""
+"""`python -m loyalty_portal.sandbox`: runs the pretend partners, for the demo and the tests."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ WEBHOOK_PATH = "/webhooks/fulfillment/"
 
 
 class StartError(Exception):
-    """The sentence says why."""
+    """The sandbox cannot start; the message says why."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves until SIGINT or SIGTERM. 0: stopped; 2: could not start, and said why."""
+    """Serve until SIGINT or SIGTERM. Returns 0 after a stop, 2 when it could not start."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refuse_production() -> None:
-    """The portal takes DEBUG that is not set for production, and so does this."""
+    """Refuse to run when DEBUG is not set, which the portal takes for production."""
     if os.environ.get("DEBUG", "").strip().lower() not in TRUE:
         raise StartError(
             "DEBUG is not on, so these are production settings, and the sandbox pretends to move"

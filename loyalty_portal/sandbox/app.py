@@ -1,4 +1,4 @@
-"""The sandbox's HTTP side: every call to a partner goes through `serve`."""
+"""The sandbox's HTTP server. `serve` handles every call to a partner."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from loyalty_portal.sandbox.keys import PARTNERS
 from loyalty_portal.sandbox.partners import Options, Partners
 from loyalty_portal.sandbox.problems import Answer, ProblemError
 
-MAX_UPLOAD = 256 * 1024 * 1024  # for the control API's imports; calls are capped in calls.py
+MAX_UPLOAD = 256 * 1024 * 1024  # for imports through the control API; calls.py limits the calls
 
-RACE = 0.2  # seconds in which two calls meet, for a partner that does not hold its keys
+# Seconds in which a second call with the same key can arrive, for a partner that does not lock
+# keys.
+RACE = 0.2
 
 COURIER = web.AppKey("courier", list[asyncio.Task[None]])
 
@@ -96,14 +98,14 @@ async def _courier(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _healthz(request: web.Request) -> web.Response:
-    """Well while the courier works: without it nothing is ever delivered."""
+    """Answer 200 while the courier runs; without it nothing would be delivered."""
     if any(task.done() for task in request.app[COURIER]):
         return web.json_response({"status": "the courier has stopped"}, status=503)
     return web.json_response({"status": "ok"})
 
 
 def _unknown(_partners: Partners, call: Call) -> Answer:
-    """Recorded like a call, so that a test sees who follows a redirect."""
+    """Record a call to an unknown address, so that tests see who follows a redirect."""
     raise ProblemError(HTTPStatus.NOT_FOUND, "not_found", f"Nothing is at {call.path}.")
 
 
@@ -161,7 +163,7 @@ async def _given(
     call: Call,
     rule: Rule | None,
 ) -> Answer:
-    """The answer of the partner itself. The key is held while it is worked out."""
+    """The partner's answer without faults of the response. The key is locked meanwhile."""
     races = "race" in partners.dials.now.slips and call.key is not None
     call.unheld = races and partners.answers.is_running(operation.api or "", call.key)
     with partners.answers.running(operation.api or "", None if call.unheld else call.key):

@@ -1,4 +1,4 @@
-"""One call to a partner: what it says, and the record of it that tests and people can read."""
+"""A call to a partner, and the records of calls that tests and people can read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("sandbox")
 
 @dataclass
 class Call:
-    """A request that was read whole, before anybody decided whether it is a good one."""
+    """A request that was read completely but not validated yet."""
 
     operation: str
     method: str
@@ -35,7 +35,7 @@ class Call:
     raw: bytes
     refusal: ProblemError | None = None
     replayed: bool = False
-    unheld: bool = False  # another call with its key runs, and nobody minds
+    unheld: bool = False  # another call with its key runs, and the sandbox is set to ignore that
     record: Json = field(default_factory=dict)
 
     @property
@@ -51,12 +51,12 @@ class Call:
         return key
 
     def json(self) -> Json:
-        """The body. Raises 400, 413 or 422 `invalid_request`."""
+        """The parsed body. Raises 400, 413 or 422 `invalid_request`."""
         if len(self.raw) > MAX_BODY:
             raise invalid("The body is too large.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
             body = json.loads(self.raw, parse_constant=_no_constant)
-            # A lone surrogate is valid in JSON's grammar and cannot be written down.
+            # JSON's grammar allows a lone surrogate, but it cannot be encoded.
             json.dumps(body, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise invalid("The body is not JSON.", HTTPStatus.BAD_REQUEST) from None
@@ -65,7 +65,7 @@ class Call:
         return body
 
     def subjects(self) -> list[str]:
-        """What the `match` of a fault rule is compared with."""
+        """The texts that the `match` of a fault rule is compared with."""
         named = (*self.params.values(), *self.query.values(), self.key)
         return [text for text in (*named, *self._named_in_body().values()) if text]
 
@@ -91,7 +91,7 @@ class Call:
 
 
 class Calls:
-    """The latest calls, newest last. Bodies, tokens and codes are never kept."""
+    """The latest calls, newest last. Bodies, tokens and codes are never recorded."""
 
     def __init__(self) -> None:
         self._calls: deque[Json] = deque(maxlen=KEPT)
@@ -111,7 +111,7 @@ class Calls:
         self._calls.append(call.record)
 
     def end(self, call: Call, answer: Answer, *, sent: bool) -> None:
-        """`status` is what the caller was sent, None when it was sent nothing whole."""
+        """Record the answer. `status` is the sent one, None when no complete answer was sent."""
         started = call.record.pop("started", time.perf_counter())
         call.record |= {
             "outcome": _outcome(call, answer),
@@ -128,7 +128,7 @@ class Calls:
         logger.info("%s %s", call.operation, " ".join(words))
 
     def list(self, wanted: Mapping[str, str]) -> list[Json]:
-        """Those whose fields have the wanted values."""
+        """The calls whose fields have the wanted values."""
         return [
             {name: value for name, value in call.items() if name != "started"}
             for call in self._calls
@@ -148,7 +148,7 @@ def _outcome(call: Call, answer: Answer) -> str:
 
 
 def _one_line(value: object) -> str:
-    """A caller cannot write lines of its own into the log."""
+    """Escape line breaks, so that a caller cannot forge lines in the log."""
     return str(value).encode("unicode_escape").decode()
 
 

@@ -1,4 +1,4 @@
-"""Times on the wire: RFC 3339 in UTC with microseconds, so that text order is time order."""
+"""Times as the APIs send them: RFC 3339 in UTC with microseconds, so they sort as text."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ def stamp(moment: datetime | None = None) -> str:
 
 
 def normalise(text: str) -> str:
-    """Any RFC 3339 time as `stamp` writes it. Raises ValueError, also where the zone is missing."""
-    # A "+" that was not escaped in a query string arrives as a space.
+    """Convert any RFC 3339 time to the format of `stamp`. Raises ValueError, also without a
+    zone.
+    """
+    # An unescaped "+" in a query string arrives as a space.
     moment = datetime.fromisoformat(text.strip().replace(" ", "+"))
     if moment.tzinfo is None:
         raise ValueError("the time has no zone")

@@ -1,4 +1,4 @@
-"""The published contracts, read from docs/contracts; requests are validated against these files."""
+"""Validates requests against the published contracts in docs/contracts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS = FormatChecker()
 
 
 class Contract:
-    """One OpenAPI 3.1 document and the schemas in it."""
+    """One OpenAPI 3.1 document with its schemas."""
 
     def __init__(self, name: str) -> None:
         self.document: Json = yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
@@ -26,13 +26,13 @@ class Contract:
         return cast("Json", self._resolve(self.document["components"]["schemas"][name]))
 
     def check(self, name: str, body: object) -> None:
-        """Raises 422 `invalid_request` with the place and the reason."""
+        """Validate a body. Raises 422 `invalid_request` with the place and the reason."""
         if name not in self._validators:
             self._validators[name] = Draft202012Validator(self.schema(name), format_checker=FORMATS)
         check(self._validators[name], body)
 
     def _resolve(self, node: object) -> object:
-        """Puts what a `$ref` names in its place: no schema here refers to itself."""
+        """Replace each `$ref` by its target. This ends because no schema here refers to itself."""
         if isinstance(node, list):
             return [self._resolve(part) for part in node]
         if not isinstance(node, dict):
@@ -46,7 +46,7 @@ class Contract:
 
 
 def check(validator: Draft202012Validator, body: object) -> None:
-    """Raises 422 `invalid_request` naming the field; the sentence never repeats the value."""
+    """Validate a body. Raises 422 `invalid_request` with the field's name, never its value."""
     if validator.is_valid(body):
         return
     error = best_match(validator.iter_errors(body))

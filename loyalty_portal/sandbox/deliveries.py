@@ -1,4 +1,4 @@
-"""Fulfillments, their codes, and the events about them. Due rows are the queue."""
+"""Fulfillments, their codes, and their webhook events. Due rows are the work queue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODE_LIFE = timedelta(days=365)
 
 
 class Deliveries:
-    """Methods that change something run inside the caller's `Store.write()`."""
+    """Stores fulfillments. Methods that change something need the caller's `Store.write()`."""
 
     def __init__(self, store: Store, dials: BehaviourStore, faults: Faults) -> None:
         self._store = store
@@ -29,7 +29,7 @@ class Deliveries:
         self._faults = faults
 
     def create(self, *, request: Json, key: str, mode: str) -> Json:
-        """A new fulfillment in one of the modes. Raises 422 `duplicate_reference`."""
+        """Create a fulfillment in one of the modes. Raises 422 `duplicate_reference`."""
         reference = request["reference"]
         if self._store.row("SELECT 1 FROM fulfillment WHERE reference = ?", reference):
             raise ProblemError(
@@ -60,7 +60,7 @@ class Deliveries:
         return self.get(fulfillment["fulfillment_id"])
 
     def get(self, fulfillment_id: str) -> Json:
-        """The contract's Fulfillment. Raises 404 `fulfillment_not_found`."""
+        """A fulfillment in the contract's form. Raises 404 `fulfillment_not_found`."""
         return _wire(self._row(fulfillment_id))
 
     def find(self, reference: str) -> list[Json]:
@@ -68,12 +68,14 @@ class Deliveries:
         return [_wire(row) for row in rows]
 
     def everything(self, limit: int = -1) -> list[Json]:
-        """Newest first, with what only the sandbox knows (key, quantity, next step)."""
+        """The fulfillments, newest first, with what only the sandbox knows (key, quantity, next
+        step).
+        """
         rows = self._store.rows("SELECT * FROM fulfillment ORDER BY created_at DESC LIMIT ?", limit)
         return [dict(row) | {"deliverables": _codes(row)} for row in rows]
 
     def cancel(self, fulfillment_id: str) -> Json:
-        """Cancels what is not final yet; answers the fulfillment as it then is."""
+        """Cancel a fulfillment that is not final yet. Returns it in its new state."""
         row = self._row(fulfillment_id)
         if row["status"] not in FINAL:
             self._move(row, "cancelled", reason="requested")
@@ -82,7 +84,7 @@ class Deliveries:
         return self.get(fulfillment_id)
 
     def take_in(self, past: Json) -> bool:
-        """Writes a past fulfillment as it was; False when it is there already."""
+        """Import a past fulfillment. Returns False when it exists already."""
         if self._store.row(
             "SELECT 1 FROM fulfillment WHERE fulfillment_id = ?", past["fulfillment_id"]
         ):
@@ -114,7 +116,7 @@ class Deliveries:
         )
 
     def advance(self, row: sqlite3.Row) -> None:
-        """The next step of a fulfillment whose time has come."""
+        """Move a due fulfillment one step forward."""
         if row["status"] == "accepted" and self._dials.now.processing_event:
             due = time.time() + self._dials.now.delay / 2
             self._move(row, "processing", due_at=due)
@@ -125,7 +127,7 @@ class Deliveries:
             self.settle(row)
 
     def settle(self, row: sqlite3.Row) -> None:
-        """The outcome: delivered with its codes, or failed; and the news about it."""
+        """End a fulfillment, delivered with codes or failed, and write the event about it."""
         identity = row["fulfillment_id"]
         if row["outcome"] == "failed":
             self._move(row, "failed", reason="out_of_stock")
@@ -139,8 +141,10 @@ class Deliveries:
                 self._announce(identity, "processing", after_id=_final_id(row), change=early)
 
     def decide(self, *, reference: str, status: str, codes: int | None = None) -> Json:
-        """Ends an open fulfillment in silence, with so many codes (None: one for each unit that is
-        delivered). Raises 409 `not_open`."""
+        """End an open fulfillment without an event. Raises 409 `not_open`.
+
+        `codes`: the number of codes; None means one for each delivered unit.
+        """
         row = self._store.row("SELECT * FROM fulfillment WHERE reference = ?", reference)
         if row is None or row["status"] in FINAL:
             raise ProblemError(
@@ -162,7 +166,7 @@ class Deliveries:
             self.settle(row)
 
     def lie(self, fulfillment_id: str, kind: str) -> None:
-        """Writes an event that is not true, in the name of another fulfillment."""
+        """Write a false event about a fulfillment, for a fault."""
         row = self._row(fulfillment_id)
         change: Json = {
             "fulfillment_id": f"ful_{secrets.token_hex(10)}",
@@ -183,7 +187,7 @@ class Deliveries:
         after_id: str | None = None,
         change: Json | None = None,
     ) -> None:
-        """Writes the event for the courier; `after_id` holds it back until that one arrived."""
+        """Write an event to be sent. `after_id` holds it back until that event was delivered."""
         row = self._row(identity)
         data = _wire(row) | (change or {})
         if status != "delivered":
@@ -201,7 +205,9 @@ class Deliveries:
             self._announce(identity, "failed", after_id=event_id, change=lie)
 
     def _lie_first(self, row: sqlite3.Row, event_id: str) -> str | None:
-        """The event that says the contrary ahead of the true one, where it is to be so."""
+        """Write a false event before the true one if a fault rule asks for it. Returns its id or
+        None.
+        """
         if not self._news(row, "retract"):
             return None
         lie = {"status": "failed", "reason": "rejected", "updated_at": clock.stamp()}

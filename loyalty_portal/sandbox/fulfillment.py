@@ -1,4 +1,4 @@
-"""The Fulfillment API, as docs/contracts/fulfillment-api.yaml says."""
+"""The Fulfillment API (docs/contracts/fulfillment-api.yaml)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from loyalty_portal.sandbox.partners import Partners
 from loyalty_portal.sandbox.problems import Answer, invalid
 
 API = "fulfillment"
-# The codes of one fulfillment must fit into one webhook, which the portal takes up to 256 KiB.
+# A fulfillment's codes must fit into one webhook; the portal accepts up to 256 KiB.
 MAX_QUANTITY = 1000
 
 
@@ -56,7 +56,7 @@ def cancel(partners: Partners, call: Call) -> Answer:
 
 
 def _as_it_is(partners: Partners, call: Call, answer: Answer) -> Answer:
-    """A repetition tells the fulfillment as it is now; a refusal stays what it was."""
+    """Answer a repeated call with the fulfillment's current state; a refusal stays the same."""
     if not call.replayed or not answer.succeeded:
         return answer
     return Answer(answer.status, partners.deliveries.get(answer.body["fulfillment_id"]))

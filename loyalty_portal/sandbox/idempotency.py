@@ -1,4 +1,4 @@
-"""A key is executed at most once; its answer is kept in the transaction of its effect."""
+"""Idempotency keys: each is executed once, and its answer is stored in the same transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_KEY = 255
 
 
 def fingerprint(operation: str, body: Json) -> str:
-    """Tells apart two requests that use one key, whatever the order of their fields."""
+    """A digest that is equal for equal requests, whatever the order of their fields."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{operation} {canonical}".encode()).hexdigest()
 
@@ -30,7 +30,7 @@ class Answers:
 
     @contextmanager
     def running(self, api: str, key: str | None) -> Iterator[None]:
-        """Holds the key while its first call runs. Raises 409 `request_in_progress`."""
+        """Lock the key while its first call runs. Raises 409 `request_in_progress`."""
         if key is None:
             yield
             return
@@ -49,10 +49,10 @@ class Answers:
     def once(
         self, api: str, key: str, print_: str | None, effect: Callable[[], Answer]
     ) -> tuple[Answer, bool]:
-        """The answer of `effect`, or the first answer of this key; and whether it is a repetition.
+        """Run `effect`, or return the key's first answer; the second value says if it is a repeat.
 
-        A refusal is kept like a success. Without a fingerprint any body gets the answer. Raises
-        422 `idempotency_key_reused`.
+        A refusal is stored like a success. Without a fingerprint any body gets the stored answer.
+        Raises 422 `idempotency_key_reused`.
         """
         with self._store.write():
             kept = self._kept(api, key, print_)
@@ -66,7 +66,9 @@ class Answers:
             return answer, False
 
     def keep(self, api: str, key: str, print_: str | None, answer: Answer) -> None:
-        """Inside a transaction. Without a fingerprint (imported) any body may repeat the key."""
+        """Store an answer in the current transaction. Without a fingerprint any body may repeat the
+        key.
+        """
         self._store.run(
             "INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             api, key, print_, answer.status, json.dumps(answer.body),

@@ -1,4 +1,4 @@
-"""Where the application keeps its parts."""
+"""Keys under which the aiohttp application stores its parts."""
 
 from __future__ import annotations
 

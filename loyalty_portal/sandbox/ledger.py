@@ -1,4 +1,4 @@
-"""The points ledger: accounts, debits, credits and the statement. Points are whole numbers."""
+"""The points ledger: accounts, debits, credits and statements. Points are whole numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIELDS = (
 
 
 class Ledger:
-    """Methods that change something run inside the caller's `Store.write()`."""
+    """Stores accounts and entries. Methods that change something need `Store.write()`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -33,10 +33,10 @@ class Ledger:
         blocked: bool | None = None,
         expiring: list[Json] | None = None,
     ) -> Json:
-        """Creates the account or sets what can be spent now.
+        """Create an account, or set its balance.
 
-        The balance is made up by the opening balance, which is no movement, so the sums of debits
-        and credits stay those of the calls that were made. What is None stays as it is.
+        The opening balance absorbs the difference and is no entry, so the sums of debits and
+        credits stay those of real calls. None leaves a field unchanged.
         """
         opening = balance - self._net(account_id)
         self._store.run(
@@ -57,7 +57,7 @@ class Ledger:
         return self.account(account_id)
 
     def account(self, account_id: str) -> Json:
-        """The account as the control API shows it. Raises 404 `account_not_found`."""
+        """An account as the control API shows it. Raises 404 `account_not_found`."""
         row = dict(self._account(account_id))
         return row | {"blocked": bool(row["blocked"]), "expiring": json.loads(row["expiring"])}
 
@@ -66,7 +66,7 @@ class Ledger:
         return [self.account(row["account_id"]) for row in rows]
 
     def balance(self, account_id: str) -> Json:
-        """The contract's Balance. A blocked account can be read; it only cannot spend."""
+        """A balance in the contract's form. A blocked account can be read but cannot spend."""
         account = self.account(account_id)
         body = {
             "account_id": account_id,
@@ -78,7 +78,7 @@ class Ledger:
     def debit(
         self, *, account_id: str, points: int, reference: str, key: str, capped: bool = True
     ) -> Json:
-        """Takes points. Not `capped`: what is short is lent, and told as a balance below zero."""
+        """Debit points. Without `capped` the balance may become negative."""
         account = self._account(account_id)
         short = 0 if capped else max(0, points - account["balance"])
         if account["blocked"]:
@@ -104,7 +104,7 @@ class Ledger:
         key: str,
         capped: bool = True,
     ) -> Json:
-        """Gives back a part of a debit. A blocked account takes a refund: it only cannot spend."""
+        """Credit a part of a debit. A blocked account accepts credits."""
         account = self._account(account_id)
         debit = self._store.row(
             "SELECT points FROM entry"
@@ -130,7 +130,7 @@ class Ledger:
     def statement(
         self, account_id: str, *, since: str | None, cursor: str | None, size: int
     ) -> Json:
-        """One page of movements, oldest first; `next_cursor` is None on the last page."""
+        """A page of entries, oldest first. `next_cursor` is None on the last page."""
         self._account(account_id)
         created_at, seq = _read_cursor(cursor) if cursor else (_read_since(since), -1)
         rows = self._store.rows(
@@ -146,7 +146,7 @@ class Ledger:
         return {"transactions": page, "next_cursor": next_cursor}
 
     def entries(self, account_id: str | None = None, reference: str | None = None) -> Json:
-        """Every movement with its key, and the sums, for those who check the books."""
+        """All entries with their keys, and the sums, for checks."""
         rows = self._store.rows(
             f"SELECT {FIELDS}, idempotency_key FROM entry"  # noqa: S608
             " WHERE account_id = COALESCE(?, account_id) AND reference = COALESCE(?, reference)"
@@ -164,7 +164,7 @@ class Ledger:
         }
 
     def latest(self, count: int) -> list[Json]:
-        """The newest movements, newest first."""
+        """The newest entries, newest first."""
         rows = self._store.rows(
             f"SELECT {FIELDS} FROM entry ORDER BY created_at DESC, seq DESC LIMIT ?",  # noqa: S608
             count,
@@ -172,7 +172,7 @@ class Ledger:
         return [dict(row) for row in rows]
 
     def take_in(self, entry: Json) -> bool:
-        """Writes a past movement; False when it is there already. `settle_past` must follow."""
+        """Import a past entry. Returns False when it exists. Call `settle_past` afterwards."""
         written = self._store.run(
             f"INSERT INTO entry ({FIELDS}, idempotency_key) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)"  # noqa: S608
             " ON CONFLICT (transaction_id) DO NOTHING",
@@ -183,7 +183,7 @@ class Ledger:
         return written == 1
 
     def settle_past(self, account_id: str) -> None:
-        """Works out the running balance again. Raises 422 when history would go below zero."""
+        """Compute the running balances again. Raises 422 if one would be negative."""
         running = int(self._account(account_id)["opening"])
         for row in self._store.rows(
             "SELECT seq, type, points FROM entry WHERE account_id = ? ORDER BY created_at, seq",
@@ -196,7 +196,7 @@ class Ledger:
         self._store.run("UPDATE account SET balance = ? WHERE account_id = ?", running, account_id)
 
     def movement(self, transaction_id: str) -> Json:
-        """The contract's Transaction."""
+        """An entry in the contract's form of a transaction."""
         row = self._store.row(
             f"SELECT {FIELDS} FROM entry WHERE transaction_id = ?",  # noqa: S608
             transaction_id,

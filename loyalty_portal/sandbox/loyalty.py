@@ -1,4 +1,4 @@
-"""The Loyalty Points API, as docs/contracts/loyalty-api.yaml says."""
+"""The Loyalty Points API (docs/contracts/loyalty-api.yaml)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is calling: OAuth 2.0 client credentials (RFC 6749, 4.4) or a key in X-API-Key."""
+"""Checks credentials: OAuth 2.0 client credentials (RFC 6749, 4.4) or a key in X-API-Key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Door:
         self._credentials = credentials
 
     def admit(self, headers: Mapping[str, str]) -> None:
-        """Raises 401 `unauthorized`."""
+        """Check a request's credentials. Raises 401 `unauthorized`."""
         key = headers.get("X-API-Key")
         if key is not None and _same(key, self._credentials.api_key):
             return
@@ -41,12 +41,12 @@ class Door:
             raise unauthorized()
 
     def expire(self, headers: Mapping[str, str]) -> None:
-        """Ends the token of this request before its time."""
+        """Expire the token of this request."""
         with self._store.write():
             self._store.run("DELETE FROM token WHERE token = ?", bearer(headers))
 
     def grant(self, headers: Mapping[str, str], raw: bytes, life: float) -> Answer:
-        """A token that lives `life` seconds, or an error in the shape of RFC 6749."""
+        """Issue a token valid for `life` seconds, or answer an error in the form of RFC 6749."""
         form = dict(parse_qsl(raw.decode("utf-8", "replace")))
         if form.get("grant_type") != "client_credentials":
             return Answer(HTTPStatus.BAD_REQUEST, {"error": "unsupported_grant_type"})

@@ -1,4 +1,4 @@
-"""The parts of the sandbox, put together once."""
+"""Builds the parts of the sandbox."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from loyalty_portal.sandbox.webhooks import Courier
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line and the environment decide."""
+    """The options from the command line and the environment."""
 
     data: Path
     webhook_url: str | None = None
@@ -50,7 +50,7 @@ class Partners:
         self.fulfillment = Contract("fulfillment-api")
 
     def execute(self, api: str, call: Call, effect: Callable[[], Answer]) -> Answer:
-        """Runs a keyed POST: at most once for each key, unless the dial says keys are ignored."""
+        """Run a POST once for each key, unless the behaviour says that keys are ignored."""
         key = call.needed_key()
         wanted = self._refuse(call.refusal) if call.refusal else effect
         if self.dials.now.honour_keys and not call.unheld:
@@ -66,7 +66,7 @@ class Partners:
                 return refusal.answer()
 
     def reset(self) -> None:
-        """As on the first day; tokens live on."""
+        """Delete everything except the tokens."""
         self.store.empty()
         self.dials.read()
         self.faults.clear()

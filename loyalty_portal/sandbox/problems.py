@@ -1,4 +1,4 @@
-"""Answers and refusals in the shape of the contracts (RFC 9457 with a stable `code`)."""
+"""Answers and errors in the form of the contracts (RFC 9457 with a stable `code`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What one call is answered: an HTTP status, a JSON body and further headers."""
+    """The answer to a call: an HTTP status, a JSON body and further headers."""
 
     status: int
     body: Json
@@ -27,7 +27,7 @@ class Answer:
 
 
 class ProblemError(Exception):
-    """A refusal or a failure, raised wherever it is found."""
+    """A refusal or failure, which can be raised anywhere."""
 
     def __init__(
         self, status: int, code: str, detail: str, headers: dict[str, str] | None = None

@@ -1,4 +1,4 @@
-"""The sandbox's own SQLite file. It survives `kill -9`: what was answered is there afterwards."""
+"""The sandbox's SQLite file. What was answered is stored, even after `kill -9`."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ CREATE TABLE IF NOT EXISTS dial (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class Store:
-    """One connection, used from one thread; every change inside `write()`."""
+    """One SQLite connection, used from one thread. Every change needs `write()`."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        # WAL with NORMAL loses nothing when the process dies; only a power cut could cost the last
-        # commits, and a pretend partner need not pay an fsync for each debit to outlive that.
+        # WAL with NORMAL loses nothing when the process dies. A power cut may lose the last
+        # commits, which a sandbox can accept to avoid an fsync for each debit.
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
@@ -91,17 +91,17 @@ class Store:
         return found
 
     def number(self, sql: str, *values: object) -> int:
-        """The single figure that a query answers; 0 for none."""
+        """The single number that a query returns; 0 for none."""
         found = self.row(sql, *values)
         return int(found[0] or 0) if found else 0
 
     def run(self, sql: str, *values: object) -> int:
-        """One statement, inside `write()`; answers how many rows it touched."""
+        """Run one statement inside `write()`. Returns the number of changed rows."""
         return self._db.execute(sql, values).rowcount
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """One transaction: all of it is kept, or nothing."""
+        """A transaction around the block."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -111,7 +111,7 @@ class Store:
         self._db.execute("COMMIT")
 
     def empty(self) -> None:
-        """Forgets everything but the tokens: those belong to the door, not to the ledger."""
+        """Delete everything except the tokens, which are no part of the ledger."""
         with self.write():
             for table in ("event", "fulfillment", "answer", "entry", "account", "dial"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above

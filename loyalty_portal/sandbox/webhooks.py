@@ -1,4 +1,4 @@
-"""Sends the events: signed (Standard Webhooks 1.0), repeated with backoff until a 2xx."""
+"""Sends webhooks, signed (Standard Webhooks 1.0) and repeated with backoff until a 2xx."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ logger = logging.getLogger("sandbox")
 
 
 class Courier:
-    """Works what is due: fulfillments that reach their outcome, events that wait to be sent.
+    """Does due work: ends fulfillments and sends events.
 
-    The rows are the queue, so a restart goes on where the process was killed.
+    The queue is in the database, so it continues after a restart.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Courier:
         self._awake.set()
 
     async def run(self) -> None:
-        """For as long as the process lives."""
+        """Work until the process ends."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         try:
             async with aiohttp.ClientSession(timeout=timeout) as self._session:
@@ -64,7 +64,8 @@ class Courier:
                     self._awake.clear()
                     self._advance()
                     self._send_due()
-                    # Not wait_for: in Python 3.11 it can lose a cancellation, and so the shutdown.
+                    # Not wait_for: in Python 3.11 it can lose a cancellation, and the shutdown
+                    # would hang.
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(self._until_next()):
                             await self._awake.wait()
@@ -75,12 +76,12 @@ class Courier:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def finish(self) -> None:
-        """Waits for what is on its way right now."""
+        """Wait for the requests that are being sent."""
         if self._sending:
             await asyncio.wait(list(self._sending.values()))
 
     async def send_now(self, fulfillment_id: str, seconds: float) -> None:
-        """Sends what waits about one fulfillment, and waits for it at most `seconds`."""
+        """Send the waiting events of one fulfillment, and wait for them at most `seconds`."""
         rows = self._store.rows(
             "SELECT * FROM event WHERE fulfillment_id = ? AND done = 0 AND after_id IS NULL",
             fulfillment_id,
@@ -99,7 +100,7 @@ class Courier:
                 self._deliveries.advance(row)
 
     def _waiting(self) -> list[sqlite3.Row]:
-        """Events not yet sent, the soonest first, without those held back by another event."""
+        """The unsent events that are not held back by another one, the earliest first."""
         if not self._ready:
             return []
         return self._store.rows(
@@ -158,7 +159,7 @@ class Courier:
         )  # fmt: skip
 
     async def _post(self, row: sqlite3.Row) -> int | None:
-        """The status that the portal answered, or None when it gave none."""
+        """Send an event. Returns the status of the response, or None without one."""
         address = self._dials.now.webhook_url
         if address is None or self._session is None or self._signer is None:
             return None

@@ -1,4 +1,4 @@
-"""Times on pages. All of one page are told by one clock."""
+"""Template tags for times. All times on a page are relative to the same moment."""
 
 from datetime import datetime
 
@@ -13,30 +13,30 @@ register = template.Library()
 
 @register.filter
 def exact(at: datetime) -> str:
-    """Date and time with the zone, to the minute."""
+    """Date and time to the minute, with the time zone."""
     return times.exact(at)
 
 
 @register.filter
 def exact_to_the_second(at: datetime) -> str:
-    """For a story, in which several things happen within a minute."""
+    """Date and time to the second, for timelines in which several things happen in a minute."""
     return times.exact(at, seconds=True)
 
 
 @register.simple_tag(takes_context=True)
 def ago(context: Context, at: datetime) -> str:
-    """How long ago it was, in words; portal.js keeps them true."""
+    """The age in words; portal.js updates it."""
     return times.ago(at, _clock(context))
 
 
 @register.simple_tag(takes_context=True)
 def age(context: Context, at: datetime) -> int:
-    """Whole seconds since then."""
+    """The age in whole seconds."""
     return times.age(at, _clock(context))
 
 
 def _clock(context: Context) -> datetime:
-    """When the page was begun: the same for all that it includes."""
+    """The time at which rendering of the page began, shared by included templates."""
     holder = context.get("request")
     if holder is None:
         return timezone.now()

@@ -1,19 +1,19 @@
 """The control API under /control: for tests, the demo and the page. Loopback only, no key.
 
-GET    /control/state           dials, rules, counts
-GET    /control/accounts        every account
+GET    /control/state           behaviour, fault rules, counts
+GET    /control/accounts        all accounts
 POST   /control/accounts        {account_id, balance, blocked?, expiring?}: create or set
-POST   /control/dials           any of the dials (faults/behaviour.py)
+POST   /control/dials           settings of the behaviour (faults/behaviour.py)
 GET    /control/faults          the rules; POST adds one (faults/rules.py), DELETE removes all
 DELETE /control/faults/{id}     removes one
-POST   /control/seed            {seed}: the dice of the rates
-POST   /control/decide          {reference, status, codes?}: a delivery ends so, in silence
-POST   /control/import          past movements and fulfillments (importing.py)
-POST   /control/reset           as on the first day
-GET    /control/ledger          ?account=&reference=: movements with keys, and their sums
-GET    /control/calls           the latest calls; any field of a call may filter
-GET    /control/fulfillments    newest first, codes included
-GET    /control/events          the webhooks: attempts, last status, done
+POST   /control/seed            {seed}: the seed of the random numbers
+POST   /control/decide          {reference, status, codes?}: end a delivery without a webhook
+POST   /control/import          past ledger entries and fulfillments (importing.py)
+POST   /control/reset           delete everything except tokens
+GET    /control/ledger          ?account=&reference=: ledger entries with keys, and their sums
+GET    /control/calls           the latest calls; query parameters filter by fields
+GET    /control/fulfillments    newest first, with codes
+GET    /control/events          webhooks with attempts, last status and whether done
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _seed(partners: Partners, body: Json) -> Json:
 
 
 async def _reset(request: web.Request) -> web.StreamResponse:
-    """Afterwards nothing from before arrives anywhere."""
+    """Reset the sandbox. Nothing from before is sent afterwards."""
     partners = request.app[PARTNERS]
     await partners.courier.finish()
     partners.reset()
@@ -150,11 +150,11 @@ def _reading(read: Callable[[Partners, web.Request], object]) -> Handler:
 
 
 def _changing(schema: Json, action: Action, status: int = HTTPStatus.OK) -> Handler:
-    """JSON in and out; a form is sent back to the page."""
+    """Make a handler that takes and returns JSON. A form post is redirected to the page."""
     validator = Draft202012Validator(schema, format_checker=FORMATS)
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        # curl calls every body a form unless it is told otherwise.
+        # curl labels every body as a form unless told otherwise.
         is_form = request.content_type == FORM and not (await request.read()).startswith(b"{")
         body = from_form(await request.post(), schema) if is_form else await _json(request)
         check(validator, body)
@@ -197,10 +197,10 @@ def _guarded(handler: Handler) -> Handler:
 
 
 def admit(request: web.Request) -> None:
-    """Only this machine, and no page of another site that was opened in its browser."""
+    """Refuse other machines, and pages of other sites that are open in this machine's browser."""
     origin = request.headers.get("Origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.host
-    # A name of somebody else's that resolves to this machine is how other sites get around that.
+    # Other sites could use a domain of theirs that resolves to this machine, so check the host too.
     named = request.url.host == "localhost" or _is_address(request.url.host)
     if foreign or not named or not ipaddress.ip_address(request.remote or "::").is_loopback:
         raise ProblemError(HTTPStatus.FORBIDDEN, "forbidden", "Control is for this machine only.")

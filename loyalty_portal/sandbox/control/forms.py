@@ -1,4 +1,4 @@
-"""HTML forms for the control API: the texts of a form as the values that a schema asks for."""
+"""Converts HTML forms for the control API to the value types of a schema."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from loyalty_portal.sandbox.problems import Json, invalid
 
 
 def from_form(form: Mapping[str, object], schema: Json) -> Json:
-    """Leaves out what was left empty. Raises 422 where a number is none."""
+    """Convert a form's texts; empty fields are left out. Raises 422 for an invalid number."""
     return {
         name: _value(name, str(text).strip(), schema.get("properties", {}).get(name, {}))
         for name, text in form.items()

@@ -1,4 +1,4 @@
-"""Past movements and fulfillments, with the ids, times and keys that they had."""
+"""Imports past ledger entries and fulfillments with their ids, times and keys."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ SCHEMA: Json = {
 
 
 def take_in(partners: Partners, body: Json) -> Json:
-    """All of it in one transaction, or nothing; what is there already is left as it is.
+    """Import everything in one transaction. Rows that exist already are not changed.
 
-    `accounts` are created, or set to the balance that they have *after* the history, and the
-    running balances are worked out from that. An account that only appears in `entries` must
-    exist; its balance moves by them.
+    `accounts` are created, or set to their balance *after* the history; running balances are
+    computed from it. An account that occurs only in `entries` must exist, and its balance moves by
+    them.
     """
     accounts = body.get("accounts", [])
     entries = body.get("entries", [])
@@ -98,7 +98,7 @@ def take_in(partners: Partners, body: Json) -> Json:
 
 
 def _remember(partners: Partners, api: str, row: Json, answer: Json) -> None:
-    """A key that was used in the past is answered as it was then."""
+    """Store the answer for a past key, so that a repeat of it gets the same answer."""
     key = row.get("idempotency_key")
     if key:
         partners.answers.keep(api, key, None, Answer(HTTPStatus.CREATED, answer))

@@ -1,4 +1,4 @@
-"""The page at /: what the partners hold, what they were told to break, and forms to change it."""
+"""The page at /: accounts, deliveries, calls and faults, with forms to change them."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def _fulfillments(fulfillments: list[Json]) -> str:
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[str], nothing: str) -> str:
-    """A head that begins with # stands over figures."""
+    """An HTML table. A head that begins with # marks a column of numbers."""
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     if not body:
         return f'<p class="nothing">{nothing}</p>'
@@ -276,7 +276,7 @@ def _select(name: str, label: str, choices: Iterable[str], chosen: str = "") -> 
 
 
 def _yes_no(name: str, label: str, chosen: bool) -> str:
-    """A choice of two: an unticked box would not be sent at all."""
+    """A select of yes and no, because browsers do not send an unticked checkbox."""
     options = "".join(
         f'<option value="{value}"{" selected" if yes == chosen else ""}>{word}</option>'
         for yes, value, word in ((True, "true", "yes"), (False, "false", "no"))

@@ -1,4 +1,4 @@
-"""How the partners behave when nothing is broken. In the store, so that a restart keeps it."""
+"""The partners' normal behaviour, as settings. They are stored, so a restart keeps them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ SCHEMA: Json = {
 
 @dataclass(frozen=True)
 class Behaviour:
-    """`mode`: what a fulfillment does. `delay`: seconds until its outcome. `processing_event`: a
-    webhook on the way there. `token_life`: seconds. `page_size`: of the statement. `honour_keys`:
-    False for a partner that executes every repetition. `webhook_url`: None lets events wait.
-    `slips`: promises that are broken (contract_violations.py)."""
+    """The settings of the partners' behaviour.
+
+    `mode`: what happens to a fulfillment. `delay`: seconds until it ends. `processing_event`:
+    whether a webhook is sent before the end. `token_life`: seconds. `page_size`: entries on a page
+    of the statement. `honour_keys`: False makes a partner that executes every repeat.
+    `webhook_url`: None keeps events unsent. `slips`: contract violations (contract_violations.py).
+    """
 
     mode: str = "accept"
     delay: float = 1.0
@@ -44,7 +47,7 @@ class Behaviour:
 
 
 class BehaviourStore:
-    """`now` is where the dials stand."""
+    """Reads and writes the settings; `now` has the current ones."""
 
     def __init__(self, store: Store, first: Behaviour) -> None:
         self._store = store

@@ -1,7 +1,7 @@
-"""Promises of the contracts that the partners break on purpose, each alone (the setting `slips`).
+"""Contract violations that can be switched on one by one (the setting `slips`).
 
-A fault happens to one call. A violation is how a partner was built, and happens to every call; it
-is for tests of `check_partners`.
+A fault happens to single calls. A violation is the way a partner was built and happens to every
+call. Violations are for the tests of `check_partners`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VIOLATIONS = {
 
 
 def violate(response: web.StreamResponse, slips: list[str]) -> None:
-    """Change an answer that is about to be sent, as the violations in `slips` ask."""
+    """Change a response before it is sent, as the violations in `slips` say."""
     if not isinstance(response, web.Response):
         return
     if "no_retry_after" in slips:

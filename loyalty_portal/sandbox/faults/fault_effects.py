@@ -1,4 +1,4 @@
-"""What each fault does to one HTTP exchange."""
+"""The effect of each fault on one HTTP exchange."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from loyalty_portal.sandbox.problems import Answer, Json, ProblemError
 
 POLL = 0.02
 HUGE = 16 * 1024 * 1024
-# The contracts call these "ask again"; only other 4xx are refusals, which a key keeps.
+# The contracts call these "ask again". Only other 4xx are refusals, which are stored by key.
 NOT_REFUSALS = {401, 408, 409, 425, 429}
 EARLY_WAIT = 5.0
 
 
 class HungUpError(Exception):
-    """The connection ends without an answer."""
+    """The connection must end without an answer."""
 
 
 async def before(rule: Rule | None, request: web.Request, call: Call, partners: Partners) -> None:
-    """What happens instead of the call, or ahead of it. Raises ProblemError or HungUpError."""
+    """Apply faults that act before the call. Raises ProblemError or HungUpError."""
     if rule is None:
         return
     kind = rule.fault
@@ -56,7 +56,7 @@ async def before(rule: Rule | None, request: web.Request, call: Call, partners: 
 async def answer(
     rule: Rule | None, request: web.Request, given: Answer, partners: Partners
 ) -> web.StreamResponse:
-    """The response, as the fault leaves it. Raises HungUpError."""
+    """Build the response and apply faults to it. Raises HungUpError."""
     if rule is None:
         return plain(given)
     if rule.fault == "timeout_after":
@@ -79,7 +79,7 @@ async def answer(
 
 
 def _anothers(partners: Partners, given: Answer) -> Answer:
-    """The same answer, with the number of the newest other entry of its kind; its own without."""
+    """The answer with the id of the newest other entry of its kind; unchanged if there is none."""
     own = given.body.get("transaction_id")
     others = [
         entry["transaction_id"]
@@ -92,7 +92,7 @@ def _anothers(partners: Partners, given: Answer) -> Answer:
 
 
 def _spoiled(rule: Rule, given: Answer, partners: Partners) -> web.Response:
-    """A success whose body cannot be believed."""
+    """A successful response with a wrong body."""
     if rule.fault == "malformed":
         whole = json.dumps(given.body)
         return _text(given, whole[: len(whole) // 2])
@@ -106,7 +106,7 @@ def _spoiled(rule: Rule, given: Answer, partners: Partners) -> web.Response:
 
 
 def failed(rule: Rule | None, given: Answer) -> web.Response:
-    """A refusal or a failure that was raised; without the contract's problem where a rule says."""
+    """The response for a refusal or failure; without a problem body if the rule says so."""
     return _page(given.status) if rule and rule.fault in _BARE else plain(given)
 
 
@@ -139,7 +139,7 @@ def _text(given: Answer, text: str) -> web.Response:
 
 
 def _page(status: int) -> web.Response:
-    """As a gateway or a filter in between answers, which knows nothing of the contract."""
+    """An HTML error page, as a gateway or a filter sends it."""
     text = f"<html><h1>{HTTPStatus(status).phrase}</h1></html>"
     return web.Response(status=status, text=text, content_type="text/html")
 
@@ -151,7 +151,7 @@ def _failure() -> Answer:
 
 
 def _refuse(rule: Rule, call: Call) -> None:
-    """A true refusal is kept by its key, like every other; so it is raised where keys are kept."""
+    """Raise a refusal. It is raised inside the key's execution, so that the key keeps it."""
     refusal = ProblemError(rule.status, rule.code, "The sandbox was told to refuse.")
     credentials = (rule.status, rule.code) == (HTTPStatus.FORBIDDEN, "unauthorized")
     undecided = rule.status >= 500 or rule.status in NOT_REFUSALS or credentials
@@ -169,7 +169,7 @@ def _retry_after(rule: Rule) -> dict[str, str]:
 
 
 async def _hang(request: web.Request, seconds: float) -> None:
-    """Until the caller gives up, at most `seconds`; then the connection is closed."""
+    """Wait until the caller gives up, at most `seconds`, then close the connection."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while loop.time() < end and not _left(request):
@@ -184,7 +184,7 @@ def _left(request: web.Request) -> bool:
 
 
 def _reset(request: web.Request) -> None:
-    """Ends the connection with a TCP RST: no lingering, what was written is thrown away."""
+    """End the connection with a TCP RST, which discards unsent bytes."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -193,7 +193,7 @@ def _reset(request: web.Request) -> None:
 
 
 async def _drip(request: web.Request, given: Answer, seconds: float) -> web.StreamResponse:
-    """The whole answer, one byte at a time, over `seconds`."""
+    """Send the whole answer one byte at a time, over `seconds`."""
     body = json.dumps(given.body).encode()
     response = web.StreamResponse(
         status=given.status,
@@ -207,7 +207,7 @@ async def _drip(request: web.Request, given: Answer, seconds: float) -> web.Stre
 
 
 async def _huge(request: web.Request, given: Answer) -> web.StreamResponse:
-    """Good JSON of 16 MiB without a Content-Length, so that only counting helps."""
+    """Send valid JSON of 16 MiB without a Content-Length, so that the client must count."""
     response = web.StreamResponse(status=given.status, headers={"Content-Type": given.content_type})
     await response.prepare(request)
     await response.write(json.dumps(given.body)[:-1].encode() + b', "padding": "')
@@ -218,7 +218,7 @@ async def _huge(request: web.Request, given: Answer) -> web.StreamResponse:
 
 
 async def _early(partners: Partners, given: Answer) -> None:
-    """The outcome and its webhook come before the POST, which still says `accepted`."""
+    """End the fulfillment and send its webhook before the POST's answer, which says `accepted`."""
     identity = given.body.get("fulfillment_id")
     if identity and given.succeeded:
         with partners.store.write():
@@ -227,7 +227,7 @@ async def _early(partners: Partners, given: Answer) -> None:
 
 
 async def _lie(partners: Partners, given: Answer, kind: str) -> None:
-    """A webhook that is not true comes before the POST's answer."""
+    """Send a false webhook before the POST's answer."""
     identity = given.body.get("fulfillment_id")
     if identity and given.succeeded:
         with partners.store.write():
@@ -236,7 +236,7 @@ async def _lie(partners: Partners, given: Answer, kind: str) -> None:
 
 
 def _other(body: Json, name: str | None) -> Json:
-    """The same answer about something else: another amount, account or reference."""
+    """The same answer with another amount, account or reference."""
     names = (name,) if name else ("points", "balance", "reference", "account_id")
     changed: Json = json.loads(json.dumps(body))
     place = next(filter(None, (_place(changed, wanted) for wanted in names)), None)
@@ -248,7 +248,7 @@ def _other(body: Json, name: str | None) -> Json:
 
 
 def _place(node: object, name: str) -> tuple[Json, str] | None:
-    """Where the field stands first: here, or in a list of the answer."""
+    """Find a field in the answer, or in a list inside it. Returns its object and name."""
     if isinstance(node, dict) and name in node:
         return node, name
     parts = list(node.values()) if isinstance(node, dict) else node

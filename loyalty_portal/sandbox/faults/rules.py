@@ -1,4 +1,4 @@
-"""Fault rules: which call is hit, how often, and with what."""
+"""Fault rules: which calls get a fault, how often, and which one."""
 
 from __future__ import annotations
 
@@ -90,12 +90,13 @@ SCHEMA: Json = {
 
 @dataclass
 class Rule:
-    """`times` is how often it still strikes (None: always), `rate` how likely, `match` a part of
-    the reference, account, fulfillment id or key.
+    """A fault rule.
 
-    The rest belong to single faults: `seconds` to wait, `retry_after` seconds (`http_date`: said as
-    a date), `status` and `code` of a refusal, `field` that does not match, `copies` of a webhook,
-    `location` of a redirect. `struck` counts.
+    `times`: how often it still applies (None: always). `rate`: its probability. `match`: a part of
+    the reference, account, fulfillment id or key. The other fields belong to single faults:
+    `seconds` to wait, `retry_after` seconds (`http_date`: sent as a date), `status` and `code` of a
+    refusal, `field` that does not match, `copies` of a webhook, `location` of a redirect. `struck`
+    counts its uses.
     """
 
     id: int
@@ -136,7 +137,7 @@ class Faults:
         return [asdict(rule) for rule in self._rules.values()]
 
     def clear(self, rule_id: int | None = None) -> None:
-        """Removes one rule; or all, and then the dice start again from the seed."""
+        """Remove one rule, or all. Removing all also restarts the random numbers from the seed."""
         if rule_id is None:
             self._rules.clear()
             self._random.seed(self._seed)
@@ -150,7 +151,7 @@ class Faults:
     def take(
         self, operations: Iterable[str], subjects: Iterable[str], kinds: Iterable[str]
     ) -> Rule | None:
-        """The first rule of these kinds that strikes now; striking uses up one of its times."""
+        """The first rule of these kinds that applies now. It counts as used."""
         operations, subjects = tuple(operations), [subject for subject in subjects if subject]
         for rule in self._rules.values():
             if rule.fault not in kinds or not rule.hits(operations, subjects):
