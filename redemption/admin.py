@@ -1,4 +1,4 @@
-"""Orders with everything about them, and the post. Only services write these."""
+"""Read-only admin pages of orders, letters and callbacks, which only services write."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -63,7 +63,7 @@ def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
 
 
 def _record(order: RedemptionOrder) -> OrderRecord:
-    """Read once for a page: its forms ask for it as well."""
+    """Read an order's record once per page, because the page and its forms use it."""
     kept = vars(order)
     if "record" not in kept:
         kept["record"] = order_record(order)
@@ -77,7 +77,7 @@ def _offer(order: RedemptionOrder, lines: Iterable[LineRecord]) -> Cancellation:
 
 @admin.register(RedemptionOrder)
 class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
-    """One page with everything about an order; retry and cancel are all that staff may do."""
+    """Orders. One page shows everything about an order; staff can retry or cancel."""
 
     list_display = [
         "order_number",
@@ -151,7 +151,7 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
 
 
 class LetterFilter(admin.SimpleListFilter):
-    """What became of a letter."""
+    """Filters letters by whether they were sent."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -169,7 +169,7 @@ class LetterFilter(admin.SimpleListFilter):
 
 @admin.register(Letter)
 class LetterAdmin(ReadOnlyAdmin[Letter]):
-    """What was written to whom, and whether it left."""
+    """Letters: what was sent to whom, and whether it was sent."""
 
     list_display = ["created_at", "kind", "to", "order_number", "state", "attempts"]
     list_select_related = ["order"]
@@ -196,7 +196,7 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
 
 
 class CallbackFilter(admin.SimpleListFilter):
-    """Those that somebody should look at."""
+    """Filters callbacks for those that somebody should look at."""
 
     title = gettext_lazy("news")
     parameter_name = "news"
@@ -210,7 +210,7 @@ class CallbackFilter(admin.SimpleListFilter):
 
 @admin.register(Callback)
 class CallbackAdmin(ReadOnlyAdmin[Callback]):
-    """Verified webhooks. Their bodies are never shown: they hold codes."""
+    """Callbacks: verified webhooks. Their bodies are never shown, because they contain codes."""
 
     list_display = ["received_at", "event_type", "reference", "state_shown", "problem", "attempts"]
     list_filter = [CallbackFilter, "state", "event_type", "received_at"]

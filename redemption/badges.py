@@ -1,7 +1,7 @@
 """The badge of an order or a line: tone, icon, word and sentence.
 
-It is made from all facts, since the status alone can mislead: an order whose lines have all ended
-is still CONFIRMED while its points are being given back.
+The status alone can mislead: an order whose lines have all ended is still CONFIRMED while its
+points are being given back. So a badge is made from all facts.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,9 @@ from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
 
 class Badge(NamedTuple):
-    """Tones and icons are those of templates/ui/README.md; `sentence` says where the points are."""
+    """A badge. templates/ui/README.md lists tones and icons; `sentence` says where the
+    points are.
+    """
 
     tone: str
     icon: str
@@ -59,7 +61,7 @@ FOR_A_PERSON = frozenset({_T.NEEDS_REVIEW, _T.REFUSED})
 def order_look(
     order: RedemptionOrder, items: Sequence[OrderItem], transactions: Sequence[LoyaltyTransaction]
 ) -> Badge:
-    """The badge of an order, from the order, all its lines and all its transactions. No query."""
+    """The badge of an order, from the order, its lines and its transactions. Makes no query."""
     moves = _Moves.of(transactions)
     tone, icon, word = _status(order, items, moves)
     return Badge(tone, icon, word, _where_points_are(order, moves))
@@ -71,15 +73,15 @@ def line_look(item: OrderItem) -> Badge:
 
 
 class _Moves(NamedTuple):
-    """The points of the order's debit, and of its credits by their status.
+    """The order's debit, and its credited points by status.
 
     Points that a correction has taken again do not count as given back.
     """
 
-    debit: str  # its status; empty before there is one
+    debit: str  # the status, "" without a debit
     back: int
     returning: int
-    stuck: int  # only people can get these back
+    stuck: int  # two people must decide about these
 
     @classmethod
     def of(cls, transactions: Sequence[LoyaltyTransaction]) -> "_Moves":
@@ -120,7 +122,7 @@ def _status(
 def _at_work(
     order: RedemptionOrder, items: Sequence[OrderItem], moves: _Moves
 ) -> tuple[str, str, Any]:
-    """The word and icon while the debit has succeeded and goods or points are still to come."""
+    """The word and icon of an order whose debit succeeded and which is not complete."""
     open_lines = [item for item in items if not item.is_settled]
     if not open_lines:
         if moves.stuck:
@@ -146,7 +148,7 @@ def _completed(items: Sequence[OrderItem]) -> tuple[str, str, Any]:
 
 
 def _where_points_are(order: RedemptionOrder, moves: _Moves) -> str:
-    """One sentence about where the points are at this moment."""
+    """A sentence about where the order's points are now."""
     points = {
         "all": grouped(order.total_points),
         "back": grouped(moves.back),

@@ -1,4 +1,4 @@
-"""Who may do what with an order of their company. The statuses that allow it are in states.py."""
+"""What a seat may do with its company's orders. Statuses that allow it are in states.py."""
 
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem, may_see_codes
@@ -11,12 +11,12 @@ def may_decide(seat: AccountManager, order: RedemptionOrder) -> bool:
 
 
 def may_cancel(seat: AccountManager, order: RedemptionOrder) -> bool:
-    """Whether the seat may cancel the order: its own, or anybody's for those who approve."""
+    """Whether the seat may cancel the order: its own order, or any order for approvers."""
     return _own_or_approver(seat, order) and may_redeem(seat)
 
 
 def may_reveal(seat: AccountManager, order: RedemptionOrder) -> bool:
-    """Whether the seat may see the codes of the order, which are worth money."""
+    """Whether the seat may see the codes of the order."""
     return _own_or_approver(seat, order) and may_see_codes(seat)
 
 

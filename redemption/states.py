@@ -1,4 +1,4 @@
-"""The life cycles of saga.md as tables: the only place that says what may follow what."""
+"""The life cycles of saga.md as tables. No other code decides which status may follow."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from loyalty_portal.data.lifecycle import LifeCycle
 
 
 class OrderStatus(TextChoices):
-    """Of a redemption order."""
+    """The statuses of a redemption order."""
 
     AWAITING_APPROVAL = "AWAITING_APPROVAL", _("Waiting for approval")
     PENDING = "PENDING", _("Taking points")
@@ -40,7 +40,7 @@ ORDER = LifeCycle(
         _O.EXPIRED: (),
     },
 )
-# How long an order may stay where only machines are at work, or at all.
+# How long an order may stay in these statuses before it is marked as stuck.
 DEADLINES = (
     ((_O.PENDING, _O.CANCELLING), timedelta(minutes=15)),
     ((_O.CONFIRMED, _O.IN_FULFILLMENT), timedelta(days=14)),
@@ -48,7 +48,7 @@ DEADLINES = (
 
 
 class LineStatus(TextChoices):
-    """Of an order item (`fulfillment_status`)."""
+    """The statuses of an order item (`fulfillment_status`)."""
 
     WAITING = "WAITING", _("Waiting")
     QUEUED = "QUEUED", _("Being prepared")
@@ -69,22 +69,22 @@ LINE = LifeCycle(
         _L.WAITING: (_L.QUEUED, _L.REQUESTED, _L.CANCELLED),
         _L.QUEUED: (_L.PACKED, _L.SHIPPED, _L.FAILED, _L.CANCELLED),
         _L.REQUESTED: (_L.DELIVERED, _L.FAILED, _L.CANCELLED),
-        # Back to QUEUED when only a part of it was shipped.
+        # A partly shipped line goes back to QUEUED.
         _L.PACKED: (_L.QUEUED, _L.SHIPPED, _L.FAILED),
         _L.SHIPPED: (_L.DELIVERED,),
-        # What was settled wrongly is put right by two people, and by nothing else.
+        # Only a remedy decided by two people changes a wrong end.
         _L.DELIVERED: (_L.RETURNED, _L.FAILED),
         _L.FAILED: (_L.DELIVERED,),
         _L.CANCELLED: (_L.DELIVERED,),
         _L.RETURNED: (),
     },
 )
-# A settled line asks for nothing more; DELIVERED may still come back as RETURNED.
+# A settled line needs no more work, but a DELIVERED one may become RETURNED.
 SETTLED_LINE = frozenset({_L.DELIVERED, _L.FAILED, _L.CANCELLED, _L.RETURNED})
 
 
 class TransactionStatus(TextChoices):
-    """Of a loyalty transaction."""
+    """The statuses of a loyalty transaction."""
 
     INTENDED = "INTENDED", _("Intended")
     SENT = "SENT", _("Asking")
@@ -102,7 +102,7 @@ TRANSACTION = LifeCycle(
         _T.INTENDED: (_T.SENT,),
         _T.SENT: (_T.SUCCEEDED, _T.REFUSED, _T.UNKNOWN),
         _T.UNKNOWN: (_T.SENT, _T.NEEDS_REVIEW),
-        # A person decided, with evidence, or asks once more.
+        # Two people decided with evidence, or decided to ask again.
         _T.NEEDS_REVIEW: (_T.SENT, _T.SUCCEEDED, _T.REFUSED),
         _T.SUCCEEDED: (),
         _T.REFUSED: (),
@@ -112,14 +112,14 @@ OPEN_TRANSACTION = frozenset({_T.INTENDED, _T.SENT, _T.UNKNOWN, _T.NEEDS_REVIEW}
 
 
 class Doubt(TextChoices):
-    """About the partner's number of a transaction, while another of ours was given the same."""
+    """The state of a transaction whose number the partner also gave to another one of ours."""
 
     ASK = "ASK", _("Its key is asked again")
     INSISTS = "INSISTS", _("Asked again, and the partner keeps to it")
 
 
 class IncidentKind(TextChoices):
-    """What needs a person. redemption/incidents/guide.py says how bad it is and what to do."""
+    """The kinds of incidents. redemption/incidents/guide.py gives severity and instructions."""
 
     MISMATCH = "MISMATCH", _("Answer that does not match")
     CONTRADICTION = "CONTRADICTION", _("Contradictory news")
@@ -137,7 +137,7 @@ class IncidentKind(TextChoices):
 
 
 class Severity(IntegerChoices):
-    """How soon somebody must look; larger is worse."""
+    """How soon somebody must look at an incident; a larger value is more severe."""
 
     WARNING = 1, _("Warning")
     ERROR = 2, _("Error")
@@ -145,7 +145,7 @@ class Severity(IntegerChoices):
 
 
 class IncidentStatus(TextChoices):
-    """Of an incident."""
+    """The statuses of an incident."""
 
     OPEN = "OPEN", _("Open")
     ACKNOWLEDGED = "ACKNOWLEDGED", _("Somebody is on it")
@@ -159,21 +159,21 @@ INCIDENT = LifeCycle(
     table={
         _I.OPEN: (_I.ACKNOWLEDGED, _I.RESOLVED),
         _I.ACKNOWLEDGED: (_I.RESOLVED,),
-        # What ended by itself and comes back soon goes on; all else is a new incident.
+        # A problem that ended by itself and soon returns reopens its incident.
         _I.RESOLVED: (_I.OPEN,),
     },
 )
 
 
 class Verdict(TextChoices):
-    """What became of a transaction, or of a delivery, when the partner gave no clear answer."""
+    """What two people decide about a transaction or a delivery without a clear answer."""
 
     TOOK_PLACE = "TOOK_PLACE", _("It took place")
     DID_NOT = "DID_NOT", _("It did not take place; give it up")
     ASK_AGAIN = "ASK_AGAIN", _("It did not take place; ask again")
     DELIVERED = "DELIVERED", _("The partner delivered it")
     UNDELIVERED = "UNDELIVERED", _("The partner did not deliver it")
-    # Of a line that has ended, and wrongly.
+    # For a line that ended wrongly.
     CODES = "CODES", _("The codes were wrong; give the right ones")
     CREDIT = "CREDIT", _("It was not delivered; give the points back")
     CORRECTION = "CORRECTION", _("It was delivered; take the points again, as the company agreed")
@@ -187,7 +187,7 @@ REMEDIES = (_V.CODES, _V.CREDIT, _V.CORRECTION, _V.WRITE_OFF)
 
 
 class DecisionStatus(TextChoices):
-    """Of a verdict that one person proposes and another confirms."""
+    """The statuses of a decision."""
 
     PROPOSED = "PROPOSED", _("Waits for a second person")
     CONFIRMED = "CONFIRMED", _("Confirmed")

@@ -1,4 +1,4 @@
-"""Home, cart, checkout, orders, approvals, and callbacks in."""
+"""Addresses of home, cart, checkout, orders, approvals and callbacks."""
 
 from django.urls import URLPattern, URLResolver, include, path
 

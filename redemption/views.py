@@ -1,4 +1,4 @@
-"""Home and the balance."""
+"""The home page and the header's balance."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,12 +18,12 @@ from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
 from redemption.orders.selectors import OrderRow, recent, redeemed_before, stuck
 
-CARDS = 5  # of what was redeemed before
-LAPSES = 2  # of the points that expire soonest
+CARDS = 5  # past orders shown
+LAPSES = 2  # expiring amounts shown
 
 
 class Lapse(NamedTuple):
-    """Points that expire."""
+    """Points that expire on a day."""
 
     points: int
     day: date
@@ -31,7 +31,7 @@ class Lapse(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """The one object of home's templates."""
+    """Everything that home's templates show."""
 
     company: Company
     header: Header
@@ -45,7 +45,7 @@ class HomePage:
 @require_safe
 @with_seat()
 def home(request: PortalRequest) -> HttpResponse:
-    """Points to spend, orders that need somebody, and what was redeemed before."""
+    """Show the balance, orders that need somebody, and what was redeemed before."""
     seat = request.seat
     header = header_on(request)
     page = HomePage(
@@ -72,7 +72,7 @@ def _lapses(known: KnownBalance | None) -> list[Lapse]:
 @never_cache
 @with_seat()
 def balance(request: PortalRequest) -> HttpResponse:
-    """The header's balance, asked of the partner; without HTMX, then home again."""
+    """Refresh the header's balance from the partner. Without HTMX, redirect home."""
     company = request.seat.company
     before = known_balance(company)
     newest = refresh_balance(company=company)

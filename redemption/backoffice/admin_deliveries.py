@@ -1,4 +1,4 @@
-"""What partners deliver, by line, and the page on which two people decide what became of it."""
+"""Virtual deliveries by order line, and the page on which two people decide unclear ones."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def _put_right(item: OrderItem, data: dict[str, Any], by: Any) -> str:
 
 
 def _deciding(item: OrderItem) -> Any:
-    """Where its open proposal is decided on: how it ended, or how that is put right."""
+    """The forms for the open proposal about a line: how it ended, or how an error is corrected."""
     waiting = item.decisions.filter(status=DecisionStatus.PROPOSED, verdict__in=REMEDIES)
     return remedies if waiting.exists() else delivery_decisions
 
@@ -63,7 +63,7 @@ def _reject(item: OrderItem, data: dict[str, Any], by: Any) -> str:
 
 
 class DeliveryAdmin(ActingAdmin[OrderItem]):
-    """Lines that a partner delivers. Their codes are the company's alone, and never shown here."""
+    """Lines that a partner delivers. Codes belong to the company and are never shown here."""
 
     list_display = ["order_number", "what", "recipient_email", "status_shown"]
     list_select_related = ["order"]

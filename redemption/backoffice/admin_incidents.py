@@ -1,4 +1,4 @@
-"""Incidents: what happened, what to do, and the two steps until it is over."""
+"""Incidents: what happened, what to do, and the steps from open to resolved."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def _again(incident: Incident, data: dict[str, Any], by: Any) -> str:
 
 
 class OverFilter(admin.SimpleListFilter):
-    """Those that are not over yet, of whichever status."""
+    """Filters incidents that are not resolved, whatever their status."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -58,7 +58,7 @@ class OverFilter(admin.SimpleListFilter):
 
 
 class IncidentAdmin(ActingAdmin[Incident]):
-    """Those that are not over come first, the worst of them on top."""
+    """Incidents. Unresolved ones come first, the most severe on top."""
 
     list_display = [
         "what_shown", "severity_shown", "status_shown", "age", "open_cases", "times_seen", "who",

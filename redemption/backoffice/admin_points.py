@@ -1,4 +1,4 @@
-"""The ledger, and the page on which two people decide what only people can find out."""
+"""Loyalty transactions, and the page on which two people decide unclear ones."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def _reject(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> s
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    """Those about which nobody knows yet."""
+    """Filters transactions whose outcome is unknown."""
 
     title = gettext_lazy("outcome")
     parameter_name = "outcome"
@@ -58,7 +58,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 
 class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
-    """The ledger: every debit and credit, with its outcome at the partner."""
+    """The ledger: every debit and credit with its outcome at the partner."""
 
     list_display = [
         "created_at", "order_number", "company", "points", "status_shown", "answer",

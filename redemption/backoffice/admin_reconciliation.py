@@ -1,4 +1,4 @@
-"""Reconciliation: what agrees on which day, every run with its differences, and a new one now."""
+"""Reconciliation: an overview by day, every run with its differences, and starting a run."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -31,8 +31,8 @@ from redemption.points.reconciliation.statements import StatementFileError
 from redemption.states import DifferenceKind
 
 _MAY = "redemption.run_reconciliation"
-MOST_COMPANIES = 30  # in the overview, those that need a look first
-MOST_DIFFERENCES = 500  # on a run's page
+MOST_COMPANIES = 30  # companies in the overview; those with problems come first
+MOST_DIFFERENCES = 500  # differences on a run's page
 
 
 def _midnight(day: date) -> datetime:
@@ -46,7 +46,7 @@ def _with_statement(data: dict[str, Any], by: Any) -> tuple[list[Reconciliation]
 
 def _with_file(data: dict[str, Any], by: Any) -> tuple[list[Reconciliation], int]:
     sent: UploadedFile[Any] = data["file"]
-    # The reader of spreadsheets wants a file; its name is ours, not the one that was sent.
+    # The reader needs a file with a name. Use our own name, never the uploaded one.
     with NamedTemporaryFile() as kept:
         for piece in sent.chunks():
             kept.write(piece)
@@ -72,7 +72,7 @@ WAYS: dict[str, _Way] = {
 
 
 class ReconciliationAdmin(ActingAdmin[Reconciliation]):
-    """Every run; above them what is known of each company's last days."""
+    """Reconciliation runs, below an overview of each company's last days."""
 
     list_display = [
         "company_shown",
@@ -113,7 +113,7 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def compare_view(self, request: HttpRequest, how: str = "") -> HttpResponse:
-        """Two forms; a run that was made is shown (303)."""
+        """Start a run from one of two forms, then redirect to the run (303)."""
         if not request.user.has_perm(_MAY):
             raise PermissionDenied
         if how and how not in WAYS:

@@ -1,4 +1,4 @@
-"""How staff see a status: its tone, its icon, its word."""
+"""The badges of statuses for staff: tone, icon and word."""
 
 from django.utils.safestring import SafeString
 

@@ -1,4 +1,4 @@
-"""The cases of an incident, as its page shows them: open ones first, then the newest."""
+"""The cases of an incident on its page: open ones first, then the newest."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ from redemption.backoffice.selectors import LineRecord, line_records
 from redemption.models import Incident, IncidentCase, OrderItem
 
 SHOWN = 10  # cases on one page
-_NAMED_ELSEWHERE = {"line", "line was"}  # a line has a page of its own, with a name
+_NAMED_ELSEWHERE = {"line", "line was"}  # omitted facts: a line has a page of its own
 
 
 @dataclass(frozen=True, slots=True)
 class CaseShown:
-    """`facts` are those that have no page of their own."""
+    """A case for display. `facts` are those that do not link to a page."""
 
     case: IncidentCase
     points_state: SafeString | str
-    undecided: bool  # the points; a delivery says so itself
+    undecided: bool  # about points; a delivery's own page says it
     delivery: LineRecord | None
     facts: list[tuple[str, Any]]
 
 
 def cases_page(incident: Incident, number: str) -> Page[IncidentCase]:
-    """Whatever `number` says, a page that there is."""
+    """A page of an incident's cases. An invalid `number` gives the first or last page."""
     cases = incident.cases.select_related("order", "transaction", "ended_by")
     ordered = cases.order_by(F("ended_at").desc(nulls_first=True), "-created_at", "-id")
     return Paginator(ordered, SHOWN).get_page(number)
 
 
 def shown(cases: Iterable[IncidentCase]) -> list[CaseShown]:
-    """In three queries, however many there are."""
+    """Prepare cases for display, in three queries for any number of cases."""
     rows = list(cases)
     lines = [case.facts["line"] for case in rows if "line" in case.facts]
     found = line_records(OrderItem.objects.filter(pk__in=lines)) if lines else []

@@ -1,4 +1,4 @@
-"""What staff say about an order, its points, and what went wrong."""
+"""Forms of staff about orders, points, incidents and reconciliation."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ from accounts.models import Company
 from loyalty_portal.data.one_line import OneLineField, TextField
 from redemption.states import ABOUT_POINTS, REMEDIES, Verdict
 
-LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes; some 150,000 entries
+LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes, which is about 150,000 entries
 
 
 class CancelForm(forms.Form):
-    """Cancelling for the company. `shown`: what was offered (Cancellation.shown)."""
+    """Cancel for the company. `shown` is what the page offered to cancel (Cancellation.shown)."""
 
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
     reason = TextField(
@@ -32,7 +32,7 @@ class CancelForm(forms.Form):
 
 
 class EvidenceForm(forms.Form):
-    """Ending an incident, with as many cases as the page had."""
+    """Resolve an incident. It carries the number of cases that the page showed."""
 
     cases = forms.IntegerField(required=False, widget=forms.HiddenInput)
     evidence = TextField(
@@ -44,7 +44,7 @@ class EvidenceForm(forms.Form):
 
 
 class ProposeForm(forms.Form):
-    """What became of a transaction, for a second person to confirm."""
+    """Propose the outcome of a transaction, for a second person to confirm."""
 
     verdict = forms.ChoiceField(
         label=_("What is true"),
@@ -73,7 +73,7 @@ class ProposeForm(forms.Form):
 
 
 class ProposeDeliveryForm(forms.Form):
-    """What became of a delivery, for a second person to confirm."""
+    """Propose the outcome of a delivery, for a second person to confirm."""
 
     came = forms.IntegerField(
         label=_("How many came"),
@@ -98,8 +98,10 @@ class ProposeDeliveryForm(forms.Form):
 
 
 class ProposeRemedyForm(forms.Form):
-    """How a delivery that was settled wrongly is put right. `offered`, in the initial values: the
-    remedies that go with how it has ended."""
+    """Propose how to correct a delivery that was settled wrongly.
+
+    `offered` in the initial values lists the remedies that fit the way it ended.
+    """
 
     remedy = forms.ChoiceField(
         label=_("What to do"),
@@ -146,7 +148,7 @@ class ProposeRemedyForm(forms.Form):
 
 
 class ConfirmForm(forms.Form):
-    """Agreeing with what somebody proposed: with the proposal that the page showed."""
+    """Confirm a proposal. It carries the proposal that the page showed."""
 
     proposal = forms.UUIDField(
         widget=forms.HiddenInput,
@@ -158,7 +160,7 @@ class ConfirmForm(forms.Form):
 
 
 class RejectProposalForm(ConfirmForm):
-    """Not agreeing with what somebody proposed."""
+    """Reject a proposal."""
 
     reason = TextField(
         label=_("Why not"), max_length=2000, widget=UnfoldAdminTextareaWidget({"rows": 3})
@@ -166,14 +168,14 @@ class RejectProposalForm(ConfirmForm):
 
 
 class DayField(forms.DateField):
-    """A day, with the browser's own calendar."""
+    """A date field with the browser's date picker."""
 
     def __init__(self, **said: Any) -> None:
         super().__init__(widget=UnfoldAdminTextInputWidget({"type": "date"}), **said)
 
 
 class CompareForm(forms.Form):
-    """Comparing with the partner's statement now."""
+    """Compare with the partner's statement now."""
 
     company = forms.ModelChoiceField(
         Company.objects.order_by("name"), label=_("Company"), widget=UnfoldAdminSelectWidget
@@ -186,7 +188,7 @@ class CompareForm(forms.Form):
 
 
 class StatementFileForm(forms.Form):
-    """Comparing with a file."""
+    """Compare with an uploaded statement."""
 
     file = forms.FileField(
         label=_("File"),

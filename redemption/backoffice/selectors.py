@@ -1,4 +1,4 @@
-"""What staff see of orders: what needs somebody, and everything about one order."""
+"""What staff pages read: open problems, and everything about one order."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -47,25 +47,25 @@ def needing_attention() -> QuerySet[RedemptionOrder]:
 
 
 def concerning(user: Any, incidents: QuerySet[Incident]) -> QuerySet[Incident]:
-    """Those that are this person's: who may not look at orders sees those about stock alone."""
+    """The incidents that the user may see; without access to orders, those about stock only."""
     if user.has_perm("redemption.view_redemptionorder"):
         return incidents
     return incidents.filter(kind=IncidentKind.STOCK_DRIFT)
 
 
 def unresolved_incidents(user: Any) -> QuerySet[Incident]:
-    """The worst first."""
+    """Unresolved incidents that the user may see, the most severe first."""
     return concerning(user, Incident.objects.unresolved()).select_related("order")
 
 
 def incidents_badge(request: HttpRequest) -> str:
-    """The number beside the menu's entry; nothing when all is well."""
+    """The number for the menu's badge; "" when there are none."""
     number = unresolved_incidents(request.user).count()
     return str(number) if number else ""
 
 
 def unclear_transactions() -> QuerySet[LoyaltyTransaction]:
-    """Calls about points whose outcome nobody knows yet."""
+    """Transactions whose outcome is unknown."""
     return LoyaltyTransaction.objects.filter(status__in=UNCLEAR)
 
 
@@ -78,7 +78,7 @@ def puzzling_callbacks() -> QuerySet[Callback]:
 
 
 def short_stock() -> tuple[int, int]:
-    """How many active products are low, and how many are out."""
+    """The numbers of active products with low stock and without stock."""
     kept = Product.objects.filter(is_active=True, inventory__isnull=False)
     counts = kept.aggregate(
         low=Count("pk", Q(stock_status=StockStatus.LOW)),
@@ -88,14 +88,14 @@ def short_stock() -> tuple[int, int]:
 
 
 def attention_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    """The number beside the menu's entry; nothing when all is well."""
+    """The number for the menu's badge; "" when there are none."""
     number = needing_attention().count()
     return str(number) if number else ""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """One event in words; `what` is the line or the points that it is about."""
+    """An event in words. `what` is the line or the transaction that it is about."""
 
     event: OrderEvent
     what: str
@@ -105,7 +105,7 @@ class RecordedEvent:
 
 @dataclass(slots=True)
 class LineRecord:
-    """A line with the one fulfillment that gets it to its recipient, and the calls about it."""
+    """A line with its fulfillment and the calls to the partner about it."""
 
     item: OrderItem
     fulfillment: Fulfillment | None = None
@@ -113,7 +113,7 @@ class LineRecord:
 
     @property
     def undecided(self) -> bool:
-        """Whether only people can find out what became of it."""
+        """Whether the partner gave no clear answer, so that two people must decide."""
         parcel = self.fulfillment
         if parcel is None or parcel.channel != Channel.PARTNER:
             return False
@@ -122,7 +122,7 @@ class LineRecord:
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """Everything about one order, in eight queries however many lines it has."""
+    """Everything about one order, in eight queries for any number of lines."""
 
     lines: list[LineRecord]
     transactions: list[LoyaltyTransaction]
@@ -131,7 +131,7 @@ class OrderRecord:
 
 
 def order_record(order: RedemptionOrder) -> OrderRecord:
-    """Never with codes: those are shown to the company alone, on request, and recorded."""
+    """Read the record of an order. It has no codes: only the company may see these."""
     events = order.events.select_related("by", "item", "transaction")
     return OrderRecord(
         lines=line_records(order.items.all()),
@@ -142,7 +142,7 @@ def order_record(order: RedemptionOrder) -> OrderRecord:
 
 
 def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
-    """In three queries, however many lines there are."""
+    """Read the records of lines, in three queries for any number of lines."""
     lines = {item.pk: LineRecord(item) for item in items}
     parcels = Fulfillment.objects.filter(reference__in=lines).select_related("claimed_by")
     calls: dict[object, list[PartnerCall]] = defaultdict(list)
@@ -155,7 +155,7 @@ def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
 
 
 def decided(about: LoyaltyTransaction | OrderItem, user: Any) -> dict[str, object]:
-    """What two people said became of it: for admin/redemption/_decide.html and _decided.html."""
+    """The template variables of admin/redemption/_decide.html and _decided.html."""
     made = list(about.decisions.select_related("proposed_by", "decided_by"))
     waiting = [each for each in made if each.status == DecisionStatus.PROPOSED]
     return {
@@ -166,13 +166,13 @@ def decided(about: LoyaltyTransaction | OrderItem, user: Any) -> dict[str, objec
 
 
 def proposal_of(about: LoyaltyTransaction | OrderItem) -> UUID | None:
-    """What one person proposes and nobody has decided on."""
+    """The id of the open proposal about a transaction or a line; None without one."""
     waiting = about.decisions.filter(status=DecisionStatus.PROPOSED)
     return waiting.values_list("pk", flat=True).first()
 
 
 def recorded_event(event: OrderEvent) -> RecordedEvent:
-    """Its item and transaction are loaded with it."""
+    """Put an event into words. Its item and transaction must be loaded."""
     words = _WORDS[event.subject]
     return RecordedEvent(
         event=event,

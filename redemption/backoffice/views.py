@@ -1,4 +1,4 @@
-"""The first page of the admin: what needs somebody now, each with a way there."""
+"""The admin's first page: numbers and lists of open problems, each with a link."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ SHOWN = 6  # rows of each list below the cards
 
 @dataclass(frozen=True, slots=True)
 class DashboardCard:
-    """A figure that somebody must know, in the tone of badges when it is not zero."""
+    """A number on the dashboard, with a badge's tone when it is not zero."""
 
     title: str
     number: int
@@ -41,7 +41,7 @@ class DashboardCard:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the theme's context what this person may see: `groups` of cards, and two lists."""
+    """Add `groups` of cards and two lists to the context, limited to what the user may see."""
     may = request.user.has_perm
     groups = [
         (_("Incidents"), _incident_cards(request) if may("redemption.view_incident") else []),

@@ -1,4 +1,4 @@
-"""What must hold after any run (docs/saga.md), asked of our database and the partner's ledger."""
+"""Checks the invariants (docs/saga.md) in our database and against the partner's ledger."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from redemption.states import (
     TransactionStatus,
 )
 
-# Between a deadline and the sweeper's mark.
+# The time that the sweeper may need to mark an order after its deadline.
 GRACE = timedelta(minutes=10)
 
 
 class Invariant(TextChoices):
-    """What is promised; D, C, P are points taken, given back, and the order's total."""
+    """The invariants. D is points taken, C points given back, P the order's total points."""
 
     TOTAL = "TOTAL", _("An order costs what its lines cost, and its debit is for just that.")
     WITHIN = (
@@ -92,7 +92,10 @@ class Invariant(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """`subject` is an order number, a SKU or the key of a call; `figures` is for those who dig."""
+    """A broken invariant. `subject` is an order number, a SKU or a call's key.
+
+    `figures` has details for developers.
+    """
 
     invariant: Invariant
     subject: str
@@ -103,9 +106,9 @@ class Violation:
 
 
 def check_invariants(*, at_rest: bool = False) -> list[Violation]:
-    """Everything that our own database can say; [] when all holds, also while orders move.
+    """Check all invariants in our own database; [] when all hold. Orders may move meanwhile.
 
-    `at_rest`: nothing is on its way, so what completed orders owe has come back as well.
+    `at_rest`: nothing is in progress, so completed orders must have got back all they are owed.
     """
     subjects, befores, afters = zip(*_steps(), strict=True)
     facts = {
@@ -121,12 +124,14 @@ def check_invariants(*, at_rest: bool = False) -> list[Violation]:
 
 
 def check_stock() -> list[Violation]:
-    """The stock alone: what products have, against their movements and reservations."""
+    """Check only that each product's stock agrees with its movements and reservations."""
     return list(_ask(STOCK, {}))
 
 
 def check_deadlines() -> list[Violation]:
-    """Only what is open after its deadline without a mark: nobody sweeps."""
+    """Check only for orders past their deadline without a mark, which means that no sweeper
+    runs.
+    """
     return list(_ask(MARKED, _deadlines()))
 
 
@@ -159,8 +164,8 @@ def check_against_ledger(
 ) -> list[Violation]:
     """Compare the partner's statements (accounts.loyalty.statement) with our transactions.
 
-    `entries` are all movements of these companies (None: of all) since then (None: ever), asked
-    for at `until` (None: while nothing moved); what we settled later need not be among them.
+    `entries` must be all entries of `companies` (None: all) since `since` (None: ever), read at
+    `until` (None: while nothing moved). Transactions settled after `until` may be missing in it.
     """
     held = list(entries)
     facts = {
@@ -180,7 +185,7 @@ def check_against_ledger(
 
 
 def _holds(match: Match) -> bool:
-    if match.verdict == UNANSWERED:  # an entry for what was never sent is nobody's
+    if match.verdict == UNANSWERED:  # an entry for a call without an answer yet is no violation
         return match.status != TransactionStatus.INTENDED
     return not match.is_difference
 
@@ -208,7 +213,7 @@ def _ask(rule: str, facts: dict[str, Any]) -> Iterator[Violation]:
 
 
 def _steps() -> Iterator[tuple[str, str, str]]:
-    """Every step that a life cycle has: what moves, from where ("": from nowhere), to where."""
+    """All steps of all life cycles: what moves, the old status ("" for none) and the new one."""
     cycles: dict[EventSubject, LifeCycle] = {
         EventSubject.ORDER: ORDER,
         EventSubject.LINE: LINE,

@@ -1,10 +1,10 @@
-"""The questions behind checks.py. Each answers rows of (invariant, subject, figures).
+"""The SQL of the invariants. Each query returns rows of (invariant, subject, figures).
 
-Each is one statement, hence one snapshot of a portal at work. Tables are read once for all rules.
+Each rule set is one statement, so it sees one snapshot while orders move, and reads tables once.
 """
 
-# D: points taken, C: given back, P: the order's total; owed: all credits, those to come too.
-# K: taken again by corrections, beside D, for what was delivered after all.
+# D: points debited, C: points credited, P: the order's total, owed: all credits, open ones too. K:
+# points debited by corrections for goods that were delivered after all; not part of D.
 POINTS = """
 WITH sums AS MATERIALIZED (
     SELECT o.id, o.order_number, o.status, o.total_points AS p, o.needs_attention,
@@ -111,7 +111,7 @@ FROM (
 WHERE sums.k > sums.c
 """
 
-# Lines that two people put right: their stock is as it was, and their end has changed.
+# Lines corrected by two people: their stock is unchanged although their end has changed.
 _PUT_RIGHT = """
     SELECT 1 FROM redemption_decision d WHERE d.item_id = {line} AND d.status = 'CONFIRMED'
         AND d.verdict IN ('CREDIT', 'CORRECTION')
@@ -246,7 +246,7 @@ WHERE low_stock_at IS NOT NULL AND stock_status <> CASE
     WHEN available <= 0 THEN 'OUT' WHEN available <= low_stock_at THEN 'LOW' ELSE 'IN_STOCK' END
 """
 
-# A reservation is what its movements say, so that nothing left the shelf twice.
+# A reservation must agree with its movements, or stock has left twice.
 MOVEMENTS = """
 SELECT 'MOVED', coalesce(p.sku, r.reference::text),
     format('line %%s: held %%s, released %%s, consumed %%s; movements %%s, %%s, %%s', r.reference,
@@ -378,7 +378,7 @@ WHERE t.status = 'NEEDS_REVIEW' AND NOT is_marked
 
 RULES = (POINTS, CREDITS, LINES, DELIVERIES, STOCK, MOVEMENTS, STORY, WORK, MARKED)
 
-# What the partner's ledger adds up to, order by order; corrections are debits beside the order's.
+# The sums of the partner's entries by order. Corrections do not count as the order's debit.
 LEDGER_SUMS = """
 SELECT 'WITHIN', o.order_number, format('at the partner: C=%%s D=%%s P=%%s', sums.c, sums.d,
                                         o.total_points)

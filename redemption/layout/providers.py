@@ -1,4 +1,4 @@
-"""What orders, carts and transactions add to the header of every page.
+"""Reads the orders' and carts' share of the header of every page.
 
 settings.LAYOUT_PROVIDERS names `header_figures`; `accounts.layout` calls it.
 """
@@ -11,9 +11,9 @@ from accounts.models import AccountManager
 from accounts.permissions import may_approve
 from loyalty_portal.fastpath.sql import prepared_cursor
 
-# One question for the header of every page; each part is answered by a small or partial index.
-# Points that moved after the balance was asked for are in neither figure, so they are added up
-# too. A transaction that moved is rarely a day older than that.
+# One query for every page's header, answered by small or partial indexes. It also adds up points
+# that moved after the balance was asked for, which neither the balance nor the points in flight
+# contain. A transaction that just moved is rarely more than a day old.
 _COUNTS = """
 SELECT
     (SELECT count(*) FROM redemption_cartline WHERE cart_id = %(seat)s),
@@ -36,9 +36,9 @@ SELECT
 
 
 def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int]:
-    """Points on their way, the cart and approvals, as `accounts.layout.Header` names them.
+    """Points in flight, cart and approvals, as `accounts.layout.Header` names them.
 
-    One query. `asked_at`: when the partner was asked for the balance.
+    Makes one query. `asked_at`: when the partner was asked for the balance.
     """
     ids: dict[str, UUID | datetime] = {
         "seat": seat.pk,

@@ -1,4 +1,4 @@
-"""Letters: written from a row, in HTML and text, once."""
+"""Letters: composes an e-mail from a row, in HTML and text, and sends it once."""
 
 import logging
 import re
@@ -20,9 +20,9 @@ from redemption.models import Letter, OrderItem
 logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
-MOST_TRIES = 20  # over about a day; then it waits for a person
+MOST_TRIES = 20  # over about a day; then a person must look at it
 
-_KEY = uuid.uuid4()  # stands for an id
+_KEY = uuid.uuid4()  # a placeholder for an id
 _read = Prepared(
     lambda key: Letter.objects.select_related(
         "order__company", "order__account_manager__user", "item"
@@ -33,10 +33,10 @@ _items = Prepared(lambda key: OrderItem.objects.filter(order=key), _KEY)
 
 
 def send_letter(letter_id: uuid.UUID) -> bool:
-    """Send one due letter. False when it is not due, or somebody else sends it.
+    """Send one due letter. Returns False when it is not due or another process sends it.
 
-    A process that dies between the mail server's yes and our record sends it again; the
-    Message-ID stays the same, so that mail programs show it once.
+    If a process dies between sending and recording, the letter is sent again with the same
+    Message-ID, which lets mail programs drop the copy.
     """
     token = Letter.objects.lease(letter_id, seconds=LEASE)
     if token is None:

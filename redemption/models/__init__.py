@@ -1,4 +1,4 @@
-"""Orders and their points. The rows are the intent, the outbox and the record (saga.md)."""
+"""Orders and their points. A row is the intent, the queue entry and the record (saga.md)."""
 
 from redemption.models.cart import Cart, CartLine
 from redemption.models.decisions import Decision

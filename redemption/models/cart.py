@@ -1,4 +1,4 @@
-"""The cart."""
+"""The cart and its lines."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,7 +9,7 @@ from loyalty_portal.data.ids import uuid7
 
 
 class Cart(models.Model):
-    """What a seat means to redeem; it survives signing out. `token`: placed once."""
+    """The cart of a seat, kept across sign-outs. `token` becomes the token of the order."""
 
     seat = models.OneToOneField(
         AccountManager, models.CASCADE, primary_key=True, related_name="cart"
@@ -22,7 +22,7 @@ class Cart(models.Model):
 
 
 class CartLine(models.Model):
-    """So many of one product."""
+    """A product and its quantity."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     cart = models.ForeignKey(Cart, models.CASCADE, related_name="lines")

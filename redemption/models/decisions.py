@@ -1,5 +1,4 @@
-"""What two people decide: the outcome that the partner does not tell, of points or a delivery; and
-how a delivery that was settled wrongly is put right."""
+"""Decisions by two people: an unclear outcome of a transaction or delivery, or a remedy."""
 
 from typing import Any, cast
 
@@ -27,10 +26,10 @@ from redemption.states import (
 
 
 class Decision(HasLifeCycle):
-    """One person proposes it with evidence, another confirms or rejects it.
+    """A decision that one person proposes with evidence and another confirms or rejects.
 
-    About a transaction, or about the delivery of a line: of one of them. A remedy has what the
-    partner answered when it was proposed, and for how many units points move.
+    It is about either a transaction or the delivery of a line. A remedy also stores what the
+    partner had answered when it was proposed, and for how many units points move.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -132,7 +131,7 @@ class Decision(HasLifeCycle):
 
     @property
     def came(self) -> int:
-        """How many of a delivery the verdict says arrived."""
+        """The number of delivered units according to the verdict."""
         if self.item is None or self.verdict != Verdict.DELIVERED:
             return 0
         return self.item.quantity - self.missing
@@ -155,7 +154,7 @@ class Decision(HasLifeCycle):
 
     @property
     def points(self) -> int:
-        """That a remedy moves, or leaves where they are."""
+        """The points that a remedy moves, or leaves with the company."""
         return (self.units or 0) * self.item.points_per_item if self.item else 0
 
     @property
@@ -175,7 +174,9 @@ class Decision(HasLifeCycle):
         by: Any = None,
         reason: str = "",
     ) -> OrderEvent:
-        """A note in the order's history: the statuses there are those of what it is about."""
+        """Build the event for the order's history. Its statuses are those of the decision's
+        subject.
+        """
         about = cast("LoyaltyTransaction | OrderItem", self.transaction or self.item)
         return OrderEvent(
             order_id=about.order_id,

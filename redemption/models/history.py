@@ -1,4 +1,4 @@
-"""The history of orders: the order page, the letters and the invariants read it."""
+"""The history of orders, which the order page, letters and invariants read."""
 
 from django.conf import settings
 from django.db import models
@@ -9,7 +9,7 @@ from loyalty_portal.data.ids import uuid7
 
 
 class EventSubject(models.TextChoices):
-    """What an event is about. NOTE changes no status."""
+    """What an event is about. A NOTE changes no status."""
 
     ORDER = "ORDER", _("Order")
     LINE = "LINE", _("Line")
@@ -18,11 +18,11 @@ class EventSubject(models.TextChoices):
 
 
 class OrderEvent(models.Model):
-    """One step in an order's history: who or what, when, why. Never changed."""
+    """One step in an order's history: what, who, when and why. Events are never changed."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey("redemption.RedemptionOrder", models.PROTECT, related_name="events")
-    # Events are found by their order: an index of its own for each of these is only written.
+    # These need no indexes: events are always found by their order.
     item = models.ForeignKey(
         "redemption.OrderItem", models.PROTECT, null=True, related_name="events", db_index=False
     )

@@ -1,4 +1,4 @@
-"""What needs a person, what it is about, its history, and the alerts about it."""
+"""Incidents, their cases, their history and their alerts."""
 
 from typing import Any
 
@@ -18,16 +18,16 @@ from redemption.states import INCIDENT, IncidentKind, IncidentStatus, Severity
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):
-    """Questions about sets of incidents."""
+    """Query methods for incidents."""
 
     def unresolved(self) -> "IncidentQuerySet":
         return self.exclude(status=IncidentStatus.RESOLVED)
 
 
 class Incident(HasLifeCycle):
-    """Something that needs a person: one cause, with a case for each thing that it befell.
+    """A problem that needs a person: one cause, with a case for each thing affected.
 
-    `what`, `order`, `transaction`, `company` and `facts` are those of the case seen last.
+    `what`, `order`, `transaction`, `company` and `facts` belong to the latest case.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -52,7 +52,7 @@ class Incident(HasLifeCycle):
     company = models.ForeignKey(
         Company, models.PROTECT, null=True, blank=True, related_name="incidents"
     )
-    # Asked for among the unresolved ones, which are few.
+    # Needs no index: queries combine it with unresolved, and few incidents are.
     run = models.ForeignKey(
         "redemption.Reconciliation",
         models.PROTECT,
@@ -139,16 +139,17 @@ class Incident(HasLifeCycle):
 
 
 class CaseQuerySet(models.QuerySet["IncidentCase"]):
-    """Questions about sets of cases."""
+    """Query methods for cases."""
 
     def unended(self) -> "CaseQuerySet":
         return self.filter(ended_at=None)
 
 
 class IncidentCase(models.Model):
-    """One transaction, delivery, order or other thing that an incident befell.
+    """One transaction, delivery, order or other thing that an incident affects.
 
-    One is open for each `key`; seen again, it counts. It says when and why it ended, and stays.
+    A `key` has at most one open case, which counts how often it was seen. An ended case stays, with
+    time and reason.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -196,7 +197,7 @@ class IncidentCase(models.Model):
 
 
 class IncidentEvent(models.Model):
-    """One step of an incident: who or what, when, why. Never changed."""
+    """One step in an incident's history: what, who, when and why. Events are never changed."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="events")
@@ -217,21 +218,21 @@ class IncidentEvent(models.Model):
 
 
 class AlertAction(models.TextChoices):
-    """What an alert says; the values are PagerDuty's."""
+    """The action of an alert, with PagerDuty's values."""
 
     TRIGGER = "trigger", _("Raised")
     RESOLVE = "resolve", _("Resolved")
 
 
 class Alert(LeasedWork):
-    """Word to whoever is on call; the row is the intent and the record.
+    """A message to the person on call. The row is both the intent and the record.
 
-    Of one incident, or of all that one comparison with the partner's statement found.
+    It is about one incident, or about all incidents that one reconciliation found.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     incident = models.ForeignKey(Incident, models.PROTECT, null=True, related_name="alerts")
-    # Found by one_alert_a_run.
+    # Needs no index: one_alert_a_run is used.
     run = models.ForeignKey(
         "redemption.Reconciliation",
         models.PROTECT,

@@ -1,4 +1,4 @@
-"""What goes out to people and comes in from partners: letters and callbacks."""
+"""Letters to people, and callbacks from partners."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +10,7 @@ from redemption.models.orders import OrderItem, RedemptionOrder
 
 
 class LetterKind(models.TextChoices):
-    """The letters that an order writes."""
+    """The kinds of letters about an order."""
 
     CONFIRMED = "confirmed", _("Order confirmed")
     SHIPPED = "shipped", _("Shipped")
@@ -22,7 +22,7 @@ class LetterKind(models.TextChoices):
 
 
 class Letter(LeasedWork):
-    """A letter to be sent once; the row is the intent and the record."""
+    """A letter to be sent once. The row is both the intent and the record."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="letters")
@@ -48,7 +48,7 @@ class Letter(LeasedWork):
 
 
 class CallbackState(models.TextChoices):
-    """What became of a partner's callback."""
+    """What was done with a partner's callback."""
 
     RECEIVED = "RECEIVED", _("Received")
     PARKED = "PARKED", _("Parked: reference not known yet")
@@ -57,7 +57,7 @@ class CallbackState(models.TextChoices):
 
 
 class Callback(LeasedWork):
-    """The inbox of verified webhooks; kept for good, so that a repetition is recognised."""
+    """The inbox of verified webhooks. Rows are kept forever to recognize repeats."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     webhook_id = models.CharField(max_length=255, unique=True)

@@ -20,13 +20,13 @@ from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus
 
 @tracked(told_by_events=True)
 class RedemptionOrder(HasLifeCycle):
-    """What was redeemed, by whom, for how many points."""
+    """An order: what was redeemed, by whom, for how many points."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order_number = models.CharField(_("order"), max_length=50, unique=True, default=order_number)
-    # Found by order_by_company.
+    # Needs no index: order_by_company is used.
     company = models.ForeignKey(Company, models.PROTECT, related_name="orders", db_index=False)
-    # Found by order_by_seat.
+    # Needs no index: order_by_seat is used.
     account_manager = models.ForeignKey(
         AccountManager, models.PROTECT, related_name="orders", db_index=False
     )
@@ -95,7 +95,7 @@ class RedemptionOrder(HasLifeCycle):
 
 @tracked(told_by_events=True)
 class OrderItem(HasLifeCycle, Recipient):
-    """A line: one product, its own recipient, its own fulfillment."""
+    """An order line: one product with its own recipient and fulfillment."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="items")

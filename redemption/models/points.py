@@ -1,4 +1,4 @@
-"""Loyalty transactions: the intent before the call, and its outcome after."""
+"""Loyalty transactions: each is the intent before the call and holds the outcome after it."""
 
 from typing import Any
 
@@ -16,21 +16,22 @@ from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.states import TRANSACTION, Doubt, TransactionStatus
 
-# Of the time for which the partner keeps keys: an unknown call is repeated no longer than this.
+# An unknown call is repeated for this share of the time for which the partner keeps keys.
 HORIZON_SHARE = 0.8
 
 
 class TransactionType(models.TextChoices):
-    """DEBIT takes points from the company, CREDIT gives them back, CORRECTION takes again what was
-    given back wrongly."""
+    """DEBIT takes points from the company, CREDIT gives them back, and CORRECTION takes again what
+    was given back wrongly.
+    """
 
     DEBIT = "DEBIT", _("Taken")
     CREDIT = "CREDIT", _("Given back")
     CORRECTION = "CORRECTION", _("Taken again")
 
 
-# A credit needs a succeeded debit of this very order, and all credits together never exceed
-# it. The order's row is locked so that two credits at once see one another.
+# A credit needs a succeeded debit of the same order, and all credits together cannot exceed it.
+# Locking the order's row makes concurrent credits see each other.
 _CREDITS_WITHIN_DEBIT = """
     PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
     IF NEW.points_amount + COALESCE((
@@ -49,8 +50,8 @@ _CREDITS_WITHIN_DEBIT = """
 """
 
 
-# A correction is what two people decided about a line, with the company's word, and never takes
-# more than was given back for that line.
+# A correction needs a confirmed decision about the line, and cannot take more than was credited for
+# the line.
 _CORRECTIONS_WITHIN_CREDITS = """
     PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
     IF NOT EXISTS (
@@ -81,11 +82,11 @@ _CORRECTIONS_WITHIN_CREDITS = """
     told_by_events=True,
 )
 class LoyaltyTransaction(HasLifeCycle, LeasedWork):
-    """One debit or credit: ledger line, intent before the call, and outcome after."""
+    """One debit, credit or correction: the intent before the call, and the outcome after it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="transactions")
-    # Found by transaction_by_company.
+    # Needs no index: transaction_by_company is used.
     company = models.ForeignKey(
         Company, models.PROTECT, related_name="transactions", db_index=False
     )
@@ -171,7 +172,8 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
                 name="credit_names_its_debit",
             ),
             models.CheckConstraint(
-                # Two people may say that the number is another's; its own is found out then.
+                # When two people decide that a number belongs to another transaction, this one has
+                # none until the partner gives its own.
                 condition=~Q(status="SUCCEEDED") | ~Q(external_transaction_id="") | ~Q(doubt=""),
                 name="success_names_the_partners_entry",
             ),
@@ -221,7 +223,7 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
 
     @property
     def is_debit(self) -> bool:
-        """Whether it takes points: the order's debit, or a correction."""
+        """Whether it takes points: a debit or a correction."""
         return self.transaction_type != TransactionType.CREDIT
 
     @property
@@ -230,14 +232,14 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
 
     @property
     def is_undecided(self) -> bool:
-        """Whether only people can find out: what became of it, or, of what was done, its number."""
+        """Whether people must decide: about the outcome or, after a success, about the number."""
         if self.doubt and self.status == TransactionStatus.SUCCEEDED:
             return self.next_attempt_at is None
         return self.status == TransactionStatus.NEEDS_REVIEW
 
     @property
     def signed_points(self) -> int:
-        """As the company's account sees it: what takes points is negative."""
+        """The change of the company's account: negative for taken points."""
         return -self.points_amount if self.is_debit else self.points_amount
 
     def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> OrderEvent:

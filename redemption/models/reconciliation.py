@@ -1,4 +1,4 @@
-"""Comparing our transactions with the partner's statement: runs, days, differences."""
+"""Reconciliation: runs, days and differences."""
 
 import pgtrigger
 from django.conf import settings
@@ -17,14 +17,14 @@ from redemption.states import DifferenceKind
 
 
 class StatementSource(models.TextChoices):
-    """Where the partner's entries came from."""
+    """The source of the partner's entries."""
 
     API = "API", _("Partner’s statement")
     FILE = "FILE", _("Uploaded file")
 
 
 class RunOutcome(models.TextChoices):
-    """What a run came to."""
+    """The result of a run."""
 
     RUNNING = "RUNNING", _("At work")
     AGREED = "AGREED", _("All agrees")
@@ -33,9 +33,9 @@ class RunOutcome(models.TextChoices):
 
 
 class Reconciliation(models.Model):
-    """One company's transactions compared with its statement, from `since` until before `until`.
+    """A run: one company's transactions and its statement, from `since` until before `until`.
 
-    The figures are about the partner's entries in that time.
+    The figures count the partner's entries in that time.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -101,7 +101,7 @@ class Reconciliation(models.Model):
 
 
 class ReconciledDay(models.Model):
-    """What the latest run over a company's day found; days are UTC."""
+    """The result of the latest run for one company and day (UTC)."""
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(Reconciliation, models.PROTECT, related_name="days")
@@ -125,7 +125,9 @@ class ReconciledDay(models.Model):
 
 
 class Difference(models.Model):
-    """One thing that does not agree, as a run found it. Never changed, never repaired by us."""
+    """One difference that a run found. It is never changed, and nothing is repaired
+    automatically.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Reconciliation, models.PROTECT, related_name="differences")
@@ -157,7 +159,7 @@ class Difference(models.Model):
 
 
 class StatementLine(models.Model):
-    """An entry of a statement while it is being compared; forgotten after that."""
+    """An entry of a statement, stored only while it is compared."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     batch = models.UUIDField(db_index=True)

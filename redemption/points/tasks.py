@@ -1,6 +1,6 @@
-"""What Celery workers do about points by the clock.
+"""Scheduled Celery tasks about points.
 
-Their names are those of the first version, whose messages may still be on their way.
+Task names are the ones of the first version, so that its queued messages still run.
 """
 
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @app.task(name="redemption.tasks.reconcile_all")
 def reconcile_all() -> None:
-    """Have every company compared with its statement (by the clock)."""
+    """Start a comparison with the statement for every company."""
     if settings.LOYALTY_API_STATEMENT:
         for company_id in Company.objects.values_list("pk", flat=True):
             nudge(reconcile_company, company_id)
@@ -24,7 +24,7 @@ def reconcile_all() -> None:
 
 @app.task(name="redemption.tasks.reconcile_company")
 def reconcile_company(company_id: str) -> None:
-    """Compare one company with its statement; a run that fails says so in its row."""
+    """Compare one company with its statement. A failed run says so in its row."""
     try:
         reconcile(company=Company.objects.get(pk=company_id))
     except ReconciliationError as error:

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: do the partner's statements and our transactions agree?"""
+"""`manage.py reconcile`: compares our transactions with the partner's statements."""
 
 import contextlib
 import uuid
@@ -14,7 +14,7 @@ from accounts.models import Company
 from redemption.models import Reconciliation, RunOutcome
 from redemption.points.reconciliation.services import ReconciliationError, reconcile
 
-SHOWN = 20  # differences of a company; the admin portal has them all
+SHOWN = 20  # differences printed for a company; the admin shows all
 
 
 class Command(BaseCommand):

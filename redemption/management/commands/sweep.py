@@ -1,4 +1,4 @@
-"""Finds due rows and works them: no Celery, no Beat, no Redis needed (saga.md, rule 1)."""
+"""`manage.py sweep`: finds due rows and works them, without Celery or Redis (saga.md, rule 1)."""
 
 import logging
 import signal
@@ -27,12 +27,14 @@ from redemption.saga.steps import flag_overdue
 
 logger = logging.getLogger(__name__)
 
-PERIOD = 2.0  # seconds between two looks when nothing happens
-SHORTEST, LONGEST = 0.05, 3600.0  # seconds; shorter would spin, longer leave orders waiting
-BATCH = 50  # rows taken at a look, of each kind
-BEAT_SECONDS = 2.0  # between two signs of life
-STUCK_SECONDS = 180.0  # in which no hand of a lane came back from its row; a call may take 120
-HANDS = 4  # rows of each kind at work at once, each on a connection of its own
+PERIOD = 2.0  # seconds between two polls when nothing happens
+# Seconds; shorter periods would spin, longer ones leave orders waiting.
+SHORTEST, LONGEST = 0.05, 3600.0
+BATCH = 50  # rows of each queue taken at a poll
+BEAT_SECONDS = 2.0  # seconds between two heartbeats
+# A queue is stuck when no thread finishes a row for so long; a call may take 120.
+STUCK_SECONDS = 180.0
+HANDS = 4  # threads of each queue, each with its own database connection
 
 CHORES: dict[str, Callable[[], int]] = {
     "approvals that ran out": expire_approvals,
@@ -70,7 +72,7 @@ class Command(BaseCommand):
 
     def _for_good(self, period: float, stop: threading.Event) -> None:
         looks = Looks(stop)
-        # A lane for each kind, so that a slow partner holds up nobody's letters.
+        # Each queue has its own threads, so that a slow partner does not delay letters.
         lanes = [_Lane(kind, period, stop, looks) for kind in QUEUES]
 
         def look_again() -> None:
@@ -101,7 +103,9 @@ class Command(BaseCommand):
                 thread.join(BEAT_SECONDS / len(threads))
 
     def _idle(self, stop: threading.Event, *, once: bool) -> None:
-        """Until it is told to end: whoever supervises it need not know that it is paused."""
+        """While paused, do nothing but touch the heartbeat file, until a signal ends the
+        process.
+        """
         say_so("sweeper")
         self.stdout.write("Paused: nothing is worked.")
         if once:
@@ -114,7 +118,7 @@ class Command(BaseCommand):
 
 
 def drain(kind: str) -> int:
-    """Work one batch of due rows of a kind; how many rows were looked at."""
+    """Work one batch of a queue's due rows. Returns the number of rows taken."""
     due = QUEUES[kind].rows.due_ids(BATCH)
     for key in due:
         _attempt(kind, key)
@@ -122,9 +126,9 @@ def drain(kind: str) -> int:
 
 
 def _attempt(kind: str, key: uuid.UUID) -> bool:
-    """Whether the row was worked; what befalls it is not the others' fault, who may fare better.
+    """Work one row; returns whether it was worked. Errors are logged, so that other rows go on.
 
-    Raises only what says that the database is away, from all of them.
+    Raises only errors that mean that the database is down.
     """
     try:
         return bool(work(kind, key))
@@ -136,15 +140,15 @@ def _attempt(kind: str, key: uuid.UUID) -> bool:
 
 
 class _Lane:
-    """The due rows of one kind. Some hands work them, and none waits for another's row.
+    """One queue, worked by several threads so that no row waits for another row's call.
 
-    The hand whose turn it is takes the next row and passes the turn on; when no row is left it
-    looks for more, and when there are none it waits, with the turn and all others behind it.
+    Threads take turns. The thread with the turn takes the next row and passes the turn on. When
+    there is no row it polls for more, and while there are none it waits and keeps the turn.
     """
 
     def __init__(self, kind: str, period: float, stop: threading.Event, looks: Looks) -> None:
         self.kind = kind
-        self.again = threading.Event()  # look now, not only when the period is over
+        self.again = threading.Event()  # set to poll now instead of after the period
         self._period = period
         self._stop = stop
         self._looks = looks
@@ -157,13 +161,14 @@ class _Lane:
     @property
     def is_stuck(self) -> bool:
         if self._looks.are_in_vain:
-            return False  # it waits for the database, as it should
+            return False  # waiting for the database is not being stuck
         return time.monotonic() - self._alive_at > STUCK_SECONDS + self._period
 
     def run(self, look_again: Callable[[], None]) -> None:
-        """One hand's work until the end; what it has begun it finishes.
+        """The loop of one thread. It finishes the row that it has begun before it ends.
 
-        A row that was worked may have made others due, of any kind: a debit its letter.
+        After the last row it polls all queues, because a worked row may make others due: a debit
+        its letter.
         """
         while (key := self._next()) is not None:
             worked = self._looks.guarded(partial(_attempt, self.kind, key))
@@ -173,7 +178,7 @@ class _Lane:
 
     def _next(self) -> uuid.UUID | None:
         if not self._turn.acquire(timeout=self._period):
-            connections.close_all()  # so little to do that others may have it
+            connections.close_all()  # idle for a whole period, so give the connection back
             self._turn.acquire()
         try:
             while not self._stop.is_set():
@@ -186,7 +191,7 @@ class _Lane:
             self._turn.release()
 
     def _look(self) -> None:
-        """At once after a look that found something new; a row that stays due waits."""
+        """Poll for due rows. Waits before, unless the last poll found a new row."""
         if not self._more:
             self.again.wait(self._period)
         self.again.clear()

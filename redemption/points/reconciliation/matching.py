@@ -1,7 +1,7 @@
-"""Our transactions beside the partner's entries: which belong together, and what differs.
+"""Matches our transactions with the partner's entries, and finds the differences.
 
-One question for whoever compares: the invariants, with all entries at hand, and the
-reconciliation, with a statement that was read into the database page by page.
+Both the invariants and the reconciliation use this query: the first with all entries in memory, the
+second with a statement that was loaded into the database.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ from django.db import connection
 from redemption.states import DifferenceKind
 
 SAME = "SAME"
-UNANSWERED = "UNANSWERED"  # an entry for what we have asked for and had no answer to yet
+UNANSWERED = "UNANSWERED"  # an entry for a transaction of ours that has no answer yet
 
-# Where the entries come from: (place, id, kind, account, points, reference, at).
+# A source of entries, as SQL with the columns (place, id, kind, account, points, reference, at).
 GIVEN = """
     SELECT place, id, kind, account, points, reference, at
     FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(accounts)s::text[], %(points)s::bigint[],
@@ -25,9 +25,9 @@ GIVEN = """
         WITH ORDINALITY AS told (id, kind, account, points, reference, at, place)
 """
 
-# `mine` is every transaction that one of the entries may be, and those that must have one. An
-# entry belongs to the transaction that names it. What has no answer yet names none: there the
-# entry is found by what was asked for, and the one that fits best is taken first.
+# `mine` are the transactions that may match an entry, and those that must have one. An entry
+# matches the transaction with its id. A transaction without an answer has no id yet, so it is
+# matched by kind, account, points and reference; an exact match is taken before a near one.
 _COMPARE = """
 WITH entries AS MATERIALIZED (
     SELECT *, row_number() OVER (PARTITION BY id ORDER BY place) AS listed
@@ -139,11 +139,11 @@ WHERE m.expected AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = m.theirs)
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One entry and the transaction it belongs to; either may be lacking, its fields then empty.
+    """An entry with its transaction. Either may be missing; its fields are then empty.
 
-    `verdict` is SAME, UNANSWERED or a DifferenceKind; `at` is the partner's time of the entry, or
-    ours of the settling where there is none. `key`, `status` and `theirs` are the transaction's;
-    `expected`: it should have its entry.
+    `verdict` is SAME, UNANSWERED or a DifferenceKind. `at` is the entry's time or, without an
+    entry, the time when our transaction was settled. `key`, `status` and `theirs` are the
+    transaction's; `expected`: it must have an entry.
     """
 
     verdict: str
@@ -168,15 +168,15 @@ class Match:
 
 
 def compare(source: str, facts: Mapping[str, Any]) -> Iterator[Match]:
-    """Every entry of `source` (SQL), and every transaction that should have had one.
+    """Yield a match for every entry of `source` (SQL), and for every transaction without its entry.
 
-    `facts`: what `source` asks for, and `companies`, `began`, `since`, `until` (each may be None):
-    a succeeded transaction of these companies that was made since `began` and settled from
-    `since` until before `until` must have its entry. Streams.
+    `facts` has the parameters of `source` and `companies`, `began`, `since`, `until` (each may be
+    None). A succeeded transaction of these companies must have an entry if it was created since
+    `began` and settled from `since` until before `until`. Results are streamed.
     """
     with connection.cursor() as cursor:
-        # All rows are wanted, not the first few of them soon: that plan takes a hundred times as
-        # long for a large statement. Holds for this transaction.
+        # For a cursor PostgreSQL plans for the first rows, which takes a hundred times as long for
+        # all rows of a large statement. The setting lasts for this transaction.
         cursor.execute("SELECT set_config('cursor_tuple_fraction', '1', true)")
     with connection.chunked_cursor() as cursor:
         cursor.execute(_COMPARE.replace("{source}", source), facts)

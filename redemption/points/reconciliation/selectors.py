@@ -1,4 +1,4 @@
-"""Reading reconciliations: from when on to compare, and what was found on which day."""
+"""Reads reconciliations: where the next one starts, and the results by day."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,24 +26,27 @@ DAYS_SHOWN = 14
 
 
 def midnight(moment: datetime) -> datetime:
-    """The beginning of its day; the days of a reconciliation are UTC."""
+    """The beginning of the day in UTC; reconciliation uses UTC days."""
     return datetime.combine(moment.astimezone(UTC).date(), time.min, tzinfo=UTC)
 
 
 def open_incidents(company: Company) -> QuerySet[Incident]:
-    """Differences that nobody has resolved, and that have not gone."""
+    """The company's unresolved incidents about differences."""
     return Incident.objects.unresolved().filter(kind=IncidentKind.RECONCILIATION, company=company)
 
 
 def open_differences(company: Company) -> QuerySet[Difference]:
-    """The latest row of each that is still open."""
+    """The latest row of each open difference."""
     rows = Difference.objects.filter(incident__in=open_incidents(company))
     return rows.order_by("key", "-pk").distinct("key")
 
 
 def due_since(company: Company) -> datetime:
-    """Where the last run ended, or the oldest open difference is: whole days, so that what is
-    known of a day is never a part of it. Everything, when there was no run yet."""
+    """The start of the next run: the end of the last one, or the oldest open difference.
+
+    It is the beginning of a day, so that a day's result always covers the whole day. Without an
+    earlier run it is the day of the company's first transaction.
+    """
     done = Reconciliation.objects.filter(company=company, outcome__in=COMPARED)
     ended = done.aggregate(last=Max("until"))["last"]
     if ended is None:
@@ -54,9 +57,10 @@ def due_since(company: Company) -> datetime:
 
 
 def first_asked(company: Company, since: datetime, until: datetime) -> datetime:
-    """When the oldest of the transactions that were settled in this time was asked for.
+    """The creation time of the oldest transaction that was settled in this time.
 
-    Its entry may be as old: an answer can be lost for hours, a credit be retried for weeks.
+    The partner's entry may be as old, because an answer can be lost for hours and a credit retried
+    for weeks.
     """
     settled = LoyaltyTransaction.objects.filter(
         company=company,
@@ -69,33 +73,33 @@ def first_asked(company: Company, since: datetime, until: datetime) -> datetime:
 
 
 def companies_in(batch: UUID) -> QuerySet[Company]:
-    """Whose accounts stand in a statement."""
+    """The companies whose accounts occur in a statement."""
     accounts = StatementLine.objects.filter(batch=batch).values("account")
     return Company.objects.filter(loyalty_account_id__in=accounts)
 
 
 def strangers(batch: UUID) -> int:
-    """Entries of a statement on accounts that no company has."""
+    """The number of entries of a statement on accounts that belong to no company."""
     ours = Company.objects.values("loyalty_account_id")
     return StatementLine.objects.filter(batch=batch).exclude(account__in=ours).count()
 
 
 @dataclass(frozen=True, slots=True)
 class CompanyDays:
-    """One row of the overview: what is known of each day, None where nothing is."""
+    """A row of the overview: the result of each day, None for a day without one."""
 
     company: Company
     days: list[ReconciledDay | None]
 
 
 def shown_days() -> list[date]:
-    """The days of the overview, today first: a phone shows no more than the newest."""
+    """The days of the overview, today first, because a phone shows only the first ones."""
     today = timezone.now().astimezone(UTC).date()
     return [today - timedelta(days=back) for back in range(DAYS_SHOWN)]
 
 
 def by_company_and_day(companies: QuerySet[Company], days: list[date]) -> list[CompanyDays]:
-    """Two queries, however many companies."""
+    """The results by company and day, in two queries for any number of companies."""
     found: Mapping[tuple[object, date], ReconciledDay] = {
         (row.company_id, row.day): row
         for row in ReconciledDay.objects.filter(company__in=companies, day__in=days)
@@ -107,8 +111,10 @@ def by_company_and_day(companies: QuerySet[Company], days: list[date]) -> list[C
 
 
 def latest_runs() -> QuerySet[Company]:
-    """Companies with `last_run` (its id), `last_outcome` and `last_finished` of the run that
-    began last; those that need a look come first."""
+    """Companies with `last_run` (an id), `last_outcome` and `last_finished` of their latest run.
+
+    Those that need a look come first.
+    """
     ended = Reconciliation.objects.filter(company=OuterRef("pk")).exclude(
         outcome=RunOutcome.RUNNING
     )

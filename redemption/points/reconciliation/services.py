@@ -1,4 +1,4 @@
-"""Comparing with the partner, a company at a time. Says what differs; repairs nothing."""
+"""Compares our transactions with the partner's statement. Reports differences, repairs none."""
 
 import logging
 from collections.abc import Iterator
@@ -40,32 +40,32 @@ from redemption.states import IncidentKind
 
 logger = logging.getLogger(__name__)
 
-# What is younger than this is left to the next run: it may be on its way, the statement may be
-# a little behind, and the clocks of the partner and of our machines differ. A file ends sharply
-# at both edges, so there it holds for both.
+# Entries and transactions younger than this are left to the next run: they may be in progress, the
+# statement may lag, and clocks differ. A file has two sharp ends, so both ends get the margin.
 MARGIN = timedelta(minutes=10)
-# The statement is read from this much earlier, so that no clock hides an entry of ours.
+# The statement is read from this much earlier, so that clock differences hide no entry.
 READ_BACK = timedelta(days=1)
-# Nobody works at it any more: its process was killed.
+# A run that is older and not finished belongs to a process that was killed.
 ABANDONED = timedelta(hours=2)
 
 
 class ReconciliationError(Exception):
-    """What cannot be compared, in a sentence for the person who tried."""
+    """The comparison cannot be made; the message is for the person who started it."""
 
 
 def reconcile(*, company: Company, since: datetime | None = None, by: Any = None) -> Reconciliation:
-    """Compare with the partner's statement since then (None: since the last run ended).
+    """Compare a company with the partner's statement since a time (None: since the last run).
 
-    Never raises for the partner: the run then says FAILED, and why. Raises ReconciliationError
-    when there is nothing to ask, or somebody else is comparing this company.
+    A partner that does not answer makes the run FAILED and raises nothing. Raises
+    ReconciliationError when there is nothing to compare, or another run of this company is in
+    progress.
     """
     if not settings.LOYALTY_API_STATEMENT:
         raise ReconciliationError(
             _("This partner has no statement to ask for. Upload its file in the admin portal.")
         )
     until = timezone.now() - MARGIN
-    # Just after midnight the last minutes of yesterday are what there is to compare.
+    # Just after midnight the last minutes of yesterday are still to be compared.
     start = since or min(due_since(company), midnight(until - timedelta(microseconds=1)))
     run = _begin(company, start, until, source=StatementSource.API, by=by)
     began = first_asked(company, run.since, run.until) - READ_BACK
@@ -86,12 +86,12 @@ def reconcile(*, company: Company, since: datetime | None = None, by: Any = None
 def reconcile_file(
     *, path: Path, company: Company | None, since: datetime, until: datetime, by: Any
 ) -> tuple[list[Reconciliation], int]:
-    """Compare with a file that holds all of the company's entries from `since` until `until`.
+    """Compare with a file that has all entries from `since` until `until`.
 
-    `company` None: each whose account stands in the file. The runs, one for each company, and
-    how many of the file's entries are on accounts that no company has. Raises StatementFileError
-    when a row is wrong, and ReconciliationError when nothing in that time is old enough, or a
-    company is being compared at this moment.
+    `company` None: every company whose account occurs in the file. Returns the runs, one for each
+    company, and the number of entries on accounts of no company. Raises StatementFileError when a
+    row is wrong, and ReconciliationError when the time is too recent or a company is being compared
+    already.
     """
     until = min(until, timezone.now() - MARGIN)
     batch = uuid7()
@@ -137,7 +137,7 @@ def _begin(
 
 @contextmanager
 def _kept_honest(run: Reconciliation) -> Iterator[None]:
-    """Whatever befalls the program, the run does not go on saying that it is at work."""
+    """Mark the run as FAILED if the block raises, so that it does not stay RUNNING."""
     try:
         yield
     except Exception as error:
@@ -180,9 +180,10 @@ def _write_days(days: list[ReconciledDay]) -> None:
 
 
 def _raise(run: Reconciliation, difference: Difference) -> None:
-    """In a transaction of its own: ten thousand of them must not hold one another up.
+    """Open an incident for a difference, in its own transaction because there may be thousands.
 
-    They alert once, together: a page for each order that a restored backup lost helps nobody.
+    All incidents of a run share one alert: one page for each order that a restored backup lost
+    would help nobody.
     """
     facts: dict[str, str | int] = {"difference": difference.kind, "entry": difference.entry}
     figures = {"points there": difference.points_there, "points here": difference.points_here}

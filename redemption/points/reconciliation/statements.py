@@ -1,4 +1,4 @@
-"""Statements as they come: read piece by piece into the database, compared there, forgotten."""
+"""Loads statements into a table piece by piece for the comparison, and deletes them after it."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -19,13 +19,13 @@ from redemption.models import StatementLine
 
 PIECE = 1000  # entries held in memory
 SHOWN_ERRORS = 50
-FORGOTTEN = timedelta(days=1)  # what a process that was killed left behind
+FORGOTTEN = timedelta(days=1)  # rows left by a killed process are deleted after this time
 
-# As the contract calls them; headers may be written with blanks for the underscores.
+# The contract's names. In a header, spaces may replace the underscores.
 COLUMNS = ("transaction_id", "type", "account_id", "points", "reference", "created_at")
 KINDS = ("debit", "credit")
 
-# The lines of a batch that are on this company's account, or name a transaction of it.
+# The lines of a batch on this company's account, or with the id of one of its transactions.
 LINES = """
     SELECT l.place, l.entry AS id, l.kind, l.account, l.points, l.reference, l.at
     FROM redemption_statementline l
@@ -36,7 +36,7 @@ LINES = """
 
 
 class StatementFileError(Exception):
-    """What is wrong with an uploaded statement: by row, the first SHOWN_ERRORS of `wrong`."""
+    """An uploaded statement has errors. `wrong` has the first SHOWN_ERRORS of them, by row."""
 
     def __init__(self, sentence: str, errors: list[RowError], wrong: int) -> None:
         super().__init__(sentence)
@@ -45,14 +45,14 @@ class StatementFileError(Exception):
 
 
 def keep(batch: UUID, entries: Iterable[StatementEntry]) -> int:
-    """Write the entries down under `batch`; how many they were. Raises what `entries` raises."""
+    """Store the entries under `batch` and return their number. Errors of `entries` are raised."""
     StatementLine.objects.filter(read_at__lt=Now() - FORGOTTEN).delete()
     told, number = iter(entries), 0
     while piece := list(islice(told, PIECE)):
         insert([_line(batch, number + place, entry) for place, entry in enumerate(piece, 1)])
         number += len(piece)
     if number > PIECE:
-        # The planner knows nothing of rows this young, and would take them for a handful.
+        # New rows have no statistics yet, so the planner would expect only a few.
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE redemption_statementline")
     return number
@@ -64,9 +64,9 @@ def forget(batch: UUID) -> None:
 
 @transaction.atomic
 def keep_file(batch: UUID, path: Path) -> int:
-    """The same for a spreadsheet (CSV or XLSX) with COLUMNS.
+    """Store the rows of a spreadsheet (CSV or XLSX) with COLUMNS, and return their number.
 
-    Raises StatementFileError, and nothing is kept, when any row is wrong.
+    Raises StatementFileError when any row is wrong; then nothing is stored.
     """
     errors: list[RowError] = []
     wrong = 0
@@ -105,7 +105,7 @@ def _read(path: Path) -> Iterator[tuple[Cells, StatementEntry | None]]:
 
 
 def _entry(cells: Cells) -> StatementEntry | None:
-    """None, with the cells' errors, when the row cannot be understood."""
+    """Convert a row. Returns None when it is invalid; the cells then hold the errors."""
     kind = cells.text("type", longest=10, required=True).lower()
     if kind and kind not in KINDS:
         cells.error("type", f"{kind!r} is neither debit nor credit")

@@ -1,4 +1,4 @@
-"""What one run finds: its figures, its days, and a row for each difference."""
+"""Adds up what one run finds: its figures, its days, and a row for each difference."""
 
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
@@ -18,11 +18,11 @@ _FIGURES = ("entries", "matched", "waiting", "points_taken", "points_given_back"
 
 
 class Tally:
-    """Takes verdicts one by one. `gone()` afterwards: what was open before and agrees now."""
+    """Takes matches one by one. Afterwards `gone()` has the differences that no longer exist."""
 
     def __init__(self, run: Reconciliation, now: datetime) -> None:
         self.run = run
-        # After that nobody asks the partner any more; what it has an entry for is then a person's.
+        # The partner is not asked after this time, so an entry without an answer needs a person.
         self._deadline = now - timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION * HORIZON_SHARE)
         self._open = {each.key: each for each in open_differences(run.company)}
         self._watched = {each.transaction_id for each in self._open.values()} - {None}
@@ -47,12 +47,12 @@ class Tally:
                 self.flush()
 
     def flush(self) -> None:
-        """Write down what is held in memory."""
+        """Save the differences held in memory."""
         Difference.objects.bulk_create(self._found)
         self._found = []
 
     def days(self) -> list[ReconciledDay]:
-        """One for each day of the run, those on which nothing moved too."""
+        """A row for each day of the run, including days without entries."""
         day, last = self.run.since.astimezone(UTC).date(), self.run.until.astimezone(UTC)
         while datetime.combine(day, datetime.min.time(), tzinfo=UTC) < last:
             self._days[day].day = day
@@ -60,7 +60,7 @@ class Tally:
         return list(self._days.values())
 
     def gone(self) -> list[str]:
-        """The keys of open differences that this run would have found, and did not."""
+        """The keys of earlier open differences that this run covered and did not find again."""
         again = set(self.run.differences.filter(key__in=self._open).values_list("key", flat=True))
         return [
             key for key, each in self._open.items() if key not in again and self._looked_at(each)
@@ -75,7 +75,7 @@ class Tally:
         return ReconciledDay(run=self.run, company=self.run.company)
 
     def _kind(self, match: Match) -> str:
-        """The difference that this is; nothing when it is none, or not yet."""
+        """The kind of difference, or "" when there is none or it may still resolve itself."""
         if match.is_difference:
             return match.verdict
         undecided = match.status == TransactionStatus.NEEDS_REVIEW
