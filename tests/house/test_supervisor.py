@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,10 @@ import pytest
 from loyalty_portal.local.supervisor import ChildEndedError, StopAskedError, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1"}
+# Every process of these tests and its children bear this mark, and no other process does: another
+# test of the same run may have a browser, whose processes come and go as they like.
+MARK = ("STARTED_BY_THIS_TEST", uuid.uuid4().hex)
+ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1", MARK[0]: MARK[1]}
 FOREVER = "import time; print('ready'); time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOREVER}"
 # A process with a child of its own, as a web server has workers.
@@ -26,8 +30,21 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def descendants() -> list[int]:
-    return [child.pid for child in psutil.Process().children(recursive=True)]
+def marked_processes() -> list[psutil.Process]:
+    """What runs with our mark, wherever it hangs: a dead parent's child belongs to init."""
+    return [
+        process
+        for process in psutil.process_iter(["environ"])
+        if (process.info["environ"] or {}).get(MARK[0]) == MARK[1]
+    ]
+
+
+def left_behind() -> list[psutil.Process]:
+    """What still runs after a moment for what was killed; ended here, for the next test's sake."""
+    _gone, alive = psutil.wait_procs(marked_processes(), timeout=10)
+    for process in alive:
+        process.kill()
+    return alive
 
 
 def when_written(output: io.StringIO, text: str) -> Callable[[], bool]:
@@ -53,17 +70,17 @@ def run_web_and_a_worker_that_crashes(output: io.StringIO) -> None:
         house.start("web", python(WITH_WORKER), environment=ENVIRONMENT)
         assert house.wait_until(when_written(output, "web      | ready"), seconds=30)
         crash = python("print('no more memory'); raise SystemExit(7)")
+        assert len(marked_processes()) == 2  # web and its worker: the mark is seen
         house.start("worker", crash, environment=ENVIRONMENT)
         house.watch()
 
 
 def test_a_crash_is_shown_and_ends_the_rest() -> None:
     output = io.StringIO()
-    before = descendants()
     with pytest.raises(ChildEndedError, match="worker ended with code 7"):
         run_web_and_a_worker_that_crashes(output)
     assert "worker   | no more memory" in output.getvalue()
-    assert descendants() == before
+    assert left_behind() == []
 
 
 def run_web_on_a_database_that_ends() -> None:
@@ -74,10 +91,9 @@ def run_web_on_a_database_that_ends() -> None:
 
 
 def test_an_ended_database_ends_the_rest() -> None:
-    before = descendants()
     with pytest.raises(ChildEndedError, match="postgres ended with code 0"):
         run_web_on_a_database_that_ends()
-    assert descendants() == before
+    assert left_behind() == []
 
 
 def test_an_ended_redis_is_told_and_the_rest_goes_on() -> None:
@@ -93,12 +109,11 @@ def test_an_ended_redis_is_told_and_the_rest_goes_on() -> None:
 
 def test_a_child_that_ignores_the_request_to_stop_is_ended_by_force() -> None:
     output = io.StringIO()
-    before = descendants()
     with Supervisor(output, grace=0.3) as house:
         house.start("worker", python(STUBBORN), environment=ENVIRONMENT)
         assert house.wait_until(when_written(output, "ready"), seconds=30)
     assert "ended by force" in output.getvalue()
-    assert descendants() == before
+    assert left_behind() == []
 
 
 def run_web_until(number: signal.Signals) -> None:
@@ -112,18 +127,16 @@ def run_web_until(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_parent_stops_everything(number: signal.Signals) -> None:
-    before = descendants()
     with pytest.raises(StopAskedError):
         run_web_until(number)
-    assert descendants() == before
+    assert left_behind() == []
 
 
 def test_a_signal_during_a_step_stops_the_step() -> None:
-    before = descendants()
     step = python(f"import os, signal; os.kill(os.getppid(), signal.SIGINT); {FOREVER}")
     with pytest.raises(StopAskedError), Supervisor(io.StringIO()) as house:
         house.run("seed", step, environment=ENVIRONMENT)
-    assert descendants() == before
+    assert left_behind() == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a death")
