@@ -142,7 +142,7 @@ class StageFilter(admin.SimpleListFilter):
         return [("way", _("On the way")), ("settled", _("Settled")), ("all", _("All"))]
 
     def choices(self, changelist: Any) -> Any:
-        """The choices; "nothing chosen" means what is to be sent, not all."""
+        """Make "nothing chosen" mean the work that is to be sent, not all."""
         first, *others = super().choices(changelist)
         return [{**first, "display": _("To send")}, *others]
 
@@ -265,7 +265,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
         work: Callable[..., Fulfillment],
         told: str,
     ) -> None:
-        """Do it for each row by itself: one that fails does not stop the others."""
+        """Run `work` on each row separately, so that one failure does not stop the others."""
         done = 0
         for row in queryset.order_by("promised_by", "id"):
             try:

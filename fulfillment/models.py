@@ -24,7 +24,7 @@ _TOO_LATE: dict[str, Withdrawal] = {
 
 
 class Channel(models.TextChoices):
-    """Who fulfills it."""
+    """Who fulfills a line: our desk or the partner."""
 
     DESK = "DESK", _("The desk")
     PARTNER = "PARTNER", _("The partner")
@@ -182,7 +182,7 @@ class Shipment(models.Model):
 
 
 class CallKind(models.TextChoices):
-    """What is asked of the partner."""
+    """The kind of a call to the partner."""
 
     REQUEST = "REQUEST", _("Deliver")
     CANCEL = "CANCEL", _("Cancel")
@@ -246,7 +246,7 @@ def _from_partner(calls: dict[str, PartnerCall]) -> Withdrawal:
 
 
 class CodeQuerySet(models.QuerySet["VirtualCode"]):
-    """Questions about sets of codes."""
+    """Query methods for codes."""
 
     def valid(self) -> "CodeQuerySet":
         """The codes that belong to the line. Others are stored too, and never shown."""
@@ -275,7 +275,8 @@ class VirtualCode(Fingerprinted, models.Model):
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint("fulfillment", "position", name="one_code_a_unit"),
-            # Whose it truly is must be able to get it.
+            # The same code may be stored for its rightful line after it was withdrawn from this
+            # one.
             models.UniqueConstraint(
                 "fingerprint", name="one_unit_a_code", condition=Q(withdrawn_at__isnull=True)
             ),

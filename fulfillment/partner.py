@@ -157,7 +157,7 @@ def verify_signature(raw: bytes, headers: Mapping[str, str]) -> None:
         try:
             Webhook(secret).verify(raw, dict(headers), json_parse=False)
         except (WebhookVerificationError, EmptyWebhookSecretError, ValueError, RecursionError):
-            continue  # hostile headers make the library raise more than its own error
+            continue  # hostile headers make the library raise other errors than its own
         return
     raise BadSignatureError("no secret of ours signed this lately")
 
@@ -220,7 +220,8 @@ def _report(data: Mapping[str, Any]) -> Report:
 def _deliverable(data: Mapping[str, Any]) -> Deliverable:
     url = wire.text_or_none(data, "url")
     if url and not _is_web_address(url):
-        raise wire.MalformedError("url: not a web address")  # javascript: would be a link too
+        # A javascript: address would become a link.
+        raise wire.MalformedError("url: not a web address")
     return Deliverable(
         code=wire.text_or_none(data, "code"),
         pin=wire.text_or_none(data, "pin"),
@@ -238,7 +239,7 @@ def _is_web_address(url: str) -> bool:
 
 
 def client() -> PartnerClient:
-    """The client for this partner. For other modules only when they check the partner itself."""
+    """The HTTP client of this partner. Only this module and checks of the partner use it."""
     return PartnerClient(
         PartnerConfig(
             name=PARTNER,

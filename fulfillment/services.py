@@ -47,16 +47,18 @@ class News:
     reference: uuid.UUID
     status: str
     delivered: int = 0  # units
-    shipped: int = 0  # units now on their way in a parcel
+    shipped: int = 0  # units now in a parcel on its way
     consumed: int = 0  # units that left the stock
-    lost: int = 0  # units that will not be supplied, or came back: their points are owed
-    elsewhere: bool = False  # delivered by the partner alone: we have no codes to show
+    lost: int = 0  # units not supplied or returned; their points are owed
+    elsewhere: bool = False  # the partner delivered the units itself, so there are no codes to show
     reason: str = ""
     attention: str = ""
-    trouble: str = "CONTRADICTION"  # what the attention is for: or MISMATCH, HORIZON
-    righted: int = 0  # units more (or less) delivered than was settled before, as two people found
-    cleared: str = ""  # why what was contradictory needs nobody any more
-    falsehood: str = ""  # what a callback said against the partner's own answer
+    # The kind of incident for `attention`: this, MISMATCH or HORIZON.
+    trouble: str = "CONTRADICTION"
+    # Units delivered more (negative: fewer) than settled before, as two people found.
+    righted: int = 0
+    cleared: str = ""  # why a contradiction is resolved without a person
+    falsehood: str = ""  # what a callback said that the partner's own answer denies
     by: Any = None
     facts: Mapping[str, str] = field(default_factory=dict)
 

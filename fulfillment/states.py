@@ -7,7 +7,7 @@ from loyalty_portal.data.lifecycle import LifeCycle
 
 
 class FulfillmentStatus(TextChoices):
-    """At the desk from QUEUED on, at the partner from REQUESTED on."""
+    """The statuses of a fulfillment: at the desk from QUEUED, at the partner from REQUESTED."""
 
     QUEUED = "QUEUED", _("In the queue")
     REQUESTED = "REQUESTED", _("Asked of the partner")
@@ -26,10 +26,10 @@ FULFILLMENT = LifeCycle(
     table={
         _S.QUEUED: (_S.PACKED, _S.SHIPPED, _S.FAILED, _S.CANCELLED),
         _S.REQUESTED: (_S.DELIVERED, _S.FAILED, _S.CANCELLED),
-        # Back to QUEUED when only a part of it was shipped.
+        # A partly shipped fulfillment goes back to QUEUED.
         _S.PACKED: (_S.QUEUED, _S.SHIPPED, _S.FAILED),
         _S.SHIPPED: (_S.DELIVERED,),
-        # What was settled wrongly is put right by two people, and by nothing else.
+        # Only a remedy decided by two people changes a wrong end.
         _S.DELIVERED: (_S.RETURNED, _S.FAILED),
         _S.FAILED: (_S.DELIVERED,),
         _S.CANCELLED: (_S.DELIVERED,),
@@ -38,7 +38,7 @@ FULFILLMENT = LifeCycle(
 )
 
 
-# At the desk, and still to be sent.
+# At the desk and still to be sent.
 TO_SEND = (_S.QUEUED, _S.PACKED)
 
 
@@ -57,7 +57,7 @@ class Withdrawal(TextChoices):
     SETTLED = "SETTLED", _("it has ended already")
 
 
-# What cancelling does something about.
+# The statuses in which cancelling changes something.
 WITHDRAWABLE = frozenset({Withdrawal.NOW, Withdrawal.ASK})
 
 
@@ -81,12 +81,12 @@ CALL = LifeCycle(
         _C.INTENDED: (_C.SENT, _C.WITHDRAWN),
         _C.SENT: (_C.SUCCEEDED, _C.REFUSED, _C.UNKNOWN),
         _C.UNKNOWN: (_C.SENT, _C.NEEDS_REVIEW, _C.SUCCEEDED),
-        # People decided, with evidence; the partner may have forgotten the key.
+        # Two people decided, with evidence; the partner may have forgotten the key.
         _C.NEEDS_REVIEW: (_C.SUCCEEDED, _C.REFUSED),
         _C.SUCCEEDED: (),
         _C.REFUSED: (),
         _C.WITHDRAWN: (),
     },
 )
-# The partner is being asked, or will be, always with the same key.
+# The partner is being asked or will be, always with the same key.
 OPEN_CALL = frozenset({_C.INTENDED, _C.SENT, _C.UNKNOWN})

@@ -21,7 +21,7 @@ from inventory.forms import AdjustForm, CountForm, LowMarkForm, ReceiveForm, Sto
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, Verb, badge
 
-RECENT = 25  # movements shown on a product's page
+RECENT = 25  # movements on a product's page
 
 _STATUS = {
     StockStatus.IN_STOCK: ("ok", ""),
@@ -110,7 +110,7 @@ class _FindsProducts(ReadOnlyAdmin[Model]):
 
 @admin.register(Inventory)
 class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
-    """Receive, count and adjust; the numbers themselves are never typed."""
+    """Stock of each product: receive, count and adjust. Numbers cannot be typed."""
 
     list_display = [
         "picture", "product_name", "sku", "available", "reserved", "low_stock_at", "status",
@@ -212,7 +212,7 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
 
 @admin.register(StockMovement)
 class StockMovementAdmin(_FindsProducts, ReadOnlyAdmin[StockMovement]):
-    """Every change of every number: who, when, why."""
+    """All stock movements: who, when, why."""
 
     list_display = ["created_at", "product", "kind_shown", "available", "reserved", "reason", "by"]
     list_select_related = ["product", "by"]
@@ -253,7 +253,7 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Reservation)
 class ReservationAdmin(_FindsProducts, ReadOnlyAdmin[Reservation]):
-    """What each order line holds."""
+    """Reservations: the pieces that each order line holds."""
 
     list_display = [
         "created_at",

@@ -1,4 +1,4 @@
-"""The room, as the admin portal calls it."""
+"""The app's configuration and its name in the admin."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

@@ -6,7 +6,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from loyalty_portal.data.one_line import OneLineField
 
-# More pieces than a shelf holds; also well inside what the database's columns hold.
+# More pieces than a shelf holds, and less than the columns' limit.
 MOST = 1_000_000_000
 
 
@@ -74,7 +74,7 @@ class StopCountingForm(MovementForm):
 
 
 class LowMarkForm(forms.Form):
-    """From which number on the product counts as low."""
+    """Sets the number of pieces up to which a product counts as low."""
 
     low_stock_at = forms.IntegerField(
         label=_("Low at"),

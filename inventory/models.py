@@ -60,7 +60,7 @@ class Inventory(models.Model):
 
 
 class MovementKind(models.TextChoices):
-    """Why a quantity changed. available + reserved = received - consumed ± adjusted."""
+    """The kinds of movements. available + reserved = received - consumed ± adjusted."""
 
     RECEIVED = "RECEIVED", _("Received")
     ADJUSTED = "ADJUSTED", _("Adjusted")
@@ -73,7 +73,7 @@ class StockMovement(models.Model):
     """One change of one product's numbers; never edited."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # Found by movement_by_product.
+    # Needs no index: movement_by_product is used.
     product = models.ForeignKey(Product, models.PROTECT, related_name="movements", db_index=False)
     kind = models.CharField(max_length=10, choices=MovementKind.choices)
     available_change = models.IntegerField(_("available"))

@@ -46,8 +46,8 @@ class Want:
     reference: uuid.UUID
 
 
-# The row's lock is taken by this statement and held to the end of the transaction, so callers
-# reserve last. CHECKs hold both numbers at zero or more should the WHERE ever be lost.
+# This statement locks the row until the transaction ends, so callers reserve last. CHECK
+# constraints keep both numbers at zero or more even if the WHERE were removed.
 _MOVE = """
     UPDATE inventory
     SET quantity_available =
@@ -272,9 +272,7 @@ def _must_move(product_id: uuid.UUID, *, available: int, reserved: int) -> None:
 
 
 def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
-    """Set the number from which on the product counts as low; creates its inventory if it has
-    none.
-    """
+    """Set the number up to which the product counts as low; creates its inventory if needed."""
     with transaction.atomic():
         Inventory.objects.get_or_create(product=product)
         stock = Inventory.objects.select_for_update().get(product=product)

@@ -10,7 +10,7 @@ from unfold.widgets import (
 
 from loyalty_portal.data.one_line import OneLineField, TextField
 
-# More than any order line has; well inside what the database's columns hold.
+# More units than any order line has, and less than the columns' limit.
 MOST = 1_000_000_000
 
 

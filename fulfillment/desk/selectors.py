@@ -15,7 +15,7 @@ SOON = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class QueueByAge:
-    """How many are to be sent: after the promised date, within a day of it, and later."""
+    """The numbers of parcels to be sent: past the promised date, within a day of it, and later."""
 
     late: int
     soon: int
@@ -42,6 +42,6 @@ def queue_by_age() -> QueueByAge:
 
 
 def waiting_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    """The number beside the menu entry; nothing when the queue is empty."""
+    """The number for the menu's badge; "" when the queue is empty."""
     number = waiting().count()
     return str(number) if number else ""

@@ -20,8 +20,8 @@ from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.encrypted_field import fingerprint, fingerprints
 from loyalty_portal.data.leases import ENDED
 
-MOST_HINTS = 5  # that are kept of one delivery, the newest
-# A status never goes back: news of a lower rank is old news.
+MOST_HINTS = 5  # hints kept for one delivery, the newest
+# A status never goes back, so a hint with a lower rank is outdated.
 _RANK = {"": 0, ReportStatus.ACCEPTED: 1, ReportStatus.PROCESSING: 2}
 _ENDS = {
     ReportStatus.DELIVERED: FulfillmentStatus.DELIVERED,

@@ -1,5 +1,6 @@
-"""Processes what the partner answers about a virtual delivery and, where no answer can be believed,
-what people found out. What callbacks say is in hints.py.
+"""Processes the partner's answers about virtual deliveries, and decisions of two people.
+
+hints.py processes callbacks.
 """
 
 from collections.abc import Iterable
@@ -146,13 +147,13 @@ def keep(held: Fulfillment, units: list[Deliverable]) -> str:
     """Store its codes, all or none. Returns why they cannot belong to it, "" when they are
     stored.
     """
-    # In one order everywhere, so that two reports with the same codes wait for one another once.
+    # Lock in one order, so that two reports with the same codes cannot deadlock.
     last = held.codes.aggregate(last=Max("position"))["last"] or 0
     codes = sorted(
         (_code(held, position, each) for position, each in enumerate(units, last + 1)),
         key=lambda code: code.fingerprint,
     )
-    # The newest key's the database itself keeps apart.
+    # A database constraint keeps fingerprints of the newest key apart.
     older = [each for code in codes for each in fingerprints(code.secret())[1:]]
     known = bool(older) and VirtualCode.objects.valid().filter(fingerprint__in=older).exists()
     try:
@@ -174,8 +175,8 @@ def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None
 
 
 def _settle(held: Fulfillment, outcome: FulfillmentStatus, *, reason: str, **changes: Any) -> None:
-    # While a hint is not answered, the partner is still asked.
-    # Whoever polls it at this moment has no lease any more: what is over is nobody's work.
+    # While a hint is open the partner is still polled. A settled delivery is no more work, so take
+    # the lease from whoever polls it now.
     over = {**ENDED, "next_attempt_at": Now() if held.hints else None}
     held.transition(outcome, reason=reason, settled_at=timezone.now(), **over, **changes)
 
@@ -198,7 +199,7 @@ def _code(held: Fulfillment, position: int, deliverable: Deliverable) -> Virtual
     )
 
 
-# --- What only people can find out -----------------------------------------------------------
+# --- Decisions of two people -----------------------------------------------------------------
 
 
 def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
@@ -227,7 +228,7 @@ def settle_by_hand(*, held: Fulfillment, came: int, by: Any) -> None:
         done = bool(came) == (call.kind == CallKind.REQUEST)
         outcome = CallStatus.SUCCEEDED if done else CallStatus.REFUSED
         call.transition(outcome, by=by, reason=why, settled_at=timezone.now())
-    _save(held, hints=None)  # people have looked further than any callback
+    _save(held, hints=None)  # people have checked more than any callback said
     _settle(
         held,
         FulfillmentStatus.DELIVERED if came else FulfillmentStatus.FAILED,

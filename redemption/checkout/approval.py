@@ -12,7 +12,7 @@ from accounts.models import AccountManager
 from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus
 
-# Orders that took nothing for good.
+# The statuses of orders that cost no points in the end.
 _CAME_TO_NOTHING = (
     OrderStatus.DECLINED,
     OrderStatus.CANCELLED,

@@ -135,7 +135,7 @@ class _Shared(dict[str, forms.Field]):
         return self
 
 
-# What an address has, without the work of a ModelForm: the order keeps it, not the address book.
+# The address fields without the cost of a ModelForm: the order stores them.
 CheckoutForm.base_fields = _Shared(
     fields_for_model(
         Address,
@@ -145,7 +145,8 @@ CheckoutForm.base_fields = _Shared(
     | {"country": CountryField(label=_("Country"), max_length=80, required=False)}
     | CheckoutForm.base_fields
 )
-# When another country is chosen the postcode is asked for again, by POST: addresses are personal.
+# Choosing another country loads the postcode field again. It uses POST because addresses are
+# personal data and must not be in a URL.
 ASK_AGAIN = {
     "hx-post": reverse_lazy("checkout_recipient"),
     "hx-target": "#postcode",

@@ -7,7 +7,7 @@ from uuid import UUID
 from accounts.models import AccountManager, Address, User
 from redemption.checkout.cart.selectors import CartPage
 
-MOST_ADDRESSES = 500  # of an address book that can be chosen from a list
+MOST_ADDRESSES = 500  # the most address-book entries in the list
 MYSELF = "me"
 
 

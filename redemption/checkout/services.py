@@ -29,12 +29,13 @@ from redemption.models import (
 from redemption.saga.steps import RedemptionError, drop_order, locked, new_debit
 from redemption.states import OrderStatus
 
-APPROVAL_TIME = timedelta(hours=72)  # that stock is held for an approver
+# How long stock is reserved for an order that waits for approval.
+APPROVAL_TIME = timedelta(hours=72)
 CART_CHANGED = gettext_lazy(
     "Your cart has changed in the meantime, perhaps in another window. Nothing was ordered: "
     "please check it and confirm again."
 )
-# The cart's token goes with its lines, if they are still the ones that were shown.
+# Deletes the cart's lines and renews its token, if the token is still the one that the page had.
 _EMPTY = """
     WITH shown AS (
         UPDATE redemption_cart SET token = %(next)s, updated_at = now()
@@ -43,7 +44,7 @@ _EMPTY = """
     )
     DELETE FROM redemption_cartline WHERE cart_id IN (SELECT seat_id FROM shown)
 """
-MOST_POINTS = 2_000_000_000  # of one order; more than this is a mistake
+MOST_POINTS = 2_000_000_000  # of one order; a larger number is an input error
 
 
 class _CartChangedError(RedemptionError):
@@ -74,7 +75,8 @@ class CheckoutInput:
     reference: str = ""
     note: str = ""
     cart: Cart | None = None
-    debit_id: uuid.UUID = field(default_factory=uuid7)  # so that the caller can nudge it
+    # Known before saving, so that the caller can nudge it.
+    debit_id: uuid.UUID = field(default_factory=uuid7)
 
 
 def place_order(
@@ -144,8 +146,8 @@ def _check_line(seat: AccountManager, line: Line) -> None:
 def _place(
     seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, total: int, by: User
 ) -> RedemptionOrder:
-    # First of all, so that the same form sent twice waits here and touches nothing, and so that
-    # the seat's orders come one after another: each counts those before it.
+    # Lock first: a form that was sent twice waits here before changing anything, and the seat's
+    # orders are placed one after another, so that each counts those before it.
     if entered.cart is not None:
         _empty(entered.cart, shown_with=entered.token)
     elif seat.company.approval_threshold is not None:
@@ -175,7 +177,7 @@ def _place(
         debit = new_debit(order, seat.company.loyalty_account_id)
         debit.id = entered.debit_id
         written += [debit, debit.event("", debit.status)]
-    # Stock last: its row is what others wait for, until the commit.
+    # Stock comes last, because other orders wait for its rows until the commit.
     held = [
         Want(line.product.id, line.quantity, item.id)
         for line, item in zip(lines, items, strict=True)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Product
 
-LONGEST = 50_000  # characters of a form's field; a cart holds at most 50 products
+LONGEST = 50_000  # characters of the form field; a cart holds at most 50 products
 
 
 @dataclass(frozen=True, slots=True)

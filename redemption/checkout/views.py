@@ -49,18 +49,18 @@ NOT_ADMITTED = gettext_lazy(
 
 @dataclass(frozen=True, slots=True)
 class CheckoutPage:
-    """The one object of the checkout's templates."""
+    """Everything that the checkout's templates show."""
 
     form: CheckoutForm
     cart: CartPage
     addresses: list[AddressOption]
     chosen: str
-    entry: Address | None  # of the address book, that fills the form
+    entry: Address | None  # the address-book entry that fills the form
     can_try: bool
-    waits: str  # why somebody must say yes first
-    changes: list[str]  # since the page was shown, when only a part of it is shown again
-    shown: str  # what it is made of, for the form to carry
-    halted: Promise | str  # why no points can be taken just now
+    waits: str  # why the order needs approval
+    changes: list[str]  # what changed since the page was shown, when only a part of it is sent
+    shown: str  # the content that the page shows, for a hidden form field
+    halted: Promise | str  # why no points can be taken at the moment
     problem: str = ""
 
     @property

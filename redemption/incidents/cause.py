@@ -6,8 +6,8 @@ from typing import Any
 
 from redemption.states import IncidentKind
 
-# What follows the last case of the same cause within this time belongs to the same incident, and
-# is told with the same alert. It is also how long an end is kept back from whoever is on call.
+# A case within this time after the last one of the same cause belongs to the same incident and
+# sends no new alert. The alert about an incident's end also waits for so long.
 WINDOW = timedelta(hours=1)
 
 _K = IncidentKind
@@ -22,7 +22,7 @@ _AT_A_PARTNER = frozenset(
         _K.PUZZLING_CALLBACK,
     }
 )
-# The facts that tell causes of these kinds apart.
+# For these kinds, the facts that distinguish one cause from another.
 _BY_FACTS: Mapping[str, tuple[str, ...]] = {
     _K.STUCK_ORDER: ("status",),
     _K.POISON_ROW: ("work", "error"),

@@ -20,8 +20,9 @@ from redemption.models import Alert, AlertAction, RunOutcome
 logger = logging.getLogger(__name__)
 
 LEASE_MARGIN = 15.0  # seconds beyond a call's deadline; longer than EMAIL_TIMEOUT
-LONGEST_WAIT = 300.0  # seconds between two tries; it is tried without end
-SUMMED_UP = timedelta(minutes=10)  # a comparison is waited for so long, to be told as a whole
+LONGEST_WAIT = 300.0  # seconds between two tries; tries do not end
+# An alert about a reconciliation waits so long for the run's end, to report all differences.
+SUMMED_UP = timedelta(minutes=10)
 
 
 def send_alert(alert_id: uuid.UUID) -> bool:

@@ -13,7 +13,7 @@ from redemption.incidents.alert_text import AlertText
 from redemption.models import AlertAction
 from redemption.states import Severity
 
-LONGEST_SUMMARY = 1024  # characters; theirs
+LONGEST_SUMMARY = 1024  # characters, PagerDuty's limit
 _SEVERITY = {
     Severity.WARNING: "warning",
     Severity.ERROR: "error",
@@ -26,7 +26,7 @@ def send(alert_text: AlertText, action: AlertAction) -> Answer:
     config = PartnerConfig(
         name="pagerduty",
         base_url=settings.PAGERDUTY_URL,
-        api_key="",  # the routing key travels in the body
+        api_key="",  # the routing key is in the body
         oauth_token_url="",
         oauth_client_id="",
         oauth_client_secret="",

@@ -20,8 +20,7 @@ from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import IncidentCase, LoyaltyTransaction
 from redemption.states import IncidentKind
 
-# Rows whose last answer was about our credentials (Answer.rejects_us), and that wait to be asked
-# again.
+# Rows that wait for a repeat because the partner rejected our credentials (Answer.rejects_us).
 _REJECTED = Q(
     Q(answer_status=401) | Q(answer_status=403, answer_code=UNAUTHORIZED) | Q(answer_code=NO_TOKEN),
     status__in=["UNKNOWN", "SENT"],
@@ -79,7 +78,7 @@ def _rejects_us(partner: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Trouble:
     kind: IncidentKind
-    prefix: str  # of the incident's key
+    prefix: str  # the prefix of the incident's key
     is_there: Callable[[str], bool]
     what: Callable[[], str]
     over: Callable[[], str]

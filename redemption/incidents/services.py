@@ -112,13 +112,13 @@ def _to_join(new: Incident) -> Incident:
             Incident.objects.bulk_create([new], ignore_conflicts=True)
             held = rows.unresolved().first()
             if held is None:
-                continue  # somebody else's was open, and was resolved a moment later
+                continue  # another process's incident was open, and was resolved just now
             if held.pk == new.pk:
                 _begin(held)
                 return held
         if _is_recent(held):
             return held
-        # What is open for so long is no news: what comes now is told again, as one of its own.
+        # An incident that is open for so long does not take new cases: they need a new alert.
         Incident.objects.filter(pk=held.pk).update(key=f"{held.key[:200]}:{held.pk}")
 
 
@@ -159,7 +159,7 @@ def _come_back(new: Incident) -> Incident | None:
                 evidence="",
             )
     except IntegrityError:
-        return None  # another one was opened in this moment
+        return None  # another process opened one just now
     return over
 
 
@@ -281,8 +281,9 @@ def _end(held: Incident, *, by: Any, evidence: str) -> None:
         resolved_at=timezone.now(),
         evidence=evidence,
     )
-    if held.run_id is None:  # else the alert ends with the last of them (causes.py)
-        # What ended by itself may come back, and one storm is one alert.
+    # Otherwise the alert ends with the last incident of the run (causes.py).
+    if held.run_id is None:
+        # A problem that ended by itself may return, so delay the message about the end.
         when = Now() if by else Now() + WINDOW
         Alert.objects.create(incident=held, action=AlertAction.RESOLVE, next_attempt_at=when)
 

@@ -112,7 +112,7 @@ class Pulse:
     delay: int  # seconds
 
 
-# The longer nothing has happened, the less often a page asks: seconds of quiet, seconds to wait.
+# The longer nothing happened, the less often a page polls: (seconds without change, delay).
 _DELAYS = ((30, 2), (5 * 60, 5), (60 * 60, 15))
 LONGEST_DELAY = 60
 

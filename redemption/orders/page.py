@@ -51,11 +51,11 @@ class OrderPage:
     steps: list[TimelineStep]
     movements: list[Movement]
     letters: list[Letter]
-    cancellation: Cancellation | None  # None when there is nothing to cancel, or not for them
+    cancellation: Cancellation | None  # None when nothing can be cancelled or the seat may not
     can_decide: bool
-    reject: RejectOrderForm  # shown to whoever can decide
-    since: list[str]  # what has changed since it was placed, for whoever decides
-    waits_for_others: bool  # one's own, which somebody else must approve
+    reject: RejectOrderForm  # only for those who can decide
+    since: list[str]  # what changed in the catalogue since the order was placed
+    waits_for_others: bool  # the seat's own order, which somebody else must approve
     can_reveal: bool
     can_repeat: bool
 
@@ -80,7 +80,7 @@ def order_page(
     seat: AccountManager, order: RedemptionOrder, reject: RejectOrderForm | None = None
 ) -> OrderPage:
     """The whole page. `reject` is a form that was sent without its reason."""
-    # The pulse first: what changes while we read is then told by the next one.
+    # Read the pulse first: a change that happens while the rest is read then shows in the next one.
     pulse = pulse_of(order)
     facts = facts_of(order)
     waits = order.status == OrderStatus.AWAITING_APPROVAL

@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 _LATELY = {"7d": (_("Last 7 days"), 7), "30d": (_("Last 30 days"), 30)}
-_MONTHS = 12  # on offer, this one included
+_MONTHS = 12  # months in the list, including the current one
 _YEARS = 3
 _WRITTEN = re.compile(r"([12]\d{3})(?:-(0[1-9]|1[0-2]))?", re.ASCII)
 

@@ -29,7 +29,7 @@ from redemption.states import OrderStatus
 PAGE_SIZE = 25
 LONGEST_SEARCH = 100  # characters
 RECENT = 5
-ORDERS_LOOKED_AT = 200  # the newest, for what was redeemed before
+ORDERS_LOOKED_AT = 200  # the newest orders, from which "redeemed before" is made
 MOST_APPROVALS = 100
 
 GROUPS = {
@@ -210,9 +210,9 @@ class Approval(NamedTuple):
     order: RedemptionOrder
     items: list[OrderItem]
     decidable: bool
-    left: int | None  # points after it; None when the balance is not known
-    why: str  # it waits, as the buyer read it
-    since: list[str]  # what has changed since it was placed
+    left: int | None  # points left after the order; None when the balance is not known
+    why: str  # the reason for approval, as the buyer read it
+    since: list[str]  # what changed in the catalogue since the order was placed
 
 
 def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:

@@ -77,9 +77,7 @@ def detail(request: PortalRequest, number: str) -> HttpResponse:
 @never_cache
 @with_seat()
 def story(request: PortalRequest, number: str) -> HttpResponse:
-    """Answers a page that looks again: when to look next, and the order if it changed since
-    `seen`.
-    """
+    """Answer a page that polls: when to poll next, and the order if it changed since `seen`."""
     order = _own(request.seat, number)
     pulse = pulse_of(order)
     if pulse.version == request.GET.get("seen"):

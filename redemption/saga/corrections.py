@@ -1,7 +1,7 @@
-"""Correction debits: they take points again that were given back for what was delivered after all.
+"""Correction debits: they take again points that were credited although the line was delivered.
 
-Two people decided it, and the company agreed. The order's status does not change (saga.md, rule
-15).
+Two people decide on a correction and the company must agree. The order's status does not change
+(saga.md, rule 15).
 """
 
 from typing import Any

@@ -1,5 +1,6 @@
-"""The inbox of callbacks: store first, answer, process later. A repeated callback counts once, and
-no callback settles anything.
+"""The inbox of callbacks: each is stored, answered, and processed later.
+
+A repeated callback counts once. A callback never settles a delivery by itself.
 """
 
 import uuid
@@ -17,7 +18,7 @@ from redemption.models import Callback, CallbackState
 from redemption.states import IncidentKind
 
 LEASE = 30.0  # seconds; processing makes no call
-PARKING_TRIES = 12  # about half a day of waiting for a reference to become known
+PARKING_TRIES = 12  # about half a day, in which an unknown reference may become known
 
 
 def store(*, webhook_id: str, raw: bytes, event: Event) -> Callback | None:
@@ -33,7 +34,7 @@ def store(*, webhook_id: str, raw: bytes, event: Event) -> Callback | None:
 
 
 def process(callback_id: uuid.UUID) -> str | None:
-    """Process one due callback. Returns the label (order number) of what it is about, None when
+    """Process one due callback. Returns the number of the order that it is about, None if
     unknown.
     """
     token = Callback.objects.lease(callback_id, seconds=LEASE)

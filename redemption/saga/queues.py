@@ -1,8 +1,8 @@
-"""The queues: tables whose rows are work, and how one row is worked, by the sweeper and by Celery.
+"""The work queues, and how the sweeper and Celery work one row.
 
-A row whose work raises again and again (an error of ours, bad data) is put aside for a person, so
-that all others go on. A partner that does not answer is no such error: that is an outcome, raises
-nothing, and the partner is asked again without end.
+A queue is a table whose rows are due work. A row whose work raises again and again (our error, or
+bad data) is put aside for a person, so that all others go on. A partner that does not answer is no
+such error: that is an outcome, and the call is repeated later.
 """
 
 import logging
@@ -44,8 +44,8 @@ from redemption.states import IncidentKind
 
 logger = logging.getLogger(__name__)
 
-# The database is away, read-only, full or behind the code, or somebody else was quicker: none
-# of this is the row's, and putting rows aside for it would stop everything.
+# The database is down, read-only, full or not migrated, or another worker was quicker. These are
+# not the row's fault, and putting rows aside for them would stop everything.
 _NOT_THE_ROWS = (
     OperationalError,
     InterfaceError,
@@ -108,8 +108,8 @@ def work(kind: str, key: uuid.UUID) -> Any:
     except _NOT_THE_ROWS:
         raise
     except NotSupportedError:
-        # A migration changed what a statement answers that this connection keeps planned, and
-        # PostgreSQL refuses it for as long as it is kept.
+        # After a migration a prepared statement may return other columns. PostgreSQL then refuses
+        # it for as long as the connection keeps it.
         connection.close()
         raise
     except Exception as error:
@@ -130,7 +130,7 @@ def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
         facts["id"] = str(key)
     raise_incident(
         kind=IncidentKind.POISON_ROW,
-        # One incident for all alerts: its own alert may be the next that cannot be sent.
+        # All alerts share one incident, because the alert of a new one might fail as well.
         key=":".join(["poison_row", kind, facts.get("id", "")]),
         what=what % {"kind": kind, "key": key, "error": error},
         order=order,

@@ -52,7 +52,7 @@ def locked(order_id: Any) -> RedemptionOrder:
     return _locked(order_id)[0]
 
 
-_KEY = uuid.uuid4()  # stands for an order's id
+_KEY = uuid.uuid4()  # a placeholder for an order's id
 _locked = Prepared(
     lambda key: (
         RedemptionOrder.objects.select_for_update(no_key=True, of=("self",))
@@ -231,7 +231,7 @@ def _drop_lines(
         stock.release(reference=item.id, by=by, reason=reason)
 
 
-# --- What fulfillment tells ----------------------------------------------------------------
+# --- News from fulfillment -----------------------------------------------------------------
 
 
 @transaction.atomic
@@ -324,7 +324,7 @@ def _move_stock(item: OrderItem, news: News) -> None:
     if news.consumed:
         stock.consume(reference=item.id, quantity=news.consumed, by=news.by)
     if news.lost and news.status != LineStatus.RETURNED:
-        # What came back is counted in by the warehouse, once somebody has looked at it.
+        # The warehouse adds returned pieces to the stock after checking them.
         stock.release(reference=item.id, quantity=news.lost, by=news.by, reason=news.reason)
 
 

@@ -33,7 +33,7 @@ def request_fulfillment(call_id: str) -> None:
 
 @app.task(name="redemption.tasks.ask_how_it_stands")
 def ask_how_it_stands(fulfillment_id: str) -> None:
-    """Ask the Fulfillment API about a delivery; what a callback says of it is only a hint."""
+    """Ask the Fulfillment API about a delivery, for example after a callback about it."""
     key = uuid.UUID(fulfillment_id)
     if work("polls", key):
         label = Fulfillment.objects.values_list("label", flat=True).get(pk=key)
@@ -67,7 +67,7 @@ def go_on(order_id: uuid.UUID) -> None:
             nudge(task, row.pk)
 
 
-_ORDER = uuid.uuid4()  # stands for the order's id
+_ORDER = uuid.uuid4()  # a placeholder for the order's id
 _DUE: list[tuple[Any, Prepared[Any]]] = [
     (
         settle_transaction,

@@ -23,8 +23,8 @@ from redemption.saga import inbox, tasks
 logger = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024  # bytes
-LONGEST_ID = 255  # characters, as the inbox has it
-QUIET = 60.0  # seconds between two lines about requests that the partner did not send
+LONGEST_ID = 255  # characters, the limit of the inbox's column
+QUIET = 60.0  # seconds between two log lines about requests that did not come from the partner
 
 
 class _Strangers:
@@ -106,8 +106,8 @@ def _body(request: HttpRequest) -> bytes | None:
     Raises what the server raises when the sender breaks off.
     """
     announced = request.META.get("CONTENT_LENGTH")
-    # In chunks nothing is announced. Django reads no further than was; a server that says so ends
-    # the body itself.
+    # A chunked body announces no length. Django would read nothing without one; when the server
+    # says that it ends the input itself, the body can be read.
     in_chunks = not announced and request.META.get("wsgi.input_terminated")
     source = request.META["wsgi.input"] if in_chunks else request
     try:
@@ -124,5 +124,6 @@ def _body(request: HttpRequest) -> bytes | None:
 def _problem(status: int, code: str, title: str) -> JsonResponse:
     problem = {"status": status, "code": code, "title": title}
     answer = JsonResponse(problem, status=status, content_type="application/problem+json")
-    answer["Content-Length"] = str(len(answer.content))  # the middleware that would is passed by
+    # CommonMiddleware would add this, but it does not run here.
+    answer["Content-Length"] = str(len(answer.content))
     return answer

@@ -1,4 +1,6 @@
-"""Bring a catalogue in from a file. It stands here because it also takes stock of what is new."""
+"""`manage.py import_products`: imports a file of products. It is here because it also sets
+stock.
+"""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping
@@ -22,7 +24,7 @@ MOST_PER_UNIT = 1_000_000
 
 
 class Command(BaseCommand):
-    """All rows or none: docs/importing.md describes the formats."""
+    """Imports all rows of a file or none. docs/importing.md describes the formats."""
 
     help = (
         "Bring products in from a file, all rows or none. Run again, it changes what differs.\n"
@@ -148,7 +150,9 @@ class Command(BaseCommand):
             self.stdout.write(f"… and {outcome.created - SHOWN_CHANGES:,} more new ones")
 
     def _changes(self, outcome: ImportOutcome, said: str) -> None:
-        """Also when it is done: what an earlier file or a person had entered is gone."""
+        """List the changes, after an import too: they overwrote values of earlier files or
+        people.
+        """
         for data, columns in outcome.changes[:SHOWN_CHANGES]:
             self.stdout.write(f"{said}: {data.sku} ({data.name}): {', '.join(columns)}")
         for gone in outcome.retired:

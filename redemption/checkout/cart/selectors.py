@@ -21,7 +21,7 @@ class Entry:
     product: Product
     points: int
     trouble: str
-    left_in_stock: int | None  # None: made on demand
+    left_in_stock: int | None  # pieces; None when the product is made on demand
 
 
 @dataclass(frozen=True, slots=True)

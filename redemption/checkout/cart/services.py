@@ -16,7 +16,7 @@ from loyalty_portal.data.ids import uuid7
 from redemption.models import Cart, CartLine
 from redemption.saga.steps import RedemptionError
 
-MOST_OF_ONE = 1_000  # pieces of one product in one order
+MOST_OF_ONE = 1_000  # pieces of one product in one cart
 MOST_LINES = 50
 
 

@@ -19,7 +19,7 @@ from redemption.checkout.cart import services
 from redemption.checkout.cart.selectors import CartPage, Refused, cart_lines, cart_page
 from redemption.saga.steps import RedemptionError
 
-LONGEST_NUMBER = 12  # characters of what was typed as a quantity that are shown again
+LONGEST_NUMBER = 12  # an invalid quantity is shown again up to this many characters
 
 
 @require_safe
@@ -52,7 +52,7 @@ def _not_so_many(request: PortalRequest, line_id: uuid.UUID, problem: str) -> Ht
 @form_only("cart:detail")
 @with_seat(allowed=may_redeem)
 def add(request: PortalRequest) -> HttpResponse:
-    """Put something in: `product`, `quantity`, and `next` for where to go then."""
+    """Add a product to the cart: `product`, `quantity`, and the address `next` to go to."""
     target = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
         target = ""
@@ -65,7 +65,7 @@ def add(request: PortalRequest) -> HttpResponse:
     try:
         quantity = services.parse_quantity(typed)
     except RedemptionError:
-        # Its own page says what is wrong, by the field and with what was typed.
+        # The product's page shows the error at the field, with what was typed.
         again = urlencode({"quantity": typed[:LONGEST_NUMBER] or "-"})
         return SeeOther(f"{product.get_absolute_url()}?{again}")
     try:

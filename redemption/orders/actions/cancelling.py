@@ -22,7 +22,7 @@ from redemption.models import OrderItem, RedemptionOrder
 from redemption.saga.steps import RedemptionError, drop_order, locked
 from redemption.states import OrderStatus
 
-# Nothing has gone to anybody yet: the order is cancelled as a whole.
+# Nothing has been sent to anybody yet in these statuses, so the whole order is cancelled.
 _AS_A_WHOLE = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PENDING})
 _BY_LINES = frozenset({OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT})
 
@@ -99,7 +99,7 @@ def cancel(*, order: RedemptionOrder, by: User | None, reason: str, shown: str =
         reason = reason or _("Cancelled by %(who)s") % {"who": who}
         return _cancel(order, by=by, reason=reason, shown=shown)
     except StaleStatusError:
-        # It moved on between our look and our lock.
+        # The order changed between reading it and locking it.
         busy = _("This order is changing at this moment. Try again.")
         raise RedemptionError(busy) from None
 

@@ -34,7 +34,7 @@ def retry_now(*, order: RedemptionOrder, by: User | None) -> int:
     they are.
     """
     open_calls = Q(lease_until__isnull=True) | Q(lease_until__lte=Now())
-    # By their own columns alone: a status that just changed is looked at again only then.
+    # Filter by the row's own columns only: PostgreSQL checks these again after waiting for a lock.
     parcels = Fulfillment.objects.filter(label=order.order_number)
     held = list(parcels.values_list("pk", flat=True))
     waiting: list[QuerySet[Any]] = [

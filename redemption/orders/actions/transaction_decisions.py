@@ -85,7 +85,7 @@ def confirm(*, intent: LoyaltyTransaction, by: Any, proposal: UUID | None = None
         with transaction.atomic():
             told = _confirm(intent, by, proposal)
     except IntegrityError:
-        # The constraints of the ledger: the partner's entry is one transaction's.
+        # The constraints say that an entry of the partner belongs to one transaction only.
         raise _anothers() from None
     if told is None:
         raise too_late()
@@ -218,5 +218,5 @@ def reject(
 
 def _open_cases(held: LoyaltyTransaction) -> list[IncidentCase]:
     cases = held.incident_cases.unended().filter(incident__kind__in=_ABOUT_THE_OUTCOME)
-    # In one order everywhere, so that two decisions on the same incidents do not wait in a circle.
+    # One order of locks everywhere, so that two decisions on the same incidents cannot deadlock.
     return list(cases.select_related("incident", "order").order_by("incident_id"))
