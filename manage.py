@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The operators' entrance: `python manage.py <command>`."""
+"""Runs management commands: `python manage.py <command>`."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
-"""`make bench`: the portal beside a bare Django app, in turn, on one machine in one run.
+"""`make bench`: measures the portal beside a bare Django app, alternately in one run.
 
-Same server, workers, database server and client. What counts are the ratios: each of a cell and
-its baseline within one round, seconds apart, and of these the median. A shared machine is quick
-in one minute and slow in the next; figures a minute apart say nothing about each other.
+Both use the same server, workers, database server and client. The result of each cell is the median
+of the ratios to its baseline, each taken within one round, seconds apart. A shared machine changes
+its speed from minute to minute, so figures taken minutes apart cannot be compared.
 """
 
 import itertools
@@ -40,7 +40,7 @@ TARGETS = {
     "placing, spread": 0.5,
     "placing, one product": 0.5,
 }
-MEMORY_LIMIT = 160  # MB of a web worker
+MEMORY_LIMIT = 160  # MB of memory for a web worker
 
 Cell = Callable[[], Result]
 
@@ -58,7 +58,7 @@ def python(*arguments: str, env: dict[str, str]) -> str:
 
 
 def database(address: str, name: str) -> str:
-    """A fresh database of that name on the same server."""
+    """Create a fresh database with this name on the server. Returns its address."""
     with psycopg.connect(address, autocommit=True) as server:
         server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         server.execute(f'CREATE DATABASE "{name}"')
@@ -66,7 +66,7 @@ def database(address: str, name: str) -> str:
 
 
 def environment(shared: dict[str, str], folder: Path) -> dict[str, str]:
-    """Production's settings, with partners that are never reached."""
+    """The environment variables of production, with partners that are never called."""
     return shared | {
         "DEBUG": "false",
         "SECRET_KEY": secrets.token_urlsafe(50),
@@ -84,7 +84,7 @@ def environment(shared: dict[str, str], folder: Path) -> dict[str, str]:
 
 
 class Web:
-    """One gunicorn with the project's own settings of it."""
+    """A gunicorn with the project's own settings."""
 
     def __init__(self, module: str, env: dict[str, str]) -> None:
         with socket.socket() as probe:
@@ -113,7 +113,7 @@ class Web:
         raise SystemExit("The server did not start.")
 
     def memory(self) -> list[float]:
-        """Resident memory of each worker, in MB."""
+        """The resident memory of each worker, in MB."""
         workers = psutil.Process(self.process.pid).children()
         return [worker.memory_info().rss / 2**20 for worker in workers]
 
@@ -226,7 +226,7 @@ def main() -> None:
         portal.wait("/healthz")
         table = cells(bare, first, portal, portal_env, signed_in(sessions))
         results: dict[str, list[Result]] = {name: [] for name in table}
-        for number in range(ROUNDS + 1):  # the first is for warming up
+        for number in range(ROUNDS + 1):  # the first round only warms up
             for name, measure in table.items():
                 result = measure()
                 if number:

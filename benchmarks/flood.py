@@ -1,7 +1,7 @@
-"""Callbacks at a steady rate, most of them forged: `python -m benchmarks.flood PORT RATE SECONDS`.
+"""`python -m benchmarks.flood PORT RATE SECONDS`: sends callbacks at a steady rate, mostly forged.
 
-Prints, as JSON, how many were sent, and how many of the genuine and the forged were answered as
-they should be. A process of its own, so that the shop's visitors are not measured through it.
+Prints as JSON how many were sent, and how many genuine and forged ones got the right answer. It is
+a separate process, so that it does not slow down the client that measures the shop.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from standardwebhooks import Webhook
 
 from benchmarks.load import HOST
 
-GENUINE = 20  # one in so many
-LINES = 50  # connections, each with its share of the rate
+GENUINE = 20  # one of so many callbacks is genuine
+LINES = 50  # connections, which share the rate
 
 
 def callbacks(port: int) -> Iterator[tuple[bytes, int]]:
-    """Requests, and the status that each deserves."""
+    """Yield requests, each with the status that it should get."""
     signer, number = Webhook(os.environ["FULFILLMENT_WEBHOOK_SECRETS"]), 0
     while True:
         number += 1
@@ -55,7 +55,7 @@ async def line(
     times: tuple[float, float, float],
     seen: Counter[str],
 ) -> None:
-    """One connection, kept open as long as the server likes; `times`: first, between two, last."""
+    """Send requests over one connection. `times`: the first, the interval, the last."""
     next_at, pause, until = times
     link = None
     while next_at < until:
@@ -79,7 +79,7 @@ async def line(
 async def exchange(
     wire: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> tuple[int, bool]:
-    """The status of the answer, and whether the connection stays open."""
+    """Send a request. Returns the status, and whether the connection stays open."""
     writer.write(wire)
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     if b"content-length:" in head:
@@ -92,7 +92,7 @@ async def flood(port: int, rate: float, seconds: float) -> Counter[str]:
     requests, began, pause = callbacks(port), time.perf_counter(), LINES / rate
     await asyncio.gather(
         *(
-            # One after another, not all at the same moment.
+            # Spread the connections over the interval.
             line(requests, port, (began + number / rate, pause, began + seconds), seen)
             for number in range(LINES)
         )

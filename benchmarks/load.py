@@ -1,4 +1,6 @@
-"""A small load generator: keep-alive connections, one process, one answer at a time on each."""
+"""A small load generator: one process with keep-alive connections, one request at a time on
+each.
+"""
 
 import asyncio
 import time
@@ -10,7 +12,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Ask:
-    """One request, and the status that counts as success."""
+    """A request, and the status that counts as success."""
 
     path: str
     status: int
@@ -37,7 +39,7 @@ class Ask:
 
 @dataclass
 class Result:
-    """Requests a second, and the latencies in milliseconds."""
+    """Requests per second, and latencies in milliseconds."""
 
     seconds: float
     latencies: list[float] = field(default_factory=list)
@@ -54,7 +56,7 @@ class Result:
 async def _one(
     ask: Ask, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> bool:
-    """Send, read the whole answer; whether the connection stays open."""
+    """Send a request and read the response. Returns whether the connection stays open."""
     writer.write(ask.wire(port))
     head = await reader.readuntil(b"\r\n\r\n")
     status = int(head[9:12])
@@ -70,7 +72,7 @@ async def _one(
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:
-    """A body without a length, as Django sends it where no middleware adds one."""
+    """Read a chunked body, which Django sends where no middleware adds a length."""
     parts = []
     while size := int(await reader.readline(), 16):
         parts.append(await reader.readexactly(size))
@@ -96,7 +98,7 @@ async def _buyer(asks: Iterator[Ask], port: int, until: float, latencies: list[f
 
 
 def run(asks: Iterable[Ask], *, port: int, at_once: int, seconds: float) -> Result:
-    """Work through `asks`, `at_once` at a time, until they or the seconds end."""
+    """Send `asks`, `at_once` in parallel, until they or the seconds run out."""
 
     async def everybody() -> Result:
         shared, latencies = iter(asks), []  # type: ignore[var-annotated]

@@ -1,7 +1,7 @@
-"""A loyalty partner that takes its time and no CPU: `python -m benchmarks.partner PORT SECONDS`.
+"""`python -m benchmarks.partner PORT SECONDS`: a loyalty partner that is slow but uses no CPU.
 
-It answers each debit as the contract says, after so many seconds. It keeps nothing: the
-sandbox, which does, would measure itself.
+It answers each debit as the contract says, after the given seconds. It stores nothing: the sandbox
+would add its own cost to the measurement.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seco
         )
         await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
-        pass  # who only knocked, to see whether it is up
+        pass  # a probe that only checks whether the port is open
     finally:
         writer.close()
 

@@ -1,10 +1,10 @@
-"""The portal's side: 1,000 products in stock, buyers who are signed in, and a full cart each.
+"""Prepares the portal: 1,000 products in stock, signed-in buyers, each with a full cart.
 
-Ten buyers share a company. Nobody settles what they place, so all of it stays in flight and is
-added up for each page of its company: thousands of debits in one would be no measure of a page.
+Ten buyers share a company. Their debits stay in flight, and each page of a company adds them up;
+with thousands in one company the pages would not be measured fairly.
 
-`python -m benchmarks.prepare setup BUYERS` prints the sessions as JSON;
-`python -m benchmarks.prepare carts spread|one` fills each buyer's cart again.
+`python -m benchmarks.prepare setup BUYERS` prints the sessions as JSON; `python -m
+benchmarks.prepare carts spread|one` fills each buyer's cart again.
 """
 
 import json
@@ -91,7 +91,7 @@ def _session(user: User) -> str:
 
 
 def carts(how: str) -> None:
-    """Prints, for each buyer in order, the cart's token and its total."""
+    """Fill the carts, and print for each buyer in order the cart's token and its total."""
     ours = AccountManager.objects.filter(company__loyalty_account_id__startswith="BENCH-")
     seats = list(ours.order_by("id"))
     products = list(Product.objects.filter(sku__startswith="BENCH-").order_by("sku"))

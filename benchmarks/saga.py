@@ -1,11 +1,10 @@
-"""`make bench-saga`: orders from placed to confirmed, beside the same writes as bare SQL.
+"""`make bench-saga`: orders from placed to confirmed, compared with the same writes in bare SQL.
 
-The partner takes 100 ms for each debit. Both work on copies of one database on one server, in
-turn in one run; pgbench sends the very statements that the saga was seen to write, and waits for
-nobody. The workers send each order's letter meanwhile (to a mail server that takes no time), and
-what the fulfillment desk is told is written as well. How many cores they, the servers and the
-partner keep busy shows whether they wait for the partner; the CPU that an order costs them stays
-the same on a machine that does other things too.
+The partner takes 100 ms for each debit. Both sides work on copies of one database on one server,
+alternately in one run. pgbench sends the statements that the saga was recorded to write, and waits
+for no partner. Meanwhile the workers also send each order's letter (to a mail server that takes no
+time) and write what fulfillment reports. The number of busy cores shows whether the saga waits for
+the partner; the CPU time of an order does not depend on the machine's other load.
 """
 
 import os
@@ -55,23 +54,23 @@ def confirmed(address: str) -> int:
 
 
 def spent() -> float:
-    """Seconds of CPU that the processes that we started have taken."""
+    """The CPU seconds that the started processes have used."""
     total = 0.0
     for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # one of PostgreSQL's that has just ended
+        with suppress(psutil.NoSuchProcess):  # a PostgreSQL process that has just ended
             total += sum(process.cpu_times()[:4])  # its own and its ended children's
     return total
 
 
 def saga(env: dict[str, str]) -> tuple[float, float, float]:
-    """Orders a second, how many cores were busy with them, and milliseconds of CPU an order."""
+    """Measure the saga: orders per second, busy cores, and milliseconds of CPU per order."""
     address = env["DATABASE_URL"]
     with ExitStack() as running:
         celery = ["-W", "ignore:You're running the worker", "-m", "celery", "-q"]
         celery += ["-A", "loyalty_portal", "worker", "-P", "threads", "-Q", QUEUES]
         for number in range(WORKERS):
             spawn(running, *celery, "-c", "16", "-n", f"bench{number}", "-l", "error", env=env)
-        time.sleep(5)  # until they have started
+        time.sleep(5)  # until the workers have started
         python("-m", "benchmarks.saga_prepare", "nudge", env=env)
         while not confirmed(address):
             time.sleep(0.01)
@@ -83,7 +82,7 @@ def saga(env: dict[str, str]) -> tuple[float, float, float]:
 
 
 def bare(address: str, script: Path) -> float:
-    """Orders a second."""
+    """Measure bare SQL: orders per second."""
     with psycopg.connect(address) as link:
         rows = link.execute("SELECT count(*) - 1 FROM bench_map").fetchone()
     each = (rows[0] if rows else 0) // 16

@@ -1,7 +1,7 @@
-"""The saga's side: `orders N` places N orders, `script` prints the writes of one for pgbench.
+"""`orders N` places N orders; `script` prints the writes of one order for pgbench.
 
-The script is recorded from the saga itself, so that both write the same rows, through the same
-indexes and triggers. What differs from order to order becomes one of pgbench's variables.
+The script is recorded from the saga, so that both write the same rows with the same indexes and
+triggers. Values that differ between orders become pgbench variables.
 """
 
 import os
@@ -72,7 +72,7 @@ def orders(count: int) -> None:
 
 
 def nudge() -> None:
-    """As the checkout does for each order that it places."""
+    """Send the task for each order, as the checkout does."""
     for key in LoyaltyTransaction.objects.due().values_list("pk", flat=True):
         tasks.settle_transaction.delay(str(key))
 
@@ -112,7 +112,7 @@ def script() -> None:
 
 
 def recorded(act: Callable[[], Any]) -> tuple[list[str], Any]:
-    """The writes that `act` makes, and what it returns."""
+    """Call `act`. Returns the statements that it wrote, and its result."""
     writes: list[str] = []
 
     def record(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -126,7 +126,7 @@ def recorded(act: Callable[[], Any]) -> tuple[list[str], Any]:
 
 
 def general(sql: str, known: dict[Any, str | None]) -> str:
-    """With variables for the order's own keys, and for those that are new with each order."""
+    """Replace keys of the order and keys that are new for each order by variables."""
 
     def put(found: re.Match[str]) -> str:
         key = uuid.UUID(found[0])
@@ -134,7 +134,7 @@ def general(sql: str, known: dict[Any, str | None]) -> str:
         return f":{name}" if name else found[0]
 
     shape = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
-    # pgbench reads "::" as a cast.
+    # pgbench reads "::" as a cast
     return re.sub(shape, put, sql).replace("confirmed::", "confirmed-:")
 
 

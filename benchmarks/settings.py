@@ -1,4 +1,4 @@
-"""Production's settings, but for TLS: there is no proxy in front of the benchmark."""
+"""Production's settings without TLS, because the benchmark has no proxy."""
 
 from loyalty_portal.settings import *  # noqa: F403
 

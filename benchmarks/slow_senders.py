@@ -1,8 +1,8 @@
-"""Clients who never finish a form: `python -m benchmarks.slow_senders PORT SOCKETS SECONDS`.
+"""`python -m benchmarks.slow_senders PORT SOCKETS SECONDS`: clients that never finish a form.
 
-Each opens a POST, half of them to the partner's callbacks and half to the sign-in, sends one byte
-of its body, and another each ten seconds. Prints, as JSON, how many were held open at the end, and
-the slowest answer of /healthz meanwhile, in seconds. A process of its own, as the flood is.
+Each opens a POST, half of them to the callbacks and half to the sign-in, and sends one byte of its
+body every ten seconds. Prints as JSON how many connections were still open at the end, and the
+slowest answer of /healthz in seconds. It is a separate process, as the flood is.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ PAUSE = 10.0  # seconds between two bytes
 
 
 async def sender(port: int, path: str, until: float, ready: asyncio.Semaphore) -> bool:
-    """Whether the server still held the connection at the end."""
-    async with ready:  # as many at once as a listening queue takes
+    """Send slowly. Returns whether the connection was still open at the end."""
+    async with ready:  # a listening queue takes only so many at once
         reader, writer = await asyncio.open_connection(HOST, port)
     head = f"POST {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nContent-Length: 1000\r\n\r\n"
     writer.write(head.encode() + b"{")
     while (left := until - time.perf_counter()) > 0:
         try:
             async with asyncio.timeout(min(PAUSE, left)):
-                await reader.read(1)  # an answer, or the end, is the server's giving up
+                await reader.read(1)  # the server answers or closes when it gives up
         except TimeoutError:
             writer.write(b"x")
             continue
@@ -37,7 +37,7 @@ async def sender(port: int, path: str, until: float, ready: asyncio.Semaphore) -
 
 
 async def health(port: int, until: float) -> float:
-    """The slowest of the answers, in seconds; each on a connection of its own."""
+    """The slowest answer in seconds; each request uses a new connection."""
     slowest = 0.0
     while time.perf_counter() < until:
         began = time.perf_counter()

@@ -1,9 +1,9 @@
-"""`make bench-webhooks`: what visitors of the shop notice of 1,000 callbacks a second, nearly all
-of them forged, and of 500 clients who never finish sending a form.
+"""`make bench-webhooks`: what the shop's visitors notice of attacks.
 
-One server, two visitors who read the catalogue page after page; in turn alone, during the flood and
-beside the slow senders, in one run. All come from this machine and take their own share of it, so
-the ratios are worse than they would be elsewhere.
+The attacks are 1,000 callbacks a second, nearly all forged, and 500 clients that never finish a
+form. Two visitors read the catalogue on one server: alone, during the flood, and beside the slow
+clients, alternately in one run. All run on this machine and share its cores, so the ratios are
+worse than with separate machines.
 """
 
 import json
@@ -37,7 +37,9 @@ def visit(web: Web, cookies: list[str]) -> Result:
 def visit_beside(
     web: Web, cookies: list[str], module: str, amount: float
 ) -> tuple[Result, dict[str, float]]:
-    """Visit while another process does its worst; what it says of that."""
+    """Visit while another process attacks. Returns the visitors' result and that process's
+    report.
+    """
     command = [sys.executable, "-m", module, str(web.port), str(amount), str(SECONDS)]
     with subprocess.Popen(command, cwd=ROOT, env=web.env, stdout=subprocess.PIPE) as other:
         result = visit(web, cookies)
@@ -98,7 +100,7 @@ def main() -> None:
         stack.callback(web.close)
         web.wait("/healthz")
         rounds = []
-        for number in range(ROUNDS + 1):  # the first is for warming up
+        for number in range(ROUNDS + 1):  # the first round only warms up
             cookies = signed_in(sessions)
             wet, flood = visit_beside(web, cookies, "benchmarks.flood", RATE)
             calm = visit(web, cookies)

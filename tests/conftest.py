@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures for all tests."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,13 +18,13 @@ pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_away"]
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Between tests the tables are emptied, which history refuses to everybody else."""
+    """Allow truncating tables between tests, which the history triggers refuse otherwise."""
     settings.DATABASES["default"]["OPTIONS"]["options"] += " -c portal.history_may_go=yes"
 
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """No test finds what another left in Redis."""
+    """Empty the cache, so that no test finds another test's entries."""
     cache.clear()
 
 
@@ -35,7 +35,7 @@ def _cheap_passwords(settings: Any) -> None:
 
 @pytest.fixture
 def client_for() -> Callable[[AccountManager], Client]:
-    """A browser without JavaScript, signed in and in the given seat."""
+    """Make clients (browsers without JavaScript) that are signed in with a given seat."""
 
     def sign_in(seat: AccountManager) -> Client:
         client = Client()
@@ -56,7 +56,7 @@ def sandbox() -> Iterator[SandboxProcess]:
 
 @pytest.fixture
 def partners(sandbox: SandboxProcess, settings: Any) -> SandboxProcess:
-    """The pretend partners, as on their first day, and the portal's settings pointing at them."""
+    """Reset the sandbox, and point the portal's settings to it."""
     sandbox.reset()
     settings.LOYALTY_API_URL = sandbox.loyalty_url
     settings.LOYALTY_API_KEY = API_KEY
@@ -71,5 +71,5 @@ def partners(sandbox: SandboxProcess, settings: Any) -> SandboxProcess:
 
 @pytest.fixture
 def world(partners: SandboxProcess, transactional_db: None) -> World:
-    """A company with 100,000 points, a buyer, and what they need."""
+    """A company with 100,000 points, a buyer, and products to redeem."""
     return World(partners)

@@ -6,7 +6,7 @@ from loyalty_portal.data.countries import (code_in_any_language)
 
 
 def _to_codes(apps: Any, schema_editor: Any) -> None:
-    """What was typed becomes a code where it is known, and stays as it is where not."""
+    """Convert typed country names to codes. Unknown names stay as they are."""
     rows = apps.get_model("accounts", "Address").objects
     for text in rows.exclude(country="").order_by().values_list("country", flat=True).distinct():
         if (code := code_in_any_language(text)) and code != text:

@@ -1,5 +1,7 @@
-"""What Django and pghistory write down about staff stays too: nobody deletes it, none of it is
-changed. The context of changes is the exception: pghistory adds to it while a request goes on."""
+"""Makes the records of staff by Django and pghistory append-only.
+
+The context of changes is the exception: pghistory adds to it during a request.
+"""
 
 from django.db import migrations
 

@@ -1,4 +1,4 @@
-"""The least that a list and a placement need."""
+"""The smallest models for a list and an order."""
 
 from django.db import models
 

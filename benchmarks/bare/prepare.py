@@ -1,4 +1,4 @@
-"""Makes the bare app's tables and 1,000 products: `python -m benchmarks.bare.prepare`."""
+"""`python -m benchmarks.bare.prepare`: makes the bare app's tables and 1,000 products."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A bare Django app: what the same work costs with nothing around it."""
+"""The bare Django app, which shows what the same work costs without the portal's features."""
 
 from pathlib import Path
 

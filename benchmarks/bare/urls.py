@@ -1,4 +1,4 @@
-"""One view that lists 24 products, one that places an order; nothing else."""
+"""One view that lists 24 products, and one that places an order."""
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect

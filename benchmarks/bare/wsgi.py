@@ -1,4 +1,4 @@
-"""The bare app's web process."""
+"""The WSGI application of the bare app."""
 
 import os
 

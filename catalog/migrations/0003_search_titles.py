@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    atomic = False  # indexes are made while others write
+    atomic = False  # indexes are created without blocking writes
 
     dependencies = [
         ('catalog', '0002_search_and_shelves'),

@@ -26,7 +26,7 @@ def _old_code(name: str) -> str:
 
 
 def _name_anew(apps: Any, schema_editor: Any) -> None:
-    """Codes that were made from a name and lost letters: an import must find them again."""
+    """Rename codes that were made from a name and lost letters, so that an import finds them."""
     for model, field, longest in (("Category", "slug", 140), ("Family", "code", 120)):
         rows = apps.get_model("catalog", model).objects
         for row in rows.exclude(name__regex=r"^[\x20-\x7e]*$"):
@@ -37,7 +37,7 @@ def _name_anew(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    atomic = False  # indexes are made while others write
+    atomic = False  # indexes are created without blocking writes
 
     dependencies = [("catalog", "0004_variants_in_order_and_sources")]
 

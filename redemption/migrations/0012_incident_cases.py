@@ -5,7 +5,7 @@ import loyalty_portal.data.ids
 from django.conf import settings
 from django.db import migrations, models
 
-# What stands there was one incident for each subject: it becomes its own only case.
+# Until now each subject had its own incident, so each becomes an incident with one case.
 _FILL = """
     INSERT INTO redemption_incidentcase (
         id, key, what, facts, times_seen, created_at, seen_at, ended_at, why, ended_by_id,

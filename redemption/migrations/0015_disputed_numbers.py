@@ -1,4 +1,4 @@
-"""The index over numbers that are disputed, without stopping those who write."""
+"""Creates the index over disputed numbers without blocking writes."""
 
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models

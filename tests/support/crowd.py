@@ -1,4 +1,4 @@
-"""Many people who want the same thing at the same moment, over HTTP."""
+"""Many buyers who want the same product at the same moment, over HTTP."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.visitor import Visitor
 from tests.support.waiting import all_at_once
 
 Visitors = Callable[[AccountManager], Visitor]
-SEATS_OF_ONE = 10  # of one company
+SEATS_OF_ONE = 10  # seats for each company
 
 
 def redeem_at_once(
     shop: World, visitor_for: Visitors, product: Product, *, buyers: int
 ) -> list[httpx.Response]:
-    """So many buyers stand at the checkout with one piece each, and press the button at once."""
+    """Bring so many buyers to the checkout with one piece each, and submit all forms at once."""
     seats: list[AccountManager] = []
     while len(seats) < buyers:
         company = shop.new_company(points=1_000_000)

@@ -1,4 +1,4 @@
-"""Processes that tests start, kill, freeze and start again."""
+"""Processes that tests start, kill, freeze and restart."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOP_SECONDS = 15.0
 
 
 class Daemon:
-    """One process with its children; what it writes is kept in `log`."""
+    """A process with its children. Its output goes to `log`."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path
@@ -30,7 +30,7 @@ class Daemon:
         self.name = name
         self.command = list(command)
         self.environment = dict(environment)
-        self.folder = ROOT  # where it works
+        self.folder = ROOT  # the working directory
         self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.was_disturbed = False
@@ -41,7 +41,7 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
     def launch(self) -> None:
-        """Does nothing when it runs. Does not wait until it answers."""
+        """Start the process if it does not run. Does not wait until it answers."""
         if self.is_running:
             return
         with self.log.open("ab") as log:
@@ -50,17 +50,17 @@ class Daemon:
             )
 
     def start(self) -> None:
-        """Launch it and wait until it answers, where it is asked anything."""
+        """Start the process and wait until it answers, if it can be asked."""
         self.launch()
 
     def kill(self) -> None:
-        """SIGKILL, to all of it at once: it gets to do nothing more."""
+        """Kill the process and its children with SIGKILL."""
         self.was_disturbed = True
         self._signal(signal.SIGKILL)
         self._wait()
 
     def stop(self) -> None:
-        """Ask it to end, and wait; after that by force."""
+        """Ask the process to end and wait; kill it if it does not."""
         if self.process is None:
             return
         self.resume()
@@ -71,7 +71,7 @@ class Daemon:
         self.kill()
 
     def pause(self) -> None:
-        """It stands still, and its sockets stay open."""
+        """Freeze the process. Its sockets stay open."""
         self.was_disturbed = True
         self._signal(signal.SIGSTOP)
 
@@ -79,7 +79,7 @@ class Daemon:
         self._signal(signal.SIGCONT)
 
     def news(self) -> str:
-        """The last of what it has written since this was asked before."""
+        """The output since the last call."""
         if not self.log.exists():
             return ""
         text = self.log.read_bytes()
@@ -99,7 +99,7 @@ class Daemon:
 
 
 class Web(Daemon):
-    """The web server; started means that it answers."""
+    """The web server. `start` waits until it answers."""
 
     port: int
 
@@ -120,7 +120,7 @@ class Web(Daemon):
 
 
 class Redis(Daemon):
-    """A Redis that keeps nothing; started means that it answers."""
+    """A Redis without persistence. `start` waits until it answers."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -137,12 +137,12 @@ class Redis(Daemon):
         return redis.Redis.from_url(self.url, socket_timeout=5)
 
     def queued(self, queue: str) -> int:
-        """Tasks that no worker has taken."""
+        """The number of tasks in a queue."""
         with self.client() as client:
             return int(client.llen(queue))
 
     def fill(self) -> None:
-        """It answers, and takes nothing more."""
+        """Fill its memory: it still answers, but refuses writes."""
         with self.client() as client:
             client.config_set("maxmemory", 1)
 

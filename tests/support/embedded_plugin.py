@@ -1,7 +1,8 @@
-"""What the tests run on: a pytest plugin that is loaded before Django reads its settings.
+"""A pytest plugin that prepares the environment before Django reads its settings.
 
-It sets the tests' environment, starts an embedded PostgreSQL and Redis where DATABASE_URL and
-REDIS_URL name none, finds Chromium, and says at the end which tests were left out without it.
+It sets the tests' environment variables, starts an embedded PostgreSQL and Redis if DATABASE_URL
+and REDIS_URL are not set, finds Chromium, and reports at the end which tests were skipped without
+it.
 """
 
 import os
@@ -33,9 +34,9 @@ ENVIRONMENT = {
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """Wraps the others, pytest-django among them, so that the settings find all this."""
+    """Prepare everything before other plugins, such as pytest-django, load the settings."""
     for name in _documented_variables() - {"DATABASE_URL", "REDIS_URL"}:
-        os.environ.pop(name, None)  # a developer's own settings are not the tests'
+        os.environ.pop(name, None)  # tests ignore a developer's own settings
     os.environ.update(ENVIRONMENT)
     if not _only_distributes(early_config):
         services = _services()
@@ -45,7 +46,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 
 
 def _only_distributes(config: pytest.Config) -> bool:
-    """Whether the tests run in processes of this one, each with services of its own."""
+    """Whether this process only distributes tests to workers, each with its own services."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         return False
     several = bool(config.known_args_namespace.numprocesses)
@@ -63,7 +64,7 @@ def _documented_variables() -> set[str]:
 
 
 def _services() -> Services:
-    """Each of several runs at once takes a folder of its own, and leaves it to the next."""
+    """Start the services in a free folder; parallel runs use different folders."""
     for number in range(1, RUNS_AT_ONCE):
         with suppress(FolderInUseError):
             folder = ROOT / ".local" / f"test-{number}"
@@ -72,7 +73,7 @@ def _services() -> Services:
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium: CHROMIUM, one on the PATH, or the one playwright installed."""
+    """The path of a Chromium: CHROMIUM, one on the PATH, or the one that playwright installed."""
     named = os.environ.get("CHROMIUM")
     if named:
         return named
@@ -87,7 +88,7 @@ def find_chromium() -> str | None:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of the browser. A test that takes it is marked `browser`."""
+    """The path of the browser. Tests that use it are marked `browser`."""
     path = find_chromium()
     assert path, HOW_TO_GET_CHROMIUM
     return path

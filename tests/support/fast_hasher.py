@@ -1,9 +1,11 @@
-"""A password hash that costs the tests nothing, and that the real one can read."""
+"""A fast password hasher, whose hashes the real hasher can read."""
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 
 class QuickHasher(PBKDF2PasswordHasher):
-    """The real hash takes half a second, on purpose; the tests make hundreds of people."""
+    """Hashes with few iterations. The real hash takes half a second, and tests make hundreds of
+    users.
+    """
 
     iterations = 1

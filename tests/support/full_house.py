@@ -1,4 +1,4 @@
-"""One of everything that a page can show or a button can be pressed on, and who may do all of it."""
+"""One of everything that a page can show, and a user who may do all of it."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from tests.redemption.factories import delivered_by_mail, fill_cart, paid, place
 from tests.redemption.world import RECIPIENT, World
 
 PASSWORD = "correct horse battery staple"
-THRESHOLD = 5_000  # points, from which an order waits for a yes
+THRESHOLD = 5_000  # points; larger orders need approval
 
 
 @dataclass
 class FullHouse:
-    """`owner` is a superuser with a seat in two companies; `buyer` is somebody else's."""
+    """`owner` is a superuser with seats in two companies; `buyer` belongs to another company."""
 
     world: World
     owner: AccountManager
@@ -27,8 +27,8 @@ class FullHouse:
     mug: Product
     card: Product
     sent: RedemptionOrder  # a parcel is on its way
-    delivered: RedemptionOrder  # codes have come
-    waiting: RedemptionOrder  # for a yes
+    delivered: RedemptionOrder  # codes were delivered
+    waiting: RedemptionOrder  # waits for approval
     incident: Incident
 
     @classmethod
@@ -63,7 +63,7 @@ class FullHouse:
         )
 
     def browser(self) -> Client:
-        """The owner's, signed in at the door."""
+        """A client signed in as the owner through the sign-in page."""
         client = Client()
         sign_in = {"login": self.owner.user.email, "password": PASSWORD}
         assert client.post("/accounts/login/", sign_in).status_code == 302

@@ -1,8 +1,7 @@
-"""Takes guards of the saga away, for negative controls: a test that passes without its guard
-tests nothing. Only tests/support/settings_unguarded.py installs it, in the portal's own processes.
+"""Removes guards of the saga for negative controls, which show that a test needs the guard.
 
-`GUARDS` are those that can be taken away by name; `DATABASE_GUARDS` what the database itself
-would refuse beside them.
+Only tests/support/settings_unguarded.py installs it, in the portal's own processes. `GUARDS` can be
+removed by name; `DATABASE_GUARDS` are the constraints that guard the same in the database.
 """
 
 import uuid
@@ -30,7 +29,7 @@ from redemption.saga import queues
 
 
 def remove_guards(names: str) -> None:
-    """The guards named, separated by commas; in this process."""
+    """Remove the named guards in this process. `names` are separated by commas."""
     for name in filter(None, names.split(",")):
         GUARDS[name]()
 
@@ -66,19 +65,19 @@ def _take_unknown_for_refused() -> None:
 
 
 def _believe_every_success() -> None:
-    """Also one that is about something else than what was asked."""
+    """Accept every success, even one that answers a different request."""
     loyalty._check = lambda *_given: None
 
 
 def _reserve_without_looking() -> None:
-    """The UPDATE without its WHERE about the numbers."""
+    """Reserve stock without the condition that enough is available."""
     unguarded, guard, _rest = stock._MOVE.partition("AND (NOT is_tracked OR quantity_available +")
     assert guard, "the guard is not where it was"
     stock._MOVE = f"{unguarded} RETURNING quantity_available, low_stock_at, is_tracked"
 
 
 def _leave_the_cart_as_it_is() -> None:
-    """A cart is emptied and gets a new token by the order; that too keeps a form from placing two."""
+    """Do not empty the cart or renew its token, which also prevents a second order from a form."""
     guarded = placing._place
 
     def place(seat: Any, lines: Any, entered: CheckoutInput, *rest: Any) -> RedemptionOrder:
@@ -88,12 +87,12 @@ def _leave_the_cart_as_it_is() -> None:
 
 
 def _answer_before_storing() -> None:
-    """A callback is answered, and what was to be stored after that never is."""
+    """Answer a callback, but never store it."""
     callbacks.store = lambda **_callback: None
 
 
 def _believe_callbacks() -> None:
-    """What they say settles, as if the partner had been asked."""
+    """Let callbacks settle deliveries without asking the partner."""
     callbacks.take_hint = hear_answer
 
 
@@ -110,7 +109,7 @@ def _send_letters_without_a_lease() -> None:
 
 
 def _record_without_a_lease() -> None:
-    """Whoever comes with an answer writes it down, though somebody else is asking by now."""
+    """Record an answer without checking the lease, even if another worker has it now."""
     guarded = LeasedQuerySet.release
 
     def release(self: Any, pk: object, token: uuid.UUID, **changes: Any) -> bool:
@@ -121,19 +120,21 @@ def _record_without_a_lease() -> None:
 
 
 def _ask_before_the_claim_is_committed() -> None:
-    """Claim, call and record are one transaction. The client, too, would refuse that."""
+    """Claim, call and record in one transaction. The client's own check against it is
+    removed too.
+    """
     client.connection = SimpleNamespace(in_atomic_block=False)
     kind = queues.QUEUES["transactions"]
     queues.QUEUES["transactions"] = replace(kind, act=transaction.atomic(kind.act))
 
 
 def _sweep_nothing() -> None:
-    """What the broker forgets, nobody remembers."""
+    """Make the sweeper do nothing, so that work whose task was lost stays undone."""
     LeasedQuerySet.due_ids = lambda _self, _limit: []
 
 
 def _end_no_case_of_an_incident() -> None:
-    """What has long settled right goes on asking for a person."""
+    """Never end the cases of incidents, even after their cause is gone."""
     sweep.CHORES["incidents that are over"] = lambda: 0
 
 
@@ -142,7 +143,7 @@ def _say_yes_before_it_is_on_disk() -> None:
 
 
 def _believe_every_number() -> None:
-    """The database lets two transactions have one number, so nobody is in doubt."""
+    """Let the database accept one number for two transactions, so that no doubt arises."""
 
 
 GUARDS: Mapping[str, Callable[[], None]] = {
@@ -166,14 +167,14 @@ DATABASE_GUARDS = {
     "stock": "ALTER TABLE inventory DROP CONSTRAINT available_not_negative",
     "number": "DROP INDEX partners_entry_once",
     "form-token": "ALTER TABLE redemption_order DROP CONSTRAINT redemption_order_token_key",
-    # So that the yes is ahead of the disk for long enough to be seen.
+    # delays the flush after the commit, so that a crash in between can be tested
     "durable": "ALTER SYSTEM SET wal_writer_delay = '10s'",
     "": "ALTER SYSTEM RESET wal_writer_delay",
 }
 
 
 def unguard_database(address: str, name: str) -> None:
-    """What belongs to a guard in the database goes as well; no name: the server's is back."""
+    """Remove the database's part of the named guard; "" restores the server's setting."""
     if name in DATABASE_GUARDS:
         with psycopg.connect(address, autocommit=True) as link:
             link.execute(DATABASE_GUARDS[name])

@@ -1,4 +1,4 @@
-"""A mail server that keeps what it is given, and can be slow to say that it has it."""
+"""A mail server that stores what it receives, and can confirm it late."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import TracebackType
 
 
 class Mailbox(AbstractContextManager["Mailbox"]):
-    """`letters` holds every message it was given, also those that it has not confirmed yet."""
+    """The mail server. `letters` holds every message, including unconfirmed ones."""
 
     def __init__(self) -> None:
         self.letters: list[EmailMessage] = []
@@ -23,11 +23,11 @@ class Mailbox(AbstractContextManager["Mailbox"]):
 
     @property
     def url(self) -> str:
-        """For EMAIL_URL."""
+        """The value for EMAIL_URL."""
         return f"smtp://127.0.0.1:{self._server.server_address[1]}"
 
     def about(self, order_number: str) -> list[EmailMessage]:
-        """The letters whose text names an order, in the order in which they came."""
+        """The letters whose text names the order, in order of arrival."""
         return [letter for letter in list(self.letters) if order_number in _text(letter)]
 
     def __enter__(self) -> Mailbox:
@@ -56,12 +56,12 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class _Conversation(socketserver.StreamRequestHandler):
-    """As much of SMTP as Django speaks."""
+    """The part of SMTP that Django uses."""
 
     server: _Server
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # who sends may be killed in the middle
+        with suppress(ConnectionError):  # a test may kill the sender in the middle
             self._converse()
 
     def _converse(self) -> None:

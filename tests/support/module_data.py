@@ -1,4 +1,4 @@
-"""Data that is made once for all tests of a module, since it takes a while."""
+"""Data that is created once for all tests of a module, because creating it is slow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,10 @@ from tests.support.sandbox_process import API_KEY, SandboxProcess
 
 @contextmanager
 def shared_data(sandbox: SandboxProcess, blocker: Any) -> Iterator[None]:
-    """What is made in here is committed, as a partner is never called inside a transaction.
+    """Commit what is created in the block: a partner cannot be called inside a transaction.
 
-    The module's tests are marked `django_db`, so each is rolled back; at the end all is gone.
+    The module's tests are marked `django_db`, so each is rolled back. All data is removed at the
+    end.
     """
     sandbox.reset()
     addresses = {

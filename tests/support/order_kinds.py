@@ -1,4 +1,4 @@
-"""Orders as the admin finds them: placed through the service, debited without a partner."""
+"""Orders for tests of the admin: placed through the service, debited without a partner."""
 
 import uuid
 
@@ -30,7 +30,7 @@ RECIPIENT = {
 def placed_order(
     *wanted: tuple[Product, int], seat: AccountManager | None = None
 ) -> RedemptionOrder:
-    """An order whose debit is intended and not yet asked for."""
+    """An order whose debit was not sent yet."""
     seat = seat or SeatFactory()
     seat = AccountManager.objects.select_related("company", "user").get(pk=seat.pk)
     lines = [
@@ -45,7 +45,7 @@ def placed_order(
 def confirmed_order(
     *wanted: tuple[Product, int], seat: AccountManager | None = None
 ) -> RedemptionOrder:
-    """An order whose points are taken: its lines are at the desk and at the partner."""
+    """An order whose debit succeeded. Its lines are at the desk and at the partner."""
     order = placed_order(*wanted, seat=seat)
     debit = order.transactions.get()
     debit.transition(TransactionStatus.SENT, attempts=1)
@@ -63,5 +63,5 @@ def confirmed_order(
 
 
 def parcel_of(order: RedemptionOrder) -> Fulfillment:
-    """What the desk has for an order of one line."""
+    """The desk's fulfillment of an order with one line."""
     return Fulfillment.objects.get(reference=order.items.get().pk)

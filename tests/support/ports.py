@@ -1,18 +1,18 @@
-"""Ports for what tests start."""
+"""Free ports for servers that tests start."""
 
 from __future__ import annotations
 
 import socket
 from random import SystemRandom
 
-# Below those that systems give to outgoing connections, of which busy processes have many: one of
-# them would take the port between our look and the start of whoever is to listen there.
+# Below the range that systems use for outgoing connections: otherwise one of these could take the
+# port before the server opens it.
 PORTS = range(12_000, 32_000)
 
 
 def free_port() -> int:
-    """One on which nobody listens, drawn so that runs beside each other hardly meet."""
-    dice = SystemRandom()  # what seeds the other one must not give two runs the same ports
+    """A port on which nobody listens, drawn at random so that parallel runs rarely collide."""
+    dice = SystemRandom()  # not `random`: two runs with the same seed would draw the same ports
     while True:
         port = dice.choice(PORTS)
         if not answers(port):
@@ -20,6 +20,6 @@ def free_port() -> int:
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Whether somebody listens on the port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,4 +1,4 @@
-"""Redis that is not there, in each of the ways in which it can be: for tests in this process."""
+"""A Redis that is unavailable in different ways, for tests in this process."""
 
 import socket
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ WAYS = ("stopped", "frozen")
 
 
 class SilentServer:
-    """Takes every connection and never says a word, as a Redis that is frozen."""
+    """A server that accepts connections and never answers, like a frozen Redis."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
@@ -25,7 +25,7 @@ class SilentServer:
         self.url = f"redis://127.0.0.1:{self._listening.getsockname()[1]}/0"
 
     def visits(self) -> int:
-        """How many connections came since this was asked before."""
+        """The number of connections since the last call."""
         count = 0
         while True:
             try:
@@ -41,7 +41,7 @@ class SilentServer:
 
 @contextmanager
 def cache_at(settings: Any, url: str, *, patience: float = 0.0) -> Iterator[None]:
-    """The cache is looked for at `url`, with `patience` seconds instead of the product's own."""
+    """Use the cache at `url` in the block, with a timeout of `patience` seconds."""
     before = settings.CACHES
     options = dict(before["default"]["OPTIONS"])
     if patience:
@@ -62,7 +62,7 @@ def cache_at(settings: Any, url: str, *, patience: float = 0.0) -> Iterator[None
 
 @contextmanager
 def broker_at(url: str, *, patience: float = 0.0) -> Iterator[None]:
-    """The same for the broker: tasks are sent to `url`."""
+    """Send tasks to the broker at `url` in the block."""
     app = celery.app
     names = ("broker_url", "broker_read_url", "broker_write_url", "broker_transport_options")
     before = {name: getattr(app.conf, name) for name in names}
@@ -79,19 +79,19 @@ def broker_at(url: str, *, patience: float = 0.0) -> Iterator[None]:
 def _lead_tasks(there: dict[str, Any]) -> None:
     app = celery.app
     app.conf.update(there)
-    app._pool = app.amqp._producer_pool = None  # made anew for the next task
+    app._pool = app.amqp._producer_pool = None  # recreated for the next task
     celery._broker.rest_until = 0.0
 
 
 def forget_it_was_away() -> None:
-    """As a process that has not met it yet: it would leave it alone for some seconds."""
+    """Forget an earlier failure, after which the process would not use Redis for some seconds."""
     resting._Resting.rest_until = 0.0
     celery._broker.rest_until = 0.0
 
 
 @pytest.fixture
 def own_redis(settings: Any, tmp_path: Path) -> Iterator[Redis]:
-    """A Redis for one test, which may be frozen, killed and flushed; the cache is there."""
+    """A Redis for one test, which can be frozen, killed and flushed. The cache uses it."""
     redis = Redis(tmp_path)
     redis.start()
     with cache_at(settings, redis.url):
@@ -101,5 +101,5 @@ def own_redis(settings: Any, tmp_path: Path) -> Iterator[Redis]:
 
 
 def make_unavailable(redis: Redis, way: str) -> None:
-    """It goes while this process has connections to it."""
+    """Make Redis unavailable while this process has connections to it."""
     {"stopped": redis.kill, "frozen": redis.pause, "full": redis.fill}[way]()

@@ -1,8 +1,8 @@
-"""A reverse proxy in front of the portal: nginx where there is one, and a small one of our own.
+"""A reverse proxy in front of the portal: nginx if installed, and a small one of our own.
 
     python -m tests.support.reverse_proxy PORT TARGET_PORT
 
-Both append to X-Forwarded-For the address that they see.
+Both append the client's address to X-Forwarded-For.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ http {{
 
 
 def proxy_to(target: int, *, kind: str, folder: Path) -> Web:
-    """Not started yet; answers once the portal behind it does."""
+    """A proxy that is not started yet. It answers once the portal behind it does."""
     port = free_port()
     if kind == "nginx":
         assert NGINX
@@ -72,7 +72,7 @@ async def serve(port: int, target: int) -> None:
 
 
 def forwarded(head: bytes, peer: str) -> bytes:
-    """The request's head as the portal gets it: with the peer's address, for one answer only."""
+    """The head of the request for the portal: with the peer's address, and closing after it."""
     request, *lines = head.rstrip().split(b"\r\n")
     said = {line.partition(b":")[0].lower(): line.partition(b":")[2].strip() for line in lines}
     earlier = said.get(b"x-forwarded-for")

@@ -1,4 +1,4 @@
-"""Starts the pretend partners as a process of its own, for tests, the demo and the benchmarks."""
+"""Runs the sandbox as a separate process, for tests, the demo and the benchmarks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OURS = ("DEBUG", "PORTAL_URL", "FULFILLMENT_WEBHOOK_SECRETS", "SANDBOX_PORT")
 
 
 class SandboxError(Exception):
-    """The sandbox did not start, or answered the control call with an error."""
+    """The sandbox did not start, or answered a control call with an error."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -41,9 +41,9 @@ class SandboxError(Exception):
 
 
 class SandboxProcess:
-    """`SandboxProcess.start(...)` answers a running one; it is a context manager too.
+    """A sandbox process, also usable as a context manager. Start it with `SandboxProcess.start`.
 
-    `url`, `loyalty_url` and `fulfillment_url` are its addresses; `restart()` keeps port and data.
+    `url`, `loyalty_url` and `fulfillment_url` are its addresses. `restart()` keeps port and data.
     """
 
     def __init__(self, port: int, data_dir: Path, options: list[str]) -> None:
@@ -64,11 +64,12 @@ class SandboxProcess:
         webhook_secret: str | None = None,
         options: tuple[str, ...] = (),
     ) -> SandboxProcess:
-        """Waits until it answers. No port: a free one. No data_dir: a new temporary folder. No
-        webhook_secret: the portal's own, of FULFILLMENT_WEBHOOK_SECRETS, or WEBHOOK_SECRET.
+        """Start a sandbox and wait until it answers.
 
-        `options` are further arguments of the command, such as `("--token-life", "2")`.
-        Raises SandboxError with what it logged when it does not come up.
+        Defaults: a free port, a new temporary folder, and the portal's webhook secret
+        (FULFILLMENT_WEBHOOK_SECRETS, or WEBHOOK_SECRET). `options` are further arguments of the
+        command, such as `("--token-life", "2")`. Raises SandboxError with its log when it does not
+        start.
         """
         folder = Path(data_dir) if data_dir else Path(tempfile.mkdtemp(prefix="sandbox-"))
         ours = os.environ.get("FULFILLMENT_WEBHOOK_SECRETS", "").split(",")[0].strip()
@@ -81,10 +82,10 @@ class SandboxProcess:
         return sandbox
 
     def launch(self) -> None:
-        """Starts the process on the same port and data."""
+        """Start the process again with the same port and data."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
-        environment["DEBUG"] = "true"  # it refuses to run where it might be production
+        environment["DEBUG"] = "true"  # it refuses to run in production
         command = [sys.executable, "-m", "loyalty_portal.sandbox", "--port", str(self.port)]
         with self.log_path.open("ab") as log:
             self.process = spawn(
@@ -95,9 +96,9 @@ class SandboxProcess:
     def control(
         self, method: str, path: str, json: object = None, params: dict[str, str] | None = None
     ) -> Json:
-        """One call to the control API, e.g. `control("POST", "/faults", {...})`.
+        """Call the control API, e.g. `control("POST", "/faults", {...})`. Returns the parsed JSON.
 
-        Answers the parsed JSON; raises SandboxError with the status for anything but 2xx.
+        Raises SandboxError with the status for anything but 2xx.
         """
         address = f"{self.url}/control/{path.removeprefix('/control').lstrip('/')}"
         request = Request(
@@ -115,13 +116,13 @@ class SandboxProcess:
             raise SandboxError(f"{method} {path}: {error.code} {text}", error.code) from None
 
     def account(self, account_id: str, balance: int, **more: object) -> Json:
-        """Creates or sets an account (`blocked`, `expiring`)."""
+        """Create or change an account; `more` may have `blocked` and `expiring`."""
         return self.control(
             "POST", "/accounts", {"account_id": account_id, "balance": balance, **more}
         )
 
     def fault(self, operation: str, fault: str, **more: object) -> Json:
-        """Adds a fault rule, once unless `times` says otherwise (None: always)."""
+        """Add a fault rule that applies once, unless `times` says otherwise (None: always)."""
         rule = {"operation": operation, "fault": fault, "times": 1, **more}
         return self.control("POST", "/faults", rule)
 
@@ -129,11 +130,11 @@ class SandboxProcess:
         self.control("DELETE", "/faults")
 
     def dial(self, **dials: object) -> Json:
-        """Turns dials: mode, delay, processing_event, token_life, page_size, ..."""
+        """Change the behaviour: mode, delay, processing_event, token_life, page_size, ..."""
         return self.control("POST", "/dials", dials)
 
     def reset(self) -> None:
-        """As freshly installed: no accounts, entries, fulfillments, rules; dials as started."""
+        """Delete all accounts, entries, fulfillments and rules, and restore the behaviour."""
         self.control("POST", "/reset", {})
 
     def ledger(self, **filters: str) -> Json:
@@ -150,11 +151,11 @@ class SandboxProcess:
         self.launch()
 
     def stop(self) -> int:
-        """SIGTERM, and waits; answers the exit status."""
+        """Send SIGTERM and wait. Returns the exit status."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:
-        """SIGKILL, and waits."""
+        """Send SIGKILL and wait."""
         return self._end(signal.SIGKILL)
 
     @property

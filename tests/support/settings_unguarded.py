@@ -1,6 +1,6 @@
-"""The settings with guards taken away, so that tests can show that they would see it.
+"""Settings with guards removed, so that tests can show that they notice.
 
-UNGUARDED names them (tests/support/guards_off.py), separated by commas.
+UNGUARDED names the guards (tests/support/guards_off.py), separated by commas.
 """
 
 import os
@@ -13,7 +13,7 @@ from loyalty_portal.settings import INSTALLED_APPS
 
 
 class Unguarded(AppConfig):
-    """Comes last: by then the rooms, which it changes, can be imported."""
+    """Removes the guards. It is the last app, so that it can import the rooms that it changes."""
 
     name = "tests"
     label = "unguarded"

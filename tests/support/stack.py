@@ -1,5 +1,6 @@
-"""The portal as it runs: web, worker, sweeper and partners as processes, on a database and a
-Redis of their own. Each can be killed, frozen and started again.
+"""The portal as in production: web, worker, sweeper and sandbox as processes.
+
+They have their own database and Redis. Each process can be killed, frozen and restarted.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from tests.support.sandbox_process import API_KEY, CLIENT_ID, CLIENT_SECRET, San
 from tests.support.visitor import Visitor
 from tests.support.waiting import eventually
 
-DEADLINE = 3.0  # seconds for a call to a partner; a lost lease runs out 5 s after it
+DEADLINE = 3.0  # seconds for a call to a partner; a lost lease expires 5 s later
 SANDBOX_DIALS = {"mode": "accept", "delay": 0.1, "honour_keys": True, "processing_event": False}
 
 
 class Databases(AbstractContextManager["Databases"]):
-    """Fresh databases on the tests' server: copies of one that was migrated once."""
+    """Fresh databases on the tests' server, copied from one that was migrated once."""
 
     def __init__(self, server: str) -> None:
         self._server = urlsplit(server)
@@ -43,7 +44,7 @@ class Databases(AbstractContextManager["Databases"]):
         self._made: list[str] = []
 
     def create(self) -> str:
-        """The address of a new one, migrated and empty."""
+        """Create a migrated, empty database. Returns its address."""
         if not self._template:
             self._template = self._make("template0")
             environment = os.environ | {"DATABASE_URL": self._url(self._template)}
@@ -79,7 +80,7 @@ class Databases(AbstractContextManager["Databases"]):
 
 @contextmanager
 def as_default(database: str) -> Iterator[None]:
-    """Django's own connection leads to this database, in every thread."""
+    """Use another database as Django's default connection, in every thread."""
     there = urlsplit(database)
     theirs = {
         "NAME": there.path.lstrip("/"),
@@ -99,13 +100,14 @@ def as_default(database: str) -> Iterator[None]:
 
 
 class Stack(AbstractContextManager["Stack"]):
-    """`web`, `worker`, `sweeper`, `redis`, `sandbox`, `mailbox`, and the `database`'s address.
+    """The running portal: `web`, `worker`, `sweeper`, `redis`, `sandbox`, `mailbox`, and
+    `database`.
 
-    `settings` is the settings module of web, worker and sweeper, `variables` are added to
-    their environment.
+    `settings` is the settings module of web, worker and sweeper; `variables` are added to their
+    environment. `database` is an address.
     """
 
-    sweep_period = 0.5  # seconds; the product's own is longer
+    sweep_period = 0.5  # seconds; the product's default is longer
 
     def __init__(
         self,
@@ -146,7 +148,7 @@ class Stack(AbstractContextManager["Stack"]):
         }
         python = sys.executable
         bind = self.url.removeprefix("http://")
-        quiet = "ignore:You're running the worker"  # as root
+        quiet = "ignore:You're running the worker"  # the tests may run as root
         celery = [python, "-W", quiet, "-m", "celery", "-q", "-A", "loyalty_portal", "worker"]
         celery += ["-P", "threads", "-c", "8", "-Q", "loyalty,fulfillment,notifications,default"]
         sweep = [python, "manage.py", "sweep", "--period", str(self.sweep_period)]
@@ -186,9 +188,9 @@ class Stack(AbstractContextManager["Stack"]):
         self._running.close()
 
     def mend(self) -> None:
-        """Whole again, whatever a test broke."""
+        """Repair everything that a test broke."""
         if self.redis.was_disturbed:
-            # Who has met a dead Redis leaves it alone for a while; who starts now does not.
+            # A process that met a dead Redis avoids it for a while, so restart the processes.
             self.web.kill()
             self.worker.kill()
         for process in self.processes:
@@ -204,13 +206,13 @@ class Stack(AbstractContextManager["Stack"]):
         self.sandbox.dial(**SANDBOX_DIALS, webhook_url=self.webhooks)
 
     def _launch(self) -> None:
-        """All at once: each takes its time to load, and waits for none of the others."""
+        """Start all processes in parallel, because each takes long to load."""
         self.redis.start()
         for process in self.processes:
             process.launch()
 
     def news(self) -> str:
-        """What the processes have written since this was asked before."""
+        """The output of the processes since the last call."""
         return "\n".join(filter(None, (process.news() for process in self.processes)))
 
     def visitor(self, **cookies: str) -> Visitor:
@@ -228,7 +230,9 @@ class Stack(AbstractContextManager["Stack"]):
 
     @contextmanager
     def holding(self, lock: str, *given: object) -> Iterator[Callable[[int], object]]:
-        """Hold what the statement `lock` locks; what is yielded waits until so many wait for it."""
+        """Hold the locks of the statement `lock`. The yielded function waits for so many
+        waiters.
+        """
         blocked = """
             SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -244,7 +248,7 @@ class Stack(AbstractContextManager["Stack"]):
             holder.rollback()
 
     def cut_connections(self) -> int:
-        """End every connection to the database but this process's; how many that were."""
+        """End all connections to the database except this process's. Returns how many."""
         cut = """
             SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> ALL(%s)
@@ -256,7 +260,7 @@ class Stack(AbstractContextManager["Stack"]):
 
     @contextmanager
     def database_away(self) -> Iterator[None]:
-        """It answers nobody, as while PostgreSQL restarts; its server serves other databases."""
+        """Make the database refuse connections in the block, as while PostgreSQL restarts."""
         name = sql.Identifier(urlsplit(self.database).path.lstrip("/"))
         allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
         connection.close()
@@ -275,7 +279,7 @@ class Stack(AbstractContextManager["Stack"]):
     # --- What must hold ----------------------------------------------------------------------
 
     def ends(self, *numbers: str) -> list[str]:
-        """Wait until these orders have ended; their statuses. Asks `as_default`."""
+        """Wait until these orders have ended. Returns their statuses. Needs `as_default`."""
 
         def ended() -> list[str]:
             rows = RedemptionOrder.objects.in_bulk(list(numbers), field_name="order_number")
@@ -285,13 +289,13 @@ class Stack(AbstractContextManager["Stack"]):
         return eventually(ended, f"{', '.join(numbers)} end")
 
     def violations(self, *, at_rest: bool = True) -> list[Violation]:
-        """What does not hold of the promises in docs/saga.md. Asks `as_default`."""
+        """The violated invariants of docs/saga.md. Needs `as_default`."""
         entries = statement(self.sandbox.ledger()["entries"])
         return [*check_invariants(at_rest=at_rest), *check_against_ledger(entries)]
 
 
 def statement(entries: Sequence[dict[str, Any]]) -> Iterator[StatementEntry]:
-    """The sandbox's ledger, as the partner's statement tells it."""
+    """Convert the sandbox's ledger to entries of the partner's statement."""
     for entry in entries:
         yield StatementEntry(
             transaction_id=entry["transaction_id"],

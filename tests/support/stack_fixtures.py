@@ -1,4 +1,4 @@
-"""The running portal, as fixtures: one for all tests that break nothing for good."""
+"""Fixtures for the running portal, shared by all tests that do not break it for good."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -27,12 +27,12 @@ def _whole_stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def stack(_whole_stack: Stack, django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
-    """The portal's processes, all well."""
+    """The portal's processes, all running."""
     yield from in_use(_whole_stack, django_db_blocker)
 
 
 def in_use(stack: Stack, django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
-    """For one test; Django's own models see the stack's database meanwhile."""
+    """The stack for one test. Django's models use the stack's database meanwhile."""
     stack.mend()
     with django_db_blocker.unblock(), stack.as_default():
         yield stack
@@ -41,7 +41,7 @@ def in_use(stack: Stack, django_db_blocker: DjangoDbBlocker) -> Iterator[Stack]:
 
 @pytest.fixture
 def shop(stack: Stack) -> World:
-    """A company with 100,000 points, a buyer, and what they need."""
+    """A company with 100,000 points, a buyer, and products to redeem."""
     return World(stack.sandbox)
 
 
@@ -49,7 +49,7 @@ def shop(stack: Stack) -> World:
 def visitor_for(
     stack: Stack, client_for: Callable[[AccountManager], Client]
 ) -> Callable[[AccountManager], Visitor]:
-    """Somebody at a browser, signed in and in the given seat."""
+    """Make visitors (browsers) that are signed in with a given seat."""
 
     def sign_in(seat: AccountManager) -> Visitor:
         session = client_for(seat).cookies["sessionid"].value
@@ -60,5 +60,5 @@ def visitor_for(
 
 @pytest.fixture
 def visitor(shop: World, visitor_for: Callable[[AccountManager], Visitor]) -> Visitor:
-    """The shop's buyer."""
+    """The browser of the shop's buyer."""
     return visitor_for(shop.seat)

@@ -1,4 +1,4 @@
-"""Staff of the programme, signed in."""
+"""Signed-in staff."""
 
 from django.contrib.auth.models import Group
 from django.test import Client
@@ -11,7 +11,7 @@ BACKEND = "accounts.backends.SeatsBackend"
 
 
 def staff(*groups: str) -> User:
-    """A person in these staff groups; without any, staff who may do nothing."""
+    """A member of these staff groups; without groups, staff without permissions."""
     ensure_staff_groups()
     user: User = UserFactory(staff=True)
     user.groups.set(Group.objects.filter(name__in=groups))

@@ -1,4 +1,4 @@
-"""A browser without JavaScript: follows links, fills in the forms that pages show, keeps cookies."""
+"""A browser without JavaScript: follows links, fills in forms, keeps cookies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import httpx
 
-PATIENCE = 60.0  # seconds for an answer, on a machine that is busy; then it counts as hanging
+PATIENCE = 60.0  # seconds to wait for an answer on a busy machine; longer counts as hanging
 
 RECIPIENT = {
     "recipient_name": "Ada Byron",
@@ -23,22 +23,22 @@ RECIPIENT = {
 
 @dataclass
 class Form:
-    """A form as it stands on the page; `fields` are what it would send untouched."""
+    """A form of a page. `fields` are the values that it would send unchanged."""
 
     action: str
     method: str
-    name: str = ""  # its id
+    name: str = ""  # the form's HTML id
     fields: dict[str, str] = field(default_factory=dict)
 
 
 class _Forms(HTMLParser):
-    """A field belongs to the form around it, or to the one that its `form` attribute names."""
+    """Parses forms. A field belongs to the form around it or to the one in its `form` attribute."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
         self._around: Form | None = None
-        self._open: tuple[Form, str] | None = None  # the select or textarea that we are in
+        self._open: tuple[Form, str] | None = None  # the select or textarea that is being parsed
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in attrs}
@@ -81,16 +81,16 @@ class _Forms(HTMLParser):
 
 
 def forms_of(page: httpx.Response | str) -> list[Form]:
-    """Of a page, or of its text."""
+    """The forms of a page, or of its text."""
     parser = _Forms()
     parser.feed(page if isinstance(page, str) else page.text)
     return parser.forms
 
 
 class Visitor:
-    """Somebody at a browser. Every answer of 500 and above is an error here.
+    """A person with a browser. Every status of 500 or above raises an error.
 
-    `address` is the one they come from, any of 127.0.0.0/8; `headers` are sent with each request.
+    `address` is the client's IP address, any of 127.0.0.0/8; `headers` are sent with each request.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Visitor:
         address: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        # Not for https, so nobody's certificates are read: that takes longer than all the rest.
+        # No TLS: loading certificates takes longer than everything else.
         self._browser = httpx.Client(
             base_url=base_url,
             timeout=PATIENCE,
@@ -118,13 +118,13 @@ class Visitor:
         return self._check(self._browser.get(path))
 
     def follow(self, answer: httpx.Response) -> httpx.Response:
-        """The page that a redirect leads to, over as many as there are."""
+        """Follow all redirects and return the last page."""
         while answer.is_redirect:
             answer = self.get(answer.headers["location"])
         return answer
 
     def form(self, page: httpx.Response, action: str) -> Form:
-        """The form of `page` that goes to `action`, or to a path that ends with it."""
+        """The form of `page` whose action is `action`, or a path that ends with it."""
         here = page.url.path
         for form in forms_of(page):
             if (form.action or here).partition("?")[0].endswith(action) and form.method == "post":
@@ -133,7 +133,7 @@ class Visitor:
         raise AssertionError(f"{here} ({page.status_code}) has no form to {action}\n{page.text}")
 
     def send(self, form: Form, **filled: str) -> httpx.Response:
-        """Fill in and press the button; the answer itself, not where it leads."""
+        """Fill in a form and submit it. Returns the response itself; redirects are not followed."""
         return self._check(self._browser.post(form.action, data={**form.fields, **filled}))
 
     def sign_in(self, email: str, password: str) -> httpx.Response:
@@ -148,13 +148,13 @@ class Visitor:
         return self.follow(self.send(form, quantity=str(quantity)))
 
     def checkout(self) -> Form:
-        """The checkout's form, filled in and not sent yet."""
+        """The checkout's form, filled in but not sent."""
         form = self.form(self.get("/checkout/"), "/checkout/")
         form.fields |= {name: said for name, said in RECIPIENT.items() if name in form.fields}
         return form
 
     def redeem(self, *product_paths: str) -> str:
-        """One of each product, through the real pages; the number of the order."""
+        """Redeem one of each product through the real pages. Returns the order's number."""
         for path in product_paths:
             self.put_in_cart(path)
         return order_number(self.send(self.checkout()))
@@ -172,7 +172,7 @@ class Visitor:
 
 
 def order_number(answer: httpx.Response) -> str:
-    """Where the answer to a placed order leads."""
+    """The order number in the redirect after placing an order."""
     assert answer.status_code == 303, f"not placed: {answer.status_code}\n{answer.text}"
     _, orders, number, end = answer.headers["location"].split("/")
     assert (orders, end) == ("orders", ""), answer.headers["location"]

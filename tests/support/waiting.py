@@ -1,4 +1,4 @@
-"""Waiting for what other processes do, and doing many things at once."""
+"""Waits for other processes, and runs functions in parallel."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,13 +8,15 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-PAUSE = 0.03  # seconds between two looks
+PAUSE = 0.03  # seconds between two polls
 
 
 def eventually(
     look: Callable[[], Found], what: str, *, within: float = 40.0, pause: float = PAUSE
 ) -> Found:
-    """The first answer of `look` that is true; an AssertionError that names `what` never came."""
+    """Poll until `look` returns something true, and return it. Fails with a message about
+    `what`.
+    """
     deadline = time.monotonic() + within
     while not (found := look()):
         assert time.monotonic() < deadline, f"{what}: not within {within:g} s"
@@ -23,7 +25,7 @@ def eventually(
 
 
 def all_at_once(deeds: Sequence[Callable[[], Found]]) -> list[Found]:
-    """Each in a thread of its own, none before all are ready; what each came to."""
+    """Call each function in its own thread, all at the same moment. Returns the results."""
     start = Barrier(len(deeds))
 
     def do(deed: Callable[[], Found]) -> Found:
