@@ -239,6 +239,11 @@ PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
 # fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
 FULFILLMENT_LISTENER = "redemption.saga.steps.hear_fulfillment"
+# The tables of due work: the sweeper has threads for each, in this order.
+WORK_QUEUES = [
+    f"redemption.saga.queues.{queue}"
+    for queue in ("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS")
+]
 
 for _partner in ("LOYALTY", "FULFILLMENT"):
     if not globals()[f"{_partner}_API_URL"]:

@@ -21,7 +21,7 @@ from redemption.models import (
     RunOutcome,
 )
 from redemption.points.reconciliation.selectors import latest_runs
-from redemption.saga.queues import QUEUES
+from redemption.saga.queues import queues
 from redemption.states import OPEN_TRANSACTION, Severity
 
 SHOWN = 10  # companies or products that one finding names
@@ -38,7 +38,7 @@ def _age(moment: Any) -> Any:
 
 
 def due_work() -> Iterator[Finding]:
-    for kind, work in QUEUES.items():
+    for kind, work in queues().items():
         due = work.rows.due().aggregate(number=Count("pk"), age=_age(Min("next_attempt_at")))
         subject, age = f"Due {kind}", due["age"] or _NONE
         if not due["number"]:
@@ -53,7 +53,7 @@ def due_work() -> Iterator[Finding]:
 def leases() -> Iterator[Finding]:
     running = expired = 0
     oldest = _NONE
-    for work in QUEUES.values():
+    for work in queues().values():
         # Ignore leases of finished rows.
         open_rows = work.rows.filter(lease_until__isnull=False, next_attempt_at__isnull=False)
         held = open_rows.aggregate(
@@ -104,7 +104,7 @@ def incidents() -> Iterator[Finding]:
 
 
 def parked() -> Iterator[Finding]:
-    aside = {kind: work.rows.put_aside().count() for kind, work in QUEUES.items()}
+    aside = {kind: work.rows.put_aside().count() for kind, work in queues().items()}
     told = ", ".join(f"{number:,} {kind}" for kind, number in aside.items() if number)
     if told:
         do = "Each has an incident; once it is mended, have it tried again there."

@@ -3,6 +3,8 @@
 A queue is a table whose rows are due work. A row whose work raises again and again (our error, or
 bad data) is put aside for a person, so that all others go on. A partner that does not answer is no
 such error: that is an outcome, and the call is repeated later.
+
+settings.WORK_QUEUES lists the queues that are worked.
 """
 
 import logging
@@ -11,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import (
     InterfaceError,
     InternalError,
@@ -21,6 +24,7 @@ from django.db import (
     transaction,
 )
 from django.db.models import QuerySet
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from fulfillment.models import Fulfillment, PartnerCall
@@ -58,9 +62,10 @@ _NOT_THE_ROWS = (
 @dataclass(frozen=True, slots=True)
 class Queue:
     """One table of work. `act` works the row with a given id; `order` finds its order, where it has
-    one.
+    one. Incidents and the sweeper's log name the `kind`.
     """
 
+    kind: str
     model: Any
     act: Callable[[uuid.UUID], Any]
     order: Callable[[uuid.UUID], QuerySet[RedemptionOrder]] | None = None
@@ -76,26 +81,34 @@ def _of_parcels(parcels: QuerySet[Fulfillment]) -> QuerySet[RedemptionOrder]:
 
 
 _orders = RedemptionOrder.objects
-QUEUES: Mapping[str, Queue] = {
-    "transactions": Queue(
-        LoyaltyTransaction,
-        transactions.settle_transaction,
-        lambda key: _orders.filter(transactions=key),
-    ),
-    "partner calls": Queue(
-        PartnerCall,
-        virtual.ask,
-        lambda key: _of_parcels(Fulfillment.objects.filter(calls=key)),
-    ),
-    "polls": Queue(
-        Fulfillment,
-        virtual.poll,
-        lambda key: _of_parcels(Fulfillment.objects.filter(pk=key)),
-    ),
-    "callbacks": Queue(Callback, callbacks.process),
-    "letters": Queue(Letter, notifications.send_letter, lambda key: _orders.filter(letters=key)),
-    "alerts": Queue(Alert, send_alert),
-}
+TRANSACTIONS = Queue(
+    "transactions",
+    LoyaltyTransaction,
+    transactions.settle_transaction,
+    lambda key: _orders.filter(transactions=key),
+)
+PARTNER_CALLS = Queue(
+    "partner calls",
+    PartnerCall,
+    virtual.ask,
+    lambda key: _of_parcels(Fulfillment.objects.filter(calls=key)),
+)
+POLLS = Queue(
+    "polls",
+    Fulfillment,
+    virtual.poll,
+    lambda key: _of_parcels(Fulfillment.objects.filter(pk=key)),
+)
+CALLBACKS = Queue("callbacks", Callback, callbacks.process)
+LETTERS = Queue(
+    "letters", Letter, notifications.send_letter, lambda key: _orders.filter(letters=key)
+)
+ALERTS = Queue("alerts", Alert, send_alert)
+
+
+def queues() -> Mapping[str, Queue]:
+    """The queues that settings.WORK_QUEUES names, by their kind, in that order."""
+    return {queue.kind: queue for queue in map(import_string, settings.WORK_QUEUES)}
 
 
 def work(kind: str, key: uuid.UUID) -> Any:
@@ -104,7 +117,7 @@ def work(kind: str, key: uuid.UUID) -> Any:
     Raises only what is not the row's fault, such as the database being away.
     """
     try:
-        return QUEUES[kind].act(key)
+        return queues()[kind].act(key)
     except _NOT_THE_ROWS:
         raise
     except NotSupportedError:
@@ -120,9 +133,10 @@ def work(kind: str, key: uuid.UUID) -> Any:
 
 @transaction.atomic
 def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
-    find = QUEUES[kind].order
+    queue = queues()[kind]
+    find = queue.order
     order = find(key).select_for_update(no_key=True, of=("self",)).first() if find else None
-    if not QUEUES[kind].rows.set_back(key):
+    if not queue.rows.set_back(key):
         return
     what = _("%(kind)s: the work on %(key)s raised %(error)s again and again.")
     facts = {"work": kind, "error": error}
@@ -141,7 +155,7 @@ def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
 
 def rows_of(case: IncidentCase) -> LeasedQuerySet[Any]:
     """The rows that a case of a POISON_ROW incident is about; they may be back at work."""
-    rows = QUEUES[case.facts["work"]].rows
+    rows = queues()[case.facts["work"]].rows
     return rows.filter(pk=case.facts["id"]) if "id" in case.facts else rows
 
 

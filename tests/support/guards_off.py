@@ -124,8 +124,8 @@ def _ask_before_the_claim_is_committed() -> None:
     removed too.
     """
     client.connection = SimpleNamespace(in_atomic_block=False)
-    kind = queues.QUEUES["transactions"]
-    queues.QUEUES["transactions"] = replace(kind, act=transaction.atomic(kind.act))
+    queue = queues.TRANSACTIONS
+    queues.TRANSACTIONS = replace(queue, act=transaction.atomic(queue.act))
 
 
 def _sweep_nothing() -> None:

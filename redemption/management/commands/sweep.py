@@ -22,7 +22,7 @@ from loyalty_portal.queue.pause import is_paused, say_so
 from redemption.checkout.services import expire_approvals
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
-from redemption.saga.queues import QUEUES, settle_mended, work
+from redemption.saga.queues import queues, settle_mended, work
 from redemption.saga.steps import flag_overdue
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         if is_paused():
             self._idle(stop, once=once)
         elif once:
-            done = {kind: drain(kind) for kind in QUEUES} | {
+            done = {kind: drain(kind) for kind in queues()} | {
                 name: chore() for name, chore in CHORES.items()
             }
             self.stdout.write(", ".join(f"{count} {kind}" for kind, count in done.items()))
@@ -73,7 +73,7 @@ class Command(BaseCommand):
     def _for_good(self, period: float, stop: threading.Event) -> None:
         looks = Looks(stop)
         # Each queue has its own threads, so that a slow partner does not delay letters.
-        lanes = [_Lane(kind, period, stop, looks) for kind in QUEUES]
+        lanes = [_Lane(kind, period, stop, looks) for kind in queues()]
 
         def look_again() -> None:
             for lane in lanes:
@@ -119,7 +119,7 @@ class Command(BaseCommand):
 
 def drain(kind: str) -> int:
     """Work one batch of a queue's due rows. Returns the number of rows taken."""
-    due = QUEUES[kind].rows.due_ids(BATCH)
+    due = queues()[kind].rows.due_ids(BATCH)
     for key in due:
         _attempt(kind, key)
     return len(due)
@@ -195,7 +195,7 @@ class _Lane:
         if not self._more:
             self.again.wait(self._period)
         self.again.clear()
-        due = self._looks.guarded(lambda: QUEUES[self.kind].rows.due_ids(BATCH)) or []
+        due = self._looks.guarded(lambda: queues()[self.kind].rows.due_ids(BATCH)) or []
         self._more = not self._seen.issuperset(due)
         self._seen = set(due)
         self._due.extend(due)

@@ -17,7 +17,7 @@ from redemption.invariants.checks import check_invariants
 from redemption.models import Callback, Incident, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.incidents import try_again
 from redemption.saga import tasks
-from redemption.saga.queues import QUEUES, settle_mended, work
+from redemption.saga.queues import queues, settle_mended, work
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, IncidentStatus, OrderStatus
 from tests.accounts.factories import UserFactory
@@ -34,7 +34,7 @@ def due_again(model: Any, **which: Any) -> None:
 
 def sweep(times: int = 1) -> None:
     for _ in range(times):
-        for kind in QUEUES.values():
+        for kind in queues().values():
             due_again(kind.model)
         call_command("sweep", "--once", verbosity=0)
 

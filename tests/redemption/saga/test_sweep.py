@@ -15,6 +15,7 @@ from loyalty_portal import celery
 from loyalty_portal.celery import nudge
 from redemption.models import Callback, Letter, RedemptionOrder
 from redemption.saga import tasks, transactions
+from redemption.saga.queues import Queue
 from redemption.states import OrderStatus
 from tests.redemption.saga.test_webhooks import ended, send
 from tests.redemption.world import World, make_all_due
@@ -41,6 +42,25 @@ def test_the_sweeper_alone_takes_an_order_to_its_end(world: World) -> None:
     assert {letter.subject for letter in mail.outbox}
     assert not Letter.objects.filter(sent_at=None).exists()
     assert sweep().startswith("0 transactions, 0 partner calls")
+
+
+HEARD: list[uuid.UUID] = []
+# A queue of another room, that only the settings name.
+ECHOES = Queue("echoes", Letter, HEARD.append)
+
+
+def test_the_sweeper_works_the_queues_that_the_settings_name_and_no_others(
+    world: World, settings: Any
+) -> None:
+    order = world.place((world.product(), 1))
+    settings.WORK_QUEUES = ["redemption.saga.queues.CALLBACKS"]
+    assert sweep().startswith("0 callbacks")
+    assert status(order) == OrderStatus.PENDING
+    settings.WORK_QUEUES = ["redemption.saga.queues.TRANSACTIONS", f"{__name__}.ECHOES"]
+    HEARD.clear()
+    sweep()
+    assert status(order) == OrderStatus.CONFIRMED
+    assert [order.letters.get().pk] == HEARD
 
 
 def test_one_poisonous_row_does_not_hold_up_the_others(world: World) -> None:
