@@ -11,7 +11,7 @@ PASSWORD = "correct horse battery staple"
 
 
 class CompanyFactory(factory.django.DjangoModelFactory[Company]):
-    """A company of the lowest tier; `balance=N` is what the partner last said it has."""
+    """A company of the lowest tier. `balance=N` sets the last known balance."""
 
     class Meta:
         model = Company
@@ -34,7 +34,7 @@ class CompanyFactory(factory.django.DjangoModelFactory[Company]):
 
 
 class UserFactory(factory.django.DjangoModelFactory[User]):
-    """A person; without `password=` it is PASSWORD."""
+    """A person. The password is PASSWORD unless `password=` is given."""
 
     class Meta:
         model = User
@@ -53,7 +53,7 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
 
 
 class SeatFactory(factory.django.DjangoModelFactory[AccountManager]):
-    """A buyer's seat; traits for the other roles."""
+    """A buyer's seat. Traits give the other roles."""
 
     class Meta:
         model = AccountManager

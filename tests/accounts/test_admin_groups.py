@@ -1,4 +1,4 @@
-"""What each staff group may open and change in the admin; all else is refused."""
+"""What each staff group may open and change in the admin; everything else is refused."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission

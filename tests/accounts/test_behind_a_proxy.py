@@ -1,4 +1,4 @@
-"""The portal behind a real proxy: strangers' wrong passwords are the strangers' own affair."""
+"""The portal behind a real proxy: strangers' wrong passwords lock out only themselves."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.support.visitor import Visitor
 
 PASSWORD = "correct horse battery staple"
 STRANGERS, HOME = "127.0.0.66", "127.0.0.7"
-MOST = 10  # wrong passwords in a minute from one address
+MOST = 10  # wrong passwords in a minute from one IP address
 
 
 class Street:
-    """The portal's web server with `proxies` that it trusts, and a proxy in front."""
+    """The portal's web server, which trusts `proxies`, behind a proxy."""
 
     def __init__(self, folder: Path, database: str, kind: str, proxies: int) -> None:
         self._redis = Redis(folder)
@@ -67,7 +67,7 @@ class Street:
 
 @pytest.fixture
 def database(databases: Databases, django_db_blocker: DjangoDbBlocker) -> str:
-    """A fresh one, in which Mara has an account."""
+    """A fresh database with an account for Mara."""
     address = databases.create()
     with django_db_blocker.unblock(), as_default(address):
         User.objects.create_user("mara@northwind.example", PASSWORD, name="Mara")
@@ -86,7 +86,7 @@ def test_ten_strangers_behind_the_proxy_lock_out_nobody_whatever_they_say_of_the
 
 
 def test_without_the_count_the_proxy_is_everybody(tmp_path: Path, database: str) -> None:
-    """The negative control: as it was, ten strangers lock out all of them."""
+    """The negative control: without trusted proxies, ten strangers lock out everybody."""
     with Street(tmp_path, database, KINDS[-1], proxies=0) as street:
         street.ten_strangers_guess()
         assert not street.signs_in("mara@northwind.example", PASSWORD, address=HOME)

@@ -1,4 +1,4 @@
-"""`manage.py first_administrator`: in production, the first who can sign in."""
+"""`manage.py first_administrator` creates the first person who can sign in."""
 
 import re
 from io import StringIO
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What somebody types at the terminal, which no test has."""
+    """The answers to prompts, because tests have no terminal."""
     answers: list[str] = []
     monkeypatch.setattr(first_administrator, "getpass", lambda _prompt: answers.pop(0))
     return answers

@@ -1,4 +1,4 @@
-"""What stands around a page: whole by itself, and richer by what the named providers know."""
+"""The header of a page works by itself, and shows what the named providers add."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -29,7 +29,7 @@ def points_on_their_way(seat: AccountManager, asked_at: datetime) -> Mapping[str
 
 @pytest.fixture
 def seat() -> AccountManager:
-    """Of a company with 5,000 points, an order of 1,000 on its way, and something in the cart."""
+    """A seat of a company with 5,000 points, an order of 1,000 in flight, and a cart."""
     made: AccountManager = SeatFactory.create(
         company__name="Northwind", company__balance=5_000, role=Role.APPROVER
     )
@@ -81,4 +81,4 @@ def test_a_provider_that_the_settings_name_is_asked(
     assert "<b>3,500</b>" in page
     assert "1,500 in flight" in page
     words = " ".join(sub(r"<[^>]+>", " ", page).split())
-    assert search("1,000 more points needed|More points needed 1,000", words)  # of 4,500
+    assert search("1,000 more points needed|More points needed 1,000", words)  # more than 4,500

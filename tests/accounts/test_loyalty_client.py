@@ -1,4 +1,4 @@
-"""The Loyalty Points API, against the sandbox, and against answers that are not quite right."""
+"""The client of the Loyalty Points API, against the sandbox and against wrong answers."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The address by which somebody signs in belongs to the records of staff."""
+"""Only staff may change the e-mail address by which a user signs in."""
 
 from collections.abc import Callable
 

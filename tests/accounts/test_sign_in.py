@@ -1,4 +1,4 @@
-"""Wrong passwords are limited, right ones are not, and nobody locks out somebody else."""
+"""Wrong passwords are limited, right ones are not, and nobody can lock out somebody else."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ DOOR = "/accounts/login/"
 
 
 def tries(client: Client, user: User | str, password: str = "wrong", address: str = "") -> bool:
-    """Whether that signed them in."""
+    """Try to sign in. Returns whether it succeeded."""
     login = user if isinstance(user, str) else user.email
     extra: dict[str, Any] = {"REMOTE_ADDR": address} if address else {}
     answer = client.post(DOOR, {"login": login, "password": password}, **extra)
@@ -24,7 +24,7 @@ def tries(client: Client, user: User | str, password: str = "wrong", address: st
 
 
 def known_to(user: User) -> Client:
-    """A browser in which they signed in once, and out again."""
+    """A browser in which the user has signed in and out again."""
     client = Client()
     assert tries(client, user, PASSWORD)
     client.post("/accounts/logout/")
@@ -155,7 +155,7 @@ def test_a_new_password_from_a_letter_opens_a_locked_account(mailoutbox: list[An
 def test_letters_name_the_portals_address_not_the_one_that_was_asked(
     settings: Any, mailoutbox: list[Any], known: bool
 ) -> None:
-    """Somebody asks for another's letter by a host name that leads to themselves."""
+    """Somebody requests another person's reset letter with a host name of their own."""
     settings.PORTAL_URL = "https://rewards.example"
     settings.ALLOWED_HOSTS = ["*"]
     email = UserFactory.create().email if known else "nobody@example.test"
@@ -184,7 +184,9 @@ def test_without_a_proxy_a_new_address_in_the_header_is_no_new_address() -> None
 
 
 def test_the_old_password_is_not_guessed_in_the_admin_either() -> None:
-    """The admin's own page for it has no limit; it leads to the portal's, which has one."""
+    """The admin's own password page has no limit; it redirects to the portal's page, which
+    has one.
+    """
     user = UserFactory.create(superuser=True)
     client = Client()
     client.force_login(user)

@@ -1,4 +1,4 @@
-"""Redis is stopped, frozen, full or empty: people sign in all the same, and limits hold all the same."""
+"""Sign-in and its limits while Redis is stopped, frozen, full or empty."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def test_wrong_passwords_are_limited_all_the_same(own_redis: Redis, way: str) ->
 
 @pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_letters_are_limited_all_the_same(own_redis: Redis, way: str) -> None:
-    """And what the library counts itself, with its lock."""
+    """Also the limits that allauth counts itself, with its lock."""
     make_unavailable(own_redis, way)
     asked = {"email": UserFactory.create().email}
     forget_it_was_away()
@@ -81,7 +81,7 @@ def test_letters_are_limited_all_the_same(own_redis: Redis, way: str) -> None:
 
 
 def test_one_that_fills_up_in_the_middle_goes_on_counting(own_redis: Redis) -> None:
-    """It still answers what it was told before."""
+    """A full Redis still answers reads of what it stored before."""
     user = UserFactory.create()
     assert not signs_in(Client(), user.email, "wrong")
     own_redis.fill()
@@ -102,7 +102,7 @@ def test_an_empty_redis_signs_nobody_out_and_keeps_nobody_out(own_redis: Redis) 
 
 
 def test_one_comes_back_and_both_old_and_new_people_sign_in(own_redis: Redis) -> None:
-    """No lock that was taken while it was frozen keeps anybody out afterwards."""
+    """No lock taken while Redis was frozen keeps anybody out afterwards."""
     user = UserFactory.create()
     own_redis.pause()
     assert signs_in(Client(), user.email)
@@ -113,7 +113,7 @@ def test_one_comes_back_and_both_old_and_new_people_sign_in(own_redis: Redis) ->
 
 
 def test_a_frozen_redis_costs_a_sign_in_one_wait(settings: Any) -> None:
-    """A dozen calls to the cache, one of which finds out."""
+    """A sign-in calls the cache a dozen times, but only one call waits for the timeout."""
     user = UserFactory.create()
     silent = SilentServer()
     with cache_at(settings, silent.url, patience=0.05):
@@ -123,7 +123,7 @@ def test_a_frozen_redis_costs_a_sign_in_one_wait(settings: Any) -> None:
 
 
 def test_what_redis_remembers_of_a_session_ends_within_a_minute() -> None:
-    """Who signs out while it is frozen is signed out, though it still has the copy."""
+    """A person who signs out while Redis is frozen stays signed out, although Redis has a copy."""
     client = Client()
     assert signs_in(client, UserFactory.create().email)
     key = KEY_PREFIX + client.session.session_key

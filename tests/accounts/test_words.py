@@ -1,4 +1,4 @@
-"""People read one spelling, also where a library speaks (locale/en)."""
+"""Texts use one spelling, also those of libraries (locale/en)."""
 
 import gettext
 import re

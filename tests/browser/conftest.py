@@ -1,4 +1,4 @@
-"""A real browser before the real processes, and a company with a catalogue in them."""
+"""A real browser for the running portal, with a company and a catalogue."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,9 +37,12 @@ def _whole_stack(
 
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Gone when this folder's tests are: Playwright's loop must not run under those of others."""
+    """The browser. It is closed after this folder's tests, because Playwright's event loop must not
+    run during other tests.
+    """
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Its loop runs in this thread, which Django takes for asynchronous code.
+        # Playwright's event loop runs in this thread, so Django believes that the code is
+        # asynchronous.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield running
@@ -48,7 +51,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def _catalogue(_whole_stack: Stack) -> list[str]:
-    """Our own catalogues, as an operator brings them in; what the command said to each."""
+    """Import our own catalogues with the command. Returns its output for each."""
     return [import_products(_whole_stack, path) for path in OUR_CATALOGUES]
 
 
@@ -57,7 +60,7 @@ _scenes: dict[Stack, Scene] = {}
 
 @pytest.fixture
 def scene(stack: Stack, _catalogue: list[str]) -> Scene:
-    """A company with its people, staff, the catalogue, and orders in many states: made once."""
+    """A company with people, staff, the catalogue, and orders in many states, made once."""
     if stack not in _scenes:
         _scenes[stack] = Scene(stack)
     return _scenes[stack]
@@ -69,10 +72,10 @@ def open_window(
     stack: Stack,
     client_for: Callable[[AccountManager], Client],
 ) -> Iterator[Callable[..., Window]]:
-    """`open_window(seat_or_user, width=, scheme=, javascript=)`: a window of a browser of their own.
+    """Open windows: `open_window(seat_or_user, width=, scheme=, javascript=)`.
 
-    Signed in without the form; nobody given: not signed in. Whatever a page complains of in the
-    console, asks of another host, or answers with 500 fails the test at its end.
+    Each window is a separate browser, signed in without the form unless nobody is given. Console
+    errors, requests to other hosts and answers of 500 fail the test at its end.
     """
     windows: list[Window] = []
 

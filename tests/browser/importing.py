@@ -1,4 +1,4 @@
-"""Bringing catalogues in as an operator does: the command, in a process of its own."""
+"""Imports catalogues with the command, in a separate process."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ POINTS_PER_UNIT = "100"
 
 
 def import_products(stack: Stack, path: Path) -> str:
-    """What the command said; an AssertionError when it failed."""
+    """Run the command and return its output. Fails when the command fails."""
     command = [sys.executable, "manage.py", "import_products", str(path)]
     done = subprocess.run(
         [*command, "--points-per-unit", POINTS_PER_UNIT],

@@ -1,4 +1,4 @@
-"""What the browser's tests look at: a company, its people, staff, and orders in many states."""
+"""The data of the browser tests: a company, its people, staff, and orders in many states."""
 
 from accounts.models import AccountManager, Role
 from catalog.models import Product
@@ -14,9 +14,10 @@ from tests.support.waiting import eventually
 
 
 class Scene(World):
-    """The buyer's company has a catalogue, an `approver` with a full cart, a `viewer`; `poor` is
-    the owner of another with next to no points; `clerk` works at the desk. `order["queued"]` and
-    so on are order numbers.
+    """The data. The buyer's company has an `approver` with a full cart and a `viewer`.
+
+    `poor` owns another company with few points; `clerk` works at the desk. `order["queued"]` and so
+    on are order numbers.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -30,14 +31,14 @@ class Scene(World):
         self.book = Product.objects.get(sku="9790000000011")
         self.card = Product.objects.get(sku="RELOADLY-9003-15")
         self.family = Product.objects.get(sku="RELOADLY-9001-25")
-        # Some tests order it by the dozen.
+        # some tests order many of it
         receive(product=self.book, quantity=1_000, reason="For all tests", by=None)
         self.order = {name: order.order_number for name, order in self._orders().items()}
         for product in (self.book, self.card):
             add_to_cart(seat=self.approver, product=product, quantity=1)
 
     def path(self, page: str) -> str:
-        """An address such as "/orders/{queued}/" or "{book}"."""
+        """Fill in an address such as "/orders/{queued}/" or "{book}"."""
         products = {"book": self.book, "card": self.card, "family": self.family}
         shelf = {name: product.get_absolute_url() for name, product in products.items()}
         return page.format(**self.order, **shelf)

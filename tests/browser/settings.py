@@ -1,4 +1,4 @@
-"""The portal's settings with the error pages that people see."""
+"""The portal's settings with production's error pages."""
 
 from loyalty_portal.settings import *  # noqa: F403
 

@@ -1,4 +1,4 @@
-"""The pages of the catalogue, the stock and the companies in the admin, for everybody."""
+"""The admin's pages of catalogue, stock and companies are accessible."""
 
 from __future__ import annotations
 

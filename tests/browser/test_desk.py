@@ -1,4 +1,4 @@
-"""The fulfillment desk in the admin, as staff have it before them."""
+"""The fulfillment desk in the admin, in a browser."""
 
 from __future__ import annotations
 

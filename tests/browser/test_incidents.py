@@ -1,4 +1,4 @@
-"""Incidents, as staff have them before them: seen, taken on, ended, and decided by two people."""
+"""Incidents in a browser: viewing, acknowledging, resolving, and deciding by two people."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def page_of(incident: Incident) -> str:
 
 
 def nobody_knows(scene: Scene, stack: Stack, cards: int = 1) -> Incident:
-    """A request for cards that the partner never answered, for so long that nobody asks again."""
+    """Make an incident: a request for cards that the partner did not answer until the horizon."""
     stack.sandbox.fault("fulfill", "reset_before", times=None)
     order = scene.place((scene.card, cards), seat=scene.new_seat("buyer"))
     calls = PartnerCall.objects.filter(fulfillment__label=order.order_number)
@@ -105,7 +105,7 @@ def test_somebody_takes_an_incident_on_and_ends_it_with_evidence(
 
 
 def decide_on_the_delivery(window: Window, incident: Incident) -> Page:
-    """From the incident, which other orders may share, by its newest case."""
+    """Go from an incident, which other orders may share, to the decision about its newest case."""
     page = window.go(page_of(incident))
     page.get_by_role("link", name="Decide on the delivery").first.click()
     return page

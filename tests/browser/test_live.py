@@ -1,4 +1,4 @@
-"""What pages do while they are open: they search, follow an order, and never order twice."""
+"""Pages update while they are open: search, the order's timeline, and double submits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
 NUMBER = re.compile(r"/orders/(R-[\w-]+)/$")
-# What a part of a page shows, without the marks of how it came there and what the clock says.
+# Removes attributes and relative times, which change although the shown content is the same.
 SHOWN = """(selector) => {
   const part = document.querySelector(selector).cloneNode(true);
   part.querySelectorAll("time").forEach((time) => { time.textContent = "then"; });
@@ -35,7 +35,7 @@ SHOWN = """(selector) => {
 
 
 def a_buyer(scene: Scene, **fields: object) -> AccountManager:
-    """Somebody with a company, and a balance, of their own."""
+    """A buyer with a company and a balance of their own."""
     return scene.new_seat("buyer", scene.new_company(points=100_000, **fields))
 
 
@@ -126,7 +126,7 @@ def with_cart(scene: Scene, seat: AccountManager) -> AccountManager:
 def test_cart_changes_in_place(scene: Scene, open_window: Opener) -> None:
     page = open_window(with_cart(scene, a_buyer(scene))).go("/cart/")
     total = page.get_by_label("Total", exact=True)
-    expect(total).to_contain_text("97,010")  # what will be left, once the partner has said
+    expect(total).to_contain_text("97,010")  # the points left, once the partner has answered
     page.get_by_role("button", name="One more").first.click()
     expect(total).to_contain_text("4,480")
     expect(page.locator("#cart-count")).to_have_text("2")
@@ -167,7 +167,7 @@ def test_same_checkout_in_two_tabs_is_one_order(scene: Scene, open_window: Opene
 
 
 def test_wrong_form_keeps_what_was_typed(scene: Scene, open_window: Opener) -> None:
-    """The summary has the focus, and leads to each field, which says what is wrong."""
+    """The summary gets the focus and links to each field, which shows its error."""
     seat = with_cart(scene, a_buyer(scene))
     window = open_window(seat)
     page = window.go("/checkout/")
@@ -238,14 +238,14 @@ def test_order_tells_its_story_until_it_ends(
     expect(page.get_by_role("button", name="Redeem again")).to_be_visible()
     expect(page.locator("#balance")).to_contain_text("98,500")
 
-    # It asks no more, and was never loaded again.
+    # The page polls no more and was never reloaded.
     expect(page.locator("#pulse")).not_to_have_attribute("hx-get", re.compile("."))
     assert page.evaluate("document.documentElement.dataset.stayed") == "yes"
     same_as_reloaded(page, "#order")
 
 
 def test_codes_stay_shown_while_the_story_goes_on(scene: Scene, open_window: Opener) -> None:
-    """The order with a book on its way goes on; who looked is in the story."""
+    """The order with a book in transit goes on, and the timeline names who saw the codes."""
     page = open_window(scene.buyer).go(scene.path("/orders/{queued}/"))
     page.get_by_role("button", name="Show the code").click()
     code = page.locator(".secret code").first
@@ -320,7 +320,7 @@ def test_partner_that_never_told_a_balance(stack: Stack, scene: Scene, open_wind
 
 
 def grown_old(stack: Stack, seat: AccountManager, *, minutes: int) -> None:
-    """As if the partner had been asked for the balance so long ago."""
+    """Make the known balance so many minutes old."""
     then = timezone.now() - timedelta(minutes=minutes)
     KnownBalance.objects.filter(company=seat.company).update(fetched_at=then)
     stack.redis.flush()
@@ -329,7 +329,7 @@ def grown_old(stack: Stack, seat: AccountManager, *, minutes: int) -> None:
 def test_what_is_asked_with_the_partner_down_is_done_later(
     stack: Stack, scene: Scene, open_window: Opener
 ) -> None:
-    """The page says so in plain words, and goes on by itself when the partner is back."""
+    """The page says so, and goes on by itself when the partner answers again."""
     stack.sandbox.fault("debit", "unavailable_503", times=None)
     seat = a_buyer(scene)
     add_to_cart(seat=seat, product=scene.card, quantity=1)

@@ -1,4 +1,4 @@
-"""Every page, as people have it before them: wide, narrow, light, dark, by keyboard, bare."""
+"""Every page in a browser: wide, narrow, light, dark, by keyboard, without JavaScript."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
-# Who looks (an attribute of the scene), and where.
+# The user (an attribute of the scene) and the path of each page.
 PAGES = {
     "sign in": ("", "/accounts/login/"),
     "forgotten password": ("", "/accounts/password/reset/"),
@@ -86,7 +86,7 @@ Opener = Callable[..., Window]
 def test_page_holds_at_every_width_and_in_both_schemes(
     scene: Scene, open_window: Opener, name: str
 ) -> None:
-    """The window itself sees to it that nothing is said in the console or asked elsewhere."""
+    """The window itself checks for console messages and requests to other hosts."""
     who, path = PAGES[name]
     window = open_window(getattr(scene, who) if who else None)
     page = window.go(scene.path(path))
@@ -107,7 +107,7 @@ def test_page_holds_at_every_width_and_in_both_schemes(
 
 
 def test_a_page_that_misbehaves_is_noticed(scene: Scene, open_window: Opener) -> None:
-    """The negative control of all that is asked of pages here."""
+    """The negative control of all checks of pages here."""
     window = open_window(scene.buyer)
     page = window.go("/")
     page.evaluate("""() => {
@@ -140,7 +140,7 @@ def test_pictures_have_their_place_before_they_come(
     window = open_window(scene.buyer, width=width)
     page = window.go(scene.path(path))
     page.wait_for_load_state("networkidle")
-    page.reload()  # the balance is fresh now, and stays as it is
+    page.reload()  # the balance is fresh now and does not change any more
     page.wait_for_load_state("networkidle")
 
     pictures = page.locator("img").evaluate_all(IMAGES)
@@ -166,7 +166,7 @@ ACTIONS = {
 def test_keyboard_reaches_what_there_is_to_do(
     scene: Scene, open_window: Opener, path: str, width: int
 ) -> None:
-    """And what has the focus is ringed, and not under the bar at the bottom of a phone."""
+    """The focused element has a visible ring and is not hidden by the bar of a phone."""
     who, actions = ACTIONS[path]
     window = open_window(getattr(scene, who), width=width)
     page = window.go(scene.path(path))
@@ -205,7 +205,7 @@ def test_menu_of_the_person_by_keyboard(scene: Scene, open_window: Opener) -> No
 
 
 def test_everything_works_without_javascript(scene: Scene, open_window: Opener) -> None:
-    """Sign in, search, put in the cart, change it, check out, follow, cancel."""
+    """Sign in, search, add to the cart, change it, check out, follow the order, and cancel."""
     seat = scene.new_seat("buyer")
     seat.user.set_password(PASSWORD)
     seat.user.save()
@@ -230,7 +230,7 @@ def test_everything_works_without_javascript(scene: Scene, open_window: Opener) 
 
     expect(page).to_have_url(re.compile(r"/orders/R-[\w-]+/$"))
     expect(page.get_by_role("main")).to_contain_text("2 × The Lighthouse Ledger")
-    # Nothing moves by itself: what may be cancelled is what this page shows.
+    # Without JavaScript the page does not update, so it shows what can be cancelled now.
     number = page.url.rstrip("/").rpartition("/")[2]
     eventually(
         lambda: RedemptionOrder.objects.get(order_number=number).status == "CONFIRMED", "confirmed"
@@ -263,7 +263,7 @@ def test_the_widest_order_number_does_not_widen_a_small_page(
 LENGTHEN = """(texts) => texts.filter((text) => !text.children.length).forEach((text) => {
   text.textContent = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen ".repeat(2);
 })"""
-# Where names, addresses, notes and numbers of other people's making stand.
+# Pages that show names, addresses, notes and numbers typed by other people.
 WORDS = """main :is(.head__text h1, .row h2, .row h2 a, .product h1, .card__name a, .lines__name, h3,
 .tally dt, .lines .tag, .tally .tag, .timeline p, .lines .muted:not(.figure),
 .facts dd:not(.ref, .figure), .crumbs a, .variants .chip,

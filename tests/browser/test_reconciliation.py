@@ -1,4 +1,4 @@
-"""Reconciliation, as finance has it before it: compared now, with a file, and what was found."""
+"""Reconciliation in a browser: with the statement, with a file, and the differences found."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ HEADER = "transaction_id,type,account_id,points,reference,created_at"
 
 @pytest.fixture(autouse=True)
 def put_right(stack: Stack) -> Iterator[None]:
-    """What was falsified in the partner's books would be found by every later look at them."""
+    """Restore the partner's entries that a test changed, or later comparisons would find them."""
     yield
     with sqlite3.connect(stack.sandbox.data_dir / "sandbox.sqlite3", timeout=10) as books:
         books.execute("UPDATE entry SET points = 1500 WHERE points = 999")
 
 
 def paid_an_hour_ago(scene: Scene, stack: Stack, *, points_there: int = 1_500) -> Company:
-    """A company that took one card; the partner's entry says `points_there`."""
+    """A company that redeemed one card; the partner's entry says `points_there`."""
     seat = scene.new_seat("buyer", scene.new_company(points=100_000))
     order = scene.place((scene.card, 1), seat=seat)
     eventually(lambda: stack.ends(order.order_number), "the card is delivered")
@@ -58,7 +58,7 @@ def the_debit(company: Company) -> LoyaltyTransaction:
 
 
 def compare_now(page: Page, company: Company) -> None:
-    """From the list, with the partner's statement; from yesterday, lest midnight was an hour ago."""
+    """Start a comparison from the list, from yesterday on in case midnight was an hour ago."""
     page.goto(LIST)
     page.get_by_role("link", name="Compare now").click()
     form = page.locator("form[action$='compare/statement/']")

@@ -1,6 +1,6 @@
-"""The main job, from the operator's file to both parcels delivered, in real browsers.
+"""The main job in real browsers, from importing a file to the delivery of both parcels.
 
-Once on catalogues of our own and once on real ones, which REAL_CATALOGUES names the folder of.
+It runs on our own catalogues and, if REAL_CATALOGUES names their folder, on real ones.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NUMBER = re.compile(r"/orders/(R-[\w-]+)/$")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Files, how many products of each kind they hold, and what is redeemed from them."""
+    """Files, the numbers of products in them, and what is redeemed from them."""
 
     files: Sequence[Path]
     cards: int
@@ -53,7 +53,7 @@ OURS = Catalogue(
     files=(CARDS, BOOKS),
     cards=17,
     books=8,
-    card="Harbour Coffee",  # of any value from 5 to 200 euros
+    card="Harbour Coffee",  # with a free value from 5 to 200 euros
     values=["5 EUR", "10 EUR", "25 EUR", "50 EUR", "100 EUR"],
     value="50 EUR",
     card_points="5,000",
@@ -124,7 +124,7 @@ def test_gift_card_and_book_from_the_import_to_both_delivered(
 
 
 def assert_imported(catalogue: Catalogue, said: Sequence[str]) -> None:
-    """Every row was taken; a card of any value became a family of round ones, each a product."""
+    """Every row was imported, and a card with a free value became a family of round values."""
     brought = [sum(int(figure.replace(",", "")) for figure in COUNTS.findall(one)) for one in said]
     assert brought[0] == catalogue.cards
     assert sum(brought[1:]) == catalogue.books
@@ -147,7 +147,7 @@ def sign_in(page: Page, user: User) -> None:
 
 
 def choose(page: Page, product: str) -> None:
-    """Type a part of the name, and open what is found."""
+    """Type a part of the product's name and open the product that is found."""
     page.get_by_role("link", name="Catalogue", exact=True).click()
     page.get_by_role("searchbox", name="Search the catalogue").press_sequentially(product[:12])
     expect(page.locator("#results h1")).to_contain_text(product[:12])
@@ -156,7 +156,7 @@ def choose(page: Page, product: str) -> None:
 
 
 def redeem(page: Page, points: str) -> str:
-    """What is in the cart, by checkout; the order's number."""
+    """Check out what is in the cart. Returns the order's number."""
     page.get_by_role("button", name="Add to cart").click()
     page.get_by_role("link", name="Go to checkout").click()
     fill_in_recipient(page)
@@ -174,7 +174,7 @@ def never_loaded_again(page: Page) -> bool:
 
 
 def redeem_the_card(page: Page, catalogue: Catalogue) -> tuple[str, str]:
-    """The partner delivers it by webhook; the code as the buyer saw it, and the order's number."""
+    """Redeem the card, which the partner delivers by webhook. Returns its code and order number."""
     choose(page, catalogue.card)
     page.get_by_role("link", name=catalogue.value, exact=True).click()
     number = redeem(page, catalogue.card_points)
@@ -195,7 +195,9 @@ def redeem_the_card(page: Page, catalogue: Catalogue) -> tuple[str, str]:
 
 
 def redeem_the_book(buyer: Page, clerk: Page, catalogue: Catalogue) -> str:
-    """The desk claims, packs, ships and, when it has arrived, says so; the buyer sees each step."""
+    """Redeem the book and let the desk claim, pack, ship and deliver it; the buyer sees
+    each step.
+    """
     choose(buyer, catalogue.book)
     number = redeem(buyer, catalogue.book_points)
     story = buyer.locator("#order")
@@ -222,7 +224,7 @@ def redeem_the_book(buyer: Page, clerk: Page, catalogue: Catalogue) -> str:
 
 
 def assert_letters(stack: Stack, number: str, subjects: Sequence[str], code: str) -> None:
-    """In this order, each once, in both forms, and none holds the code."""
+    """The letters came in this order, each once, as HTML and text, and none has the code."""
     letters = eventually(
         lambda: about if len(about := stack.mailbox.about(number)) >= len(subjects) else [],
         f"{len(subjects)} letters about {number}",

@@ -1,4 +1,4 @@
-"""A browser's window that takes note of what a page must never do."""
+"""A browser window that records what a page must never do."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 from tests.redemption.world import RECIPIENT
 
 Scheme = Literal["light", "dark"]
-PATIENCE = 20_000  # ms for what other processes do
+PATIENCE = 20_000  # ms to wait for other processes
 expect.set_options(timeout=PATIENCE)
 FORGIVEN = re.compile(
-    # A page that was not found or refused: the tests that go there know.
+    # Status 404 or 403 of the page itself: tests that open such a page expect it.
     r"Failed to load resource: the server responded with a status of 4"
-    # A newer question took the place of one on its way; a failed one says sendError as well.
+    # HTMX aborts a request when a newer one replaces it. A failed request also logs sendError.
     r"|htmx:(sendAbort|afterRequest)"
 )
-# What axe goes by.
+# The rules that axe checks.
 WCAG: dict[str, Any] = {
     "type": "tag",
     "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
@@ -31,8 +31,8 @@ CONTRAST = {"type": "rule", "values": ["color-contrast"]}
 SIZES: tuple[tuple[int, Scheme, Scheme], ...] = (
     (1280, "light", "dark"),
     (390, "dark", "light"),
-)  # widths, each with its schemes
-# A colour that is still on its way to another is neither of the two.
+)  # each width with its colour schemes
+# During a transition a colour is neither the old nor the new one, so switch transitions off.
 COME_TO_REST = """async () => {
   await new Promise((resolve) => requestAnimationFrame(resolve));
   document.getAnimations().forEach((animation) => {
@@ -42,9 +42,9 @@ COME_TO_REST = """async () => {
 
 
 class Window:
-    """`page` is Playwright's; `go("/orders/")` opens a path of the portal.
+    """A window. `page` is Playwright's page; `go("/orders/")` opens a path of the portal.
 
-    `complaints` say what a page did that none must do, `loaded` is all that was answered.
+    `complaints` lists forbidden things that a page did, `loaded` all responses.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Window:
         self._context.add_cookies([{"name": "sessionid", "value": session, "url": self.url}])
 
     def another(self) -> Page:
-        """A second tab of the same browser."""
+        """Open a second tab of the same browser."""
         return self._context.new_page()
 
     def go(self, path: str) -> Page:
@@ -88,10 +88,10 @@ class Window:
     def close(self) -> None:
         self._context.close()
 
-    # --- What a page must hold ---------------------------------------------------------------
+    # --- Checks of a page --------------------------------------------------------------------
 
     def axe_finds(self, only: dict[str, Any] = STRICT) -> list[str]:
-        """What axe would have put right, a line for each element."""
+        """The problems that axe finds, a line for each element."""
         self.page.evaluate(COME_TO_REST)
         options = {"runOnly": only, "resultTypes": ["violations"]}
         found = Axe().run(self.page, options=options).response["violations"]
@@ -102,9 +102,9 @@ class Window:
         ]
 
     def finds_for_everybody(self, paths: Iterable[str], rules: dict[str, Any] = WCAG) -> list[str]:
-        """What is wrong with these pages at both widths and in both schemes.
+        """The problems that axe finds on these pages at both widths and in both schemes.
 
-        Only colours differ between the schemes of one width, so the rest is asked about once.
+        The schemes differ only in colours, so the other rules run once for each width.
         """
         findings: list[str] = []
         for path in paths:
@@ -144,7 +144,7 @@ class Window:
 
 
 def fill_in_recipient(page: Page, **instead: str) -> None:
-    """The checkout's form, as far as it asks."""
+    """Fill in the fields that the checkout's form has."""
     for field, words in (RECIPIENT | instead).items():
         box = page.locator(f"#id_{field}")
         if words and box.count() and field == "country":

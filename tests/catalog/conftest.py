@@ -1,4 +1,4 @@
-"""The catalogue's own tests: nothing of a room above it is there."""
+"""Fixtures of the catalogue's tests, which use no room above it."""
 
 from typing import Any
 

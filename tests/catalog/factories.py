@@ -1,4 +1,4 @@
-"""Products as the catalogue holds them."""
+"""Factories of products, families and categories."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class FamilyFactory(factory.django.DjangoModelFactory[Family]):
 
 
 class ProductFactory(factory.django.DjangoModelFactory[Product]):
-    """A physical product with plenty in stock; `in_stock=N` gives it exactly N pieces.
+    """A physical product with much stock; `in_stock=N` gives it exactly N pieces.
 
     Virtual products have no inventory row unless `in_stock` is given: they are made on demand.
     """

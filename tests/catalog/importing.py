@@ -1,4 +1,4 @@
-"""Running the import as an operator does."""
+"""Runs the import command."""
 
 import io
 import zipfile
@@ -15,7 +15,7 @@ PORTAL_HEADER = "sku,name,product_type,points_cost,category"
 
 @dataclass(frozen=True)
 class Run:
-    """What the command said, and whether it ended well."""
+    """The output of the command, and whether it succeeded."""
 
     out: str
     errors: str
@@ -56,7 +56,7 @@ def workbook(*rows: list[object]) -> bytes:
 
 
 def swollen(book: bytes) -> bytes:
-    """The same with a table of texts that unpacks to 300 MB."""
+    """The same workbook with a table of texts that unpacks to 300 MB."""
     kept = io.BytesIO(book)
     with (
         zipfile.ZipFile(kept, "a", zipfile.ZIP_DEFLATED) as packed,

@@ -18,7 +18,7 @@ def page_of(product: Product) -> str:
 
 
 def typed(product: Product, **changes: Any) -> dict[str, Any]:
-    """What the form would send for `product`, with `changes`."""
+    """The data that the form sends for `product`, with `changes`."""
     return {
         "name": product.name, "sku": product.sku, "brand": product.brand,
         "category": str(product.category_id), "is_active": "on",

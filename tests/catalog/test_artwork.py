@@ -63,8 +63,8 @@ def test_the_picture_shows_what_the_product_is_called() -> None:
     assert other[2] not in named
 
 
-# What each drawing shows of the demo's catalogue, looked at one by one; gift cards and books are
-# drawn as what they are, whatever they are called, and all else as nothing in particular.
+# The expected drawing of each of the demo's products, checked by eye. Gift cards and books always
+# get a card or a book; a product that matches no drawing gets a neutral one.
 SHOWN = {
     "experiences-balloon": {"Hot-air balloon flight", "Balloon flight for two"},
     "experiences-tent": {"Night in a safari tent", "Weekend in a tree tent"},
@@ -173,7 +173,7 @@ def test_variants_differ_by_their_colour_alone() -> None:
 
 @pytest.mark.django_db
 def test_each_product_of_the_demo_shows_what_it_is_called(client: Client) -> None:
-    """As the page fetches it: no experience is drawn by the words of its brand."""
+    """Fetched as a page does it. An experience is not drawn by the words of its brand."""
     flight = ProductFactory(
         name="Balloon flight", brand="Farafield tent dinners", product_type="VIRTUAL",
         category=CategoryFactory(name="Experiences"), sku="EXP-1",
@@ -182,4 +182,5 @@ def test_each_product_of_the_demo_shows_what_it_is_called(client: Client) -> Non
     assert shown == product_artwork(category="Experiences", key="EXP-1", name="Balloon flight")
     old = flight.picture_url
     flight.variant = "Coral"
-    assert flight.picture_url != old  # for the old one may be kept for good
+    # The address must change, because browsers cache the old one forever.
+    assert flight.picture_url != old

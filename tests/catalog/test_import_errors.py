@@ -1,4 +1,4 @@
-"""Files as untidy as people bring them: clear errors by row, and nothing half done."""
+"""Untidy files give clear errors by row, and nothing is imported in part."""
 
 import io
 import zipfile
@@ -264,7 +264,7 @@ def test_what_differs_is_changed_and_its_address_stock_and_category_name_stay(
 
 
 def test_a_sku_of_two_files_is_as_the_last_one_says_and_each_import_tells(tmp_path: Path) -> None:
-    """As three books of the real catalogues are: in each file with a price and a shelf."""
+    """Some books are in several of the real catalogues, each time with a price and a category."""
     shelves = {"Novels": 1799, "Hacking": 799}
     said = [
         run(portal_file(tmp_path, f"A,Snow Crash,PHYSICAL,{points},{shelf}")).out

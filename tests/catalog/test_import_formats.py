@@ -1,4 +1,4 @@
-"""Each format that `import_products` reads, on small files of ours and, if they are there, real ones."""
+"""Each format that `import_products` reads, on small files of ours and on real ones if present."""
 
 import os
 from decimal import Decimal
@@ -162,7 +162,7 @@ def test_books_without_a_header() -> None:
         "Books",
     )
     assert dog.description.startswith('<p>A dog, a lamp and "one long winter" with "quotes"')
-    assert product("9990000000028").points_cost == 1  # nothing is free
+    assert product("9990000000028").points_cost == 1  # the lowest price is one point
     assert product("9990000000035").points_cost == 125_000
     assert stock_of("9990000000011") == 21
 
@@ -209,7 +209,7 @@ def test_real_books() -> None:
     for path in sorted(Path(REAL).glob("oscar-books.*.csv")):
         done = run(path, "--points-per-unit", "100")
         assert done.ok, done.errors
-    assert Product.objects.count() == 198  # of 201 rows, three stand in two files
+    assert Product.objects.count() == 198  # 201 rows, of which three repeat others
     assert not Product.objects.filter(inventory=None).exists()
     assert not Product.objects.filter(description__contains="&amp;amp;").exists()
 

@@ -1,4 +1,4 @@
-"""Files of the kinds that shops really bring, and that once went wrong."""
+"""Kinds of files that shops really produce, and that were read wrongly once."""
 
 from pathlib import Path
 
@@ -302,7 +302,7 @@ def test_a_sku_of_another_kind_of_shop_is_not_written_over(tmp_path: Path) -> No
     # The same kind of shop, but another product with another handle.
     done = shop(tmp_path, "saw,Saw,Ware,true,Title,Default Title,1001,shopify,4,20,true,active")
     assert "'1001' is 'Cup' (shopify:cup) already, not 'Saw'" in done.errors
-    # Staff said that it is the same product.
+    # Staff emptied the source to say that it is the same product.
     Product.objects.update(source="")
     assert shop(tmp_path, "7,simple,1001,Saw,1,visible,1,3,9,Ware,,,", header=WOO).ok
     assert product("1001").source == "woocommerce:7"
@@ -336,7 +336,7 @@ def test_a_product_that_gets_variants_is_no_second_offer_beside_them(tmp_path: P
         "cup-blue",
     }
     assert "switched off" not in shop(tmp_path, *several).out
-    shop(tmp_path, single)  # and back again
+    shop(tmp_path, single)  # back to a single product
     active = Product.objects.filter(is_active=True).exclude(sku="OTHER")
     assert [each.sku for each in active] == ["cup"]
 

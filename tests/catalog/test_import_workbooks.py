@@ -1,4 +1,4 @@
-"""Workbooks as spreadsheet programs save them, files of no known format, maps and templates."""
+"""Workbooks as programs save them, files of unknown format, column maps and templates."""
 
 import zipfile
 from collections.abc import Callable
@@ -19,7 +19,7 @@ HEADER = ["SKU", "Name", "Product type", "Category", "Price", "Stock", "Variant"
 
 @pytest.fixture
 def workbook(tmp_path: Path) -> Callable[..., Path]:
-    """Saves a workbook of these rows, after its first sheet was changed."""
+    """Saves a workbook of these rows, after changing its first sheet."""
 
     def save(*rows: list[object], change: Callable[[Worksheet], None] | None = None) -> Path:
         book = Workbook()
@@ -75,7 +75,7 @@ def test_a_size_that_became_a_date_is_an_error_by_its_cell(workbook: Callable[..
     done = run(workbook(HEADER, row), "--points-per-unit", "100")
     assert not done.ok
     assert "row 2: variant: the cell G2 is a date or time (2026-02-01" in done.errors
-    assert "1 error." in done.errors  # the date in its own column is none
+    assert "1 error." in done.errors  # the date in the date column is correct
 
 
 @pytest.mark.parametrize("column", ["SKU", "Name", "Category", "Price", "Stock"])
@@ -166,7 +166,7 @@ def test_a_sheet_that_is_larger_than_it_says_is_read_whole(
 
 
 def test_an_unknown_format_is_told_with_what_was_read_and_what_is_nearest(tmp_path: Path) -> None:
-    """Such as Magento's export, which shares some names with ours."""
+    """Such as Magento's export, which has some column names of our own format."""
     header = "sku,store_view_code,attribute_set_code,product_type,categories,name,price,qty"
     done = run(portal_file(tmp_path, "A,,Default,simple,Default/Ware,Mug,5,3", header=header))
     assert not done.ok
@@ -265,7 +265,8 @@ def test_a_template_that_is_filled_in_comes_in(tmp_path: Path, name: str) -> Non
         book = load_workbook(path)
         sheet = book["Products"]
         for place, cell in enumerate(next(sheet.iter_rows(max_row=1)), 1):
-            assert sheet.cell(2, place).number_format == "@"  # so that zeros and 1/2 stay
+            # A text column keeps leading zeros and 1/2.
+            assert sheet.cell(2, place).number_format == "@"
             sheet.cell(2, place).value = row.get(str(cell.value))
         book.save(path)
     done = run(path)

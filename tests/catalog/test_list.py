@@ -1,4 +1,4 @@
-"""The catalogue's list: what it shows, to whom, and what its address says."""
+"""The catalogue's list: what it shows to whom, and its address."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,7 +26,7 @@ MOST_QUERIES = 6
 
 @pytest.fixture
 def client(client_for: SignIn) -> Client:
-    """A buyer of a bronze company that is known to have 5,000 points."""
+    """A buyer of a bronze company with a known balance of 5,000 points."""
     return client_for(SeatFactory(company__balance=5000))
 
 

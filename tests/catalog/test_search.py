@@ -1,4 +1,4 @@
-"""Finding products by what has been typed so far."""
+"""Search in the catalogue while typing."""
 
 from collections.abc import Callable
 
@@ -76,7 +76,7 @@ def test_counts_of_a_broad_search_end_at_the_cap(
     assert found.partial
     assert found.total == 6
     text = words(page(client, "?q=mug"))
-    assert "All categories Category" in text  # no figures that would be wrong
+    assert "All categories Category" in text  # no counts, because they would be wrong
 
 
 def test_a_variant_is_found_as_its_family(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""`make chaos SEED=1-20 ORDERS=300`: the whole portal under every fault, seed by seed."""
+"""`make chaos SEED=1-20 ORDERS=300`: runs the whole portal under every fault, seed by seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.embedded_plugin import ENVIRONMENT
 
 
 def seeds(text: str) -> range:
-    """`7`, or `1-20`."""
+    """Parse `7` or `1-20`."""
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
 
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--seed", type=seeds, default=seeds("1-3"), help="one number or 1-20")
     parser.add_argument("--orders", type=int, default=100, help="to be placed with each seed")
     chosen = parser.parse_args()
-    # Nobody answers there: what this process asks goes to each house's own.
+    # This address is never used: each run has its own partners.
     nowhere = {
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
         "REDIS_URL": "redis://127.0.0.1:1/0",

@@ -1,4 +1,4 @@
-"""What must hold once it is quiet: saga.md's list, and what people were told against what is."""
+"""Checks after a run: the invariants of saga.md, and what people were told against the facts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.chaos.actors.house import House
 from tests.chaos.actors.nemesis import Nemesis
 from tests.chaos.actors.people import PROMISES, Record
 
-# Who was struck between the mail server's yes and its record sends the letter again.
+# A letter may be sent twice when its sender was killed before recording it.
 SENDERS = {"worker", "worker-2", "sweeper", "sweeper-2", "postgres"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that does not hold: `name` of the promise, and about what."""
+    """A broken promise: its `name`, and what it is about."""
 
     name: str
     subject: str
@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass
 class Run:
-    """All that is known about a run when it is over. `received`: pieces by product name."""
+    """Everything known about a finished run. `received`: pieces by product name."""
 
     house: House
     record: Record
@@ -46,11 +46,11 @@ class Run:
     counted: Counter[str] = field(default_factory=Counter)
 
     def finds(self, names: Set[str]) -> bool:
-        """Whether the promises of these names are broken; without names nothing is looked for."""
+        """Whether promises of these names are broken. False without names."""
         return bool(names) and names <= {each.name for each in self.findings()}
 
     def findings(self) -> list[Finding]:
-        """Asks `as_default`; `counted` then says how many things each check looked at."""
+        """Run all checks. Needs `as_default`; `counted` then has the number of things checked."""
         self.counted.clear()
         found = [
             Finding(each.invariant.name, each.subject, each.figures)
@@ -63,7 +63,7 @@ class Run:
 
 
 def _placed(run: Run) -> Iterator[Finding]:
-    """Every order that somebody was told of exists, once, as it was on the form."""
+    """Every order that somebody was told of exists once, with the content of the form."""
     for told in run.record.told:
         run.counted["forms answered with an order, found as told"] += bool(told.numbers)
         if len(told.numbers) > 1:
@@ -81,10 +81,12 @@ def _placed(run: Run) -> Iterator[Finding]:
 
 
 def _refused(run: Run) -> Iterator[Finding]:
-    """Who was refused has nothing, unless an answer got lost before; nobody has what they did not ask."""
+    """A refused form made no order unless an answer was lost; nobody has an order they did not
+    place.
+    """
     for told in run.record.told:
         exists = RedemptionOrder.objects.filter(token=told.token).count()
-        # Of two presses at once one may be refused, and the other find what came back meanwhile.
+        # of two simultaneous presses, one may be refused and the other succeed with returned stock
         clean = told.refusal and not told.unanswered and not told.numbers
         run.counted["forms refused, nothing left of them"] += bool(clean)
         if (clean and exists) or exists > 1:
@@ -105,7 +107,7 @@ def _promised(run: Run) -> Iterator[Finding]:
 
 
 def _stock(run: Run) -> Iterator[Finding]:
-    """Pieces received, less those of the orders, plus those that were not supplied."""
+    """The stock is the pieces received, minus those ordered, plus those not supplied."""
     dropped = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
     for name, received in run.received.items():
         run.counted["products whose pieces add up"] += 1
@@ -122,7 +124,7 @@ def _stock(run: Run) -> Iterator[Finding]:
 
 
 def _inbox(run: Run) -> Iterator[Finding]:
-    """What the partner was answered 2xx for is kept; what was not the partner's is not."""
+    """Every callback that was answered 2xx is stored, and no forged one is."""
     for event in run.house.sandbox.control("GET", "/events")["events"]:
         if 200 <= (event["last_status"] or 0) < 300:
             run.counted["webhooks answered 2xx, in the inbox"] += 1
@@ -135,7 +137,7 @@ def _inbox(run: Run) -> Iterator[Finding]:
 
 
 def _deliveries(run: Run) -> Iterator[Finding]:
-    """What the partner delivered for good and what it did not is the same here."""
+    """Deliveries agree with the partner's final state."""
     theirs = {"delivered": "DELIVERED", "failed": "FAILED", "cancelled": "CANCELLED"}
     ours = {str(each.pk): each for each in Fulfillment.objects.filter(channel="PARTNER")}
     for each in run.house.sandbox.control("GET", "/fulfillments")["fulfillments"]:
@@ -154,7 +156,7 @@ def _deliveries(run: Run) -> Iterator[Finding]:
 
 
 def _letters(run: Run) -> Iterator[Finding]:
-    """One letter an occasion, sent once unless its sender was struck; no code in any."""
+    """Each occasion has one letter, sent once unless its sender was killed; none has a code."""
     box = [each for each in run.house.mailbox.letters if "<letter-" in str(each["Message-ID"])]
     excused = {blow.target for blow in run.nemesis.struck} & SENDERS
     by_id = Counter(str(letter["Message-ID"]) for letter in box)
@@ -176,7 +178,7 @@ def _letters(run: Run) -> Iterator[Finding]:
 
 
 def _mismatches(run: Run) -> Iterator[Finding]:
-    """An answer about something else is shown to a person, when we were there to read it."""
+    """A mismatching answer that reached us was shown to a person."""
     if any(blow.kind != "mismatch" for blow in run.nemesis.struck):
         return
     for call in run.house.sandbox.calls(fault="mismatch", operation="debit"):
@@ -187,7 +189,7 @@ def _mismatches(run: Run) -> Iterator[Finding]:
 
 
 def _ended(run: Run) -> Iterator[Finding]:
-    """All has come to its end, or a person was told why it cannot."""
+    """Everything has ended, or a person was told why it cannot."""
     for order in RedemptionOrder.objects.all():
         run.counted["orders that ended, or wait for a person"] += 1
         waits = order.transactions.filter(
@@ -198,7 +200,7 @@ def _ended(run: Run) -> Iterator[Finding]:
 
 
 def _strange(run: Run) -> Iterator[Finding]:
-    """No page that nobody should see: signed out, forbidden, not found."""
+    """Nobody saw a page that they should not: signed out, forbidden, not found."""
     run.counted["pages seen"] = run.record.pages
     for strange in run.record.strange:
         yield Finding("STRANGE", "page", strange)

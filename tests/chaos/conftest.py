@@ -1,4 +1,4 @@
-"""A PostgreSQL that may be killed, for the runs with drawn faults."""
+"""A PostgreSQL that may be killed, for runs with random faults."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def own_databases(postgres: Postgres) -> Iterator[Databases]:
 def build(
     tmp_path: Path, postgres: Postgres, own_databases: Databases, django_db_blocker: object
 ) -> Iterator[Builder]:
-    """Builds the house for one run: `with build(...) as house`. It sweeps more often."""
+    """Builds the portal for one run: `with build(...) as house`. Its sweeper polls more often."""
     with django_db_blocker.unblock():
         yield partial(built, tmp_path, postgres, own_databases, sweep_period=Stack.sweep_period)

@@ -1,4 +1,4 @@
-"""Which incidents are still open once it is quiet, and whether they have to be."""
+"""Checks which incidents are still open after a run, and whether they must be."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from redemption.models import Alert, Incident, IncidentCase, RedemptionOrder
 from redemption.states import IncidentKind, TransactionStatus
 from tests.chaos.checks import Finding, Run
 
-MOST_OF_THOUSAND = 5  # cases that are open though nothing has to wait for them, in 1,000 orders
+MOST_OF_THOUSAND = 5  # allowed number of needlessly open cases in 1,000 orders
 WITHOUT_NEED = "open without need: "
 
 
 def counted(run: Run) -> Counter[str]:
-    """How many cases of incidents are open: due ones, the others by kind. And how many cases,
-    incidents and alerts there were at all.
+    """Count open cases, split into due ones and others by kind; and all cases, incidents, alerts.
 
-    Due is a case whose transaction waits for a review, or whose order stands otherwise in the
-    partner's ledger. Cases are counted and not incidents, of which many cases make one.
+    A case is due when its transaction waits for a review, or its order differs from the partner's
+    ledger. Cases are counted instead of incidents, because many cases share an incident.
     """
     differing = {each.subject for each in run.house.violations()}
     counts = Counter[str]()
@@ -41,12 +40,12 @@ def _is_due(case: IncidentCase, differing: set[str]) -> bool:
 
 
 def others(counts: Counter[str]) -> int:
-    """How many of them are open without need."""
+    """The number of needlessly open cases."""
     return sum(number for name, number in counts.items() if name.startswith(WITHOUT_NEED))
 
 
 def left_open(counts: Counter[str], orders: int) -> Iterator[Finding]:
-    """Too many that nothing waits for; a single one may be the first of many orders."""
+    """A finding when too many cases are needlessly open. A few are tolerated."""
     number = others(counts)
     if number > max(1, orders * MOST_OF_THOUSAND // 1_000):
         kinds = ", ".join(name for name in counts if name.startswith(WITHOUT_NEED))
@@ -54,7 +53,7 @@ def left_open(counts: Counter[str], orders: int) -> Iterator[Finding]:
 
 
 def marks() -> Iterator[Finding]:
-    """An order is marked for a person while, and only while, a case of it is open."""
+    """An order must be marked for a person exactly while it has an open case."""
     for case in IncidentCase.objects.unended().exclude(order=None).select_related("order"):
         if not case.order.needs_attention and case.incident.kind not in _WITHOUT_A_MARK:
             yield Finding("MARK", case.order.order_number, f"is not marked: {case.what}")

@@ -1,4 +1,4 @@
-"""Seed after seed on one PostgreSQL, and what came of all of them."""
+"""Runs seed after seed on one PostgreSQL, and reports the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOGS = ROOT / ".local" / "chaos-logs"
 
 
 def night(seeds: Iterable[int], orders: int) -> int:
-    """Prints as it goes; 1 when something does not hold. Ctrl-C ends it with what there is."""
+    """Run the seeds and print results. Returns 1 when something failed. Ctrl-C ends it early."""
     outcomes: list[Outcome] = []
     recovery = Recovery()
     with own_postgres() as postgres, Databases(postgres.address) as databases:
@@ -36,7 +36,7 @@ def night(seeds: Iterable[int], orders: int) -> int:
 
 
 def _one(postgres: Postgres, databases: Databases, plan: Plan, recovery: Recovery) -> Outcome:
-    """One run; its logs stay when it found something."""
+    """One run. Its logs are kept when it found something."""
     logs = LOGS / f"seed-{plan.seed}"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)

@@ -1,8 +1,7 @@
-"""What people will do and what will break, drawn from one seed before anything starts.
+"""Draws from one seed what people do and what breaks, before anything starts.
 
-Drawn is who redeems what, how, and what becomes of it, and which faults come after how many
-orders, for how long. Not drawn is what no program of this kind can draw: how the processes,
-their threads and the network interleave.
+Drawn are the errands, what becomes of them, and which faults come after how many orders for how
+long. The interleaving of processes, threads and network cannot be drawn.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 COMPANIES, BUYERS = 4, 16
-PLENTY, SCARCE, VIRTUAL = 4, 2, 4  # products; the last so many are virtual
+PLENTY, SCARCE, VIRTUAL = 4, 2, 4  # products; the last ones are virtual
 PRODUCTS = PLENTY + SCARCE + VIRTUAL
 ORDERS_PER_ROUND = 10
 
-# The portal's own processes and those it needs, and what happens to them.
+# The processes that can fail, and how.
 DEEDS = {
     "kill": ("web", "worker", "worker-2", "sweeper", "sweeper-2", "sandbox", "postgres"),
     "pause": ("web", "worker", "worker-2", "sweeper", "sweeper-2", "redis", "sandbox"),
@@ -31,7 +30,7 @@ DEEDS = {
 MOMENTARY = {"kill", "restart", "flush", "crash", "disconnect", "forgery"}
 LINE_TROUBLES = {"latency": 0.15, "drip": 0.002, "freeze": 0.0, "half-open": 0.0, "cut": 0.0}
 LINE_NAMES = ("partners", "callbacks", "postgres", "redis")
-# What the partners do wrong. `seconds` of a fault that hangs are longer than a call may take.
+# The faults of the partners. A hanging fault lasts longer than a call's deadline.
 ANOTHERS = "someone_elses_transaction_id"
 _CALL = (
     *("delay", "timeout_before", "reset_before", "error_500_before", "unavailable_503"),
@@ -80,9 +79,9 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class Blow:
-    """`kind` befalls `target` for `seconds`; `rate` of the calls, where it is about calls.
+    """A fault of a `kind` at a `target` for `seconds`; `rate` is the share of calls it hits.
 
-    With `enough` it ends as soon as it has struck so many calls, and after `seconds` at last.
+    With `enough` it ends early after so many calls.
     """
 
     kind: str
@@ -97,19 +96,19 @@ class Blow:
 
     @property
     def family(self) -> str:
-        """What it is counted as."""
+        """The group under which the report counts it."""
         families = (name for name, kinds in _FAMILIES.items() if self.kind in kinds)
         return next(families, self.name.removesuffix("-2"))
 
     @property
     def lasts(self) -> float:
-        """Seconds; what was killed or restarted is started again at once."""
+        """Its duration in seconds; killed or restarted processes start again at once."""
         return 0.0 if self.kind in MOMENTARY or self.enough else self.seconds
 
 
 @dataclass(frozen=True)
 class Round:
-    """Blows at the same time, once so many orders were placed."""
+    """Faults that happen at the same time, after so many orders were placed."""
 
     after: int
     blows: tuple[Blow, ...]
@@ -117,21 +116,21 @@ class Round:
 
 @dataclass(frozen=True)
 class Errand:
-    """One visit of a buyer: products by their number with quantities, pressed so often at once."""
+    """One visit of a buyer: products by number with quantities, and how often to press at once."""
 
     buyer: int
     basket: tuple[tuple[int, int], ...]
     presses: int
-    decision: str  # approve, reject or leave, should it wait for approval
+    decision: str  # what to do if it waits for approval: approve, reject or leave
     decide_after: float  # seconds
     cancel_after: float | None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`desk`: what the desk does with one parcel after another.
+    """A plan. `desk` says what the desk does with one parcel after another.
 
-    People run `errands` over and over until `orders` are placed; without such a number, once.
+    People repeat the `errands` until `orders` are placed; without that number they run once.
     """
 
     seed: int
@@ -147,7 +146,7 @@ class Plan:
 
 
 def make_plan(seed: int, orders: int) -> Plan:
-    """Everything that can be known beforehand about a run in which so many orders are placed."""
+    """Draw the plan of a run in which so many orders are placed."""
     dice = random.Random(seed)
     return Plan(
         seed=seed,
@@ -166,7 +165,9 @@ def directed(
     presses: int = 1,
     after: int = 0,
 ) -> Plan:
-    """A small plan for one purpose: the same order so often, all blows at once after `after`."""
+    """A small plan for one purpose: the same errand repeated, and all faults at once after
+    `after`.
+    """
     same = (
         Errand(number % BUYERS, tuple(basket), presses, "approve", 0.0, None)
         for number in range(errands)
@@ -196,12 +197,12 @@ def _rounds(dice: random.Random, orders: int) -> Iterator[Round]:
     for after in range(3, orders, ORDERS_PER_ROUND):
         at_once = dice.choices((1, 2, 3), (55, 30, 15))[0]
         blows = [next(deck) for _blow in range(at_once)]
-        # Two things at once do not befall the same process.
+        # two faults at once must not hit the same process
         yield Round(after, tuple({blow.target: blow for blow in blows}.values()))
 
 
 def _shuffled(dice: random.Random) -> Iterator[Blow]:
-    """Everything once before anything comes again."""
+    """Yield every item once before any is repeated."""
     deeds = [(kind, target) for kind, targets in DEEDS.items() for target in targets]
     lines = [(kind, target) for kind in LINE_TROUBLES for target in LINE_NAMES]
     calls = [(kind, target) for target, kinds in PARTNER_FAULTS.items() for kind in kinds]

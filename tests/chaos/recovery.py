@@ -1,4 +1,4 @@
-"""How long after a fault until all that was due is done."""
+"""Measures how long after a fault all due work is done."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from loyalty_portal.data.leases import LeasedWork
 from tests.chaos.actors.house import House
 from tests.chaos.actors.nemesis import wait
 
-LOOK = 0.1  # seconds between two looks
-CATCH_UP = 8.0  # seconds that a round waits for due work before the next may come
+LOOK = 0.1  # seconds between two polls
+CATCH_UP = 8.0  # seconds to wait for due work before the next round
 TABLES = [each._meta.db_table for each in apps.get_models() if issubclass(each, LeasedWork)]
-# What somebody has a lease on is not due: it is being done, or will be when the lease is over.
+# A leased row does not count as due: it is in progress, or will be due when the lease expires.
 _DUE = " UNION ALL ".join(
     f"SELECT id FROM {table} WHERE next_attempt_at <= now()"
     " AND (lease_until IS NULL OR lease_until <= now())"
@@ -30,13 +30,13 @@ _LEFT = " UNION ALL ".join(
 
 @dataclass
 class Recovery:
-    """`seconds` by kind of fault; nothing that is due is waited for longer than `within`."""
+    """Collects `seconds` by kind of fault. Waits at most `within` seconds for a due row."""
 
     within: float = CATCH_UP
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def measure(self, house: House, kind: str) -> None:
-        """From now, when the fault is over, until what is due now was tried."""
+        """Measure from now, the end of a fault, until everything that is due now was tried."""
         began = time.monotonic()
         try:
             with house.connect() as link:
@@ -47,5 +47,5 @@ class Recovery:
                 ):
                     wait(LOOK)
         except psycopg.OperationalError:
-            return  # nobody can look
+            return  # the database does not answer
         self.seconds[kind].append(time.monotonic() - began)

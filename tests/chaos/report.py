@@ -1,4 +1,4 @@
-"""What a run did and found, for people."""
+"""Formats the results of runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def totals(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def recovery(seconds: Mapping[str, Sequence[float]]) -> Iterator[str]:
-    """How long after each kind of fault all due work was done, in sweep periods."""
+    """The times until all due work was done after each kind of fault, in sweep periods."""
     yield f"\nRecovery, in sweep periods of {PERIOD:g} s: faults, median, p99, longest"
     everything = [each for times in seconds.values() for each in times]
     for name, times in [*sorted(seconds.items()), ("all", everything)]:

@@ -1,4 +1,4 @@
-"""One run: a house, people, the nemesis; then quiet, and the checks."""
+"""One run: people use the portal under faults, then quiet, then the checks."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from tests.chaos.recovery import LOOK, TABLES, Recovery
 from tests.redemption.world import World
 from tests.support.stack import Databases
 
-CHORES = 25.0  # seconds until the sweeper has surely looked at incidents
-QUIET = 120.0  # seconds that everything may take to end
-STALL = 120.0  # seconds in which nobody gets an order placed; then the shop is dead
-MOST_FORMS = 10  # for one order that is placed; then it is as good as dead
-COME_BACK = 2.0  # seconds until somebody who was refused tries something else
+CHORES = 25.0  # seconds until the sweeper has certainly checked incidents
+QUIET = 120.0  # seconds for everything to end
+STALL = 120.0  # seconds without a placed order, after which the shop counts as dead
+MOST_FORMS = 10  # forms for each placed order, above which the shop counts as dead
+COME_BACK = 2.0  # seconds until a refused buyer tries something else
 CLERKS = 3
-THRESHOLD = 1_500  # points of one order, from which company 1 wants a yes
-SHORT = 8_000  # points of company 2, which is soon out of them
+THRESHOLD = 1_500  # points; larger orders of company 1 need approval
+SHORT = 8_000  # points of company 2, which soon has too few
 LOGIN = "accounts.backends.SeatsBackend"
-# As if all waiting times were over.
+# Make all rows with a waiting time due now.
 _HURRY = "; ".join(
     f"UPDATE {table} SET next_attempt_at = now() WHERE next_attempt_at > now()"
     " AND (lease_until IS NULL OR lease_until < now())"
@@ -50,7 +50,7 @@ _HURRY = "; ".join(
 _EXPIRE = """
     UPDATE redemption_order SET approve_by = now() WHERE status = 'AWAITING_APPROVAL'
 """
-# Leases for letters and callbacks are long. Who has held one for 15 s is dead.
+# Leases for letters and callbacks are long, so a holder for 15 s counts as dead.
 _BURY = """
     UPDATE redemption_letter SET lease_until = now() WHERE lease_until < now() + interval '45 s';
     UPDATE redemption_callback SET lease_until = now() WHERE lease_until < now() + interval '15 s'
@@ -66,7 +66,7 @@ _OPEN = """
 
 @dataclass
 class Outcome:
-    """What one run came to. `quiet`: seconds from the last fault until all had ended."""
+    """The result of a run. `quiet`: seconds from the last fault until everything had ended."""
 
     seed: int
     findings: list[Finding]
@@ -88,9 +88,10 @@ def run(
     patience: float = QUIET,
     sought: Set[str] = frozenset(),
 ) -> Outcome:
-    """Leaves `house` running. After `patience` seconds of quiet what is not done will not be.
+    """Run a plan. `house` keeps running afterwards.
 
-    Over as soon as the promises that are named by `sought` are found broken.
+    Waits at most `patience` seconds for everything to end. Ends early when a promise named in
+    `sought` is found broken.
     """
     began = time.monotonic()
     with house.as_default():
@@ -129,7 +130,7 @@ def run(
 
 
 def _strike(house: House, plan: Plan, town: Town, nemesis: Nemesis, recovery: Recovery) -> float:
-    """Round after round, until all orders are placed. Since when everything is well again."""
+    """Cause the rounds of faults until all orders are placed. Returns when the last fault ended."""
     for each in plan.rounds:
         if not town.wait_until(each.after):
             break
@@ -138,13 +139,13 @@ def _strike(house: House, plan: Plan, town: Town, nemesis: Nemesis, recovery: Re
     town.wait_until(plan.orders)
     house.calm()
     over = time.monotonic()
-    connections.close_all()  # ours may be among those that were cut
+    connections.close_all()  # this process's connection may have been cut too
     recovery.measure(house, "everything, at the end")
     return over
 
 
 def _incidents(told: Run) -> Counter[str]:
-    """What is open once the sweeper has looked again, which it does every ten seconds."""
+    """The open incidents after the sweeper has checked again, which it does every ten seconds."""
     until = time.monotonic() + CHORES
     while incidents.others(incidents.counted(told)) and time.monotonic() < until:
         wait(5 * LOOK)
@@ -152,14 +153,14 @@ def _incidents(told: Run) -> Counter[str]:
 
 
 def _too_few(plan: Plan, placed: int, forms: int) -> Iterator[Finding]:
-    """A shop that is dead must not pass for one in which nothing goes wrong."""
+    """A finding when few orders were placed, so that a dead shop does not pass."""
     if plan.orders is not None and placed < plan.orders:
         told = f"only {placed} of {plan.orders} came about with {forms} forms: the shop is dead"
         yield Finding("TOO_FEW", "orders", told)
 
 
 def _is_quiet(house: House) -> bool:
-    """Whether everything has ended or waits for a person; what waits for its time need not."""
+    """Whether everything has ended or waits for a person; rows that are not due do not count."""
     with house.connect() as link:
         link.execute(_EXPIRE)
         link.execute(_HURRY)
@@ -198,7 +199,7 @@ class Town:
         self._threads: list[threading.Thread] = []
 
     def open(self) -> None:
-        """From now on they are at it."""
+        """Start all people."""
         self._deciders.start()
         for clerk in self._clerks:
             clerk.start()
@@ -212,21 +213,23 @@ class Town:
             self._threads.append(thread)
 
     def close(self) -> None:
-        """Nobody begins anything new; the desk goes on with what still comes in."""
+        """Start nothing new; the desk continues with what still arrives."""
         self._closed.set()
         for thread in self._threads:
             thread.join()
         self._deciders.finish()
 
     def go_home(self, *, at_once: bool = False) -> None:
-        """The desk too, once its queue is empty, or leaving everything where it is."""
+        """Stop the desk when its queue is empty, or at once."""
         if at_once:
             self.record.over.set()
         for clerk in self._clerks:
             clerk.finish()
 
     def wait_until(self, placed: int | None) -> bool:
-        """Until so many orders are placed, or everybody has gone home; False: the shop is dead."""
+        """Wait until so many orders are placed, or all people have stopped; False if the shop is
+        dead.
+        """
         before, since = self.record.placed, time.monotonic()
         while any(thread.is_alive() for thread in self._threads):
             if placed is not None and self.record.placed >= placed:
@@ -240,7 +243,7 @@ class Town:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether far more forms were sent than the orders that are wanted should take."""
+        """Whether far more forms were sent than the wanted orders should need."""
         return len(self.record.told) > MOST_FORMS * (self._plan.orders or len(self._plan.errands))
 
     def _shop(self, buyer: Buyer, errands: Iterable[Errand], company: str) -> None:
@@ -289,6 +292,6 @@ class Town:
 def built(
     folder: Path, postgres: Postgres, databases: Databases, **options: Any
 ) -> Iterator[House]:
-    """A house on a fresh database, running."""
+    """A running portal on a fresh database."""
     with House(folder, postgres, databases.create(), **options) as house:
         yield house

@@ -1,8 +1,8 @@
-"""Processes are killed with -9 at each step of the saga. Every order ends all the same, and no
-point is lost, taken twice or given back twice.
+"""Processes are killed with -9 at each step of the saga. Every order still ends, and no point is
+lost, taken twice or given back twice.
 
-To kill a process exactly at a step it is held there: by the partner, who does not answer, or by
-PostgreSQL, where the test has locked a row. That it was there is seen from outside.
+To kill a process exactly at a step, the test makes it wait there: the partner does not answer, or
+the test has locked a row in PostgreSQL. The test checks from outside that the process has arrived.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def the_order(number: str) -> RedemptionOrder:
 
 
 def was_left_in_the_middle(work: type[LeasedWork]) -> bool:
-    """Who has the lease is dead."""
+    """Whether a row has a lease, whose holder is dead."""
     return work.objects.filter(lease_until__isnull=False).exists()
 
 
 def let_leases_run_out() -> None:
-    """As if the time of the dead process's lease were over: 8 s, or a minute for letters.
+    """Expire all leases at once instead of waiting 8 s, or a minute for letters.
 
-    That nobody has to help where it does run out: test_worker_frozen_for_longer_than_its_lease.
+    test_worker_frozen_for_longer_than_its_lease shows that they expire by themselves.
     """
     for kind in (Callback, Fulfillment, Letter, LoyaltyTransaction, PartnerCall):
         kind.objects.filter(lease_until__isnull=False).update(lease_until="2020-01-01T00:00Z")
@@ -77,7 +77,7 @@ def test_worker_killed_while_it_asks_a_partner(
     stack.sandbox.dial(mode=mode)
     stack.redis.flush()
     if operation == "token":
-        # A process that starts now has no token yet.
+        # a new process has no token yet
         stack.worker.kill()
         stack.sandbox.fault(operation, fault, seconds=FOREVER)
         stack.worker.start()
@@ -100,7 +100,7 @@ def test_worker_killed_while_it_asks_a_partner(
 def test_worker_killed_while_the_partner_refuses(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
-    """The stock goes back once, and nothing was taken."""
+    """The stock is released once, and no points were taken."""
     stack.sweeper.stop()
     stack.sandbox.account(shop.company.loyalty_account_id, 1)
     stack.sandbox.fault("debit", "timeout_after", seconds=FOREVER)
@@ -119,7 +119,7 @@ def test_worker_killed_while_the_partner_refuses(
 
 
 def test_worker_killed_while_it_claims_a_debit(stack: Stack, shop: World, visitor: Visitor) -> None:
-    """Before the claim is committed nothing has left the house."""
+    """Before the claim is committed, nothing was sent."""
     stack.sweeper.stop()
     stack.worker.kill()
     number = visitor.redeem(shop.virtual().get_absolute_url())
@@ -142,7 +142,7 @@ def test_worker_killed_while_it_claims_a_debit(stack: Stack, shop: World, visito
 def test_worker_killed_after_the_record_and_before_it_can_pass_the_work_on(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
-    """Redis stands still, so the nudge for what is next never leaves; nobody else has it."""
+    """Redis is frozen, so the task for the next step is never sent."""
     stack.sweeper.stop()
     stack.sandbox.fault("debit", "delay", seconds=2.0)
     number = visitor.redeem(shop.virtual().get_absolute_url())
@@ -163,14 +163,14 @@ def test_worker_killed_after_the_record_and_before_it_can_pass_the_work_on(
 
 
 def request_of(number: str) -> object:
-    """What the partner calls the order's only line."""
+    """The partner's id for the order's only line."""
     return Fulfillment.objects.get(label=number).pk
 
 
 def test_worker_killed_while_it_takes_in_a_callback(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
-    """What was answered with 204 is taken in, once, by whoever comes next."""
+    """A callback that was answered with 204 is processed once by another process."""
     stack.sweeper.stop()
     stack.sandbox.dial(webhook_url=None)
     number = visitor.redeem(shop.virtual().get_absolute_url())
@@ -195,7 +195,7 @@ def test_worker_killed_while_it_takes_in_a_callback(
 
 
 def test_worker_killed_while_it_sends_a_letter(stack: Stack, shop: World, visitor: Visitor) -> None:
-    """Whether the mail server kept it nobody knows, so it goes out again, as the same letter."""
+    """Nobody knows whether the mail server kept it, so the same letter is sent again."""
     stack.sweeper.stop()
     stack.sandbox.dial(mode="silent")
     stack.mailbox.confirming.clear()
@@ -242,7 +242,7 @@ def test_web_killed_while_it_places_an_order(stack: Stack, shop: World, visitor:
 def test_sweeper_killed_while_it_asks_a_partner(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
-    """Another one does it again, with the same key."""
+    """Another sweeper repeats the call with the same key."""
     stack.worker.kill()
     stack.sandbox.fault("debit", "timeout_after", seconds=FOREVER)
     number = visitor.redeem(shop.virtual().get_absolute_url())
@@ -259,7 +259,7 @@ def test_sweeper_killed_while_it_asks_a_partner(
 def test_worker_frozen_for_longer_than_its_lease(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
-    """When it wakes with the partner's answer in its hands, somebody else has recorded it."""
+    """When the worker wakes up with the partner's answer, another one has recorded it."""
     stack.sandbox.fault("debit", "delay", seconds=2.0)
     number = visitor.redeem(shop.virtual().get_absolute_url())
     wait_for_call(stack, "debit", "delay")

@@ -1,7 +1,7 @@
-"""Negative controls: with a guard taken away, the bug that it is there for is found.
+"""Negative controls: with a guard removed, the checks find the bug that it prevents.
 
-What would find nothing here would prove nothing elsewhere. Each is a run of the same suite as
-tests/chaos/test_seeds.py, with a small plan that meets the one guard.
+A check that finds nothing here proves nothing elsewhere. Each control is a run of the suite of
+tests/chaos/test_seeds.py, with a small plan that needs the one guard.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from tests.support.stack import Databases, Stack
 
 SETTINGS = "tests.support.settings_unguarded"
 CARD = PLENTY + SCARCE  # the first virtual product, 700 points
-LONG_ENOUGH = 6.0  # seconds in which nobody does what nobody knows of
-NOBODY_WAITS = Recovery(within=0.0)  # for what is due after a round
+LONG_ENOUGH = 6.0  # seconds after which forgotten work will not be done any more
+NOBODY_WAITS = Recovery(within=0.0)  # for due work after a round
 LOST = Blow("error_500_after", "debit", 60.0, enough=2)
 
 
 @dataclass(frozen=True)
 class Control:
-    """A run of `plan` must find what `finds` says for each guard that is missing in it.
+    """A run of `plan` must find what `finds` names for each removed guard.
 
-    Several are missing together only where none of them could break another's promise. `at_rest`:
-    only then is it broken; else the run ends with the find.
+    Several guards are removed together only if none breaks another's promise. `at_rest`: the
+    promise is broken only at the end; otherwise the run stops at the first finding.
     """
 
     finds: Mapping[str, str]
@@ -57,7 +57,7 @@ CONTROLS = (
             2,
             replace(LOST, kind="fail", target="fulfill"),
             replace(LOST, target="credit"),
-            basket=((CARD, 1), (0, 8)),  # so that a second credit is still within the debit
+            basket=((CARD, 1), (0, 8)),  # leaves room for a second credit within the debit
         ),
     ),
     Control({"unknown": "ENTRY_KNOWN"}, directed(2, LOST)),
@@ -101,7 +101,7 @@ CONTROLS = (
     ),
     Control({"durable": "TOLD"}, directed(8, Blow("kill", "postgres"), after=8)),
 )
-# What has to go wrong at one certain moment is played, and not left to luck.
+# these faults need a certain moment, so they are played step by step
 SCENES = {
     "record-lease": (told_by_who_lost_its_lease, "WITHIN"),
     "sent-first": (lost_in_the_middle_of_a_call, "WITHIN"),
@@ -166,11 +166,13 @@ def test_lies_of_callbacks_cost_nothing_with_all_guards(build: Builder) -> None:
         assert outcome.blows["webhooks are false"] == 4
         told = Incident.objects.filter(kind=IncidentKind.PUZZLING_CALLBACK)
         with house.as_default():
-            assert told.exists()  # a person hears of them
+            assert told.exists()  # a person is told
 
 
 def test_what_the_controls_do_is_borne_with_all_guards(build: Builder) -> None:
-    """So that it is the missing guard that they find. It comes on top of a whole seed's faults."""
+    """With all guards the controls' faults break nothing. They run on top of a whole seed's
+    faults.
+    """
     blows = {blow.name: blow for control in CONTROLS for blow in control.plan.blows}
     for_a_while = tuple(replace(blow, seconds=4.0, enough=0) for blow in blows.values())
     plan = make_plan(seed=1, orders=50)

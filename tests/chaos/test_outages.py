@@ -1,4 +1,4 @@
-"""What the portal stands on goes away: Redis, the worker, the partners, PostgreSQL."""
+"""Outages of what the portal runs on: Redis, the worker, the partners, PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def redeem_some(shop: World, visitor: Visitor, count: int = 4) -> list[str]:
 
 
 def test_redis_flushed_with_work_queued(stack: Stack, shop: World, visitor: Visitor) -> None:
-    """Nobody remembers the tasks; the rows do. And nobody is signed out by it."""
+    """The queued tasks are lost, but the sweeper finds the rows; nobody is signed out."""
     stack.sweeper.stop()
     stack.worker.kill()
     numbers = redeem_some(shop, visitor)
@@ -50,7 +50,7 @@ def test_redis_absent_from_the_start(stack: Stack, shop: World, visitor: Visitor
 
 
 def test_redis_frozen_in_the_middle(stack: Stack, shop: World, visitor: Visitor) -> None:
-    """No page waits for it to thaw, the checkout neither: a second each for cache and broker."""
+    """No page waits until Redis answers again: at most a second each for cache and broker."""
     path = shop.virtual().get_absolute_url()
     visitor.put_in_cart(path)
     form = visitor.checkout()
@@ -66,7 +66,7 @@ def test_redis_frozen_in_the_middle(stack: Stack, shop: World, visitor: Visitor)
 
 
 def test_redis_restarted_under_the_worker(stack: Stack, shop: World, visitor: Visitor) -> None:
-    """It finds back by itself; without the sweeper nobody else would do the work."""
+    """The worker reconnects by itself. No sweeper runs that could do the work."""
     stack.sweeper.stop()
     stack.redis.kill()
     stack.redis.start()
@@ -85,7 +85,7 @@ def test_worker_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
 
 
 def test_sweeper_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
-    """In good weather the worker alone does all."""
+    """Without faults the worker alone does everything."""
     stack.sweeper.stop()
     numbers = redeem_some(shop, visitor)
     assert stack.ends(*numbers) == [COMPLETED] * len(numbers)
@@ -93,7 +93,7 @@ def test_sweeper_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
 
 
 def test_partners_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
-    """Orders are taken all the same, and go on once the partners are back."""
+    """Orders are accepted, and continue when the partners are back."""
     path = shop.virtual().get_absolute_url()
     visitor.put_in_cart(path)
     form = visitor.checkout()
@@ -112,7 +112,9 @@ def test_partners_absent(stack: Stack, shop: World, visitor: Visitor) -> None:
 def test_postgresql_away_is_a_line_a_try_and_no_traceback(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
-    """Sweeper and worker wait for it, less and less often, and go on once it is back."""
+    """Sweeper and worker retry less and less often, log one line for each try, and then
+    continue.
+    """
     stack.news()
     said: list[str] = []
 
@@ -133,7 +135,9 @@ def test_postgresql_away_is_a_line_a_try_and_no_traceback(
 def test_connections_to_postgresql_cut_again_and_again(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
-    """One is cut while the partner thinks: its answer cannot be recorded, and is asked for again."""
+    """One connection is cut during a call, so its answer is not recorded and the call is
+    repeated.
+    """
     path = shop.virtual().get_absolute_url()
     stack.sandbox.fault("debit", "delay", seconds=1.0)
     numbers = [visitor.redeem(path)]

@@ -1,4 +1,4 @@
-"""PORTAL_PAUSED by real processes: they start, say so once, and touch nothing that is due."""
+"""PORTAL_PAUSED in real processes: they start, log it once, and leave due rows alone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def says_so(process: Daemon) -> None:
 
 
 def said(command: list[str], process: Daemon) -> str:
-    """What a command answers that runs as the process does."""
+    """The output of a command that runs in the environment of the process."""
     done = subprocess.run(
         command, cwd=ROOT, env=process.environment, capture_output=True, text=True, check=True
     )

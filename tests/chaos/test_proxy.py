@@ -1,4 +1,4 @@
-"""The proxy spoils a line as it says; one that did not would make a chaos run look harmless."""
+"""The proxy disturbs connections as told; otherwise chaos runs would look harmless."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.chaos.actors.house import LINES, Proxy
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
-SHORTLY = 0.4  # seconds that nothing comes when nothing is to come
+SHORTLY = 0.4  # seconds of waiting when nothing is expected
 
 
 class Echo(socketserver.ThreadingTCPServer):
-    """Says back what it hears, and remembers it."""
+    """A server that echoes what it receives, and records it."""
 
     daemon_threads = True
 
@@ -43,7 +43,7 @@ class Caller:
         self.link = socket.create_connection(("127.0.0.1", port), timeout=SHORTLY)
 
     def say(self, words: bytes) -> bytes | None:
-        """What comes back at once; None while nothing does."""
+        """Send, and return what comes back at once; None if nothing does."""
         self.link.sendall(words)
         return self.hear()
 
@@ -104,7 +104,7 @@ def test_half_open_delivers_and_loses_the_answer(proxy: Proxy, caller: Caller, e
     assert echo.heard.endswith(b"pay")
     proxy.spoil("redis", "none")
     with pytest.raises(ConnectionResetError):
-        caller.hear()  # nobody reads on as if nothing were missing
+        caller.hear()  # the stream must not continue as if nothing were missing
 
 
 def test_cut_resets_what_is_open_and_what_comes(proxy: Proxy, caller: Caller, port: int) -> None:

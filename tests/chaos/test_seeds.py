@@ -1,4 +1,4 @@
-"""A short run of `make chaos`; the long ones are for the night (docs/reliability.md)."""
+"""A short run of `make chaos`. Long runs are started by hand (docs/reliability.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORDERS = 50
 
 @pytest.mark.parametrize("seed", [2])
 def test_nothing_is_lost_whatever_breaks(build: Builder, seed: int) -> None:
-    """Seed 1 is run in test_guards.py, with what the controls do on top of it."""
+    """Seed 1 runs in test_guards.py, together with the controls' faults."""
     with build() as house:
         outcome = run(house, make_plan(seed, ORDERS), Recovery(within=0.0))
         print(*report.told(outcome), sep="\n")

@@ -1,7 +1,7 @@
-"""While a new version is rolled out the one before still runs: on the same rows, and on the same
-queue. Whatever one of them does not know of the other, nothing of it is lost.
+"""The old and the new version run together during a deploy, on the same rows and queue. Nothing is
+lost of what one of them does not know.
 
-That a migration takes nothing away from the version before: tests/house/test_migrations.py.
+tests/house/test_migrations.py shows that migrations take nothing from the old version.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _rewrite(message: Message, say: Callable[[list[str], Message], tuple[object,
 def test_a_worker_bears_messages_of_another_version_and_the_rows_are_finished(
     stack: Stack, shop: World, visitor: Visitor
 ) -> None:
-    """It throws them away and goes on with those that it knows; the sweeper finds the rest."""
+    """The worker drops unknown messages and goes on; the sweeper finds their rows."""
     stack.sweeper.stop()
     stack.worker.kill()
     stack.redis.flush()
@@ -83,13 +83,13 @@ def test_a_worker_bears_messages_of_another_version_and_the_rows_are_finished(
 
 
 def waiting(stack: Stack) -> int:
-    """Messages that no worker has taken, or that one has not answered for."""
+    """The number of messages that no worker has taken or acknowledged."""
     with stack.redis.client() as redis:
         return int(redis.llen("loyalty")) + int(redis.hlen("unacked"))
 
 
 def later_columns() -> Iterator[tuple[str, str]]:
-    """Tables and columns that the first version of a room did not have."""
+    """The tables and columns that later migrations added."""
     loader = MigrationLoader(None)
     models = loader.project_state().apps
     for (room, _name), migration in sorted(loader.disk_migrations.items()):
@@ -99,12 +99,12 @@ def later_columns() -> Iterator[tuple[str, str]]:
             if isinstance(step, AddField) and not step.field.many_to_many:
                 model = models.get_model(room, step.model_name)
                 if hasattr(model, "pgh_obj"):
-                    continue  # history stays as it was written
+                    continue  # history is append-only
                 yield model._meta.db_table, model._meta.get_field(step.name).column
 
 
 def as_the_first_version_wrote_them() -> None:
-    """All rows, as an INSERT leaves them that does not name the later columns."""
+    """Set later columns to the values that an INSERT of the first version leaves."""
     with connection.cursor() as cursor:
         for table, column in LATER:
             cursor.execute(f"UPDATE {table} SET {column} = DEFAULT")

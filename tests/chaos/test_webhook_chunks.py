@@ -1,4 +1,4 @@
-"""Callbacks whose length nobody announces, over a real socket to the web server."""
+"""Callbacks with a chunked body, over a real socket to the web server."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_chunks_that_break_off_are_no_error_of_ours(stack: Stack, broken: bytes)
         link.sendall("\r\n".join([*lines, "", ""]).encode() + broken)
         link.shutdown(socket.SHUT_WR)
         answer = HTTPResponse(link)
-        # Who broke off within a chunk is not waited for, nor answered.
+        # A sender that stops within a chunk gets no answer, and the server does not wait for it.
         with suppress(RemoteDisconnected):
             answer.begin()
             assert answer.status == 400

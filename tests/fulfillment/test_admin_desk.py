@@ -45,7 +45,7 @@ def read(client: Client, parcel: Fulfillment) -> str:
 
 
 def said(client: Client, parcel: Fulfillment, verb: str, **data: Any) -> str:
-    """Press the button; what the page says after it."""
+    """Press a button. Returns the text of the next page."""
     return client.post(address(parcel, verb), data, follow=True).content.decode()
 
 
@@ -55,7 +55,7 @@ def promise_in(parcel: Fulfillment, **time: int) -> None:
 
 
 def at_once(user: User, press: Callable[[Client], int], people: int = 8) -> list[int]:
-    """The statuses, sorted, when as many press together."""
+    """The sorted statuses when many people press at the same time."""
     start = Barrier(people)
 
     def one(_number: int) -> int:

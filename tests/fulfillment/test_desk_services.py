@@ -1,4 +1,4 @@
-"""The desk's work: one person at a time, in parts, and never more than there is."""
+"""The desk's services: one person at a time, in parts, and never more than is open."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def parcel(world: World) -> Fulfillment:
-    """Five pieces, waiting at the desk."""
+    """Five pieces that wait at the desk."""
     order = world.place((world.product(stocked=10), 5))
     settle_transaction(world.debit(order).pk)
     return world.fulfillment(order)
@@ -95,7 +95,7 @@ def test_taking_over_is_told_in_the_story_with_who_from_whom(
 def test_nothing_is_taken_over_but_what_one_saw(
     world: World, parcel: Fulfillment, ann: User, bob: User
 ) -> None:
-    """Free by now, one's own already, or somebody else's than the page said."""
+    """Refused when the work is free, one's own, or somebody else's than the page said."""
     third = world.new_seat(Role.VIEWER).user
     for whose, by in ((None, bob), (ann.pk, ann), (third.pk, bob)):
         if whose:

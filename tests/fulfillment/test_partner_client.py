@@ -1,4 +1,4 @@
-"""The Fulfillment API, against the sandbox, and against answers that are not quite right."""
+"""The client of the Fulfillment API, against the sandbox and against wrong answers."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Asking the Fulfillment API: unknown is asked again with the same key, lost leases record nothing."""
+"""Requests to the Fulfillment API: unknown ones repeat their key, lost leases record nothing."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def order(world: World) -> RedemptionOrder:
-    """One card, debited, not yet asked for."""
+    """An order of one card, debited and not requested yet."""
     world.partners.dial(mode="accept", delay=3600)
     placed = world.place((world.virtual(points=500), 1))
     settle_transaction(world.debit(placed).pk)
@@ -69,11 +69,11 @@ def test_a_process_that_died_while_asking_is_followed_by_another(
     claim = saga._claim(call.pk)
     assert claim is not None
     assert status(order) == OrderStatus.IN_FULFILLMENT
-    assert saga._claim(call.pk) is None  # leased
+    assert saga._claim(call.pk) is None  # another worker has the lease
     make_all_due()
     saga.ask(call.pk)
     assert request_of(order).status == CallStatus.SUCCEEDED
-    # The first one wakes up again; its lease is gone, and so is its say.
+    # the first worker wakes up without its lease, so it records nothing
     before = list(call.fulfillment.events.values_list("pk", flat=True))
     saga._record(claim, saga._send(claim))
     assert list(call.fulfillment.events.values_list("pk", flat=True)) == before
@@ -140,7 +140,7 @@ def test_a_refused_cancel_lets_the_delivery_go_on(world: World, order: Redemptio
 def test_polling_tells_what_no_callback_told(world: World, order: RedemptionOrder) -> None:
     saga.ask(request_of(order).pk)
     held = world.fulfillment(order)
-    assert not saga.poll(held.pk)  # the callback has its time first
+    assert not saga.poll(held.pk)  # the callback gets some time first
     world.partners.fault("get_fulfillment", "mismatch", times=1)
     make_all_due()
     assert saga.poll(held.pk)
@@ -171,7 +171,8 @@ def test_a_poll_whose_lease_ran_out_records_nothing(
 
     def slowly(partner_id: str, *, reference: str) -> Any:
         answer = ask(partner_id, reference=reference)
-        Fulfillment.objects.filter(pk=held.pk).update(lease_token=None)  # somebody else's turn
+        # Another worker has the lease.
+        Fulfillment.objects.filter(pk=held.pk).update(lease_token=None)
         return answer
 
     monkeypatch.setattr(saga.partner, "get", slowly)

@@ -1,4 +1,4 @@
-"""Who sent a webhook: decided over the raw bytes, and never by an error of ours."""
+"""Webhook signatures are checked over the raw bytes; no header may cause an error."""
 
 import base64
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The repository's two files of variables: for a trial, and for production."""
+"""Reads .env.demo and .env.example."""
 
 import base64
 import secrets
@@ -8,14 +8,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def read(name: str) -> dict[str, str]:
-    """The variables of `.env.demo` or `.env.example`, the empty ones too."""
+    """The variables of `.env.demo` or `.env.example`, including empty ones."""
     lines = (ROOT / name).read_text().splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {variable: value.strip('"') for variable, _, value in pairs}
 
 
 def production(**more: str) -> dict[str, str]:
-    """`.env.example` as an operator fills it in, with partners that nobody reaches."""
+    """`.env.example` filled in by an operator, with partners that are never called."""
     made = {
         "SECRET_KEY": secrets.token_urlsafe(50),
         "ALLOWED_HOSTS": "portal.example,127.0.0.1",

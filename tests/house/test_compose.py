@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile, as far as they can be checked without an engine."""
+"""Checks docker-compose.yml and the Dockerfile without a container engine."""
 
 import importlib.util
 import json
@@ -68,7 +68,7 @@ def test_a_service_runs_a_command_that_exists(name: str) -> None:
 
 
 def test_the_web_process_is_what_the_image_starts_by_itself() -> None:
-    """So that its command stands in one place; tests/house/test_image.py runs it."""
+    """The command is written once, in the image; tests/house/test_image.py runs it."""
     assert "command" not in SERVICES["web"]
     assert json.loads(instruction("CMD")) == ["python", "-m", "loyalty_portal.web"]
 
@@ -114,7 +114,7 @@ def test_compose_does_not_start_without_the_servers_passwords() -> None:
     }
 
 
-# --- Safe, bounded, watched --------------------------------------------------------------------
+# --- Secure, limited, monitored ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))

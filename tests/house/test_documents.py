@@ -1,4 +1,4 @@
-"""Documents tell the truth: what they name exists, and their links lead somewhere."""
+"""What documents, docstrings and comments name exists, and links lead somewhere."""
 
 import ast
 import io
@@ -25,7 +25,7 @@ DATA_MODEL = "docs/data-model.md"
 DECISIONS = "docs/decisions/README.md"
 SAGA = "docs/saga.md"
 ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption", "operations")
-# Folders that Django names, and whose names say what is in them.
+# Django's folders, whose names explain them.
 DJANGOS = {"management", "migrations"}
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|\b(?:src|srcset)=\"([^\"]+)\"")
 PATH = re.compile(
@@ -41,7 +41,7 @@ FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 @cache
 def tracked() -> frozenset[str]:
-    # What is not committed yet counts as well, so that a new document can be tried.
+    # Uncommitted files count too, so that a new document can be checked before committing.
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
     return frozenset(name for name in done.stdout.splitlines() if (ROOT / name).is_file())
@@ -65,7 +65,7 @@ def documents() -> list[str]:
 
 @cache
 def prose(name: str) -> str:
-    """A document without its code blocks; of a Python file its docstrings and comments."""
+    """A document without code blocks; of a Python file, its docstrings and comments."""
     text = (ROOT / name).read_text()
     if not name.endswith(".py"):
         return FENCED.sub("", text)
@@ -81,7 +81,7 @@ def prose(name: str) -> str:
 
 
 def spoken() -> Iterator[str]:
-    """Every file in which people say something to people."""
+    """All files with text for people."""
     own = (".py", ".md", ".toml", ".yml", ".example", ".demo", ".conf", ".html", ".css")
     for name in sorted(tracked()):
         if name.endswith(own) or Path(name).name in {"Makefile", "Dockerfile", "run"}:
@@ -89,7 +89,7 @@ def spoken() -> Iterator[str]:
 
 
 def exists(name: str, said_in: str) -> bool:
-    """Whether a file or folder is there: from the root, from where it is named, or by its end."""
+    """Whether a path exists: from the root, from the file that names it, or by its end."""
     beside = os.path.normpath(Path(said_in).parent / name)
     return beside in tracked() or name.rstrip("/") in folders() or name.lstrip("./") in ends()
 
@@ -101,7 +101,7 @@ def slug(heading: str) -> str:
 
 
 def test_the_list_of_folders_and_the_tree_agree() -> None:
-    """Two levels everywhere, and in the rooms every package."""
+    """Two levels everywhere, and every package in the rooms."""
     in_tree = set()
     for folder in folders() - {"."}:
         parts = Path(folder).parts
@@ -178,7 +178,7 @@ def test_every_link_of_a_document_resolves(document: str) -> None:
 
 @pytest.mark.parametrize("document", documents())
 def test_every_file_that_a_document_names_exists(document: str) -> None:
-    """Also what stands in it, where the document says “file: name”."""
+    """Where the document says “file: name”, the file must contain the name."""
     wrong = []
     for name, inside in PATH.findall(prose(document)):
         if not exists(name, document):

@@ -1,4 +1,4 @@
-"""The embedded servers, for real: data kept, folders guarded, nothing left behind."""
+"""The embedded servers: data is kept, folders are locked, no process is left."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ time.sleep(600)
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that any user may enter, so that nothing needs to be copied for root's `nobody`."""
+    """A folder that any user may enter, so that nothing is copied for root's `nobody`."""
     home = Path(tempfile.mkdtemp())
     home.chmod(0o755)
     yield home / "servers"
@@ -41,7 +41,7 @@ def services(folder: Path, **given: str) -> Services:
 
 
 def remember(addresses: dict[str, str], word: str) -> set[str]:
-    """Write `word` to both servers and read back all that both know."""
+    """Write `word` to both servers, and read all words that both know."""
     with psycopg.connect(addresses["DATABASE_URL"]) as link:
         link.execute("CREATE TABLE IF NOT EXISTS memory (word text)")
         link.execute("INSERT INTO memory VALUES (%s)", [word])

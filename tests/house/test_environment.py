@@ -1,4 +1,4 @@
-"""One list of variables: what is read, what is documented and what the examples hold."""
+"""The variables that are read, documented and in the example files are the same."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import yaml
 from tests.house.env_files import production, read
 
 ROOT = Path(__file__).resolve().parents[2]
-# Read by Django and by the web server themselves.
+# Read by Django and by gunicorn themselves.
 READ_BY_OTHERS = {"DJANGO_SETTINGS_MODULE", "PORT", "WEB_CONCURRENCY"}
 FILES = [".env.demo", ".env.example"]
 SECRET = re.compile(r"SECRET|KEYS?$|PASSWORD")
@@ -37,7 +37,7 @@ def documented() -> set[str]:
 
 
 def start(**environment: str) -> subprocess.CompletedProcess[str]:
-    """The settings in a process of their own, with nothing but `environment`."""
+    """Load the settings in a new process with only `environment`."""
     return subprocess.run(
         [sys.executable, "-c", "import loyalty_portal.settings"],
         cwd=ROOT,
@@ -113,7 +113,7 @@ def test_production_mode_has_no_warning() -> None:
     assert done.returncode == 0, done.stderr
 
 
-# --- Empty is the same as not set ---------------------------------------------------------------
+# --- Empty counts as unset ----------------------------------------------------------------------
 
 SHOW = """
 import django, json
@@ -153,7 +153,7 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
 
 
 def test_what_others_read_may_be_empty_too(tmp_path: Path) -> None:
-    """gunicorn itself takes an empty WEB_CONCURRENCY for a number, Django an empty module's name."""
+    """gunicorn would read an empty WEB_CONCURRENCY as a number, Django an empty module's name."""
     done = subprocess.run(
         [sys.executable, "-m", "loyalty_portal.web", "--print-config"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What a load balancer and an orchestrator are told."""
+"""The answers to load balancers and orchestrators."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def parts(answer: Any) -> tuple[int, str, dict[str, str]]:
 
 
 def test_healthz_asks_nobody(client: Client) -> None:
-    # Without the `db` fixture a query would be an error.
+    # without the `db` fixture a query raises an error
     answer = client.get("/healthz")
     assert (answer.status_code, answer.content) == (200, b"ok\n")
 

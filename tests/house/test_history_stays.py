@@ -1,4 +1,4 @@
-"""Every table that is history refuses UPDATE, DELETE and TRUNCATE to the portal's own role."""
+"""Every history table refuses UPDATE, DELETE and TRUNCATE by the portal's own role."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ ROOMS = {"accounts", "catalog", "fulfillment", "inventory", "redemption"}
 ONE, OTHER = (f"00000000-0000-7000-8000-00000000000{number}" for number in (1, 2))
 NOON = "2026-01-01T12:00:00Z"
 
-# With the columns that make a row history, where not all rows are from the beginning.
+# Tables that become history later, with the columns that make a row history.
 HISTORY: dict[str, dict[str, str]] = {
     "redemption.OrderEvent": {},
     "redemption.IncidentEvent": {},
@@ -32,7 +32,7 @@ HISTORY: dict[str, dict[str, str]] = {
     "admin.LogEntry": {"action_flag": "1"},
     "pghistory.Context": {},
 }  # fmt: skip
-# pghistory adds to a request's context while it goes on (accounts/migrations/0004).
+# pghistory adds to a request's context during the request (accounts/migrations/0004).
 GROWS = {"pghistory.Context"}
 BY_TYPE = {
     "uuid": ONE, "boolean": "false", "jsonb": "{}", "timestamp with time zone": NOON, "date": NOON,
@@ -40,7 +40,7 @@ BY_TYPE = {
 
 
 def changes() -> list[str]:
-    """The tables of pghistory, by their models."""
+    """pghistory's tables, found by their models."""
     return [
         model._meta.label
         for model in apps.get_models()
@@ -57,7 +57,7 @@ def table(label: str) -> str:
 
 @pytest.fixture
 def role(transactional_db: None) -> Iterator[psycopg.Connection[Any]]:
-    """The portal's own, as it connects in production: without what only tests may do."""
+    """A connection as in production, without the setting that allows tests to truncate."""
     params = connection.get_connection_params()
     params["options"] = params["options"].replace(" -c portal.history_may_go=yes", "")
     for own in ("cursor_factory", "context", "prepare_threshold"):
@@ -68,7 +68,7 @@ def role(transactional_db: None) -> Iterator[psycopg.Connection[Any]]:
 
 
 def insert_a_row(role: psycopg.Connection[Any], label: str) -> None:
-    """Of anything; its foreign keys lead nowhere, and the role's triggers sleep meanwhile."""
+    """Insert any row, with foreign keys that lead nowhere and triggers switched off."""
     columns = role.execute(
         "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s"
         " AND is_nullable = 'NO' AND is_identity = 'NO' AND column_default IS NULL",
@@ -108,7 +108,7 @@ def test_history_can_be_neither_changed_nor_removed(
 
 
 def test_each_table_that_only_grows_is_among_them() -> None:
-    """By their names: a new one of the kind must be protected, and stand in the list."""
+    """Found by name: a new history table must be protected and be in the list."""
     ours = [model for model in apps.get_models() if model.__module__.split(".")[0] in ROOMS]
     kinds = ("Event", "Change", "Movement", "Reveal", "Decision", "Reconciliation")
     found = {model._meta.label for model in ours if model.__name__.endswith(kinds)}

@@ -1,4 +1,4 @@
-"""The image in production, as the Dockerfile and compose start it: every process, and a page."""
+"""The image's processes as in production, started as the Dockerfile and compose say."""
 
 import json
 import os
@@ -34,7 +34,7 @@ print(answer.status_code, answer.content.decode())
 
 
 class House:
-    """The image's processes, on a database and a Redis made as compose makes them."""
+    """The processes, with a database and a Redis made as compose makes them."""
 
     def __init__(self, folder: Path) -> None:
         self.server = os.environ["DATABASE_URL"]
@@ -75,7 +75,7 @@ class House:
             return False
 
     def get(self, path: str) -> tuple[int, HTTPMessage, str]:
-        """As the proxy in front asks for somebody's browser."""
+        """Fetch a page as the proxy does for a browser."""
         link = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             link.request(
@@ -87,7 +87,7 @@ class House:
             link.close()
 
     def readyz_elsewhere(self, **more: str) -> tuple[str, dict[str, str]]:
-        """What a web process with other variables would say: its code and its parts."""
+        """The status and parts of /readyz of a web process with other variables."""
         environment = self.environment("web", **more)
         environment["DJANGO_SETTINGS_MODULE"] = "loyalty_portal.settings"
         done = self.image.run(["python", "-c", ASK], environment)
@@ -151,7 +151,7 @@ def test_the_health_check_of_each_process_finds_it_alive(house: House) -> None:
             within=120,
             pause=1,
         )
-        # Its last sign grows old when it stands still.
+        # the heartbeat becomes old when the process stands still
         daemon.pause()
         old = Path(environment["HEARTBEAT_FILE"]).stat().st_mtime - 3_600
         os.utime(environment["HEARTBEAT_FILE"], (old, old))
@@ -180,7 +180,7 @@ def test_redis_wants_its_password_and_keeps_to_its_memory(house: House) -> None:
 
 
 def test_it_is_not_ready_without_its_collected_files(house: House, tmp_path: Path) -> None:
-    """Every page would fail, for each looks its stylesheet up in what collectstatic noted."""
+    """Every page would fail, because it looks up its stylesheet in collectstatic's manifest."""
     code, parts = house.readyz_elsewhere(STATIC_ROOT=str(tmp_path))
     assert (code, parts["static files"], parts["database"]) == ("503", "not collected", "ok")
 

@@ -1,4 +1,4 @@
-"""What the stylesheet, the scripts and the templates promise (docs of the parts: templates/ui)."""
+"""Rules for style sheets, scripts and templates (templates/ui documents the parts)."""
 
 import gzip
 import math
@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# In the order in which a page names them.
+# in the order in which a page links them
 STYLESHEETS = re.findall(
     r"{% static '(css/[^']+)' %}", (ROOT / "templates/ui/_stylesheets.html").read_text()
 )
 CSS = "\n".join((ROOT / "static" / name).read_text() for name in STYLESHEETS)
 RULES = re.sub(r"/\*.*?\*/", "", CSS, flags=re.DOTALL)
 CLASSES = set(re.findall(r"\.([a-z][\w-]*)(?=[^{};]*{)", RULES))
-# Worn by pages, but in no class attribute of a template: where each comes from instead.
+# Classes that are used but are in no class attribute of a template, with their origin.
 WORN_ELSEWHERE = {"gate--art": "a block of ui/entrance.html", "htmx-request": "htmx"}
 PAGE = [
     *(f"static/{name}" for name in STYLESHEETS),
@@ -30,7 +30,7 @@ TEMPLATES = [
 ]
 TEXTS = ("ink", "ink-2", "ink-3", "ok", "warn", "bad", "live")
 GROUNDS = ("paper", "surface", "sunk")
-# Text on its ground 4.5 to 1, what must only be seen 3 to 1 (WCAG 2.2, 1.4.3 and 1.4.11).
+# Contrast: text 4.5 to 1, other visible parts 3 to 1 (WCAG 2.2, 1.4.3 and 1.4.11).
 PAIRS = [
     *((text, ground, 4.5) for text in TEXTS for ground in GROUNDS),
     *((tone, f"{tone}-soft", 4.5) for tone in ("ok", "warn", "bad", "live")),
@@ -43,7 +43,7 @@ PAIRS = [
 
 
 def luminance(lightness: float, chroma: float, hue: float) -> float:
-    """WCAG's relative luminance of a colour in OKLCH."""
+    """WCAG's relative luminance of an OKLCH colour."""
     a, b = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
@@ -88,7 +88,7 @@ def test_the_order_of_the_layers_is_declared_once_before_any_of_them() -> None:
 
 
 def test_every_rule_of_the_portal_stands_in_a_layer() -> None:
-    """One that stands in none would win over all the others."""
+    """A rule outside all layers would override all others."""
     outermost = re.findall(r"^(\S.*?) {$", RULES, flags=re.MULTILINE)
     assert [rule for rule in outermost if not rule.startswith("@layer ")] == []
 
@@ -133,6 +133,6 @@ def test_the_stylesheets_have_no_class_that_nobody_wears() -> None:
     "path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates"))
 )
 def test_a_form_leaves_it_to_the_server_to_say_what_is_wrong(path: Path) -> None:
-    """Bubbles of the browser would hide the designed errors."""
+    """The browser's own messages would hide our error texts."""
     forms = re.findall(r"<form\b(?:{%.*?%}|{{.*?}}|[^>])*>", path.read_text(), re.DOTALL)
     assert all("novalidate" in form for form in forms)

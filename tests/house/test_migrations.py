@@ -1,4 +1,4 @@
-"""A migration may run while the version before still serves: it takes nothing away from it."""
+"""A migration may run while the old version serves, so it must not remove what that needs."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ TAKES_AWAY = (
 
 
 def later_steps() -> Iterator[tuple[str, Operation, set[str]]]:
-    """Each step after a room's first migration, and the tables its migration makes itself."""
+    """Each operation after a room's first migration, with the tables that its migration creates."""
     for (room, name), migration in sorted(MigrationLoader(None).disk_migrations.items()):
         if room not in ROOMS or migration.initial:
             continue
@@ -40,7 +40,7 @@ STEPS = list(later_steps())
 def test_the_version_before_can_go_on_beside_it(told: str, step: Operation, made: set[str]) -> None:
     assert not isinstance(step, TAKES_AWAY), f"{told}: the version before still uses it"
     if getattr(step, "model_name", "").lower() in made:
-        return  # a table that the version before does not know
+        return  # the old version does not know a new table
     if isinstance(step, operations.AddField):
         field = step.field
         filled = field.null or field.has_db_default() or isinstance(field, models.ManyToManyField)

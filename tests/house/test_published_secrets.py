@@ -1,4 +1,4 @@
-"""Production takes no secret that everybody can read in the repository, and says which."""
+"""Production refuses every secret that is published in the repository, and names the variable."""
 
 import os
 import re
@@ -19,7 +19,7 @@ KNOWN = "holds a secret that stands in the portal's own repository"
 
 
 def refused(**variables: str) -> set[str]:
-    """The variables that production names when it does not start with these."""
+    """The variables that production names when it refuses to start with these."""
     done = start(**production(**variables))
     return set(re.findall(r"^  - ([A-Z_]+): ", done.stderr, re.MULTILINE))
 
@@ -27,7 +27,7 @@ def refused(**variables: str) -> set[str]:
 def test_every_secret_of_the_repository_is_refused() -> None:
     known = in_the_repository()
     assert len(known) > 20
-    # What a new example or test brings: add its digest to loyalty_portal/configuration/published.py.
+    # Fails for a new example secret: add its digest to loyalty_portal/configuration/published.py.
     missing = {digest(said): file for said, file in known.items() if not is_published(said)}
     assert missing == {}
 
@@ -48,7 +48,7 @@ def test_every_secret_of_the_repository_is_refused() -> None:
     ],
 )
 def test_the_search_sees_a_new_secret_in_each_of_its_shapes(shape: str) -> None:
-    """The control: one that nobody has told of would be told here."""
+    """The control: an unlisted secret is found."""
     base64 = urlsafe_b64encode(token_bytes(32)).decode()
     found = found_in(shape.format(base64=base64, word=token_urlsafe()))
     assert found
@@ -93,7 +93,7 @@ def test_a_published_secret_is_refused_wherever_it_stands() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        # one among its own; the webhook's secret as the key of the fields, in either base64
+        # one in a list; the webhook secret as a field key, in either base64
         ("FULFILLMENT_WEBHOOK_SECRETS", f"whsec_{'QUJD' * 11},{WEBHOOK}"),
         ("FIELD_ENCRYPTION_KEYS", WEBHOOK.removeprefix("whsec_")),
         ("DATABASE_URL", "postgresql://portal:correct%20horse%20battery%20staple@db:5432/portal"),

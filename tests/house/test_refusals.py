@@ -1,4 +1,4 @@
-"""What is refused is one line of the log; what breaks is told with where it broke."""
+"""A refused request is one line in the log; an error has a traceback."""
 
 import io
 import logging
@@ -29,7 +29,7 @@ handler500 = "loyalty_portal.data.trouble.server_error"
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What the process writes to its log meanwhile."""
+    """The log's text during the test."""
     handler = next(
         handler
         for handler in logging.getLogger().handlers

@@ -1,7 +1,7 @@
-"""The lock lists everything that it needs, so an install never asks what is newest today.
+"""The compiled requirements list every dependency, so an install resolves nothing.
 
-`pip install --no-deps` takes what is listed and nothing else. A compiled file is closed when
-each dependency of each listed distribution, with the extras asked for, is listed itself.
+`pip install --no-deps` installs what is listed and nothing else. A compiled file is complete when
+each dependency of each listed distribution, with its extras, is listed itself.
 """
 
 import re
@@ -21,7 +21,7 @@ FILES = ["requirements", "requirements-dev"]
 Machine = dict[str, str]
 
 HERE: Machine = {name: str(value) for name, value in default_environment().items()}
-# From the oldest Python that pyproject.toml allows to the newest there is, where the portal runs.
+# The oldest Python in pyproject.toml to the newest, on the supported platforms.
 SUPPORTED: list[Machine] = [
     HERE
     | {
@@ -37,13 +37,13 @@ SUPPORTED: list[Machine] = [
 
 
 def listed(text: str) -> list[Requirement]:
-    """The requirements of a compiled file or a .in file, without hashes, comments, options."""
+    """The requirements in a compiled file or a .in file."""
     rows = (line.partition(" #")[0].rstrip(" \\") for line in text.splitlines())
     return [Requirement(row) for row in rows if row and row[0].isalnum()]
 
 
 def wanted(name: str) -> list[Requirement]:
-    """What a .in file asks for, and the files that it includes."""
+    """The requirements of a .in file, including the files that it includes."""
     text = (ROOT / f"{name}.in").read_text()
     included = re.findall(r"^-r (\S+)\.in$", text, re.MULTILINE)
     return listed(text) + [each for other in included for each in wanted(other)]
@@ -56,15 +56,15 @@ def holds(requirement: Requirement, machine: Machine, extra: str = "") -> bool:
 
 @cache
 def dependencies(name: str, extra: str, number: int) -> list[Requirement]:
-    """Of an installed distribution with an extra, on the supported machine of this number."""
+    """The dependencies of an installed distribution with an extra, on platform `number`."""
     lines = map(Requirement, distribution(name).requires or [])
     return [each for each in lines if holds(each, SUPPORTED[number], extra)]
 
 
 def needs(asked: list[Requirement], known: set[str], number: int) -> Iterator[Requirement]:
-    """`asked`, and what it leads to, by the metadata of the installed distributions.
+    """`asked` and all its dependencies, from the metadata of installed distributions.
 
-    Goes on at `known` names only: what else is needed is missing itself.
+    Follows only names in `known`, because other missing names have no metadata.
     """
     waiting = [(each, extra) for each in asked for extra in ("", *each.extras)]
     seen = set()
@@ -81,12 +81,12 @@ def needs(asked: list[Requirement], known: set[str], number: int) -> Iterator[Re
 
 
 def missing(file: list[Requirement], asked: list[Requirement]) -> set[str]:
-    """What a compiled file should list and does not, on any of the supported machines."""
+    """What a compiled file lacks on any supported platform."""
     found = set()
     for number, machine in enumerate(SUPPORTED):
         rows = [row for row in file if holds(row, machine)]
         pinned = {canonicalize_name(row.name): _pin(row) for row in rows}
-        # What only other machines install has no metadata here.
+        # distributions for other platforms have no metadata here
         known = {canonicalize_name(row.name) for row in rows if holds(row, HERE)}
         relevant = [each for each in asked if holds(each, machine)]
         for need in needs([*relevant, *rows], known, number):
@@ -111,7 +111,7 @@ RUNTIME = compiled("requirements")
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_versions_installed_here_are_the_pinned_ones(name: str) -> None:
-    """Otherwise the metadata would be another version's. `make .venv/installed` mends it."""
+    """Otherwise the metadata belongs to another version. `make .venv/installed` repairs it."""
     here = [row for row in compiled(name) if holds(row, HERE)]
     assert {row.name: version(row.name) for row in here} == {row.name: _pin(row) for row in here}
 
@@ -123,7 +123,7 @@ def test_a_compiled_file_lists_all_that_it_needs(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_whichever_line_is_left_out_is_missed(name: str) -> None:
-    """The control, and nothing is listed that nobody needs."""
+    """The control, which also shows that nothing unneeded is listed."""
     rows = [row for row in compiled(name) if any(holds(row, each) for each in SUPPORTED)]
     asked = wanted(name)
     assert len(rows) > 50
@@ -138,7 +138,7 @@ def test_a_version_that_does_not_fit_is_missed() -> None:
 
 
 def test_what_only_an_extra_needs_is_missed() -> None:
-    rows = [row for row in RUNTIME if row.name != "hiredis"]  # of redis[hiredis]
+    rows = [row for row in RUNTIME if row.name != "hiredis"]  # a dependency of redis[hiredis]
     assert any(found.startswith("hiredis") for found in missing(rows, wanted("requirements")))
 
 

@@ -1,4 +1,4 @@
-"""The house's rules that no linter knows."""
+"""Rules of this repository that no linter checks."""
 
 import ast
 import subprocess
@@ -41,7 +41,7 @@ def tracked() -> list[Path]:
     return [Path(name) for name in done.stdout.splitlines()]
 
 
-# What there are many of by their nature.
+# folders that have many files by nature
 MANY = ("migrations", "commands", "drawings", "email", "decisions", "fixtures")
 
 
@@ -113,7 +113,7 @@ def test_a_rooms_entrance_holds_no_code(room: str) -> None:
     assert [node for node in tree.body if not isinstance(node, ast.Expr)] == []
 
 
-# Each with its reason. Otherwise one name means one thing.
+# Names that two modules may both define, each with its reason.
 SAME_NAME_ALLOWED = {
     "Command": "Django finds each command of manage.py by this name",
     "Channel": "kombu looks for this name in a transport; ours of fulfillment is a stored choice",
@@ -123,7 +123,7 @@ SAME_NAME_ALLOWED = {
 
 
 def test_no_two_modules_define_a_class_of_one_name() -> None:
-    """Those of modules; a class inside another has a name of its own, such as `Product.Meta`."""
+    """Only classes of modules count; nested ones such as `Product.Meta` have names of their own."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in sources("loyalty_portal", *ROOMS):
         for node in ast.parse(path.read_text()).body:
@@ -131,4 +131,4 @@ def test_no_two_modules_define_a_class_of_one_name() -> None:
                 places[node.name].append(str(path.relative_to(ROOT)))
     twice = {name: where for name, where in places.items() if len(where) > 1}
     assert {name: where for name, where in twice.items() if name not in SAME_NAME_ALLOWED} == {}
-    assert set(SAME_NAME_ALLOWED) == set(twice)  # no reason outlives its names
+    assert set(SAME_NAME_ALLOWED) == set(twice)  # every exception is still needed

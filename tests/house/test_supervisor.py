@@ -1,4 +1,4 @@
-"""Real small processes: what the supervisor starts must never outlive it."""
+"""Processes that the supervisor starts never outlive it. Uses real small processes."""
 
 import io
 import os
@@ -16,13 +16,12 @@ import pytest
 from loyalty_portal.local.supervisor import ChildEndedError, StopAskedError, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
-# Every process of these tests and its children bear this mark, and no other process does: another
-# test of the same run may have a browser, whose processes come and go as they like.
+# All processes of these tests have this mark, so that processes of other tests do not count.
 MARK = ("STARTED_BY_THIS_TEST", uuid.uuid4().hex)
 ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1", MARK[0]: MARK[1]}
 FOREVER = "import time; print('ready'); time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOREVER}"
-# A process with a child of its own, as a web server has workers.
+# a process with a child, as a web server has workers
 WITH_WORKER = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {FOREVER!r}])"
 
 
@@ -31,7 +30,7 @@ def python(code: str) -> list[str]:
 
 
 def marked_processes() -> list[psutil.Process]:
-    """What runs with our mark, wherever it hangs: a dead parent's child belongs to init."""
+    """The running processes with our mark, including orphans."""
     return [
         process
         for process in psutil.process_iter(["environ"])
@@ -40,7 +39,7 @@ def marked_processes() -> list[psutil.Process]:
 
 
 def left_behind() -> list[psutil.Process]:
-    """What still runs after a moment for what was killed; ended here, for the next test's sake."""
+    """The processes that still run after a moment. They are killed for the next test."""
     _gone, alive = psutil.wait_procs(marked_processes(), timeout=10)
     for process in alive:
         process.kill()
@@ -70,7 +69,7 @@ def run_web_and_a_worker_that_crashes(output: io.StringIO) -> None:
         house.start("web", python(WITH_WORKER), environment=ENVIRONMENT)
         assert house.wait_until(when_written(output, "web      | ready"), seconds=30)
         crash = python("print('no more memory'); raise SystemExit(7)")
-        assert len(marked_processes()) == 2  # web and its worker: the mark is seen
+        assert len(marked_processes()) == 2  # the web process and its worker
         house.start("worker", crash, environment=ENVIRONMENT)
         house.watch()
 

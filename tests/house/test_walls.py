@@ -1,4 +1,4 @@
-"""The import contracts refuse what they should: wrong imports, put into a copy one at a time."""
+"""The import contracts refuse wrong imports, which are put into a copy one at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = (
     "operations",
 )
 WRONG = [
-    # Rooms: a room below imports one above, and one beside.
+    # Rooms: a lower room imports a higher one, or one beside it.
     ("catalog/services.py", "redemption.states"),
     ("accounts/services.py", "catalog.models"),
     ("fulfillment/services.py", "accounts.models"),
@@ -38,12 +38,12 @@ WRONG = [
     ("redemption/orders/selectors.py", "redemption.orders.views"),
     ("redemption/orders/actions/services.py", "redemption.orders.actions.dual_control"),
     ("redemption/points/reconciliation/matching.py", "redemption.points.reconciliation.services"),
-    # Sub-rooms: models know no page, what is below knows nothing of what is above.
+    # Sub-rooms: models import no page, and lower ones no higher ones.
     ("redemption/models/orders.py", "redemption.backoffice.badges"),
     ("redemption/incidents/services.py", "redemption.saga.steps"),
     ("redemption/saga/steps.py", "redemption.checkout.services"),
     ("redemption/states.py", "redemption.models"),
-    # The ground, the door, the sandbox.
+    # The ground, the partner client, the sandbox.
     ("loyalty_portal/brand.py", "httpx"),
     ("loyalty_portal/data/leases.py", "tenacity"),
     ("redemption/saga/transactions.py", "httpx"),
@@ -64,7 +64,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def refusal(copy: Path) -> str:
-    """What the contracts say against the copy; "" when all are kept."""
+    """The output of the contracts for the copy; "" when all are kept."""
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
         [lint, "--no-cache"], cwd=copy, capture_output=True, text=True, check=False

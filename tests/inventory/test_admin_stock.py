@@ -1,4 +1,4 @@
-"""Stock in the admin: it is moved by forms with a reason, and by nothing else."""
+"""Stock in the admin changes only by forms with a reason."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -95,7 +95,7 @@ def test_numbers_cannot_be_written_by_posting_to_the_stocks_page() -> None:
     again = client.post(
         reverse("admin:inventory_inventory_add"), {"product": str(stock.product_id), **tampered}
     )
-    assert again.status_code == 200  # there is one already
+    assert again.status_code == 200  # the product has an inventory row already
     assert stock_of(stock.product).quantity_available == 10
 
 

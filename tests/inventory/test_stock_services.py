@@ -1,4 +1,4 @@
-"""Stock moves through the services alone, and its books agree."""
+"""Stock changes only through the services, and its records agree."""
 
 import uuid
 from collections.abc import Callable
@@ -128,7 +128,7 @@ def test_the_books_agree_after_everything(book: Product) -> None:
 
 
 def race(product: Product, buyers: int) -> int:
-    """How many of the buyers got a piece, all asking at once."""
+    """The number of buyers who get a piece when all ask at the same time."""
 
     def buy(_number: int) -> bool:
         try:
@@ -149,7 +149,7 @@ def test_twenty_buyers_at_once_get_the_ten_pieces_there_are(book: Product) -> No
 
 
 def test_without_the_guard_the_race_is_lost(book: Product, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control: with the WHERE and the CHECK off, the same race oversells."""
+    """The negative control: without the WHERE and the CHECK the same race oversells."""
     unguarded = (
         stock._MOVE.split("AND (NOT is_tracked")[0]
         + "RETURNING quantity_available, low_stock_at, is_tracked"
@@ -187,7 +187,8 @@ def test_the_catalogue_shows_at_once_that_the_last_piece_is_held(
 
 def test_stock_that_does_not_agree_with_its_reservations_stays_as_it_is(book: Product) -> None:
     line = hold(book, 3)
-    Inventory.objects.filter(product=book).update(quantity_reserved=0)  # by hand, past the services
+    # Changed directly, without the services.
+    Inventory.objects.filter(product=book).update(quantity_reserved=0)
     with pytest.raises(StockError, match="does not agree"):
         stock.release(reference=line, by=None, reason="cancelled")
     assert numbers(book) == (7, 0)

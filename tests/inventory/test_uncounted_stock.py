@@ -1,4 +1,4 @@
-"""Stock that nobody counts: always to be had, in books that still agree."""
+"""Stock that is not counted is always available, and its records still agree."""
 
 import uuid
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every main button, with Redis frozen and stopped: what was pressed is done, and waits once."""
+"""Every main button works while Redis is frozen or stopped, and waits for it only once."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,11 +21,11 @@ from tests.support.full_house import PASSWORD, FullHouse
 from tests.support.redis_away import WAYS, SilentServer, broker_at, cache_at, forget_it_was_away
 
 NOBODY_LISTENS = "redis://127.0.0.1:9/0"
-WAITS = 2  # connections that are tried in vain for one button: one of the cache, one of the broker
+WAITS = 2  # failed connections for one button: one for the cache, one for the broker
 
 
 class Counter:
-    """Presses buttons of a browser's; each is to find out anew that Redis is away."""
+    """Presses buttons, each time as a process that does not know yet that Redis is down."""
 
     def __init__(self, client: Client, silent: SilentServer) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class Counter:
 
     def press(self, path: str, form: dict[str, Any] | None = None, **more: Any) -> Any:
         forget_it_was_away()
-        self._silent.visits()  # of what the test itself did
+        self._silent.visits()  # not counting the test's own connections
         answer = self._client.post(path, form or {}, **more)
         assert answer.status_code < 400, (path, answer.status_code, answer.content.decode()[:2000])
         assert self._silent.visits() <= WAITS, path
@@ -42,7 +42,7 @@ class Counter:
 
 @pytest.fixture(params=WAYS)
 def away(request: pytest.FixtureRequest, settings: Any) -> Iterator[SilentServer]:
-    """Redis is away, as cache and as broker."""
+    """Redis is unavailable as cache and as broker."""
     silent = SilentServer()
     url = silent.url if request.param == "frozen" else NOBODY_LISTENS
     with cache_at(settings, url, patience=0.05), broker_at(url, patience=0.05):
@@ -77,7 +77,7 @@ def test_people_fill_their_cart_and_redeem(house: FullHouse, away: SilentServer)
     placed_at = press("/checkout/", checkout_form(house.owner))["Location"]
     order = RedemptionOrder.objects.latest("created_at")
     assert placed_at == order.get_absolute_url()
-    assert order.transactions.get().next_attempt_at is not None  # the sweeper finds it
+    assert order.transactions.get().next_attempt_at is not None  # the sweeper will find it
     press(of(order, "again"))
     assert lines.get().product == house.mug
 

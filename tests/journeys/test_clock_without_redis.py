@@ -1,4 +1,4 @@
-"""What is done by the clock, and what is kept for some minutes, when Redis goes and comes back."""
+"""Scheduled work and cached values when Redis goes and comes back."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_what_falls_due_meanwhile_is_left_out_and_the_next_time_is_not(own_redis: Redis) -> None:
-    """The scheduler goes on; it is not ended by a broker that is away."""
+    """The scheduler continues; an unavailable broker does not end it."""
     with broker_at(own_redis.url):
         clock = Scheduler(app, lazy=True)
         entry = ScheduleEntry(
@@ -37,7 +37,7 @@ def test_what_falls_due_meanwhile_is_left_out_and_the_next_time_is_not(own_redis
 def test_the_catalogue_shows_a_change_at_once_without_redis_and_soon_after_it_is_back(
     own_redis: Redis,
 ) -> None:
-    """Its copy of before is not known to be old, so it ends by itself."""
+    """A cached copy from before cannot be dropped, so it expires by itself."""
     seat = SeatFactory.create(company__balance=1_000)
     product = ProductFactory.create(name="Kettle")
     client = Client()

@@ -1,6 +1,6 @@
-"""Many at once, over HTTP: the last pieces are sold once each, and a form is one order.
+"""Many buyers at once over HTTP: the last pieces are sold once, and a form is one order.
 
-That these tests would see it otherwise is shown in tests/chaos/test_guards.py.
+tests/chaos/test_guards.py shows that these tests would notice otherwise.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def debits_at_the_partner(stack: Stack, points: int) -> list[str]:
 def test_a_hundred_buyers_redeem_the_last_ten_pieces(
     stack: Stack, shop: World, visitor_for: Visitors
 ) -> None:
-    points = 4_321  # that nothing else costs
+    points = 4_321  # a cost that no other order has
     product = shop.product(points=points, stocked=PIECES)
 
     answers = redeem_at_once(shop, visitor_for, product, buyers=BUYERS)

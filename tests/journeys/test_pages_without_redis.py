@@ -1,4 +1,4 @@
-"""Every page there is, with Redis away: the list comes from the addresses themselves."""
+"""Every page while Redis is unavailable. The pages are listed from the URL patterns."""
 
 import re
 import uuid
@@ -17,9 +17,9 @@ from tests.support.full_house import FullHouse
 from tests.support.redis_away import SilentServer, broker_at, cache_at, forget_it_was_away
 
 NOBODY_LISTENS = "redis://127.0.0.1:9/0"
-# For machines: they ask Redis itself whether it answers, as cache and as broker.
+# addresses for probes: they test Redis itself
 PROBES = {"/readyz": 3}
-KEPT = ("/brand.css", "/catalog/artwork/")  # the same for everybody
+KEPT = ("/brand.css", "/catalog/artwork/")  # cacheable: the same for everybody
 MACHINES = ("/webhooks/",)
 
 
@@ -29,7 +29,7 @@ def house(world: World) -> FullHouse:
 
 
 def addresses(house: FullHouse) -> Iterator[str]:
-    """Each address of the portal and the admin, about something that there is."""
+    """Each address of the portal and the admin, filled in for existing objects."""
     for pattern, ancestors in _patterns(get_resolver().url_patterns, ()):
         names = pattern.pattern.regex.groupindex
         path = _filled("".join([*ancestors, str(pattern.pattern)]), names, house)
@@ -51,7 +51,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "number": house.delivered.order_number,
         "item_id": house.delivered.items.get().pk,
         "line_id": house.owner.cart.lines.get().pk,
-        "address_id": uuid.uuid4(),  # nobody's: 404, with Redis as without
+        "address_id": uuid.uuid4(),  # unknown: 404 with and without Redis
         "slug": house.mug.slug,
         "object_id": house.mug.pk if path.startswith("admin/r/") else _row(path),
         "id": house.buyer.user_id,
@@ -69,19 +69,19 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
 
 
 def _replaced(path: str, name: str, value: str) -> str:
-    """`<uuid:name>`, `<name>` or `(?P<name>…)`, as patterns write them."""
+    """Replace `<uuid:name>`, `<name>` or `(?P<name>…)` in a pattern."""
     return re.sub(rf"\(\?P<{name}>[^)]*\)|<(\w+:)?{name}>", value, path)
 
 
 def _row(path: str) -> object:
-    """The id of a row of the model that this page of the admin is about, where there is one."""
+    """The id of a row of the model that this admin page is about, if there is one."""
     room, model = [*path.removeprefix("admin/").split("/"), ""][:2]
     rows = apps.all_models.get(room, {}).get(model)
     return (rows and rows._default_manager.values_list("pk", flat=True).first()) or uuid.uuid4()
 
 
 def seen(client: Client, path: str) -> tuple[int, str, str]:
-    """The status, where it leads, and who may keep it."""
+    """The status, the redirect, and the cache rules."""
     answer = client.get(path)
     return answer.status_code, answer.get("Location", ""), answer.get("Cache-Control", "")
 
@@ -89,7 +89,7 @@ def seen(client: Client, path: str) -> tuple[int, str, str]:
 def test_every_page_is_shown_as_ever_and_waits_for_redis_once(
     house: FullHouse, settings: Any
 ) -> None:
-    """Frozen: it takes connections and says nothing, which costs each page that finds out a wait."""
+    """A frozen Redis accepts connections and never answers; a page waits for it at most once."""
     paths = sorted(set(addresses(house)))
     owner, stranger = house.browser(), Client()
     walk = [(owner, path) for path in paths]
@@ -110,7 +110,9 @@ def test_every_page_is_shown_as_ever_and_waits_for_redis_once(
 
 
 def test_every_page_is_shown_as_ever_without_redis(house: FullHouse, settings: Any) -> None:
-    """Stopped: nobody listens. And no page of somebody who is signed in is kept by a browser."""
+    """With a stopped Redis no connection is accepted. No personal page may be cached by a
+    browser.
+    """
     owner = house.browser()
     paths = sorted(set(addresses(house)))
     usual = [seen(owner, path) for path in paths]

@@ -1,4 +1,4 @@
-"""The main journey without a browser: sign in, redeem, both ways of delivery, and the books."""
+"""The main journey without a browser: sign in, redeem, both kinds of delivery, and the sums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASSWORD = "correct-horse-battery-staple"
 
 
 def signed_in(stack: Stack, shop: World) -> Visitor:
-    """The shop's buyer, through the sign-in page."""
+    """The shop's buyer, signed in through the sign-in page."""
     shop.seat.user.set_password(PASSWORD)
     shop.seat.user.save()
     visitor = stack.visitor()
@@ -33,7 +33,7 @@ def the_line(number: str, product: Product) -> LineStatus:
 
 
 def ship_and_deliver(number: str, product: Product) -> None:
-    """What the desk does with a book."""
+    """Ship and deliver a parcel at the desk."""
     clerk = User.objects.create_user(f"desk-{number}@portal.example", is_staff=True)
     parcel = Fulfillment.objects.get(label=number, sku=product.sku)
     desk.pack(fulfillment=parcel, by=clerk)
@@ -94,7 +94,7 @@ def test_a_cancelled_order_gives_its_points_back(stack: Stack, shop: World) -> N
 
 
 def test_too_few_points_cost_nothing(stack: Stack, shop: World) -> None:
-    """The balance on the page is advice; it goes down after the page is shown."""
+    """The page's balance is only advice; it decreases after the page is shown."""
     book = shop.product(points=3_000, stocked=2)
     visitor = signed_in(stack, shop)
     visitor.put_in_cart(book.get_absolute_url())

@@ -1,4 +1,4 @@
-"""Staff at the fulfillment desk, who work in the admin's pages."""
+"""Staff at the fulfillment desk, who use the admin's pages."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.chaos.actors.people import Person, Record
 from tests.support.visitor import Form, forms_of
 
 QUEUE = "/admin/fulfillment/fulfillment/"
-REST = 2.0  # seconds between two looks into an empty queue
-EVERYBODYS = 7  # one parcel in so many is grabbed by whoever comes
+REST = 2.0  # seconds between two looks at an empty queue
+EVERYBODYS = 7  # one parcel in so many is claimed by any clerk
 PARCEL = re.compile(r"/admin/fulfillment/fulfillment/[0-9a-f-]{36}/change/")
 
 
 class Clerk(threading.Thread):
-    """Packs, ships and hands over; `deeds` says how, parcel by parcel.
+    """Packs, ships and delivers parcels; `deeds` says how, one for each parcel.
 
-    Of so many `colleagues` each has a share of the queue, and some of it several grab.
+    Each of the `colleagues` has a share of the queue; some parcels are claimed by several at once.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Clerk(threading.Thread):
         self._over = threading.Event()
 
     def finish(self) -> None:
-        """Go home once there is nothing left to do."""
+        """Stop when the queue is empty."""
         self._over.set()
         self.join()
 
@@ -59,7 +59,7 @@ class Clerk(threading.Thread):
         return list(found)
 
     def _work(self, path: str) -> bool:
-        """All that can be done about one parcel now; whether that was anything."""
+        """Do all that can be done about one parcel now. Returns whether anything was done."""
         page, steps = self._look(self._get(path)), 0
         deed = next(self._deeds)
         while page is not None and (form := _next(page, deed)):
@@ -81,7 +81,7 @@ class Clerk(threading.Thread):
 
 
 def _next(page: httpx.Response, deed: str) -> Form | None:
-    """The form to send, as the page offers it."""
+    """The form on the page for the deed, if there is one."""
     offered = {form.action.rstrip("/").rpartition("/")[2]: form for form in forms_of(page)}
     if deed in {"short", "none"} and "cannot_supply" in offered:
         return offered["cannot_supply"]

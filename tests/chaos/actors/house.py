@@ -1,4 +1,4 @@
-"""The whole portal as it runs in production, with everything in it that can be broken."""
+"""The whole portal as in production, with everything that can be broken."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LINES = ("partners", "callbacks", "postgres", "redis")
 
 @contextmanager
 def own_postgres() -> Iterator[Postgres]:
-    """A fresh one for this run, under .local/; several runs at once take a folder each."""
+    """A fresh PostgreSQL for this run under .local/; parallel runs use different folders."""
     with ExitStack() as held:
         for number in range(1, RUNS_AT_ONCE + 1):
             with suppress(FolderInUseError):
@@ -43,15 +43,15 @@ def own_postgres() -> Iterator[Postgres]:
 
 
 class Postgres(embedded.Postgres):
-    """A durable one, on one port for good, that can be killed under its clients."""
+    """A durable PostgreSQL on a fixed port, which can be killed while clients use it."""
 
     def restart(self) -> None:
-        """As an operator does it: clients are sent away."""
+        """Restart it as an operator does; clients are disconnected."""
         embedded.end(self.process, self.stop_signal, seconds=embedded.STOP_SECONDS)
         self.ensure()
 
     def kill(self) -> None:
-        """-9, to all of its processes at once: what was not on disk is gone."""
+        """Kill all its processes with -9 at once. What was not on disk is lost."""
         self.process.poll()
         for pid in (self.process.pid, *self._children()):
             with suppress(ProcessLookupError):
@@ -59,7 +59,7 @@ class Postgres(embedded.Postgres):
         self.process.wait()
 
     def crash(self) -> None:
-        """-9, to one process that serves a client: the others give up and start over."""
+        """Kill one of its client processes with -9. PostgreSQL then restarts all others."""
         with psycopg.connect(self.address, autocommit=True) as link:
             row = link.execute(
                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
@@ -70,11 +70,11 @@ class Postgres(embedded.Postgres):
                 os.kill(row[0], signal.SIGKILL)
 
     def ensure(self) -> None:
-        """Does nothing when it answers."""
+        """Start it if it does not answer."""
         eventually(self._runs, "postgres answers", within=90.0)
 
     def _runs(self) -> bool:
-        # One that recovers from a crash is there, and only does not answer yet.
+        # a server that recovers from a crash runs, but does not answer yet
         return self.answers() if self.process.poll() is None else self.launch()
 
     def _children(self) -> list[int]:
@@ -83,7 +83,7 @@ class Postgres(embedded.Postgres):
 
 
 class Proxy(Daemon):
-    """tests/chaos/actors/proxy.py as a process; started means that it takes orders."""
+    """tests/chaos/actors/proxy.py as a process; `start` waits until it accepts commands."""
 
     def __init__(self, folder: Path, targets: dict[str, tuple[int, int]]) -> None:
         self.port = free_port()
@@ -108,9 +108,9 @@ class Proxy(Daemon):
 
 
 class House(Stack):
-    """Web, worker and sweeper, the last two twice with `spares`; around them stands a proxy.
+    """Web, worker and sweeper behind a proxy; with `spares`, two workers and two sweepers.
 
-    What the tests themselves ask (`database`, `sandbox`, pages under `url`) goes around it.
+    The tests' own access (`database`, `sandbox`, pages under `url`) does not use the proxy.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class House(Stack):
         return next(each for each in self.processes if each.name == name)
 
     def calm(self) -> None:
-        """Every fault is over, and every process runs; not yet that it has caught up."""
+        """End all faults and start all processes. They may still have to catch up."""
         for line in LINES:
             self.proxy.spoil(line, "none")
         self.postgres.ensure()
@@ -179,7 +179,7 @@ class House(Stack):
             process.start()
 
     def cut_connections(self) -> int:
-        """End every connection to the database, Django's own here too; how many that were."""
+        """End all connections to the database, including Django's own here. Returns how many."""
         cut = """
             SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -189,7 +189,7 @@ class House(Stack):
         return int(row[0]) if row else 0
 
     def post_callback(self, headers: dict[str, str], body: bytes) -> int | None:
-        """What the portal answers to somebody who says that they are the partner."""
+        """Send a callback. Returns the status of the portal's answer."""
         link = HTTPConnection("127.0.0.1", self.web.port, timeout=5)
         try:
             link.request("POST", "/webhooks/fulfillment/", body, headers)

@@ -1,4 +1,4 @@
-"""Does to the house what the plan says, and lifts it again."""
+"""Causes the faults of the plan, and ends them again."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from tests.chaos.plan import LINE_NAMES, LINE_TROUBLES, Blow
 from tests.support.sandbox_process import SandboxError
 from tests.support.waiting import eventually
 
-HANGING = 6.0  # seconds for which a partner says nothing: longer than a call may take
-FORGERIES = 20  # callbacks of one blow
+HANGING = 6.0  # seconds for which a partner does not answer, longer than a call's deadline
+FORGERIES = 20  # forged callbacks sent by one fault
 STRANGER = "whsec_c29tZWJvZHkgZWxzZSdzIHNlY3JldCwgbm90IG91cnM="
 
 
 @dataclass
 class Nemesis:
-    """`forged`: the ids of callbacks that were not the partner's, and what they were answered."""
+    """Causes faults. `forged` maps ids of forged callbacks to the portal's answers."""
 
     house: House
     struck: list[Blow] = field(default_factory=list)
     forged: dict[str, int | None] = field(default_factory=dict)
 
     def strike(self, blows: Sequence[Blow]) -> None:
-        """All of them at the same time; ends when each was lifted.
+        """Cause all these faults at the same time; returns when all have ended.
 
-        From the main thread only: the kernel ends what it starts together with the thread. What
-        is asked of the sandbox is asked before it is down and after it is up again: a rule that
-        nobody takes away would close the shop for good.
+        Call it from the main thread only, because the kernel ends the processes that a thread
+        started together with it. Fault rules are set before the sandbox goes down and removed after
+        it is back: a rule that nobody removes would stop the shop for good.
         """
         began = time.monotonic()
         lifts = []
         for blow in sorted(blows, key=_is_on_the_sandbox):
             lifts.append((blow, self._begin(blow)))
             self.struck.append(blow)
-        # What waits for calls comes last: they need all the rest.
+        # faults that wait for calls come last, because calls need everything else to work
         for blow, lift in sorted(
             lifts,
             key=lambda each: (each[0].enough, not _is_on_the_sandbox(each[0]), each[0].lasts),
@@ -58,7 +58,7 @@ class Nemesis:
             lift()
 
     def _begin(self, blow: Blow) -> Callable[[], object]:
-        """Let it begin; what is returned ends it."""
+        """Begin a fault. Returns a function that ends it."""
         if blow.kind in LINE_TROUBLES and blow.target in LINE_NAMES:
             self.house.proxy.spoil(blow.target, blow.kind, LINE_TROUBLES[blow.kind])
             return partial(self.house.proxy.spoil, blow.target, "none")
@@ -73,7 +73,7 @@ class Nemesis:
         return own.get(blow.target, self._partner)(blow)
 
     def _mailbox(self, _blow: Blow) -> Callable[[], object]:
-        """It has a letter and does not say so yet."""
+        """The mail server accepts a letter but does not confirm it yet."""
         self.house.mailbox.confirming.clear()
         return self.house.mailbox.confirming.set
 
@@ -123,7 +123,7 @@ class Nemesis:
         try:
             made = self.house.sandbox.fault(blow.target, blow.kind, **rule)
         except (SandboxError, URLError, OSError):
-            return lambda: None  # another blow has it down
+            return lambda: None  # another fault has stopped it already
         return partial(self._forget, made["id"], blow)
 
     def _forget(self, rule: int, blow: Blow) -> None:
@@ -137,7 +137,7 @@ class Nemesis:
             self.house.sandbox.control("DELETE", f"/faults/{rule}")
 
     def _forge(self) -> Callable[[], object]:
-        """Callbacks of somebody who has guessed the shape, and not the secret."""
+        """Send callbacks of somebody who knows the format but not the secret."""
         for _each in range(FORGERIES):
             identity = f"msg_forged_{uuid.uuid4().hex}"
             data = {"fulfillment_id": "ful_forged", "reference": str(uuid.uuid4())}
@@ -155,5 +155,5 @@ def _is_on_the_sandbox(blow: Blow) -> bool:
 
 
 def wait(seconds: float) -> None:
-    """Faults last; this is how long."""
+    """Wait while faults last."""
     threading.Event().wait(max(0.0, seconds))

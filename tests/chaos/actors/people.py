@@ -1,4 +1,4 @@
-"""People at their browsers, who press again when they are told nothing, and what they were told."""
+"""Buyers and approvers with browsers. They press again without an answer, and record answers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.support.waiting import all_at_once
 
 Answered = TypeVar("Answered")
 
-PATIENCE = 6.0  # seconds for one answer; then somebody presses again
-PERSISTENCE = 90.0  # seconds of pressing again before somebody gives up
+PATIENCE = 6.0  # seconds to wait for an answer before pressing again
+PERSISTENCE = 90.0  # seconds of pressing again before giving up
 PAUSE = 0.25  # seconds between two presses
 TRY_AGAIN = "Press the button again"
 HEADING = "Nothing was ordered, and no points were taken"
 REVIEWED = re.compile(r"<dt>(\d+) × ([^<]+?)\s*<")
-# What a page says after a decision (patterns), and the statuses in which the order may end then.
-# What cancelling would do stands on the page as well, without the points.
+# For each message after a decision (a pattern), the statuses in which the order may end. The page
+# also shows what cancelling would do; only real results name points.
 PROMISES = {
     "The order is withdrawn. No points were taken.": {"REJECTED"},
     "Not approved. No points were taken.": {"REJECTED"},
@@ -36,11 +36,11 @@ PROMISES = {
 
 
 class NoAnswerError(Exception):
-    """No connection, no answer in time, or an error page: nobody was told anything."""
+    """No connection, no answer in time, or an error page: the person learned nothing."""
 
 
 class Person(Visitor):
-    """Signed in. Whatever is no answer is a NoAnswerError."""
+    """A signed-in person. Anything that is no answer raises NoAnswerError."""
 
     def __init__(self, base_url: str, cookies: Mapping[str, str]) -> None:
         super().__init__(base_url, cookies)
@@ -67,7 +67,7 @@ class Person(Visitor):
 
 @dataclass
 class Told:
-    """What one buyer was told about one form. `lines` are product names and pieces."""
+    """What one buyer was told about one form. `lines` has product names and pieces."""
 
     company: str
     token: str
@@ -79,10 +79,13 @@ class Told:
 
 @dataclass
 class Record:
-    """What was said to whom; `strange` is what nobody should ever see. `over`: nobody goes on."""
+    """What all people were told. `strange` lists pages that nobody should see.
+
+    `over`: everybody stops.
+    """
 
     told: list[Told] = field(default_factory=list)
-    promises: list[tuple[str, str]] = field(default_factory=list)  # number, sentence
+    promises: list[tuple[str, str]] = field(default_factory=list)  # order number, sentence
     strange: list[str] = field(default_factory=list)
     pages: int = 0
     silences: int = 0
@@ -90,16 +93,16 @@ class Record:
 
     @property
     def placed(self) -> int:
-        """Forms of which somebody was told that they are an order."""
+        """The number of forms of which somebody was told that they became an order."""
         return sum(bool(told.numbers) for told in self.told)
 
     @property
     def refusals(self) -> Counter[str]:
-        """Why forms were refused, whatever the product."""
+        """The reasons for refused forms, without product names."""
         return Counter(_kind(told.refusal) for told in self.told if told.refusal)
 
     def insist(self, deed: Callable[[], Answered]) -> Answered | None:
-        """What `deed` comes to once there is an answer; None when somebody gave up."""
+        """Repeat `deed` until there is an answer, and return it; None after giving up."""
         until = time.monotonic() + PERSISTENCE
         while time.monotonic() < until and not self.over.is_set():
             try:
@@ -113,7 +116,7 @@ class Record:
         return None
 
     def look(self, person: Person, answer: httpx.Response | None) -> httpx.Response | None:
-        """Where an answer leads, until there is a page."""
+        """Follow redirects until there is a page."""
         while answer is not None and answer.is_redirect:
             path = answer.headers["location"]
             answer = self.insist(lambda path=path: person.get(path))
@@ -126,7 +129,7 @@ class Record:
 
 
 class Buyer:
-    """Runs errands. `products` are name and path by number."""
+    """Runs errands. `products` maps numbers to names and paths."""
 
     def __init__(
         self, person: Person, company: str, products: list[tuple[str, str]], record: Record
@@ -137,7 +140,7 @@ class Buyer:
         self._record = record
 
     def run(self, errand: Errand) -> Told | None:
-        """One form, pressed until it is answered; None when it never came to that."""
+        """Press one form until it is answered. Returns None when there was no form to press."""
         insist, person = self._record.insist, self.person
         if not self._empty_cart():
             return None
@@ -147,7 +150,7 @@ class Buyer:
             if page is None or page.status_code != 200:
                 return None
             adding = [form for form in forms_of(page) if form.action.endswith("/cart/add/")]
-            if adding:  # what is sold out has no such form
+            if adding:  # a sold-out product has no such form
                 insist(
                     lambda form=adding[0], pieces=pieces: person.send(form, quantity=str(pieces))
                 )
@@ -161,7 +164,7 @@ class Buyer:
         return told
 
     def _empty_cart(self) -> bool:
-        """Whatever is left there of an errand that came to nothing goes out first."""
+        """Remove what a failed errand left in the cart."""
         while True:
             page = self._record.insist(lambda: self.person.get("/cart/"))
             if page is None or page.status_code != 200:
@@ -172,7 +175,7 @@ class Buyer:
             self._record.insist(lambda form=out[0]: self.person.send(form))
 
     def _press(self, form: Form, presses: int, told: Told) -> None:
-        """So often at once, then again and again while nothing was said."""
+        """Press so often at once, then again and again until there is an answer."""
         with_pauses = self._record.insist
         self._record.told.append(told)
         if presses > 1:
@@ -187,7 +190,7 @@ class Buyer:
             )
 
     def _pressed(self, form: Form, told: Told) -> bool:
-        """Whether something was said."""
+        """Press once. Returns whether there was an answer."""
         try:
             answer = self.person.send(form)
         except NoAnswerError:
@@ -214,7 +217,7 @@ def _no_answer() -> bool:
 
 
 def _reviewed(page: httpx.Response) -> dict[str, int]:
-    """What the checkout shows: pieces by the product's name."""
+    """The pieces by product name that the checkout shows."""
     return {name: int(pieces) for pieces, name in REVIEWED.findall(page.text)}
 
 
@@ -224,23 +227,23 @@ def _problem(text: str) -> str:
 
 
 def _kind(refusal: str) -> str:
-    """Its first sentence, below the heading of all refusals, without what it is about."""
+    """The first sentence of a refusal, without heading and product names."""
     sentence = refusal.removeprefix(HEADING).strip().partition(". ")[0]
     return re.sub(r"“[^”]*”|\d[\d,]*", "…", sentence.rstrip("."))
 
 
 @dataclass(order=True)
 class Deed:
-    """Something to be done to an order, when its time has come."""
+    """Something to do to an order at a certain time."""
 
-    when: float  # time.monotonic
+    when: float  # a time of time.monotonic
     verb: str
     number: str
     company: str = field(compare=False)
 
 
 class Deciders(threading.Thread):
-    """Somebody with a say in each company, who approves, rejects and cancels."""
+    """A person in each company who approves, rejects and cancels orders."""
 
     def __init__(self, people: Mapping[str, Person], record: Record) -> None:
         super().__init__(daemon=True)
@@ -253,7 +256,7 @@ class Deciders(threading.Thread):
         self.deeds.put(Deed(time.monotonic() + after, verb, number, company))
 
     def finish(self) -> None:
-        """Come back when all is decided."""
+        """Stop when everything is decided."""
         self._over.set()
         self.join()
 
@@ -274,7 +277,7 @@ class Deciders(threading.Thread):
         forms = forms_of(page) if page is not None else []
         wanted = [form for form in forms if form.action.endswith(f"/{deed.verb}/")]
         if not wanted:
-            return  # too late for it
+            return  # too late
         reason = {} if deed.verb == "approve" else {"reason": "We changed our minds"}
         answer = record.insist(lambda: person.send(wanted[0], **reason))
         page = record.look(person, answer)

@@ -1,15 +1,16 @@
-"""A TCP proxy between the portal and what it needs, which spoils a line when it is told to.
+"""A TCP proxy between the portal and its servers, which disturbs connections on command.
 
     python -m tests.chaos.actors.proxy CONTROL NAME=PORT:TARGET ...
 
-All ports are on the loopback address. A line `NAME TROUBLE AMOUNT` to CONTROL is answered `ok`:
+All ports are on the loopback address. The command `NAME TROUBLE AMOUNT` to the port CONTROL is
+answered `ok`:
 
-none        what goes in comes out
-latency     each piece is AMOUNT seconds late
-drip        16 bytes at a time, AMOUNT seconds apart
-freeze      nothing moves, in either direction, and the connections stay
-half-open   what the client says arrives; what it is answered gets lost, and it is not told
-cut         connections are reset, and new ones too
+  none        pass everything on
+  latency     delay each piece by AMOUNT seconds
+  drip        pass 16 bytes at a time, AMOUNT seconds apart
+  freeze      pass nothing in either direction, and keep connections open
+  half-open   pass on what the client sends, and lose the answers without notice
+  cut         reset all connections, and new ones too
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ PIECE, DROP = 65536, 16  # bytes
 
 
 class Pair:
-    """A client's connection and the one that was opened for it."""
+    """A client's connection and its connection to the server."""
 
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.client = client
@@ -40,7 +41,7 @@ class Pair:
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """With a TCP RST, rather than as if all had been said."""
+    """Close with a TCP RST, so that the other side sees an error and not an end."""
     if not writer.transport.is_closing():
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -48,7 +49,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 class Line:
-    """One way to one server."""
+    """The connections to one server."""
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -58,10 +59,10 @@ class Line:
         self._flowing.set()
 
     def spoil(self, trouble: str, amount: float) -> None:
-        """From now on, for what is on its way as well."""
+        """Disturb all pieces from now on, including those in transit."""
         self.trouble, self.amount = trouble, amount
         for pair in list(self.pairs):
-            # A stream with a hole in it must not go on as if it were whole.
+            # a stream with missing bytes must never continue
             if trouble == "cut" or pair.lost_some:
                 pair.abort()
         if trouble == "freeze":
@@ -107,7 +108,7 @@ class Line:
         sink.close()
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
-        """All at once, or in drops for as long as it drips."""
+        """The data in one piece, or in small pieces while dripping."""
         while data:
             size = DROP if self.trouble == "drip" else PIECE
             yield data[:size]
@@ -115,7 +116,7 @@ class Line:
 
 
 class Proxy:
-    """All lines, and the door for orders."""
+    """All lines, and the control port."""
 
     def __init__(self, targets: dict[str, tuple[int, int]]) -> None:
         self._ports = {name: port for name, (port, _target) in targets.items()}

@@ -1,8 +1,8 @@
-"""What must go wrong at one certain moment to do harm: played step by step on a running portal.
+"""Faults that do harm only at a certain moment, played step by step on the running portal.
 
-Each scene ends once its order has ended or waits for a person, and tells which promises are
-broken then. With all guards none is (test_crashes.py); without the one it is for, some is
-(test_guards.py).
+Each scene ends when its order has ended or waits for a person. It returns the names of the promises
+that are broken then. With all guards there are none (test_crashes.py); without the scene's guard
+there is at least one (test_guards.py).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from tests.support.stack import Stack
 from tests.support.visitor import Visitor
 from tests.support.waiting import eventually
 
-FOREVER = 600.0  # seconds; nobody waits for it
+FOREVER = 600.0  # seconds, longer than any test
 _BUSY = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
 """
-# As if the partner had been asked on the day before yesterday, and nobody were at it since.
+# Make the call two days old, with no worker at it since.
 _LATER = """
     UPDATE loyalty_transaction
     SET first_sent_at = first_sent_at - interval '2 days', lease_until = now(), next_attempt_at = now()
@@ -28,7 +28,7 @@ _LATER = """
 
 
 def wait_for_call(stack: Stack, operation: str, fault: str) -> None:
-    """Until such a call hangs at the partner."""
+    """Wait until a call to the operation hangs at the partner."""
 
     def hangs() -> object:
         return stack.sandbox.calls(operation=operation, fault=fault, outcome="running")
@@ -37,9 +37,9 @@ def wait_for_call(stack: Stack, operation: str, fault: str) -> None:
 
 
 def lost_in_the_middle_of_a_call(stack: Stack, shop: World, visitor: Visitor) -> set[str]:
-    """The points are taken, and who asked dies before it hears so; then the key is forgotten.
+    """The partner takes the points, the caller dies before the answer, and the key is forgotten.
 
-    That something may have landed is known only when it was written and committed before.
+    That the call may have landed is known only because it was committed before the call.
     """
     stack.sweeper.stop()
     stack.sandbox.fault("debit", "timeout_after", seconds=FOREVER)
@@ -50,13 +50,13 @@ def lost_in_the_middle_of_a_call(stack: Stack, shop: World, visitor: Visitor) ->
 
 
 def told_by_who_lost_its_lease(stack: Stack, shop: World, visitor: Visitor) -> set[str]:
-    """A worker that knows that its own try did nothing is frozen before it can write so.
+    """A worker whose own try did nothing is frozen before it can record that.
 
-    Another one asks meanwhile, takes the points, and dies. What the first would write when it
-    wakes up, that nothing was ever taken, is not true any more.
+    Meanwhile another worker sends the debit, which succeeds, and dies. When the first worker wakes
+    up, it must not record that nothing was taken.
     """
     stack.sweeper.stop()
-    stack.sandbox.fault("debit", "expired_token", times=2)  # the second try's too
+    stack.sandbox.fault("debit", "expired_token", times=2)  # also for the second try
     stack.worker.pause()
     number = visitor.redeem(shop.virtual().get_absolute_url())
     order = "SELECT 1 FROM redemption_order WHERE order_number = %s FOR NO KEY UPDATE"
@@ -75,7 +75,7 @@ def told_by_who_lost_its_lease(stack: Stack, shop: World, visitor: Visitor) -> s
 
 
 def _days_later(stack: Stack, number: str) -> set[str]:
-    """The partner has forgotten all keys; the names of the promises that are broken in the end."""
+    """Let the partner forget all keys. Returns the promises that are broken in the end."""
     stack.sandbox.dial(honour_keys=False)
     with stack.connect() as link:
         link.execute(_LATER, [number])
@@ -96,7 +96,7 @@ def _debit(number: str) -> object:
 
 
 def _is_busy(stack: Stack) -> bool:
-    """Whether some process is in the middle of something in the database."""
+    """Whether some process is in the middle of a database transaction."""
     with stack.connect() as link:
         row = link.execute(_BUSY).fetchone()
     return bool(row and row[0])
