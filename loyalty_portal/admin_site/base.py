@@ -72,10 +72,7 @@ _ONE_LINE = 28  # characters; a badge with more may wrap
 
 
 def badge(tone: str, word: object, *, icon: str = "", title: str = "") -> SafeString:
-    """A badge that shows a status with colour, icon and word.
-
-    `tone` is one of ok, warn, bad, live, quiet.
-    """
+    """A status as colour, icon and word. `tone` is one of ok, warn, bad, live, quiet."""
     return format_html(
         '<span class="badge badge--{}{}" title="{}">'
         '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>',
@@ -122,10 +119,7 @@ class CountedOnceList(ChangeList):
 
 
 class KnownChoice(AutocompleteSelect):
-    """An autocomplete field that can be shown again with an invalid value and its error.
-
-    Django looks the value up to show its name, and fails for one that is not a UUID.
-    """
+    """An autocomplete field that can be shown again with a value that is not a valid key."""
 
     def optgroups(
         self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None
@@ -225,8 +219,8 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def found(self, request: HttpRequest, object_id: str) -> Row:
-        """The row for a page of its own. Raises 404 if there is none, 403 if it may not be
-        viewed.
+        """The row for a page of its own. Raises 404 without one, 403 if the user may not
+        view it.
         """
         row = self.get_object(request, object_id)
         if row is None:
