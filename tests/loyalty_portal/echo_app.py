@@ -1,4 +1,4 @@
-"""What the tests of the web server's worker serve: it answers with what it was asked."""
+"""A WSGI application for the tests of the web worker: it answers with what it was asked."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.waiting import eventually
 
-LARGE = 8 * 1024 * 1024  # bytes: more than the sockets between two processes hold
+LARGE = 8 * 1024 * 1024  # bytes, more than the socket buffers between two processes hold
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -18,7 +18,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if path == "/nothing":
         start_response("204 No Content", [])
         return []
-    if path == "/slow":  # a page at work while its process is asked to stop
+    if path == "/slow":  # a request in progress while its process is asked to stop
         began, go_on = Path(environ["HTTP_X_BEGAN"]), Path(environ["HTTP_X_GO_ON"])
         began.touch()
         eventually(go_on.exists, "told to go on")

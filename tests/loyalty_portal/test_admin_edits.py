@@ -1,4 +1,4 @@
-"""Two people edit the same row: nobody's change is undone in silence, on any form of the admin."""
+"""Two people edit the same row in the admin: no form undoes a change silently."""
 
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -32,7 +32,7 @@ def _address() -> Address:
 
 
 class Edit(NamedTuple):
-    """A row, what a colleague makes of one field, and what one makes of another oneself."""
+    """A row, a colleague's value for one field, and one's own value for another."""
 
     make: Callable[[], Any]
     theirs: tuple[str, Any]
@@ -58,7 +58,7 @@ def _is_sent(kind: str, said: dict[str, str]) -> bool:
 
 
 class _Fields(HTMLParser):
-    """What the form `id` on a page would send as it stands."""
+    """Parses the values that a page's form would send unchanged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ def test_each_form_of_the_admin_is_tried_here() -> None:
 
 
 def by_a_colleague(row: Any, field: str, value: Any) -> None:
-    """In the admin, as it is now, by somebody of their own name."""
+    """Change a field in the admin as another user."""
     other = browser(UserFactory.create(superuser=True, name="Ann Other"))
     form = filled_in(other.get(page_of(row)))
     form.pop(field, None)
@@ -142,7 +142,8 @@ def test_every_field_says_what_it_was_when_the_page_was_made(
     for each in (form, *(one for formset in inlines for one in formset.initial_forms)):
         assert isinstance(each, EditedForm)
         for name in each.Meta.fields or each.fields:
-            many = name in {"groups", "permissions"}  # nothing chosen is nothing sent
+            # Browsers send nothing for a select without a choice.
+            many = name in {"groups", "permissions"}
             assert many or name not in each.fields or f'"{each.add_initial_prefix(name)}' in shown
 
 
@@ -164,7 +165,7 @@ def test_what_a_colleague_changed_meanwhile_stays_and_is_told(
 
 
 def test_without_what_the_page_showed_the_old_price_returns_in_silence(client: Client) -> None:
-    """The negative control."""
+    """The negative control: without the initial values, the old price silently returns."""
     row = ProductFactory.create(points_cost=500)
     form = filled_in(client.get(page_of(row)))
     by_a_colleague(row, "points_cost", 9_000)
@@ -259,7 +260,7 @@ def test_a_seat_that_both_changed_is_kept_as_typed(client: Client) -> None:
 
 
 def test_a_list_that_can_be_edited_would_keep_it_too() -> None:
-    """None of ours can; whoever makes one gets this."""
+    """No admin list of ours is editable; a future one gets the same protection."""
     row = CategoryFactory.create(position=1)
     lists = CategoryAdmin(Category, admin.site)
     lists.list_editable = ["name", "position"]

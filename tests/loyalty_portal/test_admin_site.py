@@ -1,4 +1,4 @@
-"""The admin as a site: who gets in, by which door, and what its pages may load."""
+"""The admin site: who may enter, through which sign-in, and what its pages may load."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The programme's brand: any accent becomes one that can be read."""
+"""The programme's brand: any accent colour is adjusted to be readable."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured

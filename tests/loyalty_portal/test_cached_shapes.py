@@ -1,4 +1,4 @@
-"""Two versions of the portal read one cache: neither takes the other's fields for its own."""
+"""Two versions of the portal share one cache, and neither reads the other's values wrongly."""
 
 import pickle
 import sys
@@ -22,7 +22,7 @@ SignIn = Callable[[AccountManager], Client]
 
 
 def released(**shape: Any) -> Any:
-    """The class `Page` of this module, as a version with these fields has it."""
+    """The class `Page` of this module with these fields, as another version defines it."""
     page = make_dataclass("Page", shape.items(), frozen=True, slots=True)
     page.__module__ = __name__
     sys.modules[__name__].Page = page
@@ -30,7 +30,7 @@ def released(**shape: Any) -> Any:
 
 
 def test_a_pickle_gives_values_to_the_wrong_fields_once_a_field_was_inserted() -> None:
-    """The control: what the next test guards against does happen."""
+    """The control: the error that the next test guards against does happen."""
     written = pickle.dumps(released(title=str, q=str)("Kitchen", "mug"))
     after = released(title=str, subtitle=str, q=str)
     assert isinstance(after, type)
@@ -81,7 +81,7 @@ def test_a_shape_is_told_by_names_types_and_what_is_inside() -> None:
 def test_each_object_in_the_cache_stands_under_a_key_with_its_shape(
     client_for: SignIn, partners: SandboxProcess
 ) -> None:
-    """Whatever is not made of plain values only, which no version reads differently."""
+    """All cached objects; plain values read the same in every version."""
     seat = SeatFactory.create()
     partners.account(seat.company.loyalty_account_id, 10_000)
     client, product = client_for(seat), ProductFactory.create()
@@ -97,7 +97,7 @@ def test_each_object_in_the_cache_stands_under_a_key_with_its_shape(
 
 
 def shapes_in(value: Any) -> list[str]:
-    """Of the outermost objects in plain values."""
+    """The shapes of the outermost objects within plain values."""
     if type(value) in {list, tuple}:
         return [shape for part in value for shape in shapes_in(part)]
     if type(value) is dict:

@@ -1,4 +1,4 @@
-"""A worker keeps its connection to the database from task to task."""
+"""A worker keeps its database connection from task to task."""
 
 import pytest
 from celery import signals
@@ -18,7 +18,7 @@ def backend() -> int:
 
 
 def next_task(worker: DjangoWorkerFixup) -> None:
-    """What a worker does around each task."""
+    """Do what a worker does around each task."""
     worker.on_task_postrun(send_letter)
     worker.on_task_prerun(send_letter)
     signals.task_prerun.send(sender=send_letter)

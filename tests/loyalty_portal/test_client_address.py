@@ -1,4 +1,4 @@
-"""Whose request it is: what our own proxies saw, never what a client says of itself."""
+"""A request's address is what our own proxies saw, never what the client claims."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ def asked(settings: Any, proxies: int, header: str | None, peer: str = PEER) -> 
     ("proxies", "header", "address"),
     [
         (0, None, PEER),
-        (0, "203.0.113.9", PEER),  # nobody stands in front: it is the client's own word
+        (0, "203.0.113.9", PEER),  # no proxy, so the header is the client's claim
         (1, "203.0.113.9", "203.0.113.9"),
         (1, "198.51.100.1, 203.0.113.9", "203.0.113.9"),
         (2, "198.51.100.1, 203.0.113.9, 192.0.2.77", "203.0.113.9"),
-        (2, "203.0.113.9", PEER),  # shorter than the count: it came past a proxy
+        (2, "203.0.113.9", PEER),  # fewer entries than proxies: it did not come through them all
         (1, None, PEER),
         (1, "", PEER),
         (1, "not an address", PEER),
@@ -54,7 +54,8 @@ def test_behind_a_socket_without_an_address_everybody_is_unknown_and_nobody_an_e
     [
         ("203.0.113.9", "203.0.113.9"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("::ffff:203.0.113.9", "203.0.113.9"),  # its /64 would be everybody
+        # The /64 of mapped IPv4 addresses would be shared by everybody.
+        ("::ffff:203.0.113.9", "203.0.113.9"),
     ],
 )
 def test_limits_count_a_subscriber_of_ipv6_once(settings: Any, address: str, network: str) -> None:

@@ -1,4 +1,4 @@
-"""Secrets at rest: unreadable, unchangeable unnoticed, and still there after a key rotation."""
+"""Encrypted values are unreadable, cannot be changed unnoticed, and survive a key rotation."""
 
 import base64
 import os

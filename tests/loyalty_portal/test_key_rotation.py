@@ -1,4 +1,4 @@
-"""Keys are rotated to the end: everything under the new one, and the old one may go."""
+"""A key rotation re-encrypts everything, so that the old key can be removed."""
 
 import base64
 import os
@@ -64,7 +64,7 @@ def written(parcel: Fulfillment, count: int) -> None:
 
 
 def as_the_version_before(row: Any, column: str, plain: str) -> None:
-    """A value that is bound to no row."""
+    """Store a value in the format of the version before, which is bound to no row."""
     key = _keys()[0]
     nonce, header = os.urandom(12), f"v1.{key.id}."
     sealed = key.cipher.encrypt(nonce, plain.encode(), header.encode())

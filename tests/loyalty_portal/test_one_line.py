@@ -1,4 +1,4 @@
-"""Fields of one line, in every form there is: what is typed there cannot begin another line."""
+"""Every one-line field of every form refuses or removes line breaks."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ ROOMS = ("accounts", "catalog", "fulfillment", "inventory", "loyalty_portal", "r
 
 
 def ours(form: type[forms.BaseForm]) -> Iterator[type[forms.BaseForm]]:
-    """The forms of our rooms among those that come of this one."""
+    """The subclasses of a form class that belong to our rooms."""
     for each in form.__subclasses__():
         yield from ours(each)
         if each.__module__.split(".")[0] in ROOMS:
@@ -22,8 +22,7 @@ def ours(form: type[forms.BaseForm]) -> Iterator[type[forms.BaseForm]]:
 
 
 def lines_of(form: type[forms.BaseForm]) -> list[str]:
-    """Fields of one line that would take two; passwords and what
-    a page tells itself are nobody's to change."""
+    """The one-line fields that accept line breaks. Passwords and hidden fields do not count."""
     return [
         f"{form.__module__}.{form.__name__}.{name}"
         for name, field in getattr(form, "base_fields", {}).items()

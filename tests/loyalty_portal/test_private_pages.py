@@ -1,4 +1,4 @@
-"""Nobody finds a page of somebody who has signed out."""
+"""After signing out, no personal page can be seen again."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The web server's worker over real sockets: whole requests to threads, whole answers from them."""
+"""The web worker over real sockets: threads get whole requests and return whole responses."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 4  # as in gunicorn.conf.py
-HELD = 60  # sockets; far more than threads
+HELD = 60  # sockets, many more than threads
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def connection(port: int) -> HTTPConnection:
 
 
 def asked(port: int, method: str, path: str, body: object = None, **headers: str) -> dict[str, str]:
-    """What the application saw of a request."""
+    """Send a request. Returns what the application saw of it."""
     link = connection(port)
     link.request(method, path, body=body, headers=headers)  # type: ignore[arg-type]
     answer = link.getresponse()
@@ -139,7 +139,7 @@ def test_body_that_is_too_large_is_refused(port: int, is_chunked: bool) -> None:
             for _ in range(MAX_BODY_BYTES // len(piece) + 1):
                 link.send(b"%x\r\n%s\r\n" % (len(piece), piece))
         except OSError:
-            pass  # the server closes while we still send
+            pass  # the server closes while the body is still being sent
     else:
         link.putheader("Content-Length", str(MAX_BODY_BYTES + 1))
         link.endheaders()
@@ -188,7 +188,7 @@ def test_header_with_an_underscore_cannot_pass_for_a_proxys(port: int) -> None:
 def test_several_requests_share_a_connection(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), 20) as link:
         one = b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
-        link.sendall(one % 1 + one % 2 + one % 3)  # pipelined, too
+        link.sendall(one % 1 + one % 2 + one % 3)  # pipelined requests too
         said = b""
         while said.count(b'"body": "ab"') < 3:
             piece = link.recv(65536)

@@ -1,4 +1,4 @@
-"""The conformance check: against partners that keep everything, and with each promise broken."""
+"""The conformance checks, against partners that keep all promises and with each one broken."""
 
 import dataclasses
 import json
@@ -48,19 +48,19 @@ def ignoring_keys(partners: SandboxProcess) -> None:
 
 @pytest.fixture
 def partners(partners: SandboxProcess, settings: Any) -> SandboxProcess:
-    """As everywhere, with an account, quick deliveries, and time enough for a busy machine."""
+    """The sandbox with an account, quick deliveries, and enough time for a busy machine."""
     settings.PARTNER_TIMEOUT = settings.PARTNER_DEADLINE = 10.0
     settings.FULFILLMENT_WEBHOOK_SECRETS = [*settings.FULFILLMENT_WEBHOOK_SECRETS, WEBHOOK_SECRET]
     partners.account("N", 50)
     partners.dial(delay=0.2, page_size=3, processing_event=True)
-    # Each 429 is waited out; this one shows whether it says how long.
+    # each 429 is waited for; this one shows whether it has a Retry-After
     for question in ("balance", "find"):
         partners.fault(question, "too_many_429", retry_after=0)
     return partners
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    """The command's exit code and what it printed."""
+    """The command's exit code and output."""
     told = StringIO()
     try:
         call_command("check_partners", *arguments, stdout=told)
@@ -92,7 +92,7 @@ def check_loyalty() -> Verdicts:
 
 
 def check_fulfillment(partners: SandboxProcess, wait: float = 10.0) -> Verdicts:
-    """With somebody listening for the webhooks."""
+    """Run the checks of the Fulfillment API with a listener for webhooks."""
     port = a_port()
     partners.dial(webhook_url=f"http://127.0.0.1:{port}/")
     address = ("--listen", f"127.0.0.1:{port}")
@@ -228,7 +228,7 @@ def test_a_partner_without_a_statement_is_no_worse_for_it(
     settings.LOYALTY_API_STATEMENT = False
     partners.clear_faults()
     points = check_loyalty()
-    assert points["one_entry"] == "kept"  # by the balance then
+    assert points["one_entry"] == "kept"  # shown by the balance instead
     assert points["statement_complete"] == "cannot tell"
 
 
@@ -339,7 +339,7 @@ def test_a_promise_of_the_fulfillment_partner_that_is_broken_is_told_alone(
     partners: SandboxProcess, breaks: Break, wanted: set[str]
 ) -> None:
     breaks(partners)
-    # What is broken may be what would be waited for.
+    # the broken promise may be the one that the check would wait for
     assert not_kept(check_fulfillment(partners, wait=2.0)) == wanted
 
 
@@ -366,7 +366,7 @@ def test_what_does_not_come_within_the_time_is_not_told(partners: SandboxProcess
     assert not_kept(points) == set()
     assert points["delivers"] == points["webhook_signature"] == "cannot tell"
     open_still = partners.control("GET", "/state")["fulfillments_open"]
-    assert open_still == 0  # all were called off
+    assert open_still == 0  # all were cancelled
 
 
 # --- The command ---------------------------------------------------------------------------

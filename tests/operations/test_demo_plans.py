@@ -1,4 +1,4 @@
-"""Whenever a demo is made, it shows every stage of the work: at night, on a Monday, on a Sunday."""
+"""Every demo shows every stage of the work, whether made at night, on a Monday or a Sunday."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from operations.demo.scripted_orders import special_plans
 
 MONDAY = datetime(2026, 11, 16, 0, 20, tzinfo=UTC)
 HOURS = [MONDAY + timedelta(hours=hours) for hours in range(7 * 24)]
-# What a line or an order was last seen at. Of each the demo must have one.
+# The stages that lines and orders of each demo must have reached.
 STAGES = {
     step.__name__
     for step in (
@@ -26,7 +26,7 @@ Lives = list[list[str]]
 
 
 def lives(plan: Plan, now: datetime) -> Lives:
-    """What has happened by `now`: to the order as a whole, and to each of its lines."""
+    """What has happened by `now` to the order as a whole, and to each of its lines."""
     happened: dict[str, list[str]] = {}
     for minutes, act in plan.course:
         if plan.placed_at + timedelta(minutes=minutes) > now:
@@ -39,7 +39,7 @@ def lives(plan: Plan, now: datetime) -> Lives:
 
 @pytest.fixture(scope="module")
 def demos() -> dict[datetime, list[Plan]]:
-    """The orders of a demo that is made then."""
+    """The plans of demos made at different times."""
     planners = {now: Planner(now) for now in HOURS}
     return {now: [*planner.drawn(), *special_plans(planner)] for now, planner in planners.items()}
 

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, says what to do, and works with anything missing."""
+"""The doctor finds problems, says what to do, and works with any part missing."""
 
 import json
 import os
@@ -46,7 +46,7 @@ CLOSED = "127.0.0.1:9"
 
 @pytest.fixture
 def well(world: World) -> World:
-    """A portal with nothing to be found: a settled order that is being packed, reconciled."""
+    """A portal without problems: one settled order being packed, and a reconciliation."""
     order = world.place((world.product(), 1))
     settle_transaction(world.debit(order).pk)
     order.letters.update(next_attempt_at=None, sent_at=timezone.now())
@@ -126,7 +126,7 @@ def test_a_lease_that_ended_without_a_result_is_seen_in_the_end(well: World) -> 
 
 
 def test_a_lease_of_what_has_been_settled_meanwhile_is_nobodys_work(well: World) -> None:
-    """A poll is killed; the request, asked again, is answered with the end."""
+    """A poll is killed, and then the repeated request is answered with the end."""
     well.partners.dial(mode="silent", delay=0)
     order = well.place((well.virtual(), 1))
     settle_transaction(well.debit(order).pk)
@@ -362,7 +362,7 @@ def test_without_a_table_its_line_says_so(well: World) -> None:
 
 
 def test_with_everything_down_it_says_so_and_ends_with_1() -> None:
-    """As a process of its own, since ours has its database."""
+    """In a separate process, because this one needs its database."""
     down = {
         "DEBUG": "true",
         "DATABASE_URL": f"postgresql://portal:secret-word@{CLOSED}/none",

@@ -1,4 +1,4 @@
-"""The demo's data: as if two months had come about, in our books and in the partner's."""
+"""The demo's data looks as if two months had passed, here and at the partner."""
 
 import io
 import re
@@ -30,12 +30,12 @@ pytestmark = pytest.mark.django_db
 
 
 class PulledPlugError(Exception):
-    """The first seeding is cut off."""
+    """Interrupts the first seeding."""
 
 
 @pytest.fixture(scope="module")
 def demo(sandbox: SandboxProcess, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
-    """Seeded in two goes: the first is cut off. What the second one printed."""
+    """A demo seeded in two runs, the first interrupted. The output of the second."""
 
     def cut_off(line: str) -> None:
         if line.startswith("50 of"):
@@ -203,7 +203,7 @@ def test_a_second_run_changes_nothing_and_says_so(demo: str, settings: Any) -> N
     assert PASSWORD in printed.getvalue()
 
 
-# --- What it refuses -----------------------------------------------------------------------
+# --- Refusals ------------------------------------------------------------------------------
 
 
 def test_it_makes_no_public_passwords_in_production(settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""The proxy of docker-compose.yml, started as a process with its own configuration."""
+"""The proxy of docker-compose.yml, run as a process with its real configuration."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def port(folder: Path) -> Iterator[int]:
-    """The proxy's; behind it the web server's own worker with an application that echoes."""
+    """The proxy's port. Behind it runs the web worker with an application that echoes."""
     port, behind = free_port(), free_port()
     text = CONFIGURATION.read_text()
     for theirs, ours in (
@@ -46,7 +46,7 @@ def port(folder: Path) -> Iterator[int]:
     written.write_text(text)
     server = [sys.executable, "-m", "gunicorn", "tests.loyalty_portal.echo_app"]
     server += ["--bind", f"127.0.0.1:{behind}", "--log-level", "warning"]
-    # As root it would give its workers to a user who may not write to the tests' folder.
+    # as root, nginx would switch its workers to a user that cannot write to the tests' folder
     user = " user root;" if os.geteuid() == 0 else ""
     proxy = [str(NGINX), "-e", "stderr", "-g", f"daemon off;{user}", "-c", str(written)]
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""People of finance, who decide what only people can find out; orders that wait, or ended wrongly."""
+"""Finance staff for decisions, and orders that wait or ended wrongly."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def gil(db: None) -> User:
 
 @pytest.fixture
 def ignores_keys(settings: Any) -> None:
-    """So that a debit without a clear answer waits for people at once."""
+    """A partner that ignores keys, so that a debit without an answer waits for people at once."""
     settings.LOYALTY_API_IDEMPOTENT = False
 
 
@@ -45,7 +45,7 @@ def waiting(world: World) -> RedemptionOrder:
 
 @pytest.fixture
 def given_back(world: World) -> RedemptionOrder:
-    """Points went back, although the partner delivered."""
+    """An order whose points were credited although the partner delivered."""
     order = accepted(world)
     answers(world, order, "failed")
     give_back(world, order)

@@ -1,4 +1,4 @@
-"""Carts, orders and what becomes of them, for tests that need no partner."""
+"""Carts and orders in many states, for tests that need no partner."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def fill_cart(seat: AccountManager, *wanted: tuple[Product, int]) -> None:
 
 
 def checkout_form(seat: AccountManager, **changes: Any) -> dict[str, Any]:
-    """What a browser sends for the cart as it is now."""
+    """The form data that a browser sends for the current cart."""
     lines = list(seat.cart.lines.select_related("product", "cart"))
     total = sum(line.quantity * line.product.points_cost for line in lines)
     shown = {"token": str(lines[0].cart.token), "seen_points": str(total)}
@@ -33,7 +33,7 @@ def checkout_form(seat: AccountManager, **changes: Any) -> dict[str, Any]:
 
 
 def placed(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> RedemptionOrder:
-    """An order as the form places it; `reference` and `note` may be given."""
+    """Place an order. `reference` and `note` may be given."""
     lines = [
         Line(Product.objects.select_related("inventory").get(pk=product.pk), pieces, RECIPIENT)
         for product, pieces in wanted
@@ -45,7 +45,7 @@ def placed(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> 
 
 
 def settle(intent: LoyaltyTransaction, *, refused: str = "") -> None:
-    """The partner's answer: done, or `refused` with a code."""
+    """Record an answer of the partner: success, or `refused` with a code."""
     with transaction.atomic():
         if intent.status != TransactionStatus.SENT:
             intent.transition(TransactionStatus.SENT)
@@ -65,7 +65,7 @@ def settle(intent: LoyaltyTransaction, *, refused: str = "") -> None:
 
 
 def paid(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> RedemptionOrder:
-    """Placed, and its points were taken."""
+    """Place an order whose debit succeeded."""
     order = placed(seat, *wanted, **words)
     settle(order.transactions.get())
     order.refresh_from_db()
@@ -73,7 +73,7 @@ def paid(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> Re
 
 
 def shipped(order: RedemptionOrder) -> Shipment:
-    """Its first line left the desk, with DHL."""
+    """Ship the order's first line with DHL."""
     parcel = Fulfillment.objects.get(reference=order.items.all()[0].pk)
     by = order.account_manager.user
     desk.pack(fulfillment=parcel, by=by)
@@ -87,7 +87,7 @@ def shipped(order: RedemptionOrder) -> Shipment:
 
 
 def delivered_by_mail(order: RedemptionOrder, *codes: str) -> None:
-    """The partner delivered the first line's codes."""
+    """Let the partner deliver the codes of the order's first line."""
     with transaction.atomic():
         parcel = desk.locked(Fulfillment.objects.get(reference=order.items.all()[0].pk))
         for position, code in enumerate(codes):
@@ -101,5 +101,5 @@ def delivered_by_mail(order: RedemptionOrder, *codes: str) -> None:
 
 
 def letters_sent(order: RedemptionOrder) -> None:
-    """As if the letters were out, so that nothing of the order is due any more."""
+    """Mark the order's letters as sent, so that none is due."""
     order.letters.update(sent_at=timezone.now(), next_attempt_at=None)

@@ -1,4 +1,4 @@
-"""Orders in as many states as the saga has, for tests that look at many at once."""
+"""Orders in every state of the saga, for tests that look at many at once."""
 
 from accounts.models import Role
 from fulfillment import services as desk
@@ -13,7 +13,7 @@ from tests.redemption.world import World
 
 
 class Orders:
-    """Made by the saga, one attribute for each that a test asks for."""
+    """Orders made by the saga, with an attribute for each that a test needs."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -54,7 +54,9 @@ class Orders:
         )
 
     def completed(self) -> None:
-        """One delivered in two parcels and returned, one delivered in part and refunded in part."""
+        """Make two: one delivered in two parcels and returned, one delivered and refunded
+        in part.
+        """
         self.returned = self.settled(self.world.place((self.lamp, 3)))
         for pieces in (1, 2):
             desk.deliver(shipment=self.shipped(self.returned, pieces), by=self.by)
@@ -94,7 +96,7 @@ class Orders:
         self.settled(approved)
 
     def partners_work(self) -> None:
-        """Two virtual orders delivered, one being delivered."""
+        """Make three virtual orders: two delivered, one in progress."""
         for mode in ("instant", "instant", "silent"):
             self.world.partners.dial(mode=mode, delay=600)
             self.settled(self.world.place((self.card, 2)))

@@ -1,4 +1,4 @@
-"""Reading an order's pages and its timeline, for the tests of both."""
+"""Reads an order's pages and its timeline, for tests."""
 
 from typing import Any
 

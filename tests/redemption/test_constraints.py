@@ -1,4 +1,4 @@
-"""What the database holds true, whatever the code does."""
+"""The constraints of the database hold whatever the code does."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -138,7 +138,7 @@ def test_a_status_that_is_in_no_table_is_refused(world: World, status: str) -> N
 
 def test_the_history_of_changes_is_written_by_triggers(world: World) -> None:
     order = world.place((world.product(), 1))
-    assert not order.changes.exists()  # its events tell how it began
+    assert not order.changes.exists()  # its events record its creation
     cancel(order=order, by=world.seat.user, reason="")
     RedemptionOrder.objects.filter(pk=order.pk).update(total_points=7)
     replaced = order.changes.order_by("pgh_id").values_list("status", "total_points")

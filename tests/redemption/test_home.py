@@ -1,4 +1,4 @@
-"""Home: what can be spent, what needs somebody, and what was redeemed."""
+"""The home page: the balance, orders that need somebody, and past orders."""
 
 from collections.abc import Callable
 from typing import Any

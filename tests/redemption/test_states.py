@@ -1,4 +1,4 @@
-"""The tables of life cycles, and the one way in which a status moves."""
+"""The tables of life cycles, and `transition`, which changes statuses."""
 
 import pytest
 from django.core.management import call_command

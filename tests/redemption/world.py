@@ -1,4 +1,4 @@
-"""A small world to redeem in: a company with points at the sandbox, a seat, and products."""
+"""A small world for tests: a company with points in the sandbox, a seat, and products."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RECIPIENT = {
 
 @dataclass
 class World:
-    """What the tests of the saga stand on. `ledger()` is the partner's truth."""
+    """The company, its seat and its products. `ledger()` reads the partner's ledger."""
 
     partners: SandboxProcess
     company: Company = field(init=False)
@@ -121,18 +121,18 @@ class World:
 
 
 def make_all_due() -> None:
-    """As if the waiting times, leases included, were over."""
+    """Make all rows due, and expire all leases."""
     for model in (LoyaltyTransaction, PartnerCall, Fulfillment):
         rows = model.objects.filter(next_attempt_at__isnull=False)
         rows.update(next_attempt_at="2020-01-01T00:00:00Z", lease_until=None)
 
 
 def empty_rooms() -> None:
-    """As before the first of them was made: all rows of all rooms are gone."""
+    """Delete all rows of all rooms."""
     rooms = [apps.get_app_config(name) for name in ROOMS]
     tables = [f'"{model._meta.db_table}"' for room in rooms for model in room.get_models()]
-    # Much quicker than TRUNCATE for so few rows. Foreign keys are looked at at the end, and the
-    # triggers, which keep history and forbid to change it, not at all.
+    # Much faster than TRUNCATE for few rows. Foreign keys are checked at the end; the triggers that
+    # write and protect history are off.
     with pgtrigger.ignore(), transaction.atomic(), connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f"DELETE FROM {table}")

@@ -1,4 +1,4 @@
-"""One sandbox for each test module, as freshly installed before each test."""
+"""One sandbox for each test module, reset before each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Send = Callable[..., httpx.Response]
 
 
 def until(ask: Callable[[], Any]) -> Any:
-    """Asks over HTTP until the answer is true; fails when it stays false."""
+    """Poll over HTTP until the answer is true. Fails when it stays false."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if answer := ask():
@@ -70,7 +70,7 @@ def client(sandbox: SandboxProcess, module_client: httpx.Client) -> httpx.Client
 
 @pytest.fixture
 def debit(client: httpx.Client) -> Send:
-    """`debit(key, **changes)`: 100 points for R-1 unless changed."""
+    """`debit(key, **changes)`: debits 100 points for R-1 unless changed."""
 
     def send(key: str = "debit:1", **changes: Any) -> httpx.Response:
         body = {"account_id": ACCOUNT, "points": 100, "reference": "R-1"} | changes
@@ -81,7 +81,7 @@ def debit(client: httpx.Client) -> Send:
 
 @pytest.fixture
 def credit(client: httpx.Client) -> Send:
-    """`credit(key, original, **changes)`: gives back 40 points unless changed."""
+    """`credit(key, original, **changes)`: credits 40 points unless changed."""
 
     def send(key: str, original: str, **changes: Any) -> httpx.Response:
         body = {
@@ -97,7 +97,7 @@ def credit(client: httpx.Client) -> Send:
 
 @pytest.fixture
 def fulfill(client: httpx.Client) -> Send:
-    """`fulfill(reference, **changes)`: two units, keyed by the reference unless told."""
+    """`fulfill(reference, **changes)`: requests two units; the key is the reference by default."""
 
     def send(reference: str = "F-1", key: str | None = None, **changes: Any) -> httpx.Response:
         body = {

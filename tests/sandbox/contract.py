@@ -1,4 +1,4 @@
-"""The published contracts as a judge of what the sandbox answers; shares no code with it."""
+"""Checks the sandbox's answers against the published contracts; shares no code with it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def assert_matches(name: str, schema: str, body: object) -> None:
 
 
 def assert_problem(response: Any, status: int, code: str) -> None:
-    """An httpx response is the contract's Problem with this status and code."""
+    """The httpx response must be the contract's Problem with this status and code."""
     assert (response.status_code, response.json().get("code")) == (status, code), response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert_matches("loyalty-api", "Problem", response.json())

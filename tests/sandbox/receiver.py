@@ -1,4 +1,4 @@
-"""A portal's webhook address that remembers what it was sent."""
+"""A webhook receiver that records what it was sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Event:
 
 
 class Receiver:
-    """Answers `answers` one after the other, then 204. `wait(n)` waits for n events."""
+    """Answers with `answers` one after the other, then 204. `wait(n)` waits for n events."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -70,6 +70,6 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Quiet."""
+                """Log nothing."""
 
         return Handler

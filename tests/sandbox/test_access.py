@@ -1,4 +1,4 @@
-"""Who may call: a token, or a key."""
+"""Who may call the sandbox: callers with a token or a key."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_token_opens_nothing_after_its_life(sandbox: SandboxProcess) -> None:
 def test_a_token_can_be_expired_before_its_time(sandbox: SandboxProcess) -> None:
     token = httpx.post(f"{sandbox.url}/oauth/token", data=FORM).json()["access_token"]
     sandbox.fault("balance", "expired_token")
-    for _ in range(2):  # the fault strikes once; the token stays dead
+    for _ in range(2):  # the fault happens once; the token stays expired
         assert_problem(balance(sandbox, authorization=f"Bearer {token}"), 401, "unauthorized")
     fresh = httpx.post(f"{sandbox.url}/oauth/token", data=FORM).json()["access_token"]
     assert balance(sandbox, authorization=f"Bearer {fresh}").status_code == 200

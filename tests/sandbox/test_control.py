@@ -1,4 +1,4 @@
-"""The control API: accounts, history, the books, and who may use it."""
+"""The control API: accounts, history, sums, and who may use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The courier can be stopped at any moment, also in the very moment in which it is woken."""
+"""The courier can be stopped at any moment, even while it is being woken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ DEADLINE = 10
 
 @pytest.mark.parametrize("ticks", range(8))
 def test_the_courier_stops_although_it_was_just_woken(tmp_path: Path, ticks: int) -> None:
-    """`asyncio.wait_for` of Python 3.11 loses the cancellation here, and the process never ends."""
+    """`asyncio.wait_for` of Python 3.11 loses the cancellation here, so the process would
+    not end.
+    """
 
     async def stop() -> bool:
         courier = Partners(Options(tmp_path)).courier

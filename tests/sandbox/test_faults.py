@@ -1,4 +1,4 @@
-"""Each fault of a call does what its name says, and the ledger shows whether it had an effect."""
+"""Each fault does what its name says; the ledger shows whether the call had an effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def debited(sandbox: SandboxProcess) -> int:
 
 
 def hurried(sandbox: SandboxProcess) -> httpx.Response:
-    """A debit by a caller who waits half a second."""
+    """A debit by a caller who waits only half a second."""
     body = {"account_id": ACCOUNT, "points": 100, "reference": "R-1"}
     headers = {"X-API-Key": API_KEY, "Idempotency-Key": "debit:1"}
     return httpx.post(f"{sandbox.loyalty_url}/debit", json=body, headers=headers, timeout=0.5)

@@ -1,4 +1,4 @@
-"""The Fulfillment API keeps its contract, in each of its modes."""
+"""The sandbox's Fulfillment API keeps its contract in each mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def get(client: httpx.Client, fulfillment_id: str) -> dict[str, object]:
 
 
 def settled(client: httpx.Client, response: httpx.Response) -> dict[str, object]:
-    """The fulfillment once it is final."""
+    """Wait until the fulfillment is final, and return it."""
     identity = response.json()["fulfillment_id"]
     until(lambda: get(client, identity)["status"] in ("delivered", "failed", "cancelled"))
     return get(client, identity)

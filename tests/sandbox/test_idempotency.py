@@ -1,4 +1,4 @@
-"""A key is executed at most once, whatever happens on the way."""
+"""A key is executed at most once, whatever fails meanwhile."""
 
 from __future__ import annotations
 

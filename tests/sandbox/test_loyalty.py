@@ -1,4 +1,4 @@
-"""The Loyalty Points API keeps its contract."""
+"""The sandbox's Loyalty Points API keeps its contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page works with plain forms, and escapes what strangers wrote."""
+"""The sandbox's page works with plain forms, and escapes foreign texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting, stopping, and what survives being killed."""
+"""Starting and stopping the sandbox, and what survives a kill."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def post(sandbox: SandboxProcess, path: str, key: str, body: object) -> httpx.Re
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command with an environment of its own; it must end by itself."""
+    """Run the command with this environment. It must end by itself."""
     clean = {
         name: value
         for name, value in os.environ.items()

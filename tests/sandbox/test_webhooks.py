@@ -1,4 +1,4 @@
-"""The webhooks: signed, repeated until 2xx, and each way in which they can go wrong."""
+"""The sandbox's webhooks: signed, repeated until 2xx, and each way in which they can go wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def codes(client: httpx.Client, response: httpx.Response) -> list[str]:
 
 
 def quiet(sandbox: SandboxProcess) -> bool:
-    """Nothing is left to send, and nothing will follow."""
+    """Whether nothing is left to send and nothing will follow."""
     state = sandbox.control("GET", "/state")
     return state["events_waiting"] == state["fulfillments_open"] == 0
 

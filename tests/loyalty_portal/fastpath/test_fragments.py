@@ -43,5 +43,5 @@ def test_a_developer_sees_a_template_as_it_is_now(template: Path, settings: Any)
     template.write_text("before {{ word }}")
     assert cached_fragment("part.html", {}, {"word": "x"}) == "before x"
     template.write_text("after {{ word }}")
-    file_changed.send(sender=None, file_path=template)  # as runserver does
+    file_changed.send(sender=None, file_path=template)  # as runserver does when a file changes
     assert cached_fragment("part.html", {}, {"word": "x"}) == "after x"

@@ -1,4 +1,4 @@
-"""A kept connection is used again only while the server has not left it."""
+"""A kept connection is used again only while the server has not closed it."""
 
 import psycopg
 import pytest
@@ -18,7 +18,7 @@ def backend() -> int:
 
 
 def next_request() -> None:
-    """As Django begins one: the connection it kept is looked at before its first use."""
+    """Begin a request as Django does: it checks the kept connection before its first use."""
     connection.health_check_done = False
 
 
@@ -47,14 +47,14 @@ def end(pid: int) -> None:
 
 
 def test_a_farewell_that_came_after_the_look_costs_nobody_their_page() -> None:
-    """What is read first on every page is asked again on a new connection."""
+    """The first query of every page is repeated on a new connection."""
     seat = SeatFactory()
     end(backend())
     assert usable_seats(seat.user_id) == [seat]
 
 
 def test_inside_a_transaction_a_lost_connection_is_told() -> None:
-    """What was done before in it is gone as well; going on would hide that."""
+    """The transaction's earlier changes are lost too, so it must fail and not continue."""
     seat = SeatFactory()
 
     @transaction.atomic
@@ -68,9 +68,9 @@ def test_inside_a_transaction_a_lost_connection_is_told() -> None:
 
 
 def test_what_is_kept_planned_outlives_a_migration() -> None:
-    """PostgreSQL refuses a plan whose answer has other types than when it was made."""
+    """After a migration PostgreSQL refuses a prepared statement whose result types changed."""
     seat = SeatFactory()
-    for _ in range(7):  # it is kept by then
+    for _ in range(7):  # by then the statement is prepared
         usable_seats(seat.user_id)
     change = "ALTER TABLE company ALTER approval_threshold TYPE {}"
     with other_connection() as migration:
@@ -83,7 +83,7 @@ def test_what_is_kept_planned_outlives_a_migration() -> None:
 
 
 def test_a_notice_is_not_a_farewell() -> None:
-    """The server may speak unasked; then it is asked, and the connection stays."""
+    """The server may send a notice at any time; then it is asked, and the connection stays."""
     with connection.cursor() as cursor:
         cursor.execute("LISTEN news")
     before = backend()
@@ -94,7 +94,7 @@ def test_a_notice_is_not_a_farewell() -> None:
 
 
 def test_triggers_need_no_error_to_find_out_that_they_are_wanted() -> None:
-    """Each error would roll a subtransaction back, which takes longer with every row before."""
+    """Each error rolls back a subtransaction, which takes longer with every earlier row."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW pgtrigger.ignore")
         assert cursor.fetchone() == ("{}",)

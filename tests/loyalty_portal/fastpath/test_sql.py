@@ -1,4 +1,4 @@
-"""Queries whose SQL is made once say what Django's own would say."""
+"""Queries whose SQL is compiled once give the same results as Django's."""
 
 import uuid
 
@@ -64,7 +64,7 @@ def test_inserted_rows_are_whole_and_keep_the_databases_defaults() -> None:
     assert (stored.name, stored.tier_level, stored.is_active) == ("Direct", "BRONZE", True)
     assert stored.created_at is not None
     company.name = "Changed"
-    company.save()  # an update: it is not new any more
+    company.save()  # an update, because the row is not new any more
     assert Company.objects.get().name == "Changed"
     assert Letter._meta.get_field("next_attempt_at").has_db_default()
 

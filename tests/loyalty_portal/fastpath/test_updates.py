@@ -1,4 +1,4 @@
-"""Updates whose SQL is made once do what Django's own would do."""
+"""Updates whose SQL is compiled once do the same as Django's."""
 
 import uuid
 from datetime import timedelta
@@ -30,7 +30,7 @@ def callback() -> Callback:
 def test_an_update_changes_the_rows_that_it_names_and_says_how_many() -> None:
     first, second = callback(), callback()
     when = timezone.now()
-    for row in (first, second):  # the second time by the text of the first
+    for row in (first, second):  # the second one uses the SQL compiled for the first
         changes = {"state": CallbackState.PROCESSED, "processed_at": when, "attempts": 3}
         assert update(Callback, {"pk": row.pk, "state": CallbackState.RECEIVED}, changes) == 1
         row.refresh_from_db()

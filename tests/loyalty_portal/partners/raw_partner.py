@@ -1,4 +1,4 @@
-"""A partner made of bare sockets, for answers that no HTTP server would give."""
+"""A partner made of bare sockets, for answers that no HTTP server would send."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ Script = bytes | Callable[[socket.socket, threading.Event], None]
 
 
 def script_id(script: Script) -> str:
-    """The same in every process: they share the tests by their names."""
+    """A test id that is the same in every process, because parallel runs share tests by name."""
     return repr(script)[:60] if isinstance(script, bytes) else script.__name__
 
 
@@ -30,7 +30,7 @@ class Request:
 
 
 class RawPartner:
-    """Plays one script a request, the last one again and again; `requests` are what came."""
+    """Plays one script for each request, then repeats the last; `requests` are those received."""
 
     def __init__(
         self, *scripts: Script, keep_alive: bool = False, tls: ssl.SSLContext | None = None
@@ -73,7 +73,7 @@ class RawPartner:
     def _secured(self, connection: socket.socket) -> socket.socket:
         if self._tls is None:
             return connection
-        with connection:  # detached once it is wrapped, closed when that fails
+        with connection:  # detached when it is wrapped, closed when that fails
             return self._tls.wrap_socket(connection, server_side=True)
 
     def _talk(self, connection: socket.socket) -> None:
@@ -152,7 +152,7 @@ def silence(connection: socket.socket, closing: threading.Event) -> None:
 
 
 def drip(data: bytes, pause: float = 0.02) -> Script:
-    """Byte by byte, so that no single read waits long."""
+    """Send byte by byte, so that no single read waits long."""
 
     def script(connection: socket.socket, closing: threading.Event) -> None:
         for position in range(len(data)):

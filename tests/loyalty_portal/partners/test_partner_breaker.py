@@ -1,4 +1,4 @@
-"""The breaker: what opens and closes it, for all processes together."""
+"""What opens and closes the circuit breaker, which all processes share."""
 
 import logging
 import subprocess
@@ -99,7 +99,7 @@ def test_it_lets_somebody_try_by_itself_and_one_failure_opens_it_again() -> None
     fail(FAILURES)
     failures, down = (cache.ttl(key) for key in KEYS)  # type: ignore[attr-defined]
     assert 0 < down <= REST < failures <= WINDOW
-    cache.delete("partner-down:loyalty")  # as if that time were over
+    cache.delete("partner-down:loyalty")  # as after that time
     assert down_since("loyalty") is None
     fail(1)
     assert down_since("loyalty") is not None
@@ -108,7 +108,7 @@ def test_it_lets_somebody_try_by_itself_and_one_failure_opens_it_again() -> None
 def test_while_it_is_down_each_failure_is_remembered_as_long_as_the_first() -> None:
     fail(FAILURES)
     for key in KEYS:
-        cache.touch(key, timeout=2)  # as if those times were nearly over
+        cache.touch(key, timeout=2)  # as if that time were nearly over
     fail(1)
     failures, down = (cache.ttl(key) for key in KEYS)  # type: ignore[attr-defined]
     assert 2 < down <= REST < failures
@@ -117,7 +117,7 @@ def test_while_it_is_down_each_failure_is_remembered_as_long_as_the_first() -> N
 def test_failures_long_ago_are_forgotten() -> None:
     fail(FAILURES - 1)
     assert 0 < cache.ttl(KEYS[0]) <= WINDOW  # type: ignore[attr-defined]
-    cache.delete(KEYS[0])  # as if that time were over
+    cache.delete(KEYS[0])  # as after that time
     fail(1)
     assert down_since("loyalty") is None
 
@@ -129,7 +129,7 @@ def test_the_door_counts_calls_and_stops_none() -> None:
             client.post("/credit", body=b"{}", idempotency_key=f"credit:{number}")
         assert down_since("loyalty") is not None
         assert len(partner.requests) == FAILURES + 2
-    with RawPartner(reset, reply()) as partner:  # a call is one, however often it is repeated
+    with RawPartner(reset, reply()) as partner:  # repeats within one call count once
         client = PartnerClient(partner.config())
         answer = client.post("/credit", body=b"{}", idempotency_key="credit:1")
         assert answer.outcome is Outcome.SUCCEEDED
@@ -145,7 +145,7 @@ from loyalty_portal.partners.breaker import FAILURES, down_since, hear
 
 
 def elsewhere(work: str) -> str:
-    """What another process of the portal, with the same Redis, printed."""
+    """Run code in another process with the same Redis. Returns its output."""
     program = ANOTHER_PROCESS.format(work=work)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""What an answer means, and what is asked again."""
+"""The outcomes of answers, and which calls are repeated."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Partners, and what stands between, at their worst: the call ends, and claims nothing."""
+"""Partners and proxies at their worst: the call ends in time and never claims a false success."""
 
 import gzip
 import socket
@@ -178,7 +178,7 @@ def test_a_call_over_tls_arrives_and_obeys_its_deadline_too(
 
 
 def test_a_handshake_that_never_ends_sent_nothing(certificate: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:  # never accepts
+    with socket.create_server(("127.0.0.1", 0)) as server:  # a server that never accepts
         answer = debit(f"https://localhost:{server.getsockname()[1]}", deadline=0.3)
     assert (answer.outcome, answer.code, answer.may_have_landed) == (UNKNOWN, "deadline", False)
 

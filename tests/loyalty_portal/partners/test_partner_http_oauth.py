@@ -1,4 +1,6 @@
-"""Access tokens: fetched once for everybody, renewed once, never the reason to decline."""
+"""Access tokens are fetched once for all processes and renewed once. No debit is declined for want
+of one.
+"""
 
 import json
 import logging
@@ -210,7 +212,8 @@ def test_processes_that_find_the_token_rejected_renew_it_once_for_all(
 ) -> None:
     assert debit(oauth(sandbox)).outcome is Outcome.SUCCEEDED
     revoke(sandbox, oauth(sandbox))
-    sandbox.fault("token", "delay", seconds=1.0, times=None)  # long enough for all to meet there
+    # Long enough for all calls to meet there.
+    sandbox.fault("token", "delay", seconds=1.0, times=None)
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", ANOTHER_PROCESS, sandbox.loyalty_url, f"debit:{number}"],
@@ -229,14 +232,15 @@ def test_processes_that_find_the_token_rejected_renew_it_once_for_all(
         process.stdin.flush()
     told = [process.communicate()[0] for process in processes]
     assert told == ["SUCCEEDED\n"] * 4
-    assert debit(oauth(sandbox), "debit:6").outcome is Outcome.SUCCEEDED  # this one too
+    # The rejected call succeeds as well.
+    assert debit(oauth(sandbox), "debit:6").outcome is Outcome.SUCCEEDED
     assert len(sandbox.calls(operation="token")) == 2
     rejected = [call for call in sandbox.calls(operation="debit") if call["status"] == 401]
-    assert len(rejected) > 1  # or they did not meet
+    assert len(rejected) > 1  # otherwise the calls did not meet
 
 
 def revoke(sandbox: SandboxProcess, config: PartnerConfig) -> None:
-    """The partner ends the token before its time, and tells nobody."""
+    """Revoke the token before it expires, without telling anybody."""
     grant = client._tokens(config)._grant
     assert grant is not None
     sandbox.fault("balance", "expired_token")

@@ -32,7 +32,7 @@ def address(item: OrderItem, verb: str) -> str:
 
 
 def undecided() -> OrderItem:
-    """A card that nobody knows whether the partner delivered."""
+    """A card whose delivery is unknown, so that two people must decide."""
     order = confirmed_order((ProductFactory(virtual=True, name="Music card"), 1))
     item = order.items.get()
     call = PartnerCall.objects.get(fulfillment__reference=item.pk)
@@ -73,7 +73,7 @@ def test_one_of_finance_proposes_and_another_confirms() -> None:
     assert "Ticket 4711: never heard of it." in client.get(page_of(item)).content.decode()
     page = client.post(address(item, "confirm"), shown(), follow=True).content.decode()
     assert "The points go back." in page
-    assert "Ticket 4711: never heard of it." in page  # decided before
+    assert "Ticket 4711: never heard of it." in page  # the earlier decision
     assert "/do/propose/" not in page
     item.refresh_from_db()
     assert item.fulfillment_status == LineStatus.FAILED

@@ -1,4 +1,4 @@
-"""Incidents in the admin: the worst first, taken on, ended with evidence; and the two-person page."""
+"""Incidents in the admin: sorted by severity, acknowledged, resolved with evidence, and decided."""
 
 from typing import Any
 
@@ -100,7 +100,7 @@ def test_somebody_takes_it_on_and_ends_it() -> None:
     client.post(address(incident, "resolve"), {"evidence": "Counted: 12, entered."})
     page = client.get(page_of(incident)).content.decode()
     assert "Counted: 12, entered." in page
-    assert "/do/" not in page  # nothing to do any more
+    assert "/do/" not in page  # no action is left
     incident.refresh_from_db()
     assert (incident.acknowledged_by, incident.resolved_by) == (clerk, clerk)
 
@@ -230,7 +230,7 @@ PROPOSAL = {"verdict": "DID_NOT", "entry": "", "evidence": "Not in their stateme
 
 
 def shown(**more: str) -> dict[str, str]:
-    """What the page of the one open proposal sends with a decision."""
+    """The form data for a decision about the open proposal, as its page would send it."""
     return {"proposal": str(Decision.objects.get(status="PROPOSED").pk), **more}
 
 

@@ -1,4 +1,4 @@
-"""Orders in the admin: everything to be read, nothing to be edited, retry and cancel."""
+"""Orders in the admin: everything can be read, nothing edited; retry and cancel."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def address(order: RedemptionOrder, verb: str) -> str:
 
 
 def unclear_order() -> RedemptionOrder:
-    """One whose debit nobody knows the outcome of, to be asked about in an hour."""
+    """An order whose debit has no known outcome and is repeated in an hour."""
     order = placed_order((ProductFactory(), 1))
     debit = order.transactions.get()
     debit.transition(TransactionStatus.SENT, attempts=1)

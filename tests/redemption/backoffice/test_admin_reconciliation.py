@@ -1,4 +1,4 @@
-"""Reconciliation in the admin: days, runs, differences, comparing now and with a file."""
+"""Reconciliation in the admin: days, runs, differences, and starting a run."""
 
 from datetime import UTC, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Putting a delivery right in the admin: offered where something can be wrong, done by two people."""
+"""Remedies in the admin: offered only where an error is possible, and decided by two people."""
 
 from typing import Any
 

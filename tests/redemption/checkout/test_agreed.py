@@ -1,4 +1,4 @@
-"""What is placed, decided and cancelled is what was shown; what changed since is said first."""
+"""What is placed, decided or cancelled is what the page showed; changes are shown first."""
 
 import uuid
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def seat() -> AccountManager:
 
 @pytest.fixture
 def limited() -> AccountManager:
-    """A buyer of a company where more than 1,000 points need a yes."""
+    """A buyer of a company in which more than 1,000 points need approval."""
     company = CompanyFactory.create(balance=100_000, approval_threshold=1_000)
     return SeatFactory.create(company=company)
 
@@ -55,7 +55,7 @@ def said(response: Any) -> str:
 
 
 def filled(seat: AccountManager, page: Any) -> dict[str, Any]:
-    """The checkout's form as the page shows it, with a recipient."""
+    """The checkout's form as the page shows it, with a recipient filled in."""
     [form] = [each for each in forms_of(page.content.decode()) if each.name == "checkout"]
     hidden = {name: form.fields[name] for name in ("token", "seen_points", "shown")}
     return checkout_form(seat) | hidden
@@ -161,7 +161,7 @@ def test_an_order_that_needs_a_yes_only_now_or_no_longer_is_confirmed_anew(
     assert RedemptionOrder.objects.get().status == expected
 
 
-# --- A threshold that counts what went before ----------------------------------------------
+# --- A threshold that counts earlier orders ------------------------------------------------
 
 
 def test_the_third_of_three_in_a_row_waits_and_the_page_says_so_before(
@@ -191,7 +191,7 @@ def test_what_came_to_nothing_or_had_its_own_yes_does_not_count(limited: Account
     rejected, big = placed(limited, (tent, 3)), placed(limited, (tent, 4))
     placing.reject(order=rejected, by=approver.user, reason="No.")
     approve(order=big, by=approver.user)
-    placed(SeatFactory.create(company=limited.company), (tent, 2))  # another member's
+    placed(SeatFactory.create(company=limited.company), (tent, 2))  # another member's order
     old = placed(limited, (tent, 2))
     RedemptionOrder.objects.filter(pk=old.pk).update(
         created_at=F("created_at") - timedelta(hours=25)

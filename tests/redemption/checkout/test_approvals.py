@@ -1,4 +1,4 @@
-"""Orders that wait for a yes."""
+"""Orders that wait for approval."""
 
 from collections.abc import Callable
 from typing import Any
@@ -83,7 +83,7 @@ def test_a_no_needs_a_reason_which_the_buyer_reads(
         page = said(response)
         assert response.status_code == 422
         why = "Give a reason; the buyer will read it." if nothing.isspace() else "Null characters"
-        assert page.count(why) == 2  # by the field, and on top
+        assert page.count(why) == 2  # at the field, and in the summary
         assert "data-error-summary" in page
         assert '<details class="confirm" open>' in page
     assert now(order).status == OrderStatus.AWAITING_APPROVAL

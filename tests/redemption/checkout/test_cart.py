@@ -1,4 +1,4 @@
-"""Filling a cart, and what it says about what can be had."""
+"""Filling a cart, and what its page says about availability."""
 
 import uuid
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def test_a_wrong_quantity_is_refused_in_a_sentence(
     page = said(client.get(response["Location"]))
     assert (
         page.count("Quantity must be a whole number from 1 to 1,000.") == 2
-    )  # by the field, on top
+    )  # at the field, in the summary
     assert "data-error-summary" in page
     assert 'aria-describedby="quantity-error"' in page
 
@@ -82,7 +82,7 @@ def test_a_quantity_that_cannot_be_is_kept_as_typed(
 def test_a_form_sent_after_the_session_ended_leads_back_to_its_page(
     client: Client, page: str, back: str
 ) -> None:
-    """The form's own address cannot be opened: after signing in it would show nothing."""
+    """The form's address accepts only POST, so after signing in it would show nothing."""
     response = client.post(reverse("cart:add"), {"quantity": 1}, headers={"referer": page})
     assert response["Location"] == f"/accounts/login/?next={back}"
 
@@ -170,7 +170,7 @@ def test_changing_a_quantity_answers_htmx_with_the_cart_and_its_count(
     page = said(response)
     assert "<html" not in page
     assert "4,800" in page
-    assert "5,200" in page  # what will be left
+    assert "5,200" in page  # the points left
     assert 'id="cart-count"' in page
 
 
@@ -194,7 +194,8 @@ def test_a_wrong_change_says_so_and_changes_nothing(
             response = client_for(seat).post(url, {"quantity": wrong}, headers=sent)
             page = said(response)
             assert response.status_code == 422
-            assert page.count("Quantity must be a whole number") == 2  # by the field, and on top
+            # At the field, and in the summary.
+            assert page.count("Quantity must be a whole number") == 2
             assert "data-error-summary" in page
             assert f'value="{wrong[:12]}"' in page
     assert CartLine.objects.get().quantity == 2

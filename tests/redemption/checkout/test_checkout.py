@@ -1,4 +1,4 @@
-"""Redeeming: the form, what it refuses, and one order whatever the network does."""
+"""The checkout: its form, what it refuses, and one order for one form whatever the network does."""
 
 import re
 import uuid
@@ -35,7 +35,7 @@ def seat() -> AccountManager:
 
 @pytest.fixture
 def book(seat: AccountManager) -> Product:
-    """A book of which two are in the seat's cart."""
+    """A book. Two of it are in the seat's cart."""
     product = ProductFactory.create(name="Bicycles", points_cost=1_500, in_stock=10)
     fill_cart(seat, (product, 2))
     return product
@@ -86,7 +86,7 @@ def test_a_form_sent_again_shows_the_same_order(
     client, form = client_for(seat), checkout_form(seat)
     first = client.post(URL, form)
     assert client.post(URL, form)["Location"] == first["Location"]
-    fill_cart(seat, (book, 1))  # and with something new in the cart, that stays there
+    fill_cart(seat, (book, 1))  # a product that was added meanwhile stays in the cart
     assert client.post(URL, form)["Location"] == first["Location"]
     assert RedemptionOrder.objects.count() == 1
     assert CartLine.objects.get().quantity == 1

@@ -1,4 +1,4 @@
-"""While the loyalty system is clearly down nobody is promised anything new; the rest goes on."""
+"""While the loyalty partner is down no new order is accepted; existing ones go on."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ SENTENCE = "no points can be taken"
 
 @pytest.fixture
 def book(world: World) -> Product:
-    """Two of it are in the seat's cart."""
+    """A book. Two of it are in the seat's cart."""
     product = world.product(points=1_500, stocked=10)
     fill_cart(world.seat, (product, 2))
     return product
@@ -74,7 +74,7 @@ def test_the_next_answer_to_a_debit_lets_the_same_form_through(
 def test_a_balance_that_is_not_told_stops_nobody_and_one_that_is_promises_nothing(
     client_for: SignIn, world: World, book: Product
 ) -> None:
-    """Else a slow balance would close the shop, and a quick one hide that no debit works."""
+    """A slow balance must not close the shop, and a quick one must not hide that debits fail."""
     client, form = client_for(world.seat), checkout_form(world.seat)
     world.partners.fault("balance", "error_500_before", times=None)
     for _look in range(FAILURES):

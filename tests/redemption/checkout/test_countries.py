@@ -1,4 +1,4 @@
-"""Countries are a list, postcodes are asked for as each country has them."""
+"""Countries are chosen from a list, and postcodes have each country's format."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -32,7 +32,7 @@ def client(world: World, client_for: Callable[[AccountManager], Client]) -> Clie
 
 
 def fill(client: Client, world: World, *, virtual: bool = False) -> int:
-    """A cart with a thing, and a code; returns its points."""
+    """Put a physical product, and if wanted a virtual one, into the cart. Returns its points."""
     goods = [world.product(points=500)] + ([world.virtual(points=100)] if virtual else [])
     for product in goods:
         client.post("/cart/add/", {"product": product.pk, "quantity": 1})
@@ -108,7 +108,7 @@ def test_a_wrong_postcode_or_country_gets_a_sentence(
 def test_no_postcode_is_asked_of_a_country_without(
     client: Client, world: World, postcode: str
 ) -> None:
-    """Without JavaScript the field is there until the country is known."""
+    """Without JavaScript the field is shown until the country is known."""
     said = {**PARCEL, "country": "HK", "city": "Kowloon", "postcode": postcode}
     assert redeem(client, fill(client, world), **said).status_code == 303
     assert OrderItem.objects.get().postcode == ""
@@ -121,7 +121,7 @@ def test_the_fields_follow_the_country_that_is_chosen(client: Client, world: Wor
         answer = client.post("/checkout/recipient/", {**PARCEL, "country": country})
         page = answer.content.decode()
         assert ("id_postcode" in page) is there
-        assert 'value="Rua Nova 5"' in page  # what was typed is kept
+        assert 'value="Rua Nova 5"' in page  # the typed text is kept
         assert f'value="{country}" selected' in page
     assert not RedemptionOrder.objects.exists()
 

@@ -1,4 +1,4 @@
-"""A partner that is down is an incident, once, until an answer of it is written down."""
+"""A partner that is down has one open incident, until an answer from it is recorded."""
 
 import pytest
 from django.core.cache import cache
@@ -42,7 +42,7 @@ def test_it_is_over_when_an_answer_is_written_down_not_when_the_breaker_lets_som
     order = world.place((world.virtual(), 1))
     take_down("loyalty")
     watch_partners()
-    cache.clear()  # its time is over, or Redis forgot
+    cache.clear()  # as after its time, or when Redis has lost it
     assert watch_partners() == 0
     assert Incident.objects.get().status == IncidentStatus.OPEN
     settle_transaction(world.debit(order).pk)
@@ -88,7 +88,7 @@ def test_each_partner_has_its_own(world: World) -> None:
 
 
 def was_down(partner: str) -> Incident:
-    """The partner did not answer, and the breaker lets somebody try again."""
+    """An incident about a partner whose breaker is closed again, so that calls are tried."""
     take_down(partner)
     watch_partners()
     cache.clear()
@@ -99,7 +99,7 @@ def was_down(partner: str) -> Incident:
 
 
 def test_an_answered_poll_is_answer_enough(world: World) -> None:
-    """Nobody orders a card for hours, while one is on its way: it is polls that tell."""
+    """Nobody orders a card for hours, so only the polls of an open delivery get answers."""
     order = accepted(world)
     incident = was_down(fulfillment.PARTNER)
     asked(world, order)

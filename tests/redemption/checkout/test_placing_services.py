@@ -1,4 +1,4 @@
-"""Placing and deciding: what is refused is refused in a sentence, and changes nothing."""
+"""Placing and deciding orders: a refusal has a message and changes nothing."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -194,7 +194,7 @@ def test_an_order_that_stays_too_long_is_marked_once(world: World) -> None:
     unflag(order=order, by=world.seat.user)
     order.refresh_from_db()
     assert not order.needs_attention
-    assert flag_overdue() == 0  # somebody has looked at it
+    assert flag_overdue() == 0  # a person has looked at it
 
 
 def test_the_same_reason_marks_an_order_once(world: World) -> None:

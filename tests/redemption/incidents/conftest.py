@@ -1,4 +1,4 @@
-"""How those on call are reached: by PagerDuty, or by e-mail."""
+"""Settings for alerts by PagerDuty or by e-mail."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Alerts: once for an incident and once for its end, over real HTTP or by e-mail."""
+"""Alerts: one for an incident and one for its end, over real HTTP or by e-mail."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ def over() -> None:
 
 
 def send_all() -> None:
-    """As the sweeper does, without waiting."""
+    """Send all due alerts, as the sweeper does."""
     for alert in Alert.objects.filter(next_attempt_at__isnull=False).order_by("created_at"):
         Alert.objects.filter(pk=alert.pk).update(
             next_attempt_at="2020-01-01T00:00:00Z", lease_until=None

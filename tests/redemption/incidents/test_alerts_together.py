@@ -1,4 +1,4 @@
-"""What one comparison with the partner finds alerts once, and ends when all of it is over."""
+"""All incidents of one reconciliation share an alert, which ends with the last of them."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def lost(world: World, orders: int = 4) -> Reconciliation:
-    """A comparison that finds as many orders of which we know nothing, and one other amount."""
+    """A reconciliation that finds this many unknown entries, and one different amount."""
     order = settled(world)
     aged(world)
     for number in range(orders):

@@ -1,4 +1,4 @@
-"""Where incidents come from, and when they end by themselves."""
+"""What causes incidents, and when they end by themselves."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ def the(kind: IncidentKind) -> Incident:
 
 
 def over(incident: Incident) -> bool:
-    """Ended by itself, its alert too."""
+    """Whether the incident and its alert ended by themselves."""
     incident.refresh_from_db()
     ended = incident.status == IncidentStatus.RESOLVED and incident.resolved_by is None
     assert incident.alerts.filter(action=AlertAction.RESOLVE).exists() is ended

@@ -1,4 +1,4 @@
-"""One cause that befalls many things is one incident, with a case for each, and one alert."""
+"""One cause that affects many things is one incident, with many cases and one alert."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +32,7 @@ WHY = "The partner's answer does not match what we asked."
 
 
 def odd(order: RedemptionOrder) -> Incident:
-    """The partner's answer about this order's debit does not match."""
+    """Raise an incident because the answer about this order's debit does not match."""
     with transaction.atomic():
         held = locked(order.pk)
         flag(held, WHY, kind=IncidentKind.MISMATCH, about=held.transactions.get())
@@ -48,7 +48,7 @@ def orders(number: int) -> list[RedemptionOrder]:
 
 
 def later() -> None:
-    """As if the window were over."""
+    """Make the incidents older than the window."""
     Incident.objects.update(seen_at=timezone.now() - WINDOW)
 
 
@@ -130,7 +130,7 @@ def test_what_was_open_for_long_does_not_swallow_what_comes_now() -> None:
     later()
     assert odd(second) != incident
     assert Incident.objects.unresolved().count() == 2
-    assert odd(first) == incident  # its own case goes on counting there
+    assert odd(first) == incident  # its own case counts on there
     put_right(first)
     put_right(second)
     assert not Incident.objects.unresolved().exists()

@@ -146,7 +146,7 @@ def test_it_goes_with_the_transaction_that_raised_it() -> None:
     assert not Incident.objects.exists()
 
 
-# --- The database holds it true ------------------------------------------------------------
+# --- Constraints of the database -----------------------------------------------------------
 
 
 def broken(incident: Incident, constraint: str, **changes: Any) -> None:

@@ -1,4 +1,4 @@
-"""The checker finds nothing in what the saga left, and everything that is broken on purpose."""
+"""The invariants hold after the saga, and every deliberate violation is found."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from tests.redemption.world import World
 from tests.support.module_data import shared_data
 from tests.support.sandbox_process import SandboxProcess
 
-# Each test is rolled back, so that the orders are made once.
+# Each test is rolled back, so the orders are made only once.
 pytestmark = pytest.mark.django_db
 
 
@@ -36,7 +36,7 @@ def orders(
 
 
 def break_it(sql: str) -> None:
-    """Around triggers, as no code of ours can."""
+    """Run SQL without triggers, which no code of ours can do."""
     with pgtrigger.ignore(), connection.cursor() as cursor:
         cursor.execute(sql)
 
@@ -293,7 +293,9 @@ def test_points_taken_twice_are_found(orders: Orders, entries: list[StatementEnt
 def test_an_entry_belongs_to_the_credit_that_was_sent_rather_than_to_one_just_like_it(
     orders: Orders, entries: list[StatementEntry]
 ) -> None:
-    """Two pieces are lost, one after the other; only the later credit was asked for, unanswered."""
+    """Two pieces are lost one after the other. Only the later credit was sent, without an
+    answer.
+    """
     parcel = Fulfillment.objects.get(label=orders.queued.order_number, quantity=2)
     for _ in range(2):
         cannot_supply(fulfillment=parcel, quantity=1, reason="lost", by=orders.by)
@@ -346,7 +348,8 @@ def test_what_was_settled_outside_the_asked_time_needs_no_entry(
     )
     assert check_against_ledger([], until=moments[0]) == []
     assert check_against_ledger([], since=timezone.now()) == []
-    assert len(check_against_ledger([])) == len(entries) - 1  # the unanswered one is not expected
+    # The unanswered one is not expected to have an entry.
+    assert len(check_against_ledger([])) == len(entries) - 1
 
 
 def test_letters_that_are_sent_are_done(orders: Orders) -> None:

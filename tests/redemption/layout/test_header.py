@@ -1,4 +1,4 @@
-"""The balance in the head of every page: what it adds up, how old it is, and who is asked when."""
+"""The balance in every page's header: what it adds up, how old it is, and when it is refreshed."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -25,14 +25,14 @@ HTMX = {"HX-Request": "true", "HX-Target": "balance"}
 
 @pytest.fixture
 def seat(partners: SandboxProcess) -> AccountManager:
-    """Of a company that has 10,000 points at the partner, which nobody has asked yet."""
+    """A seat of a company with 10,000 points at the partner, which was not asked yet."""
     seat: AccountManager = SeatFactory.create()
     partners.account(seat.company.loyalty_account_id, 10_000)
     return seat
 
 
 def known(seat: AccountManager, points: int, **ago: float) -> None:
-    """What the partner said so long ago."""
+    """Store a known balance of that age."""
     then = timezone.now() - timedelta(**ago)
     KnownBalance.objects.create(company=seat.company, points=points, as_of=then, fetched_at=then)
 
@@ -47,7 +47,7 @@ def balance_calls(partners: SandboxProcess) -> int:
 
 
 def asked_long_ago() -> None:
-    """As if nobody had asked within the last seconds."""
+    """Forget that the partner was asked within the last seconds."""
     cache.clear()
     before = timezone.now() - timedelta(minutes=5)
     KnownBalance.objects.update(fetched_at=before)
@@ -106,7 +106,7 @@ def test_a_partner_that_does_not_answer_leaves_the_last_figure_with_its_age(
     assert "2 hours ago" in fragment
     page = client.get("/").content.decode()
     assert "The loyalty system does not answer at the moment." in page
-    assert 'hx-get="/balance/"' not in page  # it is left in peace for a while
+    assert 'hx-get="/balance/"' not in page  # not asked again for a while
     partners.clear_faults()
     asked_long_ago()
     assert "10,000" in client.get("/balance/", headers=HTMX).content.decode()
@@ -123,7 +123,7 @@ def test_a_partner_that_does_not_answer_is_left_in_peace_for_a_while(
     calls = balance_calls(partners)
     for _time in range(3):
         client.get("/balance/", headers=HTMX)
-    cache.clear()  # Redis forgot: the row still knows
+    cache.clear()  # Redis has lost its copy, the row still has it
     client.get("/balance/", headers=HTMX)
     assert balance_calls(partners) == calls
 
@@ -195,7 +195,7 @@ def test_orders_that_wait_for_approval_are_shown_apart(seat: AccountManager) -> 
     placed(approver, (ProductFactory.create(points_cost=2_000), 1))
     assert (header(seat).awaiting, header(seat).spendable) == (5_000, 10_000)
     assert header(seat).approvals_count == 0  # a buyer decides nothing
-    assert header(approver).approvals_count == 1  # nor an approver on their own
+    assert header(approver).approvals_count == 1  # nor does an approver about their own order
 
 
 def test_the_head_of_a_page_costs_one_query(

@@ -1,4 +1,4 @@
-"""What stands around a page is each person's own, though the page's text is kept for everybody."""
+"""A page's header shows each person's own figures, although its text is cached for everybody."""
 
 import re
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_each_page_says_its_own_persons_name_points_and_cart(
     )
     SeatFactory(user=grace.user, company__name="Tessera")
     fill_cart(ada, (product, 1))
-    for _round in range(2):  # made for the first, kept for the next
+    for _round in range(2):  # rendered in the first round, cached in the second
         hers = client_for(ada).get(address).content.decode()
         assert all(own in hers for own in ("Ada Byron", "Northwind", "<b>5,000</b>"))
         assert re.search(r'id="cart-count"\s+class="count">1<', hers)

@@ -1,4 +1,4 @@
-"""What the letters say: in HTML and in text, without markup in the one or a code in either."""
+"""The letters' contents: HTML and text, no markup in the text, and no code in either."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def letter(order: RedemptionOrder, kind: LetterKind) -> Any:
 
 
 def checked(message: Any, *facts: str) -> str:
-    """The text, once each fact was found in it and in the HTML, and both are whole."""
+    """Check that the message is complete and has the facts in both forms. Returns the text."""
     html = str(message.alternatives[0][0])
     for fact in facts:
         assert fact in message.body

@@ -1,4 +1,4 @@
-"""Words and signs say what is so: an order's badge and sentence come from its lines and points."""
+"""An order's badge and sentence are made from its lines and points."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -209,7 +209,7 @@ def test_an_approval_shows_when_it_was_placed_and_until_when_it_is_held(
 
 
 def test_every_status_has_a_look() -> None:
-    """One without would be an error on each page that shows it."""
+    """A status without one would raise an error on each page that shows it."""
     for looks in (badges._ORDER, staff_badges._ORDERS):
         assert set(looks) == set(OrderStatus)
     for looks in (badges._LINE, staff_badges._LINES):

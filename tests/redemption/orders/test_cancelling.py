@@ -1,4 +1,4 @@
-"""Cancelling: what is offered is what is done, and what people read is what it did."""
+"""Cancelling: what is offered is done, and the message says what was done."""
 
 from collections.abc import Callable
 

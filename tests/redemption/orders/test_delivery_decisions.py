@@ -1,4 +1,4 @@
-"""A delivery that the partner tells nothing about: one person proposes, another confirms, once."""
+"""Decisions of two people about a delivery without a clear answer."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def nobody_knows(world: World, cards: int = 2) -> RedemptionOrder:
-    """An order of cards whose request has no answer, and must not be repeated any more."""
+    """An order of cards whose request has no answer and can no longer be repeated."""
     world.partners.dial(mode="accept", delay=86_400)
     order = debited(world, cards)
     world.partners.fault("*", "reset_before", times=None)
@@ -140,7 +140,7 @@ def test_the_letter_does_not_promise_codes_that_are_not_here(
 def test_without_two_people_a_delivered_line_without_codes_is_a_violation(
     world: World, fay: User, gil: User
 ) -> None:
-    """The negative control of the exception."""
+    """The negative control: without the decision, a delivered line without codes is a violation."""
     order = nobody_knows(world)
     decided(order, 2, fay, gil)
     with pgtrigger.ignore():
@@ -187,7 +187,7 @@ def test_a_decision_ends_the_incident_and_the_orders_mark(
     assert world.fulfillment(order).attention == ""
 
 
-# --- What the partner says meanwhile, and afterwards ---------------------------------------------
+# --- News of the partner before and after the decision ------------------------------------------
 
 
 def test_news_of_the_partner_before_the_confirmation_counts(
@@ -322,7 +322,7 @@ def test_a_cancel_that_the_partner_never_understood_ends_with_the_decision(
     order = nobody_knows(world)
     cancel(order=order, by=world.seat.user, reason="")
     stop = PartnerCall.objects.get(kind="CANCEL")
-    virtual.ask(stop.pk)  # the partner knows of nothing
+    virtual.ask(stop.pk)  # the partner has no such delivery
     decided(order, 0, fay, gil)
     make_all_due()
     assert not virtual.ask(stop.pk)

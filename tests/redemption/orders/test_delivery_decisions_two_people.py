@@ -1,4 +1,4 @@
-"""About a delivery, one proposes and another confirms: when there is something to decide, once."""
+"""Who may decide about a delivery and when: only when needed, by two people, once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -50,7 +50,7 @@ def test_contradictory_news_is_settled_by_two_people_too(
 ) -> None:
     order = debited(world)
     ends_at_the_partner(world, order, "delivered", codes=3)
-    for _time in range(2):  # the request that is refused, and the answer that does not fit
+    for _time in range(2):  # the refused request, and then the answer that does not fit
         make_all_due()
         virtual.ask(request_of(order).pk)
         asked(world, order)
@@ -149,7 +149,7 @@ def test_confirmed_by_many_while_the_partner_calls_back_it_ends_once(
 
 
 def test_a_line_of_several_ends_alone(world: World, fay: User, gil: User) -> None:
-    """The desk's part of the same order is sent as if nothing had happened."""
+    """The desk still sends its part of the same order."""
     world.partners.fault("fulfill", "reset_before", times=None)
     order = world.place((world.virtual(points=500), 1), (world.product(points=1_000), 1))
     settle_transaction(world.debit(order).pk)
@@ -168,7 +168,7 @@ def test_a_line_of_several_ends_alone(world: World, fay: User, gil: User) -> Non
     assert check_invariants() == []
 
 
-# --- The database holds it true ------------------------------------------------------------------
+# --- Constraints of the database -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("changes", [{"verdict": Verdict.TOOK_PLACE}, {"item": None}])

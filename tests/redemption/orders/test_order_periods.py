@@ -1,4 +1,4 @@
-"""Stretches of time by which orders are looked up."""
+"""Periods by which the list of orders can be filtered."""
 
 import time_machine
 

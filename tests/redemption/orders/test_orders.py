@@ -1,4 +1,4 @@
-"""Orders after they are placed: the list, whose they are, and what people ask for."""
+"""Placed orders: the list, who may see them, and the actions on them."""
 
 import uuid
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_the_list_is_narrowed_by_status(
     settle(declined.transactions.get(), refused="insufficient_points")
     client = client_for(seat)
     page = said(client.get("/orders/?status=refused"))
-    assert '<s class="muted">3,000</s>' in page  # what nobody spent is crossed out
+    assert '<s class="muted">3,000</s>' in page  # points that were given back are crossed out
     assert declined.order_number in page
     assert still_open.order_number not in page
     assert still_open.order_number in said(client.get("/orders/?status=open"))
@@ -112,7 +112,7 @@ def test_the_list_is_narrowed_by_member_time_and_type(
 def test_what_is_not_understood_does_not_narrow_the_list(
     client_for: SignIn, seat: AccountManager, book: Product, narrowed: dict[str, str]
 ) -> None:
-    """Nobody of another company can be asked for either."""
+    """Members of other companies cannot be filtered by either."""
     order = placed(seat, (book, 1))
     page = said(client_for(seat).get("/orders/", narrowed))
     assert order.order_number in page
@@ -261,7 +261,7 @@ def test_codes_are_shown_on_request_recorded_and_never_kept(
     assert "SECRET-CODE" not in said(page)
     assert "no-store" in page["Cache-Control"]
     url = address(order, "codes", order.items.get().pk)
-    # Without scripts this address stays in the browser's bar: opened again, it reveals nothing.
+    # Without JavaScript this address stays in the address bar. Opening it again shows no code.
     assert client.get(url)["Location"] == order.get_absolute_url()
     shown = client.post(url)
     assert "SECRET-CODE" in said(shown)

@@ -1,4 +1,4 @@
-"""A line that was settled wrongly is put right by two people, from the partner's own answer."""
+"""Two people correct a line that was settled wrongly, based on the partner's own answer."""
 
 from datetime import date
 from typing import Any
@@ -54,7 +54,7 @@ def holds(world: World) -> bool:
 
 @pytest.fixture
 def others_codes(world: World) -> tuple[RedemptionOrder, set[str]]:
-    """A line that was settled with another's codes, and its own."""
+    """A line that was settled with codes of another line, and its own codes."""
     order = accepted(world)
     answers(world, order, "delivered", "OF-ANOTHER-1", "OF-ANOTHER-2")
     own = {unit["code"] for unit in codes_of(ended(world, order, "delivered"))}
@@ -63,7 +63,7 @@ def others_codes(world: World) -> tuple[RedemptionOrder, set[str]]:
 
 @pytest.fixture
 def kept(world: World) -> RedemptionOrder:
-    """Settled as delivered, although it failed."""
+    """A line that was settled as delivered although it failed."""
     order = accepted(world)
     answers(world, order, "delivered", "NEVER-1", "NEVER-2")
     ended(world, order, "failed")
@@ -81,7 +81,7 @@ def test_wrong_codes_are_withdrawn_and_the_right_ones_given(
     told = put_right(order, Verdict.CODES, fay, gil)
     assert told == "Confirmed. The wrong codes are withdrawn, and the right ones can be shown."
     assert {code.code for code in reveal_codes(item=line(order), by=world.seat.user)} == own
-    assert VirtualCode.objects.count() == 4  # kept for history
+    assert VirtualCode.objects.count() == 4  # all are kept as history
     assert now(order).status == OrderStatus.COMPLETED
     letter = Letter.objects.get(order=order, kind="corrected")
     send_letter(letter.pk)
@@ -97,7 +97,7 @@ def test_codes_that_were_withdrawn_can_be_had_by_whose_they_are(
     order, _own = others_codes
     owner = accepted(world)
     answers(world, owner, "delivered", "OF-ANOTHER-1", "OF-ANOTHER-2")
-    assert now(owner).needs_attention  # they stand at another line
+    assert now(owner).needs_attention  # the codes are stored with another line
     put_right(order, Verdict.CODES, fay, gil)
     answers(world, owner, "delivered", "OF-ANOTHER-1", "OF-ANOTHER-2")
     assert (now(owner).status, now(owner).needs_attention) == (OrderStatus.COMPLETED, False)
@@ -128,7 +128,7 @@ def test_points_of_what_was_never_delivered_go_back(
     assert world.ledger(kept) == (1_000, 1_000)
     assert line(kept).fulfillment_status == LineStatus.FAILED
     assert reveal_codes(item=line(kept), by=None) == []
-    assert now(kept).status == OrderStatus.COMPLETED  # nothing leaves its end
+    assert now(kept).status == OrderStatus.COMPLETED  # a final status stays
     assert not list_of(world.seat, Search()).rows[0].spent
     page = client_for(world.seat).get(kept.get_absolute_url()).content.decode()
     assert "1,000 points given back" in page
@@ -181,7 +181,7 @@ def test_the_incident_about_it_ends_with_the_decision(
 
 
 def callback_of(world: World, order: RedemptionOrder) -> bytes:
-    """The partner's true news about how it ended."""
+    """The partner's true callback about the end."""
     [truth] = [
         each
         for each in world.partners.control("GET", "/fulfillments")["fulfillments"]

@@ -1,4 +1,4 @@
-"""An order's story in plain words, and how a page that shows it looks again."""
+"""An order's timeline in plain words, and how its page polls."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -168,7 +168,7 @@ def test_the_page_shows_ledger_letters_reference_and_note(
     assert "For &lt;b&gt;the&lt;/b&gt; fair" in page
 
 
-# --- Looking again ---------------------------------------------------------------------------
+# --- Polling ---------------------------------------------------------------------------------
 
 
 def test_a_page_looks_again_ever_less_often_and_stops_when_all_is_over(

@@ -1,4 +1,4 @@
-"""What only people can find out: one proposes it with evidence, another confirms, once."""
+"""Decisions about a transaction without a clear answer: proposed with evidence, then confirmed."""
 
 import pytest
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def undecided(world: World, fault: str = "reset_after") -> LoyaltyTransaction:
-    """A debit of 1,000 points that people must decide about; reset_after: it took place."""
+    """A debit of 1,000 points that people must decide about. With reset_after it took place."""
     world.partners.fault("debit", fault)
     order = world.place((world.product(points=1_000), 1))
     settle_transaction(world.debit(order).pk)
@@ -168,10 +168,10 @@ def test_a_refused_credit_is_asked_for_again_and_never_given_up(
     said(credit, Verdict.ASK_AGAIN, fay)
     assert "until then it repeats its refusal" in confirm(intent=credit, by=gil)
     incident.refresh_from_db()
-    assert not incident.is_over  # not before the points are back
-    assert settle_transaction(credit.pk) is None  # it is not time yet
+    assert not incident.is_over  # the points are not back yet
+    assert settle_transaction(credit.pk) is None  # not due yet
     assert check_invariants() == []
-    world.partners.dial(honour_keys=False)  # as one that has forgotten the key
+    world.partners.dial(honour_keys=False)  # as after the partner has forgotten the key
     make_all_due()
     settle_transaction(credit.pk)
     assert fresh(credit.order).status == OrderStatus.CANCELLED
@@ -192,4 +192,4 @@ def test_a_credit_that_the_partner_booked_by_hand_ends_its_order(
     confirm(intent=credit, by=gil)
     assert fresh(credit.order).status == OrderStatus.CANCELLED
     assert check_invariants() == []
-    assert check_against_ledger([]) != []  # what people say is compared with the statement too
+    assert check_against_ledger([]) != []  # decisions are compared with the statement too

@@ -1,4 +1,4 @@
-"""About points, one proposes and another confirms: each once, whoever else tries it."""
+"""Decisions about points are proposed and confirmed once, whoever else tries at the same time."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -134,7 +134,7 @@ def test_an_entry_that_is_another_transactions_is_refused(
 
 
 def at_once(acts: list[Callable[[], Any]]) -> list[Any]:
-    """What each returned, or the sentence it was refused with."""
+    """What each function returned, or the message of its refusal."""
 
     def one(act: Callable[[], Any]) -> Any:
         try:
@@ -186,7 +186,7 @@ def test_a_decision_and_the_sweeper_at_once_move_the_points_once(
     assert check_invariants() == []
 
 
-# --- The database holds it true ------------------------------------------------------------
+# --- Constraints of the database -----------------------------------------------------------
 
 
 @pytest.mark.usefixtures("ignores_keys")

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`, and by the clock."""
+"""`manage.py reconcile`, and the scheduled reconciliation."""
 
 from datetime import UTC, datetime
 
@@ -72,7 +72,7 @@ def test_the_command_says_what_it_does_not_understand(world: World, asked: list[
 
 
 def test_clocks_of_the_web_and_the_partner_an_hour_apart_lose_no_entry(world: World) -> None:
-    """Ours ahead: what it dates just after midnight, the partner dates the evening before."""
+    """Our clock is ahead: an entry dated after midnight here is from the evening before there."""
     settled(world)
     aged(world, AN_HOUR)
     began = LoyaltyTransaction.objects.get().created_at

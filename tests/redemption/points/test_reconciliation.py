@@ -1,4 +1,6 @@
-"""Our transactions beside the partner's statement: each class, once, and gone when it is gone."""
+"""Each kind of difference to the partner's statement is found once, and ends when it is
+resolved.
+"""
 
 import sqlite3
 from datetime import timedelta
@@ -32,7 +34,7 @@ AN_HOUR = timedelta(hours=1)
 
 
 def aged(world: World, age: timedelta = AN_HOUR) -> None:
-    """All that happened so far did so an hour earlier, here and at the partner."""
+    """Move everything so far an hour into the past, here and at the partner."""
     with pgtrigger.ignore(), connection.cursor() as cursor:
         for column in ("created_at", "first_sent_at", "settled_at"):
             cursor.execute(f"UPDATE loyalty_transaction SET {column} = {column} - %s", [age])
@@ -45,7 +47,7 @@ def earlier(age: timedelta) -> str:
 
 
 def at_partner(world: World, sql: str, *values: object) -> None:
-    """Behind the partner's back: its books are changed as nobody asked for."""
+    """Change the partner's ledger directly with SQL."""
     with sqlite3.connect(world.partners.data_dir / "sandbox.sqlite3", timeout=10) as books:
         assert books.execute(sql, values).rowcount > 0
     books.close()
@@ -80,7 +82,7 @@ def the_difference(run: Reconciliation, kind: DifferenceKind) -> Difference:
 
 
 def copied(world: World, order: RedemptionOrder, **changes: object) -> None:
-    """One more entry at the partner, as that of the order's debit."""
+    """Copy the debit's entry at the partner, with changes."""
     names = (
         "transaction_id, type, account_id, points, reference, original_transaction_id,"
         " balance_after, created_at, idempotency_key"
@@ -251,7 +253,7 @@ def test_what_is_younger_than_the_margin_is_left_to_the_next_run(world: World) -
 def test_clocks_that_differ_by_less_than_the_margin_make_no_difference(
     world: World, minutes: int
 ) -> None:
-    """At both edges: one moved just after the beginning, one just before the end."""
+    """At both ends: one entry just after the beginning, one just before the end."""
     settled(world)
     aged(world, timedelta(days=1))
     settled(world)
@@ -279,7 +281,7 @@ def test_a_second_run_raises_nothing_again_and_looks_back_at_what_is_open(world:
     aged(world, timedelta(days=3))
     at_partner(world, "UPDATE entry SET points = 999")
     first = the_difference(run_of(world), DifferenceKind.AMOUNT)
-    # The run itself was three days ago, so the next one begins after the difference.
+    # the run itself is three days old, so the next one begins after the difference
     second = the_difference(run_of(world), DifferenceKind.AMOUNT)
     assert first.incident == second.incident
     assert Incident.objects.get().times_seen == 2
@@ -309,11 +311,12 @@ def test_what_the_partner_mends_resolves_its_incident(
     difference.incident.refresh_from_db()
     assert difference.incident.status == IncidentStatus.RESOLVED
     open_ones = Incident.objects.unresolved()
-    assert open_ones.count() == (1 if mending.startswith("DELETE") else 0)  # ours is missing still
+    # Our transaction is still missing there.
+    assert open_ones.count() == (1 if mending.startswith("DELETE") else 0)
 
 
 def numbered_wrongly(world: World, *, company: Any = None) -> tuple[RedemptionOrder, Any]:
-    """An order that was given another's number, recorded before that other's answer came."""
+    """An order with the number of another one, recorded before that one's answer came."""
     seat = world.new_seat("buyer", company) if company else None
     owner, liar = world.place((world.product(), 1)), world.place((world.product(), 1), seat=seat)
     world.partners.fault("debit", "error_500_after")

@@ -1,4 +1,4 @@
-"""A comparison as such: one at a time, of days, that may fail; and after a restored backup."""
+"""Reconciliation runs: one at a time, by days, failing ones, and after restoring a backup."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -125,13 +125,13 @@ def test_the_database_keeps_one_run_at_a_time_and_ends_with_an_outcome(world: Wo
             rows.update(**wrong)
 
 
-# --- Last night's backup ---------------------------------------------------------------------
+# --- A restored backup -----------------------------------------------------------------------
 
 
 def test_after_last_nights_backup_what_is_newer_at_the_partner_is_listed_and_not_taken_again(
     world: World,
 ) -> None:
-    begun = world.place((world.product(points=300), 1))  # its debit is intended, not sent yet
+    begun = world.place((world.product(points=300), 1))  # its debit is not sent yet
     backup = connection.creation.serialize_db_to_string()
     settle_transaction(world.debit(begun).pk)
     lost = settled(world, points=700)
@@ -143,7 +143,7 @@ def test_after_last_nights_backup_what_is_newer_at_the_partner_is_listed_and_not
     make_all_due()
     settle_transaction(world.debit(begun).pk)
     LoyaltyTransaction.objects.update(settled_at=timezone.now() - AN_HOUR)
-    assert world.ledger(begun) == (300, 0)  # the same key, hence the same entry
+    assert world.ledger(begun) == (300, 0)  # the same key, so the same entry
     difference = the_difference(run_of(world), DifferenceKind.MISSING_HERE)
     assert lost.order_number in difference.what
     assert difference.points_there == 700

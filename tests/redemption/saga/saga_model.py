@@ -1,8 +1,8 @@
-"""A model of the saga: whatever may happen to orders, in any order, with the real services.
+"""A model of the saga: anything that may happen to orders, in any order, with the real services.
 
-Hypothesis draws the steps. Time does not pass by itself: a step that needs a row to be due, or
-a dead process's lease to be over, makes it so. The partners are the sandbox, which is told
-before each call how to answer it.
+Hypothesis draws the steps. Time does not pass by itself: a step makes rows due, or expires a dead
+process's lease, when it needs that. The partners are the sandbox, which is told before each call
+how to answer.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ from tests.redemption.world import World, empty_rooms, make_all_due
 from tests.support.sandbox_process import SandboxProcess
 from tests.support.stack import statement
 
-ROUNDS = 12  # of looking after what is due, until all must be quiet
-MOST_ORDERS = 5  # of one run, so that something happens to each
+ROUNDS = 12  # of working due rows, until nothing may be left
+MOST_ORDERS = 5  # in one run, few enough that something happens to each
 
 
 class Saga(RuleBasedStateMachine):
-    """Buyers, an approver, the desk and two partners; and no luck."""
+    """The model: buyers, an approver, the desk and two partners."""
 
     def __init__(self, partners: SandboxProcess) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Saga(RuleBasedStateMachine):
     @precondition(lambda self: self.seen.orders or self.seen.delivered)
     @rule(which=WHICH, cancels=st.booleans())
     def change_ones_mind(self, which: int, cancels: bool) -> None:
-        """Cancel an order, or send a parcel back."""
+        """Cancel an order, or return a parcel."""
         if cancels and self.seen.orders:
             order = pick(self.seen.orders, which)
             politely(cancel, order=order, by=self.world.seat.user, reason="changed our mind")
@@ -142,7 +142,7 @@ class Saga(RuleBasedStateMachine):
     @some("money")
     @rule(which=WHICH)
     def time_runs_out(self, which: int) -> None:
-        """Nobody has asked again for so long that the partner may have forgotten the key."""
+        """Pass the horizon of a call, after which the partner may have forgotten the key."""
         intent = pick(self.seen.money, which)
         tried = LoyaltyTransaction.objects.filter(pk=intent.pk, first_sent_at__isnull=False)
         tried.update(first_sent_at=PAST)
@@ -204,7 +204,7 @@ class Saga(RuleBasedStateMachine):
     @some("calls")
     @rule(which=WHICH)
     def too_late_to_ask_again(self, which: int) -> None:
-        """Nobody asked for a delivery again for so long that nobody may any more."""
+        """Pass the horizon of a delivery request, which then must not be repeated."""
         call = pick(self.seen.calls, which)
         tried = PartnerCall.objects.filter(pk=call.pk, first_sent_at__isnull=False)
         tried.update(first_sent_at=PAST)
@@ -218,7 +218,7 @@ class Saga(RuleBasedStateMachine):
         theirs = self.partners.control("GET", "/fulfillments")["fulfillments"]
         found = [each["status"] for each in theirs if each["reference"] == str(card.pk)]
         if "accepted" in found:
-            return  # they wait with the partner
+            return  # they wait at the partner
         item = OrderItem.objects.get(pk=card.reference)
         came = min(pieces, item.quantity) if "delivered" in found else 0
         delivery_decisions.propose(item=item, came=came, evidence="their ticket", by=self.approver)
@@ -263,7 +263,7 @@ class Saga(RuleBasedStateMachine):
         strange=st.booleans(),
     )
     def the_partner_errs(self, which: int, status: str, codes: int, strange: bool) -> None:
-        """A callback that need not be true; ahead of our own answer it may well be."""
+        """A callback that may be false; it may also come before the answer to our own request."""
         card = pick(self.seen.cards, which)
         name = "ful_strange" if strange else (card.partner_id or "ful_early")
         self.news.append(body(card, status, codes=codes, partner_id=name))
@@ -285,7 +285,7 @@ class Saga(RuleBasedStateMachine):
         hurry(callback)
         callbacks.process(callback.pk)
 
-    # --- What goes wrong on the way --------------------------------------------------------
+    # --- Interruptions ---------------------------------------------------------------------
 
     @precondition(lambda self: self.late)
     @rule(which=WHICH)
@@ -295,7 +295,7 @@ class Saga(RuleBasedStateMachine):
     @precondition(lambda self: self.placed == MOST_ORDERS)
     @rule()
     def nothing_happens(self) -> None:
-        """Where everything has ended, there is no other step."""
+        """Do nothing, for when every order has ended and no other step is possible."""
 
     def _record(self, record: Callable[[], object], fate: str) -> None:
         if fate == "recorded":
@@ -305,7 +305,7 @@ class Saga(RuleBasedStateMachine):
 
     @contextmanager
     def _answering(self, fault: str) -> Iterator[None]:
-        """The next call that is made to a partner is answered so."""
+        """Let the next call to a partner be answered with this fault."""
         if fault:
             self.partners.fault("*", fault)
         yield
@@ -330,7 +330,9 @@ class Saga(RuleBasedStateMachine):
             self._let_it_go_quiet()
 
     def _let_it_go_quiet(self) -> None:
-        """Everybody does their work, and everything ends, or waits for a person who was told."""
+        """Let everybody finish their work. Everything must end, or wait for a person who
+        was told.
+        """
         for wake in self.late:
             wake()
         self.partners.dial(mode="instant")
@@ -355,18 +357,20 @@ class Saga(RuleBasedStateMachine):
             desk.deliver(shipment=shipment, by=self.approver)
         make_all_due()
         Callback.objects.filter(next_attempt_at__isnull=False).update(**DUE)
-        Letter.objects.update(sent_at=timezone.now(), next_attempt_at=None)  # tried elsewhere
+        # Other tests cover sending.
+        Letter.objects.update(sent_at=timezone.now(), next_attempt_at=None)
         call_command("sweep", "--once", stdout=StringIO())
 
     def _unmarked(self) -> list[Any]:
         return [order for order in self.seen.orders if not order.needs_attention]
 
     def _add_up(self, order: RedemptionOrder) -> None:
-        """saga.md's sums, reckoned from the partner's ledger alone."""
+        """Check saga.md's sums against the partner's ledger."""
         taken, back = self.world.ledger(order)
         owed = sum(item.quantity_refunded * item.points_per_item for item in order.items.all())
         asked = order.transactions.filter(status=TransactionStatus.NEEDS_REVIEW)
-        open_still = sum(asked.values_list("points_amount", flat=True))  # there or not: who knows
+        # These may or may not be in the ledger.
+        open_still = sum(asked.values_list("points_amount", flat=True))
         all_points = order.total_points if taken else 0
         right = {
             OrderStatus.COMPLETED: taken == order.total_points

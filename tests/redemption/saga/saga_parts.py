@@ -1,4 +1,4 @@
-"""What the steps of the saga's model (saga_model.py) are made of: what is drawn, and small deeds."""
+"""Parts of the saga's model (saga_model.py): values to draw, and small actions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from redemption.saga.steps import RedemptionError
 PAST = "2020-01-01T00:00:00Z"
 DUE = {"next_attempt_at": PAST, "lease_until": None}
 
-# How a partner may answer. Those that take effect and those that do not are told apart by no one.
+# The partner's possible answers. A caller cannot tell those that took effect from the others.
 ANSWERS = st.sampled_from(
     ["", "", "", "refuse", "malformed", "mismatch", "error_500_after", "error_500_before"]
 )
 LOOKS = st.sampled_from(["", "", "malformed", "mismatch", "error_500_before"])
-# What becomes of an answer: recorded at once, later (or never) by a process that was held up.
+# What happens to an answer: recorded at once, later, or never by a process that was stopped.
 FATES = st.sampled_from(["recorded", "recorded", "recorded", "late", "lost"])
 WHICH = st.integers(0, 7)
 PIECES = st.integers(1, 3)
@@ -39,7 +39,7 @@ BASKETS = st.lists(
 
 
 def some(name: str) -> Callable[[Any], Any]:
-    """A rule that needs one of these."""
+    """Decorate a rule that needs an object of this kind."""
     return precondition(lambda self: bool(getattr(self.seen, name)))
 
 
@@ -48,7 +48,7 @@ def pick(rows: list[Any], which: int) -> Any:
 
 
 def politely(deed: Callable[..., object], *args: Any, **words: Any) -> None:
-    """What cannot be done is said in a sentence, and nothing else."""
+    """Call an action. Only a refusal with a message may be raised."""
     with contextlib.suppress(RedemptionError, DeskError):
         deed(*args, **words)
 
@@ -60,11 +60,11 @@ def send_parcel(parcel: Fulfillment, pieces: int, by: User) -> None:
 
 
 def hurry(row: LeasedWork) -> None:
-    """As if its waiting time were over, and the lease of whoever had it."""
+    """Make a row due, and expire its lease."""
     type(row)._base_manager.filter(pk=row.pk, next_attempt_at__isnull=False).update(**DUE)
 
 
 def news_of(truth: dict[str, Any]) -> bytes:
-    """The partner's callback about a fulfillment as it is now."""
+    """The partner's callback about the current state of a fulfillment."""
     kind = f"fulfillment.{truth['status']}"
     return json.dumps({"type": kind, "timestamp": truth["updated_at"], "data": truth}).encode()

@@ -1,4 +1,4 @@
-"""What the model of the saga (saga_model.py) finds to do."""
+"""The actions that are possible at each step of the saga's model (saga_model.py)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPEN = ("INTENDED", "SENT", "UNKNOWN")
 
 @dataclass
 class Seen:
-    """What there is to do, read once after each step."""
+    """What can be done now, read once after each step."""
 
     waiting: list[Any] = field(default_factory=list)
     orders: list[Any] = field(default_factory=list)

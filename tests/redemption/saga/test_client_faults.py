@@ -1,6 +1,6 @@
-"""Each kind of answer, at each call to a partner: what it counts as, and what is asked again.
+"""The outcome of each kind of answer at each call to a partner, and whether it is repeated.
 
-Over real HTTP, with the sandbox's faults. What the saga and people make of it: test_faults_seen.
+Over real HTTP with the sandbox's faults. test_faults_seen shows what the saga and people see.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ ACCOUNT, REFERENCE = "N", "R1"
 
 @dataclass
 class Calls:
-    """The calls of saga.md, each with what it needs already there."""
+    """The calls of saga.md, with everything that each needs."""
 
     sandbox: SandboxProcess
     debited: str = ""
@@ -81,7 +81,7 @@ class Calls:
             self.requested = report.fulfillment_id
 
     def effects(self, call: str) -> int:
-        """How often the partner did what this call asks for."""
+        """How often the partner has executed this call."""
         if call in {"debit", "credit"}:
             return sum(entry["type"] == call for entry in self.sandbox.ledger()["entries"])
         made = self.sandbox.control("GET", "/fulfillments")["fulfillments"]
@@ -92,7 +92,7 @@ class Calls:
 
 
 def asked(question: Callable[[], object]) -> Answer:
-    """The answer that a question came to; a refusal to tell is one, too."""
+    """The answer to a GET; a refusal counts as an answer."""
     try:
         question()
     except PartnerUnavailableError as error:
@@ -108,7 +108,7 @@ def calls(partners: SandboxProcess, settings: Any) -> Calls:
 
 
 def patience(fault: str) -> tuple[float, float]:
-    """Seconds for a read and for a call: short only where the fault would use them up."""
+    """Seconds for a read and for a call, short only for faults that would use them up."""
     if fault == "slow_drip":
         return 0.6, 0.6
     return (0.5 if fault.startswith("timeout") else 5.0), 5.0
@@ -120,7 +120,7 @@ QUESTIONS = ("get_fulfillment", "find", "balance", "statement")
 
 @dataclass(frozen=True)
 class Kind:
-    """A fault and what it counts as. `lands`: the partner did it all the same."""
+    """A fault and its outcome. `lands`: the partner executed the call all the same."""
 
     fault: str
     code: str
@@ -142,7 +142,7 @@ def refusal(status: int, code: str) -> tuple[tuple[str, object], ...]:
     return (("status", status), ("code", code))
 
 
-# What no repetition within the call mends: the fault stays.
+# repeats within the call do not help, because the fault stays
 LASTING = (
     Kind("refuse", "rejected", 422, outcome=REFUSED),
     Kind("refuse", "gone", 404, outcome=REFUSED, rule=refusal(404, "gone")),
@@ -181,7 +181,7 @@ LASTING = (
         only=CHANGES,
     ),
 )  # fmt: skip
-# What the call itself repeats, since it takes moments.
+# repeated within the call, because it takes only moments
 PASSING = {
     "reset_before": {},
     "reset_after": {},

@@ -1,4 +1,4 @@
-"""Points that went back for what was delivered are taken again, once, when the company agreed."""
+"""Corrections take points again, once, when the line was delivered and the company agreed."""
 
 from typing import Any
 
@@ -38,11 +38,11 @@ def test_points_that_went_back_are_taken_again_when_the_company_agreed(
     correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
     decision = Decision.objects.get()
     assert correction.key == f"correction:{decision.pk}"
-    assert holds(world)  # also while it is on its way
+    assert holds(world)  # also while it is in progress
     settle_transaction(correction.pk)
     assert world.ledger(given_back) == (2_000, 1_000)
     order = now(given_back)
-    assert order.status == OrderStatus.CANCELLED  # left alone
+    assert order.status == OrderStatus.CANCELLED  # unchanged
     assert line(order).fulfillment_status == LineStatus.DELIVERED
     assert holds(world)
     ask_the_partner()
@@ -89,7 +89,7 @@ def test_a_correction_that_is_refused_moves_nothing_and_is_told(
     page = client_for(world.seat).get(order.get_absolute_url()).content.decode()
     assert "1,000 points were not taken again" in page
     assert holds(world)
-    proposed(given_back, Verdict.CORRECTION, fay, **AGREED)  # once there are points again
+    proposed(given_back, Verdict.CORRECTION, fay, **AGREED)  # once the company has points again
 
 
 def test_a_correction_of_which_nobody_knows_is_decided_by_two_people(
@@ -145,7 +145,7 @@ def test_no_more_is_taken_again_than_was_given_back(
     decision = Decision.objects.get()
     made.pk, made.key = uuid7(), "correction:again"
     with pytest.raises(IntegrityError), transaction.atomic():
-        made.save(force_insert=True)  # one a decision
+        made.save(force_insert=True)  # one correction for each decision
     other = Decision.objects.create(
         item=decision.item,
         verdict="CORRECTION",

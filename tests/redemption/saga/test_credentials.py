@@ -1,4 +1,4 @@
-"""A partner that does not take our credentials: nothing is done, and nothing is given up."""
+"""A partner that rejects our credentials does nothing, and every call is repeated later."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ SENTENCE = "We cannot reach the loyalty system at the moment"
 
 
 def tried(order: RedemptionOrder, times: int = 3) -> LoyaltyTransaction:
-    """Its open transaction, asked about so often."""
+    """Work the order's open transaction this many times."""
     transaction = order.transactions.latest("created_at")
     for _try in range(times):
         make_all_due()
@@ -175,7 +175,7 @@ def test_a_403_of_a_filter_in_between_proves_nothing_and_has_a_horizon(world: Wo
     assert world.ledger(order) == (1_000, 0)
 
 
-# --- Who hears of it -------------------------------------------------------------------------
+# --- Who is told -----------------------------------------------------------------------------
 
 
 def test_the_third_try_is_an_incident_and_the_next_answer_ends_it(world: World) -> None:
@@ -184,7 +184,7 @@ def test_the_third_try_is_an_incident_and_the_next_answer_ends_it(world: World) 
     tried(order, times=2)
     assert watch_partners() == 0
     tried(order, times=1)
-    cache.clear()  # it is known without a cache too
+    cache.clear()  # the database knows it without the cache
     assert [watch_partners(), watch_partners()] == [1, 1]
     assert incident().key == "partner-credentials:loyalty"
     assert incident().what == "The loyalty partner does not accept our credentials."
@@ -236,7 +236,7 @@ def test_new_checkouts_are_held_politely_until_it_is_over(client_for: SignIn, wo
     world.partners.fault("debit", "unauthorized_403", times=None)
     tried(placed)
     watch_partners()
-    cache.clear()  # a question that is answered proves nothing about debits
+    cache.clear()  # an answered GET proves nothing about debits
     fill_cart(world.seat, (book, 1))
     client, form = client_for(world.seat), checkout_form(world.seat)
     assert SENTENCE in client.get("/checkout/").content.decode()

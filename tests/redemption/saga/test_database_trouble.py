@@ -1,4 +1,4 @@
-"""A database that is busy, read-only or full: nothing is half done, and the same button works later."""
+"""A busy, read-only or full database: nothing is half done, and the same button works later."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -32,7 +32,7 @@ AGAIN = "Press the button again: nothing is ordered twice."
 
 @pytest.fixture
 def book(world: World) -> Product:
-    """A book of which one is in the seat's cart."""
+    """A book. One of it is in the seat's cart."""
     book = world.product()
     fill_cart(world.seat, (book, 1))
     return book
@@ -44,7 +44,7 @@ def sql(statement: str) -> None:
 
 
 def holds(change: Callable[[], object]) -> Callable[[], object]:
-    """Make `change` and never be the one whom PostgreSQL ends to break a deadlock."""
+    """Make `change`, and never be the one that PostgreSQL cancels in a deadlock."""
 
     def hold() -> None:
         sql("SET LOCAL deadlock_timeout = '1min'")
@@ -64,7 +64,7 @@ def setting(name: str, value: str) -> Iterator[None]:
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """PostgreSQL finds no room for another transaction's row, and says so with its own code."""
+    """Let PostgreSQL fail with its error code for a full disk."""
     sql("""
         CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
@@ -86,7 +86,7 @@ def read_only() -> Iterator[None]:
 
 @contextmanager
 def locked_by_another(product: Product) -> Iterator[None]:
-    """Somebody holds the product's stock for longer than we wait for a lock."""
+    """Hold the lock on the product's stock for longer than the lock timeout."""
     given = connection.get_connection_params()
     with setting("lock_timeout", "200ms"), psycopg.connect(**given) as holder:
         holder.execute("SELECT FROM inventory WHERE product_id = %s FOR UPDATE", [product.pk])
@@ -210,7 +210,7 @@ def test_a_migration_under_a_worker_that_goes_on_costs_one_try_and_puts_no_row_b
     world: World,
 ) -> None:
     waiting = world.debit(world.place((world.product(), 1)))
-    for _ in range(7):  # PostgreSQL keeps the plan by then
+    for _ in range(7):  # by then PostgreSQL has a prepared plan
         settle_transaction(world.debit(world.place((world.product(), 1))).pk)
     change = "ALTER TABLE loyalty_transaction ALTER attempts TYPE {}"
     with psycopg.connect(**connection.get_connection_params()) as migration:

@@ -1,5 +1,6 @@
-"""The partner gives a transaction the number of another: neither is believed until both keys were
-asked again, and nothing is asked that could be done twice."""
+"""The partner gives a transaction the number of another: neither counts until both keys were asked
+again, and no call is repeated that might act twice.
+"""
 
 from typing import Any
 
@@ -30,7 +31,7 @@ LONG_AGO = "2020-01-01T00:00:00Z"
 
 
 def tried(*orders: RedemptionOrder, rounds: int = 1) -> None:
-    """All that is due of them is asked, in turn."""
+    """Work the due rows of these orders in turn."""
     for _round in range(rounds):
         make_all_due()
         for order in orders:
@@ -65,7 +66,7 @@ def all_is_right(world: World, *orders: RedemptionOrder) -> None:
 
 
 def owner_and_liar(world: World, *, company: Any = None) -> tuple[RedemptionOrder, RedemptionOrder]:
-    """The owner's debit is done, and its answer lost; so the other's is given its number."""
+    """The owner's debit took place but its answer was lost; then the other one gets its number."""
     seat = world.new_seat("buyer", company) if company else None
     owner, liar = world.place((world.product(), 1)), world.place((world.product(), 1), seat=seat)
     world.partners.fault("debit", "error_500_after")
@@ -75,7 +76,7 @@ def owner_and_liar(world: World, *, company: Any = None) -> tuple[RedemptionOrde
     return owner, liar
 
 
-# --- Asked again, and put right ---------------------------------------------------------------
+# --- Asked again, and corrected ----------------------------------------------------------------
 
 
 def test_a_liar_before_the_owner_is_recorded_is_put_right(world: World) -> None:
@@ -167,7 +168,7 @@ def test_a_credit_that_is_being_asked_while_the_number_is_corrected_recovers_too
     cancel(order=now(liar), by=world.seat.user, reason="")
     (credit,) = world.credits(liar)
     world.partners.fault("credit", "error_500_before")
-    settle_transaction(credit.pk)  # it may have landed: its bytes stay
+    settle_transaction(credit.pk)  # it may have landed, so its bytes must not change
     tried(owner, rounds=1)
     settle_transaction(world.debit(liar).pk)
     assert world.debit(liar).external_transaction_id == theirs(world, liar)
@@ -195,11 +196,11 @@ def test_two_credits_with_one_number_are_put_right(world: World) -> None:
     all_is_right(world, *orders)
 
 
-# --- What may not be repeated is not ----------------------------------------------------------
+# --- What must not be repeated is not -----------------------------------------------------------
 
 
 def forgotten(*orders: RedemptionOrder) -> None:
-    """The partner may have forgotten their keys."""
+    """Pass the horizon, after which the partner may have forgotten the orders' keys."""
     LoyaltyTransaction.objects.filter(order__in=orders).exclude(first_sent_at=None).update(
         first_sent_at=LONG_AGO
     )

@@ -1,7 +1,7 @@
-"""Each kind of answer, and what the saga makes of it: what is due when, and what people see.
+"""What the saga does after each kind of answer: what is due when, and what people see.
 
-What an answer counts as: test_client_faults. A test tries all of them, since a world costs more
-than a fault; `seen` says by its keys which one was not taken as it should be.
+test_client_faults shows the outcome of each answer. One test tries all faults, because making a
+world costs more than a fault; the keys of `seen` tell which fault failed.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ UNCLEAR = {
     "bare_403_before": "http_403",
     "bare_403_after": "http_403",
 }
-# Those that say something other than what was asked.
+# Answers about something other than the request.
 WRONG = {
     "malformed": "malformed",
     "not_schema": "mismatch",
@@ -59,7 +59,7 @@ WRONG = {
     "huge": "too_large",
 }
 ALL = UNCLEAR | WRONG
-NAMED = timedelta(seconds=120)  # what a busy partner asks us to wait
+NAMED = timedelta(seconds=120)  # the Retry-After of a busy partner
 BUSY = ("unavailable_503", "too_many_429")
 DOES_NOT_MATCH = "The partner's answer does not match what we asked."
 SOMEBODY_LOOKS = "Somebody of the programme is looking at it"
@@ -68,13 +68,13 @@ ASKED_AGAIN = "We ask again with the same key"
 
 @pytest.fixture
 def failing(world: World, settings: Any) -> Failing:
-    """While a call fails like this."""
+    """Let a call fail like this during the block."""
 
     @contextmanager
     def failing(call: str, fault: str) -> Iterator[None]:
         before = settings.PARTNER_TIMEOUT, settings.PARTNER_DEADLINE
         settings.PARTNER_TIMEOUT, settings.PARTNER_DEADLINE = patience(fault)
-        # A balance may be any number, but not another account's.
+        # a balance may be any number, but not of another account
         what = {"field": "account_id"} if (call, fault) == ("balance", "mismatch") else {}
         seconds = NAMED.total_seconds()
         world.partners.fault(call, fault, times=None, seconds=20, retry_after=seconds, **what)
@@ -87,13 +87,13 @@ def failing(world: World, settings: Any) -> Failing:
 
 @pytest.fixture
 def page(client_for: SignIn, world: World) -> Page:
-    """What the buyer reads about an order."""
+    """The text of the order's page for the buyer."""
     client = client_for(world.seat)
     return lambda order: said(client.get(address(order, "detail")))
 
 
 def waits(row: Any) -> str:
-    """When it is tried again: never, soon, or not before the time that the partner named."""
+    """When a row is tried again: never, soon, or not before the partner's Retry-After."""
     rows: QuerySet[Any] = type(row).objects.filter(pk=row.pk)
     if rows.filter(next_attempt_at=None).exists():
         return "never"
@@ -106,13 +106,13 @@ def expected_wait(fault: str) -> str:
 
 
 def wait_of(row: Any, fault: str) -> str:
-    """Backoff may be longer than what the partner named; it may not be shorter."""
+    """The backoff may be longer than the partner's Retry-After, but not shorter."""
     waited = waits(row)
     return "soon" if waited == "as named" and fault not in BUSY else waited
 
 
 def trouble(fault: str) -> tuple[str, bool]:
-    """What an operator reads, and whether the buyer hears that somebody looks at it."""
+    """The code that an operator reads, and whether the buyer is told that somebody looks at it."""
     return (DOES_NOT_MATCH, True) if fault in WRONG else ("", False)
 
 
@@ -180,7 +180,7 @@ def test_a_refused_debit_ends_the_order_in_plain_words(world: World, page: Page)
 
 
 def owed(world: World) -> RedemptionOrder:
-    """Confirmed, then cancelled: its points are to be given back."""
+    """An order that was confirmed and then cancelled, so that its points are owed."""
     order = confirmed(world)
     cancel(order=order, by=world.seat.user, reason="changed our mind")
     return now(order)
@@ -220,18 +220,18 @@ def test_a_refused_credit_waits_for_a_person_and_says_so(world: World, page: Pag
     assert "A person is finding out what happened" in page(order)
 
 
-# --- Asking for a virtual delivery, and for it back -------------------------------------------
+# --- Requesting and cancelling a virtual delivery ---------------------------------------------
 
 
 def ask(order: RedemptionOrder, kind: CallKind) -> PartnerCall:
-    """Make the order's call of this kind; how it stands then."""
+    """Make the order's call of this kind. Returns its new state."""
     call = PartnerCall.objects.get(fulfillment__label=order.order_number, kind=kind)
     virtual.ask(call.pk)
     return PartnerCall.objects.get(pk=call.pk)
 
 
 def requested(world: World) -> RedemptionOrder:
-    """The partner has it, and takes its time."""
+    """An order that the partner has accepted and not delivered yet."""
     world.partners.dial(mode="silent", delay=3600)
     order = confirmed(world, virtually=True)
     ask(order, CallKind.REQUEST)
@@ -289,7 +289,7 @@ def test_a_cancel_without_a_clear_answer_is_asked_again_and_owes_nothing_yet(
     }
 
 
-# --- Asking how it stands --------------------------------------------------------------------
+# --- Polling ---------------------------------------------------------------------------------
 
 
 def test_a_poll_without_a_clear_answer_changes_nothing_and_comes_again(

@@ -1,4 +1,4 @@
-"""A callback is a hint, the partner's own answer is the truth: lies in callbacks cost nothing."""
+"""A callback is only a hint and the partner's own answer counts, so false callbacks do no harm."""
 
 from datetime import timedelta
 
@@ -65,7 +65,7 @@ def test_a_callback_that_contradicts_the_end_is_asked_about_and_changes_nothing(
 def test_a_failure_of_another_fulfillment_ahead_of_our_answer_settles_nothing(
     world: World,
 ) -> None:
-    """A signed callback with an id that is not the line's own, before our POST is answered."""
+    """A signed callback with another fulfillment's id comes before our POST is answered."""
     world.partners.dial(mode="accept", delay=3600)
     order = world.place((world.virtual(points=500), 1))
     settle_transaction(world.debit(order).pk)
@@ -101,7 +101,7 @@ def test_a_delivery_with_anothers_codes_hands_out_the_right_ones(
     assert {code.code for code in VirtualCode.objects.all()} == true
     assert status_of(waiting) == OrderStatus.COMPLETED
     told = Incident.objects.get()
-    assert told.times_seen == 2  # the stranger's, and the one with other codes
+    assert told.times_seen == 2  # the unknown one, and the one with other codes
     assert "other codes" in told.what
 
 
@@ -109,7 +109,7 @@ def test_a_delivery_with_anothers_codes_hands_out_the_right_ones(
 def test_believed_such_a_callback_costs_points_or_shows_anothers_codes(
     world: World, waiting: RedemptionOrder, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    """The negative control: with the guard off, the bug that the tests above miss appears."""
+    """The negative control: when callbacks settle deliveries, the bug appears."""
     monkeypatch.setattr(callbacks, "take_hint", hear_answer)
     codes = 2 if status == "delivered" else 0
     send(body(world.fulfillment(waiting), status, codes=codes, partner_id="ful_others"))

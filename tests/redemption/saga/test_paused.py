@@ -1,4 +1,4 @@
-"""PORTAL_PAUSED, as people and probes meet it: nothing leaves, nothing is lost."""
+"""PORTAL_PAUSED as people and probes see it: nothing is sent, nothing is lost."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def sent(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The portal is paused; the tasks that are sent all the same."""
+    """Pause the portal. Returns the tasks that are sent all the same."""
     settings.PORTAL_PAUSED = True
     told: list[str] = []
 

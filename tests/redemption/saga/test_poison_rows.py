@@ -1,4 +1,4 @@
-"""Rows at which our own program fails: put aside after bounded tries, while others flow."""
+"""Rows at which our own code fails are put aside after a few tries, while others go on."""
 
 import uuid
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def due_again(model: Any, **which: Any) -> None:
-    """As if the waiting times, leases included, were over; what is put aside stays so."""
+    """Make rows due and expire their leases; what was put aside stays so."""
     rows = model.objects.filter(next_attempt_at__isnull=False, **which)
     rows.update(next_attempt_at="2020-01-01T00:00:00Z", lease_until=None)
 
@@ -44,7 +44,7 @@ def poisoned() -> Incident:
 
 
 def unreadable_callback() -> Callback:
-    """Its body was encrypted with a key that is lost: reading the row raises."""
+    """A callback that cannot be decrypted, so that reading it raises."""
     callback = Callback.objects.create(
         webhook_id=str(uuid.uuid4()), event_type="fulfillment.delivered", reference="r", body="{}"
     )
@@ -130,7 +130,7 @@ def test_a_try_that_works_forgets_those_that_raised(world: World) -> None:
 
 @contextmanager
 def told(command: str, back: str) -> Iterator[None]:
-    """The database is told so by this session alone, until the body is over."""
+    """Run SQL in this session for the block, then undo it with `back`."""
     with connection.cursor() as cursor:
         cursor.execute(command)
         try:
@@ -169,7 +169,7 @@ def test_a_database_that_only_reads_is_not_the_rows_fault(world: World) -> None:
         for _ in range(MOST_RAISED + 1):
             with pytest.raises(InternalError):
                 work("transactions", world.debit(order).pk)
-    assert world.ledger(order) == (0, 0)  # nothing is asked for without a row
+    assert world.ledger(order) == (0, 0)  # nothing is sent without a row
     not_put_aside(world, order)
 
 
@@ -185,7 +185,7 @@ def test_what_the_partner_leaves_unknown_is_never_put_aside(world: World) -> Non
 
 
 def put_aside_debit(world: World) -> tuple[RedemptionOrder, Fulfillment]:
-    """One whose answer cannot be recorded: something has the name of the parcel that it opens."""
+    """A debit whose answer cannot be recorded, because its parcel's name is taken already."""
     order = world.place((world.product(), 1))
     in_the_way = world.fulfillment(settled(world))
     Fulfillment.objects.filter(pk=in_the_way.pk).update(reference=order.items.get().pk)
@@ -202,7 +202,7 @@ def settled(world: World) -> RedemptionOrder:
 
 
 def mend(in_the_way: Fulfillment) -> None:
-    """Its own name again."""
+    """Free the name again."""
     Fulfillment.objects.filter(pk=in_the_way.pk).update(reference=in_the_way.reference)
 
 
@@ -223,7 +223,7 @@ def test_staff_put_it_back_to_work_and_its_incident_ends_by_itself(world: World)
     mend(in_the_way)
     clerk = UserFactory(is_staff=True)
     try_again(incident=poisoned(), by=clerk)
-    assert settle_mended() == 0  # not before it worked
+    assert settle_mended() == 0  # not before the row worked
     sweep()
     order.refresh_from_db()
     assert order.status == OrderStatus.CONFIRMED
@@ -255,7 +255,7 @@ def test_a_delivery_that_cannot_be_asked_about_is_put_aside_beside_its_order(wor
     world.partners.dial(mode="accept", delay=3600)
     order = world.place((world.virtual(points=500), 1))
     sweep(2)
-    Fulfillment.objects.update(partner_id="..")  # no address can be made of it
+    Fulfillment.objects.update(partner_id="..")  # no URL can be made of this id
     sweep(MOST_RAISED)
     incident = poisoned()
     assert incident.facts["work"] == "polls"

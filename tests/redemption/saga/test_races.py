@@ -1,4 +1,4 @@
-"""What happens when two decide at once: one wins, the other is told, nothing moves twice."""
+"""Two actions at the same time: one wins, the other is refused, and nothing moves twice."""
 
 import threading
 import uuid
@@ -49,9 +49,9 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 def while_somebody(
     works: Callable[[], object], then: Callable[[], object] = lambda: None
 ) -> Iterator[None]:
-    """Somebody else has done this and not yet committed it, until the body waits for them.
+    """Do `works` in another uncommitted transaction, until the block waits for its locks.
 
-    What they do `then` is committed with it, before the body goes on.
+    Then do `then` in it and commit, before the block continues.
     """
     held, go_on = threading.Event(), threading.Event()
 
@@ -86,7 +86,7 @@ def while_somebody(
 
 
 def while_somebody_moves(order: RedemptionOrder, **changes: object) -> AbstractContextManager[None]:
-    """The order changes under the body's eyes."""
+    """Change the order in another transaction during the block."""
     return while_somebody(lambda: RedemptionOrder.objects.filter(pk=order.pk).update(**changes))
 
 
@@ -101,13 +101,13 @@ def test_two_who_would_ask_about_the_same_points_at_once_ask_once(world: World) 
 def while_an_answer_is_written_down(
     order: RedemptionOrder, debit: LoyaltyTransaction
 ) -> AbstractContextManager[None]:
-    """Somebody else has locked the order, and then touches its transaction."""
+    """Lock the order and then its transaction in another transaction during the block."""
     rows = LoyaltyTransaction.objects.filter(pk=debit.pk)
     return while_somebody(lambda: locked(order.pk), lambda: rows.update(answer_code="late"))
 
 
 def past_its_horizon(world: World) -> tuple[RedemptionOrder, LoyaltyTransaction]:
-    """An order whose debit nobody may ask about any more."""
+    """An order whose debit is past its horizon."""
     order = world.place((world.product(), 1))
     world.partners.fault("debit", "error_500_before", times=None)
     debit = world.debit(order)
@@ -118,7 +118,7 @@ def past_its_horizon(world: World) -> tuple[RedemptionOrder, LoyaltyTransaction]
 
 
 def test_a_person_is_asked_about_points_without_waiting_in_a_circle(world: World) -> None:
-    """An order is locked before its transactions, by whoever needs both (docs/architecture.md)."""
+    """Whoever needs both locks an order before its transactions (docs/architecture.md)."""
     order, debit = past_its_horizon(world)
     with while_an_answer_is_written_down(order, debit):
         assert settle_transaction(debit.pk) is None
@@ -128,7 +128,7 @@ def test_a_person_is_asked_about_points_without_waiting_in_a_circle(world: World
 
 
 def test_with_the_transaction_locked_first_they_wait_in_a_circle(world: World) -> None:
-    """The negative control: PostgreSQL ends the circle by ending one of them."""
+    """The negative control: with the other order of locks, PostgreSQL cancels one of them."""
     order, debit = past_its_horizon(world)
 
     def the_other_way_round() -> None:
@@ -191,7 +191,7 @@ def asked_for(world: World) -> Fulfillment:
 
 
 def arrives(card: Fulfillment) -> None:
-    """The partner's answer that it is delivered is being taken in."""
+    """Process the partner's answer that the card is delivered."""
     held = find_by_reference(str(card.pk))
     assert held is not None
     units = (Deliverable(code="CODE-1", pin=None, url=None, expires_on=None),)
@@ -248,7 +248,7 @@ def test_what_is_cancelled_at_that_moment_is_not_claimed(world: World) -> None:
 def test_without_asking_again_under_the_lock_a_claim_and_a_cancel_both_come_true(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The negative control: what was read before the lock is believed after it."""
+    """The negative control: the values read before the lock are used after it."""
     order, parcel = line_at_the_desk(world)
     packer = world.new_seat(Role.VIEWER).user
     before, asked = Fulfillment.objects.get(pk=parcel.pk), Fulfillment.withdrawal

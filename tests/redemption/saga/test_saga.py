@@ -1,4 +1,4 @@
-"""The saga, against the sandbox over HTTP: what moves, what waits, what comes back."""
+"""The saga with the sandbox over HTTP: debits, deliveries, retries and credits."""
 
 import uuid
 from typing import Any

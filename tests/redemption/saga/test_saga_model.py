@@ -1,6 +1,7 @@
-"""Random interleavings of everything that may happen to orders (tests/redemption/saga/saga_model.py).
+"""Random interleavings of everything that may happen to orders
+(tests/redemption/saga/saga_model.py).
 
-`HYPOTHESIS_PROFILE=night` draws new ones, many more and longer, and makes a finding small.
+`HYPOTHESIS_PROFILE=night` draws more and longer ones, and shrinks a failing one.
 """
 
 import os
@@ -50,8 +51,9 @@ def test_whatever_happens_in_whatever_order_no_point_is_lost(partners: SandboxPr
 def test_a_guard_that_is_taken_away_is_missed(
     partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch, guard: str
 ) -> None:
-    """The negative controls: without it, the same interleavings lose points."""
-    monkeypatch.setattr(loyalty, "send_debit", loyalty.send_debit)  # back in place, afterwards
+    """The negative controls: without the guard, the same interleavings lose points."""
+    # Restored by monkeypatch afterwards.
+    monkeypatch.setattr(loyalty, "send_debit", loyalty.send_debit)
     GUARDS[guard]()
     with pytest.raises(AssertionError):
         run_state_machine_as_test(lambda: Saga(partners), settings=QUICK)
@@ -60,8 +62,7 @@ def test_a_guard_that_is_taken_away_is_missed(
 def test_a_lease_that_is_not_looked_at_is_missed(
     partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that wakes up late records its answer over somebody else's, or the database
-    refuses that it does."""
+    """A process that wakes up late overwrites another one's answer, or violates a constraint."""
     monkeypatch.setattr(LeasedQuerySet, "release", _release_whoever_has_it)
     noticed = (AssertionError, IllegalTransitionError, StaleStatusError, IntegrityError)
     with pytest.raises(noticed):

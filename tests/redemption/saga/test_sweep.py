@@ -1,4 +1,4 @@
-"""The sweeper and the tasks: without Celery everything still ends, and with it sooner."""
+"""The sweeper and the tasks: every order ends without Celery, and sooner with it."""
 
 import uuid
 from io import StringIO
@@ -45,7 +45,7 @@ def test_the_sweeper_alone_takes_an_order_to_its_end(world: World) -> None:
 
 
 HEARD: list[uuid.UUID] = []
-# A queue of another room, that only the settings name.
+# a queue of another room, which only the settings name
 ECHOES = Queue("echoes", Letter, HEARD.append)
 
 
@@ -88,7 +88,7 @@ def test_each_task_makes_one_step_and_nudges_the_next(
     tasks.settle_transaction(str(world.debit(order).pk))
     assert sorted(name for name, _ in sent) == ["request_fulfillment", "send_letter"]
     sent.clear()
-    tasks.settle_transaction(str(world.debit(order).pk))  # runs twice, does nothing
+    tasks.settle_transaction(str(world.debit(order).pk))  # a second run does nothing
     assert sent == []
     tasks.request_fulfillment(str(PartnerCall.objects.get().pk))
     tasks.request_fulfillment(str(PartnerCall.objects.get().pk))
@@ -152,7 +152,7 @@ def test_a_process_that_died_while_asking_about_points_is_followed_by_another(wo
     make_all_due()
     transactions.settle_transaction(debit.pk)
     assert status(order) == OrderStatus.CONFIRMED
-    # The first one wakes up; its lease is gone, and so is its say.
+    # the first worker wakes up without its lease, so it records nothing
     events = order.events.count()
     transactions._record(claim, transactions.loyalty.send_debit(debit.body.encode(), debit.key))
     assert order.events.count() == events

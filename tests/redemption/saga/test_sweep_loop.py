@@ -1,4 +1,4 @@
-"""The sweeper as it runs for good: it looks again and again until it is told to end."""
+"""The sweeper as a running process: it polls until it is told to end."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ WAITING = "SELECT {} FROM pg_stat_activity WHERE datname = current_database() AN
 
 
 def sweep_while(watching: Callable[[], None], *, period: float) -> None:
-    """Run the command until `watching` has seen what it waits for; then end it as an operator does."""
+    """Run the command until `watching` returns, then end it as an operator does."""
     told = StringIO()
     missed: list[AssertionError] = []
 
@@ -156,7 +156,7 @@ def test_a_row_that_stays_due_waits_for_the_next_period(world: World) -> None:
 
     try:
         sweep_while(watching, period=3600.0)
-        # At its look, at those that found something new, and when other work was done.
+        # at its poll, after polls that found something new, and after other work
         assert 0 < _ask("SELECT last_value FROM tries") < 20
     finally:
         with connection.cursor() as cursor:
@@ -168,7 +168,8 @@ def test_a_connection_that_breaks_in_the_middle_of_a_look_costs_that_look_only(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     def watching() -> None:
-        # Held elsewhere: inside a transaction PostgreSQL tells who waits once, and not again.
+        # Held in another connection: inside a transaction PostgreSQL reads its activity view only
+        # once.
         with psycopg.connect(**connection.get_connection_params()) as holder:
             holder.execute("LOCK TABLE redemption_letter IN ACCESS EXCLUSIVE MODE")
             eventually(lambda: _ask(WAITING.format("count(*)")), "it looks for letters")

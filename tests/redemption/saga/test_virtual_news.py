@@ -1,4 +1,4 @@
-"""News of virtual deliveries that does not fit: the partner is asked, and what it answers counts."""
+"""News of virtual deliveries that do not fit: the partner is asked, and its answer counts."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def request_of(order: RedemptionOrder) -> PartnerCall:
 
 
 def accepted(world: World, cards: int = 2) -> RedemptionOrder:
-    """An order of cards that the partner has, and has sent no news about."""
+    """An order of cards that the partner has accepted, without any news yet."""
     world.partners.dial(mode="accept", delay=3600)
     order = debited(world, cards)
     virtual.ask(request_of(order).pk)
@@ -46,7 +46,7 @@ def now(order: RedemptionOrder) -> RedemptionOrder:
 
 
 def told(world: World, order: RedemptionOrder, status: str, **what: Any) -> None:
-    """A callback of the partner's comes in and is processed."""
+    """Receive and process a callback of the partner."""
     card = world.fulfillment(order)
     what.setdefault("partner_id", card.partner_id)
     assert send(body(card, status, **what)).status_code == 204
@@ -54,19 +54,19 @@ def told(world: World, order: RedemptionOrder, status: str, **what: Any) -> None
 
 
 def asked(world: World, order: RedemptionOrder) -> None:
-    """The sweeper asks the partner how the delivery stands, once that is due."""
+    """Poll the partner as the sweeper does, once that is due."""
     make_all_due()
     virtual.poll(world.fulfillment(order).pk)
 
 
 def asked_after(world: World, order: RedemptionOrder, status: str, codes: int = 0) -> None:
-    """A callback tells of what ends_at_the_partner, and the partner confirms it."""
+    """Receive a callback about an end (`ends_at_the_partner`), which the partner confirms."""
     told(world, order, status, codes=codes, partner_id=f"ful_{world.fulfillment(order).pk.hex}")
     ask_the_partner()
 
 
 def answers(world: World, order: RedemptionOrder, status: str, *codes: str) -> None:
-    """The partner, asked, says so, true or not."""
+    """Set the partner's answer to a poll, true or not."""
     units = tuple(Deliverable(code=code, pin=None, url=None, expires_on=None) for code in codes)
     with transaction.atomic():
         card = Fulfillment.objects.select_for_update().get(pk=world.fulfillment(order).pk)
@@ -85,7 +85,7 @@ def give_back(world: World, order: RedemptionOrder) -> None:
 def ends_at_the_partner(
     world: World, order: RedemptionOrder, status: str, codes: int, *, same: bool = False
 ) -> None:
-    """The partner has this delivery, ended so, with so many codes, and says nothing of itself."""
+    """End the delivery at the partner with so many codes, without a callback."""
     card = world.fulfillment(order)
     units = [{"code": f"CARD-{card.pk.hex[-6:]}-{0 if same else n}"} for n in range(codes)]
     past = {
@@ -144,7 +144,7 @@ def test_no_codes_or_too_many_stay_for_a_person_even_when_confirmed(
 ) -> None:
     order = debited(world)
     ends_at_the_partner(world, order, "delivered", codes=codes)
-    for _ in range(2):  # the request that is refused, and the answer that does not fit
+    for _ in range(2):  # the refused request, and then the answer that does not fit
         make_all_due()
         virtual.ask(request_of(order).pk)
         asked(world, order)
@@ -178,7 +178,7 @@ def test_a_failure_with_all_its_codes_is_for_a_person(world: World) -> None:
 
 
 def test_a_request_whose_key_the_partner_forgot_is_found_and_not_given_back(world: World) -> None:
-    """Refused for a reference that is used: ours alone, so an earlier try has landed."""
+    """A refusal for a used reference. Only we use it, so an earlier request must have landed."""
     order = debited(world)
     ends_at_the_partner(world, order, "delivered", codes=2)
     virtual.ask(request_of(order).pk)

@@ -1,4 +1,4 @@
-"""Callbacks in: verified, stored once, answered, processed after; order and repetition do no harm."""
+"""Callbacks are verified, stored once, answered and then processed, in any order."""
 
 import json
 import uuid
@@ -79,13 +79,13 @@ def work_inbox() -> None:
 
 
 def ask_the_partner() -> None:
-    """What is due to be asked about deliveries is asked, as the sweeper does."""
+    """Poll deliveries that are due, as the sweeper does."""
     for key in Fulfillment.objects.due_ids(100):
         virtual.poll(key)
 
 
 def ended(world: World, order: RedemptionOrder, status: str, codes: int | None = None) -> bytes:
-    """The partner ends this delivery so; its true callback about it."""
+    """End the delivery at the partner. Returns its true callback."""
     wish = {"reference": str(world.fulfillment(order).pk), "status": status}
     truth = world.partners.control(
         "POST", "/decide", wish if codes is None else wish | {"codes": codes}
@@ -108,9 +108,9 @@ def test_a_delivered_callback_makes_the_partner_be_asked_and_its_answer_complete
 ) -> None:
     assert send(ended(world, waiting, "delivered")).status_code == 204
     work_inbox()
-    assert status_of(waiting) == OrderStatus.IN_FULFILLMENT  # a callback settles nothing itself
+    assert status_of(waiting) == OrderStatus.IN_FULFILLMENT  # a callback settles nothing by itself
     assert VirtualCode.objects.count() == 0
-    ask_the_partner()  # at once, though polls have not begun
+    ask_the_partner()  # due at once, although polls have not begun
     assert status_of(waiting) == OrderStatus.COMPLETED
     assert VirtualCode.objects.count() == 2
 
@@ -137,7 +137,7 @@ def test_the_same_callback_twice_counts_once(world: World, waiting: RedemptionOr
     headers = signed(raw)
     assert [send(raw, headers).status_code for _ in range(3)] == [204, 204, 204]
     assert Callback.objects.count() == 1
-    assert send(raw).status_code == 204  # the same news under a new id
+    assert send(raw).status_code == 204  # the same news with a new id
     work_inbox()
     ask_the_partner()
     assert VirtualCode.objects.count() == 2
@@ -187,7 +187,7 @@ def test_an_unknown_reference_is_parked_and_found_later(world: World) -> None:
     settle_transaction(world.debit(order).pk)
     held = world.fulfillment(order)
     reference = str(held.pk)
-    Fulfillment.objects.filter(pk=held.pk).update(channel="DESK")  # as if it were not there yet
+    Fulfillment.objects.filter(pk=held.pk).update(channel="DESK")  # as if it did not exist yet
     virtual.partner.send_request(PartnerCall.objects.get().body.encode(), "early")
     raw = ended(world, order, "delivered")
     assert json.loads(raw)["data"]["reference"] == reference
