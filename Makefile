@@ -18,7 +18,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	fulfillment/virtual/saga.py,fulfillment/virtual/services.py,inventory/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-saga bench-webhooks chaos lock clean
+.PHONY: help demo test test-plain lint format bench bench-saga bench-webhooks chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -30,6 +30,9 @@ demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDB
 test: .venv/installed ## Run all tests, the browser's too, with the rooms' coverage
 	$(BIN)/python -m pytest $(BESIDE) $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
 	$(BIN)/coverage report --include='$(SAGA)' --show-missing --skip-covered --fail-under=100
+
+test-plain: .venv/installed ## Run all tests as plain Django, without the fastpath
+	FASTPATH=false $(BIN)/python -m pytest $(BESIDE)
 
 lint: .venv/installed ## Check style, types, import rules, templates, migrations, deployment
 	$(BIN)/ruff check .

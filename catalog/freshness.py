@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils.translation import get_language
 
 from loyalty_portal.data.shapes import shape_of
+from loyalty_portal.fastpath.fragments import cached_value
 
 SECONDS = 300
 _VERSION = "catalog:version"
@@ -30,15 +31,7 @@ def remember(name: str, kind: Hashable, asked: object, make: Callable[[], Value]
     """
     digest = hashlib.blake2b(repr((asked, get_language())).encode(), digest_size=16).hexdigest()
     key = f"catalog:{name}:{shape_of(kind)}:{digest}"
-    found = cache.get_many([_VERSION, key])
-    version = found.get(_VERSION, "")
-    entry: tuple[str, Value] | None = found.get(key)
-    if entry is not None and entry[0] == version:
-        return entry[1]
-    value = make()
-    if value is not None:
-        cache.set(key, (version, value), SECONDS)
-    return value
+    return cached_value(key, version_key=_VERSION, seconds=SECONDS, make=make)
 
 
 def products_changed() -> None:

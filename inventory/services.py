@@ -13,14 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Case, F, Model, Q, When
 from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThanOrEqual
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from catalog.models import Product, StockStatus
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
-from loyalty_portal.fastpath.sql import insert, prepared_cursor
+from loyalty_portal.fastpath.sql import insert
+from loyalty_portal.fastpath.updates import PreparedUpdate
 
 
 class StockError(Exception):
@@ -47,18 +49,25 @@ class Want:
 
 
 # This statement locks the row until the transaction ends, so callers reserve last. CHECK
-# constraints keep both numbers at zero or more even if the WHERE were removed.
-_MOVE = """
-    UPDATE inventory
-    SET quantity_available =
-            CASE WHEN is_tracked THEN quantity_available + %(available)s ELSE 0 END,
-        quantity_reserved = quantity_reserved + %(reserved)s,
-        last_updated = now()
-    WHERE product_id = %(product)s
-      AND (NOT is_tracked OR quantity_available + %(available)s >= 0)
-      AND quantity_reserved + %(reserved)s >= 0
-    RETURNING quantity_available, low_stock_at, is_tracked
-"""
+# constraints keep both numbers at zero or more even if the condition were removed.
+_moved = PreparedUpdate(
+    lambda product_id, available, reserved: (
+        Inventory.objects.filter(product=product_id),
+        (Q(is_tracked=False) | Q(GreaterThanOrEqual(F("quantity_available") + available, 0)))
+        & Q(GreaterThanOrEqual(F("quantity_reserved") + reserved, 0)),
+        {
+            "quantity_available": Case(
+                When(is_tracked=True, then=F("quantity_available") + available), default=0
+            ),
+            "quantity_reserved": F("quantity_reserved") + reserved,
+            "last_updated": Now(),
+        },
+    ),
+    uuid.UUID(int=1),
+    1_000_001,
+    1_000_002,
+    returning=("quantity_available", "low_stock_at", "is_tracked"),
+)
 
 
 def _status(available: int, low_stock_at: int) -> StockStatus:
@@ -75,9 +84,7 @@ def _status_of(shelf: Inventory) -> StockStatus:
 
 def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
     """Change both numbers of one product. False when one would fall below zero."""
-    with prepared_cursor() as cursor:
-        cursor.execute(_MOVE, {"available": available, "reserved": reserved, "product": product_id})
-        row = cursor.fetchone()
+    row = _moved(product_id, available, reserved)
     if row is None:
         return False
     now, low_stock_at, is_tracked = row

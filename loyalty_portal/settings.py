@@ -103,6 +103,9 @@ TEMPLATES = [
 # What rooms above `accounts` add to the header of every page (accounts/layout.py).
 LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
 
+# False runs plain querysets, templates and Django's own connection check (loyalty_portal/fastpath).
+FASTPATH = env.flag("FASTPATH", default=True)
+
 # Set after restoring a backup: nothing is sent until people have checked it (operations.md).
 PORTAL_PAUSED = env.flag("PORTAL_PAUSED", default=False)
 

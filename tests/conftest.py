@@ -33,6 +33,18 @@ def _cheap_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["tests.support.fast_hasher.QuickHasher"]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that is marked `both_ways` runs with the fastpath, and as plain Django."""
+    if metafunc.definition.get_closest_marker("both_ways"):
+        metafunc.fixturenames.insert(0, "fastpath")
+        metafunc.parametrize("fastpath", [True, False], ids=["fast", "plain"], indirect=True)
+
+
+@pytest.fixture
+def fastpath(request: pytest.FixtureRequest, settings: Any) -> None:
+    settings.FASTPATH = request.param
+
+
 @pytest.fixture
 def client_for() -> Callable[[AccountManager], Client]:
     """Make clients (browsers without JavaScript) that are signed in with a given seat."""

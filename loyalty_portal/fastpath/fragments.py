@@ -6,11 +6,12 @@ value that differs, and each request fills the placeholders. What belongs to one
 ever such a value: the cached text is rendered without it, and can be shown to anybody.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
@@ -21,6 +22,7 @@ from django.utils.translation import get_language
 from loyalty_portal import brand
 
 _EDGE = "\x00"  # no text of a template has a NUL
+Value = TypeVar("Value")
 
 
 class Chrome(NamedTuple):
@@ -40,7 +42,10 @@ def cached_fragment(
     The text is cached for each combination of `conditions`, so these must have few values.
     `values` are escaped. The template can show them and no more: it must not compare or format
     them, since it is rendered with placeholders instead. A value named "a.b" is `a.b` there.
+    With FASTPATH=false the template is rendered anew, with the values themselves.
     """
+    if not settings.FASTPATH:
+        return render_alone(template, **_nested({**conditions, **values}))
     cut = _cut if settings.DEBUG else _cut_once  # who writes a template sees it as it is now
     pieces = list(
         cut(template, get_language(), brand.current(), (*conditions.items(),), (*values,))
@@ -68,6 +73,25 @@ def cached_page(
     return HttpResponse(cached_fragment(template, {"seat": True, **conditions}, filled))
 
 
+def cached_value(key: str, *, version_key: str, seconds: int, make: Callable[[], Value]) -> Value:
+    """What `make` gave at most `seconds` ago, shared by all processes in the cache at `key`.
+
+    Whoever changes what stands at `version_key` in the cache drops it. None is not cached: it may
+    be asked for without end. With FASTPATH=false `make` is called each time.
+    """
+    if not settings.FASTPATH:
+        return make()
+    found = cache.get_many([version_key, key])
+    version = found.get(version_key, "")
+    entry: tuple[str, Value] | None = found.get(key)
+    if entry is not None and entry[0] == version:
+        return entry[1]
+    value = make()
+    if value is not None:
+        cache.set(key, (version, value), seconds)
+    return value
+
+
 def _cut(
     template: str,
     language: str,  # noqa: ARG001 - the text differs by it
@@ -76,14 +100,21 @@ def _cut(
     names: tuple[str, ...],
 ) -> tuple[str, ...]:
     """The rendered template in pieces: text, name of a placeholder, text, … and text."""
-    context: dict[str, Any] = dict(conditions)
-    for name in names:
+    marks = {name: mark_safe(f"{_EDGE}{name}{_EDGE}") for name in names}  # noqa: S308 - ours
+    context = _nested({**dict(conditions), **marks})
+    return tuple(render_alone(template, **context).split(_EDGE))
+
+
+def _nested(named: Mapping[str, Any]) -> dict[str, Any]:
+    """A template's context: what is named "a.b" is found there as `b` of `a`."""
+    context: dict[str, Any] = {}
+    for name, value in named.items():
         *path, last = name.split(".")
         place = context
         for step in path:
             place = place.setdefault(step, {})
-        place[last] = mark_safe(f"{_EDGE}{name}{_EDGE}")  # noqa: S308 - a name of ours
-    return tuple(render_alone(template, **context).split(_EDGE))
+        place[last] = value
+    return context
 
 
 _cut_once = lru_cache(maxsize=512)(_cut)

@@ -1,8 +1,8 @@
 """Queries and inserts of the busiest requests, whose SQL is compiled once.
 
 Django compiles a queryset or an insert anew each time, which takes several times as long as the
-database needs to run it. This module serves what every page reads and what placing an order
-writes; `make bench` measures it. Columns are read from the models, and listed nowhere else.
+database needs to run it. The SQL of a query is what Django makes of the queryset, and an insert
+reads its columns from the models, so nothing here lists a column.
 """
 
 import functools
@@ -12,23 +12,17 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import orjson
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    NotSupportedError,
-    OperationalError,
-    connection,
-    connections,
-    models,
-)
-from django.db.backends.postgresql.base import ServerBindingCursor
-from django.db.backends.utils import CursorWrapper
+from django.conf import settings
+from django.db import NotSupportedError, OperationalError, connection, models, transaction
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.query import get_related_populators
-from psycopg import errors
+from psycopg import errors, sql
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.json import Jsonb
 
-Row = TypeVar("Row", bound=models.Model)
+from loyalty_portal.fastpath.cursor import prepared_cursor
+
+Row = TypeVar("Row")
 
 # What a new connection does not meet: a server that has left, without a word or with one; a kept
 # plan whose answer has other types since a migration.
@@ -40,86 +34,98 @@ _OF_THE_CONNECTION = {
 }
 
 
-def prepared_cursor() -> CursorWrapper:
-    """A cursor that sends values apart from the SQL, so that PostgreSQL plans each text once for a
-    connection.
-
-    Planning the joins of a page's header takes longer than running them. Django's own cursor puts
-    the values into the text, which makes each statement a new one. Where an execute wrapper is
-    installed (the history of staff's changes adds to statements), Django's cursor is returned.
-    """
-    wrapper: Any = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up at each touch
-    if wrapper.execute_wrappers:
-        plain: CursorWrapper = wrapper.cursor()
-        return plain
-    wrapper.close_if_health_check_failed()
-    wrapper.ensure_connection()
-    made: Any = ServerBindingCursor
-    cursor: CursorWrapper = wrapper._prepare_cursor(made(wrapper.connection))  # noqa: SLF001
-    return cursor
-
-
 class Prepared(Generic[Row]):
     """Compiles the queryset once, with placeholder arguments; each later call binds new values to
     the same SQL.
 
     `build(*placeholders)` makes the queryset, at the first call. A placeholder has the type of the
-    values it stands for, and occurs nowhere else in the query. `select_related` works; prefetching
-    and lookups that change the SQL do not.
+    values it stands for, and occurs nowhere else in the query. `select_related` and `values_list`
+    work; prefetching and lookups that change the SQL do not. With FASTPATH=false each call runs
+    `build(*values)`, and nothing else.
     """
 
-    def __init__(self, build: Callable[..., models.QuerySet[Row]], *placeholders: Any) -> None:
+    def __init__(self, build: Callable[..., models.QuerySet[Any, Row]], *placeholders: Any) -> None:
         self._build = build
         self._placeholders = placeholders
 
     @functools.cached_property
-    def _plan(self) -> tuple[str, tuple[Any, ...], Callable[[tuple[Any, ...]], Row], Any]:
+    def _plan(self) -> tuple[str, tuple[Any, ...], Callable[[Any], Row], Any]:
         compiler: Any = self._build(*self._placeholders).query.get_compiler(connection=connection)
-        sql, params = compiler.as_sql()
-        about, select = compiler.klass_info, compiler.select
-        first, last = about["select_fields"][0], about["select_fields"][-1] + 1
-        names = [column[0].target.attname for column in select[first:last]]
-        # The stubs are of a newer Django, which asks for one thing more.
-        populators = get_related_populators(about, select, connection.alias)  # type: ignore[call-arg]
-
-        def make(row: tuple[Any, ...]) -> Row:
-            made: Row = about["model"].from_db(connection.alias, names, row[first:last])
-            for populator in populators:
-                populator.populate(row, made)
-            return made
-
-        converters = compiler.get_converters([column[0] for column in select])
+        text, params = compiler.as_sql()
+        text, params = with_constants(text, params, self._placeholders)
+        make: Callable[[Any], Any] = _row_maker(compiler) if compiler.klass_info else tuple
+        converters = compiler.get_converters([column[0] for column in compiler.select])
         convert = functools.partial(compiler.apply_converters, converters=converters)
-        return sql, params, make, convert if converters else None
+        return text, params, make, convert if converters else None
 
     def __call__(self, *values: Any) -> list[Row]:
         """The rows for these values, which are in the order of the placeholders."""
-        sql, params, make, convert = self._plan
+        if not settings.FASTPATH:
+            return list(self._build(*values))
+        text, params, make, convert = self._plan
         put = dict(zip(self._placeholders, values, strict=True))
-        rows = _read(sql, [put.get(param, param) for param in params])
+        rows = _read(text, [put[param] for param in params])
         return [make(row) for row in (convert(rows) if convert else rows)]
 
 
-def _read(sql: str, params: list[Any]) -> Iterable[Any]:
+def _row_maker(compiler: Any) -> Callable[[Any], Any]:
+    """What makes a model of a row, with its relations, as Django's own iterable does."""
+    about, select = compiler.klass_info, compiler.select
+    first, last = about["select_fields"][0], about["select_fields"][-1] + 1
+    names = [column[0].target.attname for column in select[first:last]]
+    # The stubs are of a newer Django, which asks for one thing more.
+    populators = get_related_populators(about, select, connection.alias)  # type: ignore[call-arg]
+
+    def make(row: tuple[Any, ...]) -> Any:
+        made = about["model"].from_db(connection.alias, names, row[first:last])
+        for populator in populators:
+            populator.populate(row, made)
+        return made
+
+    return make
+
+
+def with_constants(
+    text: str, params: Iterable[Any], placeholders: tuple[Any, ...]
+) -> tuple[str, tuple[Any, ...]]:
+    """The statement with its constants written into it; the placeholders stay parameters.
+
+    PostgreSQL uses a partial index only where it reads in the text that the condition holds.
+    """
+    connection.ensure_connection()
+    link: Any = connection.connection
+    first, *others = text.split("%s")
+    made, kept = [first], []
+    for param, after in zip(params, others, strict=True):
+        if param in placeholders:
+            kept.append(param)
+            made.append("%s")
+        else:
+            made.append(sql.Literal(param).as_string(link).replace("%", "%%"))
+        made.append(after)
+    return "".join(made), tuple(kept)
+
+
+def _read(text: str, params: list[Any]) -> Iterable[Any]:
     """Asked again on a new connection when the old one turns out to be of no use.
 
     The server's farewell may still be on its way while a kept connection is looked at.
     """
     try:
-        return _fetch(sql, params)
+        return _fetch(text, params)
     except (OperationalError, NotSupportedError) as error:
         of_it = getattr(error.__cause__, "sqlstate", None) in _OF_THE_CONNECTION
         if not of_it or connection.in_atomic_block:
             raise
     connection.close()
-    return _fetch(sql, params)
+    return _fetch(text, params)
 
 
-def _fetch(sql: str, params: list[Any]) -> Iterable[Any]:
+def _fetch(text: str, params: list[Any]) -> Iterable[Any]:
     with prepared_cursor() as cursor:
         # Django's loader of times is Python's, for zones other than the connection's, which is UTC.
         cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
-        cursor.execute(sql, params)
+        cursor.execute(text, params)
         rows: Iterable[Any] = cursor.fetchall()
     return rows
 
@@ -128,8 +134,11 @@ def insert(rows: Sequence[models.Model]) -> None:
     """Insert new rows, of one model or of several, in one statement.
 
     Foreign keys are checked at the commit, so the order of the rows does not matter. No signal
-    is sent, and keys must be set.
+    is sent, and keys must be set. With FASTPATH=false each model has a `bulk_create` of its own.
     """
+    if not settings.FASTPATH:
+        _insert_plainly(rows)
+        return
     batches: dict[_Shape, list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row._meta.label):
         values = _values(row)
@@ -139,6 +148,15 @@ def insert(rows: Sequence[models.Model]) -> None:
         batch_params = [_as_json(batch) for batch in batches.values()]
         with prepared_cursor() as cursor:
             cursor.execute(_insert_sql(tuple(batches)), batch_params)
+
+
+def _insert_plainly(rows: Sequence[models.Model]) -> None:
+    by_model: dict[type[models.Model], list[models.Model]] = defaultdict(list)
+    for row in rows:
+        by_model[type(row)].append(row)
+    with transaction.atomic(savepoint=False):
+        for model, those in by_model.items():
+            model._base_manager.bulk_create(those)  # noqa: SLF001 - it is documented
 
 
 _Shape = tuple[type[models.Model], tuple[str, ...]]  # the columns that are given

@@ -4,14 +4,16 @@ Queries and inserts are in sql.py.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import connection, models
+from django.conf import settings
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.sql import UpdateQuery
 
-from loyalty_portal.fastpath.sql import prepared_cursor
+from loyalty_portal.fastpath.cursor import prepared_cursor
+from loyalty_portal.fastpath.sql import with_constants
 
 _EACH = object()  # placeholder for a value that each call brings
 _ALWAYS = Q()
@@ -26,9 +28,15 @@ def update(
 ) -> int:
     """Do what `filter(also, **where).update(**changes)` does; returns the number of rows.
 
-    `where` compares with plain values only. `also`, and expressions in `changes`, become part of
-    the SQL text, which is cached: they must be the same from call to call.
+    `where` compares with plain values only; None equals nothing, as in SQL. `also`, and
+    expressions in `changes`, become part of the SQL text, which is cached: they must be the same
+    from call to call. With FASTPATH=false it is that very queryset.
     """
+    if None in where.values():
+        return 0
+    if not settings.FASTPATH:
+        rows = model._base_manager.filter(also, **where)  # noqa: SLF001 - it is documented
+        return rows.update(**changes)
     fixed = tuple((name, value if _is_text(value) else _EACH) for name, value in changes.items())
     sql, known = _made(model, tuple(where), fixed, also)
     new = [_new(model, name, value) for name, value in changes.items() if not _is_text(value)]
@@ -82,3 +90,55 @@ def _made(
         conditions.append(text(also))
     table = quote(model._meta.db_table)
     return f"UPDATE {table} SET {', '.join(sets)} WHERE {' AND '.join(conditions)}", known  # noqa: S608
+
+
+class PreparedUpdate:
+    """An update of one row whose new values depend on the old ones; it returns columns of the row.
+
+    `build(*placeholders)` says which row (by columns that the update leaves alone), under which
+    further condition, and what changes. It is compiled at the first call, as `sql.Prepared` is;
+    `returning` names the columns of the answer. With FASTPATH=false the row is updated by the
+    queryset and then read, under the lock that the update took.
+    """
+
+    def __init__(
+        self,
+        build: Callable[..., tuple[models.QuerySet[Any], Q, dict[str, Any]]],
+        *placeholders: Any,
+        returning: tuple[str, ...],
+    ) -> None:
+        self._build = build
+        self._placeholders = placeholders
+        self._returning = returning
+
+    @functools.cached_property
+    def _plan(self) -> tuple[str, tuple[Any, ...]]:
+        rows, condition, changes = self._build(*self._placeholders)
+        query: Any = rows.filter(condition).query.chain(UpdateQuery)
+        query.add_update_values(changes)
+        compiler: Any = query.get_compiler(connection=connection)
+        text, params = compiler.as_sql()
+        text, params = with_constants(text, params, self._placeholders)
+        quote = connection.ops.quote_name
+        columns: list[Any] = [rows.model._meta.get_field(name) for name in self._returning]
+        answer = ", ".join(quote(each.column) for each in columns)
+        return f"{text} RETURNING {answer}", params
+
+    def __call__(self, *values: Any) -> tuple[Any, ...] | None:
+        """The columns after the update; None when no row met the condition."""
+        if not settings.FASTPATH:
+            return self._plainly(values)
+        text, params = self._plan
+        put = dict(zip(self._placeholders, values, strict=True))
+        with prepared_cursor() as cursor:
+            cursor.execute(text, [put[param] for param in params])
+            found: tuple[Any, ...] | None = cursor.fetchone()
+            return found
+
+    def _plainly(self, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        rows, condition, changes = self._build(*values)
+        with transaction.atomic(savepoint=False):
+            if not rows.filter(condition).update(**changes):
+                return None
+            found: tuple[Any, ...] = rows.values_list(*self._returning).get()
+            return found

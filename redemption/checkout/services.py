@@ -17,11 +17,12 @@ from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.fastpath.sql import prepared_cursor
+from loyalty_portal.fastpath.updates import update
 from redemption.checkout.approval import Need, approval_need
 from redemption.checkout.shown import Shown
 from redemption.models import (
     Cart,
+    CartLine,
     LoyaltyTransaction,
     OrderItem,
     RedemptionOrder,
@@ -35,15 +36,6 @@ CART_CHANGED = gettext_lazy(
     "Your cart has changed in the meantime, perhaps in another window. Nothing was ordered: "
     "please check it and confirm again."
 )
-# Deletes the cart's lines and renews its token, if the token is still the one that the page had.
-_EMPTY = """
-    WITH shown AS (
-        UPDATE redemption_cart SET token = %(next)s, updated_at = now()
-        WHERE seat_id = %(cart)s AND token = %(shown)s
-        RETURNING seat_id
-    )
-    DELETE FROM redemption_cartline WHERE cart_id IN (SELECT seat_id FROM shown)
-"""
 MOST_POINTS = 2_000_000_000  # of one order; a larger number is an input error
 
 
@@ -217,10 +209,11 @@ def _hold(seat: AccountManager) -> None:
 
 
 def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
-    with prepared_cursor() as cursor:
-        cursor.execute(_EMPTY, {"cart": cart.pk, "shown": shown_with, "next": uuid7()})
-        if not cursor.rowcount:
-            raise _CartChangedError(CART_CHANGED)
+    """Take out the lines and change the token, if they are still the ones that were shown."""
+    fresh = {"token": uuid7(), "updated_at": Now()}
+    shown = update(Cart, {"pk": cart.pk, "token": shown_with}, fresh)
+    if not (shown and CartLine.objects.filter(cart=cart).delete()[0]):
+        raise _CartChangedError(CART_CHANGED)
 
 
 def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:

@@ -4,35 +4,81 @@ settings.LAYOUT_PROVIDERS names `header_figures`; `accounts.layout` calls it.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
+
+from django.db.models import (
+    Aggregate,
+    Case,
+    Count,
+    F,
+    IntegerField,
+    QuerySet,
+    Subquery,
+    Sum,
+    When,
+)
+from django.db.models.functions import Coalesce
 
 from accounts.models import AccountManager
 from accounts.permissions import may_approve
-from loyalty_portal.fastpath.sql import prepared_cursor
+from loyalty_portal.fastpath.sql import Prepared
+from redemption.models import CartLine, LoyaltyTransaction, RedemptionOrder, TransactionType
+from redemption.states import OrderStatus, TransactionStatus
 
-# One query for every page's header, answered by small or partial indexes. It also adds up points
-# that moved after the balance was asked for, which neither the balance nor the points in flight
-# contain. A transaction that just moved is rarely more than a day old.
-_COUNTS = """
-SELECT
-    (SELECT count(*) FROM redemption_cartline WHERE cart_id = %(seat)s),
-    (SELECT COALESCE(sum(points_amount), 0) FROM loyalty_transaction
-     WHERE company_id = %(company)s AND transaction_type = 'DEBIT'
-       AND status IN ('INTENDED', 'SENT', 'UNKNOWN', 'NEEDS_REVIEW')),
-    (SELECT COALESCE(sum(points_amount), 0) FROM loyalty_transaction
-     WHERE company_id = %(company)s AND transaction_type <> 'CREDIT'
-       AND status IN ('UNKNOWN', 'NEEDS_REVIEW')),
-    (SELECT COALESCE(sum(CASE transaction_type WHEN 'CREDIT' THEN -points_amount
-                              ELSE points_amount END), 0) FROM loyalty_transaction
-     WHERE company_id = %(company)s AND status = 'SUCCEEDED' AND settled_at > %(asked_at)s
-       AND created_at > %(asked_at)s - interval '1 day'),
-    (SELECT COALESCE(sum(total_points), 0) FROM redemption_order
-     WHERE company_id = %(company)s AND status = 'AWAITING_APPROVAL'),
-    (SELECT count(*) FROM redemption_order o JOIN account_manager a ON a.id = o.account_manager_id
-     WHERE o.company_id = %(company)s AND o.status = 'AWAITING_APPROVAL'
-       AND a.user_id <> %(user)s)
-"""
+_NOT_SETTLED = [
+    TransactionStatus.INTENDED,
+    TransactionStatus.SENT,
+    TransactionStatus.UNKNOWN,
+    TransactionStatus.NEEDS_REVIEW,
+]
+_UNCLEAR = [TransactionStatus.UNKNOWN, TransactionStatus.NEEDS_REVIEW]
+
+
+def _number(rows: QuerySet[Any], by: str, what: Aggregate) -> Coalesce:
+    """One figure about `rows`, which all have the same `by`; 0 when there are none."""
+    figure = rows.order_by().values(by).annotate(figure=what).values("figure")
+    return Coalesce(Subquery(figure), 0)
+
+
+def _figures(
+    seat: Any, company: Any, user: Any, asked_at: Any, day_before: Any
+) -> QuerySet[Any, Any]:
+    """The figures of the header in one query; each part is answered by a small or partial index.
+
+    Points that moved after the balance was asked for are in neither figure, so they are added up
+    too. A transaction that moved is rarely a day older than that.
+    """
+    seats = AccountManager.objects.filter(pk=seat).order_by()
+    lines = CartLine.objects.filter(cart=seat)
+    transactions = LoyaltyTransaction.objects.filter(company=company)
+    debits = transactions.filter(transaction_type=TransactionType.DEBIT)
+    takings = transactions.exclude(transaction_type=TransactionType.CREDIT)
+    since = {"settled_at__gt": asked_at, "created_at__gt": day_before}
+    moved = transactions.filter(status=TransactionStatus.SUCCEEDED, **since)
+    awaiting = RedemptionOrder.objects.filter(company=company, status=OrderStatus.AWAITING_APPROVAL)
+    others = awaiting.exclude(account_manager__user=user)
+    points = Sum("points_amount")
+    signed = Case(
+        When(transaction_type=TransactionType.CREDIT, then=-F("points_amount")),
+        default=F("points_amount"),
+        output_field=IntegerField(),
+    )
+    return seats.values_list(
+        _number(lines, "cart", Count("pk")),
+        _number(debits.filter(status__in=_NOT_SETTLED), "company", points),
+        _number(takings.filter(status__in=_UNCLEAR), "company", points),
+        _number(moved, "company", Sum(signed)),
+        _number(awaiting, "company", Sum("total_points")),
+        _number(others, "company", Count("pk")),
+    )
+
+
+_NOON = datetime(2000, 1, 1, 12, tzinfo=UTC)
+_read_figures = Prepared(
+    _figures, UUID(int=1), UUID(int=2), UUID(int=3), _NOON, _NOON - timedelta(days=1)
+)
 
 
 def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int]:
@@ -40,15 +86,9 @@ def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int
 
     Makes one query. `asked_at`: when the partner was asked for the balance.
     """
-    ids: dict[str, UUID | datetime] = {
-        "seat": seat.pk,
-        "company": seat.company_id,
-        "user": seat.user_id,
-        "asked_at": asked_at,
-    }
-    with prepared_cursor() as cursor:
-        cursor.execute(_COUNTS, ids)
-        cart_count, in_flight, unclear, moved, awaiting, approvals = cursor.fetchone()
+    ((cart_count, in_flight, unclear, moved, awaiting, approvals),) = _read_figures(
+        seat.pk, seat.company_id, seat.user_id, asked_at, asked_at - timedelta(days=1)
+    )
     return {
         "cart_count": cart_count,
         "in_flight": int(in_flight),

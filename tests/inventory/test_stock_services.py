@@ -15,8 +15,9 @@ from inventory import services as stock
 from inventory.models import Inventory, MovementKind, StockMovement
 from inventory.services import OutOfStockError, StockError, Want
 from tests.redemption.world import World
+from tests.support.guards_off import moved_without_looking
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_ways]
 
 
 @pytest.fixture
@@ -150,11 +151,7 @@ def test_twenty_buyers_at_once_get_the_ten_pieces_there_are(book: Product) -> No
 
 def test_without_the_guard_the_race_is_lost(book: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: without the WHERE and the CHECK the same race oversells."""
-    unguarded = (
-        stock._MOVE.split("AND (NOT is_tracked")[0]
-        + "RETURNING quantity_available, low_stock_at, is_tracked"
-    )
-    monkeypatch.setattr(stock, "_MOVE", unguarded)
+    monkeypatch.setattr(stock, "_moved", moved_without_looking())
     drop, restore = (
         "ALTER TABLE inventory DROP CONSTRAINT available_not_negative",
         "ALTER TABLE inventory ADD CONSTRAINT available_not_negative CHECK (quantity_available >= 0) NOT VALID",

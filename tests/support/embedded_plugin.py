@@ -35,7 +35,7 @@ ENVIRONMENT = {
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Prepare everything before other plugins, such as pytest-django, load the settings."""
-    for name in _documented_variables() - {"DATABASE_URL", "REDIS_URL"}:
+    for name in _documented_variables() - {"DATABASE_URL", "REDIS_URL", "FASTPATH"}:
         os.environ.pop(name, None)  # tests ignore a developer's own settings
     os.environ.update(ENVIRONMENT)
     if not _only_distributes(early_config):

@@ -13,11 +13,13 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from accounts import loyalty
 from fulfillment.virtual.services import hear_answer
 from inventory import services as stock
 from loyalty_portal.data.leases import LeasedQuerySet
+from loyalty_portal.fastpath.updates import PreparedUpdate
 from loyalty_portal.partners import client
 from loyalty_portal.partners.client import Outcome
 from redemption.checkout import services as placing
@@ -69,11 +71,21 @@ def _believe_every_success() -> None:
     loyalty._check = lambda *_given: None
 
 
+def moved_without_looking() -> PreparedUpdate:
+    """The UPDATE of the stock without its condition about the numbers."""
+    guarded = stock._moved
+
+    def build(*values: Any) -> Any:
+        rows, condition, changes = guarded._build(*values)
+        assert condition, "the guard is not where it was"
+        return rows, Q(), changes
+
+    return PreparedUpdate(build, *guarded._placeholders, returning=guarded._returning)
+
+
 def _reserve_without_looking() -> None:
     """Reserve stock without the condition that enough is available."""
-    unguarded, guard, _rest = stock._MOVE.partition("AND (NOT is_tracked OR quantity_available +")
-    assert guard, "the guard is not where it was"
-    stock._MOVE = f"{unguarded} RETURNING quantity_available, low_stock_at, is_tracked"
+    stock._moved = moved_without_looking()
 
 
 def _leave_the_cart_as_it_is() -> None:

@@ -10,17 +10,19 @@ import select
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """`ENGINE = "loyalty_portal.postgresql"`."""
+    """`ENGINE = "loyalty_portal.fastpath.postgresql"`; with FASTPATH=false as Django's own."""
 
     def is_usable(self) -> bool:
         """Whether the kept connection can be used again."""
         link = self.connection
-        if link is not None and _is_idle(link) and not _has_news(link.fileno()):
+        quiet = link is not None and _is_idle(link) and not _has_news(link.fileno())
+        if settings.FASTPATH and quiet:
             return True
         usable: bool = super().is_usable()
         return usable

@@ -9,6 +9,8 @@ from django.utils.safestring import mark_safe
 
 from loyalty_portal.fastpath.fragments import cached_fragment
 
+pytestmark = pytest.mark.both_ways
+
 
 @pytest.fixture
 def template(settings: Any, tmp_path: Path) -> Path:

@@ -14,7 +14,7 @@ from redemption.models import Letter
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_ways]
 
 
 def test_a_prepared_query_gives_whole_rows_with_their_relations() -> None:

@@ -16,7 +16,7 @@ from redemption.models import Callback, CallbackState, RedemptionOrder
 from tests.accounts.factories import CompanyFactory, UserFactory
 from tests.redemption.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_ways]
 
 
 def callback() -> Callback:
