@@ -24,7 +24,7 @@ from loyalty_portal.partners.answers import UNDECIDED
 from loyalty_portal.partners.client import Answer, Outcome
 from loyalty_portal.queue.pause import is_paused
 from operations.doctor.findings import Finding, State, by_age, counted, fine
-from redemption.incidents.partners import credentials_rejected
+from redemption.incidents.partners import who_rejects_us
 
 PATIENCE = 5.0  # seconds to wait for PostgreSQL and for each partner
 SLOWEST_QUERY = 15  # seconds
@@ -170,7 +170,7 @@ def partners(*, with_database: bool) -> Iterator[Finding]:
         ("Fulfillment partner", fulfillment.PARTNER, delivery),
     ):
         found = _partner(subject, name, ask)
-        rejected = found.state != State.BAD and with_database and credentials_rejected(name)
+        rejected = found.state != State.BAD and with_database and who_rejects_us([name])
         yield _rejected(subject, "what waits to be asked again") if rejected else found
 
 

@@ -19,6 +19,7 @@ from inventory.services import OutOfStockError, Want
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.fastpath.updates import update
 from redemption.checkout.approval import Need, approval_need
+from redemption.checkout.held import partner_trouble
 from redemption.checkout.shown import Shown
 from redemption.models import (
     Cart,
@@ -217,7 +218,13 @@ def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
 
 
 def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
-    """Approve the order; its points are taken now. Nobody approves their own order."""
+    """Approve the order; its points are taken now. Nobody approves their own order.
+
+    Raises RedemptionError when it cannot go ahead now; the order then goes on waiting.
+    """
+    products = [item.product for item in order.items.select_related("product")]
+    if why := partner_trouble().holds_approval(products):
+        raise RedemptionError(why)
     with transaction.atomic():
         held = _decidable(order, by)
         held.transition(OrderStatus.PENDING, by=by, reason=_("Approved"), decided_by=by)

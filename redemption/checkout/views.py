@@ -11,10 +11,8 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import loyalty
 from accounts.layout import header_of
 from accounts.models import AccountManager, Address
 from accounts.permissions import may_redeem
@@ -27,24 +25,15 @@ from loyalty_portal.queue.pause import CLOSED, is_paused
 from redemption.checkout.approval import approval_need
 from redemption.checkout.cart.selectors import CartPage, cart_lines, cart_page
 from redemption.checkout.forms import AddressForm, CheckoutForm
+from redemption.checkout.held import partner_trouble
 from redemption.checkout.selectors import AddressOption, address_book, can_try, entry_of, picked
 from redemption.checkout.services import CART_CHANGED, CheckoutInput, Line, place_order, placed_with
 from redemption.checkout.shown import Shown
-from redemption.incidents.partners import credentials_rejected
 from redemption.models import CartLine, RedemptionOrder
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
 
 logger = logging.getLogger(__name__)
-
-POINTS_NOT_NOW = gettext_lazy(
-    "The loyalty system does not answer at the moment, so no points can be taken. Your cart is "
-    "kept as it is: please try again in a minute."
-)
-NOT_ADMITTED = gettext_lazy(
-    "We cannot reach the loyalty system at the moment, so no points can be taken. Your cart is "
-    "kept as it is, and we are told about it: please try again later."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +156,7 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
         note=form.cleaned_data["note"],
         cart=cart,
     )
-    if why := _halted(seat, entered.seen_points):
+    if why := _halted(seat, lines, entered.seen_points):
         raise RedemptionError(why)
     wanted = _wanted(form, lines)
     order = retried(lambda: place_order(seat=seat, lines=wanted, entered=entered, by=seat.user))
@@ -175,21 +164,19 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
     return order
 
 
-def _halted(seat: AccountManager, points: int) -> Promise | str:
-    """Why an order of this many points cannot be placed now: the portal is paused, or the partner
-    is down or rejects our credentials. None when it can.
+def _halted(seat: AccountManager, lines: list[CartLine], points: int) -> Promise | str:
+    """Why the cart cannot be redeemed now: the portal is paused, or a partner's trouble holds it.
+    "" when it can.
 
-    An order that needs approval takes no points yet, so only a pause stops it. Orders that were
-    placed before are never stopped.
+    An order that needs approval takes no points yet, so only a pause stops it; its approval asks
+    about the partners. Orders that were placed before are never stopped.
     """
     if is_paused():
         return CLOSED
-    why: Promise | str = ""
-    if loyalty.is_down():
-        why = POINTS_NOT_NOW
-    elif credentials_rejected(loyalty.PARTNER):
-        why = NOT_ADMITTED
-    return "" if why and approval_need(seat, points) else why
+    why = partner_trouble().holds(line.product for line in lines)
+    if not why or approval_need(seat, points):
+        return ""
+    return " ".join([why, _("Your cart is kept as it is: please try again later.")])
 
 
 def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:
@@ -239,7 +226,7 @@ def _show(
         waits=need.why if need else "",
         changes=list(seen.changes(products)) if seen else [],
         shown=Shown.of(products, waits=need is not None).written(),
-        halted="" if problem else _halted(request.seat, cart.total),
+        halted="" if problem else _halted(request.seat, lines, cart.total),
         problem=problem,
     )
     template = FRAGMENTS.get(

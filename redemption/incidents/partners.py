@@ -2,7 +2,7 @@
 credentials.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,13 +37,14 @@ def watch_partners() -> int:
     return sum(_watch(name, trouble) for name in _ANSWERED for trouble in _TROUBLES)
 
 
-def credentials_rejected(partner: str) -> bool:
-    """Whether the partner rejects our credentials, as far as is known.
+def who_rejects_us(partners: Collection[str]) -> set[str]:
+    """Which of these partners reject our credentials, as far as is known. One query.
 
     An open incident says so too, with or without a cache, until the partner accepts them again.
     """
-    open_ones = IncidentCase.objects.unended().filter(key=f"{_CREDENTIALS.prefix}:{partner}")
-    return rejects_us(partner) or open_ones.exists()
+    keys = {f"{_CREDENTIALS.prefix}:{partner}": partner for partner in partners}
+    told = IncidentCase.objects.unended().filter(key__in=list(keys)).values_list("key", flat=True)
+    return {partner for partner in partners if rejects_us(partner)} | {keys[key] for key in told}
 
 
 def _watch(partner: str, trouble: "_Trouble") -> bool:

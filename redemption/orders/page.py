@@ -10,6 +10,7 @@ from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import Shipment
 from redemption.badges import UNCLEAR, Badge, line_look, order_look
+from redemption.checkout.held import partner_trouble
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
@@ -54,6 +55,7 @@ class OrderPage:
     cancellation: Cancellation | None  # None when nothing can be cancelled or the seat may not
     can_decide: bool
     reject: RejectOrderForm  # only for those who can decide
+    held: str  # why it cannot be approved now; "" when it can
     since: list[str]  # what changed in the catalogue since the order was placed
     waits_for_others: bool  # the seat's own order, which somebody else must approve
     can_reveal: bool
@@ -98,11 +100,16 @@ def order_page(
         cancellation=cancelling if can_cancel else None,
         can_decide=can_decide,
         reject=reject or RejectOrderForm(order=order),
+        held=_held(facts) if can_decide else "",
         since=changed_since(order, facts.items) if can_decide else [],
         waits_for_others=waits and order.account_manager.user_id == seat.user_id,
         can_reveal=may_reveal(seat, order),
         can_repeat=may_redeem(seat) and order.is_final,
     )
+
+
+def _held(facts: Facts) -> str:
+    return partner_trouble().holds_approval(item.product for item in facts.items)
 
 
 def _cancellation(facts: Facts) -> Cancellation:

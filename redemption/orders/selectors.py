@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
 from redemption.badges import Badge, order_look
+from redemption.checkout.held import partner_trouble
 from redemption.models import (
     EventSubject,
     LoyaltyTransaction,
@@ -212,6 +213,7 @@ class Approval(NamedTuple):
     decidable: bool
     left: int | None  # points left after the order; None when the balance is not known
     why: str  # the reason for approval, as the buyer read it
+    held: str  # why it cannot be approved now; "" when it can
     since: list[str]  # what changed in the catalogue since the order was placed
 
 
@@ -229,6 +231,8 @@ def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:
         .prefetch_related("items__product")
         .order_by("approve_by", "id")
     )
+    orders = list(waiting[:MOST_APPROVALS])
+    trouble = partner_trouble()
     return [
         Approval(
             order=order,
@@ -236,9 +240,10 @@ def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:
             decidable=may_decide(seat, order),
             left=None if spendable is None else spendable - order.total_points,
             why=order.why or "",
+            held=trouble.holds_approval(item.product for item in order.items.all()),
             since=changed_since(order, order.items.all()),
         )
-        for order in waiting[:MOST_APPROVALS]
+        for order in orders
     ]
 
 

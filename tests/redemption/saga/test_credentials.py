@@ -250,6 +250,90 @@ def test_new_checkouts_are_held_politely_until_it_is_over(client_for: SignIn, wo
     assert client.post("/checkout/", form).status_code == 303
 
 
+def deliveries_rejected(world: World) -> PartnerCall:
+    """The Fulfillment partner does not take our credentials, as an incident says."""
+    world.partners.fault("fulfill", "bare_401", times=None)
+    call = ask_often(request_of(debited(world)))
+    watch_partners()
+    cache.clear()
+    return call
+
+
+def test_a_cart_with_a_card_is_held_and_says_which_line(client_for: SignIn, world: World) -> None:
+    call = deliveries_rejected(world)
+    book, card = world.product(), world.virtual()
+    fill_cart(world.seat, (book, 1), (card, 1))
+    client, form = client_for(world.seat), checkout_form(world.seat)
+    page = client.get("/checkout/").content.decode()
+    assert f"We cannot reach the partner who delivers “{card.name}” at the moment" in page
+    assert "everything else here can be had" in page
+    answer = client.post("/checkout/", form)
+    assert answer.status_code == 422
+    assert f"who delivers “{card.name}” at the moment" in answer.content.decode()
+    assert RedemptionOrder.objects.count() == 1
+    world.partners.clear_faults()
+    ask_often(call, times=1)
+    watch_partners()
+    assert client.post("/checkout/", form).status_code == 303
+
+
+def test_a_cart_of_things_goes_on_while_cards_are_held(client_for: SignIn, world: World) -> None:
+    deliveries_rejected(world)
+    fill_cart(world.seat, (world.product(), 1))
+    client = client_for(world.seat)
+    assert "We cannot reach" not in client.get("/checkout/").content.decode()
+    assert client.post("/checkout/", checkout_form(world.seat)).status_code == 303
+
+
+def test_an_order_with_a_card_is_not_approved_until_it_is_over(
+    client_for: SignIn, world: World
+) -> None:
+    call = deliveries_rejected(world)
+    world.company.approval_threshold = 1
+    world.company.save()
+    book, card = world.product(), world.virtual()
+    order, other = world.place((card, 1), (book, 1)), world.place((book, 1))
+    approver = client_for(world.new_seat("owner"))
+    inbox = approver.get("/approvals/").content.decode()
+    assert inbox.count(f"who delivers “{card.name}” at the moment") == 1
+    assert "The order goes on waiting" in approver.get(order.get_absolute_url()).content.decode()
+    answer = approver.post(f"{order.get_absolute_url()}approve/", follow=True)
+    assert f"who delivers “{card.name}” at the moment" in answer.content.decode()
+    assert now(order).status == OrderStatus.AWAITING_APPROVAL
+    approver.post(f"{other.get_absolute_url()}approve/")
+    assert now(other).status == OrderStatus.PENDING
+    world.partners.clear_faults()
+    ask_often(call, times=1)
+    watch_partners()
+    approver.post(f"{order.get_absolute_url()}approve/")
+    assert now(order).status != OrderStatus.AWAITING_APPROVAL
+
+
+def test_an_order_that_waits_for_approval_is_placed_though_its_card_is_held(
+    client_for: SignIn, world: World
+) -> None:
+    deliveries_rejected(world)
+    world.company.approval_threshold = 1
+    world.company.save()
+    fill_cart(world.seat, (world.virtual(), 1))
+    client = client_for(world.seat)
+    assert client.post("/checkout/", checkout_form(world.seat)).status_code == 303
+
+
+def test_nothing_is_approved_while_no_points_can_be_taken(client_for: SignIn, world: World) -> None:
+    world.partners.fault("debit", "unauthorized_403", times=None)
+    tried(world.place((world.product(), 1)))
+    watch_partners()
+    world.company.approval_threshold = 1
+    world.company.save()
+    order = world.place((world.product(), 1))
+    approver = client_for(world.new_seat("owner"))
+    assert SENTENCE in approver.get("/approvals/").content.decode()
+    answer = approver.post(f"{order.get_absolute_url()}approve/", follow=True)
+    assert SENTENCE in answer.content.decode()
+    assert now(order).status == OrderStatus.AWAITING_APPROVAL
+
+
 def test_the_doctor_says_so_though_its_own_question_is_answered(world: World) -> None:
     world.partners.fault("debit", "unauthorized_403", times=None)
     tried(world.place((world.product(), 1)))

@@ -1,0 +1,70 @@
+"""Whether a partner's trouble holds an order up. The pages that offer to redeem or to approve ask,
+and so does what places or approves it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+
+from accounts import loyalty
+from catalog.models import Product
+from fulfillment import partner as fulfillment
+from redemption.incidents.partners import who_rejects_us
+
+_PARTNERS = frozenset({loyalty.PARTNER, fulfillment.PARTNER})
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerTrouble:
+    """What the partners cannot do now. `points`: why no points can be taken; "" when they can.
+    `deliveries`: whether the Fulfillment partner rejects our credentials.
+    """
+
+    points: str
+    deliveries: bool
+
+    def holds(self, products: Iterable[Product]) -> str:
+        """Why an order of these products cannot go ahead, naming the lines that are held. "" when
+        it can. Trouble with points holds every order, trouble with deliveries those with a virtual
+        line.
+        """
+        lines = list(products)
+        virtual = [product.name for product in lines if product.is_virtual]
+        if self.points or not (self.deliveries and virtual):
+            return self.points
+        names = get_text_list([f"“{name}”" for name in virtual], _("and"))
+        if len(virtual) == len(lines):
+            why = _(
+                "We cannot reach the partner who delivers %(what)s at the moment, so no points "
+                "are taken. We are told about it."
+            )
+        else:
+            why = _(
+                "We cannot reach the partner who delivers %(what)s at the moment; everything else "
+                "here can be had. We are told about it."
+            )
+        return why % {"what": names}
+
+    def holds_approval(self, products: Iterable[Product]) -> str:
+        """Why an order of these products, which waits for approval, cannot be approved now. "" when
+        it can.
+        """
+        why = self.holds(products)
+        return " ".join([why, _("The order goes on waiting: try again later.")]) if why else ""
+
+
+def partner_trouble() -> PartnerTrouble:
+    """The trouble of both partners: one query, and a cache read for each question."""
+    rejecting = who_rejects_us(_PARTNERS)
+    if loyalty.is_down():
+        points = _("The loyalty system does not answer at the moment, so no points can be taken.")
+    elif loyalty.PARTNER in rejecting:
+        points = _(
+            "We cannot reach the loyalty system at the moment, so no points can be taken. We are "
+            "told about it."
+        )
+    else:
+        points = ""
+    return PartnerTrouble(points, fulfillment.PARTNER in rejecting)
