@@ -5,11 +5,11 @@ FROM python:3.13.9-slim-bookworm AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
 COPY requirements.txt .
-# The file lists everything, so nothing is resolved: what is newest today cannot matter.
+# The file lists every dependency, so pip resolves none and the build is repeatable.
 RUN /venv/bin/pip install --no-deps --require-hashes -r requirements.txt && /venv/bin/pip check
 
 FROM python:3.13.9-slim-bookworm
-# None that an env file may set as well: its empty value would take the image's away.
+# No variable that an env file may also set: an empty value there would override this one.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
@@ -17,15 +17,15 @@ RUN useradd --system --uid 10001 --no-create-home portal
 WORKDIR /app
 COPY --from=packages /venv /venv
 COPY . .
-# Collected in production mode, for names with hashes, to where STATIC_ROOT points by default; no
-# value made up for it outlives this line.
+# Collects into the default STATIC_ROOT. Production mode gives the files hashed names; the dummy
+# settings that it needs are used for this command only.
 RUN python .ci/production.py collectstatic --noinput --verbosity 0
-# The sandbox keeps its ledger here when it runs from this image.
+# The folder for the sandbox's data, when it runs from this image.
 RUN mkdir /data && chown portal /data
 USER portal
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-c", "import os; \
 from urllib.request import urlopen; \
 urlopen('http://127.0.0.1:' + (os.environ.get('PORT') or '8000') + '/healthz', timeout=4)"]
-# The web process; docker-compose.yml starts it by this line too. Its port is PORT.
+# The web process, also in docker-compose.yml. It listens on PORT.
 CMD ["python", "-m", "loyalty_portal.web"]

@@ -1,4 +1,4 @@
-# What a developer needs. `make` alone lists it.
+# Commands for developers. `make` alone lists them.
 PYTHON ?= python3
 PORT ?= 8000
 SANDBOX_PORT ?= 9100
@@ -9,9 +9,9 @@ ORDERS ?= 100
 BIN := .venv/bin
 ROOMS := accounts catalog inventory fulfillment redemption operations
 COVERED := $(foreach room,$(ROOMS),--cov=$(room))
-# Two processes share the tests, each with a PostgreSQL and a Redis of its own; given ones serve one.
+# Two processes run the tests, each with its own PostgreSQL and Redis. With given servers one does.
 BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n 2 --dist worksteal)
-# Where points could be lost: every branch of these is tried.
+# Errors in these files could lose points, so tests must cover every branch.
 SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga/queues.py,redemption/checkout/services.py,$\
 	redemption/saga/inbox.py,redemption/orders/actions/services.py,$\
 	redemption/management/commands/sweep.py,fulfillment/services.py,$\
@@ -27,7 +27,7 @@ help: ## Show this list
 demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDBOX_PORT=9100)
 	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
-test: .venv/installed ## Run all tests, the browser's too, with the rooms' coverage
+test: .venv/installed ## Run all tests, browser tests included, and measure the rooms' coverage
 	$(BIN)/python -m pytest $(BESIDE) $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
 	$(BIN)/coverage report --include='$(SAGA)' --show-missing --skip-covered --fail-under=100
 
@@ -44,7 +44,7 @@ lint: .venv/installed ## Check style, types, import rules, templates, migrations
 	DEBUG=true $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(BIN)/python .ci/production.py check --deploy --fail-level WARNING
 
-format: .venv/installed ## Bring code and templates into shape
+format: .venv/installed ## Format code and templates
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/djlint --quiet --reformat templates
@@ -55,7 +55,7 @@ bench: .venv/installed ## Measure the portal against a bare Django app
 bench-saga: .venv/installed ## Measure orders from placed to confirmed against the same writes in pgbench
 	$(BIN)/python -m benchmarks.saga
 
-bench-webhooks: .venv/installed ## Measure what the shop notices of 1,000 callbacks a second, most of them forged
+bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly forged, slow the shop down
 	$(BIN)/python -m benchmarks.webhooks
 
 chaos: .venv/installed ## Run the whole portal under every fault (SEED=1-20 ORDERS=300)
@@ -67,11 +67,11 @@ lock: .venv/installed ## Compile the requirements with their hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements-dev.in -o requirements-dev.txt
 
-clean: ## Remove what make made: the environment, the demo's data, caches
+clean: ## Remove the environment, the demo's data and caches
 	rm -rf .venv .local .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Redone only when the requirements change.
+# Runs again only when the requirements change.
 .venv/installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
 		"The portal needs Python 3.11 or newer; $(PYTHON) is %d.%d. " % sys.version_info[:2] + \

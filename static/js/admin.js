@@ -1,5 +1,5 @@
-// A button that has been pressed shows it, and cannot be pressed again. The server refuses a
-// second press too (admin_base.py); this only spares people the sentence about it.
+// Mark a pressed button and ignore further presses. The server refuses a second press too; this
+// only avoids its error message.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form.act")) return;
@@ -11,7 +11,7 @@ document.addEventListener("submit", (event) => {
   form.querySelector("button[type=submit]")?.setAttribute("aria-disabled", "true");
 });
 
-// Back to a page that was left by a form: it may be sent once more.
+// After "back" to a page whose form was sent, it can be sent again.
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const form of document.querySelectorAll("form.act[data-sent]")) {
@@ -20,12 +20,12 @@ window.addEventListener("pageshow", (event) => {
   }
 });
 
-// The theme's page has no main landmark; people who listen to the page jump by it.
+// The theme has no main landmark, which screen readers use for navigation.
 document.addEventListener("DOMContentLoaded", () => {
   document.getElementById("main")?.setAttribute("role", "main");
 });
 
-// Search-and-choose fields (select2) lose the name of the field that they stand for.
+// select2 fields lose the label of the field that they replace.
 const nameChoosers = () => {
   for (const box of document.querySelectorAll("select.select2-hidden-accessible")) {
     const label = box.labels[0]?.textContent.trim();
@@ -36,24 +36,24 @@ const nameChoosers = () => {
     }
   }
 };
-// An opened one asks for words in a box of its own.
+// An opened select2 has a search box, which needs a label too.
 const nameSearch = (event) => {
   const box = document.querySelector(".select2-container--open .select2-search__field");
   const label = event.target.labels?.[0]?.textContent.trim();
   if (box && label) box.setAttribute("aria-label", label);
 };
-// Asked now, jQuery does it after it has made them.
+// jQuery runs this after select2 has created the fields.
 document.addEventListener("DOMContentLoaded", () => {
   const jquery = window.django?.jQuery;
   jquery?.(nameChoosers);
   jquery?.(document).on("select2:open", nameSearch);
 });
 
-// Django names the two filters of a choose-many field by an empty span, which has no role yet.
+// Django labels the two filters of a multiple choice by an empty span, which needs a role.
 const nameFilters = () => {
   for (const icon of document.querySelectorAll(".help-tooltip[aria-label]")) {
     icon.setAttribute("role", "img");
   }
 };
-// Made when the page is loaded; asked then, this comes after it.
+// Django creates the filters on load; this handler runs after it.
 window.addEventListener("load", () => setTimeout(nameFilters));

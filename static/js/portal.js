@@ -4,7 +4,7 @@
 
   const text = document.body.dataset;
 
-  /* ---- what changed, said aloud. A server says it with HX-Trigger: {"announce": "…"}. */
+  /* ---- announce changes to screen readers. The server sends HX-Trigger: {"announce": "…"}. */
   const announce = (words) => {
     const live = document.getElementById("live");
     live.textContent = "";
@@ -27,7 +27,7 @@
     notice.scrollIntoView({ block: "nearest" });
   };
 
-  /* ---- a button shows that it works, and cannot be pressed twice */
+  /* ---- mark a pressed button as busy, and ignore further presses */
   const busy = (form, submitter) => {
     form.dataset.sent = "yes";
     (submitter || form.querySelector("button:not([type=button])"))?.setAttribute("aria-busy", "true");
@@ -61,10 +61,10 @@
     if (event.persisted) document.querySelectorAll("form[data-sent]").forEach(idle);
   });
 
-  /* ---- errors: the summary takes the focus */
+  /* ---- focus the error summary */
   const focusErrors = (root) => root.querySelector("[data-error-summary]")?.focus();
 
-  /* ---- relative times stay true while the page is open, by the server's clock alone */
+  /* ---- update relative times while the page is open, by the server's clock */
   const language = document.documentElement.lang || "en";
   const words = new Intl.RelativeTimeFormat(language);
   const justNow = new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "second");
@@ -131,12 +131,12 @@
     open.querySelector("summary").focus();
   });
 
-  /* ---- a choice that applies at once: <select data-submit>; its button is for pages without script */
+  /* ---- submit the form of <select data-submit> on change; its button is for browsers without JavaScript */
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
 
-  /* ---- what had the focus went with a swap: its place is the heading of what came */
+  /* ---- when a swap removes the focused element, focus the heading of the new content */
   let left;
   ["htmx:beforeSwap", "htmx:oobBeforeSwap"].forEach((name) => {
     document.addEventListener(name, ({ detail }) => {
