@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 from accounts.models import AccountManager, KnownBalance, Role
 from accounts.permissions import may_approve
 from accounts.services import FRESH_SECONDS, known_balance
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.times import ago, exact
 from loyalty_portal.fastpath.fragments import Chrome, cached_fragment, render_alone
@@ -168,7 +169,7 @@ def _nav(request: HttpRequest, seat: AccountManager, header: Header) -> SafeStri
     match = request.resolver_match
     conditions = {
         "at": (match.namespace or match.view_name) if match else "",
-        "approver": may_approve(seat),
+        "approver": may_approve(Actor.in_seat(seat)),
         "waiting": bool(header.approvals_count),
         "filled": bool(header.cart_count),
     }

@@ -1,18 +1,22 @@
-"""What each role may do in a company. Statuses that allow an action are in states.py."""
+"""What an actor may do for a company, by the role of their seat."""
 
-from accounts.models import AccountManager, Role
+from accounts.models import Role
+from loyalty_portal.data.actor import Actor
 
-
-def may_redeem(seat: AccountManager) -> bool:
-    """Whether the seat may fill a cart, and place and cancel orders."""
-    return seat.role in {Role.OWNER, Role.APPROVER, Role.BUYER}
-
-
-def may_approve(seat: AccountManager) -> bool:
-    """Whether the seat may decide on orders above the threshold (never on its own)."""
-    return seat.role in {Role.OWNER, Role.APPROVER}
+_REDEEM = frozenset({Role.OWNER, Role.APPROVER, Role.BUYER})
+_APPROVE = frozenset({Role.OWNER, Role.APPROVER})
 
 
-def may_see_codes(seat: AccountManager) -> bool:
-    """Whether the seat may see virtual codes."""
-    return may_redeem(seat)
+def may_redeem(actor: Actor) -> bool:
+    """Whether they may fill a cart, and place and cancel orders."""
+    return actor.seat is not None and actor.seat.role in _REDEEM
+
+
+def may_approve(actor: Actor) -> bool:
+    """Whether they may decide on orders above the threshold (never on their own)."""
+    return actor.seat is not None and actor.seat.role in _APPROVE
+
+
+def may_see_codes(actor: Actor) -> bool:
+    """Whether they may see virtual codes."""
+    return may_redeem(actor)

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, User
+from loyalty_portal.data.actor import Person
 from loyalty_portal.fastpath.sql import Prepared
 
 # The columns that every page reads.
@@ -41,10 +42,11 @@ def choose_seat(seats: list[AccountManager], wanted: str | None) -> AccountManag
     return next((seat for seat in seats if seat.id == wanted_id), seats[0] if seats else None)
 
 
-def told_as(user: User | None, company_id: UUID) -> str:
+def told_as(user: Person | None, company_id: UUID) -> str:
     """Who did something, as the company reads it: a name, or "the programme" for its staff."""
     if user is None:
         return _("the portal")
-    if user.is_staff and not AccountManager.objects.filter(company=company_id, user=user).exists():
+    seats = AccountManager.objects.filter(company=company_id, user=user.pk)
+    if user.is_staff and not seats.exists():
         return _("the programme (support)")
     return str(user)

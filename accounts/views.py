@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, User
 from accounts.selectors import choose_seat, seats_of
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.responses import form_only
 
 SEAT_KEY = "seat"
@@ -23,10 +24,14 @@ Parameters = ParamSpec("Parameters")
 
 
 class PortalRequest(HttpRequest):
-    """The request that portal views receive: signed in, with the current seat."""
+    """The request that portal views receive: signed in, with the current seat.
+
+    `actor` is the user in that seat.
+    """
 
     user: User
     seat: AccountManager
+    actor: Actor
     seats: list[AccountManager]
 
 
@@ -50,7 +55,7 @@ def _chosen(request: Any) -> AccountManager | None:
 
 
 def with_seat(
-    *, allowed: Callable[[AccountManager], bool] | None = None
+    *, allowed: Callable[[Actor], bool] | None = None
 ) -> Callable[
     [Callable[Concatenate[PortalRequest, Parameters], HttpResponse]],
     Callable[Concatenate[HttpRequest, Parameters], HttpResponse],
@@ -73,7 +78,8 @@ def with_seat(
             request.seat = _chosen(request)
             if request.seat is None:
                 return render(request, "accounts/no_seat.html", status=403)
-            if allowed and not allowed(request.seat):
+            request.actor = Actor.in_seat(request.seat)
+            if allowed and not allowed(request.actor):
                 raise PermissionDenied(_("Your role in this company does not include this."))
             return view(request, *args, **kwargs)
 

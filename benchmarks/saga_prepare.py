@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from loyalty_portal.data.actor import Actor
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
 
 import django
@@ -68,7 +70,7 @@ def orders(count: int) -> None:
     for number in range(count):
         line = Line(product=stocked[number % 100], quantity=1, recipient=recipient)
         entered = CheckoutInput(token=uuid.uuid4(), seen_points=100)
-        place_order(seat=seat, lines=[line], entered=entered, by=user)
+        place_order(seat=seat, lines=[line], entered=entered, by=Actor.person(user))
 
 
 def nudge() -> None:

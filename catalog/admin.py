@@ -15,6 +15,7 @@ from catalog.models import Category, Family, Product, ProductType, StockStatus
 from catalog.selectors import search_query
 from catalog.services import save_product
 from loyalty_portal.admin_site.base import KeptAdmin, PortalAdmin, badge
+from loyalty_portal.admin_site.verbs import actor_of
 
 MOST_MEMBERS = 100  # how many members a family's page lists
 _STOCK = {
@@ -67,8 +68,7 @@ class ProductAdmin(KeptAdmin[Product]):
         return [*self.readonly_fields, "product_type"] if obj else list(self.readonly_fields)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        by: Any = request.user
-        save_product(product=obj, by=by, fields=form.columns if change else None)
+        save_product(product=obj, by=actor_of(request), fields=form.columns if change else None)
 
     @admin.display(description="")
     def picture(self, product: Product) -> SafeString:

@@ -10,10 +10,11 @@ from uuid import UUID
 import pghistory
 from django.db import connection, transaction
 
-from accounts.models import TierLevel, User
+from accounts.models import TierLevel
 from catalog.freshness import products_changed
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 from catalog.words import slug_of
+from loyalty_portal.data.actor import Actor
 
 SLUG_LENGTH = 280
 LONGEST_TOLD = 60  # characters of a value in a preview of changes
@@ -99,9 +100,7 @@ class Saved:
     families: set[UUID]
 
 
-def save_product(
-    *, product: Product, by: User | None, fields: Collection[str] | None = None
-) -> Product:
+def save_product(*, product: Product, by: Actor, fields: Collection[str] | None = None) -> Product:
     """Save one edited product. Sets the slug of a new one and chooses its family's card again.
 
     `fields`: the columns that were edited; None means all.
@@ -180,7 +179,7 @@ def _short(value: object) -> str:
     return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"
 
 
-def save_products(*, products: Sequence[ProductData], by: User | None) -> Saved:
+def save_products(*, products: Sequence[ProductData], by: Actor) -> Saved:
     """Create or update products by SKU in a few statements; unchanged ones are not written.
 
     A batch has a few thousand at most. After the last batch, the caller must call `choose_cards`
@@ -261,7 +260,7 @@ def superseded(*, sources: Mapping[str, bool]) -> list[Retired]:
     ]
 
 
-def retire_products(*, products: Sequence[Retired], by: User | None) -> None:
+def retire_products(*, products: Sequence[Retired], by: Actor) -> None:
     """Switch these products off. Their orders and stock stay."""
     if products:
         with transaction.atomic(), _as_user(by):
@@ -337,9 +336,11 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def _as_user(by: User | None) -> pghistory.context:
+def _as_user(by: Actor) -> pghistory.context:
     """Context for the change history, which records the user or that it was an import."""
-    return pghistory.context(user=str(by.pk)) if by else pghistory.context(import_products=True)
+    if by.is_system:
+        return pghistory.context(import_products=True)
+    return pghistory.context(user=str(by.user_id))
 
 
 # A product on offer first, then the one for most tiers, then in stock, then the cheapest.

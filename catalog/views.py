@@ -65,7 +65,7 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     wrong = typed_quantity(request.GET)
     conditions = {
         "gone": shown.gone,
-        "may_redeem": may_redeem(request.seat),
+        "may_redeem": may_redeem(request.actor),
         "wrong": bool(wrong),
     }
     texts = {

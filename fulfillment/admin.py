@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from fulfillment import services
+from fulfillment.desk.filters import ArrivedFilter, ClaimFilter, PromiseFilter, StageFilter
 from fulfillment.desk.forms import (
     CannotSupplyForm,
     DeliverForm,
@@ -27,9 +28,12 @@ from fulfillment.desk.forms import (
 )
 from fulfillment.desk.selectors import SOON, desk
 from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
+from fulfillment.permissions import has_claimed, may_work_on
 from fulfillment.services import DeskError
 from fulfillment.states import TO_SEND, FulfillmentStatus
-from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
+from loyalty_portal.admin_site.verbs import Verb, actor_of
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import name_of
 
 _STATUS = {
@@ -52,7 +56,7 @@ def _unchanged(work: Work) -> Work:
     """
 
     @transaction.atomic
-    def checked(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+    def checked(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
         held = services.locked(row)
         if held.open_quantity != data["seen"]:
             raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
@@ -61,27 +65,27 @@ def _unchanged(work: Work) -> Work:
     return checked
 
 
-def _claim(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+def _claim(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     services.claim(fulfillment=row, by=by)
     return _("You are working on this one.")
 
 
-def _take_over(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+def _take_over(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     services.take_over(fulfillment=row, whose=data["whose"], by=by)
     return _("You are working on this one now. Its story says from whom you took it over.")
 
 
-def _unclaim(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+def _unclaim(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     services.unclaim(fulfillment=row, by=by)
     return _("Put back for anyone.")
 
 
-def _pack(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+def _pack(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     services.pack(fulfillment=row, by=by)
     return _("Packed. Next: hand it to a carrier.")
 
 
-def _ship(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+def _ship(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     shipment = services.ship(
         fulfillment=row,
         quantity=data["quantity"],
@@ -95,7 +99,7 @@ def _ship(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
     return told % {"n": shipment.quantity, "who": shipment.carrier}
 
 
-def _deliver(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+def _deliver(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     shipment = row.shipments.filter(pk=data["shipment"]).first()
     if shipment is None:
         raise DeskError(_("There is no such parcel here."))
@@ -103,7 +107,7 @@ def _deliver(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
     return _("The parcel has arrived.")
 
 
-def _cannot_supply(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+def _cannot_supply(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     quantity = data["quantity"]
     services.cannot_supply(fulfillment=row, quantity=quantity, reason=data["reason"], by=by)
     told = ngettext(
@@ -114,83 +118,12 @@ def _cannot_supply(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
     return told % {"n": quantity}
 
 
-def _return(row: Fulfillment, data: dict[str, Any], by: Any) -> str:
+def _return(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     services.return_units(fulfillment=row, reason=data["reason"], by=by)
     return _("Taken back; the points go back to the company.")
 
 
 _WORK = "fulfillment.work_desk"
-
-
-class StageFilter(admin.SimpleListFilter):
-    """Filters by stage. Without a choice the queue shows what is to be sent."""
-
-    title = gettext_lazy("stage")
-    parameter_name = "stage"
-    stages = {
-        "way": (FulfillmentStatus.SHIPPED,),
-        "settled": (
-            FulfillmentStatus.DELIVERED,
-            FulfillmentStatus.FAILED,
-            FulfillmentStatus.CANCELLED,
-            FulfillmentStatus.RETURNED,
-        ),
-        "all": tuple(FulfillmentStatus),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("way", _("On the way")), ("settled", _("Settled")), ("all", _("All"))]
-
-    def choices(self, changelist: Any) -> Any:
-        """Make "nothing chosen" mean the work that is to be sent, not all."""
-        first, *others = super().choices(changelist)
-        return [{**first, "display": _("To send")}, *others]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Fulfillment]
-    ) -> QuerySet[Fulfillment]:
-        return queryset.filter(status__in=self.stages.get(self.value() or "", TO_SEND))
-
-
-class PromiseFilter(admin.SimpleListFilter):
-    """Filters by the time left until the promised date."""
-
-    title = gettext_lazy("promise")
-    parameter_name = "promise"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("late", _("Late")), ("soon", _("Within a day")), ("later", _("Later"))]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Fulfillment]
-    ) -> QuerySet[Fulfillment]:
-        now = timezone.now()
-        if self.value() == "late":
-            return queryset.filter(promised_by__lt=now)
-        if self.value() == "soon":
-            return queryset.filter(promised_by__gte=now, promised_by__lt=now + SOON)
-        return queryset.filter(promised_by__gte=now + SOON) if self.value() == "later" else queryset
-
-
-class ClaimFilter(admin.SimpleListFilter):
-    """Filters by who works on it."""
-
-    title = gettext_lazy("claim")
-    parameter_name = "claim"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("mine", _("Mine")), ("free", _("Free")), ("others", _("Other people's"))]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Fulfillment]
-    ) -> QuerySet[Fulfillment]:
-        if self.value() == "mine":
-            return queryset.filter(claimed_by=request.user.pk)
-        if self.value() == "free":
-            return queryset.filter(claimed_by=None)
-        if self.value() == "others":
-            return queryset.exclude(claimed_by=None).exclude(claimed_by=request.user.pk)
-        return queryset
 
 
 @admin.register(Fulfillment)
@@ -238,13 +171,12 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
         }
 
     def facts(self, request: HttpRequest, row: Fulfillment) -> dict[str, object]:
-        mine = row.claimed_by_id is not None and row.claimed_by_id == request.user.pk
         return {
             "parcel": row,
             "state": _badge(row),
             "promise": _promise(row),
-            "mine": mine,
-            "free": mine or row.claimed_by_id is None,
+            "mine": has_claimed(actor_of(request), row),
+            "free": may_work_on(actor_of(request), row),
             "to_send": row.status in TO_SEND,
             "shipments": list(row.shipments.select_related("shipped_by")),
             "events": [_told(event) for event in row.events.select_related("by")],
@@ -269,7 +201,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
         done = 0
         for row in queryset.order_by("promised_by", "id"):
             try:
-                work(fulfillment=row, by=request.user)
+                work(fulfillment=row, by=actor_of(request))
             except DeskError as error:
                 self.message_user(request, f"{row.label}: {error}", messages.WARNING)
             else:
@@ -306,21 +238,6 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
         return str(row.claimed_by) if row.claimed_by else "–"
 
 
-class ArrivedFilter(admin.SimpleListFilter):
-    """Filters by whether the parcel has reached its recipient."""
-
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("way", _("On the way")), ("arrived", _("Delivered"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Shipment]) -> QuerySet[Shipment]:
-        if self.value() in {"way", "arrived"}:
-            return queryset.filter(delivered_at__isnull=self.value() == "way")
-        return queryset
-
-
 @admin.register(Shipment)
 class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
     """Parcels that were sent."""
@@ -346,7 +263,7 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
         done = 0
         for shipment in queryset.order_by("shipped_at", "id"):
             try:
-                services.deliver(shipment=shipment, by=request.user)
+                services.deliver(shipment=shipment, by=actor_of(request))
             except DeskError as error:
                 self.message_user(request, f"{shipment}: {error}", messages.WARNING)
             else:

@@ -1,7 +1,6 @@
 """Parcels, virtual deliveries and the calls to the partner. This room does not know orders."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -9,6 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.encrypted_field import EncryptedTextField, Fingerprinted
 from loyalty_portal.data.history import append_only
 from loyalty_portal.data.ids import uuid7
@@ -106,10 +106,14 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         return f"{self.label}: {self.quantity} × {self.product_name}"
 
     def event(
-        self, before: str, after: str, *, by: Any = None, reason: str = ""
+        self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = ""
     ) -> "FulfillmentEvent":
         return FulfillmentEvent(
-            fulfillment=self, from_status=before, to_status=after, by=by, reason=reason[:255]
+            fulfillment=self,
+            from_status=before,
+            to_status=after,
+            by_id=by.user_id,
+            reason=reason[:255],
         )
 
     @property
@@ -224,14 +228,14 @@ class PartnerCall(HasLifeCycle, LeasedWork):
         return self.key
 
     def event(
-        self, before: str, after: str, *, by: Any = None, reason: str = ""
+        self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = ""
     ) -> FulfillmentEvent:
         told = f"{self.get_kind_display()}: {reason}" if reason else str(self.get_kind_display())
         return FulfillmentEvent(
             fulfillment_id=self.fulfillment_id,
             from_status=before,
             to_status=after,
-            by=by,
+            by_id=by.user_id,
             reason=told[:255],
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -27,7 +28,9 @@ from fulfillment.models import (
     Shipment,
     VirtualCode,
 )
+from fulfillment.permissions import may_take_over, may_work_on
 from fulfillment.states import TO_SEND, CallStatus, FulfillmentStatus, Withdrawal
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.leases import ENDED
 from loyalty_portal.fastpath.sql import insert
 
@@ -59,7 +62,7 @@ class News:
     righted: int = 0
     cleared: str = ""  # why a contradiction is resolved without a person
     falsehood: str = ""  # what a callback said that the partner's own answer denies
-    by: Any = None
+    by: Actor = SYSTEM
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -151,10 +154,10 @@ def _at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
     return held
 
 
-def _mine(fulfillment: Fulfillment, by: Any, *statuses: str) -> Fulfillment:
+def _mine(fulfillment: Fulfillment, by: Actor, *statuses: str) -> Fulfillment:
     """Work of the desk that `by` or nobody has claimed. Raises DeskError for a colleague's."""
     held = _at_desk(fulfillment, *(statuses or TO_SEND))
-    if held.claimed_by_id and held.claimed_by_id != by.pk:
+    if not may_work_on(by, held):
         raise DeskError(
             _("%(who)s is working on this one. Take it over first.") % {"who": held.claimed_by}
         )
@@ -162,30 +165,30 @@ def _mine(fulfillment: Fulfillment, by: Any, *statuses: str) -> Fulfillment:
 
 
 @transaction.atomic
-def claim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
+def claim(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     """Assign it to `by`. A second person gets an error that names the first."""
     held = _mine(fulfillment, by)
     if held.claimed_by_id is None:
-        _assign(held, to=by, by=by, reason=_("Claimed"))
+        _assign(held, to=by.user_id, by=by, reason=_("Claimed"))
         tell(held, by=by)
     return held
 
 
 @transaction.atomic
-def take_over(*, fulfillment: Fulfillment, whose: Any, by: Any) -> Fulfillment:
+def take_over(*, fulfillment: Fulfillment, whose: UUID | None, by: Actor) -> Fulfillment:
     """Assign it to `by` instead of the person with the key `whose`, who had it when `by` last
     looked.
     """
     held = _at_desk(fulfillment, *TO_SEND)
-    if held.claimed_by is None or held.claimed_by_id == by.pk or held.claimed_by_id != whose:
+    if not may_take_over(by, held) or held.claimed_by_id != whose:
         raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
     from_whom = _("Taken over from %(who)s") % {"who": held.claimed_by}
-    _assign(held, to=by, by=by, reason=from_whom)
+    _assign(held, to=by.user_id, by=by, reason=from_whom)
     return held
 
 
 @transaction.atomic
-def unclaim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
+def unclaim(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     """Return one's own work to the queue."""
     held = _mine(fulfillment, by)
     if held.claimed_by_id:
@@ -193,14 +196,14 @@ def unclaim(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
     return held
 
 
-def _assign(held: Fulfillment, *, to: Any, by: Any, reason: str) -> None:
-    held.claimed_by = to
+def _assign(held: Fulfillment, *, to: UUID | None, by: Actor, reason: str) -> None:
+    held.claimed_by_id = to
     held.save(update_fields=["claimed_by"])
     held.event(held.status, held.status, by=by, reason=reason).save()
 
 
 @transaction.atomic
-def pack(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
+def pack(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     """Mark its open units as packed. Packing unclaimed work claims it."""
     held = claim(fulfillment=fulfillment, by=by)
     if held.status != FulfillmentStatus.QUEUED:
@@ -212,7 +215,7 @@ def pack(*, fulfillment: Fulfillment, by: Any) -> Fulfillment:
 
 @transaction.atomic
 def ship(
-    *, fulfillment: Fulfillment, quantity: int, carrier: str, tracking_number: str, by: Any
+    *, fulfillment: Fulfillment, quantity: int, carrier: str, tracking_number: str, by: Actor
 ) -> Shipment:
     """Ship `quantity` of the open units; the others go back to the queue."""
     held = _mine(fulfillment, by, FulfillmentStatus.PACKED)
@@ -227,7 +230,7 @@ def ship(
         quantity=quantity,
         carrier=carrier.strip(),
         tracking_number=tracking_number.strip(),
-        shipped_by=by,
+        shipped_by_id=by.user_id,
     )
     rest = held.open_quantity - quantity
     held.transition(
@@ -246,7 +249,7 @@ def ship(
 
 
 @transaction.atomic
-def deliver(*, shipment: Shipment, by: Any) -> Fulfillment:
+def deliver(*, shipment: Shipment, by: Actor) -> Fulfillment:
     """Record that the parcel has arrived. A second time changes nothing."""
     held = locked(shipment.fulfillment)
     arrived = Shipment.objects.filter(pk=shipment.pk, delivered_at__isnull=True)
@@ -261,7 +264,7 @@ def deliver(*, shipment: Shipment, by: Any) -> Fulfillment:
 
 @transaction.atomic
 def cannot_supply(
-    *, fulfillment: Fulfillment, quantity: int | None, reason: str, by: Any
+    *, fulfillment: Fulfillment, quantity: int | None, reason: str, by: Actor
 ) -> Fulfillment:
     """Give up `quantity` (None: all) of the open units. Their points are given back."""
     held = _mine(fulfillment, by)
@@ -280,7 +283,7 @@ def cannot_supply(
     return held
 
 
-def _close_desk_work(held: Fulfillment, *, by: Any, reason: str) -> None:
+def _close_desk_work(held: Fulfillment, *, by: Actor, reason: str) -> None:
     """Set the final status once no unit is open: failed, shipped, or delivered when all parcels
     have arrived.
     """
@@ -299,7 +302,7 @@ def _close_desk_work(held: Fulfillment, *, by: Any, reason: str) -> None:
 
 
 @transaction.atomic
-def return_units(*, fulfillment: Fulfillment, reason: str, by: Any) -> Fulfillment:
+def return_units(*, fulfillment: Fulfillment, reason: str, by: Actor) -> Fulfillment:
     """Record that what was delivered came back. Its points are given back."""
     held = _at_desk(fulfillment, FulfillmentStatus.DELIVERED)
     if not reason.strip():
@@ -315,11 +318,11 @@ def find(reference: uuid.UUID) -> Fulfillment | None:
 
 
 @transaction.atomic
-def reveal_codes(*, fulfillment: Fulfillment, by: Any) -> list[VirtualCode]:
+def reveal_codes(*, fulfillment: Fulfillment, by: Actor) -> list[VirtualCode]:
     """The codes, for a person who asked to see them. Records who saw them."""
     codes = list(VirtualCode.objects.valid().filter(fulfillment=fulfillment))
     if codes:
-        CodeReveal.objects.create(fulfillment=fulfillment, by=by)
+        CodeReveal.objects.create(fulfillment=fulfillment, by_id=by.user_id)
     return codes
 
 
@@ -332,7 +335,7 @@ class Withdrawn(NamedTuple):
 
 @transaction.atomic
 def withdraw(
-    *, references: Sequence[uuid.UUID], by: Any, reason: str
+    *, references: Sequence[uuid.UUID], by: Actor, reason: str
 ) -> dict[uuid.UUID, Withdrawn]:
     """Cancel what can be cancelled, by reference; Fulfillment.withdrawal says what that is.
 
@@ -344,7 +347,7 @@ def withdraw(
     }
 
 
-def _withdraw_one(held: Fulfillment, *, by: Any, reason: str) -> Withdrawn:
+def _withdraw_one(held: Fulfillment, *, by: Actor, reason: str) -> Withdrawn:
     calls = list(PartnerCall.objects.select_for_update().filter(fulfillment=held))
     result = Withdrawn(held.withdrawal(calls), held.open_quantity)
     if result.how == Withdrawal.NOW:
@@ -359,7 +362,7 @@ def _withdraw_one(held: Fulfillment, *, by: Any, reason: str) -> Withdrawn:
     return result
 
 
-def _cancel(held: Fulfillment, *, by: Any, reason: str) -> None:
+def _cancel(held: Fulfillment, *, by: Actor, reason: str) -> None:
     units = held.open_quantity
     held.transition(
         FulfillmentStatus.CANCELLED,

@@ -19,7 +19,9 @@ from catalog.selectors import search_query
 from inventory import services
 from inventory.forms import AdjustForm, CountForm, LowMarkForm, ReceiveForm, StopCountingForm
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
-from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
+from loyalty_portal.admin_site.verbs import Verb
+from loyalty_portal.data.actor import Actor
 
 RECENT = 25  # movements on a product's page
 
@@ -47,7 +49,7 @@ def _once(move: Move) -> Move:
     """
 
     @transaction.atomic
-    def checked(stock: Inventory, data: dict[str, Any], by: object) -> str:
+    def checked(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
         held = Inventory.objects.select_for_update().select_related("product").get(pk=stock.pk)
         if held.quantity_available + held.quantity_reserved != data["seen"]:
             raise services.StockError(
@@ -58,13 +60,13 @@ def _once(move: Move) -> Move:
     return checked
 
 
-def _receive(stock: Inventory, data: dict[str, Any], by: Any) -> str:
+def _receive(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
     quantity = data["quantity"]
     services.receive(product=stock.product, quantity=quantity, reason=data["reason"], by=by)
     return ngettext("%(n)s piece received.", "%(n)s pieces received.", quantity) % {"n": quantity}
 
 
-def _count(stock: Inventory, data: dict[str, Any], by: Any) -> str:
+def _count(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
     change = services.count(
         product=stock.product, counted=data["quantity"], reason=data["reason"], by=by
     )
@@ -73,24 +75,24 @@ def _count(stock: Inventory, data: dict[str, Any], by: Any) -> str:
     return _("Counted: the books were %(change)+d out and are corrected.") % {"change": change}
 
 
-def _adjust(stock: Inventory, data: dict[str, Any], by: Any) -> str:
+def _adjust(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
     services.adjust(product=stock.product, change=data["quantity"], reason=data["reason"], by=by)
     return _("Adjusted by %(change)+d.") % {"change": data["quantity"]}
 
 
-def _stop_counting(stock: Inventory, data: dict[str, Any], by: Any) -> str:
+def _stop_counting(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
     services.stop_counting(product=stock.product, reason=data["reason"], by=by)
     return _("The stock is not counted any more: it can always be redeemed.")
 
 
-def _start_counting(stock: Inventory, data: dict[str, Any], by: Any) -> str:
+def _start_counting(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
     services.start_counting(
         product=stock.product, counted=data["quantity"], reason=data["reason"], by=by
     )
     return _("The stock is counted from now on.")
 
 
-def _low_mark(stock: Inventory, data: dict[str, Any], by: object) -> str:
+def _low_mark(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
     services.set_low_mark(product=stock.product, low_stock_at=data["low_stock_at"])
     return _("Low from %(number)s pieces on.") % {"number": data["low_stock_at"]}
 

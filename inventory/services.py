@@ -18,9 +18,9 @@ from django.db.models.functions import Now
 from django.db.models.lookups import GreaterThanOrEqual
 from django.utils.translation import gettext as _
 
-from accounts.models import User
 from catalog.models import Product, StockStatus
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.fastpath.sql import insert
 from loyalty_portal.fastpath.updates import PreparedUpdate
 
@@ -101,10 +101,10 @@ def _balance(product_id: uuid.UUID, change: int) -> None:
     """Write the opposite movement of an uncounted product, so that its available number stays 0."""
     if change:
         kind = MovementKind.RECEIVED if change < 0 else MovementKind.ADJUSTED
-        _record(product_id, kind, -change, 0, None, _("The stock is not counted."), None)
+        _record(product_id, kind, -change, 0, None, _("The stock is not counted."), SYSTEM)
 
 
-def reserve(*, wants: Sequence[Want], by: User | None, along: Sequence[Model] = ()) -> None:
+def reserve(*, wants: Sequence[Want], by: Actor, along: Sequence[Model] = ()) -> None:
     """Reserve pieces for order lines: all of them or, with OutOfStockError, none.
 
     Products without an inventory row must not be passed: they are made on demand. `along`: new rows
@@ -118,7 +118,7 @@ def reserve(*, wants: Sequence[Want], by: User | None, along: Sequence[Model] = 
                 raise OutOfStockError(want.product_id)
 
 
-def _held(want: Want, by: User | None) -> tuple[Reservation, StockMovement]:
+def _held(want: Want, by: Actor) -> tuple[Reservation, StockMovement]:
     return (
         Reservation(product_id=want.product_id, reference=want.reference, quantity=want.quantity),
         StockMovement(
@@ -127,14 +127,12 @@ def _held(want: Want, by: User | None) -> tuple[Reservation, StockMovement]:
             available_change=-want.quantity,
             reserved_change=want.quantity,
             reference=want.reference,
-            by=by,
+            by_id=by.user_id,
         ),
     )
 
 
-def release(
-    *, reference: uuid.UUID, by: User | None, reason: str, quantity: int | None = None
-) -> None:
+def release(*, reference: uuid.UUID, by: Actor, reason: str, quantity: int | None = None) -> None:
     """Return `quantity` (None: all that is still reserved) of a line's pieces to the shelf.
 
     Does nothing for a line that has nothing reserved (made on demand, or released before).
@@ -152,7 +150,7 @@ def release(
         _must_move(held.product_id, available=pieces, reserved=-pieces)
 
 
-def consume(*, reference: uuid.UUID, quantity: int, by: User | None) -> None:
+def consume(*, reference: uuid.UUID, quantity: int, by: Actor) -> None:
     """Record that `quantity` of the reserved pieces of a line were sent."""
     with transaction.atomic():
         held = Reservation.objects.select_for_update().filter(reference=reference).first()
@@ -166,7 +164,7 @@ def consume(*, reference: uuid.UUID, quantity: int, by: User | None) -> None:
         _must_move(held.product_id, available=0, reserved=-quantity)
 
 
-def receive(*, product: Product, quantity: int, reason: str, by: User | None) -> None:
+def receive(*, product: Product, quantity: int, reason: str, by: Actor) -> None:
     """Record that new pieces have come in. The first time, this creates the inventory of the
     product.
     """
@@ -175,7 +173,7 @@ def receive(*, product: Product, quantity: int, reason: str, by: User | None) ->
     _change(product, MovementKind.RECEIVED, quantity, reason, by)
 
 
-def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: User | None) -> None:
+def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: Actor) -> None:
     """Create the inventory of many new products at once, by their ids; none may have one.
 
     None as a number: the stock is not counted.
@@ -196,7 +194,7 @@ def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: User 
                 available_change=number,
                 reserved_change=0,
                 reason=reason,
-                by=by,
+                by_id=by.user_id,
             )
             for product_id, number in pieces.items()
             if number
@@ -208,7 +206,7 @@ def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: User 
             Product.objects.filter(pk__in=products).show_stock(status)
 
 
-def adjust(*, product: Product, change: int, reason: str, by: User | None) -> None:
+def adjust(*, product: Product, change: int, reason: str, by: Actor) -> None:
     """Correct the available number by `change` (negative: broken, lost)."""
     if change == 0:
         raise StockError(_("An adjustment of zero changes nothing."))
@@ -217,7 +215,7 @@ def adjust(*, product: Product, change: int, reason: str, by: User | None) -> No
     _change(product, MovementKind.ADJUSTED, change, reason, by)
 
 
-def count(*, product: Product, counted: int, reason: str, by: User | None) -> int:
+def count(*, product: Product, counted: int, reason: str, by: Actor) -> int:
     """Record that `counted` pieces are on the shelf, including those reserved for orders.
 
     Returns the change to the available number (0: the records were right).
@@ -240,9 +238,7 @@ def count(*, product: Product, counted: int, reason: str, by: User | None) -> in
     return change
 
 
-def _change(
-    product: Product, kind: MovementKind, change: int, reason: str, by: User | None
-) -> None:
+def _change(product: Product, kind: MovementKind, change: int, reason: str, by: Actor) -> None:
     if abs(change) > 1_000_000_000:
         raise StockError(_("That is more than any shelf holds."))
     with transaction.atomic():
@@ -260,7 +256,7 @@ def _record(
     reserved: int,
     reference: uuid.UUID | None,
     reason: str,
-    by: User | None,
+    by: Actor,
 ) -> None:
     StockMovement.objects.create(
         product_id=product_id,
@@ -269,7 +265,7 @@ def _record(
         reserved_change=reserved,
         reference=reference,
         reason=reason[:255],
-        by=by,
+        by_id=by.user_id,
     )
 
 
@@ -289,7 +285,7 @@ def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
     return stock
 
 
-def stop_counting(*, product: Product, reason: str, by: User | None) -> None:
+def stop_counting(*, product: Product, reason: str, by: Actor) -> None:
     """Stop counting: any number can be redeemed from now on. The available pieces are written
     off.
     """
@@ -304,7 +300,7 @@ def stop_counting(*, product: Product, reason: str, by: User | None) -> None:
         _set_counted(product, is_tracked=False, status=StockStatus.IN_STOCK)
 
 
-def start_counting(*, product: Product, counted: int, reason: str, by: User | None) -> None:
+def start_counting(*, product: Product, counted: int, reason: str, by: Actor) -> None:
     """Start counting: `counted` pieces are on the shelf, including those reserved for orders."""
     with transaction.atomic():
         stock = Inventory.objects.select_for_update().get(product=product)

@@ -11,7 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, Verb, badge
+from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
+from loyalty_portal.admin_site.verbs import Verb, actor_of
+from loyalty_portal.data.actor import Actor
 from redemption.backoffice.admin_deliveries import DeliveryAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
@@ -47,17 +49,17 @@ _CALLBACKS = {
 }
 
 
-def _retry(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
+def _retry(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
     number = aftercare.retry_now(order=order, by=by)
     told = ngettext("%(n)s open call is due now.", "%(n)s open calls are due now.", number)
     return told % {"n": number} if number else _("Nothing of this order waits to be tried again.")
 
 
-def _cancel(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
+def _cancel(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
     return cancelling.cancel(order=order, by=by, reason=data["reason"], shown=data["shown"])
 
 
-def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Any) -> str:
+def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
     aftercare.unflag(order=order, by=by)
     return _("Marked as looked at.")
 
@@ -126,7 +128,7 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
 
     @admin.action(description=gettext_lazy("Retry now"), permissions=["retry"])
     def retry_rows(self, request: HttpRequest, queryset: QuerySet[RedemptionOrder]) -> None:
-        by: Any = request.user
+        by = actor_of(request)
         number = sum([aftercare.retry_now(order=order, by=by) for order in queryset])
         told = ngettext("%(n)s open call is due now.", "%(n)s open calls are due now.", number)
         self.message_user(request, told % {"n": number}, messages.SUCCESS)

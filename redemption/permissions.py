@@ -1,24 +1,74 @@
-"""What a seat may do with its company's orders. Statuses that allow it are in states.py."""
+"""What an actor may do with orders, decisions and incidents. The statuses: states.py.
 
-from accounts.models import AccountManager
+The pages that offer an action and the services that do it ask the same function. Where a list asks
+the same about many rows, the condition for the database follows the function for one row.
+"""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
 from accounts.permissions import may_approve, may_redeem, may_see_codes
-from redemption.models import RedemptionOrder
+from loyalty_portal.data.actor import Actor
+from redemption.models import Decision, Incident, RedemptionOrder
+from redemption.states import IncidentKind
 
 
-def may_decide(seat: AccountManager, order: RedemptionOrder) -> bool:
-    """Whether the seat may approve or reject the order. Nobody decides on their own order."""
-    return may_approve(seat) and order.account_manager.user_id != seat.user_id
+def may_see(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether they act for the company whose order it is."""
+    return actor.seat is not None and actor.seat.company_id == order.company_id
 
 
-def may_cancel(seat: AccountManager, order: RedemptionOrder) -> bool:
-    """Whether the seat may cancel the order: its own order, or any order for approvers."""
-    return _own_or_approver(seat, order) and may_redeem(seat)
+def seen_by(actor: Actor) -> QuerySet[RedemptionOrder]:
+    """The orders that `may_see` is true of."""
+    if actor.seat is None:
+        return RedemptionOrder.objects.none()
+    return RedemptionOrder.objects.filter(company=actor.seat.company_id)
 
 
-def may_reveal(seat: AccountManager, order: RedemptionOrder) -> bool:
-    """Whether the seat may see the codes of the order."""
-    return _own_or_approver(seat, order) and may_see_codes(seat)
+def placed(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether it is their own order, in whichever seat they placed it."""
+    return order.account_manager.user_id == actor.user_id
 
 
-def _own_or_approver(seat: AccountManager, order: RedemptionOrder) -> bool:
-    return may_approve(seat) or order.account_manager_id == seat.pk
+def may_decide(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether they may approve or reject the order. Nobody decides on their own order."""
+    return may_approve(actor) and may_see(actor, order) and not placed(actor, order)
+
+
+def decidable(*, company_id: UUID, user_id: UUID) -> Q:
+    """The orders of which `may_decide` is true, for a person who may approve for the company."""
+    return Q(company=company_id) & ~Q(account_manager__user=user_id)
+
+
+def may_cancel(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether they may cancel the order: their own, or anybody's for those who approve; and staff
+    with the permission.
+    """
+    if actor.has_perm("redemption.cancel_order"):
+        return True
+    return may_redeem(actor) and _own_or_approver(actor, order)
+
+
+def may_reveal(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether they may see the codes of the order, which are worth money."""
+    return may_see_codes(actor) and _own_or_approver(actor, order)
+
+
+def _own_or_approver(actor: Actor, order: RedemptionOrder) -> bool:
+    return may_see(actor, order) and (may_approve(actor) or placed(actor, order))
+
+
+def may_second(actor: Actor, decision: Decision) -> bool:
+    """Whether they may confirm or reject what is proposed: any person but the one who proposed it.
+
+    The database refuses it too (decided_by_two_people).
+    """
+    return actor.user_id not in {None, decision.proposed_by_id}
+
+
+def seen_incidents(actor: Actor, incidents: QuerySet[Incident]) -> QuerySet[Incident]:
+    """The incidents that they may see; without access to orders, those about stock only."""
+    if actor.has_perm("redemption.view_redemptionorder"):
+        return incidents
+    return incidents.filter(kind=IncidentKind.STOCK_DRIFT)

@@ -55,7 +55,7 @@ def home(request: PortalRequest) -> HttpResponse:
         stuck=stuck(seat),
         recent=recent(seat),
         before=redeemed_before(seat, CARDS),
-        may_redeem=may_redeem(seat),
+        may_redeem=may_redeem(request.actor),
     )
     fragment = request.headers.get("HX-Target") == "home"
     template = "redemption/home/_home.html" if fragment else "redemption/home/home.html"

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django.db import connection, reset_queries, transaction
 
-from accounts.models import User
 from catalog.importing.formats import READERS
 from catalog.importing.judging import misfits
 from catalog.importing.records import (
@@ -35,6 +34,7 @@ from catalog.services import (
     save_products,
     superseded,
 )
+from loyalty_portal.data.actor import Actor
 
 BATCH = 1000  # records held in memory and written at a time
 KEPT_ERRORS = 200
@@ -91,7 +91,7 @@ def import_file(
     skip_bad_rows: bool,
     take_stock: StockTaker,
     progress: Callable[[ImportOutcome], None],
-    by: User | None,
+    by: Actor,
 ) -> ImportOutcome:
     """Import all products of a file in one transaction; with `dry_run`, only report the changes.
 
@@ -177,7 +177,7 @@ def _judged(batch: list[Record], outcome: ImportOutcome) -> list[Record]:
     return good
 
 
-def _retire(outcome: ImportOutcome, *, dry_run: bool, by: User | None) -> set[UUID]:
+def _retire(outcome: ImportOutcome, *, dry_run: bool, by: Actor) -> set[UUID]:
     """Switch off products that the file now has in another form. Returns their families."""
     families: set[UUID] = set()
     sources = list(outcome.sources.items())
@@ -212,7 +212,7 @@ def _foresee(batch: list[Record], outcome: ImportOutcome) -> None:
 
 
 def _write(
-    batch: list[Record], outcome: ImportOutcome, take_stock: StockTaker, by: User | None
+    batch: list[Record], outcome: ImportOutcome, take_stock: StockTaker, by: Actor
 ) -> set[UUID]:
     """Save a batch and take the stock of its new products. Returns the families that changed."""
     saved = save_products(products=[record.data for record in batch], by=by)

@@ -3,7 +3,7 @@
 Each change is made in the caller's transaction, which has locked the fulfillment.
 """
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -16,6 +16,7 @@ from fulfillment.states import FulfillmentStatus
 from fulfillment.virtual.hints import Hint, digest_of, end_of, prints_of, units_of
 from fulfillment.virtual.saga import look_up
 from fulfillment.virtual.services import keep
+from loyalty_portal.data.actor import Actor
 
 _ENDED = (FulfillmentStatus.DELIVERED, FulfillmentStatus.FAILED, FulfillmentStatus.CANCELLED)
 
@@ -65,7 +66,7 @@ def found_in(report: Report) -> Found:
     )
 
 
-def replace_codes(held: Fulfillment, report: Report, *, by: Any) -> int:
+def replace_codes(held: Fulfillment, report: Report, *, by: Actor) -> int:
     """Withdraw the codes that belong to others and store the right ones. Returns how many were
     withdrawn.
 
@@ -84,7 +85,7 @@ def replace_codes(held: Fulfillment, report: Report, *, by: Any) -> int:
     return withdrawn
 
 
-def take_back(held: Fulfillment, report: Report, *, reason: str, by: Any) -> None:
+def take_back(held: Fulfillment, report: Report, *, reason: str, by: Actor) -> None:
     """Fewer units were delivered than recorded: keep those of the answer, with their codes."""
     replace_codes(held, report, by=by)
     came = len(units_of(report))
@@ -93,7 +94,7 @@ def take_back(held: Fulfillment, report: Report, *, reason: str, by: Any) -> Non
     )
 
 
-def delivered_after_all(held: Fulfillment, units: int, *, reason: str, by: Any) -> None:
+def delivered_after_all(held: Fulfillment, units: int, *, reason: str, by: Actor) -> None:
     """Record that this many more units were delivered. The partner is asked for their codes."""
     _right(held, held.quantity_delivered + units, FulfillmentStatus.DELIVERED, reason, by)
     held.hints = [Hint(theirs=held.partner_id, status="delivered", codes="")]
@@ -107,7 +108,7 @@ def done_with(held: Fulfillment) -> None:
     held.save(update_fields=["attention"])
 
 
-def _right(held: Fulfillment, came: int, to: FulfillmentStatus, reason: str, by: Any) -> None:
+def _right(held: Fulfillment, came: int, to: FulfillmentStatus, reason: str, by: Actor) -> None:
     change = came - held.quantity_delivered
     held.quantity_delivered, held.quantity_failed = came, held.quantity - came
     held.save(update_fields=["quantity_delivered", "quantity_failed"])

@@ -27,6 +27,7 @@ from fulfillment.virtual.hints import (
     prints_of,
     units_of,
 )
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.encrypted_field import fingerprints
 from loyalty_portal.data.leases import ENDED
 
@@ -217,7 +218,7 @@ def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
     return ""
 
 
-def settle_by_hand(*, held: Fulfillment, came: int, by: Any) -> None:
+def settle_by_hand(*, held: Fulfillment, came: int, by: Actor) -> None:
     """Settle it by what people found out: the partner delivered `came` of its units.
 
     Codes are never entered by hand: the partner has sent them to the recipient, and they are stored

@@ -1,7 +1,6 @@
 """Base classes of all admin pages: the theme's classes with types, editing rules, and badges."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.contrib import messages
@@ -22,12 +21,12 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from loyalty_portal.admin_site.edits import EditedForm, hold, told_meanwhile
+from loyalty_portal.admin_site.verbs import Act, Verb, actor_of
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
 from loyalty_portal.data.one_line import OneLineField
 
@@ -51,7 +50,6 @@ __all__ = [
     "ReadOnlyAdmin",
     "StackedInline",
     "TabularInline",
-    "Verb",
     "badge",
 ]
 
@@ -268,30 +266,6 @@ class ReadOnlyAdmin(KeptAdmin[Row], Generic[Row]):
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Verb(Generic[Row]):
-    """An action of staff on a row: its button, permission, form and service.
-
-    `act` gets the row, the form's cleaned data and the user. It returns a success message, or
-    raises one of the admin's `refusals` with an error message.
-    """
-
-    label: Promise
-    permission: str
-    act: Callable[[Row, dict[str, Any], Any], str]
-    form: type[Form] = Form
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """An action as `admin/_act.html` shows it. `tried`: it was posted and refused."""
-
-    label: Promise
-    href: str
-    form: Form
-    tried: bool
-
-
 class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
     """Base for read-only rows whose page offers actions that call services.
 
@@ -333,7 +307,8 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
         if verb not in self.verbs:
             raise Http404
         what = self.verbs[verb]
-        if not request.user.has_perm(what.permission):
+        actor = actor_of(request)
+        if not what.may(actor):
             raise PermissionDenied
         there = reverse(f"admin:{self._address('change')}", args=[row.pk])
         if request.method != "POST":
@@ -342,7 +317,7 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
         told = ""
         if form.is_valid():
             try:
-                told = what.act(row, form.cleaned_data, request.user)
+                told = what.act(row, form.cleaned_data, actor)
             except self.refusals as error:
                 form.add_error(None, str(error))
             except (StaleStatusError, IllegalTransitionError):
@@ -366,7 +341,7 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
     def _show(
         self, request: HttpRequest, row: Row, tried: Mapping[str, Form], *, status: int = 200
     ) -> TemplateResponse:
-        first = self.first_values(row)
+        first, actor = self.first_values(row), actor_of(request)
         for form in tried.values():
             _show_anew(form, first)
         acts = {
@@ -377,7 +352,7 @@ class ActingAdmin(ReadOnlyAdmin[Row], Generic[Row]):
                 tried=verb in tried,
             )
             for verb, what in self.verbs.items()
-            if request.user.has_perm(what.permission)
+            if what.may(actor)
         }
         return self.page(
             request, self.page_template, row, status=status, acts=acts, **self.facts(request, row)

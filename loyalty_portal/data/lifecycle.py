@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.db import models, transaction
 
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.fastpath.sql import insert
 from loyalty_portal.fastpath.updates import update
 
@@ -41,8 +42,10 @@ class HasLifeCycle(models.Model):
     class Meta:
         abstract = True
 
-    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> models.Model:
-        """Build the unsaved event for a step. `by` None is the portal itself."""
+    def event(
+        self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = ""
+    ) -> models.Model:
+        """Build the unsaved event for a step."""
         raise NotImplementedError
 
     @property
@@ -53,7 +56,7 @@ class HasLifeCycle(models.Model):
         self,
         to: str,
         *,
-        by: Any = None,
+        by: Actor = SYSTEM,
         reason: str = "",
         write: Callable[..., object] | None = None,
         **changes: Any,

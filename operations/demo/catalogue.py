@@ -13,11 +13,12 @@ import pgtrigger
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import TierLevel, User
+from accounts.models import TierLevel
 from catalog.models import Product, ProductType
 from catalog.services import ProductData, choose_cards, save_products
 from inventory import services as stock
 from inventory.models import Inventory
+from loyalty_portal.data.actor import Actor
 
 FILE = Path(__file__).with_name("products.toml")
 POINTS_A_EURO = 100
@@ -94,7 +95,7 @@ def _description(product: dict[str, Any]) -> str:
 
 
 @transaction.atomic
-def fill_shelves(*, dice: Random, by: User) -> None:
+def fill_shelves(*, dice: Random, by: Actor) -> None:
     """Create the products with plenty of stock, dated over the last year."""
     saved = save_products(products=products(), by=by)
     ours = Product.objects.filter(sku__in=[data.sku for data in products()])
@@ -113,7 +114,7 @@ def _age(days: dict[Any, int]) -> None:
 
 
 @transaction.atomic
-def thin_shelves(*, dice: Random, by: User) -> None:
+def thin_shelves(*, dice: Random, by: Actor) -> None:
     """Count products down to the stock level that the file gives for them."""
     for category in _categories():
         for number, product in enumerate(category["products"], 1):
@@ -123,7 +124,7 @@ def thin_shelves(*, dice: Random, by: User) -> None:
                 _count_down(sku, dice.randint(*LEFT[product["stock"]]), by)
 
 
-def _count_down(sku: str, left: int, by: User) -> None:
+def _count_down(sku: str, left: int, by: Actor) -> None:
     shelf = Inventory.objects.select_related("product").get(product__sku=sku)
     stock.count(
         product=shelf.product,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import AccountManager, Address, Company, Role, TierLevel, User
 from accounts.services import ensure_staff_groups
 from catalog.words import slug_of
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import code_of
 
 PASSWORD = "redeem-demo-2026"  # noqa: S105 - it is printed, and DEBUG must be on
@@ -168,8 +169,8 @@ def add_superuser() -> None:
     User.objects.create_superuser(email, PASSWORD, name=name)
 
 
-def staff(group: str) -> User:
-    return User.objects.get(email=STAFF[group][0])
+def staff(group: str) -> Actor:
+    return Actor.person(User.objects.get(email=STAFF[group][0]))
 
 
 def sign_ins() -> list[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from accounts import loyalty
 from accounts.models import AccountManager, Company, Role, User
 from accounts.services import refresh_balance
 from catalog.models import Product
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.recipient import FIELDS
 from operations.demo import people
 from operations.demo.catalogue import fill_shelves, thin_shelves
@@ -136,7 +137,7 @@ def _make_order(
     scene = Scene(
         order=order,
         company=order.company,
-        buyer=order.account_manager.user,
+        buyer=Actor.in_seat(order.account_manager),
         approver=_approver(order),
         worker=people.staff("fulfillment"),
         partners=partners,
@@ -177,16 +178,16 @@ def _place(plan: Plan) -> RedemptionOrder:
         reference=plan.reference,
         note=plan.note,
     )
-    return place_order(seat=seat, lines=lines, entered=entered, by=seat.user)
+    return place_order(seat=seat, lines=lines, entered=entered, by=Actor.in_seat(seat))
 
 
-def _approver(order: RedemptionOrder) -> User:
+def _approver(order: RedemptionOrder) -> Actor:
     """Another person of the company who may approve the order."""
     seats = order.company.seats.filter(role__in=[Role.APPROVER, Role.OWNER])
     seat = seats.exclude(pk=order.account_manager_id).order_by("role").first()
     if seat is None:
         raise LookupError(f"Nobody can approve {order}")
-    return seat.user
+    return Actor.in_seat(seat)
 
 
 def check() -> list[Violation]:

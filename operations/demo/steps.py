@@ -13,10 +13,11 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from accounts.models import Company, User
+from accounts.models import Company
 from fulfillment import services as desk
 from fulfillment.models import CallKind, Fulfillment, PartnerCall, Shipment
 from fulfillment.virtual import saga as virtual
+from loyalty_portal.data.actor import Actor
 from operations.demo.partners import SandboxControl
 from operations.demo.timeline import Timeline
 from redemption.checkout import services as placing
@@ -37,9 +38,9 @@ class Scene:
 
     order: RedemptionOrder
     company: Company
-    buyer: User
-    approver: User
-    worker: User
+    buyer: Actor
+    approver: Actor
+    worker: Actor
     partners: SandboxControl
     timeline: Timeline
     dice: Random

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy
 
 from fulfillment import services as fulfillments
 from fulfillment.models import Channel, Fulfillment, VirtualCode
-from loyalty_portal.admin_site.base import ActingAdmin, Verb
+from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.verbs import Verb, actor_of
+from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import line_badge
 from redemption.backoffice.forms import (
     ConfirmForm,
@@ -29,12 +31,12 @@ from redemption.states import REMEDIES, DecisionStatus, Verdict
 _MAY = "redemption.decide_delivery"
 
 
-def _propose(item: OrderItem, data: dict[str, Any], by: Any) -> str:
+def _propose(item: OrderItem, data: dict[str, Any], by: Actor) -> str:
     delivery_decisions.propose(item=item, came=data["came"], evidence=data["evidence"], by=by)
     return _("Proposed. It counts once a second person confirms it.")
 
 
-def _put_right(item: OrderItem, data: dict[str, Any], by: Any) -> str:
+def _put_right(item: OrderItem, data: dict[str, Any], by: Actor) -> str:
     remedies.propose(
         item=item,
         verdict=Verdict(data["remedy"]),
@@ -52,12 +54,12 @@ def _deciding(item: OrderItem) -> Any:
     return remedies if waiting.exists() else delivery_decisions
 
 
-def _confirm(item: OrderItem, data: dict[str, Any], by: Any) -> str:
+def _confirm(item: OrderItem, data: dict[str, Any], by: Actor) -> str:
     told: str = _deciding(item).confirm(item=item, proposal=data["proposal"], by=by)
     return told
 
 
-def _reject(item: OrderItem, data: dict[str, Any], by: Any) -> str:
+def _reject(item: OrderItem, data: dict[str, Any], by: Actor) -> str:
     _deciding(item).reject(item=item, proposal=data["proposal"], reason=data["reason"], by=by)
     return _("Rejected. Something else may be proposed.")
 
@@ -100,7 +102,7 @@ class DeliveryAdmin(ActingAdmin[OrderItem]):
             "item": row,
             "state": line_badge(row),
             "line": line,
-            **decided(row, request.user),
+            **decided(row, actor_of(request)),
             "undecided": line.undecided,
             "wrong": bool(remedies.offered(line.fulfillment)),
             "withdrawn": VirtualCode.objects.filter(

@@ -11,32 +11,34 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalty_portal.admin_site.base import ActingAdmin, Verb
+from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.verbs import Verb, actor_of
+from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import incident_badge, severity_badge
 from redemption.backoffice.cases import cases_page, shown
 from redemption.backoffice.forms import EvidenceForm
-from redemption.backoffice.selectors import concerning
 from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import IncidentError
 from redemption.models import Incident, IncidentEvent
 from redemption.orders.actions import incidents
+from redemption.permissions import seen_incidents
 from redemption.states import IncidentKind, IncidentStatus
 
 _MAY = "redemption.handle_incident"
 
 
-def _acknowledge(incident: Incident, data: dict[str, Any], by: Any) -> str:
+def _acknowledge(incident: Incident, data: dict[str, Any], by: Actor) -> str:
     services.acknowledge(incident=incident, by=by)
     return _("It is yours now.")
 
 
-def _resolve(incident: Incident, data: dict[str, Any], by: Any) -> str:
+def _resolve(incident: Incident, data: dict[str, Any], by: Actor) -> str:
     incidents.resolve(incident=incident, by=by, evidence=data["evidence"], cases=data["cases"])
     return _("Resolved.")
 
 
-def _again(incident: Incident, data: dict[str, Any], by: Any) -> str:
+def _again(incident: Incident, data: dict[str, Any], by: Actor) -> str:
     incidents.try_again(incident=incident, by=by)
     return _("It is tried again within moments. When it works, this resolves itself.")
 
@@ -85,7 +87,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
-        rows = concerning(request.user, super().get_queryset(request))
+        rows = seen_incidents(actor_of(request), super().get_queryset(request))
         return rows.select_related("company", "run", "acknowledged_by", "resolved_by").annotate(
             open_now=Count("cases", Q(cases__ended_at=None), distinct=True)
         )

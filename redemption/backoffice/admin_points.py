@@ -10,7 +10,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalty_portal.admin_site.base import ActingAdmin, Verb
+from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.verbs import Verb, actor_of
+from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import transaction_badge
 from redemption.backoffice.forms import ConfirmForm, ProposeForm, RejectProposalForm
 from redemption.backoffice.selectors import UNCLEAR, decided, proposal_of, recorded_event
@@ -22,7 +24,7 @@ from redemption.states import Verdict
 _MAY = "redemption.decide_transaction"
 
 
-def _propose(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
+def _propose(transaction: LoyaltyTransaction, data: dict[str, Any], by: Actor) -> str:
     transaction_decisions.propose(
         intent=transaction,
         verdict=Verdict(data["verdict"]),
@@ -33,11 +35,11 @@ def _propose(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> 
     return _("Proposed. It counts once a second person confirms it.")
 
 
-def _confirm(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
+def _confirm(transaction: LoyaltyTransaction, data: dict[str, Any], by: Actor) -> str:
     return transaction_decisions.confirm(intent=transaction, proposal=data["proposal"], by=by)
 
 
-def _reject(transaction: LoyaltyTransaction, data: dict[str, Any], by: Any) -> str:
+def _reject(transaction: LoyaltyTransaction, data: dict[str, Any], by: Actor) -> str:
     transaction_decisions.reject(
         intent=transaction, proposal=data["proposal"], reason=data["reason"], by=by
     )
@@ -88,7 +90,7 @@ class LoyaltyTransactionAdmin(ActingAdmin[LoyaltyTransaction]):
         return {
             "transaction": row,
             "state": transaction_badge(row),
-            **decided(row, request.user),
+            **decided(row, actor_of(request)),
             "undecided": row.is_undecided,
             "cases": row.incident_cases.select_related("incident"),
             "steps": [

@@ -21,7 +21,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.importing.records import RowError
-from loyalty_portal.admin_site.base import Act, ActingAdmin
+from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.verbs import Act, actor_of
+from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import run_badge
 from redemption.backoffice.forms import CompareForm, StatementFileForm
 from redemption.models import Reconciliation, RunOutcome
@@ -39,12 +41,12 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=UTC)
 
 
-def _with_statement(data: dict[str, Any], by: Any) -> tuple[list[Reconciliation], int]:
+def _with_statement(data: dict[str, Any], by: Actor) -> tuple[list[Reconciliation], int]:
     since = _midnight(data["since"]) if data["since"] else None
     return [reconcile(company=data["company"], since=since, by=by)], 0
 
 
-def _with_file(data: dict[str, Any], by: Any) -> tuple[list[Reconciliation], int]:
+def _with_file(data: dict[str, Any], by: Actor) -> tuple[list[Reconciliation], int]:
     sent: UploadedFile[Any] = data["file"]
     # The reader needs a file with a name. Use our own name, never the uploaded one.
     with NamedTemporaryFile() as kept:
@@ -125,7 +127,7 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
         wrong: StatementFileError | None = None
         if form.is_valid():
             try:
-                runs, strange = act(form.cleaned_data, request.user)
+                runs, strange = act(form.cleaned_data, actor_of(request))
             except ReconciliationError as error:
                 form.add_error(None, str(error))
             except StatementFileError as error:

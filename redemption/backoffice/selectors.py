@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from catalog.models import Product, StockStatus
 from fulfillment.models import Channel, Fulfillment, PartnerCall
 from fulfillment.virtual.services import nothing_to_decide
+from loyalty_portal.admin_site.verbs import actor_of
+from loyalty_portal.data.actor import Actor
 from redemption.models import (
     Callback,
     CallbackState,
@@ -23,9 +25,9 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
+from redemption.permissions import may_second, seen_incidents
 from redemption.states import (
     DecisionStatus,
-    IncidentKind,
     LineStatus,
     OrderStatus,
     TransactionStatus,
@@ -46,21 +48,14 @@ def needing_attention() -> QuerySet[RedemptionOrder]:
     return RedemptionOrder.objects.filter(needs_attention=True)
 
 
-def concerning(user: Any, incidents: QuerySet[Incident]) -> QuerySet[Incident]:
-    """The incidents that the user may see; without access to orders, those about stock only."""
-    if user.has_perm("redemption.view_redemptionorder"):
-        return incidents
-    return incidents.filter(kind=IncidentKind.STOCK_DRIFT)
-
-
-def unresolved_incidents(user: Any) -> QuerySet[Incident]:
-    """Unresolved incidents that the user may see, the most severe first."""
-    return concerning(user, Incident.objects.unresolved()).select_related("order")
+def unresolved_incidents(actor: Actor) -> QuerySet[Incident]:
+    """Unresolved incidents that the actor may see, the most severe first."""
+    return seen_incidents(actor, Incident.objects.unresolved()).select_related("order")
 
 
 def incidents_badge(request: HttpRequest) -> str:
     """The number for the menu's badge; "" when there are none."""
-    number = unresolved_incidents(request.user).count()
+    number = unresolved_incidents(actor_of(request)).count()
     return str(number) if number else ""
 
 
@@ -154,14 +149,14 @@ def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
     return list(lines.values())
 
 
-def decided(about: LoyaltyTransaction | OrderItem, user: Any) -> dict[str, object]:
+def decided(about: LoyaltyTransaction | OrderItem, actor: Actor) -> dict[str, object]:
     """The template variables of admin/redemption/_decide.html and _decided.html."""
     made = list(about.decisions.select_related("proposed_by", "decided_by"))
     waiting = [each for each in made if each.status == DecisionStatus.PROPOSED]
     return {
         "decisions": [each for each in made if each.status != DecisionStatus.PROPOSED],
         "proposal": waiting[0] if waiting else None,
-        "own": bool(waiting) and waiting[0].proposed_by_id == user.pk,
+        "own": bool(waiting) and not may_second(actor, waiting[0]),
     }
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from fulfillment.desk.selectors import queue_by_age, waiting
+from loyalty_portal.admin_site.verbs import actor_of
 from redemption.backoffice.badges import severity_badge
 from redemption.backoffice.selectors import (
     needing_attention,
@@ -65,7 +66,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, object] = {"title": _("Overview"), "groups": [g for g in groups if g[1]]}
     if may("redemption.view_incident"):
         shown["incidents"] = [
-            (each, severity_badge(each)) for each in unresolved_incidents(request.user)[:SHOWN]
+            (each, severity_badge(each)) for each in unresolved_incidents(actor_of(request))[:SHOWN]
         ]
     if may("redemption.view_redemptionorder"):
         shown["orders"] = (
@@ -81,7 +82,7 @@ def _there(model: str, query: str = "") -> str:
 
 
 def _incident_cards(request: HttpRequest) -> list[DashboardCard]:
-    counts = unresolved_incidents(request.user).aggregate(
+    counts = unresolved_incidents(actor_of(request)).aggregate(
         every=Count("pk"), critical=Count("pk", Q(severity=Severity.CRITICAL))
     )
     critical, there = counts["critical"], _there("redemption_incident", "?state=unresolved")

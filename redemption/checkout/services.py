@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import AccountManager, User
+from accounts.models import AccountManager
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.fastpath.updates import update
 from redemption.checkout.approval import Need, approval_need
@@ -28,6 +29,7 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
+from redemption.permissions import may_decide, placed
 from redemption.saga.steps import RedemptionError, drop_order, locked, new_debit
 from redemption.states import OrderStatus
 
@@ -73,7 +75,7 @@ class CheckoutInput:
 
 
 def place_order(
-    *, seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, by: User
+    *, seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, by: Actor
 ) -> RedemptionOrder:
     """Place an order: reserve the stock and write the order with its debit, unsent, in one
     transaction.
@@ -137,7 +139,7 @@ def _check_line(seat: AccountManager, line: Line) -> None:
 
 
 def _place(
-    seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, total: int, by: User
+    seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, total: int, by: Actor
 ) -> RedemptionOrder:
     # Lock first: a form that was sent twice waits here before changing anything, and the seat's
     # orders are placed one after another, so that each counts those before it.
@@ -217,7 +219,7 @@ def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
         raise _CartChangedError(CART_CHANGED)
 
 
-def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
+def approve(*, order: RedemptionOrder, by: Actor) -> RedemptionOrder:
     """Approve the order; its points are taken now. Nobody approves their own order.
 
     Raises RedemptionError when it cannot go ahead now; the order then goes on waiting.
@@ -227,14 +229,14 @@ def approve(*, order: RedemptionOrder, by: User) -> RedemptionOrder:
         raise RedemptionError(why)
     with transaction.atomic():
         held = _decidable(order, by)
-        held.transition(OrderStatus.PENDING, by=by, reason=_("Approved"), decided_by=by)
+        held.transition(OrderStatus.PENDING, by=by, reason=_("Approved"), decided_by_id=by.user_id)
         debit: LoyaltyTransaction = new_debit(held, held.company.loyalty_account_id)
         debit.save(force_insert=True)
         debit.event("", debit.status, by=by).save()
         return held
 
 
-def reject(*, order: RedemptionOrder, by: User, reason: str) -> RedemptionOrder:
+def reject(*, order: RedemptionOrder, by: Actor, reason: str) -> RedemptionOrder:
     """Reject the order, with a reason that the buyer reads. Its stock is released."""
     if not reason.strip():
         raise RedemptionError(_("Give a reason; the buyer will read it."))
@@ -245,21 +247,23 @@ def reject(*, order: RedemptionOrder, by: User, reason: str) -> RedemptionOrder:
             OrderStatus.REJECTED,
             by=by,
             reason=reason.strip(),
-            decided_by=by,
+            decided_by_id=by.user_id,
             decision_reason=reason.strip()[:255],
         )
         return held
 
 
-def _decidable(order: RedemptionOrder, by: User) -> RedemptionOrder:
+def _decidable(order: RedemptionOrder, by: Actor) -> RedemptionOrder:
     held = locked(order.pk)
     if held.status != OrderStatus.AWAITING_APPROVAL:
         raise RedemptionError(
             _("This order waits for no approval any more: it is “%(status)s”.")
             % {"status": held.get_status_display().lower()}
         )
-    if held.account_manager.user_id == by.pk:
+    if placed(by, held):
         raise RedemptionError(_("Nobody approves their own order."))
+    if not may_decide(by, held):
+        raise RedemptionError(_("Your role in this company does not include this."))
     return held
 
 
@@ -273,6 +277,8 @@ def expire_approvals() -> int:
         with transaction.atomic():
             held = locked(order_id)
             if held.status == OrderStatus.AWAITING_APPROVAL:
-                drop_order(held, OrderStatus.EXPIRED, by=None, reason=_("Nobody decided in time."))
+                drop_order(
+                    held, OrderStatus.EXPIRED, by=SYSTEM, reason=_("Nobody decided in time.")
+                )
                 ended += 1
     return ended

@@ -159,7 +159,7 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
     if why := _halted(seat, lines, entered.seen_points):
         raise RedemptionError(why)
     wanted = _wanted(form, lines)
-    order = retried(lambda: place_order(seat=seat, lines=wanted, entered=entered, by=seat.user))
+    order = retried(lambda: place_order(seat=seat, lines=wanted, entered=entered, by=request.actor))
     nudge(tasks.settle_transaction, entered.debit_id)
     return order
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Company
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.lifecycle import IllegalTransitionError
 from redemption.incidents.cause import WINDOW, cause_of
 from redemption.incidents.guide import GUIDE
@@ -188,7 +189,7 @@ def _grow(found: Incident, now: Incident) -> None:
 
 
 @transaction.atomic
-def acknowledge(*, incident: Incident, by: Any) -> None:
+def acknowledge(*, incident: Incident, by: Actor) -> None:
     """Record that `by` works on the incident. Raises IncidentError when somebody else does, or it
     is over.
     """
@@ -199,7 +200,7 @@ def acknowledge(*, incident: Incident, by: Any) -> None:
         held.transition(
             IncidentStatus.ACKNOWLEDGED,
             by=by,
-            acknowledged_by=by,
+            acknowledged_by_id=by.user_id,
             acknowledged_at=timezone.now(),
         )
     except IllegalTransitionError:
@@ -207,7 +208,7 @@ def acknowledge(*, incident: Incident, by: Any) -> None:
 
 
 @transaction.atomic
-def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = None) -> None:
+def resolve(*, incident: Incident, by: Actor, evidence: str, cases: int | None = None) -> None:
     """End the incident with all its cases and its alert. `evidence` says why it is over.
 
     `cases`: how many open cases the person saw. Raises IncidentError without evidence, when there
@@ -229,13 +230,13 @@ def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = N
         _unmark(order, by=by, why=evidence)
 
 
-def remark(*, incident: Incident, by: Any, text: str) -> None:
+def remark(*, incident: Incident, by: Actor, text: str) -> None:
     """Write an entry into the incident's history that changes no status."""
     incident.event(incident.status, incident.status, by=by, reason=text).save(force_insert=True)
 
 
 @transaction.atomic
-def settle_incident(*, key: str, why: str, by: Any = None) -> bool:
+def settle_incident(*, key: str, why: str, by: Actor = SYSTEM) -> bool:
     """End the case `key`: by itself, or by the decision that `by` confirmed as second person.
 
     The incident ends with its last case, and an order is no longer flagged after its last case.
@@ -267,17 +268,17 @@ def _locked_orders(keys: Iterable[UUID | None]) -> dict[UUID, RedemptionOrder]:
     return {row.pk: row for row in rows.filter(pk__in=[key for key in keys if key]).order_by("pk")}
 
 
-def _end_cases(cases: Iterable[IncidentCase], *, by: Any, why: str) -> int:
+def _end_cases(cases: Iterable[IncidentCase], *, by: Actor, why: str) -> int:
     rows = IncidentCase.objects.unended().filter(pk__in=[case.pk for case in cases])
-    return rows.update(ended_at=timezone.now(), ended_by=by, why=why[:2000])
+    return rows.update(ended_at=timezone.now(), ended_by=by.user_id, why=why[:2000])
 
 
-def _end(held: Incident, *, by: Any, evidence: str) -> None:
+def _end(held: Incident, *, by: Actor, evidence: str) -> None:
     held.transition(
         IncidentStatus.RESOLVED,
         by=by,
         reason=evidence,
-        resolved_by=by,
+        resolved_by_id=by.user_id,
         resolved_at=timezone.now(),
         evidence=evidence,
     )
@@ -288,7 +289,7 @@ def _end(held: Incident, *, by: Any, evidence: str) -> None:
         Alert.objects.create(incident=held, action=AlertAction.RESOLVE, next_attempt_at=when)
 
 
-def _unmark(order: RedemptionOrder, *, by: Any, why: str) -> None:
+def _unmark(order: RedemptionOrder, *, by: Actor, why: str) -> None:
     """Remove the flag of the order; or, while it has another open case, flag it for that one."""
     if not order.needs_attention:
         return
@@ -296,10 +297,13 @@ def _unmark(order: RedemptionOrder, *, by: Any, why: str) -> None:
     left = cases.exclude(incident__kind=IncidentKind.PUZZLING_CALLBACK).first()
     reason = left.what.removeprefix(f"{order.order_number}: ") if left else ""
     if left is None:
-        told = _("Looked at: %(why)s") if by else _("No longer needs a person: %(why)s")
-        said = {"why": order.attention_reason if by else why}
+        settled, seen = _("No longer needs a person: %(why)s"), _("Looked at: %(why)s")
+        told, about = (settled, why) if by.is_system else (seen, order.attention_reason)
         OrderEvent.objects.create(
-            order=order, subject=EventSubject.NOTE, by=by, reason=(told % said)[:255]
+            order=order,
+            subject=EventSubject.NOTE,
+            by_id=by.user_id,
+            reason=(told % {"why": about})[:255],
         )
     order.needs_attention, order.attention_reason = left is not None, reason
     order.save(update_fields=["needs_attention", "attention_reason"])

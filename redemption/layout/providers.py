@@ -23,8 +23,10 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import AccountManager
 from accounts.permissions import may_approve
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.models import CartLine, LoyaltyTransaction, RedemptionOrder, TransactionType
+from redemption.permissions import decidable
 from redemption.states import OrderStatus, TransactionStatus
 
 _NOT_SETTLED = [
@@ -58,7 +60,7 @@ def _figures(
     since = {"settled_at__gt": asked_at, "created_at__gt": day_before}
     moved = transactions.filter(status=TransactionStatus.SUCCEEDED, **since)
     awaiting = RedemptionOrder.objects.filter(company=company, status=OrderStatus.AWAITING_APPROVAL)
-    others = awaiting.exclude(account_manager__user=user)
+    others = awaiting.filter(decidable(company_id=company, user_id=user))
     points = Sum("points_amount")
     signed = Case(
         When(transaction_type=TransactionType.CREDIT, then=-F("points_amount")),
@@ -95,5 +97,5 @@ def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int
         "unclear": int(unclear),
         "moved": int(moved),
         "awaiting": int(awaiting),
-        "approvals_count": approvals if may_approve(seat) else 0,
+        "approvals_count": approvals if may_approve(Actor.in_seat(seat)) else 0,
     }

@@ -1,6 +1,6 @@
 """Decisions by two people: an unclear outcome of a transaction or delivery, or a remedy."""
 
-from typing import Any, cast
+from typing import cast
 
 import pgtrigger
 from django.conf import settings
@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.history import append_only
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.lifecycle import HasLifeCycle
@@ -171,7 +172,7 @@ class Decision(HasLifeCycle):
         before: str,  # noqa: ARG002 - the life cycle's signature
         after: str,  # noqa: ARG002
         *,
-        by: Any = None,
+        by: Actor = SYSTEM,
         reason: str = "",
     ) -> OrderEvent:
         """Build the event for the order's history. Its statuses are those of the decision's
@@ -183,6 +184,6 @@ class Decision(HasLifeCycle):
             transaction=self.transaction,
             item=self.item,
             subject=EventSubject.NOTE,
-            by=by,
+            by_id=by.user_id,
             reason=reason[:255],
         )

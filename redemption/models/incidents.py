@@ -1,13 +1,12 @@
 """Incidents, their cases, their history and their alerts."""
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.history import append_only
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
@@ -131,10 +130,10 @@ class Incident(HasLifeCycle):
         return self.status == IncidentStatus.RESOLVED
 
     def event(
-        self, before: str, after: str, *, by: Any = None, reason: str = ""
+        self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = ""
     ) -> "IncidentEvent":
         return IncidentEvent(
-            incident=self, from_status=before, to_status=after, by=by, reason=reason
+            incident=self, from_status=before, to_status=after, by_id=by.user_id, reason=reason
         )
 
 

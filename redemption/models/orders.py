@@ -1,7 +1,5 @@
 """Orders and their lines."""
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -10,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager, Company
 from catalog.models import Product
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import order_number, uuid7
 from loyalty_portal.data.lifecycle import HasLifeCycle
@@ -82,13 +81,13 @@ class RedemptionOrder(HasLifeCycle):
     def get_absolute_url(self) -> str:
         return reverse("orders:detail", args=[self.order_number])
 
-    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> OrderEvent:
+    def event(self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = "") -> OrderEvent:
         return OrderEvent(
             order=self,
             subject=EventSubject.ORDER,
             from_status=before,
             to_status=after,
-            by=by,
+            by_id=by.user_id,
             reason=reason[:255],
         )
 
@@ -149,13 +148,13 @@ class OrderItem(HasLifeCycle, Recipient):
     def is_settled(self) -> bool:
         return self.fulfillment_status in SETTLED_LINE
 
-    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> OrderEvent:
+    def event(self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = "") -> OrderEvent:
         return OrderEvent(
             order_id=self.order_id,
             item=self,
             subject=EventSubject.LINE,
             from_status=before,
             to_status=after,
-            by=by,
+            by_id=by.user_id,
             reason=reason[:255],
         )

@@ -1,13 +1,12 @@
 """Loyalty transactions: each is the intent before the call and holds the outcome after it."""
 
-from typing import Any
-
 import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
@@ -242,13 +241,13 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
         """The change of the company's account: negative for taken points."""
         return -self.points_amount if self.is_debit else self.points_amount
 
-    def event(self, before: str, after: str, *, by: Any = None, reason: str = "") -> OrderEvent:
+    def event(self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = "") -> OrderEvent:
         return OrderEvent(
             order_id=self.order_id,
             transaction=self,
             subject=EventSubject.TRANSACTION,
             from_status=before,
             to_status=after,
-            by=by,
+            by_id=by.user_id,
             reason=reason[:255],
         )

@@ -7,7 +7,6 @@ from uuid import UUID
 from django.db.models import Count, Exists, Max, OuterRef, Prefetch, Q
 from django.utils import timezone
 
-from accounts.models import AccountManager
 from fulfillment.models import (
     CodeReveal,
     Fulfillment,
@@ -16,6 +15,7 @@ from fulfillment.models import (
     Shipment,
     VirtualCode,
 )
+from loyalty_portal.data.actor import Actor
 from redemption.models import (
     Decision,
     EventSubject,
@@ -25,6 +25,7 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
+from redemption.permissions import seen_by
 from redemption.states import OPEN_TRANSACTION, REMEDIES, DecisionStatus
 
 
@@ -57,9 +58,9 @@ class Facts:
         return self.deliveries.get(item.pk, LineDelivery())
 
 
-def order_of(seat: AccountManager, number: str) -> RedemptionOrder | None:
+def order_of(actor: Actor, number: str) -> RedemptionOrder | None:
     """The order with this number; None when it is not the company's own."""
-    orders = RedemptionOrder.objects.filter(company=seat.company_id, order_number=number.upper())
+    orders = seen_by(actor).filter(order_number=number.upper())
     return orders.select_related("company", "account_manager__user", "decided_by").first()
 
 

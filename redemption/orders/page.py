@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import Shipment
+from loyalty_portal.data.actor import Actor
 from redemption.badges import UNCLEAR, Badge, line_look, order_look
 from redemption.checkout.held import partner_trouble
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
@@ -18,7 +18,7 @@ from redemption.orders.forms import RejectOrderForm
 from redemption.orders.since import changed_since
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
-from redemption.permissions import may_cancel, may_decide, may_reveal
+from redemption.permissions import may_cancel, may_decide, may_reveal, placed
 from redemption.states import OrderStatus, TransactionStatus
 
 
@@ -79,16 +79,16 @@ class OrderPage:
 
 
 def order_page(
-    seat: AccountManager, order: RedemptionOrder, reject: RejectOrderForm | None = None
+    actor: Actor, order: RedemptionOrder, reject: RejectOrderForm | None = None
 ) -> OrderPage:
     """The whole page. `reject` is a form that was sent without its reason."""
     # Read the pulse first: a change that happens while the rest is read then shows in the next one.
     pulse = pulse_of(order)
     facts = facts_of(order)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
-    can_decide = waits and may_decide(seat, order)
+    can_decide = waits and may_decide(actor, order)
     cancelling = _cancellation(facts)
-    can_cancel = may_cancel(seat, order) and cancelling.possible and not can_decide
+    can_cancel = may_cancel(actor, order) and cancelling.possible and not can_decide
     return OrderPage(
         order=order,
         look=order_look(order, facts.items, facts.transactions),
@@ -102,9 +102,9 @@ def order_page(
         reject=reject or RejectOrderForm(order=order),
         held=_held(facts) if can_decide else "",
         since=changed_since(order, facts.items) if can_decide else [],
-        waits_for_others=waits and order.account_manager.user_id == seat.user_id,
-        can_reveal=may_reveal(seat, order),
-        can_repeat=may_redeem(seat) and order.is_final,
+        waits_for_others=waits and placed(actor, order),
+        can_reveal=may_reveal(actor, order),
+        can_repeat=may_redeem(actor) and order.is_final,
     )
 
 

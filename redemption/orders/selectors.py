@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
+from loyalty_portal.data.actor import Actor
 from redemption.badges import Badge, order_look
 from redemption.checkout.held import partner_trouble
 from redemption.models import (
@@ -24,7 +25,7 @@ from redemption.models import (
 )
 from redemption.orders import periods
 from redemption.orders.since import changed_since
-from redemption.permissions import may_decide
+from redemption.permissions import may_decide, seen_by
 from redemption.states import OrderStatus
 
 PAGE_SIZE = 25
@@ -104,7 +105,7 @@ class OrderList:
 
 
 def _of_company(seat: AccountManager) -> QuerySet[RedemptionOrder]:
-    orders = RedemptionOrder.objects.filter(company=seat.company_id)
+    orders = seen_by(Actor.in_seat(seat))
     return orders.select_related("account_manager__user").order_by("-created_at", "-id")
 
 
@@ -206,7 +207,7 @@ def recent(seat: AccountManager) -> list[OrderRow]:
 
 
 class Approval(NamedTuple):
-    """An order that is waiting for approval. `decidable`: whether this seat may decide on it."""
+    """An order that is waiting for approval. `decidable`: whether they may decide on it."""
 
     order: RedemptionOrder
     items: list[OrderItem]
@@ -217,15 +218,14 @@ class Approval(NamedTuple):
     since: list[str]  # what changed in the catalogue since the order was placed
 
 
-def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:
+def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
     """The orders that are waiting for approval, the most urgent first."""
     placing = OrderEvent.objects.filter(
         order=OuterRef("pk"), subject=EventSubject.ORDER, from_status=""
     )
     waiting = (
-        RedemptionOrder.objects.filter(
-            company=seat.company_id, status=OrderStatus.AWAITING_APPROVAL
-        )
+        seen_by(actor)
+        .filter(status=OrderStatus.AWAITING_APPROVAL)
         .annotate(why=Subquery(placing.values("reason")[:1]))
         .select_related("account_manager__user", "company")
         .prefetch_related("items__product")
@@ -237,7 +237,7 @@ def approvals(seat: AccountManager, spendable: int | None) -> list[Approval]:
         Approval(
             order=order,
             items=list(order.items.all()),
-            decidable=may_decide(seat, order),
+            decidable=may_decide(actor, order),
             left=None if spendable is None else spendable - order.total_points,
             why=order.why or "",
             held=trouble.holds_approval(item.product for item in order.items.all()),

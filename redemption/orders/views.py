@@ -14,9 +14,9 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
 from accounts.layout import balance_text, header_on
-from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from accounts.views import PortalRequest, with_seat
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
 from redemption.checkout import services as placing
@@ -34,8 +34,8 @@ from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus
 
 
-def _own(seat: AccountManager, number: str) -> RedemptionOrder:
-    order = order_of(seat, number)
+def _own(actor: Actor, number: str) -> RedemptionOrder:
+    order = order_of(actor, number)
     if order is None:
         raise Http404
     return order
@@ -69,7 +69,7 @@ def list_orders(request: PortalRequest) -> HttpResponse:
 @with_seat()
 def detail(request: PortalRequest, number: str) -> HttpResponse:
     """The page of one order."""
-    page = order_page(request.seat, _own(request.seat, number))
+    page = order_page(request.actor, _own(request.actor, number))
     return render(request, "redemption/orders/order.html", {"page": page})
 
 
@@ -78,12 +78,12 @@ def detail(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def story(request: PortalRequest, number: str) -> HttpResponse:
     """Answer a page that polls: when to poll next, and the order if it changed since `seen`."""
-    order = _own(request.seat, number)
+    order = _own(request.actor, number)
     pulse = pulse_of(order)
     if pulse.version == request.GET.get("seen"):
         facts = {"order": order, "pulse": pulse}
         return render(request, "redemption/orders/_pulse.html", facts)
-    page = order_page(request.seat, order)
+    page = order_page(request.actor, order)
     balance = balance_text(header_on(request), beside=True)
     response = render(request, "redemption/orders/_story.html", {"page": page, "balance": balance})
     return trigger_client_event(response, "announce", {"value": page.latest})
@@ -93,12 +93,12 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def cancel(request: PortalRequest, number: str) -> HttpResponse:
     """Cancel what can be cancelled of the order."""
-    order = _own(request.seat, number)
-    _must(may_cancel(request.seat, order))
+    order = _own(request.actor, number)
+    _must(may_cancel(request.actor, order))
     try:
         told = cancelling.cancel(
             order=order,
-            by=request.user,
+            by=request.actor,
             reason=_reason(request),
             shown=request.POST.get("shown", ""),
         )
@@ -114,10 +114,10 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def approve(request: PortalRequest, number: str) -> HttpResponse:
     """Approve the order; its points are taken."""
-    order = _own(request.seat, number)
-    _must(may_decide(request.seat, order))
+    order = _own(request.actor, number)
+    _must(may_decide(request.actor, order))
     try:
-        placing.approve(order=order, by=request.user)
+        placing.approve(order=order, by=request.actor)
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
@@ -130,14 +130,14 @@ def approve(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def reject(request: PortalRequest, number: str) -> HttpResponse:
     """Reject the order, with a reason."""
-    order = _own(request.seat, number)
-    _must(may_decide(request.seat, order))
+    order = _own(request.actor, number)
+    _must(may_decide(request.actor, order))
     form = RejectOrderForm(request.POST, order=order)
     if not form.is_valid() and order.status == OrderStatus.AWAITING_APPROVAL:
-        page = order_page(request.seat, order, form)
+        page = order_page(request.actor, order, form)
         return render(request, "redemption/orders/order.html", {"page": page}, status=422)
     try:
-        placing.reject(order=order, by=request.user, reason=form.cleaned_data.get("reason", ""))
+        placing.reject(order=order, by=request.actor, reason=form.cleaned_data.get("reason", ""))
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
@@ -150,16 +150,16 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
     """Show the codes of one line once, and record who saw them."""
-    order = _own(request.seat, number)
-    _must(may_reveal(request.seat, order))
+    order = _own(request.actor, number)
+    _must(may_reveal(request.actor, order))
     item = order.items.filter(pk=item_id).first()
     if item is None:
         raise Http404
     item.order = order
-    shown = aftercare.reveal_codes(item=item, by=request.user)
+    shown = aftercare.reveal_codes(item=item, by=request.actor)
     if request.headers.get("HX-Target", "").startswith("codes-"):
         return render(request, "redemption/orders/_codes.html", {"codes": shown})
-    page = order_page(request.seat, order)
+    page = order_page(request.actor, order)
     facts = {"page": page, "codes": shown, "codes_of": item.pk}
     return render(request, "redemption/orders/order.html", facts)
 
@@ -168,7 +168,7 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
 @with_seat(allowed=may_redeem)
 def again(request: PortalRequest, number: str) -> HttpResponse:
     """Put the products of the order into the cart again, as far as they are on offer."""
-    order = _own(request.seat, number)
+    order = _own(request.actor, number)
     for item in order.items.select_related("product"):
         try:
             product = cart.offered_to(request.seat, str(item.product_id))
@@ -185,7 +185,7 @@ def list_approvals(request: PortalRequest) -> HttpResponse:
     """The list of orders that are waiting for approval, with what the approver needs to know."""
     waiting = [
         (approval, RejectOrderForm(order=approval.order))
-        for approval in approvals(request.seat, header_on(request).spendable)
+        for approval in approvals(request.actor, header_on(request).spendable)
     ]
     return render(request, "redemption/orders/approvals.html", {"approvals": waiting})
 

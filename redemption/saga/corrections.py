@@ -4,13 +4,12 @@ Two people decide on a correction and the company must agree. The order's status
 (saga.md, rule 15).
 """
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
 from fulfillment.models import Fulfillment
 from fulfillment.virtual import remedies
+from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.models import (
     Decision,
     LetterKind,
@@ -22,7 +21,9 @@ from redemption.saga.steps import note, write_letter
 from redemption.states import TransactionStatus
 
 
-def intend_correction(order: RedemptionOrder, decision: Decision, *, by: Any) -> LoyaltyTransaction:
+def intend_correction(
+    order: RedemptionOrder, decision: Decision, *, by: Actor
+) -> LoyaltyTransaction:
     """Write the debit for the points of the decision, unsent. The database refuses more points than
     were given back for the line.
     """
@@ -69,7 +70,7 @@ def settled(order: RedemptionOrder, correction: LoyaltyTransaction, *, why: str)
         note(order, told % {"why": why})
         return
     remedies.delivered_after_all(
-        _held(correction), decision.units or 0, reason=_("Delivered after all"), by=None
+        _held(correction), decision.units or 0, reason=_("Delivered after all"), by=SYSTEM
     )
     write_letter(
         order,

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from accounts import loyalty
 from accounts.loyalty import StatementEntry, TransactionAnswer
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.leases import ENDED
 from loyalty_portal.partners.client import Answer, Outcome, PartnerUnavailableError
 from redemption.incidents.services import settle_incident
@@ -203,7 +204,7 @@ def _release(intent: LoyaltyTransaction, number: str, why: str) -> None:
         settle_incident(key=_key(holder), why=why)
 
 
-def correct(held: LoyaltyTransaction, number: str, *, by: Any = None) -> None:
+def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> None:
     """`number` is its own, and not the one that it had; the caller has locked its order, and
     written it. Its credits name the new one, and who was given the old one is asked again."""
     before = held.external_transaction_id
@@ -214,7 +215,7 @@ def correct(held: LoyaltyTransaction, number: str, *, by: Any = None) -> None:
         order_id=held.order_id,
         transaction=held,
         subject=EventSubject.NOTE,
-        by=by,
+        by_id=by.user_id,
         reason=why[:255],
     )
     settle_incident(key=_key(held), why=why)

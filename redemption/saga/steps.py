@@ -15,11 +15,11 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
-from accounts.models import User
 from fulfillment import services as fulfillments
 from fulfillment.models import Channel
 from fulfillment.services import News, Parcel
 from inventory import services as stock
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.incidents.services import raise_incident, settle_incident
@@ -64,9 +64,11 @@ _locked = Prepared(
 _items = Prepared(lambda key: OrderItem.objects.filter(order=key).select_related("product"), _KEY)
 
 
-def note(order: RedemptionOrder, text: str, *, by: Any = None) -> None:
+def note(order: RedemptionOrder, text: str, *, by: Actor = SYSTEM) -> None:
     """Write an entry into the order's history that changes no status."""
-    OrderEvent.objects.create(order=order, subject=EventSubject.NOTE, by=by, reason=text[:255])
+    OrderEvent.objects.create(
+        order=order, subject=EventSubject.NOTE, by_id=by.user_id, reason=text[:255]
+    )
 
 
 def flag(
@@ -115,7 +117,7 @@ def new_debit(order: RedemptionOrder, account_id: str) -> LoyaltyTransaction:
 
 
 def _intend_credit(
-    order: RedemptionOrder, points: int, *, item: OrderItem | None, reason: str, by: Any
+    order: RedemptionOrder, points: int, *, item: OrderItem | None, reason: str, by: Actor
 ) -> None:
     """Write a credit for `points`, unsent. The database refuses credits beyond the debit
     (credits_within_debit).
@@ -178,7 +180,7 @@ def confirm(order: RedemptionOrder) -> None:
     items = _items(order.pk)
     if order.status == OrderStatus.CANCELLING:
         _drop_lines(items, reason=_("Cancelled"), owed=True)
-        _intend_credit(order, order.total_points, item=None, reason=_("Cancelled"), by=None)
+        _intend_credit(order, order.total_points, item=None, reason=_("Cancelled"), by=SYSTEM)
         return
     order.transition(OrderStatus.CONFIRMED, reason=_("The points were taken."))
     write_letter(order, LetterKind.CONFIRMED, occasion=order.id)
@@ -213,7 +215,7 @@ def decline(order: RedemptionOrder, reason: str) -> None:
 
 
 def drop_order(
-    order: RedemptionOrder, to: OrderStatus, *, by: Any, reason: str, **changes: Any
+    order: RedemptionOrder, to: OrderStatus, *, by: Actor, reason: str, **changes: Any
 ) -> None:
     """End an order that was never approved (REJECTED, EXPIRED) and release its stock."""
     order.transition(to, by=by, reason=reason, completed_at=timezone.now(), **changes)
@@ -221,7 +223,7 @@ def drop_order(
 
 
 def _drop_lines(
-    items: list[OrderItem], *, reason: str, by: User | None = None, owed: bool = False
+    items: list[OrderItem], *, reason: str, by: Actor = SYSTEM, owed: bool = False
 ) -> None:
     """End lines that were never fulfilled. `owed`: their points were taken, and are given back."""
     for item in items:

@@ -4,6 +4,7 @@ from accounts.models import AccountManager, Role
 from catalog.models import Product
 from fulfillment import services as desk
 from inventory.services import receive
+from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.checkout.cart.services import add_to_cart
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -32,7 +33,7 @@ class Scene(World):
         self.card = Product.objects.get(sku="RELOADLY-9003-15")
         self.family = Product.objects.get(sku="RELOADLY-9001-25")
         # some tests order many of it
-        receive(product=self.book, quantity=1_000, reason="For all tests", by=None)
+        receive(product=self.book, quantity=1_000, reason="For all tests", by=SYSTEM)
         self.order = {name: order.order_number for name, order in self._orders().items()}
         for product in (self.book, self.card):
             add_to_cart(seat=self.approver, product=product, quantity=1)
@@ -56,13 +57,15 @@ class Scene(World):
             self._reach(orders[name], "IN_FULFILLMENT", "CONFIRMED")
         row = self.fulfillment(orders["shipped"])
         desk.ship(
-            fulfillment=desk.pack(fulfillment=row, by=self.clerk),
+            fulfillment=desk.pack(fulfillment=row, by=Actor.person(self.clerk)),
             quantity=1,
             carrier="Parcelly",
             tracking_number="PL-4711-0815",
-            by=self.clerk,
+            by=Actor.person(self.clerk),
         )
-        cancel(order=orders["cancelled"], by=self.buyer.user, reason="Not needed any more")
+        cancel(
+            order=orders["cancelled"], by=Actor.in_seat(self.buyer), reason="Not needed any more"
+        )
         self._reach(orders["cancelled"], "CANCELLED")
         self._reach(orders["delivered"], "COMPLETED")
         self._reach(orders["declined"], "DECLINED")

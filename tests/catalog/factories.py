@@ -7,6 +7,7 @@ import factory
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 from inventory.models import Inventory
 from inventory.services import receive
+from loyalty_portal.data.actor import SYSTEM
 
 
 class CategoryFactory(factory.django.DjangoModelFactory[Category]):
@@ -54,7 +55,7 @@ class ProductFactory(factory.django.DjangoModelFactory[Product]):
             return
         pieces = 100 if extracted is None else extracted
         if pieces:
-            receive(product=self, quantity=pieces, reason="First delivery", by=None)
+            receive(product=self, quantity=pieces, reason="First delivery", by=SYSTEM)
         else:
             Inventory.objects.create(product=self)
             Product.objects.filter(pk=self.pk).update(stock_status=StockStatus.OUT)

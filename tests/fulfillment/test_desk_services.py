@@ -9,6 +9,7 @@ from fulfillment import services as desk
 from fulfillment.models import CodeReveal, Fulfillment
 from fulfillment.services import DeskError
 from fulfillment.states import FulfillmentStatus, Withdrawal
+from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_invariants
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
@@ -40,25 +41,25 @@ def now(parcel: Fulfillment) -> Fulfillment:
 
 
 def test_a_second_person_is_told_who_works_on_it(parcel: Fulfillment, ann: User, bob: User) -> None:
-    desk.claim(fulfillment=parcel, by=ann)
-    desk.claim(fulfillment=parcel, by=ann)
+    desk.claim(fulfillment=parcel, by=Actor.person(ann))
+    desk.claim(fulfillment=parcel, by=Actor.person(ann))
     with pytest.raises(DeskError, match="Grace Hopper is working"):
-        desk.claim(fulfillment=parcel, by=bob)
-    desk.unclaim(fulfillment=parcel, by=ann)
-    desk.unclaim(fulfillment=parcel, by=ann)
-    assert desk.claim(fulfillment=parcel, by=bob).claimed_by == bob
+        desk.claim(fulfillment=parcel, by=Actor.person(bob))
+    desk.unclaim(fulfillment=parcel, by=Actor.person(ann))
+    desk.unclaim(fulfillment=parcel, by=Actor.person(ann))
+    assert desk.claim(fulfillment=parcel, by=Actor.person(bob)).claimed_by == bob
 
 
 Verb = Callable[[Fulfillment, User], object]
 VERBS: dict[str, Verb] = {
-    "claim": lambda parcel, by: desk.claim(fulfillment=parcel, by=by),
-    "put back": lambda parcel, by: desk.unclaim(fulfillment=parcel, by=by),
-    "pack": lambda parcel, by: desk.pack(fulfillment=parcel, by=by),
+    "claim": lambda parcel, by: desk.claim(fulfillment=parcel, by=Actor.person(by)),
+    "put back": lambda parcel, by: desk.unclaim(fulfillment=parcel, by=Actor.person(by)),
+    "pack": lambda parcel, by: desk.pack(fulfillment=parcel, by=Actor.person(by)),
     "ship": lambda parcel, by: desk.ship(
-        fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=by
+        fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=Actor.person(by)
     ),
     "cannot supply": lambda parcel, by: desk.cannot_supply(
-        fulfillment=parcel, quantity=1, reason="Broken", by=by
+        fulfillment=parcel, quantity=1, reason="Broken", by=Actor.person(by)
     ),
 }
 
@@ -68,28 +69,28 @@ def test_a_colleagues_work_is_left_alone_until_it_is_taken_over(
     parcel: Fulfillment, ann: User, bob: User, verb: str
 ) -> None:
     if verb == "ship":
-        desk.pack(fulfillment=parcel, by=ann)
+        desk.pack(fulfillment=parcel, by=Actor.person(ann))
     else:
-        desk.claim(fulfillment=parcel, by=ann)
+        desk.claim(fulfillment=parcel, by=Actor.person(ann))
     before = now(parcel)
     with pytest.raises(DeskError, match="Grace Hopper is working on this one"):
         VERBS[verb](parcel, bob)
     after = now(parcel)
     assert (after.status, after.open_quantity, after.claimed_by) == (before.status, 5, ann)
-    desk.take_over(fulfillment=parcel, whose=ann.pk, by=bob)
+    desk.take_over(fulfillment=parcel, whose=ann.pk, by=Actor.person(bob))
     VERBS[verb](parcel, bob)
 
 
 def test_taking_over_is_told_in_the_story_with_who_from_whom(
     parcel: Fulfillment, ann: User, bob: User
 ) -> None:
-    desk.claim(fulfillment=parcel, by=ann)
+    desk.claim(fulfillment=parcel, by=Actor.person(ann))
     User.objects.filter(pk=ann.pk).update(name="Ann Other")
-    desk.take_over(fulfillment=parcel, whose=ann.pk, by=bob)
+    desk.take_over(fulfillment=parcel, whose=ann.pk, by=Actor.person(bob))
     told = parcel.events.get(reason="Taken over from Ann Other")
     assert (told.by, now(parcel).claimed_by) == (bob, bob)
     with pytest.raises(DeskError, match="Take it over first"):
-        desk.pack(fulfillment=parcel, by=ann)
+        desk.pack(fulfillment=parcel, by=Actor.person(ann))
 
 
 def test_nothing_is_taken_over_but_what_one_saw(
@@ -99,98 +100,118 @@ def test_nothing_is_taken_over_but_what_one_saw(
     third = world.new_seat(Role.VIEWER).user
     for whose, by in ((None, bob), (ann.pk, ann), (third.pk, bob)):
         if whose:
-            desk.claim(fulfillment=parcel, by=ann)
+            desk.claim(fulfillment=parcel, by=Actor.person(ann))
         with pytest.raises(DeskError, match="Look again"):
-            desk.take_over(fulfillment=parcel, whose=whose, by=by)
+            desk.take_over(fulfillment=parcel, whose=whose, by=Actor.person(by))
     assert now(parcel).claimed_by == ann
 
 
 def test_packing_claims_and_happens_once(parcel: Fulfillment, ann: User) -> None:
-    desk.pack(fulfillment=parcel, by=ann)
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
     assert now(parcel).claimed_by == ann
     with pytest.raises(DeskError, match="packed already"):
-        desk.pack(fulfillment=parcel, by=ann)
+        desk.pack(fulfillment=parcel, by=Actor.person(ann))
 
 
 def test_shipping_in_parts_puts_the_rest_back_into_the_queue(
     parcel: Fulfillment, ann: User
 ) -> None:
-    desk.pack(fulfillment=parcel, by=ann)
-    first = desk.ship(fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="A", by=ann)
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
+    first = desk.ship(
+        fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="A", by=Actor.person(ann)
+    )
     assert (now(parcel).status, now(parcel).open_quantity) == (FulfillmentStatus.QUEUED, 3)
-    desk.deliver(shipment=first, by=ann)
+    desk.deliver(shipment=first, by=Actor.person(ann))
     assert now(parcel).status == FulfillmentStatus.QUEUED
-    desk.pack(fulfillment=parcel, by=ann)
-    second = desk.ship(fulfillment=parcel, quantity=3, carrier="DHL", tracking_number="B", by=ann)
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
+    second = desk.ship(
+        fulfillment=parcel, quantity=3, carrier="DHL", tracking_number="B", by=Actor.person(ann)
+    )
     assert now(parcel).status == FulfillmentStatus.SHIPPED
-    desk.deliver(shipment=second, by=ann)
+    desk.deliver(shipment=second, by=Actor.person(ann))
     assert now(parcel).status == FulfillmentStatus.DELIVERED
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 6])
 def test_no_more_is_shipped_than_is_open(parcel: Fulfillment, ann: User, quantity: int) -> None:
-    desk.pack(fulfillment=parcel, by=ann)
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
     with pytest.raises(DeskError, match="Between 1 and 5"):
-        desk.ship(fulfillment=parcel, quantity=quantity, carrier="DHL", tracking_number="", by=ann)
+        desk.ship(
+            fulfillment=parcel,
+            quantity=quantity,
+            carrier="DHL",
+            tracking_number="",
+            by=Actor.person(ann),
+        )
 
 
 def test_a_parcel_has_a_carrier_and_is_packed_first(parcel: Fulfillment, ann: User) -> None:
     with pytest.raises(DeskError, match="in the queue"):
-        desk.ship(fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=ann)
-    desk.pack(fulfillment=parcel, by=ann)
+        desk.ship(
+            fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=Actor.person(ann)
+        )
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
     with pytest.raises(DeskError, match="carrier"):
-        desk.ship(fulfillment=parcel, quantity=1, carrier=" ", tracking_number="", by=ann)
+        desk.ship(
+            fulfillment=parcel, quantity=1, carrier=" ", tracking_number="", by=Actor.person(ann)
+        )
 
 
 def test_a_parcel_arrives_once(parcel: Fulfillment, ann: User) -> None:
-    desk.pack(fulfillment=parcel, by=ann)
-    shipment = desk.ship(fulfillment=parcel, quantity=5, carrier="DHL", tracking_number="", by=ann)
-    desk.deliver(shipment=shipment, by=ann)
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
+    shipment = desk.ship(
+        fulfillment=parcel, quantity=5, carrier="DHL", tracking_number="", by=Actor.person(ann)
+    )
+    desk.deliver(shipment=shipment, by=Actor.person(ann))
     with pytest.raises(DeskError, match="already"):
-        desk.deliver(shipment=shipment, by=ann)
+        desk.deliver(shipment=shipment, by=Actor.person(ann))
 
 
 def test_giving_up_needs_a_reason_and_open_pieces(parcel: Fulfillment, ann: User) -> None:
     with pytest.raises(DeskError, match="Say why"):
-        desk.cannot_supply(fulfillment=parcel, quantity=None, reason=" ", by=ann)
+        desk.cannot_supply(fulfillment=parcel, quantity=None, reason=" ", by=Actor.person(ann))
     with pytest.raises(DeskError, match="Between 1 and 5"):
-        desk.cannot_supply(fulfillment=parcel, quantity=6, reason="lost", by=ann)
-    desk.cannot_supply(fulfillment=parcel, quantity=2, reason="lost", by=ann)
+        desk.cannot_supply(fulfillment=parcel, quantity=6, reason="lost", by=Actor.person(ann))
+    desk.cannot_supply(fulfillment=parcel, quantity=2, reason="lost", by=Actor.person(ann))
     assert (now(parcel).status, now(parcel).open_quantity) == (FulfillmentStatus.QUEUED, 3)
-    desk.cannot_supply(fulfillment=parcel, quantity=None, reason="lost", by=ann)
+    desk.cannot_supply(fulfillment=parcel, quantity=None, reason="lost", by=Actor.person(ann))
     assert now(parcel).status == FulfillmentStatus.FAILED
 
 
 def test_giving_up_the_rest_of_what_has_arrived_ends_it_as_delivered(
     parcel: Fulfillment, ann: User
 ) -> None:
-    desk.pack(fulfillment=parcel, by=ann)
-    part = desk.ship(fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="", by=ann)
-    desk.deliver(shipment=part, by=ann)
-    desk.cannot_supply(fulfillment=parcel, quantity=None, reason="lost", by=ann)
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
+    part = desk.ship(
+        fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="", by=Actor.person(ann)
+    )
+    desk.deliver(shipment=part, by=Actor.person(ann))
+    desk.cannot_supply(fulfillment=parcel, quantity=None, reason="lost", by=Actor.person(ann))
     assert now(parcel).status == FulfillmentStatus.DELIVERED
 
 
 def test_a_return_needs_a_reason_and_a_delivery(parcel: Fulfillment, ann: User) -> None:
     with pytest.raises(DeskError, match="not possible any more"):
-        desk.return_units(fulfillment=parcel, reason="broken", by=ann)
-    desk.pack(fulfillment=parcel, by=ann)
-    shipment = desk.ship(fulfillment=parcel, quantity=5, carrier="DHL", tracking_number="", by=ann)
-    desk.deliver(shipment=shipment, by=ann)
+        desk.return_units(fulfillment=parcel, reason="broken", by=Actor.person(ann))
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
+    shipment = desk.ship(
+        fulfillment=parcel, quantity=5, carrier="DHL", tracking_number="", by=Actor.person(ann)
+    )
+    desk.deliver(shipment=shipment, by=Actor.person(ann))
     with pytest.raises(DeskError, match="Say why"):
-        desk.return_units(fulfillment=parcel, reason="", by=ann)
+        desk.return_units(fulfillment=parcel, reason="", by=Actor.person(ann))
 
 
 def test_what_the_partner_delivers_is_not_the_desks(world: World, ann: User) -> None:
     order = world.place((world.virtual(), 1))
     settle_transaction(world.debit(order).pk)
     with pytest.raises(DeskError, match="by the partner"):
-        desk.claim(fulfillment=world.fulfillment(order), by=ann)
+        desk.claim(fulfillment=world.fulfillment(order), by=Actor.person(ann))
 
 
 def test_what_somebody_has_claimed_is_not_withdrawn(parcel: Fulfillment, ann: User) -> None:
-    desk.claim(fulfillment=parcel, by=ann)
-    assert desk.withdraw(references=[parcel.reference], by=ann, reason="") == {
+    desk.claim(fulfillment=parcel, by=Actor.person(ann))
+    assert desk.withdraw(references=[parcel.reference], by=Actor.person(ann), reason="") == {
         parcel.reference: (Withdrawal.CLAIMED, 5)
     }
     assert now(parcel).status == FulfillmentStatus.QUEUED
@@ -199,8 +220,8 @@ def test_what_somebody_has_claimed_is_not_withdrawn(parcel: Fulfillment, ann: Us
 def test_what_is_withdrawn_after_a_piece_was_given_up_counts_every_piece(
     parcel: Fulfillment, ann: User
 ) -> None:
-    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Broken", by=ann)
-    desk.withdraw(references=[parcel.reference], by=ann, reason="Called off")
+    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Broken", by=Actor.person(ann))
+    desk.withdraw(references=[parcel.reference], by=Actor.person(ann), reason="Called off")
     assert (now(parcel).status, now(parcel).quantity_failed) == (FulfillmentStatus.CANCELLED, 5)
     assert not check_invariants()
 
@@ -210,8 +231,8 @@ def test_an_order_is_cancelled_but_for_what_somebody_works_on(world: World, ann:
     order = world.place((taken, 1), (left, 1))
     settle_transaction(world.debit(order).pk)
     line = order.items.get(product=taken)
-    desk.claim(fulfillment=Fulfillment.objects.get(reference=line.pk), by=ann)
-    told = cancel(order=order, by=world.seat.user, reason="")
+    desk.claim(fulfillment=Fulfillment.objects.get(reference=line.pk), by=Actor.person(ann))
+    told = cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     assert told == (
         f"Cancelled: {left.name}. 300 points go back to the company’s account. "
         f"{taken.name} cannot be cancelled any more: somebody at the desk is working on it."
@@ -220,5 +241,5 @@ def test_an_order_is_cancelled_but_for_what_somebody_works_on(world: World, ann:
 
 
 def test_showing_no_codes_records_nothing(parcel: Fulfillment, ann: User) -> None:
-    assert desk.reveal_codes(fulfillment=parcel, by=ann) == []
+    assert desk.reveal_codes(fulfillment=parcel, by=Actor.person(ann)) == []
     assert CodeReveal.objects.count() == 0

@@ -7,6 +7,7 @@ import pytest
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga
+from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import retry_now
@@ -109,7 +110,7 @@ def test_a_request_that_was_cancelled_before_it_was_answered_is_found_by_its_ref
 ) -> None:
     world.partners.fault("fulfill", "reset_after", times=10)
     saga.ask(request_of(order).pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     saga.ask(cancel_of(order).pk)
     settle_transaction(world.credits(order)[0].pk)
     assert status(order) == OrderStatus.CANCELLED
@@ -121,7 +122,7 @@ def test_a_cancel_of_what_the_partner_does_not_know_yet_waits(
 ) -> None:
     world.partners.fault("fulfill", "reset_before", times=10)
     saga.ask(request_of(order).pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     saga.ask(cancel_of(order).pk)
     assert cancel_of(order).status == CallStatus.UNKNOWN
     assert world.credits(order) == []  # "not found" proves nothing
@@ -129,7 +130,7 @@ def test_a_cancel_of_what_the_partner_does_not_know_yet_waits(
 
 def test_a_refused_cancel_lets_the_delivery_go_on(world: World, order: RedemptionOrder) -> None:
     saga.ask(request_of(order).pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     world.partners.fault("cancel", "refuse", code="too_late", times=1)
     saga.ask(cancel_of(order).pk)
     assert cancel_of(order).status == CallStatus.REFUSED
@@ -184,6 +185,6 @@ def test_retrying_now_hurries_the_partners_calls(world: World, order: Redemption
     world.partners.fault("fulfill", "unavailable_503", times=10)
     saga.ask(request_of(order).pk)
     world.partners.clear_faults()
-    assert retry_now(order=order, by=None) >= 1
+    assert retry_now(order=order, by=SYSTEM) >= 1
     assert saga.ask(request_of(order).pk)
     assert request_of(order).status == CallStatus.SUCCEEDED

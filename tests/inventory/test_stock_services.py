@@ -14,6 +14,7 @@ from catalog.models import Product, StockStatus
 from inventory import services as stock
 from inventory.models import Inventory, MovementKind, StockMovement
 from inventory.services import OutOfStockError, StockError, Want
+from loyalty_portal.data.actor import SYSTEM
 from tests.redemption.world import World
 from tests.support.guards_off import moved_without_looking
 
@@ -36,14 +37,14 @@ def status(product: Product) -> str:
 
 def hold(product: Product, quantity: int) -> uuid.UUID:
     reference = uuid.uuid4()
-    stock.reserve(wants=[Want(product.pk, quantity, reference)], by=None)
+    stock.reserve(wants=[Want(product.pk, quantity, reference)], by=SYSTEM)
     return reference
 
 
 def test_the_first_delivery_gives_a_product_its_inventory(world: World) -> None:
     product = world.product(stocked=None)
     assert status(product) == StockStatus.OUT
-    stock.receive(product=product, quantity=40, reason="PO 1", by=None)
+    stock.receive(product=product, quantity=40, reason="PO 1", by=SYSTEM)
     assert numbers(product) == (40, 0)
     assert status(product) == StockStatus.IN_STOCK
 
@@ -53,7 +54,7 @@ def test_the_shelf_says_low_and_out_as_pieces_are_held(book: Product) -> None:
     assert status(book) == StockStatus.LOW
     last = hold(book, 5)
     assert status(book) == StockStatus.OUT
-    stock.release(reference=last, by=None, reason="cancelled")
+    stock.release(reference=last, by=SYSTEM, reason="cancelled")
     assert status(book) == StockStatus.LOW
 
 
@@ -68,41 +69,41 @@ def test_all_wants_are_held_or_none(world: World, book: Product) -> None:
     scarce = world.product(stocked=1)
     wants = [Want(book.pk, 2, uuid.uuid4()), Want(scarce.pk, 2, uuid.uuid4())]
     with pytest.raises(OutOfStockError):
-        stock.reserve(wants=wants, by=None)
+        stock.reserve(wants=wants, by=SYSTEM)
     assert numbers(book) == (10, 0)
 
 
 def test_release_and_consume_happen_once(book: Product) -> None:
     reference = hold(book, 4)
-    stock.consume(reference=reference, quantity=3, by=None)
+    stock.consume(reference=reference, quantity=3, by=SYSTEM)
     assert numbers(book) == (6, 1)
-    stock.release(reference=reference, by=None, reason="the rest")
-    stock.release(reference=reference, by=None, reason="again")
+    stock.release(reference=reference, by=SYSTEM, reason="the rest")
+    stock.release(reference=reference, by=SYSTEM, reason="again")
     assert numbers(book) == (7, 0)
     with pytest.raises(StockError, match="holds only 0"):
-        stock.consume(reference=reference, quantity=1, by=None)
+        stock.consume(reference=reference, quantity=1, by=SYSTEM)
     with pytest.raises(StockError, match="holds only 0"):
-        stock.release(reference=reference, quantity=1, by=None, reason="")
+        stock.release(reference=reference, quantity=1, by=SYSTEM, reason="")
 
 
 def test_what_was_made_on_demand_holds_nothing_and_is_left_alone() -> None:
-    stock.release(reference=uuid.uuid4(), by=None, reason="")
-    stock.consume(reference=uuid.uuid4(), quantity=1, by=None)
+    stock.release(reference=uuid.uuid4(), by=SYSTEM, reason="")
+    stock.consume(reference=uuid.uuid4(), quantity=1, by=SYSTEM)
 
 
 def test_a_count_corrects_the_available_number_and_keeps_what_is_held(book: Product) -> None:
     hold(book, 4)
-    assert stock.count(product=book, counted=9, reason="yearly", by=None) == -1
+    assert stock.count(product=book, counted=9, reason="yearly", by=SYSTEM) == -1
     assert numbers(book) == (5, 4)
-    assert stock.count(product=book, counted=9, reason="again", by=None) == 0
+    assert stock.count(product=book, counted=9, reason="again", by=SYSTEM) == 0
     with pytest.raises(StockError, match="held for orders"):
-        stock.count(product=book, counted=3, reason="", by=None)
+        stock.count(product=book, counted=3, reason="", by=SYSTEM)
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 10**18])
 def test_receiving_takes_a_sensible_number(book: Product, quantity: int) -> None:
     with pytest.raises(StockError):
-        stock.receive(product=book, quantity=quantity, reason="", by=None)
+        stock.receive(product=book, quantity=quantity, reason="", by=SYSTEM)
     assert numbers(book) == (10, 0)
 
 
@@ -111,17 +112,17 @@ def test_an_adjustment_needs_a_reason_and_pieces_to_take(
     book: Product, change: int, reason: str
 ) -> None:
     with pytest.raises(StockError):
-        stock.adjust(product=book, change=change, reason=reason, by=None)
+        stock.adjust(product=book, change=change, reason=reason, by=SYSTEM)
     assert numbers(book) == (10, 0)
 
 
 def test_the_books_agree_after_everything(book: Product) -> None:
     first, second = hold(book, 3), hold(book, 2)
-    stock.consume(reference=first, quantity=2, by=None)
-    stock.release(reference=first, by=None, reason="")
-    stock.adjust(product=book, change=-1, reason="broken", by=None)
-    stock.receive(product=book, quantity=5, reason="", by=None)
-    stock.consume(reference=second, quantity=2, by=None)
+    stock.consume(reference=first, quantity=2, by=SYSTEM)
+    stock.release(reference=first, by=SYSTEM, reason="")
+    stock.adjust(product=book, change=-1, reason="broken", by=SYSTEM)
+    stock.receive(product=book, quantity=5, reason="", by=SYSTEM)
+    stock.consume(reference=second, quantity=2, by=SYSTEM)
     sums = StockMovement.objects.filter(product=book).aggregate(
         available=Sum("available_change"), reserved=Sum("reserved_change")
     )
@@ -178,7 +179,7 @@ def test_the_catalogue_shows_at_once_that_the_last_piece_is_held(
     assert "Out of stock" not in page()
     last = hold(book, 10)
     assert "Out of stock" in page()
-    stock.release(reference=last, by=None, reason="cancelled")
+    stock.release(reference=last, by=SYSTEM, reason="cancelled")
     assert "Out of stock" not in page()
 
 
@@ -187,6 +188,6 @@ def test_stock_that_does_not_agree_with_its_reservations_stays_as_it_is(book: Pr
     # Changed directly, without the services.
     Inventory.objects.filter(product=book).update(quantity_reserved=0)
     with pytest.raises(StockError, match="does not agree"):
-        stock.release(reference=line, by=None, reason="cancelled")
+        stock.release(reference=line, by=SYSTEM, reason="cancelled")
     assert numbers(book) == (7, 0)
     assert not StockMovement.objects.filter(kind=MovementKind.RELEASED).exists()

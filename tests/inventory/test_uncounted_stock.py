@@ -13,6 +13,7 @@ from catalog.models import Product, StockStatus
 from inventory import services as stock
 from inventory.models import Inventory
 from inventory.services import OutOfStockError, StockError, Want
+from loyalty_portal.data.actor import SYSTEM
 from redemption.checkout.cart.selectors import cart_lines, cart_page
 from redemption.invariants.checks import check_invariants, check_stock
 from tests.redemption.world import World
@@ -24,13 +25,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def cup(world: World) -> Product:
     """A cup that is not counted."""
     product = world.product(stocked=None)
-    stock.open_stock(pieces={product.pk: None}, reason="Import", by=None)
+    stock.open_stock(pieces={product.pk: None}, reason="Import", by=SYSTEM)
     return product
 
 
 def hold(product: Product, quantity: int) -> uuid.UUID:
     reference = uuid.uuid4()
-    stock.reserve(wants=[Want(product.pk, quantity, reference)], by=None)
+    stock.reserve(wants=[Want(product.pk, quantity, reference)], by=SYSTEM)
     return reference
 
 
@@ -54,22 +55,22 @@ def test_any_number_can_be_held_and_none_is_available_in_the_books(cup: Product)
 
 def test_what_is_sent_or_given_back_leaves_the_books_and_they_agree(cup: Product) -> None:
     line = hold(cup, 5)
-    stock.consume(reference=line, quantity=2, by=None)
+    stock.consume(reference=line, quantity=2, by=SYSTEM)
     assert check_stock() == []
-    stock.release(reference=line, by=None, reason="cancelled")
-    stock.release(reference=line, by=None, reason="again")
+    stock.release(reference=line, by=SYSTEM, reason="cancelled")
+    stock.release(reference=line, by=SYSTEM, reason="again")
     assert numbers(cup) == (0, 0)
     assert check_stock() == []
     with pytest.raises(StockError, match="holds only 0"):
-        stock.consume(reference=line, quantity=1, by=None)
+        stock.consume(reference=line, quantity=1, by=SYSTEM)
 
 
 def test_numbers_of_what_is_not_counted_cannot_be_moved(cup: Product) -> None:
     for move in (
-        lambda: stock.receive(product=cup, quantity=5, reason="", by=None),
-        lambda: stock.adjust(product=cup, change=5, reason="found", by=None),
-        lambda: stock.count(product=cup, counted=5, reason="", by=None),
-        lambda: stock.stop_counting(product=cup, reason="", by=None),
+        lambda: stock.receive(product=cup, quantity=5, reason="", by=SYSTEM),
+        lambda: stock.adjust(product=cup, change=5, reason="found", by=SYSTEM),
+        lambda: stock.count(product=cup, counted=5, reason="", by=SYSTEM),
+        lambda: stock.stop_counting(product=cup, reason="", by=SYSTEM),
     ):
         with pytest.raises(StockError, match="not counted"):
             move()
@@ -85,13 +86,13 @@ def test_the_database_holds_that_none_is_available_of_what_is_not_counted(cup: P
 def test_counting_begins_with_what_is_held_and_then_limits(cup: Product) -> None:
     line = hold(cup, 3)
     with pytest.raises(StockError, match="held for orders"):
-        stock.start_counting(product=cup, counted=2, reason="", by=None)
+        stock.start_counting(product=cup, counted=2, reason="", by=SYSTEM)
     assert not Inventory.objects.get(product=cup).is_tracked
-    stock.start_counting(product=cup, counted=7, reason="shelf", by=None)
+    stock.start_counting(product=cup, counted=7, reason="shelf", by=SYSTEM)
     assert numbers(cup) == (4, 3)
     with pytest.raises(OutOfStockError):
         hold(cup, 5)
-    stock.release(reference=line, by=None, reason="cancelled")
+    stock.release(reference=line, by=SYSTEM, reason="cancelled")
     assert numbers(cup) == (7, 0)
     assert check_stock() == []
 
@@ -99,15 +100,15 @@ def test_counting_begins_with_what_is_held_and_then_limits(cup: Product) -> None
 def test_counting_ends_and_what_was_held_stays_held(world: World) -> None:
     book = world.product(stocked=10)
     line = hold(book, 4)
-    stock.stop_counting(product=book, reason="ordered when wanted", by=None)
+    stock.stop_counting(product=book, reason="ordered when wanted", by=SYSTEM)
     assert numbers(book) == (0, 4)
     hold(book, 50)
-    stock.consume(reference=line, quantity=3, by=None)
-    stock.release(reference=line, by=None, reason="the rest")
+    stock.consume(reference=line, quantity=3, by=SYSTEM)
+    stock.release(reference=line, by=SYSTEM, reason="the rest")
     assert numbers(book) == (0, 50)
     assert check_stock() == []
     with pytest.raises(StockError, match="is counted already"):
-        stock.start_counting(product=world.product(), counted=1, reason="", by=None)
+        stock.start_counting(product=world.product(), counted=1, reason="", by=SYSTEM)
 
 
 def test_an_order_of_what_is_not_counted_is_placed_and_its_books_agree(

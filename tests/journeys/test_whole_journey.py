@@ -6,6 +6,7 @@ from accounts.models import User
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, VirtualCode
+from loyalty_portal.data.actor import Actor
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.states import LineStatus, OrderStatus
 from tests.redemption.world import World
@@ -36,11 +37,15 @@ def ship_and_deliver(number: str, product: Product) -> None:
     """Ship and deliver a parcel at the desk."""
     clerk = User.objects.create_user(f"desk-{number}@portal.example", is_staff=True)
     parcel = Fulfillment.objects.get(label=number, sku=product.sku)
-    desk.pack(fulfillment=parcel, by=clerk)
+    desk.pack(fulfillment=parcel, by=Actor.person(clerk))
     shipment = desk.ship(
-        fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="JD0142", by=clerk
+        fulfillment=parcel,
+        quantity=1,
+        carrier="DHL",
+        tracking_number="JD0142",
+        by=Actor.person(clerk),
     )
-    desk.deliver(shipment=shipment, by=clerk)
+    desk.deliver(shipment=shipment, by=Actor.person(clerk))
 
 
 def subjects(stack: Stack, number: str) -> list[str]:

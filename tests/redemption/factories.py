@@ -10,6 +10,7 @@ from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, Shipment, VirtualCode
 from fulfillment.states import FulfillmentStatus
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
 from redemption.checkout.cart.services import add_to_cart
 from redemption.checkout.services import CheckoutInput, Line, place_order
@@ -41,7 +42,7 @@ def placed(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> 
     points = sum(line.quantity * line.product.points_cost for line in lines)
     entered = CheckoutInput(token=uuid7(), seen_points=points, **words)
     seat = AccountManager.objects.select_related("company", "user").get(pk=seat.pk)
-    return place_order(seat=seat, lines=lines, entered=entered, by=seat.user)
+    return place_order(seat=seat, lines=lines, entered=entered, by=Actor.in_seat(seat))
 
 
 def settle(intent: LoyaltyTransaction, *, refused: str = "") -> None:
@@ -76,13 +77,13 @@ def shipped(order: RedemptionOrder) -> Shipment:
     """Ship the order's first line with DHL."""
     parcel = Fulfillment.objects.get(reference=order.items.all()[0].pk)
     by = order.account_manager.user
-    desk.pack(fulfillment=parcel, by=by)
+    desk.pack(fulfillment=parcel, by=Actor.person(by))
     return desk.ship(
         fulfillment=parcel,
         quantity=parcel.open_quantity,
         carrier="DHL",
         tracking_number="JJD1",
-        by=by,
+        by=Actor.person(by),
     )
 
 

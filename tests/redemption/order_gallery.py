@@ -4,6 +4,7 @@ from accounts.models import Role
 from fulfillment import services as desk
 from fulfillment.models import PartnerCall, Shipment
 from fulfillment.virtual import saga as virtual
+from loyalty_portal.data.actor import Actor
 from redemption.checkout.services import approve, reject
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -26,7 +27,7 @@ class Orders:
         self.completed()
         self.refunded()
         self.cancelled = self.settled(world.place((self.book, 1)))
-        cancel(order=self.cancelled, by=self.by, reason="not needed")
+        cancel(order=self.cancelled, by=Actor.person(self.by), reason="not needed")
         self.give_back(self.cancelled)
         self.declined = self.settled(world.place((self.card, 500)))
         self.unanswered(OrderStatus.CANCELLING)
@@ -44,13 +45,13 @@ class Orders:
         order.refresh_from_db()
 
     def shipped(self, order: RedemptionOrder, quantity: int) -> Shipment:
-        parcel = desk.pack(fulfillment=self.world.fulfillment(order), by=self.by)
+        parcel = desk.pack(fulfillment=self.world.fulfillment(order), by=Actor.person(self.by))
         return desk.ship(
             fulfillment=parcel,
             quantity=quantity,
             carrier="Parcelly",
             tracking_number="P-1",
-            by=self.by,
+            by=Actor.person(self.by),
         )
 
     def completed(self) -> None:
@@ -59,9 +60,11 @@ class Orders:
         """
         self.returned = self.settled(self.world.place((self.lamp, 3)))
         for pieces in (1, 2):
-            desk.deliver(shipment=self.shipped(self.returned, pieces), by=self.by)
+            desk.deliver(shipment=self.shipped(self.returned, pieces), by=Actor.person(self.by))
         desk.return_units(
-            fulfillment=self.world.fulfillment(self.returned), reason="scratched", by=self.by
+            fulfillment=self.world.fulfillment(self.returned),
+            reason="scratched",
+            by=Actor.person(self.by),
         )
         self.give_back(self.returned)
 
@@ -72,14 +75,14 @@ class Orders:
             fulfillment=self.world.fulfillment(self.in_part),
             quantity=None,
             reason="the last two were damaged",
-            by=self.by,
+            by=Actor.person(self.by),
         )
-        desk.deliver(shipment=shipment, by=self.by)
+        desk.deliver(shipment=shipment, by=Actor.person(self.by))
 
     def unanswered(self, status: OrderStatus) -> None:
         self.world.partners.fault("debit", "error_500_after")
         self.cancelling = self.settled(self.world.place((self.book, 1)))
-        cancel(order=self.cancelling, by=self.by, reason="changed our mind")
+        cancel(order=self.cancelling, by=Actor.person(self.by), reason="changed our mind")
         self.cancelling.refresh_from_db()
         assert self.cancelling.status == status
 
@@ -91,8 +94,8 @@ class Orders:
         self.waiting, rejected, approved = (
             self.world.place((self.lamp, 1), seat=buyer) for _ in range(3)
         )
-        reject(order=rejected, by=approver.user, reason="not this year")
-        approve(order=approved, by=approver.user)
+        reject(order=rejected, by=Actor.in_seat(approver), reason="not this year")
+        approve(order=approved, by=Actor.in_seat(approver))
         self.settled(approved)
 
     def partners_work(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from inventory.models import Inventory, Reservation
+from loyalty_portal.data.actor import Actor
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
@@ -139,7 +140,7 @@ def test_a_status_that_is_in_no_table_is_refused(world: World, status: str) -> N
 def test_the_history_of_changes_is_written_by_triggers(world: World) -> None:
     order = world.place((world.product(), 1))
     assert not order.changes.exists()  # its events record its creation
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     RedemptionOrder.objects.filter(pk=order.pk).update(total_points=7)
     replaced = order.changes.order_by("pgh_id").values_list("status", "total_points")
     assert list(replaced) == [("PENDING", 1_000), ("CANCELLING", 1_000)]

@@ -14,6 +14,7 @@ from accounts.models import AccountManager, Company, Role, TierLevel, User
 from catalog.models import Category, Product, ProductType
 from fulfillment.models import Fulfillment, PartnerCall
 from inventory import services as stock
+from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
 from tests.support.sandbox_process import SandboxProcess
@@ -76,7 +77,7 @@ class World:
             category=category,
         )
         if stocked and kind == ProductType.PHYSICAL:
-            stock.receive(product=product, quantity=stocked, reason="first delivery", by=None)
+            stock.receive(product=product, quantity=stocked, reason="first delivery", by=SYSTEM)
         return product
 
     def virtual(self, **fields: int) -> Product:
@@ -99,7 +100,7 @@ class World:
         ]
         points = sum(line.product.points_cost * line.quantity for line in lines)
         entered = CheckoutInput(token=token or uuid.uuid4(), seen_points=points)
-        return place_order(seat=seat, lines=lines, entered=entered, by=seat.user)
+        return place_order(seat=seat, lines=lines, entered=entered, by=Actor.in_seat(seat))
 
     def debit(self, order: RedemptionOrder) -> LoyaltyTransaction:
         return order.transactions.get(transaction_type=TransactionType.DEBIT)

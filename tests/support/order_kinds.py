@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment.models import Fulfillment
+from loyalty_portal.data.actor import Actor
 from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import RedemptionOrder
 from redemption.saga.steps import confirm, locked
@@ -39,7 +40,7 @@ def placed_order(
     ]
     points = sum(line.product.points_cost * line.quantity for line in lines)
     entered = CheckoutInput(token=uuid.uuid4(), seen_points=points)
-    return place_order(seat=seat, lines=lines, entered=entered, by=seat.user)
+    return place_order(seat=seat, lines=lines, entered=entered, by=Actor.in_seat(seat))
 
 
 def confirmed_order(

@@ -17,6 +17,7 @@ from catalog.importing.formats import READERS, detect_format
 from catalog.importing.records import ImportFileError, Terms
 from catalog.importing.services import ImportOutcome, import_file
 from inventory.services import open_stock
+from loyalty_portal.data.actor import SYSTEM
 
 SHOWN_ERRORS = 50
 SHOWN_CHANGES = 20
@@ -106,7 +107,7 @@ class Command(BaseCommand):
             skip_bad_rows=bool(options["skip_bad_rows"]),
             take_stock=_take_stock,
             progress=self._progress,
-            by=None,
+            by=SYSTEM,
         )
 
     def _progress(self, outcome: ImportOutcome) -> None:
@@ -176,4 +177,4 @@ def _points_per_unit(text: str | None) -> Decimal | None:
 
 
 def _take_stock(pieces: Mapping[UUID, int | None]) -> None:
-    open_stock(pieces=pieces, reason="Import", by=None)
+    open_stock(pieces=pieces, reason="Import", by=SYSTEM)

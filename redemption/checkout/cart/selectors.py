@@ -9,6 +9,7 @@ from accounts.layout import Header
 from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from catalog.models import Product
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.models import CartLine
 
@@ -85,7 +86,7 @@ def cart_lines(seat: AccountManager) -> list[CartLine]:
 def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> CartPage:
     """The cart with the current stock and points."""
     entries = [_entry(line, seat) for line in lines]
-    return CartPage(entries=entries, header=header, may_redeem=may_redeem(seat))
+    return CartPage(entries=entries, header=header, may_redeem=may_redeem(Actor.in_seat(seat)))
 
 
 def _entry(line: CartLine, seat: AccountManager) -> Entry:

@@ -10,12 +10,12 @@ from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from accounts.models import User
 from accounts.selectors import told_as
 from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.services import Withdrawn
 from fulfillment.states import WITHDRAWABLE, Withdrawal
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.numbers import grouped
 from redemption.models import OrderItem, RedemptionOrder
@@ -87,7 +87,7 @@ def cancellation(
     return Cancellation(order, parts)
 
 
-def cancel(*, order: RedemptionOrder, by: User | None, reason: str, shown: str = "") -> str:
+def cancel(*, order: RedemptionOrder, by: Actor, reason: str, shown: str = "") -> str:
     """Cancel what can be cancelled. Returns sentences about what became of each line.
 
     `shown` is the fingerprint of what the page said before (Cancellation.shown), if it said
@@ -95,7 +95,7 @@ def cancel(*, order: RedemptionOrder, by: User | None, reason: str, shown: str =
     something else by now, or when nothing can be cancelled any more.
     """
     try:
-        who = told_as(by, order.company_id)
+        who = told_as(by.user, order.company_id)
         reason = reason or _("Cancelled by %(who)s") % {"who": who}
         return _cancel(order, by=by, reason=reason, shown=shown)
     except StaleStatusError:
@@ -105,7 +105,7 @@ def cancel(*, order: RedemptionOrder, by: User | None, reason: str, shown: str =
 
 
 @transaction.atomic
-def _cancel(order: RedemptionOrder, *, by: User | None, reason: str, shown: str) -> str:
+def _cancel(order: RedemptionOrder, *, by: Actor, reason: str, shown: str) -> str:
     seen = RedemptionOrder.objects.get(pk=order.pk)
     if seen.is_final:
         raise RedemptionError(
@@ -124,7 +124,7 @@ def _cancel(order: RedemptionOrder, *, by: User | None, reason: str, shown: str)
             OrderStatus.REJECTED,
             by=by,
             reason=reason,
-            decided_by=by,
+            decided_by_id=by.user_id,
             decision_reason=reason[:255],
         )
         return _("The order is withdrawn. No points were taken.")
@@ -142,7 +142,7 @@ def _must_be_as_shown(now: Cancellation, shown: str) -> None:
         raise RedemptionError(told % " ".join([*now.sentences, _("Please confirm it again.")]))
 
 
-def _cancel_lines(order: RedemptionOrder, *, by: User | None, reason: str, shown: str) -> str:
+def _cancel_lines(order: RedemptionOrder, *, by: Actor, reason: str, shown: str) -> str:
     items = {item.pk: item for item in order.items.all()}
     results = fulfillments.withdraw(references=list(items), by=by, reason=reason)
     parts = [Part(items[pk], result) for pk, result in results.items()]

@@ -5,7 +5,6 @@ The partner may still answer. Before the confirmation its answer counts, and the
 after it, the answer comes after the end, and a person looks at it.
 """
 
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 from fulfillment import services as fulfillments
 from fulfillment.models import Channel, Fulfillment
 from fulfillment.virtual.services import nothing_to_decide, settle_by_hand
+from loyalty_portal.data.actor import Actor
 from redemption.models import Decision, IncidentCase, OrderItem
 from redemption.orders.actions.dual_control import (
     agree,
@@ -30,7 +30,7 @@ _ABOUT_THE_OUTCOME = (IncidentKind.HORIZON, IncidentKind.CONTRADICTION)
 
 
 @transaction.atomic
-def propose(*, item: OrderItem, came: int, evidence: str, by: Any) -> Decision:
+def propose(*, item: OrderItem, came: int, evidence: str, by: Actor) -> Decision:
     """Propose how many of the line's units the partner delivered, for a second person to confirm.
 
     Raises RedemptionError when the number is not possible, there is nothing to decide (yet),
@@ -50,12 +50,13 @@ def propose(*, item: OrderItem, came: int, evidence: str, by: Any) -> Decision:
             verdict=Verdict.DELIVERED if came else Verdict.UNDELIVERED,
             missing=item.quantity - came if came else 0,
             evidence=evidence,
-            proposed_by=by,
-        )
+            proposed_by_id=by.person_id,
+        ),
+        by,
     )
 
 
-def confirm(*, item: OrderItem, by: Any, proposal: UUID | None = None) -> str:
+def confirm(*, item: OrderItem, by: Actor, proposal: UUID | None = None) -> str:
     """Confirm the proposal as second person: its outcome counts as if the partner had given it.
     Returns a sentence.
 
@@ -69,7 +70,7 @@ def confirm(*, item: OrderItem, by: Any, proposal: UUID | None = None) -> str:
 
 
 @transaction.atomic
-def _confirm(item: OrderItem, by: Any, proposal: UUID | None) -> str | None:
+def _confirm(item: OrderItem, by: Actor, proposal: UUID | None) -> str | None:
     held = _held(item)
     locked(item.order_id)
     decision = proposed(item.decisions.filter(verdict__in=ABOUT_A_DELIVERY), by, proposal)
@@ -87,7 +88,7 @@ def _confirm(item: OrderItem, by: Any, proposal: UUID | None) -> str | None:
 
 
 @transaction.atomic
-def reject(*, item: OrderItem, reason: str, by: Any, proposal: UUID | None = None) -> None:
+def reject(*, item: OrderItem, reason: str, by: Actor, proposal: UUID | None = None) -> None:
     """Reject the proposal as second person; another may be made.
 
     Raises RedemptionError for the person who proposed it, or when none is open.

@@ -14,13 +14,15 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from loyalty_portal.data.actor import Actor
 from redemption.incidents.services import settle_incident
 from redemption.models import Decision, IncidentCase
+from redemption.permissions import may_second
 from redemption.saga.steps import RedemptionError
 from redemption.states import DecisionStatus
 
 
-def put_forward(decision: Decision) -> Decision:
+def put_forward(decision: Decision, by: Actor) -> Decision:
     """Save a proposal, and write it into the order's history.
 
     Raises RedemptionError without evidence, or when a proposal is open already.
@@ -36,12 +38,12 @@ def put_forward(decision: Decision) -> Decision:
         "verdict": decision.told,
         "evidence": decision.evidence,
     }
-    first = decision.event("", decision.status, by=decision.proposed_by, reason=told)
+    first = decision.event("", decision.status, by=by, reason=told)
     first.save(force_insert=True)
     return decision
 
 
-def proposed(decisions: QuerySet[Decision], by: Any, shown: UUID | None) -> Decision:
+def proposed(decisions: QuerySet[Decision], by: Actor, shown: UUID | None) -> Decision:
     """The open proposal among these, locked, for a second person to decide on.
 
     Raises RedemptionError when there is none, when this person made it, or when it is not the one
@@ -52,21 +54,21 @@ def proposed(decisions: QuerySet[Decision], by: Any, shown: UUID | None) -> Deci
     decision = rows.filter(status=DecisionStatus.PROPOSED).first()
     if decision is None:
         raise RedemptionError(_("Nothing is proposed here any more."))
-    if decision.proposed_by_id == by.pk:
+    if not may_second(by, decision):
         raise RedemptionError(_("You proposed this yourself; a second person must decide."))
     if shown not in {None, decision.pk}:
         raise RedemptionError(_("Something else is proposed by now. Read it, and decide on that."))
     return decision
 
 
-def agree(decision: Decision, by: Any) -> str:
+def agree(decision: Decision, by: Actor) -> str:
     """Record that `by` confirms the proposal. Returns the reason for what is done now."""
     told = _("Confirmed: %(verdict)s.") % {"verdict": decision.told}
     _decide(decision, DecisionStatus.CONFIRMED, by=by, reason=told)
     return _("Decided by two people: %(verdict)s.") % {"verdict": decision.told}
 
 
-def disagree(decision: Decision, by: Any, reason: str) -> None:
+def disagree(decision: Decision, by: Actor, reason: str) -> None:
     """Record that `by` rejects the proposal; another may be made."""
     told = _("Rejected: %(verdict)s. %(reason)s") % {
         "verdict": decision.told,
@@ -75,7 +77,7 @@ def disagree(decision: Decision, by: Any, reason: str) -> None:
     _decide(decision, DecisionStatus.REJECTED, by=by, reason=told, remark=reason)
 
 
-def end_incidents(about: Iterable[IncidentCase], decision: Decision, by: Any) -> None:
+def end_incidents(about: Iterable[IncidentCase], decision: Decision, by: Actor) -> None:
     """End these cases, with the evidence of the decision."""
     for case in about:
         settle_incident(key=case.key, why=decision.evidence, by=by)
@@ -86,8 +88,8 @@ def too_late() -> RedemptionError:
 
 
 def _decide(
-    decision: Decision, to: DecisionStatus, *, by: Any, reason: str, **changes: Any
+    decision: Decision, to: DecisionStatus, *, by: Actor, reason: str, **changes: Any
 ) -> None:
     decision.transition(
-        to, by=by, reason=reason, decided_by=by, decided_at=timezone.now(), **changes
+        to, by=by, reason=reason, decided_by_id=by.user_id, decided_at=timezone.now(), **changes
     )

@@ -1,11 +1,10 @@
 """Actions of staff on incidents that change more than the incident itself."""
 
-from typing import Any
-
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalty_portal.data.actor import Actor
 from redemption.incidents import services
 from redemption.incidents.causes import undecided
 from redemption.incidents.services import IncidentError
@@ -15,7 +14,7 @@ from redemption.states import IncidentKind
 
 
 @transaction.atomic
-def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = None) -> None:
+def resolve(*, incident: Incident, by: Actor, evidence: str, cases: int | None = None) -> None:
     """End the incident with all its cases; an order is no longer flagged after its last case.
 
     `cases`: how many open cases the person saw. Raises IncidentError without evidence, when there
@@ -33,7 +32,7 @@ def resolve(*, incident: Incident, by: Any, evidence: str, cases: int | None = N
 
 
 @transaction.atomic
-def try_again(*, incident: Incident, by: Any) -> None:
+def try_again(*, incident: Incident, by: Actor) -> None:
     """Put the rows that were put aside back to work; the incident ends once they worked.
 
     Raises IncidentError when the incident is not about such rows, or they are back at work already.

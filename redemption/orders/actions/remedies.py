@@ -20,6 +20,7 @@ from fulfillment.partner import Report
 from fulfillment.virtual import remedies
 from fulfillment.virtual.hints import kept_codes
 from fulfillment.virtual.remedies import Found, RemedyError
+from loyalty_portal.data.actor import Actor
 from redemption.models import Decision, IncidentCase, LetterKind, OrderItem, TransactionType
 from redemption.orders.actions.dual_control import (
     agree,
@@ -55,7 +56,7 @@ def propose(
     evidence: str,
     agreed_by: str = "",
     agreed_on: date | None = None,
-    by: Any,
+    by: Actor,
 ) -> Decision:
     """Ask the partner (a call), and propose a remedy that its answer calls for.
 
@@ -79,12 +80,13 @@ def propose(
                 agreed_by=agreed_by.strip() if correction else "",
                 agreed_on=agreed_on if correction else None,
                 evidence=evidence,
-                proposed_by=by,
-            )
+                proposed_by_id=by.person_id,
+            ),
+            by,
         )
 
 
-def confirm(*, item: OrderItem, by: Any, proposal: UUID | None = None) -> str:
+def confirm(*, item: OrderItem, by: Actor, proposal: UUID | None = None) -> str:
     """Confirm the remedy as second person, and carry it out if the partner still gives the same
     answer. Returns a sentence.
 
@@ -111,7 +113,7 @@ def _waiting(item: OrderItem) -> Decision:
 
 
 @transaction.atomic
-def _confirm(item: OrderItem, report: Report, by: Any, proposal: UUID | None) -> tuple[str, str]:
+def _confirm(item: OrderItem, report: Report, by: Actor, proposal: UUID | None) -> tuple[str, str]:
     """Carry out the remedy. Returns what is done now, or why the proposal no longer holds."""
     held = fulfillments.locked(_parcel(item))
     order = locked(item.order_id)
@@ -159,7 +161,7 @@ def _essence(found: Found | None) -> Mapping[str, object]:
 
 
 @transaction.atomic
-def reject(*, item: OrderItem, reason: str, by: Any, proposal: UUID | None = None) -> None:
+def reject(*, item: OrderItem, reason: str, by: Actor, proposal: UUID | None = None) -> None:
     """Reject the remedy as second person; another may be proposed.
 
     Raises RedemptionError for the person who proposed it, or when none is open.

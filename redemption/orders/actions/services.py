@@ -7,17 +7,17 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from accounts.models import User
 from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import OPEN_CALL
+from loyalty_portal.data.actor import Actor
 from redemption.models import Letter, OrderItem, RedemptionOrder
 from redemption.saga.steps import locked, note
 from redemption.states import OPEN_TRANSACTION, TransactionStatus
 
 
 @transaction.atomic
-def unflag(*, order: RedemptionOrder, by: User | None) -> None:
+def unflag(*, order: RedemptionOrder, by: Actor) -> None:
     """Remove the flag: a person has looked at the order."""
     held = locked(order.pk)
     if held.needs_attention:
@@ -27,7 +27,7 @@ def unflag(*, order: RedemptionOrder, by: User | None) -> None:
 
 
 @transaction.atomic
-def retry_now(*, order: RedemptionOrder, by: User | None) -> int:
+def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
     """Make the order's open calls and letters due now. Returns how many.
 
     The same keys are used again, so this does no harm. Rows that a person must decide on stay as
@@ -50,7 +50,7 @@ def retry_now(*, order: RedemptionOrder, by: User | None) -> int:
 
 
 @transaction.atomic
-def reveal_codes(*, item: OrderItem, by: User | None) -> list[VirtualCode]:
+def reveal_codes(*, item: OrderItem, by: Actor) -> list[VirtualCode]:
     """The codes of a delivered virtual line. Records who saw them."""
     held = fulfillments.find(item.id)
     codes = fulfillments.reveal_codes(fulfillment=held, by=by) if held else []

@@ -3,7 +3,6 @@ confirms.
 """
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import ENDED
 from redemption.incidents.services import remark
 from redemption.models import Decision, IncidentCase, LoyaltyTransaction, RedemptionOrder
@@ -38,7 +38,7 @@ _ABOUT_THE_OUTCOME = (
 
 @transaction.atomic
 def propose(
-    *, intent: LoyaltyTransaction, verdict: Verdict, entry: str, evidence: str, by: Any
+    *, intent: LoyaltyTransaction, verdict: Verdict, entry: str, evidence: str, by: Actor
 ) -> Decision:
     """Propose what became of `intent`, for a second person to confirm.
 
@@ -59,8 +59,9 @@ def propose(
             verdict=verdict,
             external_transaction_id=entry.strip() if verdict == Verdict.TOOK_PLACE else "",
             evidence=evidence,
-            proposed_by=by,
-        )
+            proposed_by_id=by.person_id,
+        ),
+        by,
     )
 
 
@@ -74,7 +75,7 @@ def _undecided(intent: LoyaltyTransaction) -> LoyaltyTransaction:
     return held
 
 
-def confirm(*, intent: LoyaltyTransaction, by: Any, proposal: UUID | None = None) -> str:
+def confirm(*, intent: LoyaltyTransaction, by: Actor, proposal: UUID | None = None) -> str:
     """Confirm the proposal as second person: the saga goes on as if the partner had given the
     outcome. Returns a sentence.
 
@@ -98,7 +99,7 @@ def _anothers() -> RedemptionError:
     )
 
 
-def _confirm(intent: LoyaltyTransaction, by: Any, proposal: UUID | None) -> str | None:
+def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> str | None:
     corrections.lock_its_line(intent)
     order = _locked_with_others(intent)
     decision = proposed(intent.decisions.all(), by, proposal)
@@ -151,7 +152,7 @@ def _ask_again(held: LoyaltyTransaction) -> str:
 
 
 def _settle(
-    order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision, *, by: Any, reason: str
+    order: RedemptionOrder, held: LoyaltyTransaction, decision: Decision, *, by: Actor, reason: str
 ) -> None:
     disputed = held.disputed_id
     if decision.verdict == Verdict.DID_NOT:
@@ -193,7 +194,7 @@ def _settle(
         steps.credited(order, held)
 
 
-def _renumber(held: LoyaltyTransaction, number: str, *, by: Any) -> None:
+def _renumber(held: LoyaltyTransaction, number: str, *, by: Actor) -> None:
     """Record the number that two people found for a transaction that took place."""
     LoyaltyTransaction.objects.filter(pk=held.pk).update(
         external_transaction_id=number, doubt="", **ENDED
@@ -206,7 +207,7 @@ def _renumber(held: LoyaltyTransaction, number: str, *, by: Any) -> None:
 
 @transaction.atomic
 def reject(
-    *, intent: LoyaltyTransaction, reason: str, by: Any, proposal: UUID | None = None
+    *, intent: LoyaltyTransaction, reason: str, by: Actor, proposal: UUID | None = None
 ) -> None:
     """Reject the proposal as second person; another may be made.
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts import loyalty
 from accounts.models import Company
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 from redemption.incidents.services import raise_incident, settle_incident
@@ -53,7 +53,9 @@ class ReconciliationError(Exception):
     """The comparison cannot be made; the message is for the person who started it."""
 
 
-def reconcile(*, company: Company, since: datetime | None = None, by: Any = None) -> Reconciliation:
+def reconcile(
+    *, company: Company, since: datetime | None = None, by: Actor = SYSTEM
+) -> Reconciliation:
     """Compare a company with the partner's statement since a time (None: since the last run).
 
     A partner that does not answer makes the run FAILED and raises nothing. Raises
@@ -84,7 +86,7 @@ def reconcile(*, company: Company, since: datetime | None = None, by: Any = None
 
 
 def reconcile_file(
-    *, path: Path, company: Company | None, since: datetime, until: datetime, by: Any
+    *, path: Path, company: Company | None, since: datetime, until: datetime, by: Actor
 ) -> tuple[list[Reconciliation], int]:
     """Compare with a file that has all entries from `since` until `until`.
 
@@ -104,7 +106,7 @@ def reconcile_file(
 
 
 def _with_file(
-    company: Company, batch: UUID, since: datetime, until: datetime, by: Any
+    company: Company, batch: UUID, since: datetime, until: datetime, by: Actor
 ) -> Reconciliation:
     run = _begin(company, since, until, source=StatementSource.FILE, by=by)
     with _kept_honest(run):
@@ -113,7 +115,7 @@ def _with_file(
 
 
 def _begin(
-    company: Company, since: datetime, until: datetime, *, source: StatementSource, by: Any
+    company: Company, since: datetime, until: datetime, *, source: StatementSource, by: Actor
 ) -> Reconciliation:
     if since >= until:
         raise ReconciliationError(
@@ -127,7 +129,7 @@ def _begin(
     try:
         with transaction.atomic():
             return Reconciliation.objects.create(
-                company=company, since=since, until=until, source=source, by=by
+                company=company, since=since, until=until, source=source, by_id=by.user_id
             )
     except IntegrityError:
         raise ReconciliationError(

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.layout import Header, header_of
 from accounts.models import AccountManager, KnownBalance, Role
 from inventory import services as stock
+from loyalty_portal.data.actor import SYSTEM
 from loyalty_portal.data.encrypted_field import EncryptedTextField
 from redemption.models import Letter
 from redemption.saga.queues import work
@@ -124,7 +125,7 @@ def test_an_order_its_debit_and_its_letter_leave_the_same_rows(world: World, set
         before = rows()
         order = world.place((world.product(), 2), (world.virtual(), 1))
         assert work("transactions", world.debit(order).pk) == order.pk
-        stock.release(reference=order.items.all()[0].pk, quantity=1, by=None, reason="a test")
+        stock.release(reference=order.items.all()[0].pk, quantity=1, by=SYSTEM, reason="a test")
         letter = Letter.objects.get(order=order)
         assert work("letters", letter.pk)
         assert order.order_number in mail.outbox[-1].subject + mail.outbox[-1].body

@@ -17,6 +17,7 @@ from accounts.models import AccountManager, Company
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
+from loyalty_portal.data.actor import Actor
 from redemption.checkout import services as placing
 from redemption.checkout.services import approve
 from redemption.models import Decision, LoyaltyTransaction, RedemptionOrder
@@ -189,8 +190,8 @@ def test_what_came_to_nothing_or_had_its_own_yes_does_not_count(limited: Account
     tent, approver = a_thing("Tent"), SeatFactory.create(company=limited.company, approver=True)
     settle(placed(limited, (tent, 2)).transactions.get(), refused="insufficient_points")
     rejected, big = placed(limited, (tent, 3)), placed(limited, (tent, 4))
-    placing.reject(order=rejected, by=approver.user, reason="No.")
-    approve(order=big, by=approver.user)
+    placing.reject(order=rejected, by=Actor.in_seat(approver), reason="No.")
+    approve(order=big, by=Actor.in_seat(approver))
     placed(SeatFactory.create(company=limited.company), (tent, 2))  # another member's order
     old = placed(limited, (tent, 2))
     RedemptionOrder.objects.filter(pk=old.pk).update(
@@ -285,7 +286,7 @@ def test_a_cancel_that_would_be_another_one_by_now_is_asked_again(
 
     read = sign()
     tent = Fulfillment.objects.get(product_name="Tent")
-    desk.claim(fulfillment=tent, by=staff("fulfillment"))
+    desk.claim(fulfillment=tent, by=Actor.person(staff("fulfillment")))
     told = said(client.post(there, {"shown": read}, follow=True))
     assert "This has changed since you looked, and nothing was cancelled." in told
     assert not order.items.filter(fulfillment_status="CANCELLED").exists()
@@ -301,7 +302,9 @@ def test_a_withdrawal_that_somebody_approved_meanwhile_takes_nothing_back_unaske
     there = reverse("orders:cancel", args=[order.order_number])
     page = client.get(order.get_absolute_url())
     read = next(f.fields["shown"] for f in forms_of(page.content.decode()) if f.action == there)
-    approve(order=order, by=SeatFactory.create(company=limited.company, approver=True).user)
+    approve(
+        order=order, by=Actor.in_seat(SeatFactory.create(company=limited.company, approver=True))
+    )
     told = said(client.post(there, {"shown": read}, follow=True))
     assert "The whole order is cancelled. Points that were already taken come back." in told
     assert now(order).status == OrderStatus.PENDING

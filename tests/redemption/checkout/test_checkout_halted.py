@@ -10,6 +10,7 @@ from accounts import loyalty
 from accounts.models import AccountManager
 from catalog.models import Product
 from inventory.models import Inventory
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.partners import breaker
 from loyalty_portal.partners.answers import Answer, Outcome
 from loyalty_portal.partners.breaker import FAILURES
@@ -123,7 +124,7 @@ def test_debits_that_were_promised_and_credits_go_on_and_open_the_way_again(
     world.partners.clear_faults()
     settle_transaction(world.debit(order).pk)
     take_down()
-    cancel(order=RedemptionOrder.objects.get(pk=order.pk), by=world.seat.user, reason="")
+    cancel(order=RedemptionOrder.objects.get(pk=order.pk), by=Actor.in_seat(world.seat), reason="")
     settle_transaction(LoyaltyTransaction.objects.get(transaction_type="CREDIT").pk)
     assert RedemptionOrder.objects.get(pk=order.pk).status == OrderStatus.CANCELLED
     assert world.ledger(order) == (1_500, 1_500)

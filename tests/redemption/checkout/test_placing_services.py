@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from inventory.models import Inventory
+from loyalty_portal.data.actor import Actor
 from redemption.checkout import services as placing
 from redemption.checkout.services import (
     CheckoutInput,
@@ -44,13 +45,15 @@ def entered(points: int) -> CheckoutInput:
 def test_a_total_that_was_not_shown_is_not_taken(world: World) -> None:
     book = world.product(points=1_000)
     with pytest.raises(RedemptionError, match="points have changed"):
-        place_order(seat=world.seat, lines=lines(book), entered=entered(1), by=world.seat.user)
+        place_order(
+            seat=world.seat, lines=lines(book), entered=entered(1), by=Actor.in_seat(world.seat)
+        )
     assert not RedemptionOrder.objects.exists()
 
 
 def test_an_empty_order_is_none(world: World) -> None:
     with pytest.raises(RedemptionError, match="empty"):
-        place_order(seat=world.seat, lines=[], entered=entered(0), by=world.seat.user)
+        place_order(seat=world.seat, lines=[], entered=entered(0), by=Actor.in_seat(world.seat))
 
 
 def test_more_points_than_an_order_may_have_are_refused(world: World) -> None:
@@ -60,7 +63,7 @@ def test_more_points_than_an_order_may_have_are_refused(world: World) -> None:
             seat=world.seat,
             lines=lines(dear, 2),
             entered=entered(4_000_000_000),
-            by=world.seat.user,
+            by=Actor.in_seat(world.seat),
         )
 
 
@@ -78,17 +81,24 @@ def test_what_is_not_on_offer_cannot_be_redeemed(world: World, change: dict[str,
     book = world.product(points=1_000)
     Product.objects.filter(pk=book.pk).update(**change)
     with pytest.raises(RedemptionError, match="not on offer"):
-        place_order(seat=world.seat, lines=lines(book), entered=entered(1_000), by=world.seat.user)
+        place_order(
+            seat=world.seat, lines=lines(book), entered=entered(1_000), by=Actor.in_seat(world.seat)
+        )
 
 
 def test_a_thing_without_stock_cannot_be_redeemed(world: World) -> None:
     bare = world.product(points=1_000, stocked=None)
     with pytest.raises(RedemptionError, match="out of stock"):
-        place_order(seat=world.seat, lines=lines(bare), entered=entered(1_000), by=world.seat.user)
+        place_order(
+            seat=world.seat, lines=lines(bare), entered=entered(1_000), by=Actor.in_seat(world.seat)
+        )
     few = world.product(points=1_000, stocked=2)
     with pytest.raises(RedemptionError, match="not enough pieces"):
         place_order(
-            seat=world.seat, lines=lines(few, 3), entered=entered(3_000), by=world.seat.user
+            seat=world.seat,
+            lines=lines(few, 3),
+            entered=entered(3_000),
+            by=Actor.in_seat(world.seat),
         )
     assert not RedemptionOrder.objects.exists()
 
@@ -143,20 +153,20 @@ def test_an_order_above_the_threshold_waits_and_takes_nothing(big: RedemptionOrd
 def test_an_approved_order_goes_on(
     world: World, big: RedemptionOrder, approver: AccountManager
 ) -> None:
-    approve(order=big, by=approver.user)
+    approve(order=big, by=Actor.in_seat(approver))
     settle_transaction(world.debit(big).pk)
     big.refresh_from_db()
     assert (big.status, big.decided_by) == (OrderStatus.CONFIRMED, approver.user)
     with pytest.raises(RedemptionError, match="waits for no approval"):
-        reject(order=big, by=approver.user, reason="too late")
+        reject(order=big, by=Actor.in_seat(approver), reason="too late")
 
 
 def test_a_rejected_order_says_why_and_frees_its_stock(
     big: RedemptionOrder, approver: AccountManager
 ) -> None:
     with pytest.raises(RedemptionError, match="reason"):
-        reject(order=big, by=approver.user, reason=" ")
-    reject(order=big, by=approver.user, reason="not this quarter")
+        reject(order=big, by=Actor.in_seat(approver), reason=" ")
+    reject(order=big, by=Actor.in_seat(approver), reason="not this quarter")
     big.refresh_from_db()
     assert (big.status, big.decision_reason) == (OrderStatus.REJECTED, "not this quarter")
     assert Inventory.objects.get().quantity_reserved == 0
@@ -165,7 +175,7 @@ def test_a_rejected_order_says_why_and_frees_its_stock(
 def test_nobody_approves_their_own_order(world: World, approver: AccountManager) -> None:
     own = world.place((world.product(points=6_000), 1), seat=approver)
     with pytest.raises(RedemptionError, match="their own"):
-        approve(order=own, by=approver.user)
+        approve(order=own, by=Actor.in_seat(approver))
 
 
 def test_an_approval_that_nobody_gives_runs_out(big: RedemptionOrder) -> None:
@@ -178,7 +188,7 @@ def test_an_approval_that_nobody_gives_runs_out(big: RedemptionOrder) -> None:
 
 
 def test_a_waiting_order_can_be_withdrawn(world: World, big: RedemptionOrder) -> None:
-    assert "withdrawn" in cancel(order=big, by=world.seat.user, reason="")
+    assert "withdrawn" in cancel(order=big, by=Actor.in_seat(world.seat), reason="")
     big.refresh_from_db()
     assert big.status == OrderStatus.REJECTED
 
@@ -190,8 +200,8 @@ def test_an_order_that_stays_too_long_is_marked_once(world: World) -> None:
     assert flag_overdue() == 1
     order.refresh_from_db()
     assert order.needs_attention
-    unflag(order=order, by=world.seat.user)
-    unflag(order=order, by=world.seat.user)
+    unflag(order=order, by=Actor.in_seat(world.seat))
+    unflag(order=order, by=Actor.in_seat(world.seat))
     order.refresh_from_db()
     assert not order.needs_attention
     assert flag_overdue() == 0  # a person has looked at it
@@ -210,21 +220,21 @@ def test_retrying_now_makes_open_calls_due(world: World) -> None:
     settle_transaction(world.debit(order).pk)
     world.partners.clear_faults()
     assert settle_transaction(world.debit(order).pk) is None
-    assert retry_now(order=order, by=world.seat.user) == 1
+    assert retry_now(order=order, by=Actor.in_seat(world.seat)) == 1
     settle_transaction(world.debit(order).pk)
     assert RedemptionOrder.objects.get().status == OrderStatus.CONFIRMED
 
 
 def test_cancelling_twice_says_that_it_is_being_cancelled(world: World) -> None:
     order = world.place((world.product(), 1))
-    first = cancel(order=order, by=world.seat.user, reason="")
-    assert cancel(order=order, by=world.seat.user, reason="") == first
+    first = cancel(order=order, by=Actor.in_seat(world.seat), reason="")
+    assert cancel(order=order, by=Actor.in_seat(world.seat), reason="") == first
     assert order.events.filter(to_status="CANCELLING").count() == 1
 
 
 def test_codes_are_shown_on_request_and_that_is_recorded(world: World) -> None:
     order = world.place((world.product(), 1))
-    assert reveal_codes(item=order.items.get(), by=world.seat.user) == []
+    assert reveal_codes(item=order.items.get(), by=Actor.in_seat(world.seat)) == []
     assert not order.events.filter(subject="NOTE").exists()
 
 

@@ -8,6 +8,7 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from loyalty_portal.data.actor import Actor
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.notifications import SUMMED_UP
 from redemption.incidents.services import resolve
@@ -45,7 +46,7 @@ def lost(world: World, orders: int = 4) -> Reconciliation:
 
 
 def end(incident: Incident) -> None:
-    resolve(incident=incident, by=UserFactory(), evidence="Ticket 5.")
+    resolve(incident=incident, by=Actor.person(UserFactory()), evidence="Ticket 5.")
 
 
 @pytest.mark.usefixtures("by_mail")

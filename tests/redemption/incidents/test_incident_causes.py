@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from fulfillment.models import PartnerCall
 from fulfillment.virtual.saga import ask
 from inventory.models import Inventory
+from loyalty_portal.data.actor import Actor
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.services import settle_incident
 from redemption.models import AlertAction, Callback, Incident, LoyaltyTransaction, RedemptionOrder
@@ -46,7 +47,7 @@ def late(order: RedemptionOrder, **age: int) -> None:
 def owed(world: World) -> LoyaltyTransaction:
     order = world.place((world.product(points=1_000), 1))
     settle_transaction(world.debit(order).pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     return world.credits(order)[0]
 
 

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from loyalty_portal.data.actor import Actor
 from redemption.incidents.cause import WINDOW
 from redemption.incidents.notifications import send_alert
 from redemption.incidents.services import IncidentError, settle_incident
@@ -139,7 +140,7 @@ def test_what_was_open_for_long_does_not_swallow_what_comes_now() -> None:
 def test_what_a_person_has_ended_and_comes_back_is_a_new_one() -> None:
     first, second = orders(2)
     incident = odd(first)
-    resolve(incident=incident, by=UserFactory(), evidence="Their ticket 5.")
+    resolve(incident=incident, by=Actor.person(UserFactory()), evidence="Their ticket 5.")
     assert odd(second) != incident
 
 
@@ -217,7 +218,7 @@ def without_the_constraint() -> Iterator[None]:
         yield
     finally:
         for incident in Incident.objects.unresolved():
-            resolve(incident=incident, by=UserFactory(), evidence="Only a test.")
+            resolve(incident=incident, by=Actor.person(UserFactory()), evidence="Only a test.")
         with connection.cursor() as cursor:
             cursor.execute(made)
 
@@ -340,6 +341,6 @@ def test_what_two_people_must_decide_cannot_be_waved_through(clerk: User) -> Non
         flag(locked(order.pk), "Nobody knows.", kind=IncidentKind.HORIZON, about=debit)
     incident = Incident.objects.get()
     with pytest.raises(IncidentError, match="1 case waits for two people"):
-        resolve(incident=incident, by=clerk, evidence="It will be fine.")
+        resolve(incident=incident, by=Actor.person(clerk), evidence="It will be fine.")
     incident.refresh_from_db()
     assert incident.status == IncidentStatus.OPEN

@@ -9,6 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from loyalty_portal.data.actor import Actor
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import (
     IncidentError,
@@ -66,15 +67,15 @@ def test_what_is_new_about_it_is_kept_in_its_history() -> None:
 
 def test_what_comes_back_after_its_end_is_a_new_incident(staff: User) -> None:
     first = drift()
-    resolve(incident=first, by=staff, evidence="Counted: 12.")
+    resolve(incident=first, by=Actor.person(staff), evidence="Counted: 12.")
     assert drift().pk != first.pk
     assert Incident.objects.count() == 2
 
 
 def test_somebody_takes_it_on_and_ends_it_with_evidence(staff: User) -> None:
     incident = drift()
-    acknowledge(incident=incident, by=staff)
-    resolve(incident=incident, by=staff, evidence="Counted: 12, entered.")
+    acknowledge(incident=incident, by=Actor.person(staff))
+    resolve(incident=incident, by=Actor.person(staff), evidence="Counted: 12, entered.")
     incident.refresh_from_db()
     assert (incident.status, incident.acknowledged_by, incident.resolved_by) == (
         IncidentStatus.RESOLVED,
@@ -91,16 +92,16 @@ def test_somebody_takes_it_on_and_ends_it_with_evidence(staff: User) -> None:
 
 def test_a_second_person_is_told_who_is_on_it(staff: User) -> None:
     incident = drift()
-    acknowledge(incident=incident, by=staff)
+    acknowledge(incident=incident, by=Actor.person(staff))
     with pytest.raises(IncidentError, match="Sara Staff is on it already"):
-        acknowledge(incident=incident, by=UserFactory())
+        acknowledge(incident=incident, by=Actor.person(UserFactory()))
 
 
 @pytest.mark.parametrize("evidence", ["", "  \n"])
 def test_it_does_not_end_without_evidence(staff: User, evidence: str) -> None:
     incident = drift()
     with pytest.raises(IncidentError, match="Say what shows"):
-        resolve(incident=incident, by=staff, evidence=evidence)
+        resolve(incident=incident, by=Actor.person(staff), evidence=evidence)
     incident.refresh_from_db()
     assert incident.status == IncidentStatus.OPEN
 
@@ -108,9 +109,9 @@ def test_it_does_not_end_without_evidence(staff: User, evidence: str) -> None:
 @pytest.mark.parametrize("act", [acknowledge, lambda **who: resolve(evidence="Again.", **who)])
 def test_what_is_over_stays_over(staff: User, act: Callable[..., None]) -> None:
     incident = drift()
-    resolve(incident=incident, by=staff, evidence="Counted.")
+    resolve(incident=incident, by=Actor.person(staff), evidence="Counted.")
     with pytest.raises(IncidentError, match="resolved already"):
-        act(incident=incident, by=staff)
+        act(incident=incident, by=Actor.person(staff))
     assert incident.alerts.count() == 2
 
 

@@ -9,6 +9,7 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
+from loyalty_portal.data.actor import Actor
 from redemption.messages.notifications import compose, send_letter
 from redemption.models import Letter, LetterKind, RedemptionOrder
 from tests.accounts.factories import SeatFactory
@@ -75,7 +76,7 @@ def test_a_delivery_letter_for_a_parcel_names_who_got_it(
     seat: AccountManager, book: Product
 ) -> None:
     order = paid(seat, (book, 2))
-    desk.deliver(shipment=shipped(order), by=seat.user)
+    desk.deliver(shipment=shipped(order), by=Actor.in_seat(seat))
     checked(letter(order, LetterKind.DELIVERED), "2 ×", "reached Ada Byron")
 
 
@@ -89,7 +90,7 @@ def test_a_delivery_letter_for_codes_holds_no_code_but_the_way_to_it(seat: Accou
 
 def test_a_cancellation_says_that_nothing_is_owed(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 1))
-    desk.withdraw(references=[order.items.get().pk], by=seat.user, reason="Ordered twice")
+    desk.withdraw(references=[order.items.get().pk], by=Actor.in_seat(seat), reason="Ordered twice")
     settle(order.transactions.get(transaction_type="CREDIT"))
     message = letter(order, LetterKind.CANCELLED)
     checked(message, "nothing is owed")
@@ -99,8 +100,10 @@ def test_a_cancellation_says_that_nothing_is_owed(seat: AccountManager, book: Pr
 def test_a_refund_names_points_product_and_reason(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 3))
     parcel = Fulfillment.objects.get(label=order.order_number)
-    desk.claim(fulfillment=parcel, by=seat.user)
-    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Water damage", by=seat.user)
+    desk.claim(fulfillment=parcel, by=Actor.in_seat(seat))
+    desk.cannot_supply(
+        fulfillment=parcel, quantity=1, reason="Water damage", by=Actor.in_seat(seat)
+    )
     settle(order.transactions.get(transaction_type="CREDIT"))
     message = letter(order, LetterKind.REFUNDED)
     assert message.subject == "1,500 points are back"
@@ -137,8 +140,8 @@ def test_a_reason_and_a_carrier_begin_no_line_of_a_plain_letter(
 ) -> None:
     order = paid(seat, (book, 3))
     parcel = Fulfillment.objects.get(label=order.order_number)
-    desk.claim(fulfillment=parcel, by=seat.user)
-    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Wet\nForged", by=seat.user)
+    desk.claim(fulfillment=parcel, by=Actor.in_seat(seat))
+    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Wet\nForged", by=Actor.in_seat(seat))
     settle(order.transactions.get(transaction_type="CREDIT"))
     assert "Wet Forged" in letter(order, LetterKind.REFUNDED).body
 

@@ -11,6 +11,7 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
+from loyalty_portal.data.actor import Actor
 from redemption import badges
 from redemption.backoffice import badges as staff_badges
 from redemption.badges import Badge, order_look
@@ -49,7 +50,9 @@ def seen(order: RedemptionOrder) -> tuple[str, str]:
 def given_up(order: RedemptionOrder, quantity: int | None = None) -> LoyaltyTransaction:
     parcel = Fulfillment.objects.get(label=order.order_number)
     by = order.account_manager.user
-    desk.cannot_supply(fulfillment=parcel, quantity=quantity, reason="Out of print", by=by)
+    desk.cannot_supply(
+        fulfillment=parcel, quantity=quantity, reason="Out of print", by=Actor.person(by)
+    )
     return order.transactions.get(transaction_type="CREDIT")
 
 
@@ -67,7 +70,7 @@ def test_an_order_whose_only_line_could_not_be_supplied_is_not_in_progress(
 
 def test_an_order_that_was_cancelled_is_not_confirmed(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 1))
-    cancel(order=order, by=seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(seat), reason="")
     assert now(order).status == OrderStatus.CONFIRMED
     assert seen(order) == ("Points on their way back", "1,500 points are on their way back.")
     settle(order.transactions.get(transaction_type="CREDIT"))
@@ -110,10 +113,10 @@ def test_what_is_partly_over_says_so(seat: AccountManager, book: Product) -> Non
     settle(given_up(order, 1))
     parcel = shipped(order)
     assert look(order).word == "On its way"
-    desk.deliver(shipment=parcel, by=seat.user)
+    desk.deliver(shipment=parcel, by=Actor.in_seat(seat))
     assert seen(order) == ("Completed in part", "1,500 of 4,500 points are back.")
     parcel.fulfillment.refresh_from_db()
-    desk.return_units(fulfillment=parcel.fulfillment, reason="Broken", by=seat.user)
+    desk.return_units(fulfillment=parcel.fulfillment, reason="Broken", by=Actor.in_seat(seat))
     assert seen(order) == ("Returned", "3,000 points are on their way back.")
 
 
@@ -146,7 +149,7 @@ def test_what_came_back_is_not_being_given_back(seat: AccountManager, book: Prod
 
 def test_who_cancelled_is_named(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 1))
-    cancel(order=order, by=seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(seat), reason="")
     step = next(step for step in timeline(order) if "cancelled" in step.title)
     assert (step.title, step.text) == (
         "Bicycles cancelled by Ada",
@@ -160,7 +163,7 @@ def test_staff_who_cancel_are_the_programme(
 ) -> None:
     clerk = UserFactory.create(staff=True, name="Sam Support")
     order = (placed if before_the_points else paid)(seat, (book, 1))
-    cancel(order=order, by=clerk, reason="Ordered twice")
+    cancel(order=order, by=Actor.person(clerk), reason="Ordered twice")
     if before_the_points:
         settle(order.transactions.get())
     told = titles(order)

@@ -9,6 +9,7 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, PartnerCall
+from loyalty_portal.data.actor import Actor
 from redemption.orders.facts import pulse_of
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -39,7 +40,7 @@ def test_what_the_desk_works_on_is_offered_to_nobody_to_cancel(
 ) -> None:
     order = paid(seat, (book, 1), (card, 1))
     client = client_for(seat)
-    desk.claim(fulfillment=Fulfillment.objects.get(sku=book.sku), by=seat.user)
+    desk.claim(fulfillment=Fulfillment.objects.get(sku=book.sku), by=Actor.in_seat(seat))
     why = "Bicycles cannot be cancelled any more: somebody at the desk is working on it."
     offered = said(client.get(order.get_absolute_url()))
     assert "Cancelled at once: Gift card. 5,000 points go back to" in offered
@@ -56,9 +57,9 @@ def test_what_was_put_back_can_be_cancelled_again(
 ) -> None:
     order = paid(seat, (book, 1))
     client, parcel = client_for(seat), Fulfillment.objects.get()
-    desk.claim(fulfillment=parcel, by=seat.user)
+    desk.claim(fulfillment=parcel, by=Actor.in_seat(seat))
     assert "Cancel this order" not in said(client.get(order.get_absolute_url()))
-    desk.unclaim(fulfillment=parcel, by=seat.user)
+    desk.unclaim(fulfillment=parcel, by=Actor.in_seat(seat))
     assert "Cancel this order" in said(client.get(order.get_absolute_url()))
 
 
@@ -68,10 +69,10 @@ def test_a_page_that_looks_again_sees_what_the_desk_has_claimed(
     order = paid(seat, (book, 1), (ProductFactory.create(), 1))
     client = client_for(seat)
     first, second = Fulfillment.objects.all()
-    desk.claim(fulfillment=first, by=seat.user)
+    desk.claim(fulfillment=first, by=Actor.in_seat(seat))
     seen = pulse_of(order).version
     assert "Cancel this order" in said(client.get(address(order, "story"), {"seen": "older"}))
-    desk.claim(fulfillment=second, by=seat.user)
+    desk.claim(fulfillment=second, by=Actor.in_seat(seat))
     told = said(client.get(address(order, "story"), {"seen": seen}))
     assert 'id="order"' in told
     assert "Cancel this order" not in told

@@ -9,6 +9,7 @@ from accounts.models import User
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
+from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_invariants
 from redemption.messages.notifications import send_letter
 from redemption.models import (
@@ -63,12 +64,12 @@ def line(order: RedemptionOrder) -> OrderItem:
 
 
 def found(order: RedemptionOrder, came: int, by: User) -> Decision:
-    return propose(item=line(order), came=came, evidence="Their ticket 4711.", by=by)
+    return propose(item=line(order), came=came, evidence="Their ticket 4711.", by=Actor.person(by))
 
 
 def decided(order: RedemptionOrder, came: int, fay: User, gil: User) -> str:
     found(order, came, fay)
-    return confirm(item=line(order), by=gil)
+    return confirm(item=line(order), by=Actor.person(gil))
 
 
 def test_what_was_not_delivered_is_given_back_once(world: World, fay: User, gil: User) -> None:
@@ -76,10 +77,10 @@ def test_what_was_not_delivered_is_given_back_once(world: World, fay: User, gil:
     found(order, 0, fay)
     assert line(order).fulfillment_status == LineStatus.REQUESTED  # one person is not enough
     assert world.credits(order) == []
-    assert confirm(item=line(order), by=gil) == "Confirmed. The points go back."
+    assert confirm(item=line(order), by=Actor.person(gil)) == "Confirmed. The points go back."
     assert [credit.points_amount for credit in world.credits(order)] == [1_000]
     with pytest.raises(RedemptionError, match="Nothing is proposed"):
-        confirm(item=line(order), by=gil)
+        confirm(item=line(order), by=Actor.person(gil))
     with pytest.raises(RedemptionError, match="nothing to decide any more"):
         found(order, 0, fay)
     give_back(world, order)
@@ -114,7 +115,7 @@ def test_what_came_in_part_stays_paid_and_the_rest_is_given_back(
     order = nobody_knows(world, cards=3)
     decision = found(order, 2, fay)
     assert decision.told == "The partner delivered 2 of 3"
-    assert "what is missing go back" in confirm(item=line(order), by=gil)
+    assert "what is missing go back" in confirm(item=line(order), by=Actor.person(gil))
     assert (line(order).quantity_delivered, line(order).quantity_refunded) == (2, 1)
     give_back(world, order)
     assert now(order).status == OrderStatus.COMPLETED
@@ -197,7 +198,7 @@ def test_news_of_the_partner_before_the_confirmation_counts(
     decision = found(order, 0, fay)
     answers(world, order, "delivered", "CODE-1", "CODE-2")
     with pytest.raises(RedemptionError, match="settled otherwise before"):
-        confirm(item=line(order), by=gil)
+        confirm(item=line(order), by=Actor.person(gil))
     decision.refresh_from_db()
     assert decision.status == DecisionStatus.OVERTAKEN
     assert now(order).status == OrderStatus.COMPLETED
@@ -320,7 +321,7 @@ def test_a_cancel_that_the_partner_never_understood_ends_with_the_decision(
     world: World, fay: User, gil: User
 ) -> None:
     order = nobody_knows(world)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     stop = PartnerCall.objects.get(kind="CANCEL")
     virtual.ask(stop.pk)  # the partner has no such delivery
     decided(order, 0, fay, gil)
@@ -342,7 +343,7 @@ def test_a_cancel_that_nobody_can_tell_about_ends_with_the_decision(
     order = debited(world)
     world.partners.dial(mode="accept", delay=86_400)
     virtual.ask(request_of(order).pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     world.partners.fault("cancel", "reset_before", times=None)
     stop = PartnerCall.objects.get(kind="CANCEL")
     virtual.ask(stop.pk)

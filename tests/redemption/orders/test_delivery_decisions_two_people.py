@@ -11,6 +11,7 @@ from accounts.models import User
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import FulfillmentStatus
 from fulfillment.virtual import saga as virtual
+from loyalty_portal.data.actor import Actor
 from redemption.incidents.causes import settle_gone
 from redemption.invariants.checks import check_invariants
 from redemption.models import (
@@ -96,9 +97,9 @@ def test_nobody_decides_on_their_own_proposal(world: World, fay: User) -> None:
     order = nobody_knows(world)
     found(order, 0, fay)
     with pytest.raises(RedemptionError, match="a second person must decide"):
-        confirm(item=line(order), by=fay)
+        confirm(item=line(order), by=Actor.person(fay))
     with pytest.raises(RedemptionError, match="a second person must decide"):
-        reject(item=line(order), reason="I was wrong.", by=fay)
+        reject(item=line(order), reason="I was wrong.", by=Actor.person(fay))
     assert world.credits(order) == []
 
 
@@ -107,7 +108,7 @@ def test_what_is_rejected_changes_nothing_and_something_else_may_be_proposed(
 ) -> None:
     order = nobody_knows(world)
     found(order, 0, fay)
-    reject(item=line(order), reason="The recipient has it.", by=gil)
+    reject(item=line(order), reason="The recipient has it.", by=Actor.person(gil))
     assert order.events.filter(by=gil, reason__contains="The recipient has it.").exists()
     assert line(order).fulfillment_status == LineStatus.REQUESTED
     decided(order, 2, gil, fay)
@@ -119,7 +120,7 @@ def test_a_proposal_needs_evidence_and_there_is_one_at_a_time(
 ) -> None:
     order = nobody_knows(world)
     with pytest.raises(RedemptionError, match="Say what shows it"):
-        propose(item=line(order), came=2, evidence=" \n", by=fay)
+        propose(item=line(order), came=2, evidence=" \n", by=Actor.person(fay))
     found(order, 0, fay)
     with pytest.raises(RedemptionError, match="proposed something already"):
         found(order, 2, gil)
@@ -138,7 +139,7 @@ def test_confirmed_by_many_while_the_partner_calls_back_it_ends_once(
 ) -> None:
     order = nobody_knows(world)
     found(order, 0, fay)
-    acts: list[Callable[[], Any]] = [lambda: confirm(item=line(order), by=gil)] * 3
+    acts: list[Callable[[], Any]] = [lambda: confirm(item=line(order), by=Actor.person(gil))] * 3
     acts.append(lambda: answers(world, order, "delivered", "CODE-1", "CODE-2"))
     at_once(acts)
     ended = world.fulfillment(order).status
@@ -158,8 +159,8 @@ def test_a_line_of_several_ends_alone(world: World, fay: User, gil: User) -> Non
     make_all_due()
     virtual.ask(request_of(order).pk)
     card = order.items.get(fulfillment_status=LineStatus.REQUESTED)
-    propose(item=card, came=0, evidence="Nothing there.", by=fay)
-    delivery_decisions.confirm(item=card, by=gil)
+    propose(item=card, came=0, evidence="Nothing there.", by=Actor.person(fay))
+    delivery_decisions.confirm(item=card, by=Actor.person(gil))
     give_back(world, order)
     assert now(order).status == OrderStatus.IN_FULFILLMENT
     assert world.ledger(order) == (1_500, 500)

@@ -8,6 +8,7 @@ from django.core import mail
 
 from accounts.models import User
 from fulfillment.models import VirtualCode
+from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.invariants.checks import check_against_ledger, check_invariants
 from redemption.messages.notifications import send_letter
 from redemption.models import Decision, Letter, OrderItem, RedemptionOrder
@@ -37,12 +38,14 @@ def line(order: RedemptionOrder) -> OrderItem:
 
 
 def proposed(order: RedemptionOrder, verdict: Verdict, by: User, **agreed: Any) -> Decision:
-    return propose(item=line(order), verdict=verdict, evidence="Ticket 4711.", by=by, **agreed)
+    return propose(
+        item=line(order), verdict=verdict, evidence="Ticket 4711.", by=Actor.person(by), **agreed
+    )
 
 
 def put_right(order: RedemptionOrder, verdict: Verdict, fay: User, gil: User, **agreed: Any) -> str:
     proposed(order, verdict, fay, **agreed)
-    return confirm(item=line(order), by=gil)
+    return confirm(item=line(order), by=Actor.person(gil))
 
 
 def holds(world: World) -> bool:
@@ -80,7 +83,9 @@ def test_wrong_codes_are_withdrawn_and_the_right_ones_given(
     order, own = others_codes
     told = put_right(order, Verdict.CODES, fay, gil)
     assert told == "Confirmed. The wrong codes are withdrawn, and the right ones can be shown."
-    assert {code.code for code in reveal_codes(item=line(order), by=world.seat.user)} == own
+    assert {
+        code.code for code in reveal_codes(item=line(order), by=Actor.in_seat(world.seat))
+    } == own
     assert VirtualCode.objects.count() == 4  # all are kept as history
     assert now(order).status == OrderStatus.COMPLETED
     letter = Letter.objects.get(order=order, kind="corrected")
@@ -113,10 +118,10 @@ def test_right_codes_that_stand_at_another_line_wait_until_that_is_put_right(
     ended(world, second, "delivered")
     proposed(first, Verdict.CODES, fay)
     with pytest.raises(RedemptionError, match="Put that line right first"):
-        confirm(item=line(first), by=gil)
+        confirm(item=line(first), by=Actor.person(gil))
     put_right(second, Verdict.CODES, fay, gil)
-    confirm(item=line(first), by=gil)
-    assert {code.code for code in reveal_codes(item=line(first), by=None)} == set(own)
+    confirm(item=line(first), by=Actor.person(gil))
+    assert {code.code for code in reveal_codes(item=line(first), by=SYSTEM)} == set(own)
     assert holds(world)
 
 
@@ -127,7 +132,7 @@ def test_points_of_what_was_never_delivered_go_back(
     give_back(world, kept)
     assert world.ledger(kept) == (1_000, 1_000)
     assert line(kept).fulfillment_status == LineStatus.FAILED
-    assert reveal_codes(item=line(kept), by=None) == []
+    assert reveal_codes(item=line(kept), by=SYSTEM) == []
     assert now(kept).status == OrderStatus.COMPLETED  # a final status stays
     assert not list_of(world.seat, Search()).rows[0].spent
     page = client_for(world.seat).get(kept.get_absolute_url()).content.decode()
@@ -161,7 +166,7 @@ def test_in_part_the_points_of_what_did_not_come_go_back(
     assert world.ledger(order) == (1_000, 500)
     item = line(order)
     assert (item.fulfillment_status, item.quantity_delivered) == (LineStatus.DELIVERED, 1)
-    assert len(reveal_codes(item=item, by=None)) == 1
+    assert len(reveal_codes(item=item, by=SYSTEM)) == 1
     assert holds(world)
 
 
@@ -227,13 +232,13 @@ def test_one_person_alone_puts_nothing_right(
 ) -> None:
     proposed(given_back, Verdict.WRITE_OFF, fay)
     with pytest.raises(RedemptionError, match="a second person must decide"):
-        confirm(item=line(given_back), by=fay)
+        confirm(item=line(given_back), by=Actor.person(fay))
     with pytest.raises(RedemptionError, match="proposed something already"):
         proposed(given_back, Verdict.WRITE_OFF, gil)
-    reject(item=line(given_back), reason="They paid for it.", by=gil)
+    reject(item=line(given_back), reason="They paid for it.", by=Actor.person(gil))
     assert Decision.objects.get().status == DecisionStatus.REJECTED
     with pytest.raises(RedemptionError, match="Nothing is proposed"):
-        confirm(item=line(given_back), by=gil)
+        confirm(item=line(given_back), by=Actor.person(gil))
 
 
 def test_a_proposal_ends_when_the_partner_says_something_else_by_then(
@@ -243,10 +248,10 @@ def test_a_proposal_ends_when_the_partner_says_something_else_by_then(
     decision = proposed(order, Verdict.CODES, fay)
     Decision.objects.filter(pk=decision.pk).update(found=decision.found | {"codes": "others"})
     with pytest.raises(RedemptionError, match="The partner says something else by now"):
-        confirm(item=line(order), by=gil)
+        confirm(item=line(order), by=Actor.person(gil))
     decision.refresh_from_db()
     assert decision.status == DecisionStatus.OVERTAKEN
-    assert {code.code for code in reveal_codes(item=line(order), by=None)} == {
+    assert {code.code for code in reveal_codes(item=line(order), by=SYSTEM)} == {
         "OF-ANOTHER-1",
         "OF-ANOTHER-2",
     }

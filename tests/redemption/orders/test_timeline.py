@@ -11,6 +11,7 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
+from loyalty_portal.data.actor import Actor
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.facts import pulse_of
@@ -98,7 +99,7 @@ def test_a_parcel_is_followed_from_the_desk_to_its_recipient(
     order = paid(seat, (book, 2))
     assert [step.title for step in timeline(order)][-1] == "Arrives"
     parcel = shipped(order)
-    desk.deliver(shipment=parcel, by=seat.user)
+    desk.deliver(shipment=parcel, by=Actor.in_seat(seat))
     assert titles(order) == [
         "Ordered by Ada",
         "3,000 points taken from Northwind’s account",
@@ -124,8 +125,10 @@ def test_codes_are_followed_from_the_partner_to_their_recipient(
 def test_what_cannot_be_supplied_is_given_back(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 2))
     parcel = Fulfillment.objects.get(label=order.order_number)
-    desk.claim(fulfillment=parcel, by=seat.user)
-    desk.cannot_supply(fulfillment=parcel, quantity=None, reason="Out of print", by=seat.user)
+    desk.claim(fulfillment=parcel, by=Actor.in_seat(seat))
+    desk.cannot_supply(
+        fulfillment=parcel, quantity=None, reason="Out of print", by=Actor.in_seat(seat)
+    )
     lost = next(step for step in timeline(order) if "could not be supplied" in step.title)
     assert lost.text == "Out of print. Its points are on their way back."
     credit = order.transactions.get(transaction_type="CREDIT")
@@ -139,9 +142,9 @@ def test_what_cannot_be_supplied_is_given_back(seat: AccountManager, book: Produ
 
 def test_a_line_that_came_back_is_told(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 1))
-    desk.deliver(shipment=shipped(order), by=seat.user)
+    desk.deliver(shipment=shipped(order), by=Actor.in_seat(seat))
     parcel = Fulfillment.objects.get(label=order.order_number)
-    desk.return_units(fulfillment=parcel, reason="Broken", by=seat.user)
+    desk.return_units(fulfillment=parcel, reason="Broken", by=Actor.in_seat(seat))
     assert "Bicycles came back" in titles(order)
 
 
@@ -226,6 +229,6 @@ def test_an_order_withdrawn_before_approval_says_who_did_it(
     seat.company.approval_threshold = 100
     seat.company.save()
     order = placed(seat, (book, 1))
-    cancel(order=order, by=seat.user, reason="Not needed")
+    cancel(order=order, by=Actor.in_seat(seat), reason="Not needed")
     last = timeline(order)[-1]
     assert (last.title, last.text) == ("Withdrawn by Ada", "Not needed. No points were taken.")

@@ -3,6 +3,7 @@
 import pytest
 
 from accounts.models import User
+from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_against_ledger, check_invariants
 from redemption.models import (
     Decision,
@@ -49,13 +50,17 @@ def it_took_place(world: World, intent: LoyaltyTransaction, by: User) -> Decisio
         verdict=Verdict.TOOK_PLACE,
         entry=entry_of(world, intent),
         evidence="Their statement of today, line 4.",
-        by=by,
+        by=Actor.person(by),
     )
 
 
 def said(intent: LoyaltyTransaction, verdict: Verdict, by: User) -> Decision:
     return propose(
-        intent=intent, verdict=verdict, entry="", evidence="Not in their statement.", by=by
+        intent=intent,
+        verdict=verdict,
+        entry="",
+        evidence="Not in their statement.",
+        by=Actor.person(by),
     )
 
 
@@ -68,7 +73,7 @@ def test_a_debit_that_took_place_confirms_its_order(world: World, fay: User, gil
     debit = undecided(world)
     it_took_place(world, debit, fay)
     assert fresh(debit.order).status == OrderStatus.PENDING  # one person is not enough
-    assert "goes on" in confirm(intent=debit, by=gil)
+    assert "goes on" in confirm(intent=debit, by=Actor.person(gil))
     order, debit = fresh(debit.order), world.debit(debit.order)
     assert order.status == OrderStatus.CONFIRMED
     assert debit.status == TransactionStatus.SUCCEEDED
@@ -84,7 +89,7 @@ def test_the_orders_history_says_who_proposed_what_and_who_agreed(
 ) -> None:
     debit = undecided(world)
     it_took_place(world, debit, fay)
-    confirm(intent=debit, by=gil)
+    confirm(intent=debit, by=Actor.person(gil))
     notes = debit.order.events.filter(subject=EventSubject.NOTE, by__isnull=False)[:2]
     (proposed, by_whom), (confirmed, by_other) = notes.values_list("reason", "by")
     assert proposed.startswith("Proposed: It took place")
@@ -102,7 +107,7 @@ def test_a_decision_ends_its_incident_and_the_orders_mark(
     debit = undecided(world)
     incident = Incident.objects.get(kind=IncidentKind.HORIZON, transaction=debit)
     it_took_place(world, debit, fay)
-    confirm(intent=debit, by=gil)
+    confirm(intent=debit, by=Actor.person(gil))
     incident.refresh_from_db()
     assert (incident.resolved_by, incident.evidence) == (gil, "Their statement of today, line 4.")
     assert not fresh(debit.order).needs_attention
@@ -114,7 +119,7 @@ def test_a_debit_that_did_not_take_place_declines_its_order(
 ) -> None:
     debit = undecided(world, "reset_before")
     said(debit, Verdict.DID_NOT, fay)
-    confirm(intent=debit, by=gil)
+    confirm(intent=debit, by=Actor.person(gil))
     order = fresh(debit.order)
     assert order.status == OrderStatus.DECLINED
     assert order.items.get().product.inventory.quantity_reserved == 0
@@ -128,7 +133,7 @@ def test_a_debit_may_be_asked_about_again_and_then_goes_its_way(
 ) -> None:
     debit = undecided(world, "reset_before")
     said(debit, Verdict.ASK_AGAIN, fay)
-    assert "asked again" in confirm(intent=debit, by=gil)
+    assert "asked again" in confirm(intent=debit, by=Actor.person(gil))
     assert check_invariants() == []
     settle_transaction(debit.pk)
     assert fresh(debit.order).status == OrderStatus.CONFIRMED
@@ -140,9 +145,9 @@ def test_an_order_cancelled_meanwhile_gets_back_what_was_taken(
     world: World, fay: User, gil: User
 ) -> None:
     debit = undecided(world)
-    cancel(order=debit.order, by=world.seat.user, reason="")
+    cancel(order=debit.order, by=Actor.in_seat(world.seat), reason="")
     it_took_place(world, debit, fay)
-    confirm(intent=debit, by=gil)
+    confirm(intent=debit, by=Actor.person(gil))
     for credit in world.credits(debit.order):
         settle_transaction(credit.pk)
     assert fresh(debit.order).status == OrderStatus.CANCELLED
@@ -152,7 +157,7 @@ def test_an_order_cancelled_meanwhile_gets_back_what_was_taken(
 def refused_credit(world: World) -> LoyaltyTransaction:
     order = world.place((world.product(points=1_000), 1))
     settle_transaction(world.debit(order).pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     world.partners.fault("credit", "refuse", code="account_blocked", times=1)
     settle_transaction(world.credits(order)[0].pk)
     return world.credits(order)[0]
@@ -166,7 +171,7 @@ def test_a_refused_credit_is_asked_for_again_and_never_given_up(
     with pytest.raises(RedemptionError, match="owed; they cannot be given up"):
         said(credit, Verdict.DID_NOT, fay)
     said(credit, Verdict.ASK_AGAIN, fay)
-    assert "until then it repeats its refusal" in confirm(intent=credit, by=gil)
+    assert "until then it repeats its refusal" in confirm(intent=credit, by=Actor.person(gil))
     incident.refresh_from_db()
     assert not incident.is_over  # the points are not back yet
     assert settle_transaction(credit.pk) is None  # not due yet
@@ -187,9 +192,9 @@ def test_a_credit_that_the_partner_booked_by_hand_ends_its_order(
         verdict=Verdict.TOOK_PLACE,
         entry="by-hand-1",
         evidence="Ticket 77: booked by hand.",
-        by=fay,
+        by=Actor.person(fay),
     )
-    confirm(intent=credit, by=gil)
+    confirm(intent=credit, by=Actor.person(gil))
     assert fresh(credit.order).status == OrderStatus.CANCELLED
     assert check_invariants() == []
     assert check_against_ledger([]) != []  # decisions are compared with the statement too

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
+from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_invariants
 from redemption.models import (
     Decision,
@@ -41,9 +42,9 @@ def test_nobody_decides_on_their_own_proposal(world: World, fay: User) -> None:
     debit = undecided(world)
     it_took_place(world, debit, fay)
     with pytest.raises(RedemptionError, match="a second person must decide"):
-        confirm(intent=debit, by=fay)
+        confirm(intent=debit, by=Actor.person(fay))
     with pytest.raises(RedemptionError, match="a second person must decide"):
-        reject(intent=debit, reason="I was wrong.", by=fay)
+        reject(intent=debit, reason="I was wrong.", by=Actor.person(fay))
     assert world.debit(debit.order).status == TransactionStatus.NEEDS_REVIEW
 
 
@@ -53,13 +54,13 @@ def test_what_is_rejected_changes_nothing_and_something_else_may_be_proposed(
 ) -> None:
     debit = undecided(world)
     said(debit, Verdict.DID_NOT, fay)
-    reject(intent=debit, reason="100 % there: line 4.", by=gil)
+    reject(intent=debit, reason="100 % there: line 4.", by=Actor.person(gil))
     assert debit.order.events.filter(by=gil, reason__contains="100 % there: line 4.").exists()
     assert fresh(debit.order).status == OrderStatus.PENDING
     with pytest.raises(RedemptionError, match="Nothing is proposed"):
-        confirm(intent=debit, by=gil)
+        confirm(intent=debit, by=Actor.person(gil))
     it_took_place(world, debit, gil)
-    confirm(intent=debit, by=fay)
+    confirm(intent=debit, by=Actor.person(fay))
     assert fresh(debit.order).status == OrderStatus.CONFIRMED
 
 
@@ -84,7 +85,7 @@ def test_a_proposal_needs_its_evidence(
 ) -> None:
     debit = undecided(world)
     with pytest.raises(RedemptionError, match=why):
-        propose(intent=debit, verdict=verdict, entry=entry, evidence=evidence, by=fay)
+        propose(intent=debit, verdict=verdict, entry=entry, evidence=evidence, by=Actor.person(fay))
 
 
 def test_there_is_nothing_to_decide_about_what_is_settled(world: World, fay: User) -> None:
@@ -107,7 +108,7 @@ def test_a_decision_that_was_overtaken_says_so_and_changes_nothing(
         settled_at=timezone.now(),
     )
     with pytest.raises(RedemptionError, match="settled otherwise before"):
-        confirm(intent=debit, by=gil)
+        confirm(intent=debit, by=Actor.person(gil))
     decision.refresh_from_db()
     assert decision.status == DecisionStatus.OVERTAKEN
     assert world.debit(debit.order).status == TransactionStatus.SUCCEEDED
@@ -125,12 +126,12 @@ def test_an_entry_that_is_another_transactions_is_refused(
         verdict=Verdict.TOOK_PLACE,
         entry=world.debit(other).external_transaction_id,
         evidence="Line 5.",
-        by=fay,
+        by=Actor.person(fay),
     )
     with pytest.raises(RedemptionError, match="belongs to another transaction"):
-        confirm(intent=debit, by=gil)
+        confirm(intent=debit, by=Actor.person(gil))
     assert fresh(debit.order).status == OrderStatus.PENDING
-    reject(intent=debit, reason="Line 5 is the other order.", by=gil)
+    reject(intent=debit, reason="Line 5 is the other order.", by=Actor.person(gil))
 
 
 def at_once(acts: list[Callable[[], Any]]) -> list[Any]:
@@ -154,8 +155,8 @@ def test_confirmed_and_rejected_by_many_at_once_one_of_them_counts(
 ) -> None:
     debit = undecided(world)
     it_took_place(world, debit, fay)
-    acts: list[Callable[[], Any]] = [lambda: confirm(intent=debit, by=gil)] * 3
-    acts += [lambda: reject(intent=debit, reason="No.", by=UserFactory())] * 2
+    acts: list[Callable[[], Any]] = [lambda: confirm(intent=debit, by=Actor.person(gil))] * 3
+    acts += [lambda: reject(intent=debit, reason="No.", by=Actor.person(UserFactory()))] * 2
     answers = at_once(acts)
     assert answers.count("Nothing is proposed here any more.") == 4
     decision = Decision.objects.get()
@@ -179,7 +180,7 @@ def test_a_decision_and_the_sweeper_at_once_move_the_points_once(
 ) -> None:
     debit = undecided(world, "reset_before")
     said(debit, Verdict.ASK_AGAIN, fay)
-    confirm(intent=debit, by=gil)
+    confirm(intent=debit, by=Actor.person(gil))
     at_once([lambda: settle_transaction(debit.pk)] * 3)
     make_all_due()
     assert world.ledger(debit.order) == (1_000, 0)

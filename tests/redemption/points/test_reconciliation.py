@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from loyalty_portal.data.actor import Actor
 from redemption.incidents.services import resolve
 from redemption.models import (
     Difference,
@@ -96,7 +97,7 @@ def copied(world: World, order: RedemptionOrder, **changes: object) -> None:
 def test_a_run_in_which_all_agrees_says_so_with_its_figures(world: World) -> None:
     first = settled(world)
     settled(world, points=700)
-    cancel(order=first, by=world.seat.user, reason="not needed")
+    cancel(order=first, by=Actor.in_seat(world.seat), reason="not needed")
     settle_transaction(world.credits(first)[0].pk)
     aged(world)
     run = run_of(world)
@@ -189,7 +190,7 @@ def test_points_taken_twice_for_one_debit_are_found(world: World) -> None:
 def test_two_credits_of_the_same_points_are_no_duplicates_and_a_third_is(world: World) -> None:
     order = world.place((world.product(), 1), (world.product(), 1))
     settle_transaction(world.debit(order).pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     for credit in world.credits(order):
         settle_transaction(credit.pk)
     aged(world)
@@ -373,7 +374,7 @@ def test_a_difference_that_a_person_resolved_is_not_looked_for_again(world: Worl
     aged(world, timedelta(days=3))
     at_partner(world, "UPDATE entry SET points = 999")
     difference = the_difference(run_of(world), DifferenceKind.AMOUNT)
-    resolve(incident=difference.incident, by=world.seat.user, evidence="Ticket 4711")
+    resolve(incident=difference.incident, by=Actor.in_seat(world.seat), evidence="Ticket 4711")
     assert run_of(world).outcome == RunOutcome.AGREED
     assert Incident.objects.count() == 1
 

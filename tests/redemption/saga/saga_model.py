@@ -24,6 +24,7 @@ from accounts.models import Role
 from fulfillment import services as desk
 from fulfillment.models import PartnerCall
 from fulfillment.virtual import saga as virtual
+from loyalty_portal.data.actor import Actor
 from redemption.checkout.services import approve, expire_approvals, reject
 from redemption.invariants.checks import check_against_ledger, check_invariants
 from redemption.models import (
@@ -84,7 +85,7 @@ class Saga(RuleBasedStateMachine):
         self.world.company.approval_threshold = 4_000
         self.world.company.save()
         self.partners.account(self.world.company.loyalty_account_id, 14_000)
-        self.approver = self.world.new_seat(Role.APPROVER).user
+        self.approver = Actor.in_seat(self.world.new_seat(Role.APPROVER))
         self.wares = {
             "book": self.world.product(points=1_000, stocked=6),
             "bag": self.world.product(points=700, stocked=4),
@@ -119,10 +120,17 @@ class Saga(RuleBasedStateMachine):
         """Cancel an order, or return a parcel."""
         if cancels and self.seen.orders:
             order = pick(self.seen.orders, which)
-            politely(cancel, order=order, by=self.world.seat.user, reason="changed our mind")
+            politely(
+                cancel, order=order, by=Actor.in_seat(self.world.seat), reason="changed our mind"
+            )
         elif self.seen.delivered:
             parcel = pick(self.seen.delivered, which)
-            politely(desk.return_units, fulfillment=parcel, reason="broken", by=self.approver)
+            politely(
+                desk.return_units,
+                fulfillment=parcel,
+                reason="broken",
+                by=self.approver,
+            )
 
     # --- Points ----------------------------------------------------------------------------
 
@@ -163,7 +171,7 @@ class Saga(RuleBasedStateMachine):
             evidence="their statement",
             by=self.approver,
         )
-        transaction_decisions.confirm(intent=intent, by=self.world.seat.user)
+        transaction_decisions.confirm(intent=intent, by=Actor.in_seat(self.world.seat))
 
     # --- The desk --------------------------------------------------------------------------
 
@@ -172,7 +180,13 @@ class Saga(RuleBasedStateMachine):
     def work_at_the_desk(self, which: int, verb: str, pieces: int) -> None:
         parcel, by = pick(self.seen.parcels, which), self.approver
         if verb == "lose":
-            politely(desk.cannot_supply, fulfillment=parcel, quantity=pieces, reason="lost", by=by)
+            politely(
+                desk.cannot_supply,
+                fulfillment=parcel,
+                quantity=pieces,
+                reason="lost",
+                by=by,
+            )
         else:
             politely(getattr(desk, verb), fulfillment=parcel, by=by)
 
@@ -222,7 +236,7 @@ class Saga(RuleBasedStateMachine):
         item = OrderItem.objects.get(pk=card.reference)
         came = min(pieces, item.quantity) if "delivered" in found else 0
         delivery_decisions.propose(item=item, came=came, evidence="their ticket", by=self.approver)
-        delivery_decisions.confirm(item=item, by=self.world.seat.user)
+        delivery_decisions.confirm(item=item, by=Actor.in_seat(self.world.seat))
 
     @some("polls")
     @rule(which=WHICH, answer=LOOKS)

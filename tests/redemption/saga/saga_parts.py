@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition
 
-from accounts.models import User
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from fulfillment.services import DeskError
 from fulfillment.states import FulfillmentStatus
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import LeasedWork
 from redemption.saga.steps import RedemptionError
 
@@ -53,7 +53,7 @@ def politely(deed: Callable[..., object], *args: Any, **words: Any) -> None:
         deed(*args, **words)
 
 
-def send_parcel(parcel: Fulfillment, pieces: int, by: User) -> None:
+def send_parcel(parcel: Fulfillment, pieces: int, by: Actor) -> None:
     if parcel.status == FulfillmentStatus.QUEUED:
         desk.pack(fulfillment=parcel, by=by)
     desk.ship(fulfillment=parcel, quantity=pieces, carrier="DHL", tracking_number="1", by=by)

@@ -7,6 +7,7 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
 from redemption.messages.notifications import send_letter
 from redemption.models import Decision, Letter, LoyaltyTransaction, RedemptionOrder
@@ -46,7 +47,7 @@ def test_points_that_went_back_are_taken_again_when_the_company_agreed(
     assert line(order).fulfillment_status == LineStatus.DELIVERED
     assert holds(world)
     ask_the_partner()
-    assert len(reveal_codes(item=line(order), by=None)) == 2
+    assert len(reveal_codes(item=line(order), by=SYSTEM)) == 2
     send_letter(Letter.objects.get(order=order, kind="corrected").pk)
     assert "Mara Lindt agreed to it on 2026-11-20" in mail.outbox[-1].body
     assert list_of(world.seat, Search()).rows[0].spent
@@ -105,9 +106,13 @@ def test_a_correction_of_which_nobody_knows_is_decided_by_two_people(
     correction.refresh_from_db()
     assert correction.status == TransactionStatus.NEEDS_REVIEW
     transaction_decisions.propose(
-        intent=correction, verdict=Verdict.DID_NOT, entry="", evidence="Ticket 1.", by=fay
+        intent=correction,
+        verdict=Verdict.DID_NOT,
+        entry="",
+        evidence="Ticket 1.",
+        by=Actor.person(fay),
     )
-    transaction_decisions.confirm(intent=correction, by=gil)
+    transaction_decisions.confirm(intent=correction, by=Actor.person(gil))
     order = now(given_back)
     assert (order.status, line(order).fulfillment_status) == ("CANCELLED", "FAILED")
     assert holds(world)
@@ -124,7 +129,7 @@ def test_in_part_what_came_after_all_is_taken_again_and_its_code_shown(
     settle_transaction(LoyaltyTransaction.objects.get(transaction_type="CORRECTION").pk)
     ask_the_partner()
     assert world.ledger(order) == (1_500, 500)
-    assert {code.code for code in reveal_codes(item=line(order), by=None)} == set(own)
+    assert {code.code for code in reveal_codes(item=line(order), by=SYSTEM)} == set(own)
     assert holds(world)
 
 
@@ -168,4 +173,4 @@ def test_a_correction_that_nobody_decided_is_refused_by_the_database(
 ) -> None:
     decision = proposed(given_back, Verdict.CORRECTION, fay, **AGREED)
     with pytest.raises(IntegrityError, match="would exceed its credits"), transaction.atomic():
-        intend_correction(given_back, decision, by=None)
+        intend_correction(given_back, decision, by=SYSTEM)

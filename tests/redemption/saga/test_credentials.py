@@ -10,6 +10,7 @@ from accounts.models import AccountManager
 from fulfillment.models import CallKind, Fulfillment, PartnerCall
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import REJECTED_WAIT
 from operations.doctor.findings import State
 from operations.doctor.services import examine
@@ -41,7 +42,7 @@ def tried(order: RedemptionOrder, times: int = 3) -> LoyaltyTransaction:
 
 def being_cancelled(world: World) -> PartnerCall:
     order = accepted(world)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     return PartnerCall.objects.get(kind=CallKind.CANCEL)
 
 
@@ -80,7 +81,7 @@ def test_a_debit_is_asked_again_with_its_key_and_taken_once(world: World, fault:
 def test_a_credit_is_asked_again_with_its_key_and_given_once(world: World, fault: str) -> None:
     order = world.place((world.product(), 1))
     settle_transaction(world.debit(order).pk)
-    cancel(order=now(order), by=world.seat.user, reason="")
+    cancel(order=now(order), by=Actor.in_seat(world.seat), reason="")
     world.partners.fault("credit", fault, times=None)
     credit = tried(order)
     assert (credit.status, credit.first_sent_at) == (TransactionStatus.UNKNOWN, None)
@@ -123,7 +124,7 @@ def test_it_is_asked_again_soon_however_often_that_was_in_vain(
     order = world.place((world.product(), 1))
     if operation == "credit":
         settle_transaction(world.debit(order).pk)
-        cancel(order=now(order), by=world.seat.user, reason="")
+        cancel(order=now(order), by=Actor.in_seat(world.seat), reason="")
     world.partners.fault(operation, "unauthorized_403", times=None)
     transaction = tried(order, times=12)
     assert transaction.next_attempt_at is not None
@@ -144,7 +145,7 @@ def test_a_debit_that_is_forbidden_declines_the_order(world: World) -> None:
 def test_a_credit_that_is_forbidden_is_still_owed_and_a_persons(world: World) -> None:
     order = world.place((world.product(), 1))
     settle_transaction(world.debit(order).pk)
-    cancel(order=now(order), by=world.seat.user, reason="")
+    cancel(order=now(order), by=Actor.in_seat(world.seat), reason="")
     world.partners.fault("credit", "forbidden_403", code="account_blocked")
     assert tried(order, times=1).status == TransactionStatus.NEEDS_REVIEW
     assert Incident.objects.get().kind == IncidentKind.CREDIT_REFUSED
@@ -224,7 +225,7 @@ def test_a_cancel_whose_delivery_cannot_be_looked_up_says_why(world: World) -> N
     world.partners.fault("fulfill", "reset_after", times=None)
     order = debited(world)
     ask_often(request_of(order), times=1)
-    cancel(order=now(order), by=world.seat.user, reason="")
+    cancel(order=now(order), by=Actor.in_seat(world.seat), reason="")
     world.partners.fault("find", "bare_401", times=None)
     call = ask_often(PartnerCall.objects.get(kind=CallKind.CANCEL), times=1)
     assert (call.status, call.answer_code) == (CallStatus.UNKNOWN, "http_401")

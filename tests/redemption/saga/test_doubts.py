@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_against_ledger, check_invariants
 from redemption.models import Incident, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -134,7 +135,7 @@ def test_a_question_without_an_answer_is_repeated(world: World) -> None:
 def test_a_credit_waits_for_its_debits_number_and_names_the_right_one(world: World) -> None:
     owner, liar = owner_and_liar(world, company=world.new_company(points=5_000))
     tried(owner)
-    cancel(order=now(liar), by=world.seat.user, reason="")
+    cancel(order=now(liar), by=Actor.in_seat(world.seat), reason="")
     (credit,) = world.credits(liar)
     settle_transaction(credit.pk)
     assert sent(world, "credit") == 0
@@ -148,7 +149,7 @@ def test_a_credit_that_was_refused_for_the_wrong_number_recovers_under_a_key_of_
     world: World,
 ) -> None:
     owner, liar = owner_and_liar(world, company=world.new_company(points=5_000))
-    cancel(order=now(liar), by=world.seat.user, reason="")
+    cancel(order=now(liar), by=Actor.in_seat(world.seat), reason="")
     (credit,) = world.credits(liar)
     settle_transaction(credit.pk)
     assert world.credits(liar)[0].status == TransactionStatus.NEEDS_REVIEW
@@ -165,7 +166,7 @@ def test_a_credit_that_is_being_asked_while_the_number_is_corrected_recovers_too
     world: World,
 ) -> None:
     owner, liar = owner_and_liar(world, company=world.new_company(points=5_000))
-    cancel(order=now(liar), by=world.seat.user, reason="")
+    cancel(order=now(liar), by=Actor.in_seat(world.seat), reason="")
     (credit,) = world.credits(liar)
     world.partners.fault("credit", "error_500_before")
     settle_transaction(credit.pk)  # it may have landed, so its bytes must not change
@@ -184,7 +185,7 @@ def test_two_credits_with_one_number_are_put_right(world: World) -> None:
     orders = [world.place((world.product(), 1)) for _ in range(2)]
     tried(*orders)
     for order in orders:
-        cancel(order=now(order), by=world.seat.user, reason="")
+        cancel(order=now(order), by=Actor.in_seat(world.seat), reason="")
     tried(orders[0])
     world.partners.fault("credit", LIE)
     tried(orders[1])
@@ -290,8 +291,8 @@ def stuck(world: World, settings: Any) -> tuple[RedemptionOrder, RedemptionOrder
 def decide(order: RedemptionOrder, number: str, fay: User, gil: User) -> None:
     intent = order.transactions.get(transaction_type="DEBIT")
     told = {"verdict": Verdict.TOOK_PLACE, "entry": number, "evidence": "Their statement."}
-    propose(intent=intent, by=fay, **told)
-    confirm(intent=intent, by=gil)
+    propose(intent=intent, by=Actor.person(fay), **told)
+    confirm(intent=intent, by=Actor.person(gil))
 
 
 def test_two_people_settle_both_numbers(world: World, settings: Any, fay: User, gil: User) -> None:
@@ -329,4 +330,10 @@ def test_what_took_place_cannot_be_said_not_to_have(world: World, settings: Any,
     _owner, liar = stuck(world, settings)
     for verdict in (Verdict.DID_NOT, Verdict.ASK_AGAIN):
         with pytest.raises(RedemptionError, match="only its number is in question"):
-            propose(intent=world.debit(liar), verdict=verdict, entry="", evidence="x", by=fay)
+            propose(
+                intent=world.debit(liar),
+                verdict=verdict,
+                entry="",
+                evidence="x",
+                by=Actor.person(fay),
+            )

@@ -20,6 +20,7 @@ from accounts.models import AccountManager, KnownBalance
 from fulfillment.models import CallKind, PartnerCall
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
+from loyalty_portal.data.actor import Actor
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
@@ -182,7 +183,7 @@ def test_a_refused_debit_ends_the_order_in_plain_words(world: World, page: Page)
 def owed(world: World) -> RedemptionOrder:
     """An order that was confirmed and then cancelled, so that its points are owed."""
     order = confirmed(world)
-    cancel(order=order, by=world.seat.user, reason="changed our mind")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="changed our mind")
     return now(order)
 
 
@@ -274,7 +275,7 @@ def test_a_cancel_without_a_clear_answer_is_asked_again_and_owes_nothing_yet(
     seen = {}
     for fault in ALL:
         order = requested(world)
-        cancel(order=order, by=world.seat.user, reason="")
+        cancel(order=order, by=Actor.in_seat(world.seat), reason="")
         with failing("cancel", fault):
             call = ask(order, CallKind.CANCEL)
         order = now(order)

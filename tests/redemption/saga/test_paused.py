@@ -8,6 +8,7 @@ from celery import Task
 from django.test import Client
 
 from accounts.models import AccountManager
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.queue.pause import CLOSED
 from operations.doctor.findings import State
 from operations.doctor.services import examine
@@ -73,7 +74,7 @@ def test_a_yes_is_recorded_and_takes_no_points_until_the_pause_is_over(
     world.company.approval_threshold = 1
     world.company.save()
     order = world.place((world.product(points=10), 1))
-    approve(order=order, by=SeatFactory.create(company=world.company, role="owner").user)
+    approve(order=order, by=Actor.in_seat(SeatFactory.create(company=world.company, role="owner")))
     debit = world.debit(order)
     settle_task(str(debit.pk))
     assert world.debit(order).status == TransactionStatus.INTENDED
@@ -91,7 +92,7 @@ def test_a_cancellation_is_recorded_and_gives_nothing_back_until_then(
     order = world.place((world.product(points=10), 1))
     settle_transaction(world.debit(order).pk)
     settings.PORTAL_PAUSED = True
-    cancel(order=RedemptionOrder.objects.get(), by=world.seat.user, reason="Twice")
+    cancel(order=RedemptionOrder.objects.get(), by=Actor.in_seat(world.seat), reason="Twice")
     [credit] = world.credits(order)
     settle_task(str(credit.pk))
     assert LoyaltyTransaction.objects.get(pk=credit.pk).status == TransactionStatus.INTENDED

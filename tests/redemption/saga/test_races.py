@@ -19,6 +19,7 @@ from fulfillment.services import DeskError
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import find_by_reference, hear_answer
+from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.checkout.cart.services import add_to_cart
 from redemption.checkout.services import expire_approvals
 from redemption.models import (
@@ -146,7 +147,7 @@ def test_cancelling_an_order_that_moves_on_at_that_moment_says_so(world: World) 
         while_somebody_moves(order, status=OrderStatus.CONFIRMED),
         pytest.raises(RedemptionError, match="changing at this moment"),
     ):
-        cancel(order=order, by=world.seat.user, reason="")
+        cancel(order=order, by=Actor.in_seat(world.seat), reason="")
 
 
 def test_an_approval_that_comes_as_the_time_runs_out_counts(world: World) -> None:
@@ -208,7 +209,7 @@ def test_cancelling_a_card_that_arrives_at_that_moment_is_too_late(world: World)
         while_somebody(lambda: arrives(card)),
         pytest.raises(RedemptionError, match="any more: it has arrived"),
     ):
-        cancel(order=order, by=world.seat.user, reason="")
+        cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     order.refresh_from_db()
     assert order.status == OrderStatus.COMPLETED
     assert world.credits(order) == []
@@ -224,10 +225,10 @@ def test_an_order_that_the_desk_claims_at_that_moment_is_not_cancelled(world: Wo
     order, parcel = line_at_the_desk(world)
     packer = world.new_seat(Role.VIEWER).user
     with (
-        while_somebody(lambda: desk.claim(fulfillment=parcel, by=packer)),
+        while_somebody(lambda: desk.claim(fulfillment=parcel, by=Actor.person(packer))),
         pytest.raises(RedemptionError, match="somebody at the desk is working on it"),
     ):
-        cancel(order=order, by=world.seat.user, reason="")
+        cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     parcel.refresh_from_db()
     assert (parcel.status, parcel.claimed_by) == ("QUEUED", packer)
     assert world.credits(order) == []
@@ -237,10 +238,10 @@ def test_what_is_cancelled_at_that_moment_is_not_claimed(world: World) -> None:
     order, parcel = line_at_the_desk(world)
     packer = world.new_seat(Role.VIEWER).user
     with (
-        while_somebody(lambda: cancel(order=order, by=world.seat.user, reason="")),
+        while_somebody(lambda: cancel(order=order, by=Actor.in_seat(world.seat), reason="")),
         pytest.raises(DeskError, match="it is “cancelled” now"),
     ):
-        desk.claim(fulfillment=parcel, by=packer)
+        desk.claim(fulfillment=parcel, by=Actor.person(packer))
     parcel.refresh_from_db()
     assert (parcel.status, parcel.claimed_by) == ("CANCELLED", None)
 
@@ -253,8 +254,8 @@ def test_without_asking_again_under_the_lock_a_claim_and_a_cancel_both_come_true
     packer = world.new_seat(Role.VIEWER).user
     before, asked = Fulfillment.objects.get(pk=parcel.pk), Fulfillment.withdrawal
     monkeypatch.setattr(Fulfillment, "withdrawal", lambda _held, calls: asked(before, calls))
-    with while_somebody(lambda: desk.claim(fulfillment=parcel, by=packer)):
-        cancel(order=order, by=world.seat.user, reason="")
+    with while_somebody(lambda: desk.claim(fulfillment=parcel, by=Actor.person(packer))):
+        cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     parcel.refresh_from_db()
     assert (parcel.status, parcel.claimed_by) == ("CANCELLED", packer)
 
@@ -262,12 +263,16 @@ def test_without_asking_again_under_the_lock_a_claim_and_a_cancel_both_come_true
 def test_what_a_colleague_takes_over_at_that_moment_is_not_sent_by_another(world: World) -> None:
     _order, parcel = line_at_the_desk(world)
     ann, bob = (world.new_seat(Role.VIEWER).user for _number in range(2))
-    desk.pack(fulfillment=parcel, by=ann)
+    desk.pack(fulfillment=parcel, by=Actor.person(ann))
     with (
-        while_somebody(lambda: desk.take_over(fulfillment=parcel, whose=ann.pk, by=bob)),
+        while_somebody(
+            lambda: desk.take_over(fulfillment=parcel, whose=ann.pk, by=Actor.person(bob))
+        ),
         pytest.raises(DeskError, match="Take it over first"),
     ):
-        desk.ship(fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=ann)
+        desk.ship(
+            fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=Actor.person(ann)
+        )
     parcel.refresh_from_db()
     assert (parcel.status, parcel.quantity_shipped) == ("PACKED", 0)
 
@@ -282,7 +287,7 @@ def test_hurrying_an_order_just_as_a_person_is_asked_repeats_nothing(world: Worl
         first_sent_at="2020-01-01T00:00:00Z", next_attempt_at="2020-01-01T00:00:00Z"
     )
     with while_somebody(lambda: virtual.ask(PartnerCall.objects.get().pk)):
-        retry_now(order=order, by=None)
+        retry_now(order=order, by=SYSTEM)
     call = PartnerCall.objects.get()
     assert (call.status, call.next_attempt_at) == (CallStatus.NEEDS_REVIEW, None)
 

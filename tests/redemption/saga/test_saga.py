@@ -10,6 +10,7 @@ from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
 from inventory.models import Inventory, Reservation
+from loyalty_portal.data.actor import Actor
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.steps import RedemptionError
@@ -58,14 +59,14 @@ def test_a_physical_order_goes_from_debit_to_delivery(world: World) -> None:
     assert world.ledger(order) == (3_000, 0)
     by = world.seat.user
     parcel = world.fulfillment(order)
-    desk.claim(fulfillment=parcel, by=by)
+    desk.claim(fulfillment=parcel, by=Actor.person(by))
     assert refreshed(order).status == OrderStatus.IN_FULFILLMENT
-    desk.pack(fulfillment=parcel, by=by)
+    desk.pack(fulfillment=parcel, by=Actor.person(by))
     shipment = desk.ship(
-        fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="JJD1", by=by
+        fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="JJD1", by=Actor.person(by)
     )
     assert numbers(book) == (8, 0)
-    desk.deliver(shipment=shipment, by=by)
+    desk.deliver(shipment=shipment, by=Actor.person(by))
     order = refreshed(order)
     assert order.status == OrderStatus.COMPLETED
     assert order.completed_at is not None
@@ -156,7 +157,7 @@ def test_cancelling_while_the_outcome_is_unknown_settles_first_and_then_credits(
     world.partners.fault("debit", "reset_after", times=10)
     book = world.product(stocked=4)
     order = settle(world, world.place((book, 1)))
-    cancel(order=order, by=world.seat.user, reason="changed our mind")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="changed our mind")
     assert refreshed(order).status == OrderStatus.CANCELLING
     assert world.credits(order) == []
     world.partners.clear_faults()
@@ -171,7 +172,7 @@ def test_cancelling_while_the_outcome_is_unknown_settles_first_and_then_credits(
 def test_cancelling_an_order_that_is_then_declined_owes_nothing(world: World) -> None:
     dear = world.product(points=200_000, stocked=5)
     order = world.place((dear, 1))
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     order = settle(world, order)
     assert order.status == OrderStatus.CANCELLED
     assert world.ledger(order) == (0, 0)
@@ -181,7 +182,7 @@ def test_cancelling_an_order_that_is_then_declined_owes_nothing(world: World) ->
 def test_cancelling_a_confirmed_order_gives_everything_back(world: World) -> None:
     book, card = world.product(stocked=4), world.virtual(points=700)
     order = settle(world, world.place((book, 2), (card, 1)))
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     order = give_back(order)
     assert order.status == OrderStatus.CANCELLED
     assert world.ledger(order) == (2_700, 2_700)
@@ -194,7 +195,7 @@ def test_a_delivery_the_partner_already_has_is_asked_back(world: World) -> None:
     world.partners.dial(mode="accept", delay=60)
     order = settle(world, world.place((world.virtual(), 1)))
     virtual.ask(PartnerCall.objects.get(kind="REQUEST").pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     virtual.ask(PartnerCall.objects.get(kind="CANCEL").pk)
     order = give_back(order)
     assert order.status == OrderStatus.CANCELLED
@@ -205,13 +206,13 @@ def test_cancelling_too_late_changes_nothing(world: World) -> None:
     world.partners.dial(mode="silent", delay=0)
     order = settle(world, world.place((world.virtual(), 1)))
     virtual.ask(PartnerCall.objects.get(kind="REQUEST").pk)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     virtual.ask(PartnerCall.objects.get(kind="CANCEL").pk)
     order = refreshed(order)
     assert order.status == OrderStatus.COMPLETED
     assert world.ledger(order) == (1_000, 0)
     with pytest.raises(RedemptionError, match="cannot be cancelled any more"):
-        cancel(order=order, by=world.seat.user, reason="")
+        cancel(order=order, by=Actor.in_seat(world.seat), reason="")
 
 
 def test_a_refused_delivery_gives_its_points_back(world: World) -> None:
@@ -228,12 +229,14 @@ def test_one_failed_line_is_credited_alone_and_the_rest_completes(world: World) 
     order = settle(world, world.place((book, 1), (other, 5)))
     by = world.seat.user
     first, second = Fulfillment.objects.order_by("-sku")[1], Fulfillment.objects.order_by("-sku")[0]
-    desk.cannot_supply(fulfillment=first, quantity=None, reason="damaged", by=by)
-    desk.pack(fulfillment=second, by=by)
-    part = desk.ship(fulfillment=second, quantity=2, carrier="DHL", tracking_number="1", by=by)
-    desk.cannot_supply(fulfillment=second, quantity=3, reason="lost", by=by)
+    desk.cannot_supply(fulfillment=first, quantity=None, reason="damaged", by=Actor.person(by))
+    desk.pack(fulfillment=second, by=Actor.person(by))
+    part = desk.ship(
+        fulfillment=second, quantity=2, carrier="DHL", tracking_number="1", by=Actor.person(by)
+    )
+    desk.cannot_supply(fulfillment=second, quantity=3, reason="lost", by=Actor.person(by))
     assert Fulfillment.objects.get(pk=second.pk).status == FulfillmentStatus.SHIPPED
-    desk.deliver(shipment=part, by=by)
+    desk.deliver(shipment=part, by=Actor.person(by))
     order = give_back(order)
     assert order.status == OrderStatus.COMPLETED
     assert world.ledger(order) == (1_400, 900 + 300)
@@ -245,14 +248,14 @@ def test_one_failed_line_is_credited_alone_and_the_rest_completes(world: World) 
 def test_a_return_is_credited_and_leaves_the_order_completed(world: World) -> None:
     order = settle(world, world.place((world.product(), 1)))
     by, parcel = world.seat.user, world.fulfillment(order)
-    desk.pack(fulfillment=parcel, by=by)
+    desk.pack(fulfillment=parcel, by=Actor.person(by))
     desk.deliver(
         shipment=desk.ship(
-            fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=by
+            fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=Actor.person(by)
         ),
-        by=by,
+        by=Actor.person(by),
     )
-    desk.return_units(fulfillment=parcel, reason="wrong size", by=by)
+    desk.return_units(fulfillment=parcel, reason="wrong size", by=Actor.person(by))
     order = give_back(order)
     assert order.status == OrderStatus.COMPLETED
     assert order.items.get().fulfillment_status == LineStatus.RETURNED
@@ -261,7 +264,7 @@ def test_a_return_is_credited_and_leaves_the_order_completed(world: World) -> No
 
 def test_a_refused_credit_waits_for_a_person_and_is_not_dropped(world: World) -> None:
     order = settle(world, world.place((world.product(), 1)))
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     world.partners.fault("credit", "refuse", code="account_blocked", times=1)
     order = give_back(order)
     assert order.status == OrderStatus.CONFIRMED

@@ -11,6 +11,7 @@ from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import hear_answer
+from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_invariants
 from redemption.models import Incident, Letter, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -320,9 +321,9 @@ def test_what_the_partner_says_against_the_end_when_asked_is_for_a_person(
 
 def test_cancelling_twice_asks_the_partner_once(world: World) -> None:
     order = accepted(world)
-    assert "Our partner is asked" in cancel(order=order, by=world.seat.user, reason="")
+    assert "Our partner is asked" in cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     with pytest.raises(RedemptionError, match="has been asked to stop it"):
-        cancel(order=order, by=world.seat.user, reason="")
+        cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     call = PartnerCall.objects.get(kind="CANCEL")
     virtual.ask(call.pk)
     give_back(world, order)
@@ -334,7 +335,7 @@ def test_a_cancel_that_comes_too_late_leaves_the_codes(world: World) -> None:
     order = debited(world)
     ends_at_the_partner(world, order, "delivered", codes=2)
     virtual.ask(request_of(order).pk)
-    assert "Our partner is asked" in cancel(order=order, by=world.seat.user, reason="")
+    assert "Our partner is asked" in cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     virtual.ask(PartnerCall.objects.get(kind="CANCEL").pk)
     assert now(order).status == OrderStatus.COMPLETED
     assert now(order).items.get().fulfillment_status == LineStatus.DELIVERED
