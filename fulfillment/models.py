@@ -9,7 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.encrypted_field import EncryptedTextField, Fingerprinted
+from loyalty_portal.data.encrypted_field import (
+    DecryptionError,
+    EncryptedTextField,
+    Fingerprinted,
+)
 from loyalty_portal.data.history import append_only
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
@@ -292,6 +296,15 @@ class VirtualCode(Fingerprinted, models.Model):
     def secret(self) -> str:
         """What identifies a unit: its code, or its address where it has no code."""
         return str(self.code or self.url)
+
+    def can_be_read(self) -> bool:
+        """Whether its secrets can be decrypted: none was changed or moved, and their key is listed.
+        Ask before showing them.
+        """
+        try:
+            return None not in (self.code, self.pin, self.url)
+        except DecryptionError:
+            return False
 
 
 class CodeReveal(models.Model):

@@ -56,7 +56,7 @@ class News:
     elsewhere: bool = False  # the partner delivered the units itself, so there are no codes to show
     reason: str = ""
     attention: str = ""
-    # The kind of incident for `attention`: this, MISMATCH or HORIZON.
+    # The kind of incident for `attention`: this, MISMATCH, HORIZON or UNREADABLE.
     trouble: str = "CONTRADICTION"
     # Units delivered more (negative: fewer) than settled before, as two people found.
     righted: int = 0
@@ -319,11 +319,22 @@ def find(reference: uuid.UUID) -> Fulfillment | None:
 
 @transaction.atomic
 def reveal_codes(*, fulfillment: Fulfillment, by: Actor) -> list[VirtualCode]:
-    """The codes, for a person who asked to see them. Records who saw them."""
+    """The codes, for a person who asked to see them. Records who saw them.
+
+    Codes that cannot be read (VirtualCode.can_be_read) are among them, and raise an incident.
+    """
     codes = list(VirtualCode.objects.valid().filter(fulfillment=fulfillment))
-    if codes:
+    readable = [code for code in codes if code.can_be_read()]
+    if readable:
         CodeReveal.objects.create(fulfillment=fulfillment, by_id=by.user_id)
+    if len(readable) < len(codes):
+        tell_unreadable(locked(fulfillment))
     return codes
+
+
+def tell_unreadable(held: Fulfillment) -> None:
+    """Ask a person to look at a stored code of `held`, which the caller has locked."""
+    tell(held, attention=_("A stored code of this line cannot be read."), trouble="UNREADABLE")
 
 
 class Withdrawn(NamedTuple):

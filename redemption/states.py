@@ -134,6 +134,7 @@ class IncidentKind(TextChoices):
     PARTNER_DOWN = "PARTNER_DOWN", _("Partner that does not answer")
     SWAPPED = "SWAPPED", _("Number of another transaction")
     CREDENTIALS = "CREDENTIALS", _("Credentials that are not accepted")
+    UNREADABLE = "UNREADABLE", _("Stored code that cannot be read")
 
 
 class Severity(IntegerChoices):

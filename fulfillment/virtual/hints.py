@@ -77,8 +77,10 @@ def digests_of(report: Report) -> set[str]:
 
 
 def kept_codes(held: Fulfillment) -> str:
-    """The digest of the stored codes, whichever key their fingerprints were made with."""
-    return digest(fingerprint(code.secret()) for code in held.codes.valid())
+    """The digest of the stored codes that can be read, whichever key their fingerprints were made
+    with.
+    """
+    return digest(fingerprint(code.secret()) for code in held.codes.valid() if code.can_be_read())
 
 
 def note_progress(held: Fulfillment, report: Report) -> None:

@@ -67,15 +67,19 @@ def found_in(report: Report) -> Found:
 
 
 def replace_codes(held: Fulfillment, report: Report, *, by: Actor) -> int:
-    """Withdraw the codes that belong to others and store the right ones. Returns how many were
-    withdrawn.
+    """Withdraw the codes that belong to others, or cannot be read, and store the right ones.
+    Returns how many were withdrawn.
 
     Raises RemedyError when a right code is stored with another line.
     """
     units = units_of(report)
     right = {each for unit in units for each in prints_of(unit)}
-    wrong = held.codes.valid().exclude(fingerprint__in=right)
-    withdrawn = wrong.update(withdrawn_at=timezone.now())
+    wrong = [
+        code.pk
+        for code in held.codes.valid()
+        if code.fingerprint not in right or not code.can_be_read()
+    ]
+    withdrawn = held.codes.filter(pk__in=wrong).update(withdrawn_at=timezone.now())
     there = set(held.codes.valid().values_list("fingerprint", flat=True))
     if keep(held, [unit for unit in units if there.isdisjoint(prints_of(unit))]):
         raise RemedyError(_("One of its codes stands at another line. Put that line right first."))

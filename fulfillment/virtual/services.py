@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from fulfillment.models import CallKind, Channel, Fulfillment, PartnerCall, VirtualCode
 from fulfillment.partner import Deliverable, Report, ReportStatus
-from fulfillment.services import tell
+from fulfillment.services import tell, tell_unreadable
 from fulfillment.states import OPEN_CALL, CallStatus, FulfillmentStatus
 from fulfillment.virtual import hints
 from fulfillment.virtual.hints import (
@@ -72,6 +72,9 @@ def _ended_so(
         why = _("The partner now says “%(status)s”, after the end.") % {"status": report.status}
     elif not units or digest_of(report) == kept_codes(held):
         return True
+    elif not all(code.can_be_read() for code in held.codes.valid()):
+        tell_unreadable(held)
+        return False
     elif len(held.codes.valid()) < held.quantity_delivered:
         why = _codes_after_all(held, report, units)
     else:

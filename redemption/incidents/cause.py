@@ -27,6 +27,7 @@ _BY_FACTS: Mapping[str, tuple[str, ...]] = {
     _K.STUCK_ORDER: ("status",),
     _K.POISON_ROW: ("work", "error"),
     _K.STOCK_DRIFT: (),
+    _K.UNREADABLE: (),
 }
 
 

@@ -10,7 +10,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
-from fulfillment.models import Fulfillment
+from fulfillment.models import Fulfillment, VirtualCode
 from redemption.incidents.services import settle_incident
 from redemption.models import (
     Alert,
@@ -44,6 +44,7 @@ def settle_gone() -> int:
         (_agreed_after_all(), _("The line is settled by a later answer of the partner.")),
         (_worked(), _("The callback was processed.")),
         (_nothing_waits(), _("The delivery that it names is settled; nothing waits for it.")),
+        (_readable(), _("Its codes can be read.")),
         (_denied(), _("The partner, asked, has told how it ended; nothing came of the callback.")),
     ]
     settled = sum(
@@ -121,6 +122,20 @@ def _nothing_waits() -> CaseQuerySet:
     return _naming(
         _open(IncidentKind.PUZZLING_CALLBACK), "callback", Callback.objects.filter(Exists(named))
     )
+
+
+def _readable() -> CaseQuerySet:
+    """The cases about codes that can be read again, or were replaced."""
+    cases = _open(IncidentKind.UNREADABLE)
+    codes = VirtualCode.objects.valid()
+    ended = [
+        case.pk
+        for case in cases
+        if all(
+            code.can_be_read() for code in codes.filter(fulfillment__reference=case.facts["line"])
+        )
+    ]
+    return cases.filter(pk__in=ended)
 
 
 def _denied() -> CaseQuerySet:

@@ -127,4 +127,14 @@ GUIDE: Mapping[str, Advice] = {
             "this resolves itself."
         ),
     ),
+    _K.UNREADABLE: Advice(
+        Severity.CRITICAL,
+        _(
+            "A code in the database was changed, or moved to another row, or its key is missing "
+            "from FIELD_ENCRYPTION_KEYS. It is shown to nobody. If a key was taken away too "
+            "early, put it back and restart: this resolves itself. Otherwise find out who wrote "
+            "to the database, and have two people replace the codes on the delivery's page: the "
+            "partner is asked for the right ones."
+        ),
+    ),
 }

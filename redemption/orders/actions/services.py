@@ -51,10 +51,12 @@ def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
 
 @transaction.atomic
 def reveal_codes(*, item: OrderItem, by: Actor) -> list[VirtualCode]:
-    """The codes of a delivered virtual line. Records who saw them."""
+    """The codes of a delivered virtual line, with those that cannot be read. Records who saw
+    them.
+    """
     held = fulfillments.find(item.id)
     codes = fulfillments.reveal_codes(fulfillment=held, by=by) if held else []
-    if codes:
+    if any(code.can_be_read() for code in codes):
         note(
             item.order,
             _("Showed the codes of %(product)s.") % {"product": item.product_name},
