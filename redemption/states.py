@@ -218,4 +218,5 @@ class DifferenceKind(TextChoices):
     ACCOUNT = "ACCOUNT", _("Other account")
     DUPLICATE = "DUPLICATE", _("Twice at the partner")
     SWAPPED = "SWAPPED", _("Number of another")
+    WRONG_DEBIT = "WRONG_DEBIT", _("Booked on another debit")
     OTHER = "OTHER", _("Other kind, order or outcome")

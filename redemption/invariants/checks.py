@@ -86,7 +86,10 @@ class Invariant(TextChoices):
     DUE = "DUE", _("What is open will be tried, or was put aside; what is done will not.")
     MARKED = "MARKED", _("Nothing is open after its deadline without being marked.")
     ENTRY_KNOWN = "ENTRY_KNOWN", _("Each entry of the partner's ledger is one transaction of ours.")
-    ENTRY_SAME = "ENTRY_SAME", _("Account, points and kind are the same at the partner.")
+    ENTRY_SAME = (
+        "ENTRY_SAME",
+        _("Account, points, kind and the debit of a credit are the same at the partner."),
+    )
     ENTRY_THERE = "ENTRY_THERE", _("Each succeeded transaction is one entry at the partner.")
 
 
@@ -152,6 +155,7 @@ _FROM_A_DIFFERENCE = {
     DifferenceKind.ACCOUNT: Invariant.ENTRY_SAME,
     DifferenceKind.OTHER: Invariant.ENTRY_SAME,
     DifferenceKind.SWAPPED: Invariant.ENTRY_SAME,
+    DifferenceKind.WRONG_DEBIT: Invariant.ENTRY_SAME,
 }
 
 
@@ -174,6 +178,7 @@ def check_against_ledger(
         "accounts": [entry.account_id for entry in held],
         "points": [entry.points for entry in held],
         "references": [entry.reference for entry in held],
+        "originals": [entry.original_transaction_id or "" for entry in held],
         "moments": [entry.created_at for entry in held],
         "companies": None if companies is None else [company.pk for company in companies],
         "began": since,

@@ -169,6 +169,7 @@ class StatementLine(models.Model):
     account = models.CharField(max_length=100)
     points = models.BigIntegerField()
     reference = models.TextField()
+    original = models.CharField(max_length=100, blank=True, default="", db_default="")
     at = models.DateTimeField()
     read_at = models.DateTimeField(db_default=Now())
 

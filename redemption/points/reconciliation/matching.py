@@ -17,12 +17,13 @@ from redemption.states import DifferenceKind
 SAME = "SAME"
 UNANSWERED = "UNANSWERED"  # an entry for a transaction of ours that has no answer yet
 
-# A source of entries, as SQL with the columns (place, id, kind, account, points, reference, at).
+# A source of entries, as SQL with the columns (place, id, kind, account, points, reference,
+# original, at). `original` is the debit that a credit names; "" where the statement does not tell.
 GIVEN = """
-    SELECT place, id, kind, account, points, reference, at
+    SELECT place, id, kind, account, points, reference, original, at
     FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(accounts)s::text[], %(points)s::bigint[],
-                %(references)s::text[], %(moments)s::timestamptz[])
-        WITH ORDINALITY AS told (id, kind, account, points, reference, at, place)
+                %(references)s::text[], %(originals)s::text[], %(moments)s::timestamptz[])
+        WITH ORDINALITY AS told (id, kind, account, points, reference, original, at, place)
 """
 
 # `mine` are the transactions that may match an entry, and those that must have one. An entry
@@ -51,9 +52,11 @@ WITH entries AS MATERIALIZED (
     SELECT t.id, t.key, t.status, t.external_transaction_id AS theirs, t.settled_at, t.order_id,
         CASE t.transaction_type WHEN 'CREDIT' THEN 'credit' ELSE 'debit' END AS kind,
         t.points_amount::bigint AS points,
-        c.loyalty_account_id::text AS account, o.order_number::text AS reference, expected
+        c.loyalty_account_id::text AS account, o.order_number::text AS reference, expected,
+        coalesce(d.external_transaction_id, '') AS debit
     FROM (SELECT id, bool_or(expected) AS expected FROM chosen GROUP BY id) AS found
     JOIN loyalty_transaction t USING (id)
+    LEFT JOIN loyalty_transaction d ON d.id = t.original_id
     JOIN redemption_order o ON o.id = t.order_id
     JOIN company c ON c.id = t.company_id
 ), named AS MATERIALIZED (
@@ -61,6 +64,7 @@ WITH entries AS MATERIALIZED (
         WHEN e.account <> m.account THEN 'ACCOUNT'
         WHEN e.points <> m.points THEN 'AMOUNT'
         WHEN (e.kind, e.reference) <> (m.kind, m.reference) OR m.status <> 'SUCCEEDED' THEN 'OTHER'
+        WHEN e.original <> m.debit AND e.original <> '' AND m.debit <> '' THEN 'WRONG_DEBIT'
         ELSE 'SAME' END AS verdict
     FROM entries e JOIN mine m ON m.theirs = e.id AND m.theirs <> ''
     WHERE e.listed = 1
@@ -72,12 +76,12 @@ WITH entries AS MATERIALIZED (
         SELECT *, row_number() OVER (
             PARTITION BY kind, account, points, reference ORDER BY place) AS turn
         FROM entries e WHERE e.listed = 1 AND NOT EXISTS (
-            SELECT 1 FROM named WHERE named.place = e.place AND named.verdict = 'SAME')
+            SELECT 1 FROM named n WHERE n.place = e.place AND n.verdict IN ('SAME', 'WRONG_DEBIT'))
     ) e JOIN (
         SELECT *, row_number() OVER (
             PARTITION BY kind, account, points, reference ORDER BY theirs = '', key) AS turn
         FROM mine m WHERE status <> 'REFUSED' AND NOT EXISTS (
-            SELECT 1 FROM named WHERE named.ours = m.id AND named.verdict = 'SAME')
+            SELECT 1 FROM named n WHERE n.ours = m.id AND n.verdict IN ('SAME', 'WRONG_DEBIT'))
     ) m USING (kind, account, points, reference, turn)
     WHERE (m.status = 'SUCCEEDED' OR EXISTS (SELECT 1 FROM named WHERE named.place = e.place))
 ), unanswered AS MATERIALIZED (
@@ -124,13 +128,14 @@ WITH entries AS MATERIALIZED (
 )
 SELECT verdict, e.id, e.kind, e.reference, e.points, e.account, e.at,
     m.id, coalesce(m.key, ''), coalesce(m.status, ''), coalesce(m.theirs, ''), m.points,
-    coalesce(m.account, ''), m.order_id, coalesce(m.expected, false)
+    coalesce(m.account, ''), m.order_id, coalesce(m.expected, false),
+    e.original, coalesce(m.debit, '')
 FROM (
     SELECT * FROM paired UNION ALL SELECT * FROM lone UNION ALL SELECT * FROM listed_again
 ) verdicts JOIN entries e USING (place) LEFT JOIN mine m ON m.id = verdicts.ours
 UNION ALL
 SELECT 'MISSING_THERE', '', m.kind, m.reference, NULL, '', m.settled_at,
-    m.id, m.key, m.status, m.theirs, m.points, m.account, m.order_id, true
+    m.id, m.key, m.status, m.theirs, m.points, m.account, m.order_id, true, '', m.debit
 FROM mine m
 WHERE m.expected AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = m.theirs)
     AND NOT EXISTS (SELECT 1 FROM swapped WHERE swapped.ours = m.id)
@@ -143,7 +148,8 @@ class Match:
 
     `verdict` is SAME, UNANSWERED or a DifferenceKind. `at` is the entry's time or, without an
     entry, the time when our transaction was settled. `key`, `status` and `theirs` are the
-    transaction's; `expected`: it must have an entry.
+    transaction's; `expected`: it must have an entry. `debit_there` and `debit_here`: of a credit,
+    the number of the debit that it gives back.
     """
 
     verdict: str
@@ -161,6 +167,8 @@ class Match:
     account_here: str
     order_id: UUID | None
     expected: bool
+    debit_there: str
+    debit_here: str
 
     @property
     def is_difference(self) -> bool:

@@ -23,11 +23,12 @@ FORGOTTEN = timedelta(days=1)  # rows left by a killed process are deleted after
 
 # The contract's names. In a header, spaces may replace the underscores.
 COLUMNS = ("transaction_id", "type", "account_id", "points", "reference", "created_at")
+ORIGINAL = "original_transaction_id"  # a column that a file may leave out
 KINDS = ("debit", "credit")
 
 # The lines of a batch on this company's account, or with the id of one of its transactions.
 LINES = """
-    SELECT l.place, l.entry AS id, l.kind, l.account, l.points, l.reference, l.at
+    SELECT l.place, l.entry AS id, l.kind, l.account, l.points, l.reference, l.original, l.at
     FROM redemption_statementline l
     WHERE l.batch = %(batch)s AND (l.account = %(account)s OR EXISTS (
         SELECT 1 FROM loyalty_transaction t
@@ -97,7 +98,8 @@ def _read(path: Path) -> Iterator[tuple[Cells, StatementEntry | None]]:
     lacking = [name for name in COLUMNS if name.replace("_", " ") not in header]
     if lacking:
         raise ImportFileError(_("These columns are missing: %s.") % ", ".join(lacking))
-    places = {name: header.index(name.replace("_", " ")) for name in COLUMNS}
+    names = [name for name in (*COLUMNS, ORIGINAL) if name.replace("_", " ") in header]
+    places = {name: header.index(name.replace("_", " ")) for name in names}
     for number, line in lines:
         told = {name: line[at] if at < len(line) else "" for name, at in places.items()}
         cells = Cells(number, told)
@@ -121,7 +123,7 @@ def _entry(cells: Cells) -> StatementEntry | None:
         account_id=cells.text("account_id", longest=100, required=True),
         points=points or 0,
         reference=cells.text("reference", longest=255),
-        original_transaction_id=None,
+        original_transaction_id=cells.text(ORIGINAL, longest=100) or None,
         balance_after=0,
         created_at=at,  # type: ignore[arg-type] # without it the row has an error
     )
@@ -137,5 +139,6 @@ def _line(batch: UUID, place: int, entry: StatementEntry) -> StatementLine:
         account=entry.account_id,
         points=entry.points,
         reference=entry.reference,
+        original=entry.original_transaction_id or "",
         at=entry.created_at,
     )

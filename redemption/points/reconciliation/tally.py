@@ -123,6 +123,8 @@ def _sentence(match: Match, kind: str) -> str:
         "account_there": match.account_there,
         "account_here": match.account_here,
         "theirs": match.theirs or _("of no entry"),
+        "debit_there": match.debit_there,
+        "debit_here": match.debit_here,
         "status": dict(TransactionStatus.choices).get(match.status, ""),
     }
     sentences = {
@@ -144,6 +146,10 @@ def _sentence(match: Match, kind: str) -> str:
         DifferenceKind.SWAPPED: _(
             "%(order)s: the partner's entry %(entry)s, a %(kind)s of %(there)s points, is this "
             "order's, but here it has the number %(theirs)s."
+        ),
+        DifferenceKind.WRONG_DEBIT: _(
+            "%(order)s: the partner booked the entry %(entry)s, a credit of %(there)s points, on "
+            "the debit %(debit_there)s; this order's is %(debit_here)s."
         ),
         DifferenceKind.OTHER: _(
             "%(order)s: the partner's entry %(entry)s, a %(kind)s of %(there)s points, is not "

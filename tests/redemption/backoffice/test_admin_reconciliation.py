@@ -19,7 +19,9 @@ from redemption.models import (
     RunOutcome,
     StatementLine,
 )
+from redemption.orders.actions.cancelling import cancel
 from redemption.points.reconciliation.services import reconcile
+from redemption.saga.transactions import settle_transaction
 from redemption.states import DifferenceKind
 from tests.catalog.importing import swollen, workbook
 from tests.redemption.points.test_reconciliation import AN_HOUR, aged, at_partner, settled
@@ -162,6 +164,21 @@ def test_a_file_with_an_entry_that_differs_makes_an_incident(
     difference = Difference.objects.get()
     assert (difference.kind, difference.transaction) == (kind, debit)
     assert Incident.objects.get() == difference.incident
+
+
+def test_a_file_may_tell_on_which_debit_a_credit_was_booked(world: World, finance: Client) -> None:
+    order = settled(world)
+    cancel(order=order, by=world.seat.user, reason="")
+    credit = world.credits(order)[0]
+    settle_transaction(credit.pk)
+    aged(world)
+    lines = statement_file(world.debit(order), world.credits(order)[0]).splitlines()
+    own = world.debit(order).external_transaction_id
+    for number, outcome in ((own, RunOutcome.AGREED), ("txn_other", RunOutcome.DIFFERS)):
+        told = [f"{HEADER},original_transaction_id", f"{lines[1]},", f"{lines[2]},{number}"]
+        upload(finance, "\n".join(told), company=world.company.pk)
+        assert Reconciliation.objects.latest("started_at").outcome == outcome
+    assert Difference.objects.get().kind == DifferenceKind.WRONG_DEBIT
 
 
 def test_a_workbook_is_compared_like_a_text_file(world: World, finance: Client) -> None:

@@ -341,6 +341,25 @@ def test_a_number_of_another_is_told_as_swapped_and_not_as_twice_and_missing(
     assert f"here it has the number {lied}" in found[liar].what
 
 
+def test_a_credit_that_was_booked_on_another_debit_is_told_until_it_was_moved(
+    world: World,
+) -> None:
+    order, other = settled(world), settled(world)
+    cancel(order=order, by=world.seat.user, reason="not needed")
+    settle_transaction(world.credits(order)[0].pk)
+    aged(world)
+    moved = "UPDATE entry SET original_transaction_id = ? WHERE type = 'credit'"
+    at_partner(world, moved, entry_of(other))
+    difference = the_difference(run_of(world), DifferenceKind.WRONG_DEBIT)
+    own = world.debit(order).external_transaction_id
+    assert f"on the debit {entry_of(other)}; this order's is {own}" in difference.what
+    at_partner(world, moved, None)  # a statement may leave it out
+    assert run_of(world).outcome == RunOutcome.AGREED
+    at_partner(world, moved, own)
+    assert run_of(world).outcome == RunOutcome.AGREED
+    assert not Incident.objects.unresolved().exists()
+
+
 def test_a_number_of_another_companys_is_told_as_swapped_in_both_statements(
     world: World,
 ) -> None:
