@@ -17,6 +17,8 @@ from redemption.states import TRANSACTION, Doubt, TransactionStatus
 
 # An unknown call is repeated for this share of the time for which the partner keeps keys.
 HORIZON_SHARE = 0.8
+# In place of an answer: a credit is not sent yet, since the number of its debit is not certain.
+HELD_BACK = "held_back"
 
 
 class TransactionType(models.TextChoices):
@@ -193,9 +195,9 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
             ),
             models.Index(
                 fields=["company"],
-                name="transaction_in_flight",
+                name="transaction_unsettled",
                 condition=Q(
-                    transaction_type="DEBIT",
+                    transaction_type__in=["DEBIT", "CORRECTION"],
                     status__in=["INTENDED", "SENT", "UNKNOWN", "NEEDS_REVIEW"],
                 ),
             ),

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import UNDER_WAY
 from redemption.models import LoyaltyTransaction
+from redemption.models.points import HELD_BACK
 from redemption.orders.facts import Facts
 from redemption.orders.steps import TimelineStep, sentence
 from redemption.states import TransactionStatus
@@ -95,6 +96,12 @@ def _agreed(facts: Facts, correction: LoyaltyTransaction) -> str:
 
 
 def _patience(intent: LoyaltyTransaction) -> str:
+    if intent.answer_code == HELD_BACK:
+        return _(
+            "The loyalty system has not told yet how another order of your company ended. Until "
+            "then nothing is sent, so that these points cannot go to the wrong order. It goes on "
+            "by itself."
+        )
     if timezone.now() - intent.created_at < A_WHILE:
         return _("This takes a few seconds.")
     return _("It takes longer than usual. It goes on by itself, also when you leave this page.")

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,15 +22,16 @@ from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.leases import ENDED
 from loyalty_portal.partners.client import Answer, Outcome, PartnerUnavailableError
 from redemption.incidents.services import settle_incident
-from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent
+from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent, TransactionType
 from redemption.models.points import HORIZON_SHARE
-from redemption.states import Doubt, IncidentKind, TransactionStatus
+from redemption.states import OPEN_TRANSACTION, Doubt, IncidentKind, TransactionStatus
 
 READ_BACK = timedelta(days=1)  # the clocks of the partner and of our machines differ
-NO_SUCH_DEBIT = "transaction_not_found"  # of a credit: nothing was given back
+# Refusals of a credit that doubt the debit that it names; nothing was given back.
+WRONG_DEBIT = frozenset({"transaction_not_found", "refund_exceeds_debit"})
 NOT_IN_STATEMENT = "not_in_statement"  # ours
-MISNAMED = ("mismatch", "transaction_id")  # of an answer with another's number
 PAUSE = 5.0  # seconds until it is seen again whether another was asked
+LONG_HELD = timedelta(minutes=30)  # then somebody should know that a credit is held back
 
 _rows = LoyaltyTransaction.objects
 
@@ -55,7 +56,7 @@ def repeatable(rows: QuerySet[LoyaltyTransaction]) -> QuerySet[LoyaltyTransactio
 
 def step(intent: LoyaltyTransaction) -> NextAction:
     """The next step of a due transaction, as it was read."""
-    if intent.original is not None and intent.original.doubt:
+    if intent.original is not None and (intent.original.doubt or held_back_by(intent)):
         return NextAction.WAIT  # a credit names the debit's number
     safe = intent.first_sent_at is None or repeatable(_rows.filter(pk=intent.pk)).exists()
     if safe and intent.doubt != Doubt.INSISTS:
@@ -78,6 +79,48 @@ def rivals(number: str) -> QuerySet[LoyaltyTransaction]:
     """Who was given it too, and is not settled."""
     rows = _rows.filter(disputed_id=number).exclude(disputed_id="").exclude(doubt="")
     return rows.exclude(external_transaction_id=number)
+
+
+def claimants(debit: LoyaltyTransaction) -> QuerySet[LoyaltyTransaction]:
+    """Who may prove to be the owner of this debit's number: what may have taken points from the
+    same company, and has no number of its own yet.
+
+    A partner can only give the number of an entry that it has, so what was first sent after the
+    debit was settled is left out; unless the debit has had another's number before.
+    """
+    unsettled = Q(status__in=OPEN_TRANSACTION, first_sent_at__isnull=False)
+    if not debit.disputed_id:
+        unsettled &= Q(first_sent_at__lt=debit.settled_at)
+    gave_up = ~Q(disputed_id="") & Q(status=TransactionStatus.SUCCEEDED, external_transaction_id="")
+    takes = (TransactionType.DEBIT, TransactionType.CORRECTION)
+    rows = _rows.filter(unsettled | gave_up, company=debit.company_id, transaction_type__in=takes)
+    return rows.exclude(pk=debit.pk)
+
+
+def held_back_by(credit: LoyaltyTransaction) -> LoyaltyTransaction | None:
+    """Who may prove to own the number that a credit names, so that it must not be sent yet; first
+    who waits for people.
+
+    Only before its first try: after that its outcome has to be found out in any case.
+    """
+    if credit.original is None or credit.first_sent_at is not None:
+        return None
+    peoples_first = F("next_attempt_at").asc(nulls_first=True)
+    return claimants(credit.original).select_related("order").order_by(peoples_first).first()
+
+
+def why_held_back(credit: LoyaltyTransaction, claimant: LoyaltyTransaction) -> str:
+    """What a person should know about a credit that is held back: "" while it is not for long, or
+    while an incident tells of it already.
+    """
+    long_held = _rows.filter(pk=credit.pk, created_at__lt=Now() - LONG_HELD).exists()
+    if credit.incident_cases.unended().exists() or not (claimant.is_undecided or long_held):
+        return ""
+    told = _(
+        "Points that are owed wait until the outcome of %(order)s's debit is known: it may own "
+        "the number that the partner gave for this order's debit."
+    )
+    return told % {"order": claimant.order.order_number}
 
 
 def _others(intent: LoyaltyTransaction) -> QuerySet[LoyaltyTransaction]:
@@ -161,25 +204,38 @@ def whose(intent: LoyaltyTransaction) -> str:
     told = _(
         "The partner gave its number %(number)s to two transactions, and does not tell whose it is."
     )
+    if not _others(intent).exists():
+        told = _("The partner does not tell whether %(number)s is the number of this.")
     return told % {"number": intent.disputed_id or intent.external_transaction_id or "–"}
 
 
-def give_up(number: str, *, to: LoyaltyTransaction) -> bool:
-    """Two people say that it is the number of `to`: who has it loses it, and is asked for its own.
+def may_give_up(number: str, *, to: LoyaltyTransaction) -> bool:
+    """Whether two people may take `number` from who has it: only where they decide its number too.
 
-    Whether that is possible: only where the two were given the same number.
+    The caller has locked the orders of both.
     """
-    holder = holders(number).exclude(pk=to.pk).select_for_update(no_key=True).first()
-    if holder is None:
-        return True
-    # Before there were doubts, a rival was known by its last answer alone.
-    misnamed = (to.answer_code, to.answer_detail) == MISNAMED and not to.disputed_id
-    if not (to.disputed_id == number or misnamed or holder.doubt):
-        return False
-    _rows.filter(pk=holder.pk).update(
+    holder = holders(number).exclude(pk=to.pk).first()
+    return holder is None or holder.is_undecided
+
+
+def contest(number: str, *, to: LoyaltyTransaction) -> LoyaltyTransaction:
+    """Two people say that the number of another is that of `to`: doubt it, so that the other is
+    asked again, each key only while it may be repeated; else the statement, or people. Returns who
+    has the number.
+    """
+    doubt_holder(number, insisted=False)
+    if not to.disputed_id:
+        _rows.filter(pk=to.pk).update(doubt=Doubt.INSISTS, disputed_id=number)
+    return holders(number).select_related("order").get()
+
+
+def give_up(number: str, *, to: LoyaltyTransaction) -> None:
+    """Two people say that it is the number of `to`: who has it loses it, and is asked for its
+    own.
+    """
+    holders(number).exclude(pk=to.pk).update(
         external_transaction_id="", doubt=Doubt.ASK, disputed_id=number, next_attempt_at=Now()
     )
-    return True
 
 
 def wake(number: str, *, ask: bool) -> None:
@@ -209,6 +265,9 @@ def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> Non
     written it. Its credits name the new one, and who was given the old one is asked again."""
     before = held.external_transaction_id
     held.external_transaction_id = number
+    if before:  # so that its credits never trust to the time of its first answer
+        held.disputed_id = before
+        _rows.filter(pk=held.pk).update(disputed_id=before)
     told = _("The partner's number of this is %(now)s, and not %(before)s, which is another's.")
     why = told % {"now": number, "before": before or held.disputed_id or "–"}
     OrderEvent.objects.create(
@@ -230,16 +289,35 @@ def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> Non
     _release(held, held.disputed_id, why)
 
 
+def why_refused(credit: LoyaltyTransaction, debit: LoyaltyTransaction) -> str:
+    """Why a partner that was asked with the right number may say that the debit is not there, or
+    has been given back; "" where ours do not tell. Then the debit is asked for its number again.
+    """
+    number = debit.external_transaction_id
+    others = _rows.filter(company=credit.company_id, transaction_type=TransactionType.CREDIT)
+    booked = others.exclude(order=credit.order_id).filter(body__contains=json.dumps(number))
+    other = booked.filter(status=TransactionStatus.SUCCEEDED).select_related("order").first()
+    if other is None:
+        repeatable(_rows.filter(pk=debit.pk)).update(doubt=Doubt.ASK, next_attempt_at=Now())
+        return ""
+    told = _(
+        "The partner booked the credit %(entry)s of %(order)s on the debit %(number)s, which is "
+        "this order's. Have it moved there, and then ask again for this one."
+    )
+    entry = other.external_transaction_id
+    return told % {"entry": entry, "order": other.order.order_number, "number": number}
+
+
 def name_anew(credit: LoyaltyTransaction, number: str) -> bool:
     """Have a credit name its debit's right number, under a key of its own; whether that was done.
 
-    Only one that never reached the partner, or was refused since there is no such debit: nothing
+    Only one that never reached the partner, or was refused for the debit that it names: nothing
     was given back, nor will be under its former key, which keeps its bytes and its refusal.
     """
     asked = json.loads(credit.body)
     if asked["original_transaction_id"] == number:
         return False
-    refused = credit.answer_code == NO_SUCH_DEBIT and credit.status in {
+    refused = credit.answer_code in WRONG_DEBIT and credit.status in {
         TransactionStatus.NEEDS_REVIEW,
         TransactionStatus.UNKNOWN,
     }

@@ -12,7 +12,6 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
@@ -23,6 +22,7 @@ from loyalty_portal.data.trouble import retried
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.partners.client import Answer, Outcome, contradicted
 from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
+from redemption.models.points import HELD_BACK
 from redemption.saga import corrections, doubts, steps
 from redemption.saga.doubts import NextAction
 from redemption.states import Doubt, IncidentKind, TransactionStatus
@@ -96,16 +96,21 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
     row.
     """
     first_try, step = intent.first_sent_at is None, doubts.step(intent)
+    claimant = doubts.held_back_by(intent) if step is NextAction.WAIT else None
+    held_back = doubts.why_held_back(intent, claimant) if claimant else ""
     # Known before the row is touched: an order is locked before its transactions.
-    order = steps.locked(intent.order_id) if step is NextAction.PERSON else None
+    order = steps.locked(intent.order_id) if held_back or step is NextAction.PERSON else None
     if intent.status == TransactionStatus.SENT:
         lost = _("The process that asked was lost.")
         intent.transition(TransactionStatus.UNKNOWN, write=intent.if_due, reason=lost)
+    if step is NextAction.WAIT:
+        seen = {"answer_code": HELD_BACK} if claimant else {}
+        intent.if_due(next_attempt_at=Now() + timedelta(seconds=doubts.PAUSE), **seen)
+        if order is not None:
+            steps.flag(order, held_back, kind=IncidentKind.CREDIT_LATE, about=intent)
+        return None
     if order is not None:
         _give_up(order, intent)
-        return None
-    if step is NextAction.WAIT:
-        intent.if_due(next_attempt_at=Now() + timedelta(seconds=doubts.PAUSE))
         return None
     # Written before the socket opens: should this process die, the try may have landed.
     changes = intent.leased(seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
@@ -193,7 +198,7 @@ def _write(
     gets the same answer to the same key.
     """
     intent, answer = claim.intent, result.answer
-    changes = {"settled_at": timezone.now(), "doubt": ""} if known else more
+    changes = {"settled_at": Now(), "doubt": ""} if known else more
     if claim.first_try and not answer.may_have_landed:
         changes["first_sent_at"] = None
     try:
@@ -213,11 +218,13 @@ def _write(
 
 
 def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer) -> None:
-    if answer.code == doubts.NO_SUCH_DEBIT:
-        debit = order.transactions.get(transaction_type=TransactionType.DEBIT)
-        if not debit.doubt and doubts.name_anew(credit, debit.external_transaction_id):
-            return
     why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
+    if answer.code in doubts.WRONG_DEBIT:
+        debit = order.transactions.get(transaction_type=TransactionType.DEBIT)
+        if not debit.doubt:
+            if doubts.name_anew(credit, debit.external_transaction_id):
+                return
+            why = doubts.why_refused(credit, debit) or why
     _ask_a_person(order, credit, why, IncidentKind.CREDIT_REFUSED)
 
 
@@ -242,7 +249,7 @@ def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
         write = intent.if_ours(retry_in=None if over else wait)
         written = write(doubt=doubt, disputed_id=number)
     else:
-        told = TransactionAnswer(contradicted(result.answer, doubts.MISNAMED[1]))
+        told = TransactionAnswer(contradicted(result.answer, "transaction_id"))
         about_it = {"doubt": doubt, "disputed_id": number}
         written = _write(claim, told, known=False, wait=wait, **about_it)
     if not written:

@@ -26,7 +26,7 @@ from redemption.orders.actions.dual_control import (
 )
 from redemption.saga import corrections, doubts, steps
 from redemption.saga.steps import RedemptionError, locked
-from redemption.states import DecisionStatus, IncidentKind, TransactionStatus, Verdict
+from redemption.states import DecisionStatus, Doubt, IncidentKind, TransactionStatus, Verdict
 
 _ABOUT_THE_OUTCOME = (
     IncidentKind.HORIZON,
@@ -87,19 +87,16 @@ def confirm(*, intent: LoyaltyTransaction, by: Actor, proposal: UUID | None = No
             told = _confirm(intent, by, proposal)
     except IntegrityError:
         # The constraints say that an entry of the partner belongs to one transaction only.
-        raise _anothers() from None
-    if told is None:
-        raise too_late()
+        raise RedemptionError(
+            _("The partner's entry belongs to another transaction of ours. Reject this.")
+        ) from None
+    if isinstance(told, RedemptionError):
+        raise told
     return told
 
 
-def _anothers() -> RedemptionError:
-    return RedemptionError(
-        _("The partner's entry belongs to another transaction of ours. Reject this.")
-    )
-
-
-def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> str | None:
+def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> str | RedemptionError:
+    """Returns what is done now; or what keeps it from being done, where that is written down."""
     corrections.lock_its_line(intent)
     order = _locked_with_others(intent)
     decision = proposed(intent.decisions.all(), by, proposal)
@@ -107,7 +104,10 @@ def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> st
         held = _undecided(intent)
     except RedemptionError as error:
         decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=str(error))
-        return None
+        return too_late()
+    number = decision.external_transaction_id
+    if number and not doubts.may_give_up(number, to=held):
+        return _contested(held, number, by)
     reason = agree(decision, by)
     if decision.verdict == Verdict.ASK_AGAIN:
         for case in _open_cases(held):
@@ -116,6 +116,18 @@ def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> st
     _settle(order, held, decision, by=by, reason=reason)
     end_incidents(_open_cases(held), decision, by)
     return _("Confirmed. The order goes on.")
+
+
+def _contested(held: LoyaltyTransaction, number: str, by: Actor) -> RedemptionError:
+    """The number is another's, so that one is asked about it first. The proposal stays open."""
+    holder = doubts.contest(number, to=held)
+    told = _(
+        "The partner's entry belongs to another transaction of ours, of %(order)s, whose number is "
+        "being looked up now. Confirm this once that is known, or reject it."
+    )
+    said = _("Two people say that the number %(number)s is %(order)s's: it is looked up.")
+    steps.note(holder.order, said % {"number": number, "order": held.order.order_number}, by=by)
+    return RedemptionError(told % {"order": holder.order.order_number})
 
 
 def _locked_with_others(intent: LoyaltyTransaction) -> RedemptionOrder:
@@ -147,7 +159,7 @@ def _ask_again(held: LoyaltyTransaction) -> str:
             )
             when = timezone.localtime(forgotten)
             return told % {"when": date_format(when, "SHORT_DATETIME_FORMAT")}
-    rows.update(next_attempt_at=Now(), first_sent_at=None)
+    rows.update(next_attempt_at=Now(), first_sent_at=None, doubt=Doubt.ASK if held.doubt else "")
     return _("Confirmed. The partner is asked again.")
 
 
@@ -160,7 +172,7 @@ def _settle(
             TransactionStatus.REFUSED,
             by=by,
             reason=reason,
-            settled_at=timezone.now(),
+            settled_at=Now(),
             doubt="",
             **ENDED,
         )
@@ -171,8 +183,7 @@ def _settle(
         else:
             steps.decline(order, why)
         return
-    if not doubts.give_up(decision.external_transaction_id, to=held):
-        raise _anothers()
+    doubts.give_up(decision.external_transaction_id, to=held)
     if held.is_final:
         _renumber(held, decision.external_transaction_id, by=by)
         return
@@ -180,7 +191,7 @@ def _settle(
         TransactionStatus.SUCCEEDED,
         by=by,
         reason=reason,
-        settled_at=timezone.now(),
+        settled_at=Now(),
         external_transaction_id=decision.external_transaction_id,
         doubt="",
         **ENDED,

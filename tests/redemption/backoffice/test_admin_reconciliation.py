@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from loyalty_portal.data.actor import Actor
 from redemption.backoffice import forms
 from redemption.models import (
     Difference,
@@ -168,7 +169,7 @@ def test_a_file_with_an_entry_that_differs_makes_an_incident(
 
 def test_a_file_may_tell_on_which_debit_a_credit_was_booked(world: World, finance: Client) -> None:
     order = settled(world)
-    cancel(order=order, by=world.seat.user, reason="")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     credit = world.credits(order)[0]
     settle_transaction(credit.pk)
     aged(world)

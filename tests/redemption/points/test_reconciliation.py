@@ -345,7 +345,7 @@ def test_a_credit_that_was_booked_on_another_debit_is_told_until_it_was_moved(
     world: World,
 ) -> None:
     order, other = settled(world), settled(world)
-    cancel(order=order, by=world.seat.user, reason="not needed")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="not needed")
     settle_transaction(world.credits(order)[0].pk)
     aged(world)
     moved = "UPDATE entry SET original_transaction_id = ? WHERE type = 'credit'"

@@ -337,3 +337,100 @@ def test_what_took_place_cannot_be_said_not_to_have(world: World, settings: Any,
                 evidence="x",
                 by=Actor.person(fay),
             )
+
+
+# --- Two people, about a number that nobody has disputed yet --------------------------------------
+
+
+def undisputed(world: World, settings: Any) -> tuple[RedemptionOrder, RedemptionOrder]:
+    """The partner ignores keys, so the owner waits for people and never disputes its number."""
+    settings.LOYALTY_API_IDEMPOTENT = False
+    world.partners.dial(honour_keys=False)
+    owner, liar = owner_and_liar(world)
+    assert world.debit(owner).status == TransactionStatus.NEEDS_REVIEW
+    assert world.debit(liar).external_transaction_id == theirs(world, owner)
+    assert not Incident.objects.filter(kind=IncidentKind.SWAPPED).exists()
+    return owner, liar
+
+
+def contested(owner: RedemptionOrder, number: str, fay: User, gil: User) -> None:
+    with pytest.raises(RedemptionError, match="whose number is being looked up now"):
+        decide(owner, number, fay, gil)
+
+
+@pytest.mark.parametrize("keys", ["forgotten", "ignored"])
+def test_two_people_settle_a_number_that_was_never_disputed(
+    world: World, settings: Any, fay: User, gil: User, keys: str
+) -> None:
+    settings.LOYALTY_API_STATEMENT = False
+    if keys == "ignored":
+        owner, liar = undisputed(world, settings)
+    else:
+        owner, liar = owner_and_liar(world)
+        forgotten(owner, liar)
+        tried(owner)
+    before, number = sent(world), theirs(world, owner)
+    contested(owner, number, fay, gil)
+    confirming = world.debit(owner)
+    with pytest.raises(RedemptionError, match="whose number is being looked up now"):
+        confirm(
+            intent=confirming, by=Actor.person(gil)
+        )  # nobody decides what a worker is to look up
+    tried(owner, liar, rounds=2)
+    assert world.debit(liar).is_undecided
+    assert incident().order == liar
+    confirm(intent=confirming, by=Actor.person(gil))
+    assert now(owner).status == OrderStatus.CONFIRMED
+    tried(owner, liar, rounds=2)
+    assert sent(world) == before  # nothing was sent to a partner that may not know the keys
+    decide(liar, theirs(world, liar), fay, gil)
+    all_is_right(world, owner, liar)
+
+
+def test_the_statement_settles_a_number_that_two_people_contest(
+    world: World, settings: Any, fay: User, gil: User
+) -> None:
+    owner, liar = undisputed(world, settings)
+    before = sent(world)
+    contested(owner, theirs(world, owner), fay, gil)
+    tried(liar)
+    assert world.debit(liar).external_transaction_id == theirs(world, liar)
+    confirm(intent=world.debit(owner), by=Actor.person(gil))
+    assert sent(world) == before
+    all_is_right(world, owner, liar)
+
+
+def test_a_number_that_its_owner_is_told_again_is_not_taken_from_it(
+    world: World, settings: Any, fay: User, gil: User
+) -> None:
+    owner, liar = undisputed(world, settings)
+    third = world.place((world.product(), 1))
+    tried(third)
+    contested(owner, theirs(world, third), fay, gil)
+    tried(third)
+    assert world.debit(third).doubt == ""
+    with pytest.raises(RedemptionError, match="whose number is being looked up now"):
+        confirm(intent=world.debit(owner), by=Actor.person(gil))
+    assert world.debit(third).external_transaction_id == theirs(world, third)
+    notes = third.events.filter(subject="NOTE").values_list("reason", flat=True)
+    assert any(owner.order_number in note for note in notes)
+    assert now(liar).status == OrderStatus.CONFIRMED
+
+
+def test_what_two_people_want_asked_again_is_asked_though_its_number_is_disputed(
+    world: World, settings: Any, fay: User, gil: User
+) -> None:
+    owner, liar = stuck(world, settings)
+    world.partners.clear_faults()
+    intent = world.debit(owner)
+    propose(
+        intent=intent,
+        verdict=Verdict.ASK_AGAIN,
+        entry="",
+        evidence="Their clerk.",
+        by=Actor.person(fay),
+    )
+    before = sent(world)
+    confirm(intent=intent, by=Actor.person(gil))
+    tried(owner, liar, rounds=4)
+    assert sent(world) > before
