@@ -15,7 +15,7 @@ KINDS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("redemption", "0018_history_stays")]
+    dependencies = [("redemption", "0019_unreadable_codes")]
 
     operations = [
         migrations.RemoveConstraint(model_name="difference", name="difference_kind_known"),

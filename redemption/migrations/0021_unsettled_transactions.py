@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("redemption", "0019_debit_of_a_credit")]
+    dependencies = [("redemption", "0020_debit_of_a_credit")]
 
     operations = [
         AddIndexConcurrently(
