@@ -27,7 +27,7 @@ class CompanyFactory(factory.django.DjangoModelFactory[Company]):
         inactive = factory.Trait(is_active=False)
 
     @factory.post_generation
-    def balance(self, _create: bool, extracted: int | None, **_kwargs: Any) -> None:
+    def balance(self: Company, _create: bool, extracted: int | None, **_kwargs: Any) -> None:
         if extracted is not None:
             now = timezone.now()
             KnownBalance.objects.create(company=self, points=extracted, as_of=now, fetched_at=now)
@@ -48,7 +48,7 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
         inactive = factory.Trait(is_active=False)
 
     @classmethod
-    def _create(cls, _model: type[User], *_args: Any, **kwargs: Any) -> User:
+    def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:  # noqa: ARG003
         return User.objects.create_user(password=kwargs.pop("password", PASSWORD), **kwargs)
 
 

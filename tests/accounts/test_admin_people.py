@@ -16,7 +16,7 @@ def change(kind: str, row: object) -> str:
 
 
 def test_a_superuser_adds_a_person_who_can_sign_in() -> None:
-    client = browser(UserFactory(superuser=True))
+    client = browser(UserFactory.create(superuser=True))
     words = "a long enough pass phrase"
     client.post(
         reverse("admin:accounts_user_add"),
@@ -28,9 +28,9 @@ def test_a_superuser_adds_a_person_who_can_sign_in() -> None:
 
 
 def test_the_same_address_in_capitals_is_refused_with_a_sentence() -> None:
-    UserFactory(email="ada@example.test")
+    UserFactory.create(email="ada@example.test")
     words = "a long enough pass phrase"
-    page = browser(UserFactory(superuser=True)).post(
+    page = browser(UserFactory.create(superuser=True)).post(
         reverse("admin:accounts_user_add"),
         {"email": "ADA@example.test", "password1": words, "password2": words},
     )
@@ -39,8 +39,8 @@ def test_the_same_address_in_capitals_is_refused_with_a_sentence() -> None:
 
 
 def test_nothing_of_a_password_is_shown() -> None:
-    user = UserFactory()
-    page = browser(UserFactory(superuser=True)).get(change("user", user)).content.decode()
+    user = UserFactory.create()
+    page = browser(UserFactory.create(superuser=True)).get(change("user", user)).content.decode()
     assert "pbkdf2" not in page
     assert user.password.split("$")[2][:4] not in page
 
@@ -48,7 +48,7 @@ def test_nothing_of_a_password_is_shown() -> None:
 def test_who_may_change_users_cannot_make_themselves_a_superuser() -> None:
     clerk = staff()
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
-    user, boss = UserFactory(), UserFactory(superuser=True)
+    user, boss = UserFactory.create(), UserFactory.create(superuser=True)
     client = browser(clerk)
     client.post(
         change("user", user),
@@ -68,9 +68,9 @@ def test_who_may_change_users_cannot_make_themselves_a_superuser() -> None:
 
 
 def test_a_company_keeps_its_loyalty_account_whatever_is_posted() -> None:
-    company = CompanyFactory()
+    company = CompanyFactory.create()
     account = company.loyalty_account_id
-    browser(UserFactory(superuser=True)).post(
+    browser(UserFactory.create(superuser=True)).post(
         change("company", company),
         {
             "name": "Renamed", "loyalty_account_id": "SOMEBODY-ELSE", "tier_level": "GOLD",
@@ -85,8 +85,8 @@ def test_a_company_keeps_its_loyalty_account_whatever_is_posted() -> None:
 
 
 def test_a_seat_and_an_address_are_added_on_the_companys_page() -> None:
-    company, user = CompanyFactory(), UserFactory()
-    browser(UserFactory(superuser=True)).post(
+    company, user = CompanyFactory.create(), UserFactory.create()
+    browser(UserFactory.create(superuser=True)).post(
         change("company", company),
         {
             "name": company.name, "tier_level": "BRONZE", "is_active": "on",
@@ -101,8 +101,8 @@ def test_a_seat_and_an_address_are_added_on_the_companys_page() -> None:
 
 
 def test_companies_seats_and_users_cannot_be_deleted_even_by_a_superuser() -> None:
-    seat = SeatFactory()
-    client = browser(UserFactory(superuser=True))
+    seat = SeatFactory.create()
+    client = browser(UserFactory.create(superuser=True))
     for kind, row in (("company", seat.company), ("accountmanager", seat), ("user", seat.user)):
         address = reverse(f"admin:accounts_{kind}_delete", args=[row.pk])
         assert client.post(address, {"post": "yes"}).status_code == 403

@@ -66,7 +66,7 @@ def test_there_is_one_first_administrator(typed: list[str]) -> None:
 
 
 def test_one_who_may_not_enter_any_more_counts_for_none() -> None:
-    UserFactory(is_superuser=True, is_staff=True, is_active=False)
+    UserFactory.create(is_superuser=True, is_staff=True, is_active=False)
     make(EMAIL, "--by-letter")
     assert User.objects.filter(is_superuser=True, is_active=True).count() == 1
 
@@ -90,7 +90,7 @@ def test_what_will_not_do_is_said_and_nobody_is_made(
 
 
 def test_an_address_that_somebody_has_is_named(typed: list[str]) -> None:
-    UserFactory(email=EMAIL)
+    UserFactory.create(email=EMAIL)
     with pytest.raises(CommandError, match="already exists"):
         make(EMAIL.upper())
 

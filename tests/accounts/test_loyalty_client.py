@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from accounts import loyalty
 from loyalty_portal.partners.client import Outcome, PartnerRefusedError, PartnerUnavailableError
+from loyalty_portal.partners.wire import MalformedError
 from tests.loyalty_portal.partners.raw_partner import RawPartner, reply
 from tests.support.sandbox_process import API_KEY, SandboxProcess
 
@@ -51,12 +52,17 @@ def debit(points: int = 100, key: str = "debit:1") -> loyalty.TransactionAnswer:
 
 
 def debit_body(**changes: Any) -> bytes:
-    given = {"account_id": "N", "points": 100, "reference": "R1", "description": "One kettle"}
+    given: dict[str, Any] = {
+        "account_id": "N",
+        "points": 100,
+        "reference": "R1",
+        "description": "One kettle",
+    }
     return loyalty.debit_body(**given | changes)
 
 
 def credit_body(**changes: Any) -> bytes:
-    given = {
+    given: dict[str, Any] = {
         "account_id": "N",
         "points": 40,
         "reference": "R1",
@@ -313,6 +319,6 @@ def test_no_value_in_any_field_raises_anything_but_malformed(
     field = data.draw(st.sampled_from(sorted(TRANSACTION)))
     try:
         entry = loyalty._entry({**TRANSACTION, field: value})
-    except loyalty.wire.MalformedError:
+    except MalformedError:
         return
     assert type(entry.points) is int

@@ -126,7 +126,7 @@ def test_what_redis_remembers_of_a_session_ends_within_a_minute() -> None:
     """A person who signs out while Redis is frozen stays signed out, although Redis has a copy."""
     client = Client()
     assert signs_in(client, UserFactory.create().email)
-    key = KEY_PREFIX + client.session.session_key
+    key = f"{KEY_PREFIX}{client.session.session_key}"
     for _way in ("written", "read anew"):
         left: int = cache.ttl(key)  # type: ignore[attr-defined]
         assert 0 < left <= KEPT_SECONDS

@@ -40,7 +40,7 @@ def test_pages_of_the_back_office_are_for_everybody(
         reverse("admin:accounts_user_change", args=[scene.clerk.pk]),
         reverse("admin:auth_group_change", args=[scene.clerk.groups.get().pk]),
     )
-    window = open_window(UserFactory(superuser=True))
+    window = open_window(UserFactory.create(superuser=True))
     assert window.finds_for_everybody((*LISTS, *pages)) == []
 
 
@@ -48,7 +48,7 @@ def test_an_opened_chooser_says_what_is_searched_for(
     scene: Scene, open_window: Callable[..., Window]
 ) -> None:
     address = reverse("admin:catalog_product_change", args=[scene.book.pk])
-    window = open_window(UserFactory(superuser=True))
+    window = open_window(UserFactory.create(superuser=True))
     page = window.go(address)
     page.get_by_role("combobox", name="Family").click()
     expect(page.get_by_role("searchbox", name="Family")).to_be_focused()

@@ -44,14 +44,15 @@ def nobody_knows(scene: Scene, stack: Stack, cards: int = 1) -> Incident:
     stack.sandbox.fault("fulfill", "reset_before", times=None)
     order = scene.place((scene.card, cards), seat=scene.new_seat("buyer"))
     calls = PartnerCall.objects.filter(fulfillment__label=order.order_number)
-    call = eventually(calls.filter(status=CallStatus.UNKNOWN).first, "the request fails")
+    failed = calls.filter(status=CallStatus.UNKNOWN)
+    [call] = eventually(lambda: list(failed), "the request fails")
 
-    def given_up() -> Incident | None:
+    def given_up() -> list[Incident]:
         late = PartnerCall.objects.filter(pk=call.pk, status=CallStatus.UNKNOWN)
         late.update(first_sent_at=PAST, next_attempt_at=PAST, lease_until=None)
-        return Incident.objects.filter(order=order, kind=IncidentKind.HORIZON).first()
+        return list(Incident.objects.filter(order=order, kind=IncidentKind.HORIZON))
 
-    incident = eventually(given_up, "a person is told")
+    [incident] = eventually(given_up, "a person is told")
     stack.sandbox.clear_faults()
     return incident
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -34,7 +35,7 @@ SHOWN = """(selector) => {
 }"""
 
 
-def a_buyer(scene: Scene, **fields: object) -> AccountManager:
+def a_buyer(scene: Scene, **fields: Any) -> AccountManager:
     """A buyer with a company and a balance of their own."""
     return scene.new_seat("buyer", scene.new_company(points=100_000, **fields))
 

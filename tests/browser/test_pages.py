@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, Response, expect
@@ -97,7 +98,9 @@ def test_page_holds_at_every_width_and_in_both_schemes(
         page.set_viewport_size({"width": width, "height": 900})
         assert window.sideways() <= 0, f"{name} can be scrolled sideways at {width}"
     findings = set()
-    for width, first, second in ((1280, "light", "dark"), (390, "dark", "light")):
+    light: Literal["light"] = "light"
+    dark: Literal["dark"] = "dark"
+    for width, first, second in ((1280, light, dark), (390, dark, light)):
         page.set_viewport_size({"width": width, "height": 900})
         for scheme in (first, second):
             page.emulate_media(color_scheme=scheme)
@@ -174,7 +177,9 @@ def test_keyboard_reaches_what_there_is_to_do(
 
     names = [stop["name"] for stop in stops]
     assert names[0] == "Skip to content"
-    missing = [action for action in actions if not any(name.startswith(action) for name in names)]
+    missing = [
+        action for action in actions if not any(str(name).startswith(action) for name in names)
+    ]
     assert not missing, f"{missing} not among {names}"
     assert [stop for stop in stops if not stop["ringed"] or stop["covered"]] == []
 

@@ -50,7 +50,7 @@ class ProductFactory(factory.django.DjangoModelFactory[Product]):
         inactive = factory.Trait(is_active=False)
 
     @factory.post_generation
-    def in_stock(self, _create: bool, extracted: int | None, **_kwargs: Any) -> None:
+    def in_stock(self: Product, _create: bool, extracted: int | None, **_kwargs: Any) -> None:
         if extracted is None and self.product_type == ProductType.VIRTUAL:
             return
         pieces = 100 if extracted is None else extracted

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +48,11 @@ def portal_file(folder: Path, *rows: str, header: str = PORTAL_HEADER) -> Path:
     return path
 
 
-def workbook(*rows: list[object]) -> bytes:
+def workbook(*rows: Sequence[object]) -> bytes:
     book, kept = Workbook(), io.BytesIO()
+    sheet = book.worksheets[0]
     for row in rows:
-        book.active.append(row)
+        sheet.append(list(row))
     book.save(kept)
     return kept.getvalue()
 

@@ -30,8 +30,8 @@ def typed(product: Product, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_new_product_gets_an_address_of_its_own() -> None:
-    ProductFactory(name="Enamel teapot", slug="enamel-teapot")
-    category = CategoryFactory()
+    ProductFactory.create(name="Enamel teapot", slug="enamel-teapot")
+    category = CategoryFactory.create()
     answer = browser(staff("catalogue")).post(
         reverse("admin:catalog_product_add"),
         {
@@ -48,10 +48,10 @@ def test_a_new_product_gets_an_address_of_its_own() -> None:
 
 
 def test_moving_a_product_between_families_keeps_one_card_in_each() -> None:
-    old, new = FamilyFactory(), FamilyFactory()
-    first = ProductFactory(family=old, points_cost=100, is_card=True)
-    second = ProductFactory(family=old, points_cost=200, is_card=False)
-    third = ProductFactory(family=new, points_cost=300, is_card=True)
+    old, new = FamilyFactory.create(), FamilyFactory.create()
+    first = ProductFactory.create(family=old, points_cost=100, is_card=True)
+    second = ProductFactory.create(family=old, points_cost=200, is_card=False)
+    third = ProductFactory.create(family=new, points_cost=300, is_card=True)
     browser(staff("catalogue")).post(page_of(first), typed(first, family=str(new.pk)))
     cards = set(Product.objects.filter(is_card=True))
     assert cards == {first, second}
@@ -59,7 +59,7 @@ def test_moving_a_product_between_families_keeps_one_card_in_each() -> None:
 
 
 def test_stock_status_type_card_and_address_cannot_be_posted() -> None:
-    product = ProductFactory(in_stock=0)
+    product = ProductFactory.create(in_stock=0)
     browser(staff("catalogue")).post(
         page_of(product),
         typed(
@@ -75,7 +75,7 @@ def test_stock_status_type_card_and_address_cannot_be_posted() -> None:
 
 
 def test_a_cost_of_nothing_is_refused_with_a_sentence() -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     for cost in ("0", "-1", "1.5", "abc", "1e18", "99999999999"):
         page = browser(staff("catalogue")).post(page_of(product), typed(product, points_cost=cost))
         assert page.status_code == 200
@@ -86,7 +86,7 @@ def test_a_cost_of_nothing_is_refused_with_a_sentence() -> None:
 
 
 def test_a_window_that_never_opens_is_refused_with_a_sentence() -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     window = {
         "available_from_0": "2027-01-02", "available_from_1": "10:00",
         "available_until_0": "2027-01-02", "available_until_1": "10:00",
@@ -97,7 +97,7 @@ def test_a_window_that_never_opens_is_refused_with_a_sentence() -> None:
 
 
 def test_the_preview_shows_a_description_without_what_could_do_harm() -> None:
-    product = ProductFactory(
+    product = ProductFactory.create(
         description="<p>Fine</p><script>alert(1)</script><img src=x onerror=y>"
     )
     page = browser(staff("catalogue")).get(page_of(product)).content.decode()
@@ -108,8 +108,8 @@ def test_the_preview_shows_a_description_without_what_could_do_harm() -> None:
 
 
 def test_products_are_found_by_words_of_their_name_and_by_sku() -> None:
-    ProductFactory(name="Walnut desk organiser", sku="MR-1000")
-    ProductFactory(name="Enamel teapot", sku="MR-2000")
+    ProductFactory.create(name="Walnut desk organiser", sku="MR-1000")
+    ProductFactory.create(name="Enamel teapot", sku="MR-2000")
     client = browser(staff("catalogue"))
     for words in ("desk waln", "MR-1000", "mr 1000"):
         page = client.get(LIST, {"q": words}).content.decode()
@@ -118,9 +118,9 @@ def test_products_are_found_by_words_of_their_name_and_by_sku() -> None:
 
 
 def test_products_are_filtered_by_stock_and_type() -> None:
-    ProductFactory(name="Plenty", in_stock=50)
-    ProductFactory(name="Scarce", in_stock=2)
-    ProductFactory(name="Coupon", virtual=True)
+    ProductFactory.create(name="Plenty", in_stock=50)
+    ProductFactory.create(name="Scarce", in_stock=2)
+    ProductFactory.create(name="Coupon", virtual=True)
     client = browser(staff("catalogue"))
     low = client.get(LIST, {"stock_status__exact": "LOW"}).content.decode()
     virtual = client.get(LIST, {"product_type__exact": "VIRTUAL"}).content.decode()
@@ -131,14 +131,14 @@ def test_products_are_filtered_by_stock_and_type() -> None:
 
 
 def test_a_product_is_switched_off_never_deleted() -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     client = browser(staff("catalogue"))
     address = reverse("admin:catalog_product_delete", args=[product.pk])
     assert client.post(address, {"post": "yes"}).status_code == 403
 
 
 def test_a_category_that_holds_products_stays() -> None:
-    product, empty = ProductFactory(), CategoryFactory()
+    product, empty = ProductFactory.create(), CategoryFactory.create()
     client = browser(staff("catalogue"))
     for category in (product.category, empty):
         client.post(reverse("admin:catalog_category_delete", args=[category.pk]), {"post": "yes"})
@@ -154,8 +154,11 @@ def test_the_list_of_fifty_takes_few_queries(django_assert_max_num_queries: Any)
 
 
 def test_a_familys_page_leads_to_its_products() -> None:
-    family = FamilyFactory(name="Mugs")
-    mug, other = ProductFactory(family=family, name="Mug, <red>"), ProductFactory(name="Lamp")
+    family = FamilyFactory.create(name="Mugs")
+    mug, other = (
+        ProductFactory.create(family=family, name="Mug, <red>"),
+        ProductFactory.create(name="Lamp"),
+    )
     page = browser(staff("catalogue")).get(reverse("admin:catalog_family_change", args=[family.pk]))
     assert page_of(mug) in page.content.decode()
     assert "Mug, &lt;red&gt;" in page.content.decode()
@@ -163,13 +166,13 @@ def test_a_familys_page_leads_to_its_products() -> None:
 
 
 def test_a_sku_that_differs_by_capitals_only_is_refused() -> None:
-    ProductFactory(sku="tea-2")
-    product = ProductFactory()
+    ProductFactory.create(sku="tea-2")
+    product = ProductFactory.create()
     page = browser(staff("catalogue")).post(page_of(product), typed(product, sku="TEA-2"))
     assert "There is a product with this SKU, capitals aside." in page.content.decode()
 
 
 def test_a_name_that_nobody_can_see_is_refused() -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     page = browser(staff("catalogue")).post(page_of(product), typed(product, name="\u200f\u3164"))
     assert "only characters that nobody can see" in page.content.decode()

@@ -174,9 +174,9 @@ def test_variants_differ_by_their_colour_alone() -> None:
 @pytest.mark.django_db
 def test_each_product_of_the_demo_shows_what_it_is_called(client: Client) -> None:
     """Fetched as a page does it. An experience is not drawn by the words of its brand."""
-    flight = ProductFactory(
+    flight = ProductFactory.create(
         name="Balloon flight", brand="Farafield tent dinners", product_type="VIRTUAL",
-        category=CategoryFactory(name="Experiences"), sku="EXP-1",
+        category=CategoryFactory.create(name="Experiences"), sku="EXP-1",
     )  # fmt: skip
     shown = client.get(flight.picture_url).content.decode()
     assert shown == product_artwork(category="Experiences", key="EXP-1", name="Balloon flight")

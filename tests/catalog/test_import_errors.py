@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -233,7 +234,9 @@ def test_a_variation_without_its_product_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(tmp_path: Path) -> None:
-    ProductFactory(sku="PEN-01", name="Old pen", points_cost=900, brand="", category__name="Pens")
+    ProductFactory.create(
+        sku="PEN-01", name="Old pen", points_cost=900, brand="", category__name="Pens"
+    )
     before = list(Product.objects.values())
     done = run(FIXTURES / "portal.csv", "--dry-run")
     assert done.ok
@@ -256,7 +259,7 @@ def test_what_differs_is_changed_and_its_address_stock_and_category_name_stay(
     done = run(portal_file(tmp_path, "A,Beaker,PHYSICAL,150,Kitchen,99", header=header))
     assert "0 created, 1 changed, 0 unchanged, stock taken of 0" in done.out
     assert "changed: A (Beaker): name Mug → Beaker, points_cost 100 → 150\n" in done.out
-    found = Product.objects.get()
+    found: Any = Product.objects.get()
     assert (found.name, found.points_cost, found.slug) == ("Beaker", 150, "mug")
     assert found.inventory.quantity_available == 5
     assert Category.objects.get().name == "Kitchen and table"

@@ -60,9 +60,10 @@ def test_stock_that_is_imported_is_a_movement_like_any_other() -> None:
 
 def test_our_own_columns_in_a_workbook(tmp_path: Path) -> None:
     book = Workbook()
-    book.active.append(["SKU", "Name", "Product type", "Price", "Category", "Stock", "Is active"])
-    book.active.append([4711, "Desk lamp", "physical", 39.5, "Office", 3, True])
-    book.active.append([None, None, None])
+    sheet = book.worksheets[0]
+    sheet.append(["SKU", "Name", "Product type", "Price", "Category", "Stock", "Is active"])
+    sheet.append([4711, "Desk lamp", "physical", 39.5, "Office", 3, True])
+    sheet.append([None, None, None])
     book.save(tmp_path / "products.xlsx")
     done = run(tmp_path / "products.xlsx", "--points-per-unit", "100")
     assert done.ok, done.errors

@@ -128,9 +128,9 @@ def test_skus_that_differ_by_capitals_only_are_a_clash(tmp_path: Path) -> None:
 
 
 def test_the_database_holds_that_skus_differ_by_more_than_capitals() -> None:
-    ProductFactory(sku="lampone")
+    ProductFactory.create(sku="lampone")
     with pytest.raises(IntegrityError, match="product_sku_once"), transaction.atomic():
-        ProductFactory(sku="Lampone", slug="other")
+        ProductFactory.create(sku="Lampone", slug="other")
 
 
 # What is shown, and in which order
@@ -323,7 +323,7 @@ def test_a_product_that_gets_variants_is_no_second_offer_beside_them(tmp_path: P
         "cup,,,,,Blue,,shopify,4,20,true,",
     )
     shop(tmp_path, single)
-    other = ProductFactory(sku="OTHER")
+    other = ProductFactory.create(sku="OTHER")
     dry = shop(tmp_path, *several, options=("--dry-run",))
     assert "switched off: cup (Cup), which has another form now" in dry.out
     assert product("cup").is_active

@@ -27,7 +27,7 @@ MOST_QUERIES = 6
 @pytest.fixture
 def client(client_for: SignIn) -> Client:
     """A buyer of a bronze company with a known balance of 5,000 points."""
-    return client_for(SeatFactory(company__balance=5000))
+    return client_for(SeatFactory.create(company__balance=5000))
 
 
 def page(client: Client, query: str = "", **headers: str) -> str:
@@ -51,8 +51,8 @@ def test_the_list_needs_a_sign_in() -> None:
 
 
 def test_a_card_says_what_it_is_what_it_costs_and_how_it_comes(client: Client) -> None:
-    ProductFactory(name="Enamel mug", brand="Hearth", points_cost=1250)
-    ProductFactory(virtual=True, name="Cinema code", points_cost=900)
+    ProductFactory.create(name="Enamel mug", brand="Hearth", points_cost=1250)
+    ProductFactory.create(virtual=True, name="Cinema code", points_cost=900)
     html = page(client)
     assert names(html) == ["Cinema code", "Enamel mug"]
     text = words(html)
@@ -62,16 +62,16 @@ def test_a_card_says_what_it_is_what_it_costs_and_how_it_comes(client: Client) -
 
 
 def test_a_card_says_low_stock_and_out_of_stock(client: Client) -> None:
-    ProductFactory(name="A few", in_stock=2)
-    ProductFactory(name="None", in_stock=0)
+    ProductFactory.create(name="A few", in_stock=2)
+    ProductFactory.create(name="None", in_stock=0)
     text = words(page(client))
     assert "A few 1,000 points Shipped Low stock" in text
     assert "None 1,000 points Shipped Out of stock" in text
 
 
 def test_a_card_says_how_many_points_are_short(client: Client) -> None:
-    ProductFactory(name="Chair", points_cost=6200)
-    ProductFactory(name="Cup", points_cost=5000)
+    ProductFactory.create(name="Chair", points_cost=6200)
+    ProductFactory.create(name="Cup", points_cost=5000)
     text = words(page(client))
     assert "Chair 6,200 points Shipped 1,200 more points needed" in text
     assert "Cup 5,000 points Shipped Previous" not in text
@@ -79,27 +79,28 @@ def test_a_card_says_how_many_points_are_short(client: Client) -> None:
 
 
 def test_without_a_known_balance_nothing_is_said_to_be_short(client_for: SignIn) -> None:
-    ProductFactory(points_cost=6200)
-    html = page(client_for(SeatFactory()), "?within=1")
+    ProductFactory.create(points_cost=6200)
+    html = page(client_for(SeatFactory.create()), "?within=1")
     assert "more points needed" not in html
     assert len(names(html)) == 1
     assert "Within our balance" not in html
 
 
 def test_two_companies_of_a_tier_see_their_own_shortfall(client_for: SignIn) -> None:
-    ProductFactory(points_cost=3000)
+    ProductFactory.create(points_cost=3000)
     poor, rich = (
-        client_for(SeatFactory(company=CompanyFactory(balance=balance))) for balance in (1000, 4000)
+        client_for(SeatFactory.create(company=CompanyFactory.create(balance=balance)))
+        for balance in (1000, 4000)
     )
     assert "2,000 more points needed" in page(poor)
     assert "more points needed" not in page(rich)
 
 
 def test_a_family_is_one_card_from_its_lowest_points(client: Client) -> None:
-    family = FamilyFactory(name="Gift card")
-    category = CategoryFactory()
+    family = FamilyFactory.create(name="Gift card")
+    category = CategoryFactory.create()
     for points in (2500, 500, 1000):
-        ProductFactory(
+        ProductFactory.create(
             virtual=True, family=family, category=category, points_cost=points, variant=str(points)
         )
     choose_cards(families={family.pk})
@@ -114,28 +115,31 @@ def test_a_family_is_one_card_from_its_lowest_points(client: Client) -> None:
 def test_products_above_the_tier_are_not_shown(
     client_for: SignIn, company_tier: str, seen: list[str]
 ) -> None:
-    ProductFactory(name="Plain")
-    ProductFactory(name="Fine", minimum_tier="GOLD")
-    ProductFactory(name="Finest", minimum_tier="PLATINUM")
-    seat = SeatFactory(company=CompanyFactory(tier_level=company_tier))
+    ProductFactory.create(name="Plain")
+    ProductFactory.create(name="Fine", minimum_tier="GOLD")
+    ProductFactory.create(name="Finest", minimum_tier="PLATINUM")
+    seat = SeatFactory.create(company=CompanyFactory.create(tier_level=company_tier))
     assert names(page(client_for(seat))) == seen
 
 
 def test_products_outside_their_window_or_inactive_are_not_shown(client: Client) -> None:
     now, hour = timezone.now(), timedelta(hours=1)
-    ProductFactory(name="Now", available_from=now - hour, available_until=now + hour)
-    ProductFactory(name="Later", available_from=now + hour)
-    ProductFactory(name="Past", available_until=now - hour)
-    ProductFactory(name="Off", inactive=True)
+    ProductFactory.create(name="Now", available_from=now - hour, available_until=now + hour)
+    ProductFactory.create(name="Later", available_from=now + hour)
+    ProductFactory.create(name="Past", available_until=now - hour)
+    ProductFactory.create(name="Off", inactive=True)
     assert names(page(client)) == ["Now"]
 
 
 def test_filters_narrow_and_their_counts_say_what_each_would_find(client: Client) -> None:
-    books, cards = CategoryFactory(name="Books", slug="books"), CategoryFactory(name="Cards")
-    ProductFactory(name="Novel", category=books, brand="Quill", points_cost=800)
-    ProductFactory(name="Atlas", category=books, brand="Terra", points_cost=4000)
-    ProductFactory(virtual=True, name="E-book code", category=books, points_cost=700)
-    ProductFactory(virtual=True, name="Cinema", category=cards, points_cost=6000)
+    books, cards = (
+        CategoryFactory.create(name="Books", slug="books"),
+        CategoryFactory.create(name="Cards"),
+    )
+    ProductFactory.create(name="Novel", category=books, brand="Quill", points_cost=800)
+    ProductFactory.create(name="Atlas", category=books, brand="Terra", points_cost=4000)
+    ProductFactory.create(virtual=True, name="E-book code", category=books, points_cost=700)
+    ProductFactory.create(virtual=True, name="Cinema", category=cards, points_cost=6000)
     assert names(page(client, "?category=books")) == ["Atlas", "E-book code", "Novel"]
     assert names(page(client, "?category=books&type=virtual")) == ["E-book code"]
     assert names(page(client, "?brand=Quill")) == ["Novel"]
@@ -151,15 +155,15 @@ def test_filters_narrow_and_their_counts_say_what_each_would_find(client: Client
 def test_brands_of_as_many_products_stand_by_name(client: Client) -> None:
     brands = [f"Brand {letter}" for letter in "GCAFBED"]
     for brand in brands:
-        ProductFactory(category=CategoryFactory(), brand=brand)
+        ProductFactory.create(category=CategoryFactory.create(), brand=brand)
     ProductFactory.create_batch(2, brand="Most")
     listed = " ".join(["Most 2", *(f"{brand} 1" for brand in sorted(brands))])
     assert listed in words(page(client))
 
 
 def test_in_stock_leaves_out_what_is_gone(client: Client) -> None:
-    ProductFactory(name="Gone", in_stock=0)
-    ProductFactory(name="Low", in_stock=1)
+    ProductFactory.create(name="Gone", in_stock=0)
+    ProductFactory.create(name="Low", in_stock=1)
     assert names(page(client, "?stock=1")) == ["Low"]
 
 
@@ -174,14 +178,14 @@ def test_in_stock_leaves_out_what_is_gone(client: Client) -> None:
 )
 def test_the_list_is_sorted_as_asked(client: Client, sort: str, order: list[str]) -> None:
     for number, (name, points) in enumerate([("apple", 200), ("Banana", 300), ("cherry", 100)]):
-        product = ProductFactory(name=name, points_cost=points)
+        product = ProductFactory.create(name=name, points_cost=points)
         made = timezone.now() - timedelta(days=9 - number)
         Product.objects.filter(pk=product.pk).update(created_at=made)
     assert names(page(client, f"?sort={sort}")) == order
 
 
 def test_filters_that_are_on_are_chips_that_take_them_off(client: Client) -> None:
-    ProductFactory(category=CategoryFactory(name="Books", slug="books"))
+    ProductFactory.create(category=CategoryFactory.create(name="Books", slug="books"))
     html = page(client, "?category=books&min=500&stock=1")
     chips = findall(r'class="chip"\s+href="([^"]+)"><span[^>]+>[^<]+</span>([^<]+)<', html)
     assert chips == [
@@ -192,9 +196,9 @@ def test_filters_that_are_on_are_chips_that_take_them_off(client: Client) -> Non
 
 
 def test_pages_hold_24_and_keep_the_filters(client: Client) -> None:
-    category = CategoryFactory(slug="many")
+    category = CategoryFactory.create(slug="many")
     for number in range(50):
-        ProductFactory(name=f"Thing {number:02}", category=category)
+        ProductFactory.create(name=f"Thing {number:02}", category=category)
     assert len(names(page(client))) == 24
     last = page(client, "?category=many&page=3")
     assert names(last) == ["Thing 48", "Thing 49"]
@@ -212,7 +216,7 @@ def test_nothing_found_says_what_to_do(client: Client) -> None:
 
 def test_a_swap_shows_what_a_full_reload_shows(client: Client) -> None:
     for number in range(30):
-        ProductFactory(name=f"Mug {number}", points_cost=4000 + 100 * number, brand="Hearth")
+        ProductFactory.create(name=f"Mug {number}", points_cost=4000 + 100 * number, brand="Hearth")
     query = "?q=mug&type=physical&min=4100&sort=-points&page=2"
     whole, swapped = page(client, query), page(client, query, **FRAGMENT)
     results, facets = swapped.split('<div id="facets" hx-swap-oob="innerHTML">')
@@ -247,7 +251,7 @@ def test_the_address_follows_filters_as_steps_and_typing_without(client: Client)
     ],
 )  # fmt: skip
 def test_hostile_addresses_get_a_clear_page(client: Client, query: str) -> None:
-    ProductFactory(name="Mug")
+    ProductFactory.create(name="Mug")
     html = page(client, query)
     assert "<h1" in html
     assert page(client, query, **FRAGMENT)
@@ -261,7 +265,7 @@ def test_points_that_are_no_number_are_said_at_their_field(client: Client) -> No
 
 
 def test_words_of_people_are_escaped(client: Client) -> None:
-    ProductFactory(name="<script>alert(1)</script>", brand='"><img src=x>')
+    ProductFactory.create(name="<script>alert(1)</script>", brand='"><img src=x>')
     html = client.get("/catalog/?q=%3Cscript%3E").content.decode()
     assert "<script>alert" not in html
     assert "<img src=x>" not in html
@@ -273,12 +277,12 @@ def test_only_reading_is_allowed(client: Client) -> None:
 
 @pytest.mark.parametrize("query", ["", "?q=mug", "?category=c&type=physical&within=1", "?page=2"])
 def test_the_list_takes_at_most_six_queries(client: Client, query: str) -> None:
-    family = FamilyFactory()
-    category = CategoryFactory(slug="c")
+    family = FamilyFactory.create()
+    category = CategoryFactory.create(slug="c")
     for number in range(30):
-        ProductFactory(name=f"Mug {number:02}", category=category, brand=f"Brand {number}")
+        ProductFactory.create(name=f"Mug {number:02}", category=category, brand=f"Brand {number}")
     for number in range(3):
-        ProductFactory(name=f"Mug {number}", family=family, category=category)
+        ProductFactory.create(name=f"Mug {number}", family=family, category=category)
     choose_cards(families={family.pk})
     with CaptureQueriesContext(connection) as cold:
         page(client, query)
@@ -290,7 +294,7 @@ def test_the_list_takes_at_most_six_queries(client: Client, query: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_saved_product_is_seen_at_once(client: Client) -> None:
-    product = ProductFactory(name="Mug")
+    product = ProductFactory.create(name="Mug")
     assert names(page(client)) == ["Mug"]
     product.is_active = False
     product.save()
@@ -299,11 +303,11 @@ def test_a_saved_product_is_seen_at_once(client: Client) -> None:
 
 
 def test_the_card_of_a_family_is_the_one_most_may_have() -> None:
-    family = FamilyFactory()
-    cheap_but_gold = ProductFactory(family=family, points_cost=100, minimum_tier="GOLD")
-    gone = ProductFactory(family=family, points_cost=200, in_stock=0)
-    off = ProductFactory(family=family, points_cost=50, inactive=True)
-    chosen = ProductFactory(family=family, points_cost=300)
+    family = FamilyFactory.create()
+    cheap_but_gold = ProductFactory.create(family=family, points_cost=100, minimum_tier="GOLD")
+    gone = ProductFactory.create(family=family, points_cost=200, in_stock=0)
+    off = ProductFactory.create(family=family, points_cost=50, inactive=True)
+    chosen = ProductFactory.create(family=family, points_cost=300)
     choose_cards(families=None)
     cards = Product.objects.filter(is_card=True)
     assert list(cards.all()) == [chosen]
@@ -315,9 +319,9 @@ def test_the_card_of_a_family_is_the_one_most_may_have() -> None:
 
 
 def test_the_clock_moves_a_family_to_a_card_that_is_on_offer(client: Client) -> None:
-    family = FamilyFactory(name="Advent box")
-    over = ProductFactory(family=family, points_cost=100)
-    ProductFactory(family=family, points_cost=200)
+    family = FamilyFactory.create(name="Advent box")
+    over = ProductFactory.create(family=family, points_cost=100)
+    ProductFactory.create(family=family, points_cost=200)
     choose_cards(families={family.pk})
     assert Product.objects.get(is_card=True) == over
     Product.objects.filter(pk=over.pk).update(available_until=timezone.now() - timedelta(hours=1))

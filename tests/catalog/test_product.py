@@ -21,7 +21,7 @@ SignIn = Callable[[AccountManager], Client]
 
 @pytest.fixture
 def client(client_for: SignIn) -> Client:
-    return client_for(SeatFactory(company__balance=5000))
+    return client_for(SeatFactory.create(company__balance=5000))
 
 
 def text_of(client: Client, product: Product, query: str = "", **headers: str) -> str:
@@ -31,10 +31,10 @@ def text_of(client: Client, product: Product, query: str = "", **headers: str) -
 
 
 def test_the_page_says_all_one_needs_to_decide(client: Client) -> None:
-    product = ProductFactory(
+    product = ProductFactory.create(
         name="Enamel mug",
         brand="Hearth",
-        category=CategoryFactory(name="Kitchen"),
+        category=CategoryFactory.create(name="Kitchen"),
         points_cost=1200,
         description="<p>Holds <b>half a litre</b>.</p>",
     )
@@ -47,7 +47,7 @@ def test_the_page_says_all_one_needs_to_decide(client: Client) -> None:
 
 
 def test_more_pieces_are_reckoned_with_or_without_script(client: Client) -> None:
-    product = ProductFactory(points_cost=1200)
+    product = ProductFactory.create(points_cost=1200)
     left = "To spend 5,000 3 of these cost 3,600 Will be left 1,400"
     assert left in text_of(client, product, "?quantity=3")
     fragment = text_of(client, product, "?quantity=3", **{"HX-Target": "tally"})
@@ -60,12 +60,12 @@ def test_more_pieces_are_reckoned_with_or_without_script(client: Client) -> None
     "quantity", ["0", "-1", "1e18", "1.5", "abc", "%00", "", "%C2%B2", "9" * 99]
 )
 def test_a_quantity_that_is_none_is_one_piece(client: Client, quantity: str) -> None:
-    text = text_of(client, ProductFactory(points_cost=1200), f"?quantity={quantity}")
+    text = text_of(client, ProductFactory.create(points_cost=1200), f"?quantity={quantity}")
     assert "This costs 1,200" in text
 
 
 def test_the_form_adds_to_the_cart(client: Client) -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     html = client.get(product.get_absolute_url()).content.decode()
     assert f'name="product" value="{product.pk}"' in html
     assert 'name="quantity"' in html
@@ -73,24 +73,26 @@ def test_the_form_adds_to_the_cart(client: Client) -> None:
 
 
 def test_what_is_out_of_stock_cannot_be_added(client: Client) -> None:
-    html = client.get(ProductFactory(in_stock=0).get_absolute_url()).content.decode()
+    html = client.get(ProductFactory.create(in_stock=0).get_absolute_url()).content.decode()
     assert "It cannot be redeemed at the moment." in html
     assert "Add to cart" not in html
 
 
 def test_a_viewer_may_look_but_not_redeem(client_for: SignIn) -> None:
-    text = text_of(client_for(SeatFactory(viewer=True)), ProductFactory())
+    text = text_of(client_for(SeatFactory.create(viewer=True)), ProductFactory.create())
     assert "Your role lets you look around." in text
     assert "Add to cart" not in text
 
 
 def test_variants_link_to_each_other(client: Client) -> None:
-    family = FamilyFactory(name="Gift card")
-    small = ProductFactory(virtual=True, name="Gift card, 5", family=family, variant="5 EUR")
-    large = ProductFactory(
+    family = FamilyFactory.create(name="Gift card")
+    small = ProductFactory.create(virtual=True, name="Gift card, 5", family=family, variant="5 EUR")
+    large = ProductFactory.create(
         virtual=True, name="Gift card, 50", family=family, variant="50 EUR", points_cost=5000
     )
-    hidden = ProductFactory(virtual=True, family=family, variant="500 EUR", minimum_tier="GOLD")
+    hidden = ProductFactory.create(
+        virtual=True, family=family, variant="500 EUR", minimum_tier="GOLD"
+    )
     html = client.get(large.get_absolute_url()).content.decode()
     assert f'href="{small.get_absolute_url()}">5 EUR' in html
     assert f'href="{large.get_absolute_url()}" aria-current="true">50 EUR' in html
@@ -99,7 +101,7 @@ def test_variants_link_to_each_other(client: Client) -> None:
 
 
 def test_a_description_is_made_safe_whoever_wrote_it(client: Client) -> None:
-    product = ProductFactory(
+    product = ProductFactory.create(
         description='<p onclick="x()">Fine</p><script>alert(1)</script><a href="javascript:x">y</a>'
     )
     html = client.get(product.get_absolute_url()).content.decode()
@@ -112,10 +114,10 @@ def test_a_description_is_made_safe_whoever_wrote_it(client: Client) -> None:
 def test_what_may_not_be_redeemed_is_not_found(client: Client) -> None:
     hour = timedelta(hours=1)
     for product in (
-        ProductFactory(inactive=True),
-        ProductFactory(minimum_tier="SILVER"),
-        ProductFactory(available_from=timezone.now() + hour),
-        ProductFactory(available_until=timezone.now() - hour),
+        ProductFactory.create(inactive=True),
+        ProductFactory.create(minimum_tier="SILVER"),
+        ProductFactory.create(available_from=timezone.now() + hour),
+        ProductFactory.create(available_until=timezone.now() - hour),
     ):
         assert client.get(product.get_absolute_url()).status_code == 404
     for path in ("/catalog/no-such-thing/", "/catalog/%00/", "/catalog/a%2Fb/"):
@@ -123,21 +125,21 @@ def test_what_may_not_be_redeemed_is_not_found(client: Client) -> None:
 
 
 def test_a_tier_that_may_redeem_it_finds_it(client_for: SignIn) -> None:
-    product = ProductFactory(minimum_tier="SILVER", name="Silver spoon")
-    client = client_for(SeatFactory(company=CompanyFactory(silver=True)))
+    product = ProductFactory.create(minimum_tier="SILVER", name="Silver spoon")
+    client = client_for(SeatFactory.create(company=CompanyFactory.create(silver=True)))
     assert "Silver spoon" in text_of(client, product)
 
 
 def test_the_page_takes_at_most_six_queries(client: Client) -> None:
-    family = FamilyFactory()
-    products = [ProductFactory(family=family, variant=str(number)) for number in range(5)]
+    family = FamilyFactory.create()
+    products = [ProductFactory.create(family=family, variant=str(number)) for number in range(5)]
     with CaptureQueriesContext(connection) as queries:
         text_of(client, products[0])
     assert len(queries) <= 6, [query["sql"] for query in queries.captured_queries]
 
 
 def test_a_product_without_a_picture_has_a_drawing_for_good() -> None:
-    product = ProductFactory(category=CategoryFactory(name="Books"), brand="Quill")
+    product = ProductFactory.create(category=CategoryFactory.create(name="Books"), brand="Quill")
     path, _, version = product.picture_url.partition("?v=")
     assert version
     answer = Client().get(path)
@@ -152,7 +154,7 @@ def test_a_product_without_a_picture_has_a_drawing_for_good() -> None:
 
 
 def test_a_product_of_an_inactive_kind_keeps_its_drawing_for_old_orders() -> None:
-    product = ProductFactory(inactive=True)
+    product = ProductFactory.create(inactive=True)
     assert Client().get(product.picture_url).status_code == 200
 
 
@@ -165,6 +167,6 @@ def test_a_product_of_an_inactive_kind_keeps_its_drawing_for_old_orders() -> Non
     ],
 )
 def test_pictures_come_from_our_own_host_only(address: str, shown: bool) -> None:
-    product = ProductFactory(image_url=address)
+    product = ProductFactory.create(image_url=address)
     assert (product.picture_url == address) is shown
     assert not product.picture_url.startswith(("http", "//"))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def client(client_for: Callable[[AccountManager], Client]) -> Client:
-    return client_for(SeatFactory())
+    return client_for(SeatFactory.create())
 
 
 @pytest.mark.parametrize(
@@ -25,42 +25,42 @@ def client(client_for: Callable[[AccountManager], Client]) -> Client:
      "stride", "feather", "café", "it's"],
 )  # fmt: skip
 def test_each_word_so_far_finds_the_beginning_of_a_word(client: Client, typed: str) -> None:
-    ProductFactory(
+    ProductFactory.create(
         name="It's running shoes",
         sku="RS-100/b",
         brand="Stride",
         description="<p>Light as a <b>feather</b>, from the café round the corner.</p>",
     )
-    ProductFactory(name="Teapot")
+    ProductFactory.create(name="Teapot")
     assert names(page(client, f"?q={typed}")) == ["It's running shoes"]
 
 
 def test_all_words_must_be_found(client: Client) -> None:
-    ProductFactory(name="Blue mug")
+    ProductFactory.create(name="Blue mug")
     assert names(page(client, "?q=blue+teapot")) == []
 
 
 def test_tags_in_descriptions_are_not_words(client: Client) -> None:
-    ProductFactory(name="Mug", description="<strong>Sturdy</strong>")
+    ProductFactory.create(name="Mug", description="<strong>Sturdy</strong>")
     assert names(page(client, "?q=strong")) == []
 
 
 def test_names_come_before_brands_and_those_before_descriptions(client: Client) -> None:
-    ProductFactory(name="A tray", description="<p>Holds a mug.</p>")
-    ProductFactory(name="Bowl", brand="Mug & Co")
-    ProductFactory(name="Zebra mug")
+    ProductFactory.create(name="A tray", description="<p>Holds a mug.</p>")
+    ProductFactory.create(name="Bowl", brand="Mug & Co")
+    ProductFactory.create(name="Zebra mug")
     assert names(page(client, "?q=mug")) == ["Zebra mug", "Bowl", "A tray"]
     assert names(page(client, "?q=mug&sort=name")) == ["A tray", "Bowl", "Zebra mug"]
 
 
 def test_a_search_is_for_what_the_company_may_have(client: Client) -> None:
-    ProductFactory(name="Gold mug", minimum_tier="GOLD")
-    ProductFactory(name="Old mug", inactive=True)
+    ProductFactory.create(name="Gold mug", minimum_tier="GOLD")
+    ProductFactory.create(name="Old mug", inactive=True)
     assert names(page(client, "?q=mug")) == []
 
 
 def test_punctuation_alone_is_no_search(client: Client) -> None:
-    ProductFactory(name="Mug")
+    ProductFactory.create(name="Mug")
     assert names(page(client, "?q=%21%21")) == ["Mug"]
 
 
@@ -69,7 +69,7 @@ def test_counts_of_a_broad_search_end_at_the_cap(
 ) -> None:
     monkeypatch.setattr(selectors, "COUNT_CAP", 5)
     for number in range(8):
-        ProductFactory(name=f"Mug {number}", brand="Hearth")
+        ProductFactory.create(name=f"Mug {number}", brand="Hearth")
     found = selectors.count_facets(
         tier_level="BRONZE", filters=selectors.Filters(q="mug", brand="Hearth"), budget=None
     )
@@ -80,7 +80,7 @@ def test_counts_of_a_broad_search_end_at_the_cap(
 
 
 def test_a_variant_is_found_as_its_family(client: Client) -> None:
-    family = FamilyFactory(name="Sneaker")
-    ProductFactory(name="Sneaker, 42", family=family, variant="42")
-    ProductFactory(name="Sneaker, 43", family=family, variant="43", is_card=False)
+    family = FamilyFactory.create(name="Sneaker")
+    ProductFactory.create(name="Sneaker, 42", family=family, variant="42")
+    ProductFactory.create(name="Sneaker, 43", family=family, variant="43", is_card=False)
     assert names(page(client, "?q=sneak")) == ["Sneaker"]

@@ -55,6 +55,7 @@ def left_open(counts: Counter[str], orders: int) -> Iterator[Finding]:
 def marks() -> Iterator[Finding]:
     """An order must be marked for a person exactly while it has an open case."""
     for case in IncidentCase.objects.unended().exclude(order=None).select_related("order"):
+        assert case.order
         if not case.order.needs_attention and case.incident.kind not in _WITHOUT_A_MARK:
             yield Finding("MARK", case.order.order_number, f"is not marked: {case.what}")
     needed = IncidentCase.objects.unended().exclude(order=None).values("order")

@@ -41,7 +41,8 @@ class Recovery:
         try:
             with house.connect() as link:
                 due = [found[0] for found in link.execute(_DUE)]
-                facts = {"due": due, "now": link.execute("SELECT now()").fetchone()[0]}
+                [[now]] = link.execute("SELECT now()").fetchall()
+                facts = {"due": due, "now": now}
                 while (
                     link.execute(_LEFT, facts).fetchone() and time.monotonic() < began + self.within
                 ):

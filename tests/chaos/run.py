@@ -16,7 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import connections
 from django.test import Client
 
-from accounts.models import AccountManager, Role
+from accounts.models import AccountManager, Company, Role, User
 from accounts.services import ensure_staff_groups
 from accounts.views import SEAT_KEY
 from redemption.models import RedemptionOrder
@@ -165,7 +165,8 @@ def _is_quiet(house: House) -> bool:
         link.execute(_EXPIRE)
         link.execute(_HURRY)
         link.execute(_BURY)
-        return not link.execute(_OPEN).fetchone()[0]
+        [[still_open]] = link.execute(_OPEN).fetchall()
+        return not still_open
 
 
 class Town:
@@ -269,17 +270,17 @@ class Town:
                 product = self._world.virtual(points=points)
             yield product.name, product.get_absolute_url()
 
-    def _seated(self, company: object, role: str) -> Person:
+    def _seated(self, company: Company, role: str) -> Person:
         seat: AccountManager = self._world.new_seat(role, company)
         return self._signed_in(seat.user, **{SEAT_KEY: str(seat.pk)})
 
     def _staff(self) -> Person:
         ensure_staff_groups()
-        user = UserFactory(staff=True)
+        user = UserFactory.create(staff=True)
         user.groups.set(Group.objects.filter(name="fulfillment"))
         return self._signed_in(user)
 
-    def _signed_in(self, user: object, **session: str) -> Person:
+    def _signed_in(self, user: User, **session: str) -> Person:
         client = Client()
         client.force_login(user, backend=LOGIN)
         kept = client.session

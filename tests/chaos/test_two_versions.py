@@ -146,7 +146,8 @@ def test_a_letter_of_the_next_version_is_sent_by_the_next_version(
     folder.mkdir(parents=True)
     for end in ("subject.txt", "txt", "html"):
         (folder / f"thanked.{end}").write_text("Thank you")
-    [engine] = settings.TEMPLATES
+    engines: list[Any] = settings.TEMPLATES
+    [engine] = engines
     settings.TEMPLATES = [{**engine, "DIRS": [*engine["DIRS"], tmp_path]}]
     Letter.objects.filter(pk=letter.pk).update(next_attempt_at=Now(), lease_until=None)
     call_command("sweep", "--once", verbosity=0)

@@ -29,7 +29,7 @@ QUEUE = "/admin/fulfillment/fulfillment/"
 
 def queued(quantity: int = 1, **fields: Any) -> Fulfillment:
     """A parcel of `quantity` pieces that waits at the desk."""
-    return parcel_of(confirmed_order((ProductFactory(**fields), quantity)))
+    return parcel_of(confirmed_order((ProductFactory.create(**fields), quantity)))
 
 
 def address(parcel: Fulfillment, verb: str) -> str:
@@ -88,7 +88,7 @@ def test_a_parcel_goes_from_the_queue_to_its_recipient() -> None:
 
 
 def test_a_line_ships_in_parts_and_only_what_is_missing_is_given_back() -> None:
-    order = confirmed_order((ProductFactory(points_cost=100), 5))
+    order = confirmed_order((ProductFactory.create(points_cost=100), 5))
     parcel, client = parcel_of(order), browser(staff("warehouse"))
     said(client, parcel, "pack")
     said(client, parcel, "ship", seen=5, quantity=3, carrier="UPS")
@@ -102,7 +102,7 @@ def test_a_line_ships_in_parts_and_only_what_is_missing_is_given_back() -> None:
 
 
 def test_what_came_back_is_credited_when_staff_say_so() -> None:
-    order = confirmed_order((ProductFactory(points_cost=100), 1))
+    order = confirmed_order((ProductFactory.create(points_cost=100), 1))
     parcel, client = parcel_of(order), browser(staff("fulfillment"))
     said(client, parcel, "pack")
     said(client, parcel, "ship", seen=1, quantity=1, carrier="UPS")
@@ -207,7 +207,7 @@ def test_the_queue_holds_what_is_to_be_sent_until_asked_for_something_else() -> 
 
 
 def test_virtual_deliveries_are_not_the_desks() -> None:
-    order = confirmed_order((ProductFactory(virtual=True), 1))
+    order = confirmed_order((ProductFactory.create(virtual=True), 1))
     parcel = parcel_of(order)
     client = browser(staff("fulfillment"))
     assert client.get(QUEUE, {"stage": "all"}).context["cl"].result_count == 0
@@ -265,7 +265,7 @@ def test_the_buttons_answer_to_posts_with_a_token_only() -> None:
 
 
 def test_the_desks_pages_take_few_queries(django_assert_max_num_queries: Any) -> None:
-    product = ProductFactory(in_stock=200)
+    product = ProductFactory.create(in_stock=200)
     parcels = [parcel_of(confirmed_order((product, 1))) for _number in range(50)]
     client = browser(staff("warehouse"))
     client.get(QUEUE)

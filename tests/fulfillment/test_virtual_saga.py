@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fulfillment import partner
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga
@@ -168,7 +169,7 @@ def test_a_poll_whose_lease_ran_out_records_nothing(
     saga.ask(request_of(order).pk)
     held = world.fulfillment(order)
     make_all_due()
-    ask = saga.partner.get
+    ask = partner.get
 
     def slowly(partner_id: str, *, reference: str) -> Any:
         answer = ask(partner_id, reference=reference)
@@ -176,7 +177,7 @@ def test_a_poll_whose_lease_ran_out_records_nothing(
         Fulfillment.objects.filter(pk=held.pk).update(lease_token=None)
         return answer
 
-    monkeypatch.setattr(saga.partner, "get", slowly)
+    monkeypatch.setattr(partner, "get", slowly)
     assert saga.poll(held.pk)
     assert world.fulfillment(order).status == FulfillmentStatus.REQUESTED
 

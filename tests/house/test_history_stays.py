@@ -88,7 +88,7 @@ def insert_a_row(role: psycopg.Connection[Any], label: str) -> None:
 def refused(role: psycopg.Connection[Any], statement: str, label: str) -> bool:
     role.execute("SAVEPOINT before")
     try:
-        asked = sql.SQL(statement).format(sql.Identifier(table(label)))  # type: ignore[arg-type]
+        asked = sql.SQL(statement).format(sql.Identifier(table(label)))
         assert role.execute(asked).rowcount != 0, "there is a row"
     except psycopg.errors.RaiseException:
         role.execute("ROLLBACK TO before")

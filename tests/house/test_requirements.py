@@ -87,7 +87,7 @@ def missing(file: list[Requirement], asked: list[Requirement]) -> set[str]:
         rows = [row for row in file if holds(row, machine)]
         pinned = {canonicalize_name(row.name): _pin(row) for row in rows}
         # distributions for other platforms have no metadata here
-        known = {canonicalize_name(row.name) for row in rows if holds(row, HERE)}
+        known: set[str] = {canonicalize_name(row.name) for row in rows if holds(row, HERE)}
         relevant = [each for each in asked if holds(each, machine)]
         for need in needs([*relevant, *rows], known, number):
             pin = pinned.get(canonicalize_name(need.name))

@@ -33,7 +33,7 @@ def seen(stock: Inventory) -> int:
 
 
 def test_received_pieces_are_added_with_the_name_of_who_did_it() -> None:
-    stock, clerk = stock_of(ProductFactory(in_stock=10)), staff("warehouse")
+    stock, clerk = stock_of(ProductFactory.create(in_stock=10)), staff("warehouse")
     answer = browser(clerk).post(
         address(stock, "receive"), {"seen": 10, "quantity": 5, "reason": "Note 77"}
     )
@@ -48,7 +48,7 @@ def test_received_pieces_are_added_with_the_name_of_who_did_it() -> None:
 
 
 def test_a_count_sets_the_number_and_writes_the_difference_down() -> None:
-    stock = stock_of(ProductFactory(in_stock=10))
+    stock = stock_of(ProductFactory.create(in_stock=10))
     page = browser(staff("warehouse")).post(
         address(stock, "count"), {"seen": 10, "quantity": 7, "reason": "Yearly count"}, follow=True
     )
@@ -58,7 +58,7 @@ def test_a_count_sets_the_number_and_writes_the_difference_down() -> None:
 
 
 def test_an_adjustment_below_zero_is_refused_and_keeps_what_was_typed() -> None:
-    stock = stock_of(ProductFactory(in_stock=2))
+    stock = stock_of(ProductFactory.create(in_stock=2))
     page = browser(staff("warehouse")).post(
         address(stock, "adjust"), {"seen": 2, "quantity": -5, "reason": "Water damage"}
     )
@@ -69,7 +69,7 @@ def test_an_adjustment_below_zero_is_refused_and_keeps_what_was_typed() -> None:
 
 
 def test_an_adjustment_needs_a_reason() -> None:
-    stock = stock_of(ProductFactory(in_stock=2))
+    stock = stock_of(ProductFactory.create(in_stock=2))
     page = browser(staff("warehouse")).post(
         address(stock, "adjust"), {"seen": 2, "quantity": -1, "reason": " "}
     )
@@ -79,7 +79,7 @@ def test_an_adjustment_needs_a_reason() -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "abc", "1e18", "9" * 30, ""])
 def test_no_such_number_of_pieces_can_be_received(number: str) -> None:
-    stock = stock_of(ProductFactory(in_stock=10))
+    stock = stock_of(ProductFactory.create(in_stock=10))
     page = browser(staff("warehouse")).post(
         address(stock, "receive"), {"seen": 10, "quantity": number}
     )
@@ -88,7 +88,7 @@ def test_no_such_number_of_pieces_can_be_received(number: str) -> None:
 
 
 def test_numbers_cannot_be_written_by_posting_to_the_stocks_page() -> None:
-    stock = stock_of(ProductFactory(in_stock=10))
+    stock = stock_of(ProductFactory.create(in_stock=10))
     tampered = {"quantity_available": "999", "quantity_reserved": "0", "low_stock_at": "1"}
     client = browser(staff("warehouse"))
     assert client.post(page_of(stock), tampered).status_code == 405
@@ -100,7 +100,7 @@ def test_numbers_cannot_be_written_by_posting_to_the_stocks_page() -> None:
 
 
 def test_a_product_taken_into_stock_begins_with_nothing_whatever_is_posted() -> None:
-    product = ProductFactory(virtual=True)
+    product = ProductFactory.create(virtual=True)
     browser(staff("warehouse")).post(
         reverse("admin:inventory_inventory_add"),
         {"product": str(product.pk), "low_stock_at": "3", "quantity_available": "999"},
@@ -112,13 +112,13 @@ def test_a_product_taken_into_stock_begins_with_nothing_whatever_is_posted() -> 
 
 
 def test_the_low_mark_decides_what_the_shelf_says() -> None:
-    stock = stock_of(ProductFactory(in_stock=10))
+    stock = stock_of(ProductFactory.create(in_stock=10))
     browser(staff("warehouse")).post(address(stock, "low_mark"), {"low_stock_at": 10})
     assert Product.objects.get(pk=stock.product_id).stock_status == StockStatus.LOW
 
 
 def test_a_form_sent_twice_is_received_once() -> None:
-    stock, client = stock_of(ProductFactory(in_stock=10)), browser(staff("warehouse"))
+    stock, client = stock_of(ProductFactory.create(in_stock=10)), browser(staff("warehouse"))
     answers = [
         client.post(address(stock, "receive"), {"seen": 10, "quantity": 5}).status_code
         for _press in range(2)
@@ -129,7 +129,7 @@ def test_a_form_sent_twice_is_received_once() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_form_sent_ten_times_at_once_is_received_once() -> None:
-    stock, user = stock_of(ProductFactory(in_stock=10)), staff("warehouse")
+    stock, user = stock_of(ProductFactory.create(in_stock=10)), staff("warehouse")
     start = Barrier(10)
 
     def press(_number: int) -> int:
@@ -147,7 +147,7 @@ def test_a_form_sent_ten_times_at_once_is_received_once() -> None:
 
 
 def test_who_may_only_look_sees_no_forms_and_is_refused() -> None:
-    stock = stock_of(ProductFactory(in_stock=10))
+    stock = stock_of(ProductFactory.create(in_stock=10))
     for group in ("auditor", "fulfillment", "catalogue"):
         client = browser(staff(group))
         assert "/do/" not in client.get(page_of(stock)).content.decode()
@@ -157,7 +157,7 @@ def test_who_may_only_look_sees_no_forms_and_is_refused() -> None:
 
 
 def test_who_may_not_look_may_not_move_either() -> None:
-    stock = stock_of(ProductFactory(in_stock=10))
+    stock = stock_of(ProductFactory.create(in_stock=10))
     client = browser(staff("finance"))
     assert client.get(page_of(stock)).status_code == 403
     assert client.post(address(stock, "receive"), {"seen": 10, "quantity": 5}).status_code == 403
@@ -165,7 +165,7 @@ def test_who_may_not_look_may_not_move_either() -> None:
 
 def test_low_and_empty_shelves_are_found_by_the_filter() -> None:
     for name, pieces in (("Plenty", 50), ("Scarce", 2), ("Gone", 0)):
-        ProductFactory(name=name, in_stock=pieces)
+        ProductFactory.create(name=name, in_stock=pieces)
     client = browser(staff("warehouse"))
     for status, found in (("LOW", "Scarce"), ("OUT", "Gone")):
         page = client.get("/admin/inventory/inventory/", {"product__stock_status__exact": status})
@@ -174,7 +174,7 @@ def test_low_and_empty_shelves_are_found_by_the_filter() -> None:
 
 
 def test_movements_and_reservations_are_for_reading() -> None:
-    ProductFactory(in_stock=10)
+    ProductFactory.create(in_stock=10)
     movement = StockMovement.objects.get()
     client = browser(staff("warehouse"))
     page = reverse("admin:inventory_stockmovement_change", args=[movement.pk])
@@ -193,7 +193,7 @@ def test_lists_of_fifty_take_few_queries(kind: str, django_assert_max_num_querie
 
 
 def test_counting_is_stopped_and_started_on_the_page_of_the_product() -> None:
-    stock, clerk = stock_of(ProductFactory(in_stock=10)), browser(staff("warehouse"))
+    stock, clerk = stock_of(ProductFactory.create(in_stock=10)), browser(staff("warehouse"))
     clerk.post(address(stock, "stop_counting"), {"seen": 10, "reason": "Ordered when wanted"})
     assert not stock_of(stock.product).is_tracked
     page = clerk.get(page_of(stock)).content.decode()

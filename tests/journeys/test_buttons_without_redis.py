@@ -31,7 +31,7 @@ class Counter:
         self._client = client
         self._silent = silent
 
-    def press(self, path: str, form: dict[str, Any] | None = None, **more: Any) -> Any:
+    def press(self, path: str, form: dict[str, Any] | bytes | None = None, **more: Any) -> Any:
         forget_it_was_away()
         self._silent.visits()  # not counting the test's own connections
         answer = self._client.post(path, form or {}, **more)

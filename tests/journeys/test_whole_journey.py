@@ -66,6 +66,7 @@ def test_a_book_is_shipped_and_a_gift_card_is_sent(stack: Stack, shop: World) ->
     page = visitor.get(f"/orders/{number}/")
     item = order.items.get(product=card)
     code = VirtualCode.objects.get(fulfillment__reference=item.pk).code
+    assert code
     assert code not in page.text
     assert code in visitor.send(visitor.form(page, f"/codes/{item.pk}/")).text
 

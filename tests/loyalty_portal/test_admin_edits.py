@@ -26,7 +26,7 @@ Sent = dict[str, list[str]]
 
 def _address() -> Address:
     return Address.objects.create(
-        company=CompanyFactory(), recipient_name="Ada", address_line1="Main St 1", city="Berlin",
+        company=CompanyFactory.create(), recipient_name="Ada", address_line1="Main St 1", city="Berlin",
         postcode="10115", country="Germany",
     )  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_every_field_says_what_it_was_when_the_page_was_made(
     inlines = [each.formset for each in page.context["inline_admin_formsets"]]
     for each in (form, *(one for formset in inlines for one in formset.initial_forms)):
         assert isinstance(each, EditedForm)
-        for name in each.Meta.fields or each.fields:
+        for name in each._meta.fields or each.fields:
             # Browsers send nothing for a select without a choice.
             many = name in {"groups", "permissions"}
             assert many or name not in each.fields or f'"{each.add_initial_prefix(name)}' in shown
@@ -262,7 +262,7 @@ def test_a_seat_that_both_changed_is_kept_as_typed(client: Client) -> None:
 def test_a_list_that_can_be_edited_would_keep_it_too() -> None:
     """No admin list of ours is editable; a future one gets the same protection."""
     row = CategoryFactory.create(position=1)
-    lists = CategoryAdmin(Category, admin.site)
+    lists: Any = CategoryAdmin(Category, admin.site)
     lists.list_editable = ["name", "position"]
     rows: Any = lists.get_changelist_formset(RequestFactory().get("/"))
     page = rows(queryset=Category.objects.order_by("pk"))

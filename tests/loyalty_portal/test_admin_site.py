@@ -21,7 +21,7 @@ def test_a_stranger_signs_in_on_the_portals_own_page() -> None:
 
 
 def test_the_admins_own_login_form_signs_nobody_in() -> None:
-    user = UserFactory(superuser=True)
+    user = UserFactory.create(superuser=True)
     client = Client()
     answer = client.post("/admin/login/", {"username": user.email, "password": PASSWORD})
     assert answer.status_code == 302
@@ -30,7 +30,7 @@ def test_the_admins_own_login_form_signs_nobody_in() -> None:
 
 
 def test_somebody_signed_in_cannot_try_passwords_at_the_admins_login() -> None:
-    me, other = staff("auditor"), UserFactory(superuser=True)
+    me, other = staff("auditor"), UserFactory.create(superuser=True)
     client = browser(me)
     answer = client.post("/admin/login/", {"username": other.email, "password": PASSWORD})
     assert answer["Location"] == INDEX
@@ -38,11 +38,11 @@ def test_somebody_signed_in_cannot_try_passwords_at_the_admins_login() -> None:
 
 
 def test_an_account_manager_is_told_that_the_admin_is_not_theirs() -> None:
-    assert browser(UserFactory()).get(INDEX, follow=True).status_code == 403
+    assert browser(UserFactory.create()).get(INDEX, follow=True).status_code == 403
 
 
 def test_wrong_passwords_are_limited_on_the_way_into_the_admin() -> None:
-    user = UserFactory(superuser=True)
+    user = UserFactory.create(superuser=True)
     client = Client()
     door = client.get(INDEX, follow=True).redirect_chain[-1][0]
     for _attempt in range(12):
@@ -52,7 +52,7 @@ def test_wrong_passwords_are_limited_on_the_way_into_the_admin() -> None:
 
 
 def test_staff_sign_in_and_come_back_to_the_admin() -> None:
-    user = UserFactory(superuser=True)
+    user = UserFactory.create(superuser=True)
     client = Client()
     door = client.get(INDEX, follow=True).redirect_chain[-1][0]
     page = client.post(door, {"login": user.email, "password": PASSWORD}, follow=True)
@@ -62,8 +62,8 @@ def test_staff_sign_in_and_come_back_to_the_admin() -> None:
 
 def test_the_trail_says_from_where_staff_changed_something(settings: Any) -> None:
     settings.TRUSTED_PROXY_COUNT = 1
-    user = UserFactory(superuser=True)
-    company = CompanyFactory.create()
+    user = UserFactory.create(superuser=True)
+    company: Any = CompanyFactory.create()
     form = {
         "name": "Another", "loyalty_account_id": company.loyalty_account_id, "is_active": "on",
         "tier_level": company.tier_level, "seats-TOTAL_FORMS": "0", "seats-INITIAL_FORMS": "0",
@@ -134,7 +134,7 @@ def test_staff_whose_group_lacks_something_are_told_so_and_led_back() -> None:
 def test_a_search_of_a_thousand_words_is_done_in_part_and_says_so(
     path: str,
 ) -> None:
-    client = browser(UserFactory(superuser=True))
+    client = browser(UserFactory.create(superuser=True))
     words = " ".join(f"w{number}" for number in range(1_000))
     with CaptureQueriesContext(connection) as asked:
         page = client.get(f"{INDEX}{path}", {"q": words})
@@ -145,7 +145,7 @@ def test_a_search_of_a_thousand_words_is_done_in_part_and_says_so(
 
 def test_a_search_of_a_few_words_is_done_whole_and_says_nothing() -> None:
     company = CompanyFactory.create(name="Northwind Traders of the Far North")
-    page = browser(UserFactory(superuser=True)).get(
+    page = browser(UserFactory.create(superuser=True)).get(
         f"{INDEX}accounts/company/", {"q": "northwind  traders of the far north"}
     )
     assert "Searched for the first words only" not in page.content.decode()
@@ -153,7 +153,7 @@ def test_a_search_of_a_few_words_is_done_whole_and_says_nothing() -> None:
 
 
 def test_a_field_that_searches_while_one_types_looks_for_the_first_words_too() -> None:
-    client = browser(UserFactory(superuser=True))
+    client = browser(UserFactory.create(superuser=True))
     words = " ".join(f"w{number}" for number in range(1_000))
     field = {"app_label": "accounts", "model_name": "address", "field_name": "company"}
     with CaptureQueriesContext(connection) as asked:
@@ -176,7 +176,7 @@ def test_a_field_that_searches_while_one_types_looks_for_the_first_words_too() -
     ],
 )
 def test_an_odd_filter_shows_the_list_without_it(path: str) -> None:
-    page = browser(UserFactory(superuser=True)).get(f"{INDEX}{path}", follow=True)
+    page = browser(UserFactory.create(superuser=True)).get(f"{INDEX}{path}", follow=True)
     assert page.status_code == 200
     assert page.redirect_chain == [(f"{INDEX}{path.split('?', maxsplit=1)[0]}?e=1", 302)]
 
@@ -205,7 +205,7 @@ def test_a_choice_that_does_not_exist_is_an_error_beside_its_field(
         "seats-TOTAL_FORMS": "1", "seats-INITIAL_FORMS": "0", "seats-0-role": "owner",
         "addresses-TOTAL_FORMS": "0", "addresses-INITIAL_FORMS": "0",
     }  # fmt: skip
-    client = browser(UserFactory(superuser=True))
+    client = browser(UserFactory.create(superuser=True))
     page = client.post(f"{INDEX}{path}", {**inline, field: odd})
     assert page.status_code == 200
     assert f'name="{field}"' in page.content.decode()

@@ -25,7 +25,7 @@ def released(**shape: Any) -> Any:
     """The class `Page` of this module with these fields, as another version defines it."""
     page = make_dataclass("Page", shape.items(), frozen=True, slots=True)
     page.__module__ = __name__
-    sys.modules[__name__].Page = page
+    setattr(sys.modules[__name__], "Page", page)  # noqa: B010 - mypy knows no such name
     return page
 
 
@@ -103,4 +103,5 @@ def shapes_in(value: Any) -> list[str]:
     if type(value) is dict:
         return [shape for part in value.values() for shape in shapes_in(part)]
     plain = {str, int, float, bool, bytes, type(None)}
-    return [] if type(value) in plain else [shape_of(type(value))]
+    kind: Any = type(value)
+    return [] if kind in plain else [shape_of(kind)]

@@ -40,7 +40,7 @@ def test_every_form_of_ours_has_fields_of_one_line_that_stay_one() -> None:
 @pytest.mark.django_db
 def test_every_page_of_the_admin_has_fields_of_one_line_that_stay_one() -> None:
     request = RequestFactory().get("/admin/")
-    request.user = UserFactory(superuser=True)
+    request.user = UserFactory.create(superuser=True)
     found = []
     for admin in site._registry.values():
         if type(admin).__module__.split(".")[0] not in ROOMS:

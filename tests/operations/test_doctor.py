@@ -11,6 +11,7 @@ from typing import Any
 
 import pgtrigger
 import pytest
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -254,7 +255,7 @@ def test_clocks_that_differ_are_told_in_seconds(
         return real() + timedelta(seconds=seconds)
 
     real = timezone.now
-    monkeypatch.setattr(infrastructure_checks.timezone, "now", wrong)
+    monkeypatch.setattr(timezone, "now", wrong)
     finding = the("Clocks")
     assert finding.state == state
     assert f"{-seconds:+d}" in finding.says
@@ -297,7 +298,7 @@ def test_a_partner_that_refuses_our_credentials_is_told_so(well: World, settings
 
 
 def test_a_partner_that_was_down_a_moment_ago_is_told(well: World) -> None:
-    infrastructure_checks.breaker.cache.set("partner-down:loyalty", 1.0, timeout=60)
+    cache.set("partner-down:loyalty", 1.0, timeout=60)
     assert the("Loyalty partner").state == State.LOOK
 
 

@@ -4,7 +4,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -130,7 +130,8 @@ def test_the_partner_booked_each_movement_when_we_did(demo: str, sandbox: Sandbo
     booked = {entry["transaction_id"]: entry for entry in sandbox.ledger()["entries"]}
     settled = LoyaltyTransaction.objects.filter(status=TransactionStatus.SUCCEEDED)
     for ours in settled:
-        theirs = timezone.datetime.fromisoformat(booked[ours.external_transaction_id]["created_at"])
+        theirs = datetime.fromisoformat(booked[ours.external_transaction_id]["created_at"])
+        assert ours.settled_at
         assert abs(ours.settled_at - theirs) < timedelta(seconds=30)
 
 

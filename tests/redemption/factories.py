@@ -33,7 +33,7 @@ def checkout_form(seat: AccountManager, **changes: Any) -> dict[str, Any]:
     return {**RECIPIENT, "reference": "", "note": "", **shown, **changes}
 
 
-def placed(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> RedemptionOrder:
+def placed(seat: AccountManager, *wanted: tuple[Product, int], **words: Any) -> RedemptionOrder:
     """Place an order. `reference` and `note` may be given."""
     lines = [
         Line(Product.objects.select_related("inventory").get(pk=product.pk), pieces, RECIPIENT)
@@ -65,7 +65,7 @@ def settle(intent: LoyaltyTransaction, *, refused: str = "") -> None:
             steps.credited(order, intent)
 
 
-def paid(seat: AccountManager, *wanted: tuple[Product, int], **words: str) -> RedemptionOrder:
+def paid(seat: AccountManager, *wanted: tuple[Product, int], **words: Any) -> RedemptionOrder:
     """Place an order whose debit succeeded."""
     order = placed(seat, *wanted, **words)
     settle(order.transactions.get())

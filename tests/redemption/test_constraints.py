@@ -138,7 +138,7 @@ def test_a_status_that_is_in_no_table_is_refused(world: World, status: str) -> N
 
 
 def test_the_history_of_changes_is_written_by_triggers(world: World) -> None:
-    order = world.place((world.product(), 1))
+    order: Any = world.place((world.product(), 1))
     assert not order.changes.exists()  # its events record its creation
     cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     RedemptionOrder.objects.filter(pk=order.pk).update(total_points=7)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from tests.support.sandbox_process import ROOT
@@ -22,7 +22,7 @@ def _document(name: str) -> dict[str, Any]:
 
 @functools.cache
 def _validator(name: str, pointer: str) -> Draft202012Validator:
-    resource = Resource(contents=_document(name), specification=DRAFT202012)
+    resource = DRAFT202012.create_resource(_document(name))
     registry: Registry[Any] = Registry().with_resource("urn:contract", resource)
     return Draft202012Validator(
         {"$ref": f"urn:contract#{pointer}"}, registry=registry, format_checker=FormatChecker()

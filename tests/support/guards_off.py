@@ -36,13 +36,19 @@ def remove_guards(names: str) -> None:
         GUARDS[name]()
 
 
+def _replace(where: Any, name: str, by: object) -> None:
+    """What is not there any more cannot be taken away, and the control would prove nothing."""
+    assert hasattr(where, name), f"{where} has no {name}: the guard is not where it was"
+    setattr(where, name, by)
+
+
 def _key_each_debit_anew() -> None:
     keyed = loyalty.send_debit
 
     def send_debit(body: bytes, key: str) -> loyalty.TransactionAnswer:
         return keyed(body, f"{key}:{uuid.uuid4()}")
 
-    loyalty.send_debit = send_debit
+    _replace(loyalty, "send_debit", send_debit)
 
 
 def _key_each_credit_anew() -> None:
@@ -51,7 +57,7 @@ def _key_each_credit_anew() -> None:
     def send_credit(body: bytes, key: str) -> loyalty.TransactionAnswer:
         return keyed(body, f"{key}:{uuid.uuid4()}")
 
-    loyalty.send_credit = send_credit
+    _replace(loyalty, "send_credit", send_credit)
 
 
 def _take_unknown_for_refused() -> None:
@@ -63,12 +69,12 @@ def _take_unknown_for_refused() -> None:
             return replace(result, answer=replace(result.answer, outcome=Outcome.REFUSED))
         return result
 
-    loyalty.send_debit = send_debit
+    _replace(loyalty, "send_debit", send_debit)
 
 
 def _believe_every_success() -> None:
     """Accept every success, even one that answers a different request."""
-    loyalty._check = lambda *_given: None
+    _replace(loyalty, "_check", lambda *_given: None)
 
 
 def moved_without_looking() -> PreparedUpdate:
@@ -95,17 +101,17 @@ def _leave_the_cart_as_it_is() -> None:
     def place(seat: Any, lines: Any, entered: CheckoutInput, *rest: Any) -> RedemptionOrder:
         return guarded(seat, lines, replace(entered, cart=None), *rest)
 
-    placing._place = place
+    _replace(placing, "_place", place)
 
 
 def _answer_before_storing() -> None:
     """Answer a callback, but never store it."""
-    callbacks.store = lambda **_callback: None
+    _replace(callbacks, "store", lambda **_callback: None)
 
 
 def _believe_callbacks() -> None:
     """Let callbacks settle deliveries without asking the partner."""
-    callbacks.take_hint = hear_answer
+    _replace(callbacks, "take_hint", hear_answer)
 
 
 def _send_letters_without_a_lease() -> None:
@@ -117,7 +123,7 @@ def _send_letters_without_a_lease() -> None:
         token = uuid.uuid4()
         return token if self.filter(pk=pk, sent_at=None).update(lease_token=token) else None
 
-    LeasedQuerySet.lease = lease
+    _replace(LeasedQuerySet, "lease", lease)
 
 
 def _record_without_a_lease() -> None:
@@ -128,21 +134,21 @@ def _record_without_a_lease() -> None:
         theirs = self.filter(pk=pk).values_list("lease_token", flat=True).first()
         return guarded(self, pk, theirs or token, **changes)
 
-    LeasedQuerySet.release = release
+    _replace(LeasedQuerySet, "release", release)
 
 
 def _ask_before_the_claim_is_committed() -> None:
     """Claim, call and record in one transaction. The client's own check against it is
     removed too.
     """
-    client.connection = SimpleNamespace(in_atomic_block=False)
+    _replace(client, "connection", SimpleNamespace(in_atomic_block=False))
     queue = queues.TRANSACTIONS
     queues.TRANSACTIONS = replace(queue, act=transaction.atomic(queue.act))
 
 
 def _sweep_nothing() -> None:
     """Make the sweeper do nothing, so that work whose task was lost stays undone."""
-    LeasedQuerySet.due_ids = lambda _self, _limit: []
+    _replace(LeasedQuerySet, "due_ids", lambda _self, _limit: [])
 
 
 def _end_no_case_of_an_incident() -> None:

@@ -32,7 +32,7 @@ def placed_order(
     *wanted: tuple[Product, int], seat: AccountManager | None = None
 ) -> RedemptionOrder:
     """An order whose debit was not sent yet."""
-    seat = seat or SeatFactory()
+    seat = seat or SeatFactory.create()
     seat = AccountManager.objects.select_related("company", "user").get(pk=seat.pk)
     lines = [
         Line(Product.objects.select_related("inventory").get(pk=product.pk), quantity, RECIPIENT)

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import psycopg
@@ -163,7 +163,7 @@ class Stack(AbstractContextManager["Stack"]):
     def processes(self) -> tuple[Daemon, ...]:
         return (self.redis, self.web, self.worker, self.sweeper)
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> Self:
         with ExitStack() as starting:
             starting.enter_context(self.mailbox)
             for process in self.processes:

@@ -13,7 +13,7 @@ BACKEND = "accounts.backends.SeatsBackend"
 def staff(*groups: str) -> User:
     """A member of these staff groups; without groups, staff without permissions."""
     ensure_staff_groups()
-    user: User = UserFactory(staff=True)
+    user: User = UserFactory.create(staff=True)
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
 

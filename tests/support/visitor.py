@@ -50,8 +50,8 @@ class _Forms(HTMLParser):
             form, name = self._open
             if "selected" in said or name not in form.fields:
                 form.fields[name] = said.get("value", "")
-        elif (form := self._form_of(said)) and said.get("name"):
-            self._field(tag, form, said)
+        elif (around := self._form_of(said)) and said.get("name"):
+            self._field(tag, around, said)
 
     def _form_of(self, said: dict[str, str]) -> Form | None:
         if "form" not in said:

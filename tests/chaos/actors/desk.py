@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 
@@ -64,9 +65,7 @@ class Clerk(threading.Thread):
         deed = next(self._deeds)
         while page is not None and (form := _next(page, deed)):
             filled = _filled(form, deed)
-            page = self._look(
-                self._record.insist(lambda f=form, w=filled: self._person.send(f, **w))
-            )
+            page = self._look(self._record.insist(partial(self._person.send, form, **filled)))
             steps += 1
             if page is not None and page.status_code == 422:
                 break  # a colleague was faster

@@ -17,6 +17,7 @@ import psycopg
 
 from loyalty_portal.local import embedded
 from loyalty_portal.local.embedded_folder import Folder, FolderInUseError
+from loyalty_portal.local.supervisor import end
 from redemption.management.commands.sweep import PERIOD
 from tests.support.daemons import Daemon
 from tests.support.ports import free_port
@@ -39,7 +40,9 @@ def own_postgres() -> Iterator[Postgres]:
         else:
             raise FolderInUseError(f"{RUNS_AT_ONCE} runs are going on in this checkout.")
         shutil.rmtree(folder.path / Postgres.name, ignore_errors=True)
-        yield held.enter_context(Postgres(folder, durable=True))
+        postgres = Postgres(folder, durable=True)
+        held.enter_context(postgres)
+        yield postgres
 
 
 class Postgres(embedded.Postgres):
@@ -47,7 +50,7 @@ class Postgres(embedded.Postgres):
 
     def restart(self) -> None:
         """Restart it as an operator does; clients are disconnected."""
-        embedded.end(self.process, self.stop_signal, seconds=embedded.STOP_SECONDS)
+        end(self.process, self.stop_signal, seconds=embedded.STOP_SECONDS)
         self.ensure()
 
     def kill(self) -> None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, PriorityQueue
 from typing import TypeVar
 
@@ -119,7 +120,7 @@ class Record:
         """Follow redirects until there is a page."""
         while answer is not None and answer.is_redirect:
             path = answer.headers["location"]
-            answer = self.insist(lambda path=path: person.get(path))
+            answer = self.insist(partial(person.get, path))
         if answer is not None and (
             answer.status_code not in {200, 422} or "/accounts/login" in answer.url.path
         ):
@@ -146,14 +147,12 @@ class Buyer:
             return None
         for product, pieces in errand.basket:
             path = self._products[product][1]
-            page = insist(lambda path=path: person.get(path))
+            page = insist(partial(person.get, path))
             if page is None or page.status_code != 200:
                 return None
             adding = [form for form in forms_of(page) if form.action.endswith("/cart/add/")]
             if adding:  # a sold-out product has no such form
-                insist(
-                    lambda form=adding[0], pieces=pieces: person.send(form, quantity=str(pieces))
-                )
+                insist(partial(person.send, adding[0], quantity=str(pieces)))
         page = insist(lambda: person.get("/checkout/"))
         if page is None or page.status_code != 200:
             return None
@@ -172,7 +171,7 @@ class Buyer:
             out = [form for form in forms_of(page) if form.action.endswith("/remove/")]
             if not out:
                 return True
-            self._record.insist(lambda form=out[0]: self.person.send(form))
+            self._record.insist(partial(self.person.send, out[0]))
 
     def _press(self, form: Form, presses: int, told: Told) -> None:
         """Press so often at once, then again and again until there is an answer."""
@@ -186,7 +185,7 @@ class Buyer:
         for number in list(told.numbers):
             self._record.look(
                 self.person,
-                with_pauses(lambda number=number: self.person.get(f"/orders/{number}/")),
+                with_pauses(partial(self.person.get, f"/orders/{number}/")),
             )
 
     def _pressed(self, form: Form, told: Told) -> bool:

@@ -7,6 +7,8 @@ there is at least one (test_guards.py).
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.states import TransactionStatus
 from tests.redemption.world import World
@@ -89,7 +91,7 @@ def _days_later(stack: Stack, number: str) -> set[str]:
     return {each.invariant.name for each in stack.violations(at_rest=False)}
 
 
-def _debit(number: str) -> object:
+def _debit(number: str) -> QuerySet[LoyaltyTransaction]:
     return LoyaltyTransaction.objects.filter(
         order__order_number=number, status=TransactionStatus.SENT
     )

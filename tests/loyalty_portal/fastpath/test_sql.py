@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_ways]
 
 
 def test_a_prepared_query_gives_whole_rows_with_their_relations() -> None:
-    seat = SeatFactory(role=Role.OWNER)
+    seat = SeatFactory.create(role=Role.OWNER)
     KnownBalance.objects.create(
         company=seat.company,
         points=7,
@@ -26,7 +26,7 @@ def test_a_prepared_query_gives_whole_rows_with_their_relations() -> None:
         fetched_at=timezone.now(),
         expiring=[{"a": 1}],
     )
-    other = SeatFactory()
+    other = SeatFactory.create()
     for wanted in (seat, other, seat):
         (found,) = usable_seats(wanted.user_id)
         assert (found, found.user, found.company) == (wanted, wanted.user, wanted.company)
@@ -42,7 +42,7 @@ def test_a_prepared_query_gives_whole_rows_with_their_relations() -> None:
 
 
 def test_a_prepared_query_keeps_what_is_not_asked_with() -> None:
-    user = UserFactory()
+    user = UserFactory.create()
     by_name = Prepared(
         lambda name, user: AccountManager.objects.filter(
             company__name=name, user_id=user, is_active=True
@@ -50,9 +50,11 @@ def test_a_prepared_query_keeps_what_is_not_asked_with() -> None:
         "stand-in",
         uuid.UUID(int=2),
     )
-    first, second = CompanyFactory(name="North"), CompanyFactory(name="South")
-    seats = {company.name: SeatFactory(company=company, user=user) for company in (first, second)}
-    SeatFactory(company=first, is_active=False)
+    first, second = CompanyFactory.create(name="North"), CompanyFactory.create(name="South")
+    seats = {
+        company.name: SeatFactory.create(company=company, user=user) for company in (first, second)
+    }
+    SeatFactory.create(company=first, is_active=False)
     assert by_name("North", user.pk) == [seats["North"]]
     assert by_name("South", user.pk) == [seats["South"]]
 
@@ -70,7 +72,7 @@ def test_inserted_rows_are_whole_and_keep_the_databases_defaults() -> None:
 
 
 def test_several_rows_go_in_together() -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     before = StockMovement.objects.count()
     insert(
         [
@@ -83,6 +85,6 @@ def test_several_rows_go_in_together() -> None:
 
 
 def test_an_insert_that_breaks_a_constraint_raises() -> None:
-    CompanyFactory(loyalty_account_id="taken")
+    CompanyFactory.create(loyalty_account_id="taken")
     with pytest.raises(IntegrityError):
         insert([Company(name="Twin", loyalty_account_id="taken")])

@@ -57,7 +57,7 @@ def test_an_update_knows_expressions_nothing_and_further_conditions() -> None:
 def test_an_update_takes_rows_for_foreign_keys_and_refuses_what_is_encrypted_for_its_row(
     world: World,
 ) -> None:
-    order, person = world.place((world.product(), 1)), UserFactory()
+    order, person = world.place((world.product(), 1)), UserFactory.create()
     assert update(RedemptionOrder, {"pk": order.pk}, {"decided_by": person}) == 1
     order.refresh_from_db()
     assert order.decided_by == person
@@ -69,7 +69,7 @@ def test_an_update_takes_rows_for_foreign_keys_and_refuses_what_is_encrypted_for
 
 
 def test_an_update_of_one_value_for_many_rows_changes_all_of_them() -> None:
-    companies = [CompanyFactory(name="Twins") for _ in range(2)]
+    companies = [CompanyFactory.create(name="Twins") for _ in range(2)]
     assert update(Company, {"name": "Twins"}, {"approval_threshold": 5}) == 2
     assert {each.approval_threshold for each in Company.objects.filter(name="Twins")} == {5}
     assert len(companies) == 2

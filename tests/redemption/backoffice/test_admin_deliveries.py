@@ -33,7 +33,7 @@ def address(item: OrderItem, verb: str) -> str:
 
 def undecided() -> OrderItem:
     """A card whose delivery is unknown, so that two people must decide."""
-    order = confirmed_order((ProductFactory(virtual=True, name="Music card"), 1))
+    order = confirmed_order((ProductFactory.create(virtual=True, name="Music card"), 1))
     item = order.items.get()
     call = PartnerCall.objects.get(fulfillment__reference=item.pk)
     call.transition(CallStatus.SENT, attempts=1)
@@ -166,9 +166,9 @@ def test_the_list_has_what_partners_deliver_and_takes_few_queries(
     django_assert_max_num_queries: Any,
 ) -> None:
     item = undecided()
-    confirmed_order((ProductFactory(in_stock=5, name="Teapot"), 1))
+    confirmed_order((ProductFactory.create(in_stock=5, name="Teapot"), 1))
     for _number in range(20):
-        confirmed_order((ProductFactory(virtual=True), 1))
+        confirmed_order((ProductFactory.create(virtual=True), 1))
     client = browser(staff("finance"))
     rows = client.get(LIST).context["cl"].result_list
     assert item in rows

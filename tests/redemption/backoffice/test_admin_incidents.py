@@ -45,7 +45,7 @@ def address(row: Incident | LoyaltyTransaction, verb: str) -> str:
 
 def undecided() -> LoyaltyTransaction:
     """A debit of unknown outcome that two people must decide about."""
-    order = placed_order((ProductFactory(name="Teapot"), 1))
+    order = placed_order((ProductFactory.create(name="Teapot"), 1))
     debit = order.transactions.get()
     debit.transition(TransactionStatus.SENT, attempts=1)
     debit.transition(TransactionStatus.UNKNOWN, next_attempt_at=None)
@@ -121,7 +121,7 @@ def test_who_comes_second_is_told_who_is_on_it() -> None:
 
 
 def test_the_last_incident_of_an_order_takes_its_mark_away() -> None:
-    order = confirmed_order((ProductFactory(in_stock=5), 1))
+    order = confirmed_order((ProductFactory.create(in_stock=5), 1))
     flag(locked(order.pk), "Odd.", kind=IncidentKind.CONTRADICTION)
     flag(locked(order.pk), "Late.", kind=IncidentKind.STUCK_ORDER, status=order.status)
     client = browser(staff("support"))
@@ -132,7 +132,7 @@ def test_the_last_incident_of_an_order_takes_its_mark_away() -> None:
 
 
 def test_work_that_was_put_aside_is_put_back_by_a_button() -> None:
-    order = confirmed_order((ProductFactory(in_stock=5), 1))
+    order = confirmed_order((ProductFactory.create(in_stock=5), 1))
     letter = Letter.objects.get(order=order)
     for _ in range(MOST_RAISED):
         Letter.objects.update(
@@ -214,7 +214,7 @@ def test_lists_and_pages_take_few_queries(django_assert_max_num_queries: Any) ->
             kind=IncidentKind.STUCK_ORDER,
             key=f"stuck:{number}",
             what="Still pending.",
-            order=placed_order((ProductFactory(), 1)),
+            order=placed_order((ProductFactory.create(), 1)),
         )
     client = browser(staff("support"))
     client.get(LIST)

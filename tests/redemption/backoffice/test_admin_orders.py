@@ -31,7 +31,7 @@ def address(order: RedemptionOrder, verb: str) -> str:
 
 def unclear_order() -> RedemptionOrder:
     """An order whose debit has no known outcome and is repeated in an hour."""
-    order = placed_order((ProductFactory(), 1))
+    order = placed_order((ProductFactory.create(), 1))
     debit = order.transactions.get()
     debit.transition(TransactionStatus.SENT, attempts=1)
     debit.transition(
@@ -44,7 +44,9 @@ def unclear_order() -> RedemptionOrder:
 
 
 def test_the_orders_page_shows_all_that_belongs_to_it() -> None:
-    order = confirmed_order((ProductFactory(name="Teapot"), 2), (ProductFactory(virtual=True), 1))
+    order = confirmed_order(
+        (ProductFactory.create(name="Teapot"), 2), (ProductFactory.create(virtual=True), 1)
+    )
     debit = order.transactions.get()
     page = browser(staff("support")).get(page_of(order)).content.decode()
     letter = Letter.objects.get(order=order)
@@ -80,7 +82,7 @@ def test_retry_works_for_many_from_the_list() -> None:
 
 
 def test_cancelling_says_what_happens_now_and_records_who_and_why() -> None:
-    order, clerk = confirmed_order((ProductFactory(in_stock=5), 2)), staff("support")
+    order, clerk = confirmed_order((ProductFactory.create(in_stock=5), 2)), staff("support")
     page = browser(clerk).post(address(order, "cancel"), {"reason": "Ordered twice"}, follow=True)
     assert "points go back to the company’s account" in page.content.decode()
     assert order.events.filter(by=clerk, reason="Ordered twice").exists()
@@ -89,7 +91,7 @@ def test_cancelling_says_what_happens_now_and_records_who_and_why() -> None:
 
 
 def test_cancelling_needs_a_reason() -> None:
-    order = placed_order((ProductFactory(), 1))
+    order = placed_order((ProductFactory.create(), 1))
     answer = browser(staff("support")).post(address(order, "cancel"), {"reason": ""})
     assert answer.status_code == 422
     order.refresh_from_db()
@@ -97,7 +99,7 @@ def test_cancelling_needs_a_reason() -> None:
 
 
 def test_what_cannot_be_cancelled_any_more_is_refused_with_a_sentence() -> None:
-    order = confirmed_order((ProductFactory(), 1))
+    order = confirmed_order((ProductFactory.create(), 1))
     packer = browser(staff("warehouse"))
     packer.post(reverse("admin:fulfillment_fulfillment_do", args=[parcel_of(order).pk, "pack"]))
     clerk = browser(staff("support"))
@@ -128,7 +130,7 @@ def test_who_may_only_look_sees_no_buttons_and_is_refused(group: str) -> None:
 
 
 def test_nothing_of_an_order_can_be_posted_added_or_deleted() -> None:
-    order, client = placed_order((ProductFactory(), 1)), browser(staff("support"))
+    order, client = placed_order((ProductFactory.create(), 1)), browser(staff("support"))
     assert client.post(page_of(order), {"status": "COMPLETED"}).status_code == 405
     assert client.get(LIST + "add/").status_code == 403
     assert client.post(page_of(order).replace("change", "delete")).status_code == 403
@@ -145,7 +147,7 @@ def test_nothing_of_an_order_can_be_posted_added_or_deleted() -> None:
 
 
 def test_codes_and_the_bodies_of_callbacks_are_never_shown() -> None:
-    order = confirmed_order((ProductFactory(virtual=True), 1))
+    order = confirmed_order((ProductFactory.create(virtual=True), 1))
     VirtualCode.objects.create(
         fulfillment=parcel_of(order), position=1, code="SECRET-CODE", pin="SECRET-PIN"
     )
@@ -164,7 +166,7 @@ def test_codes_and_the_bodies_of_callbacks_are_never_shown() -> None:
 
 
 def test_orders_that_need_somebody_and_unclear_points_are_found_by_their_filters() -> None:
-    troubled, quiet = unclear_order(), placed_order((ProductFactory(), 1))
+    troubled, quiet = unclear_order(), placed_order((ProductFactory.create(), 1))
     client = browser(staff("support"))
     found = client.get(LIST, {"needs_attention__exact": "1"}).context["cl"].result_list
     assert list(found) == [troubled]
@@ -176,7 +178,7 @@ def test_orders_that_need_somebody_and_unclear_points_are_found_by_their_filters
 
 def test_the_overview_counts_what_needs_somebody_and_leads_there() -> None:
     unclear_order()
-    confirmed_order((ProductFactory(in_stock=1), 1))
+    confirmed_order((ProductFactory.create(in_stock=1), 1))
     Letter.objects.update(problem="no such mailbox")
     Callback.objects.create(
         webhook_id="m", event_type="e", reference="r", body="", state=CallbackState.PUZZLING
@@ -200,8 +202,8 @@ def test_the_overview_of_a_packer_says_nothing_about_points() -> None:
 
 
 def test_lists_and_the_orders_page_take_few_queries(django_assert_max_num_queries: Any) -> None:
-    seat = SeatFactory(company=CompanyFactory())
-    products = [ProductFactory(in_stock=500) for _number in range(6)]
+    seat = SeatFactory.create(company=CompanyFactory.create())
+    products = [ProductFactory.create(in_stock=500) for _number in range(6)]
     orders = [confirmed_order((products[0], 1), seat=seat) for _number in range(50)]
     big = confirmed_order(*[(product, 2) for product in products], seat=seat)
     client = browser(staff("support"))

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -47,6 +46,7 @@ def page_of(run: Reconciliation) -> str:
 def statement_file(*transactions: LoyaltyTransaction, **changes: object) -> str:
     lines = [HEADER]
     for each in transactions:
+        assert each.settled_at
         told = {
             "id": each.external_transaction_id,
             "type": each.transaction_type.lower(),
@@ -59,9 +59,7 @@ def statement_file(*transactions: LoyaltyTransaction, **changes: object) -> str:
     return "\n".join(lines)
 
 
-def upload(
-    client: Client, text: str | bytes, *, name: str = "statement.csv", **asked: Any
-) -> HttpResponse:
+def upload(client: Client, text: str | bytes, *, name: str = "statement.csv", **asked: Any) -> Any:
     today = timezone.now().astimezone(UTC).date()
     data = {"since": str(today - timedelta(days=1)), "last": str(today), **asked}
     raw = text if isinstance(text, bytes) else text.encode()
@@ -184,6 +182,7 @@ def test_a_file_may_tell_on_which_debit_a_credit_was_booked(world: World, financ
 
 def test_a_workbook_is_compared_like_a_text_file(world: World, finance: Client) -> None:
     debit = paid(world)
+    assert debit.settled_at
     sheet = workbook(
         HEADER.split(","),
         [

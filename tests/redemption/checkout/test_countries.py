@@ -184,7 +184,7 @@ def test_another_company_s_entry_is_not_there(client: Client, world: World) -> N
 
 def test_staff_choose_from_the_list_and_old_words_are_kept(world: World) -> None:
     entry = Address.objects.create(company=world.company, **{**PARCEL, "country": "Atlantis"})
-    clerk = browser(UserFactory(staff=True, is_superuser=True))
+    clerk = browser(UserFactory.create(staff=True, is_superuser=True))
     there = f"/admin/accounts/address/{entry.pk}/change/"
     page = clerk.get(there)
     assert 'value="Atlantis" selected' in page.content.decode()

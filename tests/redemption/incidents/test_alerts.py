@@ -68,7 +68,7 @@ def test_pagerduty_hears_of_an_incident_once_and_of_its_end_once(settings: Any) 
 
 @pytest.mark.usefixtures("by_pagerduty")
 def test_an_alert_tells_the_order_and_nothing_about_a_person(settings: Any) -> None:
-    order = placed_order((ProductFactory(), 1))
+    order = placed_order((ProductFactory.create(), 1))
     raise_incident(
         kind=IncidentKind.CREDIT_REFUSED,
         key="credit:1",
@@ -135,7 +135,7 @@ def test_without_pagerduty_the_alert_is_a_letter_that_says_what_to_do() -> None:
     assert "Count it, and enter the count." in begun.body
     assert f"https://portal.example/admin/redemption/incident/{incident.pk}/change/" in begun.body
     assert ended.extra_headers["In-Reply-To"] == begun.extra_headers["Message-ID"]
-    assert "Grace Hopper" not in begun.body + ended.body
+    assert "Grace Hopper" not in f"{begun.body}{ended.body}"
 
 
 @pytest.mark.usefixtures("by_mail")

@@ -46,7 +46,7 @@ def lost(world: World, orders: int = 4) -> Reconciliation:
 
 
 def end(incident: Incident) -> None:
-    resolve(incident=incident, by=Actor.person(UserFactory()), evidence="Ticket 5.")
+    resolve(incident=incident, by=Actor.person(UserFactory.create()), evidence="Ticket 5.")
 
 
 @pytest.mark.usefixtures("by_mail")
@@ -117,9 +117,11 @@ def test_a_later_run_alerts_only_about_what_is_new(world: World) -> None:
     first = lost(world)
     reconcile(company=world.company)
     assert Alert.objects.count() == 1
+    order = first.differences.exclude(order=None).get().order
+    assert order
     copied(
         world,
-        first.differences.exclude(order=None).get().order,
+        order,
         transaction_id="txn_new",
         idempotency_key="new:1",
         reference="R-NEW",

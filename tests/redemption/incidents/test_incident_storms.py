@@ -45,7 +45,7 @@ def put_right(order: RedemptionOrder) -> None:
 
 
 def orders(number: int) -> list[RedemptionOrder]:
-    return [placed_order((ProductFactory(), 1)) for _each in range(number)]
+    return [placed_order((ProductFactory.create(), 1)) for _each in range(number)]
 
 
 def later() -> None:
@@ -140,7 +140,7 @@ def test_what_was_open_for_long_does_not_swallow_what_comes_now() -> None:
 def test_what_a_person_has_ended_and_comes_back_is_a_new_one() -> None:
     first, second = orders(2)
     incident = odd(first)
-    resolve(incident=incident, by=Actor.person(UserFactory()), evidence="Their ticket 5.")
+    resolve(incident=incident, by=Actor.person(UserFactory.create()), evidence="Their ticket 5.")
     assert odd(second) != incident
 
 
@@ -218,7 +218,7 @@ def without_the_constraint() -> Iterator[None]:
         yield
     finally:
         for incident in Incident.objects.unresolved():
-            resolve(incident=incident, by=Actor.person(UserFactory()), evidence="Only a test.")
+            resolve(incident=incident, by=Actor.person(UserFactory.create()), evidence="Only a test.")
         with connection.cursor() as cursor:
             cursor.execute(made)
 

@@ -31,7 +31,7 @@ def drift(sku: str = "MUG", what: str = "MUG: 3 too many.") -> Incident:
 
 @pytest.fixture
 def staff(db: None) -> User:
-    user: User = UserFactory(name="Sara Staff", is_staff=True)
+    user: User = UserFactory.create(name="Sara Staff", is_staff=True)
     return user
 
 
@@ -94,7 +94,7 @@ def test_a_second_person_is_told_who_is_on_it(staff: User) -> None:
     incident = drift()
     acknowledge(incident=incident, by=Actor.person(staff))
     with pytest.raises(IncidentError, match="Sara Staff is on it already"):
-        acknowledge(incident=incident, by=Actor.person(UserFactory()))
+        acknowledge(incident=incident, by=Actor.person(UserFactory.create()))
 
 
 @pytest.mark.parametrize("evidence", ["", "  \n"])

@@ -30,15 +30,17 @@ def address(request: pytest.FixtureRequest, product: Product) -> str:
 def test_each_page_says_its_own_persons_name_points_and_cart(
     client_for: SignIn, address: str, product: Product
 ) -> None:
-    ada = SeatFactory(user__name="Ada Byron", company__name="Northwind", company__balance=5_000)
-    grace = SeatFactory(
+    ada = SeatFactory.create(
+        user__name="Ada Byron", company__name="Northwind", company__balance=5_000
+    )
+    grace = SeatFactory.create(
         user__name="Grace Hopper",
         user__is_staff=True,
         company__name="Fjord",
         company__balance=70,
         role=Role.APPROVER,
     )
-    SeatFactory(user=grace.user, company__name="Tessera")
+    SeatFactory.create(user=grace.user, company__name="Tessera")
     fill_cart(ada, (product, 1))
     for _round in range(2):  # rendered in the first round, cached in the second
         hers = client_for(ada).get(address).content.decode()
@@ -58,7 +60,7 @@ def test_the_token_of_each_page_is_the_one_of_its_own_browser(
 ) -> None:
     browsers = [Client(enforce_csrf_checks=True) for _person in range(2)]
     for browser in browsers:
-        browser.force_login(SeatFactory(company__balance=5_000).user)
+        browser.force_login(SeatFactory.create(company__balance=5_000).user)
     pages = [browser.get(product.get_absolute_url()).content.decode() for browser in browsers]
     tokens = [
         set(re.findall(r'name="csrfmiddlewaretoken"\s+value="(\w+)"', page)) for page in pages
@@ -73,9 +75,11 @@ def test_the_token_of_each_page_is_the_one_of_its_own_browser(
 
 
 def test_names_and_searches_are_text_whatever_they_say(client_for: SignIn) -> None:
-    seat = SeatFactory(user__name="<b>Ada</b>", company__name='A & "B" <i>', company__balance=1)
-    SeatFactory(user=seat.user, company__name="<u>Other</u>")
-    ProductFactory(name="<s>Mug</s>")
+    seat = SeatFactory.create(
+        user__name="<b>Ada</b>", company__name='A & "B" <i>', company__balance=1
+    )
+    SeatFactory.create(user=seat.user, company__name="<u>Other</u>")
+    ProductFactory.create(name="<s>Mug</s>")
     page = client_for(seat).get("/catalog/", {"q": '"><script>{{ 1 }}%00'}).content.decode()
     assert not any(tag in page for tag in ("<b>Ada", "<i>", "<u>", "<s>", "<script>{{"))
     assert "&lt;b&gt;Ada&lt;/b&gt;" in page
@@ -87,7 +91,7 @@ def test_names_and_searches_are_text_whatever_they_say(client_for: SignIn) -> No
 def test_what_was_just_done_is_said_once_and_to_its_own_person(
     client_for: SignIn, product: Product
 ) -> None:
-    ada, grace = (client_for(SeatFactory(company__balance=5_000)) for _person in range(2))
+    ada, grace = (client_for(SeatFactory.create(company__balance=5_000)) for _person in range(2))
     address = product.get_absolute_url()
     ada.post("/cart/add/", {"product": str(product.pk), "quantity": "1", "next": address})
     assert "is in your cart" not in grace.get(address).content.decode()

@@ -215,6 +215,6 @@ def test_every_status_has_a_look() -> None:
     """A status without one would raise an error on each page that shows it."""
     for looks in (badges._ORDER, staff_badges._ORDERS):
         assert set(looks) == set(OrderStatus)
-    for looks in (badges._LINE, staff_badges._LINES):
-        assert set(looks) == set(LineStatus)
+    for line_looks in (badges._LINE, staff_badges._LINES):
+        assert set(line_looks) == set(LineStatus)
     assert set(staff_badges._TRANSACTIONS) == set(TransactionStatus)

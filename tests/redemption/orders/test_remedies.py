@@ -150,6 +150,7 @@ def test_a_write_off_moves_nothing_and_is_kept(
         2,
         1_000,
     )
+    assert decision.found
     assert decision.found["status"] == "delivered"
     assert world.ledger(given_back) == (1_000, 1_000)
     assert holds(world)
@@ -246,6 +247,7 @@ def test_a_proposal_ends_when_the_partner_says_something_else_by_then(
 ) -> None:
     order, _own = others_codes
     decision = proposed(order, Verdict.CODES, fay)
+    assert decision.found
     Decision.objects.filter(pk=decision.pk).update(found=decision.found | {"codes": "others"})
     with pytest.raises(RedemptionError, match="The partner says something else by now"):
         confirm(item=line(order), by=Actor.person(gil))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -156,7 +157,7 @@ def test_confirmed_and_rejected_by_many_at_once_one_of_them_counts(
     debit = undecided(world)
     it_took_place(world, debit, fay)
     acts: list[Callable[[], Any]] = [lambda: confirm(intent=debit, by=Actor.person(gil))] * 3
-    acts += [lambda: reject(intent=debit, reason="No.", by=Actor.person(UserFactory()))] * 2
+    acts += [lambda: reject(intent=debit, reason="No.", by=Actor.person(UserFactory.create()))] * 2
     answers = at_once(acts)
     assert answers.count("Nothing is proposed here any more.") == 4
     decision = Decision.objects.get()
@@ -168,8 +169,8 @@ def test_confirmed_and_rejected_by_many_at_once_one_of_them_counts(
 @pytest.mark.usefixtures("ignores_keys")
 def test_proposed_by_many_at_once_it_is_one_proposal(world: World) -> None:
     debit = undecided(world)
-    people = [UserFactory() for _ in range(4)]
-    answers = at_once([lambda by=by: said(debit, Verdict.DID_NOT, by) for by in people])
+    people = [UserFactory.create() for _ in range(4)]
+    answers = at_once([partial(said, debit, Verdict.DID_NOT, by) for by in people])
     assert len([each for each in answers if isinstance(each, Decision)]) == 1
     assert Decision.objects.count() == 1
 

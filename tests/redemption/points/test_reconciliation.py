@@ -38,8 +38,10 @@ def aged(world: World, age: timedelta = AN_HOUR) -> None:
     """Move everything so far an hour into the past, here and at the partner."""
     with pgtrigger.ignore(), connection.cursor() as cursor:
         for column in ("created_at", "first_sent_at", "settled_at"):
-            cursor.execute(f"UPDATE loyalty_transaction SET {column} = {column} - %s", [age])
-        cursor.execute("UPDATE company SET created_at = created_at - %s", [age])
+            cursor.execute(
+                f"UPDATE loyalty_transaction SET {column} = {column} - %s::interval", [str(age)]
+            )
+        cursor.execute("UPDATE company SET created_at = created_at - %s::interval", [str(age)])
     at_partner(world, f"UPDATE entry SET created_at = {earlier(age)}")
 
 
@@ -309,6 +311,7 @@ def test_what_the_partner_mends_resolves_its_incident(
     [*_others, difference] = run_of(world).differences.order_by("-kind")
     at_partner(world, mending)
     run_of(world)
+    assert difference.incident
     difference.incident.refresh_from_db()
     assert difference.incident.status == IncidentStatus.RESOLVED
     open_ones = Incident.objects.unresolved()

@@ -89,7 +89,7 @@ class Saga(RuleBasedStateMachine):
         self.wares = {
             "book": self.world.product(points=1_000, stocked=6),
             "bag": self.world.product(points=700, stocked=4),
-            "card": self.world.virtual(points=500, stocked=None),
+            "card": self.world.virtual(points=500),
         }
         self.place(first)
         self.place(second)

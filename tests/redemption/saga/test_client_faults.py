@@ -182,7 +182,7 @@ LASTING = (
     ),
 )  # fmt: skip
 # repeated within the call, because it takes only moments
-PASSING = {
+PASSING: dict[str, dict[str, Any]] = {
     "reset_before": {},
     "reset_after": {},
     "unavailable_503": {"retry_after": 0},

@@ -222,7 +222,7 @@ def test_a_debit_put_aside_is_seen_and_is_no_breach_of_what_must_hold(world: Wor
 def test_staff_put_it_back_to_work_and_its_incident_ends_by_itself(world: World) -> None:
     order, in_the_way = put_aside_debit(world)
     mend(in_the_way)
-    clerk = UserFactory(is_staff=True)
+    clerk = UserFactory.create(is_staff=True)
     try_again(incident=poisoned(), by=Actor.person(clerk))
     assert settle_mended() == 0  # not before the row worked
     sweep()
@@ -236,7 +236,7 @@ def test_staff_put_it_back_to_work_and_its_incident_ends_by_itself(world: World)
 def test_put_back_too_early_it_is_put_aside_at_once(world: World) -> None:
     letter = unwritable_letter(world)
     sweep(MOST_RAISED)
-    try_again(incident=poisoned(), by=Actor.person(UserFactory(is_staff=True)))
+    try_again(incident=poisoned(), by=Actor.person(UserFactory.create(is_staff=True)))
     sweep()
     letter.refresh_from_db()
     assert letter.next_attempt_at is None
@@ -246,7 +246,7 @@ def test_put_back_too_early_it_is_put_aside_at_once(world: World) -> None:
 def test_what_is_at_work_already_cannot_be_put_back_to_work(world: World) -> None:
     unwritable_letter(world)
     sweep(MOST_RAISED)
-    incident, clerk = poisoned(), UserFactory(is_staff=True)
+    incident, clerk = poisoned(), UserFactory.create(is_staff=True)
     try_again(incident=incident, by=Actor.person(clerk))
     with pytest.raises(IncidentError, match="at work already"):
         try_again(incident=incident, by=Actor.person(clerk))
@@ -262,7 +262,7 @@ def test_a_delivery_that_cannot_be_asked_about_is_put_aside_beside_its_order(wor
     assert incident.facts["work"] == "polls"
     assert incident.order == order
     Fulfillment.objects.update(partner_id="")
-    try_again(incident=incident, by=Actor.person(UserFactory(is_staff=True)))
+    try_again(incident=incident, by=Actor.person(UserFactory.create(is_staff=True)))
     sweep()
     incident.refresh_from_db()
     assert incident.status == IncidentStatus.RESOLVED

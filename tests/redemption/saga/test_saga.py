@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import CallStatus, FulfillmentStatus
@@ -36,7 +37,7 @@ def give_back(order: RedemptionOrder) -> RedemptionOrder:
     return refreshed(order)
 
 
-def numbers(product: object) -> tuple[int, int]:
+def numbers(product: Product) -> tuple[int, int]:
     stock = Inventory.objects.get(product=product)
     return stock.quantity_available, stock.quantity_reserved
 

@@ -9,6 +9,7 @@ from celery import Task
 from django.core import mail
 from django.core.management import call_command
 
+from accounts import loyalty
 from fulfillment.models import PartnerCall
 from fulfillment.virtual.saga import ask
 from loyalty_portal import celery
@@ -154,7 +155,7 @@ def test_a_process_that_died_while_asking_about_points_is_followed_by_another(wo
     assert status(order) == OrderStatus.CONFIRMED
     # the first worker wakes up without its lease, so it records nothing
     events = order.events.count()
-    transactions._record(claim, transactions.loyalty.send_debit(debit.body.encode(), debit.key))
+    transactions._record(claim, loyalty.send_debit(debit.body.encode(), debit.key))
     assert order.events.count() == events
     assert world.ledger(order) == (1_000, 0)
 
