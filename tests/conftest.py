@@ -11,6 +11,7 @@ from django.test import Client
 from accounts.models import AccountManager
 from accounts.views import SEAT_KEY
 from tests.redemption.world import World
+from tests.support.emptying import QuickEmptying
 from tests.support.sandbox_process import API_KEY, SandboxProcess
 
 pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_away"]
@@ -20,6 +21,11 @@ pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_away"]
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Allow truncating tables between tests, which the history triggers refuse otherwise."""
     settings.DATABASES["default"]["OPTIONS"]["options"] += " -c portal.history_may_go=yes"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_emptying() -> None:
+    QuickEmptying().install()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
 
 from tests.chaos.actors.house import House, Postgres, own_postgres
 from tests.chaos.run import built
@@ -30,7 +31,7 @@ def own_databases(postgres: Postgres) -> Iterator[Databases]:
 
 @pytest.fixture
 def build(
-    tmp_path: Path, postgres: Postgres, own_databases: Databases, django_db_blocker: object
+    tmp_path: Path, postgres: Postgres, own_databases: Databases, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[Builder]:
     """Builds the portal for one run: `with build(...) as house`. Its sweeper polls more often."""
     with django_db_blocker.unblock():

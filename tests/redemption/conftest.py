@@ -17,13 +17,13 @@ from tests.redemption.world import World
 
 @pytest.fixture
 def fay(db: None) -> User:
-    user: User = UserFactory(name="Fay Finance", is_staff=True)
+    user: User = UserFactory.create(name="Fay Finance", is_staff=True)
     return user
 
 
 @pytest.fixture
 def gil(db: None) -> User:
-    user: User = UserFactory(name="Gil Finance", is_staff=True)
+    user: User = UserFactory.create(name="Gil Finance", is_staff=True)
     return user
 
 
