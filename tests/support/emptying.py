@@ -1,8 +1,10 @@
-"""Empties the tables after a test that commits, much quicker than Django does it.
+"""Empties the tables after a test that commits, faster than Django does.
 
-Django truncates every table, which makes new files of each, and lets `post_migrate` write all
-content types and permissions again. Here only tables with rows are emptied, and those two stay.
+Django truncates every table, which creates new files for each, and `post_migrate` then writes all
+content types and permissions again. Here only tables with rows are emptied, and those two keep theirs.
 """
+
+from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
@@ -10,13 +12,14 @@ from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 STAY = (Permission._meta.db_table, ContentType._meta.db_table)
+CASE: Any = TransactionTestCase  # its types do not know what is replaced here
 EMPTY = """
 DO $$
 DECLARE
     name text;
     found boolean;
 BEGIN
-    -- Foreign keys and the triggers that keep history are not looked at: all rows go.
+    -- No foreign key is checked and no trigger that protects history fires: all rows go.
     SET LOCAL session_replication_role = replica;
     FOREACH name IN ARRAY ARRAY[{names}] LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %I)', name) INTO found;
@@ -29,21 +32,21 @@ END $$
 
 
 class QuickEmptying:
-    """Takes the place of a TransactionTestCase's own emptying.
+    """Replaces how a TransactionTestCase empties the tables.
 
-    The first time, and whenever what stays was changed by a test, it is Django's after all; so it
-    is for a database user who may not set `session_replication_role`.
+    Django's own way is used the first time, after a test that changed content types or permissions,
+    and for a database user who may not set `session_replication_role`.
     """
 
     def __init__(self) -> None:
-        self._djangos = TransactionTestCase._fixture_teardown
-        self._stays = ""  # what the rows that stay look like
+        self._djangos = CASE._fixture_teardown
+        self._stays = ""  # a digest of the rows that stay
 
     def install(self) -> None:
         def empty(case: TransactionTestCase) -> None:
             self.empty(case)
 
-        TransactionTestCase._fixture_teardown = empty  # type: ignore[method-assign]
+        CASE._fixture_teardown = empty
 
     def empty(self, case: TransactionTestCase) -> None:
         if self._stays and self._look() == self._stays:
@@ -53,7 +56,7 @@ class QuickEmptying:
         self._stays = self._look()
 
     def _look(self) -> str:
-        """Empty where the rows may not be deleted in this way."""
+        """A digest of the rows that stay; empty if this user may not delete rows in this way."""
         digests = [
             f"(SELECT md5(string_agg(each::text, '|' ORDER BY id)) FROM {table} each)"
             for table in STAY

@@ -42,7 +42,7 @@ def both(settings: Any, act: Callable[[], Any]) -> tuple[Any, Any]:
 @pytest.mark.django_db
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.BUYER, Role.APPROVER])
 def test_every_page_says_the_same(client_for: SignIn, settings: Any, role: Role) -> None:
-    seat = SeatFactory(
+    seat = SeatFactory.create(
         role=role,
         user__name="Ada <Byron>",
         user__is_staff=role == Role.APPROVER,
@@ -50,10 +50,13 @@ def test_every_page_says_the_same(client_for: SignIn, settings: Any, role: Role)
         company__balance=5_000,
     )
     if role == Role.BUYER:  # with several seats, and a balance that is old
-        SeatFactory(user=seat.user, company__name="Tessera")
+        SeatFactory.create(user=seat.user, company__name="Tessera")
         before = timezone.now() - timedelta(hours=2)
         KnownBalance.objects.update(fetched_at=before, as_of=before)
-    cheap, dear = ProductFactory(name="<Mug>", points_cost=10), ProductFactory(points_cost=9_000)
+    cheap, dear = (
+        ProductFactory.create(name="<Mug>", points_cost=10),
+        ProductFactory.create(points_cost=9_000),
+    )
     fill_cart(seat, (cheap, 2), (dear, 1))
     client = client_for(seat)
     asked = [
@@ -80,9 +83,9 @@ def test_every_page_says_the_same(client_for: SignIn, settings: Any, role: Role)
 
 @pytest.mark.django_db(transaction=True)
 def test_the_header_counts_the_same(settings: Any) -> None:
-    seat = SeatFactory(role=Role.APPROVER, company__balance=5_000)
-    colleague = SeatFactory(company=seat.company)
-    product = ProductFactory(points_cost=100)
+    seat = SeatFactory.create(role=Role.APPROVER, company__balance=5_000)
+    colleague = SeatFactory.create(company=seat.company)
+    product = ProductFactory.create(points_cost=100)
     fill_cart(seat, (product, 2))
     placed(seat, (product, 1))
     placed(colleague, (product, 2))
@@ -128,7 +131,7 @@ def test_an_order_its_debit_and_its_letter_leave_the_same_rows(world: World, set
         stock.release(reference=order.items.all()[0].pk, quantity=1, by=SYSTEM, reason="a test")
         letter = Letter.objects.get(order=order)
         assert work("letters", letter.pk)
-        assert order.order_number in mail.outbox[-1].subject + mail.outbox[-1].body
+        assert order.order_number in f"{mail.outbox[-1].subject}{mail.outbox[-1].body}"
         return rows() - before
 
     plain, fast = both(settings, order_and_settle)

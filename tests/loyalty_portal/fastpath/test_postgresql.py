@@ -1,5 +1,7 @@
 """A kept connection is used again only while the server has not closed it."""
 
+from typing import Any
+
 import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction

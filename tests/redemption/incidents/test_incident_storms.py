@@ -218,7 +218,9 @@ def without_the_constraint() -> Iterator[None]:
         yield
     finally:
         for incident in Incident.objects.unresolved():
-            resolve(incident=incident, by=Actor.person(UserFactory.create()), evidence="Only a test.")
+            resolve(
+                incident=incident, by=Actor.person(UserFactory.create()), evidence="Only a test."
+            )
         with connection.cursor() as cursor:
             cursor.execute(made)
 

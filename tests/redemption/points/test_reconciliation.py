@@ -396,6 +396,7 @@ def test_a_difference_that_a_person_resolved_is_not_looked_for_again(world: Worl
     aged(world, timedelta(days=3))
     at_partner(world, "UPDATE entry SET points = 999")
     difference = the_difference(run_of(world), DifferenceKind.AMOUNT)
+    assert difference.incident
     resolve(incident=difference.incident, by=Actor.in_seat(world.seat), evidence="Ticket 4711")
     assert run_of(world).outcome == RunOutcome.AGREED
     assert Incident.objects.count() == 1

@@ -290,7 +290,11 @@ def stuck(world: World, settings: Any) -> tuple[RedemptionOrder, RedemptionOrder
 
 def decide(order: RedemptionOrder, number: str, fay: User, gil: User) -> None:
     intent = order.transactions.get(transaction_type="DEBIT")
-    told: dict[str, Any] = {"verdict": Verdict.TOOK_PLACE, "entry": number, "evidence": "Their statement."}
+    told: dict[str, Any] = {
+        "verdict": Verdict.TOOK_PLACE,
+        "entry": number,
+        "evidence": "Their statement.",
+    }
     propose(intent=intent, by=Actor.person(fay), **told)
     confirm(intent=intent, by=Actor.person(gil))
 
