@@ -38,9 +38,10 @@ class Header:
     """The figures in the header of every page. `spendable` is None while the partner has never
     given a balance.
 
-    `in_flight`: points of debits that are not settled; of these, `unclear` were sent without a
-    clear answer. `awaiting`: points of orders that are waiting for approval. What no provider
-    gives is 0. `asked`: the partner has just been asked, and the page must not ask again.
+    `in_flight`: points of debits and corrections that are not settled; of these, `unclear` were
+    sent without a clear answer. `awaiting`: points of orders that are waiting for approval. What
+    no provider gives is 0. `asked`: the partner has just been asked, and the page must not ask
+    again.
     """
 
     known: KnownBalance | None
@@ -54,7 +55,7 @@ class Header:
 
     @property
     def being_taken(self) -> int:
-        """Points of debits that are not settled yet."""
+        """Points in flight that are not unclear."""
         return self.in_flight - self.unclear
 
     @property

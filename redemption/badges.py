@@ -82,6 +82,8 @@ class _Moves(NamedTuple):
     back: int
     returning: int
     stuck: int  # two people must decide about these
+    again: int  # of corrections without an outcome
+    correction: str  # the status of the newest of these, "" without one
 
     @classmethod
     def of(cls, transactions: Sequence[LoyaltyTransaction]) -> "_Moves":
@@ -93,8 +95,15 @@ class _Moves(NamedTuple):
         stuck = _points(given, *FOR_A_PERSON)
         owed = _points(given, *_T)
         taken = _points(by_kind[TransactionType.CORRECTION], _T.SUCCEEDED)
-        open_ = owed - back - stuck
-        return cls(debits[0].status if debits else "", max(0, back - taken), open_, stuck)
+        again = [each for each in by_kind[TransactionType.CORRECTION] if not each.is_final]
+        return cls(
+            debit=debits[0].status if debits else "",
+            back=max(0, back - taken),
+            returning=owed - back - stuck,
+            stuck=stuck,
+            again=sum(each.points_amount for each in again),
+            correction=again[-1].status if again else "",
+        )
 
 
 def _points(moves: Sequence[LoyaltyTransaction], *statuses: str) -> int:
@@ -154,6 +163,7 @@ def _where_points_are(order: RedemptionOrder, moves: _Moves) -> str:
         "back": grouped(moves.back),
         "returning": grouped(moves.returning),
         "stuck": grouped(moves.stuck),
+        "again": grouped(moves.again),
     }
     if moves.debit != _T.SUCCEEDED:
         return _before_taken(moves.debit) % points
@@ -161,11 +171,27 @@ def _where_points_are(order: RedemptionOrder, moves: _Moves) -> str:
         return _("%(stuck)s points are not back yet; a person is seeing to it.") % points
     if moves.returning:
         return _("%(returning)s points are on their way back.") % points
+    if moves.correction:
+        return _being_taken_again(moves.correction) % points
+    return _settled(order, moves) % points
+
+
+def _settled(order: RedemptionOrder, moves: _Moves) -> str:
     if moves.back == order.total_points:
-        return _("All %(all)s points are back.") % points
+        return _("All %(all)s points are back.")
     if moves.back:
-        return _("%(back)s of %(all)s points are back.") % points
-    return _("%(all)s points were taken.") % points
+        return _("%(back)s of %(all)s points are back.")
+    return _("%(all)s points were taken.")
+
+
+def _being_taken_again(correction: str) -> str:
+    if correction in UNDER_WAY:
+        return _("%(again)s points are being taken again.")
+    if correction == _T.UNKNOWN:
+        return _(
+            "It is not clear yet whether %(again)s points were taken again; we ask until we know."
+        )
+    return _("It is not clear whether %(again)s points were taken again; a person is finding out.")
 
 
 def _before_taken(debit: str) -> str:

@@ -140,13 +140,16 @@ class Deliveries:
                 early = {"status": "processing", "updated_at": row["created_at"]}
                 self._announce(identity, "processing", after_id=_final_id(row), change=early)
 
-    def decide(self, *, reference: str, status: str, codes: int | None = None) -> Json:
+    def decide(
+        self, *, reference: str, status: str, codes: int | None = None, anew: bool = False
+    ) -> Json:
         """End an open fulfillment without an event. Raises 409 `not_open`.
 
-        `codes`: the number of codes; None means one for each delivered unit.
+        `codes`: the number of codes; None means one for each delivered unit. `anew`: also one that
+        has ended, as a partner does that corrects its own records.
         """
         row = self._store.row("SELECT * FROM fulfillment WHERE reference = ?", reference)
-        if row is None or row["status"] in FINAL:
+        if row is None or (row["status"] in FINAL and not anew):
             raise ProblemError(
                 HTTPStatus.CONFLICT, "not_open", "No open fulfillment has this reference."
             )

@@ -31,21 +31,24 @@ GRACE = timedelta(minutes=10)
 
 
 class Invariant(TextChoices):
-    """The invariants. D is points taken, C points given back, P the order's total points."""
+    """The invariants. D is points taken, C points given back, K points taken again by corrections,
+    P the order's total points.
+    """
 
     TOTAL = "TOTAL", _("An order costs what its lines cost, and its debit is for just that.")
     WITHIN = (
         "WITHIN",
         _(
-            "0 ≤ C ≤ D ≤ P, for the credits still to come as well; of a line no more is taken "
-            "again than was given back for it."
+            "0 ≤ C − K ≤ D ≤ P, for the credits still to come as well; of one taking no more is "
+            "given back than was taken; of a line no more is taken again or written off than was "
+            "given back for it."
         ),
     )
     FOUNDED = (
         "FOUNDED",
         _(
-            "A credit names the succeeded debit of its own order, a correction what two people "
-            "decided about its line."
+            "A credit names the succeeded debit of its own order, or a succeeded correction of "
+            "its line; a correction names what two people decided about its line."
         ),
     )
     NOTHING_TAKEN = "NOTHING_TAKEN", _("What was not approved, or was declined, took no points.")

@@ -47,8 +47,8 @@ WITH sums AS MATERIALIZED (
 SELECT 'TOTAL', order_number, format('P=%%s lines=%%s debit=%%s', p, points, asked)
 FROM sums WHERE points IS DISTINCT FROM p OR asked <> p
 UNION ALL
-SELECT 'WITHIN', order_number, format('C=%%s D=%%s P=%%s', owed, d, p)
-FROM sums WHERE NOT (c <= owed AND owed <= d AND d <= p)
+SELECT 'WITHIN', order_number, format('C=%%s K=%%s D=%%s P=%%s', owed, k, d, p)
+FROM sums WHERE NOT (k <= c AND c <= owed AND owed - k <= d AND d <= p)
 UNION ALL
 SELECT 'NOTHING_TAKEN', order_number, format('%%s D=%%s debit %%s', status, d, debit)
 FROM sums
@@ -65,12 +65,12 @@ SELECT 'OWED', order_number,
     format('%%s credits=%%s corrections=%%s refunded lines=%%s', status, owed, k, refunded)
 FROM sums WHERE d > 0 AND owed - k <> refunded
 UNION ALL
-SELECT 'GIVEN_BACK', order_number, format('CANCELLED D=%%s C=%%s', d, c)
-FROM sums WHERE status = 'CANCELLED' AND d <> c
+SELECT 'GIVEN_BACK', order_number, format('CANCELLED D=%%s C=%%s K=%%s', d, c, k)
+FROM sums WHERE status = 'CANCELLED' AND NOT (d <= c AND c <= d + k)
 UNION ALL
-SELECT 'CREDITED', order_number, format('COMPLETED C=%%s owed=%%s K=%%s', c, refunded, k)
+SELECT 'CREDITED', order_number, format('%%s C=%%s owed=%%s K=%%s', status, c, refunded, k)
 FROM sums
-WHERE %(at_rest)s AND status = 'COMPLETED'
+WHERE %(at_rest)s AND (status = 'COMPLETED' OR status = 'CANCELLED' AND k > 0)
   AND c - k + CASE WHEN needs_attention THEN reviewed ELSE 0 END <> refunded
 UNION ALL
 SELECT 'ENDED', order_number, format('%%s with %%s open lines', status, open_lines)
@@ -87,28 +87,44 @@ WHERE status IN ('CONFIRMED', 'IN_FULFILLMENT', 'CANCELLING') AND open_lines = 0
 """
 
 CREDITS = """
-SELECT 'FOUNDED', credit.key, format('names %%s of %%s', debit.transaction_type, debit.status)
+SELECT 'FOUNDED', credit.key, format('names %%s of %%s', taken.transaction_type, taken.status)
 FROM loyalty_transaction credit
-JOIN loyalty_transaction debit ON debit.id = credit.original_id
-WHERE credit.transaction_type = 'CREDIT' AND NOT (
-    debit.transaction_type = 'DEBIT' AND debit.status = 'SUCCEEDED'
-    AND debit.order_id = credit.order_id AND debit.company_id = credit.company_id)
+JOIN loyalty_transaction taken ON taken.id = credit.original_id
+WHERE credit.transaction_type = 'CREDIT' AND NOT coalesce(
+    (taken.transaction_type = 'DEBIT'
+        OR taken.transaction_type = 'CORRECTION' AND taken.item_id = credit.item_id)
+    AND taken.status = 'SUCCEEDED'
+    AND taken.order_id = credit.order_id AND taken.company_id = credit.company_id, false)
+UNION ALL
+SELECT 'WITHIN', taken.key, format('gave back %%s of %%s', sums.back, taken.points_amount)
+FROM (
+    SELECT original_id, sum(points_amount) AS back
+    FROM loyalty_transaction WHERE transaction_type = 'CREDIT' GROUP BY original_id
+) sums JOIN loyalty_transaction taken ON taken.id = sums.original_id
+WHERE sums.back > taken.points_amount
 UNION ALL
 SELECT 'FOUNDED', t.key, format('names a decision that is %%s of %%s', d.status, d.verdict)
 FROM loyalty_transaction t LEFT JOIN redemption_decision d ON d.id = t.decision_id
 WHERE t.transaction_type = 'CORRECTION' AND (d.verdict, d.status, d.item_id)
     IS DISTINCT FROM ('CORRECTION', 'CONFIRMED', t.item_id)
 UNION ALL
-SELECT 'WITHIN', o.order_number, format('K=%%s of C=%%s of one line', sums.k, sums.c)
+SELECT 'WITHIN', o.order_number, format('K=%%s W=%%s of C=%%s of one line', sums.k, w.w, sums.c)
 FROM (
     SELECT order_id, item_id,
         coalesce(sum(points_amount) FILTER (
             WHERE transaction_type = 'CORRECTION' AND status <> 'REFUSED'), 0) AS k,
         coalesce(sum(points_amount) FILTER (
-            WHERE transaction_type = 'CREDIT' AND status = 'SUCCEEDED'), 0) AS c
+            WHERE transaction_type = 'CREDIT' AND status = 'SUCCEEDED'), 0) AS c,
+        coalesce(sum(points_amount) FILTER (WHERE transaction_type = 'CREDIT'), 0) AS owed
     FROM loyalty_transaction WHERE item_id IS NOT NULL GROUP BY order_id, item_id
 ) sums JOIN redemption_order o ON o.id = sums.order_id
-WHERE sums.k > sums.c
+-- W: written off. It went back for the line too, and is not taken again.
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(d.units * i.points_per_item), 0) AS w
+    FROM redemption_decision d JOIN order_item i ON i.id = d.item_id
+    WHERE d.item_id = sums.item_id AND d.verdict = 'WRITE_OFF' AND d.status = 'CONFIRMED'
+) w
+WHERE sums.k > sums.c OR sums.k + w.w > sums.owed
 """
 
 # Lines corrected by two people: their stock is unchanged although their end has changed.
@@ -378,12 +394,13 @@ WHERE t.status = 'NEEDS_REVIEW' AND NOT is_marked
 
 RULES = (POINTS, CREDITS, LINES, DELIVERIES, STOCK, MOVEMENTS, STORY, WORK, MARKED)
 
-# The sums of the partner's entries by order. Corrections do not count as the order's debit.
+# The sums of the partner's entries by order. Corrections (K) do not count as the order's debit.
 LEDGER_SUMS = """
-SELECT 'WITHIN', o.order_number, format('at the partner: C=%%s D=%%s P=%%s', sums.c, sums.d,
-                                        o.total_points)
+SELECT 'WITHIN', o.order_number, format('at the partner: C=%%s K=%%s D=%%s P=%%s', sums.c, sums.k,
+                                        sums.d, o.total_points)
 FROM (
     SELECT reference, coalesce(sum(points) FILTER (WHERE kind = 'debit' AND t.id IS NULL), 0) AS d,
+        coalesce(sum(points) FILTER (WHERE kind = 'debit' AND t.id IS NOT NULL), 0) AS k,
         coalesce(sum(points) FILTER (WHERE kind = 'credit'), 0) AS c
     FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(points)s::bigint[], %(references)s::text[])
         AS entry (id, kind, points, reference)
@@ -396,5 +413,5 @@ WHERE sums.d > o.total_points + (
         SELECT coalesce(sum(points_amount), 0) FROM loyalty_transaction k
         WHERE k.order_id = o.id AND k.transaction_type = 'CORRECTION'
           AND k.status IN ('SENT', 'UNKNOWN', 'NEEDS_REVIEW'))
-   OR (sums.c > sums.d AND (%(since)s::timestamptz IS NULL OR o.created_at >= %(since)s))
+   OR (sums.c > sums.d + sums.k AND (%(since)s::timestamptz IS NULL OR o.created_at >= %(since)s))
 """

@@ -35,6 +35,7 @@ _NOT_SETTLED = [
     TransactionStatus.UNKNOWN,
     TransactionStatus.NEEDS_REVIEW,
 ]
+_TAKES = [TransactionType.DEBIT, TransactionType.CORRECTION]
 _UNCLEAR = [TransactionStatus.UNKNOWN, TransactionStatus.NEEDS_REVIEW]
 
 
@@ -55,8 +56,7 @@ def _figures(
     seats = AccountManager.objects.filter(pk=seat).order_by()
     lines = CartLine.objects.filter(cart=seat)
     transactions = LoyaltyTransaction.objects.filter(company=company)
-    debits = transactions.filter(transaction_type=TransactionType.DEBIT)
-    takings = transactions.exclude(transaction_type=TransactionType.CREDIT)
+    takings = transactions.filter(transaction_type__in=_TAKES)
     since = {"settled_at__gt": asked_at, "created_at__gt": day_before}
     moved = transactions.filter(status=TransactionStatus.SUCCEEDED, **since)
     awaiting = RedemptionOrder.objects.filter(company=company, status=OrderStatus.AWAITING_APPROVAL)
@@ -69,7 +69,7 @@ def _figures(
     )
     return seats.values_list(
         _number(lines, "cart", Count("pk")),
-        _number(debits.filter(status__in=_NOT_SETTLED), "company", points),
+        _number(takings.filter(status__in=_NOT_SETTLED), "company", points),
         _number(takings.filter(status__in=_UNCLEAR), "company", points),
         _number(moved, "company", Sum(signed)),
         _number(awaiting, "company", Sum("total_points")),

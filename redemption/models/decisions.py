@@ -25,6 +25,27 @@ from redemption.states import (
     Verdict,
 )
 
+# What is written off went back for the line, and is not taken again.
+_WRITE_OFFS_WITHIN_CREDITS = """
+    PERFORM 1 FROM redemption_order
+        WHERE id = (SELECT order_id FROM order_item WHERE id = NEW.item_id) FOR NO KEY UPDATE;
+    IF COALESCE((
+            SELECT SUM(d.units) FROM redemption_decision d
+            WHERE d.item_id = NEW.item_id AND d.id <> NEW.id
+              AND d.verdict = 'WRITE_OFF' AND d.status = 'CONFIRMED'
+        ), 0) + NEW.units > COALESCE((
+            SELECT SUM(CASE t.transaction_type WHEN 'CREDIT' THEN t.points_amount
+                                               ELSE -t.points_amount END) / i.points_per_item
+            FROM order_item i JOIN loyalty_transaction t ON t.item_id = i.id
+            WHERE i.id = NEW.item_id AND t.status <> 'REFUSED' GROUP BY i.points_per_item
+        ), 0)
+    THEN
+        RAISE EXCEPTION 'write-offs of line % would exceed its credits', NEW.item_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'write_offs_within_credits';
+    END IF;
+    RETURN NEW;
+"""
+
 
 class Decision(HasLifeCycle):
     """A decision that one person proposes with evidence and another confirms or rejects.
@@ -125,7 +146,16 @@ class Decision(HasLifeCycle):
                 condition=Q(status__in=DecisionStatus.values), name="decision_status_known"
             ),
         ]
-        triggers = append_only(once=~pgtrigger.Q(old__status="PROPOSED"))
+        triggers = [
+            *append_only(once=~pgtrigger.Q(old__status="PROPOSED")),
+            pgtrigger.Trigger(
+                name="write_offs_within_credits",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                condition=pgtrigger.Q(new__verdict="WRITE_OFF", new__status="CONFIRMED"),
+                func=_WRITE_OFFS_WITHIN_CREDITS,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.told} ({self.get_status_display()})"

@@ -31,17 +31,19 @@ class TransactionType(models.TextChoices):
     CORRECTION = "CORRECTION", _("Taken again")
 
 
-# A credit needs a succeeded debit of the same order, and all credits together cannot exceed it.
-# Locking the order's row makes concurrent credits see each other.
+# A credit names what took its points: the succeeded debit of the same order, or a succeeded
+# correction of its own line. The credits that name one of these cannot exceed it; the partner
+# counts the same way. Locking the order's row makes concurrent credits see each other.
 _CREDITS_WITHIN_DEBIT = """
     PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
     IF NEW.points_amount + COALESCE((
             SELECT SUM(points_amount) FROM loyalty_transaction
-            WHERE order_id = NEW.order_id AND transaction_type = 'CREDIT'
+            WHERE original_id = NEW.original_id AND transaction_type = 'CREDIT'
         ), 0) > COALESCE((
             SELECT points_amount FROM loyalty_transaction
-            WHERE order_id = NEW.order_id AND id = NEW.original_id
-              AND transaction_type = 'DEBIT' AND status = 'SUCCEEDED'
+            WHERE order_id = NEW.order_id AND id = NEW.original_id AND status = 'SUCCEEDED'
+              AND (transaction_type = 'DEBIT'
+                   OR transaction_type = 'CORRECTION' AND item_id = NEW.item_id)
         ), 0)
     THEN
         RAISE EXCEPTION 'credits of order % would exceed its debit', NEW.order_id
@@ -51,8 +53,8 @@ _CREDITS_WITHIN_DEBIT = """
 """
 
 
-# A correction needs a confirmed decision about the line, and cannot take more than was credited for
-# the line.
+# A correction needs a confirmed decision about the line. With what was written off, it cannot take
+# more than was credited for the line.
 _CORRECTIONS_WITHIN_CREDITS = """
     PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
     IF NOT EXISTS (
@@ -63,6 +65,10 @@ _CORRECTIONS_WITHIN_CREDITS = """
             SELECT SUM(points_amount) FROM loyalty_transaction
             WHERE item_id = NEW.item_id AND transaction_type = 'CORRECTION'
               AND status <> 'REFUSED'
+        ), 0) + COALESCE((
+            SELECT SUM(d.units * i.points_per_item)
+            FROM redemption_decision d JOIN order_item i ON i.id = d.item_id
+            WHERE i.id = NEW.item_id AND d.verdict = 'WRITE_OFF' AND d.status = 'CONFIRMED'
         ), 0) > COALESCE((
             SELECT SUM(points_amount) FROM loyalty_transaction
             WHERE item_id = NEW.item_id AND transaction_type = 'CREDIT' AND status = 'SUCCEEDED'

@@ -135,12 +135,17 @@ def _movement(intent: LoyaltyTransaction) -> Movement:
     if settled:
         label = intent.get_transaction_type_display()
     elif intent.status == TransactionStatus.REFUSED:
-        label = _("Not taken") if intent.is_debit else _("Not given back")
+        label = _not_done(intent)
     elif intent.status in UNCLEAR:
-        taking = intent.is_debit or intent.is_correction
-        label = _("Not clear yet: taken?") if taking else _("Not clear yet: given back?")
+        label = _("Not clear yet: taken?") if intent.is_debit else _("Not clear yet: given back?")
     elif intent.is_correction:
         label = _("Being taken again")
     else:
         label = _("Being taken") if intent.is_debit else _("Being given back")
     return Movement(intent, label, settled, intent.settled_at)
+
+
+def _not_done(intent: LoyaltyTransaction) -> str:
+    if intent.is_correction:
+        return _("Not taken again")
+    return _("Not taken") if intent.is_debit else _("Not given back")

@@ -13,6 +13,7 @@ from loyalty_portal.data.numbers import grouped
 from redemption.badges import FOR_A_PERSON
 from redemption.models import (
     EventSubject,
+    LoyaltyTransaction,
     OrderEvent,
     OrderItem,
     TransactionType,
@@ -223,8 +224,12 @@ def _who_asked(facts: Facts) -> Any:
 
 
 def _what_came_back(facts: Facts, touched: list[OrderItem]) -> str:
-    """One sentence about the credit for these lines; "" where there is none."""
+    """One sentence about the credit for these lines; "" where there is none, or where points were
+    taken again since: then each movement's own step tells.
+    """
     lines = {item.pk for item in touched}
+    if any(_took_again(intent) and intent.item_id in lines for intent in facts.transactions):
+        return ""
     found = {
         intent.status
         for intent in facts.transactions
@@ -238,6 +243,10 @@ def _what_came_back(facts: Facts, touched: list[OrderItem]) -> str:
     if found == {TransactionStatus.SUCCEEDED}:
         return _("Its points are back.")
     return _("Its points are on their way back.")
+
+
+def _took_again(intent: LoyaltyTransaction) -> bool:
+    return intent.is_correction and intent.status == TransactionStatus.SUCCEEDED
 
 
 def _parcels(facts: Facts) -> Iterator[TimelineStep]:
@@ -299,6 +308,8 @@ def _ending(facts: Facts) -> Iterator[TimelineStep]:
 
 
 def _cancelled(facts: Facts) -> str:
+    if any(_took_again(intent) for intent in facts.transactions):
+        return _("All points went back.")
     if any(not intent.is_debit for intent in facts.transactions):
         return _("All points are back.")
     return _("No points were taken.")

@@ -20,7 +20,6 @@ from fulfillment.models import Channel
 from fulfillment.services import News, Parcel
 from inventory import services as stock
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.ids import uuid7
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import (
@@ -34,6 +33,7 @@ from redemption.models import (
     RedemptionOrder,
     TransactionType,
 )
+from redemption.saga.credits import intend_credit
 from redemption.states import (
     DEADLINES,
     IncidentKind,
@@ -116,36 +116,6 @@ def new_debit(order: RedemptionOrder, account_id: str) -> LoyaltyTransaction:
     )
 
 
-def _intend_credit(
-    order: RedemptionOrder, points: int, *, item: OrderItem | None, reason: str, by: Actor
-) -> None:
-    """Write a credit for `points`, unsent. The database refuses credits beyond the debit
-    (credits_within_debit).
-    """
-    debit = order.transactions.get(transaction_type=TransactionType.DEBIT)
-    credit_id = uuid7()
-    credit = LoyaltyTransaction(
-        id=credit_id,
-        order=order,
-        company_id=order.company_id,
-        item=item,
-        original=debit,
-        points_amount=points,
-        transaction_type=TransactionType.CREDIT,
-        reason=reason[:255],
-        key=f"credit:{credit_id}",
-        body=loyalty.credit_body(
-            account_id=order.company.loyalty_account_id,
-            points=points,
-            reference=order.order_number,
-            original_transaction_id=debit.external_transaction_id,
-            description=f"Refund {order.order_number}",
-        ).decode(),
-    )
-    credit.save(force_insert=True)
-    credit.event("", credit.status, by=by, reason=reason).save()
-
-
 def write_letter(
     order: RedemptionOrder,
     kind: LetterKind,
@@ -180,7 +150,7 @@ def confirm(order: RedemptionOrder) -> None:
     items = _items(order.pk)
     if order.status == OrderStatus.CANCELLING:
         _drop_lines(items, reason=_("Cancelled"), owed=True)
-        _intend_credit(order, order.total_points, item=None, reason=_("Cancelled"), by=SYSTEM)
+        intend_credit(order, order.total_points, item=None, reason=_("Cancelled"), by=SYSTEM)
         return
     order.transition(OrderStatus.CONFIRMED, reason=_("The points were taken."))
     write_letter(order, LetterKind.CONFIRMED, occasion=order.id)
@@ -278,7 +248,7 @@ def hear_fulfillment(news: News) -> None:
             elsewhere=news.elsewhere,
         )
     if news.lost:
-        _intend_credit(
+        intend_credit(
             order, news.lost * item.points_per_item, item=item, reason=news.reason, by=news.by
         )
     close(order)
@@ -296,7 +266,7 @@ def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
         item.transition(news.status, by=news.by, reason=news.reason)
     if news.righted < 0:
         owed = -news.righted * item.points_per_item
-        _intend_credit(order, owed, item=item, reason=news.reason, by=news.by)
+        intend_credit(order, owed, item=item, reason=news.reason, by=news.by)
 
 
 def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:

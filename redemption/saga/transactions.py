@@ -21,7 +21,7 @@ from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.trouble import retried
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.partners.client import Answer, Outcome, contradicted
-from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
+from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.models.points import HELD_BACK
 from redemption.saga import corrections, doubts, steps
 from redemption.saga.doubts import NextAction
@@ -220,7 +220,7 @@ def _write(
 def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer) -> None:
     why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
     if answer.code in doubts.WRONG_DEBIT:
-        debit = order.transactions.get(transaction_type=TransactionType.DEBIT)
+        debit = order.transactions.get(credits=credit)
         if not debit.doubt:
             if doubts.name_anew(credit, debit.external_transaction_id):
                 return

@@ -99,6 +99,8 @@ def test_an_open_delivery_ends_as_somebody_decides_and_nobody_is_told(
     assert sandbox.control("GET", "/events")["events"] == []
     with pytest.raises(SandboxError, match="not_open"):
         sandbox.control("POST", "/decide", wish)
+    anew = {"reference": "F-1", "status": "delivered", "anew": True}
+    assert len(sandbox.control("POST", "/decide", anew)["deliverables"]) == 3
 
 
 def test_a_mode_can_be_for_one_reference_alone(

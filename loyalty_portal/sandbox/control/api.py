@@ -7,7 +7,7 @@ POST   /control/dials           settings of the behaviour (faults/behaviour.py)
 GET    /control/faults          the rules; POST adds one (faults/rules.py), DELETE removes all
 DELETE /control/faults/{id}     removes one
 POST   /control/seed            {seed}: the seed of the random numbers
-POST   /control/decide          {reference, status, codes?}: end a delivery without a webhook
+POST   /control/decide          {reference, status, codes?, anew?}: end a delivery without a webhook
 POST   /control/import          past ledger entries and fulfillments (importing.py)
 POST   /control/reset           delete everything except tokens
 GET    /control/ledger          ?account=&reference=: ledger entries with keys, and their sums
@@ -67,6 +67,7 @@ DECISION: Json = {
         "reference": {"type": "string", "maxLength": 100},
         "status": {"enum": ["delivered", "failed", "cancelled"]},
         "codes": {"type": "integer", "minimum": 0, "maximum": 1000},
+        "anew": {"type": "boolean"},
     },
 }
 SEED: Json = {

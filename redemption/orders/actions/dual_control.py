@@ -53,7 +53,7 @@ def proposed(decisions: QuerySet[Decision], by: Actor, shown: UUID | None) -> De
     rows = rows.select_related("transaction", "item")
     decision = rows.filter(status=DecisionStatus.PROPOSED).first()
     if decision is None:
-        raise RedemptionError(_("Nothing is proposed here any more."))
+        raise nothing_proposed()
     if not may_second(by, decision):
         raise RedemptionError(_("You proposed this yourself; a second person must decide."))
     if shown not in {None, decision.pk}:
@@ -81,6 +81,10 @@ def end_incidents(about: Iterable[IncidentCase], decision: Decision, by: Actor) 
     """End these cases, with the evidence of the decision."""
     for case in about:
         settle_incident(key=case.key, why=decision.evidence, by=by)
+
+
+def nothing_proposed() -> RedemptionError:
+    return RedemptionError(_("Nothing is proposed here any more."))
 
 
 def too_late() -> RedemptionError:

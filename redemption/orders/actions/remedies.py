@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from fulfillment import services as fulfillments
@@ -21,17 +21,26 @@ from fulfillment.virtual import remedies
 from fulfillment.virtual.hints import kept_codes
 from fulfillment.virtual.remedies import Found, RemedyError
 from loyalty_portal.data.actor import Actor
-from redemption.models import Decision, IncidentCase, LetterKind, OrderItem, TransactionType
+from redemption.models import (
+    Decision,
+    IncidentCase,
+    LetterKind,
+    LoyaltyTransaction,
+    OrderItem,
+    TransactionType,
+)
 from redemption.orders.actions.dual_control import (
     agree,
     disagree,
     end_incidents,
+    nothing_proposed,
     proposed,
     put_forward,
 )
 from redemption.saga.corrections import intend_correction
 from redemption.saga.steps import RedemptionError, locked, note, write_letter
 from redemption.states import (
+    OPEN_TRANSACTION,
     REMEDIES,
     DecisionStatus,
     IncidentKind,
@@ -44,9 +53,24 @@ def offered(held: Fulfillment | None) -> list[Verdict]:
     """The remedies that may apply to an ended line. Only the partner's answer shows which does."""
     if held is None or not remedies.has_ended(held):
         return []
-    delivered = [Verdict.CODES, Verdict.CREDIT] if held.quantity_delivered else []
-    missing = [Verdict.CORRECTION, Verdict.WRITE_OFF] if held.quantity_failed else []
-    return [*delivered, *missing]
+    codes = [Verdict.CODES] if held.quantity_delivered else []
+    if _is_being_taken(held.reference):
+        return codes
+    credit = [Verdict.CREDIT] if held.quantity_delivered else []
+    missing = held.quantity_failed > _written_off(held.reference)
+    return [*codes, *credit, *((Verdict.CORRECTION, Verdict.WRITE_OFF) if missing else ())]
+
+
+def _is_being_taken(line: UUID) -> bool:
+    """Whether a correction of the line has no outcome yet."""
+    moved = LoyaltyTransaction.objects.filter(item=line, status__in=OPEN_TRANSACTION)
+    return moved.filter(transaction_type=TransactionType.CORRECTION).exists()
+
+
+def _written_off(line: UUID) -> int:
+    """Units of the line that came, and whose points two people left with the company."""
+    decided = Decision.objects.filter(item=line, status=DecisionStatus.CONFIRMED)
+    return _sum(decided.filter(verdict=Verdict.WRITE_OFF), "units")
 
 
 def propose(
@@ -94,8 +118,9 @@ def confirm(*, item: OrderItem, by: Actor, proposal: UUID | None = None) -> str:
     it, when no proposal or another one is open, or when the partner answers differently by now;
     then the proposal is closed.
     """
-    waiting = _waiting(item)
-    report = _asked(_ended(item, Verdict(waiting.verdict)))
+    if not item.decisions.filter(status=DecisionStatus.PROPOSED, verdict__in=REMEDIES).exists():
+        raise nothing_proposed()
+    report = _asked(_parcel(item))
     try:
         told, why = _confirm(item, report, by, proposal)
     except RemedyError as error:
@@ -103,13 +128,6 @@ def confirm(*, item: OrderItem, by: Actor, proposal: UUID | None = None) -> str:
     if why:
         raise RedemptionError(_("The proposal is put away: %(why)s") % {"why": why})
     return told
-
-
-def _waiting(item: OrderItem) -> Decision:
-    decision = item.decisions.filter(status=DecisionStatus.PROPOSED, verdict__in=REMEDIES).first()
-    if decision is None:
-        raise RedemptionError(_("Nothing is proposed here any more."))
-    return decision
 
 
 @transaction.atomic
@@ -182,11 +200,23 @@ def _parcel(item: OrderItem) -> Fulfillment:
 def _ended(item: OrderItem, verdict: Verdict) -> Fulfillment:
     held = _parcel(item)
     if verdict not in offered(held):
+        if why := _settled_otherwise(item, held, verdict):
+            raise RedemptionError(why)
         raise RedemptionError(
             _("This does not go with a line that is “%(status)s”.")
             % {"status": held.get_status_display().lower()}
         )
     return held
+
+
+def _settled_otherwise(item: OrderItem, held: Fulfillment, verdict: Verdict) -> str:
+    """Why another remedy of the line forbids this one; "" when none does."""
+    if verdict != Verdict.CODES and _is_being_taken(item.pk):
+        return _("Points of this line are being taken again. Wait until that has ended.")
+    missing = verdict in {Verdict.CORRECTION, Verdict.WRITE_OFF} and held.quantity_failed
+    if missing and held.quantity_failed <= _written_off(item.pk):
+        return _("The points of this line were left with the company: two people decided it.")
+    return ""
 
 
 def _asked(held: Fulfillment) -> Report:
@@ -201,13 +231,16 @@ def _fitting(item: OrderItem, held: Fulfillment, report: Report, verdict: Verdic
 
     Raises RedemptionError when the answer does not call for it, or the points do not allow it.
     """
+    if why := _settled_otherwise(item, held, verdict):
+        raise RedemptionError(why)
     came, ours = remedies.found_in(report)["units"], held.quantity_delivered
     wrong_codes = came == ours and remedies.found_in(report)["codes"] != kept_codes(held)
+    missing = came - ours - _written_off(item.pk)
     fits = {
         Verdict.CODES: came if wrong_codes else 0,
         Verdict.CREDIT: ours - came,
-        Verdict.CORRECTION: came - ours,
-        Verdict.WRITE_OFF: came - ours,
+        Verdict.CORRECTION: missing,
+        Verdict.WRITE_OFF: missing,
     }
     if fits[verdict] <= 0:
         told = _(
@@ -215,43 +248,30 @@ def _fitting(item: OrderItem, held: Fulfillment, report: Report, verdict: Verdic
             "That does not call for this."
         )
         raise RedemptionError(told % {"status": report.status, "came": came, "ours": ours})
-    if verdict in {Verdict.CREDIT, Verdict.CORRECTION}:
-        _allowed(item, verdict, fits[verdict] * item.points_per_item)
+    if verdict == Verdict.CORRECTION:
+        _went_back(item, fits[verdict] * item.points_per_item)
     return fits[verdict]
 
 
-def _allowed(item: OrderItem, verdict: Verdict, points: int) -> None:
-    """Raise RedemptionError for points that the database would refuse too (credits_within_debit,
-    and its sibling).
+def _went_back(item: OrderItem, points: int) -> None:
+    """Raise RedemptionError for points that the database would refuse to take again
+    (corrections_within_credits): they are still on their way back.
     """
-    moved = item.order.transactions.all()
-    if verdict == Verdict.CREDIT:
-        taken = moved.get(transaction_type=TransactionType.DEBIT).points_amount
-        back = _sum(moved.filter(transaction_type=TransactionType.CREDIT))
-        if back + points > taken:
-            raise RedemptionError(_("More would go back than the order took. Tell the developers."))
-        return
-    of_line = moved.filter(item=item)
-    back = _sum(
-        of_line.filter(transaction_type=TransactionType.CREDIT, status=TransactionStatus.SUCCEEDED)
-    )
-    again = _sum(
-        of_line.filter(transaction_type=TransactionType.CORRECTION).exclude(
-            status=TransactionStatus.REFUSED
+    moved = LoyaltyTransaction.objects.filter(item=item, status=TransactionStatus.SUCCEEDED)
+    credits_ = moved.filter(transaction_type=TransactionType.CREDIT)
+    again = moved.filter(transaction_type=TransactionType.CORRECTION)
+    left = _written_off(item.pk) * item.points_per_item
+    back = _sum(credits_, "points_amount") - _sum(again, "points_amount") - left
+    if points > back:
+        told = _(
+            "Only %(back)s of these %(points)s points went back so far. Wait until all of them "
+            "have."
         )
-    )
-    if again + points > back:
-        raise RedemptionError(
-            _(
-                "Of the %(back)s points that went back for this line, %(again)s were taken again: "
-                "not so many are left. If some are still going back, wait until they have."
-            )
-            % {"back": back, "again": again}
-        )
+        raise RedemptionError(told % {"back": back, "points": points})
 
 
-def _sum(rows: Any) -> int:
-    return int(rows.aggregate(sum=Sum("points_amount"))["sum"] or 0)
+def _sum(rows: QuerySet[Any], column: str) -> int:
+    return int(rows.aggregate(sum=Sum(column))["sum"] or 0)
 
 
 def _open_cases(item: OrderItem) -> list[IncidentCase]:

@@ -86,8 +86,8 @@ def ask_the_partner() -> None:
 
 
 def ended(world: World, order: RedemptionOrder, status: str, codes: int | None = None) -> bytes:
-    """End the delivery at the partner. Returns its true callback."""
-    wish = {"reference": str(world.fulfillment(order).pk), "status": status}
+    """End the delivery at the partner, even if it has ended. Returns its true callback."""
+    wish = {"reference": str(world.fulfillment(order).pk), "status": status, "anew": True}
     truth = world.partners.control(
         "POST", "/decide", wish if codes is None else wish | {"codes": codes}
     )
