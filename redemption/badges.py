@@ -123,7 +123,7 @@ def _status(
         return _completed(items)
     if status == _O.CANCELLED and {item.fulfillment_status for item in items} == {_L.FAILED}:
         return "bad", "package-x", _("Could not be supplied")
-    if status == _O.REJECTED and order.decided_by_id == order.account_manager.user_id:
+    if status == _O.REJECTED and order.was_placed_by(order.decided_by_id):
         return "", "ban", _("Withdrawn")
     return *_ORDER[status], order.get_status_display()
 

@@ -1,4 +1,4 @@
-"""What an actor may do with orders, decisions and incidents. The statuses: states.py.
+"""What an actor may do with orders, decisions and incidents. states.py says in which statuses.
 
 The pages that offer an action and the services that do it ask the same function. Where a list asks
 the same about many rows, the condition for the database follows the function for one row.
@@ -27,8 +27,8 @@ def seen_by(actor: Actor) -> QuerySet[RedemptionOrder]:
 
 
 def placed(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether it is their own order, in whichever seat they placed it."""
-    return order.account_manager.user_id == actor.user_id
+    """Whether it is their own order."""
+    return order.was_placed_by(actor.user_id)
 
 
 def may_decide(actor: Actor, order: RedemptionOrder) -> bool:
@@ -42,12 +42,11 @@ def decidable(*, company_id: UUID, user_id: UUID) -> Q:
 
 
 def may_cancel(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether they may cancel the order: their own, or anybody's for those who approve; and staff
-    with the permission.
+    """Whether they may cancel the order: their own order, any order of their company for approvers,
+    and every order for staff with that permission.
     """
-    if actor.has_perm("redemption.cancel_order"):
-        return True
-    return may_redeem(actor) and _own_or_approver(actor, order)
+    own = may_redeem(actor) and _own_or_approver(actor, order)
+    return own or actor.has_perm("redemption.cancel_order")
 
 
 def may_reveal(actor: Actor, order: RedemptionOrder) -> bool:

@@ -26,10 +26,10 @@ def address_book(seat: AccountManager, chosen: str) -> list[AddressOption]:
     return [AddressOption(str(row.pk), str(row), str(row.pk) == chosen) for row in rows]
 
 
-def picked(seat: AccountManager, by: User, chosen: str) -> Mapping[str, str]:
+def picked(seat: AccountManager, user: User, chosen: str) -> Mapping[str, str]:
     """The recipient's columns of the chosen entry; empty when the entry is not the company's."""
     if chosen == MYSELF:
-        return {"recipient_name": by.name, "recipient_email": by.email}
+        return {"recipient_name": user.name, "recipient_email": user.email}
     row = entry_of(seat, chosen)
     return row.recipient() if row else {}
 

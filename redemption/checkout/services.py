@@ -30,7 +30,7 @@ from redemption.models import (
     RedemptionOrder,
 )
 from redemption.permissions import may_decide, placed
-from redemption.saga.steps import RedemptionError, drop_order, locked, new_debit
+from redemption.saga.steps import RedemptionError, drop_order, locked, must, new_debit
 from redemption.states import OrderStatus
 
 # How long stock is reserved for an order that waits for approval.
@@ -262,8 +262,7 @@ def _decidable(order: RedemptionOrder, by: Actor) -> RedemptionOrder:
         )
     if placed(by, held):
         raise RedemptionError(_("Nobody approves their own order."))
-    if not may_decide(by, held):
-        raise RedemptionError(_("Your role in this company does not include this."))
+    must(may_decide(by, held))
     return held
 
 

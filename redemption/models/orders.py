@@ -1,5 +1,7 @@
 """Orders and their lines."""
 
+from uuid import UUID
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -80,6 +82,10 @@ class RedemptionOrder(HasLifeCycle):
 
     def get_absolute_url(self) -> str:
         return reverse("orders:detail", args=[self.order_number])
+
+    def was_placed_by(self, user_id: UUID | None) -> bool:
+        """Whether this person placed it, in whichever seat they sit now."""
+        return self.account_manager.user_id == user_id
 
     def event(self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = "") -> OrderEvent:
         return OrderEvent(

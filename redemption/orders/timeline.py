@@ -115,7 +115,7 @@ def _held() -> str:
 
 
 def _not_approved(facts: Facts, event: OrderEvent) -> TimelineStep:
-    withdrawn = event.by_id == facts.order.account_manager.user_id
+    withdrawn = facts.order.was_placed_by(event.by_id)
     title = _("Withdrawn by %(who)s") if withdrawn else _("Not approved by %(who)s")
     text = _("%(reason)s. No points were taken.") % {"reason": event.reason.rstrip(".")}
     who = told_as(event.by, facts.order.company_id)

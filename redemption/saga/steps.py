@@ -47,6 +47,12 @@ class RedemptionError(Exception):
     """An action on an order is not possible; the message is a sentence for the person who tried."""
 
 
+def must(allowed: bool) -> None:
+    """Raise RedemptionError unless it is allowed; for the questions of permissions.py."""
+    if not allowed:
+        raise RedemptionError(_("Your role in this company does not include this."))
+
+
 def locked(order_id: Any) -> RedemptionOrder:
     """The order as it is in the database now, locked until the transaction ends."""
     return _locked(order_id)[0]

@@ -107,6 +107,20 @@ def test_no_import_hides_inside_a_function() -> None:
     assert hidden == []
 
 
+def test_whoever_acts_is_an_actor() -> None:
+    """A service says who acts as keyword-only `by`, a permission as `actor`: always an Actor."""
+    others = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in sources(*ROOMS)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for argument in (*node.args.args, *node.args.kwonlyargs)
+        if argument.arg == "actor" or (argument.arg == "by" and argument in node.args.kwonlyargs)
+        if argument.annotation is None or ast.unparse(argument.annotation) != "Actor"
+    ]
+    assert others == []
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_rooms_entrance_holds_no_code(room: str) -> None:
     tree = ast.parse((ROOT / room / "__init__.py").read_text())

@@ -48,6 +48,7 @@ WRONG = [
     ("loyalty_portal/data/leases.py", "tenacity"),
     ("redemption/saga/transactions.py", "httpx"),
     ("loyalty_portal/data/ids.py", "accounts.models"),
+    ("fulfillment/permissions.py", "fulfillment.services"),
     ("loyalty_portal/fastpath/sql.py", "loyalty_portal.data.leases"),
     # The fastpath has a list of users, and only itself uses its cursor.
     ("redemption/orders/selectors.py", "loyalty_portal.fastpath.sql"),

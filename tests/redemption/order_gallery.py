@@ -18,7 +18,7 @@ class Orders:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.by = world.seat.user
+        self.by = Actor.in_seat(world.seat)
         self.book = world.product(points=500, stocked=100)
         self.lamp = world.product(points=700, stocked=8)
         self.card = world.virtual(points=1_000)
@@ -27,7 +27,7 @@ class Orders:
         self.completed()
         self.refunded()
         self.cancelled = self.settled(world.place((self.book, 1)))
-        cancel(order=self.cancelled, by=Actor.person(self.by), reason="not needed")
+        cancel(order=self.cancelled, by=self.by, reason="not needed")
         self.give_back(self.cancelled)
         self.declined = self.settled(world.place((self.card, 500)))
         self.unanswered(OrderStatus.CANCELLING)
@@ -45,13 +45,13 @@ class Orders:
         order.refresh_from_db()
 
     def shipped(self, order: RedemptionOrder, quantity: int) -> Shipment:
-        parcel = desk.pack(fulfillment=self.world.fulfillment(order), by=Actor.person(self.by))
+        parcel = desk.pack(fulfillment=self.world.fulfillment(order), by=self.by)
         return desk.ship(
             fulfillment=parcel,
             quantity=quantity,
             carrier="Parcelly",
             tracking_number="P-1",
-            by=Actor.person(self.by),
+            by=self.by,
         )
 
     def completed(self) -> None:
@@ -60,11 +60,11 @@ class Orders:
         """
         self.returned = self.settled(self.world.place((self.lamp, 3)))
         for pieces in (1, 2):
-            desk.deliver(shipment=self.shipped(self.returned, pieces), by=Actor.person(self.by))
+            desk.deliver(shipment=self.shipped(self.returned, pieces), by=self.by)
         desk.return_units(
             fulfillment=self.world.fulfillment(self.returned),
             reason="scratched",
-            by=Actor.person(self.by),
+            by=self.by,
         )
         self.give_back(self.returned)
 
@@ -75,14 +75,14 @@ class Orders:
             fulfillment=self.world.fulfillment(self.in_part),
             quantity=None,
             reason="the last two were damaged",
-            by=Actor.person(self.by),
+            by=self.by,
         )
-        desk.deliver(shipment=shipment, by=Actor.person(self.by))
+        desk.deliver(shipment=shipment, by=self.by)
 
     def unanswered(self, status: OrderStatus) -> None:
         self.world.partners.fault("debit", "error_500_after")
         self.cancelling = self.settled(self.world.place((self.book, 1)))
-        cancel(order=self.cancelling, by=Actor.person(self.by), reason="changed our mind")
+        cancel(order=self.cancelling, by=self.by, reason="changed our mind")
         self.cancelling.refresh_from_db()
         assert self.cancelling.status == status
 

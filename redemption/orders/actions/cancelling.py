@@ -19,7 +19,8 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.numbers import grouped
 from redemption.models import OrderItem, RedemptionOrder
-from redemption.saga.steps import RedemptionError, drop_order, locked
+from redemption.permissions import may_cancel
+from redemption.saga.steps import RedemptionError, drop_order, locked, must
 from redemption.states import OrderStatus
 
 # Nothing has been sent to anybody yet in these statuses, so the whole order is cancelled.
@@ -94,6 +95,7 @@ def cancel(*, order: RedemptionOrder, by: Actor, reason: str, shown: str = "") -
     anything. Raises RedemptionError, with the reason for each line, when cancelling would do
     something else by now, or when nothing can be cancelled any more.
     """
+    must(may_cancel(by, order))
     try:
         who = told_as(by.user, order.company_id)
         reason = reason or _("Cancelled by %(who)s") % {"who": who}

@@ -12,7 +12,8 @@ from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import OPEN_CALL
 from loyalty_portal.data.actor import Actor
 from redemption.models import Letter, OrderItem, RedemptionOrder
-from redemption.saga.steps import locked, note
+from redemption.permissions import may_reveal
+from redemption.saga.steps import locked, must, note
 from redemption.states import OPEN_TRANSACTION, TransactionStatus
 
 
@@ -54,6 +55,7 @@ def reveal_codes(*, item: OrderItem, by: Actor) -> list[VirtualCode]:
     """The codes of a delivered virtual line, with those that cannot be read. Records who saw
     them.
     """
+    must(may_reveal(by, item.order))
     held = fulfillments.find(item.id)
     codes = fulfillments.reveal_codes(fulfillment=held, by=by) if held else []
     if any(code.can_be_read() for code in codes):

@@ -12,7 +12,6 @@ from django.utils import timezone
 from accounts.loyalty import StatementEntry, statement
 from fulfillment.models import Fulfillment
 from fulfillment.services import cannot_supply
-from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import (
     Invariant,
     Violation,
@@ -300,7 +299,7 @@ def test_an_entry_belongs_to_the_credit_that_was_sent_rather_than_to_one_just_li
     """
     parcel = Fulfillment.objects.get(label=orders.queued.order_number, quantity=2)
     for _ in range(2):
-        cannot_supply(fulfillment=parcel, quantity=1, reason="lost", by=Actor.person(orders.by))
+        cannot_supply(fulfillment=parcel, quantity=1, reason="lost", by=orders.by)
     first, second = sorted(orders.world.credits(orders.queued), key=lambda credit: credit.key)
     break_it(f"UPDATE loyalty_transaction SET status = 'SENT' WHERE id = '{second.pk}'")
     entry = dataclasses.replace(

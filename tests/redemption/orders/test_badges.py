@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AccountManager
+from accounts.models import AccountManager, User
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
@@ -19,10 +19,11 @@ from redemption.messages.notifications import compose
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
-from tests.accounts.factories import SeatFactory, UserFactory
+from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid, placed, settle, shipped
 from tests.redemption.pages import now, said, timeline, titles
+from tests.support.staff import staff
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -161,7 +162,9 @@ def test_who_cancelled_is_named(seat: AccountManager, book: Product) -> None:
 def test_staff_who_cancel_are_the_programme(
     seat: AccountManager, book: Product, before_the_points: bool
 ) -> None:
-    clerk = UserFactory.create(staff=True, name="Sam Support")
+    clerk = staff("support")
+    User.objects.filter(pk=clerk.pk).update(name="Sam Support")
+    clerk.refresh_from_db()
     order = (placed if before_the_points else paid)(seat, (book, 1))
     cancel(order=order, by=Actor.person(clerk), reason="Ordered twice")
     if before_the_points:

@@ -8,7 +8,7 @@ from django.core import mail
 
 from accounts.models import User
 from fulfillment.models import VirtualCode
-from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_against_ledger, check_invariants
 from redemption.messages.notifications import send_letter
 from redemption.models import Decision, Letter, OrderItem, RedemptionOrder
@@ -121,7 +121,10 @@ def test_right_codes_that_stand_at_another_line_wait_until_that_is_put_right(
         confirm(item=line(first), by=Actor.person(gil))
     put_right(second, Verdict.CODES, fay, gil)
     confirm(item=line(first), by=Actor.person(gil))
-    assert {code.code for code in reveal_codes(item=line(first), by=SYSTEM)} == set(own)
+    assert {
+        code.code
+        for code in reveal_codes(item=line(first), by=Actor.in_seat(first.account_manager))
+    } == set(own)
     assert holds(world)
 
 
@@ -132,7 +135,7 @@ def test_points_of_what_was_never_delivered_go_back(
     give_back(world, kept)
     assert world.ledger(kept) == (1_000, 1_000)
     assert line(kept).fulfillment_status == LineStatus.FAILED
-    assert reveal_codes(item=line(kept), by=SYSTEM) == []
+    assert reveal_codes(item=line(kept), by=Actor.in_seat(kept.account_manager)) == []
     assert now(kept).status == OrderStatus.COMPLETED  # a final status stays
     assert not list_of(world.seat, Search()).rows[0].spent
     page = client_for(world.seat).get(kept.get_absolute_url()).content.decode()
@@ -167,7 +170,7 @@ def test_in_part_the_points_of_what_did_not_come_go_back(
     assert world.ledger(order) == (1_000, 500)
     item = line(order)
     assert (item.fulfillment_status, item.quantity_delivered) == (LineStatus.DELIVERED, 1)
-    assert len(reveal_codes(item=item, by=SYSTEM)) == 1
+    assert len(reveal_codes(item=item, by=Actor.in_seat(item.order.account_manager))) == 1
     assert holds(world)
 
 
@@ -253,7 +256,10 @@ def test_a_proposal_ends_when_the_partner_says_something_else_by_then(
         confirm(item=line(order), by=Actor.person(gil))
     decision.refresh_from_db()
     assert decision.status == DecisionStatus.OVERTAKEN
-    assert {code.code for code in reveal_codes(item=line(order), by=SYSTEM)} == {
+    assert {
+        code.code
+        for code in reveal_codes(item=line(order), by=Actor.in_seat(order.account_manager))
+    } == {
         "OF-ANOTHER-1",
         "OF-ANOTHER-2",
     }

@@ -60,7 +60,7 @@ def test_points_that_went_back_are_taken_again_when_the_company_agreed(
     assert line(order).fulfillment_status == LineStatus.DELIVERED
     assert holds(world)
     ask_the_partner()
-    assert len(reveal_codes(item=line(order), by=SYSTEM)) == 2
+    assert len(reveal_codes(item=line(order), by=Actor.in_seat(order.account_manager))) == 2
     send_letter(Letter.objects.get(order=order, kind="corrected").pk)
     assert "Mara Lindt agreed to it on 2026-11-20" in mail.outbox[-1].body
     assert list_of(world.seat, Search()).rows[0].spent
@@ -142,7 +142,10 @@ def test_in_part_what_came_after_all_is_taken_again_and_its_code_shown(
     settle_transaction(LoyaltyTransaction.objects.get(transaction_type="CORRECTION").pk)
     ask_the_partner()
     assert world.ledger(order) == (1_500, 500)
-    assert {code.code for code in reveal_codes(item=line(order), by=SYSTEM)} == set(own)
+    assert {
+        code.code
+        for code in reveal_codes(item=line(order), by=Actor.in_seat(order.account_manager))
+    } == set(own)
     assert holds(world)
 
 

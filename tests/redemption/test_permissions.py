@@ -1,0 +1,158 @@
+"""Who may do what with an order, asked one by one and of the database: both must agree."""
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AccountManager, Role
+from catalog.models import Product
+from loyalty_portal.data.actor import SYSTEM, Actor
+from redemption.checkout import services as placing
+from redemption.layout.providers import header_figures
+from redemption.models import Decision, RedemptionOrder
+from redemption.orders.actions import cancelling
+from redemption.orders.actions import services as actions
+from redemption.orders.selectors import approvals
+from redemption.permissions import (
+    decidable,
+    may_cancel,
+    may_decide,
+    may_reveal,
+    may_second,
+    may_see,
+    seen_by,
+)
+from redemption.saga.steps import RedemptionError
+from redemption.states import OrderStatus
+from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
+from tests.catalog.factories import ProductFactory
+from tests.redemption.factories import placed
+from tests.support.staff import staff
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def seats() -> list[AccountManager]:
+    """Each role in two companies. One person approves in one and owns the other."""
+    first, second = (CompanyFactory.create(approval_threshold=0) for _ in range(2))
+    both = UserFactory.create()
+    return [
+        *(SeatFactory.create(company=first, role=role) for role in Role),
+        SeatFactory.create(company=first, user=both, role=Role.APPROVER),
+        SeatFactory.create(company=second, user=both, role=Role.OWNER),
+        SeatFactory.create(company=second, role=Role.APPROVER),
+    ]
+
+
+@pytest.fixture
+def orders(seats: list[AccountManager]) -> list[RedemptionOrder]:
+    """One of each person who may order. All wait for approval."""
+    book: Product = ProductFactory.create(in_stock=20)
+    made = [placed(seat, (book, 1)) for seat in seats if seat.role != Role.VIEWER]
+    assert {order.status for order in made} == {OrderStatus.AWAITING_APPROVAL}
+    return made
+
+
+def test_nobody_decides_on_their_own_order_wherever_it_is_asked(
+    seats: list[AccountManager], orders: list[RedemptionOrder]
+) -> None:
+    every = RedemptionOrder.objects.filter(status=OrderStatus.AWAITING_APPROVAL)
+    for seat in seats:
+        actor = Actor.in_seat(seat)
+        expected = {
+            order.pk
+            for order in orders
+            if seat.role in {Role.OWNER, Role.APPROVER}
+            and order.company_id == seat.company_id
+            and order.account_manager.user_id != seat.user_id
+        }
+        one_by_one = {order.pk for order in orders if may_decide(actor, order)}
+        assert one_by_one == expected
+        offered = {each.order.pk for each in approvals(actor, None) if each.decidable}
+        assert offered == expected
+        assert header_figures(seat, timezone.now())["approvals_count"] == len(expected)
+        if seat.role in {Role.OWNER, Role.APPROVER}:
+            condition = decidable(company_id=seat.company_id, user_id=seat.user_id)
+            assert set(every.filter(condition).values_list("pk", flat=True)) == expected
+    assert not any(may_decide(actor, order) for actor in nobody() for order in orders)
+
+
+def nobody() -> list[Actor]:
+    """Those who act for no company: the portal, somebody without a seat, an administrator."""
+    root = UserFactory.create(superuser=True)
+    return [SYSTEM, Actor.person(UserFactory.create()), Actor.person(root)]
+
+
+def test_what_is_not_offered_is_not_done_either(
+    seats: list[AccountManager], orders: list[RedemptionOrder]
+) -> None:
+    actors = [*(Actor.in_seat(seat) for seat in seats), *nobody()]
+    for actor in actors:
+        for order in orders:
+            if not may_decide(actor, order):
+                with pytest.raises(RedemptionError):
+                    placing.approve(order=order, by=actor)
+                with pytest.raises(RedemptionError):
+                    placing.reject(order=order, by=actor, reason="No.")
+            if not may_cancel(actor, order):
+                with pytest.raises(RedemptionError):
+                    cancelling.cancel(order=order, by=actor, reason="")
+            if not may_reveal(actor, order):
+                with pytest.raises(RedemptionError):
+                    actions.reveal_codes(item=order.items.get(), by=actor)
+    assert {order.status for order in RedemptionOrder.objects.all()} == {
+        OrderStatus.AWAITING_APPROVAL
+    }
+
+
+def test_an_order_is_seen_by_its_company_alone(
+    seats: list[AccountManager], orders: list[RedemptionOrder]
+) -> None:
+    for actor in [*(Actor.in_seat(seat) for seat in seats), *nobody()]:
+        one_by_one = {order.pk for order in orders if may_see(actor, order)}
+        assert set(seen_by(actor).values_list("pk", flat=True)) == one_by_one
+        assert {order.company_id for order in orders if may_see(actor, order)} == (
+            {actor.seat.company_id} if actor.seat else set()
+        )
+
+
+@pytest.mark.parametrize(
+    ("role", "own", "cancel", "reveal"),
+    [
+        (Role.OWNER, False, True, True),
+        (Role.APPROVER, False, True, True),
+        (Role.BUYER, True, True, True),
+        (Role.BUYER, False, False, False),
+        (Role.VIEWER, True, False, False),
+        (Role.VIEWER, False, False, False),
+    ],
+)
+def test_codes_and_cancelling_are_for_who_ordered_and_for_approvers(
+    role: Role, own: bool, cancel: bool, reveal: bool
+) -> None:
+    seat = SeatFactory.create(role=role)
+    whose = seat if own else SeatFactory.create(company=seat.company)
+    order = RedemptionOrder(company=seat.company, account_manager=whose)
+    actor = Actor.in_seat(seat)
+    assert (may_cancel(actor, order), may_reveal(actor, order)) == (cancel, reveal)
+    elsewhere = Actor.in_seat(SeatFactory.create(user=seat.user, owner=True))
+    assert (may_cancel(elsewhere, order), may_reveal(elsewhere, order)) == (False, False)
+
+
+def test_staff_cancel_by_permission_and_only_as_staff() -> None:
+    order = RedemptionOrder(company=CompanyFactory.create(), account_manager=SeatFactory.create())
+    support = staff("support")
+    assert may_cancel(Actor.person(support), order)
+    assert not may_cancel(Actor.person(staff("warehouse")), order)
+    # in a seat of another company the same person acts for that company
+    assert not may_cancel(Actor.in_seat(SeatFactory.create(user=support, owner=True)), order)
+    assert not may_reveal(Actor.person(support), order)
+
+
+def test_a_second_person_decides_on_a_proposal() -> None:
+    fay, gil = UserFactory.create(), UserFactory.create()
+    proposal = Decision(proposed_by=fay)
+    assert may_second(Actor.person(gil), proposal)
+    assert not may_second(Actor.person(fay), proposal)
+    assert not may_second(Actor.in_seat(SeatFactory.create(user=fay)), proposal)
+    assert not may_second(SYSTEM, proposal)
