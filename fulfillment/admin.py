@@ -290,10 +290,12 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
 
 def _told(event: FulfillmentEvent) -> tuple[FulfillmentEvent, str, str]:
     """An event with its headline and its detail. Without a new status the reason is the
-    headline.
+    headline. Back in the queue after packing means that a part was shipped.
     """
     if event.reason and event.from_status == event.to_status:
         return event, event.reason, ""
+    if (event.from_status, event.to_status) == (FulfillmentStatus.PACKED, FulfillmentStatus.QUEUED):
+        return event, _("Shipped in part"), event.reason
     return event, str(FulfillmentStatus(event.to_status).label), event.reason
 
 

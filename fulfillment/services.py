@@ -236,7 +236,7 @@ def ship(
     held.transition(
         FulfillmentStatus.QUEUED if rest else FulfillmentStatus.SHIPPED,
         by=by,
-        reason=str(shipment),
+        reason=_of_all(_("%(n)s of %(all)s shipped: %(what)s"), quantity, held, str(shipment)),
         quantity_shipped=held.quantity_shipped + quantity,
     )
     facts = {
@@ -257,7 +257,9 @@ def deliver(*, shipment: Shipment, by: Actor) -> Fulfillment:
         raise DeskError(_("This parcel is marked as delivered already."))
     held.quantity_delivered += shipment.quantity
     held.save(update_fields=["quantity_delivered"])
-    _close_desk_work(held, by=by, reason=str(shipment))
+    arrived_now = _("%(n)s of %(all)s arrived: %(what)s")
+    told = _of_all(arrived_now, shipment.quantity, held, str(shipment))
+    _close_desk_work(held, by=by, reason=told)
     tell(held, delivered=shipment.quantity, by=by, facts={"shipment": str(shipment.pk)})
     return held
 
@@ -278,17 +280,28 @@ def cannot_supply(
     held.quantity_failed += missing
     held.reason = reason.strip()[:255]
     held.save(update_fields=["quantity_failed", "reason"])
-    _close_desk_work(held, by=by, reason=held.reason)
+    given_up = _("%(n)s of %(all)s cannot be supplied: %(what)s")
+    _close_desk_work(held, by=by, reason=_of_all(given_up, missing, held, held.reason))
     tell(held, lost=missing, reason=held.reason, by=by)
     return held
 
 
 def _close_desk_work(held: Fulfillment, *, by: Actor, reason: str) -> None:
     """Set the final status once no unit is open: failed, shipped, or delivered when all parcels
-    have arrived.
+    have arrived. While the status stays, only the history says what was done.
     """
-    if held.open_quantity:
-        return
+    before = held.status
+    if not held.open_quantity:
+        _close(held, by=by, reason=reason)
+    if held.status == before:
+        held.event(before, before, by=by, reason=reason).save()
+
+
+def _of_all(words: str, units: int, held: Fulfillment, what: str) -> str:
+    return words % {"n": units, "all": held.quantity, "what": what}
+
+
+def _close(held: Fulfillment, *, by: Actor, reason: str) -> None:
     if not held.quantity_shipped:
         held.transition(FulfillmentStatus.FAILED, by=by, reason=reason, settled_at=timezone.now())
         return

@@ -94,11 +94,29 @@ def test_a_line_ships_in_parts_and_only_what_is_missing_is_given_back() -> None:
     said(client, parcel, "ship", seen=5, quantity=3, carrier="UPS")
     page = said(client, parcel, "cannot_supply", seen=2, quantity=2, reason="Broken in the store")
     assert "2 pieces given up; their points go back." in page
-    said(client, parcel, "deliver", shipment=Shipment.objects.get().pk)
+    page = said(client, parcel, "deliver", shipment=Shipment.objects.get().pk)
+    story = page.partition("What happened")[2]
+    assert "<b>Shipped in part</b>" in story
+    assert "3 of 5 shipped: UPS" in story
+    assert "2 of 5 cannot be supplied: Broken in the store" in story
+    assert "3 of 5 arrived: UPS" in story
     order.refresh_from_db()
     assert order.status == OrderStatus.COMPLETED
     credit = order.transactions.get(transaction_type=TransactionType.CREDIT)
     assert (credit.points_amount, credit.reason) == (200, "Broken in the store")
+
+
+def test_the_story_tells_each_parcel_and_each_piece_while_the_line_stays_open() -> None:
+    parcel, client = queued(5), browser(staff("warehouse"))
+    said(client, parcel, "pack")
+    said(client, parcel, "ship", seen=5, quantity=2, carrier="UPS", tracking_number="1Z")
+    page = said(client, parcel, "deliver", shipment=Shipment.objects.get().pk)
+    assert "2 of 5 shipped: UPS 1Z" in page
+    assert "<b>2 of 5 arrived: UPS 1Z</b>" in page
+    page = said(client, parcel, "cannot_supply", seen=3, quantity=1, reason="Broken")
+    assert "<b>1 of 5 cannot be supplied: Broken</b>" in page
+    parcel.refresh_from_db()
+    assert parcel.status == FulfillmentStatus.QUEUED
 
 
 def test_what_came_back_is_credited_when_staff_say_so() -> None:
