@@ -16,7 +16,7 @@ from loyalty_portal.http.client_address import client_address
 
 
 class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Customizes allauth. There is no sign-up: a company's owner or staff invite people."""
+    """Customizes allauth. There is no sign-up: staff open the accounts."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - allauth's signature
         return False

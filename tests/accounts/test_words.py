@@ -3,6 +3,7 @@
 import gettext
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django import forms
@@ -32,6 +33,23 @@ def test_a_wrong_password_is_told_in_our_words() -> None:
     user = UserFactory.create()
     page = Client().post("/accounts/login/", {"login": user.email, "password": "wrong"})
     assert "The e-mail address or the password is not right." in page.content.decode()
+
+
+@pytest.mark.django_db
+def test_who_has_no_account_yet_is_sent_to_those_who_open_one_and_not_promised_a_letter(
+    mailoutbox: list[Any],
+) -> None:
+    """Nobody is invited: staff open the accounts, in the admin."""
+    Client().post("/accounts/password/reset/", {"email": "nobody@example.test"})
+    [letter] = mailoutbox
+    told = [
+        Client().get("/accounts/login/").content.decode(),
+        Client().get("/accounts/signup/").content.decode(),
+        letter.body.replace("'", "’"),
+    ]
+    for words in told:
+        assert "the programme’s staff" in words.lower()
+        assert "invit" not in words.lower()
 
 
 def test_what_is_no_address_is_told_in_our_words() -> None:
