@@ -9,34 +9,34 @@ from operations.conformance.points import Check
 LOYALTY: tuple[Check[loyalty.LoyaltySession], ...] = (
     Check(
         "credentials",
-        "Who shows no credentials is turned away with 401, or 403 unauthorized.",
-        "With a success anybody who finds the address could read balances and take points; with "
-        "another 403 our orders would be declined, or wait for people, once a key runs out.",
+        "A call without credentials is rejected with 401, or 403 unauthorized.",
+        "If it succeeds, anybody who finds the address can read balances and take points. With "
+        "another 403 our orders are declined, or wait for people, when a key expires.",
         loyalty.credentials,
     ),
     Check(
         "balance",
-        "The balance is told as the contract has it, for the account that was asked about.",
+        "The balance has the contract's form and is of the requested account.",
         "Pages show an old balance or none; orders can still be placed, since the debit decides.",
         loyalty.balance,
     ),
     Check(
         "debit",
-        "A debit is answered with the entry that was asked for.",
+        "A debit is answered with its entry.",
         "Every debit stays unknown and raises an incident: do not go live.",
         loyalty.debit,
     ),
     Check(
         "balance_moves",
-        "The balance moves by what was taken.",
+        "The balance changes by the debited points.",
         "Buyers see points that they do not have, and are refused at the end of the checkout.",
         loyalty.balance_moves,
     ),
     Check(
         "replay",
-        "The same key again gives the first answer again.",
+        "A repeated key gets the first answer.",
         "A repeated debit takes points twice: set LOYALTY_API_IDEMPOTENT=false, and every debit "
-        "without a clear answer goes to a person instead of being asked again.",
+        "without a clear answer goes to a person instead of being repeated.",
         loyalty.replay,
     ),
     Check(
@@ -48,40 +48,41 @@ LOYALTY: tuple[Check[loyalty.LoyaltySession], ...] = (
     Check(
         "key_reuse",
         "A used key with another body is refused with 422 idempotency_key_reused.",
-        "A mistake in our keys would go unnoticed: the answer of another debit would be taken for "
-        "this one's, unless its points or reference differ.",
+        "A mistake in our keys would stay unnoticed: another debit's answer would be accepted "
+        "unless its points or reference differ.",
         loyalty.key_reuse,
     ),
     Check(
         "two_at_once",
-        "Several at once with one key make one entry, and who comes second is told so.",
+        "Concurrent calls with one key make one entry, and later ones get the same answer or a "
+        "conflict.",
         "A lost worker and its successor may take points twice: set LOYALTY_API_IDEMPOTENT=false.",
         loyalty.two_at_once,
     ),
     Check(
         "credit",
-        "A credit is answered with the entry that was asked for.",
+        "A credit is answered with its entry.",
         "Every credit stays unknown, and companies wait for their points: do not go live.",
         loyalty.credit,
     ),
     Check(
         "credit_replay",
-        "The same credit again gives the first answer again.",
+        "A repeated credit gets the first answer.",
         "A repeated credit gives points twice, or is refused and waits for a person: set "
         "LOYALTY_API_IDEMPOTENT=false, and every unclear credit goes to a person.",
         loyalty.credit_replay,
     ),
     Check(
         "credit_cap",
-        "More than was taken is not given back: 422 refund_exceeds_debit.",
-        "Our own limit is then the only one: nobody stops points that are given back by mistake.",
+        "A credit beyond the debit is refused with 422 refund_exceeds_debit.",
+        "Only our own limit remains: the partner would not stop a mistaken credit.",
         loyalty.credit_cap,
     ),
     Check(
         "insufficient_points",
-        "Too few points are refused with insufficient_points.",
-        "Buyers read “the loyalty system refused” and not that the points were short; if the debit "
-        "is carried out, accounts can be overdrawn.",
+        "A debit of too many points is refused with insufficient_points.",
+        "Buyers read “the loyalty system refused” instead of the reason; if the debit is "
+        "executed, accounts can be overdrawn.",
         loyalty.insufficient_points,
     ),
     Check(
@@ -93,18 +94,18 @@ LOYALTY: tuple[Check[loyalty.LoyaltySession], ...] = (
     Check(
         "transaction_not_found",
         "A credit of a debit that does not exist is refused with transaction_not_found.",
-        "Points could be given back that were never taken, or support is told no reason.",
+        "Points could be given back that were never taken, or support gets no reason.",
         loyalty.transaction_not_found,
     ),
     Check(
         "invalid_request",
-        "What breaks the contract is refused with a 4xx.",
-        "A request that can never succeed would be asked again until a person looks.",
+        "A request that violates the contract is refused with a 4xx.",
+        "A request that can never succeed is repeated until a person looks.",
         loyalty.invalid_request,
     ),
     Check(
         "books_close",
-        "After everything was given back the balance is what it was.",
+        "After all credits the balance is the same as before.",
         "Answers and ledger differ: have the partner explain the account's entries first.",
         loyalty.books_close,
     ),
@@ -116,8 +117,8 @@ LOYALTY: tuple[Check[loyalty.LoyaltySession], ...] = (
     ),
     Check(
         "statement_complete",
-        "Every movement is in the statement exactly once.",
-        "Reconciliation reports differences that are none, and misses those that are: set "
+        "Every debit and credit is in the statement exactly once.",
+        "Reconciliation reports false differences and misses real ones: set "
         "LOYALTY_API_STATEMENT=false.",
         loyalty.statement_complete,
     ),
@@ -136,8 +137,8 @@ LOYALTY: tuple[Check[loyalty.LoyaltySession], ...] = (
     ),
     Check(
         "retry_after",
-        "429 says with Retry-After when to come again.",
-        "We come again when we think fit, perhaps too early, and are turned away once more.",
+        "A 429 has a Retry-After.",
+        "We choose the time of the next try ourselves, perhaps too early.",
         loyalty.retry_after,
     ),
 )
@@ -145,27 +146,27 @@ LOYALTY: tuple[Check[loyalty.LoyaltySession], ...] = (
 FULFILLMENT: tuple[Check[fulfillment.FulfillmentSession], ...] = (
     Check(
         "credentials",
-        "Who shows no credentials is turned away with 401, or 403 unauthorized.",
-        "With a success anybody who finds the address could order, and read codes; with another "
-        "403 our orders would be given back, or wait for people, once a key runs out.",
+        "A call without credentials is rejected with 401, or 403 unauthorized.",
+        "If it succeeds, anybody who finds the address can order and read codes. With another 403 "
+        "our orders are refunded, or wait for people, when a key expires.",
         fulfillment.credentials,
     ),
     Check(
         "request",
-        "A request is answered with the fulfillment that was asked for.",
+        "A request is answered with its fulfillment.",
         "Every delivery stays unknown and raises an incident: do not go live.",
         fulfillment.request,
     ),
     Check(
         "replay",
-        "The same key again answers the same fulfillment.",
+        "A repeated key gets the same fulfillment.",
         "A repeated request may order and cost twice: do not go live.",
         fulfillment.replay,
     ),
     Check(
         "key_reuse",
         "A used key with another body is refused with 422 idempotency_key_reused.",
-        "A mistake in our keys would go unnoticed, and somebody else's codes would be shown.",
+        "A mistake in our keys would stay unnoticed, and somebody else's codes would be shown.",
         fulfillment.key_reuse,
     ),
     Check(
@@ -176,73 +177,74 @@ FULFILLMENT: tuple[Check[fulfillment.FulfillmentSession], ...] = (
     ),
     Check(
         "two_at_once",
-        "Several at once with one key make one fulfillment, and who comes second is told so.",
+        "Concurrent calls with one key make one fulfillment, and later ones get the same answer "
+        "or a conflict.",
         "A lost worker and its successor may order twice: do not go live.",
         fulfillment.two_at_once,
     ),
     Check(
         "poll",
-        "How a fulfillment stands is told by its id.",
-        "What is never called back stays open until a person looks.",
+        "A fulfillment can be read by its id.",
+        "Deliveries without a webhook stay open until a person looks.",
         fulfillment.poll,
     ),
     Check(
         "find",
-        "By our reference the one fulfillment is found, and nothing by an unknown one.",
+        "Our reference finds exactly its fulfillment, and an unknown one finds nothing.",
         "A request whose answer was lost can neither be cancelled nor followed.",
         fulfillment.find,
     ),
     Check(
         "unknown",
         "An id that does not exist is answered 404.",
-        "An answer about nothing could be taken for news.",
+        "An answer about an unknown id could be mistaken for news.",
         fulfillment.unknown,
     ),
     Check(
         "cancel",
-        "A cancellation is answered with the fulfillment as it then is.",
+        "A cancellation is answered with the fulfillment's new state.",
         "Cancelling never ends: buyers wait for their points until a person looks.",
         fulfillment.cancel,
     ),
     Check(
         "cancel_replay",
-        "The same cancellation again is answered with the same end.",
+        "A repeated cancellation gets the same result.",
         "A cancellation whose answer was lost never ends.",
         fulfillment.cancel_replay,
     ),
     Check(
         "delivers",
-        "What is delivered has one code or address for each unit.",
-        "The delivery is not believed: the order waits for a person.",
+        "A delivered fulfillment has one code or address for each unit.",
+        "The delivery is not accepted: the order waits for a person.",
         fulfillment.delivers,
     ),
     Check(
         "final",
-        "What is delivered, failed or cancelled stays so, also when it is cancelled then.",
+        "A delivered, failed or cancelled fulfillment stays so, also after a later cancellation.",
         "Points may be given back for codes that work, or kept for codes that do not.",
         fulfillment.final,
     ),
     Check(
         "webhook_signature",
         "Every webhook is signed with a secret of ours.",
-        "Webhooks are answered 401 and not believed; everything is polled, which is slower.",
+        "Webhooks are rejected with 401; everything is polled, which is slower.",
         fulfillment.signature,
     ),
     Check(
         "webhook_schema",
-        "Every webhook is as the contract has it.",
+        "Every webhook has the contract's form.",
         "Webhooks are answered 400; everything is polled, which is slower.",
         fulfillment.events,
     ),
     Check(
         "webhook_retry",
-        "A webhook that was not answered 2xx comes again under the same webhook-id.",
-        "What is sent while we restart is lost; it is polled, which is slower.",
+        "A webhook that was not answered 2xx is repeated with the same webhook-id.",
+        "Webhooks during our restarts are lost; these deliveries are polled, which is slower.",
         fulfillment.retry,
     ),
     Check(
         "webhook_order",
-        "By updated_at it can be told which news is newer, and nothing comes after the end.",
+        "updated_at gives the order of webhooks, and none follows the end.",
         "Contradictory news goes to a person.",
         fulfillment.order,
     ),
@@ -254,8 +256,8 @@ FULFILLMENT: tuple[Check[fulfillment.FulfillmentSession], ...] = (
     ),
     Check(
         "retry_after",
-        "429 says with Retry-After when to come again.",
-        "We come again when we think fit, perhaps too early, and are turned away once more.",
+        "A 429 has a Retry-After.",
+        "We choose the time of the next try ourselves, perhaps too early.",
         fulfillment.retry_after,
     ),
 )
