@@ -30,16 +30,21 @@ def seats_of(user: User) -> list[AccountManager]:
     return usable_seats(user.pk) if user.loaded_seats is None else user.loaded_seats
 
 
+def own_seat(seats: list[AccountManager], wanted: str | None) -> AccountManager | None:
+    """The seat of `seats` with the id `wanted`; None when it is not among them."""
+    try:
+        wanted_id = UUID(wanted or "")
+    except ValueError:
+        return None
+    return next((seat for seat in seats if seat.id == wanted_id), None)
+
+
 def choose_seat(seats: list[AccountManager], wanted: str | None) -> AccountManager | None:
     """The seat with the id `wanted`, or the first one. None when there are no seats.
 
     A user who loses the current seat continues in another one and stays signed in.
     """
-    try:
-        wanted_id = UUID(wanted or "")
-    except ValueError:
-        wanted_id = None
-    return next((seat for seat in seats if seat.id == wanted_id), seats[0] if seats else None)
+    return own_seat(seats, wanted) or next(iter(seats), None)
 
 
 def told_as(user: Person | None, company_id: UUID) -> str:

@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, User
-from accounts.selectors import choose_seat, seats_of
+from accounts.selectors import choose_seat, own_seat, seats_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.responses import form_only
 
@@ -111,7 +111,7 @@ def _to_go_on_at(request: HttpRequest) -> str:
 @login_required
 def switch_seat(request: Any) -> HttpResponseRedirect:
     """Switch to another seat of the user. An id that is not one of the user's changes nothing."""
-    seat = choose_seat(request.seats, request.POST.get("seat"))
+    seat = own_seat(request.seats, request.POST.get("seat"))
     if seat is not None:
         request.session[SEAT_KEY] = str(seat.id)
     target = request.POST.get("next", "")
