@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 PARTNERS = ("loyalty", "fulfillment")
 # True on a standby, or on a primary that was made read-only, by a full disk for example.
-ONLY_READS = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+_ONLY_READS = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
 
 
 def straight_in(
@@ -98,10 +98,7 @@ def _check(part: Callable[[], str]) -> str:
 
 def _database() -> str:
     """Check the database. A read-only one counts as failed: no order can be placed there."""
-    with connection.cursor() as cursor:
-        cursor.execute(ONLY_READS)
-        [only_reads] = cursor.fetchone()
-    return "can only be read" if only_reads else "ok"
+    return "can only be read" if only_reads() else "ok"
 
 
 def _static_files() -> str:
@@ -114,9 +111,8 @@ def _static_files() -> str:
 
 
 def _migrations() -> str:
-    executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return f"{len(waiting)} to apply" if waiting else "ok"
+    waiting = migrations_to_apply()
+    return f"{waiting} to apply" if waiting else "ok"
 
 
 def _partner(name: str) -> str:
@@ -125,11 +121,30 @@ def _partner(name: str) -> str:
 
 
 def _redis(address: str) -> str:
+    with redis_at(address) as client:
+        client.ping()
+    return "ok"
+
+
+# --- What manage.py doctor asks too --------------------------------------------------------------
+
+
+def only_reads() -> bool:
+    """Whether the database refuses to write. Raises DatabaseError when it does not answer."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ONLY_READS)
+        [refuses] = cursor.fetchone()
+    return bool(refuses)
+
+
+def migrations_to_apply() -> int:
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def redis_at(address: str) -> redis.Redis:
+    """A client of the Redis at this address, which waits at most REDIS_TIMEOUT seconds."""
     # Celery and redis-py use different URL schemes for a socket.
     address = address.replace("redis+socket://", "unix://", 1)
     limit = settings.REDIS_TIMEOUT
-    with redis.Redis.from_url(
-        address, socket_timeout=limit, socket_connect_timeout=limit
-    ) as client:
-        client.ping()
-    return "ok"
+    return redis.Redis.from_url(address, socket_timeout=limit, socket_connect_timeout=limit)

@@ -12,13 +12,12 @@ import redis
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts import loyalty
 from accounts.models import Company
 from fulfillment import partner as fulfillment
-from loyalty_portal.health import ONLY_READS
+from loyalty_portal.health import migrations_to_apply, only_reads, redis_at
 from loyalty_portal.partners import breaker
 from loyalty_portal.partners.answers import UNDECIDED
 from loyalty_portal.partners.client import Answer, Outcome
@@ -41,8 +40,7 @@ def database() -> Iterator[Finding]:
         connection.settings_dict.setdefault("OPTIONS", {})["connect_timeout"] = int(PATIENCE)
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = '{SLOWEST_QUERY}s'")
-            cursor.execute(ONLY_READS)
-            [read_only] = cursor.fetchone()
+        read_only = only_reads()
     except DatabaseError:
         yield Finding(
             "PostgreSQL",
@@ -80,10 +78,9 @@ def signed(seconds: float) -> str:
 
 
 def migrations() -> Iterator[Finding]:
-    executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    waiting = migrations_to_apply()
     if waiting:
-        says = f"{counted(len(waiting), 'migration')} to apply"
+        says = f"{counted(waiting, 'migration')} to apply"
         yield Finding("Migrations", State.BAD, says, "Run `manage.py migrate`.")
     else:
         yield fine("Migrations", "all applied")
@@ -119,7 +116,7 @@ def pause() -> Iterator[Finding]:
 
 def cache() -> Iterator[Finding]:
     try:
-        with _redis(settings.REDIS_URL) as client:
+        with redis_at(settings.REDIS_URL) as client:
             client.ping()
     except (redis.RedisError, OSError):
         yield Finding(
@@ -136,7 +133,7 @@ def queues() -> Iterator[Finding]:
     names = {settings.CELERY_TASK_DEFAULT_QUEUE}
     names |= {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
     try:
-        with _redis(settings.BROKER_URL) as client:
+        with redis_at(settings.BROKER_URL) as client:
             lengths = {name: int(str(client.llen(name))) for name in sorted(names)}
     except (redis.RedisError, OSError):
         yield Finding(
@@ -211,10 +208,3 @@ def _rejected(subject: str, where: str) -> Finding:
     says = f"does not accept our credentials ({where})"
     do = "Mend its API key or OAuth variables. Orders wait meanwhile; nothing is lost."
     return Finding(subject, State.BAD, says, do)
-
-
-def _redis(address: str) -> redis.Redis:
-    # Celery and redis-py use different URL schemes for a socket.
-    address = address.replace("redis+socket://", "unix://", 1)
-    limit = settings.REDIS_TIMEOUT
-    return redis.Redis.from_url(address, socket_timeout=limit, socket_connect_timeout=limit)

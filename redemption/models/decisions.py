@@ -174,6 +174,9 @@ class Decision(HasLifeCycle):
             part = {"came": self.came, "all": self.item.quantity}
             return gettext("The partner delivered %(came)s of %(all)s") % part
         told = str(self.get_verdict_display())
+        if self.external_transaction_id:
+            named = {"what": told, "number": self.external_transaction_id}
+            return gettext("%(what)s, as %(number)s at the partner") % named
         if self.item and self.is_remedy and self.verdict != Verdict.CODES:
             how_many = {"units": self.units, "all": self.item.quantity, "what": told}
             return gettext("%(what)s (%(units)s of %(all)s)") % how_many

@@ -92,12 +92,14 @@ def test_the_orders_history_says_who_proposed_what_and_who_agreed(
     confirm(intent=debit, by=Actor.person(gil))
     notes = debit.order.events.filter(subject=EventSubject.NOTE, by__isnull=False)[:2]
     (proposed, by_whom), (confirmed, by_other) = notes.values_list("reason", "by")
-    assert proposed.startswith("Proposed: It took place")
+    named = f"It took place, as {entry_of(world, debit)} at the partner."
+    assert proposed.startswith(f"Proposed: {named}")
     assert "Their statement of today, line 4." in proposed
-    assert confirmed.startswith("Confirmed: It took place")
+    assert confirmed == f"Confirmed: {named}"
     assert (by_whom, by_other) == (fay.pk, gil.pk)
     step = debit.order.events.get(subject=EventSubject.TRANSACTION, to_status="SUCCEEDED")
     assert step.by == gil
+    assert step.reason == f"Decided by two people: {named}"
 
 
 @pytest.mark.usefixtures("ignores_keys")
