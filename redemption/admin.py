@@ -14,9 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
-from redemption.backoffice.admin_deliveries import DeliveryAdmin
+from redemption.backoffice.admin_decisions import DeliveryAdmin, LoyaltyTransactionAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
-from redemption.backoffice.admin_points import LoyaltyTransactionAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
 from redemption.backoffice.badges import order_badge, transaction_badge
 from redemption.backoffice.forms import CancelForm

@@ -278,6 +278,19 @@ def test_what_took_place_needs_the_partners_entry() -> None:
     assert "Not in their statement of today." in answer.content.decode()
 
 
+def test_the_entry_that_was_decided_on_is_named_in_the_story_of_the_points_and_of_the_order() -> (
+    None
+):
+    debit = undecided()
+    propose(debit, staff("finance"), verdict="TOOK_PLACE", entry="txn_4711")
+    client, told = browser(staff("finance")), "It took place, as txn_4711 at the partner"
+    assert told in client.get(page_of(debit)).content.decode()
+    page = client.post(address(debit, "confirm"), shown(), follow=True).content.decode()
+    assert f"Decided by two people: {told}." in page
+    order = reverse("admin:redemption_redemptionorder_change", args=[debit.order_id])
+    assert f"Confirmed: {told}." in client.get(order).content.decode()
+
+
 @pytest.mark.parametrize("group", ["support", "warehouse"])
 def test_only_finance_decides(group: str) -> None:
     debit = undecided()
