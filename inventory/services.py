@@ -9,7 +9,7 @@ that moment, and what is released is written off, so none is ever available.
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -101,7 +101,7 @@ def _balance(product_id: uuid.UUID, change: int) -> None:
     """Write the opposite movement of an uncounted product, so that its available number stays 0."""
     if change:
         kind = MovementKind.RECEIVED if change < 0 else MovementKind.ADJUSTED
-        _record(product_id, kind, -change, 0, None, _("The stock is not counted."), SYSTEM)
+        _record(product_id, kind, -change, _("The stock is not counted."), SYSTEM)
 
 
 def reserve(*, wants: Sequence[Want], by: Actor, along: Sequence[Model] = ()) -> None:
@@ -110,58 +110,92 @@ def reserve(*, wants: Sequence[Want], by: Actor, along: Sequence[Model] = ()) ->
     Products without an inventory row must not be passed: they are made on demand. `along`: new rows
     of the caller, inserted by the same statement.
     """
-    wants = sorted(wants, key=lambda want: want.product_id)
+    pieces = _by_product((want.product_id, want.quantity) for want in wants)
     with transaction.atomic(savepoint=False):
         insert([*along, *(row for want in wants for row in _held(want, by))])
-        for want in wants:
-            if not _move(want.product_id, available=-want.quantity, reserved=want.quantity):
-                raise OutOfStockError(want.product_id)
+        for product_id, number in pieces:
+            if not _move(product_id, available=-number, reserved=number):
+                raise OutOfStockError(product_id)
 
 
 def _held(want: Want, by: Actor) -> tuple[Reservation, StockMovement]:
-    return (
-        Reservation(product_id=want.product_id, reference=want.reference, quantity=want.quantity),
-        StockMovement(
-            product_id=want.product_id,
-            kind=MovementKind.RESERVED,
-            available_change=-want.quantity,
-            reserved_change=want.quantity,
-            reference=want.reference,
-            by_id=by.user_id,
-        ),
+    reservation = Reservation(
+        product_id=want.product_id, reference=want.reference, quantity=want.quantity
     )
+    kind = MovementKind.RESERVED
+    return reservation, _of_line(reservation, kind, -want.quantity, want.quantity, "", by)
 
 
-def release(*, reference: uuid.UUID, by: Actor, reason: str, quantity: int | None = None) -> None:
-    """Return `quantity` (None: all that is still reserved) of a line's pieces to the shelf.
+def _by_product(pieces: Iterable[tuple[uuid.UUID, int]]) -> list[tuple[uuid.UUID, int]]:
+    """The sum for each product, in the order in which their rows are locked everywhere."""
+    sums: dict[uuid.UUID, int] = defaultdict(int)
+    for product_id, number in pieces:
+        sums[product_id] += number
+    return sorted(sums.items())
+
+
+def release(*, pieces: Mapping[uuid.UUID, int | None], by: Actor, reason: str) -> None:
+    """Return reserved pieces of order lines to the shelf: a number for each line's reference, or
+    None for all that it still holds.
 
     Does nothing for a line that has nothing reserved (made on demand, or released before).
     """
-    with transaction.atomic():
-        held = Reservation.objects.select_for_update().filter(reference=reference).first()
-        pieces = held.open if held and quantity is None else (quantity or 0)
-        if held is None or pieces == 0:
-            return
-        if pieces > held.open:
-            raise StockError(_("The line holds only %(open)s pieces.") % {"open": held.open})
-        held.released += pieces
-        held.save(update_fields=["released"])
-        _record(held.product_id, MovementKind.RELEASED, pieces, -pieces, reference, reason, by)
-        _must_move(held.product_id, available=pieces, reserved=-pieces)
+    _spend(pieces, MovementKind.RELEASED, by, reason)
 
 
-def consume(*, reference: uuid.UUID, quantity: int, by: Actor) -> None:
-    """Record that `quantity` of the reserved pieces of a line were sent."""
-    with transaction.atomic():
-        held = Reservation.objects.select_for_update().filter(reference=reference).first()
-        if held is None:
-            return
-        if quantity > held.open:
+def consume(*, pieces: Mapping[uuid.UUID, int | None], by: Actor) -> None:
+    """Record that reserved pieces were sent: a number for each order line's reference."""
+    _spend(pieces, MovementKind.CONSUMED, by, "")
+
+
+def _spend(
+    pieces: Mapping[uuid.UUID, int | None], kind: MovementKind, by: Actor, reason: str
+) -> None:
+    """Take pieces out of their reservations: RELEASED to the shelf, or CONSUMED for good."""
+    column = "released" if kind == MovementKind.RELEASED else "consumed"
+    back = 1 if kind == MovementKind.RELEASED else 0
+    with transaction.atomic(savepoint=False):
+        taken = [(held, number) for held, number in _open(pieces) if number]
+        for held, number in taken:
+            setattr(held, column, getattr(held, column) + number)
+        Reservation.objects.bulk_update([held for held, _number in taken], [column])
+        insert([_of_line(held, kind, back * n, -n, reason, by) for held, n in taken])
+        for product_id, n in _by_product((held.product_id, n) for held, n in taken):
+            if not _move(product_id, available=back * n, reserved=-n):
+                told = _("The stock of this product does not agree with its reservations.")
+                raise StockError(told)
+
+
+def _open(pieces: Mapping[uuid.UUID, int | None]) -> list[tuple[Reservation, int]]:
+    """The reservations of these lines, locked, each with the number asked for."""
+    rows = Reservation.objects.select_for_update().filter(reference__in=list(pieces))
+    found = []
+    for held in rows.order_by("product_id", "pk"):
+        wanted = pieces[held.reference]
+        number = held.open if wanted is None else wanted
+        if number > held.open:
             raise StockError(_("The line holds only %(open)s pieces.") % {"open": held.open})
-        held.consumed += quantity
-        held.save(update_fields=["consumed"])
-        _record(held.product_id, MovementKind.CONSUMED, 0, -quantity, reference, "", by)
-        _must_move(held.product_id, available=0, reserved=-quantity)
+        found.append((held, number))
+    return found
+
+
+def _of_line(
+    held: Reservation,
+    kind: MovementKind,
+    available: int,
+    reserved: int,
+    reason: str,
+    by: Actor,
+) -> StockMovement:
+    return StockMovement(
+        product_id=held.product_id,
+        kind=kind,
+        available_change=available,
+        reserved_change=reserved,
+        reference=held.reference,
+        reason=reason[:255],
+        by_id=by.user_id,
+    )
 
 
 def receive(*, product: Product, quantity: int, reason: str, by: Actor) -> None:
@@ -244,34 +278,23 @@ def _change(product: Product, kind: MovementKind, change: int, reason: str, by: 
     with transaction.atomic():
         Inventory.objects.get_or_create(product=product)
         _must_count(Inventory.objects.select_for_update().get(product=product))
-        _record(product.pk, kind, change, 0, None, reason, by)
+        _record(product.pk, kind, change, reason, by)
         if not _move(product.pk, available=change, reserved=0):
             raise StockError(_("There are not that many pieces to take away."))
 
 
 def _record(
-    product_id: uuid.UUID,
-    kind: MovementKind,
-    available: int,
-    reserved: int,
-    reference: uuid.UUID | None,
-    reason: str,
-    by: Actor,
+    product_id: uuid.UUID, kind: MovementKind, available: int, reason: str, by: Actor
 ) -> None:
+    """Write a movement that is for no order line."""
     StockMovement.objects.create(
         product_id=product_id,
         kind=kind,
         available_change=available,
-        reserved_change=reserved,
-        reference=reference,
+        reserved_change=0,
         reason=reason[:255],
         by_id=by.user_id,
     )
-
-
-def _must_move(product_id: uuid.UUID, *, available: int, reserved: int) -> None:
-    if not _move(product_id, available=available, reserved=reserved):
-        raise StockError(_("The stock of this product does not agree with its reservations."))
 
 
 def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:

@@ -54,7 +54,7 @@ def test_the_shelf_says_low_and_out_as_pieces_are_held(book: Product) -> None:
     assert status(book) == StockStatus.LOW
     last = hold(book, 5)
     assert status(book) == StockStatus.OUT
-    stock.release(reference=last, by=SYSTEM, reason="cancelled")
+    stock.release(pieces={last: None}, by=SYSTEM, reason="cancelled")
     assert status(book) == StockStatus.LOW
 
 
@@ -75,20 +75,20 @@ def test_all_wants_are_held_or_none(world: World, book: Product) -> None:
 
 def test_release_and_consume_happen_once(book: Product) -> None:
     reference = hold(book, 4)
-    stock.consume(reference=reference, quantity=3, by=SYSTEM)
+    stock.consume(pieces={reference: 3}, by=SYSTEM)
     assert numbers(book) == (6, 1)
-    stock.release(reference=reference, by=SYSTEM, reason="the rest")
-    stock.release(reference=reference, by=SYSTEM, reason="again")
+    stock.release(pieces={reference: None}, by=SYSTEM, reason="the rest")
+    stock.release(pieces={reference: None}, by=SYSTEM, reason="again")
     assert numbers(book) == (7, 0)
     with pytest.raises(StockError, match="holds only 0"):
-        stock.consume(reference=reference, quantity=1, by=SYSTEM)
+        stock.consume(pieces={reference: 1}, by=SYSTEM)
     with pytest.raises(StockError, match="holds only 0"):
-        stock.release(reference=reference, quantity=1, by=SYSTEM, reason="")
+        stock.release(pieces={reference: 1}, by=SYSTEM, reason="")
 
 
 def test_what_was_made_on_demand_holds_nothing_and_is_left_alone() -> None:
-    stock.release(reference=uuid.uuid4(), by=SYSTEM, reason="")
-    stock.consume(reference=uuid.uuid4(), quantity=1, by=SYSTEM)
+    stock.release(pieces={uuid.uuid4(): None}, by=SYSTEM, reason="")
+    stock.consume(pieces={uuid.uuid4(): 1}, by=SYSTEM)
 
 
 def test_a_count_corrects_the_available_number_and_keeps_what_is_held(book: Product) -> None:
@@ -118,11 +118,11 @@ def test_an_adjustment_needs_a_reason_and_pieces_to_take(
 
 def test_the_books_agree_after_everything(book: Product) -> None:
     first, second = hold(book, 3), hold(book, 2)
-    stock.consume(reference=first, quantity=2, by=SYSTEM)
-    stock.release(reference=first, by=SYSTEM, reason="")
+    stock.consume(pieces={first: 2}, by=SYSTEM)
+    stock.release(pieces={first: None}, by=SYSTEM, reason="")
     stock.adjust(product=book, change=-1, reason="broken", by=SYSTEM)
     stock.receive(product=book, quantity=5, reason="", by=SYSTEM)
-    stock.consume(reference=second, quantity=2, by=SYSTEM)
+    stock.consume(pieces={second: 2}, by=SYSTEM)
     sums = StockMovement.objects.filter(product=book).aggregate(
         available=Sum("available_change"), reserved=Sum("reserved_change")
     )
@@ -179,7 +179,7 @@ def test_the_catalogue_shows_at_once_that_the_last_piece_is_held(
     assert "Out of stock" not in page()
     last = hold(book, 10)
     assert "Out of stock" in page()
-    stock.release(reference=last, by=SYSTEM, reason="cancelled")
+    stock.release(pieces={last: None}, by=SYSTEM, reason="cancelled")
     assert "Out of stock" not in page()
 
 
@@ -188,6 +188,6 @@ def test_stock_that_does_not_agree_with_its_reservations_stays_as_it_is(book: Pr
     # Changed directly, without the services.
     Inventory.objects.filter(product=book).update(quantity_reserved=0)
     with pytest.raises(StockError, match="does not agree"):
-        stock.release(reference=line, by=SYSTEM, reason="cancelled")
+        stock.release(pieces={line: None}, by=SYSTEM, reason="cancelled")
     assert numbers(book) == (7, 0)
     assert not StockMovement.objects.filter(kind=MovementKind.RELEASED).exists()

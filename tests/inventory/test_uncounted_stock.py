@@ -55,14 +55,14 @@ def test_any_number_can_be_held_and_none_is_available_in_the_books(cup: Product)
 
 def test_what_is_sent_or_given_back_leaves_the_books_and_they_agree(cup: Product) -> None:
     line = hold(cup, 5)
-    stock.consume(reference=line, quantity=2, by=SYSTEM)
+    stock.consume(pieces={line: 2}, by=SYSTEM)
     assert check_stock() == []
-    stock.release(reference=line, by=SYSTEM, reason="cancelled")
-    stock.release(reference=line, by=SYSTEM, reason="again")
+    stock.release(pieces={line: None}, by=SYSTEM, reason="cancelled")
+    stock.release(pieces={line: None}, by=SYSTEM, reason="again")
     assert numbers(cup) == (0, 0)
     assert check_stock() == []
     with pytest.raises(StockError, match="holds only 0"):
-        stock.consume(reference=line, quantity=1, by=SYSTEM)
+        stock.consume(pieces={line: 1}, by=SYSTEM)
 
 
 def test_numbers_of_what_is_not_counted_cannot_be_moved(cup: Product) -> None:
@@ -92,7 +92,7 @@ def test_counting_begins_with_what_is_held_and_then_limits(cup: Product) -> None
     assert numbers(cup) == (4, 3)
     with pytest.raises(OutOfStockError):
         hold(cup, 5)
-    stock.release(reference=line, by=SYSTEM, reason="cancelled")
+    stock.release(pieces={line: None}, by=SYSTEM, reason="cancelled")
     assert numbers(cup) == (7, 0)
     assert check_stock() == []
 
@@ -103,8 +103,8 @@ def test_counting_ends_and_what_was_held_stays_held(world: World) -> None:
     stock.stop_counting(product=book, reason="ordered when wanted", by=SYSTEM)
     assert numbers(book) == (0, 4)
     hold(book, 50)
-    stock.consume(reference=line, quantity=3, by=SYSTEM)
-    stock.release(reference=line, by=SYSTEM, reason="the rest")
+    stock.consume(pieces={line: 3}, by=SYSTEM)
+    stock.release(pieces={line: None}, by=SYSTEM, reason="the rest")
     assert numbers(book) == (0, 50)
     assert check_stock() == []
     with pytest.raises(StockError, match="is counted already"):
