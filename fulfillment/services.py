@@ -4,7 +4,8 @@ Locks are taken in one order everywhere (docs/architecture.md).
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -13,7 +14,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -32,6 +34,7 @@ from fulfillment.permissions import may_take_over, may_work_on
 from fulfillment.states import TO_SEND, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.leases import ENDED
+from loyalty_portal.data.lifecycle import transition_all
 from loyalty_portal.fastpath.sql import insert
 
 PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
@@ -65,16 +68,30 @@ class News:
     by: Actor = SYSTEM
     facts: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_progress(self) -> bool:
+        """Whether the line itself moved on; other news is about trouble, or its end."""
+        return not (self.attention or self.righted or self.falsehood or self.cleared)
+
 
 @cache
-def _listener() -> Callable[[News], None]:
-    listener: Callable[[News], None] = import_string(settings.FULFILLMENT_LISTENER)
+def _listener() -> Callable[[Sequence[News]], None]:
+    listener: Callable[[Sequence[News]], None] = import_string(settings.FULFILLMENT_LISTENER)
     return listener
 
 
 def tell(fulfillment: Fulfillment, **what: Any) -> None:
     """Pass news to settings.FULFILLMENT_LISTENER, in the transaction of the change."""
-    _listener()(News(reference=fulfillment.reference, status=fulfillment.status, **what))
+    tell_all([news_of(fulfillment, **what)])
+
+
+def news_of(fulfillment: Fulfillment, **what: Any) -> News:
+    return News(reference=fulfillment.reference, status=fulfillment.status, **what)
+
+
+def tell_all(news: Sequence[News]) -> None:
+    """Pass news of fulfillments that have one label, as `tell` does for one."""
+    _listener()(news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,34 +383,47 @@ def withdraw(
     The partner is asked to cancel what it has already, and its answer decides (saga.md, rule 9).
     """
     rows = Fulfillment.objects.select_for_update(no_key=True).filter(reference__in=references)
-    return {
-        held.reference: _withdraw_one(held, by=by, reason=reason) for held in rows.order_by("pk")
+    held = list(rows.order_by("pk"))
+    calls = calls_of(PartnerCall.objects.select_for_update().filter(fulfillment__in=held))
+    results = {
+        each.reference: Withdrawn(each.withdrawal(calls[each.pk]), each.open_quantity)
+        for each in held
     }
+    now = [each for each in held if results[each.reference].how == Withdrawal.NOW]
+    unsent = [call for each in now for call in calls[each.pk]]
+    transition_all(unsent, CallStatus.WITHDRAWN, by=by, reason=reason, **ENDED)
+    _cancel(now, by=by, reason=reason)
+    ask = [
+        PartnerCall(fulfillment=each, kind=CallKind.CANCEL, key=f"cancel:{each.id}")
+        for each in held
+        if results[each.reference].how == Withdrawal.ASK
+    ]
+    insert([*ask, *(call.event("", call.status, by=by, reason=reason) for call in ask)])
+    return results
 
 
-def _withdraw_one(held: Fulfillment, *, by: Actor, reason: str) -> Withdrawn:
-    calls = list(PartnerCall.objects.select_for_update().filter(fulfillment=held))
-    result = Withdrawn(held.withdrawal(calls), held.open_quantity)
-    if result.how == Withdrawal.NOW:
-        for request in calls:
-            request.transition(CallStatus.WITHDRAWN, by=by, reason=reason, **ENDED)
-        _cancel(held, by=by, reason=reason)
-    elif result.how == Withdrawal.ASK:
-        call = PartnerCall.objects.create(
-            fulfillment=held, kind=CallKind.CANCEL, key=f"cancel:{held.id}"
+def calls_of(calls: Iterable[PartnerCall]) -> Mapping[uuid.UUID, list[PartnerCall]]:
+    """The calls by their fulfillment's key; an empty list for one that has none."""
+    found: dict[uuid.UUID, list[PartnerCall]] = defaultdict(list)
+    for call in calls:
+        found[call.fulfillment_id].append(call)
+    return found
+
+
+def _cancel(held: Sequence[Fulfillment], *, by: Actor, reason: str) -> None:
+    """End these, of which nothing was sent, and pass the news on together."""
+    if not held:
+        return
+    units = {each.pk: each.open_quantity for each in held}
+    for hinted in (False, True):
+        transition_all(
+            [each for each in held if bool(each.hints) == hinted],
+            FulfillmentStatus.CANCELLED,
+            by=by,
+            reason=reason,
+            quantity_failed=F("quantity") - Greatest("quantity_shipped", "quantity_delivered"),
+            settled_at=timezone.now(),
+            # While a hint is not answered, the partner is still asked.
+            **{**ENDED, "next_attempt_at": Now() if hinted else None},
         )
-        call.event("", call.status, by=by, reason=reason).save()
-    return result
-
-
-def _cancel(held: Fulfillment, *, by: Actor, reason: str) -> None:
-    units = held.open_quantity
-    held.transition(
-        FulfillmentStatus.CANCELLED,
-        by=by,
-        reason=reason,
-        quantity_failed=held.quantity_failed + units,
-        settled_at=timezone.now(),
-        **{**ENDED, "next_attempt_at": Now() if held.hints else None},
-    )
-    tell(held, lost=units, reason=reason, by=by)
+    tell_all([news_of(each, lost=units[each.pk], reason=reason, by=by) for each in held])

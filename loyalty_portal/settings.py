@@ -241,7 +241,7 @@ FULFILLMENT_WEBHOOK_SECRETS = env.words("FULFILLMENT_WEBHOOK_SECRETS")
 PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
 # fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
-FULFILLMENT_LISTENER = "redemption.saga.steps.hear_fulfillment"
+FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
 # The tables of due work: the sweeper has threads for each, in this order.
 WORK_QUEUES = [
     f"redemption.saga.queues.{queue}"

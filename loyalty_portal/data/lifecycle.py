@@ -1,6 +1,7 @@
 """Life cycles as tables, and the function that changes a status."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db import models, transaction
@@ -82,3 +83,39 @@ class HasLifeCycle(models.Model):
     def _if_as_read(self, **changes: Any) -> int:
         as_read = {"pk": self.pk, self.status_field: getattr(self, self.status_field)}
         return update(type(self), as_read, changes)
+
+
+def transition_all(
+    rows: Sequence[HasLifeCycle], to: str, *, by: Actor = SYSTEM, reason: str = "", **changes: Any
+) -> None:
+    """Move several rows of one model to `to`, with the same `changes`, and write their events.
+
+    One UPDATE for each status that they leave, and one INSERT. A change may be an expression of
+    the row's own columns (F); such an attribute must be read from the database again. Raises
+    IllegalTransitionError and StaleStatusError as `transition` does, and then moves none.
+    """
+    by_status: dict[str, list[HasLifeCycle]] = defaultdict(list)
+    for row in rows:
+        before = getattr(row, row.status_field)
+        if not row.life_cycle.allows(before, to):
+            raise IllegalTransitionError(f"{row.life_cycle.name} {row.pk}: {before} to {to}")
+        by_status[before].append(row)
+    with transaction.atomic(savepoint=False):
+        for before, group in by_status.items():
+            _move_all(group, before, {group[0].status_field: to, **changes})
+        events = [
+            row.event(getattr(row, row.status_field), to, by=by, reason=reason) for row in rows
+        ]
+        insert(events)
+    for row in rows:
+        setattr(row, row.status_field, to)
+        for name, value in changes.items():
+            setattr(row, name, value)
+
+
+def _move_all(rows: list[HasLifeCycle], before: str, changes: dict[str, Any]) -> None:
+    model, name = type(rows[0]), rows[0].status_field
+    manager: Any = model._default_manager  # noqa: SLF001 - it is documented
+    as_read = manager.filter(pk__in=[row.pk for row in rows], **{name: before})
+    if as_read.update(**changes) != len(rows):
+        raise StaleStatusError(f"Not all of {len(rows)} {model.__name__} rows are {before} still")

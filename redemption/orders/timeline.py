@@ -213,7 +213,7 @@ def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent
     words = {"what": _names(touched), "who": told_as(by, facts.order.company_id)}
     said_already = {_("Cancelled"), _("Cancelled by %(who)s") % words}
     reason = "" if event.reason in said_already else event.reason
-    text = f"{sentence(reason)} {_what_came_back(facts, touched)}".strip()
+    text = f"{sentence(reason)} {_what_came_back(facts, status, touched)}".strip()
     return TimelineStep(str(title % words), text, icon, tone)
 
 
@@ -223,18 +223,19 @@ def _who_asked(facts: Facts) -> Any:
     return next(asked, None)
 
 
-def _what_came_back(facts: Facts, touched: list[OrderItem]) -> str:
+def _what_came_back(facts: Facts, status: str, touched: list[OrderItem]) -> str:
     """One sentence about the credit for these lines; "" where there is none, or where points were
     taken again since: then each movement's own step tells.
+
+    A credit without a line is for the lines that one person cancelled together.
     """
-    lines = {item.pk for item in touched}
+    lines = {item.pk for item in touched} | ({None} if status == LineStatus.CANCELLED else set())
     if any(_took_again(intent) and intent.item_id in lines for intent in facts.transactions):
         return ""
     found = {
         intent.status
         for intent in facts.transactions
-        if intent.transaction_type == TransactionType.CREDIT
-        and (intent.item_id is None or intent.item_id in lines)
+        if intent.transaction_type == TransactionType.CREDIT and intent.item_id in lines
     }
     if not found:
         return ""

@@ -96,16 +96,16 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
     order = _own(request.actor, number)
     _must(may_cancel(request.actor, order))
     try:
-        told = cancelling.cancel(
-            order=order,
-            by=request.actor,
-            reason=_reason(request),
-            shown=request.POST.get("shown", ""),
-        )
+        with tasks.going_on(order.pk):
+            told = cancelling.cancel(
+                order=order,
+                by=request.actor,
+                reason=_reason(request),
+                shown=request.POST.get("shown", ""),
+            )
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
-        tasks.go_on(order.pk)
         messages.success(request, told)
     return SeeOther(order.get_absolute_url())
 
@@ -117,11 +117,11 @@ def approve(request: PortalRequest, number: str) -> HttpResponse:
     order = _own(request.actor, number)
     _must(may_decide(request.actor, order))
     try:
-        placing.approve(order=order, by=request.actor)
+        with tasks.going_on(order.pk):
+            placing.approve(order=order, by=request.actor)
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
-        tasks.go_on(order.pk)
         messages.success(request, _("Approved. The points are being taken now."))
     return SeeOther(order.get_absolute_url())
 

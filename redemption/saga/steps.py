@@ -1,14 +1,16 @@
-"""The steps of the saga. Each function moves an order on, in one transaction.
+"""The steps of the saga. Each function moves an order on, in one transaction; what fulfillment
+tells about its lines is in line_news.py.
 
 Locks are taken in one order everywhere (docs/architecture.md).
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -17,11 +19,12 @@ from django.utils.translation import gettext as _
 from accounts import loyalty
 from fulfillment import services as fulfillments
 from fulfillment.models import Channel
-from fulfillment.services import News, Parcel
+from fulfillment.services import Parcel
 from inventory import services as stock
 from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.lifecycle import transition_all
 from loyalty_portal.fastpath.sql import Prepared
-from redemption.incidents.services import raise_incident, settle_incident
+from redemption.incidents.services import raise_incident
 from redemption.models import (
     EventSubject,
     IncidentCase,
@@ -36,6 +39,7 @@ from redemption.models import (
 from redemption.saga.credits import intend_credit
 from redemption.states import (
     DEADLINES,
+    SETTLED_LINE,
     IncidentKind,
     LineStatus,
     OrderStatus,
@@ -122,28 +126,33 @@ def new_debit(order: RedemptionOrder, account_id: str) -> LoyaltyTransaction:
     )
 
 
-def write_letter(
+def new_letter(
     order: RedemptionOrder,
     kind: LetterKind,
     *,
     occasion: Any,
     item: OrderItem | None = None,
     **facts: Any,
-) -> None:
-    """Write a letter to be sent. The key makes sure that one occasion has one letter."""
-    Letter.objects.bulk_create(
-        [
-            Letter(
-                order=order,
-                item=item,
-                kind=kind,
-                key=f"{kind}:{occasion}",
-                to=order.account_manager.user.email,
-                facts=facts,
-            )
-        ],
-        ignore_conflicts=True,
+) -> Letter:
+    """A letter to the buyer, not saved. The key makes sure that one occasion has one letter."""
+    return Letter(
+        order=order,
+        item=item,
+        kind=kind,
+        key=f"{kind}:{occasion}",
+        to=order.account_manager.user.email,
+        facts=facts,
     )
+
+
+def write_letter(order: RedemptionOrder, kind: LetterKind, **what: Any) -> None:
+    """Write a letter to be sent; nothing, where the occasion has its letter."""
+    write_letters([new_letter(order, kind, **what)])
+
+
+def write_letters(letters: Sequence[Letter]) -> None:
+    """Write letters to be sent, except those whose occasion has its letter."""
+    Letter.objects.bulk_create(letters, ignore_conflicts=True)
 
 
 # --- The debit's outcome -------------------------------------------------------------------
@@ -160,9 +169,8 @@ def confirm(order: RedemptionOrder) -> None:
         return
     order.transition(OrderStatus.CONFIRMED, reason=_("The points were taken."))
     write_letter(order, LetterKind.CONFIRMED, occasion=order.id)
-    for item in items:
-        virtual = item.product.is_virtual
-        item.transition(LineStatus.REQUESTED if virtual else LineStatus.QUEUED)
+    for virtual, status in ((True, LineStatus.REQUESTED), (False, LineStatus.QUEUED)):
+        transition_all([item for item in items if item.product.is_virtual == virtual], status)
     fulfillments.open_fulfillments(parcels=[_parcel(order, item) for item in items])
 
 
@@ -202,108 +210,12 @@ def _drop_lines(
     items: list[OrderItem], *, reason: str, by: Actor = SYSTEM, owed: bool = False
 ) -> None:
     """End lines that were never fulfilled. `owed`: their points were taken, and are given back."""
-    for item in items:
-        refunded: dict[str, Any] = {"quantity_refunded": item.quantity} if owed else {}
-        item.transition(LineStatus.CANCELLED, by=by, reason=reason, **refunded)
-    for item in sorted(items, key=lambda item: item.product_id):
-        stock.release(reference=item.id, by=by, reason=reason)
+    refunded: dict[str, Any] = {"quantity_refunded": F("quantity")} if owed else {}
+    transition_all(items, LineStatus.CANCELLED, by=by, reason=reason, **refunded)
+    stock.release(pieces={item.id: None for item in items}, by=by, reason=reason)
 
 
-# --- News from fulfillment -----------------------------------------------------------------
-
-
-@transaction.atomic
-def hear_fulfillment(news: News) -> None:
-    """Process news about a line. fulfillment calls it by settings.FULFILLMENT_LISTENER."""
-    order = locked(OrderItem.objects.values_list("order_id").get(pk=news.reference)[0])
-    item = OrderItem.objects.get(pk=news.reference)
-    if news.attention:
-        facts = {"line": str(item.pk), "line was": item.fulfillment_status}
-        flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, **facts)
-        return
-    if news.righted:
-        _put_right(order, item, news)
-        return
-    if news.falsehood:
-        _tell_falsehood(order, item, news.falsehood)
-        return
-    if news.cleared:
-        settle_incident(key=f"{IncidentKind.CONTRADICTION.lower()}:{item.pk}", why=news.cleared)
-        return
-    if order.status == OrderStatus.CONFIRMED and news.status != LineStatus.CANCELLED:
-        order.transition(OrderStatus.IN_FULFILLMENT, by=news.by)
-    _count_units(item, news)
-    if item.fulfillment_status != news.status:
-        item.transition(news.status, by=news.by, reason=news.reason)
-    if news.shipped:
-        write_letter(
-            order,
-            LetterKind.SHIPPED,
-            occasion=news.facts["shipment"],
-            item=item,
-            quantity=news.shipped,
-            **news.facts,
-        )
-    if news.delivered:
-        write_letter(
-            order,
-            LetterKind.DELIVERED,
-            occasion=news.facts.get("shipment", item.id),
-            item=item,
-            quantity=news.delivered,
-            elsewhere=news.elsewhere,
-        )
-    if news.lost:
-        intend_credit(
-            order, news.lost * item.points_per_item, item=item, reason=news.reason, by=news.by
-        )
-    close(order)
-    _move_stock(item, news)
-
-
-def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
-    """Two people found that the line was settled wrongly: give back what is owed. The order has
-    ended and keeps its status; the stock does not change, since no piece moved.
-    """
-    item.quantity_delivered += news.righted
-    item.quantity_refunded -= news.righted
-    item.save(update_fields=["quantity_delivered", "quantity_refunded"])
-    if item.fulfillment_status != news.status:
-        item.transition(news.status, by=news.by, reason=news.reason)
-    if news.righted < 0:
-        owed = -news.righted * item.points_per_item
-        intend_credit(order, owed, item=item, reason=news.reason, by=news.by)
-
-
-def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:
-    """Raise an incident about callbacks that are not true. The order is not flagged: they had no
-    effect.
-    """
-    raise_incident(
-        kind=IncidentKind.PUZZLING_CALLBACK,
-        key=f"puzzling_callback:{item.pk}",
-        what=f"{order.order_number}: {what}",
-        order=order,
-        facts={"line": str(item.pk)},
-    )
-
-
-def _count_units(item: OrderItem, news: News) -> None:
-    if news.delivered or news.lost:
-        item.quantity_delivered += news.delivered
-        item.quantity_refunded += news.lost
-        item.save(update_fields=["quantity_delivered", "quantity_refunded"])
-
-
-def _move_stock(item: OrderItem, news: News) -> None:
-    """Change the stock of a line. Done last in a transaction, because others wait for a product's
-    stock row.
-    """
-    if news.consumed:
-        stock.consume(reference=item.id, quantity=news.consumed, by=news.by)
-    if news.lost and news.status != LineStatus.RETURNED:
-        # The warehouse adds returned pieces to the stock after checking them.
-        stock.release(reference=item.id, quantity=news.lost, by=news.by, reason=news.reason)
+# --- The end ------------------------------------------------------------------------------------
 
 
 def close(order: RedemptionOrder) -> None:
@@ -316,10 +228,9 @@ def close(order: RedemptionOrder) -> None:
         OrderStatus.CANCELLING,
     }:
         return
-    items = list(order.items.all())
-    if not all(item.is_settled for item in items):
+    if order.items.exclude(fulfillment_status__in=SETTLED_LINE).exists():
         return
-    if any(item.quantity_delivered for item in items):
+    if order.items.filter(quantity_delivered__gt=0).exists():
         order.transition(OrderStatus.COMPLETED, completed_at=timezone.now())
         return
     credits_due = order.transactions.filter(transaction_type=TransactionType.CREDIT)

@@ -1,0 +1,151 @@
+"""Processes what fulfillment tells about the lines of an order."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from fulfillment.services import News
+from inventory import services as stock
+from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.lifecycle import transition_all
+from redemption.incidents.services import raise_incident, settle_incident
+from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
+from redemption.saga.credits import intend_credit
+from redemption.saga.steps import close, flag, locked, new_letter, write_letters
+from redemption.states import SETTLED_LINE, IncidentKind, LineStatus, OrderStatus
+
+
+@transaction.atomic
+def hear_fulfillment(news: Sequence[News]) -> None:
+    """Process news about lines of one order, in the transaction of what happened to them.
+    fulfillment calls it by settings.FULFILLMENT_LISTENER.
+    """
+    order = locked(OrderItem.objects.values_list("order_id").get(pk=news[0].reference)[0])
+    items = OrderItem.objects.in_bulk([each.reference for each in news])
+    told = [(items[each.reference], each) for each in news]
+    for item, each in told:
+        _hear_trouble(order, item, each)
+    moved = [(item, each) for item, each in told if each.is_progress]
+    if moved:
+        _go_on(order, moved)
+
+
+def _hear_trouble(order: RedemptionOrder, item: OrderItem, news: News) -> None:
+    """Process what is no progress of a line: something for a person, or the end of it."""
+    if news.attention:
+        facts = {"line": str(item.pk), "line was": item.fulfillment_status}
+        flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, **facts)
+    elif news.righted:
+        _put_right(order, item, news)
+    elif news.falsehood:
+        _tell_falsehood(order, item, news.falsehood)
+    elif news.cleared:
+        settle_incident(key=f"{IncidentKind.CONTRADICTION.lower()}:{item.pk}", why=news.cleared)
+
+
+def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> None:
+    """Move lines on, and the order with them. What became of several lines by one action of a
+    person is one credit.
+    """
+    by, reason = told[0][1].by, told[0][1].reason
+    if order.status == OrderStatus.CONFIRMED and any(
+        news.status != LineStatus.CANCELLED for _item, news in told
+    ):
+        order.transition(OrderStatus.IN_FULFILLMENT, by=by)
+    _move_lines(told)
+    write_letters([letter for item, news in told for letter in _letters(order, item, news)])
+    owed = sum(news.lost * item.points_per_item for item, news in told)
+    if owed:
+        alone = told[0][0] if len(told) == 1 else None
+        intend_credit(order, owed, item=alone, reason=reason, by=by)
+    if any(news.status in SETTLED_LINE for _item, news in told):
+        close(order)
+    _move_stock(told, by=by, reason=reason)
+
+
+def _move_lines(told: Sequence[tuple[OrderItem, News]]) -> None:
+    """Count what was delivered and lost, and move the lines: all that fare alike, at once."""
+    alike: dict[tuple[Any, ...], list[OrderItem]] = defaultdict(list)
+    for item, news in told:
+        moves = item.fulfillment_status != news.status
+        alike[moves, news.status, news.delivered, news.lost, news.reason].append(item)
+    by = told[0][1].by
+    for (moves, status, delivered, lost, reason), items in alike.items():
+        counted: dict[str, Any] = {}
+        if delivered or lost:
+            counted = {
+                "quantity_delivered": F("quantity_delivered") + delivered,
+                "quantity_refunded": F("quantity_refunded") + lost,
+            }
+        if moves:
+            transition_all(items, status, by=by, reason=reason, **counted)
+        elif counted:
+            OrderItem.objects.filter(pk__in=[item.pk for item in items]).update(**counted)
+
+
+def _letters(order: RedemptionOrder, item: OrderItem, news: News) -> Iterator[Letter]:
+    if news.shipped:
+        yield new_letter(
+            order,
+            LetterKind.SHIPPED,
+            occasion=news.facts["shipment"],
+            item=item,
+            quantity=news.shipped,
+            **news.facts,
+        )
+    if news.delivered:
+        yield new_letter(
+            order,
+            LetterKind.DELIVERED,
+            occasion=news.facts.get("shipment", item.id),
+            item=item,
+            quantity=news.delivered,
+            elsewhere=news.elsewhere,
+        )
+
+
+def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
+    """Two people found that the line was settled wrongly: give back what is owed. The order has
+    ended and keeps its status; the stock does not change, since no piece moved.
+    """
+    item.quantity_delivered += news.righted
+    item.quantity_refunded -= news.righted
+    item.save(update_fields=["quantity_delivered", "quantity_refunded"])
+    if item.fulfillment_status != news.status:
+        item.transition(news.status, by=news.by, reason=news.reason)
+    if news.righted < 0:
+        owed = -news.righted * item.points_per_item
+        intend_credit(order, owed, item=item, reason=news.reason, by=news.by)
+
+
+def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:
+    """Raise an incident about callbacks that are not true. The order is not flagged: they had no
+    effect.
+    """
+    raise_incident(
+        kind=IncidentKind.PUZZLING_CALLBACK,
+        key=f"puzzling_callback:{item.pk}",
+        what=f"{order.order_number}: {what}",
+        order=order,
+        facts={"line": str(item.pk)},
+    )
+
+
+def _move_stock(told: Sequence[tuple[OrderItem, News]], *, by: Actor, reason: str) -> None:
+    """Change the stock of lines. Done last in a transaction, because others wait for a product's
+    stock row.
+    """
+    consumed = {item.id: news.consumed for item, news in told if news.consumed}
+    # What came back is counted in by the warehouse, once somebody has looked at it.
+    lost = {
+        item.id: news.lost
+        for item, news in told
+        if news.lost and news.status != LineStatus.RETURNED
+    }
+    if consumed:
+        stock.consume(pieces=consumed, by=by)
+    if lost:
+        stock.release(pieces=lost, by=by, reason=reason)

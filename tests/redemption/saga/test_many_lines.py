@@ -1,0 +1,145 @@
+"""Orders of many lines: the steps work on sets, so that 500 lines cost a few statements more than
+one, and one action of a person is one credit.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery import Task
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from catalog.models import Product, ProductType
+from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.services import claim, unclaim
+from fulfillment.virtual.saga import ask, poll
+from redemption.invariants.checks import check_invariants
+from redemption.models import RedemptionOrder
+from redemption.orders.actions.cancelling import cancel
+from redemption.saga import tasks
+from redemption.saga.steps import RedemptionError
+from redemption.saga.transactions import settle_transaction
+from redemption.states import OrderStatus
+from tests.redemption.world import World, make_all_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MANY = 500
+
+
+def place(world: World, product: Product, lines: int) -> RedemptionOrder:
+    return world.place(*[(product, 1)] * lines)
+
+
+def confirmed(world: World, lines: int, *, kind: str = ProductType.PHYSICAL) -> RedemptionOrder:
+    order = place(world, world.product(kind=kind, points=10, stocked=lines), lines)
+    settle_transaction(world.debit(order).pk)
+    return RedemptionOrder.objects.get(pk=order.pk)
+
+
+def statements(act: Callable[..., Any], *args: Any, **named: Any) -> int:
+    with CaptureQueriesContext(connection) as seen:
+        act(*args, **named)
+    return len(seen)
+
+
+@pytest.mark.parametrize("kind", [ProductType.PHYSICAL, ProductType.VIRTUAL])
+def test_the_steps_of_500_lines_cost_at_most_three_times_those_of_one(
+    world: World, kind: str
+) -> None:
+    confirmed(world, 1, kind=kind)  # compiles what is compiled once
+    figures: dict[str, list[int]] = {"place": [], "confirm": [], "cancel": []}
+    for lines in (1, MANY):
+        product = world.product(kind=kind, points=10, stocked=lines)
+        # The test's own reading of each line's product is no statement of the step.
+        figures["place"].append(statements(place, world, product, lines) - lines)
+        order = RedemptionOrder.objects.latest("created_at")
+        figures["confirm"].append(statements(settle_transaction, world.debit(order).pk))
+        order.refresh_from_db()
+        cancelling = {"order": order, "by": world.seat.user, "reason": "not needed"}
+        figures["cancel"].append(statements(cancel, **cancelling))
+    for step, (one, many) in figures.items():
+        assert many <= 3 * one, (step, one, many)
+
+
+def test_cancelling_500_lines_is_one_credit_and_all_stock_is_back(world: World) -> None:
+    order = confirmed(world, MANY)
+    cancel(order=order, by=world.seat.user, reason="not needed")
+    [credit] = world.credits(order)
+    assert (credit.points_amount, credit.item, credit.reason) == (10 * MANY, None, "not needed")
+    settle_transaction(credit.pk)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.CANCELLED
+    assert world.ledger(order) == (10 * MANY, 10 * MANY)
+    stock = order.items.all()[0].product.inventory
+    assert (stock.quantity_available, stock.quantity_reserved) == (MANY, 0)
+    assert check_invariants(at_rest=True) == []
+
+
+def test_a_cancel_reaches_only_what_nobody_has_begun_and_credits_it_once(world: World) -> None:
+    order = confirmed(world, 6)
+    begun = list(Fulfillment.objects.filter(label=order.order_number))[:2]
+    for parcel in begun:
+        claim(fulfillment=parcel, by=world.seat.user)
+    told = cancel(order=order, by=world.seat.user, reason="too many")
+    assert "somebody at the desk is working on it" in told
+    assert [credit.points_amount for credit in world.credits(order)] == [40]
+    for parcel in begun:
+        unclaim(fulfillment=parcel, by=world.seat.user)
+    cancel(order=order, by=world.seat.user, reason="all of it")
+    assert [credit.points_amount for credit in world.credits(order)] == [40, 20]
+    for credit in world.credits(order):
+        settle_transaction(credit.pk)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.CANCELLED
+    assert check_invariants(at_rest=True) == []
+
+
+def test_a_product_with_stock_for_499_places_none_of_500(world: World) -> None:
+    product = world.product(points=10, stocked=MANY - 1)
+    with pytest.raises(RedemptionError, match="not enough pieces"):
+        place(world, product, MANY)
+    assert not RedemptionOrder.objects.exists()
+    product.inventory.refresh_from_db()
+    assert (product.inventory.quantity_available, product.inventory.quantity_reserved) == (499, 0)
+
+
+def test_a_step_nudges_only_what_it_made_due(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    def publish(task: Task, arguments: tuple[str], **_options: Any) -> None:
+        sent.append(arguments[0])
+
+    monkeypatch.setattr(Task, "apply_async", publish)  # Celery's own; no worker runs here
+    world.partners.dial(mode="instant")
+    lines = 12
+    order = place(world, world.virtual(points=10), lines)
+    tasks.settle_transaction(str(world.debit(order).pk))
+    calls = PartnerCall.objects.filter(fulfillment__label=order.order_number)
+    assert {str(call.pk) for call in calls} < set(sent)
+    for call in calls:
+        tasks.request_fulfillment(str(call.pk))
+    order.refresh_from_db()
+    assert order.status == OrderStatus.COMPLETED
+    assert len(sent) <= 2 * lines + 1  # a call and a letter each, and the letter of confirmation
+
+
+def test_a_partner_that_fails_every_third_line_owes_a_credit_for_each(world: World) -> None:
+    world.partners.dial(mode="instant")
+    order = confirmed(world, 9, kind=ProductType.VIRTUAL)
+    calls = list(PartnerCall.objects.filter(fulfillment__label=order.order_number))
+    for number, call in enumerate(calls):
+        mode = "fail" if number % 3 == 0 else "instant"
+        world.partners.dial(mode=mode, delay=0)
+        ask(call.pk)
+    make_all_due()
+    for parcel in Fulfillment.objects.filter(status="REQUESTED"):
+        poll(parcel.pk)
+    credits_due = world.credits(order)
+    assert [credit.points_amount for credit in credits_due] == [10, 10, 10]
+    assert all(credit.item for credit in credits_due)
+    for credit in credits_due:
+        settle_transaction(credit.pk)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.COMPLETED
+    assert check_invariants(at_rest=True) == []
