@@ -1,4 +1,4 @@
-"""Processes what fulfillment tells about the lines of an order."""
+"""Processes news from fulfillment about the lines of an order."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -139,7 +139,7 @@ def _move_stock(told: Sequence[tuple[OrderItem, News]], *, by: Actor, reason: st
     stock row.
     """
     consumed = {item.id: news.consumed for item, news in told if news.consumed}
-    # What came back is counted in by the warehouse, once somebody has looked at it.
+    # The warehouse adds returned pieces to the stock after checking them.
     lost = {
         item.id: news.lost
         for item, news in told
