@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from fulfillment.withdrawing import withdraw
 
 from accounts.models import Role, User
 from fulfillment import services as desk
@@ -211,7 +212,7 @@ def test_what_the_partner_delivers_is_not_the_desks(world: World, ann: User) -> 
 
 def test_what_somebody_has_claimed_is_not_withdrawn(parcel: Fulfillment, ann: User) -> None:
     desk.claim(fulfillment=parcel, by=Actor.person(ann))
-    assert desk.withdraw(references=[parcel.reference], by=Actor.person(ann), reason="") == {
+    assert withdraw(references=[parcel.reference], by=Actor.person(ann), reason="") == {
         parcel.reference: (Withdrawal.CLAIMED, 5)
     }
     assert now(parcel).status == FulfillmentStatus.QUEUED
@@ -221,7 +222,7 @@ def test_what_is_withdrawn_after_a_piece_was_given_up_counts_every_piece(
     parcel: Fulfillment, ann: User
 ) -> None:
     desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Broken", by=Actor.person(ann))
-    desk.withdraw(references=[parcel.reference], by=Actor.person(ann), reason="Called off")
+    withdraw(references=[parcel.reference], by=Actor.person(ann), reason="Called off")
     assert (now(parcel).status, now(parcel).quantity_failed) == (FulfillmentStatus.CANCELLED, 5)
     assert not check_invariants()
 
