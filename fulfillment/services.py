@@ -4,18 +4,15 @@ Locks are taken in one order everywhere (docs/architecture.md).
 """
 
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -31,10 +28,8 @@ from fulfillment.models import (
     VirtualCode,
 )
 from fulfillment.permissions import may_take_over, may_work_on
-from fulfillment.states import TO_SEND, CallStatus, FulfillmentStatus, Withdrawal
+from fulfillment.states import TO_SEND, FulfillmentStatus
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.leases import ENDED
-from loyalty_portal.data.lifecycle import transition_all
 from loyalty_portal.fastpath.sql import insert
 
 PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
@@ -365,65 +360,3 @@ def reveal_codes(*, fulfillment: Fulfillment, by: Actor) -> list[VirtualCode]:
 def tell_unreadable(held: Fulfillment) -> None:
     """Ask a person to look at a stored code of `held`, which the caller has locked."""
     tell(held, attention=_("A stored code of this line cannot be read."), trouble="UNREADABLE")
-
-
-class Withdrawn(NamedTuple):
-    """What became of withdrawing one fulfillment, and the units that it was about."""
-
-    how: Withdrawal
-    units: int
-
-
-@transaction.atomic
-def withdraw(
-    *, references: Sequence[uuid.UUID], by: Actor, reason: str
-) -> dict[uuid.UUID, Withdrawn]:
-    """Cancel what can be cancelled, by reference; Fulfillment.withdrawal says what that is.
-
-    The partner is asked to cancel what it has already, and its answer decides (saga.md, rule 9).
-    """
-    rows = Fulfillment.objects.select_for_update(no_key=True).filter(reference__in=references)
-    held = list(rows.order_by("pk"))
-    calls = calls_of(PartnerCall.objects.select_for_update().filter(fulfillment__in=held))
-    results = {
-        each.reference: Withdrawn(each.withdrawal(calls[each.pk]), each.open_quantity)
-        for each in held
-    }
-    now = [each for each in held if results[each.reference].how == Withdrawal.NOW]
-    unsent = [call for each in now for call in calls[each.pk]]
-    transition_all(unsent, CallStatus.WITHDRAWN, by=by, reason=reason, **ENDED)
-    _cancel(now, by=by, reason=reason)
-    ask = [
-        PartnerCall(fulfillment=each, kind=CallKind.CANCEL, key=f"cancel:{each.id}")
-        for each in held
-        if results[each.reference].how == Withdrawal.ASK
-    ]
-    insert([*ask, *(call.event("", call.status, by=by, reason=reason) for call in ask)])
-    return results
-
-
-def calls_of(calls: Iterable[PartnerCall]) -> Mapping[uuid.UUID, list[PartnerCall]]:
-    """The calls by their fulfillment's key; an empty list for one that has none."""
-    found: dict[uuid.UUID, list[PartnerCall]] = defaultdict(list)
-    for call in calls:
-        found[call.fulfillment_id].append(call)
-    return found
-
-
-def _cancel(held: Sequence[Fulfillment], *, by: Actor, reason: str) -> None:
-    """End these, of which nothing was sent, and pass the news on together."""
-    if not held:
-        return
-    units = {each.pk: each.open_quantity for each in held}
-    for hinted in (False, True):
-        transition_all(
-            [each for each in held if bool(each.hints) == hinted],
-            FulfillmentStatus.CANCELLED,
-            by=by,
-            reason=reason,
-            quantity_failed=F("quantity") - Greatest("quantity_shipped", "quantity_delivered"),
-            settled_at=timezone.now(),
-            # While a hint is not answered, the partner is still asked.
-            **{**ENDED, "next_attempt_at": Now() if hinted else None},
-        )
-    tell_all([news_of(each, lost=units[each.pk], reason=reason, by=by) for each in held])

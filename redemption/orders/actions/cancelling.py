@@ -11,10 +11,9 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from accounts.selectors import told_as
-from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment, PartnerCall
-from fulfillment.services import Withdrawn
 from fulfillment.states import WITHDRAWABLE, Withdrawal
+from fulfillment.withdrawing import Withdrawn, withdraw
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.numbers import grouped
@@ -146,7 +145,7 @@ def _must_be_as_shown(now: Cancellation, shown: str) -> None:
 
 def _cancel_lines(order: RedemptionOrder, *, by: Actor, reason: str, shown: str) -> str:
     items = {item.pk: item for item in order.items.all()}
-    results = fulfillments.withdraw(references=list(items), by=by, reason=reason)
+    results = withdraw(references=list(items), by=by, reason=reason)
     parts = [Part(items[pk], result) for pk, result in results.items()]
     if not _any_reached(parts):
         why = " ".join(_tell(parts, ""))

@@ -14,6 +14,7 @@ from catalog.models import Product, ProductType
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.services import claim, unclaim
 from fulfillment.virtual.saga import ask, poll
+from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_invariants
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -64,7 +65,7 @@ def test_the_steps_of_500_lines_cost_at_most_three_times_those_of_one(
 
 def test_cancelling_500_lines_is_one_credit_and_all_stock_is_back(world: World) -> None:
     order = confirmed(world, MANY)
-    cancel(order=order, by=world.seat.user, reason="not needed")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="not needed")
     [credit] = world.credits(order)
     assert (credit.points_amount, credit.item, credit.reason) == (10 * MANY, None, "not needed")
     settle_transaction(credit.pk)
@@ -80,13 +81,13 @@ def test_a_cancel_reaches_only_what_nobody_has_begun_and_credits_it_once(world: 
     order = confirmed(world, 6)
     begun = list(Fulfillment.objects.filter(label=order.order_number))[:2]
     for parcel in begun:
-        claim(fulfillment=parcel, by=world.seat.user)
-    told = cancel(order=order, by=world.seat.user, reason="too many")
+        claim(fulfillment=parcel, by=Actor.in_seat(world.seat))
+    told = cancel(order=order, by=Actor.in_seat(world.seat), reason="too many")
     assert "somebody at the desk is working on it" in told
     assert [credit.points_amount for credit in world.credits(order)] == [40]
     for parcel in begun:
-        unclaim(fulfillment=parcel, by=world.seat.user)
-    cancel(order=order, by=world.seat.user, reason="all of it")
+        unclaim(fulfillment=parcel, by=Actor.in_seat(world.seat))
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="all of it")
     assert [credit.points_amount for credit in world.credits(order)] == [40, 20]
     for credit in world.credits(order):
         settle_transaction(credit.pk)
