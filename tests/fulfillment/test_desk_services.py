@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from fulfillment.withdrawing import withdraw
 
 from accounts.models import Role, User
 from fulfillment import services as desk
 from fulfillment.models import CodeReveal, Fulfillment
 from fulfillment.services import DeskError
 from fulfillment.states import FulfillmentStatus, Withdrawal
+from fulfillment.withdrawing import withdraw
 from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_invariants
 from redemption.orders.actions.cancelling import cancel

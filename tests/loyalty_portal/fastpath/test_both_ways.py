@@ -128,7 +128,7 @@ def test_an_order_its_debit_and_its_letter_leave_the_same_rows(world: World, set
         before = rows()
         order = world.place((world.product(), 2), (world.virtual(), 1))
         assert work("transactions", world.debit(order).pk) == order.pk
-        stock.release(reference=order.items.all()[0].pk, quantity=1, by=SYSTEM, reason="a test")
+        stock.release(pieces={order.items.all()[0].pk: 1}, by=SYSTEM, reason="a test")
         letter = Letter.objects.get(order=order)
         assert work("letters", letter.pk)
         assert order.order_number in f"{mail.outbox[-1].subject}{mail.outbox[-1].body}"

@@ -9,6 +9,7 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
+from fulfillment.withdrawing import withdraw
 from loyalty_portal.data.actor import Actor
 from redemption.messages.notifications import compose, send_letter
 from redemption.models import Letter, LetterKind, RedemptionOrder
@@ -90,7 +91,7 @@ def test_a_delivery_letter_for_codes_holds_no_code_but_the_way_to_it(seat: Accou
 
 def test_a_cancellation_says_that_nothing_is_owed(seat: AccountManager, book: Product) -> None:
     order = paid(seat, (book, 1))
-    desk.withdraw(references=[order.items.get().pk], by=Actor.in_seat(seat), reason="Ordered twice")
+    withdraw(references=[order.items.get().pk], by=Actor.in_seat(seat), reason="Ordered twice")
     settle(order.transactions.get(transaction_type="CREDIT"))
     message = letter(order, LetterKind.CANCELLED)
     checked(message, "nothing is owed")
