@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 def typed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The answers to prompts, because tests have no terminal."""
     answers: list[str] = []
+    # replaced: there is no terminal to type a password at
     monkeypatch.setattr(first_administrator, "getpass", lambda _prompt: answers.pop(0))
     return answers
 
@@ -104,6 +105,7 @@ def test_who_goes_away_from_the_question_has_made_nobody(monkeypatch: pytest.Mon
     def gone(_prompt: str) -> str:
         raise EOFError
 
+    # replaced: a terminal that is closed while it asks
     monkeypatch.setattr(first_administrator, "getpass", gone)
     with pytest.raises(CommandError, match="nobody was made"):
         make(EMAIL)

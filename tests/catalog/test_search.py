@@ -67,6 +67,7 @@ def test_punctuation_alone_is_no_search(client: Client) -> None:
 def test_counts_of_a_broad_search_end_at_the_cap(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # replaced: so that six products are too many to count
     monkeypatch.setattr(selectors, "COUNT_CAP", 5)
     for number in range(8):
         ProductFactory.create(name=f"Mug {number}", brand="Hearth")

@@ -177,6 +177,7 @@ def test_a_poll_whose_lease_ran_out_records_nothing(
         Fulfillment.objects.filter(pk=held.pk).update(lease_token=None)
         return answer
 
+    # replaced: the lease must be lost between the true answer and its record
     monkeypatch.setattr(partner, "get", slowly)
     assert saga.poll(held.pk)
     assert world.fulfillment(order).status == FulfillmentStatus.REQUESTED

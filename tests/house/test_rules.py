@@ -146,3 +146,17 @@ def test_no_two_modules_define_a_class_of_one_name() -> None:
     twice = {name: where for name, where in places.items() if len(where) > 1}
     assert {name: where for name, where in twice.items() if name not in SAME_NAME_ALLOWED} == {}
     assert set(SAME_NAME_ALLOWED) == set(twice)  # every exception is still needed
+
+
+def test_what_replaces_our_own_code_in_a_test_says_why() -> None:
+    """A line `# replaced: …` above it, or above the lines of the same kind before it."""
+    silent, replaces = [], "monkeypatch.setattr("
+    for path in sources("tests"):
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            before = number - 1
+            while lines[before].lstrip().startswith(replaces):
+                before -= 1
+            if line.lstrip().startswith(replaces) and "# replaced: " not in lines[before]:
+                silent.append(f"{path.relative_to(ROOT)}:{number + 1}")
+    assert silent == []

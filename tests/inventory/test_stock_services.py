@@ -152,6 +152,7 @@ def test_twenty_buyers_at_once_get_the_ten_pieces_there_are(book: Product) -> No
 
 def test_without_the_guard_the_race_is_lost(book: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: without the WHERE and the CHECK the same race oversells."""
+    # replaced: negative control, the guard taken away
     monkeypatch.setattr(stock, "_moved", moved_without_looking())
     drop, restore = (
         "ALTER TABLE inventory DROP CONSTRAINT available_not_negative",

@@ -148,6 +148,7 @@ def test_body_that_is_too_large_is_refused(port: int, is_chunked: bool) -> None:
 
 
 def test_body_that_comes_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # replaced: so that nobody waits for the true limit
     monkeypatch.setattr(web_worker, "BODY_SECONDS", 0.05)
     said: list[web_worker.Message] = []
 

@@ -207,6 +207,7 @@ def test_a_run_that_breaks_off_gives_back_what_it_took(
         raise KeyboardInterrupt
 
     checks = [*LOYALTY[:6], dataclasses.replace(LOYALTY[6], look=press_ctrl_c)]
+    # replaced: Ctrl-C between two checks, at a moment that is certain
     monkeypatch.setattr("operations.conformance.services.LOYALTY", checks)
     told = StringIO()
     with pytest.raises(CommandError, match="Broken off") as end:

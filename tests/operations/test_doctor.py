@@ -202,6 +202,7 @@ def test_points_that_stay_unsettled_are_told_by_company(
 def test_many_companies_with_unsettled_points_do_not_fill_the_screen(
     well: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # replaced: so that two findings are more than are shown
     monkeypatch.setattr("operations.doctor.data_checks.SHOWN", 1)
     well.place((well.product(), 1))
     other = well.new_company(points=10)
@@ -255,6 +256,7 @@ def test_clocks_that_differ_are_told_in_seconds(
         return real() + timedelta(seconds=seconds)
 
     real = timezone.now
+    # replaced: this machine's clock cannot be set
     monkeypatch.setattr(timezone, "now", wrong)
     finding = the("Clocks")
     assert finding.state == state
@@ -318,6 +320,7 @@ def test_without_redis_the_rest_is_examined(well: World, settings: Any) -> None:
 
 
 def test_tasks_that_pile_up_want_a_look(well: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # replaced: so that one task makes a long queue
     monkeypatch.setattr(infrastructure_checks, "LONG_QUEUE", 0)
     settle_task.apply_async(("01a00000-0000-7000-8000-000000000000",))
     try:
@@ -344,6 +347,7 @@ def test_a_check_that_fails_hides_no_other(well: World, monkeypatch: pytest.Monk
     def broken() -> Iterator[Finding]:
         raise ZeroDivisionError("postgresql://user:secret-word@host")
 
+    # replaced: an error of ours, which nothing from outside causes
     monkeypatch.setattr(infrastructure_checks, "versions", lambda **_asked: broken())
     findings = {finding.subject: finding for finding in examine()}
     assert findings["Versions"].says == "could not be looked at (ZeroDivisionError)"

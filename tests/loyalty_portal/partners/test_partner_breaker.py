@@ -164,6 +164,7 @@ def test_all_processes_count_and_close_together() -> None:
 
 @pytest.fixture
 def no_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # replaced: a process that has not met the dead cache yet
     monkeypatch.setattr(resting._Resting, "rest_until", 0.0)
     gone = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:9/0"}
     settings.CACHES = {**settings.CACHES, "default": gone}

@@ -270,6 +270,7 @@ def test_a_file_that_is_none_is_refused(
 def test_a_file_too_large_is_refused(
     world: World, finance: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # replaced: so that a small file is too large
     monkeypatch.setattr(forms, "LARGEST_STATEMENT", 10)
     assert "larger than" in upload(finance, HEADER).content.decode()
 

@@ -221,6 +221,7 @@ def test_two_orders_of_one_member_at_once_count_one_another(limited: AccountMana
 def test_without_the_lock_two_at_once_would_walk_around_the_threshold(
     limited: AccountManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # replaced: negative control, the lock taken away
     monkeypatch.setattr(placing, "_hold", lambda _seat: None)
     tent, lamp = a_thing("Tent", 600), a_thing("Lamp", 600)
     with transaction.atomic():

@@ -217,6 +217,7 @@ def test_another_companys_points_are_not_ours(seat: AccountManager) -> None:
 @pytest.fixture
 def no_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Redis is gone: its port is closed."""
+    # replaced: a process that has not met the dead cache yet
     monkeypatch.setattr(resting._Resting, "rest_until", 0.0)
     gone = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:9/0"}
     settings.CACHES = {**settings.CACHES, "default": gone}

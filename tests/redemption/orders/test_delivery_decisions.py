@@ -309,6 +309,7 @@ def test_a_poll_on_its_way_when_people_decide_is_news_after_the_end(
         decided(order, 0, fay, gil)
         return answer
 
+    # replaced: people must decide between the true answer and its record
     monkeypatch.setattr(virtual, "look_up", slowly)
     asked(world, order)
     assert Incident.objects.unresolved().get().kind == IncidentKind.CONTRADICTION

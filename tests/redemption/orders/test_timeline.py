@@ -191,6 +191,7 @@ def test_the_longer_nothing_happens_the_longer_a_page_waits(
 ) -> None:
     order = placed(seat, (book, 1))
     later = timezone.now() + timedelta(seconds=quiet)
+    # replaced: the page must be looked at much later, with the database as it is
     monkeypatch.setattr(timezone, "now", lambda: later)
     assert pulse_of(order).delay == delay
 

@@ -60,6 +60,7 @@ def test_a_partner_that_knows_no_account_or_statement_is_said_so(world: World) -
 def test_pages_are_read_one_after_another_and_kept_in_pieces(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # replaced: so that eight entries come in several pieces
     monkeypatch.setattr("redemption.points.reconciliation.statements.PIECE", 2)
     monkeypatch.setattr("redemption.points.reconciliation.tally.PIECE", 2)
     order = settled(world)
@@ -93,6 +94,7 @@ def test_a_failure_of_ours_is_written_into_the_run(
     def broken(*_args: object) -> None:
         raise ZeroDivisionError
 
+    # replaced: an error of ours, which nothing from outside causes
     monkeypatch.setattr(services, "compare", broken)
     with pytest.raises(ZeroDivisionError):
         reconcile(company=world.company)

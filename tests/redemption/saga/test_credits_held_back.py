@@ -30,6 +30,7 @@ POINTS = pytest.mark.parametrize(("hers", "his"), [(1_000, 1_000), (1_000, 700),
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A credit is sent at once, though its debit's number may prove to be another's."""
+    # replaced: negative control, the guard taken away
     monkeypatch.setattr(doubts, "held_back_by", lambda _credit: None)
 
 

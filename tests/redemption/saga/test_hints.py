@@ -110,6 +110,7 @@ def test_believed_such_a_callback_costs_points_or_shows_anothers_codes(
     world: World, waiting: RedemptionOrder, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     """The negative control: when callbacks settle deliveries, the bug appears."""
+    # replaced: negative control, the guard taken away
     monkeypatch.setattr(callbacks, "take_hint", hear_answer)
     codes = 2 if status == "delivered" else 0
     send(body(world.fulfillment(waiting), status, codes=codes, partner_id="ful_others"))

@@ -41,6 +41,7 @@ def sent(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def note(task: Task, *_arguments: object, **_options: object) -> None:
         told.append(task.name)
 
+    # replaced: Celery's sending: what is sent is what the test looks at
     monkeypatch.setattr(Task, "apply_async", note)
     return told
 

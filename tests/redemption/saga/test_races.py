@@ -253,6 +253,7 @@ def test_without_asking_again_under_the_lock_a_claim_and_a_cancel_both_come_true
     order, parcel = line_at_the_desk(world)
     packer = world.new_seat(Role.VIEWER).user
     before, asked = Fulfillment.objects.get(pk=parcel.pk), Fulfillment.withdrawal
+    # replaced: negative control, the second look taken away
     monkeypatch.setattr(Fulfillment, "withdrawal", lambda _held, calls: asked(before, calls))
     with while_somebody(lambda: desk.claim(fulfillment=parcel, by=Actor.person(packer))):
         cancel(order=order, by=Actor.in_seat(world.seat), reason="")

@@ -58,7 +58,7 @@ def test_a_guard_that_is_taken_away_is_missed(
     partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch, guard: str
 ) -> None:
     """The negative controls: without the guard, the same interleavings lose points."""
-    # Restored by monkeypatch afterwards.
+    # replaced: GUARDS does it for good; monkeypatch restores it afterwards
     monkeypatch.setattr(loyalty, "send_debit", loyalty.send_debit)
     GUARDS[guard]()
     with pytest.raises(AssertionError):
@@ -69,6 +69,7 @@ def test_a_lease_that_is_not_looked_at_is_missed(
     partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that wakes up late overwrites another one's answer, or violates a constraint."""
+    # replaced: negative control, the guard taken away
     monkeypatch.setattr(LeasedQuerySet, "release", _release_whoever_has_it)
     noticed = (AssertionError, IllegalTransitionError, StaleStatusError, IntegrityError)
     with pytest.raises(noticed):

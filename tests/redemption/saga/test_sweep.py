@@ -83,6 +83,7 @@ def test_each_task_makes_one_step_and_nudges_the_next(
     def note(task: Task, arguments: tuple[str], **options: Any) -> None:
         sent.append((task.name.rpartition(".")[2], arguments[0]))
 
+    # replaced: Celery's sending: what is sent is what the test looks at
     monkeypatch.setattr(Task, "apply_async", note)
     world.partners.dial(mode="accept", delay=3600)
     order = world.place((world.virtual(points=500), 1))
@@ -121,7 +122,9 @@ def test_a_broker_that_does_not_answer_fails_nothing_and_is_left_alone_for_a_whi
         tried.append(arguments[0])
         raise ConnectionError("no broker")
 
+    # replaced: Celery's sending: no broker fails with an error of our choice
     monkeypatch.setattr(Task, "apply_async", fail)
+    # replaced: a process that has not met the failed broker yet
     monkeypatch.setattr(celery._broker, "rest_until", 0.0)
     for _ in range(3):
         nudge(tasks.settle_transaction, uuid.uuid4())

@@ -277,6 +277,7 @@ def test_a_flood_of_forgeries_asks_the_database_nothing_and_is_one_line_in_the_l
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # replaced: the count of this process, which other tests have raised
     monkeypatch.setattr(webhooks, "_strangers", webhooks._Strangers())
     forged = signed(b"something else")
     with django_assert_num_queries(0):
