@@ -8,7 +8,7 @@ ORDERS ?= 100
 
 BIN := .venv/bin
 ROOMS := accounts catalog inventory fulfillment redemption operations
-COVERED := $(foreach room,$(ROOMS),--cov=$(room))
+COVERED := $(foreach package,$(ROOMS) loyalty_portal,--cov=$(package))
 # Two processes run the tests, each with its own PostgreSQL and Redis. With given servers one does.
 BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n 2 --dist worksteal)
 # Errors in these files could lose points, so tests must cover every branch.
@@ -18,7 +18,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	fulfillment/virtual/saga.py,fulfillment/virtual/services.py,inventory/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-plain lint format bench bench-saga bench-webhooks chaos lock clean
+.PHONY: help demo test test-plain mutants lint format bench bench-saga bench-webhooks chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -27,12 +27,15 @@ help: ## Show this list
 demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDBOX_PORT=9100)
 	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
-test: .venv/installed ## Run all tests, browser tests included, and measure the rooms' coverage
+test: .venv/installed ## Run all tests, browser tests included, and measure the coverage
 	$(BIN)/python -m pytest $(BESIDE) $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
 	$(BIN)/coverage report --include='$(SAGA)' --show-missing --skip-covered --fail-under=100
 
 test-plain: .venv/installed ## Run all tests as plain Django, without the fastpath
 	FASTPATH=false $(BIN)/python -m pytest $(BESIDE)
+
+mutants: .venv/installed ## Find mistakes that no test would notice, an hour or two (SEED=1)
+	$(BIN)/python -m tests.mutants --seed $(firstword $(subst -, ,$(SEED)))
 
 lint: .venv/installed ## Check style, types, import rules, templates, migrations, deployment
 	$(BIN)/ruff check .

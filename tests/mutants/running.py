@@ -1,0 +1,167 @@
+"""Tries mutants: each in a copy of the tree, by the tests that run its lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from coverage import CoverageData
+
+from loyalty_portal.local.embedded import Services
+from tests.mutants.drawing import Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTEST = (
+    *(sys.executable, "-m", "pytest", "-p", "tests.mutants.timing", "--reuse-db"),
+    *("-q", "--no-header", "-p", "no:cacheprovider"),
+)
+ROOMS = ("accounts", "catalog", "fulfillment", "inventory", "redemption", "operations")
+# What runs the portal in this process; others' processes tell nobody which lines they run.
+TESTS = tuple(f"tests/{name}" for name in (*ROOMS, "loyalty_portal", "house/test_refusals.py"))
+BUDGET = 90.0  # seconds of tests for one mutant, the quickest first
+GRACE = 120.0  # seconds beyond that until a run counts as one that never ends
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant: `killed_by` a test, "" when it survived.
+
+    `left_out` says how many of the tests that run its lines did not fit into the budget.
+    """
+
+    mutant: Mutant
+    killed_by: str
+    tried: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """Which tests run which lines, and how long each takes in seconds."""
+
+    coverage: Path
+    seconds: Mapping[str, float]
+
+    def tests_of(self, mutant: Mutant) -> list[str]:
+        """The quickest first."""
+        data = CoverageData(basename=str(self.coverage))
+        data.read()
+        [file] = [each for each in data.measured_files() if each.endswith(f"/{mutant.path}")]
+        lines = data.contexts_by_lineno(file)
+        asked = mutant.seen_from or tuple(lines)
+        found = {context.partition("|")[0] for line in asked for context in lines.get(line, ())}
+        return sorted(found - {""}, key=lambda test: (self.seconds.get(test, 1.0), test))
+
+
+class Copy:
+    """A copy of the working tree with a PostgreSQL and a Redis of its own."""
+
+    def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._environment = {**os.environ, **addresses}
+        self._changes = 0
+
+    def learn(self, coverage: Path, seconds: Path) -> None:
+        """Runs all tests once, and writes down which lines each runs, and its seconds."""
+        measured = [f"--cov={name}" for name in (*ROOMS, "loyalty_portal")]
+        more = {"COVERAGE_FILE": str(coverage), "MUTANTS_SECONDS": str(seconds)}
+        command = [*PYTEST, *TESTS, *measured, "--cov-context=test", "--cov-report="]
+        done = subprocess.run(
+            command, cwd=self.folder, env={**self._environment, **more}, check=False
+        )
+        if done.returncode:
+            sys.exit("The tests fail before anything was changed.")
+
+    def try_out(self, mutant: Mutant, known: Known) -> Verdict:
+        tests = known.tests_of(mutant)
+        chosen: list[str] = []
+        spent = 0.0
+        for test in tests:
+            spent += known.seconds.get(test, 1.0)
+            if chosen and spent > BUDGET:
+                break
+            chosen.append(test)
+        with self._changed(mutant):
+            killer = self.failing(chosen) if chosen else ""
+        return Verdict(mutant, killer, len(chosen), len(tests) - len(chosen))
+
+    def failing(self, tests: Sequence[str]) -> str:
+        """The first of these tests that fails; "" when all pass."""
+        run = subprocess.Popen(
+            [*PYTEST, "-x", "-rfE", "--tb=no", *tests],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = run.communicate(timeout=BUDGET + GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
+            return "(never ends)"
+        if not run.returncode:
+            return ""
+        failed = [
+            line.split(" ", 1)[1]
+            for line in output.splitlines()
+            if line.startswith(("FAILED ", "ERROR "))
+        ]
+        return failed[0].partition(" - ")[0] if failed else "(does not start)"
+
+    @contextmanager
+    def _changed(self, mutant: Mutant) -> Iterator[None]:
+        file = self.folder / mutant.path
+        text = file.read_text()
+        self._write(file, mutant.applied(text))
+        try:
+            yield
+        finally:
+            self._write(file, text)
+
+    def _write(self, file: Path, text: str) -> None:
+        """With a time of its own: what Python compiled before must not be taken for it."""
+        self._changes += 1
+        file.write_text(text)
+        moment = time.time() + 10 * self._changes
+        os.utime(file, (moment, moment))
+
+
+@contextmanager
+def copies(folder: Path, count: int) -> Iterator[list[Copy]]:
+    """So many copies of what git knows or could know here; what was there before goes."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    made: list[Copy] = []
+    with ExitStack() as stack:
+        for number in range(count):
+            target = folder / f"copy-{number}"
+            shutil.rmtree(target, ignore_errors=True)
+            for name in filter(None, names.split("\0")):
+                if (ROOT / name).is_file():
+                    (target / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(ROOT / name, target / name)
+            services = Services(folder / f"services-{number}", environment={}, durable=False)
+            stack.enter_context(services)
+            made.append(Copy(target, services.addresses))
+        yield made
+
+
+def learned(folder: Path, copy: Copy, *, anew: bool) -> Known:
+    """What the tests run: found out now, or what is in `folder` from an earlier run."""
+    coverage, seconds = folder / "coverage", folder / "seconds.json"
+    if anew or not (coverage.exists() and seconds.exists()):
+        coverage.unlink(missing_ok=True)
+        copy.learn(coverage, seconds)
+    return Known(coverage, json.loads(seconds.read_text()))
