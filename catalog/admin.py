@@ -45,7 +45,13 @@ class ProductAdmin(KeptAdmin[Product]):
     fieldsets = [
         (None, {"fields": [("name", "sku"), ("brand", "category"), ("product_type", "is_active")]}),
         (_("Points"), {"fields": [("points_cost", "minimum_tier")]}),
-        (_("On offer"), {"fields": ["available_from", "available_until"]}),
+        (
+            _("On offer"),
+            {
+                "fields": ["available_from", "available_until"],
+                "description": _("Times are in UTC."),
+            },
+        ),
         (_("Family"), {"fields": [("family", "variant"), "variant_position"]}),
         (_("Description"), {"fields": ["description", "preview"]}),
         (_("Picture"), {"fields": ["image_url", "picture_large"]}),
