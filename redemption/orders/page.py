@@ -53,6 +53,7 @@ class OrderPage:
     movements: list[Movement]
     letters: list[Letter]
     cancellation: Cancellation | None  # None when nothing can be cancelled or the seat may not
+    cancel_typed: str | None  # the reason that was typed when cancelling was refused
     can_decide: bool
     reject: RejectOrderForm  # only for those who can decide
     held: str  # why it cannot be approved now; "" when it can
@@ -79,9 +80,14 @@ class OrderPage:
 
 
 def order_page(
-    actor: Actor, order: RedemptionOrder, reject: RejectOrderForm | None = None
+    actor: Actor,
+    order: RedemptionOrder,
+    reject: RejectOrderForm | None = None,
+    cancel_typed: str | None = None,
 ) -> OrderPage:
-    """The whole page. `reject` is a form that was sent without its reason."""
+    """The whole page. `reject` is a form that was sent without its reason, `cancel_typed` the
+    reason of one to cancel that was refused.
+    """
     # Read the pulse first: a change that happens while the rest is read then shows in the next one.
     pulse = pulse_of(order)
     facts = facts_of(order)
@@ -98,6 +104,7 @@ def order_page(
         movements=[_movement(intent) for intent in facts.transactions],
         letters=facts.letters,
         cancellation=cancelling if can_cancel else None,
+        cancel_typed=cancel_typed,
         can_decide=can_decide,
         reject=reject or RejectOrderForm(order=order),
         held=_held(facts) if can_decide else "",

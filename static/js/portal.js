@@ -136,14 +136,37 @@
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
 
+  /* ---- what somebody is typing survives a swap: an open form to confirm stays as it is, and so
+     does what stands in the field that has the focus */
+  document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+    detail.target.querySelectorAll("details.confirm[open][id]").forEach((form) => {
+      detail.fragment.querySelector(`#${CSS.escape(form.id)}`)?.setAttribute("hx-preserve", "true");
+    });
+  });
+  let writing; // the id of that field, and what was typed since it was shown
+  const remember = ({ detail }) => {
+    const field = document.activeElement;
+    if (!writing && detail.target.contains(field) && field.id && field.matches("input:not([type=checkbox], [type=radio]), textarea")) {
+      writing = { id: field.id, typed: field.value === field.defaultValue ? undefined : field.value };
+    }
+  };
+  const writeOn = () => {
+    const field = writing && document.getElementById(writing.id);
+    if (field && writing.typed !== undefined) field.value = writing.typed;
+    if (document.activeElement === document.body) field?.focus({ preventScroll: true });
+    writing = undefined;
+  };
+
   /* ---- when a swap removes the focused element, focus the heading of the new content */
   let left;
   ["htmx:beforeSwap", "htmx:oobBeforeSwap"].forEach((name) => {
-    document.addEventListener(name, ({ detail }) => {
-      if (detail.target.contains(document.activeElement)) left = detail.target;
+    document.addEventListener(name, (event) => {
+      remember(event);
+      if (event.detail.target.contains(document.activeElement)) left = event.detail.target;
     });
   });
   const land = () => {
+    writeOn();
     if (left && document.activeElement === document.body) {
       left.querySelector("[data-landing]")?.focus({ preventScroll: true });
     }

@@ -12,11 +12,15 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import AccountManager, KnownBalance
+from fulfillment import services as desk
+from fulfillment.models import Fulfillment
+from loyalty_portal.data.actor import Actor
 from redemption.checkout.cart.services import add_to_cart
 from redemption.models import RedemptionOrder
 from tests.browser.scene import Scene
 from tests.browser.window import Window, fill_in_recipient
 from tests.support.stack import Stack
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -253,6 +257,34 @@ def test_codes_stay_shown_while_the_story_goes_on(scene: Scene, open_window: Ope
     expect(code).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text("Grace Hopper looked at the codes")
     expect(code).to_be_visible()
+
+
+def test_a_reason_that_is_being_typed_survives_what_happens_meanwhile(
+    scene: Scene, open_window: Opener
+) -> None:
+    seat = a_buyer(scene)
+    order = scene.place((scene.book, 1), (scene.product(), 1), seat=seat)
+    confirmed = RedemptionOrder.objects.filter(pk=order.pk, status="CONFIRMED")
+    eventually(confirmed.exists, "the points are taken")
+    page = open_window(seat).go(order.get_absolute_url())
+    page.locator("summary", has_text="Cancel this order").click()
+    reason = page.get_by_label("Reason")
+    reason.press_sequentially("Ordered twi")
+    before = page.locator("#pulse").get_attribute("hx-get") or ""
+
+    book = Fulfillment.objects.get(label=order.order_number, sku=scene.book.sku)
+    desk.claim(fulfillment=book, by=Actor.person(scene.clerk))
+    expect(page.locator("#pulse")).not_to_have_attribute("hx-get", before)
+    expect(reason).to_be_focused()
+    page.keyboard.type("ce")
+    expect(reason).to_have_value("Ordered twice")
+
+    # What would be cancelled has changed: it is said, and the reason stays for the next press.
+    page.get_by_role("button", name="Yes, cancel it").click()
+    expect(page.get_by_role("main")).to_contain_text("This has changed since you looked")
+    expect(page.get_by_label("Reason")).to_have_value("Ordered twice")
+    page.get_by_role("button", name="Yes, cancel it").click()
+    expect(page.get_by_role("main")).to_contain_text("Ordered twice")
 
 
 def test_approver_says_yes_in_the_browser(scene: Scene, open_window: Opener) -> None:
