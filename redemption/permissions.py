@@ -66,6 +66,11 @@ def may_second(actor: Actor, decision: Decision) -> bool:
     return actor.user_id not in {None, decision.proposed_by_id}
 
 
+def may_compare(actor: Actor) -> bool:
+    """Whether they may compare our transactions with the partner's statement."""
+    return actor.has_perm("redemption.run_reconciliation")
+
+
 def seen_incidents(actor: Actor, incidents: QuerySet[Incident]) -> QuerySet[Incident]:
     """The incidents that they may see; without access to orders, those about stock only."""
     if actor.has_perm("redemption.view_redemptionorder"):

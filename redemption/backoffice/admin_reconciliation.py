@@ -27,12 +27,12 @@ from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import run_badge
 from redemption.backoffice.forms import CompareForm, StatementFileForm
 from redemption.models import Reconciliation, RunOutcome
+from redemption.permissions import may_compare
 from redemption.points.reconciliation.selectors import by_company_and_day, latest_runs, shown_days
 from redemption.points.reconciliation.services import ReconciliationError, reconcile, reconcile_file
 from redemption.points.reconciliation.statements import StatementFileError
 from redemption.states import DifferenceKind
 
-_MAY = "redemption.run_reconciliation"
 MOST_COMPANIES = 30  # companies in the overview; those with problems come first
 MOST_DIFFERENCES = 500  # differences on a run's page
 
@@ -110,13 +110,13 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
             "days": days,
             "rows": shown,
             "more": max(0, companies.count() - len(shown)),
-            "may_compare": request.user.has_perm(_MAY),
+            "may_compare": may_compare(actor_of(request)),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def compare_view(self, request: HttpRequest, how: str = "") -> HttpResponse:
         """Start a run from one of two forms, then redirect to the run (303)."""
-        if not request.user.has_perm(_MAY):
+        if not may_compare(actor_of(request)):
             raise PermissionDenied
         if how and how not in WAYS:
             raise Http404
@@ -148,7 +148,7 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
             "differences": found[:MOST_DIFFERENCES],
             "kinds": [(DifferenceKind(kind).label, number) for kind, number in counts],
             "hidden": max(0, row.difference_count - MOST_DIFFERENCES),
-            "may_compare": request.user.has_perm(_MAY),
+            "may_compare": may_compare(actor_of(request)),
         }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reconciliation]:

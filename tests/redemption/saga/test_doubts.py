@@ -135,7 +135,7 @@ def test_a_question_without_an_answer_is_repeated(world: World) -> None:
 def test_a_credit_waits_for_its_debits_number_and_names_the_right_one(world: World) -> None:
     owner, liar = owner_and_liar(world, company=world.new_company(points=5_000))
     tried(owner)
-    cancel(order=now(liar), by=Actor.in_seat(world.seat), reason="")
+    cancel(order=now(liar), by=Actor.in_seat(liar.account_manager), reason="")
     (credit,) = world.credits(liar)
     settle_transaction(credit.pk)
     assert sent(world, "credit") == 0
@@ -149,7 +149,7 @@ def test_a_credit_that_was_refused_for_the_wrong_number_recovers_under_a_key_of_
     world: World,
 ) -> None:
     owner, liar = owner_and_liar(world, company=world.new_company(points=5_000))
-    cancel(order=now(liar), by=Actor.in_seat(world.seat), reason="")
+    cancel(order=now(liar), by=Actor.in_seat(liar.account_manager), reason="")
     (credit,) = world.credits(liar)
     settle_transaction(credit.pk)
     assert world.credits(liar)[0].status == TransactionStatus.NEEDS_REVIEW
@@ -166,7 +166,7 @@ def test_a_credit_that_is_being_asked_while_the_number_is_corrected_recovers_too
     world: World,
 ) -> None:
     owner, liar = owner_and_liar(world, company=world.new_company(points=5_000))
-    cancel(order=now(liar), by=Actor.in_seat(world.seat), reason="")
+    cancel(order=now(liar), by=Actor.in_seat(liar.account_manager), reason="")
     (credit,) = world.credits(liar)
     world.partners.fault("credit", "error_500_before")
     settle_transaction(credit.pk)  # it may have landed, so its bytes must not change
