@@ -72,7 +72,7 @@ def _claim(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
 
 def _take_over(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
     services.take_over(fulfillment=row, whose=data["whose"], by=by)
-    return _("You are working on this one now. Its story says from whom you took it over.")
+    return _("You are working on this one now. Its history says from whom you took it over.")
 
 
 def _unclaim(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:

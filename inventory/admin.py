@@ -71,8 +71,8 @@ def _count(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
         product=stock.product, counted=data["quantity"], reason=data["reason"], by=by
     )
     if not change:
-        return _("Counted: the books were right.")
-    return _("Counted: the books were %(change)+d out and are corrected.") % {"change": change}
+        return _("Counted: the records were right.")
+    return _("Counted: the records were off by %(change)+d and are corrected.") % {"change": change}
 
 
 def _adjust(stock: Inventory, data: dict[str, Any], by: Actor) -> str:

@@ -38,7 +38,7 @@ class CountForm(MovementForm):
 
     quantity = forms.IntegerField(
         label=_("Pieces counted on the shelf"),
-        help_text=_("With those that are held for orders."),
+        help_text=_("Including those that are held for orders."),
         min_value=0,
         max_value=MOST,
         widget=UnfoldAdminIntegerFieldWidget,

@@ -132,13 +132,15 @@ def answered(held: Fulfillment, report: Report) -> None:
 def _what_is_false(hint: Hint, report: Report) -> str:
     """A sentence about what a callback said against the partner's own answer; "" for nothing."""
     if hint["theirs"] not in {"", report.fulfillment_id}:
-        told = _("A callback named the fulfillment %(theirs)s; the partner, asked, says %(ours)s.")
+        told = _(
+            "A callback named the fulfillment %(theirs)s; when asked, the partner says %(ours)s."
+        )
         return told % {"theirs": hint["theirs"], "ours": report.fulfillment_id}
     if hint["status"] != report.status:
-        told = _("A callback said “%(said)s”; the partner, asked, says “%(status)s”.")
+        told = _("A callback said “%(said)s”; when asked, the partner says “%(status)s”.")
         return told % {"said": hint["status"], "status": report.status}
     if hint["codes"] not in {"", *digests_of(report)}:
-        return _("A callback brought other codes than those that the partner, asked, names.")
+        return _("A callback had other codes than the partner's own answer.")
     return ""
 
 

@@ -52,7 +52,9 @@ def ask_anew(held: Fulfillment) -> Report:
         told = _("The partner says “%(status)s”: it has not ended there. Wait until it has.")
         raise RemedyError(told % {"status": report.status})
     if len(units_of(report)) > held.quantity:
-        raise RemedyError(_("The partner names more codes than were ordered. Have it mend that."))
+        raise RemedyError(
+            _("The partner names more codes than were ordered. Have it correct that.")
+        )
     return report
 
 
@@ -82,7 +84,9 @@ def replace_codes(held: Fulfillment, report: Report, *, by: Actor) -> int:
     withdrawn = held.codes.filter(pk__in=wrong).update(withdrawn_at=timezone.now())
     there = set(held.codes.valid().values_list("fingerprint", flat=True))
     if keep(held, [unit for unit in units if there.isdisjoint(prints_of(unit))]):
-        raise RemedyError(_("One of its codes stands at another line. Put that line right first."))
+        raise RemedyError(
+            _("One of its codes is stored with another line. Correct that line first.")
+        )
     told = _("Codes withdrawn: %(wrong)s. Codes now: %(right)s.")
     reason = told % {"wrong": withdrawn, "right": len(units)}
     held.event(held.status, held.status, by=by, reason=reason).save()

@@ -187,7 +187,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
         elif result.answer.mismatch:
             services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
         if held.hints and held.attempts >= PATIENCE:
-            services.flag(held, _("A callback told of an end that the partner does not confirm."))
+            services.flag(held, _("A callback reported an end that the partner does not confirm."))
     return True
 
 

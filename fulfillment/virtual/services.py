@@ -48,7 +48,10 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
         return
     if _fits(held, end, report) and doubted and not strange:
         _save(held, attention="")
-        tell(held, cleared=_("The partner, asked, says “%(status)s”.") % {"status": report.status})
+        tell(
+            held,
+            cleared=_("When asked, the partner says “%(status)s”.") % {"status": report.status},
+        )
     hints.answered(held, report)
 
 

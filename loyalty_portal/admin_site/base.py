@@ -203,7 +203,7 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        stays = _("That stays: only what you changed was written.")
+        stays = _("That change stays; only your own changes were saved.")
         for sentence in told_meanwhile(form, formsets):
             messages.info(request, f"{sentence} {stays}")
 

@@ -110,7 +110,7 @@ class EditedForm(forms.ModelForm[Any]):
     def _clean_fields(self) -> None:
         super()._clean_fields()  # type: ignore[misc] # Django has this hook, its stubs do not
         for name, changed in self._contested.items():
-            over = _("Yours is kept here: save again to write it over theirs.")
+            over = _("Your value is kept here: save again to overwrite theirs.")
             self.add_error(name, f"{changed} {over}")
 
     @property

@@ -63,7 +63,7 @@ class NotPublishedValidator:
     def validate(self, password: str, user: object = None) -> None:  # noqa: ARG002 - Django's own
         if is_published(password):
             raise ValidationError(
-                _("This password stands in the portal's documentation. Choose another."),
+                _("This password is published in the portal's documentation. Choose another."),
                 code="password_published",
             )
 

@@ -91,7 +91,7 @@ def _second_person(may: str, about: str, services: Callable[[Any], Any]) -> dict
         return _("Rejected. Something else may be proposed.")
 
     return {
-        "confirm": Verb(gettext_lazy("Confirm: it is so"), may, confirm, ConfirmForm),
+        "confirm": Verb(gettext_lazy("Confirm it"), may, confirm, ConfirmForm),
         "reject": Verb(gettext_lazy("Reject it"), may, reject, RejectProposalForm),
     }
 
@@ -183,8 +183,8 @@ class LoyaltyTransactionAdmin(_DecidingAdmin[LoyaltyTransaction]):
     search_help_text = gettext_lazy("Order number, the partner's id, key or company")
     ordering = ["-created_at", "-id"]
     how = gettext_lazy(
-        "Look for the order's number in the partner's statement, or ask the partner. What you say "
-        "counts once a second person confirms it."
+        "Look for the order's number in the partner's statement, or ask the partner. Your "
+        "proposal counts once a second person confirms it."
     )
     may = "redemption.decide_transaction"
     verbs = {
@@ -276,9 +276,9 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
     search_help_text = gettext_lazy("Order number, SKU or the recipient's e-mail")
     ordering = ["-id"]
     how = gettext_lazy(
-        "Look for our reference at the partner, or ask the partner. What came, the recipient has "
-        "from the partner: no codes are entered here. The points of what did not come go back. "
-        "What you say counts once a second person confirms it."
+        "Look for our reference at the partner, or ask the partner. The recipient has delivered "
+        "units from the partner: no codes are entered here. The points of undelivered units are "
+        "given back. Your proposal counts once a second person confirms it."
     )
     may = "redemption.decide_delivery"
     verbs = {

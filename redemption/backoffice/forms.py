@@ -36,8 +36,8 @@ class EvidenceForm(forms.Form):
 
     cases = forms.IntegerField(required=False, widget=forms.HiddenInput)
     evidence = TextField(
-        label=_("What shows that it is over"),
-        help_text=_("A ticket, an entry, what was counted or said. It is kept for good."),
+        label=_("Evidence that it is over"),
+        help_text=_("A ticket, an entry, what was counted or said. It is kept forever."),
         max_length=2000,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
     )
@@ -59,7 +59,7 @@ class ProposeForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
     )
     evidence = TextField(
-        label=_("What shows it"),
+        label=_("Evidence"),
         help_text=_("Where you looked, who said so, when. A second person checks it."),
         max_length=2000,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
@@ -87,10 +87,10 @@ class ProposeDeliveryForm(forms.Form):
         widget=UnfoldAdminIntegerFieldWidget({"inputmode": "numeric"}),
     )
     evidence = TextField(
-        label=_("What shows it"),
+        label=_("Evidence"),
         help_text=_(
             "Where you looked, who said so, when. Never a code: it is as good as money, and this "
-            "is kept for good."
+            "is kept forever."
         ),
         max_length=2000,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
@@ -109,7 +109,7 @@ class ProposeRemedyForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     agreed_by = OneLineField(
-        label=_("Who of the company agreed"),
+        label=_("Who agreed for the company"),
         help_text=_("Only when points are taken again: a person, by name."),
         max_length=200,
         required=False,
@@ -121,10 +121,10 @@ class ProposeRemedyForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"type": "date"}),
     )
     evidence = TextField(
-        label=_("What shows it, besides the partner's answer"),
+        label=_("Evidence besides the partner's answer"),
         help_text=_(
             "A ticket, a letter, who said so and when. Never a code: it is as good as money, and "
-            "this is kept for good."
+            "this is kept forever."
         ),
         max_length=2000,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
@@ -141,7 +141,7 @@ class ProposeRemedyForm(forms.Form):
         given = super().clean() or {}
         if given.get("remedy") == Verdict.CORRECTION:
             if not given.get("agreed_by"):
-                self.add_error("agreed_by", _("Say who of the company agreed to it."))
+                self.add_error("agreed_by", _("Enter who agreed for the company."))
             if not given.get("agreed_on") and "agreed_on" not in self.errors:
                 self.add_error("agreed_on", _("Say on which day."))
         return given

@@ -39,11 +39,13 @@ class Need:
             "hours": settings.APPROVAL_WINDOW_HOURS,
         }
         if not self.before:
-            return _("More than %(threshold)s points need a yes from an owner or approver.") % facts
+            return (
+                _("More than %(threshold)s points need approval by an owner or approver.") % facts
+            )
         return (
             _(
-                "With the %(before)s points ordered in the last %(hours)s hours this is more than "
-                "%(threshold)s points, which needs a yes from an owner or approver."
+                "With the %(before)s points ordered in the last %(hours)s hours this is more than"
+                " %(threshold)s points, which needs approval by an owner or approver."
             )
             % facts
         )

@@ -42,8 +42,8 @@ class PartnerTrouble:
             )
         else:
             why = _(
-                "We cannot reach the partner who delivers %(what)s at the moment; everything else "
-                "here can be had. We are told about it."
+                "We cannot reach the partner who delivers %(what)s at the moment; everything else"
+                " here can be ordered. We are told about it."
             )
         return why % {"what": names}
 
@@ -52,7 +52,7 @@ class PartnerTrouble:
         it can.
         """
         why = self.holds(products)
-        return " ".join([why, _("The order goes on waiting: try again later.")]) if why else ""
+        return " ".join([why, _("The order keeps waiting: try again later.")]) if why else ""
 
 
 def partner_trouble() -> PartnerTrouble:

@@ -131,7 +131,7 @@ def _check_line(seat: AccountManager, line: Line) -> None:
     product = line.product
     if not product.is_offered_to(seat.company.tier_level):
         raise RedemptionError(
-            _("“%(product)s” is not on offer any more. Take it out of the cart to go on.")
+            _("“%(product)s” is not on offer any more. Remove it from the cart to continue.")
             % {"product": product.name}
         )
     if not product.is_virtual and not hasattr(product, "inventory"):
@@ -198,7 +198,7 @@ def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]
 def _otherwise(need: Need | None) -> str:
     """The message for a page that showed the opposite about approval."""
     if need is None:
-        now = _("This order needs nobody's yes any more: its points are taken at once.")
+        now = _("This order no longer needs approval: its points are taken at once.")
     else:
         now = need.why
     told = _("%(now)s The page did not say so. Please check and confirm again.")
@@ -257,7 +257,7 @@ def _decidable(order: RedemptionOrder, by: Actor) -> RedemptionOrder:
     held = locked(order.pk)
     if held.status != OrderStatus.AWAITING_APPROVAL:
         raise RedemptionError(
-            _("This order waits for no approval any more: it is “%(status)s”.")
+            _("This order is no longer waiting for approval: it is “%(status)s”.")
             % {"status": held.get_status_display().lower()}
         )
     if placed(by, held):

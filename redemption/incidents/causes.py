@@ -38,14 +38,14 @@ _WAITS_FOR_A_LINE = (IncidentKind.MISMATCH, IncidentKind.HORIZON)
 def settle_gone() -> int:
     """End the cases whose cause is gone. Returns how many."""
     gone = [
-        (_moved_on(), _("The order has moved on.")),
+        (_moved_on(), _("The order has changed its status.")),
         (_answered(), _("The outcome is known now.")),
         (_line_settled(), _("The line is settled now.")),
         (_agreed_after_all(), _("The line is settled by a later answer of the partner.")),
         (_worked(), _("The callback was processed.")),
         (_nothing_waits(), _("The delivery that it names is settled; nothing waits for it.")),
         (_readable(), _("Its codes can be read.")),
-        (_denied(), _("The partner, asked, has told how it ended; nothing came of the callback.")),
+        (_denied(), _("The partner has answered how it ended; the callback changed nothing.")),
     ]
     settled = sum(
         settle_incident(key=key, why=why)

@@ -22,8 +22,8 @@ GUIDE: Mapping[str, Advice] = {
     _K.MISMATCH: Advice(
         Severity.CRITICAL,
         _(
-            "The partner said yes to something other than what was asked. The call is repeated "
-            "with the same key until the answer fits; then this resolves itself. If it does not, "
+            "The partner confirmed something other than our request. The call is repeated with "
+            "the same key until the answer fits; then this resolves itself. If it does not, "
             "compare its entry in the partner's statement with ours: account, points, reference. "
             "If they differ, have the partner correct the entry, and note their ticket here."
         ),
@@ -31,10 +31,10 @@ GUIDE: Mapping[str, Advice] = {
     _K.CONTRADICTION: Advice(
         Severity.ERROR,
         _(
-            "The partner's news about a delivery does not go together with what it said before "
-            "or with what was ordered. Nothing was changed by it. Ask the partner which is true. "
-            "While the delivery is open, one person proposes what became of it and a second one "
-            "confirms; once it has ended, two people put right what was settled wrongly."
+            "The partner's news about a delivery contradicts what it said before or what was "
+            "ordered. It changed nothing. Ask the partner which is true. While the delivery is "
+            "open, one person proposes what became of it and a second one confirms; once it has "
+            "ended, two people correct what was settled wrongly."
         ),
     ),
     _K.HORIZON: Advice(
@@ -66,40 +66,41 @@ GUIDE: Mapping[str, Advice] = {
     _K.RECONCILIATION: Advice(
         Severity.CRITICAL,
         _(
-            "The partner's statement and our transactions differ. Nothing is repaired by itself. "
-            "Compare the two entries, find out with the partner which is right, and have the "
-            "wrong one corrected."
+            "The partner's statement and our transactions differ. Nothing is repaired "
+            "automatically. Compare the two entries, find out with the partner which is right, "
+            "and have the wrong one corrected."
         ),
     ),
     _K.STOCK_DRIFT: Advice(
         Severity.ERROR,
         _(
-            "The stock of this product is not what its movements and reservations add up to. "
+            "The stock of this product differs from the sum of its movements and reservations. "
             "Count it, and enter the count. If it drifts again, tell the developers."
         ),
     ),
     _K.STUCK_ORDER: Advice(
         Severity.WARNING,
         _(
-            "The order has been where it is for longer than it should. Its page shows what it "
-            "waits for: a partner's answer, the desk, or a delivery. Hurry that, or cancel what "
-            "can be cancelled."
+            "The order has been in this status for too long. Its page shows what it waits for: a "
+            "partner's answer, the desk, or a delivery. Speed that up, or cancel what can be "
+            "cancelled."
         ),
     ),
     _K.PUZZLING_CALLBACK: Advice(
         Severity.WARNING,
         _(
-            "A verified callback names no delivery of ours, cannot be read, or said what the "
-            "partner, asked, denies. Nothing came of it and nothing waits for it: deliveries are "
-            "settled by asking. Show the partner the examples, and have it find out why."
+            "A verified callback names no delivery of ours, cannot be read, or contradicts the "
+            "partner's own answer. It changed nothing and nothing waits for it: deliveries are "
+            "settled by asking the partner. Show the partner the examples, and have it find out "
+            "why."
         ),
     ),
     _K.POISON_ROW: Advice(
         Severity.ERROR,
         _(
-            "Our own program failed at this piece of work again and again, so it was put aside; "
-            "all other work goes on. Tell the developers the kind and the id: the log has the "
-            "rest. Once it is mended, have it tried again here."
+            "Our own code failed at this piece of work repeatedly, so it was put aside; all other"
+            " work goes on. Tell the developers the kind and the id: the log has the rest. Once "
+            "it is fixed, have it tried again here."
         ),
     ),
     _K.PARTNER_DOWN: Advice(
@@ -112,19 +113,19 @@ GUIDE: Mapping[str, Advice] = {
     _K.SWAPPED: Advice(
         Severity.CRITICAL,
         _(
-            "The partner gave one number to two transactions of ours. Neither is believed until "
-            "both keys were asked again; if that is not safe any more, the statement is read. "
-            "Where neither settles it, find both entries in the partner's statement. One person "
+            "The partner gave one number to two transactions of ours. Neither counts until both "
+            "keys were asked again; if that is not safe any more, the statement is read. Where "
+            "neither settles it, find both entries in the partner's statement. One person "
             "proposes each one's number, with evidence, and a second one confirms."
         ),
     ),
     _K.CREDENTIALS: Advice(
         Severity.CRITICAL,
         _(
-            "The partner turns our API key or client away, and does nothing that we ask. No new "
-            "checkout takes points meanwhile; what was promised waits, and nothing is lost. Mend "
-            "the key or the OAuth variables and restart: all is asked again within a minute, and "
-            "this resolves itself."
+            "The partner rejects our API key or client, and does nothing that we ask. No new "
+            "checkout takes points meanwhile; accepted orders wait, and nothing is lost. Correct "
+            "the key or the OAuth variables and restart: all calls are repeated within a minute, "
+            "and this resolves itself."
         ),
     ),
     _K.UNREADABLE: Advice(

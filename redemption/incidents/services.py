@@ -215,7 +215,7 @@ def resolve(*, incident: Incident, by: Actor, evidence: str, cases: int | None =
     are more cases by now, or when the incident is over already.
     """
     if not evidence.strip():
-        raise IncidentError(_("Say what shows that this is over."))
+        raise IncidentError(_("Enter the evidence that this is over."))
     orders = _locked_orders(incident.cases.unended().values_list("order_id", flat=True))
     held = _held(incident.pk)
     if held.is_over:

@@ -196,7 +196,7 @@ class Decision(HasLifeCycle):
         """What the partner answered when a remedy was proposed, in words."""
         if not self.found:
             return ""
-        told = gettext("Asked anew, the partner says “%(status)s”; codes: %(units)s.")
+        told = gettext("Asked again, the partner says “%(status)s”; codes: %(units)s.")
         said: dict[str, object] = self.found
         return told % said
 

@@ -42,7 +42,7 @@ def _debit(facts: Facts, debit: LoyaltyTransaction) -> TimelineStep:
         title = _("%(points)s points taken from %(company)s’s account")
         return TimelineStep(title % words, _reference(debit), "coins", "ok", debit.settled_at)
     if debit.status == TransactionStatus.REFUSED:
-        text = _("%(why)s No points were taken, and what you chose is back on the shelf.")
+        text = _("%(why)s No points were taken, and the products are no longer held for you.")
         title = _("The points were not given")
         text = text % {"why": refusal(debit.answer_code)}
         return TimelineStep(title, text, "circle-x", "bad", debit.settled_at)
@@ -98,9 +98,9 @@ def _agreed(facts: Facts, correction: LoyaltyTransaction) -> str:
 def _patience(intent: LoyaltyTransaction) -> str:
     if intent.answer_code == HELD_BACK:
         return _(
-            "The loyalty system has not told yet how another order of your company ended. Until "
-            "then nothing is sent, so that these points cannot go to the wrong order. It goes on "
-            "by itself."
+            "The loyalty system has not told us yet how another order of your company ended. "
+            "Until then nothing is sent, so that these points cannot go to the wrong order. It "
+            "goes on by itself."
         )
     if timezone.now() - intent.created_at < A_WHILE:
         return _("This takes a few seconds.")

@@ -100,18 +100,18 @@ def _decision(facts: Facts) -> Iterator[TimelineStep]:
         elif event.to_status == OrderStatus.REJECTED:
             yield _not_approved(facts, event)
         else:
-            text = _("What was held is back on the shelf. No points were taken.")
+            text = _("The products are no longer held. No points were taken.")
             yield TimelineStep(_("Nobody approved it in time"), text, "clock", "bad", event.at)
 
 
 def _why_it_waits(facts: Facts) -> str:
     """Why the order needed approval, as the buyer read it before placing it."""
     first = (event.reason for event in facts.events if event.subject == EventSubject.ORDER)
-    return next(first, "") or _("This order needs a yes from an owner or approver.")
+    return next(first, "") or _("This order needs approval by an owner or approver.")
 
 
 def _held() -> str:
-    return _("What you chose is held until then; no points are taken before.")
+    return _("The products are held until then; no points are taken before.")
 
 
 def _not_approved(facts: Facts, event: OrderEvent) -> TimelineStep:
@@ -302,7 +302,7 @@ def _ending(facts: Facts) -> Iterator[TimelineStep]:
         elif event.to_status == OrderStatus.CANCELLED:
             yield TimelineStep(_("Cancelled"), _cancelled(facts), "circle-check", "ok", event.at)
     if facts.order.needs_attention:
-        text = _("Something took an unusual turn. You do not have to do anything.")
+        text = _("Something unusual happened. You do not have to do anything.")
         yield TimelineStep(
             _("Somebody of the programme is looking at it"), text, "life-buoy", "warn"
         )

@@ -91,7 +91,7 @@ def test_somebody_takes_an_incident_on_and_ends_it_with_evidence(
 
     page.get_by_role("button", name="Resolve").click()
     expect(page.get_by_role("alert").first).to_be_visible()
-    page.get_by_label("What shows that it is over").fill("Counted: 12 on the shelf, entered.")
+    page.get_by_label("Evidence that it is over").fill("Counted: 12 on the shelf, entered.")
     page.get_by_role("button", name="Resolve").click()
 
     main = page.get_by_role("main")
@@ -120,14 +120,14 @@ def test_two_people_decide_what_became_of_a_delivery(
     assert order is not None
     page = decide_on_the_delivery(open_window(fay), incident)
     page.get_by_label("How many came").fill("0")
-    page.get_by_label("What shows it").fill("Ticket 4711: they never heard of it.")
+    page.get_by_label("Evidence").fill("Ticket 4711: they never heard of it.")
     page.get_by_role("button", name="Propose this").click()
     expect(page.get_by_role("main")).to_contain_text("A second person must decide")
-    expect(page.get_by_role("button", name="Confirm: it is so")).to_have_count(0)
+    expect(page.get_by_role("button", name="Confirm it")).to_have_count(0)
 
     second = decide_on_the_delivery(open_window(gil), incident)
     expect(second.get_by_role("main")).to_contain_text("Ticket 4711: they never heard of it.")
-    second.get_by_role("button", name="Confirm: it is so").click()
+    second.get_by_role("button", name="Confirm it").click()
 
     expect(second.get_by_role("main")).to_contain_text("Confirmed. The points go back.")
     eventually(lambda: stack.ends(order.order_number), "the points are back")
@@ -146,7 +146,7 @@ def test_a_second_person_who_does_not_agree_says_why(
     phone = open_window(fay, width=390)
     page = decide_on_the_delivery(phone, incident)
     page.get_by_label("How many came").fill("4")
-    page.get_by_label("What shows it").fill("The recipient thanked for them.")
+    page.get_by_label("Evidence").fill("The recipient thanked for them.")
     page.get_by_role("button", name="Propose this").click()
     expect(page.get_by_role("alert").first).to_contain_text("3 were ordered, so 0 to 3.")
     assert phone.sideways() == 0

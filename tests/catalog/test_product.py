@@ -80,7 +80,7 @@ def test_what_is_out_of_stock_cannot_be_added(client: Client) -> None:
 
 def test_a_viewer_may_look_but_not_redeem(client_for: SignIn) -> None:
     text = text_of(client_for(SeatFactory.create(viewer=True)), ProductFactory.create())
-    assert "Your role lets you look around." in text
+    assert "Your role only allows viewing." in text
     assert "Add to cart" not in text
 
 

@@ -157,4 +157,4 @@ def test_a_person_of_production_cannot_take_a_password_of_our_examples() -> None
         text=True,
         check=False,
     )
-    assert "stands in the portal's documentation" in done.stderr
+    assert "is published in the portal's documentation" in done.stderr

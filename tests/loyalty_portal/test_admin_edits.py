@@ -161,7 +161,7 @@ def test_what_a_colleague_changed_meanwhile_stays_and_is_told(
     row.refresh_from_db()
     assert (getattr(row, field), getattr(row, name)) == (theirs, mine)
     assert "Ann Other changed “" in told
-    assert "That stays: only what you changed was written." in told
+    assert "That change stays; only your own changes were saved." in told
 
 
 def test_without_what_the_page_showed_the_old_price_returns_in_silence(client: Client) -> None:
@@ -184,7 +184,7 @@ def test_where_both_changed_the_same_nothing_is_written_and_what_was_typed_is_ke
     again = client.post(page_of(row), form)
     said = again.content.decode()
     assert "Ann Other changed “Points” from “500” to “9,000”" in said
-    assert "Yours is kept here: save again to write it over theirs." in said
+    assert "Your value is kept here: save again to overwrite theirs." in said
     kept = filled_in(again)
     assert (kept["points_cost"], kept["name"]) == (["700"], ["Racing bike"])
     row.refresh_from_db()

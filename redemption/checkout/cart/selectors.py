@@ -111,9 +111,9 @@ def _left(product: Product) -> int | None:
 
 def _trouble(line: CartLine, seat: AccountManager, left: int | None) -> str:
     if not line.product.is_offered_to(seat.company.tier_level):
-        return _("This product is not on offer any more. Take it out to go on.")
+        return _("This product is not on offer any more. Remove it to continue.")
     if left == 0:
-        return _("Out of stock. Take it out to go on, or come back later.")
+        return _("Out of stock. Remove it to continue, or come back later.")
     if left is not None and left < line.quantity:
-        return _("Only %(left)s left. Choose fewer to go on.") % {"left": left}
+        return _("Only %(left)s left. Choose fewer to continue.") % {"left": left}
     return ""

@@ -28,7 +28,7 @@ def put_forward(decision: Decision, by: Actor) -> Decision:
     Raises RedemptionError without evidence, or when a proposal is open already.
     """
     if not decision.evidence.strip():
-        raise RedemptionError(_("Say what shows it."))
+        raise RedemptionError(_("Enter the evidence."))
     try:
         with transaction.atomic():
             decision.save(force_insert=True)
@@ -88,7 +88,7 @@ def nothing_proposed() -> RedemptionError:
 
 
 def too_late() -> RedemptionError:
-    return RedemptionError(_("It was settled otherwise before; the proposal is put away."))
+    return RedemptionError(_("It was settled otherwise before; the proposal is closed."))
 
 
 def _decide(

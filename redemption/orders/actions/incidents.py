@@ -40,5 +40,5 @@ def try_again(*, incident: Incident, by: Actor) -> None:
     if incident.kind != IncidentKind.POISON_ROW:
         raise IncidentError(_("Nothing was put aside here."))
     if not sum([rows_of(case).try_once_more() for case in incident.cases.unended()]):
-        raise IncidentError(_("This is at work already."))
+        raise IncidentError(_("This is being worked on already."))
     services.remark(incident=incident, by=by, text=_("Asked to try it again."))

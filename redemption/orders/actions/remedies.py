@@ -88,7 +88,7 @@ def propose(
     answer, when a proposal is open, or when an input is missing.
     """
     if verdict == Verdict.CORRECTION and not (agreed_by.strip() and agreed_on):
-        raise RedemptionError(_("Say who of the company agreed to it, and when."))
+        raise RedemptionError(_("Enter who agreed for the company, and when."))
     report = _asked(_ended(item, verdict))
     with transaction.atomic():
         held = fulfillments.locked(_ended(item, verdict))
@@ -126,7 +126,7 @@ def confirm(*, item: OrderItem, by: Actor, proposal: UUID | None = None) -> str:
     except RemedyError as error:
         raise RedemptionError(str(error)) from None
     if why:
-        raise RedemptionError(_("The proposal is put away: %(why)s") % {"why": why})
+        raise RedemptionError(_("The proposal is closed: %(why)s") % {"why": why})
     return told
 
 

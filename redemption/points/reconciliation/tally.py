@@ -129,7 +129,7 @@ def _sentence(match: Match, kind: str) -> str:
     }
     sentences = {
         DifferenceKind.MISSING_THERE: _(
-            "%(order)s: the %(kind)s of %(here)s points is done here, but the partner has no "
+            "%(order)s: the %(kind)s of %(here)s points succeeded here, but the partner has no "
             "entry %(entry)s."
         ),
         DifferenceKind.AMOUNT: _(
@@ -157,12 +157,12 @@ def _sentence(match: Match, kind: str) -> str:
         ),
         DifferenceKind.MISSING_HERE: _(
             "%(order)s: the partner has an entry %(entry)s, a %(kind)s of %(there)s points, that "
-            "is not done here (%(status)s)."
+            "did not succeed here (%(status)s)."
         )
         if match.transaction_id
         else _(
-            "%(order)s: the partner has an entry %(entry)s, a %(kind)s of %(there)s points, of "
-            "which we know nothing."
+            "%(order)s: the partner has an entry %(entry)s, a %(kind)s of %(there)s points, which"
+            " we do not know."
         ),
     }
     return sentences[DifferenceKind(kind)] % told

@@ -147,7 +147,7 @@ def test_work_that_was_put_aside_is_put_back_by_a_button() -> None:
     letter.refresh_from_db()
     assert letter.next_attempt_at is not None
     page = client.post(address(incident, "again"), follow=True).content.decode()
-    assert "at work already" in page
+    assert "being worked on already" in page
 
 
 def test_only_what_was_put_aside_can_be_put_back() -> None:
@@ -242,7 +242,7 @@ def test_one_of_finance_proposes_and_another_confirms() -> None:
     debit, fay, gil = undecided(), staff("finance"), staff("finance")
     page = propose(debit, fay).content.decode()
     assert "A second person must decide" in page
-    assert "Confirm: it is so" not in page
+    assert "Confirm it" not in page
     page = browser(gil).get(page_of(debit)).content.decode()
     assert "Not in their statement of today." in page
     answer = browser(gil).post(address(debit, "confirm"), shown(), follow=True).content.decode()

@@ -48,9 +48,9 @@ def test_a_correction_is_proposed_from_the_partners_answer_and_confirmed_by_anot
     page = read(fay.post(address(item, "remedy"), CORRECTION, follow=True))
     assert "A second person must decide" in page
     page = read(gil.get(page_of(item)))
-    assert "Asked anew, the partner says “delivered”; codes: 2." in page
+    assert "Asked again, the partner says “delivered”; codes: 2." in page
     assert "It is about 1,000 points." in page
-    assert "Of the company Mara Lindt agreed on" in page
+    assert "Mara Lindt agreed for the company on" in page
     page = read(gil.post(address(item, "confirm"), shown(), follow=True))
     assert "The points are being taken again." in page
     assert "Points taken again:" in page
@@ -64,7 +64,7 @@ def test_what_is_missing_in_a_correction_is_said_beside_its_field(world: World) 
     client = browser(staff("finance"))
     answer = client.post(address(item, "remedy"), {"remedy": "CORRECTION", "evidence": "A letter."})
     assert answer.status_code == 422
-    assert "Say who of the company agreed to it." in read(answer)
+    assert "Enter who agreed for the company." in read(answer)
     assert "Say on which day." in read(answer)
     assert not Decision.objects.exists()
 

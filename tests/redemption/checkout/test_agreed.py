@@ -152,7 +152,7 @@ def test_an_order_that_needs_a_yes_only_now_or_no_longer_is_confirmed_anew(
     after = 100 if before is None else None
     Company.objects.filter(pk=seat.company_id).update(approval_threshold=after)
     answer = client.post(URL, form)
-    words = "More than 100 points need a yes" if after else "needs nobody's yes any more"
+    words = "More than 100 points need approval" if after else "no longer needs approval"
     assert answer.status_code == 422
     assert words in said(answer)
     assert not RedemptionOrder.objects.exists()
@@ -178,7 +178,7 @@ def test_the_third_of_three_in_a_row_waits_and_the_page_says_so_before(
     assert [order.status for order in orders] == ["PENDING", "PENDING", "AWAITING_APPROVAL"]
     why = (
         "With the 800 points ordered in the last 24 hours this is more than 1,000 points, which "
-        "needs a yes from an owner or approver."
+        "needs approval by an owner or approver."
     )
     assert [why in said(page) for page in pages] == [False, False, True]
     assert why in said(client.get(orders[2].get_absolute_url()))

@@ -126,9 +126,9 @@ def test_a_second_answer_is_told_what_came_of_the_first(
     client = client_for(approver)
     answer(client, order, "approve")
     response = answer(client, order, "reject", reason="Changed my mind")
-    assert "waits for no approval any more" in said(client.get(response["Location"]))
+    assert "is no longer waiting for approval" in said(client.get(response["Location"]))
     response = answer(client, order, "approve")
-    assert "waits for no approval any more" in said(client.get(response["Location"]))
+    assert "is no longer waiting for approval" in said(client.get(response["Location"]))
     assert LoyaltyTransaction.objects.count() == 1
 
 

@@ -138,7 +138,7 @@ def test_a_viewer_sees_the_cart_but_cannot_fill_it(client_for: SignIn) -> None:
     client = client_for(viewer)
     assert add(client, product).status_code == 403
     page = said(client.get("/cart/"))
-    assert "Your role lets you look around." in page
+    assert "Your role only allows viewing." in page
     assert reverse("checkout") not in page
     assert "data-step" not in page
 
@@ -244,9 +244,9 @@ def test_what_cannot_be_had_any_more_is_said_and_holds_up_the_checkout(
     out.inventory.__class__.objects.filter(product=out).update(quantity_available=0)
     few.inventory.__class__.objects.filter(product=few).update(quantity_available=3)
     page = said(client_for(seat).get("/cart/"))
-    assert page.count("This product is not on offer any more. Take it out to go on.") == 2
-    assert page.count("Out of stock. Take it out to go on") == 1
-    assert "Only 3 left. Choose fewer to go on." in page
+    assert page.count("This product is not on offer any more. Remove it to continue.") == 2
+    assert page.count("Out of stock. Remove it to continue") == 1
+    assert "Only 3 left. Choose fewer to continue." in page
     assert reverse("checkout") not in page
 
 
@@ -290,11 +290,11 @@ def test_a_cart_beyond_the_balance_goes_no_further(
 ) -> None:
     fill_cart(seat, (ProductFactory.create(points_cost=6_000, in_stock=2), 2))
     page = said(client_for(seat).get("/cart/"))
-    assert "The points do not suffice." in page
+    assert "There are not enough points." in page
     assert 'href="/checkout/"' not in page
 
 
 def test_the_empty_cart_of_a_viewer_promises_nothing(client_for: SignIn) -> None:
     page = said(client_for(SeatFactory.create(role=Role.VIEWER)).get("/cart/"))
-    assert "Your role lets you look around." in page
+    assert "Your role only allows viewing." in page
     assert "What you put in stays here" not in page

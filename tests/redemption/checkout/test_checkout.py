@@ -340,7 +340,7 @@ def test_an_order_above_the_threshold_waits_and_the_review_says_so(
     seat.company.approval_threshold = 2_999
     seat.company.save()
     client = client_for(seat)
-    assert "More than 2,999 points need a yes from an owner or approver." in said(client.get(URL))
+    assert "More than 2,999 points need approval by an owner or approver." in said(client.get(URL))
     client.post(URL, checkout_form(seat))
     assert RedemptionOrder.objects.get().status == OrderStatus.AWAITING_APPROVAL
     assert not LoyaltyTransaction.objects.exists()

@@ -157,7 +157,7 @@ def test_an_approved_order_goes_on(
     settle_transaction(world.debit(big).pk)
     big.refresh_from_db()
     assert (big.status, big.decided_by) == (OrderStatus.CONFIRMED, approver.user)
-    with pytest.raises(RedemptionError, match="waits for no approval"):
+    with pytest.raises(RedemptionError, match="no longer waiting for approval"):
         reject(order=big, by=Actor.in_seat(approver), reason="too late")
 
 

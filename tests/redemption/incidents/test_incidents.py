@@ -100,7 +100,7 @@ def test_a_second_person_is_told_who_is_on_it(staff: User) -> None:
 @pytest.mark.parametrize("evidence", ["", "  \n"])
 def test_it_does_not_end_without_evidence(staff: User, evidence: str) -> None:
     incident = drift()
-    with pytest.raises(IncidentError, match="Say what shows"):
+    with pytest.raises(IncidentError, match="Enter the evidence"):
         resolve(incident=incident, by=Actor.person(staff), evidence=evidence)
     incident.refresh_from_db()
     assert incident.status == IncidentStatus.OPEN

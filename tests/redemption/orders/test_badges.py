@@ -133,7 +133,7 @@ def test_the_page_the_list_home_and_the_letters_say_the_same(
         assert "In progress" not in page
     letter = compose(Letter.objects.get(order=order, kind="confirmed"))
     stands = "Points on their way back. 3,000 points are on their way back."
-    assert f"As we write, the order stands so: {stands}" in letter.body
+    assert f"The order's state now: {stands}" in letter.body
 
 
 def test_what_came_back_is_not_being_given_back(seat: AccountManager, book: Product) -> None:

@@ -119,7 +119,7 @@ def test_a_proposal_needs_evidence_and_there_is_one_at_a_time(
     world: World, fay: User, gil: User
 ) -> None:
     order = nobody_knows(world)
-    with pytest.raises(RedemptionError, match="Say what shows it"):
+    with pytest.raises(RedemptionError, match="Enter the evidence"):
         propose(item=line(order), came=2, evidence=" \n", by=Actor.person(fay))
     found(order, 0, fay)
     with pytest.raises(RedemptionError, match="proposed something already"):

@@ -117,7 +117,7 @@ def test_right_codes_that_stand_at_another_line_wait_until_that_is_put_right(
     answers(world, second, "delivered", *own)
     ended(world, second, "delivered")
     proposed(first, Verdict.CODES, fay)
-    with pytest.raises(RedemptionError, match="Put that line right first"):
+    with pytest.raises(RedemptionError, match="Correct that line first"):
         confirm(item=line(first), by=Actor.person(gil))
     put_right(second, Verdict.CODES, fay, gil)
     confirm(item=line(first), by=Actor.person(gil))

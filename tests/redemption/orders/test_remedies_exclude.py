@@ -58,7 +58,7 @@ def test_while_points_are_taken_again_no_other_remedy_moves_or_leaves_them(
     with pytest.raises(RedemptionError, match=BEING_TAKEN):
         proposed(given_back, Verdict.WRITE_OFF, fay)
     late = put_by_an_older_version(given_back, Verdict.WRITE_OFF, fay)
-    with pytest.raises(RedemptionError, match=f"The proposal is put away: {BEING_TAKEN}"):
+    with pytest.raises(RedemptionError, match=f"The proposal is closed: {BEING_TAKEN}"):
         confirm(item=line(given_back), by=Actor.person(gil), proposal=late.pk)
     late.refresh_from_db()
     assert late.status == DecisionStatus.OVERTAKEN
@@ -88,7 +88,7 @@ def test_points_that_were_left_with_the_company_are_not_taken_again_nor_left_twi
         with pytest.raises(RedemptionError, match=LEFT):
             proposed(given_back, verdict, fay, **agreed)
         late = put_by_an_older_version(given_back, verdict, fay)
-        with pytest.raises(RedemptionError, match=f"The proposal is put away: {LEFT}"):
+        with pytest.raises(RedemptionError, match=f"The proposal is closed: {LEFT}"):
             confirm(item=line(given_back), by=Actor.person(gil), proposal=late.pk)
     assert not LoyaltyTransaction.objects.filter(transaction_type="CORRECTION").exists()
     assert world.ledger(given_back) == (1_000, 1_000)

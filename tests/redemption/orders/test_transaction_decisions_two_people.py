@@ -78,7 +78,7 @@ def test_one_thing_is_proposed_at_a_time(world: World, fay: User, gil: User) -> 
     ("verdict", "entry", "evidence", "why"),
     [
         (Verdict.TOOK_PLACE, " ", "Seen.", "number of the partner's entry"),
-        (Verdict.DID_NOT, "", " \n", "Say what shows it"),
+        (Verdict.DID_NOT, "", " \n", "Enter the evidence"),
     ],
 )
 def test_a_proposal_needs_its_evidence(

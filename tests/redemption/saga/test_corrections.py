@@ -152,7 +152,7 @@ def test_in_part_what_came_after_all_is_taken_again_and_its_code_shown(
 def test_a_correction_needs_the_companys_word(
     world: World, given_back: RedemptionOrder, fay: User
 ) -> None:
-    with pytest.raises(RedemptionError, match="who of the company agreed"):
+    with pytest.raises(RedemptionError, match="who agreed for the company"):
         proposed(given_back, Verdict.CORRECTION, fay)
 
 

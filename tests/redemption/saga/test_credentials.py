@@ -267,7 +267,7 @@ def test_a_cart_with_a_card_is_held_and_says_which_line(client_for: SignIn, worl
     client, form = client_for(world.seat), checkout_form(world.seat)
     page = client.get("/checkout/").content.decode()
     assert f"We cannot reach the partner who delivers “{card.name}” at the moment" in page
-    assert "everything else here can be had" in page
+    assert "everything else here can be ordered" in page
     answer = client.post("/checkout/", form)
     assert answer.status_code == 422
     assert f"who delivers “{card.name}” at the moment" in answer.content.decode()
@@ -297,7 +297,7 @@ def test_an_order_with_a_card_is_not_approved_until_it_is_over(
     approver = client_for(world.new_seat("owner"))
     inbox = approver.get("/approvals/").content.decode()
     assert inbox.count(f"who delivers “{card.name}” at the moment") == 1
-    assert "The order goes on waiting" in approver.get(order.get_absolute_url()).content.decode()
+    assert "The order keeps waiting" in approver.get(order.get_absolute_url()).content.decode()
     answer = approver.post(f"{order.get_absolute_url()}approve/", follow=True)
     assert f"who delivers “{card.name}” at the moment" in answer.content.decode()
     assert now(order).status == OrderStatus.AWAITING_APPROVAL

@@ -40,7 +40,7 @@ def test_of_two_contradicting_callbacks_none_settles_and_the_false_one_is_told(
     assert world.credits(waiting) == []
     told = Incident.objects.get()
     assert told.kind == IncidentKind.PUZZLING_CALLBACK
-    assert "said “failed”; the partner, asked, says “delivered”" in told.what
+    assert "said “failed”; when asked, the partner says “delivered”" in told.what
 
 
 def test_a_callback_that_contradicts_the_end_is_asked_about_and_changes_nothing(

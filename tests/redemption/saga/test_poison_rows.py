@@ -248,7 +248,7 @@ def test_what_is_at_work_already_cannot_be_put_back_to_work(world: World) -> Non
     sweep(MOST_RAISED)
     incident, clerk = poisoned(), UserFactory.create(is_staff=True)
     try_again(incident=incident, by=Actor.person(clerk))
-    with pytest.raises(IncidentError, match="at work already"):
+    with pytest.raises(IncidentError, match="being worked on already"):
         try_again(incident=incident, by=Actor.person(clerk))
 
 
