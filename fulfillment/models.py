@@ -19,6 +19,7 @@ from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
 from loyalty_portal.data.lifecycle import HasLifeCycle
 from loyalty_portal.data.recipient import Recipient
+from loyalty_portal.partners.calls import KeyedCall, KeyedCallQuerySet, KeyTerms
 
 _TOO_LATE: dict[str, Withdrawal] = {
     FulfillmentStatus.PACKED: Withdrawal.PACKED,
@@ -196,7 +197,7 @@ class CallKind(models.TextChoices):
     CANCEL = "CANCEL", _("Cancel")
 
 
-class PartnerCall(HasLifeCycle, LeasedWork):
+class PartnerCall(KeyedCall):
     """One POST to the Fulfillment API: intent, frozen body, and outcome."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -207,17 +208,11 @@ class PartnerCall(HasLifeCycle, LeasedWork):
     status = models.CharField(
         max_length=12, choices=CallStatus.choices, default=CallStatus.INTENDED
     )
-    first_sent_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("The first try that may have reached the partner.")
-    )
-    answer_status = models.PositiveIntegerField(null=True, blank=True)
-    answer_code = models.CharField(max_length=100, blank=True)
-    answer_detail = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    settled_at = models.DateTimeField(null=True, blank=True)
 
-    objects = LeasedQuerySet["PartnerCall"].as_manager()
+    objects = KeyedCallQuerySet["PartnerCall"].as_manager()
     life_cycle = CALL
+    key_terms = KeyTerms("FULFILLMENT_API_KEY_RETENTION")
 
     class Meta:
         verbose_name = _("call to the partner")

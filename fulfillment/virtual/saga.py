@@ -3,16 +3,11 @@ while the lease is held.
 """
 
 import uuid
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment import partner
@@ -21,23 +16,18 @@ from fulfillment.partner import FulfillmentAnswer
 from fulfillment.services import tell
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import services
-from loyalty_portal.data.leases import ENDED, REJECTED_WAIT, backoff
-from loyalty_portal.data.lifecycle import StaleStatusError
+from loyalty_portal.data.leases import ENDED, backoff
 from loyalty_portal.data.trouble import retried
+from loyalty_portal.partners.calls import Claim, call_lease
 from loyalty_portal.partners.client import Answer, Outcome
 
-LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
-LONGEST_WAIT = 900.0  # seconds between two tries
 FIRST_POLL = 30.0  # seconds that a callback has before we ask
 PATIENCE = 8  # times that the partner is asked about a callback; about four minutes
-HORIZON = timedelta(hours=20)  # below the day for which a partner keeps keys
 
 
 @dataclass(frozen=True, slots=True)
-class _ClaimedCall:
-    call: PartnerCall
+class _ClaimedCall(Claim[PartnerCall]):
     partner_id: str
-    first_try: bool
 
 
 def ask(call_id: uuid.UUID) -> bool:
@@ -46,8 +36,7 @@ def ask(call_id: uuid.UUID) -> bool:
     if claim is None:
         return False
     answer = _send(claim)
-    # Each try begins with the row as it was claimed: one that was rolled back leaves no trace.
-    retried(lambda: _record(replace(claim, call=copy(claim.call)), answer))
+    retried(lambda: _record(claim.again(), answer))
     return True
 
 
@@ -61,25 +50,20 @@ def _claim(call_id: uuid.UUID) -> _ClaimedCall | None:
     call = PartnerCall.objects.due().filter(pk=call_id).first()
     if call is None:
         return None
-    if call.status == CallStatus.SENT:
-        call.transition(CallStatus.UNKNOWN, reason=_("The process that asked was lost."))
+    call.find_lost()
     if call.status == CallStatus.UNKNOWN and _is_answered(call, held):
         known = _("Its outcome is known meanwhile.")
-        call.transition(CallStatus.SUCCEEDED, reason=known, settled_at=timezone.now(), **ENDED)
+        call.transition(CallStatus.SUCCEEDED, reason=known, settled_at=Now(), **ENDED)
         return None
-    if call.status == CallStatus.UNKNOWN and _past_horizon(call):
-        call.transition(CallStatus.NEEDS_REVIEW, reason=_("No clear answer in time."), **ENDED)
+    if call.status == CallStatus.UNKNOWN and not call.may_be_sent():
+        call.review(_("No clear answer in time."))
         services.flag(held, _("The partner gave no clear answer in time."), "HORIZON")
         return None
-    # Written before the socket opens: should this process die, the try may have landed.
     first_try = call.first_sent_at is None
-    changes = call.leased(seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
-    if first_try:
-        changes["first_sent_at"] = timezone.now()
-    call.transition(CallStatus.SENT, **changes)
+    call.send()
     if call.kind == CallKind.REQUEST and call.attempts == 1:
         tell(held)
-    return _ClaimedCall(call, held.partner_id, first_try)
+    return _ClaimedCall(call, first_try, held.partner_id)
 
 
 def _is_answered(call: PartnerCall, held: Fulfillment) -> bool:
@@ -88,11 +72,6 @@ def _is_answered(call: PartnerCall, held: Fulfillment) -> bool:
     """
     known = bool(held.partner_id)
     return held.status != FulfillmentStatus.REQUESTED and known == (call.kind == CallKind.REQUEST)
-
-
-def _past_horizon(call: PartnerCall) -> bool:
-    late = Q(first_sent_at__lt=Now() - HORIZON)
-    return PartnerCall.objects.filter(late, pk=call.pk).exists()
 
 
 def _send(claim: _ClaimedCall) -> FulfillmentAnswer:
@@ -117,22 +96,7 @@ def _send(claim: _ClaimedCall) -> FulfillmentAnswer:
 def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
     call, answer = claim.call, result.answer
     held = Fulfillment.objects.select_for_update(no_key=True).get(pk=call.fulfillment_id)
-    known = answer.outcome is not Outcome.UNKNOWN
-    retry_in = None if known else _wait(call, answer)
-    changes: dict[str, Any] = {"settled_at": timezone.now()} if known else {}
-    if claim.first_try and not answer.may_have_landed:
-        changes["first_sent_at"] = None
-    try:
-        call.transition(
-            CallStatus(answer.outcome),
-            reason=answer.told,
-            write=call.if_ours(retry_in=retry_in),
-            answer_status=answer.status_code,
-            answer_code=answer.code[:100],
-            answer_detail=answer.detail[:255],
-            **changes,
-        )
-    except StaleStatusError:
+    if not call.record(answer, first_try=claim.first_try):
         return
     if answer.mismatch:
         services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
@@ -141,11 +105,6 @@ def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
     elif answer.outcome is Outcome.REFUSED:
         _refused(held, call, answer)
     _watch(held)
-
-
-def _wait(call: PartnerCall, answer: Answer) -> float:
-    longest = REJECTED_WAIT if answer.rejects_us else LONGEST_WAIT
-    return max(answer.retry_after or 0.0, backoff(call.attempts, cap=longest))
 
 
 def _refused(held: Fulfillment, call: PartnerCall, answer: Answer) -> None:
@@ -164,9 +123,7 @@ def _watch(held: Fulfillment) -> None:
 
 def poll(fulfillment_id: uuid.UUID) -> bool:
     """Ask for the state of a delivery. False when it is not due, or another worker has it."""
-    token = Fulfillment.objects.lease(
-        fulfillment_id, seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN
-    )
+    token = Fulfillment.objects.lease(fulfillment_id, seconds=call_lease())
     if token is None:
         return False
     result = look_up(Fulfillment.objects.get(pk=fulfillment_id))
@@ -177,7 +134,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
             fulfillment_id,
             token,
             retry_in=_ask_again_in(held, result.answer),
-            told_at=timezone.now() if answered else held.told_at,
+            told_at=Now() if answered else held.told_at,
         )
         if not is_ours and held.status == FulfillmentStatus.REQUESTED:
             return True  # another worker has the lease now, and asks by itself

@@ -185,7 +185,7 @@ def _settle(held: Fulfillment, outcome: FulfillmentStatus, *, reason: str, **cha
     # While a hint is open the partner is still polled. A settled delivery is no more work, so take
     # the lease from whoever polls it now.
     over = {**ENDED, "next_attempt_at": Now() if held.hints else None}
-    held.transition(outcome, reason=reason, settled_at=timezone.now(), **over, **changes)
+    held.transition(outcome, reason=reason, settled_at=Now(), **over, **changes)
 
 
 def _save(held: Fulfillment, **changes: Any) -> None:
@@ -234,7 +234,7 @@ def settle_by_hand(*, held: Fulfillment, came: int, by: Actor) -> None:
     for call in held.calls.filter(status=CallStatus.NEEDS_REVIEW):
         done = bool(came) == (call.kind == CallKind.REQUEST)
         outcome = CallStatus.SUCCEEDED if done else CallStatus.REFUSED
-        call.transition(outcome, by=by, reason=why, settled_at=timezone.now())
+        call.transition(outcome, by=by, reason=why, settled_at=Now())
     _save(held, hints=None)  # people have checked more than any callback said
     _settle(
         held,

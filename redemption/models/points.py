@@ -9,8 +9,8 @@ from accounts.models import Company
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
-from loyalty_portal.data.lifecycle import HasLifeCycle
+from loyalty_portal.data.leases import due_index
+from loyalty_portal.partners.calls import KeyedCall, KeyedCallQuerySet, KeyTerms
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.states import TRANSACTION, Doubt, TransactionStatus
@@ -88,7 +88,7 @@ _CORRECTIONS_WITHIN_CREDITS = """
     ],
     told_by_events=True,
 )
-class LoyaltyTransaction(HasLifeCycle, LeasedWork):
+class LoyaltyTransaction(KeyedCall):
     """One debit, credit or correction: the intent before the call, and the outcome after it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -140,17 +140,11 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
         default=TransactionStatus.INTENDED,
     )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
-    first_sent_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("The first try that may have reached the partner.")
-    )
-    answer_status = models.PositiveIntegerField(_("HTTP status"), null=True, blank=True)
-    answer_code = models.CharField(_("answer"), max_length=100, blank=True)
-    answer_detail = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    settled_at = models.DateTimeField(null=True, blank=True)
 
-    objects = LeasedQuerySet["LoyaltyTransaction"].as_manager()
+    objects = KeyedCallQuerySet["LoyaltyTransaction"].as_manager()
     life_cycle = TRANSACTION
+    key_terms = KeyTerms("LOYALTY_API_KEY_RETENTION", honoured="LOYALTY_API_IDEMPOTENT")
 
     class Meta:
         db_table = "loyalty_transaction"
@@ -236,6 +230,10 @@ class LoyaltyTransaction(HasLifeCycle, LeasedWork):
     @property
     def is_correction(self) -> bool:
         return self.transaction_type == TransactionType.CORRECTION
+
+    @property
+    def longest_wait(self) -> float:
+        return 300.0 if self.transaction_type == TransactionType.DEBIT else 3600.0
 
     @property
     def is_undecided(self) -> bool:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,10 +20,10 @@ from accounts import loyalty
 from accounts.loyalty import StatementEntry, TransactionAnswer
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.leases import ENDED
+from loyalty_portal.partners.calls import KeyedCallQuerySet
 from loyalty_portal.partners.client import Answer, Outcome, PartnerUnavailableError
 from redemption.incidents.services import settle_incident
 from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent, TransactionType
-from redemption.models.points import HORIZON_SHARE
 from redemption.states import OPEN_TRANSACTION, Doubt, IncidentKind, TransactionStatus
 
 READ_BACK = timedelta(days=1)  # the clocks of the partner and of our machines differ
@@ -46,42 +46,34 @@ class NextAction(enum.Enum):
     PERSON = "people must find out"
 
 
-def repeatable(rows: QuerySet[LoyaltyTransaction]) -> QuerySet[LoyaltyTransaction]:
-    """Those whose key the partner still knows (saga.md, rules 7 and 8)."""
-    if not settings.LOYALTY_API_IDEMPOTENT:
-        return rows.none()
-    horizon = timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION * HORIZON_SHARE)
-    return rows.filter(first_sent_at__gt=Now() - horizon)
-
-
 def step(intent: LoyaltyTransaction) -> NextAction:
     """The next step of a due transaction, as it was read."""
     if intent.original is not None and (intent.original.doubt or held_back_by(intent)):
         return NextAction.WAIT  # a credit names the debit's number
-    safe = intent.first_sent_at is None or repeatable(_rows.filter(pk=intent.pk)).exists()
-    if safe and intent.doubt != Doubt.INSISTS:
+    if intent.may_be_sent() and intent.doubt != Doubt.INSISTS:
         return NextAction.ASK
     if not intent.doubt:
         return NextAction.PERSON
-    if repeatable(_others(intent).filter(doubt=Doubt.ASK, next_attempt_at__isnull=False)).exists():
+    asked = _others(intent).filter(doubt=Doubt.ASK, next_attempt_at__isnull=False)
+    if asked.repeatable().exists():
         return NextAction.WAIT
     if intent.disputed_id and not holders(intent.disputed_id).exists():
         return NextAction.BELIEVE
     return NextAction.READ if settings.LOYALTY_API_STATEMENT else NextAction.PERSON
 
 
-def holders(number: str) -> QuerySet[LoyaltyTransaction]:
+def holders(number: str) -> KeyedCallQuerySet[LoyaltyTransaction]:
     """Who has this number: one, or nobody."""
     return _rows.filter(external_transaction_id=number).exclude(external_transaction_id="")
 
 
-def rivals(number: str) -> QuerySet[LoyaltyTransaction]:
+def rivals(number: str) -> KeyedCallQuerySet[LoyaltyTransaction]:
     """Who was given it too, and is not settled."""
     rows = _rows.filter(disputed_id=number).exclude(disputed_id="").exclude(doubt="")
     return rows.exclude(external_transaction_id=number)
 
 
-def claimants(debit: LoyaltyTransaction) -> QuerySet[LoyaltyTransaction]:
+def claimants(debit: LoyaltyTransaction) -> KeyedCallQuerySet[LoyaltyTransaction]:
     """Who may prove to be the owner of this debit's number: what may have taken points from the
     same company, and has no number of its own yet.
 
@@ -123,7 +115,7 @@ def why_held_back(credit: LoyaltyTransaction, claimant: LoyaltyTransaction) -> s
     return told % {"order": claimant.order.order_number}
 
 
-def _others(intent: LoyaltyTransaction) -> QuerySet[LoyaltyTransaction]:
+def _others(intent: LoyaltyTransaction) -> KeyedCallQuerySet[LoyaltyTransaction]:
     about = Q(disputed_id=intent.external_transaction_id) & ~Q(disputed_id="")
     if intent.disputed_id:
         about |= Q(external_transaction_id=intent.disputed_id)
@@ -298,7 +290,7 @@ def why_refused(credit: LoyaltyTransaction, debit: LoyaltyTransaction) -> str:
     booked = others.exclude(order=credit.order_id).filter(body__contains=json.dumps(number))
     other = booked.filter(status=TransactionStatus.SUCCEEDED).select_related("order").first()
     if other is None:
-        repeatable(_rows.filter(pk=debit.pk)).update(doubt=Doubt.ASK, next_attempt_at=Now())
+        _rows.filter(pk=debit.pk).repeatable().update(doubt=Doubt.ASK, next_attempt_at=Now())
         return ""
     told = _(
         "The partner booked the credit %(entry)s of %(order)s on the debit %(number)s, which is "

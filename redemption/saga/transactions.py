@@ -4,8 +4,7 @@ while the lease is held.
 
 import uuid
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,10 +15,11 @@ from django.utils.translation import gettext as _
 
 from accounts import loyalty
 from accounts.loyalty import TransactionAnswer
-from loyalty_portal.data.leases import ENDED, REJECTED_WAIT, backoff
+from loyalty_portal.data.leases import ENDED
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.trouble import retried
 from loyalty_portal.fastpath.sql import Prepared
+from loyalty_portal.partners.calls import Claim
 from loyalty_portal.partners.client import Answer, Outcome, contradicted
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.models.points import HELD_BACK
@@ -27,9 +27,7 @@ from redemption.saga import corrections, doubts, steps
 from redemption.saga.doubts import NextAction
 from redemption.states import Doubt, IncidentKind, TransactionStatus
 
-LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
 LATE_TRIES = 10  # of a credit, over about half an hour; then somebody should know
-LONGEST_WAIT = {"DEBIT": 300.0, "CREDIT": 3600.0, "CORRECTION": 3600.0}  # seconds between two tries
 
 
 _KEY = uuid.uuid4()  # stands for a transaction's id
@@ -37,16 +35,8 @@ _due = Prepared(lambda key: LoyaltyTransaction.objects.due().filter(pk=key), _KE
 
 
 @dataclass(frozen=True, slots=True)
-class _ClaimedTransaction:
-    intent: LoyaltyTransaction
-    first_try: bool
+class _ClaimedTransaction(Claim[LoyaltyTransaction]):
     step: NextAction
-
-    def again(self) -> "_ClaimedTransaction":
-        """A copy for one try of the database transaction; a try that was rolled back leaves its
-        changes behind in its own copy only.
-        """
-        return replace(self, intent=copy(self.intent))
 
 
 def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
@@ -64,11 +54,11 @@ def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
         if not _is_about_the_entry(error):
             raise
         retried(lambda: _dispute(claim.again(), result))
-    return claim.intent.order_id
+    return claim.call.order_id
 
 
 def _answer(claim: _ClaimedTransaction) -> TransactionAnswer:
-    intent = claim.intent
+    intent = claim.call
     if claim.step is NextAction.BELIEVE:
         return doubts.believed(intent)
     if claim.step is NextAction.READ:
@@ -100,9 +90,7 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
     held_back = doubts.why_held_back(intent, claimant) if claimant else ""
     # Known before the row is touched: an order is locked before its transactions.
     order = steps.locked(intent.order_id) if held_back or step is NextAction.PERSON else None
-    if intent.status == TransactionStatus.SENT:
-        lost = _("The process that asked was lost.")
-        intent.transition(TransactionStatus.UNKNOWN, write=intent.if_due, reason=lost)
+    intent.find_lost(write=intent.if_due)
     if step is NextAction.WAIT:
         seen = {"answer_code": HELD_BACK} if claimant else {}
         intent.if_due(next_attempt_at=Now() + timedelta(seconds=doubts.PAUSE), **seen)
@@ -112,16 +100,13 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
     if order is not None:
         _give_up(order, intent)
         return None
-    # Written before the socket opens: should this process die, the try may have landed.
-    changes = intent.leased(seconds=settings.PARTNER_DEADLINE + LEASE_MARGIN)
-    if first_try:
-        changes["first_sent_at"] = Now()
     if intent.status == TransactionStatus.SUCCEEDED:  # only its number is asked for
+        changes = intent.claim()
         if not intent.if_due(**changes):
             raise StaleStatusError
         intent.lease_token = changes["lease_token"]
     else:
-        intent.transition(TransactionStatus.SENT, write=intent.if_due, **changes)
+        intent.send(write=intent.if_due)
     return _ClaimedTransaction(intent, first_try, step)
 
 
@@ -148,24 +133,24 @@ def _ask_a_person(
     kind: IncidentKind,
     write: Callable[..., object] | None = None,
 ) -> None:
-    intent.transition(TransactionStatus.NEEDS_REVIEW, reason=why, write=write, **ENDED)
+    intent.review(why, write=write)
     steps.flag(order, why, kind=kind, about=intent)
 
 
 @transaction.atomic
 def _record(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
-    corrections.lock_its_line(claim.intent)
-    if claim.intent.status == TransactionStatus.SUCCEEDED:
+    corrections.lock_its_line(claim.call)
+    if claim.call.status == TransactionStatus.SUCCEEDED:
         _record_number(claim, result)
         return
-    order = _locked_with_others(claim.intent)
-    intent, answer = claim.intent, result.answer
+    order = _locked_with_others(claim.call)
+    intent, answer = claim.call, result.answer
     refused_credit = answer.outcome is Outcome.REFUSED and not intent.is_debit
     known = answer.outcome is not Outcome.UNKNOWN and not refused_credit
-    if not _write(claim, result, known=known, wait=None if known else _wait(intent, answer)):
+    if not _write(claim, result, known=known):
         return
     if known:
-        if disputed := claim.intent.disputed_id:
+        if disputed := claim.call.disputed_id:
             doubts.end(intent, disputed)
         _go_on(order, intent, answer)
     elif refused_credit:
@@ -187,34 +172,18 @@ def _locked_with_others(intent: LoyaltyTransaction, number: str = "") -> Redempt
 
 
 def _write(
-    claim: _ClaimedTransaction,
-    result: TransactionAnswer,
-    *,
-    known: bool,
-    wait: float | None,
-    **more: Any,
+    claim: _ClaimedTransaction, result: TransactionAnswer, *, known: bool, **more: Any
 ) -> bool:
-    """Record the answer and end the lease. False when another worker holds the lease by now; it
-    gets the same answer to the same key.
+    """Record the answer, as an unknown outcome unless it is `known`. False when another worker
+    holds the lease.
     """
-    intent, answer = claim.intent, result.answer
-    changes = {"settled_at": Now(), "doubt": ""} if known else more
-    if claim.first_try and not answer.may_have_landed:
-        changes["first_sent_at"] = None
-    try:
-        intent.transition(
-            TransactionStatus(answer.outcome) if known else TransactionStatus.UNKNOWN,
-            reason=answer.told,
-            write=intent.if_ours(retry_in=wait),
-            external_transaction_id=result.transaction_id if known else "",
-            answer_status=answer.status_code,
-            answer_code=answer.code[:100],
-            answer_detail=answer.detail[:255],
-            **changes,
-        )
-    except StaleStatusError:
-        return False
-    return True
+    return claim.call.record(
+        result.answer,
+        first_try=claim.first_try,
+        outcome=None if known else TransactionStatus.UNKNOWN,
+        external_transaction_id=result.transaction_id if known else "",
+        **({"doubt": ""} if known else more),
+    )
 
 
 def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer) -> None:
@@ -234,7 +203,7 @@ def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer)
 @transaction.atomic
 def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     """The partner gave it a number that another of our transactions has: ask about both again."""
-    intent, number = claim.intent, result.transaction_id
+    intent, number = claim.call, result.transaction_id
     corrections.lock_its_line(intent)
     order = _locked_with_others(intent, number)
     insists = intent.disputed_id == number
@@ -244,14 +213,14 @@ def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
         return
     over = claim.step is NextAction.READ and holder.next_attempt_at is None
     doubt = Doubt.INSISTS if insists else Doubt.ASK
-    wait = min(_wait(intent, result.answer), doubts.PAUSE)
+    wait = min(intent.wait(result.answer), doubts.PAUSE)
     if intent.status == TransactionStatus.SUCCEEDED:
         write = intent.if_ours(retry_in=None if over else wait)
         written = write(doubt=doubt, disputed_id=number)
     else:
         told = TransactionAnswer(contradicted(result.answer, "transaction_id"))
         about_it = {"doubt": doubt, "disputed_id": number}
-        written = _write(claim, told, known=False, wait=wait, **about_it)
+        written = _write(claim, told, known=False, retry_in=wait, **about_it)
     if not written:
         return
     why = doubts.given_twice(number, holder)
@@ -263,11 +232,11 @@ def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
 
 def _record_number(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     """Record the number that the partner gave again for a transaction that had one."""
-    order = _locked_with_others(claim.intent)
-    intent, number, answer = claim.intent, result.transaction_id, result.answer
+    order = _locked_with_others(claim.call)
+    intent, number, answer = claim.call, result.transaction_id, result.answer
     refused = answer.outcome is Outcome.REFUSED or answer.code == doubts.NOT_IN_STATEMENT
     if not number and not refused:
-        intent.if_ours(retry_in=_wait(intent, answer))()
+        intent.if_ours(retry_in=intent.wait(answer))()
         return
     end = intent.if_ours(retry_in=None)
     if not number:
@@ -280,12 +249,6 @@ def _record_number(claim: _ClaimedTransaction, result: TransactionAnswer) -> Non
             doubts.wake(number, ask=False)
     elif end(doubt="", external_transaction_id=number):
         doubts.correct(intent, number)
-
-
-def _wait(intent: LoyaltyTransaction, answer: Answer) -> float:
-    # Nothing is done while our key is not taken; once it is mended, all goes on soon.
-    longest = REJECTED_WAIT if answer.rejects_us else LONGEST_WAIT[intent.transaction_type]
-    return max(answer.retry_after or 0.0, backoff(intent.attempts, cap=longest))
 
 
 def _unknown(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:

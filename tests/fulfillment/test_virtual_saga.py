@@ -1,8 +1,11 @@
 """Requests to the Fulfillment API: unknown ones repeat their key, lost leases record nothing."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.db.models.functions import Now
 
 from fulfillment import partner
 from fulfillment.models import Fulfillment, PartnerCall
@@ -83,6 +86,33 @@ def test_a_process_that_died_while_asking_is_followed_by_another(
 
 def test_a_call_that_is_gone_is_nothing_to_do(world: World) -> None:
     assert not saga.ask(world.company.pk)
+
+
+@pytest.mark.parametrize(
+    ("retention", "after"), [(60, CallStatus.NEEDS_REVIEW), (3_600, CallStatus.SUCCEEDED)]
+)
+def test_the_horizon_of_a_request_is_a_share_of_the_time_for_which_the_partner_keeps_keys(
+    world: World, order: RedemptionOrder, settings: Any, retention: int, after: str
+) -> None:
+    settings.FULFILLMENT_API_KEY_RETENTION = retention
+    world.partners.fault("fulfill", "error_500_before")
+    saga.ask(request_of(order).pk)
+    PartnerCall.objects.update(first_sent_at=Now() - timedelta(seconds=50))
+    make_all_due()
+    saga.ask(request_of(order).pk)
+    assert request_of(order).status == after
+
+
+def test_a_request_that_a_slow_clock_sent_first_is_repeated_all_the_same(
+    world: World, order: RedemptionOrder
+) -> None:
+    """The horizon begins and ends by PostgreSQL's clock."""
+    world.partners.fault("fulfill", "error_500_before")
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=23), tick=True):
+        saga.ask(request_of(order).pk)
+    make_all_due()
+    saga.ask(request_of(order).pk)
+    assert request_of(order).status == CallStatus.SUCCEEDED
 
 
 def test_an_unknown_request_past_the_horizon_is_for_a_person(

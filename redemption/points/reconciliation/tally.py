@@ -7,8 +7,8 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from loyalty_portal.partners.calls import HORIZON_SHARE
 from redemption.models import Difference, ReconciledDay, Reconciliation
-from redemption.models.points import HORIZON_SHARE
 from redemption.points.reconciliation.matching import SAME, UNANSWERED, Match
 from redemption.points.reconciliation.selectors import open_differences
 from redemption.states import DifferenceKind, TransactionStatus
