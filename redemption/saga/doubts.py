@@ -174,10 +174,12 @@ def doubt_holder(number: str, *, insisted: bool) -> LoyaltyTransaction | None:
     if holder is None:
         return None
     if not holder.doubt:
-        holder.doubt = Doubt.ASK
+        holder.doubt, holder.disputed_id = Doubt.ASK, ""  # a dispute that is over counts no more
     elif not (insisted and holder.doubt == Doubt.INSISTS):
         return holder  # it is being asked, or was, and the rival is not yet
-    _rows.filter(pk=holder.pk).update(doubt=holder.doubt, next_attempt_at=Now())
+    _rows.filter(pk=holder.pk).update(
+        doubt=holder.doubt, disputed_id=holder.disputed_id, next_attempt_at=Now()
+    )
     holder.next_attempt_at = timezone.now()
     return holder
 
@@ -255,13 +257,11 @@ def _release(intent: LoyaltyTransaction, number: str, why: str) -> None:
 def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> None:
     """`number` is its own, and not the one that it had; the caller has locked its order, and
     written it. Its credits name the new one, and who was given the old one is asked again."""
-    before = held.external_transaction_id
-    held.external_transaction_id = number
-    if before:  # so that its credits never trust to the time of its first answer
-        held.disputed_id = before
-        _rows.filter(pk=held.pk).update(disputed_id=before)
+    before, disputed = held.external_transaction_id, held.disputed_id
+    held.external_transaction_id, held.disputed_id = number, before or disputed
+    _rows.filter(pk=held.pk).update(disputed_id=held.disputed_id)  # `claimants` asks for it
     told = _("The partner's number of this is %(now)s, and not %(before)s, which is another's.")
-    why = told % {"now": number, "before": before or held.disputed_id or "–"}
+    why = told % {"now": number, "before": held.disputed_id or "–"}
     OrderEvent.objects.create(
         order_id=held.order_id,
         transaction=held,
@@ -278,7 +278,7 @@ def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> Non
         named = _("The partner had given its number to %(order)s. %(why)s")
         settle_incident(key=_key(rival), why=named % {"order": held.order.order_number, "why": why})
     wake(before, ask=True)
-    _release(held, held.disputed_id, why)
+    _release(held, disputed, why)
 
 
 def why_refused(credit: LoyaltyTransaction, debit: LoyaltyTransaction) -> str:
@@ -290,7 +290,9 @@ def why_refused(credit: LoyaltyTransaction, debit: LoyaltyTransaction) -> str:
     booked = others.exclude(order=credit.order_id).filter(body__contains=json.dumps(number))
     other = booked.filter(status=TransactionStatus.SUCCEEDED).select_related("order").first()
     if other is None:
-        _rows.filter(pk=debit.pk).repeatable().update(doubt=Doubt.ASK, next_attempt_at=Now())
+        _rows.filter(pk=debit.pk).repeatable().update(
+            doubt=Doubt.ASK, disputed_id="", next_attempt_at=Now()
+        )
         return ""
     told = _(
         "The partner booked the credit %(entry)s of %(order)s on the debit %(number)s, which is "

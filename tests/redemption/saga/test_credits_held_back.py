@@ -19,7 +19,7 @@ from redemption.saga import doubts
 from redemption.saga.transactions import settle_transaction
 from redemption.states import Doubt, IncidentKind, OrderStatus, TransactionStatus
 from tests.redemption.pages import now
-from tests.redemption.saga.test_doubts import LIE, LONG_AGO, theirs, tried
+from tests.redemption.saga.test_doubts import LIE, LONG_AGO, all_is_right, theirs, tried
 from tests.redemption.world import World
 from tests.support.stack import statement
 
@@ -133,6 +133,26 @@ def test_a_credit_waits_for_nothing_that_was_first_sent_after_its_debit_was_sett
     settle_transaction(credit_of(world, early).pk)
     assert now(early).status == OrderStatus.CANCELLED
     assert world.debit(late).status == TransactionStatus.UNKNOWN
+
+
+def test_a_credit_waits_for_what_was_sent_later_once_its_debits_number_was_corrected(
+    world: World,
+) -> None:
+    """The partner lies a second time, with the number of an entry that is younger than her debit."""
+    her_order, his_order = swapped(world, 1_000, 1_000)
+    third = world.place((world.product(), 1))
+    world.partners.fault("debit", "error_500_after")
+    settle_transaction(world.debit(third).pk)
+    tried(his_order)
+    world.partners.fault("debit", LIE)
+    settle_transaction(world.debit(her_order).pk)
+    assert world.debit(her_order).external_transaction_id == theirs(world, third)
+    tried(her_order)
+    assert credit_of(world, her_order).answer_code == HELD_BACK
+    tried(third, his_order, her_order, rounds=5)
+    assert not world.partners.ledger(reference=third.order_number)["credit_points"]
+    assert booked_on(world, her_order) == theirs(world, her_order)
+    all_is_right(world, his_order, third)
 
 
 def test_a_credit_waits_for_nothing_of_another_company(world: World) -> None:
