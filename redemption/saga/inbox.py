@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from fulfillment.partner import Event, MalformedEventError, parse_event
 from fulfillment.virtual.hints import take_hint
 from fulfillment.virtual.services import find_by_reference
-from loyalty_portal.data.encrypted_field import DecryptionError
 from loyalty_portal.data.leases import backoff
 from redemption.incidents.services import raise_incident
 from redemption.models import Callback, CallbackState
@@ -46,9 +45,6 @@ def process(callback_id: uuid.UUID) -> str | None:
         report = parse_event((callback.body or "").encode()).report
     except MalformedEventError as error:
         _puzzle(callback, token, str(error))
-        return None
-    except DecryptionError:
-        _puzzle(callback, token, _("What is stored of this callback cannot be read."))
         return None
     with transaction.atomic():
         held = find_by_reference(report.reference)

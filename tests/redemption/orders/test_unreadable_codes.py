@@ -13,7 +13,7 @@ from fulfillment.models import CodeReveal, VirtualCode
 from loyalty_portal.data.actor import Actor
 from redemption.incidents.causes import settle_gone
 from redemption.invariants.checks import check_invariants
-from redemption.models import Callback, CallbackState, Incident, RedemptionOrder
+from redemption.models import Incident, RedemptionOrder
 from redemption.orders.actions.remedies import confirm, propose
 from redemption.orders.actions.services import reveal_codes
 from redemption.states import IncidentKind, IncidentStatus, Verdict
@@ -160,26 +160,3 @@ def test_a_key_that_was_taken_away_too_early_is_put_back_and_it_is_over(
     settle_gone()
     assert incident().status == IncidentStatus.RESOLVED
     assert own[0] in shown(client_for(world.seat), order)
-
-
-def test_a_callback_that_cannot_be_read_is_a_persons_and_the_delivery_is_asked_about(
-    world: World,
-) -> None:
-    order = accepted(world)
-    card = world.fulfillment(order)
-    for _each in range(2):
-        send(body(card, "processing", partner_id=card.partner_id))
-    one, other = Callback.objects.all()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE redemption_callback SET body = (SELECT body FROM redemption_callback"
-            " WHERE id = %s) WHERE id = %s",
-            [other.pk, one.pk],
-        )
-    work_inbox()
-    one.refresh_from_db(fields=["state", "problem"])
-    assert one.state == CallbackState.PUZZLING
-    assert one.problem == "What is stored of this callback cannot be read."
-    assert Incident.objects.get().kind == IncidentKind.PUZZLING_CALLBACK
-    ended(world, order, "delivered")
-    assert world.fulfillment(order).next_attempt_at is not None
