@@ -1,7 +1,7 @@
-"""What stands around every page: the points to spend, the menu, the navigation and messages.
+"""The frame of every page: balance, menu, navigation and messages.
 
-This room knows the person and the last balance. What else the header shows (points on their way,
-the cart, approvals) is known by rooms above: settings.LAYOUT_PROVIDERS names their functions.
+This room knows the person and the last balance. Higher rooms know the other figures of the header
+(points in flight, the cart, approvals); settings.LAYOUT_PROVIDERS names their functions.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,20 +28,18 @@ from loyalty_portal.fastpath.fragments import Chrome, cached_fragment, render_al
 
 OLD = timedelta(seconds=60)  # from this age on, a figure says how old it is
 
-# Gives figures of `Header`, by their names, for a seat. The moment is when the partner was asked
-# for the balance: points that moved later are not in its figure.
+# A provider: it returns figures of `Header` by name, for a seat. The time is when the partner was
+# asked for the balance, which does not contain later changes.
 Provider = Callable[[AccountManager, datetime], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The figures in the header of every page. `spendable` is None while the partner has never
-    given a balance.
+    """The figures in the header of every page. `spendable` is None while no balance is known.
 
-    `in_flight`: points of debits and corrections that are not settled; of these, `unclear` were
-    sent without a clear answer. `awaiting`: points of orders that are waiting for approval. What
-    no provider gives is 0. `asked`: the partner has just been asked, and the page must not ask
-    again.
+    `in_flight`: points of unsettled debits and corrections; of these, `unclear` were sent without a
+    clear answer. `awaiting`: points of orders that wait for approval. Figures without a provider
+    are 0. `asked`: the partner was just asked, so the page must not ask again.
     """
 
     known: KnownBalance | None
@@ -55,7 +53,7 @@ class Header:
 
     @property
     def being_taken(self) -> int:
-        """Points in flight that are not unclear."""
+        """The points in flight that are not unclear."""
         return self.in_flight - self.unclear
 
     @property
@@ -92,7 +90,9 @@ class Header:
 
 
 def header_of(seat: AccountManager, *, known: KnownBalance | None, asked: bool = False) -> Header:
-    """The header's figures for a seat whose company has this last balance; asks each provider."""
+    """Build the header's figures for a seat, whose company has this last balance. Asks each
+    provider.
+    """
     asked_at = known.fetched_at if known else timezone.now()
     figures: dict[str, int] = {}
     for name in settings.LAYOUT_PROVIDERS:
@@ -110,7 +110,7 @@ def header_on(request: Any) -> Header:
 
 
 def chrome_on(request: Any) -> Chrome:
-    """The rendered parts around a page. Without a seat only the messages are shown."""
+    """Render the parts around a page. Without a seat these are only the messages."""
     seat: AccountManager | None = getattr(request, "seat", None)
     if not seat:
         return Chrome(balance="", menu="", nav="", messages=_messages(request))

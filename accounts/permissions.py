@@ -1,4 +1,4 @@
-"""What an actor may do for a company, by the role of their seat."""
+"""What an actor may do for a company, by the role of the actor's seat."""
 
 from accounts.models import Role
 from loyalty_portal.data.actor import Actor

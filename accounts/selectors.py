@@ -31,7 +31,7 @@ def seats_of(user: User) -> list[AccountManager]:
 
 
 def own_seat(seats: list[AccountManager], wanted: str | None) -> AccountManager | None:
-    """The seat of `seats` with the id `wanted`; None when it is not among them."""
+    """The seat in `seats` with the id `wanted`; None when there is none."""
     try:
         wanted_id = UUID(wanted or "")
     except ValueError:

@@ -293,8 +293,9 @@ class VirtualCode(Fingerprinted, models.Model):
         return str(self.code or self.url)
 
     def can_be_read(self) -> bool:
-        """Whether its secrets can be decrypted: none was changed or moved, and their key is listed.
-        Ask before showing them.
+        """Whether its secrets can be decrypted: not changed or moved, and the key is listed.
+
+        Check this before showing them.
         """
         try:
             return None not in (self.code, self.pin, self.url)

@@ -65,7 +65,7 @@ class News:
 
     @property
     def is_progress(self) -> bool:
-        """Whether the line itself moved on; other news is about trouble, or its end."""
+        """Whether the line made progress; other news is about problems or the end."""
         return not (self.attention or self.righted or self.falsehood or self.cleared)
 
 
@@ -85,7 +85,7 @@ def news_of(fulfillment: Fulfillment, **what: Any) -> News:
 
 
 def tell_all(news: Sequence[News]) -> None:
-    """Pass news of fulfillments that have one label, as `tell` does for one."""
+    """Pass on news of several fulfillments of one order, as `tell` does for one."""
     _listener()(news)
 
 
@@ -300,7 +300,9 @@ def cannot_supply(
 
 def _close_desk_work(held: Fulfillment, *, by: Actor, reason: str) -> None:
     """Set the final status once no unit is open: failed, shipped, or delivered when all parcels
-    have arrived. While the status stays, only the history says what was done.
+    have arrived.
+
+    If the status stays the same, only an event is written.
     """
     before = held.status
     if not held.open_quantity:
@@ -344,9 +346,9 @@ def find(reference: uuid.UUID) -> Fulfillment | None:
 
 @transaction.atomic
 def reveal_codes(*, fulfillment: Fulfillment, by: Actor) -> list[VirtualCode]:
-    """The codes, for a person who asked to see them. Records who saw them.
+    """Return the codes for a person who asked to see them, and record who saw them.
 
-    Codes that cannot be read (VirtualCode.can_be_read) are among them, and raise an incident.
+    Unreadable codes (VirtualCode.can_be_read) are among them, and raise an incident.
     """
     codes = list(VirtualCode.objects.valid().filter(fulfillment=fulfillment))
     readable = [code for code in codes if code.can_be_read()]
@@ -358,5 +360,5 @@ def reveal_codes(*, fulfillment: Fulfillment, by: Actor) -> list[VirtualCode]:
 
 
 def tell_unreadable(held: Fulfillment) -> None:
-    """Ask a person to look at a stored code of `held`, which the caller has locked."""
+    """Raise an incident about an unreadable code of `held`, which the caller has locked."""
     tell(held, attention=_("A stored code of this line cannot be read."), trouble="UNREADABLE")

@@ -1,4 +1,4 @@
-"""Withdraws fulfillments of which nothing was sent yet, and asks the partner to cancel others."""
+"""Withdraws fulfillments that were not sent yet, and asks the partner to cancel others."""
 
 import uuid
 from collections import defaultdict
@@ -57,7 +57,7 @@ def withdraw(
 
 
 def calls_of(calls: Iterable[PartnerCall]) -> Mapping[uuid.UUID, list[PartnerCall]]:
-    """The calls by their fulfillment's key; an empty list for one that has none."""
+    """The calls by fulfillment id; [] for a fulfillment without calls."""
     found: dict[uuid.UUID, list[PartnerCall]] = defaultdict(list)
     for call in calls:
         found[call.fulfillment_id].append(call)
@@ -65,7 +65,7 @@ def calls_of(calls: Iterable[PartnerCall]) -> Mapping[uuid.UUID, list[PartnerCal
 
 
 def _cancel(held: Sequence[Fulfillment], *, by: Actor, reason: str) -> None:
-    """End these, of which nothing was sent, and pass the news on together."""
+    """End fulfillments that were not sent yet, and pass the news on together."""
     if not held:
         return
     units = {each.pk: each.open_quantity for each in held}
@@ -77,7 +77,7 @@ def _cancel(held: Sequence[Fulfillment], *, by: Actor, reason: str) -> None:
             reason=reason,
             quantity_failed=F("quantity") - Greatest("quantity_shipped", "quantity_delivered"),
             settled_at=timezone.now(),
-            # While a hint is not answered, the partner is still asked.
+            # While a hint is open, the partner is still polled.
             **{**ENDED, "next_attempt_at": Now() if hinted else None},
         )
     tell_all([news_of(each, lost=units[each.pk], reason=reason, by=by) for each in held])

@@ -127,7 +127,7 @@ def _held(want: Want, by: Actor) -> tuple[Reservation, StockMovement]:
 
 
 def _by_product(pieces: Iterable[tuple[uuid.UUID, int]]) -> list[tuple[uuid.UUID, int]]:
-    """The sum for each product, in the order in which their rows are locked everywhere."""
+    """The sum for each product, in the order in which stock rows are locked everywhere."""
     sums: dict[uuid.UUID, int] = defaultdict(int)
     for product_id, number in pieces:
         sums[product_id] += number
@@ -135,23 +135,25 @@ def _by_product(pieces: Iterable[tuple[uuid.UUID, int]]) -> list[tuple[uuid.UUID
 
 
 def release(*, pieces: Mapping[uuid.UUID, int | None], by: Actor, reason: str) -> None:
-    """Return reserved pieces of order lines to the shelf: a number for each line's reference, or
-    None for all that it still holds.
+    """Return reserved pieces to the shelf.
 
-    Does nothing for a line that has nothing reserved (made on demand, or released before).
+    The argument maps each line's reference to a number, or None for all that it still holds. Lines
+    without reserved pieces (made on demand, or released before) are ignored.
     """
     _spend(pieces, MovementKind.RELEASED, by, reason)
 
 
 def consume(*, pieces: Mapping[uuid.UUID, int | None], by: Actor) -> None:
-    """Record that reserved pieces were sent: a number for each order line's reference."""
+    """Record that reserved pieces were sent. The argument maps each line's reference to a
+    number.
+    """
     _spend(pieces, MovementKind.CONSUMED, by, "")
 
 
 def _spend(
     pieces: Mapping[uuid.UUID, int | None], kind: MovementKind, by: Actor, reason: str
 ) -> None:
-    """Take pieces out of their reservations: RELEASED to the shelf, or CONSUMED for good."""
+    """Remove pieces from their reservations: RELEASED to the shelf, or CONSUMED when sent."""
     column = "released" if kind == MovementKind.RELEASED else "consumed"
     back = 1 if kind == MovementKind.RELEASED else 0
     with transaction.atomic(savepoint=False):
@@ -167,7 +169,7 @@ def _spend(
 
 
 def _open(pieces: Mapping[uuid.UUID, int | None]) -> list[tuple[Reservation, int]]:
-    """The reservations of these lines, locked, each with the number asked for."""
+    """The reservations of these lines, locked, each with its number of pieces."""
     rows = Reservation.objects.select_for_update().filter(reference__in=list(pieces))
     found = []
     for held in rows.order_by("product_id", "pk"):
@@ -286,7 +288,7 @@ def _change(product: Product, kind: MovementKind, change: int, reason: str, by: 
 def _record(
     product_id: uuid.UUID, kind: MovementKind, available: int, reason: str, by: Actor
 ) -> None:
-    """Write a movement that is for no order line."""
+    """Write a movement that belongs to no order line."""
     StockMovement.objects.create(
         product_id=product_id,
         kind=kind,

@@ -126,7 +126,7 @@ def _redis(address: str) -> str:
     return "ok"
 
 
-# --- What manage.py doctor asks too --------------------------------------------------------------
+# --- Also used by manage.py doctor ---------------------------------------------------------------
 
 
 def only_reads() -> bool:

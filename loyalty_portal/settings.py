@@ -100,10 +100,10 @@ TEMPLATES = [
     },
 ]
 
-# What rooms above `accounts` add to the header of every page (accounts/layout.py).
+# Functions of higher rooms that add figures to the header of every page (accounts/layout.py).
 LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
 
-# False runs plain querysets, templates and Django's own connection check (loyalty_portal/fastpath).
+# False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).
 FASTPATH = env.flag("FASTPATH", default=True)
 
 # Set after restoring a backup: nothing is sent until people have checked it (operations.md).
@@ -245,7 +245,7 @@ PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
 # fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
 FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
-# The tables of due work: the sweeper has threads for each, in this order.
+# The work queues in this order; the sweeper has threads for each.
 WORK_QUEUES = [
     f"redemption.saga.queues.{queue}"
     for queue in ("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS")

@@ -83,7 +83,7 @@ class _Moves(NamedTuple):
     returning: int
     stuck: int  # two people must decide about these
     again: int  # of corrections without an outcome
-    correction: str  # the status of the newest of these, "" without one
+    correction: str  # the status of the newest such correction, "" without one
 
     @classmethod
     def of(cls, transactions: Sequence[LoyaltyTransaction]) -> "_Moves":

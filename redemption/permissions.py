@@ -1,7 +1,7 @@
-"""What an actor may do with orders, decisions and incidents. states.py says in which statuses.
+"""What an actor may do with orders, decisions and incidents. states.py has the allowed statuses.
 
-The pages that offer an action and the services that do it ask the same function. Where a list asks
-the same about many rows, the condition for the database follows the function for one row.
+Pages that offer an action and services that do it call the same function. For lists, a database
+condition follows the function for one row.
 """
 
 from uuid import UUID
@@ -15,42 +15,43 @@ from redemption.states import IncidentKind
 
 
 def may_see(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether they act for the company whose order it is."""
+    """Whether the actor acts for the company of the order."""
     return actor.seat is not None and actor.seat.company_id == order.company_id
 
 
 def seen_by(actor: Actor) -> QuerySet[RedemptionOrder]:
-    """The orders that `may_see` is true of."""
+    """The orders for which `may_see` is true."""
     if actor.seat is None:
         return RedemptionOrder.objects.none()
     return RedemptionOrder.objects.filter(company=actor.seat.company_id)
 
 
 def placed(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether it is their own order."""
+    """Whether it is the actor's own order."""
     return order.was_placed_by(actor.user_id)
 
 
 def may_decide(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether they may approve or reject the order. Nobody decides on their own order."""
+    """Whether the actor may approve or reject the order. Nobody decides on their own order."""
     return may_approve(actor) and may_see(actor, order) and not placed(actor, order)
 
 
 def decidable(*, company_id: UUID, user_id: UUID) -> Q:
-    """The orders of which `may_decide` is true, for a person who may approve for the company."""
+    """The orders for which `may_decide` is true, for an actor who may approve for the company."""
     return Q(company=company_id) & ~Q(account_manager__user=user_id)
 
 
 def may_cancel(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether they may cancel the order: their own order, any order of their company for approvers,
-    and every order for staff with that permission.
+    """Whether the actor may cancel the order.
+
+    True for one's own order, for approvers of its company, and for staff with that permission.
     """
     own = may_redeem(actor) and _own_or_approver(actor, order)
     return own or actor.has_perm("redemption.cancel_order")
 
 
 def may_reveal(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether they may see the codes of the order, which are worth money."""
+    """Whether the actor may see the codes of the order."""
     return may_see_codes(actor) and _own_or_approver(actor, order)
 
 
@@ -59,20 +60,20 @@ def _own_or_approver(actor: Actor, order: RedemptionOrder) -> bool:
 
 
 def may_second(actor: Actor, decision: Decision) -> bool:
-    """Whether they may confirm or reject what is proposed: any person but the one who proposed it.
+    """Whether the actor may confirm or reject a proposal: anybody except its author.
 
-    The database refuses it too (decided_by_two_people).
+    The database enforces it too (decided_by_two_people).
     """
     return actor.user_id not in {None, decision.proposed_by_id}
 
 
 def may_compare(actor: Actor) -> bool:
-    """Whether they may compare our transactions with the partner's statement."""
+    """Whether the actor may compare our transactions with the partner's statement."""
     return actor.has_perm("redemption.run_reconciliation")
 
 
 def seen_incidents(actor: Actor, incidents: QuerySet[Incident]) -> QuerySet[Incident]:
-    """The incidents that they may see; without access to orders, those about stock only."""
+    """The incidents that the actor may see; without access to orders, those about stock only."""
     if actor.has_perm("redemption.view_redemptionorder"):
         return incidents
     return incidents.filter(kind=IncidentKind.STOCK_DRIFT)

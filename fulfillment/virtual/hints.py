@@ -77,9 +77,7 @@ def digests_of(report: Report) -> set[str]:
 
 
 def kept_codes(held: Fulfillment) -> str:
-    """The digest of the stored codes that can be read, whichever key their fingerprints were made
-    with.
-    """
+    """The digest of the stored readable codes, whichever key their fingerprints were made with."""
     return digest(fingerprint(code.secret()) for code in held.codes.valid() if code.can_be_read())
 
 

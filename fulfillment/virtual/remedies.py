@@ -69,10 +69,10 @@ def found_in(report: Report) -> Found:
 
 
 def replace_codes(held: Fulfillment, report: Report, *, by: Actor) -> int:
-    """Withdraw the codes that belong to others, or cannot be read, and store the right ones.
-    Returns how many were withdrawn.
+    """Withdraw codes that are unreadable or belong to others, and store the right ones.
 
-    Raises RemedyError when a right code is stored with another line.
+    Returns how many were withdrawn. Raises RemedyError when a right code is stored with another
+    line.
     """
     units = units_of(report)
     right = {each for unit in units for each in prints_of(unit)}

@@ -1,4 +1,4 @@
-"""What staff may do to a row in the back office, and who is doing it."""
+"""The actions that the admin offers on rows, and the actor of a request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """The member of staff who is signed in."""
+    """The signed-in member of staff as an actor."""
     return Actor.person(request.user)
 
 
@@ -33,7 +33,7 @@ class Verb(Generic[Row]):
     form: type[Form] = Form
 
     def may(self, actor: Actor) -> bool:
-        """Whether it is offered to them, and done for them."""
+        """Whether the actor may use it; checked when it is offered and when it is done."""
         return actor.has_perm(self.permission)
 
 

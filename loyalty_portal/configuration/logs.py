@@ -23,7 +23,7 @@ class RefusalsInOneLine(logging.Filter):
 
 
 def logging_settings(style: str) -> dict[str, Any]:
-    """`LOGGING` for `LOG_FORMAT` (`console` or `json`)."""
+    """The setting `LOGGING` for `LOG_FORMAT` (`console` or `json`)."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

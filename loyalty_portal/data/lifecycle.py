@@ -88,11 +88,11 @@ class HasLifeCycle(models.Model):
 def transition_all(
     rows: Sequence[HasLifeCycle], to: str, *, by: Actor = SYSTEM, reason: str = "", **changes: Any
 ) -> None:
-    """Move several rows of one model to `to`, with the same `changes`, and write their events.
+    """Change the status of several rows of one model to `to`, with the same `changes` and events.
 
-    One UPDATE for each status that they leave, and one INSERT. A change may be an expression of
-    the row's own columns (F); such an attribute must be read from the database again. Raises
-    IllegalTransitionError and StaleStatusError as `transition` does, and then moves none.
+    Makes one UPDATE for each old status, and one INSERT. A change may be an expression of the row's
+    columns (F); read such an attribute from the database afterwards. Raises IllegalTransitionError
+    and StaleStatusError as `transition` does, and then changes nothing.
     """
     by_status: dict[str, list[HasLifeCycle]] = defaultdict(list)
     for row in rows:

@@ -1,4 +1,4 @@
-"""A cursor whose statements PostgreSQL plans once for a connection."""
+"""A database cursor whose statements PostgreSQL plans once for each connection."""
 
 from typing import Any
 

@@ -74,10 +74,10 @@ def cached_page(
 
 
 def cached_value(key: str, *, version_key: str, seconds: int, make: Callable[[], Value]) -> Value:
-    """What `make` gave at most `seconds` ago, shared by all processes in the cache at `key`.
+    """Return the value cached at `key`, or call `make` and cache its result for `seconds`.
 
-    Whoever changes what stands at `version_key` in the cache drops it. None is not cached: it may
-    be asked for without end. With FASTPATH=false `make` is called each time.
+    All processes share it. Changing the value at `version_key` drops it. None is not cached:
+    made-up keys would fill the cache with it. With FASTPATH=false `make` is called each time.
     """
     if not settings.FASTPATH:
         return make()
@@ -106,7 +106,7 @@ def _cut(
 
 
 def _nested(named: Mapping[str, Any]) -> dict[str, Any]:
-    """A template's context: what is named "a.b" is found there as `b` of `a`."""
+    """A template context in which the value named "a.b" is found as `b` of `a`."""
     context: dict[str, Any] = {}
     for name, value in named.items():
         *path, last = name.split(".")

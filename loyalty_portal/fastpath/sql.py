@@ -69,7 +69,9 @@ class Prepared(Generic[Row]):
 
 
 def _row_maker(compiler: Any) -> Callable[[Any], Any]:
-    """What makes a model of a row, with its relations, as Django's own iterable does."""
+    """Return a function that makes a model instance with its relations from a row, as
+    Django does.
+    """
     about, select = compiler.klass_info, compiler.select
     first, last = about["select_fields"][0], about["select_fields"][-1] + 1
     names = [column[0].target.attname for column in select[first:last]]
@@ -88,9 +90,9 @@ def _row_maker(compiler: Any) -> Callable[[Any], Any]:
 def with_constants(
     text: str, params: Iterable[Any], placeholders: tuple[Any, ...]
 ) -> tuple[str, tuple[Any, ...]]:
-    """The statement with its constants written into it; the placeholders stay parameters.
+    """Write the constants of a statement into its text; placeholders stay parameters.
 
-    PostgreSQL uses a partial index only where it reads in the text that the condition holds.
+    PostgreSQL uses a partial index only when the text shows that its condition holds.
     """
     connection.ensure_connection()
     link: Any = connection.connection

@@ -93,12 +93,12 @@ def _made(
 
 
 class PreparedUpdate:
-    """An update of one row whose new values depend on the old ones; it returns columns of the row.
+    """An UPDATE of one row whose new values depend on the old ones. It returns columns of the row.
 
-    `build(*placeholders)` says which row (by columns that the update leaves alone), under which
-    further condition, and what changes. It is compiled at the first call, as `sql.Prepared` is;
-    `returning` names the columns of the answer. With FASTPATH=false the row is updated by the
-    queryset and then read, under the lock that the update took.
+    `build(*placeholders)` selects the row (by columns that do not change) with a further condition,
+    and names the changes. It is compiled at the first call, as in `sql.Prepared`. `returning` lists
+    the columns to return. With FASTPATH=false a queryset updates the row and then reads it while it
+    is locked.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class PreparedUpdate:
         return f"{text} RETURNING {answer}", params
 
     def __call__(self, *values: Any) -> tuple[Any, ...] | None:
-        """The columns after the update; None when no row met the condition."""
+        """Run the update. Returns the columns after it, or None when no row met the condition."""
         if not settings.FASTPATH:
             return self._plainly(values)
         text, params = self._plan

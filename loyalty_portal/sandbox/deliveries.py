@@ -145,8 +145,8 @@ class Deliveries:
     ) -> Json:
         """End an open fulfillment without an event. Raises 409 `not_open`.
 
-        `codes`: the number of codes; None means one for each delivered unit. `anew`: also one that
-        has ended, as a partner does that corrects its own records.
+        `codes`: the number of codes; None means one for each delivered unit. `anew`: change one
+        that has ended too, like a partner that corrects its records.
         """
         row = self._store.row("SELECT * FROM fulfillment WHERE reference = ?", reference)
         if row is None or (row["status"] in FINAL and not anew):

@@ -16,7 +16,7 @@ from loyalty_portal.data.countries import code_of
 
 PASSWORD = "redeem-demo-2026"  # noqa: S105 - it is printed, and DEBUG must be on
 SUPERUSER = ("admin@meridian.example", "Robin Adler")
-# Name and group by e-mail. Two are of finance, since two people decide about points.
+# Name and group by e-mail. Finance has two people, because two must decide about points.
 STAFF = {
     "catalogue@meridian.example": ("Nadia Brandt", "catalogue"),
     "warehouse@meridian.example": ("Sam Okafor", "warehouse"),
@@ -172,14 +172,15 @@ def add_superuser() -> None:
 
 
 def staff(group: str) -> Actor:
-    """The first person of a group."""
+    """The first member of a staff group."""
     email = next(email for email, (_name, theirs) in STAFF.items() if theirs == group)
     return Actor.person(User.objects.get(email=email))
 
 
 def sign_ins() -> list[tuple[str, str, str]]:
-    """The sign-ins of the demo that is there, perhaps seeded by an earlier version: e-mail, name,
-    and what each is for.
+    """The sign-ins of the existing demo, which an earlier version may have seeded.
+
+    Each has an e-mail address, a name, and what it is for.
     """
     seats: dict[str, list[str]] = {}
     names: dict[str, str] = {}

@@ -1,5 +1,6 @@
-"""Loyalty transactions and virtual deliveries, and the page on which two people decide unclear
-ones. What differs between the two is said by the two classes; the page is one.
+"""Loyalty transactions and virtual deliveries, with a page on which two people decide unclear ones.
+
+Both share the page; the two classes define what differs.
 """
 
 from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ Row = TypeVar("Row", LoyaltyTransaction, OrderItem)
 
 
 class Fact(NamedTuple):
-    """A row of the panel “At the partner”. `code`: shown as a number or key."""
+    """A row of the panel “At the partner”. `code`: show it as a number or key."""
 
     label: str
     text: object
@@ -59,8 +60,10 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the page says of its row. `beside`: after the order's company; `undecided`: a proposal
-    may be made; `wrong`: a remedy may; `attention`: why a person must look, "" if none need.
+    """What the page shows about its row. `beside`: shown after the order's company.
+
+    `undecided`: a proposal may be made. `wrong`: a remedy may be proposed. `attention`: why a
+    person must look, "" if nobody must.
     """
 
     name: object
@@ -76,8 +79,10 @@ class Told:
 
 
 def _second_person(may: str, about: str, services: Callable[[Any], Any]) -> dict[str, Verb[Any]]:
-    """The verbs of whoever decides on a proposal. `services` gives the module that decides on a
-    row's open proposal; its functions name the row `about`.
+    """The verbs for confirming and rejecting a proposal.
+
+    `services` returns the module that decides on a row's open proposal; its functions take the row
+    as `about`.
     """
 
     def confirm(row: Any, data: dict[str, Any], by: Actor) -> str:
@@ -97,11 +102,11 @@ def _second_person(may: str, about: str, services: Callable[[Any], Any]) -> dict
 
 
 class _DecidingAdmin(ActingAdmin[Row], Generic[Row]):
-    """Base of both: the page with what the row is, what was decided, and what may be done."""
+    """Base of both pages: what the row is, earlier decisions, and possible actions."""
 
     page_template = "admin/redemption/decision.html"
     refusals = (RedemptionError,)
-    how: ClassVar[Promise]  # where to look before proposing
+    how: ClassVar[Promise]  # where to check before proposing
 
     def told(self, row: Row) -> Told:
         raise NotImplementedError
@@ -131,7 +136,7 @@ def _moment(at: datetime) -> str:
 
 
 def _parts(*parts: object) -> str:
-    """The parts that are not empty, as the page lists them."""
+    """The non-empty facts, for the page's list."""
     return " · ".join(str(part) for part in parts if part)
 
 
@@ -261,7 +266,7 @@ def _put_right(item: OrderItem, data: dict[str, Any], by: Actor) -> str:
 
 
 def _services_of(item: OrderItem) -> Any:
-    """The module that decides on a line's open proposal: how it ended, or how it is put right."""
+    """The module that decides on a line's open proposal: about its end, or about a remedy."""
     waiting = item.decisions.filter(status=DecisionStatus.PROPOSED, verdict__in=REMEDIES)
     return remedies if waiting.exists() else delivery_decisions
 

@@ -1,5 +1,6 @@
-"""Whether a partner's trouble holds an order up. The pages that offer to redeem or to approve ask,
-and so does what places or approves it.
+"""Whether a problem of a partner holds an order up.
+
+The pages that offer redeeming or approving ask this, and so do the services that place and approve.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,8 @@ _PARTNERS = frozenset({loyalty.PARTNER, fulfillment.PARTNER})
 
 @dataclass(frozen=True, slots=True)
 class PartnerTrouble:
-    """What the partners cannot do now. `points`: why no points can be taken; "" when they can.
+    """The current problems of the partners. `points`: why no points can be taken, "" if they can.
+
     `deliveries`: whether the Fulfillment partner rejects our credentials.
     """
 
@@ -26,8 +28,10 @@ class PartnerTrouble:
     deliveries: bool
 
     def holds(self, products: Iterable[Product]) -> str:
-        """Why an order of these products cannot go ahead, naming the lines that are held. "" when
-        it can. Trouble with points holds every order, trouble with deliveries those with a virtual
+        """Why an order of these products cannot go ahead, naming the affected lines; "" when it
+        can.
+
+        Problems with points hold every order, problems with deliveries only those with a virtual
         line.
         """
         lines = list(products)
@@ -48,15 +52,13 @@ class PartnerTrouble:
         return why % {"what": names}
 
     def holds_approval(self, products: Iterable[Product]) -> str:
-        """Why an order of these products, which waits for approval, cannot be approved now. "" when
-        it can.
-        """
+        """Why an order of these products cannot be approved now; "" when it can."""
         why = self.holds(products)
         return " ".join([why, _("The order keeps waiting: try again later.")]) if why else ""
 
 
 def partner_trouble() -> PartnerTrouble:
-    """The trouble of both partners: one query, and a cache read for each question."""
+    """The problems of both partners, from one query and a few cache reads."""
     rejecting = who_rejects_us(_PARTNERS)
     if loyalty.is_down():
         points = _("The loyalty system does not answer at the moment, so no points can be taken.")

@@ -212,7 +212,7 @@ def _hold(seat: AccountManager) -> None:
 
 
 def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
-    """Take out the lines and change the token, if they are still the ones that were shown."""
+    """Empty the cart and change its token, if its lines are still the shown ones."""
     fresh = {"token": uuid7(), "updated_at": Now()}
     shown = update(Cart, {"pk": cart.pk, "token": shown_with}, fresh)
     if not (shown and CartLine.objects.filter(cart=cart).delete()[0]):
@@ -220,9 +220,9 @@ def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
 
 
 def approve(*, order: RedemptionOrder, by: Actor) -> RedemptionOrder:
-    """Approve the order; its points are taken now. Nobody approves their own order.
+    """Approve the order, so that its points are taken. Nobody approves their own order.
 
-    Raises RedemptionError when it cannot go ahead now; the order then goes on waiting.
+    Raises RedemptionError when it cannot go ahead now; the order then keeps waiting.
     """
     products = [item.product for item in order.items.select_related("product")]
     if why := partner_trouble().holds_approval(products):

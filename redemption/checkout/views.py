@@ -165,11 +165,10 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
 
 
 def _halted(seat: AccountManager, lines: list[CartLine], points: int) -> Promise | str:
-    """Why the cart cannot be redeemed now: the portal is paused, or a partner's trouble holds it.
-    "" when it can.
+    """Why the cart cannot be redeemed now (a pause, or a partner's problem); "" when it can.
 
-    An order that needs approval takes no points yet, so only a pause stops it; its approval asks
-    about the partners. Orders that were placed before are never stopped.
+    An order that needs approval takes no points yet, so only a pause stops it; the approval checks
+    the partners. Orders that were placed before are never stopped.
     """
     if is_paused():
         return CLOSED

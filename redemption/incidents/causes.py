@@ -125,7 +125,7 @@ def _nothing_waits() -> CaseQuerySet:
 
 
 def _readable() -> CaseQuerySet:
-    """The cases about codes that can be read again, or were replaced."""
+    """The cases about codes that became readable or were replaced."""
     cases = _open(IncidentKind.UNREADABLE)
     codes = VirtualCode.objects.valid()
     ended = [

@@ -31,8 +31,8 @@ GRACE = timedelta(minutes=10)
 
 
 class Invariant(TextChoices):
-    """The invariants. D is points taken, C points given back, K points taken again by corrections,
-    P the order's total points.
+    """The invariants. D: points taken, C: given back, K: taken again by corrections, P: total
+    points.
     """
 
     TOTAL = "TOTAL", _("An order costs what its lines cost, and its debit is for just that.")

@@ -40,7 +40,7 @@ _UNCLEAR = [TransactionStatus.UNKNOWN, TransactionStatus.NEEDS_REVIEW]
 
 
 def _number(rows: QuerySet[Any], by: str, what: Aggregate) -> Coalesce:
-    """One figure about `rows`, which all have the same `by`; 0 when there are none."""
+    """One figure about `rows`, which must have the same `by`; 0 when there are none."""
     figure = rows.order_by().values(by).annotate(figure=what).values("figure")
     return Coalesce(Subquery(figure), 0)
 
@@ -48,10 +48,10 @@ def _number(rows: QuerySet[Any], by: str, what: Aggregate) -> Coalesce:
 def _figures(
     seat: Any, company: Any, user: Any, asked_at: Any, day_before: Any
 ) -> QuerySet[Any, Any]:
-    """The figures of the header in one query; each part is answered by a small or partial index.
+    """Read the header's figures in one query, whose parts use small or partial indexes.
 
     Points that moved after the balance was asked for are in neither figure, so they are added up
-    too. A transaction that moved is rarely a day older than that.
+    too. A transaction that just moved is rarely more than a day old.
     """
     seats = AccountManager.objects.filter(pk=seat).order_by()
     lines = CartLine.objects.filter(cart=seat)

@@ -1,4 +1,4 @@
-"""The debit that a credit names, in statements and as a difference."""
+"""Adds the debit that a credit names to statements and differences."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""The index over debits that are not settled holds corrections too; nobody who writes is stopped."""
+"""Rebuilds the index over unsettled debits to contain corrections, without blocking writes."""
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models

@@ -1,4 +1,4 @@
-"""What was corrected can be given back once more, and what was written off is not taken again."""
+"""Allows a credit of what a correction took, and no correction of written-off points."""
 
 import pgtrigger.compiler
 import pgtrigger.migrations

@@ -25,7 +25,7 @@ from redemption.states import (
     Verdict,
 )
 
-# What is written off went back for the line, and is not taken again.
+# Written-off points were credited for the line and are not taken again.
 _WRITE_OFFS_WITHIN_CREDITS = """
     PERFORM 1 FROM redemption_order
         WHERE id = (SELECT order_id FROM order_item WHERE id = NEW.item_id) FOR NO KEY UPDATE;

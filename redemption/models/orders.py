@@ -84,7 +84,7 @@ class RedemptionOrder(HasLifeCycle):
         return reverse("orders:detail", args=[self.order_number])
 
     def was_placed_by(self, user_id: UUID | None) -> bool:
-        """Whether this person placed it, in whichever seat they sit now."""
+        """Whether this person placed the order, in whichever seat."""
         return self.account_manager.user_id == user_id
 
     def event(self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = "") -> OrderEvent:

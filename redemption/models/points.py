@@ -17,7 +17,7 @@ from redemption.states import TRANSACTION, Doubt, TransactionStatus
 
 # An unknown call is repeated for this share of the time for which the partner keeps keys.
 HORIZON_SHARE = 0.8
-# In place of an answer: a credit is not sent yet, since the number of its debit is not certain.
+# Stored in place of an answer while a credit waits, because its debit's number is uncertain.
 HELD_BACK = "held_back"
 
 
@@ -31,9 +31,9 @@ class TransactionType(models.TextChoices):
     CORRECTION = "CORRECTION", _("Taken again")
 
 
-# A credit names what took its points: the succeeded debit of the same order, or a succeeded
-# correction of its own line. The credits that name one of these cannot exceed it; the partner
-# counts the same way. Locking the order's row makes concurrent credits see each other.
+# A credit names what took its points: the succeeded debit of its order, or a succeeded correction
+# of its line. The credits of one debit or correction cannot exceed it, as at the partner. Locking
+# the order's row makes concurrent credits see each other.
 _CREDITS_WITHIN_DEBIT = """
     PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
     IF NEW.points_amount + COALESCE((
@@ -53,8 +53,8 @@ _CREDITS_WITHIN_DEBIT = """
 """
 
 
-# A correction needs a confirmed decision about the line. With what was written off, it cannot take
-# more than was credited for the line.
+# A correction needs a confirmed decision about the line. Together with written-off points it cannot
+# exceed the line's credits.
 _CORRECTIONS_WITHIN_CREDITS = """
     PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
     IF NOT EXISTS (

@@ -53,7 +53,7 @@ class OrderPage:
     movements: list[Movement]
     letters: list[Letter]
     cancellation: Cancellation | None  # None when nothing can be cancelled or the seat may not
-    cancel_typed: str | None  # the reason that was typed when cancelling was refused
+    cancel_typed: str | None  # the reason typed into a refused form to cancel
     can_decide: bool
     reject: RejectOrderForm  # only for those who can decide
     held: str  # why it cannot be approved now; "" when it can
@@ -85,8 +85,8 @@ def order_page(
     reject: RejectOrderForm | None = None,
     cancel_typed: str | None = None,
 ) -> OrderPage:
-    """The whole page. `reject` is a form that was sent without its reason, `cancel_typed` the
-    reason of one to cancel that was refused.
+    """Build the whole page. `reject` is a rejected form without a reason; `cancel_typed` is the
+    reason typed into a refused form to cancel.
     """
     # Read the pulse first: a change that happens while the rest is read then shows in the next one.
     pulse = pulse_of(order)

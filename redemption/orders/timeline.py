@@ -224,9 +224,9 @@ def _who_asked(facts: Facts) -> Any:
 
 
 def _what_came_back(facts: Facts, status: str, touched: list[OrderItem]) -> str:
-    """One sentence about the credit for these lines; "" where there is none, or where points were
-    taken again since: then each movement's own step tells.
+    """A sentence about the credit for these lines; "" without one.
 
+    It is also "" if the points were taken again later, because then each movement has its own step.
     A credit without a line is for the lines that one person cancelled together.
     """
     lines = {item.pk for item in touched} | ({None} if status == LineStatus.CANCELLED else set())

@@ -106,7 +106,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
     except RedemptionError as problem:
         messages.error(request, str(problem))
         page = order_page(request.actor, _own(request.actor, number), cancel_typed=_reason(request))
-        if page.cancellation:  # to be confirmed again, or tried again: nothing is typed twice
+        if page.cancellation:  # keep what was typed, for confirming or trying again
             return render(request, "redemption/orders/order.html", {"page": page}, status=422)
     else:
         messages.success(request, told)

@@ -1,5 +1,6 @@
-"""Writes credits, and says of which taking each gives points back: the partner refuses credits of
-one debit that add up to more than it.
+"""Writes credits, and chooses the debit or correction that each one names.
+
+The partner refuses credits that exceed the debit that they name.
 """
 
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from redemption.states import TransactionStatus
 def intend_credit(
     order: RedemptionOrder, points: int, *, item: OrderItem | None, reason: str, by: Actor
 ) -> None:
-    """Write a credit for `points`, unsent; several where they were taken at several times. The
-    database refuses credits beyond what was taken (credits_within_debit).
+    """Write a credit for `points`, unsent; several if the points were taken by several
+    transactions.
+
+    The database refuses credits beyond what was taken (credits_within_debit).
     """
     for taking, share in _takings(order, item, points):
         _credit_of(taking, order, share, item=item, reason=reason, by=by)
@@ -27,14 +30,14 @@ def intend_credit(
 def _takings(
     order: RedemptionOrder, item: OrderItem | None, points: int
 ) -> Iterator[tuple[LoyaltyTransaction, int]]:
-    """What `points` give back, with the points of each: first the corrections of the line, then the
-    order's debit.
+    """The transactions to give back from, with the points of each: corrections of the line first,
+    then the order's debit.
     """
     taken = Q(transaction_type=TransactionType.DEBIT) | Q(
         transaction_type=TransactionType.CORRECTION, item=item, status=TransactionStatus.SUCCEEDED
     )
     given = Coalesce(Sum("credits__points_amount"), 0)
-    # The debit was the first.
+    # the debit was the first to take points
     for each in order.transactions.filter(taken).annotate(given=given).order_by("-created_at"):
         share = min(points, each.points_amount - each.given) if each.is_correction else points
         if share:

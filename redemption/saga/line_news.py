@@ -34,7 +34,7 @@ def hear_fulfillment(news: Sequence[News]) -> None:
 
 
 def _hear_trouble(order: RedemptionOrder, item: OrderItem, news: News) -> None:
-    """Process what is no progress of a line: something for a person, or the end of it."""
+    """Process news that is no progress of a line: a problem for a person, or its end."""
     if news.attention:
         facts = {"line": str(item.pk), "line was": item.fulfillment_status}
         flag(order, news.attention, kind=IncidentKind(news.trouble), about=item, **facts)
@@ -47,8 +47,8 @@ def _hear_trouble(order: RedemptionOrder, item: OrderItem, news: News) -> None:
 
 
 def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> None:
-    """Move lines on, and the order with them. What became of several lines by one action of a
-    person is one credit.
+    """Move lines on, and the order with them. One action of a person gives one credit for all
+    lines.
     """
     by, reason = told[0][1].by, told[0][1].reason
     if order.status == OrderStatus.CONFIRMED and any(
@@ -67,7 +67,7 @@ def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> No
 
 
 def _move_lines(told: Sequence[tuple[OrderItem, News]]) -> None:
-    """Count what was delivered and lost, and move the lines: all that fare alike, at once."""
+    """Count delivered and lost units, and change all lines with the same result at once."""
     alike: dict[tuple[Any, ...], list[OrderItem]] = defaultdict(list)
     for item, news in told:
         moves = item.fulfillment_status != news.status
@@ -135,8 +135,8 @@ def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:
 
 
 def _move_stock(told: Sequence[tuple[OrderItem, News]], *, by: Actor, reason: str) -> None:
-    """Change the stock of lines. Done last in a transaction, because others wait for a product's
-    stock row.
+    """Change the lines' stock. This comes last in a transaction, because others wait for stock
+    rows.
     """
     consumed = {item.id: news.consumed for item, news in told if news.consumed}
     # The warehouse adds returned pieces to the stock after checking them.

@@ -1,7 +1,7 @@
-"""The steps of the saga. Each function moves an order on, in one transaction; what fulfillment
-tells about its lines is in line_news.py.
+"""The steps of the saga. Each function changes an order in one transaction.
 
-Locks are taken in one order everywhere (docs/architecture.md).
+line_news.py processes news from fulfillment. Locks are taken in one order everywhere
+(docs/architecture.md).
 """
 
 import uuid
@@ -52,7 +52,7 @@ class RedemptionError(Exception):
 
 
 def must(allowed: bool) -> None:
-    """Raise RedemptionError unless it is allowed; for the questions of permissions.py."""
+    """Raise RedemptionError unless the answer of a permission function is true."""
     if not allowed:
         raise RedemptionError(_("Your role in this company does not include this."))
 
@@ -134,7 +134,7 @@ def new_letter(
     item: OrderItem | None = None,
     **facts: Any,
 ) -> Letter:
-    """A letter to the buyer, not saved. The key makes sure that one occasion has one letter."""
+    """Build a letter to the buyer, unsaved. Its key ensures one letter for each occasion."""
     return Letter(
         order=order,
         item=item,
@@ -146,12 +146,12 @@ def new_letter(
 
 
 def write_letter(order: RedemptionOrder, kind: LetterKind, **what: Any) -> None:
-    """Write a letter to be sent; nothing, where the occasion has its letter."""
+    """Save a letter to be sent, unless its occasion has one already."""
     write_letters([new_letter(order, kind, **what)])
 
 
 def write_letters(letters: Sequence[Letter]) -> None:
-    """Write letters to be sent, except those whose occasion has its letter."""
+    """Save letters to be sent, except those whose occasion has one already."""
     Letter.objects.bulk_create(letters, ignore_conflicts=True)
 
 

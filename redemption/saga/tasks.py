@@ -1,8 +1,7 @@
 """The Celery tasks. Each takes an id, makes one call, and may safely run twice at once.
 
-The names of the tasks never change: messages of an earlier version may still be queued. After a
-step each task queues what the step made due, and not what was due before; the sweeper finds what a
-lost message was about.
+Task names never change, because messages of an earlier version may still be queued. After a step a
+task queues the rows that this step made due; the sweeper finds the rows of lost messages.
 """
 
 import time
@@ -72,7 +71,7 @@ def watch_stock() -> None:
 
 
 def go_on(order_id: uuid.UUID, *, since: float) -> None:
-    """Queue what became due for an order from `since` on, a reading of time.monotonic()."""
+    """Queue the rows of an order that became due since `since`, a value of time.monotonic()."""
     age = timedelta(seconds=time.monotonic() - since)
     for task, due in _DUE:
         for row in due(order_id, age):
@@ -81,7 +80,7 @@ def go_on(order_id: uuid.UUID, *, since: float) -> None:
 
 @contextmanager
 def going_on(order_id: uuid.UUID) -> Iterator[None]:
-    """Queue what this step of the order makes due, unless it raises."""
+    """Queue the rows that the block makes due for the order, unless it raises."""
     began = time.monotonic()
     yield
     go_on(order_id, since=began)

@@ -16,7 +16,9 @@ from psycopg.pq import TransactionStatus
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """`ENGINE = "loyalty_portal.fastpath.postgresql"`; with FASTPATH=false as Django's own."""
+    """The database backend `loyalty_portal.fastpath.postgresql`. With FASTPATH=false it is
+    Django's.
+    """
 
     def is_usable(self) -> bool:
         """Whether the kept connection can be used again."""

@@ -1,6 +1,7 @@
-"""How Django writes times in English: like loyalty_portal.data.times.exact, with the time zone.
+"""Django's English time formats, changed to show the time zone as loyalty_portal.data.times.exact
+does.
 
-Everything in the back office that shows a time uses one of these formats. The rest is Django's.
+The admin shows all times in one of these formats.
 """
 
 DATETIME_FORMAT = "N j, Y, H:i T"  # Nov. 26, 2026, 14:09 UTC

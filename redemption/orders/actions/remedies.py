@@ -62,13 +62,13 @@ def offered(held: Fulfillment | None) -> list[Verdict]:
 
 
 def _is_being_taken(line: UUID) -> bool:
-    """Whether a correction of the line has no outcome yet."""
+    """Whether the line has a correction without an outcome."""
     moved = LoyaltyTransaction.objects.filter(item=line, status__in=OPEN_TRANSACTION)
     return moved.filter(transaction_type=TransactionType.CORRECTION).exists()
 
 
 def _written_off(line: UUID) -> int:
-    """Units of the line that came, and whose points two people left with the company."""
+    """The line's delivered units whose points two people left with the company."""
     decided = Decision.objects.filter(item=line, status=DecisionStatus.CONFIRMED)
     return _sum(decided.filter(verdict=Verdict.WRITE_OFF), "units")
 
@@ -254,8 +254,9 @@ def _fitting(item: OrderItem, held: Fulfillment, report: Report, verdict: Verdic
 
 
 def _went_back(item: OrderItem, points: int) -> None:
-    """Raise RedemptionError for points that the database would refuse to take again
-    (corrections_within_credits): they are still on their way back.
+    """Raise RedemptionError if the points to take again are not all credited yet.
+
+    The database would refuse it too (corrections_within_credits).
     """
     moved = LoyaltyTransaction.objects.filter(item=item, status=TransactionStatus.SUCCEEDED)
     credits_ = moved.filter(transaction_type=TransactionType.CREDIT)

@@ -52,7 +52,7 @@ def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
 
 @transaction.atomic
 def reveal_codes(*, item: OrderItem, by: Actor) -> list[VirtualCode]:
-    """The codes of a delivered virtual line, with those that cannot be read. Records who saw
+    """Return the codes of a delivered virtual line, including unreadable ones. Records who saw
     them.
     """
     must(may_reveal(by, item.order))

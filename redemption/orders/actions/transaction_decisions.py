@@ -96,7 +96,7 @@ def confirm(*, intent: LoyaltyTransaction, by: Actor, proposal: UUID | None = No
 
 
 def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> str | RedemptionError:
-    """Returns what is done now; or what keeps it from being done, where that is written down."""
+    """Confirm the decision. Returns what is done now, or what prevents it if that was recorded."""
     corrections.lock_its_line(intent)
     order = _locked_with_others(intent)
     decision = proposed(intent.decisions.all(), by, proposal)
@@ -119,7 +119,7 @@ def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> st
 
 
 def _contested(held: LoyaltyTransaction, number: str, by: Actor) -> RedemptionError:
-    """The number is another's, so that one is asked about it first. The proposal stays open."""
+    """Ask first about the transaction that has the number. The proposal stays open."""
     holder = doubts.contest(number, to=held)
     told = _(
         "The partner's entry belongs to another transaction of ours, of %(order)s, whose number is "

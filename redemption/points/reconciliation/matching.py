@@ -18,7 +18,8 @@ SAME = "SAME"
 UNANSWERED = "UNANSWERED"  # an entry for a transaction of ours that has no answer yet
 
 # A source of entries, as SQL with the columns (place, id, kind, account, points, reference,
-# original, at). `original` is the debit that a credit names; "" where the statement does not tell.
+# original, at). `original` is the debit that a credit names, "" where the statement does not have
+# it.
 GIVEN = """
     SELECT place, id, kind, account, points, reference, original, at
     FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(accounts)s::text[], %(points)s::bigint[],
@@ -148,8 +149,8 @@ class Match:
 
     `verdict` is SAME, UNANSWERED or a DifferenceKind. `at` is the entry's time or, without an
     entry, the time when our transaction was settled. `key`, `status` and `theirs` are the
-    transaction's; `expected`: it must have an entry. `debit_there` and `debit_here`: of a credit,
-    the number of the debit that it gives back.
+    transaction's; `expected`: it must have an entry. `debit_there` and `debit_here` are the numbers
+    of the debit that a credit names.
     """
 
     verdict: str

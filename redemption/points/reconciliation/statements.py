@@ -23,7 +23,7 @@ FORGOTTEN = timedelta(days=1)  # rows left by a killed process are deleted after
 
 # The contract's names. In a header, spaces may replace the underscores.
 COLUMNS = ("transaction_id", "type", "account_id", "points", "reference", "created_at")
-ORIGINAL = "original_transaction_id"  # a column that a file may leave out
+ORIGINAL = "original_transaction_id"  # a column that a file may omit
 KINDS = ("debit", "credit")
 
 # The lines of a batch on this company's account, or with the id of one of its transactions.
