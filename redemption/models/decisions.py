@@ -193,12 +193,9 @@ class Decision(HasLifeCycle):
 
     @property
     def answered(self) -> str:
-        """What the partner answered when a remedy was proposed, in words."""
-        if not self.found:
-            return ""
+        """What the partner answered when this remedy was proposed, in words."""
         told = gettext("Asked again, the partner says “%(status)s”; codes: %(units)s.")
-        said: dict[str, object] = self.found
-        return told % said
+        return told % cast("dict[str, object]", self.found)
 
     def event(
         self,

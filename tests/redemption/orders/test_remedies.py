@@ -240,7 +240,9 @@ def test_one_person_alone_puts_nothing_right(
     with pytest.raises(RedemptionError, match="proposed something already"):
         proposed(given_back, Verdict.WRITE_OFF, gil)
     reject(item=line(given_back), reason="They paid for it.", by=Actor.person(gil))
-    assert Decision.objects.get().status == DecisionStatus.REJECTED
+    rejected = Decision.objects.get()
+    assert rejected.status == DecisionStatus.REJECTED
+    assert str(rejected) == f"{Verdict.WRITE_OFF.label} (2 of 2) (Rejected)"
     with pytest.raises(RedemptionError, match="Nothing is proposed"):
         confirm(item=line(given_back), by=Actor.person(gil))
 
@@ -263,3 +265,31 @@ def test_a_proposal_ends_when_the_partner_says_something_else_by_then(
         "OF-ANOTHER-1",
         "OF-ANOTHER-2",
     }
+
+
+def test_a_line_that_the_partner_never_had_has_no_remedy(world: World, fay: User) -> None:
+    order = world.place((world.virtual(), 1))
+    with pytest.raises(RedemptionError, match="This line is not with the partner"):
+        proposed(order, Verdict.CREDIT, fay)
+
+
+def test_only_an_answer_about_the_end_lets_something_be_proposed(world: World, fay: User) -> None:
+    order = accepted(world)
+    answers(world, order, "failed")
+    give_back(world, order)
+    with pytest.raises(RedemptionError, match="it has not ended there"):
+        proposed(order, Verdict.WRITE_OFF, fay)
+    ended(world, order, "delivered", codes=3)
+    with pytest.raises(RedemptionError, match="names more codes than were ordered"):
+        proposed(order, Verdict.WRITE_OFF, fay)
+
+
+def test_only_the_proposal_that_was_read_is_confirmed(
+    world: World, given_back: RedemptionOrder, fay: User, gil: User
+) -> None:
+    read = proposed(given_back, Verdict.WRITE_OFF, fay)
+    reject(item=line(given_back), reason="Say which ticket.", by=Actor.person(gil))
+    proposed(given_back, Verdict.WRITE_OFF, fay)
+    with pytest.raises(RedemptionError, match="Something else is proposed by now"):
+        confirm(item=line(given_back), by=Actor.person(gil), proposal=read.pk)
+    assert not Decision.objects.filter(status=DecisionStatus.CONFIRMED).exists()
