@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Company
+from loyalty_portal.queue.pause import is_paused
 from operations.doctor.findings import Finding, State, by_age, counted, fine, spoken
 from redemption.invariants.checks import check_deadlines, check_stock
 from redemption.models import (
@@ -31,6 +32,7 @@ UNSETTLED_LOOK, UNSETTLED_BAD = timedelta(minutes=15), timedelta(days=1)
 RECONCILED_LOOK = timedelta(hours=36)  # reconciliation runs every night
 
 _NONE = timedelta(0)
+PAUSED = "; waits for the end of the pause"
 
 
 def _age(moment: Any) -> Any:
@@ -44,9 +46,12 @@ def due_work() -> Iterator[Finding]:
         if not due["number"]:
             yield fine(subject, "none")
             continue
+        says = f"{due['number']:,}, the oldest for {spoken(age)}"
+        if is_paused():
+            yield fine(subject, f"{says}{PAUSED}")
+            continue
         state = by_age(age, look=DUE_LOOK, bad=DUE_BAD)
         do = "" if state == State.OK else "Does `manage.py sweep` run? See its log, and start it."
-        says = f"{due['number']:,}, the oldest for {spoken(age)}"
         yield Finding(subject, state, says, do)
 
 
@@ -65,7 +70,9 @@ def leases() -> Iterator[Finding]:
         expired += held["expired"]
         oldest = max(oldest, held["age"] or _NONE)
     says = f"{running:,} running, {expired:,} ended without a result"
-    if oldest > LEASE_LOOK:
+    if is_paused():
+        yield fine("Leases", f"{says}{PAUSED if running + expired else ''}")
+    elif oldest > LEASE_LOOK:
         do = "A process died at its work and nobody took it up: see that the sweeper runs."
         yield Finding("Leases", State.LOOK, f"{says}, the oldest for {spoken(oldest)}", do)
     else:
@@ -80,7 +87,9 @@ def orders() -> Iterator[Finding]:
     else:
         yield fine("Stuck orders", "none needs a person")
     unmarked = check_deadlines()
-    if unmarked:
+    if unmarked and is_paused():
+        yield fine("Overdue orders", f"{len(unmarked):,} to be marked{PAUSED}")
+    elif unmarked:
         shown = ", ".join(sorted({each.subject for each in unmarked})[:SHOWN])
         do = "The sweeper marks them: does it run?"
         says = f"{len(unmarked):,} past their deadline, and not even marked: {shown}"
@@ -192,5 +201,6 @@ def _reconciled(company: Company) -> tuple[State, str, str] | None:
         return State.BAD, "differs from the partner's statement", do
     age = timezone.now() - finished
     if age > RECONCILED_LOOK:
-        return State.LOOK, f"last compared {spoken(age)} ago", f"Does the scheduler run? {again}"
+        do = again if is_paused() else f"Does the scheduler run? {again}"
+        return State.LOOK, f"last compared {spoken(age)} ago", do
     return None

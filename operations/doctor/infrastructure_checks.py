@@ -144,7 +144,7 @@ def queues() -> Iterator[Finding]:
         )
         return
     says = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-    if max(lengths.values()) > LONG_QUEUE:
+    if max(lengths.values()) > LONG_QUEUE and not is_paused():
         do = "Do the workers run? Start more of them. The sweeper does the work as well."
         yield Finding("Queues", State.LOOK, f"tasks waiting: {says}", do)
     else:

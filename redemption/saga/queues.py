@@ -31,6 +31,7 @@ from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.data.lifecycle import StaleStatusError
+from loyalty_portal.queue.pause import is_paused
 from redemption.incidents.notifications import send_alert
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.messages import notifications
@@ -112,10 +113,13 @@ def queues() -> Mapping[str, Queue]:
 
 
 def work(kind: str, key: uuid.UUID) -> Any:
-    """Work one due row. Returns what its work returned, or None when that raised.
+    """Work one due row. Returns what its work returned, or None when that raised, or while the
+    portal is paused: this is the one door of all that leaves by itself.
 
     Raises only what is not the row's fault, such as the database being away.
     """
+    if is_paused():
+        return None
     try:
         return queues()[kind].act(key)
     except _NOT_THE_ROWS:

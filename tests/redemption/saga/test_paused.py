@@ -1,31 +1,40 @@
 """PORTAL_PAUSED as people and probes see it: nothing is sent, nothing is lost."""
 
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
 from celery import Task
+from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import AccountManager
+from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.queue.pause import CLOSED
 from operations.doctor.findings import State
 from operations.doctor.services import examine
 from redemption.checkout.services import approve
+from redemption.incidents.services import raise_incident
+from redemption.management.commands.sweep import drain
 from redemption.models import (
+    Alert,
     Callback,
     CallbackState,
     CartLine,
+    Letter,
     LoyaltyTransaction,
     RedemptionOrder,
 )
 from redemption.orders.actions.cancelling import cancel
+from redemption.saga.queues import queues, work
 from redemption.saga.tasks import settle_transaction as settle_task
 from redemption.saga.transactions import settle_transaction
-from redemption.states import OrderStatus, TransactionStatus
+from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.accounts.factories import SeatFactory
 from tests.redemption.factories import checkout_form, fill_cart
+from tests.redemption.saga.test_virtual_news import accepted
 from tests.redemption.saga.test_webhooks import body, send
 from tests.redemption.world import World
 
@@ -104,6 +113,38 @@ def test_callbacks_are_stored(world: World, sent: list[str]) -> None:
     assert send(body("later", "processing")).status_code == 204
     assert Callback.objects.get().state == CallbackState.RECEIVED
     assert sent == []
+
+
+def test_nothing_leaves_by_whatever_door_and_the_doctor_asks_for_no_sweeper(
+    world: World, settings: Any, mailoutbox: list[Any]
+) -> None:
+    """A restored backup: a letter, an alert, a poll and a callback have been due for a day."""
+    waiting = accepted(world)
+    letter = Letter.objects.create(
+        order=waiting, kind="corrected", key="corrected", to="a@b.example"
+    )
+    raise_incident(kind=IncidentKind.STOCK_DRIFT, key="drift", what="3 too many.")
+    send(body("later", "processing"))
+    asked = len(world.partners.calls())
+    for rows in (Letter, Alert, Fulfillment, Callback):
+        rows.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
+    settings.PORTAL_PAUSED = True
+    for kind, queue in queues().items():
+        for key in queue.rows.due_ids(100):
+            assert work(kind, key) is None
+            drain(kind)
+    call_command("sweep", "--once", stdout=StringIO())
+    assert mailoutbox == []
+    assert len(world.partners.calls()) == asked
+    letter.refresh_from_db()
+    assert (letter.attempts, letter.sent_at) == (0, None)
+    assert world.fulfillment(waiting).attempts == 0
+    told = {each.subject: each for each in examine()}
+    for kind in ("letters", "alerts", "polls", "callbacks"):
+        finding = told[f"Due {kind}"]
+        assert (finding.state, finding.do) == (State.OK, "")
+        assert finding.says.endswith("waits for the end of the pause")
+    assert "sweep" not in " ".join(each.do for each in told.values())
 
 
 def test_a_paused_portal_is_ready_and_says_that_it_is_paused(
