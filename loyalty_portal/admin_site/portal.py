@@ -7,8 +7,12 @@ from allauth.account.decorators import secure_admin_login
 from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib.auth.views import LogoutView
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.contenttypes.views import shortcut
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver, path
 from unfold.sites import UnfoldAdminSite
 
 from loyalty_portal import brand
@@ -37,6 +41,17 @@ _SCALE = {
 
 class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carries no types
     """The admin site. Staff sign in on the portal's page, so its limits and second factor apply."""
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Put `r/` before Django's, which fails for types without a table and ids of other
+        kinds.
+        """
+        ours = path(
+            "r/<path:content_type_id>/<path:object_id>/",
+            self.admin_view(_page_of),
+            name="view_on_site",
+        )
+        return [ours, *super().get_urls()]
 
     def admin_view(
         self, view: Callable[..., HttpResponse], cacheable: bool = False
@@ -69,6 +84,17 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
 
     def _to_index(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:index")
+
+
+def _page_of(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:
+    """Redirect to the page of an object; 404 when it has none."""
+    try:
+        model = ContentType.objects.get_for_id(int(content_type_id)).model_class()
+        if hasattr(model, "get_absolute_url"):
+            return shortcut(request, content_type_id, object_id)
+    except (ValueError, ObjectDoesNotExist, ValidationError):
+        pass
+    raise Http404
 
 
 def accent_scale(request: HttpRequest) -> dict[str, str]:
