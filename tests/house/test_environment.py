@@ -1,5 +1,6 @@
 """The variables that are read, documented and in the example files are the same."""
 
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,22 @@ ROOT = Path(__file__).resolve().parents[2]
 READ_BY_OTHERS = {"DJANGO_SETTINGS_MODULE", "PORT", "WEB_CONCURRENCY"}
 FILES = [".env.demo", ".env.example"]
 SECRET = re.compile(r"SECRET|KEYS?$|PASSWORD")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_shell_reads_the_files_as_compose_does(name: str) -> None:
+    """`set -a; . ./.env` passes every variable on, outside containers."""
+    command = f'set -eu; set -a; . "$0"; exec "{sys.executable}" -c "import json, os; print(json.dumps(dict(os.environ)))"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, str(ROOT / name)],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    told = json.loads(done.stdout)
+    assert {variable: told.get(variable) for variable in read(name)} == read(name)
 
 
 def read_by_settings() -> set[str]:
