@@ -18,7 +18,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	fulfillment/virtual/saga.py,fulfillment/virtual/services.py,inventory/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-plain mutants lint format bench bench-saga bench-webhooks chaos lock clean
+.PHONY: help demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -54,6 +54,9 @@ format: .venv/installed ## Format code and templates
 
 bench: .venv/installed ## Measure the portal against a bare Django app
 	$(BIN)/python -m benchmarks
+
+bench-pieces: .venv/installed ## Measure what each piece of the fastpath saves of its request (BENCH_ROUNDS=11)
+	$(BIN)/python -m benchmarks.pieces
 
 bench-saga: .venv/installed ## Measure orders from placed to confirmed against the same writes in pgbench
 	$(BIN)/python -m benchmarks.saga

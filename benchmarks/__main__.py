@@ -1,4 +1,5 @@
-"""`make bench`: measures the portal beside a bare Django app, alternately in one run.
+"""`make bench`: measures the portal beside a bare Django app, alternately in one run; with the
+fastpath, and as plain Django (FASTPATH=false).
 
 Both use the same server, workers, database server and client. The result of each cell is the median
 of the ratios to its baseline, each taken within one round, seconds apart. A shared machine changes
@@ -18,6 +19,7 @@ import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -29,7 +31,7 @@ from benchmarks.load import Ask, Result, run
 from loyalty_portal.local.embedded import Services
 
 ROOT = Path(__file__).resolve().parent.parent
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "9"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
 BUYERS = 400
 AT_ONCE = 8
@@ -145,9 +147,14 @@ def checkout(cookie: str, token: str, points: int) -> Ask:
     return Ask("/checkout/", 303, cookie, urlencode(form))
 
 
+PLAIN = ", plain"  # ends the name of a cell of the portal with FASTPATH=false
+
+
 def cells(
-    bare: Web, first: int, portal: Web, env: dict[str, str], cookies: list[str]
+    bare: Web, first: int, portals: dict[str, Web], env: dict[str, str], cookies: list[str]
 ) -> dict[str, Cell]:
+    """What is measured in each round, in this order: a baseline, then each portal."""
+
     def go(web: Web, asks: Iterable[Ask], seconds: float = SECONDS) -> Result:
         return run(asks, port=web.port, at_once=AT_ONCE, seconds=seconds)
 
@@ -155,47 +162,65 @@ def cells(
         asks = (Ask("/place/", 302, form=f"product={product(n)}") for n in range(BUYERS))
         return go(bare, asks, 60)
 
-    def placing(how: str) -> Result:
+    def placing(web: Web, how: str) -> Result:
         carts = json.loads(python("-m", "benchmarks.prepare", "carts", how, env=env))
         asks = [checkout(cookie, *cart) for cookie, cart in zip(cookies, carts, strict=True)]
-        return go(portal, asks, 60)
+        return go(web, asks, 60)
 
+    def both(name: str, measure: Callable[[Web], Result]) -> dict[str, Cell]:
+        return {f"{name}{how}": partial(measure, web) for how, web in portals.items()}
+
+    def listed(web: Web) -> Result:
+        return go(web, pages(cookies, lambda n: f"/catalog/?page={n % 40 + 1}"))
+
+    def product(web: Web) -> Result:
+        return go(web, pages(cookies, lambda n: f"/catalog/product-{n * 7 % 1000:04d}/"))
+
+    bare_list = (Ask(f"/?page={n % 40 + 1}", 200) for n in itertools.count())
     return {
-        "bare list": lambda: go(
-            bare, (Ask(f"/?page={n % 40 + 1}", 200) for n in itertools.count())
-        ),
-        "catalogue": lambda: go(portal, pages(cookies, lambda n: f"/catalog/?page={n % 40 + 1}")),
-        "product page": lambda: go(
-            portal, pages(cookies, lambda n: f"/catalog/product-{n * 7 % 1000:04d}/")
-        ),
+        "bare list": lambda: go(bare, bare_list),
+        **both("catalogue", listed),
+        **both("product page", product),
         "bare placing, spread": lambda: bare_placing(lambda n: first + n * 7 % 1000),
-        "placing, spread": lambda: placing("spread"),
+        **both("placing, spread", lambda web: placing(web, "spread")),
         "bare placing, one product": lambda: bare_placing(lambda _n: first),
-        "placing, one product": lambda: placing("one"),
+        **both("placing, one product", lambda web: placing(web, "one")),
     }
 
 
 def baseline(name: str) -> str:
-    return f"bare {name}" if name.startswith("placing") else "bare list"
+    return f"bare {name.removesuffix(PLAIN)}" if name.startswith("placing") else "bare list"
 
 
 def report(results: dict[str, list[Result]], memory: list[float]) -> None:
-    rate = {
-        name: statistics.median(each.rate for each in rounds) for name, rounds in results.items()
-    }
-    p95 = {name: statistics.median(each.p95 for each in rounds) for name, rounds in results.items()}
+    """Two columns for the portal: with the fastpath, and as plain Django."""
 
-    def beside(name: str, other: str) -> float:
+    def median(name: str, what: Callable[[Result], float]) -> float:
+        return statistics.median(what(each) for each in results[name])
+
+    def beside(name: str, other: str) -> list[float]:
+        """The ratios, from the least to the greatest."""
         pairs = zip(results[name], results[other], strict=True)
-        return statistics.median(one.rate / two.rate for one, two in pairs)
+        return sorted(one.rate / two.rate for one, two in pairs)
 
-    print(f"\n{'':28}{'requests/s':>12}{'p95 ms':>10}{'of the bare':>13}{'to reach':>10}")
+    def figures(name: str) -> str:
+        told = f"{median(name, lambda each: each.rate):9.0f}"
+        told += f"{median(name, lambda each: each.p95):9.1f}"
+        if name.startswith("bare"):
+            return told
+        ratios = beside(name, baseline(name))
+        spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        return f"{told}{statistics.median(ratios):9.2f} {spread:14}"
+
+    column = f"{'req/s':>9}{'p95 ms':>9}{'of bare':>9} {'spread':14}"
+    print(f"\n{'':28}{'FASTPATH=true':>24}{'':26}{'FASTPATH=false':>24}")
+    print(f"{'':28}{column}{column}{'to reach':>9}")
     for name in results:
-        told = f"{name:28}{rate[name]:12.0f}{p95[name]:10.1f}"
-        if not name.startswith("bare"):
-            told += f"{beside(name, baseline(name)):13.2f}{TARGETS[name]:10.2f}"
-        print(told)
-    one = beside("placing, one product", "placing, spread")
+        if name.endswith(PLAIN):
+            continue
+        plain = f"{figures(name + PLAIN)}{TARGETS[name]:9.2f}" if name in TARGETS else ""
+        print(f"{name:28}{figures(name)}{plain}")
+    one = statistics.median(beside("placing, one product", "placing, spread"))
     print(f"\none product beside the spread: {one:.2f} (to reach: 0.60)")
     print(
         f"memory of the web workers: {', '.join(f'{each:.0f}' for each in memory)} MB (at most {MEMORY_LIMIT})"
@@ -220,11 +245,13 @@ def main() -> None:
         )
         bare = Web("benchmarks.bare.wsgi", bare_env)
         stack.callback(bare.close)
-        portal = Web("loyalty_portal.wsgi", portal_env)
-        stack.callback(portal.close)
         bare.wait("/")
-        portal.wait("/healthz")
-        table = cells(bare, first, portal, portal_env, signed_in(sessions))
+        portals = {}
+        for how, fastpath in (("", "true"), (PLAIN, "false")):
+            portals[how] = Web("loyalty_portal.wsgi", portal_env | {"FASTPATH": fastpath})
+            stack.callback(portals[how].close)
+            portals[how].wait("/healthz")
+        table = cells(bare, first, portals, portal_env, signed_in(sessions))
         results: dict[str, list[Result]] = {name: [] for name in table}
         for number in range(ROUNDS + 1):  # the first round only warms up
             for name, measure in table.items():
@@ -232,7 +259,7 @@ def main() -> None:
                 if number:
                     results[name].append(result)
                     print(f"round {number}: {name:28}{result.rate:8.0f}/s", flush=True)
-        report(results, portal.memory())
+        report(results, portals[""].memory())
 
 
 if __name__ == "__main__":

@@ -46,6 +46,33 @@ def update(
         return int(cursor.rowcount)
 
 
+def delete(model: type[models.Model], where: Mapping[str, Any]) -> int:
+    """Do what `filter(**where).delete()` does to this model's rows; returns their number.
+
+    `where` compares as that of `update`. Nothing may refer to the rows, and no signal is sent.
+    """
+    if None in where.values():
+        return 0
+    if not settings.FASTPATH:
+        rows = model._base_manager.filter(**where)  # noqa: SLF001 - it is documented
+        return int(rows.delete()[0])
+    with prepared_cursor() as cursor:
+        cursor.execute(_deletion(model, tuple(where)), [*where.values()])
+        return int(cursor.rowcount)
+
+
+@functools.lru_cache(maxsize=256)
+def _deletion(model: type[models.Model], where: tuple[str, ...]) -> str:
+    quote = connection.ops.quote_name
+    conditions = " AND ".join(f"{_column(model, name)} = %s" for name in where)
+    return f"DELETE FROM {quote(model._meta.db_table)} WHERE {conditions}"  # noqa: S608
+
+
+def _column(model: type[models.Model], name: str) -> str:
+    own: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    return connection.ops.quote_name(own.column)
+
+
 def _is_text(value: Any) -> bool:
     return value is None or hasattr(value, "resolve_expression")
 
@@ -71,10 +98,6 @@ def _made(
     quote = connection.ops.quote_name
     known: list[Any] = []
 
-    def column(name: str) -> str:
-        own: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
-        return quote(own.column)
-
     def text(value: Any) -> str:
         sql, params = "%s", (_EACH,)
         if value is None:
@@ -84,8 +107,8 @@ def _made(
         known.extend(params)
         return sql
 
-    sets = [f"{column(name)} = {text(value)}" for name, value in changes]
-    conditions = [f"{column(name)} = {text(_EACH)}" for name in where]
+    sets = [f"{_column(model, name)} = {text(value)}" for name, value in changes]
+    conditions = [f"{_column(model, name)} = {text(_EACH)}" for name in where]
     if also:
         conditions.append(text(also))
     table = quote(model._meta.db_table)

@@ -18,7 +18,7 @@ from inventory import services as stock
 from inventory.services import OutOfStockError, Want
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.fastpath.updates import update
+from loyalty_portal.fastpath.updates import delete, update
 from redemption.checkout.approval import Need, approval_need
 from redemption.checkout.held import partner_trouble
 from redemption.checkout.shown import Shown
@@ -215,7 +215,7 @@ def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
     """Empty the cart and change its token, if its lines are still the shown ones."""
     fresh = {"token": uuid7(), "updated_at": Now()}
     shown = update(Cart, {"pk": cart.pk, "token": shown_with}, fresh)
-    if not (shown and CartLine.objects.filter(cart=cart).delete()[0]):
+    if not (shown and delete(CartLine, {"cart": cart.pk})):
         raise _CartChangedError(CART_CHANGED)
 
 

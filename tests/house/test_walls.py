@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,28 @@ def test_a_module_that_no_contract_names_is_refused(copy: Path, folder: str) -> 
         assert "something_new" in refusal(copy)
     finally:
         module.unlink()
+
+
+def test_the_users_of_the_fastpath_are_those_that_are_listed() -> None:
+    """The contract refuses others; here, nobody is listed who is none any more."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [fenced] = [
+        each
+        for each in contracts["contracts"]
+        if each.get("protected_modules") == ["loyalty_portal.fastpath"]
+    ]
+    for user in fenced["allowed_importers"]:
+        module = ROOT / f"{user.replace('.', '/')}.py"
+        assert "from loyalty_portal.fastpath." in module.read_text(), user
+
+
+def test_only_the_fastpath_asks_for_its_switch() -> None:
+    """Its users do not branch: each of its functions has a plain form."""
+    asking = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if "FASTPATH" in path.read_text() and path.parent.name != "fastpath"
+    }
+    fenced = "loyalty_portal/fastpath/postgresql/base.py"
+    assert asking == {fenced, "loyalty_portal/settings.py"}

@@ -79,9 +79,10 @@ def test_a_shape_is_told_by_names_types_and_what_is_inside() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_each_object_in_the_cache_stands_under_a_key_with_its_shape(
-    client_for: SignIn, partners: SandboxProcess
+    client_for: SignIn, partners: SandboxProcess, settings: Any
 ) -> None:
     """All cached objects; plain values read the same in every version."""
+    settings.FASTPATH = True
     seat = SeatFactory.create()
     partners.account(seat.company.loyalty_account_id, 10_000)
     client, product = client_for(seat), ProductFactory.create()

@@ -29,6 +29,7 @@ def other_connection() -> "psycopg.Connection[tuple[object, ...]]":
     return psycopg.connect(**connection.get_connection_params() | {"autocommit": True})
 
 
+@pytest.mark.both_ways
 def test_a_quiet_connection_is_used_again() -> None:
     before = backend()
     next_request()
@@ -37,6 +38,7 @@ def test_a_quiet_connection_is_used_again() -> None:
     assert len(asked) == 1
 
 
+@pytest.mark.both_ways
 def test_a_connection_that_the_server_ended_is_made_anew() -> None:
     before = backend()
     end(before)
@@ -49,8 +51,9 @@ def end(pid: int) -> None:
         operator.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
-def test_a_farewell_that_came_after_the_look_costs_nobody_their_page() -> None:
+def test_a_farewell_that_came_after_the_look_costs_nobody_their_page(settings: Any) -> None:
     """The first query of every page is repeated on a new connection."""
+    settings.FASTPATH = True
     seat = SeatFactory.create()
     end(backend())
     assert usable_seats(seat.user_id) == [seat]
@@ -70,8 +73,9 @@ def test_inside_a_transaction_a_lost_connection_is_told() -> None:
     assert usable_seats(seat.user_id) == [seat]
 
 
-def test_what_is_kept_planned_outlives_a_migration() -> None:
+def test_what_is_kept_planned_outlives_a_migration(settings: Any) -> None:
     """After a migration PostgreSQL refuses a prepared statement whose result types changed."""
+    settings.FASTPATH = True
     seat = SeatFactory.create()
     for _ in range(7):  # by then the statement is prepared
         usable_seats(seat.user_id)

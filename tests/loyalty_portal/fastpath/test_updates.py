@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Company
-from loyalty_portal.fastpath.updates import update
+from loyalty_portal.fastpath.updates import PreparedUpdate, delete, update
 from redemption.models import Callback, CallbackState, RedemptionOrder
 from tests.accounts.factories import CompanyFactory, UserFactory
 from tests.redemption.world import World
@@ -73,3 +73,39 @@ def test_an_update_of_one_value_for_many_rows_changes_all_of_them() -> None:
     assert update(Company, {"name": "Twins"}, {"approval_threshold": 5}) == 2
     assert {each.approval_threshold for each in Company.objects.filter(name="Twins")} == {5}
     assert len(companies) == 2
+
+
+def test_nothing_equals_none() -> None:
+    """As in SQL: a row that nobody holds is not one that is held by none."""
+    row = callback()
+    held = {"pk": row.pk, "lease_token": None}
+    assert update(Callback, held, {"attempts": 9}) == 0
+    assert delete(Callback, held) == 0
+    assert Callback.objects.filter(pk=row.pk, lease_token=None, attempts=0).exists()
+
+
+def test_a_deletion_takes_the_rows_that_it_names_and_says_how_many() -> None:
+    first, second = callback(), callback()
+    assert delete(Callback, {"pk": first.pk, "attempts": 0}) == 1
+    assert delete(Callback, {"pk": second.pk, "attempts": 7}) == 0
+    assert list(Callback.objects.values_list("pk", flat=True)) == [second.pk]
+
+
+def test_a_prepared_update_changes_a_row_by_its_old_values_and_says_the_new_ones() -> None:
+    counted = PreparedUpdate(
+        lambda key, more: (
+            Callback.objects.filter(pk=key),
+            Q(attempts__lte=4),
+            {"attempts": F("attempts") + more, "problem": "100 % tried"},
+        ),
+        uuid.UUID(int=1),
+        1_000_001,
+        returning=("attempts", "problem"),
+    )
+    row, other = callback(), callback()
+    assert counted(row.pk, 3) == (3, "100 % tried")
+    assert counted(row.pk, 2) == (5, "100 % tried")
+    assert counted(row.pk, 1) is None  # the condition does not hold any more
+    assert counted(uuid.uuid4(), 1) is None
+    assert Callback.objects.get(pk=row.pk).attempts == 5
+    assert Callback.objects.get(pk=other.pk).attempts == 0

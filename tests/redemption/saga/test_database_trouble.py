@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -207,8 +208,9 @@ def test_a_clock_that_is_an_hour_off_changes_no_outcome(world: World, hours: int
 
 
 def test_a_migration_under_a_worker_that_goes_on_costs_one_try_and_puts_no_row_back(
-    world: World,
+    world: World, settings: Any
 ) -> None:
+    settings.FASTPATH = True  # plain Django keeps no plans
     waiting = world.debit(world.place((world.product(), 1)))
     for _ in range(7):  # by then PostgreSQL has a prepared plan
         settle_transaction(world.debit(world.place((world.product(), 1))).pk)
