@@ -1,5 +1,6 @@
-"""Sends requests to the Fulfillment API: claim the row, commit, call, and record the answer only
-while the lease is held.
+"""Sends requests to the Fulfillment API, and polls deliveries.
+
+A worker claims the row, commits, calls, and records the answer only while it holds the lease.
 """
 
 import uuid
@@ -21,8 +22,8 @@ from loyalty_portal.data.trouble import retried
 from loyalty_portal.partners.calls import Claim, call_lease
 from loyalty_portal.partners.client import Answer, Outcome
 
-FIRST_POLL = 30.0  # seconds that a callback has before we ask
-PATIENCE = 8  # times that the partner is asked about a callback; about four minutes
+FIRST_POLL = 30.0  # seconds to wait for a callback before the first poll
+PATIENCE = 8  # polls after a callback, over about four minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class _ClaimedCall(Claim[PartnerCall]):
 
 
 def ask(call_id: uuid.UUID) -> bool:
-    """Make one due call. False when it is not due, or another worker has it."""
+    """Make one due call. Returns False when it is not due, or another worker has it."""
     claim = _claim(call_id)
     if claim is None:
         return False
@@ -46,7 +47,7 @@ def _claim(call_id: uuid.UUID) -> _ClaimedCall | None:
     if found is None:
         return None
     held = Fulfillment.objects.select_for_update(no_key=True).get(pk=found)
-    # Who holds its fulfillment alone claims and settles it.
+    # The worker that holds the fulfillment's lease is the only one to claim and settle it.
     call = PartnerCall.objects.due().filter(pk=call_id).first()
     if call is None:
         return None
@@ -67,8 +68,10 @@ def _claim(call_id: uuid.UUID) -> _ClaimedCall | None:
 
 
 def _is_answered(call: PartnerCall, held: Fulfillment) -> bool:
-    """Whether the call is not needed any more: a callback or a poll has told what became of the
-    request, or there is nothing left to cancel.
+    """Whether the call is no longer needed.
+
+    That is so after a callback or a poll has shown the request's result, or when nothing is left to
+    cancel.
     """
     known = bool(held.partner_id)
     return held.status != FulfillmentStatus.REQUESTED and known == (call.kind == CallKind.REQUEST)
@@ -84,7 +87,7 @@ def _send(claim: _ClaimedCall) -> FulfillmentAnswer:
         if found.answer.rejects_us:
             return FulfillmentAnswer(found.answer)
         if found.report is None:
-            # Not there yet, or no answer: the request may still be on its way.
+            # not found, or no answer: the request may still be on its way
             return FulfillmentAnswer(
                 Answer(Outcome.UNKNOWN, code="not_found_yet", may_have_landed=False)
             )
@@ -109,12 +112,12 @@ def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
 
 def _refused(held: Fulfillment, call: PartnerCall, answer: Answer) -> None:
     if call.kind == CallKind.CANCEL:
-        return  # it goes on as it would have
+        return  # the delivery continues as before
     services.refused(held=held, reason=answer.detail or answer.code)
 
 
 def _watch(held: Fulfillment) -> None:
-    """Poll it later, in case no callback comes."""
+    """Poll the delivery later, in case no callback comes."""
     if held.status == FulfillmentStatus.REQUESTED and held.next_attempt_at is None:
         Fulfillment.objects.filter(pk=held.pk).update(
             next_attempt_at=Now() + timedelta(seconds=FIRST_POLL)
@@ -122,7 +125,7 @@ def _watch(held: Fulfillment) -> None:
 
 
 def poll(fulfillment_id: uuid.UUID) -> bool:
-    """Ask for the state of a delivery. False when it is not due, or another worker has it."""
+    """Ask about a delivery. Returns False when it is not due, or another worker has it."""
     token = Fulfillment.objects.lease(fulfillment_id, seconds=call_lease())
     if token is None:
         return False
@@ -138,7 +141,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
         )
         if not is_ours and held.status == FulfillmentStatus.REQUESTED:
             return True  # another worker has the lease now, and asks by itself
-        # People may have settled it while we asked: what the partner says is news all the same.
+        # People may have settled it during the call. The partner's answer still counts as news.
         if result.report is not None:
             services.hear_answer(held=held, report=result.report)
         elif result.answer.mismatch:
@@ -149,7 +152,7 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
 
 
 def _ask_again_in(held: Fulfillment, answer: Answer) -> float | None:
-    """Seconds until the next poll: few while a hint is not answered, None once it has ended."""
+    """Seconds until the next poll: short while a hint is open, None once the delivery has ended."""
     waits = answer.retry_after or 0.0
     if held.hints:
         return max(waits, backoff(held.attempts))
@@ -159,7 +162,7 @@ def _ask_again_in(held: Fulfillment, answer: Answer) -> float | None:
 
 
 def look_up(held: Fulfillment) -> FulfillmentAnswer:
-    """Ask by the partner's id; by our own where there is none, or where the partner does not know
+    """Ask by the partner's id, or by our reference if there is none or the partner does not know
     it.
     """
     if held.partner_id:

@@ -19,13 +19,13 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.fastpath.updates import update
 
-# Tries that raise, in a row, before a row is put aside: about five minutes of waiting longer each
-# time, so that a mistake that is mended at once puts nothing aside.
+# The number of tries in a row that may raise before a row is put aside. They take about five
+# minutes, so an error that is fixed at once puts nothing aside.
 MOST_RAISED = 6
 
-REJECTED_WAIT = 60.0  # seconds at most between two tries while a partner rejects our credentials
+REJECTED_WAIT = 60.0  # the longest wait, in seconds, while a partner rejects our credentials
 
-# Of a row with which nothing is to be done any more, whoever had a lease on it.
+# The columns of a row without further work, whoever holds its lease.
 ENDED: dict[str, Any] = {
     "lease_token": None,
     "lease_until": None,
@@ -45,21 +45,23 @@ def backoff(attempts: int, *, base: float = 2.0, cap: float = 900.0) -> float:
 
 
 class LeasedQuerySet(models.QuerySet[Row_co]):
-    """Finding and claiming due rows."""
+    """Finds and claims due rows."""
 
     def due(self) -> Self:
         return self.filter(DUE)
 
     def due_ids(self, limit: int) -> list[uuid.UUID]:
-        """The most overdue, leaving out rows that somebody is recording at this moment."""
+        """The ids of the most overdue rows, without rows that are locked at this moment."""
         rows = (
             self.due().order_by("next_attempt_at").select_for_update(skip_locked=True, of=("self",))
         )
-        with transaction.atomic(using=self.db):  # a lock, even a skipped one, needs one
+        with transaction.atomic(using=self.db):  # SKIP LOCKED needs a transaction
             return list(rows.values_list("pk", flat=True)[:limit])
 
     def lease(self, pk: object, *, seconds: float) -> uuid.UUID | None:
-        """Claim one due row for `seconds`; the lease's token, or None when it is not to be had."""
+        """Claim one due row for `seconds`. Returns the lease's token, or None if it cannot be
+        claimed.
+        """
         token = uuid.uuid4()
         until = Now() + timedelta(seconds=seconds)
         lease = {"lease_token": token, "lease_until": until, "attempts": F("attempts") + 1}
@@ -68,9 +70,9 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
     def release(
         self, pk: object, token: uuid.UUID, *, retry_in: float | None, **changes: Any
     ) -> bool:
-        """End the lease; next try in `retry_in` seconds (None: nothing more to do).
+        """End the lease; the row is due again in `retry_in` seconds (None: no more work).
 
-        False, and nothing written, when the lease is no longer ours.
+        Returns False, and writes nothing, when the lease is no longer held.
         """
         held = {"pk": pk, "lease_token": token}
         ended = {**ENDED, **changes}
@@ -80,9 +82,10 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
         return bool(self.filter(**held).update(**ended))
 
     def set_back(self, pk: object) -> bool:
-        """A try at this row raised: it waits, longer each time, and is put aside in the end.
+        """Record that a try raised. The row waits longer each time, and is put aside in the end.
 
-        True when this put it aside. Leases are left alone: whoever works at it may yet succeed.
+        Returns whether this put it aside. Leases are not touched, because their holder may still
+        succeed.
         """
         with transaction.atomic(using=self.db):
             rows = self.filter(pk=pk, next_attempt_at__isnull=False)
@@ -96,16 +99,16 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
         return when is None
 
     def put_aside(self) -> Self:
-        """Rows that raised too often, and that nothing will try until a person says so."""
+        """The rows that raised too often. Nothing tries them until a person says so."""
         return self.filter(raised__gte=MOST_RAISED, next_attempt_at__isnull=True)
 
     def try_once_more(self) -> int:
-        """Put what was put aside back to work, for one try; how many rows there were."""
+        """Make rows that were put aside due for one more try. Returns how many."""
         return self.put_aside().update(raised=MOST_RAISED - 1, next_attempt_at=Now())
 
 
 class LeasedWork(models.Model):
-    """`next_attempt_at` NULL means that nothing is due any more."""
+    """A row of a work queue. It is due at `next_attempt_at`; NULL means that no work is left."""
 
     attempts = models.PositiveIntegerField(default=0)
     raised = models.PositiveSmallIntegerField(
@@ -122,21 +125,25 @@ class LeasedWork(models.Model):
         abstract = True
 
     def leased(self, *, seconds: float) -> dict[str, Any]:
-        """What changes about this row when it is claimed for `seconds`."""
+        """The changes that claim this row for `seconds`."""
         until = Now() + timedelta(seconds=seconds)
         return {"lease_token": uuid.uuid4(), "lease_until": until, "attempts": self.attempts + 1}
 
     def if_due(self, **changes: Any) -> int:
-        """Write `changes` if it is due and nobody has claimed it since it was read, unlocked."""
+        """Write `changes` if the row is due and nobody claimed it since it was read. It is not
+        locked.
+        """
         as_read = {"pk": self.pk, "attempts": self.attempts}
         return update(type(self), as_read, changes, also=DUE)
 
     def if_ours(self, *, retry_in: float | None) -> Callable[..., bool]:
-        """What writes changes and ends the lease, if that is still ours (as `release` does)."""
+        """Return a function that writes changes and ends the lease, if it is still held (see
+        `release`).
+        """
         rows: Any = type(self)._default_manager  # noqa: SLF001 - it is documented
         return partial(rows.release, self.pk, self.lease_token, retry_in=retry_in)
 
 
 def due_index(name: str) -> models.Index:
-    """The index that the sweeper's question uses; as small as the work that is open."""
+    """The partial index for finding due rows. It contains only rows with open work."""
     return models.Index("next_attempt_at", name=name, condition=Q(next_attempt_at__isnull=False))

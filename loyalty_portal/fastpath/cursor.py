@@ -8,14 +8,14 @@ from django.db.backends.utils import CursorWrapper
 
 
 def prepared_cursor() -> CursorWrapper:
-    """A cursor that sends values apart from the SQL, so that PostgreSQL plans each text once for a
-    connection.
+    """A cursor that sends values separately, so that PostgreSQL plans each statement once.
 
-    Planning the joins of a page's header takes longer than running them. Django's own cursor puts
-    the values into the text, which makes each statement a new one. Where an execute wrapper is
-    installed (the history of staff's changes adds to statements), Django's cursor is returned.
+    Plans are kept for each connection. Planning the joins of a page's header takes longer than
+    running them. Django's cursor puts values into the text, which makes each statement new. Returns
+    Django's cursor when an execute wrapper is installed (the history of staff changes adds to
+    statements).
     """
-    wrapper: Any = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up at each touch
+    wrapper: Any = connections[DEFAULT_DB_ALIAS]  # `connection` would look it up at each access
     if wrapper.execute_wrappers:
         plain: CursorWrapper = wrapper.cursor()
         return plain

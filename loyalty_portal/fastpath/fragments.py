@@ -1,9 +1,9 @@
 """Caches rendered templates and fills per-request placeholders. Used for the most viewed pages.
 
-Rendering a layout takes Django some thousand steps, and nearly all of its text is the same for
-everybody. So a template is rendered once for each set of conditions, with a placeholder for each
-value that differs, and each request fills the placeholders. What belongs to one person is only
-ever such a value: the cached text is rendered without it, and can be shown to anybody.
+Rendering a layout takes Django about a thousand steps, although nearly all of its text is the same
+for everybody. So a template is rendered once for each set of conditions, with a placeholder for
+each value that differs, and each request fills the placeholders. Personal data is always such a
+value, so the cached text can be shown to anybody.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -21,7 +21,7 @@ from django.utils.translation import get_language
 
 from loyalty_portal import brand
 
-_EDGE = "\x00"  # no text of a template has a NUL
+_EDGE = "\x00"  # a template's text has no NUL
 Value = TypeVar("Value")
 
 
@@ -37,16 +37,16 @@ class Chrome(NamedTuple):
 def cached_fragment(
     template: str, conditions: Mapping[str, Hashable], values: Mapping[str, str]
 ) -> SafeString:
-    """The text of a template, rendered once for the same `conditions`, with `values` filled in.
+    """Render a template once for the same `conditions`, and fill in `values` each time.
 
-    The text is cached for each combination of `conditions`, so these must have few values.
-    `values` are escaped. The template can show them and no more: it must not compare or format
-    them, since it is rendered with placeholders instead. A value named "a.b" is `a.b` there.
-    With FASTPATH=false the template is rendered anew, with the values themselves.
+    The text is cached for each combination of `conditions`, so these must have few values. `values`
+    are escaped. The template may show them, but not compare or format them, because it is rendered
+    with placeholders. A value named "a.b" is `a.b` in the template. With FASTPATH=false the
+    template is rendered each time with the values themselves.
     """
     if not settings.FASTPATH:
         return render_alone(template, **_nested({**conditions, **values}))
-    cut = _cut if settings.DEBUG else _cut_once  # who writes a template sees it as it is now
+    cut = _cut if settings.DEBUG else _cut_once  # during development templates change
     pieces = list(
         cut(template, get_language(), brand.current(), (*conditions.items(),), (*values,))
     )
@@ -67,7 +67,7 @@ def cached_page(
     conditions: Mapping[str, Hashable],
     values: Mapping[str, str],
 ) -> HttpResponse:
-    """A page that extends base.html, for somebody with a seat."""
+    """Render a page that extends base.html, for a person with a seat."""
     around = {f"chrome.{name}": text for name, text in chrome._asdict().items()}
     filled = {"csrf_token": get_token(request), **around, **values}
     return HttpResponse(cached_fragment(template, {"seat": True, **conditions}, filled))
@@ -99,7 +99,7 @@ def _cut(
     conditions: tuple[tuple[str, Hashable], ...],
     names: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """The rendered template in pieces: text, name of a placeholder, text, … and text."""
+    """The rendered template in pieces: text and names of placeholders in turn."""
     marks = {name: mark_safe(f"{_EDGE}{name}{_EDGE}") for name in names}  # noqa: S308 - ours
     context = _nested({**dict(conditions), **marks})
     return tuple(render_alone(template, **context).split(_EDGE))

@@ -1,8 +1,8 @@
 """Queries and inserts of the busiest requests, whose SQL is compiled once.
 
-Django compiles a queryset or an insert anew each time, which takes several times as long as the
-database needs to run it. The SQL of a query is what Django makes of the queryset, and an insert
-reads its columns from the models, so nothing here lists a column.
+Django compiles a queryset or an insert each time, which takes several times as long as the database
+needs to run it. The SQL of a query comes from Django's queryset, and an insert reads its columns
+from the models, so no column is listed here.
 """
 
 import functools
@@ -24,8 +24,8 @@ from loyalty_portal.fastpath.cursor import prepared_cursor
 
 Row = TypeVar("Row")
 
-# What a new connection does not meet: a server that has left, without a word or with one; a kept
-# plan whose answer has other types since a migration.
+# Errors that a new connection does not have: the server closed the old one, or the result types of
+# its prepared statement changed in a migration.
 _OF_THE_CONNECTION = {
     None,
     errors.AdminShutdown.sqlstate,
@@ -38,10 +38,10 @@ class Prepared(Generic[Row]):
     """Compiles the queryset once, with placeholder arguments; each later call binds new values to
     the same SQL.
 
-    `build(*placeholders)` makes the queryset, at the first call. A placeholder has the type of the
-    values it stands for, and occurs nowhere else in the query. `select_related` and `values_list`
-    work; prefetching and lookups that change the SQL do not. With FASTPATH=false each call runs
-    `build(*values)`, and nothing else.
+    `build(*placeholders)` makes the queryset at the first call. A placeholder has the type of its
+    values and occurs nowhere else in the query. `select_related` and `values_list` work;
+    prefetching and lookups that change the SQL do not. With FASTPATH=false each call runs
+    `build(*values)`.
     """
 
     def __init__(self, build: Callable[..., models.QuerySet[Any, Row]], *placeholders: Any) -> None:
@@ -59,7 +59,7 @@ class Prepared(Generic[Row]):
         return text, params, make, convert if converters else None
 
     def __call__(self, *values: Any) -> list[Row]:
-        """The rows for these values, which are in the order of the placeholders."""
+        """Run the query. `values` are in the order of the placeholders."""
         if not settings.FASTPATH:
             return list(self._build(*values))
         text, params, make, convert = self._plan
@@ -75,7 +75,7 @@ def _row_maker(compiler: Any) -> Callable[[Any], Any]:
     about, select = compiler.klass_info, compiler.select
     first, last = about["select_fields"][0], about["select_fields"][-1] + 1
     names = [column[0].target.attname for column in select[first:last]]
-    # The stubs are of a newer Django, which asks for one thing more.
+    # The stubs describe a newer Django, with one more argument.
     populators = get_related_populators(about, select, connection.alias)  # type: ignore[call-arg]
 
     def make(row: tuple[Any, ...]) -> Any:
@@ -109,9 +109,9 @@ def with_constants(
 
 
 def _read(text: str, params: list[Any]) -> Iterable[Any]:
-    """Asked again on a new connection when the old one turns out to be of no use.
+    """Run the statement, and repeat it on a new connection if the old one is broken.
 
-    The server's farewell may still be on its way while a kept connection is looked at.
+    The connection check can miss a close that is still on its way.
     """
     try:
         return _fetch(text, params)
@@ -125,7 +125,7 @@ def _read(text: str, params: list[Any]) -> Iterable[Any]:
 
 def _fetch(text: str, params: list[Any]) -> Iterable[Any]:
     with prepared_cursor() as cursor:
-        # Django's loader of times is Python's, for zones other than the connection's, which is UTC.
+        # For time zones other than UTC, which the connection uses, Django's loader is in Python.
         cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
         cursor.execute(text, params)
         rows: Iterable[Any] = cursor.fetchall()
@@ -133,10 +133,10 @@ def _fetch(text: str, params: list[Any]) -> Iterable[Any]:
 
 
 def insert(rows: Sequence[models.Model]) -> None:
-    """Insert new rows, of one model or of several, in one statement.
+    """Insert new rows of one or several models in one statement.
 
-    Foreign keys are checked at the commit, so the order of the rows does not matter. No signal
-    is sent, and keys must be set. With FASTPATH=false each model has a `bulk_create` of its own.
+    Foreign keys are checked at the commit, so the order of rows does not matter. No signal is sent,
+    and primary keys must be set. With FASTPATH=false each model gets a `bulk_create`.
     """
     if not settings.FASTPATH:
         _insert_plainly(rows)
@@ -161,9 +161,9 @@ def _insert_plainly(rows: Sequence[models.Model]) -> None:
             model._base_manager.bulk_create(those)  # noqa: SLF001 - it is documented
 
 
-_Shape = tuple[type[models.Model], tuple[str, ...]]  # the columns that are given
-# What stands in the row as the database wants it: Django's way around it costs more than the
-# insert itself. Texts are the enums of their choices too; both are str.
+_Shape = tuple[type[models.Model], tuple[str, ...]]  # model and columns with given values
+# Types whose values the database takes as they are: Django's conversion costs more than the insert
+# itself. Text includes choices, which are str.
 _PLAIN = {
     models.UUIDField,
     models.IntegerField,
@@ -185,7 +185,7 @@ def _columns(model: type[models.Model]) -> tuple[tuple[str, str, Any, bool], ...
 
 
 def _values(row: models.Model) -> dict[str, Any]:
-    """By column; those that the database fills are left out."""
+    """The values by column, without those that the database fills."""
     values: dict[str, Any] = {}
     for column, attname, field, plain in _columns(type(row)):
         value = getattr(row, attname) if plain else field.pre_save(row, add=True)
@@ -209,10 +209,10 @@ def _inner(value: Any) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _insert_sql(shapes: tuple[_Shape, ...]) -> str:
-    """One INSERT for each shape; all but the last in a WITH.
+    """Build one INSERT for each shape; all but the last are in a WITH clause.
 
-    A shape's rows are one parameter, so the text is the same, and stays planned, however many
-    lines an order has; psycopg too reads a text with many placeholders anew each time.
+    The rows of a shape are one parameter, so the text and its plan are the same for any number of
+    rows. psycopg also parses a text with many placeholders each time.
     """
     inserts = [_one_insert(*shape) for shape in shapes]
     names = [f"insert_{number}" for number in range(len(inserts) - 1)]

@@ -1,4 +1,4 @@
-"""Updates of the busiest requests: the SQL is compiled once for each set of columns.
+"""Updates of the busiest requests. The SQL is compiled once for each set of columns.
 
 Queries and inserts are in sql.py.
 """
@@ -15,7 +15,7 @@ from django.db.models.sql import UpdateQuery
 from loyalty_portal.fastpath.cursor import prepared_cursor
 from loyalty_portal.fastpath.sql import with_constants
 
-_EACH = object()  # placeholder for a value that each call brings
+_EACH = object()  # marks a value that each call supplies
 _ALWAYS = Q()
 
 
@@ -26,11 +26,11 @@ def update(
     *,
     also: Q = _ALWAYS,
 ) -> int:
-    """Do what `filter(also, **where).update(**changes)` does; returns the number of rows.
+    """Do what `filter(also, **where).update(**changes)` does. Returns the number of rows.
 
-    `where` compares with plain values only; None equals nothing, as in SQL. `also`, and
-    expressions in `changes`, become part of the SQL text, which is cached: they must be the same
-    from call to call. With FASTPATH=false it is that very queryset.
+    `where` compares with plain values only; None equals nothing, as in SQL. `also`, and expressions
+    in `changes`, become part of the cached SQL, so they must be the same at each call. With
+    FASTPATH=false it runs that queryset.
     """
     if None in where.values():
         return 0
@@ -78,7 +78,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _new(model: type[models.Model], name: str, value: Any) -> Any:
-    """As the database wants it."""
+    """A value in the form that the database needs."""
     field: Any = model._meta.get_field(name)
     if isinstance(value, models.Model):
         value = value.prepare_database_save(field)
@@ -92,7 +92,7 @@ def _made(
     changes: tuple[tuple[str, Any], ...],
     also: Q,
 ) -> tuple[str, list[Any]]:
-    """The statement, and its parameters with `_EACH` for those that each call brings."""
+    """The statement and its parameters, with `_EACH` for those that each call supplies."""
     query = UpdateQuery(model)
     compiler: Any = query.get_compiler(connection=connection)
     quote = connection.ops.quote_name

@@ -1,7 +1,7 @@
-"""A call to a partner as a row: intended, sent, and recorded in the same way for every partner.
+"""A call to a partner as a row: intended, sent and recorded in the same way for every partner.
 
-Loyalty transactions and calls to the Fulfillment API are such rows. Each model says in data what
-differs: which settings hold the partner's promises, and how long its rows wait between tries.
+Loyalty transactions and calls to the Fulfillment API are such rows. Each model declares what
+differs: the settings with the partner's promises, and how long its rows wait between tries.
 """
 
 from collections.abc import Callable
@@ -26,52 +26,52 @@ from loyalty_portal.data.leases import (
 from loyalty_portal.data.lifecycle import HasLifeCycle, StaleStatusError
 from loyalty_portal.partners.answers import Answer, Outcome
 
-# Of the time for which a partner keeps keys: an unknown call is repeated no longer than this.
+# An unknown call is repeated for this share of the time for which the partner keeps keys.
 HORIZON_SHARE = 0.8
 LEASE_MARGIN = 5.0  # seconds beyond a call's deadline
-SENT = "SENT"  # the statuses that this module sets; each life cycle has them
+SENT = "SENT"  # this module sets only these statuses; each life cycle must have them
 REVIEW = "NEEDS_REVIEW"
 
-Write = Callable[..., object]  # writes changes on a condition of its own, as transition() says
+Write = Callable[..., object]  # writes changes under another condition; see transition()
 Row_co = TypeVar("Row_co", bound="KeyedCall", covariant=True)
 Row = TypeVar("Row", bound="KeyedCall")
 
 
 def call_lease() -> float:
-    """Seconds for which a worker claims a row while it calls a partner."""
+    """How many seconds a worker claims a row for while it calls a partner."""
     return float(settings.PARTNER_DEADLINE + LEASE_MARGIN)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyTerms:
-    """What a partner promises about keys, as names of settings.
+    """A partner's promises about keys, as names of settings.
 
-    `retention`: seconds for which it remembers a key. `honoured`: whether it looks at keys at all;
-    "" when it must.
+    `retention`: seconds for which it remembers a key. `honoured`: whether it uses keys at all; ""
+    when it must.
     """
 
     retention: str
     honoured: str = ""
 
     def horizon(self) -> timedelta:
-        """The time after the first try in which the call may be repeated; zero when it may never
-        be.
-        """
+        """How long after the first try the call may be repeated; zero when it never may."""
         if self.honoured and not getattr(settings, self.honoured):
             return timedelta()
         return timedelta(seconds=getattr(settings, self.retention) * HORIZON_SHARE)
 
 
 class KeyedCallQuerySet(LeasedQuerySet[Row_co]):
-    """Questions about calls under a key."""
+    """Query methods for calls with a key."""
 
     def repeatable(self) -> Self:
-        """Those whose key the partner still knows, by PostgreSQL's clock (saga.md, rules 7, 8)."""
+        """The calls whose key the partner still knows, by PostgreSQL's clock (saga.md,
+        rules 7, 8).
+        """
         return self.filter(first_sent_at__gt=Now() - self.model.key_terms.horizon())
 
 
 class KeyedCall(HasLifeCycle, LeasedWork):
-    """A call to a partner that is repeated with the same bytes under one key until its outcome is
+    """A call to a partner. It is repeated with the same bytes and key until its outcome is
     known.
     """
 
@@ -92,27 +92,25 @@ class KeyedCall(HasLifeCycle, LeasedWork):
 
     @property
     def longest_wait(self) -> float:
-        """Seconds at most between two tries."""
+        """The longest wait between two tries, in seconds."""
         return 900.0
 
     def may_be_sent(self) -> bool:
-        """Whether a try is safe: the first one, or one for which the partner still knows the
-        key.
-        """
+        """Whether a try is safe: it is the first, or the partner still knows the key."""
         rows: Any = type(self)._default_manager  # noqa: SLF001 - it is documented
         return self.first_sent_at is None or rows.filter(pk=self.pk).repeatable().exists()
 
     def find_lost(self, *, write: Write | None = None) -> None:
-        """The row is due and was sent: the process that called is gone, so the outcome is
-        unknown.
-        """
+        """Mark a due row that was sent as UNKNOWN, because the process that called is gone."""
         if self._is(SENT):
             lost = _("The process that asked was lost.")
             self.transition(str(Outcome.UNKNOWN), write=write, reason=lost)
 
     def claim(self) -> dict[str, Any]:
-        """What changes when a worker claims the row. It is committed before the socket opens: if
-        the process dies, the try may have landed.
+        """The changes when a worker claims the row.
+
+        They are committed before the call, because the try may have landed even if the process
+        dies.
         """
         changes = self.leased(seconds=call_lease())
         if self.first_sent_at is None:
@@ -120,12 +118,12 @@ class KeyedCall(HasLifeCycle, LeasedWork):
         return changes
 
     def send(self, *, write: Write | None = None) -> None:
-        """Claim the row for a try. Raises StaleStatusError when somebody else has claimed it."""
+        """Claim the row for a try. Raises StaleStatusError when another worker has claimed it."""
         self.transition(SENT, write=write, **self.claim())
 
     def wait(self, answer: Answer) -> float:
-        """Seconds until the next try. Short while the partner rejects our credentials, so that
-        everything goes on soon after they are mended.
+        """Seconds until the next try. They are few while the partner rejects our credentials, so
+        that work continues soon after these are corrected.
         """
         longest = REJECTED_WAIT if answer.rejects_us else self.longest_wait
         return max(answer.retry_after or 0.0, backoff(self.attempts, cap=longest))
@@ -167,7 +165,7 @@ class KeyedCall(HasLifeCycle, LeasedWork):
         return True
 
     def review(self, why: str, *, write: Write | None = None) -> None:
-        """Nothing more is asked: two people find out what became of it."""
+        """Put the call into review, so that two people find out its outcome; it is not repeated."""
         self.transition(REVIEW, reason=why, write=write, **ENDED)
 
     def _is(self, status: str) -> bool:
@@ -176,13 +174,13 @@ class KeyedCall(HasLifeCycle, LeasedWork):
 
 @dataclass(frozen=True, slots=True)
 class Claim(Generic[Row]):
-    """A row that this worker has claimed. `first_try`: nothing of it can have landed before."""
+    """A row that this worker has claimed. `first_try`: no earlier try can have landed."""
 
     call: Row
     first_try: bool
 
     def again(self) -> Self:
-        """A copy for one try of the database transaction; a try that was rolled back leaves its
-        changes behind in its own copy only.
+        """A copy for one try of the database transaction, so that a rolled back try changes only
+        its copy.
         """
         return replace(self, call=copy(self.call))

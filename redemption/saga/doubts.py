@@ -1,8 +1,9 @@
-"""Transactions of ours that the partner gave one number: neither is believed until both keys were
-asked again, each only while it may be repeated; then the statement, or people
+"""Transactions that the partner gave the same number
 (docs/decisions/0022-the-number-of-another.md).
 
-Who has the number is its holder, and has succeeded; who was given it too is its rival, and waits.
+Neither counts until both keys were asked again, each only while it may be repeated; then the
+statement or people decide. The transaction that has the number is its holder and has succeeded. The
+one that was given it too is its rival and waits.
 """
 
 import enum
@@ -26,18 +27,18 @@ from redemption.incidents.services import settle_incident
 from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent, TransactionType
 from redemption.states import OPEN_TRANSACTION, Doubt, IncidentKind, TransactionStatus
 
-READ_BACK = timedelta(days=1)  # the clocks of the partner and of our machines differ
-# Refusals of a credit that doubt the debit that it names; nothing was given back.
+READ_BACK = timedelta(days=1)  # the partner's clock and ours differ
+# Refusals of a credit that put its debit's number in doubt. Nothing was given back.
 WRONG_DEBIT = frozenset({"transaction_not_found", "refund_exceeds_debit"})
-NOT_IN_STATEMENT = "not_in_statement"  # ours
-PAUSE = 5.0  # seconds until it is seen again whether another was asked
-LONG_HELD = timedelta(minutes=30)  # then somebody should know that a credit is held back
+NOT_IN_STATEMENT = "not_in_statement"  # our own code
+PAUSE = 5.0  # seconds until the next check whether another key was asked
+LONG_HELD = timedelta(minutes=30)  # after this time somebody should know that a credit is held back
 
 _rows = LoyaltyTransaction.objects
 
 
 class NextAction(enum.Enum):
-    """What is to be done about a due transaction."""
+    """What to do next about a due transaction."""
 
     ASK = "send its bytes under its key"
     WAIT = "another has to be asked first"
@@ -47,9 +48,9 @@ class NextAction(enum.Enum):
 
 
 def step(intent: LoyaltyTransaction) -> NextAction:
-    """The next step of a due transaction, as it was read."""
+    """The next action for a due transaction."""
     if intent.original is not None and (intent.original.doubt or held_back_by(intent)):
-        return NextAction.WAIT  # a credit names the debit's number
+        return NextAction.WAIT  # a credit names its debit's number, so it waits for it
     if intent.may_be_sent() and intent.doubt != Doubt.INSISTS:
         return NextAction.ASK
     if not intent.doubt:
@@ -63,22 +64,22 @@ def step(intent: LoyaltyTransaction) -> NextAction:
 
 
 def holders(number: str) -> KeyedCallQuerySet[LoyaltyTransaction]:
-    """Who has this number: one, or nobody."""
+    """The transaction that has this number, if any."""
     return _rows.filter(external_transaction_id=number).exclude(external_transaction_id="")
 
 
 def rivals(number: str) -> KeyedCallQuerySet[LoyaltyTransaction]:
-    """Who was given it too, and is not settled."""
+    """The unsettled transactions that were given this number too."""
     rows = _rows.filter(disputed_id=number).exclude(disputed_id="").exclude(doubt="")
     return rows.exclude(external_transaction_id=number)
 
 
 def claimants(debit: LoyaltyTransaction) -> KeyedCallQuerySet[LoyaltyTransaction]:
-    """Who may prove to be the owner of this debit's number: what may have taken points from the
-    same company, and has no number of its own yet.
+    """The transactions that may prove to own this debit's number.
 
-    A partner can only give the number of an entry that it has, so what was first sent after the
-    debit was settled is left out; unless the debit has had another's number before.
+    These may have taken points from the same company and have no number yet. A partner can only
+    give the number of an existing entry, so transactions first sent after the debit was settled are
+    left out, unless the debit had another number before.
     """
     unsettled = Q(status__in=OPEN_TRANSACTION, first_sent_at__isnull=False)
     if not debit.disputed_id:
@@ -90,10 +91,10 @@ def claimants(debit: LoyaltyTransaction) -> KeyedCallQuerySet[LoyaltyTransaction
 
 
 def held_back_by(credit: LoyaltyTransaction) -> LoyaltyTransaction | None:
-    """Who may prove to own the number that a credit names, so that it must not be sent yet; first
-    who waits for people.
+    """A transaction that may own the number that a credit names, so that the credit must wait.
 
-    Only before its first try: after that its outcome has to be found out in any case.
+    Transactions that wait for people come first. Only an unsent credit waits: the outcome of a sent
+    one must be found out in any case. Returns None when nothing holds it back.
     """
     if credit.original is None or credit.first_sent_at is not None:
         return None
@@ -102,8 +103,9 @@ def held_back_by(credit: LoyaltyTransaction) -> LoyaltyTransaction | None:
 
 
 def why_held_back(credit: LoyaltyTransaction, claimant: LoyaltyTransaction) -> str:
-    """What a person should know about a credit that is held back: "" while it is not for long, or
-    while an incident tells of it already.
+    """Why a credit is held back, for a person.
+
+    Returns "" while it has not waited for long, or while an incident says so already.
     """
     long_held = _rows.filter(pk=credit.pk, created_at__lt=Now() - LONG_HELD).exists()
     if credit.incident_cases.unended().exists() or not (claimant.is_undecided or long_held):
@@ -123,7 +125,9 @@ def _others(intent: LoyaltyTransaction) -> KeyedCallQuerySet[LoyaltyTransaction]
 
 
 def order_ids(intent: LoyaltyTransaction, number: str = "") -> list[Any]:
-    """The orders of all that are in the same doubt, or have `number`, in the order of locking."""
+    """The orders of all transactions in the same doubt or with `number`, in the order of
+    locking.
+    """
     about = _others(intent) | holders(number)
     return sorted({intent.order_id, *about.values_list("order_id", flat=True)})
 
@@ -132,13 +136,18 @@ def order_ids(intent: LoyaltyTransaction, number: str = "") -> list[Any]:
 
 
 def believed(intent: LoyaltyTransaction) -> TransactionAnswer:
-    """As if the partner had told the number again: nobody claims it any more."""
+    """An answer as if the partner had confirmed the number, because nobody else claims it
+    any more.
+    """
     told = Answer(Outcome.SUCCEEDED, detail=_("Nobody else has this number any more."))
     return TransactionAnswer(told, intent.disputed_id)
 
 
 def read(intent: LoyaltyTransaction) -> TransactionAnswer:
-    """What the statement says of it. UNKNOWN, with NOT_IN_STATEMENT, unless just one entry fits."""
+    """What the statement says about a transaction.
+
+    Returns UNKNOWN with NOT_IN_STATEMENT unless exactly one entry fits.
+    """
     since = min(intent.created_at, intent.first_sent_at or intent.created_at) - READ_BACK
     asked = json.loads(intent.body)
     try:
@@ -166,17 +175,18 @@ def _fits(entry: StatementEntry, intent: LoyaltyTransaction, asked: dict[str, An
 
 
 def doubt_holder(number: str, *, insisted: bool) -> LoyaltyTransaction | None:
-    """Its number was given to another: its key is asked again, at once. Who it is.
+    """Doubt the transaction that has `number`, so that its key is asked again at once. Returns it.
 
-    `insisted`: the rival was asked again, and the partner keeps to the number.
+    `insisted`: the rival was asked again, and the partner confirmed the number.
     """
     holder = holders(number).select_for_update(no_key=True).select_related("order").first()
     if holder is None:
         return None
     if not holder.doubt:
-        holder.doubt, holder.disputed_id = Doubt.ASK, ""  # a dispute that is over counts no more
+        # An earlier, finished dispute does not count.
+        holder.doubt, holder.disputed_id = Doubt.ASK, ""
     elif not (insisted and holder.doubt == Doubt.INSISTS):
-        return holder  # it is being asked, or was, and the rival is not yet
+        return holder  # the holder is being asked, or was asked and the rival is not yet
     _rows.filter(pk=holder.pk).update(
         doubt=holder.doubt, disputed_id=holder.disputed_id, next_attempt_at=Now()
     )
@@ -185,7 +195,9 @@ def doubt_holder(number: str, *, insisted: bool) -> LoyaltyTransaction | None:
 
 
 def given_twice(number: str, holder: LoyaltyTransaction) -> str:
-    """What happened, for who looks at the rival; who is wrong is not known yet."""
+    """What happened, for the person who looks at the rival. Which of the two is wrong is
+    unknown.
+    """
     told = _(
         "The partner gave it the number %(number)s, which %(order)s has: one of them is wrong, "
         "and both are asked again."
@@ -194,7 +206,7 @@ def given_twice(number: str, holder: LoyaltyTransaction) -> str:
 
 
 def whose(intent: LoyaltyTransaction) -> str:
-    """What people must find out."""
+    """What people must find out about a transaction in doubt."""
     told = _(
         "The partner gave its number %(number)s to two transactions, and does not tell whose it is."
     )
@@ -204,7 +216,7 @@ def whose(intent: LoyaltyTransaction) -> str:
 
 
 def may_give_up(number: str, *, to: LoyaltyTransaction) -> bool:
-    """Whether two people may take `number` from who has it: only where they decide its number too.
+    """Whether two people may take `number` from its holder: only if they decide its number too.
 
     The caller has locked the orders of both.
     """
@@ -213,9 +225,10 @@ def may_give_up(number: str, *, to: LoyaltyTransaction) -> bool:
 
 
 def contest(number: str, *, to: LoyaltyTransaction) -> LoyaltyTransaction:
-    """Two people say that the number of another is that of `to`: doubt it, so that the other is
-    asked again, each key only while it may be repeated; else the statement, or people. Returns who
-    has the number.
+    """Doubt the holder of `number`, because two people say that it belongs to `to`. Returns the
+    holder.
+
+    Its key is asked again while it may be repeated; otherwise the statement or people decide.
     """
     doubt_holder(number, insisted=False)
     if not to.disputed_id:
@@ -224,8 +237,9 @@ def contest(number: str, *, to: LoyaltyTransaction) -> LoyaltyTransaction:
 
 
 def give_up(number: str, *, to: LoyaltyTransaction) -> None:
-    """Two people say that it is the number of `to`: who has it loses it, and is asked for its
-    own.
+    """Take `number` from its holder, because two people say that it belongs to `to`.
+
+    The old holder is then asked for its own number.
     """
     holders(number).exclude(pk=to.pk).update(
         external_transaction_id="", doubt=Doubt.ASK, disputed_id=number, next_attempt_at=Now()
@@ -233,20 +247,22 @@ def give_up(number: str, *, to: LoyaltyTransaction) -> None:
 
 
 def wake(number: str, *, ask: bool) -> None:
-    """The holder was asked again: on with its rivals. `ask`: the number is free, ask them anew."""
+    """Make the rivals due after the holder was asked. `ask`: the number is free, so ask
+    them again.
+    """
     changes: dict[str, Any] = {"doubt": Doubt.ASK} if ask else {}
     rivals(number).filter(status=TransactionStatus.UNKNOWN).update(next_attempt_at=Now(), **changes)
 
 
 def end(intent: LoyaltyTransaction, number: str) -> None:
-    """`intent`, which was given `number` before, is settled: nobody doubts any more whose it is."""
+    """End the doubt about `number` after `intent`, which was given it before, was settled."""
     why = _("%(order)s has a number of its own now.") % {"order": intent.order.order_number}
     settle_incident(key=_key(intent), why=why)
     _release(intent, number, why)
 
 
 def _release(intent: LoyaltyTransaction, number: str, why: str) -> None:
-    """Who has `number` is not doubted for the sake of `intent` any more."""
+    """End the doubt about the holder of `number` that `intent` caused."""
     if intent.external_transaction_id == number or rivals(number).exclude(pk=intent.pk).exists():
         return
     for holder in holders(number).exclude(doubt=""):
@@ -255,11 +271,14 @@ def _release(intent: LoyaltyTransaction, number: str, why: str) -> None:
 
 
 def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> None:
-    """`number` is its own, and not the one that it had; the caller has locked its order, and
-    written it. Its credits name the new one, and who was given the old one is asked again."""
+    """Record that `number` belongs to `held`, in place of the number it had before.
+
+    The caller has locked its order and saved the number. Its credits then name the new number, and
+    the transaction that was given the old one is asked again.
+    """
     before, disputed = held.external_transaction_id, held.disputed_id
     held.external_transaction_id, held.disputed_id = number, before or disputed
-    _rows.filter(pk=held.pk).update(disputed_id=held.disputed_id)  # `claimants` asks for it
+    _rows.filter(pk=held.pk).update(disputed_id=held.disputed_id)  # `claimants` reads it
     told = _("The partner's number of this is %(now)s, and not %(before)s, which is another's.")
     why = told % {"now": number, "before": held.disputed_id or "–"}
     OrderEvent.objects.create(
@@ -282,8 +301,11 @@ def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> Non
 
 
 def why_refused(credit: LoyaltyTransaction, debit: LoyaltyTransaction) -> str:
-    """Why a partner that was asked with the right number may say that the debit is not there, or
-    has been given back; "" where ours do not tell. Then the debit is asked for its number again.
+    """Why the partner may say that the debit with the right number is missing or given back
+    already.
+
+    Returns "" when our own transactions do not explain it; then the debit is asked for its number
+    again.
     """
     number = debit.external_transaction_id
     others = _rows.filter(company=credit.company_id, transaction_type=TransactionType.CREDIT)
@@ -303,10 +325,10 @@ def why_refused(credit: LoyaltyTransaction, debit: LoyaltyTransaction) -> str:
 
 
 def name_anew(credit: LoyaltyTransaction, number: str) -> bool:
-    """Have a credit name its debit's right number, under a key of its own; whether that was done.
+    """Let a credit name its debit's right number, under a new key. Returns whether it was changed.
 
-    Only one that never reached the partner, or was refused for the debit that it names: nothing
-    was given back, nor will be under its former key, which keeps its bytes and its refusal.
+    Only for credits that never reached the partner or were refused for the debit that they name:
+    nothing was given back, nor will be under the old key, which keeps its bytes and its refusal.
     """
     asked = json.loads(credit.body)
     if asked["original_transaction_id"] == number:

@@ -1,5 +1,7 @@
-"""Sends debits and credits: claim the row, commit, call the partner, and record the answer only
-while the lease is held.
+"""Sends debits and credits, and records their outcomes.
+
+A worker claims the row, commits, calls the partner, and records the answer only while it holds the
+lease.
 """
 
 import uuid
@@ -27,10 +29,10 @@ from redemption.saga import corrections, doubts, steps
 from redemption.saga.doubts import NextAction
 from redemption.states import Doubt, IncidentKind, TransactionStatus
 
-LATE_TRIES = 10  # of a credit, over about half an hour; then somebody should know
+LATE_TRIES = 10  # of a credit, over about half an hour; then a person should know
 
 
-_KEY = uuid.uuid4()  # stands for a transaction's id
+_KEY = uuid.uuid4()  # a placeholder for a transaction's id
 _due = Prepared(lambda key: LoyaltyTransaction.objects.due().filter(pk=key), _KEY)
 
 
@@ -40,9 +42,9 @@ class _ClaimedTransaction(Claim[LoyaltyTransaction]):
 
 
 def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
-    """Send or ask about one due transaction, once. Returns its order's id.
+    """Send one due transaction once, or repeat it. Returns its order's id.
 
-    None when it was not due, or somebody else holds it.
+    Returns None when it was not due, or another worker holds it.
     """
     claim = _claim(transaction_id)
     if claim is None:
@@ -78,17 +80,18 @@ def _claim(transaction_id: uuid.UUID) -> _ClaimedTransaction | None:
             found = _due(transaction_id)
             return _claimed(found[0]) if found else None
     except StaleStatusError:
-        return None  # somebody else was quicker
+        return None  # another worker was quicker
 
 
 def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
-    """Claim the row with a lease. None when a person must decide, or when it must wait for another
-    row.
+    """Claim the row with a lease.
+
+    Returns None when a person must decide, or when it must wait for another row.
     """
     first_try, step = intent.first_sent_at is None, doubts.step(intent)
     claimant = doubts.held_back_by(intent) if step is NextAction.WAIT else None
     held_back = doubts.why_held_back(intent, claimant) if claimant else ""
-    # Known before the row is touched: an order is locked before its transactions.
+    # Find the order before claiming, because an order is locked before its transactions.
     order = steps.locked(intent.order_id) if held_back or step is NextAction.PERSON else None
     intent.find_lost(write=intent.if_due)
     if step is NextAction.WAIT:
@@ -111,9 +114,7 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
 
 
 def _give_up(order: RedemptionOrder, intent: LoyaltyTransaction) -> None:
-    """Put the transaction into review: it cannot safely be sent again, and the partner does not say
-    what became of it.
-    """
+    """Put the transaction into review: repeating it is unsafe, and its outcome is unknown."""
     kind = IncidentKind.SWAPPED if intent.doubt else IncidentKind.HORIZON
     if intent.status == TransactionStatus.SUCCEEDED:
         if not intent.if_due(doubt=Doubt.INSISTS, **ENDED):
@@ -162,8 +163,8 @@ def _record(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
 
 
 def _locked_with_others(intent: LoyaltyTransaction, number: str = "") -> RedemptionOrder:
-    """The order of the transaction, locked; with all other orders in the same doubt, in the order
-    of locking.
+    """Lock and return the transaction's order, with all orders in the same doubt, in the order of
+    locking.
     """
     if not (intent.doubt or number):
         return steps.locked(intent.order_id)
@@ -174,8 +175,9 @@ def _locked_with_others(intent: LoyaltyTransaction, number: str = "") -> Redempt
 def _write(
     claim: _ClaimedTransaction, result: TransactionAnswer, *, known: bool, **more: Any
 ) -> bool:
-    """Record the answer, as an unknown outcome unless it is `known`. False when another worker
-    holds the lease.
+    """Record the answer, as an unknown outcome unless it is `known`.
+
+    Returns False when another worker holds the lease.
     """
     return claim.call.record(
         result.answer,
@@ -202,14 +204,14 @@ def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer)
 
 @transaction.atomic
 def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
-    """The partner gave it a number that another of our transactions has: ask about both again."""
+    """Start a doubt: the partner gave it a number that another of our transactions has."""
     intent, number = claim.call, result.transaction_id
     corrections.lock_its_line(intent)
     order = _locked_with_others(intent, number)
     insists = intent.disputed_id == number
     holder = doubts.doubt_holder(number, insisted=insists and claim.step is NextAction.ASK)
     if holder is None:
-        _record(claim, result)  # it has been given up meanwhile
+        _record(claim, result)  # the other one has lost the number meanwhile
         return
     over = claim.step is NextAction.READ and holder.next_attempt_at is None
     doubt = Doubt.INSISTS if insists else Doubt.ASK
@@ -240,7 +242,7 @@ def _record_number(claim: _ClaimedTransaction, result: TransactionAnswer) -> Non
         return
     end = intent.if_ours(retry_in=None)
     if not number:
-        if end(doubt=Doubt.INSISTS):  # no more can be asked: people must find out
+        if end(doubt=Doubt.INSISTS):  # nothing more can be asked, so people must find out
             why = doubts.whose(intent)
             steps.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
     elif number == intent.external_transaction_id:

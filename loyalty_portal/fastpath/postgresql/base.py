@@ -1,9 +1,9 @@
-"""Django's PostgreSQL backend, with a look at the socket before a question to the server.
+"""Django's PostgreSQL backend with a cheaper connection check.
 
-Django asks `SELECT 1` before the first query of each request, so that nobody meets a connection
-that the server has closed. A server that leaves says so on the socket; while it says nothing,
-the question is spared. What neither sees, a network that swallows everything, `SELECT 1` does
-not see in time either.
+Django sends `SELECT 1` before the first query of each request, so that no request uses a connection
+that the server has closed. A server that closes a connection writes to its socket, so as long as
+there is nothing to read the query is not needed. Neither way detects a network that drops
+everything in time.
 """
 
 import select
@@ -21,7 +21,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     def is_usable(self) -> bool:
-        """Whether the kept connection can be used again."""
+        """Whether the kept connection can still be used."""
         link = self.connection
         quiet = link is not None and _is_idle(link) and not _has_news(link.fileno())
         if settings.FASTPATH and quiet:
@@ -35,7 +35,7 @@ def _is_idle(link: psycopg.Connection[Any]) -> bool:
 
 
 def _has_news(socket: int) -> bool:
-    """Bytes nobody asked for, or its end."""
+    """Whether the socket has unexpected data or was closed."""
     poll = select.poll()
     poll.register(socket, select.POLLIN | select.POLLRDHUP)
     return bool(poll.poll(0))
