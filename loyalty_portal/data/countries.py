@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django import forms
-from django.conf.locale import LANG_INFO
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, override
@@ -81,13 +80,6 @@ def code_of(text: str) -> str:
     said = " ".join(text.split()).lower()
     languages = ("en", get_language() or "en")
     return next(filter(None, (_codes(each).get(said) for each in languages)), _ALSO.get(said, ""))
-
-
-def code_in_any_language(text: str) -> str:
-    """The code for a name in any language, "" if unknown. Slow: used only to convert old values."""
-    said = " ".join(text.split()).lower()
-    found = (_codes(language).get(said) for language in LANG_INFO)
-    return code_of(text) or next(filter(None, found), "")
 
 
 @lru_cache(maxsize=128)

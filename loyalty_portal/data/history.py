@@ -67,6 +67,8 @@ def tracked(
             model_name=f"{model.__name__}Change",
             meta={"triggers": append_only()},
             obj_field=pghistory.ObjForeignKey(related_name="changes", related_query_name="change"),
+            # pghistory's own key has 32 bits, which a busy portal would use up.
+            attrs={"pgh_id": models.BigAutoField(primary_key=True)},
         )
         return decorate(model)  # type: ignore[no-any-return]
 

@@ -32,7 +32,7 @@ HISTORY: dict[str, dict[str, str]] = {
     "admin.LogEntry": {"action_flag": "1"},
     "pghistory.Context": {},
 }  # fmt: skip
-# pghistory adds to a request's context during the request (accounts/migrations/0004).
+# pghistory adds to a request's context during the request (accounts/migrations/0002).
 GROWS = {"pghistory.Context"}
 BY_TYPE = {
     "uuid": ONE, "boolean": "false", "jsonb": "{}", "timestamp with time zone": NOON, "date": NOON,

@@ -33,7 +33,7 @@ DROP FUNCTION portal_rows_stay();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0003_history_stays"),
+        ("accounts", "0001_initial"),
         ("admin", "0003_logentry_add_action_flag_choices"),
         ("pghistory", "0007_auto_20250421_0444"),
     ]
