@@ -91,7 +91,7 @@ class _Finder(ast.NodeVisitor):
         for decorator in node.decorator_list:
             if _called(decorator) not in SHAPING:
                 self._without_decorator(decorator, node)
-            self.visit(decorator)
+                self.visit(decorator)
         if isinstance(node, ast.FunctionDef):
             for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
                 self.visit(default)

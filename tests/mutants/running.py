@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,9 @@ class Known:
         data.read()
         [file] = [each for each in data.measured_files() if each.endswith(f"/{mutant.path}")]
         lines = data.contexts_by_lineno(file)
-        asked = mutant.seen_from or tuple(lines)
+        asked: Iterable[int] = mutant.seen_from
+        if not asked or any("" in lines.get(line, ()) for line in asked):
+            asked = lines  # it runs when the module is imported, so all tests of the module count
         found = {context.partition("|")[0] for line in asked for context in lines.get(line, ())}
         return sorted(found - {""}, key=lambda test: (self.seconds.get(test, 1.0), test))
 

@@ -205,8 +205,9 @@ def test_a_window_of_no_hours_looks_at_each_order_alone(
     limited: AccountManager, settings: Any
 ) -> None:
     settings.APPROVAL_WINDOW_HOURS = 0
-    tent = a_thing("Tent")
+    tent, whole = a_thing("Tent"), a_thing("All that is allowed", 1_000)
     assert {placed(limited, (tent, 2)).status for _each in range(3)} == {OrderStatus.PENDING}
+    assert placed(limited, (whole, 1)).status == OrderStatus.PENDING
 
 
 @pytest.mark.django_db(transaction=True)

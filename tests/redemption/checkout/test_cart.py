@@ -285,6 +285,16 @@ def test_the_cart_is_read_in_a_fixed_number_of_queries(
         client.get("/cart/")
 
 
+def test_a_balance_that_nobody_knows_yet_is_not_too_small(client_for: SignIn) -> None:
+    seat = SeatFactory.create()
+    fill_cart(seat, (ProductFactory.create(points_cost=700), 1))
+    client = client_for(seat)
+    for path in ("/cart/", "/checkout/"):
+        page = client.get(path).content.decode()
+        assert "has not told us the balance yet" in page
+        assert not any(words in page for words in ("tally--short", "points needed", "are needed"))
+
+
 def test_a_cart_beyond_the_balance_goes_no_further(
     client_for: SignIn, seat: AccountManager
 ) -> None:

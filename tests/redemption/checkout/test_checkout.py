@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import Task
 from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
@@ -64,12 +65,25 @@ def test_redeeming_places_the_order_and_leads_to_its_page(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_placing_an_order_of_one_line_takes_at_most_15_queries(
-    client_for: SignIn, seat: AccountManager, book: Product, django_assert_max_num_queries: Any
+def test_placing_an_order_takes_at_most_15_queries_and_its_points_are_asked_for_at_once(
+    client_for: SignIn,
+    seat: AccountManager,
+    book: Product,
+    django_assert_max_num_queries: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    sent: list[tuple[str, str]] = []
+
+    def note(task: Task, arguments: tuple[str], **_options: Any) -> None:
+        sent.append((task.name.rpartition(".")[2], arguments[0]))
+
+    # replaced: Celery's sending; what is sent is what the test looks at
+    monkeypatch.setattr(Task, "apply_async", note)
     client, form = client_for(seat), checkout_form(seat)
     with django_assert_max_num_queries(15):
         assert client.post(URL, form).status_code == 303
+    debit = LoyaltyTransaction.objects.get()
+    assert sent == [("settle_transaction", str(debit.pk))]
 
 
 def test_the_review_shows_the_points_and_what_will_be_left(
