@@ -143,6 +143,18 @@ def test_a_viewer_sees_the_cart_but_cannot_fill_it(client_for: SignIn) -> None:
     assert "data-step" not in page
 
 
+def test_only_a_seat_that_may_redeem_changes_lines(client_for: SignIn) -> None:
+    viewer = SeatFactory.create(viewer=True)
+    fill_cart(viewer, (ProductFactory.create(), 2))
+    [line] = viewer.cart.lines.all()
+    for name, form in (("cart:change", {"quantity": 5}), ("cart:remove", {})):
+        address = reverse(name, args=[line.pk])
+        assert client_for(viewer).post(address, form).status_code == 403
+        assert Client().post(address, form)["Location"].startswith("/accounts/login/")
+        assert client_for(viewer).get(address)["Location"] == "/cart/"
+    assert [each.quantity for each in viewer.cart.lines.all()] == [2]
+
+
 def test_a_forms_address_opened_by_hand_leads_to_the_cart_and_does_nothing(
     client_for: SignIn, seat: AccountManager
 ) -> None:
