@@ -11,8 +11,8 @@ from django.test import Client
 from accounts.models import AccountManager
 from accounts.views import SEAT_KEY
 from tests.redemption.world import World
-from tests.support.emptying import QuickEmptying
 from tests.support.sandbox_process import API_KEY, SandboxProcess
+from tests.support.shortcuts import QuickEmptying
 
 pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_away"]
 
@@ -36,7 +36,7 @@ def _empty_cache() -> None:
 
 @pytest.fixture(autouse=True)
 def _cheap_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["tests.support.fast_hasher.QuickHasher"]
+    settings.PASSWORD_HASHERS = ["tests.support.shortcuts.QuickHasher"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

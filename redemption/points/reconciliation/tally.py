@@ -113,8 +113,8 @@ class Tally:
         )
 
 
-def _sentence(match: Match, kind: str) -> str:
-    told = {
+def _facts(match: Match) -> dict[str, object]:
+    return {
         "order": match.reference[:40],
         "entry": match.entry or match.theirs,
         "kind": _("debit") if match.kind == "debit" else _("credit"),
@@ -127,6 +127,9 @@ def _sentence(match: Match, kind: str) -> str:
         "debit_here": match.debit_here,
         "status": dict(TransactionStatus.choices).get(match.status, ""),
     }
+
+
+def _sentence(match: Match, kind: str) -> str:
     sentences = {
         DifferenceKind.MISSING_THERE: _(
             "%(order)s: the %(kind)s of %(here)s points succeeded here, but the partner has no "
@@ -165,4 +168,4 @@ def _sentence(match: Match, kind: str) -> str:
             " we do not know."
         ),
     }
-    return sentences[DifferenceKind(kind)] % told
+    return sentences[DifferenceKind(kind)] % _facts(match)

@@ -111,7 +111,8 @@ def test_a_step_nudges_only_what_it_made_due(world: World, monkeypatch: pytest.M
     def publish(task: Task, arguments: tuple[str], **_options: Any) -> None:
         sent.append(arguments[0])
 
-    monkeypatch.setattr(Task, "apply_async", publish)  # Celery's own; no worker runs here
+    # replaced: Celery's sending; no worker runs here
+    monkeypatch.setattr(Task, "apply_async", publish)
     world.partners.dial(mode="instant")
     lines = 12
     order = place(world, world.virtual(points=10), lines)

@@ -22,7 +22,7 @@ from redemption.states import (
     OrderStatus,
     Verdict,
 )
-from tests.redemption.saga.saga_parts import news_of
+from tests.redemption.saga.model.saga_parts import news_of
 from tests.redemption.saga.test_virtual_news import accepted, answers, give_back, now
 from tests.redemption.saga.test_webhooks import ask_the_partner, codes_of, ended, send, work_inbox
 from tests.redemption.world import World

@@ -39,7 +39,7 @@ from redemption.orders.actions.cancelling import cancel
 from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
 from redemption.states import OrderStatus, TransactionStatus, Verdict
-from tests.redemption.saga.saga_parts import (
+from tests.redemption.saga.model.saga_parts import (
     ANSWERS,
     BASKETS,
     DUE,
@@ -55,7 +55,7 @@ from tests.redemption.saga.saga_parts import (
     send_parcel,
     some,
 )
-from tests.redemption.saga.saga_seen import Seen
+from tests.redemption.saga.model.saga_seen import Seen
 from tests.redemption.saga.test_webhooks import body, send
 from tests.redemption.world import World, empty_rooms, make_all_due
 from tests.support.sandbox_process import SandboxProcess

@@ -1,5 +1,5 @@
 """Random interleavings of everything that may happen to orders
-(tests/redemption/saga/saga_model.py).
+(tests/redemption/saga/model/saga_model.py).
 
 `HYPOTHESIS_PROFILE=night` draws more and longer ones, and shrinks a failing one.
 """
@@ -18,7 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from accounts import loyalty
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
-from tests.redemption.saga.saga_model import Saga
+from tests.redemption.saga.model.saga_model import Saga
 from tests.support.guards_off import GUARDS
 from tests.support.sandbox_process import SandboxProcess
 
