@@ -40,7 +40,7 @@ def _cheap_passwords(settings: Any) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that is marked `both_ways` runs with the fastpath, and as plain Django."""
+    """Run tests marked `both_ways` twice: with the fastpath, and with plain Django."""
     if metafunc.definition.get_closest_marker("both_ways"):
         metafunc.fixturenames.insert(0, "fastpath")
         metafunc.parametrize("fastpath", [True, False], ids=["fast", "plain"], indirect=True)

@@ -22,6 +22,6 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """`CELERY_BROKER_TRANSPORT = "loyalty_portal.queue.broker:Transport"`."""
+    """The transport that settings.CELERY_BROKER_TRANSPORT names."""
 
     Channel = Channel

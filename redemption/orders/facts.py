@@ -105,8 +105,8 @@ def _deliveries(items: list[OrderItem]) -> dict[UUID, LineDelivery]:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What a page needs to know whether to reload. `version` changes with anything that the page
-    shows; `delay` is the seconds until the next look, 0 for never.
+    """Tells an open page whether to reload. `version` changes with anything that the page shows;
+    `delay` is the seconds until the next poll, 0 for never.
     """
 
     version: str
@@ -119,7 +119,7 @@ LONGEST_DELAY = 60
 
 
 def pulse_of(order: RedemptionOrder) -> Pulse:
-    """The pulse of the order, in two queries: one for the order, one for its fulfillments."""
+    """The version of the order and the delay of the next poll, in two queries."""
     unsent = Q(letters__sent_at__isnull=True)
     due = Q(letters__next_attempt_at__isnull=False)
     unsettled = Q(transactions__status__in=OPEN_TRANSACTION)

@@ -1,4 +1,4 @@
-"""Which seat a page is for: switching, seats that ended, and seats of other people."""
+"""The seat of a page: switching, ended seats, and seats of other people."""
 
 import re
 import uuid
@@ -24,7 +24,7 @@ def user() -> User:
 
 @pytest.fixture
 def acme(user: User) -> AccountManager:
-    """The first of the user's seats, by the company's name."""
+    """The seat that comes first by company name."""
     return SeatFactory.create(user=user, company__name="Acme", role=Role.BUYER)
 
 
@@ -34,7 +34,7 @@ def zenith(user: User) -> AccountManager:
 
 
 def seat_of(client: Client) -> str:
-    """The company of the seat that the next page's menu marks."""
+    """The company of the current seat in the next page's menu."""
     page = client.get("/catalog/")
     assert page.status_code == HTTPStatus.OK
     [marked] = re.findall(r'value="([^"]+)"\s+aria-current="true"', page.content.decode())
@@ -57,7 +57,7 @@ def test_who_switches_sits_in_the_other_seat_from_the_next_page_on(
 def test_the_seat_of_somebody_else_changes_nothing(
     client_for: SignIn, acme: AccountManager, zenith: AccountManager
 ) -> None:
-    """Not even to the user's own first seat."""
+    """It does not even switch to the user's first seat."""
     theirs = SeatFactory.create(company__name="Elsewhere")
     client = client_for(zenith)
     for wanted in (str(theirs.pk), str(uuid.uuid4()), "no-uuid", ""):
@@ -149,7 +149,7 @@ def test_what_a_seat_may_do_goes_with_the_seat(client_for: SignIn, user: User) -
 
 
 def test_who_is_signed_out_comes_back_to_where_they_were() -> None:
-    """A form's address cannot be opened, so its page is; never a page of another host."""
+    """After a POST that is the page of the form, never a page of another host."""
     client = Client()
     login = "/accounts/login/?next="
     assert client.get("/orders/?status=open")["Location"] == f"{login}/orders/%3Fstatus%3Dopen"

@@ -1,4 +1,4 @@
-"""Who may work on what at the desk, asked one by one and of the database: both must agree."""
+"""Who may work on what at the desk: the functions and the database conditions agree."""
 
 import pytest
 from django.utils import timezone

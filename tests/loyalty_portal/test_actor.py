@@ -1,4 +1,4 @@
-"""Who acts, as services, permissions and the trail ask it."""
+"""Actors, as services, permissions and the history use them."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser

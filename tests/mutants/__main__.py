@@ -1,4 +1,4 @@
-"""Draws small mistakes, and says which of them no test notices: `make mutants SEED=1`."""
+"""`make mutants SEED=1`: draws small mistakes in the code, and lists those that no test notices."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WANTED = 0.95
 
 
 def equivalent() -> dict[str, str]:
-    """Mutants that are no mistakes, by their names, with the reason."""
+    """The names of mutants that change no behaviour, each with the reason."""
     told = {}
     for line in EQUIVALENT.read_text().splitlines():
         if line and not line.startswith("#"):
@@ -41,7 +41,7 @@ def equivalent() -> dict[str, str]:
 
 
 def tried(mutants: list[Mutant], folder: Path, jobs: int, *, anew: bool) -> Iterator[Verdict]:
-    """Each as soon as it is known."""
+    """Try the mutants, and yield each verdict as soon as it is known."""
     with copies(folder, jobs) as made, ThreadPoolExecutor(jobs) as pool:
         known = learned(folder, made[0], anew=anew)
         free: SimpleQueue[Copy] = SimpleQueue()

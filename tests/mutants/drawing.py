@@ -1,4 +1,4 @@
-"""Finds the small mistakes that could be made in a file, and draws some of them by a seed."""
+"""Finds the small mistakes that could be made in a file, and draws some of them with a seed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ LOGS = {"log", "logger"}
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mistake: in the file at `path`, the characters from `start` to `end` become `after`.
+    """A small mistake: in the file at `path`, the characters from `start` to `end` become `after`.
 
-    `seen_from` are the lines whose tests could notice it; none: those of any line of the file.
+    `seen_from` are the lines whose tests could notice it; if there are none, the lines of the whole
+    file.
     """
 
     path: str
@@ -41,7 +42,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """What it is called in equivalent.txt: without line numbers, which move."""
+        """Its name in equivalent.txt, without line numbers, because these change."""
         shown = [" ".join(text.split()) for text in (self.before, self.after)]
         return f"{self.path} {self.where or '-'}: {shown[0]} => {shown[1]}"
 
@@ -50,13 +51,13 @@ class Mutant:
 
 
 def draw(root: Path, paths: list[str], *, seed: int, count: int) -> list[Mutant]:
-    """`count` of all mutants of these files, each as likely as the other."""
+    """Draw `count` mutants of these files, all with the same probability."""
     found = [mutant for path in paths for mutant in mutants_of(path, (root / path).read_text())]
     return random.Random(seed).sample(found, min(count, len(found)))
 
 
 def mutants_of(path: str, text: str) -> list[Mutant]:
-    """All of a file, in the order of their places."""
+    """All mutants of a file, in the order of their places."""
     finder = _Finder(path, text)
     finder.visit(ast.parse(text))
     unique = {(each.start, each.end, each.after): each for each in finder.found}
@@ -84,7 +85,7 @@ class _Finder(ast.NodeVisitor):
             self.visit(node.value)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        """Not looked into: Python 3.11 does not tell where its parts stand."""
+        """Skip f-strings: Python 3.11 does not give the positions of their parts."""
 
     def _definition(self, node: ast.FunctionDef | ast.ClassDef) -> None:
         self._around.append(node)
@@ -236,7 +237,7 @@ class _Finder(ast.NodeVisitor):
         )
 
     def _at(self, line: int, column: int) -> int:
-        """Ast counts columns in bytes."""
+        """Convert a position: ast counts columns in bytes."""
         before = self._lines[line - 1].encode()[:column].decode()
         return sum(map(len, self._lines[: line - 1])) + len(before)
 
@@ -259,6 +260,6 @@ def _root(node: ast.expr) -> str:
 
 
 def files(root: Path, patterns: tuple[str, ...]) -> Iterator[str]:
-    """The files of these patterns, each once, in their order."""
+    """The files that match these patterns, each once, in order."""
     found = {path for pattern in patterns for path in root.glob(pattern) if path.is_file()}
     yield from sorted(str(path.relative_to(root)) for path in found)

@@ -1,4 +1,4 @@
-"""Tries mutants: each in a copy of the tree, by the tests that run its lines."""
+"""Tries mutants: each in a copy of the tree, with the tests that run its lines."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ GRACE = 120.0  # seconds beyond that until a run counts as one that never ends
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant: `killed_by` a test, "" when it survived.
+    """The result of a mutant. `killed_by` is the test that failed, "" when it survived.
 
-    `left_out` says how many of the tests that run its lines did not fit into the budget.
+    `left_out` is the number of tests of its lines that did not fit into the time budget.
     """
 
     mutant: Mutant
@@ -46,13 +46,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Known:
-    """Which tests run which lines, and how long each takes in seconds."""
+    """Which tests run which lines, and the seconds of each test."""
 
     coverage: Path
     seconds: Mapping[str, float]
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """The quickest first."""
+        """The tests of some lines, the quickest first."""
         data = CoverageData(basename=str(self.coverage))
         data.read()
         [file] = [each for each in data.measured_files() if each.endswith(f"/{mutant.path}")]
@@ -73,7 +73,7 @@ class Copy:
         self._changes = 0
 
     def learn(self, coverage: Path, seconds: Path) -> None:
-        """Runs all tests once, and writes down which lines each runs, and its seconds."""
+        """Run all tests once, and record the lines and seconds of each."""
         measured = [f"--cov={name}" for name in (*ROOMS, "loyalty_portal")]
         more = {"COVERAGE_FILE": str(coverage), "MUTANTS_SECONDS": str(seconds)}
         command = [*PYTEST, *TESTS, *measured, "--cov-context=test", "--cov-report="]
@@ -133,7 +133,7 @@ class Copy:
             self._write(file, text)
 
     def _write(self, file: Path, text: str) -> None:
-        """With a time of its own: what Python compiled before must not be taken for it."""
+        """Write a file with a new modification time, so that Python does not use old bytecode."""
         self._changes += 1
         file.write_text(text)
         moment = time.time() + 10 * self._changes
@@ -142,7 +142,7 @@ class Copy:
 
 @contextmanager
 def copies(folder: Path, count: int) -> Iterator[list[Copy]]:
-    """So many copies of what git knows or could know here; what was there before goes."""
+    """Make so many copies of the working tree, and remove earlier ones."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     made: list[Copy] = []
@@ -161,7 +161,7 @@ def copies(folder: Path, count: int) -> Iterator[list[Copy]]:
 
 
 def learned(folder: Path, copy: Copy, *, anew: bool) -> Known:
-    """What the tests run: found out now, or what is in `folder` from an earlier run."""
+    """The lines of all tests: from an earlier run in `folder`, or learned now."""
     coverage, seconds = folder / "coverage", folder / "seconds.json"
     if anew or not (coverage.exists() and seconds.exists()):
         coverage.unlink(missing_ok=True)

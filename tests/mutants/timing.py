@@ -16,7 +16,7 @@ SECONDS: dict[str, float] = defaultdict(float)
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_start(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The database is that of the run before, which may have been broken off."""
+    """Empty the database, because an earlier run may have been interrupted."""
     with django_db_blocker.unblock():
         call_command("flush", interactive=False, verbosity=0)
 

@@ -1,4 +1,4 @@
-"""Who may do what with an order, asked one by one and of the database: both must agree."""
+"""Who may do what with an order: the functions and the database conditions agree."""
 
 import pytest
 from django.utils import timezone
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def seats() -> list[AccountManager]:
-    """Each role in two companies. One person approves in one and owns the other."""
+    """A seat of each role in two companies. One person approves in one and owns the other."""
     first, second = (CompanyFactory.create(approval_threshold=0) for _ in range(2))
     both = UserFactory.create()
     return [
@@ -46,7 +46,7 @@ def seats() -> list[AccountManager]:
 
 @pytest.fixture
 def orders(seats: list[AccountManager]) -> list[RedemptionOrder]:
-    """One of each person who may order. All wait for approval."""
+    """An order of each person who may order. All wait for approval."""
     book: Product = ProductFactory.create(in_stock=20)
     made = [placed(seat, (book, 1)) for seat in seats if seat.role != Role.VIEWER]
     assert {order.status for order in made} == {OrderStatus.AWAITING_APPROVAL}
@@ -78,7 +78,7 @@ def test_nobody_decides_on_their_own_order_wherever_it_is_asked(
 
 
 def nobody() -> list[Actor]:
-    """Those who act for no company: the portal, somebody without a seat, an administrator."""
+    """Actors without a company: the portal, a person without a seat, an administrator."""
     root = UserFactory.create(superuser=True)
     return [SYSTEM, Actor.person(UserFactory.create()), Actor.person(root)]
 

@@ -37,7 +37,7 @@ def remove_guards(names: str) -> None:
 
 
 def _replace(where: Any, name: str, by: object) -> None:
-    """What is not there any more cannot be taken away, and the control would prove nothing."""
+    """Replace a function. Fails if it no longer exists, because the control would prove nothing."""
     assert hasattr(where, name), f"{where} has no {name}: the guard is not where it was"
     setattr(where, name, by)
 
@@ -78,7 +78,7 @@ def _believe_every_success() -> None:
 
 
 def moved_without_looking() -> PreparedUpdate:
-    """The UPDATE of the stock without its condition about the numbers."""
+    """The UPDATE of the stock without its condition about the quantities."""
     guarded = stock._moved
 
     def build(*values: Any) -> Any:

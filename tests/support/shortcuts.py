@@ -66,7 +66,7 @@ class QuickEmptying:
         self._stays = self._look()
 
     def _look(self) -> str:
-        """A digest of the rows that stay; empty if this user may not delete rows in this way."""
+        """A digest of the rows to keep; "" if the database user may not use this faster way."""
         digests = [
             f"(SELECT md5(string_agg(each::text, '|' ORDER BY id)) FROM {table} each)"
             for table in STAY

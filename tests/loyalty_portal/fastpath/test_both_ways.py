@@ -1,4 +1,4 @@
-"""With the fastpath and without it people read the same pages, and the same rows are written."""
+"""With and without the fastpath, people see the same pages and the same rows are written."""
 
 import re
 from collections import Counter
@@ -31,7 +31,9 @@ HTMX = {"HX-Request": "true"}
 
 
 def both(settings: Any, act: Callable[[], Any]) -> tuple[Any, Any]:
-    """What `act` returns as plain Django, and with the fastpath the second time: from what it kept."""
+    """The results of `act` with plain Django, and with the fastpath after a first run filled its
+    caches.
+    """
     settings.FASTPATH = False
     plain = act()
     settings.FASTPATH = True
@@ -109,7 +111,7 @@ NAMES |= {"external_transaction_id", "facts", "pgh_id", "pgh_context"}
 
 
 def rows() -> Counter[tuple[str, ...]]:
-    """All rows of the rooms, as text; without the catalogue, which the test fills."""
+    """All rows of the rooms as text, without the catalogue, which the test fills."""
     found: Counter[tuple[str, ...]] = Counter()
     for model in apps.get_models():
         columns = [

@@ -1,5 +1,5 @@
-"""Orders of many lines: the steps work on sets, so that 500 lines cost a few statements more than
-one, and one action of a person is one credit.
+"""Orders of many lines: 500 lines need only a few statements more than one, and one action of a
+person makes one credit.
 """
 
 from collections.abc import Callable

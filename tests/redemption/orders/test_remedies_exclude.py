@@ -1,4 +1,6 @@
-"""Of one line, points are either taken again or left with the company: never both, nor twice."""
+"""The points of a line are either taken again or left with the company, never both and
+never twice.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -36,7 +38,7 @@ GUARDS = (
 
 
 def put_by_an_older_version(order: RedemptionOrder, verdict: Verdict, by: User) -> Decision:
-    """A proposal that was let in before the other remedies were asked about."""
+    """A proposal from a version that did not check for other remedies."""
     found = Decision.objects.latest("proposed_at").found
     agreed = AGREED if verdict == Verdict.CORRECTION else {}
     return Decision.objects.create(
@@ -126,8 +128,8 @@ def race(
     second: Verdict,
     ignoring: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> list[Any]:
-    """What two people got: one confirms the first remedy, while others propose and confirm the
-    second, as soon as nothing else is proposed.
+    """The results of two people: one confirms the first remedy, while the other proposes and
+    confirms the second as soon as no proposal is open.
     """
     fay, gil, hal, ida = (UserFactory.create(is_staff=True) for _ in range(4))
     agreed = {verdict: AGREED if verdict == Verdict.CORRECTION else {} for verdict in Verdict}

@@ -1,4 +1,6 @@
-"""A stored code that cannot be read: it was moved to another row, or its key is missing."""
+"""Stored codes that cannot be read, because they were moved to another row or their key is
+missing.
+"""
 
 import base64
 import os
@@ -28,7 +30,7 @@ SENTENCE = "A code cannot be shown: what is stored of it is damaged."
 
 
 def delivered(world: World, cards: int = 2) -> tuple[RedemptionOrder, list[str]]:
-    """An order whose cards have come, and their codes."""
+    """An order whose cards were delivered, with their codes."""
     order = accepted(world, cards)
     own = [unit["code"] for unit in codes_of(ended(world, order, "delivered"))]
     answers(world, order, "delivered", *own)
@@ -36,7 +38,7 @@ def delivered(world: World, cards: int = 2) -> tuple[RedemptionOrder, list[str]]
 
 
 def swap(one: VirtualCode, other: VirtualCode) -> None:
-    """Exchange what is stored of two codes, as somebody could who writes to the database."""
+    """Exchange the stored values of two codes, as somebody with access to the database could."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -71,7 +73,9 @@ def incident() -> Incident:
 
 @pytest.fixture
 def mixed_up(world: World) -> tuple[RedemptionOrder, list[str], RedemptionOrder]:
-    """An order of two cards, of which the first is stored with another order's and is damaged."""
+    """An order of two cards; the first code is damaged because it is stored with another order's
+    card.
+    """
     (order, own), (other, _codes) = delivered(world), delivered(world, cards=1)
     swap(code_of(order, 1), code_of(other, 1))
     return order, own, other

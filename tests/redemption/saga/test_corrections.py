@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def corrected(order: RedemptionOrder, fay: User, gil: User) -> LoyaltyTransaction:
-    """The correction of the order's line: done, and the codes asked for."""
+    """A succeeded correction of the order's line, with its codes requested."""
     put_right(order, Verdict.CORRECTION, fay, gil, **AGREED)
     made = LoyaltyTransaction.objects.get(transaction_type="CORRECTION", status="INTENDED")
     settle_transaction(made.pk)

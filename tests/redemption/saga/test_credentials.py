@@ -252,7 +252,7 @@ def test_new_checkouts_are_held_politely_until_it_is_over(client_for: SignIn, wo
 
 
 def deliveries_rejected(world: World) -> PartnerCall:
-    """The Fulfillment partner does not take our credentials, as an incident says."""
+    """Raise the incident that the Fulfillment partner rejects our credentials."""
     world.partners.fault("fulfill", "bare_401", times=None)
     call = ask_often(request_of(debited(world)))
     watch_partners()

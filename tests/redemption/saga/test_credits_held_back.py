@@ -1,5 +1,6 @@
-"""The partner gave a debit the number of another of the same company, and the order is cancelled
-before anybody can know: no credit is booked on another's debit, and none stays owed."""
+"""The partner gave a debit the number of another one of the company, and the order is cancelled
+before anybody can know: no credit names the wrong debit, and none stays owed.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,7 @@ POINTS = pytest.mark.parametrize(("hers", "his"), [(1_000, 1_000), (1_000, 700),
 
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A credit is sent at once, though its debit's number may prove to be another's."""
+    """Send credits at once, even if their debit's number may belong to another debit."""
     # replaced: negative control, the guard taken away
     monkeypatch.setattr(doubts, "held_back_by", lambda _credit: None)
 
@@ -37,7 +38,7 @@ def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
 def swapped(
     world: World, hers: int, his: int, *, he_first: bool = True
 ) -> tuple[RedemptionOrder, RedemptionOrder]:
-    """Her debit was given the number of his, whose own answer was lost; she cancels at once."""
+    """Her debit got the number of his debit, whose own answer was lost; then she cancels."""
     if he_first:
         his_order = world.place((world.product(points=his), 1))
         her_order = world.place((world.product(points=hers), 1))
@@ -168,7 +169,7 @@ def test_a_credit_waits_for_nothing_of_another_company(world: World) -> None:
 
 
 def test_a_credit_that_may_have_been_booked_is_asked_about_all_the_same(world: World) -> None:
-    """Its bytes stay, and only their answer tells what became of it."""
+    """Its bytes stay, and only the answer to them shows its outcome."""
     her_order, _his_order = swapped(world, 1_000, 1_000)
     held = LoyaltyTransaction.objects.filter(pk=credit_of(world, her_order).pk)
     held.update(first_sent_at=Now())
@@ -224,7 +225,7 @@ def test_a_credit_refused_as_more_than_the_debit_names_its_own_once_that_is_know
 def test_a_refused_credit_has_its_debit_asked_again_for_its_number(
     world: World, refusal: str
 ) -> None:
-    """Also where the number is that of nobody here, so that nobody else will ever dispute it."""
+    """Also if the number belongs to no transaction here, so that nobody else would dispute it."""
     order = world.place((world.product(), 1))
     settle_transaction(world.debit(order).pk)
     rows = LoyaltyTransaction.objects.filter(order=order)
