@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection
 from django.db.models import F
+from django.db.models.functions import Now
 
+from loyalty_portal.data.actor import Actor
 from redemption.models import Incident, LoyaltyTransaction, RedemptionOrder
+from redemption.orders.actions.cancelling import cancel
 from redemption.saga import transactions
 from redemption.saga.steps import locked
 from redemption.saga.transactions import settle_transaction
 from redemption.states import Doubt, IncidentKind, TransactionStatus
+from tests.redemption.pages import now
 from tests.redemption.saga.test_doubts import (
     LIE,
     forgotten,
@@ -138,3 +142,34 @@ def test_what_the_database_refuses_for_another_reason_is_no_dispute(world: World
     assert world.ledger(order) == (1_000, 0)
     tried(order)
     assert world.debit(order).status == TransactionStatus.SUCCEEDED
+
+
+def test_who_has_lost_the_lease_records_no_answer(world: World) -> None:
+    order = world.place((world.product(), 1))
+    with while_somebody(lambda: locked(order.pk), loses_its_lease(world, order)):
+        settle_transaction(world.debit(order).pk)
+    assert world.debit(order).status == TransactionStatus.SENT
+    tried(order)
+    assert world.debit(order).status == TransactionStatus.SUCCEEDED
+    assert world.ledger(order) == (1_000, 0)
+
+
+def test_a_credit_that_is_refused_while_its_debit_is_doubted_waits_for_people(
+    world: World, settings: Any
+) -> None:
+    """Then its debit can be asked no more, and no other order has the number."""
+    settings.LOYALTY_API_STATEMENT = False
+    order = world.place((world.product(), 1))
+    tried(order)
+    cancel(order=now(order), by=Actor.in_seat(world.seat), reason="")
+    world.partners.fault("credit", "refuse", code="refund_exceeds_debit")
+    (credit,) = world.credits(order)
+    doubted = {"doubt": Doubt.ASK, "next_attempt_at": Now()}
+    with while_somebody(lambda: locked(order.pk), lambda: rows_of(world, order).update(**doubted)):
+        settle_transaction(credit.pk)
+    assert world.credits(order)[0].status == TransactionStatus.NEEDS_REVIEW
+    forgotten(order)
+    settle_transaction(world.debit(order).pk)
+    assert world.debit(order).is_undecided
+    told = Incident.objects.get(kind=IncidentKind.SWAPPED).what
+    assert f"does not tell whether {theirs(world, order)} is the number" in told
