@@ -100,6 +100,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         ]
         indexes = [
             due_index("fulfillment_due"),
+            models.Index(fields=["partner_id"], name="fulfillment_partner_id"),
             models.Index(
                 fields=["promised_by"],
                 name="fulfillment_queue",

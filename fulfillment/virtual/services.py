@@ -36,6 +36,9 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
     """Process the partner's answer about `held`, which the caller has locked. The answer is the
     truth; the same answer twice counts once.
     """
+    if held.partner_id != report.fulfillment_id and _is_anothers(held, report):
+        flag(held, _("The partner names the fulfillment of another line."), "MISMATCH")
+        return  # neither its news nor its id is believed: it is asked by our reference
     doubted = held.attention
     strange = held.partner_id not in {"", report.fulfillment_id}
     if strange:
@@ -53,6 +56,12 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
             cleared=_("When asked, the partner says “%(status)s”.") % {"status": report.status},
         )
     hints.answered(held, report)
+
+
+def _is_anothers(held: Fulfillment, report: Report) -> bool:
+    """Whether another line has this number. A cancel by it would stop that other delivery."""
+    others = Fulfillment.objects.filter(partner_id=report.fulfillment_id)
+    return others.exclude(pk=held.pk).exists()
 
 
 def _fits(held: Fulfillment, end: FulfillmentStatus, report: Report) -> bool:

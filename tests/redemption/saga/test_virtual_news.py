@@ -12,6 +12,7 @@ from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import hear_answer
 from loyalty_portal.data.actor import Actor
+from redemption.incidents.causes import settle_gone
 from redemption.invariants.checks import check_invariants
 from redemption.models import Incident, Letter, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -350,3 +351,29 @@ def test_a_poll_that_finds_the_partner_away_asks_again_later(world: World) -> No
     assert card.status == FulfillmentStatus.REQUESTED
     assert card.next_attempt_at is not None
     assert not now(order).needs_attention
+
+
+def test_an_id_that_another_line_has_is_not_believed_and_harms_neither_line(world: World) -> None:
+    other, order = accepted(world), debited(world)
+    theirs = world.fulfillment(other).partner_id
+    units = (Deliverable(code="OF-THE-OTHER", pin=None, url=None, expires_on=None),) * 2
+    with transaction.atomic():
+        card = Fulfillment.objects.select_for_update().get(pk=world.fulfillment(order).pk)
+        kind = ReportStatus.DELIVERED
+        hear_answer(
+            held=card, report=Report(theirs, str(card.pk), kind, timezone.now(), None, units)
+        )
+    card = world.fulfillment(order)
+    assert (card.status, card.partner_id) == (FulfillmentStatus.REQUESTED, "")
+    assert not VirtualCode.objects.exists()
+    assert Incident.objects.get().kind == IncidentKind.MISMATCH
+
+    virtual.ask(request_of(order).pk)
+    assert world.fulfillment(order).partner_id not in {"", theirs}
+    ended(world, order, "delivered")
+    asked(world, order)
+    settle_gone()
+    assert now(order).status == OrderStatus.COMPLETED
+    assert not now(order).needs_attention
+    assert world.fulfillment(other).status == FulfillmentStatus.REQUESTED
+    assert check_invariants() == []
