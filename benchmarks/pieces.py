@@ -1,7 +1,8 @@
 """`make bench-pieces`: what each piece of the fastpath saves of the request that it is for.
 
 Runs benchmarks/pieces_measured.py in a process with a database of its own, and a partner that
-answers at once. BENCH_ROUNDS (11) and BENCH_PIECES (a part of the pieces' names) may be given.
+answers at once. BENCH_ROUNDS (11) and BENCH_PIECES (parts of the pieces' names, with | between)
+may be given.
 """
 
 import os
