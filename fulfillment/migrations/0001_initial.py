@@ -145,6 +145,7 @@ class Migration(migrations.Migration):
                         condition=models.Q(("next_attempt_at__isnull", False)),
                         name="fulfillment_due",
                     ),
+                    models.Index(fields=["partner_id"], name="fulfillment_partner_id"),
                     models.Index(
                         condition=models.Q(("channel", "DESK"), ("status__in", ["QUEUED", "PACKED", "SHIPPED"])),
                         fields=["promised_by"],

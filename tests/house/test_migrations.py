@@ -21,7 +21,7 @@ RELEASED = {
     "accounts.0001_initial": "8f38f8fde74b2892",
     "accounts.0002_trail_stays": "3c0ce46bf6a96dd7",
     "catalog.0001_initial": "dadb43309dc2ac18",
-    "fulfillment.0001_initial": "f99c8e604fa8044b",
+    "fulfillment.0001_initial": "f01ebb0e23028041",
     "inventory.0001_initial": "2fda0393e7089ec0",
     "redemption.0001_initial": "30e6ba38bf3b374e",
 }
