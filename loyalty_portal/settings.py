@@ -329,7 +329,7 @@ for _address in ALERT_EMAILS:
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-FORMAT_MODULE_PATH = ["loyalty_portal.formats"]
+FORMAT_MODULE_PATH = ["loyalty_portal.configuration.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True

@@ -11,7 +11,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from loyalty_portal.data.actor import Actor
+from fulfillment.models import Fulfillment
+from fulfillment.services import cannot_supply
+from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.incidents.services import resolve
 from redemption.models import (
     Difference,
@@ -192,7 +194,8 @@ def test_points_taken_twice_for_one_debit_are_found(world: World) -> None:
 def test_two_credits_of_the_same_points_are_no_duplicates_and_a_third_is(world: World) -> None:
     order = world.place((world.product(), 1), (world.product(), 1))
     settle_transaction(world.debit(order).pk)
-    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
+    for parcel in Fulfillment.objects.filter(label=order.order_number):
+        cannot_supply(fulfillment=parcel, quantity=None, reason="Broken", by=SYSTEM)
     for credit in world.credits(order):
         settle_transaction(credit.pk)
     aged(world)

@@ -1,0 +1,65 @@
+"""The SQL of the invariants of the stock, in the form of rules.py."""
+
+STOCK = """
+WITH books AS MATERIALIZED (
+    SELECT p.sku, p.stock_status, p.product_type, s.low_stock_at, s.is_tracked,
+        coalesce(s.quantity_available, 0) AS available,
+        coalesce(s.quantity_reserved, 0) AS reserved,
+        coalesce(m.received, 0) AS received, coalesce(m.consumed, 0) AS consumed,
+        coalesce(m.adjusted, 0) AS adjusted, coalesce(m.moved, 0) AS moved,
+        coalesce(r.held, 0) AS held
+    FROM product p
+    LEFT JOIN inventory s ON s.product_id = p.id
+    LEFT JOIN (
+        SELECT product_id,
+            sum(available_change) FILTER (WHERE kind = 'RECEIVED') AS received,
+            sum(available_change) FILTER (WHERE kind = 'ADJUSTED') AS adjusted,
+            -sum(reserved_change) FILTER (WHERE kind = 'CONSUMED') AS consumed,
+            sum(available_change) AS moved
+        FROM inventory_stockmovement GROUP BY product_id
+    ) m ON m.product_id = p.id
+    LEFT JOIN (
+        SELECT product_id, sum(quantity - released - consumed) AS held
+        FROM inventory_reservation WHERE quantity > released + consumed GROUP BY product_id
+    ) r ON r.product_id = p.id
+    WHERE s.id IS NOT NULL OR m.product_id IS NOT NULL OR r.product_id IS NOT NULL
+)
+SELECT 'MOVED', sku,
+    format('available %%s + reserved %%s, received %%s - consumed %%s + adjusted %%s',
+           available, reserved, received, consumed, adjusted)
+FROM books WHERE available + reserved <> received - consumed + adjusted OR available <> moved
+UNION ALL
+SELECT 'RESERVED', sku, format('reserved %%s, held by lines %%s', reserved, held)
+FROM books WHERE reserved <> held
+UNION ALL
+SELECT 'NOT_NEGATIVE', sku, format('available %%s, reserved %%s', available, reserved)
+FROM books WHERE available < 0 OR reserved < 0
+UNION ALL
+SELECT 'UNCOUNTED', sku, format('available %%s of a stock that is not counted', available)
+FROM books WHERE NOT is_tracked AND available <> 0
+UNION ALL
+SELECT 'SHOWN', sku, format('%%s with %%s available, low at %%s', stock_status, available,
+                            low_stock_at)
+FROM books
+WHERE low_stock_at IS NOT NULL AND stock_status <> CASE
+    WHEN NOT is_tracked THEN 'IN_STOCK'
+    WHEN available <= 0 THEN 'OUT' WHEN available <= low_stock_at THEN 'LOW' ELSE 'IN_STOCK' END
+"""
+
+# A reservation must agree with its movements, or stock has left twice.
+MOVEMENTS = """
+SELECT 'MOVED', coalesce(p.sku, r.reference::text),
+    format('line %%s: held %%s, released %%s, consumed %%s; movements %%s, %%s, %%s', r.reference,
+           r.quantity, r.released, r.consumed, m.reserved, m.released, m.consumed)
+FROM inventory_reservation r
+JOIN product p ON p.id = r.product_id
+LEFT JOIN (
+    SELECT reference,
+        coalesce(sum(reserved_change) FILTER (WHERE kind = 'RESERVED'), 0) AS reserved,
+        coalesce(sum(available_change) FILTER (WHERE kind = 'RELEASED'), 0) AS released,
+        coalesce(-sum(reserved_change) FILTER (WHERE kind = 'CONSUMED'), 0) AS consumed
+    FROM inventory_stockmovement WHERE reference IS NOT NULL GROUP BY reference
+) m ON m.reference = r.reference
+WHERE (r.quantity, r.released, r.consumed)
+    IS DISTINCT FROM (m.reserved::int, m.released::int, m.consumed::int)
+"""
