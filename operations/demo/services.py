@@ -14,7 +14,7 @@ from accounts.services import refresh_balance
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.recipient import FIELDS
-from operations.demo import people
+from operations.demo import people, steps
 from operations.demo.catalogue import fill_shelves, thin_shelves
 from operations.demo.partners import SandboxControl, SandboxControlError
 from operations.demo.people import COMPANIES, SUPERUSER
@@ -104,7 +104,7 @@ def _open_account(partners: SandboxControl, company: people.CompanyData) -> None
 def _make_orders(partners: SandboxControl, say: Say) -> None:
     now = timezone.now()
     planner = Planner(now)
-    plans = sorted([*planner.drawn(), *special_plans(planner)], key=lambda plan: plan.placed_at)
+    plans = sorted([*planner.drawn(), *special_plans(planner)], key=_making)
     placed = set(RedemptionOrder.objects.values_list("token", flat=True))
     missing = [plan for plan in plans if plan.token not in placed]
     timeline = Timeline()
@@ -122,6 +122,14 @@ def _make_orders(partners: SandboxControl, say: Say) -> None:
     # An order whose steps were cut off by `now` may have passed a deadline.
     expire_approvals()
     flag_overdue()
+
+
+def _making(plan: Plan) -> tuple[bool, datetime]:
+    """Sorts plans in the order in which they are made: by time, but debits that stay unanswered
+    last, since the company's credits would wait for their outcome (saga.md, rule 6).
+    """
+    unanswered = any(act is steps.leave_unanswered for _minutes, act in plan.course)
+    return unanswered, plan.placed_at
 
 
 def _make_order(

@@ -79,9 +79,12 @@ def claimants(debit: LoyaltyTransaction) -> KeyedCallQuerySet[LoyaltyTransaction
 
     These may have taken points from the same company and have no number yet. A partner can only
     give the number of an existing entry, so transactions first sent after the debit was settled are
-    left out, unless the debit had another number before.
+    left out, unless the debit had another number before. Left out too is what waits for people
+    after its key was repeated up to the horizon: the partner had a day to name its number.
     """
     unsettled = Q(status__in=OPEN_TRANSACTION, first_sent_at__isnull=False)
+    if settings.LOYALTY_API_IDEMPOTENT:
+        unsettled &= ~Q(status=TransactionStatus.NEEDS_REVIEW)
     if not debit.disputed_id:
         unsettled &= Q(first_sent_at__lt=debit.settled_at)
     gave_up = ~Q(disputed_id="") & Q(status=TransactionStatus.SUCCEEDED, external_transaction_id="")

@@ -156,6 +156,26 @@ def test_a_credit_waits_for_what_was_sent_later_once_its_debits_number_was_corre
     all_is_right(world, his_order, third)
 
 
+def test_a_credit_does_not_wait_for_a_debit_that_was_asked_about_up_to_the_horizon(
+    world: World,
+) -> None:
+    """Otherwise one debit that nobody decides would hold all refunds of its company."""
+    undecided, order = (world.place((world.product(), 1)) for _ in range(2))
+    world.partners.fault("debit", "error_500_after")
+    settle_transaction(world.debit(undecided).pk)
+    settle_transaction(world.debit(order).pk)
+    cancel(order=now(order), by=Actor.in_seat(world.seat), reason="")
+    tried(order)
+    assert credit_of(world, order).answer_code == HELD_BACK
+    debits = LoyaltyTransaction.objects.filter(order=undecided)
+    debits.update(first_sent_at=LONG_AGO)
+    tried(undecided)
+    assert world.debit(undecided).status == TransactionStatus.NEEDS_REVIEW
+    tried(order)
+    assert now(order).status == OrderStatus.CANCELLED
+    assert world.ledger(order) == (1_000, 1_000)
+
+
 def test_a_credit_waits_for_nothing_of_another_company(world: World) -> None:
     seat = world.new_seat("buyer", world.new_company(points=5_000))
     theirs_open = world.place((world.product(), 1), seat=seat)
