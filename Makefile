@@ -15,7 +15,14 @@ BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n 2 --dist worksteal)
 SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga/credits.py,redemption/saga/queues.py,redemption/checkout/services.py,$\
 	redemption/saga/inbox.py,redemption/orders/actions/services.py,$\
 	redemption/management/commands/sweep.py,fulfillment/services.py,$\
-	fulfillment/virtual/saga.py,fulfillment/virtual/services.py,inventory/services.py
+	fulfillment/virtual/saga.py,fulfillment/virtual/services.py,inventory/services.py,$\
+	accounts/loyalty.py,loyalty_portal/data/leases.py,loyalty_portal/data/lifecycle.py,$\
+	loyalty_portal/partners/answers.py,loyalty_portal/partners/breaker.py,loyalty_portal/partners/client.py,$\
+	loyalty_portal/partners/deadline.py,loyalty_portal/partners/token.py,loyalty_portal/partners/wire.py,$\
+	loyalty_portal/fastpath/*,$\
+	redemption/orders/actions/delivery_decisions.py,redemption/orders/actions/dual_control.py,$\
+	redemption/points/reconciliation/matching.py,redemption/points/reconciliation/selectors.py,$\
+	redemption/points/reconciliation/services.py,redemption/points/reconciliation/statements.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks chaos lock clean

@@ -42,13 +42,13 @@ def _cheap_passwords(settings: Any) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests marked `both_ways` twice: with the fastpath, and with plain Django."""
     if metafunc.definition.get_closest_marker("both_ways"):
-        metafunc.fixturenames.insert(0, "fastpath")
         metafunc.parametrize("fastpath", [True, False], ids=["fast", "plain"], indirect=True)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def fastpath(request: pytest.FixtureRequest, settings: Any) -> None:
-    settings.FASTPATH = request.param
+    if hasattr(request, "param"):
+        settings.FASTPATH = request.param
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.mutants.drawing import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTEST = (
-    *(sys.executable, "-m", "pytest", "-p", "tests.mutants.timing", "--reuse-db"),
+    *(sys.executable, "-m", "pytest", "-p", "tests.mutants.timing"),
     *("-q", "--no-header", "-p", "no:cacheprovider"),
 )
 ROOMS = ("accounts", "catalog", "fulfillment", "inventory", "redemption", "operations")
@@ -71,12 +71,13 @@ class Copy:
         self.folder = folder
         self._environment = {**os.environ, **addresses}
         self._changes = 0
+        self._database = "--create-db"  # one of an earlier run may have other tables
 
     def learn(self, coverage: Path, seconds: Path) -> None:
         """Run all tests once, and record the lines and seconds of each."""
         measured = [f"--cov={name}" for name in (*ROOMS, "loyalty_portal")]
         more = {"COVERAGE_FILE": str(coverage), "MUTANTS_SECONDS": str(seconds)}
-        command = [*PYTEST, *TESTS, *measured, "--cov-context=test", "--cov-report="]
+        command = [*PYTEST, "--create-db", *TESTS, *measured, "--cov-context=test", "--cov-report="]
         done = subprocess.run(
             command, cwd=self.folder, env={**self._environment, **more}, check=False
         )
@@ -99,7 +100,7 @@ class Copy:
     def failing(self, tests: Sequence[str]) -> str:
         """The first of these tests that fails; "" when all pass."""
         run = subprocess.Popen(
-            [*PYTEST, "-x", "-rfE", "--tb=no", *tests],
+            [*PYTEST, self._database, "-x", "-rfE", "--tb=no", *tests],
             cwd=self.folder,
             env=self._environment,
             stdout=subprocess.PIPE,
@@ -107,6 +108,7 @@ class Copy:
             text=True,
             start_new_session=True,
         )
+        self._database = "--reuse-db"
         try:
             output, _ = run.communicate(timeout=BUDGET + GRACE)
         except subprocess.TimeoutExpired:

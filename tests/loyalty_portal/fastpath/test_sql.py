@@ -5,10 +5,12 @@ import uuid
 import pytest
 from django.db import IntegrityError
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from accounts.models import AccountManager, Company, KnownBalance, Role
 from accounts.selectors import usable_seats
 from inventory.models import StockMovement
+from loyalty_portal.fastpath import sql
 from loyalty_portal.fastpath.sql import Prepared, insert
 from redemption.models import Letter
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
@@ -88,3 +90,9 @@ def test_an_insert_that_breaks_a_constraint_raises() -> None:
     CompanyFactory.create(loyalty_account_id="taken")
     with pytest.raises(IntegrityError):
         insert([Company(name="Twin", loyalty_account_id="taken")])
+
+
+def test_a_value_that_no_column_holds_is_refused() -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        sql._as_json([{"facts": object()}])
+    assert sql._as_json([{"facts": Jsonb({"a": 1})}]) == '[{"facts":{"a":1}}]'

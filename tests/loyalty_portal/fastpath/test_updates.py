@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import FieldError
@@ -109,3 +110,9 @@ def test_a_prepared_update_changes_a_row_by_its_old_values_and_says_the_new_ones
     assert counted(uuid.uuid4(), 1) is None
     assert Callback.objects.get(pk=row.pk).attempts == 5
     assert Callback.objects.get(pk=other.pk).attempts == 0
+
+
+def test_each_test_here_runs_with_the_fastpath_and_without_it(
+    request: pytest.FixtureRequest, settings: Any
+) -> None:
+    assert request.node.callspec.id == ("fast" if settings.FASTPATH else "plain")
