@@ -5,7 +5,12 @@ from django.core.management import call_command
 from django.db import DatabaseError
 
 from fulfillment.states import CALL, FULFILLMENT
-from loyalty_portal.data.lifecycle import IllegalTransitionError, LifeCycle, StaleStatusError
+from loyalty_portal.data.lifecycle import (
+    IllegalTransitionError,
+    LifeCycle,
+    StaleStatusError,
+    transition_all,
+)
 from redemption.models import OrderEvent, RedemptionOrder
 from redemption.states import LINE, ORDER, TRANSACTION, OrderStatus
 from tests.redemption.world import World
@@ -51,3 +56,15 @@ def test_history_cannot_be_rewritten(world: World) -> None:
         OrderEvent.objects.filter(order=order).update(reason="nothing happened")
     with pytest.raises(DatabaseError, match="Cannot"):
         OrderEvent.objects.filter(order=order).delete()
+
+
+def test_several_orders_move_together_or_not_at_all(world: World) -> None:
+    book = world.product()
+    first, second = world.place((book, 1)), world.place((book, 1))
+    with pytest.raises(IllegalTransitionError):
+        transition_all([first, second], OrderStatus.COMPLETED)
+    RedemptionOrder.objects.get(pk=second.pk).transition(OrderStatus.CANCELLING)
+    with pytest.raises(StaleStatusError, match="Not all of 2"):
+        transition_all([first, second], OrderStatus.CANCELLING)
+    first.refresh_from_db()
+    assert first.status == OrderStatus.PENDING
