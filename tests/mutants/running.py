@@ -55,8 +55,8 @@ class Known:
         """The tests of some lines, the quickest first."""
         data = CoverageData(basename=str(self.coverage))
         data.read()
-        [file] = [each for each in data.measured_files() if each.endswith(f"/{mutant.path}")]
-        lines = data.contexts_by_lineno(file)
+        files = [each for each in data.measured_files() if each.endswith(f"/{mutant.path}")]
+        lines = data.contexts_by_lineno(files[0]) if files else {}
         asked: Iterable[int] = mutant.seen_from
         if not asked or any("" in lines.get(line, ()) for line in asked):
             asked = lines  # it runs when the module is imported, so all tests of the module count
