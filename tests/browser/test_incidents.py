@@ -45,7 +45,7 @@ def nobody_knows(scene: Scene, stack: Stack, cards: int = 1) -> Incident:
     order = scene.place((scene.card, cards), seat=scene.new_seat("buyer"))
     calls = PartnerCall.objects.filter(fulfillment__label=order.order_number)
     failed = calls.filter(status=CallStatus.UNKNOWN)
-    [call] = eventually(lambda: list(failed), "the request fails")
+    [call] = eventually(lambda: list(failed.all()), "the request fails")
 
     def given_up() -> list[Incident]:
         late = PartnerCall.objects.filter(pk=call.pk, status=CallStatus.UNKNOWN)
