@@ -285,7 +285,7 @@ def _end(held: Incident, *, by: Actor, evidence: str) -> None:
     # Otherwise the alert ends with the last incident of the run (causes.py).
     if held.run_id is None:
         # A problem that ended by itself may return, so delay the message about the end.
-        when = Now() if by else Now() + WINDOW
+        when = Now() + WINDOW if by.is_system else Now()
         Alert.objects.create(incident=held, action=AlertAction.RESOLVE, next_attempt_at=when)
 
 

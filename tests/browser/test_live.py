@@ -12,6 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import AccountManager, KnownBalance
+from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
@@ -263,7 +264,9 @@ def test_a_reason_that_is_being_typed_survives_what_happens_meanwhile(
     scene: Scene, open_window: Opener
 ) -> None:
     seat = a_buyer(scene)
-    order = scene.place((scene.book, 1), (scene.product(), 1), seat=seat)
+    in_stock = Product.objects.filter(product_type="PHYSICAL", stock_status="IN_STOCK")
+    other = in_stock.exclude(pk=scene.book.pk)[0]  # a new product would count in other tests
+    order = scene.place((scene.book, 1), (other, 1), seat=seat)
     confirmed = RedemptionOrder.objects.filter(pk=order.pk, status="CONFIRMED")
     eventually(confirmed.exists, "the points are taken")
     page = open_window(seat).go(order.get_absolute_url())

@@ -11,7 +11,7 @@ from accounts.layout import header_of
 from accounts.models import AccountManager
 from catalog.models import Product, StockStatus
 from inventory import services as stock
-from inventory.models import Inventory
+from inventory.models import Inventory, MovementKind
 from inventory.services import OutOfStockError, StockError, Want
 from loyalty_portal.data.actor import SYSTEM
 from redemption.checkout.cart.selectors import cart_lines, cart_page
@@ -109,6 +109,16 @@ def test_counting_ends_and_what_was_held_stays_held(world: World) -> None:
     assert check_stock() == []
     with pytest.raises(StockError, match="is counted already"):
         stock.start_counting(product=world.product(), counted=1, reason="", by=SYSTEM)
+
+
+def test_counting_of_an_empty_shelf_ends_without_a_movement(world: World) -> None:
+    book = world.product(stocked=4)
+    line = hold(book, 4)
+    stock.stop_counting(product=book, reason="ordered when wanted", by=SYSTEM)
+    assert numbers(book) == (0, 4)
+    stock.consume(pieces={line: 4}, by=SYSTEM)
+    assert not book.movements.filter(kind=MovementKind.ADJUSTED).exists()
+    assert check_stock() == []
 
 
 def test_an_order_of_what_is_not_counted_is_placed_and_its_books_agree(

@@ -5,14 +5,17 @@ import signal
 import threading
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
+from loyalty_portal.data.trouble import Looks
+from redemption.management.commands import sweep
 from redemption.management.commands.sweep import BATCH, HANDS
 from redemption.models import (
     Callback,
@@ -33,7 +36,7 @@ CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 WAITING = "SELECT {} FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-def sweep_while(watching: Callable[[], None], *, period: float) -> None:
+def sweep_while(watching: Callable[[], object], *, period: float) -> None:
     """Run the command until `watching` returns, then end it as an operator does."""
     told = StringIO()
     missed: list[AssertionError] = []
@@ -213,3 +216,41 @@ def _ask(question: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(question)
         return int(cursor.fetchone()[0])
+
+
+# --- The sign of life ---------------------------------------------------------------------------
+
+
+def test_a_paused_sweeper_shows_a_sign_of_life_until_it_is_told_to_stop(
+    world: World, settings: Any, tmp_path: Path
+) -> None:
+    settings.PORTAL_PAUSED, settings.HEARTBEAT_FILE = True, str(tmp_path / "beat")
+    order = world.place((world.product(), 1))
+    sweep_while(lambda: eventually(Path(settings.HEARTBEAT_FILE).exists, "it lives"), period=0.05)
+    assert world.debit(order).status == TransactionStatus.INTENDED
+
+
+def test_a_sweeper_with_a_thread_that_does_not_come_back_shows_none(
+    world: World, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # replaced: a limit of minutes, so that every thread has been away for too long
+    monkeypatch.setattr(sweep, "STUCK_SECONDS", -3600.0)
+    settings.HEARTBEAT_FILE = str(tmp_path / "beat")
+    order = world.place((world.product(), 1))
+    sent = Letter.objects.filter(order=order, sent_at__isnull=False)
+    sweep_while(lambda: eventually(sent.exists, "the letter is sent"), period=0.05)
+    assert not Path(settings.HEARTBEAT_FILE).exists()
+
+
+def test_waiting_for_the_database_is_not_being_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    # replaced: a limit of minutes, so that every thread has been away for too long
+    monkeypatch.setattr(sweep, "STUCK_SECONDS", -3600.0)
+
+    def away() -> None:
+        raise OperationalError("the server has left") from psycopg.OperationalError()
+
+    looks = Looks(threading.Event())
+    lane = sweep._Lane("letters", 1.0, threading.Event(), looks)
+    assert lane.is_stuck
+    looks.guarded(away)
+    assert not lane.is_stuck
