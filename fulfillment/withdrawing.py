@@ -35,7 +35,7 @@ def withdraw(
     """
     rows = Fulfillment.objects.select_for_update(no_key=True).filter(reference__in=references)
     held = list(rows.order_by("pk"))
-    calls = calls_of(PartnerCall.objects.select_for_update().filter(fulfillment__in=held))
+    calls = _calls_of(PartnerCall.objects.select_for_update().filter(fulfillment__in=held))
     results = {
         each.reference: Withdrawn(each.withdrawal(calls[each.pk]), each.open_quantity)
         for each in held
@@ -56,7 +56,7 @@ def withdraw(
     return results
 
 
-def calls_of(calls: Iterable[PartnerCall]) -> Mapping[uuid.UUID, list[PartnerCall]]:
+def _calls_of(calls: Iterable[PartnerCall]) -> Mapping[uuid.UUID, list[PartnerCall]]:
     """The calls by fulfillment id; [] for a fulfillment without calls."""
     found: dict[uuid.UUID, list[PartnerCall]] = defaultdict(list)
     for call in calls:

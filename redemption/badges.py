@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from loyalty_portal.data.numbers import grouped
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
-from redemption.states import LineStatus, OrderStatus, TransactionStatus
+from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus
 
 
 class Badge(NamedTuple):
@@ -54,7 +54,6 @@ _LINE = {
 
 _T = TransactionStatus
 UNDER_WAY = frozenset({_T.INTENDED, _T.SENT})
-UNCLEAR = frozenset({_T.UNKNOWN, _T.NEEDS_REVIEW})
 FOR_A_PERSON = frozenset({_T.NEEDS_REVIEW, _T.REFUSED})
 
 

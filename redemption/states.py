@@ -108,7 +108,8 @@ TRANSACTION = LifeCycle(
         _T.REFUSED: (),
     },
 )
-OPEN_TRANSACTION = frozenset({_T.INTENDED, _T.SENT, _T.UNKNOWN, _T.NEEDS_REVIEW})
+UNCLEAR = frozenset({_T.UNKNOWN, _T.NEEDS_REVIEW})  # sent, without a clear answer
+OPEN_TRANSACTION = frozenset({_T.INTENDED, _T.SENT}) | UNCLEAR
 
 
 class Doubt(TextChoices):

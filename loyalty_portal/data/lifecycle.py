@@ -68,16 +68,24 @@ class HasLifeCycle(models.Model):
         a lease; it returns whether it wrote. Raises IllegalTransitionError when the life cycle does
         not allow the step, StaleStatusError when the row changed since it was read.
         """
-        before = getattr(self, self.status_field)
-        if not self.life_cycle.allows(before, to):
-            raise IllegalTransitionError(f"{self.life_cycle.name} {self.pk}: {before} to {to}")
+        before = self._may_leave(to)
         # No savepoint is needed: a caller that finds the row stale gives up the whole transaction.
         with transaction.atomic(savepoint=False):
             if not (write or self._if_as_read)(**{self.status_field: to, **changes}):
                 raise StaleStatusError(f"{self.life_cycle.name} {self.pk} is not {before} any more")
             insert([self.event(before, to, by=by, reason=reason)])
-        setattr(self, self.status_field, to)
-        for name, value in changes.items():
+        self._set_written(to, changes)
+
+    def _may_leave(self, to: str) -> str:
+        """The status that it leaves for `to`. Raises IllegalTransitionError if it may not."""
+        before: str = getattr(self, self.status_field)
+        if not self.life_cycle.allows(before, to):
+            raise IllegalTransitionError(f"{self.life_cycle.name} {self.pk}: {before} to {to}")
+        return before
+
+    def _set_written(self, to: str, changes: Mapping[str, Any]) -> None:
+        """Set the attributes to what was written to the row."""
+        for name, value in {self.status_field: to, **changes}.items():
             setattr(self, name, value)
 
     def _if_as_read(self, **changes: Any) -> int:
@@ -96,10 +104,7 @@ def transition_all(
     """
     by_status: dict[str, list[HasLifeCycle]] = defaultdict(list)
     for row in rows:
-        before = getattr(row, row.status_field)
-        if not row.life_cycle.allows(before, to):
-            raise IllegalTransitionError(f"{row.life_cycle.name} {row.pk}: {before} to {to}")
-        by_status[before].append(row)
+        by_status[row._may_leave(to)].append(row)  # noqa: SLF001 - of this module
     with transaction.atomic(savepoint=False):
         for before, group in by_status.items():
             _move_all(group, before, {group[0].status_field: to, **changes})
@@ -108,9 +113,7 @@ def transition_all(
         ]
         insert(events)
     for row in rows:
-        setattr(row, row.status_field, to)
-        for name, value in changes.items():
-            setattr(row, name, value)
+        row._set_written(to, changes)  # noqa: SLF001 - of this module
 
 
 def _move_all(rows: list[HasLifeCycle], before: str, changes: dict[str, Any]) -> None:

@@ -34,7 +34,6 @@ from redemption.backoffice.forms import (
     RejectProposalForm,
 )
 from redemption.backoffice.selectors import (
-    UNCLEAR,
     LineRecord,
     decided,
     line_records,
@@ -44,7 +43,7 @@ from redemption.backoffice.selectors import (
 from redemption.models import IncidentCase, LoyaltyTransaction, OrderItem
 from redemption.orders.actions import delivery_decisions, remedies, transaction_decisions
 from redemption.saga.steps import RedemptionError
-from redemption.states import REMEDIES, DecisionStatus, Verdict
+from redemption.states import REMEDIES, UNCLEAR, DecisionStatus, Verdict
 
 Row = TypeVar("Row", LoyaltyTransaction, OrderItem)
 

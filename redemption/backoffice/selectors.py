@@ -27,13 +27,13 @@ from redemption.models import (
 )
 from redemption.permissions import may_second, seen_incidents
 from redemption.states import (
+    UNCLEAR,
     DecisionStatus,
     LineStatus,
     OrderStatus,
     TransactionStatus,
 )
 
-UNCLEAR = (TransactionStatus.UNKNOWN, TransactionStatus.NEEDS_REVIEW)
 PUZZLING = (CallbackState.PARKED, CallbackState.PUZZLING)
 
 _WORDS: dict[str, dict[str, Any]] = {

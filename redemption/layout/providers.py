@@ -27,16 +27,9 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.models import CartLine, LoyaltyTransaction, RedemptionOrder, TransactionType
 from redemption.permissions import decidable
-from redemption.states import OrderStatus, TransactionStatus
+from redemption.states import OPEN_TRANSACTION, UNCLEAR, OrderStatus, TransactionStatus
 
-_NOT_SETTLED = [
-    TransactionStatus.INTENDED,
-    TransactionStatus.SENT,
-    TransactionStatus.UNKNOWN,
-    TransactionStatus.NEEDS_REVIEW,
-]
 _TAKES = [TransactionType.DEBIT, TransactionType.CORRECTION]
-_UNCLEAR = [TransactionStatus.UNKNOWN, TransactionStatus.NEEDS_REVIEW]
 
 
 def _number(rows: QuerySet[Any], by: str, what: Aggregate) -> Coalesce:
@@ -69,8 +62,8 @@ def _figures(
     )
     return seats.values_list(
         _number(lines, "cart", Count("pk")),
-        _number(takings.filter(status__in=_NOT_SETTLED), "company", points),
-        _number(takings.filter(status__in=_UNCLEAR), "company", points),
+        _number(takings.filter(status__in=sorted(OPEN_TRANSACTION)), "company", points),
+        _number(takings.filter(status__in=sorted(UNCLEAR)), "company", points),
         _number(moved, "company", Sum(signed)),
         _number(awaiting, "company", Sum("total_points")),
         _number(others, "company", Count("pk")),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.permissions import may_redeem
 from fulfillment.models import Shipment
 from loyalty_portal.data.actor import Actor
-from redemption.badges import UNCLEAR, Badge, line_look, order_look
+from redemption.badges import Badge, line_look, order_look
 from redemption.checkout.held import partner_trouble
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.orders.actions.cancelling import Cancellation, cancellation
@@ -19,7 +19,7 @@ from redemption.orders.since import changed_since
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import may_cancel, may_decide, may_reveal, placed
-from redemption.states import OrderStatus, TransactionStatus
+from redemption.states import UNCLEAR, OrderStatus, TransactionStatus
 
 
 class LineShown(NamedTuple):

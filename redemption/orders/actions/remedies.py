@@ -233,8 +233,9 @@ def _fitting(item: OrderItem, held: Fulfillment, report: Report, verdict: Verdic
     """
     if why := _settled_otherwise(item, held, verdict):
         raise RedemptionError(why)
-    came, ours = remedies.found_in(report)["units"], held.quantity_delivered
-    wrong_codes = came == ours and remedies.found_in(report)["codes"] != kept_codes(held)
+    found = remedies.found_in(report)
+    came, ours = found["units"], held.quantity_delivered
+    wrong_codes = came == ours and found["codes"] != kept_codes(held)
     missing = came - ours - _written_off(item.pk)
     fits = {
         Verdict.CODES: came if wrong_codes else 0,
