@@ -8,6 +8,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, Q, QuerySet
+from django.forms import ChoiceField
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,10 +16,10 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm
-from unfold.widgets import SELECT_CLASSES
+from unfold.widgets import SELECT_CLASSES, UnfoldAdminSelectWidget
 
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
-from accounts.models import AccountManager, Address, Company, User
+from accounts.models import AccountManager, Address, Company, User, programme_zone
 from loyalty_portal.admin_site.base import (
     Choosing,
     KeptAdmin,
@@ -28,6 +29,7 @@ from loyalty_portal.admin_site.base import (
     badge,
 )
 from loyalty_portal.data.countries import CountryField, CountrySelect, name_of
+from loyalty_portal.data.zones import zone_names
 
 
 class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company]):
@@ -96,15 +98,28 @@ class CompanyAdmin(KeptAdmin[Company]):
     fieldsets = [
         (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),
         (_("Approval"), {"fields": ["approval_threshold"]}),
+        (_("Place"), {"fields": ["time_zone"]}),
         (_("Record"), {"fields": [("created_at", "updated_at"), "balance"]}),
     ]
-    add_fieldsets = fieldsets[:2]
+    add_fieldsets = fieldsets[:3]
     readonly_fields = ["created_at", "updated_at", "balance"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
         seats = Count("seats", filter=Q(seats__is_active=True))
         return (
             super().get_queryset(request).select_related("known_balance").annotate(seat_total=seats)
+        )
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Offer the known time zones to choose from."""
+        if db_field.name != "time_zone":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        return ChoiceField(
+            label=_("Time zone"),
+            choices=[(name, name) for name in zone_names()],
+            initial=programme_zone,
+            help_text=db_field.help_text,
+            widget=UnfoldAdminSelectWidget,
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Company | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
@@ -14,6 +15,7 @@ from loyalty_portal.data.countries import checked_postcode
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.recipient import Recipient
+from loyalty_portal.data.zones import checked_zone
 
 
 class TierLevel(models.TextChoices):
@@ -88,6 +90,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name.split(" ")[0] if self.name else self.email
 
 
+def programme_zone() -> str:
+    """The time zone of the programme, which a new company gets."""
+    return settings.TIME_ZONE
+
+
 @tracked()
 class Company(models.Model):
     """A client company. Its points are held at the Loyalty Points API."""
@@ -103,6 +110,14 @@ class Company(models.Model):
         null=True,
         blank=True,
         help_text=_("Orders of more points than this wait for an approver. Empty: none do."),
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default=programme_zone,
+        db_default="UTC",
+        validators=[checked_zone],
+        help_text=_("What is sent on a date is sent at 09:00 of that day in this zone."),
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(auto_now_add=True)

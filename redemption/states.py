@@ -83,6 +83,13 @@ LINE = LifeCycle(
 SETTLED_LINE = frozenset({_L.DELIVERED, _L.FAILED, _L.CANCELLED, _L.RETURNED})
 
 
+class WaitsFor(TextChoices):
+    """What a line waits for, in the status WAITING, after its order was confirmed."""
+
+    DATE = "DATE", _("A date")
+    RECIPIENT = "RECIPIENT", _("The recipient's answer")
+
+
 class TransactionStatus(TextChoices):
     """The statuses of a loyalty transaction."""
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import AccountManager
+from accounts.models import AccountManager, Company
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
@@ -22,6 +22,7 @@ from loyalty_portal.fastpath.updates import delete, update
 from redemption.checkout.approval import Need, approval_need
 from redemption.checkout.held import partner_trouble
 from redemption.checkout.shown import Shown
+from redemption.checkout.waits import check_terms, wait_columns
 from redemption.models import (
     Cart,
     CartLine,
@@ -50,11 +51,18 @@ class _CartChangedError(RedemptionError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`quantity` of a product (with its `inventory` loaded), for one recipient."""
+    """`quantity` of a product (with its `inventory` loaded), for one recipient.
+
+    `recipient` has the columns of loyalty_portal.data.recipient; None: they are not known yet, and
+    the line waits until the recipient gives them. `message` to the recipient: up to 500 characters.
+    `send_on`: the day on which a virtual line is sent, in the company's time zone; None: at once.
+    """
 
     product: Product
     quantity: int
-    recipient: Mapping[str, str]
+    recipient: Mapping[str, str] | None
+    message: str = ""
+    send_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,13 @@ def _check_line(seat: AccountManager, line: Line) -> None:
         )
     if not product.is_virtual and not hasattr(product, "inventory"):
         raise RedemptionError(_("“%(product)s” is out of stock.") % {"product": product.name})
+    check_terms(
+        product=product,
+        recipient=line.recipient,
+        send_on=line.send_on,
+        message=line.message,
+        company=seat.company,
+    )
 
 
 def _place(
@@ -161,7 +176,7 @@ def _place(
         note=entered.note,
         approve_by=timezone.now() + APPROVAL_TIME if waits else None,
     )
-    items = list(_items(order, lines))
+    items = list(_items(order, lines, seat.company))
     written: list[Model] = [
         order,
         *items,
@@ -182,7 +197,7 @@ def _place(
     return order
 
 
-def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]:
+def _items(order: RedemptionOrder, lines: Sequence[Line], company: Company) -> Iterator[OrderItem]:
     for line in lines:
         yield OrderItem(
             order=order,
@@ -191,7 +206,8 @@ def _items(order: RedemptionOrder, lines: Sequence[Line]) -> Iterator[OrderItem]
             sku=line.product.sku,
             quantity=line.quantity,
             points_per_item=line.product.points_cost,
-            **line.recipient,
+            message=line.message,
+            **wait_columns(recipient=line.recipient, send_on=line.send_on, company=company),
         )
 
 

@@ -16,7 +16,7 @@ from loyalty_portal.data.ids import order_number, uuid7
 from loyalty_portal.data.lifecycle import HasLifeCycle
 from loyalty_portal.data.recipient import Recipient
 from redemption.models.history import EventSubject, OrderEvent
-from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus
+from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus, WaitsFor
 
 
 @tracked(told_by_events=True)
@@ -118,6 +118,24 @@ class OrderItem(HasLifeCycle, Recipient):
     fulfillment_status = models.CharField(
         _("status"), max_length=50, choices=LineStatus.choices, default=LineStatus.WAITING
     )
+    waits_for = models.CharField(
+        _("waits for"),
+        max_length=10,
+        choices=WaitsFor.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("What it waits for, or waited for, before it is passed on. Empty: nothing."),
+    )
+    waits_until = models.DateTimeField(
+        _("waits until"),
+        null=True,
+        blank=True,
+        help_text=_("When it is sent, or when the time for the recipient's answer ends."),
+    )
+    message = models.CharField(
+        _("message to the recipient"), max_length=500, blank=True, default="", db_default=""
+    )
 
     life_cycle = LINE
     status_field = "fulfillment_status"
@@ -141,6 +159,21 @@ class OrderItem(HasLifeCycle, Recipient):
             models.CheckConstraint(
                 condition=Q(fulfillment_status__in=LineStatus.values), name="item_status_known"
             ),
+            # The time for an answer begins when the recipient is asked, so it is not known before.
+            models.CheckConstraint(
+                condition=Q(waits_for="", waits_until=None)
+                | Q(waits_for=WaitsFor.DATE, waits_until__isnull=False)
+                | Q(waits_for=WaitsFor.RECIPIENT),
+                name="item_wait_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(recipient_name="")
+                | Q(
+                    waits_for=WaitsFor.RECIPIENT,
+                    fulfillment_status__in=[LineStatus.WAITING, LineStatus.CANCELLED],
+                ),
+                name="item_has_recipient",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -149,6 +182,11 @@ class OrderItem(HasLifeCycle, Recipient):
     @property
     def points(self) -> int:
         return self.quantity * self.points_per_item
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is not passed on before a date, or before its recipient has answered."""
+        return bool(self.waits_for) and self.fulfillment_status == LineStatus.WAITING
 
     @property
     def is_settled(self) -> bool:

@@ -74,7 +74,7 @@ def test_a_company_keeps_its_loyalty_account_whatever_is_posted() -> None:
         change("company", company),
         {
             "name": "Renamed", "loyalty_account_id": "SOMEBODY-ELSE", "tier_level": "GOLD",
-            "is_active": "on", "approval_threshold": "5000",
+            "is_active": "on", "approval_threshold": "5000", "time_zone": "UTC",
             "seats-TOTAL_FORMS": "0", "seats-INITIAL_FORMS": "0",
             "addresses-TOTAL_FORMS": "0", "addresses-INITIAL_FORMS": "0",
         },
@@ -84,12 +84,32 @@ def test_a_company_keeps_its_loyalty_account_whatever_is_posted() -> None:
     assert company.approval_threshold == 5000
 
 
+def test_a_companys_time_zone_is_chosen_from_those_that_exist() -> None:
+    company = CompanyFactory.create()
+    client = browser(UserFactory.create(superuser=True))
+    assert "Europe/Berlin" in client.get(change("company", company)).content.decode()
+    form = {
+        "name": "N",
+        "tier_level": "GOLD",
+        "is_active": "on",
+        "seats-TOTAL_FORMS": "0",
+        "seats-INITIAL_FORMS": "0",
+        "addresses-TOTAL_FORMS": "0",
+        "addresses-INITIAL_FORMS": "0",
+    }
+    client.post(change("company", company), {**form, "time_zone": "Europe/Berlin"})
+    company.refresh_from_db()
+    assert company.time_zone == "Europe/Berlin"
+    page = client.post(change("company", company), {**form, "time_zone": "Mars/Olympus"})
+    assert "Select a valid choice" in page.content.decode()
+
+
 def test_a_seat_and_an_address_are_added_on_the_companys_page() -> None:
     company, user = CompanyFactory.create(), UserFactory.create()
     browser(UserFactory.create(superuser=True)).post(
         change("company", company),
         {
-            "name": company.name, "tier_level": "BRONZE", "is_active": "on",
+            "name": company.name, "tier_level": "BRONZE", "is_active": "on", "time_zone": "UTC",
             "seats-TOTAL_FORMS": "1", "seats-INITIAL_FORMS": "0", "seats-0-user": str(user.pk),
             "seats-0-role": "approver", "seats-0-is_active": "on",
             "addresses-TOTAL_FORMS": "1", "addresses-INITIAL_FORMS": "0",

@@ -1,0 +1,39 @@
+"""Time zones by their IANA names, such as Europe/Berlin, and moments by the local time of one."""
+
+from datetime import UTC, date, datetime, time
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+# Files of the database that are no zones of a place.
+_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """The names of all known zones, in alphabetical order."""
+    return tuple(sorted(available_timezones() - _NO_PLACES))
+
+
+def checked_zone(name: str) -> None:
+    """Raise ValidationError unless there is a zone of this name."""
+    if name not in zone_names():
+        raise ValidationError(
+            _("“%(name)s” is no time zone. Choose one such as Europe/Berlin.") % {"name": name}
+        )
+
+
+def local_moment(day: date, at: time, zone: str) -> datetime:
+    """The moment, in UTC, when clocks in the zone show `at` on `day`.
+
+    A time that the clocks skip counts as the same time after the gap: 02:30 becomes 03:30. Of one
+    that they show twice it is the first.
+    """
+    return datetime.combine(day, at, ZoneInfo(zone)).astimezone(UTC)
+
+
+def local_day(moment: datetime, zone: str) -> date:
+    """The day that a calendar in the zone shows at this moment."""
+    return moment.astimezone(ZoneInfo(zone)).date()
