@@ -252,7 +252,7 @@ def approve(*, order: RedemptionOrder, by: Actor) -> RedemptionOrder:
         return held
 
 
-def reject(*, order: RedemptionOrder, by: Actor, reason: str) -> RedemptionOrder:
+def reject(*, order: RedemptionOrder, by: Actor, reason: str) -> None:
     """Reject the order, with a reason that the buyer reads. Its stock is released."""
     if not reason.strip():
         raise RedemptionError(_("Give a reason; the buyer will read it."))
@@ -266,7 +266,6 @@ def reject(*, order: RedemptionOrder, by: Actor, reason: str) -> RedemptionOrder
             decided_by_id=by.user_id,
             decision_reason=reason.strip()[:255],
         )
-        return held
 
 
 def _decidable(order: RedemptionOrder, by: Actor) -> RedemptionOrder:

@@ -218,12 +218,12 @@ def whose(intent: LoyaltyTransaction) -> str:
     return told % {"number": intent.disputed_id or intent.external_transaction_id or "–"}
 
 
-def may_give_up(number: str, *, to: LoyaltyTransaction) -> bool:
+def may_give_up(number: str) -> bool:
     """Whether two people may take `number` from its holder: only if they decide its number too.
 
-    The caller has locked the orders of both.
+    The caller has locked the holder's order.
     """
-    holder = holders(number).exclude(pk=to.pk).first()
+    holder = holders(number).first()
     return holder is None or holder.is_undecided
 
 

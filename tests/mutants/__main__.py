@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.mutants.drawing import Mutant, draw, files
-from tests.mutants.running import ROOT, Copy, Verdict, copies, learned
+from tests.mutants.running import ROOT, Copy, Verdict, Verdicts, copies, learned, tree_digest
 
 FOLDER = ROOT / ".local/mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
@@ -40,10 +41,12 @@ def equivalent() -> dict[str, str]:
     return told
 
 
-def tried(mutants: list[Mutant], folder: Path, jobs: int, *, anew: bool) -> Iterator[Verdict]:
+def tried(mutants: list[Mutant], folder: Path, jobs: int, *, known: bool) -> Iterator[Verdict]:
     """Try the mutants, and yield each verdict as soon as it is known."""
+    tree = tree_digest()
+    verdicts = Verdicts(folder / "verdicts.jsonl", tree)
     with copies(folder, jobs) as made, ThreadPoolExecutor(jobs) as pool:
-        known = learned(folder, made[0], anew=anew)
+        tests = learned(folder, made[0], tree=tree, changed=known)
         free: SimpleQueue[Copy] = SimpleQueue()
         for copy in made:
             free.put(copy)
@@ -51,11 +54,13 @@ def tried(mutants: list[Mutant], folder: Path, jobs: int, *, anew: bool) -> Iter
         def one(mutant: Mutant) -> Verdict:
             copy = free.get()
             try:
-                return copy.try_out(mutant, known)
+                verdict = copy.try_out(mutant, tests)
             finally:
                 free.put(copy)
+            verdicts.keep(verdict)
+            return verdict
 
-        yield from pool.map(one, mutants)
+        yield from pool.map(lambda mutant: verdicts.of(mutant) or one(mutant), mutants)
 
 
 def told(verdict: Verdict) -> Iterator[str]:
@@ -79,14 +84,18 @@ def main() -> int:
     options.add_argument("--jobs", type=int, default=2, help="copies of the portal side by side")
     options.add_argument("--only", nargs="*", default=WHERE, help="patterns of files")
     options.add_argument(
-        "--folder", type=Path, default=FOLDER, help="of the copies, and of what is known"
+        "--folder",
+        type=Path,
+        default=FOLDER,
+        help="of the copies, and of what is known, so that an interrupted run goes on",
     )
     options.add_argument(
         "--known",
         action="store_true",
-        help="which tests run which lines is known from an earlier run",
+        help="the tree has changed since an earlier run, but only changed tests are learned anew",
     )
     asked = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit("Ended; run it again to go on."))
     asked.folder.mkdir(parents=True, exist_ok=True)
 
     same = equivalent()
@@ -94,9 +103,8 @@ def main() -> int:
     left = [mutant for mutant in drawn if mutant.name not in same]
     print(f"Seed {asked.seed}: {len(drawn)} drawn, {len(drawn) - len(left)} are no mistakes")
     survivors = []
-    for number, verdict in enumerate(
-        tried(left, asked.folder, asked.jobs, anew=not asked.known), 1
-    ):
+    verdicts = tried(left, asked.folder, asked.jobs, known=asked.known)
+    for number, verdict in enumerate(verdicts, 1):
         print(
             f"{number:4}",
             *told(verdict),

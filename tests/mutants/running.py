@@ -1,7 +1,11 @@
-"""Tries mutants: each in a copy of the tree, with the tests that run its lines."""
+"""Tries mutants: each in a copy of the tree, with the tests that run its lines.
+
+What was learned and each verdict is kept in the folder, so that an interrupted run goes on.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,8 +15,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from coverage import CoverageData
 
@@ -28,7 +34,8 @@ ROOMS = ("accounts", "catalog", "fulfillment", "inventory", "redemption", "opera
 # What runs the portal in this process; others' processes tell nobody which lines they run.
 TESTS = tuple(f"tests/{name}" for name in (*ROOMS, "loyalty_portal", "house/test_refusals.py"))
 BUDGET = 90.0  # seconds of tests for one mutant, the quickest first
-GRACE = 120.0  # seconds beyond that until a run counts as one that never ends
+GRACE = 60.0  # seconds beyond three times that, until a run counts as one that never ends
+LEARNING, STAYS, ALONE = "_learning", "_stays", "_alone"  # a database for each
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Known:
-    """Which tests run which lines, and the seconds of each test."""
+    """Which tests run which lines, and the seconds of each test that passes."""
 
     coverage: Path
     seconds: Mapping[str, float]
@@ -61,7 +68,80 @@ class Known:
         if not asked or any("" in lines.get(line, ()) for line in asked):
             asked = lines  # it runs when the module is imported, so all tests of the module count
         found = {context.partition("|")[0] for line in asked for context in lines.get(line, ())}
-        return sorted(found - {""}, key=lambda test: (self.seconds.get(test, 1.0), test))
+        return sorted(found & self.seconds.keys(), key=lambda test: (self.seconds[test], test))
+
+
+class Verdicts:
+    """The verdicts so far, a line of JSON each.
+
+    A killed mutant counts while its file is the same, a survivor only while the whole tree is.
+    """
+
+    def __init__(self, path: Path, tree: str) -> None:
+        self._path = path
+        self._tree = tree
+        lines = path.read_text().splitlines() if path.exists() else []
+        self._known = {each["mutant"]: each for each in map(json.loads, lines)}
+
+    def of(self, mutant: Mutant) -> Verdict | None:
+        found = self._known.get(_fingerprint(mutant))
+        if found is None or not (found["killed_by"] or found["tree"] == self._tree):
+            return None
+        return Verdict(mutant, found["killed_by"], found["tried"], found["left_out"])
+
+    def keep(self, verdict: Verdict) -> None:
+        told = asdict(verdict) | {"mutant": _fingerprint(verdict.mutant), "tree": self._tree}
+        with self._path.open("a") as file:
+            file.write(json.dumps(told | {"name": verdict.mutant.name}) + "\n")
+
+
+def _fingerprint(mutant: Mutant) -> str:
+    return _digest([mutant.applied((ROOT / mutant.path).read_text())])
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+class Session:
+    """A pytest session that has loaded these test files (tests/mutants/serving.py)."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        files: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        (theirs, asked), (answers, theirs_too) = os.pipe(), os.pipe()
+        self._asked, self._answers = os.fdopen(asked, "w"), os.fdopen(answers)
+        self._run = subprocess.Popen(
+            [*command, f"--serve={theirs},{theirs_too}", "tests/mutants/shared.py", *files],
+            cwd=folder,
+            env=environment,
+            stdout=(folder / "session.log").open("w"),
+            stderr=subprocess.STDOUT,
+            pass_fds=(theirs, theirs_too),
+        )
+        os.close(theirs)
+        os.close(theirs_too)
+
+    def ask(
+        self, texts: Mapping[str, str], tests: Sequence[str], patience: float
+    ) -> dict[str, str]:
+        """What these tests say about a change, given up after `patience` seconds."""
+        self._asked.write(json.dumps({**texts, "tests": tests, "seconds": patience}) + "\n")
+        self._asked.flush()
+        told = self._answers.readline()
+        if not told:
+            sys.exit("The session has ended: see session.log in the copy.")
+        answer: dict[str, str] = json.loads(told)
+        return answer
+
+    def close(self) -> None:
+        self._asked.close()
+        self._run.wait()
 
 
 class Copy:
@@ -71,46 +151,88 @@ class Copy:
         self.folder = folder
         self._environment = {**os.environ, **addresses}
         self._changes = 0
-        self._database = "--create-db"  # one of an earlier run may have other tables
+        self._migrated: set[str] = set()  # a database of an earlier run may have other tables
+        self._session: Session | None = None
 
-    def learn(self, coverage: Path, seconds: Path) -> None:
-        """Run all tests once, and record the lines and seconds of each."""
+    def learn(self, files: Sequence[str], coverage: Path) -> dict[str, float]:
+        """Run these test files, add the lines of each to `coverage`, and return their seconds.
+
+        A test that fails is named, and has no seconds.
+        """
         measured = [f"--cov={name}" for name in (*ROOMS, "loyalty_portal")]
+        measured += ["--cov-append", "--cov-context=test", "--cov-report="]
+        seconds = coverage.with_name("seconds-of-these.json")
         more = {"COVERAGE_FILE": str(coverage), "MUTANTS_SECONDS": str(seconds)}
-        command = [*PYTEST, "--create-db", *TESTS, *measured, "--cov-context=test", "--cov-report="]
         done = subprocess.run(
-            command, cwd=self.folder, env={**self._environment, **more}, check=False
+            [*PYTEST, *self._database(LEARNING), "-rfE", "--tb=no", *files, *measured],
+            cwd=self.folder,
+            env={**self._environment_with(LEARNING), **more},
+            check=False,
         )
-        if done.returncode:
-            sys.exit("The tests fail before anything was changed.")
+        if done.returncode not in {0, 1}:
+            sys.exit("The tests cannot be run before anything was changed.")
+        found: dict[str, float] = json.loads(seconds.read_text())
+        return found
 
     def try_out(self, mutant: Mutant, known: Known) -> Verdict:
         tests = known.tests_of(mutant)
         chosen: list[str] = []
         spent = 0.0
         for test in tests:
-            spent += known.seconds.get(test, 1.0)
+            spent += known.seconds[test]
             if chosen and spent > BUDGET:
                 break
             chosen.append(test)
-        with self._changed(mutant):
-            killer = self.failing(chosen) if chosen else ""
+        with self._changed(mutant) as (before, after):
+            killer = self._killer(known, mutant.path, before, after, chosen)
         return Verdict(mutant, killer, len(chosen), len(tests) - len(chosen))
 
-    def failing(self, tests: Sequence[str]) -> str:
-        """The first of these tests that fails; "" when all pass."""
+    def _killer(
+        self, known: Known, path: str, before: str, after: str, tests: Sequence[str]
+    ) -> str:
+        """The first of these tests that fails with the file at `path` changed; "" when none does."""
+        left = list(tests)
+        while left:
+            patience = 3 * sum(known.seconds[test] for test in left) + GRACE
+            texts = {"path": path, "before": before, "after": after}
+            told = self._loaded(known).ask(texts, left, patience)
+            killer = told["failed"] if "failed" in told else self._failing(left, patience)
+            if killer not in left:
+                return killer
+            unchanged = {**texts, "after": before}
+            if not self._loaded(known).ask(unchanged, [killer], patience)["failed"]:
+                return killer
+            left = left[left.index(killer) + 1 :]  # it fails for another reason
+        return ""
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def _loaded(self, known: Known) -> Session:
+        """The session that stays loaded, in which most mutants are tried."""
+        if self._session is None:
+            self._session = Session(
+                [*PYTEST, *self._database(STAYS), "-s", "-p", "tests.mutants.serving"],
+                files=sorted({test.partition("::")[0] for test in known.seconds}),
+                folder=self.folder,
+                environment=self._environment_with(STAYS),
+            )
+        return self._session
+
+    def _failing(self, tests: Sequence[str], patience: float) -> str:
+        """The first of these tests that fails in a process of its own; "" when all pass."""
         run = subprocess.Popen(
-            [*PYTEST, self._database, "-x", "-rfE", "--tb=no", *tests],
+            [*PYTEST, *self._database(ALONE), "-x", "-rfE", "--tb=no", *tests],
             cwd=self.folder,
-            env=self._environment,
+            env=self._environment_with(ALONE),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        self._database = "--reuse-db"
         try:
-            output, _ = run.communicate(timeout=BUDGET + GRACE)
+            output, _ = run.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
@@ -124,13 +246,24 @@ class Copy:
         ]
         return failed[0].partition(" - ")[0] if failed else "(does not start)"
 
+    def _database(self, use: str) -> tuple[str, ...]:
+        """Options for pytest: migrate the database once, and take it as it is from then on."""
+        options = ("--reuse-db", "--as-migrated") if use in self._migrated else ("--create-db",)
+        self._migrated.add(use)
+        return options
+
+    def _environment_with(self, use: str) -> dict[str, str]:
+        """The environment, with a database for this use."""
+        return self._environment | {"DATABASE_URL": self._environment["DATABASE_URL"] + use}
+
     @contextmanager
-    def _changed(self, mutant: Mutant) -> Iterator[None]:
+    def _changed(self, mutant: Mutant) -> Iterator[tuple[str, str]]:
+        """Change the file in the copy. Yields its text before and after."""
         file = self.folder / mutant.path
         text = file.read_text()
         self._write(file, mutant.applied(text))
         try:
-            yield
+            yield text, mutant.applied(text)
         finally:
             self._write(file, text)
 
@@ -145,27 +278,67 @@ class Copy:
 @contextmanager
 def copies(folder: Path, count: int) -> Iterator[list[Copy]]:
     """Make so many copies of the working tree, and remove earlier ones."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     made: list[Copy] = []
     with ExitStack() as stack:
         for number in range(count):
             target = folder / f"copy-{number}"
             shutil.rmtree(target, ignore_errors=True)
-            for name in filter(None, names.split("\0")):
-                if (ROOT / name).is_file():
-                    (target / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(ROOT / name, target / name)
+            for name in _tracked():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, target / name)
             services = Services(folder / f"services-{number}", environment={}, durable=False)
             stack.enter_context(services)
             made.append(Copy(target, services.addresses))
+            stack.callback(made[-1].close)
         yield made
 
 
-def learned(folder: Path, copy: Copy, *, anew: bool) -> Known:
-    """The lines of all tests: from an earlier run in `folder`, or learned now."""
-    coverage, seconds = folder / "coverage", folder / "seconds.json"
-    if anew or not (coverage.exists() and seconds.exists()):
+def learned(folder: Path, copy: Copy, *, tree: str, changed: bool) -> Known:
+    """The lines and seconds of all tests. What an earlier run in `folder` learned is not repeated.
+
+    If the tree is not the same since, everything is learned anew; with `changed` only the test
+    files that are not the same.
+    """
+    coverage, kept, of = folder / "coverage", folder / "seconds.json", folder / "tree"
+    if not changed and (not of.exists() or of.read_text() != tree):
         coverage.unlink(missing_ok=True)
-        copy.learn(coverage, seconds)
-    return Known(coverage, json.loads(seconds.read_text()))
+        kept.unlink(missing_ok=True)
+    of.write_text(tree)
+    known: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    seen: list[str] = []
+    for tests in _test_files():
+        new = [path for path in tests if known.get(path, {}).get("digest") != _digest_of(path)]
+        seconds = copy.learn(new, coverage) if new else {}
+        for path in new:
+            found = {test: spent for test, spent in seconds.items() if test.startswith(path)}
+            known[path] = {"digest": _digest_of(path), "seconds": found}
+        seen += tests
+        kept.write_text(json.dumps(known))
+    every: dict[str, float] = {}
+    for path in seen:
+        every |= known[path]["seconds"]
+    return Known(coverage, every)
+
+
+def _test_files() -> Iterator[list[str]]:
+    """The test files, folder by folder."""
+    files = [
+        name for name in _tracked() if Path(name).match("test_*.py") and name.startswith(TESTS)
+    ]
+    for _folder, found in groupby(files, lambda name: str(Path(name).parent)):
+        yield list(found)
+
+
+def _digest_of(path: str) -> str:
+    return _digest([(ROOT / path).read_text()])
+
+
+def tree_digest() -> str:
+    """A digest of the working tree."""
+    return _digest(f"{name} {(ROOT / name).read_bytes().hex()}" for name in _tracked())
+
+
+def _tracked() -> list[str]:
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return sorted(name for name in names.split("\0") if name and (ROOT / name).is_file())

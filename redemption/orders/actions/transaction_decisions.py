@@ -106,7 +106,7 @@ def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> st
         decision.transition(DecisionStatus.OVERTAKEN, by=by, reason=str(error))
         return too_late()
     number = decision.external_transaction_id
-    if number and not doubts.may_give_up(number, to=held):
+    if number and not doubts.may_give_up(number):
         return _contested(held, number, by)
     reason = agree(decision, by)
     if decision.verdict == Verdict.ASK_AGAIN:

@@ -105,14 +105,34 @@ def test_a_product_with_stock_for_499_places_none_of_500(world: World) -> None:
     assert (product.inventory.quantity_available, product.inventory.quantity_reserved) == (499, 0)
 
 
-def test_a_step_nudges_only_what_it_made_due(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[str] = []
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the rows that were queued."""
+    ids: list[str] = []
 
     def publish(task: Task, arguments: tuple[str], **_options: Any) -> None:
-        sent.append(arguments[0])
+        ids.append(arguments[0])
 
     # replaced: Celery's sending; no worker runs here
     monkeypatch.setattr(Task, "apply_async", publish)
+    return ids
+
+
+def test_a_step_of_one_order_queues_no_rows_of_another(world: World, sent: list[str]) -> None:
+    first, other = (place(world, world.virtual(points=10), 1) for _ in range(2))
+    tasks.settle_transaction(str(world.debit(first).pk))
+    sent.clear()
+    with tasks.going_on(first.pk):
+        settle_transaction(world.debit(other).pk)  # its letter and its partner call are due now
+        place(world, world.product(), 1)  # its debit is due now
+    assert sent == []
+    tasks.request_fulfillment(str(world.fulfillment(first).calls.get().pk))
+    make_all_due()
+    tasks.ask_how_it_stands(str(world.fulfillment(first).pk))
+    assert PartnerCall.objects.due().get().fulfillment == world.fulfillment(other)
+
+
+def test_a_step_nudges_only_what_it_made_due(world: World, sent: list[str]) -> None:
     world.partners.dial(mode="instant")
     lines = 12
     order = place(world, world.virtual(points=10), lines)

@@ -2,6 +2,7 @@
 what the statement does not tell."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +41,17 @@ def loses_its_lease(world: World, order: RedemptionOrder) -> Changes:
     return lambda: rows_of(world, order).update(lease_token=None)
 
 
+def test_as_soon_as_the_owner_is_told_its_number_again_the_other_is_asked(world: World) -> None:
+    owner, liar = (world.place((world.product(), 1)) for _ in range(2))
+    tried(owner)
+    world.partners.fault("debit", LIE)
+    tried(liar)
+    rows_of(world, liar).update(next_attempt_at=Now() + timedelta(hours=1))
+    settle_transaction(world.debit(owner).pk)
+    assert settle_transaction(world.debit(liar).pk) == liar.pk
+    assert world.debit(liar).external_transaction_id == theirs(world, liar)
+
+
 def test_two_who_would_ask_for_the_same_number_at_once_ask_once(world: World) -> None:
     owner, liar = owner_and_liar(world)
     tried(owner)
@@ -60,6 +72,7 @@ def test_two_who_would_put_the_same_number_to_people_at_once_do_it_once(
     with while_somebody(lambda: rows.update(attempts=F("attempts") + 1)):
         assert settle_transaction(rows.get().pk) is None
     assert rows.get().doubt == Doubt.ASK
+    assert not now(liar).needs_attention
     tried(liar)
     assert rows.get().is_undecided
 

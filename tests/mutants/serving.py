@@ -1,0 +1,91 @@
+"""A pytest plugin: a session that stays loaded, and tries each mutant in a fork of its process.
+
+It reads a line of JSON for each mutant: `path`, the texts `before` and `after`, the ids of the
+`tests` in order, and `seconds` until it is given up. It answers with a line of JSON: `failed`, the
+first test that failed ("" if none did), or `cannot`, why it cannot be tried here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.mutants.patching import CannotPatchError, Functions, loaded, patch
+from tests.mutants.timing import FAILED
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--serve", help="the file descriptors to read from and to write to: 5,6")
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    given = session.config.getoption("serve")
+    if not given:
+        return None
+    first = _first(session)
+    other = next(item for item in session.items if item is not first)
+    first.ihook.pytest_runtest_protocol(item=first, nextitem=other)
+    connection.close()  # each fork opens its own
+    functions = loaded(ROOT)
+    reader, writer = map(int, given.split(","))
+    with os.fdopen(reader) as asked, os.fdopen(writer, "w") as answers:
+        for line in asked:
+            answers.write(json.dumps(_in_a_fork(session, functions, json.loads(line))) + "\n")
+            answers.flush()
+    return True
+
+
+def _first(session: pytest.Session) -> Any:
+    """The one test of tests/mutants/shared.py."""
+    return next(item for item in session.items if item.nodeid.startswith("tests/mutants/shared.py"))
+
+
+def _in_a_fork(
+    session: pytest.Session, functions: Functions, asked: Mapping[str, Any]
+) -> dict[str, str]:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setsid()
+            os.write(writer, json.dumps(_tried(session, functions, asked)).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        if select.select([answer], [], [], asked["seconds"])[0]:
+            told: dict[str, str] = json.loads(answer.read() or '{"failed": "(dies)"}')
+        else:
+            os.killpg(child, signal.SIGKILL)
+            told = {"failed": "(never ends)"}
+    os.waitpid(child, 0)
+    return told
+
+
+def _tried(
+    session: pytest.Session, functions: Functions, asked: Mapping[str, Any]
+) -> dict[str, str]:
+    try:
+        patch(functions, asked["path"], asked["before"], asked["after"])
+    except CannotPatchError as error:
+        return {"cannot": str(error)}
+    first = _first(session)
+    first.module.empty_database()  # an earlier fork may have been interrupted
+    items = {item.nodeid: item for item in session.items}
+    chosen = [items[test] for test in asked["tests"]]
+    for item, after in zip(chosen, [*chosen[1:], first], strict=True):
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
+        if FAILED:
+            session._setupstate.teardown_exact(first)
+            break
+    return {"failed": next(iter(FAILED), "")}
