@@ -5,7 +5,7 @@ The table of all kinds is in docs/decisions/0013-incidents.md.
 
 from typing import Any
 
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, UUIDField
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, UUIDField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
@@ -23,7 +23,7 @@ from redemption.models import (
     RunOutcome,
 )
 from redemption.models.incidents import CaseQuerySet
-from redemption.states import SETTLED_LINE, IncidentKind, TransactionStatus
+from redemption.states import SETTLED_LINE, DifferenceKind, IncidentKind, TransactionStatus
 
 _KNOWN = (TransactionStatus.SUCCEEDED, TransactionStatus.REFUSED)
 _WAITS_FOR_AN_ANSWER = (
@@ -45,6 +45,7 @@ def settle_gone() -> int:
         (_worked(), _("The callback was processed.")),
         (_nothing_waits(), _("The delivery that it names is settled; nothing waits for it.")),
         (_readable(), _("Its codes can be read.")),
+        (_has_its_number(), _("The transaction has the number of its entry now.")),
         (_denied(), _("The partner has answered how it ended; the callback changed nothing.")),
     ]
     settled = sum(
@@ -140,6 +141,14 @@ def _readable() -> CaseQuerySet:
 
 def _denied() -> CaseQuerySet:
     return _naming(_open(IncidentKind.PUZZLING_CALLBACK), "line", _lines(settled=True))
+
+
+def _has_its_number() -> CaseQuerySet:
+    """The cases about a number that the comparison with the statement found at another."""
+    swapped = _open(IncidentKind.RECONCILIATION).filter(facts__difference=DifferenceKind.SWAPPED)
+    return swapped.alias(entry=KT("facts__entry")).filter(
+        transaction__external_transaction_id=F("entry"), transaction__doubt=""
+    )
 
 
 def _naming(cases: CaseQuerySet, fact: str, rows: QuerySet[Any]) -> CaseQuerySet:

@@ -66,9 +66,10 @@ GUIDE: Mapping[str, Advice] = {
     _K.RECONCILIATION: Advice(
         Severity.CRITICAL,
         _(
-            "The partner's statement and our transactions differ. Nothing is repaired "
-            "automatically. Compare the two entries, find out with the partner which is right, "
-            "and have the wrong one corrected."
+            "The partner's statement and our transactions differ. The number of another "
+            "transaction is looked up again by itself; then this resolves itself. Nothing else is "
+            "repaired automatically: compare the two entries, find out with the partner which is "
+            "right, and have the wrong one corrected."
         ),
     ),
     _K.STOCK_DRIFT: Advice(
@@ -113,7 +114,8 @@ GUIDE: Mapping[str, Advice] = {
     _K.SWAPPED: Advice(
         Severity.CRITICAL,
         _(
-            "The partner gave one number to two transactions of ours. Neither counts until both "
+            "The partner gave one number to two transactions of ours, or its statement has another "
+            "number for one of them. Neither counts until both "
             "keys were asked again; if that is not safe any more, the statement is read. Where "
             "neither settles it, find both entries in the partner's statement. One person "
             "proposes each one's number, with evidence, and a second one confirms."

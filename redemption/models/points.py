@@ -19,6 +19,8 @@ from redemption.states import TRANSACTION, Doubt, TransactionStatus
 HORIZON_SHARE = 0.8
 # Stored in place of an answer while a credit waits, because its debit's number is uncertain.
 HELD_BACK = "held_back"
+# Stored in place of an answer once the statement was read for the number that a credit names.
+NUMBER_CHECKED = "number_checked"
 
 
 class TransactionType(models.TextChoices):

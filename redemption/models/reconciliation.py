@@ -125,7 +125,7 @@ class ReconciledDay(models.Model):
 
 
 class Difference(models.Model):
-    """One difference that a run found. It is never changed, and nothing is repaired
+    """One difference that a run found. It is never changed, and no points are moved
     automatically.
     """
 

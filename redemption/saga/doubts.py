@@ -18,19 +18,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
-from accounts.loyalty import StatementEntry, TransactionAnswer
+from accounts.loyalty import TransactionAnswer
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.leases import ENDED
 from loyalty_portal.partners.calls import KeyedCallQuerySet
-from loyalty_portal.partners.client import Answer, Outcome, PartnerUnavailableError
+from loyalty_portal.partners.client import Answer, Outcome
 from redemption.incidents.services import settle_incident
 from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent, TransactionType
+from redemption.saga import numbers
 from redemption.states import OPEN_TRANSACTION, Doubt, IncidentKind, TransactionStatus
 
-READ_BACK = timedelta(days=1)  # the partner's clock and ours differ
 # Refusals of a credit that put its debit's number in doubt. Nothing was given back.
 WRONG_DEBIT = frozenset({"transaction_not_found", "refund_exceeds_debit"})
-NOT_IN_STATEMENT = "not_in_statement"  # our own code
 PAUSE = 5.0  # seconds until the next check whether another key was asked
 LONG_HELD = timedelta(minutes=30)  # after this time somebody should know that a credit is held back
 
@@ -42,6 +41,7 @@ class NextAction(enum.Enum):
 
     ASK = "send its bytes under its key"
     WAIT = "another has to be asked first"
+    CHECK = "look for its debit's number in the partner's statement"
     BELIEVE = "take the number, which nobody claims any more"
     READ = "look for it in the partner's statement"
     PERSON = "people must find out"
@@ -51,14 +51,21 @@ def step(intent: LoyaltyTransaction) -> NextAction:
     """The next action for a due transaction."""
     if intent.original is not None and (intent.original.doubt or held_back_by(intent)):
         return NextAction.WAIT  # a credit names its debit's number, so it waits for it
+    if numbers.must_be_checked(intent):
+        return NextAction.CHECK
     if intent.may_be_sent() and intent.doubt != Doubt.INSISTS:
         return NextAction.ASK
+    return _without_asking(intent)
+
+
+def _without_asking(intent: LoyaltyTransaction) -> NextAction:
     if not intent.doubt:
         return NextAction.PERSON
     asked = _others(intent).filter(doubt=Doubt.ASK, next_attempt_at__isnull=False)
     if asked.repeatable().exists():
         return NextAction.WAIT
-    if intent.disputed_id and not holders(intent.disputed_id).exists():
+    has_none = not intent.external_transaction_id
+    if has_none and intent.disputed_id and not holders(intent.disputed_id).exists():
         return NextAction.BELIEVE
     return NextAction.READ if settings.LOYALTY_API_STATEMENT else NextAction.PERSON
 
@@ -135,43 +142,12 @@ def order_ids(intent: LoyaltyTransaction, number: str = "") -> list[Any]:
     return sorted({intent.order_id, *about.values_list("order_id", flat=True)})
 
 
-# --- The statement -------------------------------------------------------------------------
-
-
 def believed(intent: LoyaltyTransaction) -> TransactionAnswer:
     """An answer as if the partner had confirmed the number, because nobody else claims it
     any more.
     """
     told = Answer(Outcome.SUCCEEDED, detail=_("Nobody else has this number any more."))
     return TransactionAnswer(told, intent.disputed_id)
-
-
-def read(intent: LoyaltyTransaction) -> TransactionAnswer:
-    """What the statement says about a transaction.
-
-    Returns UNKNOWN with NOT_IN_STATEMENT unless exactly one entry fits.
-    """
-    since = min(intent.created_at, intent.first_sent_at or intent.created_at) - READ_BACK
-    asked = json.loads(intent.body)
-    try:
-        entries = loyalty.statement(asked["account_id"], since)
-        found = [entry for entry in entries if _fits(entry, intent, asked)]
-    except PartnerUnavailableError as error:
-        unclear = Answer(Outcome.UNKNOWN, error.answer.status_code, code=error.answer.code)
-        return TransactionAnswer(unclear)
-    if len(found) == 1:
-        told = Answer(Outcome.SUCCEEDED, detail=_("The partner's statement says so."))
-        return TransactionAnswer(told, found[0].transaction_id)
-    return TransactionAnswer(Answer(Outcome.UNKNOWN, code=NOT_IN_STATEMENT))
-
-
-def _fits(entry: StatementEntry, intent: LoyaltyTransaction, asked: dict[str, Any]) -> bool:
-    kind = "debit" if intent.is_debit else "credit"
-    return (entry.kind, entry.points, entry.reference) == (
-        kind,
-        asked["points"],
-        asked["reference"],
-    )
 
 
 # --- Doubting, and what ends it ------------------------------------------------------------
@@ -252,9 +228,32 @@ def give_up(number: str, *, to: LoyaltyTransaction) -> None:
 def wake(number: str, *, ask: bool) -> None:
     """Make the rivals due after the holder was asked. `ask`: the number is free, so ask
     them again.
+
+    One that has succeeded and was told the number again is not asked a third time.
     """
     changes: dict[str, Any] = {"doubt": Doubt.ASK} if ask else {}
     rivals(number).filter(status=TransactionStatus.UNKNOWN).update(next_attempt_at=Now(), **changes)
+    rivals(number).filter(status=TransactionStatus.SUCCEEDED).update(next_attempt_at=Now())
+
+
+def lose(intent: LoyaltyTransaction, *, told: str) -> None:
+    """Note that a succeeded transaction has lost its number: the partner gave it `told`, which
+    another has.
+
+    Who was given the lost number before is asked again. The caller has saved the loss.
+    """
+    lost = intent.external_transaction_id
+    if not lost:
+        return
+    why = _("The partner gives it the number %(now)s now; it had %(before)s.")
+    _note(intent, why % {"now": told, "before": lost}, by=SYSTEM)
+    wake(lost, ask=True)
+
+
+def keep(intent: LoyaltyTransaction) -> None:
+    """End the case about a transaction whose number was confirmed."""
+    told = _("The partner confirms its number %(number)s.")
+    settle_incident(key=_key(intent), why=told % {"number": intent.external_transaction_id})
 
 
 def end(intent: LoyaltyTransaction, number: str) -> None:
@@ -283,14 +282,10 @@ def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> Non
     held.external_transaction_id, held.disputed_id = number, before or disputed
     _rows.filter(pk=held.pk).update(disputed_id=held.disputed_id)  # `claimants` reads it
     told = _("The partner's number of this is %(now)s, and not %(before)s, which is another's.")
+    if held.disputed_id == number:
+        told = _("The partner's number of this is %(now)s.")
     why = told % {"now": number, "before": held.disputed_id or "–"}
-    OrderEvent.objects.create(
-        order_id=held.order_id,
-        transaction=held,
-        subject=EventSubject.NOTE,
-        by_id=by.user_id,
-        reason=why[:255],
-    )
+    _note(held, why, by=by)
     settle_incident(key=_key(held), why=why)
     for credit in held.credits.select_for_update(no_key=True).exclude(
         status=TransactionStatus.SUCCEEDED
@@ -301,6 +296,16 @@ def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> Non
         settle_incident(key=_key(rival), why=named % {"order": held.order.order_number, "why": why})
     wake(before, ask=True)
     _release(held, disputed, why)
+
+
+def _note(about: LoyaltyTransaction, why: str, *, by: Actor) -> None:
+    OrderEvent.objects.create(
+        order_id=about.order_id,
+        transaction=about,
+        subject=EventSubject.NOTE,
+        by_id=by.user_id,
+        reason=why[:255],
+    )
 
 
 def why_refused(credit: LoyaltyTransaction, debit: LoyaltyTransaction) -> str:

@@ -21,11 +21,12 @@ from loyalty_portal.data.leases import ENDED
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.trouble import retried
 from loyalty_portal.fastpath.sql import Prepared
-from loyalty_portal.partners.calls import Claim
+from loyalty_portal.partners.calls import Claim, call_lease
 from loyalty_portal.partners.client import Answer, Outcome, contradicted
 from redemption.models import LoyaltyTransaction, RedemptionOrder
-from redemption.models.points import HELD_BACK
-from redemption.saga import corrections, doubts, steps
+from redemption.models.points import HELD_BACK, NUMBER_CHECKED
+from redemption.points.doubting import doubt_number
+from redemption.saga import corrections, doubts, numbers, steps
 from redemption.saga.doubts import NextAction
 from redemption.states import Doubt, IncidentKind, TransactionStatus
 
@@ -50,6 +51,9 @@ def settle_transaction(transaction_id: uuid.UUID) -> uuid.UUID | None:
     if claim is None:
         return None
     result = _answer(claim)
+    if claim.step is NextAction.CHECK:
+        goes = retried(lambda: _record_check(claim.again(), result))
+        return (goes and settle_transaction(transaction_id)) or claim.call.order_id
     try:
         retried(lambda: _record(claim.again(), result))
     except IntegrityError as error:
@@ -64,7 +68,9 @@ def _answer(claim: _ClaimedTransaction) -> TransactionAnswer:
     if claim.step is NextAction.BELIEVE:
         return doubts.believed(intent)
     if claim.step is NextAction.READ:
-        return doubts.read(intent)
+        return numbers.read(intent)
+    if claim.step is NextAction.CHECK and intent.original:
+        return numbers.read(intent.original)
     send = loyalty.send_debit if intent.is_debit else loyalty.send_credit
     return send(intent.body.encode(), intent.key)
 
@@ -103,8 +109,9 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
     if order is not None:
         _give_up(order, intent)
         return None
-    if intent.status == TransactionStatus.SUCCEEDED:  # only its number is asked for
-        changes = intent.claim()
+    only_its_number = intent.status == TransactionStatus.SUCCEEDED
+    if only_its_number or step is NextAction.CHECK:
+        changes = intent.claim() if only_its_number else intent.leased(seconds=call_lease())
         if not intent.if_due(**changes):
             raise StaleStatusError
         intent.lease_token = changes["lease_token"]
@@ -156,7 +163,7 @@ def _record(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
         _go_on(order, intent, answer)
     elif refused_credit:
         _refused(order, intent, answer)
-    elif answer.code == doubts.NOT_IN_STATEMENT:
+    elif answer.code == numbers.NOT_IN_STATEMENT:
         _ask_a_person(order, intent, doubts.whose(intent), IncidentKind.SWAPPED)
     else:
         _unknown(order, intent, answer)
@@ -217,14 +224,16 @@ def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     doubt = Doubt.INSISTS if insists else Doubt.ASK
     wait = min(intent.wait(result.answer), doubts.PAUSE)
     if intent.status == TransactionStatus.SUCCEEDED:
+        # Its own number counts as little as this one, and whose that is may need it.
         write = intent.if_ours(retry_in=None if over else wait)
-        written = write(doubt=doubt, disputed_id=number)
+        written = write(doubt=doubt, disputed_id=number, external_transaction_id="")
     else:
         told = TransactionAnswer(contradicted(result.answer, "transaction_id"))
         about_it = {"doubt": doubt, "disputed_id": number}
         written = _write(claim, told, known=False, retry_in=wait, **about_it)
     if not written:
         return
+    doubts.lose(intent, told=number)
     why = doubts.given_twice(number, holder)
     if over and intent.status != TransactionStatus.SUCCEEDED:
         _ask_a_person(order, intent, why, IncidentKind.SWAPPED)
@@ -236,21 +245,47 @@ def _record_number(claim: _ClaimedTransaction, result: TransactionAnswer) -> Non
     """Record the number that the partner gave again for a transaction that had one."""
     order = _locked_with_others(claim.call)
     intent, number, answer = claim.call, result.transaction_id, result.answer
-    refused = answer.outcome is Outcome.REFUSED or answer.code == doubts.NOT_IN_STATEMENT
+    refused = answer.outcome is Outcome.REFUSED or answer.code == numbers.NOT_IN_STATEMENT
     if not number and not refused:
         intent.if_ours(retry_in=intent.wait(answer))()
         return
-    end = intent.if_ours(retry_in=None)
+    # The statement told another number than the partner does: it is read again.
+    differs = claim.step is NextAction.ASK and intent.disputed_id not in {"", number}
+    end = intent.if_ours(retry_in=0 if differs and number else None)
     if not number:
         if end(doubt=Doubt.INSISTS):  # nothing more can be asked, so people must find out
             why = doubts.whose(intent)
             steps.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
     elif number == intent.external_transaction_id:
-        insists = claim.step is NextAction.ASK and doubts.rivals(number).exists()
+        asked = claim.step is NextAction.ASK
+        insists = differs or (asked and doubts.rivals(number).exists())
         if end(doubt=Doubt.INSISTS if insists else ""):
             doubts.wake(number, ask=False)
-    elif end(doubt="", external_transaction_id=number):
+            if not insists:
+                doubts.keep(intent)
+    elif intent.if_ours(retry_in=None)(doubt="", external_transaction_id=number):
         doubts.correct(intent, number)
+
+
+@transaction.atomic
+def _record_check(claim: _ClaimedTransaction, result: TransactionAnswer) -> bool:
+    """Record what the statement says about the debit that a credit is to name. Returns whether the
+    credit may be sent now.
+
+    Its debit is doubted when the statement has another number for it. A statement that does not
+    come is waited for like any answer, but not for good.
+    """
+    credit, answer = claim.call, result.answer
+    steps.locked(credit.order_id)  # before its transactions
+    known = result.transaction_id or answer.code == numbers.NOT_IN_STATEMENT
+    if not known and credit.attempts < LATE_TRIES:
+        credit.if_ours(retry_in=credit.wait(answer))()
+        return False
+    number, debit = result.transaction_id, credit.original
+    if number and debit and doubt_number(debit.pk, number):
+        credit.if_ours(retry_in=doubts.PAUSE)()
+        return False
+    return credit.if_ours(retry_in=0)(answer_code=NUMBER_CHECKED)
 
 
 def _unknown(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:

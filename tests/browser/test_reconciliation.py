@@ -109,7 +109,7 @@ def test_finance_compares_now_and_follows_a_difference_to_its_incident(
     run = page.url
 
     page.get_by_role("link", name=re.compile("Open|incident", re.IGNORECASE)).last.click()
-    expect(page.get_by_role("main")).to_contain_text("Nothing is repaired automatically.")
+    expect(page.get_by_role("main")).to_contain_text("Nothing else is repaired automatically")
     page.get_by_role("link", name=re.compile(re.escape(company.name) + " ")).click()
     expect(page).to_have_url(run)
 

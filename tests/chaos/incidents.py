@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from redemption.models import Alert, Incident, IncidentCase, RedemptionOrder
+from redemption.models import Alert, Difference, Incident, IncidentCase, RedemptionOrder
 from redemption.states import IncidentKind, TransactionStatus
 from tests.chaos.checks import Finding, Run
 
@@ -26,6 +26,8 @@ def counted(run: Run) -> Counter[str]:
         counts["open and due" if due else f"{WITHOUT_NEED}{case.incident.kind}"] += 1
     for incident in Incident.objects.unresolved().filter(cases=None):
         counts[f"{WITHOUT_NEED}{incident.kind}"] += 1
+    for kind in Difference.objects.values_list("kind", flat=True):
+        counts[f"differences at night: {kind}"] += 1
     counts["cases of incidents"] = IncidentCase.objects.count()
     counts["incidents"] = Incident.objects.count()
     counts["alerts"] = Alert.objects.count()

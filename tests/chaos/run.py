@@ -22,6 +22,7 @@ from accounts.views import SEAT_KEY
 from redemption.models import RedemptionOrder
 from tests.accounts.factories import UserFactory
 from tests.chaos import incidents
+from tests.chaos.actors.clock import the_night_passes
 from tests.chaos.actors.desk import Clerk
 from tests.chaos.actors.house import House, Postgres
 from tests.chaos.actors.nemesis import Nemesis, wait
@@ -58,7 +59,8 @@ _BURY = """
 _OPEN = """
     SELECT (SELECT count(*) FROM redemption_order WHERE NOT needs_attention AND status NOT IN
             ('COMPLETED', 'CANCELLED', 'DECLINED', 'REJECTED', 'EXPIRED'))
-         + (SELECT count(*) FROM loyalty_transaction WHERE status IN ('INTENDED','SENT','UNKNOWN'))
+         + (SELECT count(*) FROM loyalty_transaction WHERE status IN ('INTENDED','SENT','UNKNOWN')
+            OR doubt <> '' AND next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_letter WHERE next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_callback WHERE state IN ('RECEIVED', 'PARKED'))
 """
@@ -102,13 +104,12 @@ def run(
         over = _strike(house, plan, town, nemesis, recovery)
         town.close()
         told = Run(house, town.record, nemesis, town.received)
-        until = time.monotonic() + patience
-        while not (_is_quiet(house) or told.finds(sought) or time.monotonic() > until):
-            wait(5 * LOOK)
+        _wait_for_quiet(house, told, sought, patience)
         town.go_home(at_once=told.finds(sought))
         quiet = time.monotonic() - over
         too_few = _too_few(plan, town.record.placed, len(town.record.told))
-        findings = [*too_few, *told.findings()]
+        left_out = [] if sought else _next_night(house, told, patience)
+        findings = [*too_few, *left_out, *told.findings()]
         statuses = Counter(RedemptionOrder.objects.values_list("status", flat=True))
         told_of = Counter[str]()
         if not sought:
@@ -142,6 +143,22 @@ def _strike(house: House, plan: Plan, town: Town, nemesis: Nemesis, recovery: Re
     connections.close_all()  # this process's connection may have been cut too
     recovery.measure(house, "everything, at the end")
     return over
+
+
+def _wait_for_quiet(house: House, told: Run, sought: Set[str], patience: float) -> None:
+    until = time.monotonic() + patience
+    while not (_is_quiet(house) or told.finds(sought) or time.monotonic() > until):
+        wait(5 * LOOK)
+
+
+def _next_night(house: House, told: Run, patience: float) -> list[Finding]:
+    """Let the night's comparison with the statement run, and what it puts right.
+
+    Returns a finding for each company that was not compared.
+    """
+    left_out = list(the_night_passes(house))
+    _wait_for_quiet(house, told, frozenset(), patience)
+    return left_out
 
 
 def _incidents(told: Run) -> Counter[str]:

@@ -34,6 +34,12 @@ def ignores_keys(settings: Any) -> None:
 
 
 @pytest.fixture
+def no_statement(settings: Any) -> None:
+    """A partner without a statement, where no credit can look for its debit's number."""
+    settings.LOYALTY_API_STATEMENT = False
+
+
+@pytest.fixture
 def waiting(world: World) -> RedemptionOrder:
     """An order of two cards whose delivery the partner has accepted."""
     world.partners.dial(mode="accept", delay=3600)

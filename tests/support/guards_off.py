@@ -26,6 +26,7 @@ from redemption.checkout import services as placing
 from redemption.checkout.services import CheckoutInput
 from redemption.management.commands import sweep
 from redemption.models import Letter, RedemptionOrder
+from redemption.points.reconciliation import services as reconciling
 from redemption.saga import inbox as callbacks
 from redemption.saga import queues
 
@@ -161,7 +162,10 @@ def _say_yes_before_it_is_on_disk() -> None:
 
 
 def _believe_every_number() -> None:
-    """Let the database accept one number for two transactions, so that no doubt arises."""
+    """Let the database accept one number for two transactions, so that no doubt arises, and let
+    the comparison with the statement doubt none.
+    """
+    _replace(reconciling, "doubt_number", lambda _transaction, _number: False)
 
 
 GUARDS: Mapping[str, Callable[[], None]] = {

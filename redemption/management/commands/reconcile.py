@@ -20,7 +20,8 @@ SHOWN = 20  # differences printed for a company; the admin shows all
 class Command(BaseCommand):
     help = (
         "Compare our transactions with the partner's statement, each company since its last run. "
-        "Says what differs and repairs nothing; ends with 1 when something does not agree."
+        "Says what differs and changes no points; a number that is another's is looked up again. "
+        "Ends with 1 when something does not agree."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

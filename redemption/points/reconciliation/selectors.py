@@ -56,6 +56,13 @@ def due_since(company: Company) -> datetime:
     return midnight(min(ended, still["at__min"] or ended))
 
 
+def was_compared(transaction: LoyaltyTransaction) -> bool:
+    """Whether a run has compared a settled transaction with the statement."""
+    runs = Reconciliation.objects.filter(company=transaction.company_id, outcome__in=COMPARED)
+    at = transaction.settled_at
+    return at is not None and runs.filter(since__lte=at, until__gt=at).exists()
+
+
 def first_asked(company: Company, since: datetime, until: datetime) -> datetime:
     """The creation time of the oldest transaction that was settled in this time.
 

@@ -1,4 +1,8 @@
-"""Compares our transactions with the partner's statement. Reports differences, repairs none."""
+"""Compares our transactions with the partner's statement and reports the differences.
+
+It changes no entry. A transaction with another one's number is doubted, so that the saga finds its
+own (docs/decisions/0030-exchanged-numbers.md).
+"""
 
 import logging
 from collections.abc import Iterator
@@ -26,6 +30,7 @@ from redemption.models import (
     RunOutcome,
     StatementSource,
 )
+from redemption.points.doubting import doubt_number
 from redemption.points.reconciliation.matching import compare
 from redemption.points.reconciliation.selectors import (
     companies_in,
@@ -36,7 +41,7 @@ from redemption.points.reconciliation.selectors import (
 )
 from redemption.points.reconciliation.statements import LINES, forget, keep, keep_file
 from redemption.points.reconciliation.tally import Tally
-from redemption.states import IncidentKind
+from redemption.states import DifferenceKind, IncidentKind
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +168,8 @@ def _compare(run: Reconciliation, *, batch: UUID, began: datetime, until: dateti
         tally.flush()
         _write_days(tally.days())
     for difference in run.differences.select_related("order", "transaction").iterator():
+        if difference.kind == DifferenceKind.SWAPPED and difference.transaction:
+            doubt_number(difference.transaction.pk, difference.entry)
         _raise(run, difference)
     for key in tally.gone():
         settle_incident(key=key, why=_("The partner's statement and our transactions agree again."))

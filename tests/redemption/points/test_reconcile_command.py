@@ -16,11 +16,11 @@ from tests.redemption.points.test_reconciliation import (
     AN_HOUR,
     aged,
     at_partner,
-    earlier,
     run_of,
     settled,
 )
 from tests.redemption.world import World
+from tests.support.ageing import earlier
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

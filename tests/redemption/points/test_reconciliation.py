@@ -2,13 +2,10 @@
 resolved.
 """
 
-import sqlite3
 from datetime import timedelta
 from typing import Any
 
-import pgtrigger
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from fulfillment.models import Fulfillment
@@ -31,6 +28,7 @@ from redemption.points.reconciliation.services import MARGIN, reconcile
 from redemption.saga.transactions import settle_transaction
 from redemption.states import DifferenceKind, IncidentKind, IncidentStatus, TransactionStatus
 from tests.redemption.world import World, make_all_due
+from tests.support.ageing import earlier, in_ledger, make_older
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AN_HOUR = timedelta(hours=1)
@@ -38,24 +36,12 @@ AN_HOUR = timedelta(hours=1)
 
 def aged(world: World, age: timedelta = AN_HOUR) -> None:
     """Move everything so far an hour into the past, here and at the partner."""
-    with pgtrigger.ignore(), connection.cursor() as cursor:
-        for column in ("created_at", "first_sent_at", "settled_at"):
-            cursor.execute(
-                f"UPDATE loyalty_transaction SET {column} = {column} - %s::interval", [str(age)]
-            )
-        cursor.execute("UPDATE company SET created_at = created_at - %s::interval", [str(age)])
-    at_partner(world, f"UPDATE entry SET created_at = {earlier(age)}")
-
-
-def earlier(age: timedelta) -> str:
-    return f"strftime('%Y-%m-%dT%H:%M:%fZ', created_at, '{-int(age.total_seconds()):+d} seconds')"
+    make_older(world.partners, age)
 
 
 def at_partner(world: World, sql: str, *values: object) -> None:
     """Change the partner's ledger directly with SQL."""
-    with sqlite3.connect(world.partners.data_dir / "sandbox.sqlite3", timeout=10) as books:
-        assert books.execute(sql, values).rowcount > 0
-    books.close()
+    in_ledger(world.partners, sql, *values)
 
 
 def settled(world: World, *, points: int = 1_000) -> RedemptionOrder:

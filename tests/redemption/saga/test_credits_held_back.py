@@ -106,7 +106,7 @@ def test_a_credit_waits_until_no_other_debit_can_own_the_number_it_names(
     assert not Incident.objects.unresolved().exists()
 
 
-@pytest.mark.usefixtures("unguarded")
+@pytest.mark.usefixtures("unguarded", "no_statement")
 def test_without_waiting_it_is_booked_on_the_other_debit_and_the_other_is_refused(
     world: World,
 ) -> None:
@@ -227,7 +227,7 @@ def test_a_person_hears_of_a_credit_that_waits_for_long(world: World) -> None:
 # --- Refused, since the debit it names is not its own --------------------------------------------
 
 
-@pytest.mark.usefixtures("unguarded")
+@pytest.mark.usefixtures("unguarded", "no_statement")
 @pytest.mark.parametrize(("hers", "his"), [(1_000, 700), (1_500, 1_000)])
 def test_a_credit_refused_as_more_than_the_debit_names_its_own_once_that_is_known(
     world: World, hers: int, his: int
@@ -241,6 +241,7 @@ def test_a_credit_refused_as_more_than_the_debit_names_its_own_once_that_is_know
     assert world.debit(his_order).external_transaction_id == theirs(world, his_order)
 
 
+@pytest.mark.usefixtures("no_statement")
 @pytest.mark.parametrize("refusal", ["refund_exceeds_debit", "transaction_not_found"])
 def test_a_refused_credit_has_its_debit_asked_again_for_its_number(
     world: World, refusal: str

@@ -145,6 +145,7 @@ def test_a_credit_waits_for_its_debits_number_and_names_the_right_one(world: Wor
     all_is_right(world, owner, liar)
 
 
+@pytest.mark.usefixtures("no_statement")
 def test_a_credit_that_was_refused_for_the_wrong_number_recovers_under_a_key_of_its_own(
     world: World,
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_credit_that_was_refused_for_the_wrong_number_recovers_under_a_key_of_
     all_is_right(world, owner, liar)
 
 
+@pytest.mark.usefixtures("no_statement")
 def test_a_credit_that_is_being_asked_while_the_number_is_corrected_recovers_too(
     world: World,
 ) -> None:
