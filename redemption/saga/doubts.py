@@ -24,8 +24,15 @@ from loyalty_portal.data.leases import ENDED
 from loyalty_portal.partners.calls import KeyedCallQuerySet
 from loyalty_portal.partners.client import Answer, Outcome
 from redemption.incidents.services import settle_incident
-from redemption.models import EventSubject, LoyaltyTransaction, OrderEvent, TransactionType
+from redemption.models import (
+    EventSubject,
+    LoyaltyTransaction,
+    OrderEvent,
+    RedemptionOrder,
+    TransactionType,
+)
 from redemption.saga import numbers
+from redemption.saga.steps import locked
 from redemption.states import OPEN_TRANSACTION, Doubt, IncidentKind, TransactionStatus
 
 # Refusals of a credit that put its debit's number in doubt. Nothing was given back.
@@ -134,12 +141,15 @@ def _others(intent: LoyaltyTransaction) -> KeyedCallQuerySet[LoyaltyTransaction]
     return _rows.filter(about).exclude(pk=intent.pk)
 
 
-def order_ids(intent: LoyaltyTransaction, number: str = "") -> list[Any]:
-    """The orders of all transactions in the same doubt or with `number`, in the order of
-    locking.
+def locked_with_others(intent: LoyaltyTransaction, number: str = "") -> RedemptionOrder:
+    """Lock and return the transaction's order, together with the orders of all transactions in the
+    same doubt or with `number`, in the order of locking.
     """
+    if not (intent.doubt or number):
+        return locked(intent.order_id)
     about = _others(intent) | holders(number)
-    return sorted({intent.order_id, *about.values_list("order_id", flat=True)})
+    keys = sorted({intent.order_id, *about.values_list("order_id", flat=True)})
+    return {key: locked(key) for key in keys}[intent.order_id]
 
 
 def believed(intent: LoyaltyTransaction) -> TransactionAnswer:

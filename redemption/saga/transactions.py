@@ -151,7 +151,7 @@ def _record(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     if claim.call.status == TransactionStatus.SUCCEEDED:
         _record_number(claim, result)
         return
-    order = _locked_with_others(claim.call)
+    order = doubts.locked_with_others(claim.call)
     intent, answer = claim.call, result.answer
     refused_credit = answer.outcome is Outcome.REFUSED and not intent.is_debit
     known = answer.outcome is not Outcome.UNKNOWN and not refused_credit
@@ -160,23 +160,13 @@ def _record(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     if known:
         if disputed := claim.call.disputed_id:
             doubts.end(intent, disputed)
-        _go_on(order, intent, answer)
+        go_on(order, intent, why=answer.told)
     elif refused_credit:
         _refused(order, intent, answer)
     elif answer.code == numbers.NOT_IN_STATEMENT:
         _ask_a_person(order, intent, doubts.whose(intent), IncidentKind.SWAPPED)
     else:
         _unknown(order, intent, answer)
-
-
-def _locked_with_others(intent: LoyaltyTransaction, number: str = "") -> RedemptionOrder:
-    """Lock and return the transaction's order, with all orders in the same doubt, in the order of
-    locking.
-    """
-    if not (intent.doubt or number):
-        return steps.locked(intent.order_id)
-    locked = {key: steps.locked(key) for key in doubts.order_ids(intent, number)}
-    return locked[intent.order_id]
 
 
 def _write(
@@ -214,7 +204,7 @@ def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     """Start a doubt: the partner gave it a number that another of our transactions has."""
     intent, number = claim.call, result.transaction_id
     corrections.lock_its_line(intent)
-    order = _locked_with_others(intent, number)
+    order = doubts.locked_with_others(intent, number)
     insists = intent.disputed_id == number
     holder = doubts.doubt_holder(number, insisted=insists and claim.step is NextAction.ASK)
     if holder is None:
@@ -243,7 +233,7 @@ def _dispute(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
 
 def _record_number(claim: _ClaimedTransaction, result: TransactionAnswer) -> None:
     """Record the number that the partner gave again for a transaction that had one."""
-    order = _locked_with_others(claim.call)
+    order = doubts.locked_with_others(claim.call)
     intent, number, answer = claim.call, result.transaction_id, result.answer
     refused = answer.outcome is Outcome.REFUSED or answer.code == numbers.NOT_IN_STATEMENT
     if not number and not refused:
@@ -300,12 +290,15 @@ def _unknown(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer)
         _ask_a_person(order, intent, why, IncidentKind.HORIZON)
 
 
-def _go_on(order: RedemptionOrder, intent: LoyaltyTransaction, answer: Answer) -> None:
+def go_on(order: RedemptionOrder, intent: LoyaltyTransaction, *, why: str) -> None:
+    """Let the order go on after the outcome of a transaction is known, from an answer or from two
+    people. `why` is told when nothing was taken.
+    """
     if intent.is_correction:
-        corrections.settled(order, intent, why=answer.told)
+        corrections.settled(order, intent, why=why)
     elif not intent.is_debit:
         steps.credited(order, intent)
-    elif answer.outcome is Outcome.SUCCEEDED:
+    elif intent.status == TransactionStatus.SUCCEEDED:
         steps.confirm(order)
     else:
-        steps.decline(order, answer.told)
+        steps.decline(order, why)

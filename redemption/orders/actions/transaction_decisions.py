@@ -26,6 +26,7 @@ from redemption.orders.actions.dual_control import (
 )
 from redemption.saga import corrections, doubts, steps
 from redemption.saga.steps import RedemptionError, locked
+from redemption.saga.transactions import go_on
 from redemption.states import DecisionStatus, Doubt, IncidentKind, TransactionStatus, Verdict
 
 _ABOUT_THE_OUTCOME = (
@@ -131,14 +132,11 @@ def _contested(held: LoyaltyTransaction, number: str, by: Actor) -> RedemptionEr
 
 
 def _locked_with_others(intent: LoyaltyTransaction) -> RedemptionOrder:
-    """The order of the transaction, locked; with all orders in the same doubt, or with the proposed
-    number.
-    """
+    """Lock and return its order, with all orders in the same doubt or with the proposed number."""
     said = intent.decisions.filter(status=DecisionStatus.PROPOSED)
     numbers = said.values_list("external_transaction_id", flat=True)
     fresh = LoyaltyTransaction.objects.get(pk=intent.pk)
-    keys = doubts.order_ids(fresh, numbers.first() or "")
-    return {key: locked(key) for key in keys}[intent.order_id]
+    return doubts.locked_with_others(fresh, numbers.first() or "")
 
 
 def _ask_again(held: LoyaltyTransaction) -> str:
@@ -177,11 +175,7 @@ def _settle(
             **ENDED,
         )
         doubts.end(held, disputed)
-        why = _("The points could not be taken.")
-        if held.is_correction:
-            corrections.settled(order, held, why=why)
-        else:
-            steps.decline(order, why)
+        go_on(order, held, why=_("The points could not be taken."))
         return
     doubts.give_up(decision.external_transaction_id, to=held)
     if held.is_final:
@@ -197,12 +191,7 @@ def _settle(
         **ENDED,
     )
     doubts.end(held, disputed)
-    if held.is_correction:
-        corrections.settled(order, held, why=reason)
-    elif held.is_debit:
-        steps.confirm(order)
-    else:
-        steps.credited(order, held)
+    go_on(order, held, why=reason)
 
 
 def _renumber(held: LoyaltyTransaction, number: str, *, by: Actor) -> None:
