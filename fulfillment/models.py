@@ -97,6 +97,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
                 & Q(quantity__gte=F("quantity_delivered") + F("quantity_failed")),
                 name="fulfillment_units_once",
             ),
+            models.UniqueConstraint(
+                "partner_id", name="partners_fulfillment_once", condition=~Q(partner_id="")
+            ),
         ]
         indexes = [
             due_index("fulfillment_due"),

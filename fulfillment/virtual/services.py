@@ -36,15 +36,13 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
     """Process the partner's answer about `held`, which the caller has locked. The answer is the
     truth; the same answer twice counts once.
     """
-    if held.partner_id != report.fulfillment_id and _is_anothers(held, report):
-        flag(held, _("The partner names the fulfillment of another line."), "MISMATCH")
-        return  # neither its news nor its id is believed: it is asked by our reference
     doubted = held.attention
     strange = held.partner_id not in {"", report.fulfillment_id}
+    if held.partner_id != report.fulfillment_id and not _took_number(held, report):
+        flag(held, _("The partner names the fulfillment of another line."), "MISMATCH")
+        return  # neither its news nor its id is believed: it is asked by our reference
     if strange:
         flag(held, _("The partner names two fulfillments for one reference."))
-    if held.partner_id != report.fulfillment_id:
-        _save(held, partner_id=report.fulfillment_id)
     end = end_of(report)
     if end is None:
         note_progress(held, report)
@@ -58,10 +56,20 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
     hints.answered(held, report)
 
 
-def _is_anothers(held: Fulfillment, report: Report) -> bool:
-    """Whether another line has this number. A cancel by it would stop that other delivery."""
-    others = Fulfillment.objects.filter(partner_id=report.fulfillment_id)
-    return others.exclude(pk=held.pk).exists()
+def _took_number(held: Fulfillment, report: Report) -> bool:
+    """Store the partner's number of it. False when another line has it: a cancel by that number
+    would stop the other delivery.
+    """
+    number = report.fulfillment_id
+    if Fulfillment.objects.filter(partner_id=number).exclude(pk=held.pk).exists():
+        return False
+    try:
+        with transaction.atomic():
+            Fulfillment.objects.filter(pk=held.pk).update(partner_id=number)
+    except IntegrityError:  # another line was given it at this moment (partners_fulfillment_once)
+        return False
+    held.partner_id = number
+    return True
 
 
 def _fits(held: Fulfillment, end: FulfillmentStatus, report: Report) -> bool:

@@ -12,6 +12,7 @@ from accounts.selectors import told_as
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import FOR_A_PERSON
 from redemption.models import (
+    Decision,
     EventSubject,
     LoyaltyTransaction,
     OrderEvent,
@@ -190,19 +191,45 @@ def _line_step(facts: Facts, status: str, touched: list[OrderItem]) -> TimelineS
 
 
 def _put_right(facts: Facts) -> Iterator[TimelineStep]:
-    """The steps for codes that were replaced; other remedies have their own steps."""
+    """The steps for codes that were replaced, and for points that the company keeps; other remedies
+    have their own steps.
+    """
     items = {item.pk: item for item in facts.items}
     for decision in facts.remedies:
-        if decision.verdict == Verdict.CODES and decision.item_id:
+        if decision.item_id is None:
+            continue
+        item = items[decision.item_id]
+        if decision.verdict == Verdict.CODES:
             text = _(
                 "%(what)s: our partner had named codes that belong to somebody else. They are "
                 "withdrawn; the right ones can be shown here."
             )
-            what = items[decision.item_id].product_name
-            title = _("The codes were replaced")
             yield TimelineStep(
-                title, text % {"what": what}, "refresh-cw", "warn", decision.decided_at
+                _("The codes were replaced"),
+                text % {"what": item.product_name},
+                "refresh-cw",
+                "warn",
+                decision.decided_at,
             )
+        elif decision.verdict == Verdict.WRITE_OFF:
+            yield _left_with_them(item, decision)
+
+
+def _left_with_them(item: OrderItem, decision: Decision) -> TimelineStep:
+    """The step for points that went back although the partner delivered, and are not taken
+    again.
+    """
+    units = decision.units or 0
+    text = _(
+        "%(what)s: our partner delivered it after all. The %(points)s points that went back are "
+        "not taken again."
+    )
+    words = {
+        "what": f"{grouped(units)} × {item.product_name}",
+        "points": grouped(units * item.points_per_item),
+    }
+    title = _("The points stay with your company")
+    return TimelineStep(title, text % words, "coins", "ok", decision.decided_at)
 
 
 def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent) -> TimelineStep:
@@ -237,13 +264,22 @@ def _what_came_back(facts: Facts, status: str, touched: list[OrderItem]) -> str:
         for intent in facts.transactions
         if intent.transaction_type == TransactionType.CREDIT and intent.item_id in lines
     }
-    if not found:
-        return ""
+    return _how_far(found, len(touched)) if found else ""
+
+
+def _how_far(found: set[str], lines: int) -> str:
+    """How far the credits for so many lines are."""
     if found & FOR_A_PERSON:
-        return _("Its points are not back yet; a person is seeing to it.")
+        return ngettext(
+            "Its points are not back yet; a person is seeing to it.",
+            "Their points are not back yet; a person is seeing to it.",
+            lines,
+        )
     if found == {TransactionStatus.SUCCEEDED}:
-        return _("Its points are back.")
-    return _("Its points are on their way back.")
+        return ngettext("Its points are back.", "Their points are back.", lines)
+    return ngettext(
+        "Its points are on their way back.", "Their points are on their way back.", lines
+    )
 
 
 def _took_again(intent: LoyaltyTransaction) -> bool:

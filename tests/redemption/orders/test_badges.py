@@ -145,6 +145,18 @@ def test_what_came_back_is_not_being_given_back(seat: AccountManager, book: Prod
     assert not any("given back" in text or "way back" in text for text in texts)
 
 
+def test_what_several_lines_give_back_together_is_told_in_the_plural(
+    seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 1), (ProductFactory.create(points_cost=500), 1))
+    cancel(order=now(order), by=Actor.in_seat(seat), reason="")
+    assert any("Their points are on their way back." in step.text for step in timeline(order))
+    settle(order.transactions.get(transaction_type="CREDIT"))
+    texts = [step.text for step in timeline(order)]
+    assert any("Their points are back." in text for text in texts)
+    assert not any("Its points" in text for text in texts)
+
+
 # --- Who --------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from redemption.states import DecisionStatus, LineStatus, Verdict
 from tests.accounts.factories import UserFactory
 from tests.redemption.orders.test_remedies import AGREED, holds, line, proposed, put_right
 from tests.redemption.orders.test_transaction_decisions_two_people import at_once
+from tests.redemption.pages import timeline
 from tests.redemption.saga.test_virtual_news import accepted, answers, give_back
 from tests.redemption.saga.test_webhooks import ask_the_partner, ended
 from tests.redemption.world import World
@@ -85,6 +86,9 @@ def test_points_that_were_left_with_the_company_are_not_taken_again_nor_left_twi
     world: World, given_back: RedemptionOrder, fay: User, gil: User
 ) -> None:
     put_right(given_back, Verdict.WRITE_OFF, fay, gil)
+    (told,) = [step for step in timeline(given_back) if "stay with your company" in step.title]
+    assert f"2 × {line(given_back).product_name}: our partner delivered it after all." in told.text
+    assert "The 1,000 points that went back are not taken again." in told.text
     assert offered(world.fulfillment(given_back)) == []
     for verdict, agreed in ((Verdict.CORRECTION, AGREED), (Verdict.WRITE_OFF, {})):
         with pytest.raises(RedemptionError, match=LEFT):
