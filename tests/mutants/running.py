@@ -190,20 +190,30 @@ class Copy:
     def _killer(
         self, known: Known, path: str, before: str, after: str, tests: Sequence[str]
     ) -> str:
-        """The first of these tests that fails with the file at `path` changed; "" when none does."""
+        """The first of these tests that fails with the file at `path` changed; "" when none does.
+
+        It counts if it fails once more, and passes on the unchanged file: on a busy machine a test
+        may fail for another reason.
+        """
+        texts = {"path": path, "before": before, "after": after}
+        unchanged = {**texts, "after": before}
         left = list(tests)
-        while left:
-            patience = 3 * sum(known.seconds[test] for test in left) + GRACE
-            texts = {"path": path, "before": before, "after": after}
-            told = self._loaded(known).ask(texts, left, patience)
-            killer = told["failed"] if "failed" in told else self._failing(left, patience)
+        while killer := self._failing(known, texts, left):
             if killer not in left:
                 return killer
-            unchanged = {**texts, "after": before}
-            if not self._loaded(known).ask(unchanged, [killer], patience)["failed"]:
+            again = self._failing(known, texts, [killer])
+            if again and not self._failing(known, unchanged, [killer]):
                 return killer
-            left = left[left.index(killer) + 1 :]  # it fails for another reason
+            left = left[left.index(killer) + 1 :]
         return ""
+
+    def _failing(self, known: Known, texts: Mapping[str, str], tests: Sequence[str]) -> str:
+        """The first of these tests that fails or hangs with these texts; "" when all pass."""
+        if not tests:
+            return ""
+        patience = 3 * sum(known.seconds[test] for test in tests) + GRACE
+        told = self._loaded(known).ask(texts, tests, patience)
+        return told["failed"] if "failed" in told else self._failing_alone(tests, patience)
 
     def close(self) -> None:
         if self._session is not None:
@@ -220,7 +230,7 @@ class Copy:
             )
         return self._session
 
-    def _failing(self, tests: Sequence[str], patience: float) -> str:
+    def _failing_alone(self, tests: Sequence[str], patience: float) -> str:
         """The first of these tests that fails in a process of its own; "" when all pass."""
         run = subprocess.Popen(
             [*PYTEST, *self._database(ALONE), "-x", "-rfE", "--tb=no", *tests],

@@ -2,7 +2,7 @@
 
 It reads a line of JSON for each mutant: `path`, the texts `before` and `after`, the ids of the
 `tests` in order, and `seconds` until it is given up. It answers with a line of JSON: `failed`, the
-first test that failed ("" if none did), or `cannot`, why it cannot be tried here.
+first test that failed or hung ("" if none did), or `cannot`, why it cannot be tried here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import json
 import os
 import select
 import signal
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from django.db import connection
@@ -58,34 +60,49 @@ def _in_a_fork(
     if not child:
         try:
             os.setsid()
-            os.write(writer, json.dumps(_tried(session, functions, asked)).encode())
+            with os.fdopen(writer, "w") as told:
+                _try_out(session, functions, asked, told)
         finally:
             os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as answer:
-        if select.select([answer], [], [], asked["seconds"])[0]:
-            told: dict[str, str] = json.loads(answer.read() or '{"failed": "(dies)"}')
-        else:
-            os.killpg(child, signal.SIGKILL)
-            told = {"failed": "(never ends)"}
+    *begun, last = _read(reader, seconds=asked["seconds"]).split("\n")
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return told
+    # Without a last line it hung or died in the test that it had begun.
+    answer: dict[str, str] = json.loads(last) if last else {"failed": begun[-1] if begun else ""}
+    return answer
 
 
-def _tried(
-    session: pytest.Session, functions: Functions, asked: Mapping[str, Any]
-) -> dict[str, str]:
+def _read(reader: int, *, seconds: float) -> str:
+    """What is written to this pipe until its end, for so many seconds at most."""
+    text, until = b"", time.monotonic() + seconds
+    while select.select([reader], [], [], max(0.0, until - time.monotonic()))[0]:
+        piece = os.read(reader, 65_536)
+        if not piece:
+            break
+        text += piece
+    os.close(reader)
+    return text.decode()
+
+
+def _try_out(
+    session: pytest.Session, functions: Functions, asked: Mapping[str, Any], told: TextIO
+) -> None:
+    """Write the id of each test before it begins, and the answer as last line."""
     try:
         patch(functions, asked["path"], asked["before"], asked["after"])
     except CannotPatchError as error:
-        return {"cannot": str(error)}
+        told.write(json.dumps({"cannot": str(error)}))
+        return
     first = _first(session)
     first.module.empty_database()  # an earlier fork may have been interrupted
     items = {item.nodeid: item for item in session.items}
     chosen = [items[test] for test in asked["tests"]]
     for item, after in zip(chosen, [*chosen[1:], first], strict=True):
+        print(item.nodeid, file=told, flush=True)
         item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
         if FAILED:
             session._setupstate.teardown_exact(first)
             break
-    return {"failed": next(iter(FAILED), "")}
+    told.write(json.dumps({"failed": next(iter(FAILED), "")}))
