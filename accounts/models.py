@@ -106,10 +106,10 @@ class Company(models.Model):
         _("tier"), max_length=50, choices=TierLevel.choices, default=TierLevel.BRONZE
     )
     approval_threshold = models.PositiveIntegerField(
-        _("approval above"),
+        _("approval threshold"),
         null=True,
         blank=True,
-        help_text=_("Orders of more points than this wait for an approver. Empty: none do."),
+        help_text=_("Orders above this number of points need approval. Empty: no order does."),
     )
     time_zone = models.CharField(
         _("time zone"),

@@ -108,14 +108,17 @@ class Family(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=255)
     code = models.CharField(
-        _("code"), max_length=120, unique=True, help_text=_("Stable, for imports to find it again.")
+        _("code"),
+        max_length=120,
+        unique=True,
+        help_text=_("Imports find the family by this code, so do not change it."),
     )
     options = models.CharField(
         _("options"),
         max_length=255,
         blank=True,
         db_default="",
-        help_text=_("What its variants differ by, such as “Size / Colour”."),
+        help_text=_("The properties in which its variants differ, such as “Size / Colour”."),
     )
 
     class Meta:
@@ -164,7 +167,9 @@ class Product(models.Model):
     name = models.CharField(_("name"), max_length=255)
     slug = models.SlugField(max_length=280, unique=True)
     brand = models.CharField(_("brand"), max_length=120, blank=True)
-    description = models.TextField(_("description"), blank=True, help_text=_("Safe HTML."))
+    description = models.TextField(
+        _("description"), blank=True, help_text=_("HTML. Only simple formatting is shown.")
+    )
     product_type = models.CharField(_("type"), max_length=20, choices=ProductType.choices)
     points_cost = models.PositiveIntegerField(_("points"))
     image_url = models.CharField(_("picture"), max_length=500, blank=True)
@@ -173,13 +178,18 @@ class Product(models.Model):
         Family, models.SET_NULL, null=True, blank=True, related_name="products"
     )
     variant = models.CharField(
-        _("variant"), max_length=120, blank=True, help_text=_("What sets it apart in its family.")
+        _("variant"),
+        max_length=120,
+        blank=True,
+        help_text=_("How it differs from the others of its family."),
     )
     variant_position = models.PositiveIntegerField(
         _("position in the family"),
         default=0,
         db_default=0,
-        help_text=_("Variants are shown in this order; sizes such as S, M and L in theirs."),
+        help_text=_(
+            "Variants are shown in this order. Sizes such as S, M and L are ordered by size."
+        ),
     )
     source = models.CharField(
         _("source"),
@@ -187,17 +197,17 @@ class Product(models.Model):
         blank=True,
         db_default="",
         help_text=_(
-            "Which import it came with, and as what there. An import writes over a product of "
-            "another source only when this is empty."
+            "The kind of import that the product came from, and its key there. An import from "
+            "another source overwrites the product only if this is empty."
         ),
     )
     is_card = models.BooleanField(
         default=True,
         editable=False,
-        help_text="Whether it is the one its family shows as its card.",
+        help_text=_("Whether it stands for its family in the catalogue."),
     )
     minimum_tier = models.CharField(
-        _("from tier"), max_length=50, choices=TierLevel.choices, default=TierLevel.BRONZE
+        _("minimum tier"), max_length=50, choices=TierLevel.choices, default=TierLevel.BRONZE
     )
     available_from = models.DateTimeField(_("available from"), null=True, blank=True)
     available_until = models.DateTimeField(_("available until"), null=True, blank=True)

@@ -40,11 +40,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     reference = models.UUIDField(
-        unique=True, editable=False, help_text=_("What it is for: an order line.")
+        unique=True, editable=False, help_text=_("The order line that it fulfils.")
     )
-    label = models.CharField(
-        _("order"), max_length=50, help_text=_("What people call it: the order number.")
-    )
+    label = models.CharField(_("order"), max_length=50, help_text=_("The order number."))
     channel = models.CharField(max_length=10, choices=Channel.choices)
     sku = models.CharField("SKU", max_length=100)
     product_name = models.CharField(_("product"), max_length=255)
@@ -52,7 +50,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     quantity_shipped = models.PositiveIntegerField(_("shipped"), default=0)
     quantity_delivered = models.PositiveIntegerField(_("delivered"), default=0)
     quantity_failed = models.PositiveIntegerField(
-        _("not supplied"), default=0, help_text=_("Could not be supplied, or cancelled.")
+        _("not supplied"),
+        default=0,
+        help_text=_("Units that could not be supplied or were cancelled."),
     )
     status = models.CharField(_("status"), max_length=10, choices=FulfillmentStatus.choices)
     reason = models.CharField(_("reason"), max_length=255, blank=True)
@@ -72,12 +72,12 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         null=True,
         blank=True,
         editable=False,
-        help_text=_("What callbacks said and the partner, asked, has not answered yet."),
+        help_text=_("What callbacks said, until the partner has answered our question about it."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     told_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When the partner last answered how it stands.")
+        null=True, blank=True, help_text=_("When the partner last answered a question about it.")
     )
 
     objects = LeasedQuerySet["Fulfillment"].as_manager()
@@ -273,7 +273,9 @@ class VirtualCode(Fingerprinted, models.Model):
     fingerprint = models.CharField(max_length=120, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     withdrawn_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When two people found that it was never this line's.")
+        null=True,
+        blank=True,
+        help_text=_("When two people decided that the code belongs to another line."),
     )
 
     objects = CodeQuerySet.as_manager()

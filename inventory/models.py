@@ -21,19 +21,21 @@ class Inventory(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     product = models.OneToOneField(Product, models.PROTECT, related_name="inventory")
     quantity_available = models.IntegerField(
-        _("available"), default=0, help_text=_("Can be reserved now.")
+        _("available"), default=0, help_text=_("Pieces that can be reserved now.")
     )
     quantity_reserved = models.IntegerField(
-        _("reserved"), default=0, help_text=_("Held for orders.")
+        _("reserved"), default=0, help_text=_("Pieces that are reserved for orders.")
     )
     low_stock_at = models.PositiveIntegerField(
-        _("low at"), default=5, help_text=_("Shown as low when this many or fewer are available.")
+        _("low-stock threshold"),
+        default=5,
+        help_text=_("The product is shown as low in stock with so many pieces or fewer."),
     )
     is_tracked = models.BooleanField(
         _("counted"),
         default=True,
         db_default=True,
-        help_text=_("If not, it can always be redeemed, in any number."),
+        help_text=_("If it is not counted, it can always be redeemed, in any quantity."),
     )
     last_updated = models.DateTimeField(auto_now=True)
 
@@ -78,7 +80,9 @@ class StockMovement(models.Model):
     kind = models.CharField(max_length=10, choices=MovementKind.choices)
     available_change = models.IntegerField(_("available"))
     reserved_change = models.IntegerField(_("reserved"))
-    reference = models.UUIDField(null=True, blank=True, help_text=_("The order line it was for."))
+    reference = models.UUIDField(
+        null=True, blank=True, help_text=_("The order line of this movement.")
+    )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
@@ -101,7 +105,7 @@ class Reservation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     product = models.ForeignKey(Product, models.PROTECT, related_name="reservations")
-    reference = models.UUIDField(unique=True, help_text=_("The order line it is for."))
+    reference = models.UUIDField(unique=True, help_text=_("The order line of this reservation."))
     quantity = models.PositiveIntegerField()
     released = models.PositiveIntegerField(default=0)
     consumed = models.PositiveIntegerField(default=0)

@@ -115,7 +115,7 @@ class LeasedWork(models.Model):
         default=0,
         db_default=0,
         editable=False,
-        help_text=_("Tries in a row that ended in an exception of ours."),
+        help_text=_("Consecutive tries that raised an exception."),
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True, db_default=Now())
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)

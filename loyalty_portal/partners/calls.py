@@ -78,7 +78,7 @@ class KeyedCall(HasLifeCycle, LeasedWork):
     first_sent_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=gettext_lazy("The first try that may have reached the partner."),
+        help_text=gettext_lazy("When the first try was sent that may have reached the partner."),
     )
     answer_status = models.PositiveIntegerField(gettext_lazy("HTTP status"), null=True, blank=True)
     answer_code = models.CharField(gettext_lazy("answer"), max_length=100, blank=True)

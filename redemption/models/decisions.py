@@ -66,17 +66,21 @@ class Decision(HasLifeCycle):
         _("missing"),
         default=0,
         db_default=0,
-        help_text=_("Units that did not come, of a delivery that came in part."),
+        help_text=_("For a partial delivery: units that were not delivered."),
     )
-    external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
+    external_transaction_id = models.CharField(_("partner's number"), max_length=100, blank=True)
     units = models.PositiveIntegerField(
-        _("units"), null=True, blank=True, help_text=_("Of a remedy: how many it is about.")
+        _("units"), null=True, blank=True, help_text=_("For a remedy: its number of units.")
     )
     found = models.JSONField(
-        null=True, blank=True, help_text=_("Of a remedy: the partner's answer, without a code.")
+        null=True, blank=True, help_text=_("For a remedy: the partner's answer, without codes.")
     )
     agreed_by = models.CharField(
-        _("agreed by"), max_length=200, blank=True, db_default="", help_text=_("Of the company.")
+        _("agreed by"),
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text=_("Who agreed in the company."),
     )
     agreed_on = models.DateField(_("agreed on"), null=True, blank=True)
     evidence = models.TextField(_("evidence"), max_length=2000)

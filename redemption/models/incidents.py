@@ -33,7 +33,9 @@ class Incident(HasLifeCycle):
     kind = models.CharField(_("kind"), max_length=20, choices=IncidentKind.choices)
     severity = models.PositiveSmallIntegerField(_("severity"), choices=Severity.choices)
     key = models.CharField(
-        max_length=255, editable=False, help_text=_("Its cause; what has the same one joins it.")
+        max_length=255,
+        editable=False,
+        help_text=_("Identifies its cause. New cases of the same cause join it."),
     )
     what = models.CharField(_("what happened"), max_length=255)
     status = models.CharField(
@@ -59,10 +61,10 @@ class Incident(HasLifeCycle):
         blank=True,
         related_name="incidents",
         db_index=False,
-        help_text=_("The comparison that found it first, and alerts once for all it found."),
+        help_text=_("The run that found it first. All that a run finds share one alert."),
     )
     facts = models.JSONField(
-        default=dict, blank=True, help_text=_("Never a code, never about a person.")
+        default=dict, blank=True, help_text=_("Without codes and personal data.")
     )
     times_seen = models.PositiveIntegerField(_("times seen"), default=1)
     created_at = models.DateTimeField(_("since"), auto_now_add=True)
@@ -77,7 +79,7 @@ class Incident(HasLifeCycle):
         null=True,
         blank=True,
         related_name="+",
-        help_text=_("Nobody: its cause went away by itself."),
+        help_text=_("Empty: it resolved itself."),
     )
     resolved_at = models.DateTimeField(null=True, blank=True)
     evidence = models.TextField(_("evidence"), max_length=2000, blank=True)
@@ -154,7 +156,9 @@ class IncidentCase(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="cases")
     key = models.CharField(
-        max_length=255, editable=False, help_text=_("What it is about; one is open for each.")
+        max_length=255,
+        editable=False,
+        help_text=_("Identifies what is affected. One case can be open for it."),
     )
     what = models.CharField(_("what happened"), max_length=255)
     order = models.ForeignKey(
@@ -164,7 +168,7 @@ class IncidentCase(models.Model):
         LoyaltyTransaction, models.PROTECT, null=True, blank=True, related_name="incident_cases"
     )
     facts = models.JSONField(
-        default=dict, blank=True, help_text=_("Never a code, never about a person.")
+        default=dict, blank=True, help_text=_("Without codes and personal data.")
     )
     times_seen = models.PositiveIntegerField(_("times seen"), default=1)
     created_at = models.DateTimeField(_("since"), auto_now_add=True)

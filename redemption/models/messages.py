@@ -28,9 +28,13 @@ class Letter(LeasedWork):
     order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="letters")
     item = models.ForeignKey(OrderItem, models.PROTECT, null=True, blank=True, related_name="+")
     kind = models.CharField(_("letter"), max_length=20, choices=LetterKind.choices)
-    key = models.CharField(max_length=120, unique=True, help_text=_("One letter for one occasion."))
+    key = models.CharField(
+        max_length=120,
+        unique=True,
+        help_text=_("Identifies the occasion, so that it gets one letter."),
+    )
     to = models.EmailField(_("to"))
-    facts = models.JSONField(default=dict, help_text=_("What it tells; never a code."))
+    facts = models.JSONField(default=dict, help_text=_("The values in its text, without codes."))
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     problem = models.CharField(_("problem"), max_length=255, blank=True)
@@ -63,7 +67,7 @@ class Callback(LeasedWork):
     webhook_id = models.CharField(max_length=255, unique=True)
     event_type = models.CharField(max_length=60)
     reference = models.CharField(max_length=100, db_index=True)
-    body = EncryptedTextField(help_text=_("As received; it may hold codes."))
+    body = EncryptedTextField(help_text=_("As received. It may contain codes."))
     state = models.CharField(
         max_length=10, choices=CallbackState.choices, default=CallbackState.RECEIVED
     )

@@ -33,7 +33,11 @@ class RedemptionOrder(HasLifeCycle):
     )
     total_points = models.PositiveIntegerField(_("points"))
     status = models.CharField(_("status"), max_length=50, choices=OrderStatus.choices)
-    token = models.UUIDField(unique=True, editable=False, help_text=_("One form, one order."))
+    token = models.UUIDField(
+        unique=True,
+        editable=False,
+        help_text=_("Identifies the form, so that one form places one order."),
+    )
     reference = models.CharField(_("your reference"), max_length=100, blank=True)
     note = models.TextField(_("note"), max_length=1000, blank=True)
     approve_by = models.DateTimeField(null=True, blank=True)
@@ -43,7 +47,7 @@ class RedemptionOrder(HasLifeCycle):
     decision_reason = models.CharField(max_length=255, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     needs_attention = models.BooleanField(_("needs attention"), default=False)
-    attention_reason = models.CharField(_("why"), max_length=255, blank=True)
+    attention_reason = models.CharField(_("reason"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("placed"), auto_now_add=True)
     completed_at = models.DateTimeField(_("completed"), null=True, blank=True)
 
@@ -106,14 +110,14 @@ class OrderItem(HasLifeCycle, Recipient):
     order = models.ForeignKey(RedemptionOrder, models.PROTECT, related_name="items")
     product = models.ForeignKey(Product, models.PROTECT, related_name="+")
     product_name = models.CharField(
-        max_length=255, help_text=_("As it was called when it was redeemed.")
+        max_length=255, help_text=_("The product's name when it was redeemed.")
     )
     sku = models.CharField("SKU", max_length=100)
     quantity = models.PositiveIntegerField(_("quantity"))
     points_per_item = models.PositiveIntegerField(_("points each"))
     quantity_delivered = models.PositiveIntegerField(_("delivered"), default=0)
     quantity_refunded = models.PositiveIntegerField(
-        _("refunded"), default=0, help_text=_("Units whose points go back, or have gone back.")
+        _("refunded"), default=0, help_text=_("Units whose points are given back or will be.")
     )
     fulfillment_status = models.CharField(
         _("status"), max_length=50, choices=LineStatus.choices, default=LineStatus.WAITING

@@ -116,8 +116,10 @@ class LoyaltyTransaction(KeyedCall):
     points_amount = models.PositiveIntegerField(_("points"))
     transaction_type = models.CharField(_("kind"), max_length=20, choices=TransactionType.choices)
     key = models.CharField(max_length=255, unique=True, editable=False)
-    body = models.TextField(editable=False, help_text=_("The bytes that every try sends."))
-    external_transaction_id = models.CharField(_("at the partner"), max_length=100, blank=True)
+    body = models.TextField(
+        editable=False, help_text=_("The body of the request, the same for every try.")
+    )
+    external_transaction_id = models.CharField(_("partner's number"), max_length=100, blank=True)
     doubt = models.CharField(
         max_length=8,
         choices=Doubt.choices,
@@ -125,7 +127,7 @@ class LoyaltyTransaction(KeyedCall):
         default="",
         db_default="",
         editable=False,
-        help_text=_("The partner gave its number to another transaction of ours too."),
+        help_text=_("The partner gave the same number to another transaction too."),
     )
     disputed_id = models.CharField(
         max_length=100,
@@ -133,7 +135,7 @@ class LoyaltyTransaction(KeyedCall):
         default="",
         db_default="",
         editable=False,
-        help_text=_("The number that the partner gave it, and that another had."),
+        help_text=_("The number that the partner gave it although another had it."),
     )
     status = models.CharField(
         _("status"),

@@ -48,12 +48,12 @@ class Reconciliation(models.Model):
         models.PROTECT,
         null=True,
         related_name="+",
-        help_text=_("Nobody: by the clock or by command."),
+        help_text=_("Empty: scheduled, or started by a command."),
     )
     outcome = models.CharField(
         _("outcome"), max_length=8, choices=RunOutcome.choices, default=RunOutcome.RUNNING
     )
-    problem = models.CharField(_("why not"), max_length=255, blank=True)
+    problem = models.CharField(_("problem"), max_length=255, blank=True)
     started_at = models.DateTimeField(_("started"), db_default=Now())
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     entries = models.PositiveIntegerField(_("entries at the partner"), default=0)
@@ -61,7 +61,7 @@ class Reconciliation(models.Model):
     waiting = models.PositiveIntegerField(
         _("not yet known here"),
         default=0,
-        help_text=_("Entries for transactions whose answer is still being asked for."),
+        help_text=_("Entries of transactions without a clear answer yet."),
     )
     points_taken = models.PositiveBigIntegerField(_("points taken"), default=0)
     points_given_back = models.PositiveBigIntegerField(_("points given back"), default=0)
@@ -132,9 +132,9 @@ class Difference(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(Reconciliation, models.PROTECT, related_name="differences")
     kind = models.CharField(_("difference"), max_length=13, choices=DifferenceKind.choices)
-    key = models.CharField(max_length=255, help_text=_("Of its incident."))
+    key = models.CharField(max_length=255, help_text=_("The key of its incident."))
     at = models.DateTimeField(
-        _("when"), help_text=_("Of the entry, or of ours where there is none.")
+        _("when"), help_text=_("The time of the entry, or of our transaction without one.")
     )
     what = models.CharField(_("what"), max_length=255)
     entry = models.CharField(_("entry"), max_length=100, blank=True)
