@@ -8,11 +8,14 @@ step's intended time and its real one.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pgtrigger
 from django.db import connection, transaction
 from django.utils import timezone
+
+from redemption.messages import digests
+from redemption.models import Letter
 
 _ORDERS = "IN (SELECT id FROM held)"
 _LINES = f"IN (SELECT id FROM order_item WHERE order_id {_ORDERS})"  # noqa: S608
@@ -65,10 +68,14 @@ _WITH = """
         SELECT * FROM unnest(%s::timestamptz[], %s::interval[]) AS given (start, shift)
     ), held AS (SELECT unnest(%s::uuid[]) AS id)
 """
-# Mark the letters as sent: nobody gets e-mail about demo orders.
+# Mark the letters as sent: nobody gets e-mail about demo orders. A digest goes out when the order
+# has ended, or a quarter of an hour after its first news.
 _LETTERS_SENT = f"""
-    {_WITH} UPDATE redemption_letter
-    SET sent_at = created_at + interval '2 seconds', next_attempt_at = NULL, attempts = 1
+    {_WITH} UPDATE redemption_letter SET next_attempt_at = NULL, lease_token = NULL,
+        attempts = 1, sent_at = CASE WHEN kind = 'digest' THEN coalesce(
+            (SELECT completed_at FROM redemption_order o WHERE o.id = order_id),
+            least(created_at + interval '15 minutes', now())
+        ) ELSE created_at END + interval '2 seconds'
     WHERE order_id {_ORDERS} AND sent_at IS NULL
 """  # noqa: S608 - made of constants
 
@@ -105,8 +112,18 @@ class Timeline:
         with transaction.atomic(), pgtrigger.ignore(), connection.cursor() as cursor:
             for table, (rows, columns) in _MOVES.items():
                 cursor.execute(_move(table, rows, columns), facts)
+            _close_digests(self._orders)
             cursor.execute(_LETTERS_SENT, facts)
         self._starts, self._shifts, self._orders = [], [], []
+
+
+def _close_digests(order_ids: Sequence[UUID]) -> None:
+    """Fix what the orders' digests tell, as sending them does, so that later news has its own."""
+    keys = [Letter.gathering_key(order_id) for order_id in order_ids]
+    for letter_id in Letter.objects.filter(key__in=keys).values_list("pk", flat=True):
+        token = uuid4()
+        Letter.objects.filter(pk=letter_id).update(lease_token=token)
+        digests.close(letter_id, token)
 
 
 def _move(table: str, rows: str, columns: dict[str, str]) -> str:

@@ -15,7 +15,9 @@ from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import one_line, render_plain
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.badges import order_look
-from redemption.models import Letter, OrderItem
+from redemption.messages import digests
+from redemption.messages.digest_text import digest_text
+from redemption.models import Letter, LetterKind, OrderItem
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +38,17 @@ def send_letter(letter_id: uuid.UUID) -> bool:
     """Send one due letter. Returns False when it is not due or another process sends it.
 
     If a process dies between sending and recording, the letter is sent again with the same
-    Message-ID, which lets mail programs drop the copy.
+    Message-ID, which lets mail programs drop the copy. A digest may turn out to wait, or to
+    have nothing to tell.
     """
     token = Letter.objects.lease(letter_id, seconds=LEASE)
     if token is None:
         return False
     [letter] = _read(letter_id)
+    if letter.is_gathering:
+        if not digests.close(letter_id, token):
+            return True
+        [letter] = _read(letter_id)
     try:
         compose(letter).send()
     except (OSError, smtplib.SMTPException) as error:
@@ -60,10 +67,11 @@ def send_letter(letter_id: uuid.UUID) -> bool:
 def compose(letter: Letter) -> EmailMultiAlternatives:
     """The e-mail, from templates/redemption/email/<kind>.{subject,text,html}."""
     items = _items(letter.order_id)
+    transactions = list(letter.order.transactions.all())
     facts = {
         "letter": letter,
         "order": letter.order,
-        "look": order_look(letter.order, items, list(letter.order.transactions.all()))._asdict(),
+        "look": order_look(letter.order, items, transactions)._asdict(),
         "item": letter.item,
         "items": items,
         "facts": letter.facts,
@@ -71,6 +79,8 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
         "order_url": f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}",
         "portal_url": settings.PORTAL_URL,
     }
+    if letter.kind == LetterKind.DIGEST:
+        facts["digest"] = digest_text(letter, items, transactions)
     folder = f"redemption/email/{letter.kind}"
     subject = render_plain(f"{folder}.subject.txt", facts)
     message = EmailMultiAlternatives(

@@ -1,11 +1,14 @@
 """Letters to people, and callbacks from partners."""
 
+from uuid import UUID
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.data.encrypted_field import EncryptedTextField
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.data.numbers import grouped
 from redemption.models.orders import OrderItem, RedemptionOrder
 
 
@@ -19,6 +22,7 @@ class LetterKind(models.TextChoices):
     REFUNDED = "refunded", _("Points given back")
     DECLINED = "declined", _("Declined")
     CORRECTED = "corrected", _("Put right")
+    DIGEST = "digest", _("News")
 
 
 class Letter(LeasedWork):
@@ -49,6 +53,32 @@ class Letter(LeasedWork):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.to}"
+
+    @staticmethod
+    def gathering_key(order_id: UUID) -> str:
+        """The key of the order's digest that still gathers news. Another one begins once it is
+        closed and has a key of its own.
+        """
+        return f"{LetterKind.DIGEST}:{order_id}"
+
+    @property
+    def is_gathering(self) -> bool:
+        return self.key == self.gathering_key(self.order_id)
+
+    @property
+    def news(self) -> str:
+        """What a closed digest tells, in a few words; "" for other letters."""
+        told = [sum(max(0, units) for units in each) for each in zip(*self._lines, strict=True)]
+        words = (_("%(n)s sent"), _("%(n)s delivered"), _("%(n)s not delivered"))
+        counts = [(word, count) for word, count in zip(words, told, strict=False) if count]
+        if (back := self.facts.get("back", 0)) > 0:
+            counts.append((_("%(n)s points back"), back))
+        return ", ".join(word % {"n": grouped(count)} for word, count in counts)
+
+    @property
+    def _lines(self) -> list[list[int]]:
+        """The units of each line in a closed digest: shipped, delivered, lost."""
+        return list(self.facts.get("lines", {}).values())
 
 
 class CallbackState(models.TextChoices):

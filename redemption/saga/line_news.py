@@ -12,6 +12,7 @@ from inventory import services as stock
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import transition_all
 from redemption.incidents.services import raise_incident, settle_incident
+from redemption.messages.digests import gather, is_part
 from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
 from redemption.saga.credits import intend_credit
 from redemption.saga.steps import close, flag, locked, new_letter, write_letters
@@ -56,7 +57,7 @@ def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> No
     ):
         order.transition(OrderStatus.IN_FULFILLMENT, by=by)
     _move_lines(told)
-    write_letters([letter for item, news in told for letter in _letters(order, item, news)])
+    _write_letters(order, told)
     owed = sum(news.lost * item.points_per_item for item, news in told)
     if owed:
         alone = told[0][0] if len(told) == 1 else None
@@ -84,6 +85,17 @@ def _move_lines(told: Sequence[tuple[OrderItem, News]]) -> None:
             transition_all(items, status, by=by, reason=reason, **counted)
         elif counted:
             OrderItem.objects.filter(pk__in=[item.pk for item in items]).update(**counted)
+
+
+def _write_letters(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> None:
+    """Tell the buyer: in a letter for each occasion, or in a digest when the order has more
+    lines.
+    """
+    item, news = told[0]
+    if not is_part(order, item):
+        write_letters(list(_letters(order, item, news)))
+    elif any(each.shipped or each.delivered or each.lost for _item, each in told):
+        gather(order)
 
 
 def _letters(order: RedemptionOrder, item: OrderItem, news: News) -> Iterator[Letter]:

@@ -25,6 +25,7 @@ from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.lifecycle import transition_all
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.incidents.services import raise_incident
+from redemption.messages import digests
 from redemption.models import (
     EventSubject,
     IncidentCase,
@@ -232,25 +233,34 @@ def close(order: RedemptionOrder) -> None:
         return
     if order.items.filter(quantity_delivered__gt=0).exists():
         order.transition(OrderStatus.COMPLETED, completed_at=timezone.now())
+        if digests.is_part(order, None):
+            digests.finish(order)
         return
     credits_due = order.transactions.filter(transaction_type=TransactionType.CREDIT)
     if not credits_due.exclude(status=TransactionStatus.SUCCEEDED).exists():
         order.transition(OrderStatus.CANCELLED, completed_at=timezone.now())
-        write_letter(order, LetterKind.CANCELLED, occasion=order.id, points=order.total_points)
+        if digests.is_part(order, None):
+            digests.finish(order)
+        else:
+            write_letter(order, LetterKind.CANCELLED, occasion=order.id, points=order.total_points)
 
 
 def credited(order: RedemptionOrder, credit: LoyaltyTransaction) -> None:
     """A credit succeeded; this may end the order."""
     close(order)
-    if order.status != OrderStatus.CANCELLED:
-        write_letter(
-            order,
-            LetterKind.REFUNDED,
-            occasion=credit.id,
-            item=credit.item,
-            points=credit.points_amount,
-            reason=credit.reason,
-        )
+    if order.status == OrderStatus.CANCELLED:
+        return
+    if digests.is_part(order, credit.item):
+        digests.gather(order)
+        return
+    write_letter(
+        order,
+        LetterKind.REFUNDED,
+        occasion=credit.id,
+        item=credit.item,
+        points=credit.points_amount,
+        reason=credit.reason,
+    )
 
 
 def flag_overdue() -> int:

@@ -48,6 +48,11 @@ _HURRY = "; ".join(
     " AND (lease_until IS NULL OR lease_until < now())"
     for table in TABLES
 )
+# Let the quarter of an hour between two digests of an order pass.
+_PASS = """
+    UPDATE redemption_letter SET sent_at = sent_at - interval '1 hour'
+    WHERE kind = 'digest' AND sent_at > now() - interval '1 hour'
+"""
 _EXPIRE = """
     UPDATE redemption_order SET approve_by = now() WHERE status = 'AWAITING_APPROVAL'
 """
@@ -180,6 +185,7 @@ def _is_quiet(house: House) -> bool:
     """Whether everything has ended or waits for a person; rows that are not due do not count."""
     with house.connect() as link:
         link.execute(_EXPIRE)
+        link.execute(_PASS)
         link.execute(_HURRY)
         link.execute(_BURY)
         [[still_open]] = link.execute(_OPEN).fetchall()

@@ -31,8 +31,8 @@ def unflag(*, order: RedemptionOrder, by: Actor) -> None:
 def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
     """Make the order's open calls and letters due now. Returns how many.
 
-    The same keys are used again, so this does no harm. Rows that a person must decide on stay as
-    they are.
+    The same keys are used again, so this does no harm. Rows that a person must decide on, and a
+    digest that gathers news, stay as they are.
     """
     open_calls = Q(lease_until__isnull=True) | Q(lease_until__lte=Now())
     # Filter by the row's own columns only: PostgreSQL checks these again after waiting for a lock.
@@ -43,7 +43,9 @@ def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
         order.transactions.filter(status__in=OPEN_TRANSACTION).exclude(
             status=TransactionStatus.NEEDS_REVIEW
         ),
-        Letter.objects.filter(order=order, sent_at__isnull=True),
+        Letter.objects.filter(order=order, sent_at__isnull=True).exclude(
+            key=Letter.gathering_key(order.pk)
+        ),
     ]
     hurried = sum(rows.filter(open_calls).update(next_attempt_at=Now()) for rows in waiting)
     note(order, _("Asked to try again now."), by=by)
