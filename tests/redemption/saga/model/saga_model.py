@@ -19,7 +19,6 @@ from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from accounts import loyalty
 from accounts.models import Role
 from fulfillment import services as desk
 from fulfillment.models import PartnerCall
@@ -38,6 +37,7 @@ from redemption.orders.actions import delivery_decisions, transaction_decisions
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
+from redemption.saga.doubts import NextAction
 from redemption.states import OrderStatus, TransactionStatus, Verdict
 from tests.redemption.saga.model.saga_parts import (
     ANSWERS,
@@ -143,9 +143,10 @@ class Saga(RuleBasedStateMachine):
             claim = transactions._claim(intent.pk)
             if claim is None:
                 return
-            send_it = loyalty.send_debit if intent.is_debit else loyalty.send_credit
-            result = send_it(intent.body.encode(), intent.key)
-        self._record(functools.partial(transactions._record, claim, result), fate)
+            result = transactions._answer(claim)
+        checks = claim.step is NextAction.CHECK
+        record = transactions._record_check if checks else transactions._record
+        self._record(functools.partial(record, claim, result), fate)
 
     @some("money")
     @rule(which=WHICH)
