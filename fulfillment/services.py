@@ -205,6 +205,7 @@ def unclaim(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     held = _mine(fulfillment, by)
     if held.claimed_by_id:
         _assign(held, to=None, by=by, reason=_("Put back"))
+        tell(held, by=by)
     return held
 
 

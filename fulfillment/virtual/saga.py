@@ -107,6 +107,12 @@ def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
         services.hear_answer(held=held, report=result.report)
     elif answer.outcome is Outcome.REFUSED:
         _refused(held, call, answer)
+    if (
+        call.kind == CallKind.CANCEL
+        and call.is_final
+        and held.status == FulfillmentStatus.REQUESTED
+    ):
+        tell(held)  # it cannot be cancelled any more
     _watch(held)
 
 

@@ -159,6 +159,7 @@ def _codes_after_all(held: Fulfillment, report: Report, units: list[Deliverable]
     wrong = keep(held, new)
     if not wrong:
         held.event(held.status, held.status, reason=_("Its codes came after all.")).save()
+        tell(held)
     return wrong
 
 

@@ -51,12 +51,15 @@ class Prepared(Generic[Row]):
     @functools.cached_property
     def _plan(self) -> tuple[str, tuple[Any, ...], Callable[[Any], Row], Any]:
         compiler: Any = self._build(*self._placeholders).query.get_compiler(connection=connection)
-        text, params = compiler.as_sql()
-        text, params = with_constants(text, params, self._placeholders)
+        text, params = self._statement(compiler)
         make: Callable[[Any], Any] = _row_maker(compiler) if compiler.klass_info else tuple
         converters = compiler.get_converters([column[0] for column in compiler.select])
         convert = functools.partial(compiler.apply_converters, converters=converters)
         return text, params, make, convert if converters else None
+
+    def _statement(self, compiler: Any) -> tuple[str, tuple[Any, ...]]:
+        text, params = compiler.as_sql()
+        return with_constants(text, params, self._placeholders)
 
     def __call__(self, *values: Any) -> list[Row]:
         """Run the query. `values` are in the order of the placeholders."""

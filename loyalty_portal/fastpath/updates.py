@@ -5,7 +5,7 @@ Queries and inserts are in sql.py.
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, models, transaction
@@ -13,7 +13,9 @@ from django.db.models import Q
 from django.db.models.sql import UpdateQuery
 
 from loyalty_portal.fastpath.cursor import prepared_cursor
-from loyalty_portal.fastpath.sql import with_constants
+from loyalty_portal.fastpath.sql import Prepared, with_constants
+
+Row = TypeVar("Row")
 
 _EACH = object()  # marks a value that each call supplies
 _ALWAYS = Q()
@@ -165,3 +167,41 @@ class PreparedUpdate:
                 return None
             found: tuple[Any, ...] = rows.values_list(*self._returning).get()
             return found
+
+
+class PreparedHold(Prepared[Row]):
+    """Writes `changes` to rows, which locks them until the transaction ends, and reads them as they
+    are then, in one statement.
+
+    `build` selects rows of one model by its own columns, with `select_related`, as for Prepared.
+    With FASTPATH=false a queryset updates the rows, and then reads them.
+    """
+
+    def __init__(
+        self,
+        build: Callable[..., models.QuerySet[Any, Row]],
+        *placeholders: Any,
+        changes: Mapping[str, Any],
+    ) -> None:
+        super().__init__(build, *placeholders)
+        self._changes = changes
+
+    def _statement(self, compiler: Any) -> tuple[str, tuple[Any, ...]]:
+        select, asked = super()._statement(compiler)
+        query: Any = self._build(*self._placeholders).query.chain(UpdateQuery)
+        query.add_update_values(self._changes)
+        compiler = query.get_compiler(connection=connection)
+        text, params = compiler.as_sql()
+        change, given = with_constants(text, params, self._placeholders)
+        # The SELECT then reads the written rows by the name of their table.
+        table = connection.ops.quote_name(query.model._meta.db_table)
+        return f"WITH {table} AS ({change} RETURNING *) {select}", (*given, *asked)
+
+    def __call__(self, *values: Any) -> list[Row]:
+        """Run the statement. `values` are in the order of the placeholders."""
+        if settings.FASTPATH:
+            return super().__call__(*values)
+        rows = self._build(*values)
+        with transaction.atomic(savepoint=False):
+            rows.update(**self._changes)
+            return list(rows)

@@ -264,8 +264,8 @@ def _held(pk: UUID) -> Incident:
 
 
 def _locked_orders(keys: Iterable[UUID | None]) -> dict[UUID, RedemptionOrder]:
-    rows = RedemptionOrder.objects.select_for_update(no_key=True, of=("self",))
-    return {row.pk: row for row in rows.filter(pk__in=[key for key in keys if key]).order_by("pk")}
+    rows = RedemptionOrder.objects.filter(pk__in=[key for key in keys if key])
+    return {row.pk: row for row in rows.held()}
 
 
 def _end_cases(cases: Iterable[IncidentCase], *, by: Actor, why: str) -> int:

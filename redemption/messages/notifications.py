@@ -4,9 +4,11 @@ import logging
 import re
 import smtplib
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -17,7 +19,7 @@ from loyalty_portal.fastpath.sql import Prepared
 from redemption.badges import order_look
 from redemption.messages import digests
 from redemption.messages.digest_text import digest_text
-from redemption.models import Letter, LetterKind, OrderItem
+from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +60,17 @@ def send_letter(letter_id: uuid.UUID) -> bool:
             if letter.attempts < MOST_TRIES
             else None
         )
-        Letter.objects.release(letter_id, token, retry_in=retry, problem=type(error).__name__)
+        _record(letter, token, retry_in=retry, problem=type(error).__name__)
         return True
-    Letter.objects.release(letter_id, token, retry_in=None, sent_at=timezone.now(), problem="")
+    _record(letter, token, retry_in=None, sent_at=timezone.now(), problem="")
     return True
+
+
+@transaction.atomic
+def _record(letter: Letter, token: uuid.UUID, *, retry_in: float | None, **changes: Any) -> None:
+    """Record how sending ended, which the order's page shows."""
+    RedemptionOrder.objects.filter(pk=letter.order_id).beat()  # an order is locked first
+    Letter.objects.release(letter.pk, token, retry_in=retry_in, **changes)
 
 
 def compose(letter: Letter) -> EmailMultiAlternatives:

@@ -1,5 +1,6 @@
 """Orders and their lines."""
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +20,27 @@ from redemption.models.history import EventSubject, OrderEvent
 from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus, WaitsFor
 
 
-@tracked(told_by_events=True)
+class OrderQuerySet(models.QuerySet["RedemptionOrder"]):
+    """Query methods for orders. Whoever changes what an order's page shows moves its pulse, in
+    the transaction of the change (docs/decisions/0038-the-pulse-of-an-order.md).
+    """
+
+    def beat(self, **changes: Any) -> int:
+        """Move the pulse of these orders, which locks them, and write `changes`."""
+        return self.update(**MOVED, **changes)
+
+    def held(self) -> list["RedemptionOrder"]:
+        """These orders, locked in the order of their keys, and with their pulse moved."""
+        rows = list(self.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+        RedemptionOrder.objects.filter(pk__in=[row.pk for row in rows]).beat()
+        return rows
+
+
+# What to write to an order together with any change that its page shows.
+MOVED = {"pulse": F("pulse") + 1}
+
+
+@tracked(leave_out=["pulse"], told_by_events=True)
 class RedemptionOrder(HasLifeCycle):
     """An order: what was redeemed, by whom, for how many points."""
 
@@ -50,7 +71,11 @@ class RedemptionOrder(HasLifeCycle):
     attention_reason = models.CharField(_("reason"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("placed"), auto_now_add=True)
     completed_at = models.DateTimeField(_("completed"), null=True, blank=True)
+    pulse = models.PositiveBigIntegerField(
+        default=0, db_default=0, editable=False, help_text=_("Grows with what its page shows.")
+    )
 
+    objects = OrderQuerySet.as_manager()
     life_cycle = ORDER
 
     class Meta:

@@ -1,16 +1,14 @@
 """Reads all facts about one order, in a fixed number of queries."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Exists, Max, OuterRef, Prefetch, Q
+from django.db.models import Exists, OuterRef, Prefetch
 from django.utils import timezone
 
 from fulfillment.models import (
     CodeReveal,
     Fulfillment,
-    FulfillmentEvent,
     PartnerCall,
     Shipment,
     VirtualCode,
@@ -103,42 +101,51 @@ def _deliveries(items: list[OrderItem]) -> dict[UUID, LineDelivery]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """Tells an open page whether to reload. `version` changes with anything that the page shows;
-    `delay` is the seconds until the next poll, 0 for never.
-    """
-
-    version: str
-    delay: int  # seconds
-
-
 # The longer nothing happened, the less often a page polls: (seconds without change, delay).
 _DELAYS = ((30, 2), (5 * 60, 5), (60 * 60, 15))
 LONGEST_DELAY = 60
 
 
-def pulse_of(order: RedemptionOrder) -> Pulse:
-    """The version of the order and the delay of the next poll, in two queries."""
-    unsent = Q(letters__sent_at__isnull=True)
-    due = Q(letters__next_attempt_at__isnull=False)
-    unsettled = Q(transactions__status__in=OPEN_TRANSACTION)
-    seen = RedemptionOrder.objects.filter(pk=order.pk).aggregate(
-        happened=Count("events", distinct=True),
-        last=Max("events__at"),
-        written=Count("letters", distinct=True),
-        not_sent=Count("letters", filter=unsent, distinct=True),
-        to_send=Count("letters", filter=unsent & due, distinct=True),
-        to_settle=Count("transactions", filter=unsettled, distinct=True),
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Tells an open page whether to reload, and when to ask. `beat` is the order's pulse, which
+    grows with anything that the page shows; `last` is when something last happened, in seconds
+    since 1970.
+    """
+
+    beat: int
+    last: int
+    over: bool = False  # nothing more will happen
+
+    @property
+    def delay(self) -> int:
+        """Seconds until the next poll, 0 for never."""
+        if self.over:
+            return 0
+        quiet = timezone.now().timestamp() - self.last
+        return next((delay for age, delay in _DELAYS if quiet < age), LONGEST_DELAY)
+
+
+def beat_of(actor: Actor, number: str) -> int | None:
+    """The pulse of the order with this number; None when it is not the company's own."""
+    return (
+        seen_by(actor).filter(order_number=number.upper()).values_list("pulse", flat=True).first()
     )
-    worked = FulfillmentEvent.objects.filter(
-        fulfillment__reference__in=order.items.values("pk")
-    ).count()
-    version = f"{seen['happened']}-{seen['written']}-{seen['not_sent']}-{worked}"
-    over = order.is_final and not seen["to_send"] and not seen["to_settle"]
-    return Pulse(version, 0 if over else _delay(seen["last"] or order.created_at))
 
 
-def _delay(last: datetime) -> int:
-    quiet = (timezone.now() - last).total_seconds()
-    return next((delay for age, delay in _DELAYS if quiet < age), LONGEST_DELAY)
+def pulse_of(facts: Facts) -> Pulse:
+    """The pulse of an order that was read with `facts`: its row before all others, so that what
+    changes meanwhile shows at the next poll.
+    """
+    moments = (
+        facts.order.created_at,
+        *(event.at for event in facts.events),
+        *(intent.settled_at for intent in facts.transactions),
+        *(letter.sent_at for letter in facts.letters),
+    )
+    waits = any(intent.status in OPEN_TRANSACTION for intent in facts.transactions) or any(
+        letter.sent_at is None and letter.next_attempt_at is not None for letter in facts.letters
+    )
+    last = max(moment for moment in moments if moment is not None)
+    over = facts.order.is_final and not waits
+    return Pulse(facts.order.pulse, int(last.timestamp()), over)

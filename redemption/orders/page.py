@@ -88,8 +88,6 @@ def order_page(
     """Build the whole page. `reject` is a rejected form without a reason; `cancel_typed` is the
     reason typed into a refused form to cancel.
     """
-    # Read the pulse first: a change that happens while the rest is read then shows in the next one.
-    pulse = pulse_of(order)
     facts = facts_of(order)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
     can_decide = waits and may_decide(actor, order)
@@ -98,7 +96,7 @@ def order_page(
     return OrderPage(
         order=order,
         look=order_look(order, facts.items, facts.transactions),
-        pulse=pulse,
+        pulse=pulse_of(facts),
         lines=[_line(facts, item) for item in facts.items],
         steps=timeline_of(facts),
         movements=[_movement(intent) for intent in facts.transactions],

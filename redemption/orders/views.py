@@ -24,7 +24,7 @@ from redemption.checkout.cart import services as cart
 from redemption.models import RedemptionOrder
 from redemption.orders.actions import cancelling
 from redemption.orders.actions import services as aftercare
-from redemption.orders.facts import order_of, pulse_of
+from redemption.orders.facts import Pulse, beat_of, order_of
 from redemption.orders.forms import RejectOrderForm
 from redemption.orders.page import order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, approvals, list_of
@@ -78,12 +78,12 @@ def detail(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def story(request: PortalRequest, number: str) -> HttpResponse:
     """Answer a page that polls: when to poll next, and the order if it changed since `seen`."""
-    order = _own(request.actor, number)
-    pulse = pulse_of(order)
-    if pulse.version == request.GET.get("seen"):
-        facts = {"order": order, "pulse": pulse}
-        return render(request, "redemption/orders/_pulse.html", facts)
-    page = order_page(request.actor, order)
+    beat = beat_of(request.actor, number)
+    if beat is not None and str(beat) == request.GET.get("seen"):
+        last = request.GET.get("last", "")
+        pulse = Pulse(beat, int(last) if last.isdecimal() and len(last) < 12 else 0)
+        return render(request, "redemption/orders/_pulse.html", {"number": number, "pulse": pulse})
+    page = order_page(request.actor, _own(request.actor, number))
     balance = balance_text(header_on(request), beside=True)
     response = render(request, "redemption/orders/_story.html", {"page": page, "balance": balance})
     return trigger_client_event(response, "announce", {"value": page.latest})

@@ -43,6 +43,7 @@ from redemption.models import (
     LoyaltyTransaction,
     RedemptionOrder,
 )
+from redemption.models.orders import OrderQuerySet
 from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
 from redemption.states import IncidentKind
@@ -69,7 +70,7 @@ class Queue:
     kind: str
     model: Any
     act: Callable[[uuid.UUID], Any]
-    order: Callable[[uuid.UUID], QuerySet[RedemptionOrder]] | None = None
+    order: Callable[[uuid.UUID], OrderQuerySet] | None = None
 
     @property
     def rows(self) -> LeasedQuerySet[Any]:
@@ -77,7 +78,7 @@ class Queue:
         return rows
 
 
-def _of_parcels(parcels: QuerySet[Fulfillment]) -> QuerySet[RedemptionOrder]:
+def _of_parcels(parcels: QuerySet[Fulfillment]) -> OrderQuerySet:
     return RedemptionOrder.objects.filter(items__in=parcels.values("reference"))
 
 
@@ -139,7 +140,7 @@ def work(kind: str, key: uuid.UUID) -> Any:
 def _set_back(kind: str, key: uuid.UUID, error: str) -> None:
     queue = queues()[kind]
     find = queue.order
-    order = find(key).select_for_update(no_key=True, of=("self",)).first() if find else None
+    order = next(iter(find(key).held()), None) if find else None
     if not queue.rows.set_back(key):
         return
     what = _("%(kind)s: the work on %(key)s raised %(error)s again and again.")

@@ -24,6 +24,7 @@ from inventory import services as stock
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.lifecycle import transition_all
 from loyalty_portal.fastpath.sql import Prepared
+from loyalty_portal.fastpath.updates import PreparedHold
 from redemption.incidents.services import raise_incident
 from redemption.messages import digests
 from redemption.models import (
@@ -37,6 +38,7 @@ from redemption.models import (
     RedemptionOrder,
     TransactionType,
 )
+from redemption.models.orders import MOVED
 from redemption.saga.credits import intend_credit
 from redemption.states import (
     DEADLINES,
@@ -59,18 +61,20 @@ def must(allowed: bool) -> None:
 
 
 def locked(order_id: Any) -> RedemptionOrder:
-    """The order as it is in the database now, locked until the transaction ends."""
+    """The order as it is in the database now, locked until the transaction ends.
+
+    It moves the order's pulse, because whoever locks an order changes it.
+    """
     return _locked(order_id)[0]
 
 
 _KEY = uuid.uuid4()  # a placeholder for an order's id
-_locked = Prepared(
-    lambda key: (
-        RedemptionOrder.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("company", "account_manager__user")
-        .filter(pk=key)
+_locked = PreparedHold(
+    lambda key: RedemptionOrder.objects.select_related("company", "account_manager__user").filter(
+        pk=key
     ),
     _KEY,
+    changes=MOVED,
 )
 _items = Prepared(lambda key: OrderItem.objects.filter(order=key).select_related("product"), _KEY)
 

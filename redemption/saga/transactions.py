@@ -98,15 +98,16 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
     claimant = doubts.held_back_by(intent) if step is NextAction.WAIT else None
     held_back = doubts.why_held_back(intent, claimant) if claimant else ""
     # Find the order before claiming, because an order is locked before its transactions.
-    order = steps.locked(intent.order_id) if held_back or step is NextAction.PERSON else None
+    news = held_back or step is NextAction.PERSON or _page_shows_claim(intent, claimant)
+    order = steps.locked(intent.order_id) if news else None
     intent.find_lost(write=intent.if_due)
     if step is NextAction.WAIT:
         seen = {"answer_code": HELD_BACK} if claimant else {}
         intent.if_due(next_attempt_at=Now() + timedelta(seconds=doubts.PAUSE), **seen)
-        if order is not None:
+        if order is not None and held_back:
             steps.flag(order, held_back, kind=IncidentKind.CREDIT_LATE, about=intent)
         return None
-    if order is not None:
+    if order is not None and step is NextAction.PERSON:
         _give_up(order, intent)
         return None
     only_its_number = intent.status == TransactionStatus.SUCCEEDED
@@ -118,6 +119,14 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
     else:
         intent.send(write=intent.if_due)
     return _ClaimedTransaction(intent, first_try, step)
+
+
+def _page_shows_claim(intent: LoyaltyTransaction, claimant: LoyaltyTransaction | None) -> bool:
+    """Whether the order's page changes with the claim: an unclear one is asked again, or a credit
+    begins to wait. The first try changes nothing there, and needs no lock of the order.
+    """
+    begins_to_wait = claimant is not None and intent.answer_code != HELD_BACK
+    return begins_to_wait or intent.status == TransactionStatus.UNKNOWN
 
 
 def _give_up(order: RedemptionOrder, intent: LoyaltyTransaction) -> None:

@@ -151,7 +151,7 @@ def _cancel_lines(order: RedemptionOrder, *, by: Actor, reason: str, shown: str)
         why = " ".join(_tell(parts, ""))
         raise RedemptionError(_("Nothing of this order can be cancelled any more. %s") % why)
     _must_be_as_shown(Cancellation(order, parts), shown)
-    RedemptionOrder.objects.filter(pk=order.pk).update(cancel_requested_at=timezone.now())
+    RedemptionOrder.objects.filter(pk=order.pk).beat(cancel_requested_at=timezone.now())
     if all(part.result.how == Withdrawal.NOW for part in parts):
         done = _(
             "The whole order is cancelled. %(points)s points go back to the company’s account."

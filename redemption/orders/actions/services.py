@@ -66,4 +66,5 @@ def reveal_codes(*, item: OrderItem, by: Actor) -> list[VirtualCode]:
             _("Showed the codes of %(product)s.") % {"product": item.product_name},
             by=by,
         )
+        RedemptionOrder.objects.filter(pk=item.order_id).beat()
     return codes

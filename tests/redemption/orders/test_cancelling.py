@@ -10,11 +10,10 @@ from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, PartnerCall
 from loyalty_portal.data.actor import Actor
-from redemption.orders.facts import pulse_of
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid
-from tests.redemption.pages import address, said
+from tests.redemption.pages import address, now, said
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -70,7 +69,7 @@ def test_a_page_that_looks_again_sees_what_the_desk_has_claimed(
     client = client_for(seat)
     first, second = Fulfillment.objects.all()
     desk.claim(fulfillment=first, by=Actor.in_seat(seat))
-    seen = pulse_of(order).version
+    seen = now(order).pulse
     assert "Cancel this order" in said(client.get(address(order, "story"), {"seen": "older"}))
     desk.claim(fulfillment=second, by=Actor.in_seat(seat))
     told = said(client.get(address(order, "story"), {"seen": seen}))

@@ -14,7 +14,7 @@ from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
-from redemption.orders.facts import pulse_of
+from redemption.orders.facts import facts_of, pulse_of
 from redemption.states import TransactionStatus
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -178,11 +178,11 @@ def test_a_page_looks_again_ever_less_often_and_stops_when_all_is_over(
     seat: AccountManager, book: Product
 ) -> None:
     order = placed(seat, (book, 1))
-    assert pulse_of(order).delay == 2
+    assert pulse_of(facts_of(order)).delay == 2
     settle(order.transactions.get(), refused="insufficient_points")
-    assert pulse_of(now(order)).delay == 2  # a letter is due
+    assert pulse_of(facts_of(now(order))).delay == 2  # a letter is due
     letters_sent(order)
-    assert pulse_of(now(order)).delay == 0
+    assert pulse_of(facts_of(now(order))).delay == 0
 
 
 @pytest.mark.parametrize(("quiet", "delay"), [(60, 5), (600, 15), (7200, 60)])
@@ -193,7 +193,7 @@ def test_the_longer_nothing_happens_the_longer_a_page_waits(
     later = timezone.now() + timedelta(seconds=quiet)
     # replaced: the page must be looked at much later, with the database as it is
     monkeypatch.setattr(timezone, "now", lambda: later)
-    assert pulse_of(order).delay == delay
+    assert pulse_of(facts_of(order)).delay == delay
 
 
 def test_what_is_unchanged_is_not_sent_again(
@@ -202,7 +202,7 @@ def test_what_is_unchanged_is_not_sent_again(
     order = placed(seat, (book, 1))
     client = client_for(seat)
     url = address(order, "story")
-    seen = pulse_of(order).version
+    seen = now(order).pulse
     same = said(client.get(url, {"seen": seen}, headers=HTMX))
     assert 'id="pulse"' in same
     assert 'id="order"' not in same

@@ -39,6 +39,7 @@ from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
 from redemption.saga.doubts import NextAction
 from redemption.states import OrderStatus, TransactionStatus, Verdict
+from tests.redemption.pulse_watch import Watch
 from tests.redemption.saga.model.saga_parts import (
     ANSWERS,
     BASKETS,
@@ -72,6 +73,7 @@ class Saga(RuleBasedStateMachine):
         super().__init__()
         self.partners = partners
         self.seen = Seen()
+        self.watch = Watch()
         self.placed = 0
         self.late: list[Callable[[], object]] = []
         self.news: list[bytes] = []
@@ -333,6 +335,10 @@ class Saga(RuleBasedStateMachine):
     def all_holds(self) -> None:
         self.seen = Seen.now(self.partners)
         self._check(at_rest=False)
+
+    @invariant()
+    def every_page_that_changed_has_another_pulse(self) -> None:
+        assert not self.watch.missed(self.approver)
 
     def _check(self, *, at_rest: bool) -> None:
         found = check_invariants(at_rest=at_rest)
