@@ -4,14 +4,26 @@ The status alone can mislead: an order whose lines have all ended is still CONFI
 points are being given back. So a badge is made from all facts.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
+from uuid import UUID
 
+from django.db.models import Count, F, Max, Q, Sum, Window
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.numbers import grouped
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
-from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus
+from redemption.states import (
+    SETTLED_LINE,
+    TRANSACTION,
+    UNCLEAR,
+    LineStatus,
+    OrderStatus,
+    TransactionStatus,
+)
 
 
 class Badge(NamedTuple):
@@ -57,13 +69,95 @@ UNDER_WAY = frozenset({_T.INTENDED, _T.SENT})
 FOR_A_PERSON = frozenset({_T.NEEDS_REVIEW, _T.REFUSED})
 
 
+class LineCounts(NamedTuple):
+    """How many lines of an order stand how."""
+
+    lines: int = 0
+    open: int = 0  # not settled
+    on_way: int = 0  # shipped, not arrived
+    failed: int = 0
+    returned: int = 0
+    arrived: int = 0  # at least one unit was delivered
+    short: int = 0  # fewer units were delivered than ordered
+    kept: int = 0  # the points of at least one unit stay taken
+
+    @classmethod
+    def of(cls, items: Iterable[OrderItem]) -> "LineCounts":
+        """The counts of lines that are loaded."""
+        columns = zip(*((True, *_stands(item)) for item in items), strict=True)
+        return cls(*map(sum, columns))
+
+
+# The same in SQL, in the order of LineCounts.
+_COUNTED = (
+    Q(),
+    ~Q(fulfillment_status__in=sorted(SETTLED_LINE)),
+    Q(fulfillment_status=LineStatus.SHIPPED),
+    Q(fulfillment_status=LineStatus.FAILED),
+    Q(fulfillment_status=LineStatus.RETURNED),
+    Q(quantity_delivered__gt=0),
+    Q(quantity_delivered__lt=F("quantity")),
+    Q(quantity_refunded__lt=F("quantity")),
+)
+
+
+def _stands(item: OrderItem) -> tuple[bool, ...]:
+    return (
+        not item.is_settled,
+        item.fulfillment_status == LineStatus.SHIPPED,
+        item.fulfillment_status == LineStatus.FAILED,
+        item.fulfillment_status == LineStatus.RETURNED,
+        item.quantity_delivered > 0,
+        item.quantity_delivered < item.quantity,
+        item.quantity_refunded < item.quantity,
+    )
+
+
+def counts_in_sql() -> dict[str, Window]:
+    """Annotations of lines with the counts of their order, by their names in LineCounts."""
+    return {
+        name: Window(Count("pk", filter=condition), partition_by=F("order"))
+        for name, condition in zip(LineCounts._fields, _COUNTED, strict=True)
+    }
+
+
+class Moved(NamedTuple):
+    """Points of an order's transactions of one kind and status. `last`: when the newest began."""
+
+    kind: str
+    status: str
+    points: int
+    last: datetime
+
+
+def moved(orders: Iterable[RedemptionOrder]) -> dict[UUID, list[Moved]]:
+    """What moved for each of these orders, by the order's key, in one query."""
+    found: dict[UUID, list[Moved]] = defaultdict(list)
+    rows = LoyaltyTransaction.objects.filter(order__in=orders).order_by()
+    sums = rows.values_list("order", "transaction_type", "status").annotate(
+        points=Sum("points_amount"), last=Max("created_at")
+    )
+    for order_id, *what in sums:
+        found[order_id].append(Moved(*what))
+    return found
+
+
 def order_look(
-    order: RedemptionOrder, items: Sequence[OrderItem], transactions: Sequence[LoyaltyTransaction]
+    order: RedemptionOrder, items: Iterable[OrderItem], transactions: Iterable[LoyaltyTransaction]
 ) -> Badge:
     """The badge of an order, from the order, its lines and its transactions. Makes no query."""
-    moves = _Moves.of(transactions)
-    tone, icon, word = _status(order, items, moves)
-    return Badge(tone, icon, word, _where_points_are(order, moves))
+    each = [
+        Moved(one.transaction_type, one.status, one.points_amount, one.created_at)
+        for one in transactions
+    ]
+    return look_of(order, LineCounts.of(items), each)
+
+
+def look_of(order: RedemptionOrder, counts: LineCounts, moves: Iterable[Moved]) -> Badge:
+    """The badge of an order, from the counts of its lines and what moved. Makes no query."""
+    points = _Moves.of(moves)
+    tone, icon, word = _status(order, counts, points)
+    return Badge(tone, icon, word, _where_points_are(order, points))
 
 
 def line_look(item: OrderItem) -> Badge:
@@ -85,72 +179,68 @@ class _Moves(NamedTuple):
     correction: str  # the status of the newest such correction, "" without one
 
     @classmethod
-    def of(cls, transactions: Sequence[LoyaltyTransaction]) -> "_Moves":
-        by_kind: dict[str, list[LoyaltyTransaction]] = {kind: [] for kind in TransactionType}
-        for each in transactions:
-            by_kind[each.transaction_type].append(each)
+    def of(cls, moves: Iterable[Moved]) -> "_Moves":
+        by_kind: dict[str, list[Moved]] = {kind: [] for kind in TransactionType}
+        for each in moves:
+            by_kind[each.kind].append(each)
         debits, given = by_kind[TransactionType.DEBIT], by_kind[TransactionType.CREDIT]
         back = _points(given, _T.SUCCEEDED)
         stuck = _points(given, *FOR_A_PERSON)
         owed = _points(given, *_T)
-        taken = _points(by_kind[TransactionType.CORRECTION], _T.SUCCEEDED)
-        again = [each for each in by_kind[TransactionType.CORRECTION] if not each.is_final]
+        corrections = by_kind[TransactionType.CORRECTION]
+        taken = _points(corrections, _T.SUCCEEDED)
+        again = [each for each in corrections if each.status not in TRANSACTION.final]
         return cls(
             debit=debits[0].status if debits else "",
             back=max(0, back - taken),
             returning=owed - back - stuck,
             stuck=stuck,
-            again=sum(each.points_amount for each in again),
-            correction=again[-1].status if again else "",
+            again=sum(each.points for each in again),
+            correction=max(again, key=attrgetter("last")).status if again else "",
         )
 
 
-def _points(moves: Sequence[LoyaltyTransaction], *statuses: str) -> int:
-    return sum(each.points_amount for each in moves if each.status in statuses)
+def _points(moves: Iterable[Moved], *statuses: str) -> int:
+    return sum(each.points for each in moves if each.status in statuses)
 
 
-def _status(
-    order: RedemptionOrder, items: Sequence[OrderItem], moves: _Moves
-) -> tuple[str, str, Any]:
+def _status(order: RedemptionOrder, counts: LineCounts, moves: _Moves) -> tuple[str, str, Any]:
     status = OrderStatus(order.status)
     unclear = status in {_O.PENDING, _O.CANCELLING} and moves.debit in UNCLEAR
     if unclear and status == _O.PENDING:
         return "warn", "refresh-cw", _("Points not clear yet")
     if status in {_O.CONFIRMED, _O.IN_FULFILLMENT}:
-        return _at_work(order, items, moves)
+        return _at_work(order, counts, moves)
     if status == _O.COMPLETED:
-        return _completed(items)
-    if status == _O.CANCELLED and {item.fulfillment_status for item in items} == {_L.FAILED}:
+        return _completed(counts)
+    if status == _O.CANCELLED and counts.failed == counts.lines:
         return "bad", "package-x", _("Could not be supplied")
     if status == _O.REJECTED and order.was_placed_by(order.decided_by_id):
         return "", "ban", _("Withdrawn")
     return *_ORDER[status], order.get_status_display()
 
 
-def _at_work(
-    order: RedemptionOrder, items: Sequence[OrderItem], moves: _Moves
-) -> tuple[str, str, Any]:
+def _at_work(order: RedemptionOrder, counts: LineCounts, moves: _Moves) -> tuple[str, str, Any]:
     """The word and icon of an order whose debit succeeded and which is not complete."""
-    open_lines = [item for item in items if not item.is_settled]
-    if not open_lines:
+    if not counts.open:
         if moves.stuck:
             return "warn", "life-buoy", _("Points not back yet")
         return "live", "undo-2", _("Points on their way back")
-    if all(item.fulfillment_status == _L.SHIPPED for item in open_lines):
+    if counts.on_way == counts.open:
         return "live", "truck", _("On its way")
-    if any(item.quantity_delivered for item in items):
+    if counts.arrived:
         return "live", "package", _("Partly delivered")
-    if any(item.fulfillment_status == _L.SHIPPED for item in open_lines):
+    if counts.on_way:
         return "live", "package", _("Partly on its way")
     return *_ORDER[OrderStatus(order.status)], order.get_status_display()
 
 
-def _completed(items: Sequence[OrderItem]) -> tuple[str, str, Any]:
-    returned = [item for item in items if item.fulfillment_status == _L.RETURNED]
-    if returned:
-        word = _("Returned") if len(returned) == len(items) else _("Partly returned")
+def _completed(counts: LineCounts) -> tuple[str, str, Any]:
+    if counts.returned:
+        all_of_it = counts.returned == counts.lines
+        word = _("Returned") if all_of_it else _("Partly returned")
         return "warn", "undo-2", word
-    if any(item.quantity_delivered < item.quantity for item in items):
+    if counts.short:
         return "ok", "circle-check", _("Completed in part")
     return "ok", "circle-check", _("Completed")
 

@@ -6,12 +6,12 @@ The pages that offer redeeming or approving ask this, and so do the services tha
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
 from catalog.models import Product
 from fulfillment import partner as fulfillment
+from loyalty_portal.data.some import some_of
 from redemption.incidents.partners import who_rejects_us
 
 _PARTNERS = frozenset({loyalty.PARTNER, fulfillment.PARTNER})
@@ -34,11 +34,13 @@ class PartnerTrouble:
         Problems with points hold every order, problems with deliveries only those with a virtual
         line.
         """
+        if self.points or not self.deliveries:
+            return self.points  # `products` may be a query, which is not made then
         lines = list(products)
         virtual = [product.name for product in lines if product.is_virtual]
-        if self.points or not (self.deliveries and virtual):
-            return self.points
-        names = get_text_list([f"“{name}”" for name in virtual], _("and"))
+        if not virtual:
+            return ""
+        names = some_of(f"“{name}”" for name in virtual)
         if len(virtual) == len(lines):
             why = _(
                 "We cannot reach the partner who delivers %(what)s at the moment, so no points "

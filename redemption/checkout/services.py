@@ -240,8 +240,7 @@ def approve(*, order: RedemptionOrder, by: Actor) -> RedemptionOrder:
 
     Raises RedemptionError when it cannot go ahead now; the order then keeps waiting.
     """
-    products = [item.product for item in order.items.select_related("product")]
-    if why := partner_trouble().holds_approval(products):
+    if why := partner_trouble().holds_approval(order.products()):
         raise RedemptionError(why)
     with transaction.atomic():
         held = _decidable(order, by)

@@ -112,6 +112,10 @@ class RedemptionOrder(HasLifeCycle):
     def get_absolute_url(self) -> str:
         return reverse("orders:detail", args=[self.order_number])
 
+    def products(self) -> models.QuerySet[Product]:
+        """The products of its lines, each once."""
+        return Product.objects.filter(pk__in=self.items.values("product"))
+
     def was_placed_by(self, user_id: UUID | None) -> bool:
         """Whether this person placed the order, in whichever seat."""
         return self.account_manager.user_id == user_id

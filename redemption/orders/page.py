@@ -106,7 +106,7 @@ def order_page(
         can_decide=can_decide,
         reject=reject or RejectOrderForm(order=order),
         held=_held(facts) if can_decide else "",
-        since=changed_since(order, facts.items) if can_decide else [],
+        since=changed_since([order])[order.pk] if can_decide else [],
         waits_for_others=waits and placed(actor, order),
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,
@@ -114,7 +114,7 @@ def order_page(
 
 
 def _held(facts: Facts) -> str:
-    return partner_trouble().holds_approval(item.product for item in facts.items)
+    return partner_trouble().holds_approval(facts.order.products())
 
 
 def _cancellation(facts: Facts) -> Cancellation:

@@ -2,27 +2,23 @@
 before.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
 from loyalty_portal.data.actor import Actor
-from redemption.badges import Badge, order_look
+from redemption.badges import Badge, LineCounts, counts_in_sql, look_of, moved
 from redemption.checkout.held import partner_trouble
-from redemption.models import (
-    EventSubject,
-    LoyaltyTransaction,
-    OrderEvent,
-    OrderItem,
-    RedemptionOrder,
-)
+from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
 from redemption.orders import periods
 from redemption.orders.since import changed_since
 from redemption.permissions import may_decide, seen_by
@@ -33,6 +29,7 @@ LONGEST_SEARCH = 100  # characters
 RECENT = 5
 ORDERS_LOOKED_AT = 200  # the newest orders, from which "redeemed before" is made
 MOST_APPROVALS = 100
+LINES_TO_APPROVE = 5  # shown of each order in the list of approvals
 
 GROUPS = {
     "open": (
@@ -173,32 +170,46 @@ def _found(words: str) -> Q:
 
 
 def _rows(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
-    """The rows of these orders, with their lines and points, in two more queries."""
+    """The rows of these orders, in two more queries, whatever the number of lines."""
     listed = list(orders)
-    lines: dict[object, list[OrderItem]] = {order.pk: [] for order in listed}
-    for item in OrderItem.objects.filter(order__in=listed).select_related("product"):
-        lines[item.order_id].append(item)
-    moves: dict[object, list[LoyaltyTransaction]] = {order.pk: [] for order in listed}
-    for intent in LoyaltyTransaction.objects.filter(order__in=listed):
-        moves[intent.order_id].append(intent)
+    lines, moves = _first_lines(listed, 1), moved(listed)
     return [
         OrderRow(
             order,
-            order_look(order, lines[order.pk], moves[order.pk]),
-            lines[order.pk][0],
-            len(lines[order.pk]) - 1,
-            _is_spent(order, lines[order.pk]),
+            look_of(order, counts, moves[order.pk]),
+            first,
+            counts.lines - 1,
+            _is_spent(order, counts),
         )
         for order in listed
+        for [first], counts in [lines[order.pk]]
     ]
 
 
-def _is_spent(order: RedemptionOrder, items: list[OrderItem]) -> bool:
+def _first_lines(
+    orders: Iterable[RedemptionOrder], most: int
+) -> dict[UUID, tuple[list[OrderItem], LineCounts]]:
+    """The first lines of each of these orders, at most so many, with the counts of all its lines,
+    by the order's key.
+    """
+    counts = {f"count_{name}": window for name, window in counts_in_sql().items()}
+    place = Window(RowNumber(), partition_by=F("order"), order_by="id")
+    lines = OrderItem.objects.filter(order__in=orders).select_related("product")
+    found: dict[UUID, list[OrderItem]] = defaultdict(list)
+    for item in lines.annotate(**counts, place=place).filter(place__lte=most):
+        found[item.order_id].append(item)
+    return {
+        order_id: (items, LineCounts(*(getattr(items[0], name) for name in counts)))
+        for order_id, items in found.items()
+    }
+
+
+def _is_spent(order: RedemptionOrder, counts: LineCounts) -> bool:
     """Whether the order cost points in the end. After a remedy only its lines can tell."""
     if order.status in NOT_SPENT:
-        return any(item.quantity_delivered for item in items)
+        return counts.arrived > 0
     if order.status == OrderStatus.COMPLETED:
-        return any(item.quantity > item.quantity_refunded for item in items)
+        return counts.kept > 0
     return True
 
 
@@ -207,10 +218,14 @@ def recent(seat: AccountManager) -> list[OrderRow]:
 
 
 class Approval(NamedTuple):
-    """An order that is waiting for approval. `decidable`: whether they may decide on it."""
+    """An order that is waiting for approval. `decidable`: whether they may decide on it.
+
+    `items` are its first lines, and `more` the number of the others.
+    """
 
     order: RedemptionOrder
     items: list[OrderItem]
+    more: int
     decidable: bool
     left: int | None  # points left after the order; None when the balance is not known
     why: str  # the reason for approval, as the buyer read it
@@ -228,22 +243,24 @@ def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
         .filter(status=OrderStatus.AWAITING_APPROVAL)
         .annotate(why=Subquery(placing.values("reason")[:1]))
         .select_related("account_manager__user", "company")
-        .prefetch_related("items__product")
         .order_by("approve_by", "id")
     )
     orders = list(waiting[:MOST_APPROVALS])
-    trouble = partner_trouble()
+    trouble, since = partner_trouble(), changed_since(orders)
+    lines = _first_lines(orders, LINES_TO_APPROVE)
     return [
         Approval(
             order=order,
-            items=list(order.items.all()),
+            items=items,
+            more=counts.lines - len(items),
             decidable=may_decide(actor, order),
             left=None if spendable is None else spendable - order.total_points,
             why=order.why or "",
-            held=trouble.holds_approval(item.product for item in order.items.all()),
-            since=changed_since(order, order.items.all()),
+            held=trouble.holds_approval(order.products()),
+            since=since[order.pk],
         )
         for order in orders
+        for items, counts in [lines[order.pk]]
     ]
 
 
