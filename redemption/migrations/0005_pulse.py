@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("redemption", "0003_lines_that_wait_checked"),
+        ("redemption", "0004_clearer_labels"),
     ]
 
     operations = [
