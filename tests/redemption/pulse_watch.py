@@ -14,7 +14,12 @@ from redemption.models.orders import MOVED
 from redemption.orders.page import order_page
 from redemption.saga import steps
 
-_TIMES = re.compile(r'<time.*?</time>( <span class="moment__ago.*?</span>)?', re.DOTALL)
+# After half a minute the page says that it takes longer.
+_TIMES = re.compile(
+    r'<time.*?</time>( <span class="moment__ago.*?</span>)?'
+    r"|This takes a few seconds\.|It takes longer than usual\.[^<]*",
+    re.DOTALL,
+)
 
 
 def shown(order: RedemptionOrder, actor: Actor) -> str:

@@ -102,8 +102,7 @@ def work(world: World) -> Steps:
     yield "the partner does not cancel"
     desk.pack(fulfillment=parcel, by=by)
     yield "packed"
-    parts = {"carrier": "DHL", "tracking_number": "", "by": by}
-    shipment = desk.ship(fulfillment=parcel, quantity=1, **parts)
+    shipment = desk.ship(fulfillment=parcel, quantity=1, carrier="DHL", tracking_number="", by=by)
     yield "one is shipped"
     desk.deliver(shipment=shipment, by=by)
     yield "one has arrived"
@@ -232,7 +231,7 @@ def test_asking_an_unchanged_order_is_one_small_query_whatever_its_lines(
     for lines in (1, 1, 500):  # the first one fills the caches
         order = now(world.place(*[(product, 1)] * lines))
         with CaptureQueriesContext(connection) as seen:
-            page = client.get(address(order, "story"), {"seen": order.pulse, "last": "0"})
+            page = client.get(address(order, "story"), {"seen": str(order.pulse), "last": "0"})
         assert 'id="order"' not in page.content.decode()
         asked = [each["sql"] for each in seen if "redemption_order" in each["sql"]]
         assert len(asked) == 1
@@ -242,7 +241,7 @@ def test_asking_an_unchanged_order_is_one_small_query_whatever_its_lines(
 
 
 def test_the_pulse_is_no_history(world: World) -> None:
-    order = confirmed(world, (world.product(), 1))
+    order: Any = confirmed(world, (world.product(), 1))
     before = order.changes.count()
     assert send_letter(order.letters.get().pk)
     with transaction.atomic():
