@@ -82,6 +82,7 @@ def close(letter_id: uuid.UUID, token: uuid.UUID) -> bool:
     """Fix what a leased digest tells. Returns False when it is not to be sent now: it waits until
     15 minutes after the letter before, or there was nothing to tell, and it is removed.
     """
+    RedemptionOrder.objects.filter(letters=letter_id).beat()  # its page shows what becomes of it
     held = _held(letter_id, token)
     if held is None:
         return False

@@ -108,6 +108,10 @@ def work(world: World) -> Steps:
     yield "one has arrived"
     desk.cannot_supply(fulfillment=parcel, quantity=None, reason="Lost", by=by)
     yield "the others are lost"
+    digest = order.letters.get(kind=LetterKind.DIGEST)
+    order.letters.update(next_attempt_at="2020-01-01T00:00:00Z")
+    assert send_letter(digest.pk)
+    yield "the digest of it is sent"
 
 
 def codes(world: World, fay: User, gil: User) -> Steps:

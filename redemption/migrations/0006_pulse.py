@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("redemption", "0004_clearer_labels"),
+        ("redemption", "0005_letters_in_digests"),
     ]
 
     operations = [
