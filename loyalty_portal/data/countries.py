@@ -75,6 +75,13 @@ def name_of(country: str) -> str:
     return str(countries.name(country) or country) if len(country) == 2 else country
 
 
+@lru_cache(maxsize=16)
+def names_in(language: str) -> tuple[str, ...]:
+    """The names of all countries in one language."""
+    with override(language):
+        return tuple(str(name) for _code, name in countries)
+
+
 def code_of(text: str) -> str:
     """The code for a typed code or name, in English or the reader's language; "" if unknown."""
     said = " ".join(text.split()).lower()

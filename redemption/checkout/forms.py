@@ -19,17 +19,7 @@ from loyalty_portal.data.countries import (
 )
 from loyalty_portal.data.one_line import OneLineField, TextField, formfield
 from loyalty_portal.data.recipient import FIELDS
-
-STREET = ("address_line1", "address_line2", "postcode", "city", "region", "country")
-MISSING = {
-    "recipient_name": _("Enter the name of whoever gets it."),
-    "recipient_email": _("Enter the e-mail address that the codes go to."),
-    "address_line1": _("Enter the street and number."),
-    "postcode": _("Enter the postcode."),
-    "city": _("Enter the city."),
-    "country": _("Choose the country."),
-}
-PARCEL_ONLY = ("recipient_phone", *STREET)
+from redemption.checkout.rows import MISSING, PARCEL_ONLY, STREET
 
 AUTOCOMPLETE = {
     "recipient_name": "shipping name",
@@ -68,7 +58,7 @@ class _ChecksPostcode(forms.BaseForm):
 
 class CheckoutForm(_ChecksPostcode, forms.Form):
     """The checkout. Asks for an e-mail address where codes are sent, for a postal address where
-    parcels are.
+    parcels are, and for no recipient where others are named for everything.
     """
 
     reference = OneLineField(
@@ -120,10 +110,9 @@ class CheckoutForm(_ChecksPostcode, forms.Form):
     def _shown(self, *names: str) -> list[forms.BoundField]:
         return [self[name] for name in names if name in self.fields]
 
-    def recipient(self, *, by_parcel: bool) -> dict[str, str]:
-        """All columns of a recipient; the address is empty when only codes are sent."""
-        said = {name: str(self.cleaned_data.get(name) or "") for name in FIELDS}
-        return said if by_parcel else {**said, **dict.fromkeys(PARCEL_ONLY, "")}
+    def recipient(self) -> dict[str, str]:
+        """All columns of the recipient."""
+        return {name: str(self.cleaned_data.get(name) or "") for name in FIELDS}
 
 
 class _Shared(dict[str, forms.Field]):
@@ -165,6 +154,8 @@ def _fields(
     if not by_parcel:
         for name in (*PARCEL_ONLY, "save_address"):
             del fields[name]
+    if not (by_mail or by_parcel):
+        del fields["recipient_name"], fields["recipient_email"]
     if by_mail:
         fields["recipient_email"].required = True
         fields["recipient_email"].help_text = _("The codes go here.")

@@ -36,7 +36,7 @@ class PartnerTrouble:
         """
         if self.points or not self.deliveries:
             return self.points  # `products` may be a query, which is not made then
-        lines = list(products)
+        lines = list({product.pk: product for product in products}.values())
         virtual = [product.name for product in lines if product.is_virtual]
         if not virtual:
             return ""

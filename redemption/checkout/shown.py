@@ -46,7 +46,7 @@ class Shown:
 
     def changes(self, products: Sequence[Product]) -> Iterator[str]:
         """One sentence for each product whose name or points have changed."""
-        for product in products:
+        for product in {product.pk: product for product in products}.values():
             name, points = self.products.get(str(product.pk), ("", 0))
             facts = {
                 "before": name,

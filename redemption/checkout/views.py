@@ -23,11 +23,12 @@ from loyalty_portal.data.trouble import is_trouble, retried
 from loyalty_portal.http.responses import SeeOther
 from loyalty_portal.queue.pause import CLOSED, is_paused
 from redemption.checkout.approval import approval_need
-from redemption.checkout.cart.selectors import CartPage, cart_lines, cart_page
+from redemption.checkout.cart.selectors import CartPage, Entry, cart_lines, cart_page
+from redemption.checkout.drafts import place_draft, problem_of
 from redemption.checkout.forms import AddressForm, CheckoutForm
 from redemption.checkout.held import partner_trouble
 from redemption.checkout.selectors import AddressOption, address_book, can_try, entry_of, picked
-from redemption.checkout.services import CART_CHANGED, CheckoutInput, Line, place_order, placed_with
+from redemption.checkout.services import CART_CHANGED, CheckoutInput, placed_with
 from redemption.checkout.shown import Shown
 from redemption.models import CartLine, RedemptionOrder
 from redemption.saga import tasks
@@ -50,11 +51,17 @@ class CheckoutPage:
     changes: list[str]  # what changed since the page was shown, when only a part of it is sent
     shown: str  # the content that the page shows, for a hidden form field
     halted: Promise | str  # why no points can be taken at the moment
+    unready: str  # what is missing about the people who are named
     problem: str = ""
 
     @property
     def token(self) -> uuid.UUID:
-        return self.cart.entries[0].line.cart.token
+        return self.cart.entries[0].rows[0].cart.token
+
+    @property
+    def named(self) -> list[Entry]:
+        """The products for which people are named."""
+        return [entry for entry in self.cart.entries if entry.people]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -107,11 +114,12 @@ def _form(
     said: Mapping[str, str] | None = None,
     initial: Mapping[str, str] | None = None,
 ) -> CheckoutForm:
+    nobodys = [line.product for line in lines if line.position is None]
     return CheckoutForm(
         said,
         initial=initial,
-        by_mail=any(line.product.is_virtual for line in lines),
-        by_parcel=any(not line.product.is_virtual for line in lines),
+        by_mail=any(product.is_virtual for product in nobodys),
+        by_parcel=any(not product.is_virtual for product in nobodys),
     )
 
 
@@ -158,8 +166,10 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
     )
     if why := _halted(seat, lines, entered.seen_points):
         raise RedemptionError(why)
-    wanted = _wanted(form, lines)
-    order = retried(lambda: place_order(seat=seat, lines=wanted, entered=entered, by=request.actor))
+    who = form.recipient()
+    order = retried(
+        lambda: place_draft(seat=seat, rows=lines, recipient=who, entered=entered, by=request.actor)
+    )
     nudge(tasks.settle_transaction, entered.debit_id)
     return order
 
@@ -178,22 +188,11 @@ def _halted(seat: AccountManager, lines: list[CartLine], points: int) -> Promise
     return " ".join([why, _("Your cart is kept as it is: please try again later.")])
 
 
-def _wanted(form: CheckoutForm, lines: list[CartLine]) -> list[Line]:
-    return [
-        Line(
-            product=line.product,
-            quantity=line.quantity,
-            recipient=form.recipient(by_parcel=not line.product.is_virtual),
-        )
-        for line in lines
-    ]
-
-
 def _keep(form: CheckoutForm, request: PortalRequest) -> None:
     """Save the address in the address book unless it is there already. The entry that was chosen is
     updated when it is of the same person.
     """
-    said = form.recipient(by_parcel=True)
+    said = form.recipient()
     book = Address.objects.filter(company=request.seat.company)
     picked_one = entry_of(request.seat, request.POST.get("entry", ""))
     if picked_one and picked_one.recipient_name == said["recipient_name"]:
@@ -214,6 +213,7 @@ def _show(
     cart = cart_page(request.seat, lines, header)
     products = [line.product for line in lines]
     need = approval_need(request.seat, cart.total)
+    unready = problem_of(lines, request.seat)
     seen = Shown.read(request.GET.get("shown", ""))
     page = CheckoutPage(
         form=form,
@@ -221,10 +221,11 @@ def _show(
         addresses=address_book(request.seat, chosen),
         chosen=chosen,
         entry=entry_of(request.seat, chosen or request.POST.get("entry", "")),
-        can_try=can_try(cart),
+        can_try=can_try(cart) and not unready,
         waits=need.why if need else "",
         changes=list(seen.changes(products)) if seen else [],
         shown=Shown.of(products, waits=need is not None).written(),
+        unready=unready,
         halted="" if problem else _halted(request.seat, lines, cart.total),
         problem=problem,
     )

@@ -61,7 +61,7 @@ def _figures(
         output_field=IntegerField(),
     )
     return seats.values_list(
-        _number(lines, "cart", Count("pk")),
+        _number(lines, "cart", Count("product", distinct=True)),
         _number(takings.filter(status__in=sorted(OPEN_TRANSACTION)), "company", points),
         _number(takings.filter(status__in=sorted(UNCLEAR)), "company", points),
         _number(moved, "company", Sum(signed)),

@@ -16,13 +16,32 @@ from redemption.models import CartLine
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the cart. `trouble` says why it cannot be redeemed; "" when it can."""
+    """A product of the cart, with its rows. `trouble` says why it cannot be redeemed; "" when it
+    can.
+    """
 
-    line: CartLine
     product: Product
-    points: int
+    rows: list[CartLine]
     trouble: str
     left_in_stock: int | None  # pieces; None when the product is made on demand
+
+    @property
+    def quantity(self) -> int:
+        return sum(row.quantity for row in self.rows)
+
+    @property
+    def points(self) -> int:
+        return self.quantity * self.product.points_cost
+
+    @property
+    def people(self) -> int:
+        """How many people were named for it."""
+        return sum(row.position is not None for row in self.rows)
+
+    @property
+    def nobodys(self) -> int:
+        """Pieces for whom nobody was named yet."""
+        return sum(row.quantity for row in self.rows if row.position is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +68,7 @@ class CartPage:
 
     @property
     def pieces(self) -> int:
-        return sum(entry.line.quantity for entry in self.entries)
+        return sum(entry.quantity for entry in self.entries)
 
     @property
     def troubled(self) -> bool:
@@ -79,26 +98,31 @@ _cart_lines = Prepared(
 
 
 def cart_lines(seat: AccountManager) -> list[CartLine]:
-    """The lines of the seat's cart, with all that placing an order needs, in one query."""
+    """The rows of the seat's cart, with all that placing an order needs, in one query."""
     return _cart_lines(seat.pk)
+
+
+def lines_of(seat: AccountManager, product_id: UUID) -> list[CartLine]:
+    """The rows of one product in the seat's cart, people first."""
+    rows = CartLine.objects.filter(cart=seat.pk, product=product_id)
+    return list(rows.select_related("product").defer("product__description", "product__search"))
 
 
 def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> CartPage:
     """The cart with the current stock and points."""
-    entries = [_entry(line, seat) for line in lines]
+    rows_of: dict[UUID, list[CartLine]] = {}
+    for line in lines:
+        rows_of.setdefault(line.product_id, []).append(line)
+    entries = [_entry(rows, seat) for rows in rows_of.values()]
     return CartPage(entries=entries, header=header, may_redeem=may_redeem(Actor.in_seat(seat)))
 
 
-def _entry(line: CartLine, seat: AccountManager) -> Entry:
-    product = line.product
+def _entry(rows: list[CartLine], seat: AccountManager) -> Entry:
+    product = rows[0].product
     left = _left(product)
-    return Entry(
-        line=line,
-        product=product,
-        points=line.quantity * product.points_cost,
-        trouble=_trouble(line, seat, left),
-        left_in_stock=left,
-    )
+    wanted = sum(row.quantity for row in rows)
+    trouble = _trouble(product, wanted, seat, left)
+    return Entry(product=product, rows=rows, trouble=trouble, left_in_stock=left)
 
 
 def _left(product: Product) -> int | None:
@@ -109,11 +133,11 @@ def _left(product: Product) -> int | None:
     return inventory.quantity_available if inventory.is_tracked else None
 
 
-def _trouble(line: CartLine, seat: AccountManager, left: int | None) -> str:
-    if not line.product.is_offered_to(seat.company.tier_level):
+def _trouble(product: Product, wanted: int, seat: AccountManager, left: int | None) -> str:
+    if not product.is_offered_to(seat.company.tier_level):
         return _("This product is not on offer any more. Remove it to continue.")
     if left == 0:
         return _("Out of stock. Remove it to continue, or come back later.")
-    if left is not None and left < line.quantity:
+    if left is not None and left < wanted:
         return _("Only %(left)s left. Choose fewer to continue.") % {"left": left}
     return ""

@@ -38,10 +38,10 @@ def _cart(request: PortalRequest, page: CartPage | None = None) -> HttpResponse:
     return render(request, template, {"page": page}, status=422 if page.refused else 200)
 
 
-def _not_so_many(request: PortalRequest, line_id: uuid.UUID, problem: str) -> HttpResponse:
+def _not_so_many(request: PortalRequest, product_id: uuid.UUID, problem: str) -> HttpResponse:
     """Show the cart again, with the quantity that was typed and what is wrong with it."""
     page = cart_page(request.seat, cart_lines(request.seat), header_on(request))
-    entry = next((entry for entry in page.entries if entry.line.pk == line_id), None)
+    entry = next((entry for entry in page.entries if entry.product.pk == product_id), None)
     if entry is None:
         messages.error(request, problem)
         return _changed(request)
@@ -79,21 +79,21 @@ def add(request: PortalRequest) -> HttpResponse:
 
 @form_only("cart:detail")
 @with_seat(allowed=may_redeem)
-def change(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
-    """Set the quantity of one line."""
+def change(request: PortalRequest, product_id: uuid.UUID) -> HttpResponse:
+    """Set the quantity of one product."""
     try:
         quantity = services.parse_quantity(request.POST.get("quantity"))
-        services.change_quantity(seat=request.seat, line_id=line_id, quantity=quantity)
+        services.change_quantity(seat=request.seat, product_id=product_id, quantity=quantity)
     except RedemptionError as problem:
-        return _not_so_many(request, line_id, str(problem))
+        return _not_so_many(request, product_id, str(problem))
     return _changed(request)
 
 
 @form_only("cart:detail")
 @with_seat(allowed=may_redeem)
-def remove(request: PortalRequest, line_id: uuid.UUID) -> HttpResponse:
-    """Take one line out."""
-    services.remove_line(seat=request.seat, line_id=line_id)
+def remove(request: PortalRequest, product_id: uuid.UUID) -> HttpResponse:
+    """Take one product out."""
+    services.remove_line(seat=request.seat, product_id=product_id)
     return _changed(request)
 
 

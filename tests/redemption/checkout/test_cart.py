@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from accounts.models import AccountManager, Role, TierLevel
 from catalog.models import Product
-from redemption.checkout.cart.services import MOST_LINES, MOST_OF_ONE
+from redemption.checkout.cart.services import MOST_LINES
+from redemption.checkout.rows import MOST_OF_ONE
 from redemption.models import CartLine
 from tests.accounts.factories import PASSWORD, SeatFactory
 from tests.catalog.factories import CategoryFactory, ProductFactory
@@ -148,7 +149,7 @@ def test_only_a_seat_that_may_redeem_changes_lines(client_for: SignIn) -> None:
     fill_cart(viewer, (ProductFactory.create(), 2))
     [line] = viewer.cart.lines.all()
     for name, form in (("cart:change", {"quantity": 5}), ("cart:remove", {})):
-        address = reverse(name, args=[line.pk])
+        address = reverse(name, args=[line.product_id])
         assert client_for(viewer).post(address, form).status_code == 403
         assert Client().post(address, form)["Location"].startswith("/accounts/login/")
         assert client_for(viewer).get(address)["Location"] == "/cart/"
@@ -163,8 +164,8 @@ def test_a_forms_address_opened_by_hand_leads_to_the_cart_and_does_nothing(
     client = client_for(seat)
     for url in (
         reverse("cart:add"),
-        reverse("cart:change", args=[line.pk]),
-        reverse("cart:remove", args=[line.pk]),
+        reverse("cart:change", args=[line.product_id]),
+        reverse("cart:remove", args=[line.product_id]),
     ):
         response = client.get(url, {"quantity": 9})
         assert (response.status_code, response["Location"]) == (303, "/cart/")
@@ -177,7 +178,7 @@ def test_changing_a_quantity_answers_htmx_with_the_cart_and_its_count(
 ) -> None:
     fill_cart(seat, (ProductFactory.create(points_cost=1_200), 1))
     line = CartLine.objects.get()
-    url = reverse("cart:change", args=[line.pk])
+    url = reverse("cart:change", args=[line.product_id])
     response = client_for(seat).post(url, {"quantity": 4}, headers=HTMX)
     page = said(response)
     assert "<html" not in page
@@ -190,7 +191,7 @@ def test_changing_without_script_leads_back_to_the_cart(
     client_for: SignIn, seat: AccountManager
 ) -> None:
     fill_cart(seat, (ProductFactory.create(), 1))
-    url = reverse("cart:change", args=[CartLine.objects.get().pk])
+    url = reverse("cart:change", args=[CartLine.objects.get().product_id])
     response = client_for(seat).post(url, {"quantity": 2})
     assert (response.status_code, response["Location"]) == (303, "/cart/")
     assert CartLine.objects.get().quantity == 2
@@ -200,7 +201,7 @@ def test_a_wrong_change_says_so_and_changes_nothing(
     client_for: SignIn, seat: AccountManager
 ) -> None:
     fill_cart(seat, (ProductFactory.create(), 2))
-    url = reverse("cart:change", args=[CartLine.objects.get().pk])
+    url = reverse("cart:change", args=[CartLine.objects.get().product_id])
     for wrong in ("0", "-3", "many", str(10**18)):
         for sent in (HTMX, {}):
             response = client_for(seat).post(url, {"quantity": wrong}, headers=sent)
@@ -219,10 +220,12 @@ def test_a_line_that_went_in_another_tab_is_not_changed_in_silence(
     fill_cart(seat, (ProductFactory.create(), 2), (ProductFactory.create(), 1))
     line = CartLine.objects.get(quantity=2)
     client = client_for(seat)
-    client.post(reverse("cart:remove", args=[line.pk]))
-    page = client.post(reverse("cart:change", args=[line.pk]), {"quantity": 9}, headers=HTMX)
+    client.post(reverse("cart:remove", args=[line.product_id]))
+    page = client.post(
+        reverse("cart:change", args=[line.product_id]), {"quantity": 9}, headers=HTMX
+    )
     assert "is not in your cart any more" in said(page)
-    again = client.post(reverse("cart:remove", args=[line.pk]), headers=HTMX)
+    again = client.post(reverse("cart:remove", args=[line.product_id]), headers=HTMX)
     assert "any more" not in said(again)
 
 
@@ -231,8 +234,8 @@ def test_another_seats_line_cannot_be_touched(client_for: SignIn, seat: AccountM
     fill_cart(other, (ProductFactory.create(), 2))
     line = CartLine.objects.get()
     client = client_for(seat)
-    client.post(reverse("cart:change", args=[line.pk]), {"quantity": 9})
-    client.post(reverse("cart:remove", args=[line.pk]))
+    client.post(reverse("cart:change", args=[line.product_id]), {"quantity": 9})
+    client.post(reverse("cart:remove", args=[line.product_id]))
     assert CartLine.objects.get().quantity == 2
 
 
@@ -240,7 +243,7 @@ def test_taking_the_last_line_out_leaves_an_empty_cart_that_says_what_to_do(
     client_for: SignIn, seat: AccountManager
 ) -> None:
     fill_cart(seat, (ProductFactory.create(), 1))
-    url = reverse("cart:remove", args=[CartLine.objects.get().pk])
+    url = reverse("cart:remove", args=[CartLine.objects.get().product_id])
     page = said(client_for(seat).post(url, headers=HTMX))
     assert "Your cart is empty" in page
     assert reverse("catalog:list") in page

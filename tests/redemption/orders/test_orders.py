@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from fulfillment.models import CodeReveal
-from redemption.checkout.cart.services import MOST_OF_ONE
+from redemption.checkout.rows import MOST_OF_ONE
 from redemption.models import CartLine, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.accounts.factories import SeatFactory
