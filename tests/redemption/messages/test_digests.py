@@ -378,7 +378,8 @@ def test_without_the_lock_on_the_digest_such_news_is_lost(
         )
         Letter.objects.bulk_create([letter], ignore_conflicts=True)
 
-    monkeypatch.setattr(digests, "_write", write)  # replaced: the guard that this test takes away
+    # replaced: the guard that this test takes away
+    monkeypatch.setattr(digests, "_write", write)
     written, over = threading.Event(), threading.Event()
 
     def works() -> None:
