@@ -47,6 +47,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     sku = models.CharField("SKU", max_length=100)
     product_name = models.CharField(_("product"), max_length=255)
     quantity = models.PositiveIntegerField(_("quantity"))
+    message = models.CharField(
+        _("message to the recipient"), max_length=500, blank=True, default="", db_default=""
+    )
     quantity_shipped = models.PositiveIntegerField(_("shipped"), default=0)
     quantity_delivered = models.PositiveIntegerField(_("delivered"), default=0)
     quantity_failed = models.PositiveIntegerField(

@@ -47,6 +47,8 @@ class News:
 
     reference: uuid.UUID
     status: str
+    # The status that the line must still have, where no fulfillment of it is locked.
+    was: str = ""
     delivered: int = 0  # units
     shipped: int = 0  # units now in a parcel on its way
     consumed: int = 0  # units that left the stock
@@ -115,6 +117,7 @@ def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
             sku=parcel.sku,
             product_name=parcel.product_name,
             quantity=parcel.quantity,
+            message=parcel.message,
             status=FulfillmentStatus.QUEUED
             if parcel.channel == Channel.DESK
             else FulfillmentStatus.REQUESTED,
@@ -138,10 +141,10 @@ def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
                     "email": fulfillment.recipient_email,
                     "phone": fulfillment.recipient_phone,
                 },
-                message=parcel.message,
+                message=fulfillment.message,
             ).decode(),
         )
-        for fulfillment, parcel in zip(opened, parcels, strict=True)
+        for fulfillment in opened
         if fulfillment.channel == Channel.PARTNER
     ]
     rows: list[Fulfillment | PartnerCall] = [*opened, *calls]

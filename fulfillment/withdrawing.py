@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from fulfillment.models import CallKind, Fulfillment, FulfillmentEvent, PartnerCall
-from fulfillment.services import news_of, tell_all
+from fulfillment.services import News, news_of, tell_all
 from fulfillment.states import CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import ENDED
@@ -27,11 +27,12 @@ class Withdrawn(NamedTuple):
 
 @transaction.atomic
 def withdraw(
-    *, references: Sequence[uuid.UUID], by: Actor, reason: str
+    *, references: Sequence[uuid.UUID], by: Actor, reason: str, along: Sequence[News] = ()
 ) -> dict[uuid.UUID, Withdrawn]:
     """Cancel what can be cancelled, by reference; Fulfillment.withdrawal says what that is.
 
     The partner is asked to cancel what it has already, and its answer decides (saga.md, rule 9).
+    `along`: news of the caller's own about the same order, passed on with the news of these.
     """
     rows = Fulfillment.objects.select_for_update(no_key=True).filter(reference__in=references)
     held = list(rows.order_by("pk"))
@@ -43,7 +44,7 @@ def withdraw(
     now = [each for each in held if results[each.reference].how == Withdrawal.NOW]
     unsent = [call for each in now for call in calls[each.pk]]
     transition_all(unsent, CallStatus.WITHDRAWN, by=by, reason=reason, **ENDED)
-    _cancel(now, by=by, reason=reason)
+    _cancel(now, by=by, reason=reason, along=along)
     ask = [
         PartnerCall(fulfillment=each, kind=CallKind.CANCEL, key=f"cancel:{each.id}")
         for each in held
@@ -64,10 +65,8 @@ def _calls_of(calls: Iterable[PartnerCall]) -> Mapping[uuid.UUID, list[PartnerCa
     return found
 
 
-def _cancel(held: Sequence[Fulfillment], *, by: Actor, reason: str) -> None:
+def _cancel(held: Sequence[Fulfillment], *, by: Actor, reason: str, along: Sequence[News]) -> None:
     """End fulfillments that were not sent yet, and pass the news on together."""
-    if not held:
-        return
     units = {each.pk: each.open_quantity for each in held}
     for hinted in (False, True):
         transition_all(
@@ -80,4 +79,6 @@ def _cancel(held: Sequence[Fulfillment], *, by: Actor, reason: str) -> None:
             # While a hint is open, the partner is still polled.
             **{**ENDED, "next_attempt_at": Now() if hinted else None},
         )
-    tell_all([news_of(each, lost=units[each.pk], reason=reason, by=by) for each in held])
+    news = [news_of(each, lost=units[each.pk], reason=reason, by=by) for each in held]
+    if news or along:
+        tell_all([*news, *along])

@@ -248,7 +248,10 @@ FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
 # The work queues in this order; the sweeper has threads for each.
 WORK_QUEUES = [
     f"redemption.saga.queues.{queue}"
-    for queue in ("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS")
+    for queue in (
+        *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
+        "WAITING_LINES",
+    )
 ]
 
 for _partner in ("LOYALTY", "FULFILLMENT"):

@@ -15,6 +15,7 @@ from django.db.models import Count, F, Max, Q, Sum, Window
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.times import exact
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
 from redemption.states import (
     SETTLED_LINE,
@@ -23,6 +24,7 @@ from redemption.states import (
     LineStatus,
     OrderStatus,
     TransactionStatus,
+    WaitsFor,
 )
 
 
@@ -80,6 +82,7 @@ class LineCounts(NamedTuple):
     arrived: int = 0  # at least one unit was delivered
     short: int = 0  # fewer units were delivered than ordered
     kept: int = 0  # the points of at least one unit stay taken
+    waiting: int = 0  # for a date, or for an answer
 
     @classmethod
     def of(cls, items: Iterable[OrderItem]) -> "LineCounts":
@@ -98,6 +101,7 @@ _COUNTED = (
     Q(quantity_delivered__gt=0),
     Q(quantity_delivered__lt=F("quantity")),
     Q(quantity_refunded__lt=F("quantity")),
+    Q(fulfillment_status=LineStatus.WAITING) & ~Q(waits_for=""),
 )
 
 
@@ -110,6 +114,7 @@ def _stands(item: OrderItem) -> tuple[bool, ...]:
         item.quantity_delivered > 0,
         item.quantity_delivered < item.quantity,
         item.quantity_refunded < item.quantity,
+        item.is_waiting,
     )
 
 
@@ -160,9 +165,22 @@ def look_of(order: RedemptionOrder, counts: LineCounts, moves: Iterable[Moved]) 
     return Badge(tone, icon, word, _where_points_are(order, points))
 
 
-def line_look(item: OrderItem) -> Badge:
+def line_look(item: OrderItem, zone: str) -> Badge:
+    """The badge of a line; the sentence says how long it waits. `zone`: the company's."""
     tone, icon = _LINE[LineStatus(item.fulfillment_status)]
-    return Badge(tone, icon, item.get_fulfillment_status_display())
+    return Badge(tone, icon, item.get_fulfillment_status_display(), wait_told(item, zone))
+
+
+def wait_told(item: OrderItem, zone: str) -> str:
+    """How long a line waits, in a sentence; "" when it does not. `zone`: the company's."""
+    if not item.is_waiting:
+        return ""
+    until = exact(item.waits_until, zone=zone) if item.waits_until else ""
+    if item.waits_for == WaitsFor.DATE:
+        return _("Will be sent on %(when)s.") % {"when": until}
+    if not until:
+        return _("Its recipient is asked once the points are taken.")
+    return _("Waits for the recipient’s answer until %(when)s.") % {"when": until}
 
 
 class _Moves(NamedTuple):
@@ -226,13 +244,22 @@ def _at_work(order: RedemptionOrder, counts: LineCounts, moves: _Moves) -> tuple
         if moves.stuck:
             return "warn", "life-buoy", _("Points not back yet")
         return "live", "undo-2", _("Points on their way back")
+    if moving := _on_the_way(counts):
+        return moving
+    if counts.waiting == counts.open:
+        return "live", "clock", _("Waiting")
+    return *_ORDER[OrderStatus(order.status)], order.get_status_display()
+
+
+def _on_the_way(counts: LineCounts) -> tuple[str, str, Any] | None:
+    """The word and icon of an order of which something was sent; None while nothing was."""
     if counts.on_way == counts.open:
         return "live", "truck", _("On its way")
     if counts.arrived:
         return "live", "package", _("Partly delivered")
     if counts.on_way:
         return "live", "package", _("Partly on its way")
-    return *_ORDER[OrderStatus(order.status)], order.get_status_display()
+    return None
 
 
 def _completed(counts: LineCounts) -> tuple[str, str, Any]:

@@ -45,6 +45,8 @@ DEADLINES = (
     ((_O.PENDING, _O.CANCELLING), timedelta(minutes=15)),
     ((_O.CONFIRMED, _O.IN_FULFILLMENT), timedelta(days=14)),
 )
+# In these, the time counts for a line that waited from the end of its wait.
+COUNT_FROM_WAITS = frozenset({_O.CONFIRMED, _O.IN_FULFILLMENT})
 
 
 class LineStatus(TextChoices):

@@ -1,11 +1,14 @@
 """The columns of a recipient, which several models share."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.data.countries import name_of
+from loyalty_portal.data.countries import checked_postcode, name_of
 
 FIELDS = (
     "recipient_name",
@@ -48,3 +51,19 @@ class Recipient(models.Model):
         country = name_of(self.country)
         lines = (self.address_line1, self.address_line2, town, self.region, country)
         return [line for line in lines if line]
+
+
+def check_recipient(said: Mapping[str, str], *, by_parcel: bool) -> dict[str, str]:
+    """The columns of a recipient as somebody gave them, without surrounding spaces.
+
+    Raises ValidationError, with sentences, unless they are enough to send a parcel, or an e-mail.
+    """
+    told = {name: said.get(name, "").strip() for name in FIELDS}
+    needed = ("address_line1", "city", "country") if by_parcel else ("recipient_email",)
+    for column in Recipient._meta.fields:
+        if column.name in ("recipient_name", *needed) and not told[column.name]:
+            raise ValidationError(_now("Something is missing: %s.") % column.verbose_name)
+        column.run_validators(told[column.name])
+    if by_parcel:
+        told["postcode"] = checked_postcode(told["country"], told["postcode"])
+    return told

@@ -1,6 +1,7 @@
 """Formats times: exactly with the time zone, or as an age."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -19,9 +20,11 @@ _UNITS = (
 )
 
 
-def exact(at: datetime, *, seconds: bool = False) -> str:
-    """Format as “Nov. 26, 2026, 14:09 CET” in the current locale and time zone."""
-    local = timezone.localtime(at)
+def exact(at: datetime, *, seconds: bool = False, zone: str = "") -> str:
+    """Format as “Nov. 26, 2026, 14:09 CET” in the current locale, in this time zone ("": the
+    current one).
+    """
+    local = timezone.localtime(at, ZoneInfo(zone) if zone else None)
     clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     return f"{date_format(local, 'DATE_FORMAT')}, {clock} {local.tzname()}"
 

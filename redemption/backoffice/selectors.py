@@ -14,6 +14,7 @@ from fulfillment.models import Channel, Fulfillment, PartnerCall
 from fulfillment.virtual.services import nothing_to_decide
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
+from redemption.badges import wait_told
 from redemption.models import (
     Callback,
     CallbackState,
@@ -105,6 +106,11 @@ class LineRecord:
     item: OrderItem
     fulfillment: Fulfillment | None = None
     calls: list[PartnerCall] = field(default_factory=list)
+
+    @property
+    def waits(self) -> str:
+        """How long it waits, in a sentence; "" when it does not."""
+        return wait_told(self.item, self.item.order.company.time_zone)
 
     @property
     def undecided(self) -> bool:

@@ -18,17 +18,21 @@ from redemption.invariants.stock_rules import STOCK
 from redemption.models import EventSubject
 from redemption.points.reconciliation.matching import GIVEN, UNANSWERED, Match, compare
 from redemption.states import (
+    COUNT_FROM_WAITS,
     DEADLINES,
     LINE,
     ORDER,
     SETTLED_LINE,
     TRANSACTION,
     DifferenceKind,
+    OrderStatus,
     TransactionStatus,
 )
 
 # The time that the sweeper may need to mark an order after its deadline.
 GRACE = timedelta(minutes=10)
+# The points were taken, and each line was passed on or waits.
+_AT_WORK = [OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT, OrderStatus.COMPLETED]
 
 
 class Invariant(TextChoices):
@@ -64,7 +68,17 @@ class Invariant(TextChoices):
     ENDED = "ENDED", _("An ended order has no open line, and a completed one delivered something.")
     STUCK = "STUCK", _("An order whose lines are all settled ends.")
     UNITS = "UNITS", _("Each unit of a settled line is delivered or refunded.")
-    ROUTED = "ROUTED", _("Each confirmed line has its fulfillment, and each fulfillment its line.")
+    ROUTED = (
+        "ROUTED",
+        _("Each confirmed line has its fulfillment or waits, and each fulfillment has its line."),
+    )
+    WAITED = (
+        "WAITED",
+        _(
+            "A line that waits is looked at when its time comes; one that waited was passed on no "
+            "sooner than its date, or its recipient's answer."
+        ),
+    )
     AGREED = "AGREED", _("A line and its fulfillment say the same.")
     CODES = (
         "CODES",
@@ -121,7 +135,7 @@ def check_invariants(*, at_rest: bool = False) -> list[Violation]:
     facts = {
         **_deadlines(),
         "at_rest": at_rest,
-        "settled": sorted(SETTLED_LINE),
+        "at_work": _AT_WORK,
         "subjects": list(subjects),
         "befores": list(befores),
         "afters": list(afters),
@@ -148,6 +162,8 @@ def _deadlines() -> dict[str, Any]:
         "statuses": [status for status, _age in statuses],
         "ages": [age for _status, age in statuses],
         "grace": GRACE,
+        "settled": sorted(SETTLED_LINE),
+        "from_waits": sorted(COUNT_FROM_WAITS),
     }
 
 

@@ -138,6 +138,7 @@ _PUT_RIGHT = """
 LINES = """
 WITH lines AS MATERIALIZED (
     SELECT i.id, o.order_number, o.status AS order_status, i.fulfillment_status AS status, i.sku,
+        i.waits_for, i.waits_until, w.next_attempt_at AS due_at, w.ended_at, w.raised,
         i.quantity, i.quantity_delivered AS delivered, i.quantity_refunded AS refunded,
         i.product_id, p.product_type, f.id AS fulfillment, f.channel, f.label, f.status AS there,
         f.quantity AS asked, f.quantity_shipped AS shipped, f.quantity_delivered AS arrived,
@@ -146,11 +147,13 @@ WITH lines AS MATERIALIZED (
     JOIN redemption_order o ON o.id = i.order_id
     JOIN product p ON p.id = i.product_id
     LEFT JOIN fulfillment_fulfillment f ON f.reference = i.id
+    LEFT JOIN redemption_linewait w ON w.item_id = i.id
 )
 SELECT 'UNITS', order_number, format('%%s: %%s, %%s = %%s delivered, %%s refunded',
                                      sku, status, quantity, delivered, refunded)
 FROM lines
-WHERE fulfillment IS NOT NULL AND CASE status
+WHERE (fulfillment IS NOT NULL OR waits_for <> '' AND order_status = ANY(%(at_work)s))
+  AND CASE status
     WHEN 'DELIVERED' THEN delivered = 0 OR delivered + refunded <> quantity
     WHEN 'RETURNED' THEN delivered = 0 OR refunded <> quantity
     WHEN 'FAILED' THEN delivered > 0 OR refunded <> quantity
@@ -159,7 +162,21 @@ WHERE fulfillment IS NOT NULL AND CASE status
 UNION ALL
 SELECT 'ROUTED', order_number, format('%%s: %%s without a fulfillment', sku, status)
 FROM lines
-WHERE fulfillment IS NULL AND order_status IN ('CONFIRMED', 'IN_FULFILLMENT', 'COMPLETED')
+WHERE fulfillment IS NULL AND order_status = ANY(%(at_work)s)
+  AND NOT (waits_for <> '' AND status IN ('WAITING', 'CANCELLED'))
+UNION ALL
+SELECT 'WAITED', order_number, format('%%s: %%s waits for %%s until %%s, due %%s, ended %%s', sku,
+    status, waits_for, waits_until, due_at, ended_at)
+FROM lines
+WHERE CASE
+    WHEN waits_for <> '' AND status = 'WAITING' AND order_status = ANY(%(at_work)s)
+        -- A wait whose work raised is tried later, or was put aside.
+        THEN raised IS NULL OR ended_at IS NOT NULL
+            OR raised = 0 AND (due_at IS NULL OR due_at > waits_until)
+    WHEN waits_for <> '' AND fulfillment IS NOT NULL
+        THEN due_at IS NOT NULL OR ended_at IS NULL
+            OR waits_for = 'DATE' AND ended_at < waits_until
+    ELSE due_at IS NOT NULL END
 UNION ALL
 SELECT 'AGREED', order_number, format('%%s: line %%s %%s/%%s/%%s, fulfillment %%s %%s/%%s/%%s', sku,
     status, quantity, delivered, refunded, there, asked, arrived, failed)
@@ -320,6 +337,22 @@ SELECT 'MARKED', order_number, format('%%s since %%s', status, created_at)
 FROM marked
 JOIN unnest(%(statuses)s::text[], %(ages)s::interval[]) AS deadline (status, age) USING (status)
 WHERE NOT is_marked AND created_at < now() - age - %(grace)s::interval
+  -- For a line that waited the time counts from the end of its wait.
+  AND CASE
+    WHEN NOT status = ANY(%(from_waits)s) THEN true
+    WHEN EXISTS (SELECT 1 FROM order_item i WHERE i.order_id = marked.id
+                    AND NOT i.fulfillment_status = ANY(%(settled)s))
+        THEN EXISTS (SELECT 1 FROM order_item i WHERE i.order_id = marked.id
+                        AND NOT i.fulfillment_status = ANY(%(settled)s)
+                        AND coalesce(i.waits_until, '-infinity')
+                            < now() - age - %(grace)s::interval)
+    ELSE NOT EXISTS (SELECT 1 FROM order_item i WHERE i.order_id = marked.id
+                        AND i.waits_until >= now() - age - %(grace)s::interval) END
+UNION ALL
+SELECT 'MARKED', o.order_number, format('%%s was due at %%s', i.sku, w.next_attempt_at)
+FROM redemption_linewait w JOIN order_item i ON i.id = w.item_id
+JOIN redemption_order o ON o.id = i.order_id
+WHERE w.next_attempt_at < now() - %(grace)s::interval
 UNION ALL
 SELECT 'MARKED', order_number, format('waits for approval since before %%s', approve_by)
 FROM marked

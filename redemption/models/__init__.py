@@ -21,6 +21,7 @@ from redemption.models.reconciliation import (
     StatementLine,
     StatementSource,
 )
+from redemption.models.waits import LineWait
 
 __all__ = [
     "Alert",
@@ -37,6 +38,7 @@ __all__ = [
     "IncidentEvent",
     "Letter",
     "LetterKind",
+    "LineWait",
     "LoyaltyTransaction",
     "OrderEvent",
     "OrderItem",

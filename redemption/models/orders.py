@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -18,6 +19,14 @@ from loyalty_portal.data.lifecycle import HasLifeCycle
 from loyalty_portal.data.recipient import Recipient
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus, WaitsFor
+
+# Also for a process of the version before, which does not know that lines wait.
+_NOT_BEFORE_ITS_TIME = """
+    IF NEW.waits_until > clock_timestamp() THEN
+        RAISE EXCEPTION 'Line % waits until %', NEW.id, NEW.waits_until;
+    END IF;
+    RETURN NEW;
+"""
 
 
 class OrderQuerySet(models.QuerySet["RedemptionOrder"]):
@@ -164,7 +173,7 @@ class OrderItem(HasLifeCycle, Recipient):
         _("waits until"),
         null=True,
         blank=True,
-        help_text=_("When it is sent, or when the time for the recipient's answer ends."),
+        help_text=_("When it is sent, or the time for an answer ends; later, when it ended."),
     )
     message = models.CharField(
         _("message to the recipient"), max_length=500, blank=True, default="", db_default=""
@@ -206,6 +215,18 @@ class OrderItem(HasLifeCycle, Recipient):
                     fulfillment_status__in=[LineStatus.WAITING, LineStatus.CANCELLED],
                 ),
                 name="item_has_recipient",
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="not_before_its_time",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(
+                    old__fulfillment_status="WAITING",
+                    new__fulfillment_status__in=["QUEUED", "REQUESTED"],
+                ),
+                func=_NOT_BEFORE_ITS_TIME,
             ),
         ]
 

@@ -74,9 +74,10 @@ class OrderPage:
 
     @property
     def one_recipient(self) -> OrderItem | None:
-        """The first line when all lines go to the same person and place; None otherwise."""
+        """The first line when all lines go to the same known person and place; None otherwise."""
         shared = {tuple(line.item.recipient().values()) for line in self.lines}
-        return self.lines[0].item if len(shared) == 1 else None
+        first = self.lines[0].item
+        return first if len(shared) == 1 and first.recipient_name else None
 
 
 def order_page(
@@ -128,7 +129,7 @@ def _line(facts: Facts, item: OrderItem) -> LineShown:
     delivery = facts.delivery(item)
     return LineShown(
         item=item,
-        look=line_look(item),
+        look=line_look(item, facts.order.company.time_zone),
         parcels=delivery.shipments,
         has_codes=delivery.has_codes,
         arrived_partly=0 < item.quantity_delivered < item.quantity,

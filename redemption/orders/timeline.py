@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.selectors import told_as
 from loyalty_portal.data.numbers import grouped
-from redemption.badges import FOR_A_PERSON
+from redemption.badges import FOR_A_PERSON, wait_told
 from redemption.models import (
     Decision,
     EventSubject,
@@ -361,7 +361,9 @@ def _ahead(facts: Facts) -> Iterator[TimelineStep]:
     for item in facts.items:
         if item.fulfillment_status == LineStatus.WAITING:
             title = _("Codes by e-mail") if item.product.is_virtual else _("Packed and sent")
-            yield TimelineStep(title, item.product_name, _way(item), ahead=True)
+            waits = wait_told(item, order.company.time_zone)
+            text = f"{sentence(item.product_name)} {waits}" if waits else item.product_name
+            yield TimelineStep(title, text, _way(item), ahead=True)
         elif not item.is_settled:
             text = _("to %(who)s") % {"who": item.recipient_name}
             yield TimelineStep(_("Arrives"), f"{item.product_name}, {text}", _way(item), ahead=True)

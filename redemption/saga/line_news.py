@@ -10,10 +10,11 @@ from django.db.models import F
 from fulfillment.services import News
 from inventory import services as stock
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.lifecycle import transition_all
+from loyalty_portal.data.lifecycle import StaleStatusError, transition_all
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.messages.digests import gather, is_part
 from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
+from redemption.saga import waits
 from redemption.saga.credits import intend_credit
 from redemption.saga.steps import close, flag, locked, new_letter, write_letters
 from redemption.states import SETTLED_LINE, IncidentKind, LineStatus, OrderStatus
@@ -27,6 +28,8 @@ def hear_fulfillment(news: Sequence[News]) -> None:
     order = locked(OrderItem.objects.values_list("order_id").get(pk=news[0].reference)[0])
     items = OrderItem.objects.in_bulk([each.reference for each in news])
     told = [(items[each.reference], each) for each in news]
+    if any(each.was and item.fulfillment_status != each.was for item, each in told):
+        raise StaleStatusError(f"Not all lines of {order} wait still")
     for item, each in told:
         _hear_trouble(order, item, each)
     moved = [(item, each) for item, each in told if each.is_progress]
@@ -57,6 +60,8 @@ def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> No
     ):
         order.transition(OrderStatus.IN_FULFILLMENT, by=by)
     _move_lines(told)
+    if waited := [item for item, news in told if news.was]:
+        waits.end(waited)
     _write_letters(order, told)
     owed = sum(news.lost * item.points_per_item for item, news in told)
     if owed:

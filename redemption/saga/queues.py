@@ -40,12 +40,13 @@ from redemption.models import (
     Callback,
     IncidentCase,
     Letter,
+    LineWait,
     LoyaltyTransaction,
     RedemptionOrder,
 )
 from redemption.models.orders import OrderQuerySet
 from redemption.saga import inbox as callbacks
-from redemption.saga import transactions
+from redemption.saga import transactions, waiting
 from redemption.states import IncidentKind
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,9 @@ LETTERS = Queue(
     "letters", Letter, notifications.send_letter, lambda key: _orders.filter(letters=key)
 )
 ALERTS = Queue("alerts", Alert, send_alert)
+WAITING_LINES = Queue(
+    "waiting lines", LineWait, waiting.end_wait, lambda key: _orders.filter(items=key)
+)
 
 
 def queues() -> Mapping[str, Queue]:

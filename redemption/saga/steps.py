@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -39,8 +39,10 @@ from redemption.models import (
     TransactionType,
 )
 from redemption.models.orders import MOVED
+from redemption.saga import waits
 from redemption.saga.credits import intend_credit
 from redemption.states import (
+    COUNT_FROM_WAITS,
     DEADLINES,
     SETTLED_LINE,
     IncidentKind,
@@ -174,8 +176,18 @@ def confirm(order: RedemptionOrder) -> None:
         return
     order.transition(OrderStatus.CONFIRMED, reason=_("The points were taken."))
     write_letter(order, LetterKind.CONFIRMED, occasion=order.id)
+    pass_on(order, [item for item in items if not item.waits_for])
+    if waiting := [item for item in items if item.waits_for]:
+        waits.begin(waiting)
+
+
+def pass_on(
+    order: RedemptionOrder, items: Sequence[OrderItem], *, by: Actor = SYSTEM, reason: str = ""
+) -> None:
+    """Pass lines on to fulfillment: physical ones to the desk, virtual ones to the partner."""
     for virtual, status in ((True, LineStatus.REQUESTED), (False, LineStatus.QUEUED)):
-        transition_all([item for item in items if item.product.is_virtual == virtual], status)
+        alike = [item for item in items if item.product.is_virtual == virtual]
+        transition_all(alike, status, by=by, reason=reason)
     fulfillments.open_fulfillments(parcels=[_parcel(order, item) for item in items])
 
 
@@ -188,6 +200,7 @@ def _parcel(order: RedemptionOrder, item: OrderItem) -> Parcel:
         product_name=item.product_name,
         quantity=item.quantity,
         recipient=item.recipient(),
+        message=item.message,
     )
 
 
@@ -281,6 +294,8 @@ def _flag_late(status: OrderStatus, age: timedelta) -> int:
         order=OuterRef("pk"), incident__kind=IncidentKind.STUCK_ORDER, facts__status=status
     )
     late = RedemptionOrder.objects.filter(~Exists(said), status=status, created_at__lt=Now() - age)
+    if status in COUNT_FROM_WAITS:
+        late = late.filter(_something_is_late(age))
     marked = 0
     for order_id in late.values_list("pk", flat=True)[:100]:
         with transaction.atomic():
@@ -289,3 +304,14 @@ def _flag_late(status: OrderStatus, age: timedelta) -> int:
                 flag(held, why, kind=IncidentKind.STUCK_ORDER, status=status)
                 marked += 1
     return marked
+
+
+def _something_is_late(age: timedelta) -> Q:
+    """Orders with an open line that did not wait within `age`; of those without an open line, the
+    ones where no line did.
+    """
+    lines = OrderItem.objects.filter(order=OuterRef("pk"))
+    is_open = ~Q(fulfillment_status__in=SETTLED_LINE)
+    waited = Q(waits_until__gte=Now() - age)
+    still = Q(waits_until=None) | Q(waits_until__lt=Now() - age)
+    return Q(Exists(lines.filter(is_open & still))) | ~Q(Exists(lines.filter(is_open | waited)))

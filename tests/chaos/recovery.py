@@ -15,16 +15,21 @@ from tests.chaos.actors.nemesis import wait
 
 LOOK = 0.1  # seconds between two polls
 CATCH_UP = 8.0  # seconds to wait for due work before the next round
-TABLES = [each._meta.db_table for each in apps.get_models() if issubclass(each, LeasedWork)]
+# The queues, with the columns of their keys.
+TABLES = {
+    each._meta.db_table: each._meta.pk.column
+    for each in apps.get_models()
+    if issubclass(each, LeasedWork)
+}
 # A leased row does not count as due: it is in progress, or will be due when the lease expires.
 _DUE = " UNION ALL ".join(
-    f"SELECT id FROM {table} WHERE next_attempt_at <= now()"
+    f"SELECT {key} FROM {table} WHERE next_attempt_at <= now()"
     " AND (lease_until IS NULL OR lease_until <= now())"
-    for table in TABLES
+    for table, key in TABLES.items()
 )
 _LEFT = " UNION ALL ".join(
-    f"SELECT id FROM {table} WHERE id = ANY(%(due)s) AND next_attempt_at <= %(now)s"
-    for table in TABLES
+    f"SELECT {key} FROM {table} WHERE {key} = ANY(%(due)s) AND next_attempt_at <= %(now)s"
+    for table, key in TABLES.items()
 )
 
 

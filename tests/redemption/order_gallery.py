@@ -9,7 +9,9 @@ from redemption.checkout.services import approve, reject
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
+from redemption.saga.waiting import end_wait
 from redemption.states import OrderStatus
+from tests.redemption.large_orders.waiting.lines import confirmed, time_comes, tomorrow
 from tests.redemption.world import World
 
 
@@ -33,6 +35,7 @@ class Orders:
         self.unanswered(OrderStatus.CANCELLING)
         self.with_approvals()
         self.partners_work()
+        self.some_wait()
 
     def settled(self, order: RedemptionOrder) -> RedemptionOrder:
         settle_transaction(self.world.debit(order).pk)
@@ -105,3 +108,11 @@ class Orders:
             self.settled(self.world.place((self.card, 2)))
             virtual.ask(PartnerCall.objects.latest("created_at").pk)
         self.world.partners.dial(mode="accept", delay=1)
+
+    def some_wait(self) -> None:
+        """Make two orders with lines that wait: one whose date comes, one that goes on waiting."""
+        later, asked = (self.card, {"send_on": tomorrow()}), (self.book, {"recipient": None})
+        self.sent_later = confirmed(self.world, later)
+        time_comes(self.sent_later)
+        end_wait(self.sent_later.items.get().pk)
+        self.waits = confirmed(self.world, later, asked, (self.book, {}))

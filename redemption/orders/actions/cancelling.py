@@ -20,6 +20,7 @@ from loyalty_portal.data.numbers import grouped
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.permissions import may_cancel
 from redemption.saga.steps import RedemptionError, drop_order, locked, must
+from redemption.saga.waits import news_of_end
 from redemption.states import OrderStatus
 
 # Nothing has been sent to anybody yet in these statuses, so the whole order is cancelled.
@@ -72,7 +73,7 @@ class Cancellation:
 
 def cancellation(
     order: RedemptionOrder,
-    lines: Iterable[tuple[OrderItem, Fulfillment | None, Sequence[PartnerCall]]],
+    lines: Sequence[tuple[OrderItem, Fulfillment | None, Sequence[PartnerCall]]],
 ) -> Cancellation:
     """What cancelling would do, from rows already read: each line with its fulfillment and all
     calls of that.
@@ -84,7 +85,12 @@ def cancellation(
         for item, parcel, calls in lines
         if parcel is not None
     ]
-    return Cancellation(order, parts)
+    waiting = [_waiting_part(item) for item, _parcel, _calls in lines if item.is_waiting]
+    return Cancellation(order, parts + waiting)
+
+
+def _waiting_part(item: OrderItem) -> Part:
+    return Part(item, Withdrawn(Withdrawal.NOW, item.quantity))
 
 
 def cancel(*, order: RedemptionOrder, by: Actor, reason: str, shown: str = "") -> str:
@@ -145,8 +151,11 @@ def _must_be_as_shown(now: Cancellation, shown: str) -> None:
 
 def _cancel_lines(order: RedemptionOrder, *, by: Actor, reason: str, shown: str) -> str:
     items = {item.pk: item for item in order.items.all()}
-    results = withdraw(references=list(items), by=by, reason=reason)
+    waiting = [item for item in items.values() if item.is_waiting]
+    ends = [news_of_end(item, by=by, reason=reason) for item in waiting]
+    results = withdraw(references=list(items), by=by, reason=reason, along=ends)
     parts = [Part(items[pk], result) for pk, result in results.items()]
+    parts += map(_waiting_part, waiting)
     if not _any_reached(parts):
         why = " ".join(_tell(parts, ""))
         raise RedemptionError(_("Nothing of this order can be cancelled any more. %s") % why)

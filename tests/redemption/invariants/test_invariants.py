@@ -130,6 +130,13 @@ BREAKAGES = [
         ),
     ),
     (Invariant.ROUTED, "UPDATE fulfillment_fulfillment SET reference = gen_random_uuid()"),
+    (Invariant.WAITED, "DELETE FROM redemption_linewait"),
+    (Invariant.WAITED, "UPDATE redemption_linewait SET next_attempt_at = NULL"),
+    (
+        Invariant.WAITED,
+        "UPDATE redemption_linewait SET next_attempt_at = now() + interval '2 days'",
+    ),
+    (Invariant.WAITED, f"UPDATE redemption_linewait SET ended_at = {OLD}"),
     (
         Invariant.AGREED,
         "UPDATE fulfillment_fulfillment SET status = 'PACKED' WHERE status = 'QUEUED'",
@@ -139,7 +146,7 @@ BREAKAGES = [
         Invariant.CODES,
         (
             "UPDATE fulfillment_virtualcode SET fulfillment_id = (SELECT id FROM"
-            " fulfillment_fulfillment WHERE status = 'REQUESTED') WHERE position = 1 AND"
+            " fulfillment_fulfillment WHERE status = 'REQUESTED' LIMIT 1) WHERE position = 1 AND"
             " fulfillment_id = (SELECT max(fulfillment_id::text)::uuid FROM fulfillment_virtualcode)"
         ),
     ),
@@ -206,6 +213,10 @@ BREAKAGES = [
     (
         Invariant.MARKED,
         f"UPDATE redemption_order SET created_at = {OLD} WHERE status = 'PENDING'",
+    ),
+    (
+        Invariant.MARKED,
+        f"UPDATE redemption_linewait SET next_attempt_at = {OLD} WHERE ended_at IS NULL",
     ),
     (
         Invariant.MARKED,

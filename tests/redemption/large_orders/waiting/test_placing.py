@@ -1,6 +1,5 @@
 """What a buyer may say about a line: to whom, when, and with which message."""
 
-import uuid
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,13 +8,13 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import AccountManager, Company
+from accounts.models import Company
 from catalog.models import Product
-from loyalty_portal.data.actor import Actor
-from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.saga.steps import RedemptionError
-from tests.redemption.world import RECIPIENT, World
+from tests.redemption.large_orders.waiting import lines
+from tests.redemption.large_orders.waiting.lines import line, tomorrow
+from tests.redemption.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,19 +23,7 @@ KIRITIMATI = "Pacific/Kiritimati"  # 14 hours ahead of UTC
 
 def placed(world: World, product: Product, **terms: Any) -> OrderItem:
     """Place an order of one line with these terms."""
-    seat = AccountManager.objects.select_related("company", "user").get(pk=world.seat.pk)
-    found = Product.objects.select_related("inventory").get(pk=product.pk)
-    order = place_order(
-        seat=seat,
-        lines=[Line(found, 1, **{"recipient": RECIPIENT, **terms})],
-        entered=CheckoutInput(token=uuid.uuid4(), seen_points=product.points_cost),
-        by=Actor.in_seat(seat),
-    )
-    return order.items.get()
-
-
-def tomorrow() -> date:
-    return timezone.now().date() + timedelta(days=1)
+    return line(lines.placed(world, (product, terms)))
 
 
 def test_a_code_for_a_day_waits_until_nine_in_the_companys_zone(world: World) -> None:
