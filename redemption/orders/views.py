@@ -1,6 +1,7 @@
 """The pages of placed orders, and the actions on them."""
 
 import uuid
+from collections import Counter
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -16,6 +17,7 @@ from django_htmx.http import trigger_client_event
 from accounts.layout import balance_text, header_on
 from accounts.permissions import may_approve, may_redeem
 from accounts.views import PortalRequest, with_seat
+from catalog.models import Product
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
@@ -172,12 +174,15 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
 def again(request: PortalRequest, number: str) -> HttpResponse:
     """Put the products of the order into the cart again, as far as they are on offer."""
     order = _own(request.actor, number)
+    pieces: Counter[Product] = Counter()
     for item in order.items.select_related("product"):
+        pieces[item.product] += item.quantity
+    for product, quantity in pieces.items():
         try:
-            product = cart.offered_to(request.seat, str(item.product_id))
-            cart.add_to_cart(seat=request.seat, product=product, quantity=item.quantity)
+            offered = cart.offered_to(request.seat, str(product.pk))
+            cart.add_to_cart(seat=request.seat, product=offered, quantity=quantity)
         except RedemptionError as problem:
-            facts = {"product": item.product.name, "why": problem}
+            facts = {"product": product.name, "why": problem}
             messages.warning(request, _("“%(product)s” was left out: %(why)s") % facts)
     return SeeOther(resolve_url("cart:detail"))
 

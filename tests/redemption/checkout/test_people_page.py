@@ -128,6 +128,21 @@ def test_what_is_wrong_stands_at_its_cell_with_what_was_typed_and_nothing_is_sav
     assert "Each person needs at least one piece. People: 2, pieces: 1." in said(answer)
 
 
+def test_of_many_errors_and_of_many_people_who_come_twice_the_first_few_are_listed(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    client = client_for(seat)
+    form = form_of(client.get(address(card)))
+    answer = client.post(address(card), {**form, **typed(*[{**ADA, "message": "www.x"}] * 12)})
+    assert said(answer).count("A message may not have links") == 12 + 10  # cells, summary
+    assert "2 more cells" in said(answer)
+    four = [{**ADA, "recipient_email": f"person{number}@n.example"} for number in range(4)]
+    client.post(address(card), {**form, **typed(*four, *four)})
+    page = said(client.get("/cart/"))
+    assert page.count("gets “Card” in rows") == 3
+    assert "1 more person is in several rows." in page
+
+
 def test_rows_are_added_removed_and_shared_out_by_their_buttons(
     client_for: SignIn, seat: AccountManager, card: Product
 ) -> None:

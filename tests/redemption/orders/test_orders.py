@@ -313,6 +313,16 @@ def test_redeeming_again_fills_the_cart_with_what_is_still_on_offer(
     assert [(line.product, line.quantity) for line in CartLine.objects.all()] == [(book, 2)]
 
 
+def test_redeeming_again_for_many_people_costs_no_more_than_for_one(
+    client_for: SignIn, seat: AccountManager, book: Product, django_assert_max_num_queries: Any
+) -> None:
+    order = placed(seat, *[(book, 1)] * 40)
+    client = client_for(seat)
+    with django_assert_max_num_queries(20):
+        client.post(address(order, "again"))
+    assert CartLine.objects.get().quantity == 40
+
+
 def test_what_does_not_fit_into_the_cart_again_is_named_with_its_reason(
     client_for: SignIn, seat: AccountManager, book: Product
 ) -> None:
