@@ -248,21 +248,21 @@ def _record_number(claim: _ClaimedTransaction, result: TransactionAnswer) -> Non
     if not number and not refused:
         intent.if_ours(retry_in=intent.wait(answer))()
         return
-    # The statement told another number than the partner does: it is read again.
-    differs = claim.step is NextAction.ASK and intent.disputed_id not in {"", number}
-    end = intent.if_ours(retry_in=0 if differs and number else None)
+    kept = number != "" and number == intent.external_transaction_id
+    told_otherwise = intent.disputed_id not in {"", number} or doubts.rivals(number).exists()
+    insists = kept and claim.step is NextAction.ASK and told_otherwise
+    # After its key the statement is read, or people are asked.
+    end = intent.if_ours(retry_in=0 if insists else None)
     if not number:
         if end(doubt=Doubt.INSISTS):  # nothing more can be asked, so people must find out
             why = doubts.whose(intent)
             steps.flag(order, why, kind=IncidentKind.SWAPPED, about=intent)
-    elif number == intent.external_transaction_id:
-        asked = claim.step is NextAction.ASK
-        insists = differs or (asked and doubts.rivals(number).exists())
+    elif kept:
         if end(doubt=Doubt.INSISTS if insists else ""):
             doubts.wake(number, ask=False)
             if not insists:
                 doubts.keep(intent)
-    elif intent.if_ours(retry_in=None)(doubt="", external_transaction_id=number):
+    elif end(doubt="", external_transaction_id=number):
         doubts.correct(intent, number)
 
 

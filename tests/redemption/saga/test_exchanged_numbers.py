@@ -118,6 +118,15 @@ def test_each_gets_its_own_number_after_the_comparison(
     assert any(theirs(world, one) in note for note in notes)
 
 
+def test_a_partner_that_keeps_to_one_lie_is_overruled_by_its_statement(world: World) -> None:
+    """Only one company was compared yet, so the other debit is doubted by the first one's answer."""
+    one, two = exchanged(world, company=world.new_company(points=5_000))
+    compared(world, one)
+    world.partners.fault("debit", LIE, times=None, match=world.debit(two).key)
+    tried(one, two, rounds=4)
+    all_ended(world, one, two)
+
+
 @pytest.mark.usefixtures("undoubted")
 def test_without_the_doubt_each_keeps_the_others_number(world: World) -> None:
     one, two = exchanged(world)
