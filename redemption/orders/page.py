@@ -21,6 +21,9 @@ from redemption.orders.timeline import timeline_of
 from redemption.permissions import may_cancel, may_decide, may_reveal, placed
 from redemption.states import UNCLEAR, OrderStatus, TransactionStatus
 
+LINES_SHOWN = 20
+LETTERS_SHOWN = 20  # the newest
+
 
 class LineShown(NamedTuple):
     """A line with its badge and what became of it."""
@@ -33,12 +36,16 @@ class LineShown(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """A debit, credit or correction of the order, as a row of the table of points."""
+    """A debit, credit or correction of the order, as a row of the table of points; or several
+    alike, with the newest moment and no reference.
+    """
 
-    intent: LoyaltyTransaction
     label: str
     settled: bool
     at: datetime | None
+    points: int
+    is_debit: bool
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +56,12 @@ class OrderPage:
     look: Badge
     pulse: Pulse
     lines: list[LineShown]
+    more: int  # lines that are not shown
+    one_recipient: OrderItem | None  # the first line when all go to one known person and place
     steps: list[TimelineStep]
     movements: list[Movement]
     letters: list[Letter]
+    earlier_letters: int  # that are not shown
     cancellation: Cancellation | None  # None when nothing can be cancelled or the seat may not
     cancel_typed: str | None  # the reason typed into a refused form to cancel
     can_decide: bool
@@ -65,19 +75,18 @@ class OrderPage:
     @property
     def cost(self) -> int:
         """Points that the order has cost so far: those taken, less those given back."""
-        return -sum(one.intent.signed_points for one in self.movements if one.settled)
+        moved = (one for one in self.movements if one.settled)
+        return sum(one.points if one.is_debit else -one.points for one in moved)
+
+    @property
+    def in_short(self) -> bool:
+        """Whether something is left out that the page in full shows."""
+        return bool(self.more or self.earlier_letters)
 
     @property
     def latest(self) -> str:
         """The sentence that a screen reader says when the timeline changes."""
         return next(step.title for step in reversed(self.steps) if not step.ahead)
-
-    @property
-    def one_recipient(self) -> OrderItem | None:
-        """The first line when all lines go to the same known person and place; None otherwise."""
-        shared = {tuple(line.item.recipient().values()) for line in self.lines}
-        first = self.lines[0].item
-        return first if len(shared) == 1 and first.recipient_name else None
 
 
 def order_page(
@@ -85,23 +94,31 @@ def order_page(
     order: RedemptionOrder,
     reject: RejectOrderForm | None = None,
     cancel_typed: str | None = None,
+    *,
+    in_full: bool = False,
 ) -> OrderPage:
     """Build the whole page. `reject` is a rejected form without a reason; `cancel_typed` is the
-    reason typed into a refused form to cancel.
+    reason typed into a refused form to cancel. Unless `in_full`, an order of many lines shows the
+    first ones, and the newest letters, and tells the others together.
     """
-    facts = facts_of(order)
+    facts = facts_of(order, in_full=in_full)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
     can_decide = waits and may_decide(actor, order)
     cancelling = _cancellation(facts)
     can_cancel = may_cancel(actor, order) and cancelling.possible and not can_decide
+    items = facts.items if in_full else facts.items[:LINES_SHOWN]
+    letters = facts.letters if in_full else facts.letters[-LETTERS_SHOWN:]
     return OrderPage(
         order=order,
         look=order_look(order, facts.items, facts.transactions),
         pulse=pulse_of(facts),
-        lines=[_line(facts, item) for item in facts.items],
+        lines=[_line(facts, item) for item in items],
+        more=len(facts.items) - len(items),
+        one_recipient=_one_recipient(facts.items),
         steps=timeline_of(facts),
-        movements=[_movement(intent) for intent in facts.transactions],
-        letters=facts.letters,
+        movements=_movements(facts),
+        letters=_with_items(letters, facts),
+        earlier_letters=len(facts.letters) - len(letters),
         cancellation=cancelling if can_cancel else None,
         cancel_typed=cancel_typed,
         can_decide=can_decide,
@@ -112,6 +129,20 @@ def order_page(
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,
     )
+
+
+def _one_recipient(items: list[OrderItem]) -> OrderItem | None:
+    first = items[0].recipient()
+    alike = all(item.recipient() == first for item in items[1:])
+    return items[0] if alike and items[0].recipient_name else None
+
+
+def _with_items(letters: list[Letter], facts: Facts) -> list[Letter]:
+    """The letters, each with its line, if it is about one."""
+    items = {item.pk: item for item in facts.items}
+    for letter in letters:
+        letter.item = items[letter.item_id] if letter.item_id else None
+    return letters
 
 
 def _held(facts: Facts) -> str:
@@ -136,6 +167,27 @@ def _line(facts: Facts, item: OrderItem) -> LineShown:
     )
 
 
+def _movements(facts: Facts) -> list[Movement]:
+    """The rows of the table of points; of an order of many lines, those of one label together."""
+    rows = [_movement(intent) for intent in facts.transactions]
+    if not facts.many:
+        return rows
+    alike: dict[tuple[str, bool, bool], list[Movement]] = {}
+    for row in rows:
+        alike.setdefault((row.label, row.settled, row.is_debit), []).append(row)
+    return [_joined(those) if len(those) > 1 else those[0] for those in alike.values()]
+
+
+def _joined(rows: list[Movement]) -> Movement:
+    moments = [row.at for row in rows if row.at]
+    return rows[0]._replace(
+        label=f"{rows[0].label} ({len(rows)})",
+        at=max(moments, default=None),
+        points=sum(row.points for row in rows),
+        reference="",
+    )
+
+
 def _movement(intent: LoyaltyTransaction) -> Movement:
     settled = intent.status == TransactionStatus.SUCCEEDED
     if settled:
@@ -148,7 +200,14 @@ def _movement(intent: LoyaltyTransaction) -> Movement:
         label = _("Being taken again")
     else:
         label = _("Being taken") if intent.is_debit else _("Being given back")
-    return Movement(intent, label, settled, intent.settled_at)
+    return Movement(
+        label,
+        settled,
+        intent.settled_at,
+        intent.points_amount,
+        intent.is_debit,
+        intent.external_transaction_id,
+    )
 
 
 def _not_done(intent: LoyaltyTransaction) -> str:

@@ -1,10 +1,12 @@
 """The points in an order's timeline: taken, given back, taken again, or not clear yet."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import UNDER_WAY
@@ -29,8 +31,38 @@ def refusal(code: str) -> str:
     return known.get(code) or _("The loyalty system refused. Your programme can say why.")
 
 
-def movement(facts: Facts, intent: LoyaltyTransaction) -> TimelineStep:
-    """The step of the timeline for one debit, credit or correction."""
+def movements(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps for debits, credits and corrections. Of an order of many lines the credits that
+    succeeded for the same reason are one step.
+    """
+    given: dict[str, list[LoyaltyTransaction]] = {}
+    for intent in facts.transactions:
+        if facts.many and intent.settled_at and not intent.is_debit and _took_place(intent):
+            given.setdefault(intent.reason, []).append(intent)
+        else:
+            yield _movement(facts, intent)
+    for alike in given.values():
+        yield _movement(facts, alike[0]) if len(alike) == 1 else _together(facts, alike)
+
+
+def _took_place(intent: LoyaltyTransaction) -> bool:
+    return intent.status == TransactionStatus.SUCCEEDED
+
+
+def _together(facts: Facts, alike: list[LoyaltyTransaction]) -> TimelineStep:
+    points = grouped(sum(credit.points_amount for credit in alike))
+    title = _("%(points)s points given back to %(company)s’s account")
+    times = ngettext("In %(n)s transaction.", "In %(n)s transactions.", len(alike))
+    return TimelineStep(
+        title % {"points": points, "company": facts.order.company.name},
+        f"{sentence(alike[0].reason)} {times % {'n': len(alike)}}".strip(),
+        "undo-2",
+        "ok",
+        max(credit.settled_at for credit in alike if credit.settled_at),
+    )
+
+
+def _movement(facts: Facts, intent: LoyaltyTransaction) -> TimelineStep:
     if intent.is_correction:
         return _correction(facts, intent)
     return _debit(facts, intent) if intent.is_debit else _credit(facts, intent)

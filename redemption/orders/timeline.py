@@ -1,37 +1,33 @@
 """An order's timeline: what happened, what happens now, and what will happen."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from django.utils.text import capfirst, get_text_list
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from accounts.selectors import told_as
 from loyalty_portal.data.numbers import grouped
-from redemption.badges import FOR_A_PERSON, wait_told
+from redemption.badges import wait_told
 from redemption.models import (
-    Decision,
     EventSubject,
-    LoyaltyTransaction,
     OrderEvent,
     OrderItem,
-    TransactionType,
 )
 from redemption.orders.facts import Facts
-from redemption.orders.points_told import movement
+from redemption.orders.lines_told import (
+    moves,
+    parcels,
+    put_right,
+    reveals,
+    took_again,
+    work,
+)
+from redemption.orders.points_told import movements
 from redemption.orders.steps import TimelineStep, sentence
-from redemption.states import LineStatus, OrderStatus, TransactionStatus, Verdict
-
-NEVER_BEGUN = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
-
-
-_LOST: dict[str, tuple[Any, str, str]] = {
-    LineStatus.FAILED: (gettext_lazy("%(what)s could not be supplied"), "package-x", "bad"),
-    LineStatus.RETURNED: (gettext_lazy("%(what)s came back"), "undo-2", "warn"),
-    LineStatus.CANCELLED: (gettext_lazy("%(what)s cancelled"), "ban", ""),
-}
+from redemption.states import LineStatus, OrderStatus
 
 
 def timeline_of(facts: Facts) -> list[TimelineStep]:
@@ -56,12 +52,11 @@ def _time(step: TimelineStep) -> tuple[bool, Any]:
 def _steps(facts: Facts) -> Iterator[TimelineStep]:
     yield _placed(facts)
     yield from _decision(facts)
-    for intent in facts.transactions:
-        yield movement(facts, intent)
-    yield from _work(facts)
-    yield from _put_right(facts)
-    yield from _parcels(facts)
-    yield from _reveals(facts)
+    yield from movements(facts)
+    yield from work(facts)
+    yield from put_right(facts)
+    yield from parcels(facts)
+    yield from reveals(facts)
     yield from _ending(facts)
 
 
@@ -93,7 +88,7 @@ def _decision(facts: Facts) -> Iterator[TimelineStep]:
             "hourglass",
             "warn",
         )
-    for event in _moves(facts, EventSubject.ORDER, from_status=OrderStatus.AWAITING_APPROVAL):
+    for event in moves(facts, EventSubject.ORDER, from_status=OrderStatus.AWAITING_APPROVAL):
         if event.to_status == OrderStatus.PENDING:
             yield TimelineStep(
                 _("Approved by %(who)s") % {"who": event.by}, "", "check", "ok", event.at
@@ -123,211 +118,11 @@ def _not_approved(facts: Facts, event: OrderEvent) -> TimelineStep:
     return TimelineStep(title % {"who": who}, text, "circle-x", "bad", event.at)
 
 
-# --- Lines -----------------------------------------------------------------------------------
-
-
-def _moves(
-    facts: Facts, subject: EventSubject, *, from_status: str | None = None
-) -> Iterator[OrderEvent]:
-    """The events that changed a status; those of creation are left out."""
-    for event in facts.events:
-        moved = event.subject == subject and event.from_status
-        if moved and (from_status is None or event.from_status == from_status):
-            yield event
-
-
-def _work(facts: Facts) -> Iterator[TimelineStep]:
-    """The steps of the lines; what happened to several lines at the same moment is one step."""
-    if facts.order.status in NEVER_BEGUN:
-        return
-    items = {item.pk: item for item in facts.items}
-    together: dict[tuple[str, str, datetime], list[OrderEvent]] = {}
-    for event in _moves(facts, EventSubject.LINE):
-        if event.item_id is None or _is_a_parcels(event, items[event.item_id]):
-            continue
-        key = (event.to_status, event.reason, event.at.replace(microsecond=0))
-        together.setdefault(key, []).append(event)
-    for (status, _reason, _second), events in together.items():
-        touched = [items[event.item_id] for event in events if event.item_id]
-        if status in _LOST:
-            step = _lost(facts, status, touched, events[0])
-        else:
-            step = _line_step(facts, status, touched)
-        yield step._replace(at=events[0].at)
-
-
-def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
-    """Whether the event has a step of its own with the parcel, which may hold a part of the
-    line.
-    """
-    partly = event.to_status == LineStatus.QUEUED and event.from_status != LineStatus.WAITING
-    arrived = event.to_status == LineStatus.DELIVERED and not item.product.is_virtual
-    return partly or arrived or event.to_status == LineStatus.SHIPPED
-
-
-def _line_step(facts: Facts, status: str, touched: list[OrderItem]) -> TimelineStep:
-    what = _names(touched)
-    email = touched[0].recipient_email
-    if status == LineStatus.QUEUED:
-        title = _("Being prepared")
-        return TimelineStep(
-            title, _("Our desk packs %(what)s by hand.") % {"what": what}, "package"
-        )
-    if status == LineStatus.REQUESTED:
-        text = _("%(what)s: the codes go to %(email)s, usually within minutes.")
-        title = _("Ordered from our partner")
-        return TimelineStep(title, text % {"what": what, "email": email}, "send")
-    if status == LineStatus.PACKED:
-        return TimelineStep(_("Packed"), sentence(what), "package-check")
-    shown = all(facts.delivery(item).has_codes for item in touched)
-    text = (
-        _("%(what)s: the codes went to %(email)s, and can be shown here.")
-        if shown
-        else _("%(what)s: our partner sent the codes to %(email)s itself.")
-    )
-    what = get_text_list([_came(item) for item in touched], _("and"))
-    title = _("Delivered by e-mail")
-    return TimelineStep(title, text % {"what": what, "email": email}, "mail", "ok")
-
-
-def _put_right(facts: Facts) -> Iterator[TimelineStep]:
-    """The steps for codes that were replaced, and for points that the company keeps; other remedies
-    have their own steps.
-    """
-    items = {item.pk: item for item in facts.items}
-    for decision in facts.remedies:
-        if decision.item_id is None:
-            continue
-        item = items[decision.item_id]
-        if decision.verdict == Verdict.CODES:
-            text = _(
-                "%(what)s: our partner had named codes that belong to somebody else. They are "
-                "withdrawn; the right ones can be shown here."
-            )
-            yield TimelineStep(
-                _("The codes were replaced"),
-                text % {"what": item.product_name},
-                "refresh-cw",
-                "warn",
-                decision.decided_at,
-            )
-        elif decision.verdict == Verdict.WRITE_OFF:
-            yield _left_with_them(item, decision)
-
-
-def _left_with_them(item: OrderItem, decision: Decision) -> TimelineStep:
-    """The step for points that went back although the partner delivered, and are not taken
-    again.
-    """
-    units = decision.units or 0
-    text = _(
-        "%(what)s: our partner delivered it after all. The %(points)s points that went back are "
-        "not taken again."
-    )
-    words = {
-        "what": f"{grouped(units)} × {item.product_name}",
-        "points": grouped(units * item.points_per_item),
-    }
-    title = _("The points stay with your company")
-    return TimelineStep(title, text % words, "coins", "ok", decision.decided_at)
-
-
-def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent) -> TimelineStep:
-    title, icon, tone = _LOST[status]
-    by = event.by or _who_asked(facts)
-    if status == LineStatus.CANCELLED and by:
-        title = _("%(what)s cancelled by %(who)s")
-    words = {"what": _names(touched), "who": told_as(by, facts.order.company_id)}
-    said_already = {_("Cancelled"), _("Cancelled by %(who)s") % words}
-    reason = "" if event.reason in said_already else event.reason
-    text = f"{sentence(reason)} {_what_came_back(facts, status, touched)}".strip()
-    return TimelineStep(str(title % words), text, icon, tone)
-
-
-def _who_asked(facts: Facts) -> Any:
-    """The person who cancelled the whole order before its points were known to be taken."""
-    asked = (each.by for each in facts.events if each.to_status == OrderStatus.CANCELLING)
-    return next(asked, None)
-
-
-def _what_came_back(facts: Facts, status: str, touched: list[OrderItem]) -> str:
-    """A sentence about the credit for these lines; "" without one.
-
-    It is also "" if the points were taken again later, because then each movement has its own step.
-    A credit without a line is for the lines that one person cancelled together.
-    """
-    lines = {item.pk for item in touched} | ({None} if status == LineStatus.CANCELLED else set())
-    if any(_took_again(intent) and intent.item_id in lines for intent in facts.transactions):
-        return ""
-    found = {
-        intent.status
-        for intent in facts.transactions
-        if intent.transaction_type == TransactionType.CREDIT and intent.item_id in lines
-    }
-    return _how_far(found, len(touched)) if found else ""
-
-
-def _how_far(found: set[str], lines: int) -> str:
-    """How far the credits for so many lines are."""
-    if found & FOR_A_PERSON:
-        return ngettext(
-            "Its points are not back yet; a person is seeing to it.",
-            "Their points are not back yet; a person is seeing to it.",
-            lines,
-        )
-    if found == {TransactionStatus.SUCCEEDED}:
-        return ngettext("Its points are back.", "Their points are back.", lines)
-    return ngettext(
-        "Its points are on their way back.", "Their points are on their way back.", lines
-    )
-
-
-def _took_again(intent: LoyaltyTransaction) -> bool:
-    return intent.is_correction and intent.status == TransactionStatus.SUCCEEDED
-
-
-def _parcels(facts: Facts) -> Iterator[TimelineStep]:
-    for item in facts.items:
-        for parcel in facts.delivery(item).shipments:
-            what = f"{grouped(parcel.quantity)} × {item.product_name}"
-            tracking = _("Tracking number %(number)s.") % {"number": parcel.tracking_number}
-            yield TimelineStep(
-                _("Sent with %(carrier)s") % {"carrier": parcel.carrier},
-                f"{what}. {tracking if parcel.tracking_number else ''}".strip(),
-                "truck",
-                "ok",
-                parcel.shipped_at,
-            )
-            if parcel.delivered_at:
-                yield TimelineStep(
-                    _("Arrived"), sentence(what), "package-open", "ok", parcel.delivered_at
-                )
-
-
-def _reveals(facts: Facts) -> Iterator[TimelineStep]:
-    for item in facts.items:
-        for reveal in facts.delivery(item).reveals:
-            title = _("%(who)s looked at the codes") % {"who": reveal.by or _("Somebody")}
-            yield TimelineStep(title, sentence(item.product_name), "eye", at=reveal.at)
-
-
-def _names(items: Iterable[OrderItem]) -> str:
-    return get_text_list([item.product_name for item in items], _("and"))
-
-
-def _came(item: OrderItem) -> str:
-    """The name of the product, with the number delivered where that is not all."""
-    if item.quantity_delivered == item.quantity:
-        return item.product_name
-    part = {"came": item.quantity_delivered, "all": item.quantity, "product": item.product_name}
-    return _("%(came)s of %(all)s × %(product)s") % part
-
-
 # --- The end, and what is ahead --------------------------------------------------------------
 
 
 def _ending(facts: Facts) -> Iterator[TimelineStep]:
-    for event in _moves(facts, EventSubject.ORDER):
+    for event in moves(facts, EventSubject.ORDER):
         if event.to_status == OrderStatus.CANCELLING:
             who = capfirst(told_as(event.by, facts.order.company_id))
             title = _("%(who)s asked to cancel") % {"who": who}
@@ -345,7 +140,7 @@ def _ending(facts: Facts) -> Iterator[TimelineStep]:
 
 
 def _cancelled(facts: Facts) -> str:
-    if any(_took_again(intent) for intent in facts.transactions):
+    if any(took_again(intent) for intent in facts.transactions):
         return _("All points went back.")
     if any(not intent.is_debit for intent in facts.transactions):
         return _("All points are back.")
@@ -358,15 +153,37 @@ def _ahead(facts: Facts) -> Iterator[TimelineStep]:
         return
     if order.status == OrderStatus.AWAITING_APPROVAL:
         yield TimelineStep(_("Points are taken"), "", "coins", ahead=True)
+    if facts.many:
+        yield from _many_ahead(facts)
+        return
     for item in facts.items:
-        if item.fulfillment_status == LineStatus.WAITING:
-            title = _("Codes by e-mail") if item.product.is_virtual else _("Packed and sent")
-            waits = wait_told(item, order.company.time_zone)
-            text = f"{sentence(item.product_name)} {waits}" if waits else item.product_name
-            yield TimelineStep(title, text, _way(item), ahead=True)
-        elif not item.is_settled:
-            text = _("to %(who)s") % {"who": item.recipient_name}
-            yield TimelineStep(_("Arrives"), f"{item.product_name}, {text}", _way(item), ahead=True)
+        if item.is_settled:
+            continue
+        title, waits = _what_comes(item), wait_told(item, order.company.time_zone)
+        text = f"{sentence(item.product_name)} {waits}" if waits else item.product_name
+        if item.fulfillment_status != LineStatus.WAITING:
+            who = _("to %(who)s") % {"who": item.recipient_name}
+            text = f"{item.product_name}, {who}"
+        yield TimelineStep(title, text, _way(item), ahead=True)
+
+
+def _many_ahead(facts: Facts) -> Iterator[TimelineStep]:
+    """One step for all lines that wait alike, or are on their way alike."""
+    zone = facts.order.company.time_zone
+    alike: Counter[tuple[str, str, str]] = Counter(
+        (_what_comes(item), _way(item), wait_told(item, zone))
+        for item in facts.items
+        if not item.is_settled
+    )
+    for (title, way, waits), lines in alike.items():
+        told = ngettext("%(n)s line.", "%(n)s lines.", lines) % {"n": grouped(lines)}
+        yield TimelineStep(title, f"{told} {waits}".strip(), way, ahead=True)
+
+
+def _what_comes(item: OrderItem) -> str:
+    if item.fulfillment_status != LineStatus.WAITING:
+        return _("Arrives")
+    return _("Codes by e-mail") if item.product.is_virtual else _("Packed and sent")
 
 
 def _way(item: OrderItem) -> str:

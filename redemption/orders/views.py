@@ -70,9 +70,10 @@ def list_orders(request: PortalRequest) -> HttpResponse:
 @never_cache
 @with_seat()
 def detail(request: PortalRequest, number: str) -> HttpResponse:
-    """The page of one order."""
-    page = order_page(request.actor, _own(request.actor, number))
-    return render(request, "redemption/orders/order.html", {"page": page})
+    """The page of one order; with `?all` in full, which does not look again by itself."""
+    in_full = "all" in request.GET
+    page = order_page(request.actor, _own(request.actor, number), in_full=in_full)
+    return render(request, "redemption/orders/order.html", {"page": page, "in_full": in_full})
 
 
 @require_safe
@@ -164,8 +165,9 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
     shown = aftercare.reveal_codes(item=item, by=request.actor)
     if request.headers.get("HX-Target", "").startswith("codes-"):
         return render(request, "redemption/orders/_codes.html", {"codes": shown})
-    page = order_page(request.actor, order)
-    facts = {"page": page, "codes": shown, "codes_of": item.pk}
+    # The line may be one of those that only the page in full shows.
+    page = order_page(request.actor, order, in_full=True)
+    facts = {"page": page, "codes": shown, "codes_of": item.pk, "in_full": True}
     return render(request, "redemption/orders/order.html", facts)
 
 

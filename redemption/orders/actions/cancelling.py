@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from accounts.selectors import told_as
@@ -17,6 +16,7 @@ from fulfillment.withdrawing import Withdrawn, withdraw
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.some import some_of
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.permissions import may_cancel
 from redemption.saga.steps import RedemptionError, drop_order, locked, must
@@ -186,14 +186,15 @@ def _tell(parts: Sequence[Part], at_once: str) -> list[str]:
         for how, words in ((Withdrawal.NOW, at_once), (Withdrawal.ASK, ask))
         if (reached := [part for part in parts if part.result.how == how])
     ]
-    over = {Withdrawal.SETTLED, *WITHDRAWABLE}
+    over: dict[Withdrawal, list[Part]] = {}
+    for part in parts:
+        if part.result.how not in {Withdrawal.SETTLED, *WITHDRAWABLE}:
+            over.setdefault(part.result.how, []).append(part)
+    too_late = _("%(what)s cannot be cancelled any more: %(why)s.")
     return told + [
-        _("%(what)s cannot be cancelled any more: %(why)s.")
-        % {"what": part.item.product_name, "why": part.result.how.label}
-        for part in parts
-        if part.result.how not in over
+        too_late % {"what": _names(those), "why": how.label} for how, those in over.items()
     ]
 
 
 def _names(parts: Iterable[Part]) -> str:
-    return get_text_list([part.item.product_name for part in parts], _("and"))
+    return some_of(part.item.product_name for part in parts)

@@ -215,7 +215,14 @@ def test_each_table_about_an_order_is_known_to_move_its_pulse_or_not_to_show() -
         "Shipment",
         "VirtualCode",
     }
-    hidden = {"FulfillmentEvent", "Incident", "IncidentCase", "StatementLine", "Difference"}
+    hidden = {
+        "FulfillmentEvent",
+        "LineWait",
+        "Incident",
+        "IncidentCase",
+        "StatementLine",
+        "Difference",
+    }
     of_orders = {RedemptionOrder, OrderItem, Fulfillment}
     found = {
         model.__name__

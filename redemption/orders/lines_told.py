@@ -1,0 +1,301 @@
+"""The lines in an order's timeline: what happened to each, or to many of them together."""
+
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.selectors import told_as
+from fulfillment.models import CodeReveal, Shipment
+from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.some import some_of
+from redemption.badges import FOR_A_PERSON
+from redemption.models import (
+    Decision,
+    EventSubject,
+    LoyaltyTransaction,
+    OrderEvent,
+    OrderItem,
+    TransactionType,
+)
+from redemption.orders.facts import Facts
+from redemption.orders.steps import TimelineStep, sentence
+from redemption.states import LineStatus, OrderStatus, TransactionStatus, Verdict
+
+NEVER_BEGUN = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
+
+
+_LOST: dict[str, tuple[Any, str, str]] = {
+    LineStatus.FAILED: (gettext_lazy("%(what)s could not be supplied"), "package-x", "bad"),
+    LineStatus.RETURNED: (gettext_lazy("%(what)s came back"), "undo-2", "warn"),
+    LineStatus.CANCELLED: (gettext_lazy("%(what)s cancelled"), "ban", ""),
+}
+
+
+_ON_ITS_WAY: dict[str, tuple[Any, Any, str, str]] = {
+    LineStatus.QUEUED: (
+        gettext_lazy("Being prepared"),
+        gettext_lazy("Our desk packs %(what)s by hand."),
+        "package",
+        "",
+    ),
+    LineStatus.REQUESTED: (
+        gettext_lazy("Ordered from our partner"),
+        gettext_lazy("%(what)s: the codes go to %(email)s, usually within minutes."),
+        "send",
+        "",
+    ),
+    LineStatus.PACKED: (gettext_lazy("Packed"), "%(what)s.", "package-check", ""),
+    LineStatus.DELIVERED: (gettext_lazy("Delivered by e-mail"), "", "mail", "ok"),
+}
+_MANY: dict[str, Any] = {
+    LineStatus.QUEUED: gettext_lazy("%(n)s of %(all)s lines being prepared"),
+    LineStatus.REQUESTED: gettext_lazy("%(n)s of %(all)s lines ordered from our partner"),
+    LineStatus.PACKED: gettext_lazy("%(n)s of %(all)s lines packed"),
+    LineStatus.DELIVERED: gettext_lazy("%(n)s of %(all)s lines delivered by e-mail"),
+}
+_CODES_HERE = gettext_lazy("%(what)s: the codes went to %(email)s, and can be shown here.")
+_CODES_SENT = gettext_lazy("%(what)s: our partner sent the codes to %(email)s itself.")
+
+
+def moves(
+    facts: Facts, subject: EventSubject, *, from_status: str | None = None
+) -> Iterator[OrderEvent]:
+    """The events that changed a status; those of creation are left out."""
+    for event in facts.events:
+        moved = event.subject == subject and event.from_status
+        if moved and (from_status is None or event.from_status == from_status):
+            yield event
+
+
+def work(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps of the lines. What happened to several lines at the same moment is one step; of an
+    order of many lines, what happened to them for the same reason at any time.
+    """
+    if facts.order.status in NEVER_BEGUN:
+        return
+    items = {item.pk: item for item in facts.items}
+    together: dict[tuple[Any, ...], list[OrderEvent]] = {}
+    for event in moves(facts, EventSubject.LINE):
+        if event.item_id is None or _is_a_parcels(event, items[event.item_id]):
+            continue
+        moment = None if facts.many else event.at.replace(microsecond=0)
+        came = event.to_status == LineStatus.DELIVERED
+        shown = came and facts.delivery(items[event.item_id]).has_codes
+        together.setdefault((event.to_status, event.reason, moment, shown), []).append(event)
+    for (status, _reason, _moment, shown), events in together.items():
+        touched = [items[event.item_id] for event in events if event.item_id]
+        if status in _LOST:
+            step = _lost(facts, status, touched, events[0])
+        else:
+            step = _line_step(facts, status, touched, shown=shown)
+        yield step._replace(at=events[-1 if facts.many else 0].at)
+
+
+def _is_a_parcels(event: OrderEvent, item: OrderItem) -> bool:
+    """Whether the event has a step of its own with the parcel, which may hold a part of the
+    line.
+    """
+    partly = event.to_status == LineStatus.QUEUED and event.from_status != LineStatus.WAITING
+    arrived = event.to_status == LineStatus.DELIVERED and not item.product.is_virtual
+    return partly or arrived or event.to_status == LineStatus.SHIPPED
+
+
+def _line_step(facts: Facts, status: str, touched: list[OrderItem], *, shown: bool) -> TimelineStep:
+    """The step for lines that go on. `shown`: the codes of these are here."""
+    what, to = _names(touched), some_of(item.recipient_email for item in touched)
+    title, told, icon, tone = _ON_ITS_WAY[status]
+    if facts.many:
+        alike = [item for item in facts.items if item.product.is_virtual == _at_partner(status)]
+        title = _MANY[status] % {"n": len(touched), "all": len(alike)}
+    if status == LineStatus.DELIVERED:
+        what = some_of(_came(item) for item in touched)
+        told = _CODES_HERE if shown else _CODES_SENT
+    return TimelineStep(str(title), str(told) % {"what": what, "email": to}, icon, tone)
+
+
+def _at_partner(status: str) -> bool:
+    return status in {LineStatus.REQUESTED, LineStatus.DELIVERED}
+
+
+def put_right(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps for codes that were replaced, and for points that the company keeps; other remedies
+    have their own steps.
+    """
+    items = {item.pk: item for item in facts.items}
+    for decision in facts.remedies:
+        if decision.item_id is None:
+            continue
+        item = items[decision.item_id]
+        if decision.verdict == Verdict.CODES:
+            text = _(
+                "%(what)s: our partner had named codes that belong to somebody else. They are "
+                "withdrawn; the right ones can be shown here."
+            )
+            yield TimelineStep(
+                _("The codes were replaced"),
+                text % {"what": item.product_name},
+                "refresh-cw",
+                "warn",
+                decision.decided_at,
+            )
+        elif decision.verdict == Verdict.WRITE_OFF:
+            yield _left_with_them(item, decision)
+
+
+def _left_with_them(item: OrderItem, decision: Decision) -> TimelineStep:
+    """The step for points that went back although the partner delivered, and are not taken
+    again.
+    """
+    units = decision.units or 0
+    text = _(
+        "%(what)s: our partner delivered it after all. The %(points)s points that went back are "
+        "not taken again."
+    )
+    words = {
+        "what": f"{grouped(units)} × {item.product_name}",
+        "points": grouped(units * item.points_per_item),
+    }
+    title = _("The points stay with your company")
+    return TimelineStep(title, text % words, "coins", "ok", decision.decided_at)
+
+
+def _lost(facts: Facts, status: str, touched: list[OrderItem], event: OrderEvent) -> TimelineStep:
+    title, icon, tone = _LOST[status]
+    by = event.by or _who_asked(facts)
+    if status == LineStatus.CANCELLED and by:
+        title = _("%(what)s cancelled by %(who)s")
+    words = {"what": _counted(facts, touched), "who": told_as(by, facts.order.company_id)}
+    said_already = {_("Cancelled"), _("Cancelled by %(who)s") % words}
+    reason = "" if event.reason in said_already else event.reason
+    text = f"{sentence(reason)} {_what_came_back(facts, status, touched)}".strip()
+    return TimelineStep(str(title % words), text, icon, tone)
+
+
+def _who_asked(facts: Facts) -> Any:
+    """The person who cancelled the whole order before its points were known to be taken."""
+    asked = (each.by for each in facts.events if each.to_status == OrderStatus.CANCELLING)
+    return next(asked, None)
+
+
+def _what_came_back(facts: Facts, status: str, touched: list[OrderItem]) -> str:
+    """A sentence about the credit for these lines; "" without one.
+
+    It is also "" if the points were taken again later, because then each movement has its own step.
+    A credit without a line is for the lines that one person cancelled together.
+    """
+    lines = {item.pk for item in touched} | ({None} if status == LineStatus.CANCELLED else set())
+    if any(took_again(intent) and intent.item_id in lines for intent in facts.transactions):
+        return ""
+    found = {
+        intent.status
+        for intent in facts.transactions
+        if intent.transaction_type == TransactionType.CREDIT and intent.item_id in lines
+    }
+    return _how_far(found, len(touched)) if found else ""
+
+
+def _how_far(found: set[str], lines: int) -> str:
+    """How far the credits for so many lines are."""
+    if found & FOR_A_PERSON:
+        return ngettext(
+            "Its points are not back yet; a person is seeing to it.",
+            "Their points are not back yet; a person is seeing to it.",
+            lines,
+        )
+    if found == {TransactionStatus.SUCCEEDED}:
+        return ngettext("Its points are back.", "Their points are back.", lines)
+    return ngettext(
+        "Its points are on their way back.", "Their points are on their way back.", lines
+    )
+
+
+def took_again(intent: LoyaltyTransaction) -> bool:
+    return intent.is_correction and intent.status == TransactionStatus.SUCCEEDED
+
+
+def parcels(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps of the parcels: each one, or those of one carrier together."""
+    sent = [(item, parcel) for item in facts.items for parcel in facts.delivery(item).shipments]
+    if facts.many:
+        yield from _parcels_together(sent)
+        return
+    for item, parcel in sent:
+        what = f"{grouped(parcel.quantity)} × {item.product_name}"
+        tracking = _("Tracking number %(number)s.") % {"number": parcel.tracking_number}
+        yield TimelineStep(
+            _("Sent with %(carrier)s") % {"carrier": parcel.carrier},
+            f"{what}. {tracking if parcel.tracking_number else ''}".strip(),
+            "truck",
+            "ok",
+            parcel.shipped_at,
+        )
+        if parcel.delivered_at:
+            yield TimelineStep(
+                _("Arrived"), sentence(what), "package-open", "ok", parcel.delivered_at
+            )
+
+
+def _parcels_together(sent: list[tuple[OrderItem, Shipment]]) -> Iterator[TimelineStep]:
+    by_carrier: dict[str, list[tuple[OrderItem, Shipment]]] = {}
+    for each in sent:
+        by_carrier.setdefault(each[1].carrier, []).append(each)
+    for carrier, those in by_carrier.items():
+        title = ngettext(
+            "%(n)s parcel sent with %(carrier)s", "%(n)s parcels sent with %(carrier)s", len(those)
+        )
+        yield TimelineStep(
+            title % {"n": grouped(len(those)), "carrier": carrier},
+            sentence(_names(item for item, _parcel in those)),
+            "truck",
+            "ok",
+            max(parcel.shipped_at for _item, parcel in those),
+        )
+    arrived = [(item, parcel.delivered_at) for item, parcel in sent if parcel.delivered_at]
+    if arrived:
+        title = ngettext(
+            "%(n)s of %(all)s parcel arrived", "%(n)s of %(all)s parcels arrived", len(sent)
+        )
+        yield TimelineStep(
+            title % {"n": grouped(len(arrived)), "all": grouped(len(sent))},
+            sentence(_names(item for item, _at in arrived)),
+            "package-open",
+            "ok",
+            max(at for _item, at in arrived),
+        )
+
+
+def reveals(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps of people who looked at codes: each time, or all times of one person together."""
+    seen = [(item, reveal) for item in facts.items for reveal in facts.delivery(item).reveals]
+    together: dict[Any, list[tuple[OrderItem, CodeReveal]]] = {}
+    for item, reveal in seen:
+        together.setdefault(reveal.by_id if facts.many else reveal.pk, []).append((item, reveal))
+    for those in together.values():
+        last = max((reveal for _item, reveal in those), key=attrgetter("at"))
+        title = _("%(who)s looked at the codes") % {"who": last.by or _("Somebody")}
+        what = _counted(facts, [item for item, _reveal in those])
+        yield TimelineStep(title, sentence(what), "eye", at=last.at)
+
+
+def _names(items: Iterable[OrderItem]) -> str:
+    return some_of(item.product_name for item in items)
+
+
+def _counted(facts: Facts, items: list[OrderItem]) -> str:
+    """The names of the products; of an order of many lines with the number of these."""
+    if not facts.many:
+        return _names(items)
+    lines = len({item.pk for item in items})
+    told = ngettext("%(n)s line (%(names)s)", "%(n)s lines (%(names)s)", lines)
+    return told % {"n": grouped(lines), "names": _names(items)}
+
+
+def _came(item: OrderItem) -> str:
+    """The name of the product, with the number delivered where that is not all."""
+    if item.quantity_delivered == item.quantity:
+        return item.product_name
+    part = {"came": item.quantity_delivered, "all": item.quantity, "product": item.product_name}
+    return _("%(came)s of %(all)s × %(product)s") % part
