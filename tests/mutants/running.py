@@ -35,6 +35,7 @@ ROOMS = ("accounts", "catalog", "fulfillment", "inventory", "redemption", "opera
 TESTS = tuple(f"tests/{name}" for name in (*ROOMS, "loyalty_portal", "house/test_refusals.py"))
 BUDGET = 90.0  # seconds of tests for one mutant, the quickest first
 GRACE = 60.0  # seconds beyond three times that, until a run counts as one that never ends
+LOADING = 180.0  # further seconds for a process of its own
 LEARNING, STAYS, ALONE = "_learning", "_stays", "_alone"  # a database for each
 
 
@@ -242,7 +243,7 @@ class Copy:
             start_new_session=True,
         )
         try:
-            output, _ = run.communicate(timeout=patience)
+            output, _ = run.communicate(timeout=patience + LOADING)
         except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()

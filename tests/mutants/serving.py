@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,6 +22,7 @@ import pytest
 from django.db import connection
 
 from tests.mutants.patching import CannotPatchError, Functions, loaded, patch
+from tests.mutants.running import ROOMS
 from tests.mutants.timing import FAILED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +40,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     other = next(item for item in session.items if item is not first)
     first.ihook.pytest_runtest_protocol(item=first, nextitem=other)
     connection.close()  # each fork opens its own
+    _import_everything()
     functions = loaded(ROOT)
     reader, writer = map(int, given.split(","))
     with os.fdopen(reader) as asked, os.fdopen(writer, "w") as answers:
@@ -45,6 +48,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
             answers.write(json.dumps(_in_a_fork(session, functions, json.loads(line))) + "\n")
             answers.flush()
     return True
+
+
+def _import_everything() -> None:
+    """Import each module of the rooms; many are imported only by the first request."""
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if "migrations" not in path.parts:
+                import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 def _first(session: pytest.Session) -> Any:
