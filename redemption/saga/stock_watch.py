@@ -8,8 +8,8 @@ from redemption.models import IncidentCase
 from redemption.states import IncidentKind
 
 
-def watch_stock() -> int:
-    """Raise an incident for each product whose stock does not add up. Returns how many.
+def watch_stock() -> None:
+    """Raise an incident for each product whose stock does not add up.
 
     Resolves the incidents of those that add up again. Reads all movements, so it runs on a schedule
     and not with a page.
@@ -31,7 +31,6 @@ def watch_stock() -> int:
     )
     for key in over.values_list("key", flat=True):
         settle_incident(key=key, why=_("The stock adds up again."))
-    return len(drifted)
 
 
 def _drift(sku: str) -> str:

@@ -71,6 +71,10 @@ class Known:
         found = {context.partition("|")[0] for line in asked for context in lines.get(line, ())}
         return sorted(found & self.seconds.keys(), key=lambda test: (self.seconds[test], test))
 
+    def patience(self, tests: Iterable[str]) -> float:
+        """Seconds until a run of these tests counts as one that never ends."""
+        return 3 * sum(self.seconds[test] for test in tests) + GRACE
+
 
 class Verdicts:
     """The verdicts so far, a line of JSON each.
@@ -140,6 +144,10 @@ class Session:
         answer: dict[str, str] = json.loads(told)
         return answer
 
+    def failing(self, texts: Mapping[str, str], tests: Sequence[str], patience: float) -> str:
+        """The first of these tests that fails or hangs with a change; "" when all pass."""
+        return self.ask(texts, tests, patience)["failed"]
+
     def close(self) -> None:
         self._asked.close()
         self._run.wait()
@@ -184,37 +192,32 @@ class Copy:
             if chosen and spent > BUDGET:
                 break
             chosen.append(test)
-        with self._changed(mutant) as (before, after):
-            killer = self._killer(known, mutant.path, before, after, chosen)
-        return Verdict(mutant, killer, len(chosen), len(tests) - len(chosen))
+        return Verdict(
+            mutant, self._killer(known, mutant, chosen), len(chosen), len(tests) - len(chosen)
+        )
 
-    def _killer(
-        self, known: Known, path: str, before: str, after: str, tests: Sequence[str]
-    ) -> str:
-        """The first of these tests that fails with the file at `path` changed; "" when none does.
+    def _killer(self, known: Known, mutant: Mutant, tests: Sequence[str]) -> str:
+        """The first of these tests that fails with the mutant; "" when none does.
 
         It counts if it fails once more, and passes on the unchanged file: on a busy machine a test
         may fail for another reason.
         """
-        texts = {"path": path, "before": before, "after": after}
-        unchanged = {**texts, "after": before}
+        before = (self.folder / mutant.path).read_text()
+        changed = {"path": mutant.path, "before": before, "after": mutant.applied(before)}
+        unchanged = {**changed, "after": before}
+        session = self._loaded(known)
+        run = (
+            self._failing_alone if "cannot" in session.ask(changed, [], GRACE) else session.failing
+        )
         left = list(tests)
-        while killer := self._failing(known, texts, left):
+        while left and (killer := run(changed, left, known.patience(left))):
             if killer not in left:
                 return killer
-            again = self._failing(known, texts, [killer])
-            if again and not self._failing(known, unchanged, [killer]):
+            patience = known.patience([killer])
+            if run(changed, [killer], patience) and not run(unchanged, [killer], patience):
                 return killer
             left = left[left.index(killer) + 1 :]
         return ""
-
-    def _failing(self, known: Known, texts: Mapping[str, str], tests: Sequence[str]) -> str:
-        """The first of these tests that fails or hangs with these texts; "" when all pass."""
-        if not tests:
-            return ""
-        patience = 3 * sum(known.seconds[test] for test in tests) + GRACE
-        told = self._loaded(known).ask(texts, tests, patience)
-        return told["failed"] if "failed" in told else self._failing_alone(tests, patience)
 
     def close(self) -> None:
         if self._session is not None:
@@ -231,8 +234,18 @@ class Copy:
             )
         return self._session
 
-    def _failing_alone(self, tests: Sequence[str], patience: float) -> str:
+    def _failing_alone(
+        self, texts: Mapping[str, str], tests: Sequence[str], patience: float
+    ) -> str:
         """The first of these tests that fails in a process of its own; "" when all pass."""
+        file = self.folder / texts["path"]
+        self._write(file, texts["after"])
+        try:
+            return self._first_failure(tests, patience + LOADING)
+        finally:
+            self._write(file, texts["before"])
+
+    def _first_failure(self, tests: Sequence[str], patience: float) -> str:
         run = subprocess.Popen(
             [*PYTEST, *self._database(ALONE), "-x", "-rfE", "--tb=no", *tests],
             cwd=self.folder,
@@ -243,7 +256,7 @@ class Copy:
             start_new_session=True,
         )
         try:
-            output, _ = run.communicate(timeout=patience + LOADING)
+            output, _ = run.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
@@ -266,17 +279,6 @@ class Copy:
     def _environment_with(self, use: str) -> dict[str, str]:
         """The environment, with a database for this use."""
         return self._environment | {"DATABASE_URL": self._environment["DATABASE_URL"] + use}
-
-    @contextmanager
-    def _changed(self, mutant: Mutant) -> Iterator[tuple[str, str]]:
-        """Change the file in the copy. Yields its text before and after."""
-        file = self.folder / mutant.path
-        text = file.read_text()
-        self._write(file, mutant.applied(text))
-        try:
-            yield text, mutant.applied(text)
-        finally:
-            self._write(file, text)
 
     def _write(self, file: Path, text: str) -> None:
         """Write a file with a new modification time, so that Python does not use old bytecode."""

@@ -38,12 +38,17 @@ def test_a_fragment_for_somebody_signed_out_is_not_the_sign_in_page() -> None:
 def test_home_shows_what_can_be_spent_what_is_in_flight_and_what_expires(
     client_for: SignIn, seat: AccountManager
 ) -> None:
-    KnownBalance.objects.update(expiring=[{"points": 700, "expires_on": "2027-01-31"}])
+    told = {"2027-01-31": 700, "2027-02-28": 800, "2027-03-31": 900}
+    KnownBalance.objects.update(
+        expiring=[{"points": points, "expires_on": day} for day, points in told.items()]
+    )
     placed(seat, (ProductFactory.create(points_cost=1_234), 1))
     page = said(client_for(seat).get("/"))
     assert "Northwind can spend" in page
-    for figure in ("8,766", "1,234", "700", "Jan. 31, 2027"):
+    for figure in ("8,766", "1,234", "700", "Jan. 31, 2027", "800", "Feb. 28, 2027"):
         assert figure in page
+    assert "2027-03-31" not in page
+    assert "March 31, 2027" not in page
 
 
 def test_a_new_company_is_led_to_the_catalogue(client_for: SignIn, seat: AccountManager) -> None:

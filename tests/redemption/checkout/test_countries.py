@@ -114,7 +114,9 @@ def test_no_postcode_is_asked_of_a_country_without(
 
 def test_the_fields_follow_the_country_that_is_chosen(client: Client, world: World) -> None:
     fill(client, world)
-    assert "id_postcode" in client.get("/checkout/").content.decode()
+    page = client.get("/checkout/").content.decode()
+    assert "id_postcode" in page
+    assert 'autocomplete="shipping postal-code"' in page
     for country, there in (("HK", False), ("PT", True)):
         answer = client.post("/checkout/recipient/", {**PARCEL, "country": country})
         page = answer.content.decode()
@@ -159,12 +161,16 @@ def test_another_person_typed_over_an_entry_becomes_an_entry_of_their_own(
     assert set(Address.objects.values_list("recipient_name", flat=True)) == {"Ana Sousa", "Rui"}
 
 
-def test_an_entry_can_be_edited(client: Client, world: World) -> None:
+def test_an_entry_can_be_edited(
+    client: Client, client_for: Callable[[AccountManager], Client], world: World
+) -> None:
     fill(client, world)
     entry = Address.objects.create(company=world.company, **PARCEL)
     there = f"/checkout/addresses/{entry.pk}/"
     assert there in client.get("/checkout/", {"address": str(entry.pk)}).content.decode()
-    assert 'value="Rua Nova 5"' in client.get(there).content.decode()
+    page = client.get(there).content.decode()
+    assert 'value="Rua Nova 5"' in page
+    assert 'autocomplete="shipping postal-code"' in page
     wrong = client.post(there, {**PARCEL, "postcode": "12"})
     assert wrong.status_code == 422
     assert "A postcode of Portugal looks like" in wrong.content.decode()
@@ -172,6 +178,9 @@ def test_an_entry_can_be_edited(client: Client, world: World) -> None:
     assert (saved.status_code, saved["Location"]) == (303, f"/checkout/?address={entry.pk}")
     entry.refresh_from_db()
     assert (entry.city, entry.recipient_email) == ("Porto", "a@example.com")
+    viewer = client_for(world.new_seat("viewer"))
+    for answer in (viewer.get(there), viewer.post(there, {**PARCEL, "city": "Faro"})):
+        assert answer.status_code == 403
 
 
 def test_another_company_s_entry_is_not_there(client: Client, world: World) -> None:

@@ -21,10 +21,10 @@ from redemption.checkout.services import (
     place_order,
     reject,
 )
-from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
+from redemption.models import Letter, LetterKind, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import retry_now, reveal_codes, unflag
-from redemption.saga.steps import RedemptionError, flag, flag_overdue
+from redemption.saga.steps import RedemptionError, flag, flag_overdue, write_letter
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, OrderStatus
 from tests.redemption.world import RECIPIENT, World
@@ -146,6 +146,8 @@ def test_an_order_at_the_threshold_needs_no_approval(
 
 def test_an_order_above_the_threshold_waits_and_takes_nothing(big: RedemptionOrder) -> None:
     assert big.status == OrderStatus.AWAITING_APPROVAL
+    assert big.approve_by is not None
+    assert abs(big.approve_by - big.created_at - timedelta(hours=72)) < timedelta(minutes=30)
     assert not big.transactions.exists()
     assert Inventory.objects.get().quantity_reserved == 1
 
@@ -166,9 +168,10 @@ def test_a_rejected_order_says_why_and_frees_its_stock(
 ) -> None:
     with pytest.raises(RedemptionError, match="reason"):
         reject(order=big, by=Actor.in_seat(approver), reason=" ")
-    reject(order=big, by=Actor.in_seat(approver), reason="not this quarter")
+    reason = "not this quarter " + "because " * 100
+    reject(order=big, by=Actor.in_seat(approver), reason=reason)
     big.refresh_from_db()
-    assert (big.status, big.decision_reason) == (OrderStatus.REJECTED, "not this quarter")
+    assert (big.status, big.decision_reason) == (OrderStatus.REJECTED, reason[:255])
     assert Inventory.objects.get().quantity_reserved == 0
 
 
@@ -209,9 +212,11 @@ def test_an_order_that_stays_too_long_is_marked_once(world: World) -> None:
 
 def test_the_same_reason_marks_an_order_once(world: World) -> None:
     order = world.place((world.product(), 1))
-    flag(order, "something odd", kind=IncidentKind.CONTRADICTION)
-    flag(order, "something odd", kind=IncidentKind.CONTRADICTION)
-    assert order.events.filter(reason="something odd").count() == 1
+    for why in ("something odd", "something odder " * 30):
+        flag(order, why, kind=IncidentKind.CONTRADICTION)
+        flag(order, why, kind=IncidentKind.CONTRADICTION)
+        assert order.events.filter(reason=why[:255]).count() == 1
+        assert order.attention_reason == why[:255]
 
 
 def test_retrying_now_makes_open_calls_due(world: World) -> None:
@@ -242,4 +247,6 @@ def test_a_declined_order_writes_one_letter(world: World) -> None:
     order = world.place((world.product(points=200_000), 1))
     settle_transaction(world.debit(order).pk)
     assert Letter.objects.get().kind == "declined"
+    write_letter(order, LetterKind.DECLINED, occasion=order.id)  # the same occasion again
+    assert Letter.objects.count() == 1
     assert placing.placed_with(seat=world.seat, token=order.token) == order

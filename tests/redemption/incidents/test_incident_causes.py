@@ -14,13 +14,13 @@ from fulfillment.virtual.saga import ask
 from inventory.models import Inventory
 from loyalty_portal.data.actor import Actor
 from redemption.incidents.causes import settle_gone
-from redemption.incidents.services import settle_incident
+from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import AlertAction, Callback, Incident, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga import inbox as callbacks
 from redemption.saga import tasks
 from redemption.saga.steps import flag_overdue
-from redemption.saga.transactions import LATE_TRIES, settle_transaction
+from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, IncidentStatus, OrderStatus
 from tests.redemption.saga.test_webhooks import ask_the_partner, body, ended, send
 from tests.redemption.world import World, make_all_due
@@ -128,7 +128,7 @@ def test_a_credit_that_takes_long_alerts_once_and_ends_by_itself(world: World) -
     credit = owed(world)
     world.partners.fault("credit", "error_500_before", times=4)
     rows = LoyaltyTransaction.objects.filter(pk=credit.pk)
-    rows.update(attempts=LATE_TRIES - 3)  # reading the statement before it is one try
+    rows.update(attempts=7)  # the eighth reads the statement, the ninth asks, the tenth tells
     settle_transaction(credit.pk)
     assert not Incident.objects.exists()
     for _ in range(3):
@@ -214,6 +214,7 @@ def test_stock_that_drifts_is_said_until_it_adds_up_again(world: World) -> None:
     product, sound = world.product(stocked=5), world.product(stocked=5)
     tasks.watch_stock()
     assert not Incident.objects.exists()
+    other = raise_incident(kind=IncidentKind.STUCK_ORDER, key="stuck", what="Still pending.")
     drifted = Inventory.objects.filter(product=product)
     drifted.update(quantity_available=F("quantity_available") + 3)
     tasks.watch_stock()
@@ -225,6 +226,7 @@ def test_stock_that_drifts_is_said_until_it_adds_up_again(world: World) -> None:
     drifted.update(quantity_available=F("quantity_available") - 3)
     tasks.watch_stock()
     assert over(incident)
+    assert not over(other)
 
 
 def test_the_sweeper_does_all_of_this_by_itself(world: World, capsys: Any) -> None:

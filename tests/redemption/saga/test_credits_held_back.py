@@ -247,8 +247,9 @@ def test_a_refused_credit_has_its_debit_asked_again_for_its_number(
     world: World, refusal: str
 ) -> None:
     """Also if the number belongs to no transaction here, so that nobody else would dispute it."""
-    order = world.place((world.product(), 1))
-    settle_transaction(world.debit(order).pk)
+    order, other = (world.place((world.product(), 1)) for _ in range(2))
+    for each in (order, other):
+        settle_transaction(world.debit(each).pk)
     rows = LoyaltyTransaction.objects.filter(order=order)
     rows.update(external_transaction_id="txn_of_a_stranger")
     cancel(order=now(order), by=Actor.in_seat(world.seat), reason="")
@@ -257,6 +258,7 @@ def test_a_refused_credit_has_its_debit_asked_again_for_its_number(
     credit = credit_of(world, order)
     assert credit.status == TransactionStatus.NEEDS_REVIEW
     assert world.debit(order).doubt == Doubt.ASK
+    assert world.debit(other).doubt == ""
     tried(order, rounds=2)
     all_settled(world, order, 1_000)
     assert credit_of(world, order).key == f"credit:{credit.pk}:{theirs(world, order)}"

@@ -52,6 +52,18 @@ def test_as_soon_as_the_owner_is_told_its_number_again_the_other_is_asked(world:
     assert world.debit(liar).external_transaction_id == theirs(world, liar)
 
 
+def test_as_soon_as_a_number_is_corrected_the_one_that_was_given_it_too_is_asked(
+    world: World,
+) -> None:
+    owner, liar = owner_and_liar(world)
+    tried(owner)
+    rows_of(world, owner).update(next_attempt_at=Now() + timedelta(hours=1))
+    settle_transaction(world.debit(liar).pk)
+    assert world.debit(liar).external_transaction_id == theirs(world, liar)
+    assert settle_transaction(world.debit(owner).pk) == owner.pk
+    assert world.debit(owner).external_transaction_id == theirs(world, owner)
+
+
 def test_two_who_would_ask_for_the_same_number_at_once_ask_once(world: World) -> None:
     owner, liar = owner_and_liar(world)
     tried(owner)

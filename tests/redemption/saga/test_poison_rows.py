@@ -254,13 +254,15 @@ def test_what_is_at_work_already_cannot_be_put_back_to_work(world: World) -> Non
 
 def test_a_delivery_that_cannot_be_asked_about_is_put_aside_beside_its_order(world: World) -> None:
     world.partners.dial(mode="accept", delay=3600)
+    world.place((world.product(), 1))  # an earlier order, which has nothing to do with it
     order = world.place((world.virtual(points=500), 1))
     sweep(2)
-    Fulfillment.objects.update(partner_id="..")  # no URL can be made of this id
+    Fulfillment.objects.filter(label=order.order_number).update(partner_id="..")  # no URL can be made of this id
     sweep(MOST_RAISED)
     incident = poisoned()
     assert incident.facts["work"] == "polls"
     assert incident.order == order
+    assert incident.cases.get().transaction is None
     Fulfillment.objects.update(partner_id="")
     try_again(incident=incident, by=Actor.person(UserFactory.create(is_staff=True)))
     sweep()

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 
 from accounts.models import AccountManager, Role
@@ -33,7 +33,7 @@ from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import retry_now
 from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
-from redemption.saga.steps import RedemptionError, flag_overdue, locked
+from redemption.saga.steps import RedemptionError, flag_overdue, locked, note
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.redemption.factories import checkout_form, fill_cart
@@ -139,6 +139,37 @@ def test_with_the_transaction_locked_first_they_wait_in_a_circle(world: World) -
 
     with pytest.raises(OperationalError, match=r"deadlock detected|lock timeout"):
         the_other_way_round()
+
+
+def test_points_are_put_to_a_person_with_their_incident_or_not_at_all(world: World) -> None:
+    _order, debit = past_its_horizon(world)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE redemption_incident ADD CONSTRAINT none_is_raised"
+            " CHECK (kind <> 'HORIZON') NOT VALID"
+        )
+        try:
+            with pytest.raises(IntegrityError, match="none_is_raised"):
+                settle_transaction(debit.pk)
+        finally:
+            cursor.execute("ALTER TABLE redemption_incident DROP CONSTRAINT none_is_raised")
+    debit.refresh_from_db()
+    assert debit.status == TransactionStatus.UNKNOWN
+
+
+def test_an_event_of_an_order_does_not_wait_for_whoever_has_locked_the_order(world: World) -> None:
+    order = world.place((world.product(), 1))
+
+    def write() -> None:
+        try:
+            note(order, "Meanwhile.")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other, transaction.atomic():
+        locked(order.pk)
+        other.submit(write).result(timeout=20)
+    assert order.events.filter(reason="Meanwhile.").exists()
 
 
 def test_cancelling_an_order_that_moves_on_at_that_moment_says_so(world: World) -> None:

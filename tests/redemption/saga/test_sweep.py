@@ -1,6 +1,7 @@
 """The sweeper and the tasks: every order ends without Celery, and sooner with it."""
 
 import uuid
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 from celery import Task
 from django.core import mail
 from django.core.management import call_command
+from django.test import Client
 
 from accounts import loyalty
+from accounts.models import AccountManager, Role
 from fulfillment.models import PartnerCall
 from fulfillment.virtual.saga import ask
 from loyalty_portal import celery
@@ -17,8 +20,10 @@ from loyalty_portal.celery import nudge
 from redemption.models import Callback, Letter, RedemptionOrder
 from redemption.saga import tasks, transactions
 from redemption.saga.queues import Queue
+from redemption.saga.transactions import settle_transaction
 from redemption.states import OrderStatus
-from tests.redemption.saga.test_webhooks import ended, send
+from tests.redemption.pages import address
+from tests.redemption.saga.test_webhooks import ended, send, signed
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,8 +99,11 @@ def test_each_task_makes_one_step_and_nudges_the_next(
     assert sent == []
     tasks.request_fulfillment(str(PartnerCall.objects.get().pk))
     tasks.request_fulfillment(str(PartnerCall.objects.get().pk))
-    send(ended(world, order, "delivered"))
-    assert sent.pop() == ("process_callback", str(Callback.objects.get().pk))
+    sent.clear()
+    callback = ended(world, order, "delivered")
+    for _time in range(2):
+        send(callback, signed(callback, webhook_id="msg_1"))
+    assert sent == [("process_callback", str(Callback.objects.get().pk))]
     sent.clear()
     tasks.process_callback(str(Callback.objects.get().pk))
     tasks.process_callback(str(Callback.objects.get().pk))
@@ -111,6 +119,23 @@ def test_each_task_makes_one_step_and_nudges_the_next(
         tasks.send_letter(str(letter.pk))
         tasks.send_letter(str(letter.pk))
     assert len(mail.outbox) == Letter.objects.count()
+
+
+def test_what_a_person_does_on_a_page_is_queued_at_once(
+    world: World, client_for: Callable[[AccountManager], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    # replaced: Celery's sending: what is sent is what the test looks at
+    monkeypatch.setattr(Task, "apply_async", lambda _task, ids, **_options: sent.extend(ids))
+    cancelled = world.place((world.product(), 1))
+    settle_transaction(world.debit(cancelled).pk)
+    client_for(world.seat).post(address(cancelled, "cancel"))
+    assert sent == [str(world.credits(cancelled)[0].pk)]
+    world.company.approval_threshold = 0
+    world.company.save()
+    approved = world.place((world.product(), 1))
+    client_for(world.new_seat(Role.APPROVER)).post(address(approved, "approve"))
+    assert sent[1:] == [str(world.debit(approved).pk)]
 
 
 def test_a_broker_that_does_not_answer_fails_nothing_and_is_left_alone_for_a_while(
