@@ -257,7 +257,8 @@ def test_a_delivery_that_cannot_be_asked_about_is_put_aside_beside_its_order(wor
     world.place((world.product(), 1))  # an earlier order, which has nothing to do with it
     order = world.place((world.virtual(points=500), 1))
     sweep(2)
-    Fulfillment.objects.filter(label=order.order_number).update(partner_id="..")  # no URL can be made of this id
+    # No URL can be made of this id.
+    Fulfillment.objects.filter(label=order.order_number).update(partner_id="..")
     sweep(MOST_RAISED)
     incident = poisoned()
     assert incident.facts["work"] == "polls"
