@@ -46,6 +46,7 @@ WRONG = [
     ("redemption/checkout/services.py", "redemption.checkout.views"),
     ("redemption/checkout/selectors.py", "redemption.checkout.services"),
     ("redemption/orders/selectors.py", "redemption.orders.views"),
+    ("redemption/orders/selectors.py", "redemption.orders.forms"),
     ("redemption/orders/actions/services.py", "redemption.orders.actions.dual_control"),
     ("redemption/points/reconciliation/matching.py", "redemption.points.reconciliation.services"),
     # Sub-rooms: models import no page, and lower ones no higher ones.
@@ -67,6 +68,9 @@ WRONG = [
     ("redemption/saga/queues.py", "loyalty_portal.sandbox.app"),
     ("loyalty_portal/sandbox/app.py", "loyalty_portal.settings"),
 ]
+
+# The rungs above services. A package of that name, such as management, has its modules below it.
+PAGES = {"urls", "views", "admin", "forms", "tasks"}
 
 
 class Walls:
@@ -115,6 +119,33 @@ def test_a_wrong_import_is_refused(walls: Walls, file: str, wrong: str) -> None:
     finally:
         walls.graph.remove_import(**ends)
     assert any(importer in said and wrong in said for said in refusals)
+
+
+def test_no_selector_or_service_of_any_room_imports_a_page_a_form_or_a_task(walls: Walls) -> None:
+    """Every such pair is added at once, in all rooms, and each is named."""
+    rungs = {name: name.rpartition(".")[2] for name in walls.graph.modules if "." in name}
+    wrong = {
+        (importer, imported)
+        for importer, low in rungs.items()
+        for imported, high in rungs.items()
+        if low in {"selectors", "services"}
+        and high in PAGES
+        and not walls.graph.direct_import_exists(importer=importer, imported=imported)
+    }
+    assert len(wrong) > 300
+    for importer, imported in wrong:
+        walls.graph.add_import(
+            importer=importer, imported=imported, line_number=1, line_contents="import"
+        )
+    try:
+        said = "".join(walls.refusals().values())
+    finally:
+        for importer, imported in wrong:
+            walls.graph.remove_import(importer=importer, imported=imported)
+    kept = [
+        pair for pair in wrong if f"'importer': {pair[0]!r}, 'imported': {pair[1]!r}" not in said
+    ]
+    assert kept == []
 
 
 @pytest.mark.parametrize(
