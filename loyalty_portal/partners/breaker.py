@@ -5,7 +5,8 @@ close the breaker again. It only warns code that is about to accept something ne
 the cache; without the cache the breaker counts as closed.
 
 It also counts answers that reject our credentials (ADR 0010). There a GET counts as much as a POST,
-because both send the same credentials.
+because both send the same credentials. Without the cache only the rows of rejected calls tell it
+(`redemption.incidents.partners`).
 """
 
 import logging
