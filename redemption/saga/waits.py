@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.postgres.functions import TransactionNow
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from fulfillment.services import News
@@ -35,12 +36,14 @@ def begin(items: Sequence[OrderItem]) -> None:
 
 
 def end(items: Sequence[OrderItem]) -> None:
-    """End the waits of lines. Deadlines count from `waits_until`, so it is now for those that end
-    early.
+    """End the waits of lines. Deadlines count from `waits_until`, so it is now for lines that were
+    answered or cancelled early. A date stays: were it sent early, that would be seen.
     """
     keys = [item.pk for item in items]
     LineWait.objects.filter(pk__in=keys).update(**ENDED, ended_at=Now())
-    OrderItem.objects.filter(pk__in=keys, waits_until__gt=Now()).update(waits_until=Now())
+    early = OrderItem.objects.filter(pk__in=keys, waits_until__gt=Now())
+    sent = Q(waits_for=WaitsFor.DATE, fulfillment_status=LineStatus.WAITING)
+    early.exclude(sent).update(waits_until=Now())
 
 
 def news_of_end(item: OrderItem, **why: Any) -> News:
