@@ -188,6 +188,21 @@ def _mismatches(run: Run) -> Iterator[Finding]:
             yield Finding("MISMATCH", order.order_number, "nobody was told")
 
 
+def _answered(run: Run) -> Iterator[Finding]:
+    """A line whose recipient was told that the answer counts goes to this recipient."""
+    for key, name in run.record.answers.items():
+        run.counted["answers of recipients that counted"] += 1
+        item = OrderItem.objects.get(pk=key)
+        parcels = Fulfillment.objects.filter(reference=key).values_list("recipient_name", flat=True)
+        if item.recipient_name != name or list(parcels) != [name]:
+            told = f"answered as {name}, is for {item.recipient_name}, sent to {list(parcels)}"
+            yield Finding("ANSWERED", str(key), told)
+    waited = Fulfillment.objects.filter(reference__in=OrderItem.objects.exclude(waits_for=""))
+    run.counted["lines that waited and were passed on"] = waited.count()
+    unanswered = OrderItem.objects.filter(waits_for="RECIPIENT", recipient_name="")
+    run.counted["lines that ended without an answer"] = unanswered.count()
+
+
 def _ended(run: Run) -> Iterator[Finding]:
     """Everything has ended, or a person was told why it cannot."""
     for order in RedemptionOrder.objects.all():
@@ -215,6 +230,7 @@ CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     _deliveries,
     _letters,
     _mismatches,
+    _answered,
     _ended,
     _strange,
 )

@@ -14,6 +14,8 @@ COMPANIES, BUYERS = 4, 16
 PLENTY, SCARCE, VIRTUAL = 4, 2, 4  # products; the last ones are virtual
 PRODUCTS = PLENTY + SCARCE + VIRTUAL
 ORDERS_PER_ROUND = 10
+MOST_LINES = 500  # of one order
+A_LONG_RUN = 100  # orders; shorter runs have no order of so many lines
 
 # The processes that can fail, and how.
 DEEDS = {
@@ -127,6 +129,26 @@ class Errand:
 
 
 @dataclass(frozen=True)
+class Wish:
+    """One line of a commission: a product by number, what it waits for ("", date or answer), and
+    after how many seconds that comes. Of those who are asked not all answer.
+    """
+
+    product: int
+    waits: str = ""
+    after: float = 0.0
+    answered: bool = False
+
+
+@dataclass(frozen=True)
+class Commission:
+    """An order of many people, each with a line."""
+
+    wishes: tuple[Wish, ...]
+    cancel_after: float | None = None  # seconds
+
+
+@dataclass(frozen=True)
 class Plan:
     """A plan. `desk` says what the desk does with one parcel after another.
 
@@ -139,6 +161,7 @@ class Plan:
     rounds: tuple[Round, ...]
     desk: tuple[str, ...]
     scarce: int  # pieces of each scarce product
+    commissions: tuple[Commission, ...] = ()
 
     @property
     def blows(self) -> list[Blow]:
@@ -155,6 +178,7 @@ def make_plan(seed: int, orders: int) -> Plan:
         rounds=tuple(_rounds(dice, orders)),
         desk=tuple(_desk_deed(dice) for _parcel in range(2 * orders)),
         scarce=max(3, orders // 12),
+        commissions=tuple(_commissions(dice, orders)),
     )
 
 
@@ -164,6 +188,7 @@ def directed(
     basket: Sequence[tuple[int, int]] = ((0, 1),),
     presses: int = 1,
     after: int = 0,
+    commissions: Sequence[Commission] = (),
 ) -> Plan:
     """A small plan for one purpose: the same errand repeated, and all faults at once after
     `after`.
@@ -173,7 +198,7 @@ def directed(
         for number in range(errands)
     )
     rounds = (Round(after, blows),) if blows else ()
-    return Plan(0, None, tuple(same), rounds, ("ship",), scarce=3)
+    return Plan(0, None, tuple(same), rounds, ("ship",), 3, tuple(commissions))
 
 
 def _errand(dice: random.Random, buyer: int) -> Errand:
@@ -185,6 +210,29 @@ def _errand(dice: random.Random, buyer: int) -> Errand:
         decision=dice.choices(("approve", "reject", "leave"), (75, 18, 7))[0],
         decide_after=dice.uniform(0.0, 2.0),
         cancel_after=dice.uniform(0.0, 3.0) if dice.random() < 0.2 else None,
+    )
+
+
+def _commissions(dice: random.Random, orders: int) -> Iterator[Commission]:
+    """Mostly small ones; in a long run one of the most lines that an order may have."""
+    sizes = [dice.choices((1, 2, 5, 20), (40, 30, 20, 10))[0] for _ in range(orders // 8)]
+    if orders >= A_LONG_RUN:
+        sizes[len(sizes) // 2] = MOST_LINES
+    for size in sizes:
+        cancel_after = dice.uniform(0.0, 6.0) if dice.random() < 0.3 else None
+        yield Commission(tuple(_wish(dice, size) for _line in range(size)), cancel_after)
+
+
+def _wish(dice: random.Random, size: int) -> Wish:
+    waits = dice.choices(("", "date", "answer"), (20, 40, 40))[0]
+    card = waits != "answer" or dice.random() < 0.5
+    # A few of many are asked for, so that a large order takes the run little longer.
+    answered = dice.random() < (0.6 if size < MOST_LINES else 0.05)
+    return Wish(
+        product=dice.randrange(PLENTY + SCARCE, PRODUCTS) if card else dice.randrange(PLENTY),
+        waits=waits if size < MOST_LINES or dice.random() < 0.2 else "answer",
+        after=dice.uniform(0.5, 8.0),
+        answered=answered,
     )
 
 

@@ -26,6 +26,7 @@ from tests.chaos.actors.clock import the_night_passes
 from tests.chaos.actors.desk import Clerk
 from tests.chaos.actors.house import House, Postgres
 from tests.chaos.actors.nemesis import Nemesis, wait
+from tests.chaos.actors.office import Office
 from tests.chaos.actors.people import Buyer, Deciders, Person, Record
 from tests.chaos.checks import Finding, Run
 from tests.chaos.plan import BUYERS, COMPANIES, PLENTY, PRODUCTS, SCARCE, Errand, Plan
@@ -56,6 +57,13 @@ _PASS = """
 _EXPIRE = """
     UPDATE redemption_order SET approve_by = now() WHERE status = 'AWAITING_APPROVAL'
 """
+# The dates of all waiting lines come, and the time for every answer is over.
+_TIME_COMES = """
+    UPDATE order_item SET waits_until = now()
+    WHERE waits_until > now() AND fulfillment_status = 'WAITING';
+    UPDATE redemption_linewait SET next_attempt_at = order_item.waits_until FROM order_item
+    WHERE order_item.id = item_id AND ended_at IS NULL AND raised = 0
+"""
 # Leases for letters and callbacks are long, so a holder for 15 s counts as dead.
 _BURY = """
     UPDATE redemption_letter SET lease_until = now() WHERE lease_until < now() + interval '45 s';
@@ -66,6 +74,7 @@ _OPEN = """
             ('COMPLETED', 'CANCELLED', 'DECLINED', 'REJECTED', 'EXPIRED'))
          + (SELECT count(*) FROM loyalty_transaction WHERE status IN ('INTENDED','SENT','UNKNOWN')
             OR doubt <> '' AND next_attempt_at IS NOT NULL)
+         + (SELECT count(*) FROM redemption_linewait WHERE next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_letter WHERE next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_callback WHERE state IN ('RECEIVED', 'PARKED'))
 """
@@ -186,6 +195,7 @@ def _is_quiet(house: House) -> bool:
     with house.connect() as link:
         link.execute(_EXPIRE)
         link.execute(_PASS)
+        link.execute(_TIME_COMES)
         link.execute(_HURRY)
         link.execute(_BURY)
         [[still_open]] = link.execute(_OPEN).fetchall()
@@ -215,6 +225,9 @@ class Town:
         ]
         owners = {each.name: self._seated(each, Role.OWNER) for each in companies}
         self._deciders = Deciders(owners, self.record)
+        names = [name for name, _path in self._products]
+        office = self._world.new_seat(Role.BUYER, companies[0])
+        self._office = Office(office, names, plan.commissions, self.record)
         deeds = itertools.cycle(plan.desk)
         self._clerks = [
             Clerk(self._staff(), place, CLERKS, deeds, self.record) for place in range(CLERKS)
@@ -225,6 +238,7 @@ class Town:
     def open(self) -> None:
         """Start all people."""
         self._deciders.start()
+        self._office.start()
         for clerk in self._clerks:
             clerk.start()
         for number, (person, company) in enumerate(self._buyers):
@@ -241,6 +255,7 @@ class Town:
         self._closed.set()
         for thread in self._threads:
             thread.join()
+        self._office.finish()
         self._deciders.finish()
 
     def go_home(self, *, at_once: bool = False) -> None:

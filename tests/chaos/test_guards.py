@@ -21,7 +21,18 @@ from tests.chaos import report
 from tests.chaos.actors.house import Postgres
 from tests.chaos.actors.scenes import lost_in_the_middle_of_a_call, told_by_who_lost_its_lease
 from tests.chaos.conftest import Builder
-from tests.chaos.plan import ANOTHERS, PLENTY, SCARCE, Blow, Plan, Round, directed, make_plan
+from tests.chaos.plan import (
+    ANOTHERS,
+    PLENTY,
+    SCARCE,
+    Blow,
+    Commission,
+    Plan,
+    Round,
+    Wish,
+    directed,
+    make_plan,
+)
 from tests.chaos.recovery import Recovery
 from tests.chaos.run import QUIET, run
 from tests.redemption.world import World
@@ -86,6 +97,10 @@ CONTROLS = (
         {"hint": "DELIVERY"},
         directed(2, Blow("false_failure", "fulfill", 60.0, enough=2), basket=((CARD, 1),)),
         at_rest=True,
+    ),
+    Control(
+        {"wait": "WAITED"},
+        directed(1, commissions=[Commission((Wish(CARD, "date", after=60.0),))] * 2),
     ),
     Control(
         {"sweep": "UNFINISHED"},

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, PriorityQueue
 from typing import TypeVar
+from uuid import UUID
 
 import httpx
 
@@ -90,6 +91,7 @@ class Record:
     strange: list[str] = field(default_factory=list)
     pages: int = 0
     silences: int = 0
+    answers: dict[UUID, str] = field(default_factory=dict)  # names that counted, by line
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -211,6 +213,11 @@ class Buyer:
         return True
 
 
+def promised(number: str, text: str) -> list[tuple[str, str]]:
+    """The promises about the order with this number that a text makes."""
+    return [(number, sentence) for sentence in PROMISES if re.search(sentence, text)]
+
+
 def _no_answer() -> bool:
     raise NoAnswerError
 
@@ -280,5 +287,4 @@ class Deciders(threading.Thread):
         reason = {} if deed.verb == "approve" else {"reason": "We changed our minds"}
         answer = record.insist(lambda: person.send(wanted[0], **reason))
         page = record.look(person, answer)
-        said = [each for each in PROMISES if page is not None and re.search(each, page.text)]
-        record.promises += [(deed.number, sentence) for sentence in said]
+        record.promises += promised(deed.number, page.text if page is not None else "")
