@@ -210,7 +210,6 @@ def made_each_time(_key: str, *, make: Callable[[], Any], **_more: Any) -> Any:
     return make()
 
 
-_INSERTS = ((lifecycle, "insert"), (deliveries, "insert"))
 _UPDATES = ((leases, "update"), (lifecycle, "update"))
 _CART = ((checkout, "update"), (checkout, "delete"))
 _FRAGMENTS = {"balance": "list", "menu": "list", "nav": "list", "messages": "list"}
@@ -228,14 +227,13 @@ PIECES = [
     Piece("query: due transaction", "settling a debit", ((transactions, "_due"),)),
     Piece("query: locked order", "settling a debit", ((steps, "_locked"),)),
     Piece("query: lines of the order", "settling a debit", ((steps, "_items"),)),
-    Piece("queries: what is due next", "settling a debit", ((tasks, "_DUE"),)),
+    Piece("query: what is due next", "settling a debit", ((tasks, "_due_of_order"),)),
     Piece("query: letter", "sending a letter", ((notifications, "_read"),)),
     Piece("query: lines of the letter", "sending a letter", ((notifications, "_items"),)),
     Piece("insert: order", "placing an order", ((stock, "insert"),)),
-    Piece("insert: events, parcels", "settling a debit", _INSERTS),
     Piece("insert: parcels", "settling a debit", ((deliveries, "insert"),)),
     Piece("insert: statement", "keeping a statement", ((statements, "insert"),)),
-    Piece("update: claim, status", "settling a debit", _UPDATES),
+    Piece("update: claim, status, event", "settling a debit", _UPDATES),
     Piece("update: claim", "sending a letter", _UPDATES),
     Piece("update, delete: cart", "placing an order", _CART),
     Piece("update: stock", "placing an order", ((stock, "_moved"),)),
@@ -259,9 +257,7 @@ def without(piece: Piece) -> Iterator[None]:
         for owner, name in piece.off:
             fast = getattr(owner, name)
             plain: Any = plainly(fast, piece.template)
-            if name == "_DUE":
-                plain = [(task, plainly(due)) for task, due in fast]
-            elif name == "_offered_by_slug":
+            if name == "_offered_by_slug":
                 plain = lambda tier, fast=fast: plainly(fast(tier))  # noqa: E731
             elif name == "cached_value":
                 plain = made_each_time

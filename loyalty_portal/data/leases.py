@@ -7,7 +7,7 @@ comparison of times is made in SQL.
 
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.fastpath.sql import insert
 from loyalty_portal.fastpath.updates import update
 
 # The number of tries in a row that may raise before a row is put aside. They take about five
@@ -68,18 +69,29 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
         return token if update(self.model, {"pk": pk}, lease, also=DUE) else None
 
     def release(
-        self, pk: object, token: uuid.UUID, *, retry_in: float | None, **changes: Any
+        self,
+        pk: object,
+        token: uuid.UUID,
+        *,
+        retry_in: float | None,
+        along: Sequence[models.Model] = (),
+        **changes: Any,
     ) -> bool:
-        """End the lease; the row is due again in `retry_in` seconds (None: no more work).
+        """End the lease; the row is due again in `retry_in` seconds (None: no more work). `along`:
+        new rows to insert with it.
 
         Returns False, and writes nothing, when the lease is no longer held.
         """
         held = {"pk": pk, "lease_token": token}
         ended = {**ENDED, **changes}
         if retry_in is None:
-            return bool(update(self.model, held, ended))
+            return bool(update(self.model, held, ended, along=along))
         ended["next_attempt_at"] = Now() + timedelta(seconds=retry_in)
-        return bool(self.filter(**held).update(**ended))
+        with transaction.atomic(using=self.db, savepoint=False):
+            written = bool(self.filter(**held).update(**ended))
+            if written:
+                insert(along)
+        return written
 
     def set_back(self, pk: object) -> bool:
         """Record that a try raised. The row waits longer each time, and is put aside in the end.
@@ -129,12 +141,12 @@ class LeasedWork(models.Model):
         until = Now() + timedelta(seconds=seconds)
         return {"lease_token": uuid.uuid4(), "lease_until": until, "attempts": self.attempts + 1}
 
-    def if_due(self, **changes: Any) -> int:
-        """Write `changes` if the row is due and nobody claimed it since it was read. It is not
-        locked.
+    def if_due(self, *, along: Sequence[models.Model] = (), **changes: Any) -> int:
+        """Write `changes`, and insert the rows `along`, if the row is due and nobody claimed it
+        since it was read. It is not locked.
         """
         as_read = {"pk": self.pk, "attempts": self.attempts}
-        return update(type(self), as_read, changes, also=DUE)
+        return update(type(self), as_read, changes, also=DUE, along=along)
 
     def if_ours(self, *, retry_in: float | None) -> Callable[..., bool]:
         """Return a function that writes changes and ends the lease, if it is still held (see

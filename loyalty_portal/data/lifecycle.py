@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from django.db import models, transaction
 
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.fastpath.sql import insert
 from loyalty_portal.fastpath.updates import update
 
 
@@ -64,16 +63,17 @@ class HasLifeCycle(models.Model):
     ) -> None:
         """Change the status to `to` together with other columns (`changes`), and write the event.
 
-        `write` replaces the default UPDATE when another condition than the status decides, such as
-        a lease; it returns whether it wrote. Raises IllegalTransitionError when the life cycle does
-        not allow the step, StaleStatusError when the row changed since it was read.
+        It is one statement. `write` replaces it when another condition than the status decides,
+        such as a lease; it inserts the rows `along`, and returns whether it wrote. Raises
+        IllegalTransitionError when the life cycle does not allow the step, StaleStatusError when
+        the row changed since it was read.
         """
         before = self._may_leave(to)
+        told = self.event(before, to, by=by, reason=reason)
         # No savepoint is needed: a caller that finds the row stale gives up the whole transaction.
         with transaction.atomic(savepoint=False):
-            if not (write or self._if_as_read)(**{self.status_field: to, **changes}):
+            if not (write or self._if_as_read)(along=[told], **{self.status_field: to, **changes}):
                 raise StaleStatusError(f"{self.life_cycle.name} {self.pk} is not {before} any more")
-            insert([self.event(before, to, by=by, reason=reason)])
         self._set_written(to, changes)
 
     def _may_leave(self, to: str) -> str:
@@ -88,9 +88,9 @@ class HasLifeCycle(models.Model):
         for name, value in {self.status_field: to, **changes}.items():
             setattr(self, name, value)
 
-    def _if_as_read(self, **changes: Any) -> int:
+    def _if_as_read(self, *, along: Sequence[models.Model], **changes: Any) -> int:
         as_read = {"pk": self.pk, self.status_field: getattr(self, self.status_field)}
-        return update(type(self), as_read, changes)
+        return update(type(self), as_read, changes, along=along)
 
 
 def transition_all(
@@ -98,27 +98,25 @@ def transition_all(
 ) -> None:
     """Change the status of several rows of one model to `to`, with the same `changes` and events.
 
-    Makes one UPDATE for each old status, and one INSERT. A change may be an expression of the row's
-    columns (F); read such an attribute from the database afterwards. Raises IllegalTransitionError
-    and StaleStatusError as `transition` does, and then changes nothing.
+    Makes one statement for each old status. A change may be an expression of the row's columns (F)
+    that is the same at each call; read such an attribute from the database afterwards. Raises
+    IllegalTransitionError and StaleStatusError as `transition` does, and then changes nothing.
     """
     by_status: dict[str, list[HasLifeCycle]] = defaultdict(list)
     for row in rows:
         by_status[row._may_leave(to)].append(row)  # noqa: SLF001 - of this module
     with transaction.atomic(savepoint=False):
         for before, group in by_status.items():
-            _move_all(group, before, {group[0].status_field: to, **changes})
-        events = [
-            row.event(getattr(row, row.status_field), to, by=by, reason=reason) for row in rows
-        ]
-        insert(events)
+            told = [row.event(before, to, by=by, reason=reason) for row in group]
+            _move_all(group, before, {group[0].status_field: to, **changes}, told)
     for row in rows:
         row._set_written(to, changes)  # noqa: SLF001 - of this module
 
 
-def _move_all(rows: list[HasLifeCycle], before: str, changes: dict[str, Any]) -> None:
+def _move_all(
+    rows: list[HasLifeCycle], before: str, changes: dict[str, Any], told: Sequence[models.Model]
+) -> None:
     model, name = type(rows[0]), rows[0].status_field
-    manager: Any = model._default_manager  # noqa: SLF001 - it is documented
-    as_read = manager.filter(pk__in=[row.pk for row in rows], **{name: before})
-    if as_read.update(**changes) != len(rows):
+    as_read = {"pk": [row.pk for row in rows], name: before}
+    if update(model, as_read, changes, along=told) != len(rows):
         raise StaleStatusError(f"Not all of {len(rows)} {model.__name__} rows are {before} still")

@@ -15,7 +15,7 @@ import orjson
 from django.conf import settings
 from django.db import NotSupportedError, OperationalError, connection, models, transaction
 from django.db.models.expressions import DatabaseDefault
-from django.db.models.query import get_related_populators
+from django.db.models.query import ModelIterable, get_related_populators
 from psycopg import errors, sql
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.json import Jsonb
@@ -50,9 +50,11 @@ class Prepared(Generic[Row]):
 
     @functools.cached_property
     def _plan(self) -> tuple[str, tuple[Any, ...], Callable[[Any], Row], Any]:
-        compiler: Any = self._build(*self._placeholders).query.get_compiler(connection=connection)
+        rows = self._build(*self._placeholders)
+        compiler: Any = rows.query.get_compiler(connection=connection)
         text, params = self._statement(compiler)
-        make: Callable[[Any], Any] = _row_maker(compiler) if compiler.klass_info else tuple
+        of_models = issubclass(rows._iterable_class, ModelIterable)  # noqa: SLF001
+        make: Callable[[Any], Any] = _row_maker(compiler) if of_models else tuple
         converters = compiler.get_converters([column[0] for column in compiler.select])
         convert = functools.partial(compiler.apply_converters, converters=converters)
         return text, params, make, convert if converters else None
@@ -80,9 +82,12 @@ def _row_maker(compiler: Any) -> Callable[[Any], Any]:
     names = [column[0].target.attname for column in select[first:last]]
     # The stubs describe a newer Django, with one more argument.
     populators = get_related_populators(about, select, connection.alias)  # type: ignore[call-arg]
+    annotated = compiler.annotation_col_map.items()
 
     def make(row: tuple[Any, ...]) -> Any:
         made = about["model"].from_db(connection.alias, names, row[first:last])
+        for name, column in annotated:
+            setattr(made, name, row[column])
         for populator in populators:
             populator.populate(row, made)
         return made
@@ -144,15 +149,39 @@ def insert(rows: Sequence[models.Model]) -> None:
     if not settings.FASTPATH:
         _insert_plainly(rows)
         return
-    batches: dict[_Shape, list[dict[str, Any]]] = defaultdict(list)
+    shapes, params = batches_of(rows)
+    if shapes:
+        with prepared_cursor() as cursor:
+            cursor.execute(_insert_sql(shapes), params)
+
+
+def insert_unknown(rows: Sequence[models.Model]) -> int:
+    """Insert new rows of one model, except those that a unique constraint refuses. Returns how many
+    it inserted. It is otherwise as `insert`.
+    """
+    if not settings.FASTPATH:
+        return _insert_unknown_plainly(rows)
+    (shape,), params = batches_of(rows)
+    with prepared_cursor() as cursor:
+        cursor.execute(one_insert(*shape) + " ON CONFLICT DO NOTHING", params)
+        return int(cursor.rowcount)
+
+
+def _insert_unknown_plainly(rows: Sequence[models.Model]) -> int:
+    manager = type(rows[0])._base_manager  # noqa: SLF001 - it is documented
+    with transaction.atomic(savepoint=False):
+        manager.bulk_create(rows, ignore_conflicts=True)
+        return manager.filter(pk__in=[row.pk for row in rows]).count()
+
+
+def batches_of(rows: Sequence[models.Model]) -> "tuple[tuple[Shape, ...], list[str]]":
+    """The rows by their shape, and the rows of each shape as one parameter."""
+    batches: dict[Shape, list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row._meta.label):
         values = _values(row)
         batches[type(row), tuple(values)].append(values)
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001
-    if batches:
-        batch_params = [_as_json(batch) for batch in batches.values()]
-        with prepared_cursor() as cursor:
-            cursor.execute(_insert_sql(tuple(batches)), batch_params)
+    return tuple(batches), [_as_json(batch) for batch in batches.values()]
 
 
 def _insert_plainly(rows: Sequence[models.Model]) -> None:
@@ -164,7 +193,7 @@ def _insert_plainly(rows: Sequence[models.Model]) -> None:
             model._base_manager.bulk_create(those)  # noqa: SLF001 - it is documented
 
 
-_Shape = tuple[type[models.Model], tuple[str, ...]]  # model and columns with given values
+Shape = tuple[type[models.Model], tuple[str, ...]]  # model and columns with given values
 # Types whose values the database takes as they are: Django's conversion costs more than the insert
 # itself. Text includes choices, which are str.
 _PLAIN = {
@@ -211,19 +240,20 @@ def _inner(value: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _insert_sql(shapes: tuple[_Shape, ...]) -> str:
+def _insert_sql(shapes: tuple[Shape, ...]) -> str:
     """Build one INSERT for each shape; all but the last are in a WITH clause.
 
     The rows of a shape are one parameter, so the text and its plan are the same for any number of
     rows. psycopg also parses a text with many placeholders each time.
     """
-    inserts = [_one_insert(*shape) for shape in shapes]
+    inserts = [one_insert(*shape) for shape in shapes]
     names = [f"insert_{number}" for number in range(len(inserts) - 1)]
     along = ", ".join(f"{name} AS ({each})" for name, each in zip(names, inserts, strict=False))
     return f"WITH {along} {inserts[-1]}" if along else inserts[-1]
 
 
-def _one_insert(model: type[models.Model], given: tuple[str, ...]) -> str:
+def one_insert(model: type[models.Model], given: tuple[str, ...]) -> str:
+    """The INSERT of rows of one shape, which are its one parameter. A WHERE may follow."""
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     columns = ", ".join(map(quote, given))

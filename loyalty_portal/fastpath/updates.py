@@ -4,7 +4,7 @@ Queries and inserts are in sql.py.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -13,7 +13,14 @@ from django.db.models import Q
 from django.db.models.sql import UpdateQuery
 
 from loyalty_portal.fastpath.cursor import prepared_cursor
-from loyalty_portal.fastpath.sql import Prepared, with_constants
+from loyalty_portal.fastpath.sql import (
+    Prepared,
+    Shape,
+    batches_of,
+    insert,
+    one_insert,
+    with_constants,
+)
 
 Row = TypeVar("Row")
 
@@ -27,25 +34,48 @@ def update(
     changes: Mapping[str, Any],
     *,
     also: Q = _ALWAYS,
+    along: Sequence[models.Model] = (),
 ) -> int:
     """Do what `filter(also, **where).update(**changes)` does. Returns the number of rows.
 
-    `where` compares with plain values only; None equals nothing, as in SQL. `also`, and expressions
-    in `changes`, become part of the cached SQL, so they must be the same at each call. With
-    FASTPATH=false it runs that queryset.
+    `where` compares with plain values only; a list means any of its values, and None equals
+    nothing, as in SQL. `also`, and expressions in `changes`, become part of the cached SQL, so they
+    must be the same at each call. `along`: new rows that the same statement inserts if it changes a
+    row. With FASTPATH=false it runs that queryset, and then `insert`.
     """
     if None in where.values():
         return 0
     if not settings.FASTPATH:
-        rows = model._base_manager.filter(also, **where)  # noqa: SLF001 - it is documented
-        return rows.update(**changes)
+        return _update_plainly(model, where, changes, also, along)
     fixed = tuple((name, value if _is_text(value) else _EACH) for name, value in changes.items())
-    sql, known = _made(model, tuple(where), fixed, also)
+    compared = tuple((name, type(value) is list) for name, value in where.items())
+    shapes, inserted = batches_of(along)
+    sql, known = _made(model, compared, fixed, also, shapes)
     new = [_new(model, name, value) for name, value in changes.items() if not _is_text(value)]
     given = iter([*new, *where.values()])
+    params = [next(given) if each is _EACH else each for each in known]
     with prepared_cursor() as cursor:
-        cursor.execute(sql, [next(given) if each is _EACH else each for each in known])
-        return int(cursor.rowcount)
+        cursor.execute(sql, [*params, *inserted])
+        if not along:
+            return int(cursor.rowcount)
+        changed: tuple[int] | None = cursor.fetchone()
+        return changed[0] if changed else 0
+
+
+def _update_plainly(
+    model: type[models.Model],
+    where: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    also: Q,
+    along: Sequence[models.Model],
+) -> int:
+    named = {f"{name}__in" if type(value) is list else name: value for name, value in where.items()}
+    with transaction.atomic(savepoint=False):
+        rows = model._base_manager.filter(also, **named)  # noqa: SLF001 - it is documented
+        number = rows.update(**changes)
+        if number:
+            insert(along)
+    return number
 
 
 def delete(model: type[models.Model], where: Mapping[str, Any]) -> int:
@@ -90,11 +120,14 @@ def _new(model: type[models.Model], name: str, value: Any) -> Any:
 @functools.lru_cache(maxsize=256)
 def _made(
     model: type[models.Model],
-    where: tuple[str, ...],
+    compared: tuple[tuple[str, bool], ...],
     changes: tuple[tuple[str, Any], ...],
     also: Q,
+    along: tuple[Shape, ...],
 ) -> tuple[str, list[Any]]:
-    """The statement and its parameters, with `_EACH` for those that each call supplies."""
+    """The statement and its parameters, with `_EACH` for those that each call supplies. Those of
+    `along` follow.
+    """
     query = UpdateQuery(model)
     compiler: Any = query.get_compiler(connection=connection)
     quote = connection.ops.quote_name
@@ -110,11 +143,27 @@ def _made(
         return sql
 
     sets = [f"{_column(model, name)} = {text(value)}" for name, value in changes]
-    conditions = [f"{_column(model, name)} = {text(_EACH)}" for name in where]
+    conditions = [
+        f"{_column(model, name)} = {f'ANY({text(_EACH)})' if of_any else text(_EACH)}"
+        for name, of_any in compared
+    ]
     if also:
         conditions.append(text(also))
     table = quote(model._meta.db_table)
-    return f"UPDATE {table} SET {', '.join(sets)} WHERE {' AND '.join(conditions)}", known  # noqa: S608
+    sql = f"UPDATE {table} SET {', '.join(sets)} WHERE {' AND '.join(conditions)}"  # noqa: S608
+    return (_with_rows(sql, along) if along else sql), known
+
+
+def _with_rows(change: str, along: tuple[Shape, ...]) -> str:
+    """One statement that makes the change, inserts the rows if it changed any, and says how many it
+    changed.
+    """
+    inserts = [
+        f"insert_{number} AS ({one_insert(*shape)} WHERE EXISTS (SELECT FROM changed))"
+        for number, shape in enumerate(along)
+    ]
+    parts = ", ".join([f"changed AS ({change} RETURNING 1)", *inserts])
+    return f"WITH {parts} SELECT count(*) FROM changed"  # noqa: S608
 
 
 class PreparedUpdate:

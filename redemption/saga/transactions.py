@@ -102,7 +102,7 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
     order = steps.locked(intent.order_id) if news else None
     intent.find_lost(write=intent.if_due)
     if step is NextAction.WAIT:
-        seen = {"answer_code": HELD_BACK} if claimant else {}
+        seen: dict[str, Any] = {"answer_code": HELD_BACK} if claimant else {}
         intent.if_due(next_attempt_at=Now() + timedelta(seconds=doubts.PAUSE), **seen)
         if order is not None and held_back:
             steps.flag(order, held_back, kind=IncidentKind.CREDIT_LATE, about=intent)

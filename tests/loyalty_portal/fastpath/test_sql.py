@@ -4,14 +4,15 @@ import uuid
 
 import pytest
 from django.db import IntegrityError
+from django.db.models import Value
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from accounts.models import AccountManager, Company, KnownBalance, Role
+from accounts.models import AccountManager, Company, KnownBalance, Role, User
 from accounts.selectors import usable_seats
 from inventory.models import StockMovement
 from loyalty_portal.fastpath import sql
-from loyalty_portal.fastpath.sql import Prepared, insert
+from loyalty_portal.fastpath.sql import Prepared, insert, insert_unknown
 from redemption.models import Letter
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
@@ -90,6 +91,31 @@ def test_an_insert_that_breaks_a_constraint_raises() -> None:
     CompanyFactory.create(loyalty_account_id="taken")
     with pytest.raises(IntegrityError):
         insert([Company(name="Twin", loyalty_account_id="taken")])
+
+
+def test_rows_that_are_known_already_are_left_out_and_not_counted() -> None:
+    CompanyFactory.create(loyalty_account_id="taken")
+    made = [Company(name=name, loyalty_account_id=name) for name in ("taken", "free")]
+    assert insert_unknown(made) == 1
+    assert insert_unknown([Company(name="other", loyalty_account_id="other")]) == 1
+    assert Company.objects.filter(name="free").exists()
+    assert not Company.objects.filter(name="taken").exists()
+
+
+def test_a_prepared_query_gives_columns_of_several_models_in_one_statement() -> None:
+    company, user = CompanyFactory.create(), UserFactory.create()
+    named = Prepared(
+        lambda company, user: (
+            Company.objects.filter(pk=company)
+            .order_by()
+            .values_list(Value("company"), "pk")
+            .union(User.objects.filter(pk=user).values_list(Value("user"), "pk"), all=True)
+        ),
+        uuid.UUID(int=3),
+        uuid.UUID(int=4),
+    )
+    assert set(named(company.pk, user.pk)) == {("company", company.pk), ("user", user.pk)}
+    assert named(uuid.uuid4(), user.pk) == [("user", user.pk)]
 
 
 def test_a_value_that_no_column_holds_is_refused() -> None:

@@ -13,7 +13,15 @@ from django.utils import timezone
 
 from accounts.models import Company
 from loyalty_portal.fastpath.updates import PreparedUpdate, delete, update
-from redemption.models import Callback, CallbackState, RedemptionOrder
+from redemption.models import (
+    Callback,
+    CallbackState,
+    Letter,
+    LetterKind,
+    OrderEvent,
+    RedemptionOrder,
+)
+from redemption.saga.steps import new_letter
 from tests.accounts.factories import CompanyFactory, UserFactory
 from tests.redemption.world import World
 
@@ -110,6 +118,35 @@ def test_a_prepared_update_changes_a_row_by_its_old_values_and_says_the_new_ones
     assert counted(uuid.uuid4(), 1) is None
     assert Callback.objects.get(pk=row.pk).attempts == 5
     assert Callback.objects.get(pk=other.pk).attempts == 0
+
+
+def test_an_update_of_several_rows_by_their_keys_changes_those_alone() -> None:
+    first, second, third = callback(), callback(), callback()
+    some = {"pk": [first.pk, second.pk], "state": CallbackState.RECEIVED}
+    assert update(Callback, some, {"attempts": 3}) == 2
+    assert update(Callback, {"pk": [], "attempts": 3}, {"attempts": 9}) == 0
+    assert set(Callback.objects.filter(attempts=3)) == {first, second}
+    assert Callback.objects.get(attempts=0) == third
+
+
+def test_rows_that_go_along_are_inserted_only_if_something_changed(world: World) -> None:
+    order = world.place((world.product(), 1))
+    kept = OrderEvent.objects.count()
+
+    def told() -> list[Any]:
+        return [
+            *(order.event("PENDING", "CONFIRMED", reason=f"{n} of 2") for n in (1, 2)),
+            new_letter(order, LetterKind.CONFIRMED, occasion=order.pk),
+        ]
+
+    as_it_is, as_it_is_not = (
+        {"pk": order.pk, "status": status} for status in ("PENDING", "DECLINED")
+    )
+    assert update(RedemptionOrder, as_it_is_not, {"status": "CONFIRMED"}, along=told()) == 0
+    assert (OrderEvent.objects.count(), Letter.objects.count()) == (kept, 0)
+    assert update(RedemptionOrder, as_it_is, {"status": "CONFIRMED"}, along=told()) == 1
+    assert OrderEvent.objects.filter(reason__endswith="of 2").count() == 2
+    assert Letter.objects.get().key == f"confirmed:{order.pk}"
 
 
 def test_each_test_here_runs_with_the_fastpath_and_without_it(

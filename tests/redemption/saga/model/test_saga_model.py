@@ -5,12 +5,14 @@
 """
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import IntegrityError
+from django.db.models import Model
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -18,6 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from accounts import loyalty
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
+from loyalty_portal.fastpath.sql import insert
 from tests.redemption.saga.model.saga_model import Saga
 from tests.support.guards_off import GUARDS
 from tests.support.sandbox_process import SandboxProcess
@@ -77,8 +80,15 @@ def test_a_lease_that_is_not_looked_at_is_missed(
 
 
 def _release_whoever_has_it(
-    rows: Any, pk: object, _token: object, *, retry_in: float | None, **changes: Any
+    rows: Any,
+    pk: object,
+    _token: object,
+    *,
+    retry_in: float | None,
+    along: Sequence[Model] = (),
+    **changes: Any,
 ) -> bool:
     when = None if retry_in is None else Now() + timedelta(seconds=retry_in)
     free = {"lease_token": None, "lease_until": None, "next_attempt_at": when}
+    insert(along)
     return bool(rows.filter(pk=pk).update(**free, **changes))
