@@ -66,8 +66,9 @@ bench: .venv/installed ## Measure the portal against a bare Django app
 bench-pieces: .venv/installed ## Measure what each piece of the fastpath saves of its request (BENCH_ROUNDS=11)
 	$(BIN)/python -m benchmarks.pieces
 
-bench-saga: .venv/installed ## Measure orders from placed to confirmed against the same writes in pgbench
+bench-saga: .venv/installed ## Measure orders against the same writes in pgbench, and large orders against small ones
 	$(BIN)/python -m benchmarks.saga
+	$(BIN)/python -m benchmarks.large_orders
 
 bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly forged, slow the shop down
 	$(BIN)/python -m benchmarks.webhooks

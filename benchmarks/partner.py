@@ -1,6 +1,7 @@
-"""`python -m benchmarks.partner PORT SECONDS`: a loyalty partner that is slow but uses no CPU.
+"""`python -m benchmarks.partner PORT SECONDS`: both partners, slow but almost without CPU.
 
-It answers each debit as the contract says, after the given seconds. It stores nothing: the sandbox
+They answer each debit, and each request by a delivery, as the contracts say, after the given
+seconds. They store nothing: the sandbox
 would add its own cost to the measurement.
 """
 
@@ -9,13 +10,35 @@ import itertools
 import json
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 numbers = itertools.count(1)
 
 
 def answer(body: bytes) -> bytes:
     asked = json.loads(body)
-    entry = {
+    made = delivered(asked) if "sku" in asked else taken(asked)
+    return json.dumps(made).encode()
+
+
+def delivered(asked: dict[str, Any]) -> dict[str, Any]:
+    number = next(numbers)
+    units = range(asked["quantity"])
+    return {
+        "fulfillment_id": f"bench-{number}",
+        "reference": asked["reference"],
+        "status": "delivered",
+        "updated_at": datetime.now(UTC).isoformat(),
+        "reason": None,
+        "deliverables": [
+            {"code": f"BENCH-{number}-{unit}", "pin": None, "url": None, "expires_on": None}
+            for unit in units
+        ],
+    }
+
+
+def taken(asked: dict[str, Any]) -> dict[str, Any]:
+    return {
         "transaction_id": f"bench-{next(numbers)}",
         "type": "debit",
         "account_id": asked["account_id"],
@@ -25,7 +48,6 @@ def answer(body: bytes) -> bytes:
         "balance_after": 1_000_000,
         "created_at": datetime.now(UTC).isoformat(),
     }
-    return json.dumps(entry).encode()
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:

@@ -46,6 +46,24 @@ def spawn(stack: ExitStack, *arguments: str, env: dict[str, str]) -> None:
     stack.callback(process.terminate)
 
 
+def start_workers(running: ExitStack, env: dict[str, str]) -> None:
+    """Start the Celery workers; they end with `running`."""
+    celery = ["-W", "ignore:You're running the worker", "-m", "celery", "-q"]
+    celery += ["-A", "loyalty_portal", "worker", "-P", "threads", "-Q", QUEUES]
+    for number in range(WORKERS):
+        spawn(running, *celery, "-c", "16", "-n", f"bench{number}", "-l", "error", env=env)
+    time.sleep(5)  # until the workers have started
+
+
+def slow_partner(stack: ExitStack) -> str:
+    """Start the partners, which take 100 ms for each call. Returns their address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    spawn(stack, "-m", "benchmarks.partner", str(port), str(PARTNER_SECONDS), env=dict(os.environ))
+    return f"http://127.0.0.1:{port}"
+
+
 def confirmed(address: str) -> int:
     with psycopg.connect(address) as link:
         asked = "SELECT count(*) FROM redemption_order WHERE status = 'CONFIRMED'"
@@ -66,11 +84,7 @@ def saga(env: dict[str, str]) -> tuple[float, float, float]:
     """Measure the saga: orders per second, busy cores, and milliseconds of CPU per order."""
     address = env["DATABASE_URL"]
     with ExitStack() as running:
-        celery = ["-W", "ignore:You're running the worker", "-m", "celery", "-q"]
-        celery += ["-A", "loyalty_portal", "worker", "-P", "threads", "-Q", QUEUES]
-        for number in range(WORKERS):
-            spawn(running, *celery, "-c", "16", "-n", f"bench{number}", "-l", "error", env=env)
-        time.sleep(5)  # until the workers have started
+        start_workers(running, env)
         python("-m", "benchmarks.saga_prepare", "nudge", env=env)
         while not confirmed(address):
             time.sleep(0.01)
@@ -112,16 +126,12 @@ def main() -> None:
         services = stack.enter_context(Services(folder, environment=os.environ, durable=True))
         shared = dict(os.environ) | services.addresses
         address = shared["DATABASE_URL"]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        partner = f"http://127.0.0.1:{port}"
+        partner = slow_partner(stack)
         env = environment(shared, folder) | {
             "DATABASE_URL": database(address, "bench_saga"),
             "LOYALTY_API_URL": partner,
             "EMAIL_URL": "dummymail://",
         }
-        spawn(stack, "-m", "benchmarks.partner", str(port), str(PARTNER_SECONDS), env=env)
         python("manage.py", "migrate", "-v0", env=env)
         python("-m", "benchmarks.saga_prepare", "orders", str(ORDERS), env=env)
         bare_env = env | {"DATABASE_URL": copy(address, "bench_saga", "bench_script")}

@@ -1,4 +1,5 @@
-"""`orders N` places N orders; `script` prints the writes of one order for pgbench.
+"""`orders N` places N orders; `script` prints the writes of one order for pgbench. `lines M N`
+places N lines of virtual goods in orders of M, and `nudge M` begins those.
 
 The script is recorded from the saga, so that both write the same rows with the same indexes and
 triggers. Values that differ between orders become pgbench variables.
@@ -73,9 +74,37 @@ def orders(count: int) -> None:
         place_order(seat=seat, lines=[line], entered=entered, by=Actor.person(user))
 
 
-def nudge() -> None:
-    """Send the task for each order, as the checkout does."""
-    for key in LoyaltyTransaction.objects.due().values_list("pk", flat=True):
+def lines(in_each: int, count: int) -> None:
+    """Place orders of virtual goods that cost as many points as they have lines."""
+    user, _ = User.objects.get_or_create(email="buyer@bench.example", defaults={"name": "Buyer"})
+    company, _ = Company.objects.get_or_create(name="Benchmark", loyalty_account_id="BENCH")
+    seat, _ = AccountManager.objects.get_or_create(company=company, user=user, role=Role.BUYER)
+    shelf, _ = Category.objects.get_or_create(name="Shelf", slug="shelf", motif="books")
+    card, _ = Product.objects.select_related("inventory").get_or_create(
+        sku="CARD",
+        defaults={
+            "name": "Card",
+            "slug": "card",
+            "product_type": ProductType.VIRTUAL,
+            "points_cost": 1,
+            "category": shelf,
+        },
+    )
+    recipient = {"recipient_name": "Ada Byron", "recipient_email": "ada@bench.example"}
+    line = Line(product=card, quantity=1, recipient=recipient)
+    for _number in range(count // in_each):
+        entered = CheckoutInput(token=uuid.uuid4(), seen_points=in_each)
+        place_order(seat=seat, lines=[line] * in_each, entered=entered, by=Actor.person(user))
+
+
+def nudge(points: int | None = None) -> None:
+    """Send the task for each order, as the checkout does; with `points` only for those of that
+    many.
+    """
+    debits = LoyaltyTransaction.objects.due()
+    if points is not None:
+        debits = debits.filter(points_amount=points)
+    for key in debits.values_list("pk", flat=True):
         tasks.settle_transaction.delay(str(key))
 
 
@@ -144,7 +173,9 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["orders", count]:
             orders(int(count))
-        case ["nudge"]:
-            nudge()
+        case ["lines", in_each, count]:
+            lines(int(in_each), int(count))
+        case ["nudge", *points]:
+            nudge(*map(int, points))
         case _:
             script()
