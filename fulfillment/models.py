@@ -1,10 +1,12 @@
 """Parcels, virtual deliveries and the calls to the partner. This room does not know orders."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
@@ -16,7 +18,7 @@ from loyalty_portal.data.encrypted_field import (
 )
 from loyalty_portal.data.history import append_only
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.data.leases import ENDED, LeasedQuerySet, LeasedWork, due_index
 from loyalty_portal.data.lifecycle import HasLifeCycle
 from loyalty_portal.data.recipient import Recipient
 from loyalty_portal.partners.calls import KeyedCall, KeyedCallQuerySet, KeyTerms
@@ -86,6 +88,8 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     objects = LeasedQuerySet["Fulfillment"].as_manager()
     life_cycle = FULFILLMENT
 
+    number_taken: bool  # whether another has a partner's number; only where a query annotates this
+
     class Meta:
         verbose_name = _("fulfillment")
         verbose_name_plural = _("fulfillments")
@@ -136,6 +140,12 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
             - max(self.quantity_shipped, self.quantity_delivered)
             - self.quantity_failed
         )
+
+    def settled_work(self) -> dict[str, Any]:
+        """The columns of its work once it is settled: none is left, and whoever polls it now loses
+        the lease. While a hint is open, the partner is still polled.
+        """
+        return {**ENDED, "next_attempt_at": Now() if self.hints else None}
 
     def withdrawal(self, calls: Iterable["PartnerCall"]) -> Withdrawal:
         """Whether and how it can still be withdrawn. `calls` are all of its calls.

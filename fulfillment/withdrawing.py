@@ -3,11 +3,12 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from fulfillment.models import CallKind, Fulfillment, FulfillmentEvent, PartnerCall
@@ -65,19 +66,23 @@ def _calls_of(calls: Iterable[PartnerCall]) -> Mapping[uuid.UUID, list[PartnerCa
     return found
 
 
+def _is_hinted(held: Fulfillment) -> bool:
+    return bool(held.hints)
+
+
 def _cancel(held: Sequence[Fulfillment], *, by: Actor, reason: str, along: Sequence[News]) -> None:
     """End fulfillments that were not sent yet, and pass the news on together."""
     units = {each.pk: each.open_quantity for each in held}
-    for hinted in (False, True):
+    for _hinted, rows in groupby(sorted(held, key=_is_hinted), key=_is_hinted):
+        alike = list(rows)
         transition_all(
-            [each for each in held if bool(each.hints) == hinted],
+            alike,
             FulfillmentStatus.CANCELLED,
             by=by,
             reason=reason,
             quantity_failed=F("quantity") - Greatest("quantity_shipped", "quantity_delivered"),
             settled_at=timezone.now(),
-            # While a hint is open, the partner is still polled.
-            **{**ENDED, "next_attempt_at": Now() if hinted else None},
+            **alike[0].settled_work(),
         )
     news = [news_of(each, lost=units[each.pk], reason=reason, by=by) for each in held]
     if news or along:

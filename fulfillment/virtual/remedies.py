@@ -15,7 +15,7 @@ from fulfillment.services import tell
 from fulfillment.states import FulfillmentStatus
 from fulfillment.virtual.hints import Hint, digest_of, end_of, prints_of, units_of
 from fulfillment.virtual.saga import look_up
-from fulfillment.virtual.services import keep
+from fulfillment.virtual.services import keep_more
 from loyalty_portal.data.actor import Actor
 
 _ENDED = (FulfillmentStatus.DELIVERED, FulfillmentStatus.FAILED, FulfillmentStatus.CANCELLED)
@@ -83,7 +83,7 @@ def replace_codes(held: Fulfillment, report: Report, *, by: Actor) -> int:
     ]
     withdrawn = held.codes.filter(pk__in=wrong).update(withdrawn_at=timezone.now())
     there = set(held.codes.valid().values_list("fingerprint", flat=True))
-    if keep(held, [unit for unit in units if there.isdisjoint(prints_of(unit))]):
+    if keep_more(held, [unit for unit in units if there.isdisjoint(prints_of(unit))]):
         raise RemedyError(
             _("One of its codes is stored with another line. Correct that line first.")
         )

@@ -4,10 +4,11 @@ A worker claims the row, commits, calls, and records the answer only while it ho
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -19,6 +20,7 @@ from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import services
 from loyalty_portal.data.leases import ENDED, backoff
 from loyalty_portal.data.trouble import retried
+from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.partners.calls import Claim, call_lease
 from loyalty_portal.partners.client import Answer, Outcome
 
@@ -26,31 +28,43 @@ FIRST_POLL = 30.0  # seconds to wait for a callback before the first poll
 PATIENCE = 8  # polls after a callback, over about four minutes
 
 
+# The due call and its fulfillment, locked. The fulfillment is named, and so locked, first: whoever
+# holds it is the only one to claim and settle its calls.
+_due = Prepared(
+    lambda key: (
+        PartnerCall.objects.due()
+        .select_related("fulfillment")
+        .select_for_update(no_key=True, of=("fulfillment", "self"))
+        .filter(pk=key)
+    ),
+    uuid.uuid4(),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _ClaimedCall(Claim[PartnerCall]):
     partner_id: str
 
 
-def ask(call_id: uuid.UUID) -> bool:
-    """Make one due call. Returns False when it is not due, or another worker has it."""
+def ask(call_id: uuid.UUID) -> uuid.UUID | None:
+    """Make one due call. Returns its fulfillment's id, or None when it is not due, or another
+    worker has it.
+    """
     claim = _claim(call_id)
     if claim is None:
-        return False
+        return None
     answer = _send(claim)
-    retried(lambda: _record(claim.again(), answer))
-    return True
+    recorded(lambda: _record(claim.again(), answer))
+    return claim.call.fulfillment_id
 
 
 @transaction.atomic
 def _claim(call_id: uuid.UUID) -> _ClaimedCall | None:
-    found = PartnerCall.objects.filter(pk=call_id).values_list("fulfillment_id", flat=True).first()
-    if found is None:
+    found = _due(call_id)
+    if not found:
         return None
-    held = Fulfillment.objects.select_for_update(no_key=True).get(pk=found)
-    # The worker that holds the fulfillment's lease is the only one to claim and settle it.
-    call = PartnerCall.objects.due().filter(pk=call_id).first()
-    if call is None:
-        return None
+    call = found[0]
+    held = call.fulfillment
     call.find_lost()
     if call.status == CallStatus.UNKNOWN and _is_answered(call, held):
         known = _("Its outcome is known meanwhile.")
@@ -98,7 +112,7 @@ def _send(claim: _ClaimedCall) -> FulfillmentAnswer:
 @transaction.atomic
 def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
     call, answer = claim.call, result.answer
-    held = Fulfillment.objects.select_for_update(no_key=True).get(pk=call.fulfillment_id)
+    held = services.locked(call.fulfillment_id, result.report)
     if not call.record(answer, first_try=claim.first_try):
         return
     if answer.mismatch:
@@ -136,25 +150,41 @@ def poll(fulfillment_id: uuid.UUID) -> bool:
     if token is None:
         return False
     result = look_up(Fulfillment.objects.get(pk=fulfillment_id))
-    with transaction.atomic():
-        held = Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment_id)
-        answered = result.answer.outcome is not Outcome.UNKNOWN
-        is_ours = Fulfillment.objects.release(
-            fulfillment_id,
-            token,
-            retry_in=_ask_again_in(held, result.answer),
-            told_at=Now() if answered else held.told_at,
-        )
-        if not is_ours and held.status == FulfillmentStatus.REQUESTED:
-            return True  # another worker has the lease now, and asks by itself
-        # People may have settled it during the call. The partner's answer still counts as news.
-        if result.report is not None:
-            services.hear_answer(held=held, report=result.report)
-        elif result.answer.mismatch:
-            services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
-        if held.hints and held.attempts >= PATIENCE:
-            services.flag(held, _("A callback reported an end that the partner does not confirm."))
+    recorded(lambda: _record_poll(fulfillment_id, token, result))
     return True
+
+
+def recorded(record: Callable[[], None]) -> None:
+    """Record an answer, in one transaction. It is repeated when it lost against another one, or
+    when another line was given the same number of the partner at that moment.
+    """
+    try:
+        retried(record)
+    except IntegrityError as error:
+        if not services.is_about_number(error):
+            raise
+        retried(record)
+
+
+@transaction.atomic
+def _record_poll(fulfillment_id: uuid.UUID, token: uuid.UUID, result: FulfillmentAnswer) -> None:
+    held = services.locked(fulfillment_id, result.report)
+    answered = result.answer.outcome is not Outcome.UNKNOWN
+    is_ours = Fulfillment.objects.release(
+        fulfillment_id,
+        token,
+        retry_in=_ask_again_in(held, result.answer),
+        told_at=Now() if answered else held.told_at,
+    )
+    if not is_ours and held.status == FulfillmentStatus.REQUESTED:
+        return  # another worker has the lease now, and asks by itself
+    # People may have settled it during the call. The partner's answer still counts as news.
+    if result.report is not None:
+        services.hear_answer(held=held, report=result.report)
+    elif result.answer.mismatch:
+        services.flag(held, _("The partner's answer does not match what we asked."), "MISMATCH")
+    if held.hints and held.attempts >= PATIENCE:
+        services.flag(held, _("A callback reported an end that the partner does not confirm."))
 
 
 def _ask_again_in(held: Fulfillment, answer: Answer) -> float | None:

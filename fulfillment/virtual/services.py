@@ -3,12 +3,12 @@
 hints.py processes callbacks.
 """
 
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,25 +29,48 @@ from fulfillment.virtual.hints import (
 )
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.encrypted_field import fingerprints
-from loyalty_portal.data.leases import ENDED
+from loyalty_portal.fastpath.sql import Prepared, insert_unknown
+
+
+def locked(fulfillment_id: uuid.UUID, report: Report | None) -> Fulfillment:
+    """The fulfillment that an answer is about, locked until the transaction ends. `number_taken` is
+    whether another line has the number that the report names.
+    """
+    return _locked(fulfillment_id, report.fulfillment_id if report else "")[0]
+
+
+def _to_lock(key: uuid.UUID, number: str) -> "QuerySet[Fulfillment]":
+    others = Fulfillment.objects.filter(partner_id=number).exclude(pk=OuterRef("pk"))
+    known = {"number_taken": Exists(others)}
+    return Fulfillment.objects.select_for_update(no_key=True).filter(pk=key).annotate(**known)
+
+
+_locked = Prepared(_to_lock, uuid.uuid4(), "a partner's number")
 
 
 def hear_answer(*, held: Fulfillment, report: Report) -> None:
-    """Process the partner's answer about `held`, which the caller has locked. The answer is the
-    truth; the same answer twice counts once.
+    """Process the partner's answer about `held`, which the caller got from `locked`. The answer is
+    the truth; the same answer twice counts once.
+
+    Raises IntegrityError when another line is given the same number at this moment (is_about_number
+    knows it); the transaction is then repeated, and sees that.
     """
     doubted = held.attention
     strange = held.partner_id not in {"", report.fulfillment_id}
-    if held.partner_id != report.fulfillment_id and not _took_number(held, report):
+    # A cancel by the number of another line would stop that other delivery.
+    if held.partner_id != report.fulfillment_id and held.number_taken:
         flag(held, _("The partner names the fulfillment of another line."), "MISMATCH")
         return  # neither its news nor its id is believed: it is asked by our reference
     if strange:
         flag(held, _("The partner names two fulfillments for one reference."))
     end = end_of(report)
+    fits = end is not None and _fits(held, end, report)
+    if held.partner_id != report.fulfillment_id:  # settling has not recorded it
+        _save(held, partner_id=report.fulfillment_id)
     if end is None:
         note_progress(held, report)
         return
-    if _fits(held, end, report) and doubted and not strange:
+    if fits and doubted and not strange:
         _save(held, attention="")
         tell(
             held,
@@ -56,20 +79,10 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
     hints.answered(held, report)
 
 
-def _took_number(held: Fulfillment, report: Report) -> bool:
-    """Store the partner's number of it. False when another line has it: a cancel by that number
-    would stop the other delivery.
-    """
-    number = report.fulfillment_id
-    if Fulfillment.objects.filter(partner_id=number).exclude(pk=held.pk).exists():
-        return False
-    try:
-        with transaction.atomic():
-            Fulfillment.objects.filter(pk=held.pk).update(partner_id=number)
-    except IntegrityError:  # another line was given it at this moment (partners_fulfillment_once)
-        return False
-    held.partner_id = number
-    return True
+def is_about_number(error: BaseException) -> bool:
+    """Whether the database refused to give two lines one number of the partner."""
+    about: Any = error.__cause__
+    return bool(about.diag.constraint_name == "partners_fulfillment_once")
 
 
 def _fits(held: Fulfillment, end: FulfillmentStatus, report: Report) -> bool:
@@ -132,7 +145,7 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable]) -> b
     if not (whole or 0 < missing < held.quantity):
         flag(held, _wrong_number(held, report, units))
         return False
-    if wrong := keep(held, units):
+    if wrong := keep(held, units, first=1):  # what is not settled has no codes
         flag(held, wrong)
         return False
     reason = _only(held, len(units)) if missing else ""
@@ -140,6 +153,7 @@ def _delivered(held: Fulfillment, report: Report, units: list[Deliverable]) -> b
         held,
         FulfillmentStatus.DELIVERED,
         reason=reason,
+        partner_id=report.fulfillment_id,
         partner_status=report.status,
         quantity_delivered=len(units),
         quantity_failed=missing,
@@ -156,7 +170,7 @@ def _codes_after_all(held: Fulfillment, report: Report, units: list[Deliverable]
     new = [unit for unit in units if known.isdisjoint(prints_of(unit))]
     if len(units) != held.quantity_delivered or len(new) != len(units) - len(known):
         return _wrong_number(held, report, units)
-    wrong = keep(held, new)
+    wrong = keep_more(held, new)
     if not wrong:
         held.event(held.status, held.status, reason=_("Its codes came after all.")).save()
         tell(held)
@@ -168,25 +182,26 @@ def _wrong_number(held: Fulfillment, report: Report, units: list[Deliverable]) -
     return why % {"status": report.status, "got": len(units), "wanted": held.quantity}
 
 
-def keep(held: Fulfillment, units: list[Deliverable]) -> str:
-    """Store its codes, all or none. Returns why they cannot belong to it, "" when they are
-    stored.
+def keep_more(held: Fulfillment, units: list[Deliverable]) -> str:
+    """Store further codes, as `keep` does, after those that it has or had."""
+    last = held.codes.aggregate(last=Max("position"))["last"] or 0
+    return keep(held, units, first=last + 1) if units else ""
+
+
+def keep(held: Fulfillment, units: list[Deliverable], *, first: int) -> str:
+    """Store its codes, all or none, from position `first` on. There must be some. Returns why they
+    cannot belong to it, "" when they are stored.
     """
     # Lock in one order, so that two reports with the same codes cannot deadlock.
-    last = held.codes.aggregate(last=Max("position"))["last"] or 0
     codes = sorted(
-        (_code(held, position, each) for position, each in enumerate(units, last + 1)),
+        (_code(held, position, each) for position, each in enumerate(units, first)),
         key=lambda code: code.fingerprint,
     )
     # A database constraint keeps fingerprints of the newest key apart.
     older = [each for code in codes for each in fingerprints(code.secret())[1:]]
     known = bool(older) and VirtualCode.objects.valid().filter(fingerprint__in=older).exists()
-    try:
-        with transaction.atomic():
-            VirtualCode.objects.bulk_create([] if known else codes)
-    except IntegrityError:
-        known = True
-    if known:
+    if known or insert_unknown(codes) < len(codes):
+        VirtualCode.objects.filter(pk__in=[code.pk for code in codes]).delete()
         return _("The partner delivered a code twice, or one that belongs to another order.")
     return ""
 
@@ -194,16 +209,18 @@ def keep(held: Fulfillment, units: list[Deliverable]) -> str:
 def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None:
     reason = report.reason or report.status
     _settle(
-        held, outcome, reason=reason, partner_status=report.status, quantity_failed=held.quantity
+        held,
+        outcome,
+        reason=reason,
+        partner_id=report.fulfillment_id,
+        partner_status=report.status,
+        quantity_failed=held.quantity,
     )
     tell(held, lost=held.quantity, reason=reason)
 
 
 def _settle(held: Fulfillment, outcome: FulfillmentStatus, *, reason: str, **changes: Any) -> None:
-    # While a hint is open the partner is still polled. A settled delivery is no more work, so take
-    # the lease from whoever polls it now.
-    over = {**ENDED, "next_attempt_at": Now() if held.hints else None}
-    held.transition(outcome, reason=reason, settled_at=Now(), **over, **changes)
+    held.transition(outcome, reason=reason, settled_at=Now(), **held.settled_work(), **changes)
 
 
 def _save(held: Fulfillment, **changes: Any) -> None:

@@ -182,6 +182,8 @@ class OrderItem(HasLifeCycle, Recipient):
     life_cycle = LINE
     status_field = "fulfillment_status"
 
+    holds_stock: bool  # whether pieces were reserved for it; only where a query annotates this
+
     class Meta:
         db_table = "order_item"
         verbose_name = _("order item")

@@ -1,32 +1,35 @@
 """Processes news from fulfillment about the lines of an order."""
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, OuterRef, QuerySet
 
 from fulfillment.services import News
 from inventory import services as stock
+from inventory.models import Reservation
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError, transition_all
+from loyalty_portal.fastpath.sql import Prepared
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.messages.digests import gather, is_part
 from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
 from redemption.saga import waits
 from redemption.saga.credits import intend_credit
-from redemption.saga.steps import close, flag, locked, new_letter, write_letters
+from redemption.saga.steps import close, flag, new_letter, write_letters
 from redemption.states import SETTLED_LINE, IncidentKind, LineStatus, OrderStatus
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)  # an error rolls all of it back
 def hear_fulfillment(news: Sequence[News]) -> None:
     """Process news about lines of one order, in the transaction of what happened to them.
     fulfillment calls it by settings.FULFILLMENT_LISTENER.
     """
-    order = locked(OrderItem.objects.values_list("order_id").get(pk=news[0].reference)[0])
-    items = OrderItem.objects.in_bulk([each.reference for each in news])
+    items = _held([each.reference for each in news])
+    order = items[news[0].reference].order
     told = [(items[each.reference], each) for each in news]
     if any(each.was and item.fulfillment_status != each.was for item, each in told):
         raise StaleStatusError(f"Not all lines of {order} wait still")
@@ -35,6 +38,32 @@ def hear_fulfillment(news: Sequence[News]) -> None:
     moved = [(item, each) for item, each in told if each.is_progress]
     if moved:
         _go_on(order, moved)
+
+
+def _with_order(items: "QuerySet[OrderItem]") -> "QuerySet[OrderItem]":
+    """Lines with all that their news needs. Their order is locked. They need no locks of their own:
+    only news changes them, and whoever brings it holds their fulfillments.
+    """
+    known = {"holds_stock": Exists(Reservation.objects.filter(reference=OuterRef("pk")))}
+    return (
+        items.annotate(**known)
+        .select_related("order__company", "order__account_manager__user")
+        .select_for_update(no_key=True, of=("order",))
+    )
+
+
+_line = Prepared(lambda key: _with_order(OrderItem.objects.filter(pk=key)), uuid.uuid4())
+
+
+def _held(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, OrderItem]:
+    """The lines with these keys, which are of one order. All share it as `order`, locked."""
+    if len(keys) == 1:
+        return {line.pk: line for line in _line(keys[0])}
+    items = _with_order(OrderItem.objects.all()).in_bulk(keys)
+    order = items[keys[0]].order
+    for item in items.values():
+        item.order = order
+    return items
 
 
 def _hear_trouble(order: RedemptionOrder, item: OrderItem, news: News) -> None:
@@ -77,15 +106,15 @@ def _move_lines(told: Sequence[tuple[OrderItem, News]]) -> None:
     alike: dict[tuple[Any, ...], list[OrderItem]] = defaultdict(list)
     for item, news in told:
         moves = item.fulfillment_status != news.status
-        alike[moves, news.status, news.delivered, news.lost, news.reason].append(item)
+        delivered = item.quantity_delivered + news.delivered
+        refunded = item.quantity_refunded + news.lost
+        counts = bool(news.delivered or news.lost)
+        alike[moves, news.status, counts, delivered, refunded, news.reason].append(item)
     by = told[0][1].by
-    for (moves, status, delivered, lost, reason), items in alike.items():
+    for (moves, status, counts, delivered, refunded, reason), items in alike.items():
         counted: dict[str, Any] = {}
-        if delivered or lost:
-            counted = {
-                "quantity_delivered": F("quantity_delivered") + delivered,
-                "quantity_refunded": F("quantity_refunded") + lost,
-            }
+        if counts:
+            counted = {"quantity_delivered": delivered, "quantity_refunded": refunded}
         if moves:
             transition_all(items, status, by=by, reason=reason, **counted)
         elif counted:
@@ -155,11 +184,12 @@ def _move_stock(told: Sequence[tuple[OrderItem, News]], *, by: Actor, reason: st
     """Change the lines' stock. This comes last in a transaction, because others wait for stock
     rows.
     """
-    consumed = {item.id: news.consumed for item, news in told if news.consumed}
+    stocked = [(item, news) for item, news in told if item.holds_stock]
+    consumed = {item.id: news.consumed for item, news in stocked if news.consumed}
     # The warehouse adds returned pieces to the stock after checking them.
     lost = {
         item.id: news.lost
-        for item, news in told
+        for item, news in stocked
         if news.lost and news.status != LineStatus.RETURNED
     }
     if consumed:

@@ -6,12 +6,12 @@ task queues the rows that this step made due; the sweeper finds the rows of lost
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Now
 
 from fulfillment.models import Fulfillment, PartnerCall
@@ -36,8 +36,9 @@ def settle_transaction(transaction_id: str) -> None:
 def request_fulfillment(call_id: str) -> None:
     """Ask the Fulfillment API to deliver, or to cancel."""
     key, began = uuid.UUID(call_id), time.monotonic()
-    if work("partner calls", key):
-        _go_on_with(Fulfillment.objects.filter(calls=key), began)
+    fulfillment_id = work("partner calls", key)
+    if fulfillment_id:
+        _go_on_with(fulfillment_id, since=began)
 
 
 @app.task(name="redemption.tasks.ask_how_it_stands")
@@ -45,7 +46,7 @@ def ask_how_it_stands(fulfillment_id: str) -> None:
     """Ask the Fulfillment API about a delivery, for example after a callback about it."""
     key, began = uuid.UUID(fulfillment_id), time.monotonic()
     if work("polls", key):
-        _go_on_with(Fulfillment.objects.filter(pk=key), began)
+        _go_on_with(key, since=began)
 
 
 @app.task(name="redemption.tasks.process_callback")
@@ -72,10 +73,7 @@ def watch_stock() -> None:
 
 def go_on(order_id: uuid.UUID, *, since: float) -> None:
     """Queue the rows of an order that became due since `since`, a value of time.monotonic()."""
-    age = timedelta(seconds=time.monotonic() - since)
-    for task, due in _DUE:
-        for row in due(order_id, age):
-            nudge(task, row.pk)
+    _queue(_due_of_order, order_id, since)
 
 
 @contextmanager
@@ -86,36 +84,64 @@ def going_on(order_id: uuid.UUID) -> Iterator[None]:
     go_on(order_id, since=began)
 
 
-def _go_on_with(parcels: QuerySet[Fulfillment], began: float) -> None:
-    found = OrderItem.objects.filter(pk__in=parcels.values("reference"))
-    go_on(found.values_list("order_id", flat=True).get(), since=began)
+def _go_on_with(fulfillment_id: uuid.UUID, *, since: float) -> None:
+    """Queue what a step of one line made due: its own rows, and the order's points and letters."""
+    _queue(_due_of_line, fulfillment_id, since)
 
 
-_ORDER, _AGE = uuid.uuid4(), timedelta(microseconds=1)  # placeholders for the arguments
+def _queue(due: Prepared[tuple[str, uuid.UUID]], key: uuid.UUID, since: float) -> None:
+    for model, row in due(key, timedelta(seconds=time.monotonic() - since)):
+        nudge(_TASKS[model], row)
 
 
-def _due_of(find: Callable[[Any], LeasedQuerySet[Any]]) -> Prepared[Any]:
-    """The rows of one queue that an order's step made due, by the order's id and the age."""
-    return Prepared(
-        lambda order, age: find(order).due().filter(next_attempt_at__gte=Now() - age).only("pk"),
-        _ORDER,
-        _AGE,
-    )
+_KEY, _AGE = uuid.uuid4(), timedelta(microseconds=1)  # placeholders for the arguments
 
 
-def _lines(order: Any) -> QuerySet[Any]:
-    return OrderItem.objects.filter(order=order).values("pk")
+def _due_of(
+    find: Callable[[Any], Sequence[LeasedQuerySet[Any]]],
+) -> Prepared[tuple[str, uuid.UUID]]:
+    """The rows of several queues that a step made due, by a key and the age: the name of each
+    row's model, and its id. It is one statement.
+    """
+
+    def build(key: Any, age: timedelta) -> QuerySet[Any, tuple[str, uuid.UUID]]:
+        first, *others = (
+            rows.due()
+            .filter(next_attempt_at__gte=Now() - age)
+            .order_by()
+            .values_list(Value(rows.model.__name__), "pk")
+            for rows in find(key)
+        )
+        return first.union(*others, all=True)
+
+    return Prepared(build, _KEY, _AGE)
 
 
-_DUE: list[tuple[Any, Prepared[Any]]] = [
-    (settle_transaction, _due_of(lambda order: LoyaltyTransaction.objects.filter(order=order))),
-    (
-        request_fulfillment,
-        _due_of(lambda order: PartnerCall.objects.filter(fulfillment__reference__in=_lines(order))),
-    ),
-    (
-        ask_how_it_stands,
-        _due_of(lambda order: Fulfillment.objects.filter(reference__in=_lines(order))),
-    ),
-    (send_letter, _due_of(lambda order: Letter.objects.filter(order=order))),
-]
+def _of_order(order: Any) -> list[LeasedQuerySet[Any]]:
+    lines = OrderItem.objects.filter(order=order).values("pk")
+    return [
+        LoyaltyTransaction.objects.filter(order=order),
+        PartnerCall.objects.filter(fulfillment__reference__in=lines),
+        Fulfillment.objects.filter(reference__in=lines),
+        Letter.objects.filter(order=order),
+    ]
+
+
+def _of_line(fulfillment: Any) -> list[LeasedQuerySet[Any]]:
+    line = Fulfillment.objects.filter(pk=fulfillment).values("reference")
+    order = OrderItem.objects.filter(pk__in=line).values("order")
+    return [
+        LoyaltyTransaction.objects.filter(order__in=order),
+        PartnerCall.objects.filter(fulfillment=fulfillment),
+        Fulfillment.objects.filter(pk=fulfillment),
+        Letter.objects.filter(order__in=order),
+    ]
+
+
+_due_of_order, _due_of_line = _due_of(_of_order), _due_of(_of_line)
+_TASKS: Mapping[str, Callable[..., object]] = {
+    "LoyaltyTransaction": settle_transaction,
+    "PartnerCall": request_fulfillment,
+    "Fulfillment": ask_how_it_stands,
+    "Letter": send_letter,
+}

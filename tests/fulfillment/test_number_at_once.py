@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from fulfillment.models import Fulfillment
 from fulfillment.partner import Report, ReportStatus
-from fulfillment.virtual.services import hear_answer
+from fulfillment.virtual.saga import recorded
+from fulfillment.virtual.services import hear_answer, locked
 from redemption.models import Incident, RedemptionOrder
 from redemption.states import IncidentKind
 from tests.redemption.saga.test_races import while_somebody
@@ -37,12 +38,14 @@ def unguarded() -> Iterator[None]:
 
 
 def hear(world: World, order: RedemptionOrder) -> None:
-    with transaction.atomic():
-        card = Fulfillment.objects.select_for_update().get(pk=world.fulfillment(order).pk)
-        accepted = ReportStatus.ACCEPTED
-        hear_answer(
-            held=card, report=Report(NUMBER, str(card.pk), accepted, timezone.now(), None, ())
-        )
+    card = world.fulfillment(order).pk
+    report = Report(NUMBER, str(card), ReportStatus.ACCEPTED, timezone.now(), None, ())
+
+    def record() -> None:
+        with transaction.atomic():
+            hear_answer(held=locked(card, report), report=report)
+
+    recorded(record)
 
 
 def heard_at_once(world: World) -> tuple[Fulfillment, Fulfillment]:

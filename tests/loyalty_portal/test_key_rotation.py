@@ -155,6 +155,7 @@ def test_a_code_that_is_known_under_an_older_key_is_not_handed_out_again(
     again = virtual.keep(
         Fulfillment.objects.get(label=other.order_number),
         [Deliverable(code="GIFT-0", pin=None, url=None, expires_on=None)],
+        first=1,
     )
     assert "belongs to another order" in again
     assert VirtualCode.objects.count() == 1

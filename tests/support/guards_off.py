@@ -17,7 +17,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import loyalty
-from fulfillment.virtual.services import hear_answer
+from fulfillment.models import Fulfillment
+from fulfillment.partner import Report
+from fulfillment.virtual.services import hear_answer, locked
 from inventory import services as stock
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.fastpath.updates import PreparedUpdate
@@ -113,7 +115,11 @@ def _answer_before_storing() -> None:
 
 def _believe_callbacks() -> None:
     """Let callbacks settle deliveries without asking the partner."""
-    _replace(callbacks, "take_hint", hear_answer)
+
+    def believe(*, held: Fulfillment, report: Report) -> None:
+        hear_answer(held=locked(held.pk, report), report=report)
+
+    _replace(callbacks, "take_hint", believe)
 
 
 def _send_letters_without_a_lease() -> None:

@@ -63,6 +63,36 @@ def test_the_steps_of_500_lines_cost_at_most_three_times_those_of_one(
         assert many <= 3 * one, (step, one, many)
 
 
+@pytest.mark.parametrize("lines", [1, 12, 40])
+def test_a_line_delivered_costs_twelve_statements_in_an_order_of_any_size(
+    world: World, lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the claim of its call to the nudges: everything but BEGIN and COMMIT."""
+    # replaced: Celery's sending; no worker runs here
+    monkeypatch.setattr(Task, "apply_async", lambda *_args, **_options: None)
+    world.partners.dial(mode="instant")
+    deliver_all(confirmed(world, 1, kind=ProductType.VIRTUAL))  # compiles what is compiled once
+    order = confirmed(world, lines, kind=ProductType.VIRTUAL)
+    counts = deliver_all(order)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.COMPLETED
+    begun, ended = 1, 2  # of the order, once: it is in progress; something came, it is complete
+    assert sum(counts) <= 12 * lines + begun + ended
+    assert set(counts[1:-1]) <= {12}  # the others cost the same each
+
+
+def deliver_all(order: RedemptionOrder) -> list[int]:
+    """Deliver an order's lines one by one. Returns the statements of each, without BEGIN and
+    COMMIT.
+    """
+    counts = []
+    for call in PartnerCall.objects.filter(fulfillment__label=order.order_number):
+        with CaptureQueriesContext(connection) as seen:
+            tasks.request_fulfillment(str(call.pk))
+        counts.append(sum(each["sql"] not in {"BEGIN", "COMMIT"} for each in seen))
+    return counts
+
+
 def test_cancelling_500_lines_is_one_credit_and_all_stock_is_back(world: World) -> None:
     order = confirmed(world, MANY)
     cancel(order=order, by=Actor.in_seat(world.seat), reason="not needed")

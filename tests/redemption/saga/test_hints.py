@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
+from fulfillment.partner import Report
 from fulfillment.virtual import saga as virtual
-from fulfillment.virtual.services import hear_answer
+from fulfillment.virtual.services import hear_answer, locked
 from redemption.incidents.causes import settle_gone
 from redemption.invariants.checks import check_invariants
 from redemption.models import Incident, RedemptionOrder
@@ -105,13 +106,17 @@ def test_a_delivery_with_anothers_codes_hands_out_the_right_ones(
     assert "other codes" in told.what
 
 
+def believe(*, held: Fulfillment, report: Report) -> None:
+    hear_answer(held=locked(held.pk, report), report=report)
+
+
 @pytest.mark.parametrize("status", ["failed", "delivered"])
 def test_believed_such_a_callback_costs_points_or_shows_anothers_codes(
     world: World, waiting: RedemptionOrder, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     """The negative control: when callbacks settle deliveries, the bug appears."""
     # replaced: negative control, the guard taken away
-    monkeypatch.setattr(callbacks, "take_hint", hear_answer)
+    monkeypatch.setattr(callbacks, "take_hint", believe)
     codes = 2 if status == "delivered" else 0
     send(body(world.fulfillment(waiting), status, codes=codes, partner_id="ful_others"))
     true = {unit["code"] for unit in codes_of(ended(world, waiting, "delivered"))}

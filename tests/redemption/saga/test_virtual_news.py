@@ -10,7 +10,7 @@ from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import saga as virtual
-from fulfillment.virtual.services import hear_answer
+from fulfillment.virtual.services import hear_answer, locked
 from loyalty_portal.data.actor import Actor
 from redemption.incidents.causes import settle_gone
 from redemption.invariants.checks import check_invariants
@@ -71,12 +71,11 @@ def answers(world: World, order: RedemptionOrder, status: str, *codes: str) -> N
     """Set the partner's answer to a poll, true or not."""
     units = tuple(Deliverable(code=code, pin=None, url=None, expires_on=None) for code in codes)
     with transaction.atomic():
-        card = Fulfillment.objects.select_for_update().get(pk=world.fulfillment(order).pk)
+        card = world.fulfillment(order)
         theirs = card.partner_id or "F-1"
         kind = ReportStatus(status)
-        hear_answer(
-            held=card, report=Report(theirs, str(card.pk), kind, timezone.now(), None, units)
-        )
+        report = Report(theirs, str(card.pk), kind, timezone.now(), None, units)
+        hear_answer(held=locked(card.pk, report), report=report)
 
 
 def give_back(world: World, order: RedemptionOrder) -> None:
@@ -358,11 +357,10 @@ def test_an_id_that_another_line_has_is_not_believed_and_harms_neither_line(worl
     theirs = world.fulfillment(other).partner_id
     units = (Deliverable(code="OF-THE-OTHER", pin=None, url=None, expires_on=None),) * 2
     with transaction.atomic():
-        card = Fulfillment.objects.select_for_update().get(pk=world.fulfillment(order).pk)
+        card = world.fulfillment(order)
         kind = ReportStatus.DELIVERED
-        hear_answer(
-            held=card, report=Report(theirs, str(card.pk), kind, timezone.now(), None, units)
-        )
+        report = Report(theirs, str(card.pk), kind, timezone.now(), None, units)
+        hear_answer(held=locked(card.pk, report), report=report)
     card = world.fulfillment(order)
     assert (card.status, card.partner_id) == (FulfillmentStatus.REQUESTED, "")
     assert not VirtualCode.objects.exists()
