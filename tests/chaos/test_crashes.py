@@ -12,10 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from kombu import Connection
 
-from fulfillment.models import Fulfillment, PartnerCall
-from redemption.models import Callback, Letter, LoyaltyTransaction, RedemptionOrder
-from redemption.states import OrderStatus, TransactionStatus
+from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
+from redemption.models import Callback, Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.saga.tasks import settle_transaction
+from redemption.states import LineStatus, OrderStatus, TransactionStatus
 from tests.chaos.actors.scenes import (
     FOREVER,
     lost_in_the_middle_of_a_call,
@@ -94,6 +96,31 @@ def test_worker_killed_while_it_asks_a_partner(
     stack.sweeper.start()
     stack.worker.start()
     assert stack.ends(number) == [end]
+    assert not stack.violations()
+
+
+def test_worker_killed_amid_the_lines_of_a_large_order(stack: Stack, shop: World) -> None:
+    """The sweeper alone delivers the others, and those whose request was on its way."""
+    stack.sweeper.stop()
+    stack.sandbox.dial(mode="instant")
+    stack.sandbox.fault("fulfill", "timeout_after", times=2, seconds=FOREVER)
+    lines = 24
+    number = shop.place(*[(shop.virtual(points=10), 1)] * lines).order_number
+    debit = LoyaltyTransaction.objects.get(order__order_number=number)
+    with Connection(stack.redis.url) as broker:
+        settle_transaction.apply_async((str(debit.pk),), connection=broker)
+
+    delivered = OrderItem.objects.filter(fulfillment_status=LineStatus.DELIVERED)
+    wait_for_call(stack, "fulfill", "timeout_after")
+    eventually(delivered.exists, "some lines are delivered")
+    stack.worker.kill()
+
+    assert was_left_in_the_middle(PartnerCall)
+    assert delivered.count() < lines
+    let_leases_run_out()
+    stack.sweeper.start()
+    assert stack.ends(number) == [OrderStatus.COMPLETED]
+    assert delivered.count() == VirtualCode.objects.count() == lines
     assert not stack.violations()
 
 

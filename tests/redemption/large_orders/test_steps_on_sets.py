@@ -126,6 +126,32 @@ def test_a_cancel_reaches_only_what_nobody_has_begun_and_credits_it_once(world: 
     assert check_invariants(at_rest=True) == []
 
 
+def test_a_cancel_while_half_of_the_lines_are_being_sent_gives_each_point_back_once(
+    world: World,
+) -> None:
+    world.partners.dial(mode="accept", delay=3600)
+    order = confirmed(world, 8, kind=ProductType.VIRTUAL)
+    calls = PartnerCall.objects.filter(fulfillment__label=order.order_number)
+    world.partners.fault("fulfill", "reset_after", times=4)  # they arrive; no answer does
+    for call in calls[:4]:
+        ask(call.pk)
+    told = cancel(order=order, by=Actor.in_seat(world.seat), reason="not needed")
+    assert "Our partner is asked to stop" in told
+    assert [credit.points_amount for credit in world.credits(order)] == [40]
+    for _round in range(3):  # each request again, then its cancel
+        make_all_due()
+        for call in PartnerCall.objects.due():
+            ask(call.pk)
+    credits_due = world.credits(order)
+    assert [credit.points_amount for credit in credits_due] == [40, 10, 10, 10, 10]
+    for credit in credits_due:
+        settle_transaction(credit.pk)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.CANCELLED
+    assert world.ledger(order) == (80, 80)
+    assert check_invariants(at_rest=True) == []
+
+
 def test_a_product_with_stock_for_499_places_none_of_500(world: World) -> None:
     product = world.product(points=10, stocked=MANY - 1)
     with pytest.raises(RedemptionError, match="not enough pieces"):
