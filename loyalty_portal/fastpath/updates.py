@@ -223,7 +223,9 @@ class PreparedHold(Prepared[Row]):
     are then, in one statement.
 
     `build` selects rows of one model by its own columns, with `select_related`, as for Prepared.
-    With FASTPATH=false a queryset updates the rows, and then reads them.
+    `held` selects the rows to write if they are not those, but rows to which those belong: what is
+    read of others is as it was when the statement began, before it waited for the lock. With
+    FASTPATH=false a queryset updates the rows, and then `build` reads.
     """
 
     def __init__(
@@ -231,13 +233,15 @@ class PreparedHold(Prepared[Row]):
         build: Callable[..., models.QuerySet[Any, Row]],
         *placeholders: Any,
         changes: Mapping[str, Any],
+        held: Callable[..., models.QuerySet[Any]] | None = None,
     ) -> None:
         super().__init__(build, *placeholders)
         self._changes = changes
+        self._held = held or build
 
     def _statement(self, compiler: Any) -> tuple[str, tuple[Any, ...]]:
         select, asked = super()._statement(compiler)
-        query: Any = self._build(*self._placeholders).query.chain(UpdateQuery)
+        query: Any = self._held(*self._placeholders).query.chain(UpdateQuery)
         query.add_update_values(self._changes)
         compiler = query.get_compiler(connection=connection)
         text, params = compiler.as_sql()
@@ -250,7 +254,6 @@ class PreparedHold(Prepared[Row]):
         """Run the statement. `values` are in the order of the placeholders."""
         if settings.FASTPATH:
             return super().__call__(*values)
-        rows = self._build(*values)
         with transaction.atomic(savepoint=False):
-            rows.update(**self._changes)
-            return list(rows)
+            self._held(*values).update(**self._changes)
+            return list(self._build(*values))

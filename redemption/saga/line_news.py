@@ -13,13 +13,14 @@ from inventory import services as stock
 from inventory.models import Reservation
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError, transition_all
-from loyalty_portal.fastpath.sql import Prepared
+from loyalty_portal.fastpath.updates import PreparedHold
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.messages.digests import gather, is_part
 from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
+from redemption.models.orders import MOVED
 from redemption.saga import waits
 from redemption.saga.credits import intend_credit
-from redemption.saga.steps import close, flag, new_letter, write_letters
+from redemption.saga.steps import close, flag, locked, new_letter, write_letters
 from redemption.states import SETTLED_LINE, IncidentKind, LineStatus, OrderStatus
 
 
@@ -28,7 +29,7 @@ def hear_fulfillment(news: Sequence[News]) -> None:
     """Process news about lines of one order, in the transaction of what happened to them.
     fulfillment calls it by settings.FULFILLMENT_LISTENER.
     """
-    items = _held([each.reference for each in news])
+    items = _held(news)
     order = items[news[0].reference].order
     told = [(items[each.reference], each) for each in news]
     if any(each.was and item.fulfillment_status != each.was for item, each in told):
@@ -40,27 +41,33 @@ def hear_fulfillment(news: Sequence[News]) -> None:
         _go_on(order, moved)
 
 
-def _with_order(items: "QuerySet[OrderItem]") -> "QuerySet[OrderItem]":
-    """Lines with all that their news needs. Their order is locked. They need no locks of their own:
-    only news changes them, and whoever brings it holds their fulfillments.
-    """
+def _lines() -> "QuerySet[OrderItem]":
+    """Lines with all that their news needs. They need no locks of their own."""
     known = {"holds_stock": Exists(Reservation.objects.filter(reference=OuterRef("pk")))}
-    return (
-        items.annotate(**known)
-        .select_related("order__company", "order__account_manager__user")
-        .select_for_update(no_key=True, of=("order",))
-    )
+    return OrderItem.objects.annotate(**known)
 
 
-_line = Prepared(lambda key: _with_order(OrderItem.objects.filter(pk=key)), uuid.uuid4())
+# One line and its order, which is locked as by `locked`. The line may be older than the lock: only
+# news changes it, and whoever brings it holds its fulfillment. A line that waits has none.
+_line = PreparedHold(
+    lambda key: (
+        _lines().select_related("order__company", "order__account_manager__user").filter(pk=key)
+    ),
+    uuid.uuid4(),
+    held=lambda key: RedemptionOrder.objects.filter(
+        pk__in=OrderItem.objects.filter(pk=key).values("order")
+    ),
+    changes=MOVED,
+)
 
 
-def _held(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, OrderItem]:
-    """The lines with these keys, which are of one order. All share it as `order`, locked."""
-    if len(keys) == 1:
+def _held(news: Sequence[News]) -> dict[uuid.UUID, OrderItem]:
+    """The lines of the news, which are of one order. All share it as `order`, locked."""
+    keys = [each.reference for each in news]
+    if len(news) == 1 and not news[0].was:
         return {line.pk: line for line in _line(keys[0])}
-    items = _with_order(OrderItem.objects.all()).in_bulk(keys)
-    order = items[keys[0]].order
+    order = locked(OrderItem.objects.values_list("order_id").get(pk=keys[0])[0])
+    items = _lines().in_bulk(keys)
     for item in items.values():
         item.order = order
     return items
