@@ -18,7 +18,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/management/commands/sweep.py,fulfillment/services.py,$\
 	fulfillment/virtual/saga.py,fulfillment/virtual/services.py,inventory/services.py,$\
 	accounts/loyalty.py,loyalty_portal/data/leases.py,loyalty_portal/data/lifecycle.py,$\
-	loyalty_portal/partners/answers.py,loyalty_portal/partners/breaker.py,loyalty_portal/partners/client.py,$\
+	loyalty_portal/partners/answers.py,loyalty_portal/partners/breaker.py,loyalty_portal/partners/calls.py,loyalty_portal/partners/client.py,$\
 	loyalty_portal/partners/deadline.py,loyalty_portal/partners/token.py,loyalty_portal/partners/wire.py,$\
 	loyalty_portal/fastpath/*,$\
 	redemption/orders/actions/delivery_decisions.py,redemption/orders/actions/dual_control.py,$\

@@ -160,7 +160,7 @@ class Copy:
         self.folder = folder
         self._environment = {**os.environ, **addresses}
         self._changes = 0
-        self._migrated: set[str] = set()  # a database of an earlier run may have other tables
+        self._made: set[str] = set()  # a database of an earlier run may have other tables
         self._session: Session | None = None
 
     def learn(self, files: Sequence[str], coverage: Path) -> dict[str, float]:
@@ -173,7 +173,7 @@ class Copy:
         seconds = coverage.with_name("seconds-of-these.json")
         more = {"COVERAGE_FILE": str(coverage), "MUTANTS_SECONDS": str(seconds)}
         done = subprocess.run(
-            [*PYTEST, *self._database(LEARNING), "-rfE", "--tb=no", *files, *measured],
+            [*PYTEST, self._database(LEARNING), "-rfE", "--tb=no", *files, *measured],
             cwd=self.folder,
             env={**self._environment_with(LEARNING), **more},
             check=False,
@@ -227,7 +227,7 @@ class Copy:
         """The session that stays loaded, in which most mutants are tried."""
         if self._session is None:
             self._session = Session(
-                [*PYTEST, *self._database(STAYS), "-s", "-p", "tests.mutants.serving"],
+                [*PYTEST, self._database(STAYS), "-s", "-p", "tests.mutants.serving"],
                 files=sorted({test.partition("::")[0] for test in known.seconds}),
                 folder=self.folder,
                 environment=self._environment_with(STAYS),
@@ -247,7 +247,7 @@ class Copy:
 
     def _first_failure(self, tests: Sequence[str], patience: float) -> str:
         run = subprocess.Popen(
-            [*PYTEST, *self._database(ALONE), "-x", "-rfE", "--tb=no", *tests],
+            [*PYTEST, self._database(ALONE), "-x", "-rfE", "--tb=no", *tests],
             cwd=self.folder,
             env=self._environment_with(ALONE),
             stdout=subprocess.PIPE,
@@ -270,11 +270,11 @@ class Copy:
         ]
         return failed[0].partition(" - ")[0] if failed else "(does not start)"
 
-    def _database(self, use: str) -> tuple[str, ...]:
-        """Options for pytest: migrate the database once, and take it as it is from then on."""
-        options = ("--reuse-db", "--as-migrated") if use in self._migrated else ("--create-db",)
-        self._migrated.add(use)
-        return options
+    def _database(self, use: str) -> str:
+        """The option for pytest that makes the database, or takes the one made before."""
+        option = "--reuse-db" if use in self._made else "--create-db"
+        self._made.add(use)
+        return option
 
     def _environment_with(self, use: str) -> dict[str, str]:
         """The environment, with a database for this use."""

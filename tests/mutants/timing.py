@@ -10,26 +10,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 SECONDS: dict[str, float] = defaultdict(float)
 FAILED: set[str] = set()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--as-migrated", action="store_true", help="the database has all migrations already"
-    )
-
-
-@pytest.fixture(scope="session")
-def _as_migrated(pytestconfig: pytest.Config) -> None:
-    if pytestconfig.getoption("as_migrated"):
-        connection.settings_dict["TEST"]["MIGRATE"] = False
-
-
 @pytest.fixture(scope="session", autouse=True)
-def _clean_start(_as_migrated: None, django_db_setup: None, django_db_blocker: Any) -> None:
+def _clean_start(django_db_setup: None, django_db_blocker: Any) -> None:
     """Empty the database, because an earlier run may have been interrupted."""
     with django_db_blocker.unblock():
         call_command("flush", interactive=False, verbosity=0)
