@@ -1,6 +1,7 @@
 """A partner that rejects our credentials while Redis is away: PostgreSQL alone knows it."""
 
 from collections.abc import Callable
+from secrets import token_urlsafe
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def reject_us(world: World, settings: Any, fault: str) -> None:
         return
     settings.LOYALTY_OAUTH_TOKEN_URL = f"{world.partners.loyalty_url}/oauth/token"
     settings.LOYALTY_OAUTH_CLIENT_ID = "portal"
-    settings.LOYALTY_OAUTH_CLIENT_SECRET = "not the partner's"
+    settings.LOYALTY_OAUTH_CLIENT_SECRET = token_urlsafe()
 
 
 def accept_us(world: World, settings: Any) -> None:
