@@ -390,7 +390,11 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "console" if DEBUG else "json", ("console"
 LOGGING = logs.logging_settings(LOG_FORMAT)
 
 if DEBUG:
-    production.refuse_public_debug(env, ALLOWED_HOSTS)
+    production.refuse_public_debug(
+        env,
+        ALLOWED_HOSTS,
+        {"PORTAL_URL": [PORTAL_URL], "CSRF_TRUSTED_ORIGINS": CSRF_TRUSTED_ORIGINS},
+    )
 else:
     production.refuse_unsafe(env, secret_key=SECRET_KEY, hosts=ALLOWED_HOSTS, address=PORTAL_URL)
     AUTH_PASSWORD_VALIDATORS.append(

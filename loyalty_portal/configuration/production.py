@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.published import is_published
@@ -40,26 +40,47 @@ def refuse_unsafe(env: Environment, *, secret_key: str, hosts: list[str], addres
             )
 
 
-def refuse_public_debug(env: Environment, hosts: Iterable[str]) -> None:
+def refuse_public_debug(
+    env: Environment, hosts: Iterable[str], addresses: Mapping[str, Iterable[str]]
+) -> None:
     """Refuse DEBUG on hosts other than this machine: it shows errors and accepts published
     secrets.
+
+    `addresses` are those at which browsers find the portal, by their variable.
     """
-    for host in hosts:
-        if not _is_this_machine(host) and ("." in host or ":" in host or host == "*"):
+    found = [("ALLOWED_HOSTS", host, host) for host in hosts]
+    for name, urls in addresses.items():
+        found += [(name, url, urlsplit(url).hostname or "") for url in urls]
+    for name, value, host in found:
+        if _is_public(host):
             env.wrong(
                 "DEBUG",
-                f"is on, but ALLOWED_HOSTS has {host!r}, which others may reach; switch it off, "
+                f"is on, but {name} has {value!r}, which others may reach; switch it off, "
                 "or name only localhost, loopback addresses and names without a dot.",
             )
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:
-    """The secrets in a variable: its value, the items of a list, or the password of a URL."""
+    """The secrets in a variable: its value, the items of a list, and what addresses contain."""
+    words = [word.strip() for word in re.split("[,;]", value)]
     if _SECRET.search(name):
         yield value
-        yield from (word.strip() for word in value.split(","))
-    if "://" in value:
-        yield unquote(urlsplit(value).password or "")
+        yield from words
+    for address in (value, *words):
+        if "://" in address:
+            yield from _secrets_of(address)
+
+
+def _secrets_of(address: str) -> Iterator[str]:
+    """User, password and the values of the query, from which libraries read passwords too."""
+    parts = urlsplit(address)
+    yield unquote(parts.username or "")
+    yield unquote(parts.password or "")
+    yield from (value for _name, value in parse_qsl(parts.query))
+
+
+def _is_public(host: str) -> bool:
+    return not _is_this_machine(host) and ("." in host or ":" in host or host == "*")
 
 
 def _is_this_machine(host: str) -> bool:

@@ -15,6 +15,7 @@ from tests.house.published_secrets import found_in, in_the_repository
 from tests.house.test_environment import start
 
 WEBHOOK = "whsec_Zm9yIHRyeWluZyBvdXQgb25seSwgMzIgYnl0ZXMhISE="
+OWN = token_urlsafe()
 KNOWN = "holds a secret that stands in the portal's own repository"
 
 
@@ -97,10 +98,28 @@ def test_a_published_secret_is_refused_wherever_it_stands() -> None:
         ("FULFILLMENT_WEBHOOK_SECRETS", f"whsec_{'QUJD' * 11},{WEBHOOK}"),
         ("FIELD_ENCRYPTION_KEYS", WEBHOOK.removeprefix("whsec_")),
         ("DATABASE_URL", "postgresql://portal:correct%20horse%20battery%20staple@db:5432/portal"),
+        # the second of several addresses
+        ("REDIS_URL", f"redis://:{OWN}@one:6379/0,redis://:demo-redis-password@two:6379/0"),
+        ("BROKER_URL", f"redis://:{OWN}@one:6379/0;redis://:demo-redis-password@two:6379/0"),
     ],
 )
 def test_a_published_secret_in_another_dress_is_refused(name: str, value: str) -> None:
     assert name in refused(**{name: value})
+
+
+def test_a_published_secret_in_the_query_of_an_address_is_refused_or_as_its_user() -> None:
+    """The libraries that connect read passwords there, before or instead of the usual place."""
+    inside = {
+        "REDIS_URL": "redis://127.0.0.1:6379/0?password=demo-redis-password",
+        "BROKER_URL": f"redis://:{OWN}@127.0.0.1:6379/0?db=1&password=demo%2Dredis%2Dpassword",
+        "DATABASE_URL": "postgresql://portal@db/portal?password=demo-database-password",
+        "REPLICA_DATABASE_URL": "postgresql://portal@db/portal?password=correct+horse+battery+staple",
+        "EMAIL_URL": "smtp+tls://demo-redis-password@host:587",
+        "PAGERDUTY_URL": "https://events.example/?api=a&routing=the-routing-key",
+    }
+    assert set(inside) == refused(**inside)
+    own = {name: value.partition("?")[0] for name, value in inside.items() if name != "EMAIL_URL"}
+    assert refused(**own) == set()
 
 
 PARTNERS = (
@@ -137,10 +156,30 @@ def test_debug_is_refused_under_a_name_that_others_may_reach() -> None:
         assert f"DEBUG: is on, but ALLOWED_HOSTS has {host!r}" in done.stderr
 
 
+def test_debug_is_refused_with_an_address_that_others_may_reach() -> None:
+    public = {
+        "ALLOWED_HOSTS": "web,localhost",
+        "PORTAL_URL": "https://portal.example",
+        "CSRF_TRUSTED_ORIGINS": "http://localhost:8000,https://*.portal.example",
+    }
+    done = start(**(read(".env.demo") | public))
+    assert done.returncode != 0
+    assert "DEBUG: is on, but PORTAL_URL has 'https://portal.example'" in done.stderr
+    assert "DEBUG: is on, but CSRF_TRUSTED_ORIGINS has 'https://*.portal.example'" in done.stderr
+    assert done.stderr.count("DEBUG: ") == 2
+
+
 def test_debug_is_fine_on_this_machine_and_between_containers() -> None:
     hosts = "localhost,127.0.0.1,127.1.2.3,[::1],web,portal"
-    done = start(**(read(".env.demo") | {"ALLOWED_HOSTS": hosts}))
-    assert done.returncode == 0, done.stderr
+    origins = "http://[::1]:8000,http://web:8000"
+    for address in ("http://localhost:8000", "http://web:8000", "http://[::1]:8000"):
+        named = {
+            "ALLOWED_HOSTS": hosts,
+            "PORTAL_URL": address,
+            "CSRF_TRUSTED_ORIGINS": origins,
+        }
+        done = start(**(read(".env.demo") | named))
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_person_of_production_cannot_take_a_password_of_our_examples() -> None:
