@@ -10,8 +10,8 @@ from functools import partial
 from inventory.models import Inventory
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.states import TransactionStatus
+from tests.journeys.crowd import Visitors, redeem_at_once
 from tests.redemption.world import World
-from tests.support.crowd import Visitors, redeem_at_once
 from tests.support.stack import Stack
 from tests.support.visitor import Visitor, order_number
 from tests.support.waiting import all_at_once, eventually

@@ -19,7 +19,7 @@ from redemption.invariants.checks import (
     check_invariants,
 )
 from redemption.models import Letter, LoyaltyTransaction, RedemptionOrder
-from tests.redemption.order_gallery import Orders
+from tests.redemption.invariants.order_gallery import Orders
 from tests.redemption.world import World
 from tests.support.module_data import shared_data
 from tests.support.sandbox_process import SandboxProcess

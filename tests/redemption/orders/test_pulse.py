@@ -28,9 +28,9 @@ from redemption.saga.steps import flag, locked
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, Verdict
 from tests.redemption.orders import test_delivery_decisions as deliveries
+from tests.redemption.orders.pulse_watch import Watch, stop_the_pulse
 from tests.redemption.orders.test_remedies import AGREED, put_right
 from tests.redemption.pages import address, now
-from tests.redemption.pulse_watch import Watch, stop_the_pulse
 from tests.redemption.saga.test_credits_held_back import swapped
 from tests.redemption.saga.test_doubts import tried
 from tests.redemption.saga.test_virtual_news import accepted, answers, give_back

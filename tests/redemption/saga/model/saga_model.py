@@ -39,7 +39,7 @@ from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
 from redemption.saga.doubts import NextAction
 from redemption.states import OrderStatus, TransactionStatus, Verdict
-from tests.redemption.pulse_watch import Watch
+from tests.redemption.orders.pulse_watch import Watch
 from tests.redemption.saga.model.saga_parts import (
     ANSWERS,
     BASKETS,
