@@ -120,22 +120,12 @@ DATABASES = {"default": _primary or {}}
 if _replica:
     DATABASES["replica"] = _replica
 for _database in DATABASES.values():
+    _database["ENGINE"] = "loyalty_portal.fastpath.postgresql"
     # Each thread keeps one connection: connecting costs more than most queries.
-    _database.update(
-        ENGINE="loyalty_portal.fastpath.postgresql", CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True
-    )
-    _database.setdefault("OPTIONS", {}).update(
-        # Waiting too long for a lock ends in "busy, try again" instead of a hung request. An empty
-        # pgtrigger.ignore keeps its triggers from raising an error each time: every error rolls
-        # back a subtransaction, after which PostgreSQL searches all deferred checks, so long
-        # transactions became slower with each row.
-        options=(
-            "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
-            " -c pgtrigger.ignore={}"
-        ),
-        # Used by the fastpath only: Django's own cursors send SQL that cannot be prepared.
-        prepare_threshold=5,
-    )
+    _database.setdefault("CONN_MAX_AGE", 600)
+    _database.setdefault("CONN_HEALTH_CHECKS", True)
+    # Used by the fastpath only: Django's own cursors send SQL that cannot be prepared.
+    _database.setdefault("OPTIONS", {})["prepare_threshold"] = 5
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: cache, copies of sessions, and the broker. PostgreSQL alone is the truth --------

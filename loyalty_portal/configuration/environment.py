@@ -11,6 +11,16 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+# Waiting too long for a lock ends in "busy, try again" instead of a hung request. Operators may
+# choose other times.
+_WAITS = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+# An empty pgtrigger.ignore keeps its triggers from raising an error each time: every error rolls
+# back a subtransaction, after which PostgreSQL searches all deferred checks, so long transactions
+# became slower with each row.
+_NEEDED = "-c timezone=UTC -c pgtrigger.ignore={}"
+# The portal calls partners outside of transactions, and the fastpath relies on prepared statements.
+_NOT_IN_QUERIES = ("ATOMIC_REQUESTS", "AUTOCOMMIT", "prepare_threshold")
+
 
 def forget_empty() -> None:
     """Remove empty variables, for libraries that read the environment themselves.
@@ -84,14 +94,26 @@ class Environment:
         return value
 
     def database(self, name: str, default: str = "") -> dict[str, Any] | None:
-        """Django's settings for a PostgreSQL URL; None when the variable is not set."""
+        """Django's settings for a PostgreSQL URL; None when the variable is not set.
+
+        The URL's query may set options of libpq, and Django's CONN_MAX_AGE and the like.
+        """
         raw = self.text(name, default)
         if not raw:
             return None
         if urlsplit(raw).scheme not in {"postgres", "postgresql"}:
             self.wrong(name, "must be a postgresql:// address; no other database will do.")
             return None
-        return dict(environ.Env.db_url_config(raw))
+        settings = dict(environ.Env.db_url_config(raw))
+        options = settings.setdefault("OPTIONS", {})
+        for taken in _NOT_IN_QUERIES:
+            if taken in settings or taken in options:
+                self.wrong(name, f"sets {taken}, which the portal needs as it is; leave it out.")
+        # libpq does not read PGOPTIONS when it is given options, so ours would hide them.
+        theirs = options.get("options", self.text("PGOPTIONS"))
+        # PostgreSQL lets the last one of a name win.
+        options["options"] = " ".join(filter(None, (_WAITS, str(theirs), _NEEDED)))
+        return settings
 
     def email(self, name: str, default: str) -> dict[str, Any]:
         try:

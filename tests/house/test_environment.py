@@ -6,10 +6,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
+import psycopg
 import pytest
 import yaml
+from django.conf import settings
 
+from loyalty_portal.configuration.environment import Environment
 from tests.house.env_files import production, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +132,60 @@ def test_production_mode_has_no_warning() -> None:
     check = [sys.executable, ".ci/production.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# --- What the address of a database says ------------------------------------------------------
+
+CHOSEN = "-c lock_timeout=9s -c timezone=Europe/Berlin -c work_mem=9MB"
+
+
+@pytest.mark.parametrize("place", ["query", "PGOPTIONS", "both"])
+def test_options_of_the_operator_are_joined_with_ours(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Read from a session. Only what the portal needs wins over what the operator chose."""
+    address = "postgresql://portal@db/portal?sslmode=disable"
+    if place != "PGOPTIONS":
+        address += f"&options={quote(CHOSEN)}"
+    monkeypatch.setenv("PGOPTIONS", CHOSEN if place == "PGOPTIONS" else "-c work_mem=8MB")
+    monkeypatch.setenv("DATABASE_URL", address)
+    env = Environment()
+    read_from = env.database("DATABASE_URL")
+    assert read_from is not None
+    assert (read_from["OPTIONS"]["sslmode"], env.problems) == ("disable", [])
+    here = settings.DATABASES["default"]
+    with psycopg.connect(
+        host=here["HOST"],
+        port=here["PORT"],
+        user=here["USER"],
+        password=here["PASSWORD"],
+        dbname="postgres",
+        options=read_from["OPTIONS"]["options"],
+    ) as session:
+        names = ("lock_timeout", "work_mem", "idle_in_transaction_session_timeout", "timezone")
+        told = [session.execute(f"SHOW {name}").fetchone() for name in names]
+        ignored = session.execute("SHOW pgtrigger.ignore").fetchone()
+    assert told == [("9s",), ("9MB",), ("1min",), ("UTC",)]
+    assert ignored == ("{}",)
+
+
+def test_what_the_portal_cannot_work_with_is_refused_in_the_address_of_a_database() -> None:
+    query = "?atomic_requests=true&autocommit=false&prepare_threshold=0&conn_max_age=5"
+    address = f"postgresql://portal@127.0.0.1:9/portal{query}"
+    done = start(**production(DATABASE_URL=address, REPLICA_DATABASE_URL=address))
+    assert done.returncode != 0
+    for name in ("DATABASE_URL", "REPLICA_DATABASE_URL"):
+        for taken in ("ATOMIC_REQUESTS", "AUTOCOMMIT", "prepare_threshold"):
+            assert f"  - {name}: sets {taken}, which" in done.stderr
+    assert done.stderr.count("  - ") == 6
+
+
+def test_how_long_connections_are_kept_is_the_operators_choice() -> None:
+    address = "postgresql://portal@127.0.0.1:9/portal?conn_max_age=5&connect_timeout=3"
+    held = settings_with(production(DATABASE_URL=address))
+    assert "'CONN_MAX_AGE': 5" in held
+    assert "'CONN_HEALTH_CHECKS': True" in held
+    assert "'connect_timeout': 3" in held
 
 
 # --- Empty counts as unset ----------------------------------------------------------------------
