@@ -96,10 +96,11 @@ def change_quantity(*, seat: AccountManager, product_id: uuid.UUID, quantity: in
 
 
 @transaction.atomic
-def remove_line(*, seat: AccountManager, product_id: uuid.UUID) -> None:
-    """Take one product out, with all who would get it."""
+def remove_line(*, seat: AccountManager, product_id: uuid.UUID) -> bool:
+    """Take one product out, with all who would get it. False when it was not in the cart."""
     _renew(seat)
-    CartLine.objects.filter(cart=seat.pk, product=product_id).delete()
+    removed, _kinds = CartLine.objects.filter(cart=seat.pk, product=product_id).delete()
+    return removed > 0
 
 
 @transaction.atomic

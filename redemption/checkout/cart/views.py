@@ -93,7 +93,8 @@ def change(request: PortalRequest, product_id: uuid.UUID) -> HttpResponse:
 @with_seat(allowed=may_redeem)
 def remove(request: PortalRequest, product_id: uuid.UUID) -> HttpResponse:
     """Take one product out."""
-    services.remove_line(seat=request.seat, product_id=product_id)
+    if not services.remove_line(seat=request.seat, product_id=product_id):
+        messages.info(request, _("There was nothing to take out any more. This is your cart now."))
     return _changed(request)
 
 
