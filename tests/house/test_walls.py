@@ -63,7 +63,7 @@ WRONG = [
     ("loyalty_portal/fastpath/sql.py", "loyalty_portal.data.leases"),
     # The fastpath has a list of users, and only itself uses its cursor.
     ("redemption/orders/selectors.py", "loyalty_portal.fastpath.sql"),
-    ("fulfillment/virtual/services.py", "loyalty_portal.fastpath.updates"),
+    ("fulfillment/withdrawing.py", "loyalty_portal.fastpath.updates"),
     ("inventory/services.py", "loyalty_portal.fastpath.cursor"),
     ("redemption/saga/queues.py", "loyalty_portal.sandbox.app"),
     ("loyalty_portal/sandbox/app.py", "loyalty_portal.settings"),
