@@ -17,6 +17,7 @@ READERS: Mapping[str, Callable[[Path, Terms], Found]] = {
     "saleor": saleor.read,
     "oscar": oscar.read,
 }
+LEAST_SHARED, LEAST_NEAR = 2, 0.5  # a format that shares less is not called near
 SHOWN = 12  # how many column names an error message quotes
 KNOWN = (
     "These are known: portal, shopify and woocommerce (CSV or XLSX with a header), oscar (CSV "
@@ -29,7 +30,9 @@ WAYS_ON = (
 
 
 class _Sheet(NamedTuple):
-    """A spreadsheet format: its name and the columns that its header must have."""
+    """A spreadsheet format: its name and the columns that its header must have. `optional`: all
+    others, where they are known.
+    """
 
     name: str
     fits: Callable[[list[str]], bool]
@@ -41,9 +44,16 @@ class _Sheet(NamedTuple):
         names = {self.renamed.get(name, name) for name in header}
         return [name for name in self.needed if name not in names]
 
-    def shares(self, header: list[str]) -> int:
-        names = {self.renamed.get(name, name) for name in header}
-        return len(names & {*self.needed, *self.optional})
+    def nearness(self, header: list[str]) -> float:
+        """How near a header is, from 0 to 1; 0 also when it has at most half of what counts.
+
+        For a format whose columns are all known it is the share of the header's columns that the
+        format has; for others, the share of the needed columns that the header has.
+        """
+        names = {self.renamed.get(name, name) for name in header if name}
+        shared = len(names & {*self.needed, *self.optional})
+        near = shared / (len(names) if self.optional else len(self.needed)) if names else 0.0
+        return near if shared >= LEAST_SHARED and near > LEAST_NEAR else 0.0
 
 
 _SHEETS = (
@@ -51,6 +61,7 @@ _SHEETS = (
     _Sheet("woocommerce", woocommerce.fits, woocommerce.NEEDED),
     _Sheet("portal", portal.fits, portal.NEEDED, portal.OPTIONAL),
 )
+_OURS_FIRST = sorted(_SHEETS, key=lambda each: each.name != "portal")  # it wins ties
 
 
 def detect_format(path: Path) -> str:
@@ -89,25 +100,24 @@ def _described(document: object) -> str:
 
 def _unknown(path: Path) -> str:
     """Build the error for a file of no known format: what was found, and the nearest format."""
-    best: tuple[int, str, int, list[str], _Sheet] | None = None
+    best: tuple[float, str, int, list[str], _Sheet] | None = None
     for sheet, (number, cells) in beginnings(path):
         header = header_names(cells)
-        for each in _SHEETS:
-            shared = each.shares(header)
-            if best is None or shared > best[0]:
-                best = (shared, sheet, number, cells, each)
+        for each in _OURS_FIRST:
+            near_by = each.nearness(header)
+            if best is None or near_by > best[0]:
+                best = (near_by, sheet, number, cells, each)
     if best is None:
         return "The file is empty."
-    shared, sheet, number, cells, nearest = best
+    near_by, sheet, number, cells, nearest = best
     where = f"row {number} of the sheet {sheet!r}" if sheet else f"row {number}"
     read = f"In {where} stands: {_listed(cells)}."
     near = ""
-    if shared:
-        lacking = nearest.lacks(header_names(cells))
+    if near_by:
+        lacking = [name.replace(" ", "_") for name in nearest.lacks(header_names(cells))]
         if nearest.name == "portal" and not {"points cost", "price"} & set(header_names(cells)):
             lacking.append("points_cost (or price)")
-        names = ", ".join(name.replace(" ", "_") for name in lacking)
-        near = f" Nearest is {nearest.name}, which also needs {names}."
+        near = f" Nearest is {nearest.name}, which also needs {', '.join(lacking)}."
     return f"The columns are of no known format. {read}{near} {KNOWN} {WAYS_ON}"
 
 

@@ -165,22 +165,42 @@ def test_a_sheet_that_is_larger_than_it_says_is_read_whole(
 # Files of no known format
 
 
-def test_an_unknown_format_is_told_with_what_was_read_and_what_is_nearest(tmp_path: Path) -> None:
-    """Such as Magento's export, which has some column names of our own format."""
+def test_an_unknown_format_is_told_with_what_was_read_and_no_nearest(tmp_path: Path) -> None:
+    """Such as Magento's export, of which half the columns have names of our own format."""
     header = "sku,store_view_code,attribute_set_code,product_type,categories,name,price,qty"
     done = run(portal_file(tmp_path, "A,,Default,simple,Default/Ware,Mug,5,3", header=header))
     assert not done.ok
     for said in (
         "The columns are of no known format.",
         "In row 1 stands: sku, store_view_code, attribute_set_code",
-        "Nearest is portal, which also needs category.",
         "portal, shopify and woocommerce (CSV or XLSX with a header)",
         "--map FILE",
         "--template FILE",
         "Nothing was imported.",
     ):
         assert said in done.errors
+    assert "Nearest" not in done.errors
     assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("header", "nearest"),
+    [
+        ("sku\tname", "portal, which also needs product_type, category, points_cost (or price)."),
+        ("sku,price,stock,brand", "portal, which also needs name, product_type, category."),
+        ("ID,Type,SKU,Name,Published,Tags", "woocommerce, which also needs regular_price."),
+        ("Name,Price of it,Colour", ""),
+        ("sku", ""),
+    ],
+)
+def test_the_nearest_format_is_the_one_with_the_largest_share_of_columns(
+    tmp_path: Path, header: str, nearest: str
+) -> None:
+    separator = "\t" if "\t" in header else ","
+    row = separator.join("x" for _ in header.split(separator))
+    done = run(portal_file(tmp_path, row, header=header))
+    assert (f"Nearest is {nearest}" if nearest else "") in done.errors
+    assert ("Nearest is" in done.errors) is bool(nearest)
 
 
 def test_the_nearest_format_may_be_a_shop_s(tmp_path: Path) -> None:
