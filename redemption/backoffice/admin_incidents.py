@@ -105,6 +105,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
             "page": page,
             "cases": shown(page),
             "open_cases": row.cases.unended().count(),
+            "waits_for_two": "" if row.is_over else incidents.waits_for_two(row),
             "put_aside": row.kind == IncidentKind.POISON_ROW,
             "alerts": row.run.alerts.all() if row.run else row.alerts.all(),
             "events": [(event, _headline(event)) for event in row.events.select_related("by")],

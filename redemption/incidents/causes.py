@@ -23,7 +23,13 @@ from redemption.models import (
     RunOutcome,
 )
 from redemption.models.incidents import CaseQuerySet
-from redemption.states import SETTLED_LINE, DifferenceKind, IncidentKind, TransactionStatus
+from redemption.states import (
+    SETTLED_LINE,
+    DecisionStatus,
+    DifferenceKind,
+    IncidentKind,
+    TransactionStatus,
+)
 
 _KNOWN = (TransactionStatus.SUCCEEDED, TransactionStatus.REFUSED)
 _WAITS_FOR_AN_ANSWER = (
@@ -33,6 +39,8 @@ _WAITS_FOR_AN_ANSWER = (
     IncidentKind.CREDIT_LATE,
 )
 _WAITS_FOR_A_LINE = (IncidentKind.MISMATCH, IncidentKind.HORIZON)
+# While the line is open. News after its end may turn out to need no remedy, which one person says.
+_ABOUT_AN_OPEN_LINE = (*_WAITS_FOR_A_LINE, IncidentKind.CONTRADICTION)
 
 
 def settle_gone() -> int:
@@ -58,13 +66,18 @@ def settle_gone() -> int:
 
 
 def undecided(cases: CaseQuerySet) -> CaseQuerySet:
-    """Those of `cases` that only a decision of two people, or the partner, may end."""
+    """Those of `cases` that only a decision of two people, or the partner, may end: about points
+    or a line without an outcome, or about a line whose remedy waits for the second person.
+    """
     lines = _naming(
-        cases.filter(incident__kind=IncidentKind.HORIZON), "line", _lines(settled=False)
+        cases.filter(incident__kind__in=_ABOUT_AN_OPEN_LINE), "line", _lines(settled=False)
+    )
+    proposed = _naming(
+        cases, "line", OrderItem.objects.filter(decisions__status=DecisionStatus.PROPOSED)
     )
     number = Q(transaction__status=TransactionStatus.SUCCEEDED) & ~Q(transaction__doubt="")
     points = Q(transaction__status=TransactionStatus.NEEDS_REVIEW) | number
-    return cases.filter(points | Q(pk__in=lines.values("pk")))
+    return cases.filter(points | Q(pk__in=lines.values("pk")) | Q(pk__in=proposed.values("pk")))
 
 
 def _end_shared_alerts() -> None:

@@ -20,15 +20,22 @@ def resolve(*, incident: Incident, by: Actor, evidence: str, cases: int | None =
     `cases`: how many open cases the person saw. Raises IncidentError without evidence, when there
     are more cases by now, when it is over already, or while two people must decide first.
     """
-    waiting = undecided(incident.cases.unended()).count()
-    if waiting:
-        told = ngettext(
-            "%(n)s case waits for two people to decide. It ends with their decision.",
-            "%(n)s cases wait for two people to decide. They end with their decisions.",
-            waiting,
-        )
-        raise IncidentError(told % {"n": waiting})
+    if why := waits_for_two(incident):
+        raise IncidentError(why)
     services.resolve(incident=incident, by=by, evidence=evidence, cases=cases)
+
+
+def waits_for_two(incident: Incident) -> str:
+    """Why one person cannot end it, in a sentence; "" when nothing waits for two people."""
+    waiting = undecided(incident.cases.unended()).count()
+    if not waiting:
+        return ""
+    told = ngettext(
+        "%(n)s case waits for two people to decide. It ends with their decision.",
+        "%(n)s cases wait for two people to decide. They end with their decisions.",
+        waiting,
+    )
+    return told % {"n": waiting}
 
 
 @transaction.atomic

@@ -31,7 +31,7 @@ def address(item: OrderItem, verb: str) -> str:
     return reverse("admin:redemption_orderitem_do", args=[item.pk, verb])
 
 
-def undecided() -> OrderItem:
+def undecided(kind: IncidentKind = IncidentKind.HORIZON) -> OrderItem:
     """A card whose delivery is unknown, so that two people must decide."""
     order = confirmed_order((ProductFactory.create(virtual=True, name="Music card"), 1))
     item = order.items.get()
@@ -45,7 +45,7 @@ def undecided() -> OrderItem:
     flag(
         locked(order.pk),
         "Nobody knows.",
-        kind=IncidentKind.HORIZON,
+        kind=kind,
         about=item,
         line=str(item.pk),
     )
