@@ -26,31 +26,30 @@ from django.utils.translation import gettext as _
 from loyalty_portal.data.times import exact
 
 MOST_SHOWN = 80  # characters of a value in a message
+_SEVERAL = (list, tuple, QuerySet)
 MOST_LOOKED_AT = 50  # changes of a row that are searched for its last editor
 
 
 @dataclass(frozen=True, slots=True)
 class Meanwhile:
-    """A field that somebody else changed since the page was made, with the old and new value."""
+    """A field that somebody else changed since the page was made. `how` says what changed."""
 
     label: str
-    before: str
-    now: str
+    how: str
     who: str  # "" when no history names the person
     at: datetime | None
 
     def __str__(self) -> str:
         facts = {
             "field": capfirst(self.label),
-            "before": self.before,
-            "now": self.now,
+            "how": self.how,
             "who": self.who or _("somebody"),
             "at": exact(self.at) if self.at else "",
         }
         if self.at:
-            told = _("On %(at)s %(who)s changed “%(field)s” from “%(before)s” to “%(now)s”.")
+            told = _("On %(at)s %(who)s changed “%(field)s” %(how)s.")
         else:
-            told = _("Meanwhile %(who)s changed “%(field)s” from “%(before)s” to “%(now)s”.")
+            told = _("Meanwhile %(who)s changed “%(field)s” %(how)s.")
         return told % facts
 
 
@@ -103,9 +102,7 @@ class EditedForm(forms.ModelForm[Any]):
     def _told(self, name: str, before: Any, present: Any) -> Meanwhile:
         field = self.fields[name]
         who, at = _last_change(self.instance, name, str(field.label or name))
-        return Meanwhile(
-            str(field.label or name), _shown(field, before), _shown(field, present), who, at
-        )
+        return Meanwhile(str(field.label or name), _how(field, before, present), who, at)
 
     def _clean_fields(self) -> None:
         super()._clean_fields()  # type: ignore[misc] # Django has this hook, its stubs do not
@@ -179,12 +176,29 @@ def _python(field: forms.Field, value: Any) -> Any:
         return value
 
 
+def _how(field: forms.Field, before: Any, now: Any) -> str:
+    """What changed, after the field's name. Of several values only those that differ."""
+    several = isinstance(before, _SEVERAL) or isinstance(now, _SEVERAL)
+    if isinstance(field, forms.MultiValueField) or not several:
+        facts = {"before": _shown(field, before), "now": _shown(field, now)}
+        return _("from “%(before)s” to “%(now)s”") % facts
+    old, new = ([str(one) for one in values or ()] for values in (before, now))
+    told = [
+        (_("added %(values)s"), [one for one in new if one not in old]),
+        (_("took away %(values)s"), [one for one in old if one not in new]),
+    ]
+    said = [words % {"values": _quoted(values)} for words, values in told if values]
+    return "({})".format("; ".join(said))
+
+
+def _quoted(values: list[str]) -> str:
+    return get_text_list([f"“{one}”" for one in values], _("and"))
+
+
 def _shown(field: forms.Field, value: Any) -> str:
     """Show a value in a message."""
     if isinstance(field, forms.MultiValueField):
         return " ".join(str(part) for part in value or [] if part) or "–"
-    if isinstance(value, list | tuple | QuerySet):
-        return get_text_list([str(one) for one in value], _("and")) or "–"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if value in (None, ""):

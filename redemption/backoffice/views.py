@@ -1,7 +1,7 @@
 """The admin's first page: numbers and lists of open problems, each with a link."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Q
 from django.http import HttpRequest
@@ -41,16 +41,30 @@ class DashboardCard:
         return self.tone if self.number else "ok"
 
 
+class _Beyond(NamedTuple):
+    """How many rows a list below the cards leaves out, and where they are."""
+
+    number: int
+    href: str
+
+    @classmethod
+    def of(cls, cards: list[DashboardCard], href: str) -> "_Beyond":
+        return cls(max(0, sum(card.number for card in cards) - SHOWN), href)
+
+
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add `groups` of cards and two lists to the context, limited to what the user may see."""
     may = request.user.has_perm
+    incidents = _incident_cards(request) if may("redemption.view_incident") else []
+    desk = _desk_cards() if may("fulfillment.view_fulfillment") else []
+    orders = _order_cards() if may("redemption.view_redemptionorder") else []
     groups = [
-        (_("Incidents"), _incident_cards(request) if may("redemption.view_incident") else []),
-        (_("Desk"), _desk_cards() if may("fulfillment.view_fulfillment") else []),
+        (_("Incidents"), incidents),
+        (_("Desk"), desk),
         (
             _("Orders and points"),
             [
-                *(_order_cards() if may("redemption.view_redemptionorder") else []),
+                *orders,
                 *(_points_cards() if may("redemption.view_loyaltytransaction") else []),
             ],
         ),
@@ -64,16 +78,18 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         ),
     ]
     shown: dict[str, object] = {"title": _("Overview"), "groups": [g for g in groups if g[1]]}
-    if may("redemption.view_incident"):
-        shown["incidents"] = [
-            (each, severity_badge(each)) for each in unresolved_incidents(actor_of(request))[:SHOWN]
-        ]
-    if may("redemption.view_redemptionorder"):
+    if incidents:
+        worst = unresolved_incidents(actor_of(request))[:SHOWN]
+        shown["incidents"] = [(each, severity_badge(each)) for each in worst]
+        shown["more_incidents"] = _Beyond.of(incidents, incidents[0].href)
+    if orders:
         shown["orders"] = (
             needing_attention().select_related("company").order_by("created_at")[:SHOWN]
         )
-    if may("fulfillment.view_fulfillment"):
+        shown["more_orders"] = _Beyond.of(orders, orders[0].href)
+    if desk:
         shown["parcels"] = waiting().select_related("claimed_by")[:SHOWN]
+        shown["more_parcels"] = _Beyond.of(desk, _there("fulfillment_fulfillment"))
     return {**context, **shown}
 
 

@@ -209,3 +209,15 @@ def test_a_choice_that_does_not_exist_is_an_error_beside_its_field(
     page = client.post(f"{INDEX}{path}", {**inline, field: odd})
     assert page.status_code == 200
     assert f'name="{field}"' in page.content.decode()
+
+
+def test_a_list_to_which_nobody_can_add_says_so_when_it_is_empty() -> None:
+    client = browser(staff("auditor"))
+    for model in ("reconciliation", "letter", "incident"):
+        there = reverse(f"admin:redemption_{model}_changelist")
+        page = client.get(there).content.decode()
+        assert "Nothing can be added by hand" in page
+        assert "Create a new item" not in page
+        found = client.get(there, {"q": "nobody"}).content.decode()
+        assert "Nothing fits the search and the filters." in found
+        assert "Show all" in found

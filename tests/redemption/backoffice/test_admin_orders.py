@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from fulfillment.models import VirtualCode
 from inventory.models import Inventory
+from redemption.incidents.services import raise_incident
 from redemption.models import Callback, CallbackState, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.saga.steps import flag
 from redemption.states import IncidentKind, OrderStatus, TransactionStatus
@@ -193,6 +194,18 @@ def test_the_overview_counts_what_needs_somebody_and_leads_there() -> None:
     }  # fmt: skip
     for title, card in cards.items():
         assert client.get(card.href).context["cl"].result_count == card.number, title
+
+
+def test_the_overview_leads_to_what_its_lists_leave_out() -> None:
+    for number in range(8):
+        key, facts = f"stuck:{number}", {"status": str(number)}  # each a cause of its own
+        raise_incident(kind=IncidentKind.STUCK_ORDER, key=key, what="Odd.", facts=facts)
+    client = browser(staff("auditor"))
+    page = client.get("/admin/")
+    assert (len(page.context["incidents"]), page.context["more_incidents"].number) == (6, 2)
+    told = page.content.decode()
+    assert f'href="{page.context["more_incidents"].href}">2 more</a>' in told
+    assert " more</a>" not in told.replace("2 more</a>", "")
 
 
 def test_the_overview_of_a_packer_says_nothing_about_points() -> None:
