@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.times import exact
+from loyalty_portal.partners.reasons import loyalty_reason
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
 from redemption.states import (
     SETTLED_LINE,
@@ -52,6 +53,8 @@ _ORDER = {
     _O.REJECTED: ("bad", "circle-x"),
     _O.EXPIRED: ("bad", "clock"),
 }
+
+NEVER_BEGUN = frozenset({_O.DECLINED, _O.REJECTED, _O.EXPIRED})
 
 _L = LineStatus
 _LINE = {
@@ -167,8 +170,21 @@ def look_of(order: RedemptionOrder, counts: LineCounts, moves: Iterable[Moved]) 
 
 def line_look(item: OrderItem, zone: str) -> Badge:
     """The badge of a line; the sentence says how long it waits. `zone`: the company's."""
+    if ended := _ended_with_order(item):
+        return Badge(*ended)
     tone, icon = _LINE[LineStatus(item.fulfillment_status)]
     return Badge(tone, icon, item.get_fulfillment_status_display(), wait_told(item, zone))
+
+
+def line_word(item: OrderItem) -> Any:
+    """The status of a line in a word. A line of an order that never began is not cancelled."""
+    ended = _ended_with_order(item)
+    return ended[2] if ended else item.get_fulfillment_status_display()
+
+
+def _ended_with_order(item: OrderItem) -> tuple[str, str, Any] | None:
+    cancelled = item.fulfillment_status == LineStatus.CANCELLED
+    return never_begun(item.order) if cancelled else None
 
 
 def wait_told(item: OrderItem, zone: str) -> str:
@@ -231,11 +247,39 @@ def _status(order: RedemptionOrder, counts: LineCounts, moves: _Moves) -> tuple[
         return _at_work(order, counts, moves)
     if status == _O.COMPLETED:
         return _completed(counts)
-    if status == _O.CANCELLED and counts.failed == counts.lines:
-        return "bad", "package-x", _("Could not be supplied")
+    if status == _O.CANCELLED:
+        return without_delivery(counts)
+    return never_begun(order) or (*_ORDER[status], order.get_status_display())
+
+
+def never_begun(order: RedemptionOrder) -> tuple[str, str, Any] | None:
+    """The tone, icon and word of an order that ended before its points were taken, and of its
+    lines; None for others.
+    """
+    status = OrderStatus(order.status)
+    if status not in NEVER_BEGUN:
+        return None
     if status == _O.REJECTED and order.was_placed_by(order.decided_by_id):
         return "", "ban", _("Withdrawn")
     return *_ORDER[status], order.get_status_display()
+
+
+def end_told(counts: LineCounts) -> str:
+    """How an order ended as CANCELLED, after its number."""
+    if counts.failed == counts.lines:
+        return _("could not be supplied")
+    return _("ended without a delivery") if counts.failed else _("is cancelled")
+
+
+def without_delivery(counts: LineCounts) -> tuple[str, str, Any]:
+    """The tone, icon and word of an order that ended as CANCELLED, by what its lines say."""
+    if counts.arrived:  # two people found so later
+        return "warn", "package-check", _("Delivered after all")
+    if counts.failed == counts.lines:
+        return "bad", "package-x", _("Could not be supplied")
+    if counts.failed:
+        return "bad", "package-x", _("Nothing was delivered")
+    return *_ORDER[_O.CANCELLED], _("Cancelled")
 
 
 def _at_work(order: RedemptionOrder, counts: LineCounts, moves: _Moves) -> tuple[str, str, Any]:
@@ -263,6 +307,8 @@ def _on_the_way(counts: LineCounts) -> tuple[str, str, Any] | None:
 
 
 def _completed(counts: LineCounts) -> tuple[str, str, Any]:
+    if not counts.arrived:  # two people found so later
+        return without_delivery(counts)
     if counts.returned:
         all_of_it = counts.returned == counts.lines
         word = _("Returned") if all_of_it else _("Partly returned")
@@ -318,3 +364,13 @@ def _before_taken(debit: str) -> str:
     if debit == _T.NEEDS_REVIEW:
         return _("It is not clear whether %(all)s points were taken; a person is finding out.")
     return _("No points were taken.")
+
+
+def refusal_told(code: str) -> str:
+    """Why the loyalty system refused to take points, in sentences for the company."""
+    why = loyalty_reason(code)
+    if code == "insufficient_points":
+        return why
+    if code == "account_not_found":
+        return f"{why} {_('Your programme can put this right.')}"
+    return f"{why} {_('Your programme can say why.')}"

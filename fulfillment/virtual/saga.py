@@ -133,7 +133,7 @@ def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
 def _refused(held: Fulfillment, call: PartnerCall, answer: Answer) -> None:
     if call.kind == CallKind.CANCEL:
         return  # the delivery continues as before
-    services.refused(held=held, reason=answer.detail or answer.code)
+    services.refused(held=held, code=answer.code, detail=answer.detail)
 
 
 def _watch(held: Fulfillment) -> None:

@@ -30,6 +30,7 @@ from fulfillment.virtual.hints import (
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.encrypted_field import fingerprints
 from loyalty_portal.fastpath.sql import Prepared, insert_unknown
+from loyalty_portal.partners.reasons import supplier_reason
 
 
 def locked(fulfillment_id: uuid.UUID, report: Report | None) -> Fulfillment:
@@ -117,12 +118,14 @@ def _ended_so(
     return not why
 
 
-def refused(*, held: Fulfillment, reason: str) -> None:
-    """The partner refused the request: nothing will be delivered."""
+def refused(*, held: Fulfillment, code: str, detail: str = "") -> None:
+    """The partner refused the request: nothing will be delivered. Only staff read its own words."""
+    reason = " ".join(part for part in (code, detail) if part)
     if held.status == FulfillmentStatus.REQUESTED:
         hints.refused_anyway(held)
+        _save(held, reason=reason[:255])
         _settle(held, FulfillmentStatus.FAILED, reason=reason, quantity_failed=held.quantity)
-        tell(held, lost=held.quantity, reason=reason)
+        tell(held, lost=held.quantity, reason=supplier_reason(code))
     elif held.status == FulfillmentStatus.DELIVERED:
         flag(held, _("The partner refused what it had delivered: %(why)s.") % {"why": reason})
 
@@ -208,6 +211,7 @@ def keep(held: Fulfillment, units: list[Deliverable], *, first: int) -> str:
 
 def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None:
     reason = report.reason or report.status
+    _save(held, reason=reason[:255])
     _settle(
         held,
         outcome,
@@ -216,7 +220,7 @@ def _lost(held: Fulfillment, outcome: FulfillmentStatus, report: Report) -> None
         partner_status=report.status,
         quantity_failed=held.quantity,
     )
-    tell(held, lost=held.quantity, reason=reason)
+    tell(held, lost=held.quantity, reason=supplier_reason(report.reason or ""))
 
 
 def _settle(held: Fulfillment, outcome: FulfillmentStatus, *, reason: str, **changes: Any) -> None:

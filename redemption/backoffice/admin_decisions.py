@@ -336,6 +336,8 @@ def _facts_of_delivery(line: LineRecord) -> Iterator[Fact]:
         return
     yield Fact(_("Its number"), held.partner_id or "–", code=True, end=held.partner_status)
     yield Fact(_("Our reference"), held.pk, code=True)
+    if held.reason:
+        yield Fact(_("Why, in its own words"), held.reason, code=True)
     for call in line.calls:
         tries = ngettext("%(n)s try", "%(n)s tries", call.attempts) % {"n": call.attempts}
         told = f"{call.get_status_display()}, {tries}"

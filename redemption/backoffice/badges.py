@@ -3,6 +3,7 @@
 from django.utils.safestring import SafeString
 
 from loyalty_portal.admin_site.base import badge
+from redemption.badges import line_word
 from redemption.models import (
     Incident,
     LoyaltyTransaction,
@@ -80,7 +81,7 @@ def transaction_badge(transaction: LoyaltyTransaction) -> SafeString:
 
 def line_badge(item: OrderItem) -> SafeString:
     tone, icon = _LINES[LineStatus(item.fulfillment_status)]
-    return badge(tone, item.get_fulfillment_status_display(), icon=icon)
+    return badge(tone, line_word(item), icon=icon)
 
 
 def severity_badge(incident: Incident) -> SafeString:

@@ -14,7 +14,7 @@ from fulfillment.models import Channel, Fulfillment, PartnerCall
 from fulfillment.virtual.services import nothing_to_decide
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
-from redemption.badges import wait_told
+from redemption.badges import line_word, wait_told
 from redemption.models import (
     Callback,
     CallbackState,
@@ -106,6 +106,11 @@ class LineRecord:
     item: OrderItem
     fulfillment: Fulfillment | None = None
     calls: list[PartnerCall] = field(default_factory=list)
+
+    @property
+    def word(self) -> str:
+        """Its status in a word."""
+        return str(line_word(self.item))
 
     @property
     def waits(self) -> str:

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from fulfillment.models import Channel, Fulfillment
 from loyalty_portal.data.numbers import grouped
-from redemption.badges import FOR_A_PERSON
+from redemption.badges import FOR_A_PERSON, LineCounts, end_told
 from redemption.messages.digests import Units, is_credit
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
@@ -116,7 +116,7 @@ def _head(found: _Found, groups: Sequence[Group]) -> tuple[str, str]:
             "Nothing will be delivered, and nothing is owed: points that were taken for it are "
             "back in %(company)s’s account."
         )
-        return _("is cancelled"), told % {"company": found.order.company.name}
+        return end_told(LineCounts.of(found.items)), told % {"company": found.order.company.name}
     if found.whole:
         subject = _("is complete: %(what)s") % {"what": _delivered_of_all(found)}
         return subject, _("Nothing more will be sent.")

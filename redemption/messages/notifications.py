@@ -16,7 +16,7 @@ from loyalty_portal import brand
 from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import one_line, render_plain
 from loyalty_portal.fastpath.sql import Prepared
-from redemption.badges import order_look
+from redemption.badges import LineCounts, end_told, order_look, refusal_told
 from redemption.messages import digests
 from redemption.messages.digest_text import digest_text
 from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
@@ -81,6 +81,8 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
         "letter": letter,
         "order": letter.order,
         "look": order_look(letter.order, items, transactions)._asdict(),
+        "why": refusal_told(str(letter.facts.get("reason", "")).partition(" ")[0]),
+        "ended": end_told(LineCounts.of(items)),
         "item": letter.item,
         "items": items,
         "facts": letter.facts,

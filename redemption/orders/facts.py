@@ -1,12 +1,12 @@
 """Reads all facts about one order, in a fixed number of queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from catalog.models import Product
@@ -21,6 +21,7 @@ from loyalty_portal.data.actor import Actor
 from redemption.models import (
     Decision,
     EventSubject,
+    IncidentCase,
     Letter,
     LoyaltyTransaction,
     OrderEvent,
@@ -28,7 +29,13 @@ from redemption.models import (
     RedemptionOrder,
 )
 from redemption.permissions import seen_by
-from redemption.states import OPEN_TRANSACTION, REMEDIES, DecisionStatus
+from redemption.states import (
+    OPEN_TRANSACTION,
+    REMEDIES,
+    DecisionStatus,
+    IncidentKind,
+    TransactionStatus,
+)
 
 # Up to this number of lines, the story tells of each.
 TOLD_ONE_BY_ONE = 10
@@ -60,17 +67,18 @@ class LineDelivery:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One order with all that its company may see. `events` are those of the order and its
-    lines.
+    lines; `refused` are the ids of credits that the partner refused and that are owed still.
     """
 
     order: RedemptionOrder
     items: list[OrderItem]
-    transactions: list[LoyaltyTransaction]
+    transactions: Sequence[LoyaltyTransaction]
     events: list[OrderEvent]
     letters: list[Letter]
     deliveries: dict[UUID, LineDelivery]
     remedies: list[Decision] = field(default_factory=list)
     many: bool = False  # so many lines that they are told together
+    refused: frozenset[UUID] = frozenset()
 
     def delivery(self, item: OrderItem) -> LineDelivery:
         return self.deliveries.get(item.pk, LineDelivery())
@@ -90,10 +98,12 @@ def facts_of(order: RedemptionOrder, *, in_full: bool = False) -> Facts:
         item.product = products[item.product_id]
     created = Q(subject=EventSubject.LINE, from_status="")  # one for each line, and not told
     events = order.events.filter(subject__in=[EventSubject.ORDER, EventSubject.LINE])
+    transactions = list(order.transactions.annotate(trouble=_newest_trouble()))
     return Facts(
         order=order,
         items=items,
-        transactions=list(order.transactions.all()),
+        transactions=transactions,
+        refused=frozenset(each.pk for each in transactions if _is_refused(each, each.trouble)),
         events=list(events.exclude(created).prefetch_related("by")),
         letters=list(order.letters.all()),
         deliveries=_deliveries(order),
@@ -106,6 +116,17 @@ def facts_of(order: RedemptionOrder, *, in_full: bool = False) -> Facts:
         ),
         many=len(items) > TOLD_ONE_BY_ONE and not in_full,
     )
+
+
+def _newest_trouble() -> Subquery:
+    """The kind of the incident that a transaction was seen in last."""
+    cases = IncidentCase.objects.filter(transaction=OuterRef("pk"))
+    return Subquery(cases.order_by("-seen_at").values("incident__kind")[:1])
+
+
+def _is_refused(intent: LoyaltyTransaction, trouble: str | None) -> bool:
+    waits = intent.status == TransactionStatus.NEEDS_REVIEW
+    return waits and trouble == IncidentKind.CREDIT_REFUSED
 
 
 def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:

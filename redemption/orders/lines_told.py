@@ -11,7 +11,7 @@ from accounts.selectors import told_as
 from fulfillment.models import CodeReveal, Shipment
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.some import some_of
-from redemption.badges import FOR_A_PERSON
+from redemption.badges import FOR_A_PERSON, NEVER_BEGUN
 from redemption.models import (
     Decision,
     EventSubject,
@@ -23,9 +23,6 @@ from redemption.models import (
 from redemption.orders.facts import Facts
 from redemption.orders.steps import TimelineStep, sentence
 from redemption.states import LineStatus, OrderStatus, TransactionStatus, Verdict
-
-NEVER_BEGUN = (OrderStatus.DECLINED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
-
 
 _LOST: dict[str, tuple[Any, str, str]] = {
     LineStatus.FAILED: (gettext_lazy("%(what)s could not be supplied"), "package-x", "bad"),

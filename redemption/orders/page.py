@@ -169,7 +169,7 @@ def _line(facts: Facts, item: OrderItem) -> LineShown:
 
 def _movements(facts: Facts) -> list[Movement]:
     """The rows of the table of points; of an order of many lines, those of one label together."""
-    rows = [_movement(intent) for intent in facts.transactions]
+    rows = [_movement(facts, intent) for intent in facts.transactions]
     if not facts.many:
         return rows
     alike: dict[tuple[str, bool, bool], list[Movement]] = {}
@@ -188,12 +188,14 @@ def _joined(rows: list[Movement]) -> Movement:
     )
 
 
-def _movement(intent: LoyaltyTransaction) -> Movement:
+def _movement(facts: Facts, intent: LoyaltyTransaction) -> Movement:
     settled = intent.status == TransactionStatus.SUCCEEDED
     if settled:
         label = intent.get_transaction_type_display()
     elif intent.status == TransactionStatus.REFUSED:
         label = _not_done(intent)
+    elif intent.pk in facts.refused:
+        label = _("Refused by the loyalty system; still owed")
     elif intent.status in UNCLEAR:
         label = _("Not clear yet: taken?") if intent.is_debit else _("Not clear yet: given back?")
     elif intent.is_correction:

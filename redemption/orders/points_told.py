@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from loyalty_portal.data.numbers import grouped
-from redemption.badges import UNDER_WAY
+from redemption.badges import UNDER_WAY, refusal_told
 from redemption.models import LoyaltyTransaction
 from redemption.models.points import HELD_BACK
 from redemption.orders.facts import Facts
@@ -17,18 +17,6 @@ from redemption.orders.steps import TimelineStep, sentence
 from redemption.states import TransactionStatus
 
 A_WHILE = timedelta(seconds=30)
-
-
-def refusal(code: str) -> str:
-    """Why the partner refused to take points, in a sentence for the company."""
-    known = {
-        "insufficient_points": _("There were not enough points in the account."),
-        "account_blocked": _("The account is blocked. Your programme can say why."),
-        "account_not_found": _(
-            "The loyalty system does not know the account. Your programme can put this right."
-        ),
-    }
-    return known.get(code) or _("The loyalty system refused. Your programme can say why.")
 
 
 def movements(facts: Facts) -> Iterator[TimelineStep]:
@@ -76,7 +64,7 @@ def _debit(facts: Facts, debit: LoyaltyTransaction) -> TimelineStep:
     if debit.status == TransactionStatus.REFUSED:
         text = _("%(why)s No points were taken, and the products are no longer held for you.")
         title = _("The points were not given")
-        text = text % {"why": refusal(debit.answer_code)}
+        text = text % {"why": refusal_told(debit.answer_code)}
         return TimelineStep(title, text, "circle-x", "bad", debit.settled_at)
     if debit.status in UNDER_WAY:
         title = _("We are taking %(points)s points from %(company)s’s account")
@@ -93,6 +81,13 @@ def _credit(facts: Facts, credit: LoyaltyTransaction) -> TimelineStep:
     if credit.status in UNDER_WAY:
         title = _("We are giving %(points)s points back to %(company)s’s account")
         return TimelineStep(title % words, _patience(credit), "loader", "live")
+    if credit.pk in facts.refused:
+        title = _("%(points)s points are still owed to %(company)s")
+        text = _(
+            "The loyalty system refused to give them back. A person is sorting it out; the points "
+            "stay owed until they are back. You do not have to do anything."
+        )
+        return TimelineStep(title % words, text, "life-buoy", "warn")
     return _unclear(credit, _("Giving %(points)s points back to %(company)s’s account") % words)
 
 
@@ -100,9 +95,8 @@ def _correction(facts: Facts, correction: LoyaltyTransaction) -> TimelineStep:
     words = {"points": grouped(correction.points_amount), "company": facts.order.company.name}
     if correction.status == TransactionStatus.REFUSED:
         title = _("%(points)s points were not taken again")
-        return TimelineStep(
-            title % words, refusal(correction.answer_code), "circle-x", "", correction.settled_at
-        )
+        why = refusal_told(correction.answer_code)
+        return TimelineStep(title % words, why, "circle-x", "", correction.settled_at)
     if correction.status == TransactionStatus.SUCCEEDED:
         title = _("%(points)s points taken again from %(company)s’s account")
         text = f"{_agreed(facts, correction)} {_reference(correction)}".strip()

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from accounts.selectors import told_as
 from loyalty_portal.data.numbers import grouped
-from redemption.badges import wait_told
+from redemption.badges import LineCounts, wait_told, without_delivery
 from redemption.models import (
     EventSubject,
     OrderEvent,
@@ -113,9 +113,11 @@ def _held() -> str:
 def _not_approved(facts: Facts, event: OrderEvent) -> TimelineStep:
     withdrawn = facts.order.was_placed_by(event.by_id)
     title = _("Withdrawn by %(who)s") if withdrawn else _("Not approved by %(who)s")
-    text = _("%(reason)s. No points were taken.") % {"reason": event.reason.rstrip(".")}
-    who = told_as(event.by, facts.order.company_id)
-    return TimelineStep(title % {"who": who}, text, "circle-x", "bad", event.at)
+    who = {"who": told_as(event.by, facts.order.company_id)}
+    said_already = event.reason == _("Cancelled by %(who)s") % who
+    reason = "" if said_already else sentence(event.reason)
+    text = f"{reason} {_('No points were taken.')}".strip()
+    return TimelineStep(title % who, text, "circle-x", "bad", event.at)
 
 
 # --- The end, and what is ahead --------------------------------------------------------------
@@ -131,12 +133,24 @@ def _ending(facts: Facts) -> Iterator[TimelineStep]:
             text = _("Nothing more will be sent.")
             yield TimelineStep(_("Completed"), text, "circle-check", "ok", event.at)
         elif event.to_status == OrderStatus.CANCELLED:
-            yield TimelineStep(_("Cancelled"), _cancelled(facts), "circle-check", "ok", event.at)
+            tone, icon, word = without_delivery(_counts_then(facts, event))
+            yield TimelineStep(str(word), _cancelled(facts), icon, tone, event.at)
     if facts.order.needs_attention:
         text = _("Something unusual happened. You do not have to do anything.")
         yield TimelineStep(
             _("Somebody of the programme is looking at it"), text, "life-buoy", "warn"
         )
+
+
+def _counts_then(facts: Facts, end: OrderEvent) -> LineCounts:
+    """The lines and the failed ones of them at the order's end; a remedy may change them later."""
+    then = {
+        event.item_id: event.to_status
+        for event in moves(facts, EventSubject.LINE)
+        if event.at <= end.at
+    }
+    failed = list(then.values()).count(LineStatus.FAILED)
+    return LineCounts(lines=len(facts.items), failed=failed)
 
 
 def _cancelled(facts: Facts) -> str:

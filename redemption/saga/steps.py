@@ -208,7 +208,7 @@ def decline(order: RedemptionOrder, reason: str) -> None:
     """The partner refused the debit: release the stock. No points are owed."""
     items = list(order.items.all())
     if order.status == OrderStatus.CANCELLING:
-        _drop_lines(items, reason=reason)
+        _drop_lines(items, reason=_("No points were taken."))
         close(order)
         return
     order.transition(OrderStatus.DECLINED, reason=reason, completed_at=timezone.now())

@@ -23,6 +23,7 @@ from loyalty_portal.data.trouble import retried
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.partners.calls import Claim, call_lease
 from loyalty_portal.partners.client import Answer, Outcome, contradicted
+from loyalty_portal.partners.reasons import loyalty_reason
 from redemption.models import LoyaltyTransaction, RedemptionOrder
 from redemption.models.points import HELD_BACK, NUMBER_CHECKED
 from redemption.points.doubting import doubt_number
@@ -195,7 +196,8 @@ def _write(
 
 
 def _refused(order: RedemptionOrder, credit: LoyaltyTransaction, answer: Answer) -> None:
-    why = _("The partner refused to give points back: %(code)s") % {"code": answer.code}
+    why = _("The partner refused to give points back (%(code)s). %(why)s")
+    why = why % {"code": answer.code, "why": loyalty_reason(answer.code)}
     if answer.code in doubts.WRONG_DEBIT:
         debit = order.transactions.get(credits=credit)
         if not debit.doubt:

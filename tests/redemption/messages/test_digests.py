@@ -209,7 +209,7 @@ def test_a_cancelled_order_is_told_once_and_whole(seat: AccountManager, card: Pr
     for credit in order.transactions.filter(transaction_type=TransactionType.CREDIT):
         settle(credit)
     [last] = sent()
-    assert last.subject == f"Order {order.order_number} is cancelled"
+    assert last.subject == f"Order {order.order_number} ended without a delivery"
     assert "nothing is owed" in last.body
     assert "1 piece could not be supplied. Its 200 points are back. Why: Sold out" in last.body
     assert "11 pieces cancelled. Their 2,200 points are back. Why: Too many" in last.body

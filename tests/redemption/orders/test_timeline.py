@@ -137,7 +137,10 @@ def test_what_cannot_be_supplied_is_given_back(seat: AccountManager, book: Produ
     credit.transition(TransactionStatus.UNKNOWN)
     assert "Giving 3,000 points back to Northwind’s account" in titles(order)
     settle(credit)
-    assert titles(order)[-2:] == ["3,000 points given back to Northwind’s account", "Cancelled"]
+    assert titles(order)[-2:] == [
+        "3,000 points given back to Northwind’s account",
+        "Could not be supplied",
+    ]
 
 
 def test_a_line_that_came_back_is_told(seat: AccountManager, book: Product) -> None:

@@ -217,8 +217,9 @@ def test_a_refused_credit_waits_for_a_person_and_says_so(world: World, page: Pag
     settle_transaction(world.credits(order)[0].pk)
     (credit,), order = world.credits(order), now(order)
     assert (credit.status, waits(credit)) == (TransactionStatus.NEEDS_REVIEW, "never")
-    assert order.attention_reason == "The partner refused to give points back: account_blocked"
-    assert "A person is finding out what happened" in page(order)
+    told = "The partner refused to give points back (account_blocked). The account is blocked."
+    assert order.attention_reason == told
+    assert "A person is sorting it out" in page(order)
 
 
 # --- Requesting and cancelling a virtual delivery ---------------------------------------------
