@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -133,6 +133,9 @@ class LeasedWork(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
 
+    # A row in which one of these differs has changed since it was read.
+    as_read: ClassVar[tuple[str, ...]] = ("pk", "attempts")
+
     class Meta:
         abstract = True
 
@@ -143,9 +146,9 @@ class LeasedWork(models.Model):
 
     def if_due(self, *, along: Sequence[models.Model] = (), **changes: Any) -> int:
         """Write `changes`, and insert the rows `along`, if the row is due and nobody claimed it
-        since it was read. It is not locked.
+        or changed what its work is (`as_read`) since it was read. It is not locked.
         """
-        as_read = {"pk": self.pk, "attempts": self.attempts}
+        as_read = {name: getattr(self, name) for name in self.as_read}
         return update(type(self), as_read, changes, also=DUE, along=along)
 
     def if_ours(self, *, retry_in: float | None) -> Callable[..., bool]:

@@ -85,6 +85,8 @@ class KeyedCall(HasLifeCycle, LeasedWork):
     answer_detail = models.CharField(max_length=255, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
+    # Its bytes are another operation's once it has another key.
+    as_read = (*LeasedWork.as_read, "key")
     key_terms: ClassVar[KeyTerms]
 
     class Meta:

@@ -168,6 +168,7 @@ def doubt_holder(number: str, *, insisted: bool) -> LoyaltyTransaction | None:
 
     `insisted`: the rival was asked again, and the partner confirmed the number.
     """
+    # The comparison with the statement doubts a transaction without the lock of its order.
     holder = holders(number).select_for_update(no_key=True).select_related("order").first()
     if holder is None:
         return None
@@ -297,6 +298,7 @@ def correct(held: LoyaltyTransaction, number: str, *, by: Actor = SYSTEM) -> Non
     why = told % {"now": number, "before": held.disputed_id or "–"}
     _note(held, why, by=by)
     settle_incident(key=_key(held), why=why)
+    # The lock of the order does not keep a worker from claiming an unsent credit.
     for credit in held.credits.select_for_update(no_key=True).exclude(
         status=TransactionStatus.SUCCEEDED
     ):
