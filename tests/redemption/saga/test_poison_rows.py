@@ -10,12 +10,13 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import InternalError, OperationalError, connection
 
-from fulfillment.models import Fulfillment
+from fulfillment.models import CallKind, Fulfillment, PartnerCall
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import MOST_RAISED
 from redemption.incidents.services import IncidentError
 from redemption.invariants.checks import check_invariants
 from redemption.models import Callback, Incident, Letter, LoyaltyTransaction, RedemptionOrder
+from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.incidents import try_again
 from redemption.saga import tasks
 from redemption.saga.queues import queues, settle_mended, work
@@ -269,6 +270,23 @@ def test_a_delivery_that_cannot_be_asked_about_is_put_aside_beside_its_order(wor
     sweep()
     incident.refresh_from_db()
     assert incident.status == IncidentStatus.RESOLVED
+
+
+def test_a_cancel_that_cannot_be_asked_for_is_put_aside_beside_its_order(world: World) -> None:
+    world.partners.dial(mode="accept", delay=3600)
+    settled(world)  # an earlier order with a parcel, which has nothing to do with it
+    order = world.place((world.virtual(points=500), 1))
+    sweep(2)
+    # No URL can be made of this id.
+    Fulfillment.objects.filter(label=order.order_number).update(partner_id="..")
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
+    call = PartnerCall.objects.get(kind=CallKind.CANCEL)
+    for _ in range(MOST_RAISED):
+        due_again(PartnerCall)
+        work("partner calls", call.pk)
+    incident = poisoned()
+    assert incident.facts["id"] == str(call.pk)
+    assert incident.order == order
 
 
 def test_what_was_done_meanwhile_is_not_put_back_to_work(world: World) -> None:
