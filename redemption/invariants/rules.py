@@ -304,9 +304,9 @@ WITH work AS (
               AND c.status IN ('INTENDED', 'SENT', 'UNKNOWN')))
        OR f.hints IS NOT NULL OR (f.status <> 'REQUESTED' AND f.next_attempt_at IS NOT NULL)
     UNION ALL
-    SELECT l.key, CASE WHEN l.sent_at IS NULL THEN 'unsent' ELSE 'sent' END, l.next_attempt_at,
-        CASE WHEN l.raised >= %(most_raised)s THEN 'put aside' ELSE l.problem END, l.sent_at IS NULL
-    FROM redemption_letter l WHERE l.sent_at IS NULL OR l.next_attempt_at IS NOT NULL
+    SELECT l.key, 'unsent', l.next_attempt_at,
+        CASE WHEN l.raised >= %(most_raised)s THEN 'put aside' ELSE l.problem END, true
+    FROM redemption_letter l WHERE l.sent_at IS NULL
     UNION ALL
     SELECT b.webhook_id, b.state, b.next_attempt_at,
         CASE WHEN b.raised >= %(most_raised)s THEN 'put aside' ELSE '' END,

@@ -41,12 +41,16 @@ def send_letter(letter_id: uuid.UUID) -> bool:
 
     If a process dies between sending and recording, the letter is sent again with the same
     Message-ID, which lets mail programs drop the copy. A digest may turn out to wait, or to
-    have nothing to tell.
+    have nothing to tell. A letter whose order stayed locked after it was sent is due again, only
+    to move the order's pulse.
     """
     token = Letter.objects.lease(letter_id, seconds=LEASE)
     if token is None:
         return False
     [letter] = _read(letter_id)
+    if letter.sent_at:
+        _record(letter, token, retry_in=None)
+        return True
     if letter.is_gathering:
         if not digests.close(letter_id, token):
             return True
@@ -62,13 +66,20 @@ def send_letter(letter_id: uuid.UUID) -> bool:
         )
         _record(letter, token, retry_in=retry, problem=type(error).__name__)
         return True
-    _record(letter, token, retry_in=None, sent_at=timezone.now(), problem="")
+    _went_out(letter, token)
+    _record(letter, token, retry_in=None)
     return True
+
+
+def _went_out(letter: Letter, token: uuid.UUID) -> None:
+    """Record that the letter was sent, without waiting for its order's lock."""
+    rows = Letter.objects.filter(pk=letter.pk, lease_token=token)
+    rows.update(sent_at=timezone.now(), problem="")
 
 
 @transaction.atomic
 def _record(letter: Letter, token: uuid.UUID, *, retry_in: float | None, **changes: Any) -> None:
-    """Record how sending ended, which the order's page shows."""
+    """End the work on the letter for now, and move the pulse of its order, whose page shows it."""
     RedemptionOrder.objects.filter(pk=letter.order_id).beat()  # an order is locked first
     Letter.objects.release(letter.pk, token, retry_in=retry_in, **changes)
 

@@ -31,7 +31,8 @@ _NOT_BEFORE_ITS_TIME = """
 
 class OrderQuerySet(models.QuerySet["RedemptionOrder"]):
     """Query methods for orders. Whoever changes what an order's page shows moves its pulse, in
-    the transaction of the change (docs/decisions/0038-the-pulse-of-an-order.md).
+    the transaction of the change (docs/decisions/0038-the-pulse-of-an-order.md); for a letter that
+    was sent, after it.
     """
 
     def beat(self, **changes: Any) -> int:

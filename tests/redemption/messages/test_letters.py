@@ -1,9 +1,12 @@
 """The letters' contents: HTML and text, no markup in the text, and no code in either."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import OperationalError, connection
 
 from accounts.models import AccountManager
 from catalog.models import Product
@@ -11,6 +14,7 @@ from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from fulfillment.withdrawing import withdraw
 from loyalty_portal.data.actor import Actor
+from redemption.messages import notifications
 from redemption.messages.notifications import compose, send_letter
 from redemption.models import Letter, LetterKind, RedemptionOrder
 from tests.accounts.factories import SeatFactory
@@ -158,3 +162,56 @@ def test_a_letter_goes_out_once_and_its_row_says_when(seat: AccountManager, book
     assert sent.alternatives[0][1] == "text/html"
     due.refresh_from_db()
     assert due.sent_at is not None
+
+
+@contextmanager
+def somebody_holds(order: RedemptionOrder) -> Iterator[None]:
+    """Another connection locks the order, and this one soon gives up waiting for locks."""
+    somebody = connection.copy()
+    somebody.set_autocommit(False)
+    with connection.cursor() as cursor, somebody.cursor() as other:
+        other.execute("SELECT 1 FROM redemption_order WHERE id = %s FOR UPDATE", [order.pk])
+        cursor.execute("SET lock_timeout = '50ms'")
+        try:
+            yield
+        finally:
+            cursor.execute("SET lock_timeout = '5s'")
+            somebody.rollback()
+            somebody.close()
+
+
+def sent_while_its_order_is_locked(order: RedemptionOrder) -> Letter:
+    """Send the order's letter while its order is locked, and again when its lease has run out."""
+    due = order.letters.get()
+    with somebody_holds(order), pytest.raises(OperationalError, match="lock timeout"):
+        send_letter(due.pk)
+    Letter.objects.update(lease_until="2020-01-01T00:00:00Z")
+    assert send_letter(due.pk)
+    due.refresh_from_db()
+    return due
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_letter_is_recorded_as_sent_while_its_order_is_locked_and_is_not_sent_again(
+    seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 1))
+    pulse = RedemptionOrder.objects.get(pk=order.pk).pulse
+    due = sent_while_its_order_is_locked(order)
+    assert len(mail.outbox) == 1
+    assert due.sent_at is not None
+    assert due.next_attempt_at is None
+    # An open page of the order hears of it as soon as the order is free.
+    assert RedemptionOrder.objects.get(pk=order.pk).pulse == pulse + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_recorded_only_with_the_orders_lock_it_is_sent_twice(
+    seat: AccountManager, book: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control."""
+    # replaced: negative control, the record of its own taken away
+    monkeypatch.setattr(notifications, "_went_out", lambda _letter, _token: None)
+    sent_while_its_order_is_locked(paid(seat, (book, 1)))
+    assert len({message.extra_headers["Message-ID"] for message in mail.outbox}) == 1
+    assert len(mail.outbox) == 2
