@@ -83,6 +83,7 @@ class PeoplePage:
     countries: tuple[str, ...]
     gaps: int  # cells that an order needs and that are still empty
     problem: str = ""  # why nothing was saved
+    total_problem: str = ""  # what is wrong with the total
     errors: tuple[tuple[str, str], ...] = ()  # name of the field, sentence
     more_errors: int = 0
 
@@ -172,16 +173,20 @@ def _cells(
 def _saved(request: PortalRequest, lines: list[CartLine]) -> HttpResponse:
     product, said = lines[0].product, request.POST
     texts, seen = _texts(said), said.get("seen", "")[:64]
-    removed = said.get("remove", "")
-    if removed.isdigit():
+    removed = said.get("remove", "")[:5]
+    if removed.isascii() and removed.isdigit():
         texts.pop(int(removed), None)
     kept = [text for _number, text in sorted(texts.items()) if any(text.values())]
     reading = read_rows(
         [GivenRow(product, text) for text in kept], today=today_of(request.seat.company)
     )
+    total_problem = ""
     try:
         total = services.parse_quantity(said.get("total"))
-        if reading.can_be_kept:
+    except RedemptionError as error:
+        total, total_problem = 1, str(error)
+    try:
+        if reading.can_be_kept and not total_problem:
             rows = _shared_out(reading.rows, total) if said.get("do") == "share" else reading.rows
             services.replace_rows(
                 seat=request.seat,
@@ -198,7 +203,11 @@ def _saved(request: PortalRequest, lines: list[CartLine]) -> HttpResponse:
         problem, seen = str(error), version_of(lines)
     except RedemptionError as error:
         problem = str(error)
-    page = replace(_filled(lines, kept, reading, said.get("total", "")[:12]), seen=seen)
+    page = replace(
+        _filled(lines, kept, reading, said.get("total", "")[:12]),
+        seen=seen,
+        total_problem=total_problem,
+    )
     return _show(request, _refused(page, problem, reading.errors))
 
 
@@ -209,6 +218,9 @@ def _refused(page: PeoplePage, problem: str, errors: list[CellError]) -> PeopleP
         for error in wrong[:MOST_IN_SUMMARY]
     )
     more = len(wrong) - len(told)
+    if page.total_problem:
+        facts = {"column": _("Pieces in all"), "why": page.total_problem}
+        told = (("total", _("%(column)s: %(why)s") % facts), *told)
     return replace(page, problem=problem, errors=told, more_errors=more, gaps=0)
 
 

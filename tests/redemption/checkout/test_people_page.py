@@ -106,6 +106,30 @@ def test_what_is_missing_is_saved_and_said_and_holds_up_only_the_order(
     assert not OrderItem.objects.exists()
 
 
+@pytest.mark.parametrize("removed", ["²", "9" * 5_000, "-1", "first"])
+def test_a_row_that_cannot_be_is_not_removed_and_the_others_are_saved(
+    client_for: SignIn, seat: AccountManager, card: Product, removed: str
+) -> None:
+    client = client_for(seat)
+    form = form_of(client.get(address(card)))
+    answer = client.post(address(card), {**form, **typed(ADA), "remove": removed})
+    assert answer.status_code == 303
+    assert names() == ["", "Ada Byron"] or names() == ["Ada Byron", ""]
+
+
+def test_a_total_that_cannot_be_is_said_at_its_field(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    client = client_for(seat)
+    form = form_of(client.get(address(card)))
+    page = said(client.post(address(card), {**form, **typed(ADA), "total": "many"}))
+    assert '<a href="#total">Pieces in all: Quantity must be a whole number' in page
+    assert 'aria-describedby="total-error"' in page
+    assert 'value="many"' in page
+    assert "Ada Byron" in page
+    assert names() == [""]
+
+
 def test_what_is_wrong_stands_at_its_cell_with_what_was_typed_and_nothing_is_saved(
     client_for: SignIn, seat: AccountManager, card: Product
 ) -> None:
