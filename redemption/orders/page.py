@@ -1,5 +1,6 @@
 """The page of one order: the one object of its templates."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from redemption.orders.since import changed_since
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import may_cancel, may_decide, may_reveal, placed
-from redemption.states import UNCLEAR, OrderStatus, TransactionStatus
+from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus
 
 LINES_SHOWN = 20
 LETTERS_SHOWN = 20  # the newest
@@ -33,6 +34,15 @@ class LineShown(NamedTuple):
     parcels: list[Shipment]
     has_codes: bool
     arrived_partly: bool
+
+
+class LinesInStatus(NamedTuple):
+    """How many lines of an order have one status, as a link that shows only these."""
+
+    status: str
+    label: str
+    lines: int
+    chosen: bool
 
 
 class Movement(NamedTuple):
@@ -56,7 +66,9 @@ class OrderPage:
     look: Badge
     pulse: Pulse
     lines: list[LineShown]
-    more: int  # lines that are not shown
+    lines_in_all: int
+    only: list[LinesInStatus]  # links to the lines of one status; empty while all lines are shown
+    in_full: bool
     one_recipient: OrderItem | None  # the first line when all go to one known person and place
     steps: list[TimelineStep]
     movements: list[Movement]
@@ -79,6 +91,26 @@ class OrderPage:
         return sum(one.points if one.is_debit else -one.points for one in moved)
 
     @property
+    def more(self) -> int:
+        """Lines that are not shown."""
+        return self.lines_in_all - len(self.lines)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether only lines of one status are shown."""
+        return any(each.chosen for each in self.only)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the page looks again by itself: it does when opened without a choice."""
+        return not self.in_full and not self.is_narrowed
+
+    @property
+    def tells_once(self) -> bool:
+        """Whether one sentence beside the heading says that looking at codes is recorded."""
+        return self.can_reveal and sum(line.has_codes for line in self.lines) > 1
+
+    @property
     def in_short(self) -> bool:
         """Whether something is left out that the page in full shows."""
         return bool(self.more or self.earlier_letters)
@@ -96,24 +128,32 @@ def order_page(
     cancel_typed: str | None = None,
     *,
     in_full: bool = False,
+    only: str = "",
 ) -> OrderPage:
     """Build the whole page. `reject` is a rejected form without a reason; `cancel_typed` is the
     reason typed into a refused form to cancel. Unless `in_full`, an order of many lines shows the
-    first ones, and the newest letters, and tells the others together.
+    first ones, and the newest letters, and tells the others together. `only` is a status of lines:
+    of an order of many lines, all lines of this status are shown; another text chooses nothing.
     """
     facts = facts_of(order, in_full=in_full)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
     can_decide = waits and may_decide(actor, order)
     cancelling = _cancellation(facts)
     can_cancel = may_cancel(actor, order) and cancelling.possible and not can_decide
-    items = facts.items if in_full else facts.items[:LINES_SHOWN]
+    choices = _choices(facts.items, only)
+    if any(each.chosen for each in choices):
+        items = [item for item in facts.items if item.fulfillment_status == only]
+    else:
+        items = facts.items if in_full else facts.items[:LINES_SHOWN]
     letters = facts.letters if in_full else facts.letters[-LETTERS_SHOWN:]
     return OrderPage(
         order=order,
         look=order_look(order, facts.items, facts.transactions),
         pulse=pulse_of(facts),
         lines=[_line(facts, item) for item in items],
-        more=len(facts.items) - len(items),
+        lines_in_all=len(facts.items),
+        only=choices,
+        in_full=in_full,
         one_recipient=_one_recipient(facts.items),
         steps=timeline_of(facts),
         movements=_movements(facts),
@@ -129,6 +169,21 @@ def order_page(
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,
     )
+
+
+def _choices(items: list[OrderItem], only: str) -> list[LinesInStatus]:
+    """The statuses of the lines, in the order of LineStatus, and the chosen one even when it has
+    no lines any more. Empty for an order that is shown whole, and while all lines stand alike.
+    """
+    if len(items) <= LINES_SHOWN:
+        return []
+    counted = Counter(item.fulfillment_status for item in items)
+    choices = [
+        LinesInStatus(status, str(status.label), counted[status], status == only)
+        for status in LineStatus
+        if counted[status] or status == only
+    ]
+    return choices if len(choices) > 1 else []
 
 
 def _one_recipient(items: list[OrderItem]) -> OrderItem | None:

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
 from loyalty_portal.data.actor import Actor
-from redemption.badges import Badge, LineCounts, counts_in_sql, look_of, moved
+from redemption.badges import Badge, LineCounts, Moved, counts_in_sql, look_of, moved
 from redemption.checkout.held import partner_trouble
 from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
 from redemption.orders import periods
@@ -64,7 +64,8 @@ class Search(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """An order in a list. `more` is the number of lines besides the first.
+    """An order in a list. `pieces` are those of the first line's product, in all its lines; `more`
+    is the number of lines of other products.
 
     `spent` is False where no points were taken, or all of them were given back.
     """
@@ -72,6 +73,7 @@ class OrderRow(NamedTuple):
     order: RedemptionOrder
     look: Badge
     first: OrderItem
+    pieces: int
     more: int
     spent: bool
 
@@ -173,35 +175,53 @@ def _rows(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
     """The rows of these orders, in two more queries, whatever the number of lines."""
     listed = list(orders)
     lines, moves = _first_lines(listed, 1), moved(listed)
-    return [
-        OrderRow(
-            order,
-            look_of(order, counts, moves[order.pk]),
-            first,
-            counts.lines - 1,
-            _is_spent(order, counts),
-        )
-        for order in listed
-        for [first], counts in [lines[order.pk]]
-    ]
+    return [_row(order, lines[order.pk], moves[order.pk]) for order in listed]
 
 
-def _first_lines(
-    orders: Iterable[RedemptionOrder], most: int
-) -> dict[UUID, tuple[list[OrderItem], LineCounts]]:
-    """The first lines of each of these orders, at most so many, with the counts of all its lines,
-    by the order's key.
+def _row(order: RedemptionOrder, lines: "FirstLines", moves: list[Moved]) -> OrderRow:
+    return OrderRow(
+        order=order,
+        look=look_of(order, lines.counts, moves),
+        first=lines.items[0],
+        pieces=lines.pieces,
+        more=lines.counts.lines - lines.alike,
+        spent=_is_spent(order, lines.counts),
+    )
+
+
+class FirstLines(NamedTuple):
+    """The first lines of an order, with the counts of all its lines. `alike` is the number of lines
+    of the first one's product, and `pieces` what they come to.
     """
+
+    items: list[OrderItem]
+    counts: LineCounts
+    alike: int
+    pieces: int
+
+
+def _first_lines(orders: Iterable[RedemptionOrder], most: int) -> dict[UUID, FirstLines]:
+    """The first lines of each of these orders, at most so many, by the order's key."""
     counts = {f"count_{name}": window for name, window in counts_in_sql().items()}
     place = Window(RowNumber(), partition_by=F("order"), order_by="id")
-    lines = OrderItem.objects.filter(order__in=orders).select_related("product")
+    of_product = [F("order"), F("product")]
+    lines = OrderItem.objects.filter(order__in=orders).annotate(
+        **counts,
+        alike=Window(Count("pk"), partition_by=of_product),
+        pieces=Window(Sum("quantity"), partition_by=of_product),
+        place=place,
+    )
     found: dict[UUID, list[OrderItem]] = defaultdict(list)
-    for item in lines.annotate(**counts, place=place).filter(place__lte=most):
+    for item in lines.filter(place__lte=most).select_related("product"):
         found[item.order_id].append(item)
-    return {
-        order_id: (items, LineCounts(*(getattr(items[0], name) for name in counts)))
-        for order_id, items in found.items()
-    }
+    return {order_id: _with_counts(items, counts) for order_id, items in found.items()}
+
+
+def _with_counts(items: list[OrderItem], counts: Iterable[str]) -> FirstLines:
+    """The lines with what was annotated to the first one; `counts` are those of LineCounts."""
+    facts = vars(items[0])
+    counted = LineCounts(*(facts[name] for name in counts))
+    return FirstLines(items, counted, facts["alike"], facts["pieces"])
 
 
 def _is_spent(order: RedemptionOrder, counts: LineCounts) -> bool:
@@ -251,8 +271,8 @@ def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
     return [
         Approval(
             order=order,
-            items=items,
-            more=counts.lines - len(items),
+            items=found.items,
+            more=found.counts.lines - len(found.items),
             decidable=may_decide(actor, order),
             left=None if spendable is None else spendable - order.total_points,
             why=order.why or "",
@@ -260,7 +280,7 @@ def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
             since=since[order.pk],
         )
         for order in orders
-        for items, counts in [lines[order.pk]]
+        for found in [lines[order.pk]]
     ]
 
 

@@ -70,10 +70,16 @@ def list_orders(request: PortalRequest) -> HttpResponse:
 @never_cache
 @with_seat()
 def detail(request: PortalRequest, number: str) -> HttpResponse:
-    """The page of one order; with `?all` in full, which does not look again by itself."""
-    in_full = "all" in request.GET
-    page = order_page(request.actor, _own(request.actor, number), in_full=in_full)
-    return render(request, "redemption/orders/order.html", {"page": page, "in_full": in_full})
+    """The page of one order; with `?all` in full, with `?lines` the lines of one status. These two
+    do not look again by themselves.
+    """
+    page = order_page(
+        request.actor,
+        _own(request.actor, number),
+        in_full="all" in request.GET,
+        only=request.GET.get("lines", ""),
+    )
+    return render(request, "redemption/orders/order.html", {"page": page})
 
 
 @require_safe
@@ -167,7 +173,7 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
         return render(request, "redemption/orders/_codes.html", {"codes": shown})
     # The line may be one of those that only the page in full shows.
     page = order_page(request.actor, order, in_full=True)
-    facts = {"page": page, "codes": shown, "codes_of": item.pk, "in_full": True}
+    facts = {"page": page, "codes": shown, "codes_of": item.pk}
     return render(request, "redemption/orders/order.html", facts)
 
 

@@ -87,6 +87,33 @@ def test_the_story_of_many_lines_says_how_many_of_them(world: World) -> None:
     assert len(steps) < 15
 
 
+def test_lines_of_one_status_are_shown_at_a_click(world: World, client_for: SignIn) -> None:
+    world.partners.dial(mode="instant", delay=0)
+    order = confirmed(world, cards=28)
+    client, address = client_for(world.seat), order.get_absolute_url()
+    assert "?lines=" not in said(client.get(address))  # all stand alike
+    delivered(order, 26)
+    page = said(client.get(address))
+    assert "All (28)" in page
+    assert f'href="{address}?lines=DELIVERED#lines-title">Delivered (26)</a>' in page
+    assert page.count("Everyone who looks") == 1
+    left = said(client.get(f"{address}?lines=REQUESTED"))
+    assert left.count("lines__name") == 2
+    assert "Everyone who looks" not in left
+    assert "/story/" not in left  # the page that looks again shows no choice
+    assert said(client.get(f"{address}?lines=DELIVERED")).count("lines__name") == 26
+    assert "No line has this status any more." in said(client.get(f"{address}?lines=FAILED"))
+    for nothing in ("", "delivered", "²", "%00"):
+        assert said(client.get(f"{address}?lines={nothing}")).count("lines__name") == 20
+
+
+def test_a_line_shows_the_message_to_its_recipient(world: World, client_for: SignIn) -> None:
+    order = confirmed(world, cards=1)
+    order.items.update(message="Well <b>done</b>!")
+    page = said(client_for(world.seat).get(order.get_absolute_url()))
+    assert "“Well &lt;b&gt;done&lt;/b&gt;!”" in page or "“Well <b>done</b>!”" in page
+
+
 def test_a_few_lines_are_told_one_by_one_to_whom_they_went(world: World) -> None:
     world.partners.dial(mode="instant", delay=0)
     order = confirmed(world, cards=2)
