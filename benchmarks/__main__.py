@@ -27,7 +27,7 @@ from urllib.request import urlopen
 import psutil
 import psycopg
 
-from benchmarks.load import Ask, Result, run
+from benchmarks.load import RECIPIENT, Ask, Result, run
 from loyalty_portal.local.embedded import Services
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -137,12 +137,7 @@ def checkout(cookie: str, token: str, points: int) -> Ask:
         "csrfmiddlewaretoken": CSRF,
         "token": token,
         "seen_points": points,
-        "recipient_name": "Ada Byron",
-        "recipient_email": "ada@bench.example",
-        "address_line1": "Invalidenstr. 43",
-        "postcode": "10115",
-        "city": "Berlin",
-        "country": "DE",
+        **RECIPIENT,
     }
     return Ask("/checkout/", 303, cookie, urlencode(form))
 

@@ -8,6 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
+# Who gets what is ordered, as in the form of the checkout.
+RECIPIENT = {
+    "recipient_name": "Ada Byron",
+    "recipient_email": "ada@bench.example",
+    "address_line1": "Invalidenstr. 43",
+    "postcode": "10115",
+    "city": "Berlin",
+    "country": "DE",
+}
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from accounts import layout
 from accounts import selectors as seats
 from accounts.loyalty import StatementEntry
 from accounts.models import AccountManager
+from benchmarks.load import RECIPIENT
 from catalog import freshness, rendered
 from catalog import selectors as products
 from catalog import views as catalogue
@@ -56,14 +57,6 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "11"))
 ONLY = os.environ.get("BENCH_PIECES", "").split("|")
 PAIRS = 10  # requests of each side in a round
 LEAST = 0.05  # of its request
-FORM = {
-    "recipient_name": "Ada Byron",
-    "recipient_email": "ada@bench.example",
-    "address_line1": "Invalidenstr. 43",
-    "postcode": "10115",
-    "city": "Berlin",
-    "country": "DE",
-}
 number = itertools.count()
 Act = Callable[[], Any]
 
@@ -101,7 +94,7 @@ class Buyers:
     def order(self) -> Any:
         _, seat = self.one()
         product = self.products[next(number) % len(self.products)]
-        line = checkout.Line(product, 1, FORM)
+        line = checkout.Line(product, 1, RECIPIENT)
         entered = checkout.CheckoutInput(token=uuid.uuid4(), seen_points=product.points_cost)
         return checkout.place_order(seat=seat, lines=[line], entered=entered, by=seat.user)
 
@@ -141,7 +134,7 @@ class Requests:
     def place(self) -> Act:
         client, seat = self.buyers.one()
         token, points = self.buyers.fill_cart(seat)
-        form = {**FORM, "token": token, "seen_points": points}
+        form = {**RECIPIENT, "token": token, "seen_points": points}
         return lambda: _succeeded(client.post("/checkout/", form), 303)
 
     def settle(self) -> Act:

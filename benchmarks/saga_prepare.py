@@ -22,6 +22,7 @@ from django.db import connection
 django.setup()
 
 from accounts.models import AccountManager, Company, Role, User
+from benchmarks.load import RECIPIENT
 from catalog.models import Category, Product, ProductType, StockStatus
 from inventory.models import Inventory
 from redemption.checkout.services import CheckoutInput, Line, place_order
@@ -63,13 +64,8 @@ def orders(count: int) -> None:
         Inventory(product=product, quantity_available=PIECES) for product in products
     )
     stocked = list(Product.objects.select_related("inventory"))
-    recipient = {
-        "recipient_name": "Ada Byron",
-        "address_line1": "Invalidenstr. 43",
-        "city": "Berlin",
-    }
     for number in range(count):
-        line = Line(product=stocked[number % 100], quantity=1, recipient=recipient)
+        line = Line(product=stocked[number % 100], quantity=1, recipient=RECIPIENT)
         entered = CheckoutInput(token=uuid.uuid4(), seen_points=100)
         place_order(seat=seat, lines=[line], entered=entered, by=Actor.person(user))
 
@@ -90,8 +86,7 @@ def lines(in_each: int, count: int) -> None:
             "category": shelf,
         },
     )
-    recipient = {"recipient_name": "Ada Byron", "recipient_email": "ada@bench.example"}
-    line = Line(product=card, quantity=1, recipient=recipient)
+    line = Line(product=card, quantity=1, recipient=RECIPIENT)
     for _number in range(count // in_each):
         entered = CheckoutInput(token=uuid.uuid4(), seen_points=in_each)
         place_order(seat=seat, lines=[line] * in_each, entered=entered, by=Actor.person(user))
