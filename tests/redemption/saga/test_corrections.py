@@ -34,10 +34,39 @@ from tests.redemption.world import World, make_all_due
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def agreed(order: RedemptionOrder, fay: User, gil: User) -> LoyaltyTransaction:
+    """A correction of the order's line that two people agreed on, not sent yet."""
+    put_right(order, Verdict.CORRECTION, fay, gil, **AGREED)
+    return LoyaltyTransaction.objects.get(transaction_type="CORRECTION", status="INTENDED")
+
+
+def lost(world: World, correction: LoyaltyTransaction, fault: str) -> None:
+    """Send a correction to a partner that gives no clear answer."""
+    world.partners.fault("debit", fault, times=10)
+    settle_transaction(correction.pk)
+
+
+def nobody_knows() -> None:
+    """Pass the horizon of the lost correction, so that two people must decide."""
+    lost_one = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
+    LoyaltyTransaction.objects.update(first_sent_at="2020-01-01T00:00:00Z")
+    make_all_due()
+    settle_transaction(lost_one.pk)
+    lost_one.refresh_from_db()
+    assert lost_one.status == TransactionStatus.NEEDS_REVIEW
+
+
+def decided(
+    intent: LoyaltyTransaction, verdict: Verdict, fay: User, gil: User, *, entry: str = ""
+) -> None:
+    told: dict[str, Any] = {"verdict": verdict, "entry": entry, "evidence": "Ticket 1."}
+    transaction_decisions.propose(intent=intent, by=Actor.person(fay), **told)
+    transaction_decisions.confirm(intent=intent, by=Actor.person(gil))
+
+
 def corrected(order: RedemptionOrder, fay: User, gil: User) -> LoyaltyTransaction:
     """A succeeded correction of the order's line, with its codes requested."""
-    put_right(order, Verdict.CORRECTION, fay, gil, **AGREED)
-    made = LoyaltyTransaction.objects.get(transaction_type="CORRECTION", status="INTENDED")
+    made = agreed(order, fay, gil)
     settle_transaction(made.pk)
     ask_the_partner()
     made.refresh_from_db()
@@ -73,10 +102,8 @@ def test_points_that_went_back_are_taken_again_when_the_company_agreed(
 def test_a_correction_without_a_clear_answer_is_asked_again_and_taken_once(
     world: World, given_back: RedemptionOrder, fay: User, gil: User
 ) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    world.partners.fault("debit", "error_500_after", times=10)
-    settle_transaction(correction.pk)
+    correction = agreed(given_back, fay, gil)
+    lost(world, correction, "error_500_after")
     correction.refresh_from_db()
     assert correction.status == TransactionStatus.UNKNOWN
     assert line(given_back).fulfillment_status == LineStatus.FAILED
@@ -92,8 +119,7 @@ def test_a_correction_without_a_clear_answer_is_asked_again_and_taken_once(
 def test_a_correction_that_is_refused_moves_nothing_and_is_told(
     world: World, given_back: RedemptionOrder, fay: User, gil: User, client_for: Any
 ) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
+    correction = agreed(given_back, fay, gil)
     world.partners.account(world.company.loyalty_account_id, 1)
     settle_transaction(correction.pk)
     order = now(given_back)
@@ -109,23 +135,10 @@ def test_a_correction_that_is_refused_moves_nothing_and_is_told(
 def test_a_correction_of_which_nobody_knows_is_decided_by_two_people(
     world: World, given_back: RedemptionOrder, fay: User, gil: User
 ) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    world.partners.fault("debit", "error_500_before", times=10)
-    settle_transaction(correction.pk)
-    LoyaltyTransaction.objects.update(first_sent_at="2020-01-01T00:00:00Z")
-    make_all_due()
-    settle_transaction(correction.pk)
-    correction.refresh_from_db()
-    assert correction.status == TransactionStatus.NEEDS_REVIEW
-    transaction_decisions.propose(
-        intent=correction,
-        verdict=Verdict.DID_NOT,
-        entry="",
-        evidence="Ticket 1.",
-        by=Actor.person(fay),
-    )
-    transaction_decisions.confirm(intent=correction, by=Actor.person(gil))
+    correction = agreed(given_back, fay, gil)
+    lost(world, correction, "error_500_before")
+    nobody_knows()
+    decided(correction, Verdict.DID_NOT, fay, gil)
     order = now(given_back)
     assert (order.status, line(order).fulfillment_status) == ("CANCELLED", "FAILED")
     assert holds(world)
@@ -138,9 +151,7 @@ def test_in_part_what_came_after_all_is_taken_again_and_its_code_shown(
     own = [unit["code"] for unit in codes_of(ended(world, order, "delivered"))]
     answers(world, order, "delivered", own[0])
     give_back(world, order)
-    put_right(order, Verdict.CORRECTION, fay, gil, **AGREED)
-    settle_transaction(LoyaltyTransaction.objects.get(transaction_type="CORRECTION").pk)
-    ask_the_partner()
+    corrected(order, fay, gil)
     assert world.ledger(order) == (1_500, 500)
     assert {
         code.code
@@ -159,10 +170,9 @@ def test_a_correction_needs_the_companys_word(
 def test_no_more_is_taken_again_than_was_given_back(
     world: World, given_back: RedemptionOrder, fay: User, gil: User
 ) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
+    made = agreed(given_back, fay, gil)
     with pytest.raises(RedemptionError, match="Points of this line are being taken again"):
         proposed(given_back, Verdict.CORRECTION, fay, **AGREED)
-    made = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
     decision = Decision.objects.get()
     made.pk, made.key = uuid7(), "correction:again"
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -287,24 +297,14 @@ def test_points_that_are_being_taken_again_are_told_alike_wherever_points_are_to
     assert "1,000 points are being taken again." in page()
     assert "Being taken again" in page()
     correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    world.partners.fault("debit", "error_500_before", times=10)
-    settle_transaction(correction.pk)
+    lost(world, correction, "error_500_before")
     assert figures() == (1_000, 0, 1_000)
     assert "It is not clear yet whether 1,000 points were taken again" in page()
-    LoyaltyTransaction.objects.update(first_sent_at="2020-01-01T00:00:00Z")
-    make_all_due()
-    settle_transaction(correction.pk)
+    nobody_knows()
     assert figures() == (1_000, 0, 1_000)
     assert "It is not clear whether 1,000 points were taken again; a person" in page()
     world.partners.clear_faults()
-    transaction_decisions.propose(
-        intent=correction,
-        verdict=Verdict.ASK_AGAIN,
-        entry="",
-        evidence="Their letter.",
-        by=Actor.person(fay),
-    )
-    transaction_decisions.confirm(intent=correction, by=Actor.person(gil))
+    decided(correction, Verdict.ASK_AGAIN, fay, gil)
     settle_transaction(correction.pk)
     assert figures() == (0, 0, 0)
     assert "1,000 points were taken." in page()
@@ -316,26 +316,15 @@ def test_points_that_are_being_taken_again_are_told_alike_wherever_points_are_to
 def test_a_correction_that_is_decided_by_hand_to_have_taken_place_delivers_the_line(
     world: World, given_back: RedemptionOrder, fay: User, gil: User
 ) -> None:
-    put_right(given_back, Verdict.CORRECTION, fay, gil, **AGREED)
-    correction = LoyaltyTransaction.objects.get(transaction_type="CORRECTION")
-    world.partners.fault("debit", "error_500_after", times=10)
-    settle_transaction(correction.pk)
-    LoyaltyTransaction.objects.update(first_sent_at="2020-01-01T00:00:00Z")
-    make_all_due()
-    settle_transaction(correction.pk)
+    correction = agreed(given_back, fay, gil)
+    lost(world, correction, "error_500_after")
+    nobody_knows()
     [entry] = [
         each
         for each in world.partners.ledger(reference=given_back.order_number)["entries"]
         if each["idempotency_key"] == correction.key
     ]
-    transaction_decisions.propose(
-        intent=correction,
-        verdict=Verdict.TOOK_PLACE,
-        entry=entry["transaction_id"],
-        evidence="Line 7 of their statement.",
-        by=Actor.person(fay),
-    )
-    transaction_decisions.confirm(intent=correction, by=Actor.person(gil))
+    decided(correction, Verdict.TOOK_PLACE, fay, gil, entry=entry["transaction_id"])
     assert line(given_back).fulfillment_status == LineStatus.DELIVERED
     assert holds(world)
 
