@@ -1,9 +1,11 @@
 """Letters about the parts of an order: gathered for a quarter of an hour, the last one at the end."""
 
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -278,7 +280,9 @@ def test_letters_of_a_version_without_digests_are_not_told_again(
     order = with_lines(seat, card, 4)
     first, second, *_others = order.items.all()
     OrderItem.objects.filter(pk=first.pk).update(quantity_delivered=1)
+    Fulfillment.objects.filter(reference=first.pk).update(quantity_shipped=1)
     for kind, facts in (
+        (LetterKind.SHIPPED, {"quantity": 1}),
         (LetterKind.DELIVERED, {"quantity": 1}),
         (LetterKind.REFUNDED, {"points": 3}),
     ):
@@ -286,6 +290,11 @@ def test_letters_of_a_version_without_digests_are_not_told_again(
             order=order, item=first, kind=kind, key=f"{kind}", to="ada@n.example", facts=facts
         )
     sent()
+    with transaction.atomic():
+        digests.gather(order)
+    later(15)
+    assert sent() == []
+    assert not Letter.objects.filter(kind=LetterKind.DIGEST).exists()
     arrives(second)
     later(15)
     [letter] = sent()
@@ -419,6 +428,21 @@ def test_an_order_that_ends_while_its_digest_is_closed_is_told_whole_at_once(
     assert due.facts["whole"]
     assert due.order.status == OrderStatus.COMPLETED
     assert Letter.objects.filter(kind=LetterKind.DIGEST).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_digest_that_another_process_has_meanwhile_is_left_to_it(
+    seat: AccountManager, card: Product
+) -> None:
+    due, _second = one_told(seat, card)
+    mail.outbox.clear()
+    orders = RedemptionOrder.objects.filter(pk=due.order_id)
+    taken_over = partial(Letter.objects.filter(pk=due.pk).update, lease_token=uuid.uuid4())
+    with while_somebody(orders.beat, taken_over):
+        send_letter(due.pk)
+    due.refresh_from_db()
+    assert due.is_gathering
+    assert mail.outbox == []
 
 
 def one_told(seat: AccountManager, card: Product) -> tuple[Letter, OrderItem]:

@@ -185,6 +185,20 @@ def test_a_refused_credit_is_asked_for_again_and_never_given_up(
     assert world.ledger(credit.order) == (1_000, 1_000)
 
 
+def test_a_credit_whose_refusal_the_partner_has_forgotten_is_asked_for_at_once(
+    world: World, fay: User, gil: User
+) -> None:
+    credit = refused_credit(world)
+    said(credit, Verdict.ASK_AGAIN, fay)
+    LoyaltyTransaction.objects.filter(pk=credit.pk).update(first_sent_at="2020-01-01T00:00:00Z")
+    told = confirm(intent=credit, by=Actor.person(gil))
+    assert told == "Confirmed. The partner is asked again."
+    world.partners.dial(honour_keys=False)
+    settle_transaction(credit.pk)
+    assert fresh(credit.order).status == OrderStatus.CANCELLED
+    assert world.ledger(credit.order) == (1_000, 1_000)
+
+
 def test_a_credit_that_the_partner_booked_by_hand_ends_its_order(
     world: World, fay: User, gil: User
 ) -> None:

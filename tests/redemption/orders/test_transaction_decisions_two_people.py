@@ -33,6 +33,7 @@ from tests.redemption.orders.test_transaction_decisions import (
     said,
     undecided,
 )
+from tests.redemption.saga.test_races import while_somebody
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -222,3 +223,26 @@ def test_the_database_has_one_open_proposal_a_transaction(world: World, fay: Use
             evidence="Again.",
             proposed_by=fay,
         )
+
+
+@pytest.mark.usefixtures("ignores_keys")
+def test_one_entry_that_is_said_to_be_of_two_debits_at_once_is_of_the_first(
+    world: World, fay: User, gil: User
+) -> None:
+    first, second = undecided(world), undecided(world)
+    for debit in (first, second):
+        propose(
+            intent=debit,
+            verdict=Verdict.TOOK_PLACE,
+            entry=entry_of(world, first),
+            evidence="Their statement.",
+            by=Actor.person(fay),
+        )
+    with (
+        while_somebody(lambda: confirm(intent=first, by=Actor.person(gil))),
+        pytest.raises(RedemptionError, match="belongs to another transaction of ours"),
+    ):
+        confirm(intent=second, by=Actor.person(gil))
+    assert world.debit(first.order).status == TransactionStatus.SUCCEEDED
+    assert world.debit(second.order).status == TransactionStatus.NEEDS_REVIEW
+    assert second.decisions.get().status == DecisionStatus.PROPOSED

@@ -266,6 +266,10 @@ def test_a_debit_that_was_unclear_for_days_has_its_entry_in_the_past(world: Worl
     LoyaltyTransaction.objects.update(settled_at=timezone.now() - AN_HOUR)
     run = run_of(world, since=timezone.now() - 2 * AN_HOUR)
     assert run.outcome == RunOutcome.AGREED
+    at_partner(world, "UPDATE entry SET points = 999")
+    run = run_of(world, since=timezone.now() - 2 * AN_HOUR)
+    assert the_difference(run, DifferenceKind.AMOUNT).order == order
+    assert (run.entries, run.points_taken) == (0, 0)  # those of its own days only
 
 
 def test_a_second_run_raises_nothing_again_and_looks_back_at_what_is_open(world: World) -> None:

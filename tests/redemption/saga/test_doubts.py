@@ -2,9 +2,11 @@
 again, and no call is repeated that might act twice.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
 from accounts.models import User
 from loyalty_portal.data.actor import Actor
@@ -319,6 +321,24 @@ def test_two_people_may_begin_with_the_one_that_has_the_wrong_number(
     decide(liar, theirs(world, liar), fay, gil)
     decide(owner, theirs(world, owner), fay, gil)
     all_is_right(world, owner, liar)
+
+
+def test_a_number_that_two_people_leave_where_it_is_is_known_to_who_was_given_it_too(
+    world: World, settings: Any, fay: User, gil: User
+) -> None:
+    settings.LOYALTY_API_STATEMENT = False
+    owner, liar = owner_and_liar(world)
+    world.partners.fault("debit", LIE, times=None, match=world.debit(liar).key)
+    tried(owner, rounds=2)
+    tried(liar, rounds=2)
+    assert world.debit(liar).is_undecided
+    waits = owner.transactions.filter(status=TransactionStatus.UNKNOWN)
+    assert waits.update(next_attempt_at=Now() + timedelta(hours=1)) == 1
+    decide(liar, world.debit(liar).external_transaction_id, fay, gil)
+    after = world.debit(liar)
+    assert (after.external_transaction_id, after.doubt) == (theirs(world, owner), "")
+    settle_transaction(world.debit(owner).pk)  # at once, and not in an hour
+    assert world.debit(owner).status == TransactionStatus.NEEDS_REVIEW
 
 
 def test_the_number_of_one_that_nobody_doubts_is_not_taken_from_it(
