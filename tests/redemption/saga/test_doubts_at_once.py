@@ -213,8 +213,8 @@ def test_a_credit_that_is_refused_while_its_debit_is_doubted_waits_for_people(
 @pytest.fixture
 def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read transactions without locking them."""
-    # replaced: negative control, the lock taken away
     rows = type(LoyaltyTransaction.objects.all())
+    # replaced: negative control, the lock taken away
     monkeypatch.setattr(rows, "select_for_update", lambda self, **_how: self)
 
 
