@@ -50,7 +50,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
     known = {
         "number": house.delivered.order_number,
         "item_id": house.delivered.items.get().pk,
-        "line_id": house.owner.cart.lines.get().pk,
+        "product_id": house.mug.pk,
         "address_id": uuid.uuid4(),  # unknown: 404 with and without Redis
         "slug": house.mug.slug,
         "object_id": house.mug.pk if path.startswith("admin/r/") else _row(path),
