@@ -117,7 +117,7 @@ class Company(models.Model):
         default=programme_zone,
         db_default="UTC",
         validators=[checked_zone],
-        help_text=_("What is sent on a date is sent at 09:00 of that day in this zone."),
+        help_text=_("A line with a date is sent at nine in the morning of that day in this zone."),
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(auto_now_add=True)

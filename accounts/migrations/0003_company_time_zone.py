@@ -27,12 +27,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='company',
             name='time_zone',
-            field=models.CharField(db_default='UTC', default=accounts.models.programme_zone, help_text='What is sent on a date is sent at 09:00 of that day in this zone.', max_length=64, validators=[loyalty_portal.data.zones.checked_zone], verbose_name='time zone'),
+            field=models.CharField(db_default='UTC', default=accounts.models.programme_zone, help_text='A line with a date is sent at nine in the morning of that day in this zone.', max_length=64, validators=[loyalty_portal.data.zones.checked_zone], verbose_name='time zone'),
         ),
         migrations.AddField(
             model_name='companychange',
             name='time_zone',
-            field=models.CharField(db_default='UTC', default=accounts.models.programme_zone, help_text='What is sent on a date is sent at 09:00 of that day in this zone.', max_length=64, validators=[loyalty_portal.data.zones.checked_zone], verbose_name='time zone'),
+            field=models.CharField(db_default='UTC', default=accounts.models.programme_zone, help_text='A line with a date is sent at nine in the morning of that day in this zone.', max_length=64, validators=[loyalty_portal.data.zones.checked_zone], verbose_name='time zone'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='company',

@@ -61,7 +61,7 @@ def test_many_differences_are_many_incidents_and_one_letter(world: World) -> Non
         "[Critical] 5 differences to the partner's statement: Missing here 4, Other points 1."
     )
     assert f"https://portal.example/admin/redemption/reconciliation/{run.pk}/" in letter.body
-    assert "Compare the two entries" in letter.body
+    assert "compare the two entries" in letter.body
     assert world.company.name not in letter.body
 
 
