@@ -190,7 +190,7 @@ CELERY_TASK_ROUTES = {
     "redemption.tasks.settle_transaction": {"queue": "loyalty"},
     "redemption.tasks.request_fulfillment": {"queue": "fulfillment"},
     "redemption.tasks.process_callback": {"queue": "fulfillment"},
-    "redemption.saga.tasks.ask_how_it_stands": {"queue": "fulfillment"},
+    "redemption.tasks.ask_how_it_stands": {"queue": "fulfillment"},
     "redemption.tasks.send_letter": {"queue": "notifications"},
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -33,8 +33,8 @@ def store(*, webhook_id: str, raw: bytes, event: Event) -> Callback | None:
     return callback if Callback.objects.filter(pk=callback.pk).exists() else None
 
 
-def process(callback_id: uuid.UUID) -> str | None:
-    """Process one due callback. Returns the number of the order that it is about, None if
+def process(callback_id: uuid.UUID) -> uuid.UUID | None:
+    """Process one due callback. Returns the id of the fulfillment that it is about, None if
     unknown.
     """
     token = Callback.objects.lease(callback_id, seconds=LEASE)
@@ -53,7 +53,7 @@ def process(callback_id: uuid.UUID) -> str | None:
             return None
         if _end(callback, token, CallbackState.PROCESSED):
             take_hint(held=held, report=report)
-        return held.label
+        return held.pk
 
 
 def _end(callback: Callback, token: uuid.UUID, state: CallbackState, problem: str = "") -> bool:

@@ -18,7 +18,7 @@ from fulfillment.models import Fulfillment, PartnerCall
 from loyalty_portal.celery import app, nudge
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.fastpath.sql import Prepared
-from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.models import Letter, LoyaltyTransaction, OrderItem
 from redemption.saga import stock_watch
 from redemption.saga.queues import work
 
@@ -44,19 +44,15 @@ def request_fulfillment(call_id: str) -> None:
 @app.task(name="redemption.tasks.ask_how_it_stands")
 def ask_how_it_stands(fulfillment_id: str) -> None:
     """Ask the Fulfillment API about a delivery, for example after a callback about it."""
-    key, began = uuid.UUID(fulfillment_id), time.monotonic()
-    if work("polls", key):
-        _go_on_with(key, since=began)
+    _ask(uuid.UUID(fulfillment_id))
 
 
 @app.task(name="redemption.tasks.process_callback")
 def process_callback(callback_id: str) -> None:
-    """Process one callback from the inbox."""
-    began = time.monotonic()
-    order_number = work("callbacks", uuid.UUID(callback_id))
-    if order_number:
-        orders = RedemptionOrder.objects.values_list("pk", flat=True)
-        go_on(orders.get(order_number=order_number), since=began)
+    """Process one callback from the inbox, and ask about its delivery at once if it says so."""
+    fulfillment_id = work("callbacks", uuid.UUID(callback_id))
+    if fulfillment_id:
+        _ask(fulfillment_id)
 
 
 @app.task(name="redemption.tasks.send_letter")
@@ -69,6 +65,13 @@ def send_letter(letter_id: str) -> None:
 def watch_stock() -> None:
     """Check that all stock adds up."""
     stock_watch.watch_stock()
+
+
+def _ask(fulfillment_id: uuid.UUID) -> None:
+    """Ask about a delivery if that is due, and queue what the answer made due."""
+    began = time.monotonic()
+    if work("polls", fulfillment_id):
+        _go_on_with(fulfillment_id, since=began)
 
 
 def go_on(order_id: uuid.UUID, *, since: float) -> None:

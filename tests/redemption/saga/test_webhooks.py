@@ -87,7 +87,12 @@ def ask_the_partner() -> None:
 
 def ended(world: World, order: RedemptionOrder, status: str, codes: int | None = None) -> bytes:
     """End the delivery at the partner, even if it has ended. Returns its true callback."""
-    wish = {"reference": str(world.fulfillment(order).pk), "status": status, "anew": True}
+    return ended_parcel(world, world.fulfillment(order), status, codes)
+
+
+def ended_parcel(world: World, parcel: Fulfillment, status: str, codes: int | None = None) -> bytes:
+    """End one line's delivery at the partner, as `ended` does."""
+    wish = {"reference": str(parcel.pk), "status": status, "anew": True}
     truth = world.partners.control(
         "POST", "/decide", wish if codes is None else wish | {"codes": codes}
     )
