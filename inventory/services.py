@@ -22,7 +22,7 @@ from catalog.models import Product, StockStatus
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.fastpath.sql import insert
-from loyalty_portal.fastpath.updates import PreparedUpdate
+from loyalty_portal.fastpath.updates import PreparedPair, PreparedUpdate
 
 
 class StockError(Exception):
@@ -140,32 +140,70 @@ def release(*, pieces: Mapping[uuid.UUID, int | None], by: Actor, reason: str) -
     The argument maps each line's reference to a number, or None for all that it still holds. Lines
     without reserved pieces (made on demand, or released before) are ignored.
     """
-    _spend(pieces, MovementKind.RELEASED, by, reason)
-
-
-def consume(*, pieces: Mapping[uuid.UUID, int | None], by: Actor) -> None:
-    """Record that reserved pieces were sent. The argument maps each line's reference to a
-    number.
-    """
-    _spend(pieces, MovementKind.CONSUMED, by, "")
-
-
-def _spend(
-    pieces: Mapping[uuid.UUID, int | None], kind: MovementKind, by: Actor, reason: str
-) -> None:
-    """Remove pieces from their reservations: RELEASED to the shelf, or CONSUMED when sent."""
-    column = "released" if kind == MovementKind.RELEASED else "consumed"
-    back = 1 if kind == MovementKind.RELEASED else 0
     with transaction.atomic(savepoint=False):
         taken = [(held, number) for held, number in _open(pieces) if number]
         for held, number in taken:
-            setattr(held, column, getattr(held, column) + number)
-        Reservation.objects.bulk_update([held for held, _number in taken], [column])
-        insert([_of_line(held, kind, back * n, -n, reason, by) for held, n in taken])
+            held.released += number
+        Reservation.objects.bulk_update([held for held, _number in taken], ["released"])
+        kind = MovementKind.RELEASED
+        insert([_of_line(held, kind, n, -n, reason, by) for held, n in taken])
         for product_id, n in _by_product((held.product_id, n) for held, n in taken):
-            if not _move(product_id, available=back * n, reserved=-n):
-                told = _("The stock of this product does not agree with its reservations.")
-                raise StockError(told)
+            if not _move(product_id, available=n, reserved=-n):
+                raise _disagrees()
+
+
+_A_LINE = (uuid.UUID(int=1), uuid.UUID(int=2), 1_000_001)  # placeholders of _consumed
+
+# What a reservation still holds is spent, and leaves the shelf. Each condition is checked with its
+# row locked, so one statement is as safe as a lock before it.
+_consumed = PreparedPair(
+    PreparedUpdate(
+        lambda product_id, reference, number: (
+            Reservation.objects.filter(product=product_id, reference=reference),
+            Q(GreaterThanOrEqual(F("quantity") - F("released") - F("consumed"), number)),
+            {"consumed": F("consumed") + number},
+        ),
+        *_A_LINE,
+        returning=("consumed",),
+    ),
+    PreparedUpdate(
+        lambda product_id, _reference, number: (
+            Inventory.objects.filter(product=product_id),
+            Q(GreaterThanOrEqual(F("quantity_reserved"), number)),
+            {"quantity_reserved": F("quantity_reserved") - number, "last_updated": Now()},
+        ),
+        *_A_LINE,
+        returning=("quantity_reserved",),
+    ),
+)
+
+
+def consume(*, want: Want, by: Actor) -> None:
+    """Record that pieces reserved for a line were sent. A line without reserved pieces, which was
+    made on demand, is ignored.
+    """
+    held = Reservation(product_id=want.product_id, reference=want.reference)
+    movement = _of_line(held, MovementKind.CONSUMED, 0, -want.quantity, "", by)
+    with transaction.atomic(savepoint=False):
+        given = (want.product_id, want.reference, want.quantity)
+        if _consumed(*given, along=[movement]) is None:
+            _tell_why(want, movement)
+
+
+def _tell_why(want: Want, movement: StockMovement) -> None:
+    """Raise the reason why pieces cannot be consumed, unless the line has no reservation."""
+    if StockMovement.objects.filter(pk=movement.pk).exists():
+        raise _disagrees()
+    for held in Reservation.objects.filter(reference=want.reference):
+        raise _holds_only(held)
+
+
+def _disagrees() -> StockError:
+    return StockError(_("The stock of this product does not agree with its reservations."))
+
+
+def _holds_only(held: Reservation) -> StockError:
+    return StockError(_("The line holds only %(open)s pieces.") % {"open": held.open})
 
 
 def _open(pieces: Mapping[uuid.UUID, int | None]) -> list[tuple[Reservation, int]]:
@@ -176,7 +214,7 @@ def _open(pieces: Mapping[uuid.UUID, int | None]) -> list[tuple[Reservation, int
         wanted = pieces[held.reference]
         number = held.open if wanted is None else wanted
         if number > held.open:
-            raise StockError(_("The line holds only %(open)s pieces.") % {"open": held.open})
+            raise _holds_only(held)
         found.append((held, number))
     return found
 

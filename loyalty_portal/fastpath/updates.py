@@ -26,6 +26,7 @@ Row = TypeVar("Row")
 
 _EACH = object()  # marks a value that each call supplies
 _ALWAYS = Q()
+_IF_CHANGED = "EXISTS (SELECT FROM changed)"
 
 
 def update(
@@ -158,12 +159,18 @@ def _with_rows(change: str, along: tuple[Shape, ...]) -> str:
     """One statement that makes the change, inserts the rows if it changed any, and says how many it
     changed.
     """
+    return f"{_change_and_rows(change, along)} SELECT count(*) FROM changed"  # noqa: S608
+
+
+def _change_and_rows(change: str, along: tuple[Shape, ...]) -> str:
+    """The WITH clause that makes the change, and inserts the rows if it changed any. What follows
+    it finds the changed rows as `changed`.
+    """
     inserts = [
-        f"insert_{number} AS ({one_insert(*shape)} WHERE EXISTS (SELECT FROM changed))"
+        f"insert_{number} AS ({one_insert(*shape)} WHERE {_IF_CHANGED})"
         for number, shape in enumerate(along)
     ]
-    parts = ", ".join([f"changed AS ({change} RETURNING 1)", *inserts])
-    return f"WITH {parts} SELECT count(*) FROM changed"  # noqa: S608
+    return "WITH " + ", ".join([f"changed AS ({change} RETURNING 1)", *inserts])
 
 
 class PreparedUpdate:
@@ -186,7 +193,8 @@ class PreparedUpdate:
         self._returning = returning
 
     @functools.cached_property
-    def _plan(self) -> tuple[str, tuple[Any, ...]]:
+    def plan(self) -> tuple[str, str, tuple[Any, ...]]:
+        """The UPDATE, which ends with its conditions, the columns to return, and the parameters."""
         rows, condition, changes = self._build(*self._placeholders)
         query: Any = rows.filter(condition).query.chain(UpdateQuery)
         query.add_update_values(changes)
@@ -195,17 +203,20 @@ class PreparedUpdate:
         text, params = with_constants(text, params, self._placeholders)
         quote = connection.ops.quote_name
         columns: list[Any] = [rows.model._meta.get_field(name) for name in self._returning]
-        answer = ", ".join(quote(each.column) for each in columns)
-        return f"{text} RETURNING {answer}", params
+        return text, ", ".join(quote(each.column) for each in columns), params
+
+    def bound(self, values: Sequence[Any]) -> list[Any]:
+        """The parameters of the UPDATE with these values, in the order of the placeholders."""
+        put = dict(zip(self._placeholders, values, strict=True))
+        return [put[param] for param in self.plan[2]]
 
     def __call__(self, *values: Any) -> tuple[Any, ...] | None:
         """Run the update. Returns the columns after it, or None when no row met the condition."""
         if not settings.FASTPATH:
             return self._plainly(values)
-        text, params = self._plan
-        put = dict(zip(self._placeholders, values, strict=True))
+        text, answer, _params = self.plan
         with prepared_cursor() as cursor:
-            cursor.execute(text, [put[param] for param in params])
+            cursor.execute(f"{text} RETURNING {answer}", self.bound(values))
             found: tuple[Any, ...] | None = cursor.fetchone()
             return found
 
@@ -216,6 +227,47 @@ class PreparedUpdate:
                 return None
             found: tuple[Any, ...] = rows.values_list(*self._returning).get()
             return found
+
+
+class PreparedPair:
+    """Two updates of one row each, and new rows, in one statement. The second update and the rows
+    happen only if the first one changed its row, whose lock is taken first.
+
+    Both have the same placeholders. With FASTPATH=false they run one after the other.
+    """
+
+    def __init__(self, first: PreparedUpdate, second: PreparedUpdate) -> None:
+        self._first, self._second = first, second
+        self._texts: dict[tuple[Shape, ...], str] = {}
+
+    def __call__(self, *values: Any, along: Sequence[models.Model] = ()) -> tuple[Any, ...] | None:
+        """Run both. Returns the columns of the second, or None when it changed nothing. The first
+        may have changed its row then, so the caller gives up the transaction, or looks.
+        """
+        if not settings.FASTPATH:
+            return self._plainly(values, along)
+        shapes, inserted = batches_of(along)
+        if shapes not in self._texts:
+            self._texts[shapes] = self._text(shapes)
+        params = [*self._first.bound(values), *inserted, *self._second.bound(values)]
+        with prepared_cursor() as cursor:
+            cursor.execute(self._texts[shapes], params)
+            found: tuple[Any, ...] | None = cursor.fetchone()
+            return found
+
+    def _text(self, along: tuple[Shape, ...]) -> str:
+        change, answer, _params = self._second.plan
+        before = _change_and_rows(self._first.plan[0], along)
+        return f"{before} {change} AND {_IF_CHANGED} RETURNING {answer}"
+
+    def _plainly(
+        self, values: tuple[Any, ...], along: Sequence[models.Model]
+    ) -> tuple[Any, ...] | None:
+        with transaction.atomic(savepoint=False):
+            if self._first(*values) is None:
+                return None
+            insert(along)
+            return self._second(*values)
 
 
 class PreparedHold(Prepared[Row]):

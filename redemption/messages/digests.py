@@ -13,7 +13,16 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Max, Q, QuerySet
+from django.db.models import (
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+)
 from django.db.models.functions import Coalesce, Now
 
 from fulfillment.models import Fulfillment
@@ -25,7 +34,7 @@ from redemption.models import (
     RedemptionOrder,
     TransactionType,
 )
-from redemption.states import TransactionStatus
+from redemption.states import SETTLED_LINE, TransactionStatus
 
 WINDOW = timedelta(minutes=15)  # between two letters about parts of one order
 
@@ -51,12 +60,30 @@ def is_part(order: RedemptionOrder, item: OrderItem | None) -> bool:
     return order.items.all()[1:2].exists()
 
 
-def gather(order: RedemptionOrder) -> None:
+def gather(order: RedemptionOrder) -> bool | None:
     """Have a digest tell what the caller's transaction, which holds the order's lock, changes.
 
-    Writing to a digest that gathers already locks it, so it is not closed before that commits.
+    A digest that gathers already is locked, so it is not closed before that commits; the same
+    statement asks whether the order has a line that is not settled. Returns that, or None when a
+    new digest began.
     """
-    _write(order, due=Now() + WINDOW, update="to")
+    is_open = _lock_gathering(order)
+    if is_open is None:
+        _write(order, due=Now() + WINDOW, update="to")
+    return is_open
+
+
+def _lock_gathering(order: RedemptionOrder) -> bool | None:
+    """Lock the digest that gathers. Returns whether a line is not settled, None without a digest to
+    the buyer's address.
+    """
+    lines = OrderItem.objects.filter(order=OuterRef("order"))
+    is_open = Exists(lines.exclude(fulfillment_status__in=SETTLED_LINE))
+    rows = Letter.objects.select_for_update(no_key=True).filter(
+        key=Letter.gathering_key(order.pk), to=order.account_manager.user.email
+    )
+    found: bool | None = rows.values_list(is_open, flat=True).first()
+    return found
 
 
 def finish(order: RedemptionOrder) -> None:

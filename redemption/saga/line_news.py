@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from fulfillment.services import News
 from inventory import services as stock
 from inventory.models import Reservation
+from inventory.services import Want
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError, transition_all
 from loyalty_portal.fastpath.updates import PreparedHold
@@ -98,13 +99,13 @@ def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> No
     _move_lines(told)
     if waited := [item for item, news in told if news.was]:
         waits.end(waited)
-    _write_letters(order, told)
+    is_open = _write_letters(order, told)
     owed = sum(news.lost * item.points_per_item for item, news in told)
     if owed:
         alone = told[0][0] if len(told) == 1 else None
         intend_credit(order, owed, item=alone, reason=reason, by=by)
     if any(news.status in SETTLED_LINE for _item, news in told):
-        close(order)
+        close(order, is_open=is_open)
     _move_stock(told, by=by, reason=reason)
 
 
@@ -128,15 +129,16 @@ def _move_lines(told: Sequence[tuple[OrderItem, News]]) -> None:
             OrderItem.objects.filter(pk__in=[item.pk for item in items]).update(**counted)
 
 
-def _write_letters(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> None:
-    """Tell the buyer: in a letter for each occasion, or in a digest when the order has more
-    lines.
+def _write_letters(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> bool | None:
+    """Tell the buyer: in a letter for each occasion, or in a digest when the order has more lines.
+    Returns what `gather` says about open lines, None when it was not asked.
     """
     item, news = told[0]
     if not is_part(order, item):
         write_letters(list(_letters(order, item, news)))
     elif any(each.shipped or each.delivered or each.lost for _item, each in told):
-        gather(order)
+        return gather(order)
+    return None
 
 
 def _letters(order: RedemptionOrder, item: OrderItem, news: News) -> Iterator[Letter]:
@@ -192,14 +194,14 @@ def _move_stock(told: Sequence[tuple[OrderItem, News]], *, by: Actor, reason: st
     rows.
     """
     stocked = [(item, news) for item, news in told if item.holds_stock]
-    consumed = {item.id: news.consumed for item, news in stocked if news.consumed}
+    for item, news in sorted(stocked, key=lambda each: (each[0].product_id, each[0].pk)):
+        if news.consumed:
+            stock.consume(want=Want(item.product_id, news.consumed, item.pk), by=by)
     # The warehouse adds returned pieces to the stock after checking them.
     lost = {
         item.id: news.lost
         for item, news in stocked
         if news.lost and news.status != LineStatus.RETURNED
     }
-    if consumed:
-        stock.consume(pieces=consumed, by=by)
     if lost:
         stock.release(pieces=lost, by=by, reason=reason)

@@ -236,9 +236,9 @@ def _drop_lines(
 # --- The end ------------------------------------------------------------------------------------
 
 
-def close(order: RedemptionOrder) -> None:
+def close(order: RedemptionOrder, *, is_open: bool | None = None) -> None:
     """End the order once every line is settled: COMPLETED, or CANCELLED once all points are given
-    back.
+    back. `is_open`: whether a line is not settled, if the caller has asked.
     """
     if order.status not in {
         OrderStatus.CONFIRMED,
@@ -246,7 +246,9 @@ def close(order: RedemptionOrder) -> None:
         OrderStatus.CANCELLING,
     }:
         return
-    if order.items.exclude(fulfillment_status__in=SETTLED_LINE).exists():
+    if is_open is None:
+        is_open = order.items.exclude(fulfillment_status__in=SETTLED_LINE).exists()
+    if is_open:
         return
     if order.items.filter(quantity_delivered__gt=0).exists():
         order.transition(OrderStatus.COMPLETED, completed_at=timezone.now())

@@ -5,18 +5,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Sum
 from django.test import Client
 
 from accounts.models import AccountManager
 from catalog.models import Product, StockStatus
 from inventory import services as stock
-from inventory.models import Inventory, MovementKind, StockMovement
+from inventory.models import Inventory, MovementKind, Reservation, StockMovement
 from inventory.services import OutOfStockError, StockError, Want
 from loyalty_portal.data.actor import SYSTEM
+from loyalty_portal.fastpath.updates import PreparedPair
+from tests.redemption.saga.test_races import while_somebody
 from tests.redemption.world import World
-from tests.support.guards_off import moved_without_looking
+from tests.support.guards_off import without_looking
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_ways]
 
@@ -75,20 +77,58 @@ def test_all_wants_are_held_or_none(world: World, book: Product) -> None:
 
 def test_release_and_consume_happen_once(book: Product) -> None:
     reference = hold(book, 4)
-    stock.consume(pieces={reference: 3}, by=SYSTEM)
+    stock.consume(want=Want(book.pk, 3, reference), by=SYSTEM)
     assert numbers(book) == (6, 1)
     stock.release(pieces={reference: None}, by=SYSTEM, reason="the rest")
     stock.release(pieces={reference: None}, by=SYSTEM, reason="again")
     assert numbers(book) == (7, 0)
     with pytest.raises(StockError, match="holds only 0"):
-        stock.consume(pieces={reference: 1}, by=SYSTEM)
+        stock.consume(want=Want(book.pk, 1, reference), by=SYSTEM)
     with pytest.raises(StockError, match="holds only 0"):
         stock.release(pieces={reference: 1}, by=SYSTEM, reason="")
 
 
-def test_what_was_made_on_demand_holds_nothing_and_is_left_alone() -> None:
+def test_what_was_made_on_demand_holds_nothing_and_is_left_alone(book: Product) -> None:
+    hold(book, 2)  # another line's
     stock.release(pieces={uuid.uuid4(): None}, by=SYSTEM, reason="")
-    stock.consume(pieces={uuid.uuid4(): 1}, by=SYSTEM)
+    stock.consume(want=Want(book.pk, 1, uuid.uuid4()), by=SYSTEM)
+    assert numbers(book) == (8, 2)
+    assert not StockMovement.objects.filter(kind=MovementKind.CONSUMED).exists()
+
+
+def test_lines_that_leave_at_the_same_moment_are_each_booked_once(book: Product) -> None:
+    """The second waits for the shelf that the first has changed; a repeated one finds nothing."""
+    first, second = hold(book, 4), hold(book, 3)
+
+    def sends_first() -> None:
+        stock.consume(want=Want(book.pk, 4, first), by=SYSTEM)
+
+    with while_somebody(sends_first):
+        stock.consume(want=Want(book.pk, 3, second), by=SYSTEM)
+    assert numbers(book) == (3, 0)
+    third = hold(book, 3)
+    with (
+        while_somebody(lambda: stock.consume(want=Want(book.pk, 2, third), by=SYSTEM)),
+        pytest.raises(StockError, match="holds only 1"),
+    ):
+        stock.consume(want=Want(book.pk, 2, third), by=SYSTEM)
+    assert numbers(book) == (0, 1)
+    assert StockMovement.objects.filter(kind=MovementKind.CONSUMED).count() == 3
+
+
+def test_without_the_conditions_only_the_database_refuses_pieces_that_are_gone(
+    book: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: a repeated step reaches the CHECK instead of a sentence."""
+    pair = stock._consumed
+    unguarded = PreparedPair(without_looking(pair._first), without_looking(pair._second))
+    # replaced: negative control, the guard taken away
+    monkeypatch.setattr(stock, "_consumed", unguarded)
+    reference = hold(book, 3)
+    stock.consume(want=Want(book.pk, 2, reference), by=SYSTEM)
+    with pytest.raises(IntegrityError, match="reservation_spent_once"):
+        stock.consume(want=Want(book.pk, 2, reference), by=SYSTEM)
+    assert numbers(book) == (7, 1)
 
 
 def test_a_count_corrects_the_available_number_and_keeps_what_is_held(book: Product) -> None:
@@ -118,11 +158,11 @@ def test_an_adjustment_needs_a_reason_and_pieces_to_take(
 
 def test_the_books_agree_after_everything(book: Product) -> None:
     first, second = hold(book, 3), hold(book, 2)
-    stock.consume(pieces={first: 2}, by=SYSTEM)
+    stock.consume(want=Want(book.pk, 2, first), by=SYSTEM)
     stock.release(pieces={first: None}, by=SYSTEM, reason="")
     stock.adjust(product=book, change=-1, reason="broken", by=SYSTEM)
     stock.receive(product=book, quantity=5, reason="", by=SYSTEM)
-    stock.consume(pieces={second: 2}, by=SYSTEM)
+    stock.consume(want=Want(book.pk, 2, second), by=SYSTEM)
     sums = StockMovement.objects.filter(product=book).aggregate(
         available=Sum("available_change"), reserved=Sum("reserved_change")
     )
@@ -153,7 +193,7 @@ def test_twenty_buyers_at_once_get_the_ten_pieces_there_are(book: Product) -> No
 def test_without_the_guard_the_race_is_lost(book: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: without the WHERE and the CHECK the same race oversells."""
     # replaced: negative control, the guard taken away
-    monkeypatch.setattr(stock, "_moved", moved_without_looking())
+    monkeypatch.setattr(stock, "_moved", without_looking(stock._moved))
     drop, restore = (
         "ALTER TABLE inventory DROP CONSTRAINT available_not_negative",
         "ALTER TABLE inventory ADD CONSTRAINT available_not_negative CHECK (quantity_available >= 0) NOT VALID",
@@ -190,5 +230,8 @@ def test_stock_that_does_not_agree_with_its_reservations_stays_as_it_is(book: Pr
     Inventory.objects.filter(product=book).update(quantity_reserved=0)
     with pytest.raises(StockError, match="does not agree"):
         stock.release(pieces={line: None}, by=SYSTEM, reason="cancelled")
+    with pytest.raises(StockError, match="does not agree"):
+        stock.consume(want=Want(book.pk, 3, line), by=SYSTEM)
     assert numbers(book) == (7, 0)
-    assert not StockMovement.objects.filter(kind=MovementKind.RELEASED).exists()
+    assert Reservation.objects.get(reference=line).open == 3
+    assert not StockMovement.objects.exclude(reason="first delivery").exclude(kind="RESERVED")

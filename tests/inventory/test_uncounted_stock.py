@@ -55,14 +55,14 @@ def test_any_number_can_be_held_and_none_is_available_in_the_books(cup: Product)
 
 def test_what_is_sent_or_given_back_leaves_the_books_and_they_agree(cup: Product) -> None:
     line = hold(cup, 5)
-    stock.consume(pieces={line: 2}, by=SYSTEM)
+    stock.consume(want=Want(cup.pk, 2, line), by=SYSTEM)
     assert check_stock() == []
     stock.release(pieces={line: None}, by=SYSTEM, reason="cancelled")
     stock.release(pieces={line: None}, by=SYSTEM, reason="again")
     assert numbers(cup) == (0, 0)
     assert check_stock() == []
     with pytest.raises(StockError, match="holds only 0"):
-        stock.consume(pieces={line: 1}, by=SYSTEM)
+        stock.consume(want=Want(cup.pk, 1, line), by=SYSTEM)
 
 
 def test_numbers_of_what_is_not_counted_cannot_be_moved(cup: Product) -> None:
@@ -103,7 +103,7 @@ def test_counting_ends_and_what_was_held_stays_held(world: World) -> None:
     stock.stop_counting(product=book, reason="ordered when wanted", by=SYSTEM)
     assert numbers(book) == (0, 4)
     hold(book, 50)
-    stock.consume(pieces={line: 3}, by=SYSTEM)
+    stock.consume(want=Want(book.pk, 3, line), by=SYSTEM)
     stock.release(pieces={line: None}, by=SYSTEM, reason="the rest")
     assert numbers(book) == (0, 50)
     assert check_stock() == []
@@ -116,7 +116,7 @@ def test_counting_of_an_empty_shelf_ends_without_a_movement(world: World) -> Non
     line = hold(book, 4)
     stock.stop_counting(product=book, reason="ordered when wanted", by=SYSTEM)
     assert numbers(book) == (0, 4)
-    stock.consume(pieces={line: 4}, by=SYSTEM)
+    stock.consume(want=Want(book.pk, 4, line), by=SYSTEM)
     assert not book.movements.filter(kind=MovementKind.ADJUSTED).exists()
     assert check_stock() == []
 

@@ -81,9 +81,8 @@ def _believe_every_success() -> None:
     _replace(loyalty, "_check", lambda *_given: None)
 
 
-def moved_without_looking() -> PreparedUpdate:
-    """The UPDATE of the stock without its condition about the quantities."""
-    guarded = stock._moved
+def without_looking(guarded: PreparedUpdate) -> PreparedUpdate:
+    """An UPDATE of the stock without its condition about the quantities."""
 
     def build(*values: Any) -> Any:
         rows, condition, changes = guarded._build(*values)
@@ -95,7 +94,7 @@ def moved_without_looking() -> PreparedUpdate:
 
 def _reserve_without_looking() -> None:
     """Reserve stock without the condition that enough is available."""
-    stock._moved = moved_without_looking()
+    stock._moved = without_looking(stock._moved)
 
 
 def _leave_the_cart_as_it_is() -> None:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Company
-from loyalty_portal.fastpath.updates import PreparedUpdate, delete, update
+from loyalty_portal.fastpath.updates import PreparedPair, PreparedUpdate, delete, update
 from redemption.models import (
     Callback,
     CallbackState,
@@ -118,6 +118,51 @@ def test_a_prepared_update_changes_a_row_by_its_old_values_and_says_the_new_ones
     assert counted(uuid.uuid4(), 1) is None
     assert Callback.objects.get(pk=row.pk).attempts == 5
     assert Callback.objects.get(pk=other.pk).attempts == 0
+
+
+def test_of_two_updates_in_one_statement_the_second_and_the_rows_follow_the_first(
+    world: World,
+) -> None:
+    order = world.place((world.product(), 1))
+    placeholders = (uuid.UUID(int=1), uuid.UUID(int=2), 1_000_001)
+    both = PreparedPair(
+        PreparedUpdate(
+            lambda first, _second, most: (
+                Callback.objects.filter(pk=first),
+                Q(attempts__lt=most),
+                {"attempts": F("attempts") + 1},
+            ),
+            *placeholders,
+            returning=("attempts",),
+        ),
+        PreparedUpdate(
+            lambda _first, second, most: (
+                Callback.objects.filter(pk=second),
+                Q(attempts__lt=most),
+                {"attempts": F("attempts") + 10},
+            ),
+            *placeholders,
+            returning=("attempts", "problem"),
+        ),
+    )
+    first, second, nobody = callback(), callback(), uuid.uuid4()
+
+    def told() -> list[OrderEvent]:
+        return [order.event("", "PENDING", reason="along")]
+
+    def state() -> tuple[int, int, int]:
+        rows = Callback.objects.in_bulk([first.pk, second.pk])
+        events = OrderEvent.objects.filter(reason="along").count()
+        return rows[first.pk].attempts, rows[second.pk].attempts, events
+
+    assert both(first.pk, second.pk, 2, along=told()) == (10, "")
+    assert state() == (1, 10, 1)
+    assert both(nobody, second.pk, 99, along=told()) is None
+    assert both(first.pk, second.pk, 1, along=told()) is None  # the first may not change
+    assert state() == (1, 10, 1)
+    assert both(first.pk, second.pk, 2, along=told()) is None  # the second may not
+    assert state() == (2, 10, 2)
+    assert both(first.pk, second.pk, 11) == (20, "")
 
 
 def test_an_update_of_several_rows_by_their_keys_changes_those_alone() -> None:

@@ -14,14 +14,16 @@ from catalog.models import Product, ProductType
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.services import claim, unclaim
 from fulfillment.virtual.saga import ask, poll
-from loyalty_portal.data.actor import Actor
+from inventory import services as stock
+from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.invariants.checks import check_invariants
-from redemption.models import RedemptionOrder
+from redemption.models import Callback, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
 from redemption.saga.transactions import settle_transaction
 from redemption.states import OrderStatus
+from tests.redemption.saga.test_webhooks import ended_parcel, send
 from tests.redemption.world import World, make_all_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,8 +34,14 @@ def place(world: World, product: Product, lines: int) -> RedemptionOrder:
     return world.place(*[(product, 1)] * lines)
 
 
-def confirmed(world: World, lines: int, *, kind: str = ProductType.PHYSICAL) -> RedemptionOrder:
-    order = place(world, world.product(kind=kind, points=10, stocked=lines), lines)
+def confirmed(
+    world: World, lines: int, *, kind: str = ProductType.PHYSICAL, counted: bool = False
+) -> RedemptionOrder:
+    """An order whose points are taken. `counted`: its virtual product has a counted stock."""
+    product = world.product(kind=kind, points=10, stocked=lines)
+    if counted:
+        stock.receive(product=product, quantity=lines, reason="bought codes", by=SYSTEM)
+    order = place(world, product, lines)
     settle_transaction(world.debit(order).pk)
     return RedemptionOrder.objects.get(pk=order.pk)
 
@@ -63,24 +71,31 @@ def test_the_steps_of_500_lines_cost_at_most_three_times_those_of_one(
         assert many <= 3 * one, (step, one, many)
 
 
-@pytest.mark.parametrize("lines", [1, 12, 40])
+@pytest.mark.parametrize(
+    ("lines", "counted", "most"), [(1, False, 12), (12, False, 11), (1, True, 13), (40, True, 12)]
+)
 def test_a_line_delivered_costs_twelve_statements_in_an_order_of_any_size(
-    world: World, lines: int, monkeypatch: pytest.MonkeyPatch
+    world: World, lines: int, counted: bool, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the claim of its call to the nudges: everything but BEGIN and COMMIT."""
+    """From the claim of its call to the nudges: everything but BEGIN and COMMIT.
+
+    A line alone has a letter of its own, and asks by itself whether the order has ended.
+    """
     # replaced: Celery's sending; no worker runs here
     monkeypatch.setattr(Task, "apply_async", lambda *_args, **_options: None)
     world.partners.dial(mode="instant")
-    deliver_all(confirmed(world, 1, kind=ProductType.VIRTUAL))  # compiles what is compiled once
-    order = confirmed(world, lines, kind=ProductType.VIRTUAL)
+    # compiles what is compiled once
+    deliver_all(confirmed(world, 2, kind=ProductType.VIRTUAL, counted=counted))
+    order = confirmed(world, lines, kind=ProductType.VIRTUAL, counted=counted)
     counts = deliver_all(order)
     order.refresh_from_db()
     assert order.status == OrderStatus.COMPLETED
-    # Of the order, once: it is in progress; something came, it is complete, of several lines, and
-    # its last digest.
-    begun, ended = 1, 4
-    assert sum(counts) <= 12 * lines + begun + ended
-    assert set(counts[1:-1]) <= {12}  # the others cost the same each
+    # Of the order, once: it is in progress; its digest begins, and whether a line is left is asked
+    # by itself; something came, it is complete, of several lines, and its last digest.
+    begun, ended = 3 if lines > 1 else 1, 4 if lines > 1 else 3
+    assert sum(counts) <= most * lines + begun + ended
+    assert set(counts[1:-1]) <= {most}  # the others cost the same each
+    assert check_invariants(at_rest=False) == []
 
 
 def deliver_all(order: RedemptionOrder) -> list[int]:
@@ -104,8 +119,8 @@ def test_cancelling_500_lines_is_one_credit_and_all_stock_is_back(world: World) 
     order.refresh_from_db()
     assert order.status == OrderStatus.CANCELLED
     assert world.ledger(order) == (10 * MANY, 10 * MANY)
-    stock = order.items.all()[0].product.inventory
-    assert (stock.quantity_available, stock.quantity_reserved) == (MANY, 0)
+    shelf = order.items.all()[0].product.inventory
+    assert (shelf.quantity_available, shelf.quantity_reserved) == (MANY, 0)
     assert check_invariants(at_rest=True) == []
 
 
@@ -202,6 +217,25 @@ def test_a_step_nudges_only_what_it_made_due(world: World, sent: list[str]) -> N
     order.refresh_from_db()
     assert order.status == OrderStatus.COMPLETED
     assert len(sent) <= 2 * lines + 1  # a call and a letter each, and the letter of confirmation
+
+
+def test_a_line_that_is_called_back_costs_two_nudges(world: World, sent: list[str]) -> None:
+    """One to ask for it and one for its callback, whose task asks the partner at once."""
+    world.partners.dial(mode="accept", delay=3600)
+    lines = 3
+    order = place(world, world.virtual(points=10), lines)
+    tasks.settle_transaction(str(world.debit(order).pk))
+    for call in PartnerCall.objects.filter(fulfillment__label=order.order_number):
+        tasks.request_fulfillment(str(call.pk))
+    for parcel in Fulfillment.objects.filter(label=order.order_number):
+        send(ended_parcel(world, parcel, "delivered"))
+    for callback in Callback.objects.all():
+        tasks.process_callback(str(callback.pk))
+    order.refresh_from_db()
+    assert order.status == OrderStatus.COMPLETED
+    letters = {str(key) for key in order.letters.values_list("pk", flat=True)}
+    assert len([key for key in sent if key not in letters]) == 2 * lines
+    assert len(sent) == 2 * lines + 2  # the letter of confirmation, and the digest
 
 
 def test_a_partner_that_fails_every_third_line_owes_a_credit_for_each(world: World) -> None:
