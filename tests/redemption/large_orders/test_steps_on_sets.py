@@ -75,7 +75,12 @@ def test_the_steps_of_500_lines_cost_at_most_three_times_those_of_one(
     ("lines", "counted", "most"), [(1, False, 12), (12, False, 11), (1, True, 13), (40, True, 12)]
 )
 def test_a_line_delivered_costs_twelve_statements_in_an_order_of_any_size(
-    world: World, lines: int, counted: bool, most: int, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    lines: int,
+    counted: bool,
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> None:
     """From the claim of its call to the nudges: everything but BEGIN and COMMIT.
 
@@ -83,6 +88,7 @@ def test_a_line_delivered_costs_twelve_statements_in_an_order_of_any_size(
     """
     # replaced: Celery's sending; no worker runs here
     monkeypatch.setattr(Task, "apply_async", lambda *_args, **_options: None)
+    settings.FASTPATH = True  # plain Django makes several statements of one
     world.partners.dial(mode="instant")
     # compiles what is compiled once
     deliver_all(confirmed(world, 2, kind=ProductType.VIRTUAL, counted=counted))
