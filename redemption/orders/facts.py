@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
+from accounts.models import User
 from catalog.models import Product
 from fulfillment.models import (
     CodeReveal,
@@ -17,6 +19,7 @@ from fulfillment.models import (
     Shipment,
     VirtualCode,
 )
+from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
     Decision,
@@ -24,7 +27,6 @@ from redemption.models import (
     IncidentCase,
     Letter,
     LoyaltyTransaction,
-    OrderEvent,
     OrderItem,
     RedemptionOrder,
 )
@@ -64,6 +66,27 @@ class LineDelivery:
     calls: list[PartnerCall] = field(default_factory=list)
 
 
+NO_DELIVERY = LineDelivery()  # of a line that is not passed on yet
+
+
+class Event(NamedTuple):
+    """An event of the order or of a line, without what makes a model's row dear: 500 lines have a
+    thousand and more.
+    """
+
+    subject: str
+    from_status: str
+    to_status: str
+    reason: str
+    at: datetime
+    item_id: UUID | None
+    by: User | None
+
+    @property
+    def by_id(self) -> UUID | None:
+        return self.by.pk if self.by else None
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One order with all that its company may see. `events` are those of the order and its
@@ -73,7 +96,7 @@ class Facts:
     order: RedemptionOrder
     items: list[OrderItem]
     transactions: Sequence[LoyaltyTransaction]
-    events: list[OrderEvent]
+    events: list[Event]
     letters: list[Letter]
     deliveries: dict[UUID, LineDelivery]
     remedies: list[Decision] = field(default_factory=list)
@@ -81,7 +104,7 @@ class Facts:
     refused: frozenset[UUID] = frozenset()
 
     def delivery(self, item: OrderItem) -> LineDelivery:
-        return self.deliveries.get(item.pk, LineDelivery())
+        return self.deliveries.get(item.pk, NO_DELIVERY)
 
 
 def order_of(actor: Actor, number: str) -> RedemptionOrder | None:
@@ -96,15 +119,13 @@ def facts_of(order: RedemptionOrder, *, in_full: bool = False) -> Facts:
     products = Product.objects.in_bulk({item.product_id for item in items})
     for item in items:
         item.product = products[item.product_id]
-    created = Q(subject=EventSubject.LINE, from_status="")  # one for each line, and not told
-    events = order.events.filter(subject__in=[EventSubject.ORDER, EventSubject.LINE])
     transactions = list(order.transactions.annotate(trouble=_newest_trouble()))
     return Facts(
         order=order,
         items=items,
         transactions=transactions,
         refused=frozenset(each.pk for each in transactions if _is_refused(each, each.trouble)),
-        events=list(events.exclude(created).prefetch_related("by")),
+        events=_events(order),
         letters=list(order.letters.all()),
         deliveries=_deliveries(order),
         remedies=list(
@@ -129,22 +150,41 @@ def _is_refused(intent: LoyaltyTransaction, trouble: str | None) -> bool:
     return waits and trouble == IncidentKind.CREDIT_REFUSED
 
 
+def _events(order: RedemptionOrder) -> list[Event]:
+    created = Q(subject=EventSubject.LINE, from_status="")  # one for each line, and not told
+    told = order.events.filter(subject__in=[EventSubject.ORDER, EventSubject.LINE])
+    rows: list[tuple[Any, ...]] = list(
+        told.exclude(created).values_list(
+            "subject", "from_status", "to_status", "reason", "at", "item_id", "by"
+        )
+    )
+    people = User.objects.in_bulk({by for *_facts, by in rows} - {None})
+    return [Event._make((*facts, people.get(by))) for *facts, by in rows]
+
+
 def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
     """The deliveries by line. Reads only the columns that the page needs: 500 lines have as many
     fulfillments and calls.
     """
     lines = order.items.order_by().values("pk")
     codes = VirtualCode.objects.valid().filter(fulfillment=OuterRef("pk"))
-    rows = Fulfillment.objects.filter(reference__in=lines).only(*_SHOWN)
-    found = {row.pk: row for row in rows.annotate(has_codes=Exists(codes))}
+    rows = Fulfillment.objects.filter(reference__in=lines).annotate(has_codes=Exists(codes))
+    if order.is_final:  # nothing to withdraw any more, so their columns are not needed
+        known = rows.values_list("pk", "reference", "has_codes")
+        found: list[tuple[Any, ...]] = [(*row, None) for row in known]
+    else:
+        found = [(row.pk, row.reference, row.has_codes, row) for row in rows.only(*_SHOWN)]
     of_order = {"fulfillment__reference__in": lines}
-    calls = PartnerCall.objects.filter(**of_order).only("fulfillment_id", "kind", "status")
+    # Only of these do the calls tell whether they can be withdrawn. By key, since the status may
+    # have changed since it was read.
+    asked = [pk for pk, *_line, row in found if row and row.status == FulfillmentStatus.REQUESTED]
+    calls = PartnerCall.objects.filter(fulfillment__in=asked)
     shipments = _by_fulfillment(Shipment.objects.filter(**of_order))
     reveals = _by_fulfillment(CodeReveal.objects.filter(**of_order).select_related("by"))
-    called = _by_fulfillment([] if order.is_final else calls)  # nothing to withdraw any more
+    called = _by_fulfillment(calls.only("fulfillment_id", "kind", "status"))
     return {
-        row.reference: LineDelivery(shipments[pk], reveals[pk], row.has_codes, row, called[pk])
-        for pk, row in found.items()
+        line: LineDelivery(shipments[pk], reveals[pk], has_codes, parcel, called[pk])
+        for pk, line, has_codes, parcel in found
     }
 
 

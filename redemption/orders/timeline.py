@@ -13,10 +13,9 @@ from loyalty_portal.data.numbers import grouped
 from redemption.badges import LineCounts, wait_told, without_delivery
 from redemption.models import (
     EventSubject,
-    OrderEvent,
     OrderItem,
 )
-from redemption.orders.facts import Facts
+from redemption.orders.facts import Event, Facts
 from redemption.orders.lines_told import (
     moves,
     parcels,
@@ -110,7 +109,7 @@ def _held() -> str:
     return _("The products are held until then; no points are taken before.")
 
 
-def _not_approved(facts: Facts, event: OrderEvent) -> TimelineStep:
+def _not_approved(facts: Facts, event: Event) -> TimelineStep:
     withdrawn = facts.order.was_placed_by(event.by_id)
     title = _("Withdrawn by %(who)s") if withdrawn else _("Not approved by %(who)s")
     who = {"who": told_as(event.by, facts.order.company_id)}
@@ -142,7 +141,7 @@ def _ending(facts: Facts) -> Iterator[TimelineStep]:
         )
 
 
-def _counts_then(facts: Facts, end: OrderEvent) -> LineCounts:
+def _counts_then(facts: Facts, end: Event) -> LineCounts:
     """The lines and the failed ones of them at the order's end; a remedy may change them later."""
     then = {
         event.item_id: event.to_status
