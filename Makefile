@@ -63,8 +63,9 @@ format: .venv/installed ## Format code and templates
 	$(BIN)/ruff format .
 	$(BIN)/djlint --quiet --reformat templates
 
-bench: .venv/installed ## Measure the portal against a bare Django app
+bench: .venv/installed ## Measure the portal against a bare Django app, and pages of large orders against small ones
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.order_pages
 
 bench-pieces: .venv/installed ## Measure what each piece of the fastpath saves of its request (BENCH_ROUNDS=11)
 	$(BIN)/python -m benchmarks.pieces

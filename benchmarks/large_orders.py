@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.__main__ import database, environment, python
-from benchmarks.saga import PARTNER_SECONDS, copy, slow_partner, start_workers
+from benchmarks.saga import PARTNER_SECONDS, copy, start_partners, start_workers
 from loyalty_portal.local.embedded import Services
 
 LINES = int(os.environ.get("BENCH_LINES", "1000"))
@@ -58,7 +58,7 @@ def main() -> None:
         services = stack.enter_context(Services(folder, environment=os.environ, durable=True))
         shared = dict(os.environ) | services.addresses
         address = shared["DATABASE_URL"]
-        partner = slow_partner(stack)
+        partner = start_partners(stack)
         env = environment(shared, folder) | {
             "DATABASE_URL": database(address, "bench_lines"),
             "LOYALTY_API_URL": partner,

@@ -55,12 +55,12 @@ def start_workers(running: ExitStack, env: dict[str, str]) -> None:
     time.sleep(5)  # until the workers have started
 
 
-def slow_partner(stack: ExitStack) -> str:
-    """Start the partners, which take 100 ms for each call. Returns their address."""
+def start_partners(stack: ExitStack, *, seconds: float = PARTNER_SECONDS) -> str:
+    """Start the partners, which take so many seconds for each call. Returns their address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    spawn(stack, "-m", "benchmarks.partner", str(port), str(PARTNER_SECONDS), env=dict(os.environ))
+    spawn(stack, "-m", "benchmarks.partner", str(port), str(seconds), env=dict(os.environ))
     return f"http://127.0.0.1:{port}"
 
 
@@ -126,7 +126,7 @@ def main() -> None:
         services = stack.enter_context(Services(folder, environment=os.environ, durable=True))
         shared = dict(os.environ) | services.addresses
         address = shared["DATABASE_URL"]
-        partner = slow_partner(stack)
+        partner = start_partners(stack)
         env = environment(shared, folder) | {
             "DATABASE_URL": database(address, "bench_saga"),
             "LOYALTY_API_URL": partner,
