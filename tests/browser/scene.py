@@ -42,7 +42,7 @@ class Scene(World):
         """Fill in an address such as "/orders/{queued}/" or "{book}"."""
         products = {"book": self.book, "card": self.card, "family": self.family}
         shelf = {name: product.get_absolute_url() for name, product in products.items()}
-        return page.format(**self.order, **shelf)
+        return page.format(**self.order, **shelf, card_key=self.card.pk)
 
     def _orders(self) -> dict[str, RedemptionOrder]:
         orders = {

@@ -33,6 +33,7 @@ PAGES = {
     "book for a viewer": ("viewer", "{book}"),
     "empty cart": ("poor", "/cart/"),
     "cart": ("approver", "/cart/"),
+    "who gets it": ("approver", "/cart/{card_key}/people/"),
     "checkout": ("approver", "/checkout/"),
     "order, waiting": ("approver", "/orders/{waiting}/"),
     "order, queued": ("buyer", "/orders/{queued}/"),
