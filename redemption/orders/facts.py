@@ -69,7 +69,7 @@ class LineDelivery:
 NO_DELIVERY = LineDelivery()  # of a line that is not passed on yet
 
 
-class Event(NamedTuple):
+class EventTold(NamedTuple):
     """An event of the order or of a line, without what makes a model's row dear: 500 lines have a
     thousand and more.
     """
@@ -96,7 +96,7 @@ class Facts:
     order: RedemptionOrder
     items: list[OrderItem]
     transactions: Sequence[LoyaltyTransaction]
-    events: list[Event]
+    events: list[EventTold]
     letters: list[Letter]
     deliveries: dict[UUID, LineDelivery]
     remedies: list[Decision] = field(default_factory=list)
@@ -150,7 +150,7 @@ def _is_refused(intent: LoyaltyTransaction, trouble: str | None) -> bool:
     return waits and trouble == IncidentKind.CREDIT_REFUSED
 
 
-def _events(order: RedemptionOrder) -> list[Event]:
+def _events(order: RedemptionOrder) -> list[EventTold]:
     created = Q(subject=EventSubject.LINE, from_status="")  # one for each line, and not told
     told = order.events.filter(subject__in=[EventSubject.ORDER, EventSubject.LINE])
     rows: list[tuple[Any, ...]] = list(
@@ -159,7 +159,7 @@ def _events(order: RedemptionOrder) -> list[Event]:
         )
     )
     people = User.objects.in_bulk({by for *_facts, by in rows} - {None})
-    return [Event._make((*facts, people.get(by))) for *facts, by in rows]
+    return [EventTold._make((*facts, people.get(by))) for *facts, by in rows]
 
 
 def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:

@@ -19,7 +19,7 @@ from redemption.models import (
     OrderItem,
     TransactionType,
 )
-from redemption.orders.facts import Event, Facts
+from redemption.orders.facts import EventTold, Facts
 from redemption.orders.steps import TimelineStep, sentence
 from redemption.states import LineStatus, OrderStatus, TransactionStatus, Verdict
 
@@ -58,7 +58,7 @@ _CODES_SENT = gettext_lazy("%(what)s: our partner sent the codes to %(email)s it
 
 def moves(
     facts: Facts, subject: EventSubject, *, from_status: str | None = None
-) -> Iterator[Event]:
+) -> Iterator[EventTold]:
     """The events that changed a status; those of creation are left out."""
     for event in facts.events:
         moved = event.subject == subject and event.from_status
@@ -73,7 +73,7 @@ def work(facts: Facts) -> Iterator[TimelineStep]:
     if facts.order.status in NEVER_BEGUN:
         return
     items = {item.pk: item for item in facts.items}
-    together: dict[tuple[Any, ...], list[Event]] = {}
+    together: dict[tuple[Any, ...], list[EventTold]] = {}
     for event in moves(facts, EventSubject.LINE):
         if event.item_id is None or _is_a_parcels(event, items[event.item_id]):
             continue
@@ -90,7 +90,7 @@ def work(facts: Facts) -> Iterator[TimelineStep]:
         yield step._replace(at=events[-1 if facts.many else 0].at)
 
 
-def _is_a_parcels(event: Event, item: OrderItem) -> bool:
+def _is_a_parcels(event: EventTold, item: OrderItem) -> bool:
     """Whether the event has a step of its own with the parcel, which may hold a part of the
     line.
     """
@@ -158,7 +158,7 @@ def _left_with_them(item: OrderItem, decision: Decision) -> TimelineStep:
     return TimelineStep(title, text % words, "coins", "ok", decision.decided_at)
 
 
-def _lost(facts: Facts, status: str, touched: list[OrderItem], event: Event) -> TimelineStep:
+def _lost(facts: Facts, status: str, touched: list[OrderItem], event: EventTold) -> TimelineStep:
     title, icon, tone = _LOST[status]
     by = event.by or _who_asked(facts)
     if status == LineStatus.CANCELLED and by:

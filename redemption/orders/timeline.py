@@ -15,7 +15,7 @@ from redemption.models import (
     EventSubject,
     OrderItem,
 )
-from redemption.orders.facts import Event, Facts
+from redemption.orders.facts import EventTold, Facts
 from redemption.orders.lines_told import (
     moves,
     parcels,
@@ -109,7 +109,7 @@ def _held() -> str:
     return _("The products are held until then; no points are taken before.")
 
 
-def _not_approved(facts: Facts, event: Event) -> TimelineStep:
+def _not_approved(facts: Facts, event: EventTold) -> TimelineStep:
     withdrawn = facts.order.was_placed_by(event.by_id)
     title = _("Withdrawn by %(who)s") if withdrawn else _("Not approved by %(who)s")
     who = {"who": told_as(event.by, facts.order.company_id)}
@@ -141,7 +141,7 @@ def _ending(facts: Facts) -> Iterator[TimelineStep]:
         )
 
 
-def _counts_then(facts: Facts, end: Event) -> LineCounts:
+def _counts_then(facts: Facts, end: EventTold) -> LineCounts:
     """The lines and the failed ones of them at the order's end; a remedy may change them later."""
     then = {
         event.item_id: event.to_status
