@@ -17,7 +17,7 @@ def make_older(sandbox: SandboxProcess, age: timedelta) -> None:
                 f"UPDATE loyalty_transaction SET {column} = {column} - %s::interval", [str(age)]
             )
         cursor.execute("UPDATE company SET created_at = created_at - %s::interval", [str(age)])
-    in_ledger(sandbox, f"UPDATE entry SET created_at = {earlier(age)}")
+    _write(sandbox, f"UPDATE entry SET created_at = {earlier(age)}")  # it may be empty
 
 
 def earlier(age: timedelta) -> str:
@@ -27,6 +27,11 @@ def earlier(age: timedelta) -> str:
 
 def in_ledger(sandbox: SandboxProcess, sql: str, *values: object) -> None:
     """Change the partner's ledger directly with SQL. It must change something."""
+    assert _write(sandbox, sql, *values) > 0
+
+
+def _write(sandbox: SandboxProcess, sql: str, *values: object) -> int:
     with sqlite3.connect(sandbox.data_dir / "sandbox.sqlite3", timeout=10) as books:
-        assert books.execute(sql, values).rowcount > 0
+        changed = books.execute(sql, values).rowcount
     books.close()
+    return changed
