@@ -110,7 +110,9 @@ def test_worker_killed_amid_the_lines_of_a_large_order(stack: Stack, shop: World
     with Connection(stack.redis.url) as broker:
         settle_transaction.apply_async((str(debit.pk),), connection=broker)
 
-    delivered = OrderItem.objects.filter(fulfillment_status=LineStatus.DELIVERED)
+    delivered = OrderItem.objects.filter(
+        order__order_number=number, fulfillment_status=LineStatus.DELIVERED
+    )
     wait_for_call(stack, "fulfill", "timeout_after")
     eventually(delivered.exists, "some lines are delivered")
     stack.worker.kill()
@@ -120,7 +122,8 @@ def test_worker_killed_amid_the_lines_of_a_large_order(stack: Stack, shop: World
     let_leases_run_out()
     stack.sweeper.start()
     assert stack.ends(number) == [OrderStatus.COMPLETED]
-    assert delivered.count() == VirtualCode.objects.count() == lines
+    codes = VirtualCode.objects.filter(fulfillment__label=number)
+    assert delivered.count() == codes.count() == lines
     assert not stack.violations()
 
 
