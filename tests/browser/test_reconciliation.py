@@ -13,7 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from accounts.models import Company
-from redemption.models import LoyaltyTransaction, Reconciliation
+from redemption.models import LoyaltyTransaction, Reconciliation, RedemptionOrder
 from tests.browser.scene import Scene
 from tests.browser.window import WCAG, Window
 from tests.support.stack import Stack
@@ -31,8 +31,13 @@ HEADER = "transaction_id,type,account_id,points,reference,created_at"
 def put_right(stack: Stack) -> Iterator[None]:
     """Restore the partner's entries that a test changed, or later comparisons would find them."""
     yield
+    orders = RedemptionOrder.objects.filter(total_points=1_500)
+    numbers = [(number,) for number in orders.values_list("order_number", flat=True)]
     with sqlite3.connect(stack.sandbox.data_dir / "sandbox.sqlite3", timeout=10) as books:
-        books.execute("UPDATE entry SET points = 1500 WHERE points = 999")
+        books.executemany(
+            "UPDATE entry SET points = 1500 WHERE points = 999 AND reference = ?", numbers
+        )
+    books.close()
 
 
 def paid_an_hour_ago(scene: Scene, stack: Stack, *, points_there: int = 1_500) -> Company:
