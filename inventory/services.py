@@ -99,9 +99,8 @@ def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
 
 def _balance(product_id: uuid.UUID, change: int) -> None:
     """Write the opposite movement of an uncounted product, so that its available number stays 0."""
-    if change:
-        kind = MovementKind.RECEIVED if change < 0 else MovementKind.ADJUSTED
-        _record(product_id, kind, -change, _("The stock is not counted."), SYSTEM)
+    kind = MovementKind.RECEIVED if change < 0 else MovementKind.ADJUSTED
+    _record(product_id, kind, -change, _("The stock is not counted."), SYSTEM)
 
 
 def reserve(*, wants: Sequence[Want], by: Actor, along: Sequence[Model] = ()) -> None:

@@ -160,9 +160,7 @@ def recorded(record: Callable[[], None]) -> None:
     """
     try:
         retried(record)
-    except IntegrityError as error:
-        if not services.is_about_number(error):
-            raise
+    except IntegrityError:  # what is not about the number is raised by the repetition as well
         retried(record)
 
 

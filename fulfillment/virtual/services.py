@@ -53,8 +53,8 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
     """Process the partner's answer about `held`, which the caller got from `locked`. The answer is
     the truth; the same answer twice counts once.
 
-    Raises IntegrityError when another line is given the same number at this moment (is_about_number
-    knows it); the transaction is then repeated, and sees that.
+    Raises IntegrityError when another line is given the same number at this moment; the transaction
+    is then repeated, and sees that.
     """
     doubted = held.attention
     strange = held.partner_id not in {"", report.fulfillment_id}
@@ -78,12 +78,6 @@ def hear_answer(*, held: Fulfillment, report: Report) -> None:
             cleared=_("When asked, the partner says “%(status)s”.") % {"status": report.status},
         )
     hints.answered(held, report)
-
-
-def is_about_number(error: BaseException) -> bool:
-    """Whether the database refused to give two lines one number of the partner."""
-    about: Any = error.__cause__
-    return bool(about.diag.constraint_name == "partners_fulfillment_once")
 
 
 def _fits(held: Fulfillment, end: FulfillmentStatus, report: Report) -> bool:
