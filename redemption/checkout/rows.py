@@ -30,6 +30,7 @@ from redemption.checkout.waits import LONGEST_MESSAGE, MOST_AHEAD
 from redemption.models.cart import MOST_ROWS, CartLine
 
 MOST_OF_ONE = 1_000  # pieces of one product in one cart
+LONGEST_NUMBER = 12  # digits that are read as a number, and shown again when they are wrong
 COLUMNS = ("quantity", *FIELDS, "message", "send_on")
 STREET = ("address_line1", "address_line2", "postcode", "city", "region", "country")
 PARCEL_ONLY = ("recipient_phone", *STREET)
@@ -238,7 +239,8 @@ def _day_errors(product: Product, day: date | None, today: date) -> Iterator[str
 def pieces(text: str) -> int:
     """A whole number from 1 to MOST_OF_ONE. Raises ValidationError for anything else."""
     text = text.strip()
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= MOST_OF_ONE:
+    is_number = text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
+    if not is_number or not 1 <= int(text) <= MOST_OF_ONE:
         raise forms.ValidationError(
             _("Quantity must be a whole number from 1 to %(most)s.") % {"most": f"{MOST_OF_ONE:,}"}
         )

@@ -23,6 +23,7 @@ from redemption.checkout.cart import services
 from redemption.checkout.cart.selectors import lines_of
 from redemption.checkout.rows import (
     COLUMNS,
+    LONGEST_NUMBER,
     PARCEL_ONLY,
     CellError,
     DraftRow,
@@ -204,7 +205,7 @@ def _saved(request: PortalRequest, lines: list[CartLine]) -> HttpResponse:
     except RedemptionError as error:
         problem = str(error)
     page = replace(
-        _filled(lines, kept, reading, said.get("total", "")[:12]),
+        _filled(lines, kept, reading, said.get("total", "")[:LONGEST_NUMBER]),
         seen=seen,
         total_problem=total_problem,
     )

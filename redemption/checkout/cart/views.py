@@ -17,9 +17,8 @@ from accounts.views import PortalRequest, with_seat
 from loyalty_portal.http.responses import SeeOther, form_only
 from redemption.checkout.cart import services
 from redemption.checkout.cart.selectors import CartPage, Refused, cart_lines, cart_page
+from redemption.checkout.rows import LONGEST_NUMBER
 from redemption.saga.steps import RedemptionError
-
-LONGEST_NUMBER = 12  # an invalid quantity is shown again up to this many characters
 
 
 @require_safe
