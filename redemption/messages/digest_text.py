@@ -11,7 +11,7 @@ from django.utils.translation import ngettext, ngettext_lazy
 from fulfillment.models import Channel, Fulfillment
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import FOR_A_PERSON, LineCounts, end_told
-from redemption.messages.digests import Units, is_credit
+from redemption.messages.digests import Units
 from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
@@ -277,7 +277,7 @@ def _credits(found: _Found, parts: Sequence[_Part], status: str) -> list[Loyalty
     lines: set[Any] = {part.item.pk for part in parts}
     if status == LineStatus.CANCELLED:
         lines.add(None)
-    return [each for each in found.transactions if is_credit(each) and each.item_id in lines]
+    return [each for each in found.transactions if not each.is_debit and each.item_id in lines]
 
 
 def _reason(found: _Found, item: OrderItem) -> str:

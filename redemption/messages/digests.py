@@ -29,10 +29,8 @@ from fulfillment.models import Fulfillment
 from redemption.models import (
     Letter,
     LetterKind,
-    LoyaltyTransaction,
     OrderItem,
     RedemptionOrder,
-    TransactionType,
 )
 from redemption.states import SETTLED_LINE, TransactionStatus
 
@@ -155,7 +153,7 @@ def _since(order: RedemptionOrder, told: Iterable[tuple[str, Any, Any]]) -> dict
     back = sum(
         each.points_amount
         for each in order.transactions.all()
-        if is_credit(each) and each.status == TransactionStatus.SUCCEEDED
+        if not each.is_debit and each.status == TransactionStatus.SUCCEEDED
     )
     back -= back_before
     if back <= 0 and not any(count > 0 for more in lines.values() for count in more):
@@ -195,7 +193,3 @@ def units_of(items: Iterable[OrderItem]) -> dict[str, Units]:
         )
         for item in lines
     }
-
-
-def is_credit(intent: LoyaltyTransaction) -> bool:
-    return intent.transaction_type == TransactionType.CREDIT

@@ -17,7 +17,6 @@ from redemption.models import (
     EventSubject,
     LoyaltyTransaction,
     OrderItem,
-    TransactionType,
 )
 from redemption.orders.facts import EventTold, Facts
 from redemption.orders.steps import TimelineStep, sentence
@@ -188,7 +187,7 @@ def _what_came_back(facts: Facts, status: str, touched: list[OrderItem]) -> str:
     found = {
         intent.status
         for intent in facts.transactions
-        if intent.transaction_type == TransactionType.CREDIT and intent.item_id in lines
+        if not intent.is_debit and intent.item_id in lines
     }
     return _how_far(found, len(touched)) if found else ""
 
