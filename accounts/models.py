@@ -5,9 +5,11 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVector
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -79,6 +81,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name = _("user")
         verbose_name_plural = _("users")
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case_unique")]
+        indexes = [
+            models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="user_email_begins"),
+            GinIndex(SearchVector("name", config="simple"), name="user_words"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.email
@@ -128,6 +134,7 @@ class Company(models.Model):
         verbose_name = _("company")
         verbose_name_plural = _("companies")
         ordering = ["name"]
+        indexes = [GinIndex(SearchVector("name", config="simple"), name="company_words")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(tier_level__in=TierLevel.values), name="company_tier_known"

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
@@ -111,6 +111,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         indexes = [
             due_index("fulfillment_due"),
             models.Index(fields=["partner_id"], name="fulfillment_partner_id"),
+            models.Index(fields=["label"], name="fulfillment_label"),
             models.Index(
                 fields=["promised_by"],
                 name="fulfillment_queue",
@@ -202,6 +203,7 @@ class Shipment(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(quantity__gt=0), name="shipment_not_empty"),
         ]
+        indexes = [models.Index(Upper("tracking_number"), name="shipment_tracking")]
 
     def __str__(self) -> str:
         return f"{self.carrier} {self.tracking_number}".strip()

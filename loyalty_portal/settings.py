@@ -235,6 +235,8 @@ PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
 # fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
 FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
+# The back office's search, a view of redemption, which searches the rooms below it.
+ADMIN_SEARCH = "redemption.backoffice.search.views.search"
 # The work queues in this order; the sweeper has threads for each.
 WORK_QUEUES = [
     f"redemption.saga.queues.{queue}"

@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account.decorators import secure_admin_login
 from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
+from django.conf import settings
 from django.contrib.auth.views import LogoutView
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.contenttypes.views import shortcut
@@ -13,6 +14,7 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path
+from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
 from loyalty_portal import brand
@@ -57,6 +59,13 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
         self, view: Callable[..., HttpResponse], cacheable: bool = False
     ) -> Callable[..., HttpResponseBase]:
         return _relaxed(super().admin_view(view, cacheable))
+
+    def search(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the search that settings.ADMIN_SEARCH names."""
+        view: Callable[[HttpRequest], HttpResponse] = import_string(settings.ADMIN_SEARCH)
+        return view(request)
 
     def login(
         self,

@@ -5,8 +5,11 @@ from uuid import UUID
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -114,6 +117,11 @@ class RedemptionOrder(HasLifeCycle):
             models.Index(
                 fields=["-created_at"], name="order_attention", condition=Q(needs_attention=True)
             ),
+            models.Index(
+                OpClass(Upper("reference"), "text_pattern_ops"),
+                name="order_reference",
+                condition=~Q(reference=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -219,6 +227,12 @@ class OrderItem(HasLifeCycle, Recipient):
                 ),
                 name="item_has_recipient",
             ),
+        ]
+        indexes = [
+            models.Index(
+                OpClass(Upper("recipient_email"), "text_pattern_ops"), name="item_recipient_email"
+            ),
+            GinIndex(SearchVector("recipient_name", config="simple"), name="item_recipient_words"),
         ]
         triggers = [
             pgtrigger.Trigger(

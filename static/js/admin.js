@@ -20,6 +20,17 @@ window.addEventListener("pageshow", (event) => {
   }
 });
 
+// "/" goes to the search, unless a field would take it as text.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const field = document.getElementById("find-here") ?? document.getElementById("find");
+  if (!field) return;
+  event.preventDefault();
+  if (field.checkVisibility()) field.focus();
+  else location.assign(field.form.action);
+});
+
 // The theme has no main landmark, which screen readers use for navigation.
 document.addEventListener("DOMContentLoaded", () => {
   document.getElementById("main")?.setAttribute("role", "main");

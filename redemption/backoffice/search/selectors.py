@@ -1,0 +1,225 @@
+"""Finds orders, products, companies and people by what staff have in front of them.
+
+Each branch of a search is answered by one index, and reads at most a few rows. No personal data
+is in an address: the page posts what is searched for.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db.models import BooleanField, ExpressionWrapper, F, Model, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Upper
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Company, User
+from catalog.models import Product
+from catalog.selectors import search_query, search_words
+from fulfillment.models import Fulfillment, Shipment, VirtualCode
+from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.encrypted_field import fingerprints
+from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder
+
+SHOWN = 10  # hits of one kind
+LONGEST = 200  # characters of a search; scanners and pastes may send more
+_NUMBER = re.compile(r"R?([A-Z0-9]{5})([A-Z0-9]{5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row that was found. `exact`: the whole text is this row's number or name."""
+
+    title: str
+    says: str
+    href: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The hits of one kind, at most SHOWN. `more`: there are others."""
+
+    title: Promise
+    hits: Sequence[Hit]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of rows, for those with `permission` and without `unless`."""
+
+    title: Promise
+    permission: str
+    find: Callable[[str], Iterator[Hit]]
+    unless: str = ""
+
+
+def find(text: str, *, by: Actor) -> list[Found]:
+    """What `text` finds among what the actor may see, without kinds that have no hit."""
+    term = " ".join(text.replace("\0", "").split())[:LONGEST].strip()
+    if not term:
+        return []
+    found = []
+    for kind in _KINDS:
+        if by.has_perm(kind.permission) and not (kind.unless and by.has_perm(kind.unless)):
+            hits = sorted(kind.find(term), key=lambda hit: not hit.exact)
+            found.append(Found(kind.title, hits[:SHOWN], len(hits) > SHOWN))
+    return [each for each in found if each.hits]
+
+
+def only_exact(found: Sequence[Found]) -> str:
+    """The address of the one row that was meant; empty unless exactly one hit is exact."""
+    exact = {hit.href for each in found for hit in each.hits if hit.exact}
+    return exact.pop() if len(exact) == 1 else ""
+
+
+def with_words(rows: QuerySet[Any], column: str, term: str) -> QuerySet[Any]:
+    """Rows of which `column` has all words of the term, each as the beginning of a word.
+
+    The expression is that of the indexes `…_words`.
+    """
+    found = " & ".join(f"'{word}':*" for word in search_words(term))
+    if not found:
+        return rows.none()
+    vector = SearchVector(column, config="simple")
+    return rows.alias(words=vector).filter(
+        words=SearchQuery(found, config="simple", search_type="raw")
+    )
+
+
+def order_number_in(term: str) -> str:
+    """The order number that was typed or scanned, with or without dashes; empty for other text."""
+    match = _NUMBER.fullmatch(re.sub(r"[\s-]", "", term).upper())
+    return f"R-{match[1]}-{match[2]}" if match else ""
+
+
+def _is(condition: Q) -> Combinable:
+    return ExpressionWrapper(condition, output_field=BooleanField())
+
+
+_EXACTLY = Value(True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """Rows that a term finds through one index, and which of their columns names the result."""
+
+    rows: QuerySet[Any]
+    key: str
+    exact: Combinable = _EXACTLY
+
+    def some(self) -> QuerySet[Any]:
+        """At most one row more than is shown, as (key of the result, whether it is exact)."""
+        told = self.rows.order_by().annotate(result=F(self.key), exact=self.exact)
+        return told.values_list("result", "exact")[: SHOWN + 1]
+
+
+def _keys(branches: Sequence[_Branch]) -> dict[UUID, bool]:
+    """The keys of what the branches find, in one statement, each with whether it is exact."""
+    first, *others = [branch.some() for branch in branches]
+    found: dict[UUID, bool] = {}
+    for result, exact in first.union(*others, all=True):
+        found[result] = found.get(result, False) or exact
+    return found
+
+
+def _parcels_by(term: str, key: str) -> list[_Branch]:
+    """Fulfillments by the partner's id, a tracking number or a code; `key` names the result."""
+    plain = term.replace(" ", "")
+    codes = VirtualCode.objects.valid().filter(fingerprint__in=fingerprints(plain))
+    tracked = Shipment.objects.alias(number=Upper("tracking_number")).filter(number=plain.upper())
+    parcels = Fulfillment.objects.all()
+    return [
+        _Branch(parcels.filter(partner_id=plain), key),
+        _Branch(parcels.filter(pk__in=tracked.values("fulfillment")), key),
+        _Branch(parcels.filter(pk__in=codes.values("fulfillment")), key),
+    ]
+
+
+def _recipients(rows: QuerySet[Any], term: str, key: str) -> list[_Branch]:
+    """Rows by the e-mail address or the name of their recipient, `key` names the result."""
+    named = _Branch(with_words(rows, "recipient_name", term), key, Value(False))
+    of_address = rows.filter(recipient_email__istartswith=term)
+    return [_Branch(of_address, key, _is(Q(recipient_email__iexact=term))), named]
+
+
+def _lines_and_orders(term: str) -> Iterator[Hit]:
+    orders = RedemptionOrder.objects.all()
+    booked = LoyaltyTransaction.objects.filter(external_transaction_id=term.replace(" ", ""))
+    keys = _keys(
+        [
+            _Branch(orders.filter(order_number=order_number_in(term)), "pk"),
+            _Branch(
+                orders.exclude(reference="").filter(reference__istartswith=term),
+                "pk",
+                _is(Q(reference__iexact=term)),
+            ),
+            *_recipients(OrderItem.objects.all(), term, "order"),
+            _Branch(booked, "order"),
+        ]
+    )
+    lines = _keys(_parcels_by(term, "reference"))
+    for line, order in OrderItem.objects.filter(pk__in=lines).values_list("pk", "order"):
+        keys[order] = keys.get(order, False) or lines[line]
+    found = orders.filter(pk__in=keys).select_related("company")
+    for order in found.order_by("-created_at", "-id"):
+        said = [str(order.company), order.reference, order.get_status_display()]
+        says = " · ".join(part for part in said if part)
+        yield Hit(order.order_number, says, _page(order), keys[order.pk])
+
+
+def _parcels(term: str) -> Iterator[Hit]:
+    parcels = Fulfillment.objects.all()
+    keys = _keys(
+        [
+            _Branch(parcels.filter(label=order_number_in(term)), "pk", Value(False)),
+            *_parcels_by(term, "pk"),
+        ]
+    )
+    for parcel in parcels.filter(pk__in=keys).order_by("-promised_by", "-id"):
+        says = f"{parcel.quantity} × {parcel.product_name} · {parcel.recipient_name}"
+        yield Hit(parcel.label, says, _page(parcel), keys[parcel.pk])
+
+
+def _products(term: str) -> Iterator[Hit]:
+    words = search_query(term)
+    if words is None:
+        return
+    for product in Product.objects.filter(search=words).order_by()[: SHOWN + 1]:
+        exact = product.sku.upper() == term.upper()
+        yield Hit(product.name, f"{product.sku}", _page(product), exact)
+
+
+def _companies(term: str) -> Iterator[Hit]:
+    named = with_words(Company.objects.order_by(), "name", term)[: SHOWN + 1]
+    of_account = Company.objects.filter(loyalty_account_id=term)
+    for company in {each.pk: each for rows in (of_account, named) for each in rows}.values():
+        exact = term.upper() in {company.name.upper(), company.loyalty_account_id.upper()}
+        yield Hit(company.name, company.loyalty_account_id, _page(company), exact)
+
+
+def _people(term: str) -> Iterator[Hit]:
+    of_address = User.objects.filter(email__istartswith=term).order_by()[: SHOWN + 1]
+    named = with_words(User.objects.order_by(), "name", term)[: SHOWN + 1]
+    for user in {each.pk: each for rows in (of_address, named) for each in rows}.values():
+        yield Hit(str(user), user.email, _page(user), user.email.upper() == term.upper())
+
+
+def _page(row: Model) -> str:
+    return reverse(f"admin:{row._meta.label_lower.replace('.', '_')}_change", args=[row.pk])
+
+
+_SEES_ORDERS = "redemption.view_redemptionorder"
+_KINDS = (
+    _Kind(_("Orders"), _SEES_ORDERS, _lines_and_orders),
+    _Kind(_("Parcels"), "fulfillment.view_fulfillment", _parcels, unless=_SEES_ORDERS),
+    _Kind(_("Products"), "catalog.view_product", _products),
+    _Kind(_("Companies"), "accounts.view_company", _companies),
+    _Kind(_("People"), "accounts.view_user", _people),
+)
