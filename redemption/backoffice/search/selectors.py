@@ -88,9 +88,9 @@ def with_words(rows: QuerySet[Any], column: str, term: str) -> QuerySet[Any]:
     if not found:
         return rows.none()
     vector = SearchVector(column, config="simple")
-    return rows.alias(words=vector).filter(
-        words=SearchQuery(found, config="simple", search_type="raw")
-    )
+    query = SearchQuery(found, config="simple", search_type="raw")
+    having: QuerySet[Any] = rows.alias(words=vector).filter(words=query)
+    return having
 
 
 def order_number_in(term: str) -> str:
@@ -117,7 +117,8 @@ class _Branch:
     def some(self) -> QuerySet[Any]:
         """At most one row more than is shown, as (key of the result, whether it is exact)."""
         told = self.rows.order_by().annotate(result=F(self.key), exact=self.exact)
-        return told.values_list("result", "exact")[: SHOWN + 1]
+        some: QuerySet[Any] = told.values_list("result", "exact")[: SHOWN + 1]
+        return some
 
 
 def _keys(branches: Sequence[_Branch]) -> dict[UUID, bool]:
@@ -165,8 +166,8 @@ def _lines_and_orders(term: str) -> Iterator[Hit]:
         ]
     )
     lines = _keys(_parcels_by(term, "reference"))
-    for line, order in OrderItem.objects.filter(pk__in=lines).values_list("pk", "order"):
-        keys[order] = keys.get(order, False) or lines[line]
+    for line, its_order in OrderItem.objects.filter(pk__in=lines).values_list("pk", "order"):
+        keys[its_order] = keys.get(its_order, False) or lines[line]
     found = orders.filter(pk__in=keys).select_related("company")
     for order in found.order_by("-created_at", "-id"):
         said = [str(order.company), order.reference, order.get_status_display()]
