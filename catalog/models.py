@@ -253,6 +253,16 @@ class Product(models.Model):
         ]
         indexes = [
             models.Index(fields=["source"], name="product_by_source", condition=~Q(source="")),
+            models.Index(
+                fields=["stock_status"],
+                name="product_short",
+                condition=Q(is_active=True, stock_status__in=["LOW", "OUT"]),
+            ),
+            models.Index(
+                fields=["available_until"],
+                name="product_offer_ends",
+                condition=Q(is_active=True, available_until__isnull=False),
+            ),
             GinIndex(fields=["search"], name="product_search"),
             GinIndex(
                 TitleWords("search"),

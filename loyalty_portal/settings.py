@@ -102,6 +102,17 @@ TEMPLATES = [
 
 # Functions of higher rooms that add figures to the header of every page (accounts/layout.py).
 LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
+# What the admin's first page shows, in this order (loyalty_portal/admin_site/home.py).
+HOME_CARDS = [
+    "redemption.backoffice.home.second_look",
+    "fulfillment.desk.home.parcels",
+    "redemption.backoffice.home.orders",
+    "redemption.backoffice.home.incidents",
+    "redemption.backoffice.home.points",
+    "inventory.home.short_stock",
+    "catalog.home.offers",
+    "redemption.backoffice.home.post",
+]
 
 # False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).
 FASTPATH = env.flag("FASTPATH", default=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 
 from fulfillment.models import Channel, Fulfillment
@@ -39,9 +38,3 @@ def queue_by_age() -> QueueByAge:
     counts = waiting().aggregate(late=Count("pk", late), soon=Count("pk", soon), all=Count("pk"))
     later = counts["all"] - counts["late"] - counts["soon"]
     return QueueByAge(late=counts["late"], soon=counts["soon"], later=later)
-
-
-def waiting_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    """The number for the menu's badge; "" when the queue is empty."""
-    number = waiting().count()
-    return str(number) if number else ""

@@ -15,83 +15,108 @@ Item = dict[str, Any]
 
 
 def menu() -> list[Item]:
-    """The groups of the side bar, in the order of a working day."""
-    overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")}
+    """The groups of the side bar: what waits, then one for each job."""
+    overview = {"title": _("What waits"), "icon": "home", "link": reverse_lazy("admin:index")}
+    incidents = _item(_("Incidents"), "emergency_home", "redemption.incident", _INCIDENTS)
     return [
-        _group(None, overview),
-        *_daily_work(),
-        *_what_is_offered(),
-        *_people_and_post(),
+        _group(None, overview, incidents),
+        _desk(),
+        _catalogue(),
+        _stock(),
+        _orders(),
+        _points(),
+        _people(),
+        _system(),
     ]
 
 
-def _daily_work() -> list[Item]:
-    queue = _item(_("Queue"), "inventory_2", "fulfillment.fulfillment")
-    orders = _item(_("Orders"), "receipt_long", "redemption.redemptionorder")
-    incidents = _item(_("Incidents"), "emergency_home", "redemption.incident")
-    return [
-        _group(
-            _("Desk"),
-            {**queue, "badge": "fulfillment.desk.selectors.waiting_badge"},
-            _item(_("Parcels"), "local_shipping", "fulfillment.shipment"),
-        ),
-        _group(
-            _("Orders"),
-            {**orders, "badge": "redemption.backoffice.selectors.attention_badge"},
-            _item(_("Virtual deliveries"), "send", "redemption.orderitem"),
-            {**incidents, "badge": "redemption.backoffice.selectors.incidents_badge"},
-        ),
-        _group(
-            _("Points"),
-            _item(_("Transactions"), "swap_vert", "redemption.loyaltytransaction"),
-            _item(_("Reconciliation"), "balance", "redemption.reconciliation"),
-        ),
-    ]
+_HOME = "redemption.backoffice.home"
+_INCIDENTS = f"{_HOME}.incidents_badge"
 
 
-def _what_is_offered() -> list[Item]:
-    return [
-        _group(
-            _("Stock"),
-            _item(_("Stock"), "shelves", "inventory.inventory"),
-            _item(_("Movements"), "history", "inventory.stockmovement"),
-            _item(_("Reservations"), "lock", "inventory.reservation"),
+def _desk() -> Item:
+    return _group(
+        _("Desk"),
+        _item(
+            _("Queue"),
+            "inventory_2",
+            "fulfillment.fulfillment",
+            "fulfillment.desk.home.waiting_badge",
         ),
-        _group(
-            _("Catalogue"),
-            _item(_("Products"), "sell", "catalog.product"),
-            _item(_("Categories"), "category", "catalog.category"),
-            _item(_("Families"), "style", "catalog.family"),
-        ),
-    ]
+        _item(_("Parcels"), "local_shipping", "fulfillment.shipment"),
+    )
 
 
-def _people_and_post() -> list[Item]:
-    return [
-        _group(
-            _("Companies"),
-            _item(_("Companies"), "apartment", "accounts.company"),
-            _item(_("Account managers"), "badge", "accounts.accountmanager"),
-            _item(_("Users"), "person", "accounts.user"),
-            _item(_("Addresses"), "location_on", "accounts.address"),
-            _item(_("Staff groups"), "groups", "auth.group"),
+def _catalogue() -> Item:
+    return _group(
+        _("Catalogue"),
+        _item(_("Products"), "sell", "catalog.product"),
+        _item(_("Categories"), "category", "catalog.category"),
+        _item(_("Families"), "style", "catalog.family"),
+    )
+
+
+def _stock() -> Item:
+    return _group(
+        _("Stock"),
+        _item(_("Stock"), "shelves", "inventory.inventory", "inventory.home.short_badge"),
+        _item(_("Movements"), "history", "inventory.stockmovement"),
+        _item(_("Reservations"), "lock", "inventory.reservation"),
+    )
+
+
+def _orders() -> Item:
+    return _group(
+        _("Orders"),
+        _item(_("Orders"), "receipt_long", "redemption.redemptionorder", f"{_HOME}.orders_badge"),
+        _item(_("Virtual deliveries"), "send", "redemption.orderitem"),
+        _item(_("Letters"), "mail", "redemption.letter", f"{_HOME}.letters_badge"),
+    )
+
+
+def _points() -> Item:
+    return _group(
+        _("Points"),
+        _item(
+            _("Transactions"),
+            "swap_vert",
+            "redemption.loyaltytransaction",
+            f"{_HOME}.unclear_badge",
         ),
-        _group(
-            _("Post"),
-            _item(_("Letters"), "mail", "redemption.letter"),
-            _item(_("Callbacks"), "webhook", "redemption.callback"),
-        ),
-    ]
+        _item(_("Reconciliation"), "balance", "redemption.reconciliation"),
+    )
+
+
+def _people() -> Item:
+    return _group(
+        _("People"),
+        _item(_("Companies"), "apartment", "accounts.company"),
+        _item(_("Account managers"), "badge", "accounts.accountmanager"),
+        _item(_("Users"), "person", "accounts.user"),
+        _item(_("Addresses"), "location_on", "accounts.address"),
+        _item(_("Staff groups"), "groups", "auth.group"),
+    )
+
+
+def _system() -> Item:
+    return _group(
+        _("System"),
+        _item(_("Callbacks"), "webhook", "redemption.callback", f"{_HOME}.callbacks_badge"),
+    )
 
 
 def _group(title: Promise | None, *items: Item) -> Item:
     return {"title": title, "items": list(items)}
 
 
-def _item(title: Promise, icon: str, model: str) -> Item:
-    """A menu entry for a model's list, shown to users who may view it. `model` is room.model."""
+def _item(title: Promise, icon: str, model: str, badge: str = "") -> Item:
+    """A menu entry for a model's list, shown to users who may view it. `model` is room.model.
+
+    `badge` names the function that counts what waits there, "" for none.
+    """
     room, name = model.split(".")
     return {
+        **({"badge": badge} if badge else {}),
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{room}_{name}_changelist"),

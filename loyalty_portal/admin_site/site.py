@@ -61,6 +61,6 @@ def unfold_settings(brand_name: str) -> dict[str, Any]:
                 {"title": _("Change password"), "link": reverse_lazy("account_change_password")}
             ]
         },
-        "DASHBOARD_CALLBACK": "redemption.backoffice.views.dashboard",
+        "DASHBOARD_CALLBACK": "loyalty_portal.admin_site.home.dashboard",
         "SIDEBAR": {"show_search": False, "command_search": False, "navigation": menu()},
     }

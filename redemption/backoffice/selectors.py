@@ -3,21 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Q, QuerySet
 
-from catalog.models import Product, StockStatus
 from fulfillment.models import Channel, Fulfillment, PartnerCall
 from fulfillment.virtual.services import nothing_to_decide
-from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
 from redemption.badges import line_word, wait_told
 from redemption.models import (
     Callback,
     CallbackState,
+    Decision,
     EventSubject,
     Incident,
     Letter,
@@ -54,12 +54,6 @@ def unresolved_incidents(actor: Actor) -> QuerySet[Incident]:
     return seen_incidents(actor, Incident.objects.unresolved()).select_related("order")
 
 
-def incidents_badge(request: HttpRequest) -> str:
-    """The number for the menu's badge; "" when there are none."""
-    number = unresolved_incidents(actor_of(request)).count()
-    return str(number) if number else ""
-
-
 def unclear_transactions() -> QuerySet[LoyaltyTransaction]:
     """Transactions whose outcome is unknown."""
     return LoyaltyTransaction.objects.filter(status__in=UNCLEAR)
@@ -73,20 +67,24 @@ def puzzling_callbacks() -> QuerySet[Callback]:
     return Callback.objects.filter(state__in=PUZZLING)
 
 
-def short_stock() -> tuple[int, int]:
-    """The numbers of active products with low stock and without stock."""
-    kept = Product.objects.filter(is_active=True, inventory__isnull=False)
-    counts = kept.aggregate(
-        low=Count("pk", Q(stock_status=StockStatus.LOW)),
-        out=Count("pk", Q(stock_status=StockStatus.OUT)),
+def proposals_for(actor: Actor) -> QuerySet[Decision] | None:
+    """Open proposals of others that the actor may confirm or reject; None if they may decide
+    nothing.
+    """
+    about = [
+        kind
+        for permission, kind in (
+            ("redemption.decide_transaction", Q(transaction__isnull=False)),
+            ("redemption.decide_delivery", Q(item__isnull=False)),
+        )
+        if actor.has_perm(permission)
+    ]
+    if not about:
+        return None
+    rows = Decision.objects.filter(reduce(or_, about), status=DecisionStatus.PROPOSED)
+    return rows.exclude(proposed_by=actor.user_id).select_related(
+        "transaction__order", "item__order", "proposed_by"
     )
-    return counts["low"], counts["out"]
-
-
-def attention_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    """The number for the menu's badge; "" when there are none."""
-    number = needing_attention().count()
-    return str(number) if number else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.data.encrypted_field import EncryptedTextField
@@ -49,7 +50,14 @@ class Letter(LeasedWork):
         verbose_name = _("letter")
         verbose_name_plural = _("letters")
         ordering = ["created_at", "id"]
-        indexes = [due_index("letter_due")]
+        indexes = [
+            due_index("letter_due"),
+            models.Index(
+                fields=["created_at"],
+                name="letter_troubled",
+                condition=Q(sent_at__isnull=True) & ~Q(problem=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.to}"
@@ -111,7 +119,14 @@ class Callback(LeasedWork):
         verbose_name = _("callback")
         verbose_name_plural = _("callbacks")
         ordering = ["-received_at", "-id"]
-        indexes = [due_index("callback_due")]
+        indexes = [
+            due_index("callback_due"),
+            models.Index(
+                fields=["-received_at"],
+                name="callback_puzzling",
+                condition=Q(state__in=["PARKED", "PUZZLING"]),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.reference}"

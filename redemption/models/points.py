@@ -195,6 +195,11 @@ class LoyaltyTransaction(KeyedCall):
             due_index("transaction_due"),
             models.Index(fields=["company", "-created_at"], name="transaction_by_company"),
             models.Index(
+                fields=["-created_at"],
+                name="transaction_unclear",
+                condition=Q(status__in=["UNKNOWN", "NEEDS_REVIEW"]),
+            ),
+            models.Index(
                 fields=["disputed_id"], name="transaction_disputed", condition=~Q(disputed_id="")
             ),
             models.Index(

@@ -1,0 +1,62 @@
+"""What the desk adds to the admin's first page and its menu."""
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.timesince import timesince, timeuntil
+from django.utils.translation import gettext as _
+
+from fulfillment.desk.selectors import QueueByAge, queue_by_age, waiting
+from fulfillment.models import Fulfillment
+from loyalty_portal.admin_site.home import SHOWN, Card, Line, Part, WorkList, briefly, menu_count
+
+
+def parcels(request: HttpRequest) -> Iterator[Part]:
+    """The queue by age, and its first parcels, the oldest promise first."""
+    if not request.user.has_perm("fulfillment.view_fulfillment"):
+        return
+    ages = QueueByAge(*briefly("ages", _ages))
+    there = reverse("admin:fulfillment_fulfillment_changelist")
+    for title, number, says, age, icon, tone in (
+        (_("Late"), ages.late, _("past their promise"), "late", "priority_high", "bad"),
+        (_("Within a day"), ages.soon, _("to be sent next"), "soon", "schedule", "warn"),
+        (_("Later"), ages.later, _("in good time"), "later", "event_available", "quiet"),
+    ):
+        yield Card(_("Desk"), title, number, says, f"{there}?promise={age}", icon, tone)
+    lines = [_line(each) for each in waiting().select_related("claimed_by")[:SHOWN]]
+    yield WorkList(
+        title=_("Next at the desk, oldest promise first"),
+        lines=lines,
+        empty=_("The queue is empty."),
+        more=ages.late + ages.soon + ages.later - len(lines),
+        href=there,
+    )
+
+
+def _ages() -> tuple[int, int, int]:
+    ages = queue_by_age()
+    return ages.late, ages.soon, ages.later
+
+
+def _line(parcel: Fulfillment) -> Line:
+    who = parcel.claimed_by or _("free")
+    return Line(
+        href=reverse("admin:fulfillment_fulfillment_change", args=[parcel.pk]),
+        name=parcel.label,
+        more=f"{parcel.open_quantity} × {parcel.product_name} · {who}",
+        end=_promised(parcel),
+    )
+
+
+def _promised(parcel: Fulfillment) -> str:
+    """How much time is left to the promise, or for how long it is past."""
+    due = parcel.promised_by
+    if due < timezone.now():
+        return _("%(time)s late") % {"time": timesince(due, depth=1)}
+    return _("in %(time)s") % {"time": timeuntil(due, depth=1)}
+
+
+def waiting_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
+    return menu_count("desk", waiting())

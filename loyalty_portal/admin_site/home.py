@@ -1,0 +1,180 @@
+"""The admin's first page: what waits for the person who opens it.
+
+Rooms add to it by a function in `settings.HOME_CARDS`. Such a function takes the request and yields
+cards, lists and charts, only those that the person may see.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from loyalty_portal.data.numbers import grouped
+
+Value = TypeVar("Value")
+SHOWN = 6  # rows of each list
+SECONDS = 15  # how long a count may be old
+MOST = 1_000  # nobody needs to know how many more than these wait
+
+
+def briefly(name: str, ask: Callable[[], Value]) -> Value:
+    """The answer of `ask`, at most SECONDS old."""
+    found: Any = cache.get_or_set(f"waiting:{name}", ask, SECONDS)
+    kept: Value = found
+    return kept
+
+
+def waiting_count(name: str, rows: QuerySet[Any]) -> int:
+    """How many rows wait, at most MOST + 1, counted once in SECONDS. `name` is unique for `rows`.
+
+    The rows must be found by an index, because the menu of every page asks for them.
+    """
+    number: int = cache.get_or_set(f"waiting:{name}", rows.order_by()[: MOST + 1].count, SECONDS)
+    return number
+
+
+def told(number: int) -> str:
+    """A count in words: "1,000+" for more than that."""
+    return f"{grouped(MOST)}+" if number > MOST else grouped(number)
+
+
+def menu_count(name: str, rows: QuerySet[Any]) -> str:
+    """The number for the menu; "" when nothing waits."""
+    number = waiting_count(name, rows)
+    return told(number) if number else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number with a link. `job` is the heading under which it stands, `tone` that of a badge."""
+
+    job: str
+    title: str
+    number: int
+    says: str
+    href: str
+    icon: str
+    tone: str
+
+    @property
+    def shown(self) -> str:
+        return told(self.number)
+
+    @property
+    def shown_tone(self) -> str:
+        return self.tone if self.number else "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of a list. `end` stands at its right: an age, a person, a promise."""
+
+    href: str
+    name: object
+    more: str = ""
+    end: object = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkList:
+    """What waits, the most urgent first. `empty`: the sentence when nothing does.
+
+    `more`: how many more there are, at `href`.
+    """
+
+    title: str
+    lines: list[Line]
+    empty: str
+    more: int = 0
+    href: str = ""
+
+    @property
+    def more_told(self) -> str:
+        return told(self.more) if self.more > 0 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One day of a chart. The drawing has a height of 100."""
+
+    day: date
+    number: int
+    left: float
+    height: float
+
+    @property
+    def top(self) -> float:
+        return 100 - self.height
+
+
+BAR_WIDTH, BAR_STEP = 8, 10  # of the drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A number for each day, as bars with the table behind them. `unit`: what is counted."""
+
+    title: str
+    unit: str
+    bars: list[Bar]
+    href: str = ""
+
+    @classmethod
+    def of(cls, title: str, unit: str, days: Iterable[tuple[date, int]], href: str = "") -> "Chart":
+        found = list(days)
+        highest = max((number for _day, number in found), default=0) or 1
+        bars = [
+            Bar(day, number, left=place * BAR_STEP, height=round(100 * number / highest, 1))
+            for place, (day, number) in enumerate(found)
+        ]
+        return cls(title, unit, bars, href)
+
+    @property
+    def width(self) -> int:
+        return max(1, len(self.bars)) * BAR_STEP
+
+    @property
+    def bar_width(self) -> int:
+        return BAR_WIDTH
+
+    @property
+    def total(self) -> int:
+        return sum(bar.number for bar in self.bars)
+
+
+Part = Card | WorkList | Chart
+Provider = Callable[[HttpRequest], Iterable[Part]]
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the parts of all providers to the context of the first page."""
+    groups: dict[str, list[Card]] = {}
+    lists: list[WorkList] = []
+    charts: list[Chart] = []
+    for part in _parts(request):
+        if isinstance(part, Card):
+            groups.setdefault(part.job, []).append(part)
+        elif isinstance(part, WorkList):
+            lists.append(part)
+        else:
+            charts.append(part)
+    return {
+        **context,
+        "title": _("What waits"),
+        "groups": list(groups.items()),
+        "lists": lists,
+        "charts": charts,
+    }
+
+
+def _parts(request: HttpRequest) -> Iterator[Part]:
+    for name in settings.HOME_CARDS:
+        provider: Provider = import_string(name)
+        yield from provider(request)
