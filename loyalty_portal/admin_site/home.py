@@ -36,8 +36,7 @@ def waiting_count(name: str, rows: QuerySet[Any]) -> int:
 
     The rows must be found by an index, because the menu of every page asks for them.
     """
-    number: int = cache.get_or_set(f"waiting:{name}", rows.order_by()[: MOST + 1].count, SECONDS)
-    return number
+    return briefly(name, rows.order_by()[: MOST + 1].count)
 
 
 def told(number: int) -> str:
