@@ -31,6 +31,7 @@ _ORDERS = (
 _INCIDENTS = ("redemption.incident",)
 _POST = ("redemption.letter", "redemption.callback")
 _RECONCILIATIONS = ("redemption.reconciliation",)
+_NOTES = ("redemption.ordernote",)
 
 
 def _may(actions: str, models: Iterable[str]) -> set[str]:
@@ -63,6 +64,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     ),
     "finance": frozenset(
         _may("view", [*_ORDERS, *_INCIDENTS, *_RECONCILIATIONS, "accounts.company"])
+        | _may("view add", _NOTES)
         | {
             "redemption.handle_incident",
             "redemption.decide_transaction",
@@ -72,11 +74,18 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     ),
     "support": frozenset(
         _may("view", [*_ORDERS, *_INCIDENTS, *_POST, *_DESK, *_COMPANIES, "catalog.product"])
-        | {"redemption.retry_order", "redemption.cancel_order", "redemption.handle_incident"}
+        | _may("view add", _NOTES)
+        | {
+            "redemption.retry_order",
+            "redemption.cancel_order",
+            "redemption.handle_incident",
+            "redemption.resend_codes",
+            "redemption.send_letter_again",
+        }
     ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])
-        | _may("view", [*_POST, *_RECONCILIATIONS, "auth.group"])
+        | _may("view", [*_POST, *_RECONCILIATIONS, *_NOTES, "auth.group"])
     ),
 }
 

@@ -214,6 +214,7 @@ class CallKind(models.TextChoices):
 
     REQUEST = "REQUEST", _("Deliver")
     CANCEL = "CANCEL", _("Cancel")
+    RESEND = "RESEND", _("Send again")
 
 
 class PartnerCall(KeyedCall):
@@ -239,7 +240,9 @@ class PartnerCall(KeyedCall):
         ordering = ["created_at", "id"]
         indexes = [due_index("partner_call_due")]
         constraints = [
-            models.UniqueConstraint("fulfillment", "kind", name="one_call_of_a_kind"),
+            models.UniqueConstraint(
+                "fulfillment", "kind", name="one_call_of_a_kind", condition=~Q(kind="RESEND")
+            ),
         ]
 
     def __str__(self) -> str:

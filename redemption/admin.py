@@ -5,7 +5,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -17,20 +18,23 @@ from loyalty_portal.data.actor import Actor
 from redemption.backoffice.admin_decisions import DeliveryAdmin, LoyaltyTransactionAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
-from redemption.backoffice.badges import order_badge, transaction_badge
-from redemption.backoffice.forms import CancelForm
-from redemption.backoffice.selectors import PUZZLING, LineRecord, OrderRecord, order_record
+from redemption.backoffice.badges import order_badge
+from redemption.backoffice.forms import CancelForm, LetterAgainForm, NoteForm
+from redemption.backoffice.order_record import lines_of, order_record
+from redemption.backoffice.selectors import PUZZLING, LineRecord
+from redemption.messages.notifications import compose
 from redemption.models import (
     Callback,
     CallbackState,
     Incident,
     Letter,
+    LetterKind,
     LoyaltyTransaction,
     OrderItem,
     Reconciliation,
     RedemptionOrder,
 )
-from redemption.orders.actions import cancelling
+from redemption.orders.actions import cancelling, letters
 from redemption.orders.actions import services as aftercare
 from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.saga.steps import RedemptionError
@@ -39,6 +43,9 @@ admin.site.register(LoyaltyTransaction, LoyaltyTransactionAdmin)
 admin.site.register(OrderItem, DeliveryAdmin)
 admin.site.register(Incident, IncidentAdmin)
 admin.site.register(Reconciliation, ReconciliationAdmin)
+
+# A letter has its styles inside, as mail programs want it.
+LETTER_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 _CALLBACKS = {
     CallbackState.RECEIVED: ("live", ""),
@@ -63,13 +70,23 @@ def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
     return _("Marked as looked at.")
 
 
-def _record(order: RedemptionOrder) -> OrderRecord:
-    """Read an order's record once per page, because the page and its forms use it."""
+def _note(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
+    aftercare.write_note(order=order, text=data["text"], by=by)
+    return _("Noted.")
+
+
+def _letter_again(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
+    letter = letters.send_again(order=order, letter_id=data["letter"], by=by)
+    return _("It is sent once more, to %(to)s.") % {"to": letter.to}
+
+
+def _lines(order: RedemptionOrder) -> list[LineRecord]:
+    """Read an order's lines once per page, because the page and its forms use them."""
     kept = vars(order)
-    if "record" not in kept:
-        kept["record"] = order_record(order)
-    record: OrderRecord = kept["record"]
-    return record
+    if "lines" not in kept:
+        kept["lines"] = lines_of(order)
+    lines: list[LineRecord] = kept["lines"]
+    return lines
 
 
 def _offer(order: RedemptionOrder, lines: Iterable[LineRecord]) -> Cancellation:
@@ -103,6 +120,13 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         "cancel": Verb(
             gettext_lazy("Cancel the order"), "redemption.cancel_order", _cancel, CancelForm
         ),
+        "note": Verb(gettext_lazy("Write the note"), "redemption.add_ordernote", _note, NoteForm),
+        "letter": Verb(
+            gettext_lazy("Send again"),
+            "redemption.send_letter_again",
+            _letter_again,
+            LetterAgainForm,
+        ),
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RedemptionOrder]:
@@ -112,17 +136,23 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         return request.user.has_perm("redemption.retry_order")
 
     def first_values(self, row: RedemptionOrder) -> dict[str, object]:
-        return {"shown": _offer(row, _record(row).lines).shown}
+        return {"shown": _offer(row, _lines(row)).shown}
 
     def facts(self, request: HttpRequest, row: RedemptionOrder) -> dict[str, object]:
-        record = _record(row)
+        lines = _lines(row)
+        record = order_record(
+            row,
+            lines,
+            actor_of(request),
+            in_full="all" in request.GET,
+            only=request.GET.get("lines", ""),
+        )
         return {
             "order": row,
             "state": order_badge(row),
             "record": record,
-            "transactions": [(each, transaction_badge(each)) for each in record.transactions],
-            "cancellation": _offer(row, record.lines),
-            "cases": row.incident_cases.select_related("incident"),
+            "cancellation": _offer(row, lines),
+            "cases": record.cases,
         }
 
     @admin.action(description=gettext_lazy("Retry now"), permissions=["retry"])
@@ -182,6 +212,22 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
         ("kind", "to"), ("order", "item"), "key", ("created_at", "sent_at"),
         ("attempts", "next_attempt_at"), "problem",
     ]  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        look = self.admin_site.admin_view(self.preview_view)
+        address = path("<uuid:object_id>/preview/", look, name="redemption_letter_preview")
+        return [address, *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show a letter as it would be sent now, in a sandbox of its own: it runs no script, loads
+        nothing and belongs to no origin.
+        """
+        letter = self.found(request, object_id)
+        if letter.kind not in LetterKind.values or letter.is_gathering:
+            raise Http404
+        response = HttpResponse(compose(letter).alternatives[0][0])
+        response.headers["Content-Security-Policy"] = LETTER_POLICY
+        return response
 
     @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
     def order_number(self, letter: Letter) -> str:

@@ -169,7 +169,8 @@ INCIDENT = LifeCycle(
     initial=(_I.OPEN,),
     table={
         _I.OPEN: (_I.ACKNOWLEDGED, _I.RESOLVED),
-        _I.ACKNOWLEDGED: (_I.RESOLVED,),
+        # Who had it gives it back.
+        _I.ACKNOWLEDGED: (_I.OPEN, _I.RESOLVED),
         # A problem that ended by itself and soon returns reopens its incident.
         _I.RESOLVED: (_I.OPEN,),
     },

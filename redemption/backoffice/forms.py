@@ -14,6 +14,7 @@ from unfold.widgets import (
 
 from accounts.models import Company
 from loyalty_portal.data.one_line import OneLineField, TextField
+from redemption.models.notes import LONGEST_NOTE
 from redemption.states import ABOUT_POINTS, REMEDIES, Verdict
 
 LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes, which is about 150,000 entries
@@ -28,6 +29,29 @@ class CancelForm(forms.Form):
         help_text=_("The company reads this."),
         max_length=255,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+
+class NoteForm(forms.Form):
+    """A note about an order, for other staff."""
+
+    text = TextField(
+        label=_("Note"),
+        help_text=_("Only staff read it, and it stays. Never write a code or a password here."),
+        max_length=LONGEST_NOTE,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+
+class LetterAgainForm(forms.Form):
+    """Have a letter sent once more."""
+
+    letter = forms.UUIDField(
+        widget=forms.HiddenInput,
+        error_messages={
+            "required": _("Choose a letter on the order's page."),
+            "invalid": _("Choose a letter on the order's page."),
+        },
     )
 
 

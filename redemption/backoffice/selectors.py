@@ -124,27 +124,6 @@ class LineRecord:
         return not nothing_to_decide(parcel, self.calls)
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRecord:
-    """Everything about one order, in eight queries for any number of lines."""
-
-    lines: list[LineRecord]
-    transactions: list[LoyaltyTransaction]
-    steps: list[RecordedEvent]
-    letters: list[Letter]
-
-
-def order_record(order: RedemptionOrder) -> OrderRecord:
-    """Read the record of an order. It has no codes: only the company may see these."""
-    events = order.events.select_related("by", "item", "transaction")
-    return OrderRecord(
-        lines=line_records(order.items.all()),
-        transactions=list(order.transactions.select_related("item")),
-        steps=[recorded_event(event) for event in events],
-        letters=list(order.letters.all()),
-    )
-
-
 def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
     """Read the records of lines, in three queries for any number of lines."""
     lines = {item.pk: LineRecord(item) for item in items}

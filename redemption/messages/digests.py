@@ -111,7 +111,8 @@ def close(letter_id: uuid.UUID, token: uuid.UUID) -> bool:
     held = _held(letter_id, token)
     if held is None:
         return False
-    earlier = Letter.objects.filter(order=held.order_id).exclude(pk=held.pk)
+    # A letter that staff had sent once more tells nothing new.
+    earlier = Letter.objects.filter(order=held.order_id, again_of=None).exclude(pk=held.pk)
     told = list(earlier.values_list("kind", "item_id", "facts"))
     whole = held.order.is_final and not any(facts.get("whole") for _kind, _item, facts in told)
     wait = None if whole else _wait(earlier)

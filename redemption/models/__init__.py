@@ -11,6 +11,7 @@ from redemption.models.incidents import (
     IncidentEvent,
 )
 from redemption.models.messages import Callback, CallbackState, Letter, LetterKind
+from redemption.models.notes import OrderNote
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.models.points import LoyaltyTransaction, TransactionType
 from redemption.models.reconciliation import (
@@ -42,6 +43,7 @@ __all__ = [
     "LoyaltyTransaction",
     "OrderEvent",
     "OrderItem",
+    "OrderNote",
     "ReconciledDay",
     "Reconciliation",
     "RedemptionOrder",

@@ -73,6 +73,15 @@ class Incident(HasLifeCycle):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
     acknowledged_at = models.DateTimeField(null=True, blank=True)
+    snoozed_until = models.DateTimeField(
+        _("snoozed until"),
+        null=True,
+        blank=True,
+        help_text=_("It is left out of the list of work until then, or until it happens again."),
+    )
+    snoozed_why = models.CharField(
+        _("why snoozed"), max_length=255, blank=True, default="", db_default=""
+    )
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -115,11 +124,20 @@ class Incident(HasLifeCycle):
                 | ~Q(status="RESOLVED") & Q(resolved_at__isnull=True),
                 name="incident_resolved_with_evidence",
             ),
+            models.CheckConstraint(
+                condition=Q(snoozed_until=None) | ~Q(snoozed_why=""),
+                name="incident_snoozed_with_a_reason",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["-severity", "-created_at"],
                 name="incident_unresolved",
+                condition=~Q(status="RESOLVED"),
+            ),
+            models.Index(
+                fields=["created_at", "id"],
+                name="incident_oldest",
                 condition=~Q(status="RESOLVED"),
             ),
         ]

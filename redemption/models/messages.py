@@ -24,6 +24,7 @@ class LetterKind(models.TextChoices):
     DECLINED = "declined", _("Declined")
     CORRECTED = "corrected", _("Put right")
     DIGEST = "digest", _("News")
+    RESENT = "resent", _("Codes sent again")
 
 
 class Letter(LeasedWork):
@@ -40,6 +41,16 @@ class Letter(LeasedWork):
     )
     to = models.EmailField(_("to"))
     facts = models.JSONField(default=dict, help_text=_("The values in its text, without codes."))
+    # Needs no index: such letters are found by their order.
+    again_of = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text=_("The letter that staff had sent once more."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     problem = models.CharField(_("problem"), max_length=255, blank=True)
@@ -49,6 +60,7 @@ class Letter(LeasedWork):
     class Meta:
         verbose_name = _("letter")
         verbose_name_plural = _("letters")
+        permissions = [("send_letter_again", "Can have a letter sent once more")]
         ordering = ["created_at", "id"]
         indexes = [
             due_index("letter_due"),

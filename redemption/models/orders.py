@@ -198,7 +198,8 @@ class OrderItem(HasLifeCycle, Recipient):
         verbose_name = _("order item")
         verbose_name_plural = _("order items")
         permissions = [
-            ("decide_delivery", "Can propose, and for others confirm, what became of a delivery")
+            ("decide_delivery", "Can propose, and for others confirm, what became of a delivery"),
+            ("resend_codes", "Can have the codes of a line sent again for its company"),
         ]
         ordering = ["id"]
         constraints = [

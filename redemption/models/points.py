@@ -23,6 +23,11 @@ HELD_BACK = "held_back"
 NUMBER_CHECKED = "number_checked"
 
 
+# The rows that somebody may have to look at: without an outcome, or with a number in doubt. Whoever
+# asks for them says it in these words, so that the index of them serves.
+UNCLEAR_OR_OPEN = Q(status__in=["INTENDED", "SENT", "UNKNOWN", "NEEDS_REVIEW"]) | ~Q(doubt="")
+
+
 class TransactionType(models.TextChoices):
     """DEBIT takes points from the company, CREDIT gives them back, and CORRECTION takes again what
     was given back wrongly.
@@ -201,6 +206,9 @@ class LoyaltyTransaction(KeyedCall):
             ),
             models.Index(
                 fields=["disputed_id"], name="transaction_disputed", condition=~Q(disputed_id="")
+            ),
+            models.Index(
+                fields=["created_at", "id"], name="transaction_open", condition=UNCLEAR_OR_OPEN
             ),
             models.Index(
                 fields=["company"],

@@ -140,7 +140,7 @@ def order_page(
     can_decide = waits and may_decide(actor, order)
     cancelling = _cancellation(facts)
     can_cancel = may_cancel(actor, order) and cancelling.possible and not can_decide
-    choices = _choices(facts.items, only)
+    choices = statuses_shown(facts.items, only)
     if any(each.chosen for each in choices):
         items = [item for item in facts.items if item.fulfillment_status == only]
     else:
@@ -171,7 +171,7 @@ def order_page(
     )
 
 
-def _choices(items: list[OrderItem], only: str) -> list[LinesInStatus]:
+def statuses_shown(items: list[OrderItem], only: str) -> list[LinesInStatus]:
     """The statuses of the lines, in the order of LineStatus, and the chosen one even when it has
     no lines any more. Empty for an order that is shown whole, and while all lines stand alike.
     """

@@ -62,6 +62,15 @@ def must(allowed: bool) -> None:
         raise RedemptionError(_("Your role in this company does not include this."))
 
 
+def must_be_staff(allowed: bool, what: str) -> None:
+    """Raise RedemptionError unless the actor may do `what`, as in "write notes about orders"."""
+    if not allowed:
+        raise RedemptionError(
+            _("You may not %(what)s. Ask an administrator for a staff group that may.")
+            % {"what": what}
+        )
+
+
 def locked(order_id: Any) -> RedemptionOrder:
     """The order as it is in the database now, locked until the transaction ends.
 

@@ -1,4 +1,4 @@
-"""Actions on a placed order, other than cancelling: try again, show codes."""
+"""Actions on a placed order, other than cancelling: try again, show codes, write a note."""
 
 from typing import Any
 
@@ -11,9 +11,11 @@ from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import OPEN_CALL
 from loyalty_portal.data.actor import Actor
-from redemption.models import Letter, OrderItem, RedemptionOrder
+from loyalty_portal.data.numbers import grouped
+from redemption.models import Letter, OrderItem, OrderNote, RedemptionOrder
+from redemption.models.notes import LONGEST_NOTE
 from redemption.permissions import may_reveal
-from redemption.saga.steps import locked, must, note
+from redemption.saga.steps import RedemptionError, locked, must, must_be_staff, note
 from redemption.states import OPEN_TRANSACTION, TransactionStatus
 
 
@@ -25,6 +27,22 @@ def unflag(*, order: RedemptionOrder, by: Actor) -> None:
         note(held, _("Looked at: %(why)s") % {"why": held.attention_reason}, by=by)
         held.needs_attention, held.attention_reason = False, ""
         held.save(update_fields=["needs_attention", "attention_reason"])
+
+
+@transaction.atomic
+def write_note(*, order: RedemptionOrder, text: str, by: Actor) -> OrderNote:
+    """Write a note about the order, which only staff read. Raises RedemptionError for an empty
+    text, or one of more than LONGEST_NOTE characters.
+    """
+    must_be_staff(by.has_perm("redemption.add_ordernote"), _("write notes about orders"))
+    text = text.strip()
+    if not text:
+        raise RedemptionError(_("Write something."))
+    if len(text) > LONGEST_NOTE:
+        raise RedemptionError(
+            _("A note has at most %(most)s characters.") % {"most": grouped(LONGEST_NOTE)}
+        )
+    return OrderNote.objects.create(order=order, text=text, by_id=by.person_id)
 
 
 @transaction.atomic
