@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, Upper
@@ -176,6 +177,14 @@ class FulfillmentEvent(models.Model):
 
     class Meta:
         ordering = ["at", "id"]
+        indexes = [
+            BrinIndex(
+                fields=["at"],
+                pages_per_range=16,
+                autosummarize=True,
+                name="fulfillment_event_times",
+            )
+        ]
         triggers = append_only()
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Stock: the quantities of each product, the reservations, and every change."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -93,7 +94,15 @@ class StockMovement(models.Model):
         verbose_name = _("stock movement")
         verbose_name_plural = _("stock movements")
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["product", "-created_at"], name="movement_by_product")]
+        indexes = [
+            models.Index(fields=["product", "-created_at"], name="movement_by_product"),
+            BrinIndex(
+                fields=["created_at"],
+                pages_per_range=16,
+                autosummarize=True,
+                name="movement_times",
+            ),
+        ]
         triggers = append_only()
 
     def __str__(self) -> str:

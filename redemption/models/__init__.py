@@ -2,6 +2,16 @@
 
 from redemption.models.cart import Cart, CartLine
 from redemption.models.decisions import Decision
+from redemption.models.figures import (
+    DeskFigure,
+    DurationFigure,
+    FiguresMark,
+    HourlyFigure,
+    LineFigure,
+    OrderFigure,
+    PointsFigure,
+    Stage,
+)
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.incidents import (
     Alert,
@@ -32,22 +42,30 @@ __all__ = [
     "Cart",
     "CartLine",
     "Decision",
+    "DeskFigure",
     "Difference",
+    "DurationFigure",
     "EventSubject",
+    "FiguresMark",
+    "HourlyFigure",
     "Incident",
     "IncidentCase",
     "IncidentEvent",
     "Letter",
     "LetterKind",
+    "LineFigure",
     "LineWait",
     "LoyaltyTransaction",
     "OrderEvent",
+    "OrderFigure",
     "OrderItem",
     "OrderNote",
+    "PointsFigure",
     "ReconciledDay",
     "Reconciliation",
     "RedemptionOrder",
     "RunOutcome",
+    "Stage",
     "StatementLine",
     "StatementSource",
     "TransactionType",

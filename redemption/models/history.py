@@ -1,6 +1,7 @@
 """The history of orders, which the order page, letters and invariants read."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -42,6 +43,11 @@ class OrderEvent(models.Model):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         ordering = ["at", "id"]
+        indexes = [
+            BrinIndex(
+                fields=["at"], pages_per_range=16, autosummarize=True, name="order_event_times"
+            )
+        ]
         triggers = append_only()
 
     def __str__(self) -> str:

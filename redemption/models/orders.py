@@ -107,6 +107,7 @@ class RedemptionOrder(HasLifeCycle):
             ),
         ]
         indexes = [
+            models.Index(fields=["-created_at", "-id"], name="order_by_age"),
             models.Index(fields=["company", "-created_at"], name="order_by_company"),
             models.Index(fields=["account_manager", "-created_at"], name="order_by_seat"),
             models.Index(

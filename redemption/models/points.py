@@ -218,6 +218,14 @@ class LoyaltyTransaction(KeyedCall):
                     status__in=["INTENDED", "SENT", "UNKNOWN", "NEEDS_REVIEW"],
                 ),
             ),
+            models.Index(
+                fields=["company"],
+                name="credit_unsettled",
+                condition=Q(
+                    transaction_type="CREDIT",
+                    status__in=["INTENDED", "SENT", "UNKNOWN", "NEEDS_REVIEW"],
+                ),
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(

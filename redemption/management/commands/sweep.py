@@ -19,6 +19,7 @@ from django.db import connections
 from loyalty_portal.data.trouble import Looks, is_away
 from loyalty_portal.queue.heartbeat import beat
 from loyalty_portal.queue.pause import is_paused, say_so
+from redemption.analytics.services import count_figures
 from redemption.checkout.services import expire_approvals
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
@@ -42,6 +43,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "incidents that are over": settle_gone,
     "mended rows": settle_mended,
     "partners that are down": watch_partners,
+    "hours counted for reports": count_figures,
 }
 
 
