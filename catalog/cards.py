@@ -15,12 +15,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.forms import Asked, address
-from catalog.models import Product, ProductType, StockStatus, picture_address, shelf_address
+from catalog.models import (
+    Product,
+    ProductPicture,
+    ProductType,
+    StockStatus,
+    picture_address,
+    shelf_address,
+)
 from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Sort, Variant
 from loyalty_portal.data.numbers import grouped
 
 ALLOWED_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
 MANY = 24  # variants; with more, the product page shows only a part of them
+SHOWN_SIDE, SMALL_SIDE = 640, 320  # pixels of pictures on a product page, unless srcset is used
 EAGER_PICTURES = 8  # about as many as a screen shows before scrolling
 
 
@@ -62,6 +70,7 @@ def cards(rows: Sequence[Row], families: dict[UUID, FamilyFacts]) -> list[Card]:
                 href=f"{shelf_address()}{row.slug}/",
                 picture=picture_address(
                     slug=row.slug,
+                    cover=row.cover,
                     image_url=row.image_url,
                     drawn=f"{row.name}{row.brand}{row.variant}",
                     category_id=row.category_id,
@@ -300,11 +309,22 @@ class VariantLink(NamedTuple):
     shown: bool
 
 
+class Shot(NamedTuple):
+    """A picture on a product page. `addresses` and `small` are for the attribute `srcset`."""
+
+    address: str
+    addresses: str
+    small: str
+    alt: str
+
+
 @dataclass(frozen=True, slots=True)
 class ProductPage:
-    """Everything that the product page's templates show."""
+    """Everything that the product page's templates show. Without `shots`, it shows `picture`."""
 
     product: Product
+    picture: str
+    shots: list[Shot]
     title: str
     brand_href: str
     description: SafeString
@@ -314,11 +334,15 @@ class ProductPage:
     gone: bool
 
 
-def product_page(product: Product, family: Sequence[Variant]) -> ProductPage:
+def product_page(
+    product: Product, family: Sequence[Variant], pictures: Sequence[ProductPicture]
+) -> ProductPage:
     """Build the part of a product page that is the same for all companies of a tier."""
     several = len(family) > 1 and product.family is not None
     return ProductPage(
         product=product,
+        picture=product.picture_url,
+        shots=[_shot(each, place, product) for place, each in enumerate(pictures, 1)],
         title=product.family.name if product.family and several else product.name,
         brand_href=f"{shelf_address()}{address(Filters(brand=product.brand))}",
         description=safe_html(product.description),
@@ -326,6 +350,16 @@ def product_page(product: Product, family: Sequence[Variant]) -> ProductPage:
         many=len(family) > MANY,
         points=grouped(product.points_cost),
         gone=product.stock_status == StockStatus.OUT,
+    )
+
+
+def _shot(picture: ProductPicture, place: int, product: Product) -> Shot:
+    named = {"name": product.name, "place": place}
+    return Shot(
+        address=picture.address(SHOWN_SIDE),
+        addresses=picture.addresses,
+        small=picture.address(SMALL_SIDE),
+        alt=picture.alt or _("%(name)s, picture %(place)s") % named,
     )
 
 

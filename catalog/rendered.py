@@ -22,6 +22,7 @@ from catalog.selectors import (
     count_facets,
     family_facts,
     offered_product,
+    pictures_of,
     variants,
 )
 from loyalty_portal.data.numbers import grouped
@@ -59,7 +60,7 @@ class RenderedProduct:
     key: str
     address: str
     name: str
-    picture: str
+    pictures: SafeString
     gone: bool
     points_cost: int
     crumbs: SafeString
@@ -146,13 +147,14 @@ def _make_product(slug: str, tier_level: str) -> RenderedProduct | None:
     product = offered_product(slug=slug, tier_level=tier_level)
     if product is None:
         return None
-    page = product_page(product, variants(product=product, tier_level=tier_level))
+    family = variants(product=product, tier_level=tier_level)
+    page = product_page(product, family, pictures_of(product))
     shelf = f"{shelf_address()}?category={product.category.slug}"
     return RenderedProduct(
         key=str(product.pk),
         address=product.get_absolute_url(),
         name=product.name,
-        picture=product.picture_url,
+        pictures=render_alone("catalog/_pictures.html", page=page),
         gone=page.gone,
         points_cost=product.points_cost,
         crumbs=render_alone("catalog/_crumbs.html", shelf=shelf, category=product.category.name),

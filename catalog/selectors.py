@@ -18,7 +18,14 @@ from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, Sea
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 
-from catalog.models import Category, Product, ProductQuerySet, StockStatus, TitleWords
+from catalog.models import (
+    Category,
+    Product,
+    ProductPicture,
+    ProductQuerySet,
+    StockStatus,
+    TitleWords,
+)
 from catalog.words import in_order
 from loyalty_portal.fastpath.sql import Prepared
 
@@ -67,6 +74,7 @@ class Row(NamedTuple):
     product_type: str
     points_cost: int
     image_url: str
+    cover: str
     stock_status: str
     category_id: UUID
     family_id: UUID | None
@@ -271,6 +279,11 @@ def _offered_by_slug(tier_level: str) -> Prepared[Product]:
 def offered_product(*, slug: str, tier_level: str) -> Product | None:
     """The product with this slug, if this tier may redeem it now; None otherwise."""
     return next(iter(_offered_by_slug(tier_level)(slug)), None)
+
+
+def pictures_of(product: Product) -> list[ProductPicture]:
+    """The uploaded pictures of a product, in order. No query when it has none."""
+    return list(product.pictures.all()) if product.cover else []
 
 
 class Variant(NamedTuple):

@@ -105,7 +105,7 @@ def save_product(*, product: Product, by: Actor, fields: Collection[str] | None 
 
     `fields`: the columns that were edited; None means all.
     """
-    with transaction.atomic(), _as_user(by):
+    with transaction.atomic(), as_user(by):
         stored = Product.objects.filter(pk=product.pk).values_list("family_id", flat=True).first()
         if not product.slug:
             data = ProductData(product.sku, product.name, product.product_type, 1, category="")
@@ -185,7 +185,7 @@ def save_products(*, products: Sequence[ProductData], by: Actor) -> Saved:
     A batch has a few thousand at most. After the last batch, the caller must call `choose_cards`
     with the `families` of all batches.
     """
-    with transaction.atomic(), _as_user(by):
+    with transaction.atomic(), as_user(by):
         comparison = compare_products(products=products)
         wanted = comparison.created + [change.data for change in comparison.changed]
         categories, families = _categories(wanted), _families(wanted)
@@ -263,7 +263,7 @@ def superseded(*, sources: Mapping[str, bool]) -> list[Retired]:
 def retire_products(*, products: Sequence[Retired], by: Actor) -> None:
     """Switch these products off. Their orders and stock stay."""
     if products:
-        with transaction.atomic(), _as_user(by):
+        with transaction.atomic(), as_user(by):
             Product.objects.filter(pk__in=[each.id for each in products]).update(is_active=False)
             products_changed()
 
@@ -336,8 +336,8 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def _as_user(by: Actor) -> pghistory.context:
-    """Context for the change history, which records the user or that it was an import."""
+def as_user(by: Actor) -> pghistory.context:
+    """Context for the change history, which records the user, or that no person did it."""
     if by.is_system:
         return pghistory.context(import_products=True)
     return pghistory.context(user=str(by.user_id))

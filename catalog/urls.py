@@ -1,6 +1,6 @@
 """Addresses of the catalogue."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from catalog import views
 
@@ -8,5 +8,6 @@ app_name = "catalog"
 urlpatterns = [
     path("", views.list_products, name="list"),
     path("artwork/<slug:slug>.svg", views.artwork, name="artwork"),
+    re_path(r"^pictures/(?P<digest>[0-9a-f]{40})-(?P<side>[0-9]{3,4})\.webp$", views.picture),
     path("<slug:slug>/", views.show_product, name="product"),
 ]

@@ -2,7 +2,7 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -10,9 +10,10 @@ from accounts.layout import chrome_on, header_on
 from accounts.permissions import may_redeem
 from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
-from catalog.artwork import product_artwork
 from catalog.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
 from catalog.models import Product
+from catalog.pictures.artwork import product_artwork
+from catalog.pictures.services import read_picture
 from catalog.rendered import rendered_list, rendered_product, tally_text
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_page
@@ -70,7 +71,7 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     }
     texts = {
         "name": shown.name,
-        "picture": shown.picture,
+        "pictures": shown.pictures,
         "crumbs": shown.crumbs,
         "offer": shown.offer,
         "about": shown.about,
@@ -82,6 +83,20 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     }
     page = cached_page(request, "catalog/product.html", chrome_on(request), conditions, texts)
     return _either(page)
+
+
+@require_safe
+def picture(request: HttpRequest, digest: str, side: str) -> HttpResponse:  # noqa: ARG001
+    """A file of an uploaded picture. Its address changes with its content.
+
+    The type is always that of what we encode, whatever was uploaded.
+    """
+    data = read_picture(digest=digest, side=int(side))
+    if data is None:
+        raise Http404
+    response = HttpResponse(data, content_type="image/webp")
+    patch_cache_control(response, public=True, max_age=YEAR, immutable=True)
+    return response
 
 
 @require_safe

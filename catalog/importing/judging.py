@@ -1,11 +1,12 @@
 """Checks valid rows against the products that the catalogue has already."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from django.db.models.functions import Upper
 
-from catalog.importing.records import Record, RowError
-from catalog.models import Product
+from catalog.importing.records import Record, Remark, RowError
+from catalog.models import Product, picture_trouble
 from catalog.services import ProductData
 
 OURS = "portal"  # the source name of our own columns; such a file may change products of any source
@@ -27,6 +28,23 @@ def misfits(batch: Sequence[Record]) -> list[RowError]:
     found = ((record, stored.get(record.data.sku.upper())) for record in batch)
     told = ((record, _misfit(record.data, product)) for record, product in found if product)
     return [RowError(record.row, "sku", text) for record, text in told if text]
+
+
+def with_own_pictures(batch: Sequence[Record]) -> Iterator[Record | RowError | Remark]:
+    """Check the addresses of pictures: yield each record, with an error or a remark before it.
+
+    In our own columns somebody wrote the address for us, so a wrong one is an error. A shop's
+    export names its own host in each row: such a picture is left out, with a remark.
+    """
+    for record in batch:
+        trouble = picture_trouble(record.data.image_url)
+        if trouble and record.data.source in {OURS, ""}:
+            yield RowError(record.row, "image_url", f"{record.data.image_url[:60]!r}: {trouble}")
+        elif trouble:
+            yield Remark(record.row, f"pictures are left out, in this row and below: {trouble}")
+            yield record._replace(data=replace(record.data, image_url=""))
+        else:
+            yield record
 
 
 def _misfit(data: ProductData, product: Product) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, reset_queries, transaction
 
 from catalog.importing.formats import READERS
-from catalog.importing.judging import misfits
+from catalog.importing.judging import misfits, with_own_pictures
 from catalog.importing.records import (
     Found,
     ImportFileError,
@@ -63,6 +63,7 @@ class ImportOutcome:
     skip_bad_rows: bool = False
     remarked: int = 0
     remarks: list[Remark] = field(default_factory=list)
+    without_pictures: int = 0
     errors: list[RowError] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
@@ -137,8 +138,7 @@ def _batches(found: Found, outcome: ImportOutcome) -> Iterator[list[Record]]:
             if isinstance(one, Skipped):
                 outcome.skipped += 1
             elif isinstance(one, Remark):
-                outcome.remarked += 1
-                outcome.remarks += [one][: KEPT_REMARKS - len(outcome.remarks)]
+                _remark(outcome, one)
             elif isinstance(one, RowError):
                 _note(outcome, one)
             elif (key := one.data.sku.upper()) in outcome.skus:
@@ -163,11 +163,21 @@ def _repeated(data: ProductData, row: int, sku: str) -> str:
 
 def _judged(batch: list[Record], outcome: ImportOutcome) -> list[Record]:
     """Return the records that the catalogue can take; errors of the others go to `outcome`."""
-    wrong = misfits(batch)
+    checked: list[Record] = []
+    for one in with_own_pictures(batch):
+        if isinstance(one, Record):
+            checked.append(one)
+        elif isinstance(one, Remark):
+            if not outcome.without_pictures:  # once for all rows
+                _remark(outcome, one)
+            outcome.without_pictures += 1
+        else:
+            _note(outcome, one)
+    wrong = misfits(checked)
     for error in wrong:
         _note(outcome, error)
     rows = {error.row for error in wrong}
-    good = [record for record in batch if record.row not in rows]
+    good = [record for record in checked if record.row not in rows]
     for record in good:
         if ":" in record.data.source:  # the source names one product of a shop
             several = bool(record.data.family)
@@ -192,6 +202,11 @@ def _retire(outcome: ImportOutcome, *, dry_run: bool, by: Actor) -> set[UUID]:
             retire_products(products=gone, by=by)
         families |= {each.family_id for each in gone if each.family_id}
     return families
+
+
+def _remark(outcome: ImportOutcome, remark: Remark) -> None:
+    outcome.remarked += 1
+    outcome.remarks += [remark][: KEPT_REMARKS - len(outcome.remarks)]
 
 
 def _note(outcome: ImportOutcome, error: RowError) -> None:

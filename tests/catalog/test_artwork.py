@@ -7,7 +7,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.artwork import FAMILIES, motifs_for, product_artwork
+from catalog.pictures.artwork import FAMILIES, motifs_for, product_artwork
 from operations.demo.catalogue import products
 from tests.catalog.factories import CategoryFactory, ProductFactory
 

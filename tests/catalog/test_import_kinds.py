@@ -9,7 +9,7 @@ from catalog.models import Family, Product, StockStatus
 from catalog.selectors import variants
 from inventory.models import Inventory
 from tests.catalog.factories import ProductFactory
-from tests.catalog.importing import PORTAL_HEADER, Run, portal_file, run
+from tests.catalog.importing import FIXTURES, PORTAL_HEADER, Run, portal_file, run
 
 pytestmark = pytest.mark.django_db
 
@@ -406,3 +406,23 @@ def test_addresses_lose_no_letters(tmp_path: Path, name: str, slug: str) -> None
     assert run(portal_file(tmp_path, f"A,{name},PHYSICAL,5,{name}")).ok
     stored = Product.objects.select_related("category").get()
     assert (stored.slug, stored.category.slug) == (slug, slug)
+
+
+def test_a_picture_at_another_host_is_an_error_in_our_columns_and_left_out_of_a_shops(
+    tmp_path: Path,
+) -> None:
+    columns = "sku,name,product_type,points_cost,category,image_url\n"
+    file = tmp_path / "goods.csv"
+    for address in ("javascript:alert(1)", "https://cdn.example/a.jpg", "//cdn.example/a.jpg"):
+        file.write_text(f"{columns}A,Mug,PHYSICAL,100,Kitchen,{address}\n")
+        done = run(file)
+        assert not done.ok
+        assert "row 2: image_url: " in done.errors
+        assert "cannot be at another host" in done.errors
+    file.write_text(f"{columns}A,Mug,PHYSICAL,100,Kitchen,/media/mug.jpg\n")
+    assert run(file).ok
+    assert Product.objects.get(sku="A").picture_url == "/media/mug.jpg"
+    shop = run(FIXTURES / "shopify.csv", "--points-per-unit", "100")
+    assert shop.ok, shop.errors
+    assert shop.out.count("pictures are left out, in this row and below") == 1
+    assert not Product.objects.filter(image_url__startswith="http").exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-DRAWINGS = Path(__file__).parent / "drawings"
+DRAWINGS = Path(__file__).parents[1] / "drawings"
 LONGEST_LABEL = 26  # characters that fit on the card
 
 

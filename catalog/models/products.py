@@ -1,9 +1,6 @@
-"""Products, categories and families. The portal's pages only read them."""
+"""Products, categories and families."""
 
-import zlib
-from functools import cache
 from typing import Any, Self
-from uuid import UUID
 
 import pgtrigger
 from django.contrib.postgres.indexes import GinIndex
@@ -18,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TierLevel
 from catalog.freshness import products_changed
+from catalog.models.addresses import DIGEST_LENGTH, picture_address
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
 
@@ -55,29 +53,6 @@ class StockStatus(models.TextChoices):
     IN_STOCK = "IN_STOCK", _("In stock")
     LOW = "LOW", _("Low stock")
     OUT = "OUT", _("Out of stock")
-
-
-DRAWN_AS = 2  # increase this when artwork.py draws the same product differently
-
-
-@cache
-def shelf_address() -> str:
-    """The address of the catalogue, without slug. Cards add the slug, which is faster than
-    reverse().
-    """
-    return reverse("catalog:list")
-
-
-def picture_address(*, slug: str, image_url: str, drawn: str, category_id: UUID) -> str:
-    """The address of the product's own picture, or of its drawing on this site.
-
-    Pages load nothing from other hosts. A drawing's address contains a hash of `drawn` (name,
-    brand, variant), so that browsers may cache it forever.
-    """
-    if image_url.startswith("/") and not image_url.startswith("//"):
-        return image_url
-    version = zlib.crc32(f"{DRAWN_AS}{drawn}{category_id}".encode())
-    return f"{shelf_address()}artwork/{slug}.svg?v={version:x}"
 
 
 class Category(models.Model):
@@ -172,7 +147,19 @@ class Product(models.Model):
     )
     product_type = models.CharField(_("type"), max_length=20, choices=ProductType.choices)
     points_cost = models.PositiveIntegerField(_("points"))
-    image_url = models.CharField(_("picture"), max_length=500, blank=True)
+    image_url = models.CharField(
+        _("address of a picture"),
+        max_length=500,
+        blank=True,
+        help_text=_("Shown while no picture is uploaded. It begins with / and is on this host."),
+    )
+    cover = models.CharField(
+        max_length=DIGEST_LENGTH,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text=_("The first uploaded picture; catalog/pictures/services.py writes it."),
+    )
     category = models.ForeignKey(Category, models.PROTECT, related_name="products")
     family = models.ForeignKey(
         Family, models.SET_NULL, null=True, blank=True, related_name="products"
@@ -358,6 +345,7 @@ class Product(models.Model):
         """The address of the product's own picture or, without one, of its drawing."""
         return picture_address(
             slug=self.slug,
+            cover=self.cover,
             image_url=self.image_url,
             drawn=f"{self.name}{self.brand}{self.variant}",
             category_id=self.category_id,

@@ -1,0 +1,28 @@
+"""Products, categories, families, pictures and saved lists. The portal's pages only read them."""
+
+from catalog.models.addresses import picture_address, picture_trouble, shelf_address, upload_address
+from catalog.models.pictures import ProductPicture
+from catalog.models.products import (
+    Category,
+    Family,
+    Product,
+    ProductQuerySet,
+    ProductType,
+    StockStatus,
+    TitleWords,
+)
+
+__all__ = [
+    "Category",
+    "Family",
+    "Product",
+    "ProductPicture",
+    "ProductQuerySet",
+    "ProductType",
+    "StockStatus",
+    "TitleWords",
+    "picture_address",
+    "picture_trouble",
+    "shelf_address",
+    "upload_address",
+]
