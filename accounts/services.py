@@ -85,7 +85,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])
-        | _may("view", [*_POST, *_RECONCILIATIONS, *_NOTES, "auth.group"])
+        | _may("view", [*_POST, *_RECONCILIATIONS, *_NOTES, "auth.group", "jobs.job"])
     ),
 }
 

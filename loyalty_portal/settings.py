@@ -10,10 +10,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from loyalty_portal.admin_site import site
-from loyalty_portal.cache import connection_class
 from loyalty_portal.configuration import logs, production
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.secrets import is_field_key, is_webhook_secret
+from loyalty_portal.http.cache import connection_class
 
 # Makes ModelAdmin[Product] and the like work; needed before models are imported.
 django_stubs_ext.monkeypatch()
@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "loyalty_portal",
+    "loyalty_portal.jobs",
     "accounts",
     "catalog",
     "inventory",
@@ -145,7 +146,7 @@ BROKER_URL = env.redis("BROKER_URL", REDIS_URL)
 REDIS_TIMEOUT = 1.0  # seconds; a slower Redis counts as absent
 CACHES = {
     "default": {
-        "BACKEND": "loyalty_portal.cache.PortalCache",
+        "BACKEND": "loyalty_portal.http.cache.PortalCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "portal",
         "OPTIONS": {
@@ -254,8 +255,12 @@ WORK_QUEUES = [
     for queue in (
         *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
         "WAITING_LINES",
+        "JOBS",
     )
 ]
+# The kinds of background work, by the names that their rows hold (loyalty_portal/jobs/kinds.py).
+JOB_KINDS: dict[str, str] = {}
+JOB_FILES_KEPT_DAYS = env.count("JOB_FILES_KEPT_DAYS", 14, low=1, high=3650)
 
 for _partner in ("LOYALTY", "FULFILLMENT"):
     if not globals()[f"{_partner}_API_URL"]:

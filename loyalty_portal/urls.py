@@ -1,7 +1,9 @@
-"""All addresses; each room has its own urls module."""
+"""All addresses; each room has its own urls module. Those for probes and the brand are here."""
 
 from django.contrib import admin
 from django.urls import include, path
+
+from loyalty_portal import brand, health
 
 urlpatterns = [
     path("", include("redemption.urls")),
@@ -9,6 +11,8 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
-    path("", include("loyalty_portal.service_urls")),
+    path("brand.css", brand.stylesheet, name="brand_css"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
 ]
 handler500 = "loyalty_portal.data.trouble.server_error"

@@ -102,6 +102,10 @@ def _system() -> Item:
     return _group(
         _("System"),
         _item(_("Callbacks"), "webhook", "redemption.callback", f"{_HOME}.callbacks_badge"),
+        {
+            **_item(_("Background work"), "pending_actions", "jobs.job"),
+            "permission": "loyalty_portal.jobs.permissions.may_open_list",
+        },
     )
 
 

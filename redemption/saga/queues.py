@@ -31,6 +31,8 @@ from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.data.lifecycle import StaleStatusError
+from loyalty_portal.jobs import services as jobs
+from loyalty_portal.jobs.models import Job
 from loyalty_portal.queue.pause import is_paused
 from redemption.incidents.notifications import send_alert
 from redemption.incidents.services import raise_incident, settle_incident
@@ -110,6 +112,7 @@ ALERTS = Queue("alerts", Alert, send_alert)
 WAITING_LINES = Queue(
     "waiting lines", LineWait, waiting.end_wait, lambda key: _orders.filter(items=key)
 )
+JOBS = Queue("jobs", Job, jobs.work_on)
 
 
 def queues() -> Mapping[str, Queue]:

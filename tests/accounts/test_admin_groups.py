@@ -16,6 +16,7 @@ LISTS = {
     "inventory_stockmovement", "inventory_reservation", "fulfillment_fulfillment",
     "fulfillment_shipment", "redemption_redemptionorder", "redemption_loyaltytransaction",
     "redemption_orderitem", "redemption_letter", "redemption_callback", "redemption_incident",
+    "jobs_job",
 }  # fmt: skip
 _CATALOGUE = {"catalog_product", "catalog_category", "catalog_family"}
 _DESK = {"fulfillment_fulfillment", "fulfillment_shipment"}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
-from loyalty_portal import cache as resting
 from loyalty_portal import celery
+from loyalty_portal.http import cache as resting
 from tests.support.daemons import Redis
 
 WAYS = ("stopped", "frozen")

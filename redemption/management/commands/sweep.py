@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from loyalty_portal.data.trouble import Looks, is_away
+from loyalty_portal.jobs.services import forget_files
 from loyalty_portal.queue.heartbeat import beat
 from loyalty_portal.queue.pause import is_paused, say_so
 from redemption.analytics.services import count_figures
@@ -44,11 +45,12 @@ CHORES: dict[str, Callable[[], int]] = {
     "mended rows": settle_mended,
     "partners that are down": watch_partners,
     "hours counted for reports": count_figures,
+    "files of jobs past their days": forget_files,
 }
 
 
 class Command(BaseCommand):
-    help = "Work what is due: transactions, calls, polls, callbacks, letters, alerts. Any number."
+    help = "Work what is due: transactions, calls, polls, letters, jobs and so on. Any number."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="Work what is due now, and end.")

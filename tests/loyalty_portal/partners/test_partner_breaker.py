@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache, caches
 
-from loyalty_portal import cache as resting
+from loyalty_portal.http import cache as resting
 from loyalty_portal.partners.answers import Answer, Outcome
 from loyalty_portal.partners.breaker import FAILURES, REST, WINDOW, down_since, hear
 from loyalty_portal.partners.client import PartnerClient

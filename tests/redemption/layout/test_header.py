@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.layout import Header, header_of
 from accounts.models import AccountManager, KnownBalance
 from accounts.services import known_balance, refresh_balance
-from loyalty_portal import cache as resting
+from loyalty_portal.http import cache as resting
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import fill_cart, paid, placed, settle
