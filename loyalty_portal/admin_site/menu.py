@@ -17,7 +17,10 @@ Item = dict[str, Any]
 def menu() -> list[Item]:
     """The groups of the side bar: what waits, then one for each job."""
     overview = {"title": _("What waits"), "icon": "home", "link": reverse_lazy("admin:index")}
-    incidents = _item(_("Incidents"), "emergency_home", "redemption.incident", _INCIDENTS)
+    incidents = {
+        **_item(_("Incidents"), "emergency_home", "redemption.incident", _INCIDENTS),
+        "link": reverse_lazy("admin:redemption_incident_work"),
+    }
     return [
         _group(None, overview, incidents),
         _desk(),
@@ -83,6 +86,10 @@ def _points() -> Item:
             "redemption.loyaltytransaction",
             f"{_HOME}.unclear_badge",
         ),
+        {
+            **_item(_("Unclear or due"), "help", "redemption.loyaltytransaction"),
+            "link": reverse_lazy("admin:redemption_loyaltytransaction_unclear"),
+        },
         _item(_("Reconciliation"), "balance", "redemption.reconciliation"),
     )
 

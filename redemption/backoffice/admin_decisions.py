@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -40,6 +40,7 @@ from redemption.backoffice.selectors import (
     proposal_of,
     recorded_event,
 )
+from redemption.backoffice.work.views import unclear_points
 from redemption.models import IncidentCase, LoyaltyTransaction, OrderItem
 from redemption.orders.actions import delivery_decisions, remedies, transaction_decisions
 from redemption.saga.steps import RedemptionError
@@ -195,6 +196,11 @@ class LoyaltyTransactionAdmin(_DecidingAdmin[LoyaltyTransaction]):
         "propose": Verb(gettext_lazy("Propose this"), may, _propose, ProposeForm),
         **_second_person(may, "intent", lambda _row: transaction_decisions),
     }
+
+    def get_urls(self) -> list[URLPattern]:
+        unclear = self.admin_site.admin_view(unclear_points)
+        there = path("unclear/", unclear, name="redemption_loyaltytransaction_unclear")
+        return [there, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LoyaltyTransaction]:
         rows = super().get_queryset(request)

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -17,6 +18,7 @@ from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import incident_badge, severity_badge
 from redemption.backoffice.cases import cases_page, shown
 from redemption.backoffice.forms import EvidenceForm
+from redemption.backoffice.work.views import incidents as incidents_to_do
 from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import IncidentError
@@ -85,6 +87,10 @@ class IncidentAdmin(ActingAdmin[Incident]):
         "again": Verb(gettext_lazy("Try it again"), _MAY, _again),
         "resolve": Verb(gettext_lazy("Resolve"), _MAY, _resolve, EvidenceForm),
     }
+
+    def get_urls(self) -> list[URLPattern]:
+        work = self.admin_site.admin_view(incidents_to_do)
+        return [path("work/", work, name="redemption_incident_work"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
         rows = seen_incidents(actor_of(request), super().get_queryset(request))

@@ -50,8 +50,10 @@ def needing_attention() -> QuerySet[RedemptionOrder]:
 
 
 def unresolved_incidents(actor: Actor) -> QuerySet[Incident]:
-    """Unresolved incidents that the actor may see, the most severe first."""
-    return seen_incidents(actor, Incident.objects.unresolved()).select_related("order")
+    """Unresolved incidents that the actor may see and that are not snoozed, the most severe
+    first.
+    """
+    return seen_incidents(actor, Incident.objects.unresolved().awake()).select_related("order")
 
 
 def unclear_transactions() -> QuerySet[LoyaltyTransaction]:

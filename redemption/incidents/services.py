@@ -92,7 +92,7 @@ def _with_open_case(key: str) -> Incident | None:
     case = IncidentCase.objects.unended().filter(key=key).first()
     if case is None:
         return None
-    held = _held(case.incident_id)
+    held = held_incident(case.incident_id)
     return held if IncidentCase.objects.unended().filter(pk=case.pk).exists() else None
 
 
@@ -176,7 +176,12 @@ def _seen_again(found: Incident, now: Incident, key: str) -> None:
 
 
 def _grow(found: Incident, now: Incident) -> None:
-    """Show the newest case on the incident. Each case keeps its own record."""
+    """Show the newest case on the incident, and wake it if somebody has snoozed it. Each case
+    keeps its own record.
+    """
+    if found.snoozed_until and found.snoozed_until > timezone.now():
+        why = _("Woken: it happened again.")
+        found.event(found.status, found.status, reason=why).save(force_insert=True)
     Incident.objects.filter(pk=found.pk).update(
         times_seen=F("times_seen") + 1,
         seen_at=Now(),
@@ -185,6 +190,8 @@ def _grow(found: Incident, now: Incident) -> None:
         order=now.order,
         transaction=now.transaction,
         company=now.company,
+        snoozed_until=None,
+        snoozed_why="",
     )
 
 
@@ -193,7 +200,7 @@ def acknowledge(*, incident: Incident, by: Actor) -> None:
     """Record that `by` works on the incident. Raises IncidentError when somebody else does, or it
     is over.
     """
-    held = _held(incident.pk)
+    held = held_incident(incident.pk)
     if held.status == IncidentStatus.ACKNOWLEDGED:
         raise IncidentError(_("%(who)s is on it already.") % {"who": held.acknowledged_by})
     try:
@@ -217,7 +224,7 @@ def resolve(*, incident: Incident, by: Actor, evidence: str, cases: int | None =
     if not evidence.strip():
         raise IncidentError(_("Enter the evidence that this is over."))
     orders = _locked_orders(incident.cases.unended().values_list("order_id", flat=True))
-    held = _held(incident.pk)
+    held = held_incident(incident.pk)
     if held.is_over:
         raise IncidentError(_("This incident is resolved already."))
     ending = list(held.cases.unended())
@@ -246,7 +253,7 @@ def settle_incident(*, key: str, why: str, by: Actor = SYSTEM) -> bool:
     if case is None:
         return False
     orders = _locked_orders([case.order_id])
-    held = _held(case.incident_id)
+    held = held_incident(case.incident_id)
     if not _end_cases([case], by=by, why=why):
         return False
     if not held.cases.unended().exists():
@@ -259,7 +266,8 @@ def settle_incident(*, key: str, why: str, by: Actor = SYSTEM) -> bool:
     return True
 
 
-def _held(pk: UUID) -> Incident:
+def held_incident(pk: UUID) -> Incident:
+    """The incident as it is in the database now, locked until the transaction ends."""
     return Incident.objects.select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
@@ -281,6 +289,8 @@ def _end(held: Incident, *, by: Actor, evidence: str) -> None:
         resolved_by_id=by.user_id,
         resolved_at=timezone.now(),
         evidence=evidence,
+        snoozed_until=None,
+        snoozed_why="",
     )
     # Otherwise the alert ends with the last incident of the run (causes.py).
     if held.run_id is None:

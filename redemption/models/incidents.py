@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company
@@ -21,6 +22,10 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
 
     def unresolved(self) -> "IncidentQuerySet":
         return self.exclude(status=IncidentStatus.RESOLVED)
+
+    def awake(self) -> "IncidentQuerySet":
+        """Those that nobody has snoozed until later."""
+        return self.exclude(snoozed_until__gt=Now())
 
 
 class Incident(HasLifeCycle):
