@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.forms import ChoiceField
 from django.http import HttpRequest
@@ -20,6 +21,8 @@ from unfold.widgets import SELECT_CLASSES, UnfoldAdminSelectWidget
 
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
 from accounts.models import AccountManager, Address, Company, User, programme_zone
+from accounts.permissions import may_change_person, may_give_access, may_manage_staff
+from accounts.services import STAFF_GROUPS
 from loyalty_portal.admin_site.base import (
     Choosing,
     KeptAdmin,
@@ -28,6 +31,8 @@ from loyalty_portal.admin_site.base import (
     TabularInline,
     badge,
 )
+from loyalty_portal.admin_site.verbs import actor_of
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import CountryField, CountrySelect, name_of
 from loyalty_portal.data.zones import zone_names
 
@@ -198,7 +203,7 @@ class AddressAdmin(PortalAdmin[Address]):
 
 @admin.register(User)
 class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
-    """Admin pages of users. Only a superuser may make or change staff."""
+    """Admin pages of users. Who may change whom is in permissions.py."""
 
     form = StaffUserChangeForm
     add_form = StaffUserCreationForm
@@ -215,20 +220,45 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
         (_("Record"), {"fields": [("date_joined", "last_login")]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "password1", "password2"]})]
-    readonly_fields = ["date_joined", "last_login", "password_set"]
+    readonly_fields = ["date_joined", "last_login", "password_set", "password_state"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).annotate(seat_total=Count("seats"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        locked = [] if request.user.is_superuser else ["is_staff", "is_superuser", "groups"]
-        return [*super().get_readonly_fields(request, obj), *locked]
+        return [*super().get_readonly_fields(request, obj), *_locked(actor_of(request), obj)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Offer the link to the password's page to superusers only, who alone may open it."""
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or request.user.is_superuser:
+            return shown
+        fields = [
+            name if name != "password_set" else "password_state" for name in shown[0][1]["fields"]
+        ]
+        return [(shown[0][0], {"fields": fields}), *shown[1:]]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer those who are no superuser our staff groups only: another may hold more."""
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field and db_field.name == "groups" and not request.user.is_superuser:
+            field.queryset = Group.objects.filter(name__in=STAFF_GROUPS)
+        return field
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Forbid others to change staff: who can change a superuser's password can become one."""
-        if obj and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser:
-            return False
-        return super().has_change_permission(request, obj)
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (obj is None or may_change_person(actor_of(request), obj))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002 - Django's name
+        """Refuse everybody but superusers: who sets a password can sign in as that person."""
+        if not request.user.is_superuser:
+            raise PermissionDenied(
+                gettext(
+                    "Only a superuser sets somebody's password. People choose their own with "
+                    "“Forgotten your password?” on the sign-in page."
+                )
+            )
+        return super().user_change_password(request, id, form_url)
 
     @admin.display(description=_("seats"), ordering="seat_total")
     def seat_count(self, user: User) -> int:
@@ -237,8 +267,12 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
     @admin.display(description=_("password"))
     def password_set(self, user: User) -> SafeString:
         """Show whether a password is set, with a link to change it. Shows no part of the hash."""
-        word = _("Set") if user.has_usable_password() else _("None")
-        return format_html('{} · <a class="link" href="../password/">{}</a>', word, _("Change it"))
+        link = '{} · <a class="link" href="../password/">{}</a>'
+        return format_html(link, self.password_state(user), _("Change it"))
+
+    @admin.display(description=_("password"))
+    def password_state(self, user: User) -> str:
+        return gettext("Set") if user.has_usable_password() else gettext("None")
 
     @admin.display(description=_("kind"), ordering="is_staff")
     def kind(self, user: User) -> SafeString:
@@ -271,6 +305,19 @@ class GroupAdmin(PortalAdmin[Group], DjangoGroupAdmin):
     @admin.display(description=_("people"), ordering="people_total")
     def people(self, group: Group) -> int:
         return int(getattr(group, "people_total", 0))
+
+
+def _locked(actor: Actor, person: User | None) -> list[str]:
+    """The columns of a person that the actor may not change."""
+    if actor.is_superuser or person is None:
+        return []
+    # Whoever can change the address of staff can have a new password sent to an address of theirs.
+    address = ["email"] if person.is_staff else []
+    if not may_manage_staff(actor):
+        return [*address, "is_staff", "is_superuser", "groups"]
+    if not may_give_access(actor, person):
+        return [*address, "is_active", "is_staff", "is_superuser", "groups"]
+    return [*address, "is_superuser"]
 
 
 def _active(*, on: bool) -> SafeString:

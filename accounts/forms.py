@@ -1,7 +1,9 @@
 """Forms in which staff create and edit users."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.contrib.auth.models import Group
+from django.db.models import Q
 from unfold.forms import UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -34,3 +36,9 @@ class StaffUserChangeForm(EditedForm):
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()
+
+    def clean_groups(self) -> Any:
+        """Keep the groups that the form did not offer: whoever cannot give one cannot take it."""
+        chosen, offered = self.cleaned_data["groups"], self.fields["groups"].queryset  # type: ignore[attr-defined]
+        kept = self.instance.groups.exclude(pk__in=offered.values("pk"))
+        return Group.objects.filter(Q(pk__in=chosen) | Q(pk__in=kept.values("pk")))

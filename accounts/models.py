@@ -80,6 +80,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        permissions = [
+            ("manage_staff", "Can make staff, and put them into staff groups"),
+        ]
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case_unique")]
         indexes = [
             models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="user_email_begins"),

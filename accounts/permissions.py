@@ -1,6 +1,6 @@
 """What an actor may do for a company, by the role of the actor's seat."""
 
-from accounts.models import Role
+from accounts.models import Role, User
 from loyalty_portal.data.actor import Actor
 
 _REDEEM = frozenset({Role.OWNER, Role.APPROVER, Role.BUYER})
@@ -20,3 +20,26 @@ def may_approve(actor: Actor) -> bool:
 def may_see_codes(actor: Actor) -> bool:
     """Whether they may see virtual codes."""
     return may_redeem(actor)
+
+
+def may_manage_staff(actor: Actor) -> bool:
+    """Whether they may make staff, and put people into staff groups (never themselves)."""
+    return actor.has_perm("accounts.manage_staff")
+
+
+def may_give_access(actor: Actor, person: User) -> bool:
+    """Whether they may say if this person is active, is staff, and in which staff groups."""
+    return may_manage_staff(actor) and actor.user_id != person.pk
+
+
+def may_change_person(actor: Actor, person: User) -> bool:
+    """Whether they may change anything of this person.
+
+    Superusers are changed by superusers only, and staff by those who manage staff. Others may do
+    what the permission to change users allows.
+    """
+    if person.is_superuser and not actor.is_superuser:
+        return False
+    if person.is_staff and not may_manage_staff(actor):
+        return False
+    return actor.has_perm("accounts.change_user")

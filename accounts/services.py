@@ -83,6 +83,9 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "redemption.send_letter_again",
         }
     ),
+    "administrator": frozenset(
+        _may("view add change", ["accounts.user"]) | {"auth.view_group", "accounts.manage_staff"}
+    ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])
         | _may("view", [*_POST, *_RECONCILIATIONS, *_NOTES, "auth.group", "jobs.job"])

@@ -15,4 +15,5 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
+handler403 = "loyalty_portal.admin_site.refusals.refused"
 handler500 = "loyalty_portal.data.trouble.server_error"

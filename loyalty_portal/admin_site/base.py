@@ -216,10 +216,19 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
             messages.info(request, sentence)
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's page, for whoever may see such rows: 403 for others, also without the row."""
+        self.found(request, unquote(object_id))
+        return super().history_view(request, object_id, extra_context)
+
     def found(self, request: HttpRequest, object_id: str) -> Row:
-        """The row for a page of its own. Raises 404 without one, 403 if the user may not
-        view it.
+        """The row for a page of its own. Raises 403 if the user may not view such rows or this
+        one, 404 without one.
         """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404

@@ -18,6 +18,9 @@ class Person(Protocol):
     @property
     def is_staff(self) -> bool: ...
 
+    @property
+    def is_superuser(self) -> bool: ...
+
     def has_perm(self, perm: str, obj: Any = None) -> bool: ...
 
 
@@ -91,6 +94,11 @@ class Actor:
     def has_perm(self, permission: str) -> bool:
         """Whether the actor is staff with this permission, such as "fulfillment.work_desk"."""
         return self._person is not None and self._person.has_perm(permission)
+
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the actor is staff who may do everything in the admin."""
+        return self._person is not None and self._person.is_superuser
 
     def __str__(self) -> str:
         return str(self.user) if self.user else "the portal"

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count, QuerySet
 from django.forms import Form
@@ -22,6 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.importing.records import RowError
 from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import Act, actor_of
 from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import run_badge
@@ -117,7 +117,7 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
     def compare_view(self, request: HttpRequest, how: str = "") -> HttpResponse:
         """Start a run from one of two forms, then redirect to the run (303)."""
         if not may_compare(actor_of(request)):
-            raise PermissionDenied
+            raise RefusedError("redemption.run_reconciliation")
         if how and how not in WAYS:
             raise Http404
         if not how or request.method != "POST":

@@ -34,6 +34,7 @@ OPEN = {
     "fulfillment": _DESK | {"inventory_inventory"},
     "finance": _ORDERS | {"redemption_incident", "accounts_company"},
     "support": _ORDERS | _POST | _DESK | _PEOPLE | {"redemption_incident", "catalog_product"},
+    "administrator": {"accounts_user", "auth_group"},
     "auditor": LISTS,
 }
 ADD = {
@@ -42,6 +43,7 @@ ADD = {
     "fulfillment": set(),
     "finance": set(),
     "support": set(),
+    "administrator": {"accounts_user"},
     "auditor": set(),
 }
 

@@ -122,6 +122,18 @@ def test_staff_whose_group_lacks_something_are_told_so_and_led_back() -> None:
     assert "Your group does not include this" in page
     assert f'href="{INDEX}"' in page
     assert "seat" not in page
+    assert "The groups auditor, finance and support have it" in page
+
+
+def test_a_refused_action_says_which_groups_may() -> None:
+    client = browser(staff("auditor"))
+    page = client.post("/admin/redemption/reconciliation/compare/").content.decode()
+    assert "“Can compare with the partner" in page
+    assert "The group finance has it" in page
+    page = client.get(reverse("admin:catalog_product_add")).content.decode()
+    assert "“Can add product” is needed. The group catalogue has it" in page
+    page = client.get(reverse("admin:auth_group_add")).content.decode()
+    assert "No group has it" in page
 
 
 @pytest.mark.parametrize(
