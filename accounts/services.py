@@ -47,6 +47,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     "catalogue": frozenset(
         _may("view add change", _CATALOGUE)
         | {"catalog.delete_category", "catalog.delete_family", "inventory.view_inventory"}
+        | {"catalog.bulk_edit", "catalog.import_products", "catalog.export_products"}
     ),
     "warehouse": frozenset(
         _may("view", [*_STOCK, *_DESK, *_INCIDENTS, "catalog.product"])

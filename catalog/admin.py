@@ -10,11 +10,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from catalog.backoffice.bulk.views import BulkEditing, bulk_edit
 from catalog.cards import safe_html
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 from catalog.selectors import search_query
 from catalog.services import save_product
-from loyalty_portal.admin_site.base import KeptAdmin, PortalAdmin, badge
+from loyalty_portal.admin_site.base import PortalAdmin, badge
 from loyalty_portal.admin_site.verbs import actor_of
 
 MOST_MEMBERS = 100  # how many members a family's page lists
@@ -30,12 +31,13 @@ _TYPES = {
 
 
 @admin.register(Product)
-class ProductAdmin(KeptAdmin[Product]):
+class ProductAdmin(BulkEditing):
     """Admin pages of products. Stock is shown read-only here and edited in `inventory`."""
 
     list_display = [
         "picture", "name_shown", "sku", "category", "points", "kind", "stock", "state",
     ]  # fmt: skip
+    actions = [bulk_edit]
     list_display_links = ["name_shown"]
     list_select_related = ["category"]
     list_filter = ["is_active", "product_type", "stock_status", "minimum_tier", "category"]

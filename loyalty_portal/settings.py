@@ -259,7 +259,11 @@ WORK_QUEUES = [
     )
 ]
 # The kinds of background work, by the names that their rows hold (loyalty_portal/jobs/kinds.py).
-JOB_KINDS: dict[str, str] = {}
+JOB_KINDS = {
+    "catalog.bulk_edit": "catalog.backoffice.bulk.work.BULK_EDIT",
+    "catalog.undo_edit": "catalog.backoffice.bulk.undoing.UNDO_EDIT",
+    "catalog.undo_import": "catalog.backoffice.bulk.undoing.UNDO_IMPORT",
+}
 JOB_FILES_KEPT_DAYS = env.count("JOB_FILES_KEPT_DAYS", 14, low=1, high=3650)
 
 for _partner in ("LOYALTY", "FULFILLMENT"):

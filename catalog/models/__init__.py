@@ -1,6 +1,7 @@
 """Products, categories, families, pictures and saved lists. The portal's pages only read them."""
 
 from catalog.models.addresses import picture_address, picture_trouble, shelf_address, upload_address
+from catalog.models.edits import ProductEdit
 from catalog.models.pictures import ProductPicture
 from catalog.models.products import (
     Category,
@@ -16,6 +17,7 @@ __all__ = [
     "Category",
     "Family",
     "Product",
+    "ProductEdit",
     "ProductPicture",
     "ProductQuerySet",
     "ProductType",

@@ -213,6 +213,11 @@ class Product(models.Model):
         verbose_name = _("product")
         verbose_name_plural = _("products")
         ordering = ["name", "id"]
+        permissions = [
+            ("bulk_edit", _("Can edit many products at once")),
+            ("import_products", _("Can import products from a file")),
+            ("export_products", _("Can export products to a file")),
+        ]
         triggers = [
             pgtrigger.Trigger(
                 name="product_search_vector",

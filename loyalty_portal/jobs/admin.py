@@ -122,7 +122,7 @@ class JobAdmin(ActingAdmin[Job]):
     def has_view_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
         """Whether there is a list for the person; of a job, whether they may see that one."""
         if obj is None:
-            return may_open_list(request)
+            return may_open_list(request) or Job.objects.filter(by=request.user.pk).exists()
         return visible(actor_of(request)).filter(pk=obj.pk).exists()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
