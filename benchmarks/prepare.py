@@ -52,9 +52,7 @@ def setup(buyers: int) -> None:
         )
         for number in range(PRODUCTS)
     )
-    Inventory.objects.bulk_create(
-        Inventory(product=product, quantity_available=1_000_000) for product in products
-    )
+    Inventory.objects.filter(product__in=products).update(quantity_available=1_000_000)
     companies = Company.objects.bulk_create(
         Company(
             name=f"Company {number}",

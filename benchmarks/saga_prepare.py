@@ -60,9 +60,7 @@ def orders(count: int) -> None:
         )
         for number in range(100)
     ]
-    Inventory.objects.bulk_create(
-        Inventory(product=product, quantity_available=PIECES) for product in products
-    )
+    Inventory.objects.filter(product__in=products).update(quantity_available=PIECES)
     stocked = list(Product.objects.select_related("inventory"))
     for number in range(count):
         line = Line(product=stocked[number % 100], quantity=1, recipient=RECIPIENT)

@@ -15,6 +15,9 @@ from loyalty_portal.data.ids import uuid7
 class Inventory(models.Model):
     """The numbers of one product. A virtual product without this row is made on demand.
 
+    A shipped product gets its row with it: a trigger of the database inserts it, whoever inserts
+    the product (migrations/0004_stock_row_with_product.py).
+
     Where `is_tracked` is off, the stock is not counted: any number can be redeemed, the available
     number is always 0, and pieces are received at the moment they are reserved.
     """

@@ -247,18 +247,23 @@ def receive(*, product: Product, quantity: int, reason: str, by: Actor) -> None:
 
 
 def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: Actor) -> None:
-    """Create the inventory of many new products at once, by their ids; none may have one.
+    """Put the first pieces of many new products on the shelf at once, by the products' ids.
 
-    None as a number: the stock is not counted.
+    None as a number: the stock is not counted. What their inventory had before is written over.
     """
     with transaction.atomic():
         shelves = Inventory.objects.bulk_create(
-            Inventory(
-                product_id=product_id,
-                quantity_available=number or 0,
-                is_tracked=number is not None,
-            )
-            for product_id, number in pieces.items()
+            (
+                Inventory(
+                    product_id=product_id,
+                    quantity_available=number or 0,
+                    is_tracked=number is not None,
+                )
+                for product_id, number in pieces.items()
+            ),
+            update_conflicts=True,
+            unique_fields=["product"],
+            update_fields=["quantity_available", "is_tracked", "last_updated"],
         )
         StockMovement.objects.bulk_create(
             StockMovement(

@@ -57,6 +57,6 @@ class ProductFactory(factory.django.DjangoModelFactory[Product]):
         if pieces:
             receive(product=self, quantity=pieces, reason="First delivery", by=SYSTEM)
         else:
-            Inventory.objects.create(product=self)
+            Inventory.objects.get_or_create(product=self)
             Product.objects.filter(pk=self.pk).update(stock_status=StockStatus.OUT)
         self.refresh_from_db(fields=["stock_status"])

@@ -247,7 +247,9 @@ def test_stock_counted_for_all_variations_together_is_told(tmp_path: Path) -> No
         header=WOO,
     )
     assert "row 3: its stock is counted for all variations together" in done.out
-    assert shelf("B-R") is None
+    there = shelf("B-R")
+    assert there is not None
+    assert (there.quantity_available, product("B-R").stock_status) == (0, StockStatus.OUT)
 
 
 def test_stock_that_shopify_does_not_track_is_not_its_leftover_number(tmp_path: Path) -> None:
