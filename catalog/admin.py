@@ -2,23 +2,32 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from catalog.backoffice.admin_rows import PictureInline, VariantInline, rows_of
 from catalog.backoffice.bulk.views import BulkEditing, bulk_edit
+from catalog.backoffice.forms import FamilyForm, ProductForm
+from catalog.backoffice.views import preview
 from catalog.cards import safe_html
 from catalog.models import Category, Family, Product, ProductType, StockStatus
-from catalog.selectors import search_query
-from catalog.services import save_product
+from catalog.pictures.images import PictureError
+from catalog.pictures.services import add_pictures, copy_pictures, settle_cover
+from catalog.selectors import search_query, stored_product, variant_to_follow
+from catalog.services import add_variant, save_product
 from loyalty_portal.admin_site.base import PortalAdmin, badge
 from loyalty_portal.admin_site.verbs import actor_of
 
-MOST_MEMBERS = 100  # how many members a family's page lists
+# What a copy takes over. Its SKU is its own, and it is offered once somebody has looked at it.
+COPIED = (
+    "name", "brand", "category", "product_type", "points_cost", "minimum_tier", "available_from",
+    "available_until", "family", "description", "image_url",
+)  # fmt: skip
 _STOCK = {
     StockStatus.IN_STOCK: ("ok", ""),
     StockStatus.LOW: ("warn", "trending_down"),
@@ -44,6 +53,9 @@ class ProductAdmin(BulkEditing):
     search_fields = ["name", "sku"]
     search_help_text = _("Name, brand or SKU")
     autocomplete_fields = ["family"]
+    form = ProductForm
+    inlines = [PictureInline]
+    change_form_before_template = "admin/catalog/_product_links.html"
     fieldsets = [
         (None, {"fields": [("name", "sku"), ("brand", "category"), ("product_type", "is_active")]}),
         (_("Points"), {"fields": [("points_cost", "minimum_tier")]}),
@@ -56,10 +68,10 @@ class ProductAdmin(BulkEditing):
         ),
         (_("Family"), {"fields": [("family", "variant"), "variant_position"]}),
         (_("Description"), {"fields": ["description", "preview"]}),
-        (_("Picture"), {"fields": ["image_url", "picture_large"]}),
+        (_("Pictures"), {"fields": ["new_pictures", "picture_large", "image_url", "copied_from"]}),
         (_("Record"), {"fields": [("slug", "stock"), ("shown_as_card", "created_at"), "source"]}),
     ]
-    add_fieldsets = fieldsets[:4]
+    add_fieldsets = fieldsets[:6]
     readonly_fields = [
         "slug", "stock", "shown_as_card", "created_at", "preview", "picture_large",
     ]  # fmt: skip
@@ -75,8 +87,40 @@ class ProductAdmin(BulkEditing):
         """Make the product type read-only on an existing product: stock and orders depend on it."""
         return [*self.readonly_fields, "product_type"] if obj else list(self.readonly_fields)
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(preview)
+        return [
+            path("preview/", view, name="catalog_product_preview_new"),
+            path("<uuid:object_id>/preview/", view, name="catalog_product_preview"),
+            *super().get_urls(),
+        ]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Fill the form for a copy with what the other product has, but for its SKU."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        source = stored_product(request.GET.get("copy", ""))
+        if source is None:
+            return initial
+        fields = {name: getattr(source, name) for name in COPIED}
+        return {**initial, **fields, "copied_from": source.pk}
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         save_product(product=obj, by=actor_of(request), fields=form.columns if change else None)
+        if form.told:
+            messages.warning(request, form.told)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the pictures' rows, then add the new pictures, and choose the cover again."""
+        super().save_related(request, form, formsets, change)
+        product, by = form.instance, actor_of(request)
+        try:
+            source = stored_product(form.cleaned_data.get("copied_from"))
+            if source is not None and not change:
+                copy_pictures(source=source, product=product, by=by)
+            add_pictures(product=product, pictures=form.cleaned_data["new_pictures"], by=by)
+        except PictureError as error:
+            messages.error(request, _("The pictures were not added: %s") % error)
+        settle_cover(product=product)
 
     @admin.display(description="")
     def picture(self, product: Product) -> SafeString:
@@ -119,7 +163,19 @@ class ProductAdmin(BulkEditing):
 
     @admin.display(description=_("as the portal shows it"))
     def preview(self, product: Product) -> SafeString:
-        return format_html('<div class="prose-preview">{}</div>', safe_html(product.description))
+        stored = bool(product.slug)
+        there = (
+            reverse("admin:catalog_product_preview", args=[product.pk])
+            if stored
+            else reverse("admin:catalog_product_preview_new")
+        )
+        return format_html(
+            '<div class="prose-preview">{}</div><button class="push" type="submit" formaction="{}"'
+            ' formtarget="_blank" formnovalidate>{}</button>',
+            safe_html(product.description),
+            there,
+            _("Preview what is typed"),
+        )
 
 
 @admin.register(Category)
@@ -147,8 +203,18 @@ class FamilyAdmin(PortalAdmin[Family]):
     search_fields = ["name", "code"]
     search_help_text = _("Name or code")
     ordering = ["name", "id"]
-    fields = ["name", "code", "options", "members"]
-    readonly_fields = ["members"]
+    form = FamilyForm
+    inlines = [VariantInline]
+    own: Any = (None, {"fields": [("name", "options"), "code"]})
+    fieldsets = [own]
+    shared = ("category", "product_type"), ("brand", "minimum_tier"), "description"
+    add_fieldsets = [own, (_("The same for all variants"), {"fields": list(shared)})]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Family | None = None) -> Any:
+        """Ask for what all variants share while there is no variant to take it from."""
+        if obj is None or not obj.products.exists():
+            return self.add_fieldsets
+        return super().get_fieldsets(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Family]:
         return super().get_queryset(request).annotate(product_total=Count("products"))
@@ -157,14 +223,18 @@ class FamilyAdmin(PortalAdmin[Family]):
     def product_count(self, family: Family) -> int:
         return int(getattr(family, "product_total", 0))
 
-    @admin.display(description=_("products"))
-    def members(self, family: Family) -> SafeString | str:
-        """Links to the products of this family. Products are added to it on their own pages."""
-        products = family.products.order_by("variant_position", "points_cost", "variant")
-        rows = (
-            (reverse("admin:catalog_product_change", args=[one.pk]), one.name, one.sku)
-            for one in products[:MOST_MEMBERS]
-        )
-        row = '<li><a href="{}">{}</a> <span class="muted">{}</span></li>'
-        listed = format_html_join("", row, rows)
-        return format_html('<ul class="members">{}</ul>', listed) if listed else "–"
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Save the rows of the grid with the catalogue's services."""
+        formset.save(commit=False)  # tells the log what is new and what has changed
+        family, by = form.instance, actor_of(request)
+        like = variant_to_follow(family)
+        for row in rows_of(formset):
+            if row.instance.slug:
+                save_product(product=row.instance, by=by, fields=row.columns)
+                continue
+            add_variant(family=family, like=like or form.pattern, variant=row.instance, by=by)
+            if like is not None:
+                copy_pictures(source=like, product=row.instance, by=by)
+        formset.save_m2m()
+        if form.told:
+            messages.warning(request, form.told)

@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
+from django.core.exceptions import ValidationError
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 
 from catalog.models import (
     Category,
+    Family,
     Product,
     ProductPicture,
     ProductQuerySet,
@@ -279,6 +281,19 @@ def _offered_by_slug(tier_level: str) -> Prepared[Product]:
 def offered_product(*, slug: str, tier_level: str) -> Product | None:
     """The product with this slug, if this tier may redeem it now; None otherwise."""
     return next(iter(_offered_by_slug(tier_level)(slug)), None)
+
+
+def stored_product(key: str | UUID | None) -> Product | None:
+    """The product with this key, which may be any text; None without one."""
+    try:
+        return Product.objects.filter(pk=key).first() if key else None
+    except (ValidationError, ValueError):
+        return None
+
+
+def variant_to_follow(family: Family) -> Product | None:
+    """The variant whose category, description and pictures a new one takes over: the first."""
+    return family.products.order_by("variant_position", "created_at", "id").first()
 
 
 def pictures_of(product: Product) -> list[ProductPicture]:

@@ -37,6 +37,10 @@ def _tags(names: str) -> str:
     return rf"</?(?:{'|'.join(names.split())})\b[^<>]*>"
 
 
+# Tags of a description that are kept, or become a paragraph, a heading or a line.
+READ_TAGS = frozenset(
+    f"{_KEPT_BLOCKS} {_PARAGRAPHS} {_CELLS} span strong b em i html body head".split()
+) - {"form"}
 _BLOCK = re.compile(_tags(f"{_KEPT_BLOCKS} {_PARAGRAPHS} {_CELLS}"), re.IGNORECASE)
 _ESCAPED = re.compile(_tags(f"{_KEPT_BLOCKS} {_PARAGRAPHS}"), re.IGNORECASE)
 _OUTER = re.compile(_tags(_PARAGRAPHS), re.IGNORECASE)

@@ -27,7 +27,7 @@ _PAPER = {
     "950": "oklch(15% .007 75)",
 }
 # Later style sheets override earlier ones.
-_STYLESHEETS = ("base", "pages", "reconciliation", "actions", "search", "support")
+_STYLESHEETS = ("base", "pages", "reconciliation", "actions", "search", "support", "catalogue")
 
 
 class PortalAdminConfig(AdminConfig):

@@ -17,9 +17,14 @@ def page_of(product: Product) -> str:
     return reverse("admin:catalog_product_change", args=[product.pk])
 
 
+# What the form sends about the rows of pictures when there are none.
+NO_ROWS = {"pictures-TOTAL_FORMS": "0", "pictures-INITIAL_FORMS": "0"}
+
+
 def typed(product: Product, **changes: Any) -> dict[str, Any]:
-    """The data that the form sends for `product`, with `changes`."""
+    """The data that the form sends for `product` without pictures, with `changes`."""
     return {
+        **NO_ROWS,
         "name": product.name, "sku": product.sku, "brand": product.brand,
         "category": str(product.category_id), "is_active": "on",
         "points_cost": product.points_cost, "minimum_tier": product.minimum_tier,
@@ -35,7 +40,7 @@ def test_a_new_product_gets_an_address_of_its_own() -> None:
     answer = browser(staff("catalogue")).post(
         reverse("admin:catalog_product_add"),
         {
-            "name": "Enamel teapot", "sku": "TEA-2", "category": str(category.pk), "is_active": "on",
+            **NO_ROWS, "name": "Enamel teapot", "sku": "TEA-2", "category": str(category.pk), "is_active": "on",
             "product_type": "PHYSICAL", "points_cost": "3600", "minimum_tier": "BRONZE",
             "variant_position": "0",
         },
