@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks chaos lock clean
+.PHONY: help demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-admin seed-scale chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -76,6 +76,12 @@ bench-saga: .venv/installed ## Measure orders against the same writes in pgbench
 
 bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly forged, slow the shop down
 	$(BIN)/python -m benchmarks.webhooks
+
+bench-admin: .venv/installed ## Measure each page of the back office at a million orders beside 10,000 (an hour at first)
+	$(BIN)/python -m benchmarks.admin
+
+seed-scale: .venv/installed ## Make a database of a million orders in .local/scale (SCALE_ORDERS, SCALE_PRODUCTS)
+	$(BIN)/python -m benchmarks.scale
 
 chaos: .venv/installed ## Run the whole portal under every fault (SEED=1-20 ORDERS=300)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --orders $(ORDERS)

@@ -39,7 +39,7 @@ def of_size(shared: dict[str, str], *, products: int, orders: int) -> dict[str, 
     """The environment of a database with so many orders, made if it is not there yet."""
     name = f"scale_{orders}"
     address = shared["DATABASE_URL"].rpartition("/")[0] + f"/{name}"
-    env = shared | {"DATABASE_URL": address, "DEBUG": "true"}
+    env = shared | {"DATABASE_URL": address}
     with psycopg.connect(shared["DATABASE_URL"]) as link:
         there = link.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
     if there is None:
@@ -52,7 +52,7 @@ def _make(
 ) -> None:
     """Make it under another name first, so that a stopped run leaves none that looks whole."""
     building = f"{name}_unfinished"
-    unfinished = env | {"DATABASE_URL": database(shared["DATABASE_URL"], building)}
+    unfinished = env | {"DATABASE_URL": database(shared["DATABASE_URL"], building), "DEBUG": "true"}
     started = time.monotonic()
     with ExitStack() as stack:
         sandbox = stack.enter_context(SandboxProcess.start(data_dir=None))

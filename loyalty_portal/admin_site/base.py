@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.contrib import messages
-from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
+from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -26,6 +26,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from loyalty_portal.admin_site.edits import EditedForm, hold, told_meanwhile
+from loyalty_portal.admin_site.lists import PortalList, ShortCount, shortened
 from loyalty_portal.admin_site.verbs import Act, Verb, actor_of
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
 from loyalty_portal.data.one_line import OneLineField
@@ -35,12 +36,10 @@ if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
     from django.contrib.admin import StackedInline as _StackedInline
     from django.contrib.admin import TabularInline as _TabularInline
-    from django.contrib.admin.views.main import ChangeList
 else:
     from unfold.admin import ModelAdmin
     from unfold.admin import StackedInline as _StackedInline
     from unfold.admin import TabularInline as _TabularInline
-    from unfold.views import ChangeList
 
 __all__ = [
     "ActingAdmin",
@@ -80,40 +79,6 @@ def badge(tone: str, word: object, *, icon: str = "", title: str = "") -> SafeSt
         icon or _ICONS[tone],
         word,
     )
-
-
-SEARCH_WORDS, SEARCH_LENGTH = 10, 200  # limits of a search: each word is looked for in each column
-
-
-def shortened(text: str) -> str:
-    """The part of a search that is used: its first words, up to a length."""
-    return " ".join(text[:SEARCH_LENGTH].split()[:SEARCH_WORDS])
-
-
-class CountedOnceList(ChangeList):
-    """Counts the rows of a list once. Without a filter Django would count the same rows twice."""
-
-    def get_queryset(
-        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
-    ) -> QuerySet[Any]:
-        """Search for a shortened text if the typed one is too long, and show a message about it."""
-        short = shortened(self.query)
-        if short != " ".join(self.query.split()):
-            told = _("Searched for the first words only, at most %(words)d: “%(short)s”")
-            messages.warning(request, told % {"words": SEARCH_WORDS, "short": short})
-            self.query = short
-        return super().get_queryset(request, exclude_parameters)
-
-    def get_filters(self, request: HttpRequest) -> Any:
-        """Treat a filter value with a NUL as an invalid filter: PostgreSQL texts cannot hold it."""
-        if any("\0" in value for value in request.GET.values()):
-            raise IncorrectLookupParameters
-        return super().get_filters(request)
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        if self.full_result_count is None and not (self.query or self.has_active_filters):
-            self.full_result_count = self.result_count
 
 
 class KnownChoice(AutocompleteSelect):
@@ -164,6 +129,7 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     form = EditedForm
 
     list_per_page = 50
+    paginator = ShortCount
     list_max_show_all = 0
     show_full_result_count = False
     compressed_fields = True
@@ -176,8 +142,8 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
         """Shorten the search of autocomplete fields; the list shortens its own."""
         return super().get_search_results(request, queryset, shortened(search_term))
 
-    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CountedOnceList]:
-        return CountedOnceList
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[PortalList]:
+        return PortalList
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         return super().get_changelist_form(request, **{"form": EditedForm, **kwargs})

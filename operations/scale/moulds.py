@@ -74,7 +74,7 @@ def belonging(
                 if isinstance(field, ForeignKey) and field.related_model in parents
             ]
             for name in [*names, *([soft[model]] if model in soft else [])]:
-                rows = QuerySet(model).filter(**{f"{name}__in": keys})
+                rows: QuerySet[Model] = QuerySet(model).filter(**{f"{name}__in": keys})
                 fresh = [row for row in rows if row.pk not in found[model]]
                 found[model].update(row.pk for row in fresh)
                 new += fresh
@@ -127,7 +127,7 @@ def _lines(model: type[Model], keys: Iterable[Any]) -> str:
         f'COPY (SELECT {_columns(model)} FROM "{table}" WHERE "{key}" = ANY(%s) ORDER BY "{key}")'  # noqa: S608 - names of our own tables
         " TO STDOUT"
     )
-    with driver().cursor().copy(query, [list(keys)]) as copy:  # type: ignore[call-overload]
+    with driver().cursor().copy(query, [list(keys)]) as copy:
         return b"".join(bytes(block) for block in copy).decode()
 
 
@@ -137,7 +137,7 @@ def copy_in(texts: Texts) -> int:
     for model, lines in texts.items():
         statement = f'COPY "{model._meta.db_table}" ({_columns(model)}) FROM STDIN'
         with driver().cursor() as cursor:
-            with cursor.copy(statement) as copy:  # type: ignore[call-overload]
+            with cursor.copy(statement) as copy:
                 copy.write("".join(lines))
             rows += cursor.rowcount
     texts.clear()
@@ -166,6 +166,7 @@ def history_triggers_off() -> Iterator[None]:
         try:
             yield
         finally:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table with checks to come changes
             _switch(cursor, "ENABLE", triggers)
 
 

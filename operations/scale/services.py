@@ -82,7 +82,7 @@ def multiply(*, products: int, orders: int, say: Say) -> None:
 def _copy_companies(copies: Copies, number: int) -> None:
     moulds = [(company, *_company_mould(company)) for company in Company.objects.all()]
     texts: Texts = defaultdict(list)
-    for count in range(number):
+    for count in range(max(number, len(moulds))):
         company, mould, slots = moulds[count % len(moulds)]
         values = {slot: _renamed(text, slot, count) for text, slot in slots.items()}
         values |= mould.fresh_keys(0) | mould.moved_days(0)
@@ -139,7 +139,7 @@ def _copy_products(copies: Copies, number: int, say: Say) -> None:
     moulds = [_products_mould(products) for products in shelves]
     made, count = Product.objects.count(), 0
     texts: Texts = defaultdict(list)
-    while made < number:
+    while made < number or count < len(moulds):  # each at least once, since orders need it
         mould, slots, products = moulds[count % len(moulds)]
         values = {
             slot: f"{text} {count}" if slot.startswith("name") else f"{text}-{count}"
@@ -285,7 +285,8 @@ def _copy_orders(copies: Copies, number: int, dice: Random, say: Say) -> None:
 
 def _order_moulds() -> tuple[list[_OrderMould], list[_OrderMould]]:
     """The moulds of the demo's orders that ended well, and of those that are still open."""
-    ended, still_open = [], []
+    ended: list[_OrderMould] = []
+    still_open: list[_OrderMould] = []
     companies = {company.pk: _company_mould(company) for company in _demo_companies()}
     orders = RedemptionOrder.objects.filter(company__in=companies, needs_attention=False)
     for order in orders:

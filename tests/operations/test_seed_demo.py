@@ -235,3 +235,35 @@ def test_it_says_when_the_ledger_was_emptied_below_its_orders(demo: str, setting
         settings.LOYALTY_API_URL = other.loyalty_url
         with pytest.raises(SandboxControlError, match="does not know the account of Northwind"):
             seed(say=print)
+
+
+def test_copies_of_its_orders_hold_what_must_hold(demo: str) -> None:
+    printed = io.StringIO()
+    with override_settings(DEBUG=True):
+        call_command("seed_scale", products=400, orders=600, stdout=printed)
+    assert "all invariants hold" in printed.getvalue()
+    assert RedemptionOrder.objects.count() == 600
+    assert Product.objects.count() >= 400
+    numbers = RedemptionOrder.objects.values("order_number").distinct()
+    assert numbers.count() == 600
+    copied = RedemptionOrder.objects.exclude(
+        company__loyalty_account_id__in=[data.account_id for data in COMPANIES]
+    )
+    assert copied.earliest("created_at").created_at < timezone.now() - timedelta(days=600)
+    codes = VirtualCode.objects.filter(fulfillment__label__in=copied.values("order_number"))
+    assert codes.count() > 50
+    assert all(code.can_be_read() for code in codes[:50])
+    # No key, address or number of an order that was copied is left in its copies.
+    ours = User.objects.filter(seats__company__in=copied.values("company"))
+    assert set(copied.values_list("account_manager__user", flat=True)) <= {user.pk for user in ours}
+    letters = Letter.objects.filter(order__in=copied).values_list("to", flat=True)
+    assert not set(letters) & {mail for data in COMPANIES for mail in data.people}
+
+
+def test_copies_need_the_demo_and_are_made_once(demo: str) -> None:
+    with override_settings(DEBUG=False), pytest.raises(CommandError, match="DEBUG=true"):
+        call_command("seed_scale", products=10, orders=10)
+    with override_settings(DEBUG=True):
+        call_command("seed_scale", products=10, orders=300, stdout=io.StringIO())
+        with pytest.raises(CommandError, match="other companies"):
+            call_command("seed_scale", products=10, orders=400, stdout=io.StringIO())
