@@ -49,7 +49,8 @@ def others(counts: Counter[str]) -> int:
 
 def left_open(counts: Counter[str], orders: int) -> Iterator[Finding]:
     """A finding when too many cases are needlessly open. A few are tolerated: MOST_OF_THOUSAND, of
-    fewer orders the same share, rounded up. A night of several seeds is judged as a whole too.
+    fewer orders the same share, rounded up. A night of several seeds is judged as a whole, because
+    one long lie of the partner leaves several cases in a single seed.
     """
     number = others(counts)
     if number > math.ceil(orders * MOST_OF_THOUSAND / 1_000):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos import report
+from tests.chaos import incidents, report
 from tests.chaos.conftest import Builder
 from tests.chaos.plan import make_plan
 from tests.chaos.recovery import Recovery
@@ -21,6 +21,7 @@ def test_nothing_is_lost_whatever_breaks(build: Builder, seed: int) -> None:
         print(*report.told(outcome), sep="\n")
         assert not outcome.findings, f"make chaos SEED={seed} ORDERS={ORDERS}"
         assert outcome.orders.total() >= ORDERS
+        assert not list(incidents.left_open(outcome.incidents, outcome.orders.total()))
         assert outcome.blows.total() >= len(make_plan(seed, ORDERS).blows)
 
 
