@@ -12,11 +12,11 @@ from django.contrib import admin
 from django.http import HttpRequest, QueryDict
 
 from catalog.models import Product, ProductQuerySet
-from loyalty_portal.admin_site.base import CountedOnceList, shortened
+from loyalty_portal.admin_site.lists import AFTER, BEFORE, PortalList, shortened
 from loyalty_portal.data.actor import Person
 
 MOST_SELECTED = 500
-NOT_FILTERS = ("p", "o", "all", "_popup", "_changelist_filters", "ids")
+NOT_FILTERS = ("p", AFTER, BEFORE, "o", "all", "_popup", "_changelist_filters", "ids")
 
 
 def read_selection(query: QueryDict) -> dict[str, Any]:
@@ -57,14 +57,14 @@ def products_of(selection: Mapping[str, Any], person: Person | None) -> ProductQ
     return rows
 
 
-class _Uncounted(CountedOnceList):
+class _Uncounted(PortalList):
     """The list's filters and search, without counting and reading a page of it."""
 
     def get_results(self, request: HttpRequest) -> None:
         pass
 
 
-def _filters(request: HttpRequest) -> CountedOnceList:
+def _filters(request: HttpRequest) -> PortalList:
     page: Any = admin.site.get_model_admin(Product)
     return _Uncounted(
         request,
