@@ -57,11 +57,16 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "inventory.move_stock",
             "fulfillment.work_desk",
             "fulfillment.take_over_work",
+            "fulfillment.assign_work",
         }
     ),
     "fulfillment": frozenset(
         _may("view", [*_DESK, "inventory.inventory"])
-        | {"fulfillment.work_desk", "fulfillment.take_over_work"}
+        | {
+            "fulfillment.work_desk",
+            "fulfillment.take_over_work",
+            "fulfillment.assign_work",
+        }
     ),
     "finance": frozenset(
         _may("view", [*_ORDERS, *_INCIDENTS, *_RECONCILIATIONS, "accounts.company"])

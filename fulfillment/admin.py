@@ -94,9 +94,9 @@ def _ship(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
         by=by,
     )
     told = ngettext(
-        "%(n)s piece shipped with %(who)s.", "%(n)s pieces shipped with %(who)s.", shipment.quantity
+        "%(n)s piece shipped with %(who)s.", "%(n)s pieces shipped with %(who)s.", data["quantity"]
     )
-    return told % {"n": shipment.quantity, "who": shipment.carrier}
+    return told % {"n": data["quantity"], "who": shipment.carrier}
 
 
 def _deliver(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
@@ -178,7 +178,10 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
             "mine": has_claimed(actor_of(request), row),
             "free": may_work_on(actor_of(request), row),
             "to_send": row.status in TO_SEND,
-            "shipments": list(row.shipments.select_related("shipped_by")),
+            "shipments": [
+                (line.shipment, line.quantity)
+                for line in row.shipment_lines.select_related("shipment__shipped_by")
+            ],
             "events": [_told(event) for event in row.events.select_related("by")],
         }
 
@@ -235,7 +238,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
 
     @admin.display(description=gettext_lazy("worked on by"), ordering="claimed_by")
     def claimed(self, row: Fulfillment) -> str:
-        return str(row.claimed_by) if row.claimed_by else "–"
+        return str(row.claimed_by) if row.is_claimed else "–"
 
 
 @admin.register(Shipment)
@@ -244,14 +247,13 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
 
     list_display = ["shipped_at", "order", "what", "carrier", "tracking_number", "state"]
     list_display_links = ["order"]
-    list_select_related = ["fulfillment"]
     list_filter = [ArrivedFilter, "shipped_at"]
-    search_fields = ["tracking_number", "fulfillment__label", "fulfillment__recipient_name"]
+    search_fields = ["tracking_number", "fulfillments__label", "fulfillments__recipient_name"]
     search_help_text = gettext_lazy("Tracking number, order or recipient")
     ordering = ["-shipped_at", "-id"]
     actions = ["deliver_rows"]
     fields = [
-        "fulfillment", "quantity", "carrier", "tracking_number", "shipped_at", "shipped_by",
+        "order", "what", "carrier", "tracking_number", "shipped_at", "shipped_by",
         "delivered_at",
     ]  # fmt: skip
 
@@ -271,13 +273,17 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
         if done:
             self.message_user(request, _("%(n)s delivered.") % {"n": done}, messages.SUCCESS)
 
-    @admin.display(description=gettext_lazy("order"), ordering="fulfillment__label")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
+        return super().get_queryset(request).prefetch_related("lines__fulfillment")
+
+    @admin.display(description=gettext_lazy("order"))
     def order(self, shipment: Shipment) -> str:
-        return shipment.fulfillment.label
+        return next((line.fulfillment.label for line in shipment.lines.all()), "–")
 
     @admin.display(description=gettext_lazy("what"))
     def what(self, shipment: Shipment) -> str:
-        return f"{shipment.quantity} × {shipment.fulfillment.product_name}"
+        lines = shipment.lines.all()
+        return ", ".join(f"{line.quantity} × {line.fulfillment.product_name}" for line in lines)
 
     @admin.display(description=gettext_lazy("state"), ordering="delivered_at")
     def state(self, shipment: Shipment) -> SafeString:

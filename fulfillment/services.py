@@ -4,17 +4,13 @@ Locks are taken in one order everywhere (docs/architecture.md).
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from fulfillment import partner
@@ -25,11 +21,15 @@ from fulfillment.models import (
     Fulfillment,
     PartnerCall,
     Shipment,
+    ShipmentLine,
     VirtualCode,
 )
+from fulfillment.news import news_of, tell, tell_all
 from fulfillment.permissions import may_take_over, may_work_on
 from fulfillment.states import TO_SEND, FulfillmentStatus
-from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.recipient import parcel_key
+from loyalty_portal.data.zones import next_working_day
 from loyalty_portal.fastpath.sql import insert
 
 PROMISE = {Channel.DESK: timedelta(days=3), Channel.PARTNER: timedelta(days=1)}
@@ -39,56 +39,6 @@ class DeskError(Exception):
     """An action on a fulfillment is not possible; the message is a sentence for the person who
     tried.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What happened to the fulfillment for `reference`, which is now `status`."""
-
-    reference: uuid.UUID
-    status: str
-    # The status that the line must still have, where no fulfillment of it is locked.
-    was: str = ""
-    delivered: int = 0  # units
-    shipped: int = 0  # units now in a parcel on its way
-    consumed: int = 0  # units that left the stock
-    lost: int = 0  # units not supplied or returned; their points are owed
-    elsewhere: bool = False  # the partner delivered the units itself, so there are no codes to show
-    reason: str = ""
-    attention: str = ""
-    # The kind of incident for `attention`: this, MISMATCH, HORIZON or UNREADABLE.
-    trouble: str = "CONTRADICTION"
-    # Units delivered more (negative: fewer) than settled before, as two people found.
-    righted: int = 0
-    cleared: str = ""  # why a contradiction is resolved without a person
-    falsehood: str = ""  # what a callback said that the partner's own answer denies
-    by: Actor = SYSTEM
-    facts: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_progress(self) -> bool:
-        """Whether the line made progress; other news is about problems or the end."""
-        return not (self.attention or self.righted or self.falsehood or self.cleared)
-
-
-@cache
-def _listener() -> Callable[[Sequence[News]], None]:
-    listener: Callable[[Sequence[News]], None] = import_string(settings.FULFILLMENT_LISTENER)
-    return listener
-
-
-def tell(fulfillment: Fulfillment, **what: Any) -> None:
-    """Pass news to settings.FULFILLMENT_LISTENER, in the transaction of the change."""
-    tell_all([news_of(fulfillment, **what)])
-
-
-def news_of(fulfillment: Fulfillment, **what: Any) -> News:
-    return News(reference=fulfillment.reference, status=fulfillment.status, **what)
-
-
-def tell_all(news: Sequence[News]) -> None:
-    """Pass on news of several fulfillments of one order, as `tell` does for one."""
-    _listener()(news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +68,7 @@ def open_fulfillments(*, parcels: Sequence[Parcel]) -> list[Fulfillment]:
             product_name=parcel.product_name,
             quantity=parcel.quantity,
             message=parcel.message,
+            parcel_key=parcel_key(parcel.label, parcel.recipient),
             status=FulfillmentStatus.QUEUED
             if parcel.channel == Channel.DESK
             else FulfillmentStatus.REQUESTED,
@@ -157,8 +108,17 @@ def locked(fulfillment: Fulfillment) -> Fulfillment:
     return Fulfillment.objects.select_for_update(no_key=True).get(pk=fulfillment.pk)
 
 
+def all_locked(keys: Collection[UUID]) -> list[Fulfillment]:
+    """These rows as they are in the database now, locked in the order of their keys."""
+    rows = Fulfillment.objects.select_for_update(no_key=True).filter(pk__in=keys)
+    return list(rows.order_by("pk"))
+
+
 def _at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
-    held = locked(fulfillment)
+    return _checked(locked(fulfillment), statuses)
+
+
+def _checked(held: Fulfillment, statuses: Collection[str]) -> Fulfillment:
     if held.channel != Channel.DESK:
         raise DeskError(_("This one is delivered by the partner, not by the desk."))
     if held.status not in statuses:
@@ -171,7 +131,12 @@ def _at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
 
 def _mine(fulfillment: Fulfillment, by: Actor, *statuses: str) -> Fulfillment:
     """Work of the desk that `by` or nobody has claimed. Raises DeskError for a colleague's."""
-    held = _at_desk(fulfillment, *(statuses or TO_SEND))
+    return checked_mine(locked(fulfillment), by, *statuses)
+
+
+def checked_mine(held: Fulfillment, by: Actor, *statuses: str) -> Fulfillment:
+    """A locked row, if `by` may work on it. Raises DeskError otherwise."""
+    _checked(held, statuses or TO_SEND)
     if not may_work_on(by, held):
         raise DeskError(
             _("%(who)s is working on this one. Take it over first.") % {"who": held.claimed_by}
@@ -179,12 +144,21 @@ def _mine(fulfillment: Fulfillment, by: Actor, *statuses: str) -> Fulfillment:
     return held
 
 
+def not_on_hold(lines: Iterable[Fulfillment]) -> None:
+    """Raise DeskError if one of these is on hold."""
+    for line in lines:
+        if line.hold_reason:
+            why = {"why": line.hold_reason}
+            raise DeskError(_("This parcel is on hold: %(why)s. Release it first.") % why)
+
+
 @transaction.atomic
 def claim(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     """Assign it to `by`. A second person gets an error that names the first."""
     held = _mine(fulfillment, by)
-    if held.claimed_by_id is None:
-        _assign(held, to=by.user_id, by=by, reason=_("Claimed"))
+    not_on_hold([held])
+    if not held.is_claimed:
+        assign(held, to=by.user_id, by=by, reason=_("Claimed"))
         tell(held, by=by)
     return held
 
@@ -198,7 +172,7 @@ def take_over(*, fulfillment: Fulfillment, whose: UUID | None, by: Actor) -> Ful
     if not may_take_over(by, held) or held.claimed_by_id != whose:
         raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
     from_whom = _("Taken over from %(who)s") % {"who": held.claimed_by}
-    _assign(held, to=by.user_id, by=by, reason=from_whom)
+    assign(held, to=by.user_id, by=by, reason=from_whom)
     return held
 
 
@@ -206,15 +180,20 @@ def take_over(*, fulfillment: Fulfillment, whose: UUID | None, by: Actor) -> Ful
 def unclaim(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     """Return one's own work to the queue."""
     held = _mine(fulfillment, by)
-    if held.claimed_by_id:
-        _assign(held, to=None, by=by, reason=_("Put back"))
+    if held.is_claimed:
+        assign(held, to=None, by=by, reason=_("Put back"))
         tell(held, by=by)
     return held
 
 
-def _assign(held: Fulfillment, *, to: UUID | None, by: Actor, reason: str) -> None:
+def assign(held: Fulfillment, *, to: UUID | None, by: Actor, reason: str) -> None:
+    """Let the person with the key `to` work on a locked row for one working day; None: nobody."""
     held.claimed_by_id = to
-    held.save(update_fields=["claimed_by"])
+    held.claimed_until = None
+    if to is not None:
+        now = timezone.now()
+        held.claimed_until = next_working_day(now, timezone.get_default_timezone_name())
+    held.save(update_fields=["claimed_by", "claimed_until"])
     held.event(held.status, held.status, by=by, reason=reason).save()
 
 
@@ -229,55 +208,88 @@ def pack(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     return held
 
 
-@transaction.atomic
 def ship(
     *, fulfillment: Fulfillment, quantity: int, carrier: str, tracking_number: str, by: Actor
 ) -> Shipment:
     """Ship `quantity` of the open units; the others go back to the queue."""
-    held = _mine(fulfillment, by, FulfillmentStatus.PACKED)
-    if not 1 <= quantity <= held.open_quantity:
-        raise DeskError(
-            _("Between 1 and %(open)s pieces can be shipped.") % {"open": held.open_quantity}
-        )
+    units = {fulfillment.pk: quantity}
+    return ship_together(units=units, carrier=carrier, tracking_number=tracking_number, by=by)
+
+
+@transaction.atomic
+def ship_together(
+    *, units: Mapping[UUID, int], carrier: str, tracking_number: str, by: Actor
+) -> Shipment:
+    """Ship units of packed fulfillments, by their keys, to their recipient in one parcel. What is
+    left of them goes back to the queue.
+    """
+    rows = [checked_mine(row, by, FulfillmentStatus.PACKED) for row in all_locked(units)]
+    not_on_hold(rows)
+    if not rows or len(rows) != len(units):
+        raise DeskError(_("There is nothing to ship."))
+    if len({(row.label, *row.recipient().values()) for row in rows}) > 1:
+        raise DeskError(_("One parcel goes to one recipient of one order."))
+    for row in rows:
+        if not 1 <= units[row.pk] <= row.open_quantity:
+            raise DeskError(
+                _("Between 1 and %(open)s pieces can be shipped.") % {"open": row.open_quantity}
+            )
     if not carrier.strip():
         raise DeskError(_("Say which carrier takes the parcel."))
     shipment = Shipment.objects.create(
-        fulfillment=held,
-        quantity=quantity,
         carrier=carrier.strip(),
         tracking_number=tracking_number.strip(),
         shipped_by_id=by.user_id,
     )
-    rest = held.open_quantity - quantity
-    held.transition(
-        FulfillmentStatus.QUEUED if rest else FulfillmentStatus.SHIPPED,
-        by=by,
-        reason=_of_all(_("%(n)s of %(all)s shipped: %(what)s"), quantity, held, str(shipment)),
-        quantity_shipped=held.quantity_shipped + quantity,
+    ShipmentLine.objects.bulk_create(
+        ShipmentLine(shipment=shipment, fulfillment=row, quantity=units[row.pk]) for row in rows
     )
+    for row in rows:
+        _ship_of(row, units[row.pk], str(shipment), by)
     facts = {
         "carrier": shipment.carrier,
         "tracking": shipment.tracking_number,
         "shipment": str(shipment.pk),
     }
-    tell(held, shipped=quantity, consumed=quantity, by=by, facts=facts)
+    tell_all(
+        [
+            news_of(row, shipped=units[row.pk], consumed=units[row.pk], by=by, facts=facts)
+            for row in rows
+        ]
+    )
     return shipment
 
 
+def _ship_of(held: Fulfillment, quantity: int, told: str, by: Actor) -> None:
+    rest = held.open_quantity - quantity
+    held.transition(
+        FulfillmentStatus.QUEUED if rest else FulfillmentStatus.SHIPPED,
+        by=by,
+        reason=_of_all(_("%(n)s of %(all)s shipped: %(what)s"), quantity, held, told),
+        quantity_shipped=held.quantity_shipped + quantity,
+        quantity_picked=min(rest, max(0, held.quantity_picked - quantity)),
+    )
+
+
 @transaction.atomic
-def deliver(*, shipment: Shipment, by: Actor) -> Fulfillment:
-    """Record that the parcel has arrived. A second time changes nothing."""
-    held = locked(shipment.fulfillment)
+def deliver(*, shipment: Shipment, by: Actor) -> list[Fulfillment]:
+    """Record that the parcel has arrived. Returns its fulfillments. A second time changes
+    nothing.
+    """
+    units = dict(shipment.lines.values_list("fulfillment_id", "quantity"))
+    rows = all_locked(units)
     arrived = Shipment.objects.filter(pk=shipment.pk, delivered_at__isnull=True)
     if not arrived.update(delivered_at=timezone.now()):
         raise DeskError(_("This parcel is marked as delivered already."))
-    held.quantity_delivered += shipment.quantity
-    held.save(update_fields=["quantity_delivered"])
-    arrived_now = _("%(n)s of %(all)s arrived: %(what)s")
-    told = _of_all(arrived_now, shipment.quantity, held, str(shipment))
-    _close_desk_work(held, by=by, reason=told)
-    tell(held, delivered=shipment.quantity, by=by, facts={"shipment": str(shipment.pk)})
-    return held
+    for row in rows:
+        row.quantity_delivered += units[row.pk]
+        row.save(update_fields=["quantity_delivered"])
+        arrived_now = _("%(n)s of %(all)s arrived: %(what)s")
+        told = _of_all(arrived_now, units[row.pk], row, str(shipment))
+        _close_desk_work(row, by=by, reason=told)
+    facts = {"shipment": str(shipment.pk)}
+    tell_all([news_of(row, delivered=units[row.pk], by=by, facts=facts) for row in rows])
+    return rows
 
 
 @transaction.atomic

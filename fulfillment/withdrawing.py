@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from fulfillment.models import CallKind, Fulfillment, FulfillmentEvent, PartnerCall
-from fulfillment.services import News, news_of, tell_all
+from fulfillment.news import News, news_of, tell_all
 from fulfillment.states import CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import ENDED

@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from fulfillment.models import Fulfillment
+from fulfillment.news import tell
 from fulfillment.partner import Deliverable, Report, ReportStatus
-from fulfillment.services import tell
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.encrypted_field import fingerprint, fingerprints
 from loyalty_portal.data.leases import ENDED

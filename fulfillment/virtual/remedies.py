@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment.models import Channel, Fulfillment
+from fulfillment.news import tell
 from fulfillment.partner import Report
-from fulfillment.services import tell
 from fulfillment.states import FulfillmentStatus
 from fulfillment.virtual.hints import Hint, digest_of, end_of, prints_of, units_of
 from fulfillment.virtual.saga import look_up

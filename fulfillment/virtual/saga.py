@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 
 from fulfillment import partner
 from fulfillment.models import CallKind, Fulfillment, PartnerCall
+from fulfillment.news import tell
 from fulfillment.partner import FulfillmentAnswer
-from fulfillment.services import tell
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import services
 from loyalty_portal.data.leases import ENDED, backoff

@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment.models import CallKind, Channel, Fulfillment, PartnerCall, VirtualCode
+from fulfillment.news import tell
 from fulfillment.partner import Deliverable, Report, ReportStatus
-from fulfillment.services import tell, tell_unreadable
+from fulfillment.services import tell_unreadable
 from fulfillment.states import OPEN_CALL, CallStatus, FulfillmentStatus
 from fulfillment.virtual import hints
 from fulfillment.virtual.hints import (

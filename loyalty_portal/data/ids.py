@@ -1,5 +1,6 @@
 """Time-ordered UUIDs, and order numbers that are easy to read aloud."""
 
+import re
 import secrets
 import uuid
 
@@ -20,3 +21,12 @@ def order_number() -> str:
     """
     drawn = [secrets.choice(READABLE) for _ in range(10)]
     return f"R-{''.join(drawn[:5])}-{''.join(drawn[5:])}"
+
+
+_NUMBER = re.compile(r"R?([A-Z0-9]{5})([A-Z0-9]{5})")
+
+
+def order_number_in(text: str) -> str:
+    """The order number that somebody typed or scanned, with or without dashes; "" if it is none."""
+    found = _NUMBER.fullmatch(re.sub(r"[\s-]", "", text).upper())
+    return f"R-{found[1]}-{found[2]}" if found else ""

@@ -1,5 +1,6 @@
 """The columns of a recipient, which several models share."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,3 +68,9 @@ def check_recipient(said: Mapping[str, str], *, by_parcel: bool) -> dict[str, st
     if by_parcel:
         told["postcode"] = checked_postcode(told["country"], told["postcode"])
     return told
+
+
+def parcel_key(label: str, recipient: Mapping[str, str]) -> str:
+    """A digest of an order and all columns of a recipient: what is sent together has the same."""
+    parts = (label, *(recipient.get(name, "") for name in FIELDS))
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

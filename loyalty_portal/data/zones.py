@@ -1,6 +1,6 @@
 """Time zones by their IANA names, such as Europe/Berlin, and moments by the local time of one."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -37,3 +37,15 @@ def local_moment(day: date, at: time, zone: str) -> datetime:
 def local_day(moment: datetime, zone: str) -> date:
     """The day that a calendar in the zone shows at this moment."""
     return moment.astimezone(ZoneInfo(zone)).date()
+
+
+_FRIDAY = 4  # as date.weekday() counts
+
+
+def next_working_day(moment: datetime, zone: str) -> datetime:
+    """The moment, in UTC, at the same local time on the next day from Monday to Friday."""
+    local = moment.astimezone(ZoneInfo(zone))
+    day = local.date() + timedelta(days=1)
+    while day.weekday() > _FRIDAY:
+        day += timedelta(days=1)
+    return local_moment(day, local.time(), zone)

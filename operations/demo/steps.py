@@ -171,7 +171,9 @@ def ship(scene: Scene, sku: str, quantity: int) -> None:
 
 def deliver(scene: Scene, sku: str) -> None:
     """Deliver the parcel that was shipped first."""
-    on_their_way = Shipment.objects.filter(fulfillment=_line(scene, sku), delivered_at__isnull=True)
+    on_their_way = Shipment.objects.filter(
+        fulfillments=_line(scene, sku), delivered_at__isnull=True
+    )
     desk.deliver(shipment=on_their_way.earliest("shipped_at"), by=scene.worker)
 
 

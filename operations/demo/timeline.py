@@ -20,6 +20,9 @@ from redemption.models import Letter
 _ORDERS = "IN (SELECT id FROM held)"
 _LINES = f"IN (SELECT id FROM order_item WHERE order_id {_ORDERS})"  # noqa: S608
 _FULFILLMENTS = f"IN (SELECT id FROM fulfillment_fulfillment WHERE reference {_LINES})"  # noqa: S608
+_SHIPMENTS = (
+    f"IN (SELECT shipment_id FROM fulfillment_shipmentline WHERE fulfillment_id {_FULFILLMENTS})"  # noqa: S608
+)
 _PRODUCTS = f"IN (SELECT product_id FROM order_item WHERE order_id {_ORDERS})"  # noqa: S608
 _ORDER_TIMES = {
     "created_at": "created_at",
@@ -49,7 +52,7 @@ _MOVES: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "fulfillment_fulfillmentevent": (f"fulfillment_id {_FULFILLMENTS}", {"at": "at"}),
     "fulfillment_shipment": (
-        f"fulfillment_id {_FULFILLMENTS}",
+        f"id {_SHIPMENTS}",
         {"shipped_at": "shipped_at", "delivered_at": "delivered_at"},
     ),
     "fulfillment_partnercall": (f"fulfillment_id {_FULFILLMENTS}", _CALL_TIMES),

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.safestring import SafeString
 
-from fulfillment.models import Channel, Fulfillment, FulfillmentEvent, PartnerCall, Shipment
+from fulfillment.models import Channel, Fulfillment, FulfillmentEvent, PartnerCall, ShipmentLine
 from fulfillment.states import CallStatus
 from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import transaction_badge
@@ -49,7 +49,7 @@ class LineDetail:
     """A line with all that happened at the desk or at the partner."""
 
     record: LineRecord
-    shipments: list[Shipment]
+    parcels: list[ShipmentLine]
     calls: list[CallShown]
     tries: list[Try]
     callbacks: list[Callback]
@@ -175,7 +175,9 @@ def _shown(lines: list[LineRecord], by: Actor) -> list[LineDetail]:
     held = [line.fulfillment for line in lines if line.fulfillment]
     sent = [each for each in held if each.quantity_shipped]
     there = [each for each in held if each.channel == Channel.PARTNER]
-    parcels = _by_fulfillment(Shipment.objects.filter(fulfillment__in=sent))
+    parcels = _by_fulfillment(
+        ShipmentLine.objects.filter(fulfillment__in=sent).select_related("shipment")
+    )
     of_calls = FulfillmentEvent.objects.filter(fulfillment__in=there, to_status__in=CallStatus)
     tries = _by_fulfillment(of_calls.select_related("by"))
     callbacks: dict[str, list[Callback]] = defaultdict(list)

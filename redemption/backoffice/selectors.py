@@ -133,7 +133,7 @@ def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
     calls: dict[object, list[PartnerCall]] = defaultdict(list)
     for call in PartnerCall.objects.filter(fulfillment__reference__in=lines):
         calls[call.fulfillment_id].append(call)
-    for parcel in parcels.prefetch_related("shipments"):
+    for parcel in parcels.prefetch_related("shipment_lines__shipment"):
         lines[parcel.reference].fulfillment = parcel
         lines[parcel.reference].calls = calls[parcel.pk]
     return list(lines.values())

@@ -225,14 +225,24 @@ WHERE c.withdrawn_at IS NULL
 GROUP BY c.fingerprint HAVING count(*) > 1
 UNION ALL
 SELECT 'PARCELS', f.label, format('%%s: %%s shipped, %%s delivered; in parcels %%s, %%s', f.sku,
-    f.quantity_shipped, f.quantity_delivered, coalesce(sum(s.quantity), 0),
-    coalesce(sum(s.quantity) FILTER (WHERE s.delivered_at IS NOT NULL), 0))
-FROM fulfillment_fulfillment f LEFT JOIN fulfillment_shipment s ON s.fulfillment_id = f.id
+    f.quantity_shipped, f.quantity_delivered, coalesce(sum(l.quantity), 0),
+    coalesce(sum(l.quantity) FILTER (WHERE s.delivered_at IS NOT NULL), 0))
+FROM fulfillment_fulfillment f
+LEFT JOIN fulfillment_shipmentline l ON l.fulfillment_id = f.id
+LEFT JOIN fulfillment_shipment s ON s.id = l.shipment_id
 WHERE f.channel = 'DESK'
 GROUP BY f.id
-HAVING f.quantity_shipped <> coalesce(sum(s.quantity), 0)
+HAVING f.quantity_shipped <> coalesce(sum(l.quantity), 0)
     OR f.quantity_delivered
-        <> coalesce(sum(s.quantity) FILTER (WHERE s.delivered_at IS NOT NULL), 0)
+        <> coalesce(sum(l.quantity) FILTER (WHERE s.delivered_at IS NOT NULL), 0)
+UNION ALL
+SELECT 'PARCELS', coalesce(min(f.label), s.id::text), format('a parcel of %%s orders',
+    count(DISTINCT f.label))
+FROM fulfillment_shipment s
+LEFT JOIN fulfillment_shipmentline l ON l.shipment_id = s.id
+LEFT JOIN fulfillment_fulfillment f ON f.id = l.fulfillment_id
+GROUP BY s.id
+HAVING count(DISTINCT f.label) <> 1
 """
 
 STORY = """
@@ -240,7 +250,7 @@ WITH steps AS MATERIALIZED (
     SELECT subject, coalesce(transaction_id, item_id, order_id) AS thing, order_id, item_id,
         from_status, to_status, lag(to_status, 1, '') OVER story AS before,
         lead(id) OVER story IS NULL AS is_last
-    FROM redemption_orderevent WHERE subject <> 'NOTE'
+    FROM redemption_orderevent WHERE subject NOT IN ('NOTE', 'TOLD')
     WINDOW story AS (PARTITION BY coalesce(transaction_id, item_id, order_id) ORDER BY at, id)
 ), things AS MATERIALIZED (
     SELECT 'ORDER' AS subject, id, id AS order_id, status FROM redemption_order

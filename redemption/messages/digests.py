@@ -51,10 +51,11 @@ class Units(NamedTuple):
         return Units(*(one + more for one, more in zip(self, other, strict=True)))
 
 
-def is_part(order: RedemptionOrder, item: OrderItem | None) -> bool:
-    """Whether the order has other lines than this one. None is for several lines, or all."""
+def is_part(order: RedemptionOrder, item: OrderItem | None, *more: OrderItem) -> bool:
+    """Whether the order has other lines than these. None is for several lines, or all."""
     if item is not None:
-        return item.points != order.total_points  # each line costs points
+        points = sum(each.points for each in (item, *more))
+        return points != order.total_points  # each line costs points
     return order.items.all()[1:2].exists()
 
 
@@ -171,10 +172,10 @@ def _told(letters: Iterable[tuple[str, Any, Any]]) -> tuple[dict[str, Units], in
     back: Counter[str] = Counter()
     for kind, item_id, facts in letters:
         parts: dict[str, Any] = facts.get("lines", {})
-        if kind == LetterKind.SHIPPED:
-            parts = {str(item_id): [facts["quantity"], 0, 0]}
-        elif kind == LetterKind.DELIVERED:
-            parts = {str(item_id): [0, facts["quantity"], 0]}
+        if kind in {LetterKind.SHIPPED, LetterKind.DELIVERED}:
+            units = facts.get("units") or {str(item_id): facts["quantity"]}
+            sent = kind == LetterKind.SHIPPED
+            parts = {key: [n, 0, 0] if sent else [0, n, 0] for key, n in units.items()}
         elif kind == LetterKind.REFUNDED:
             back[kind] += facts["points"]
         back[kind] += facts.get("back", 0)

@@ -4,6 +4,7 @@ import logging
 import re
 import smtplib
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.utils import timezone
 from loyalty_portal import brand
 from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal.data.some import some_of
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.badges import LineCounts, end_told, order_look, refusal_told
 from redemption.messages import digests
@@ -95,6 +97,8 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
         "why": refusal_told(str(letter.facts.get("reason", "")).partition(" ")[0]),
         "ended": end_told(LineCounts.of(items)),
         "item": letter.item,
+        "parts": (parts := _parts(letter, items)),
+        "products": some_of(item.product_name for item, _units in parts),
         "items": items,
         "facts": letter.facts,
         "brand": brand.current(),
@@ -114,6 +118,13 @@ def compose(letter: Letter) -> EmailMultiAlternatives:
     )
     message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")
     return message
+
+
+def _parts(letter: Letter, items: Sequence[OrderItem]) -> list[tuple[OrderItem, int]]:
+    """The lines that the letter is about, each with its units. More than one are in one parcel."""
+    units = letter.facts.get("units", {})
+    together = [(item, units[str(item.pk)]) for item in items if str(item.pk) in units]
+    return together or [(letter.item, letter.facts.get("quantity", 0))] if letter.item else []
 
 
 def _host() -> str:

@@ -10,12 +10,15 @@ from loyalty_portal.data.ids import uuid7
 
 
 class EventSubject(models.TextChoices):
-    """What an event is about. A NOTE changes no status."""
+    """What an event is about. A NOTE or a TOLD changes no status; the company reads only what is
+    TOLD to it.
+    """
 
     ORDER = "ORDER", _("Order")
     LINE = "LINE", _("Line")
     TRANSACTION = "TRANSACTION", _("Points")
     NOTE = "NOTE", _("Note")
+    TOLD = "TOLD", _("Told to the company")
 
 
 class OrderEvent(models.Model):

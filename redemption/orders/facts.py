@@ -16,7 +16,7 @@ from fulfillment.models import (
     CodeReveal,
     Fulfillment,
     PartnerCall,
-    Shipment,
+    ShipmentLine,
     VirtualCode,
 )
 from fulfillment.states import FulfillmentStatus
@@ -47,19 +47,20 @@ _SHOWN = (
     "reference",
     "status",
     "claimed_by_id",
+    "claimed_until",
     "quantity",
     "quantity_shipped",
     "quantity_delivered",
     "quantity_failed",
 )
-Row = TypeVar("Row", Shipment, CodeReveal, PartnerCall)
+Row = TypeVar("Row", ShipmentLine, CodeReveal, PartnerCall)
 
 
 @dataclass(frozen=True, slots=True)
 class LineDelivery:
     """What fulfillment knows about one line."""
 
-    shipments: list[Shipment] = field(default_factory=list)
+    parcels: list[ShipmentLine] = field(default_factory=list)
     reveals: list[CodeReveal] = field(default_factory=list)
     has_codes: bool = False
     parcel: Fulfillment | None = None
@@ -152,7 +153,8 @@ def _is_refused(intent: LoyaltyTransaction, trouble: str | None) -> bool:
 
 def _events(order: RedemptionOrder) -> list[EventTold]:
     created = Q(subject=EventSubject.LINE, from_status="")  # one for each line, and not told
-    told = order.events.filter(subject__in=[EventSubject.ORDER, EventSubject.LINE])
+    read = [EventSubject.ORDER, EventSubject.LINE, EventSubject.TOLD]
+    told = order.events.filter(subject__in=read)
     rows: list[tuple[Any, ...]] = list(
         told.exclude(created).values_list(
             "subject", "from_status", "to_status", "reason", "at", "item_id", "by"
@@ -179,11 +181,12 @@ def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
     # have changed since it was read.
     asked = [pk for pk, *_line, row in found if row and row.status == FulfillmentStatus.REQUESTED]
     calls = PartnerCall.objects.filter(fulfillment__in=asked)
-    shipments = _by_fulfillment(Shipment.objects.filter(**of_order))
+    sent = ShipmentLine.objects.filter(**of_order).select_related("shipment")
+    parcels = _by_fulfillment(sent)
     reveals = _by_fulfillment(CodeReveal.objects.filter(**of_order).select_related("by"))
     called = _by_fulfillment(calls.only("fulfillment_id", "kind", "status"))
     return {
-        line: LineDelivery(shipments[pk], reveals[pk], has_codes, parcel, called[pk])
+        line: LineDelivery(parcels[pk], reveals[pk], has_codes, parcel, called[pk])
         for pk, line, has_codes, parcel in found
     }
 

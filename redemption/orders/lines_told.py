@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.selectors import told_as
-from fulfillment.models import CodeReveal, Shipment
+from fulfillment.models import CodeReveal, ShipmentLine
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.some import some_of
 from redemption.badges import FOR_A_PERSON, NEVER_BEGUN
@@ -211,55 +212,75 @@ def took_again(intent: LoyaltyTransaction) -> bool:
     return intent.is_correction and intent.status == TransactionStatus.SUCCEEDED
 
 
+_Sent = list[tuple[OrderItem, ShipmentLine]]  # the lines of one parcel
+
+
 def parcels(facts: Facts) -> Iterator[TimelineStep]:
     """The steps of the parcels: each one, or those of one carrier together."""
-    sent = [(item, parcel) for item in facts.items for parcel in facts.delivery(item).shipments]
+    by_parcel: dict[UUID, _Sent] = {}
+    for item in facts.items:
+        for line in facts.delivery(item).parcels:
+            by_parcel.setdefault(line.shipment_id, []).append((item, line))
     if facts.many:
-        yield from _parcels_together(sent)
+        yield from _parcels_together(list(by_parcel.values()))
         return
-    for item, parcel in sent:
-        what = f"{grouped(parcel.quantity)} × {item.product_name}"
-        tracking = _("Tracking number %(number)s.") % {"number": parcel.tracking_number}
+    for lines in by_parcel.values():
+        yield from _parcel(lines)
+
+
+def _parcel(lines: _Sent) -> Iterator[TimelineStep]:
+    shipment = lines[0][1].shipment
+    pieces = [f"{grouped(line.quantity)} × {item.product_name}" for item, line in lines]
+    what = ", ".join(pieces)
+    tracking = _("Tracking number %(number)s.") % {"number": shipment.tracking_number}
+    yield TimelineStep(
+        _("Sent with %(carrier)s") % {"carrier": shipment.carrier},
+        f"{what}. {tracking if shipment.tracking_number else ''}".strip(),
+        "truck",
+        "ok",
+        shipment.shipped_at,
+    )
+    if shipment.delivered_at:
         yield TimelineStep(
-            _("Sent with %(carrier)s") % {"carrier": parcel.carrier},
-            f"{what}. {tracking if parcel.tracking_number else ''}".strip(),
-            "truck",
-            "ok",
-            parcel.shipped_at,
+            _("Arrived"), sentence(what), "package-open", "ok", shipment.delivered_at
         )
-        if parcel.delivered_at:
-            yield TimelineStep(
-                _("Arrived"), sentence(what), "package-open", "ok", parcel.delivered_at
-            )
 
 
-def _parcels_together(sent: list[tuple[OrderItem, Shipment]]) -> Iterator[TimelineStep]:
-    by_carrier: dict[str, list[tuple[OrderItem, Shipment]]] = {}
-    for each in sent:
-        by_carrier.setdefault(each[1].carrier, []).append(each)
+def _parcels_together(sent: list[_Sent]) -> Iterator[TimelineStep]:
+    by_carrier: dict[str, list[_Sent]] = {}
+    for lines in sent:
+        by_carrier.setdefault(lines[0][1].shipment.carrier, []).append(lines)
     for carrier, those in by_carrier.items():
         title = ngettext(
             "%(n)s parcel sent with %(carrier)s", "%(n)s parcels sent with %(carrier)s", len(those)
         )
         yield TimelineStep(
             title % {"n": grouped(len(those)), "carrier": carrier},
-            sentence(_names(item for item, _parcel in those)),
+            sentence(_names(item for lines in those for item, _line in lines)),
             "truck",
             "ok",
-            max(parcel.shipped_at for _item, parcel in those),
+            max(lines[0][1].shipment.shipped_at for lines in those),
         )
-    arrived = [(item, parcel.delivered_at) for item, parcel in sent if parcel.delivered_at]
+    arrived = [(lines, at) for lines in sent if (at := lines[0][1].shipment.delivered_at)]
     if arrived:
         title = ngettext(
             "%(n)s of %(all)s parcel arrived", "%(n)s of %(all)s parcels arrived", len(sent)
         )
         yield TimelineStep(
             title % {"n": grouped(len(arrived)), "all": grouped(len(sent))},
-            sentence(_names(item for item, _at in arrived)),
+            sentence(_names(item for lines, _at in arrived for item, _line in lines)),
             "package-open",
             "ok",
-            max(at for _item, at in arrived),
+            max(at for _lines, at in arrived),
         )
+
+
+def words(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps of what the desk told the company."""
+    for event in facts.events:
+        if event.subject == EventSubject.TOLD:
+            title = _("The fulfillment desk")
+            yield TimelineStep(title, sentence(event.reason), "info", at=event.at)
 
 
 def reveals(facts: Facts) -> Iterator[TimelineStep]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from accounts.permissions import may_redeem
-from fulfillment.models import Shipment
+from fulfillment.models import ShipmentLine
 from loyalty_portal.data.actor import Actor
 from redemption.badges import Badge, line_look, order_look
 from redemption.checkout.held import partner_trouble
@@ -31,7 +31,7 @@ class LineShown(NamedTuple):
 
     item: OrderItem
     look: Badge
-    parcels: list[Shipment]
+    parcels: list[ShipmentLine]
     has_codes: bool
     arrived_partly: bool
 
@@ -216,7 +216,7 @@ def _line(facts: Facts, item: OrderItem) -> LineShown:
     return LineShown(
         item=item,
         look=line_look(item, facts.order.company.time_zone),
-        parcels=delivery.shipments,
+        parcels=delivery.parcels,
         has_codes=delivery.has_codes,
         arrived_partly=0 < item.quantity_delivered < item.quantity,
     )

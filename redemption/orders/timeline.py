@@ -22,6 +22,7 @@ from redemption.orders.lines_told import (
     put_right,
     reveals,
     took_again,
+    words,
     work,
 )
 from redemption.orders.points_told import movements
@@ -55,6 +56,7 @@ def _steps(facts: Facts) -> Iterator[TimelineStep]:
     yield from work(facts)
     yield from put_right(facts)
     yield from parcels(facts)
+    yield from words(facts)
     yield from reveals(facts)
     yield from _ending(facts)
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from fulfillment.services import News
+from fulfillment.news import News
 from inventory import services as stock
 from inventory.models import Reservation
 from inventory.services import Want
@@ -17,7 +17,14 @@ from loyalty_portal.data.lifecycle import StaleStatusError, transition_all
 from loyalty_portal.fastpath.updates import PreparedHold
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.messages.digests import gather, is_part
-from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
+from redemption.models import (
+    EventSubject,
+    Letter,
+    LetterKind,
+    OrderEvent,
+    OrderItem,
+    RedemptionOrder,
+)
 from redemption.models.orders import MOVED
 from redemption.saga import waits
 from redemption.saga.credits import intend_credit
@@ -37,6 +44,7 @@ def hear_fulfillment(news: Sequence[News]) -> None:
         raise StaleStatusError(f"Not all lines of {order} wait still")
     for item, each in told:
         _hear_trouble(order, item, each)
+    _hear_words(order, told)
     moved = [(item, each) for item, each in told if each.is_progress]
     if moved:
         _go_on(order, moved)
@@ -87,6 +95,24 @@ def _hear_trouble(order: RedemptionOrder, item: OrderItem, news: News) -> None:
         settle_incident(key=f"{IncidentKind.CONTRADICTION.lower()}:{item.pk}", why=news.cleared)
 
 
+def _hear_words(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> None:
+    """Process a corrected recipient, which is the same for all lines, and what the desk tells the
+    company.
+    """
+    corrected = [(item, news) for item, news in told if news.recipient]
+    if corrected:
+        rows = OrderItem.objects.filter(pk__in=[item.pk for item, _news in corrected])
+        rows.update(**corrected[0][1].recipient)
+    for _item, news in told:
+        if news.word:
+            OrderEvent.objects.create(
+                order=order,
+                subject=EventSubject.TOLD,
+                by_id=news.by.user_id,
+                reason=news.word[:255],
+            )
+
+
 def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> None:
     """Move lines on, and the order with them. One action of a person gives one credit for all
     lines.
@@ -133,15 +159,21 @@ def _write_letters(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]
     """Tell the buyer: in a letter for each occasion, or in a digest when the order has more lines.
     Returns what `gather` says about open lines, None when it was not asked.
     """
-    item, news = told[0]
-    if not is_part(order, item):
-        write_letters(list(_letters(order, item, news)))
+    items = [item for item, _news in told]
+    in_one = len(told) == 1 or "shipment" in told[0][1].facts
+    if in_one and not is_part(order, *items):
+        write_letters(list(_letters(order, told)))
     elif any(each.shipped or each.delivered or each.lost for _item, each in told):
         return gather(order)
     return None
 
 
-def _letters(order: RedemptionOrder, item: OrderItem, news: News) -> Iterator[Letter]:
+def _letters(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> Iterator[Letter]:
+    """The letters about one line, or about one parcel with all lines of the order."""
+    item, news = told[0]
+    # Of a parcel of several lines a version before 0.3 tells the first one.
+    units = {str(each.pk): one.shipped or one.delivered for each, one in told}
+    several = {"units": units} if len(told) > 1 else {}
     if news.shipped:
         yield new_letter(
             order,
@@ -149,6 +181,7 @@ def _letters(order: RedemptionOrder, item: OrderItem, news: News) -> Iterator[Le
             occasion=news.facts["shipment"],
             item=item,
             quantity=news.shipped,
+            **several,
             **news.facts,
         )
     if news.delivered:
@@ -159,6 +192,7 @@ def _letters(order: RedemptionOrder, item: OrderItem, news: News) -> Iterator[Le
             item=item,
             quantity=news.delivered,
             elsewhere=news.elsewhere,
+            **several,
         )
 
 

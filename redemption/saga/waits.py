@@ -11,7 +11,7 @@ from django.contrib.postgres.functions import TransactionNow
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from fulfillment.services import News
+from fulfillment.news import News
 from loyalty_portal.data.leases import ENDED
 from redemption.models import LineWait, OrderItem
 from redemption.states import LineStatus, WaitsFor

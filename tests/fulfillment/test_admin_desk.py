@@ -187,7 +187,7 @@ def test_eight_people_who_ship_the_same_piece_at_once_send_one_parcel() -> None:
     form = {"seen": 3, "quantity": 1, "carrier": "DHL", "tracking_number": ""}
     answers = at_once(user, lambda client: client.post(address(parcel, "ship"), form).status_code)
     assert answers == [303] + [422] * 7
-    assert Shipment.objects.get().quantity == 1
+    assert Shipment.objects.get().lines.get().quantity == 1
     stock = Inventory.objects.get()
     assert (stock.quantity_available, stock.quantity_reserved) == (97, 2)
 

@@ -9,6 +9,7 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, Shipment, VirtualCode
+from fulfillment.news import tell
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
@@ -98,7 +99,7 @@ def delivered_by_mail(order: RedemptionOrder, *codes: str) -> None:
         parcel.quantity_delivered = parcel.quantity
         parcel.save(update_fields=["quantity_delivered"])
         parcel.transition(FulfillmentStatus.DELIVERED)
-        desk.tell(parcel, delivered=parcel.quantity)
+        tell(parcel, delivered=parcel.quantity)
 
 
 def letters_sent(order: RedemptionOrder) -> None:

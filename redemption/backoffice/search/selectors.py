@@ -4,7 +4,6 @@ Each branch of a search is answered by one index, and reads at most a few rows. 
 is in an address: the page posts what is searched for.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,11 +23,11 @@ from catalog.selectors import search_query, search_words
 from fulfillment.models import Fulfillment, Shipment, VirtualCode
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.encrypted_field import fingerprints
+from loyalty_portal.data.ids import order_number_in
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder
 
 SHOWN = 10  # hits of one kind
 LONGEST = 200  # characters of a search; scanners and pastes may send more
-_NUMBER = re.compile(r"R?([A-Z0-9]{5})([A-Z0-9]{5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +92,6 @@ def with_words(rows: QuerySet[Any], column: str, term: str) -> QuerySet[Any]:
     return having
 
 
-def order_number_in(term: str) -> str:
-    """The order number that was typed or scanned, with or without dashes; empty for other text."""
-    match = _NUMBER.fullmatch(re.sub(r"[\s-]", "", term).upper())
-    return f"R-{match[1]}-{match[2]}" if match else ""
-
-
 def _is(condition: Q) -> Combinable:
     return ExpressionWrapper(condition, output_field=BooleanField())
 
@@ -138,7 +131,7 @@ def _parcels_by(term: str, key: str) -> list[_Branch]:
     parcels = Fulfillment.objects.all()
     return [
         _Branch(parcels.filter(partner_id=plain), key),
-        _Branch(parcels.filter(pk__in=tracked.values("fulfillment")), key),
+        _Branch(parcels.filter(pk__in=tracked.values("fulfillments")), key),
         _Branch(parcels.filter(pk__in=codes.values("fulfillment")), key),
     ]
 

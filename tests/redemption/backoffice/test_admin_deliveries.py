@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
+from fulfillment.news import tell
 from fulfillment.states import CallStatus
 from redemption.models import Decision, Incident, OrderItem
 from redemption.saga.steps import flag, locked
@@ -130,7 +130,7 @@ def test_the_page_says_what_was_decided_about_what_is_settled() -> None:
     client.post(address(item, "propose"), PROPOSAL)
     held = Fulfillment.objects.get(reference=item.pk)
     held.transition("DELIVERED", quantity_delivered=1)
-    fulfillments.tell(held, delivered=1)
+    tell(held, delivered=1)
     page = browser(staff("finance")).post(address(item, "confirm"), shown(), follow=True)
     assert "settled otherwise before" in page.content.decode()
     assert "Settled otherwise before" in page.content.decode()

@@ -154,8 +154,23 @@ BREAKAGES = [
         Invariant.CODE_ONCE,
         ("DROP INDEX one_unit_a_code; UPDATE fulfillment_virtualcode SET fingerprint = 'the same'"),
     ),
-    (Invariant.PARCELS, "UPDATE fulfillment_shipment SET quantity = quantity + 1"),
+    (Invariant.PARCELS, "UPDATE fulfillment_shipmentline SET quantity = quantity + 1"),
     (Invariant.PARCELS, "UPDATE fulfillment_shipment SET delivered_at = NULL"),
+    (
+        Invariant.PARCELS,
+        (
+            "INSERT INTO fulfillment_shipment (id, carrier, tracking_number, shipped_at)"
+            " VALUES (gen_random_uuid(), 'DHL', '', now())"
+        ),
+    ),
+    (
+        Invariant.PARCELS,
+        (
+            "INSERT INTO fulfillment_shipmentline (id, shipment_id, fulfillment_id, quantity)"
+            " SELECT gen_random_uuid(), min(s.id::text)::uuid, min(f.id::text)::uuid, 1"
+            " FROM fulfillment_shipment s, fulfillment_fulfillment f WHERE f.channel = 'PARTNER'"
+        ),
+    ),
     (
         Invariant.HELD,
         "UPDATE inventory_reservation SET released = 0 WHERE released > 0 AND consumed = 0",

@@ -19,6 +19,7 @@ from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
+from fulfillment.news import tell
 from fulfillment.states import FulfillmentStatus
 from fulfillment.withdrawing import withdraw
 from loyalty_portal.data.actor import Actor
@@ -66,7 +67,7 @@ def arrives(item: OrderItem) -> None:
         parcel.quantity_delivered = parcel.quantity
         parcel.save(update_fields=["quantity_delivered"])
         parcel.transition(FulfillmentStatus.DELIVERED)
-        desk.tell(parcel, delivered=parcel.quantity)
+        tell(parcel, delivered=parcel.quantity)
 
 
 def fails(item: OrderItem, reason: str = "Sold out") -> None:
@@ -74,7 +75,7 @@ def fails(item: OrderItem, reason: str = "Sold out") -> None:
     with transaction.atomic():
         parcel = desk.locked(Fulfillment.objects.get(reference=item.pk))
         parcel.transition(FulfillmentStatus.FAILED, quantity_failed=parcel.quantity)
-        desk.tell(parcel, lost=parcel.quantity, reason=reason)
+        tell(parcel, lost=parcel.quantity, reason=reason)
 
 
 def sent() -> list[Any]:

@@ -8,7 +8,8 @@ from django.db import connection
 
 from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment
-from fulfillment.services import News, Parcel
+from fulfillment.news import News
+from fulfillment.services import Parcel
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.leases import MOST_RAISED
 from loyalty_portal.data.lifecycle import StaleStatusError

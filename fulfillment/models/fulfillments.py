@@ -1,22 +1,19 @@
-"""Parcels, virtual deliveries and the calls to the partner. This room does not know orders."""
+"""Fulfillments, parcels and the calls to the partner. This room does not know orders."""
 
 from collections.abc import Iterable
 from typing import Any
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, Upper
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.encrypted_field import (
-    DecryptionError,
-    EncryptedTextField,
-    Fingerprinted,
-)
 from loyalty_portal.data.history import append_only
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import ENDED, LeasedQuerySet, LeasedWork, due_index
@@ -63,6 +60,14 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     status = models.CharField(_("status"), max_length=10, choices=FulfillmentStatus.choices)
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     promised_by = models.DateTimeField(_("promised by"))
+    parcel_key = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("What is sent together has the same: a digest of order and recipient."),
+    )
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -70,6 +75,23 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         blank=True,
         related_name="+",
         verbose_name=_("claimed by"),
+    )
+    claimed_until = models.DateTimeField(
+        _("claimed until"), null=True, blank=True, help_text=_("When the claim ends by itself.")
+    )
+    hold_reason = models.CharField(
+        _("put on hold"),
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Why it is not to be sent now. Empty: it is not on hold."),
+    )
+    quantity_picked = models.PositiveIntegerField(
+        _("picked"),
+        default=0,
+        db_default=0,
+        help_text=_("Open units that were fetched from the shelf."),
     )
     partner_id = models.CharField(max_length=100, blank=True)
     partner_status = models.CharField(max_length=20, blank=True)
@@ -97,6 +119,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         permissions = [
             ("work_desk", "Can claim, pack, ship and settle at the desk"),
             ("take_over_work", "Can take over what a colleague at the desk has claimed"),
+            ("assign_work", "Can give work at the desk to a colleague"),
         ]
         ordering = ["promised_by", "id"]
         constraints = [
@@ -117,6 +140,11 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
                 fields=["promised_by"],
                 name="fulfillment_queue",
                 condition=Q(channel="DESK", status__in=["QUEUED", "PACKED", "SHIPPED"]),
+            ),
+            models.Index(
+                fields=["parcel_key", "promised_by", "id"],
+                name="fulfillment_parcel",
+                condition=Q(channel="DESK", status__in=["QUEUED", "PACKED"]),
             ),
         ]
 
@@ -143,6 +171,12 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
             - self.quantity_failed
         )
 
+    @property
+    def is_claimed(self) -> bool:
+        """Whether somebody works on it. A claim ends by itself at `claimed_until`."""
+        ended = self.claimed_until is not None and self.claimed_until <= timezone.now()
+        return self.claimed_by_id is not None and not ended
+
     def settled_work(self) -> dict[str, Any]:
         """The columns of its work once it is settled: none is left, and whoever polls it now loses
         the lease. While a hint is open, the partner is still polled.
@@ -161,7 +195,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
             return _TOO_LATE.get(self.status, Withdrawal.SETTLED)
         if self.quantity_shipped:
             return Withdrawal.PARTLY_SENT
-        return Withdrawal.CLAIMED if self.claimed_by_id else Withdrawal.NOW
+        return Withdrawal.CLAIMED if self.is_claimed else Withdrawal.NOW
 
 
 class FulfillmentEvent(models.Model):
@@ -191,12 +225,26 @@ class FulfillmentEvent(models.Model):
         return f"{self.from_status} → {self.to_status}"
 
 
+# Makes the line of a parcel that a process of the version before has sent, which writes none.
+_LINE_OF_THE_VERSION_BEFORE = """
+    INSERT INTO fulfillment_shipmentline (id, shipment_id, fulfillment_id, quantity)
+    VALUES (gen_random_uuid(), NEW.id, NEW.fulfillment_id, NEW.quantity);
+    RETURN NULL;
+"""
+
+
 class Shipment(models.Model):
-    """A parcel: some or all units of one fulfillment."""
+    """A parcel on its way: units of one or more fulfillments for one recipient."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="shipments")
-    quantity = models.PositiveIntegerField(_("quantity"))
+    fulfillments = models.ManyToManyField(
+        Fulfillment, through="ShipmentLine", related_name="shipments"
+    )
+    # The version before 0.3 reads and writes these two; the lines have replaced them.
+    fulfillment = models.ForeignKey(
+        Fulfillment, models.PROTECT, null=True, related_name="+", editable=False
+    )
+    quantity = models.PositiveIntegerField(null=True, editable=False)
     carrier = models.CharField(_("carrier"), max_length=80)
     tracking_number = models.CharField(_("tracking number"), max_length=120, blank=True)
     shipped_at = models.DateTimeField(_("shipped"), auto_now_add=True)
@@ -212,10 +260,41 @@ class Shipment(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(quantity__gt=0), name="shipment_not_empty"),
         ]
-        indexes = [models.Index(Upper("tracking_number"), name="shipment_tracking")]
+        indexes = [
+            models.Index(Upper("tracking_number"), name="shipment_tracking"),
+            models.Index(fields=["shipped_by", "shipped_at"], name="shipment_by_person"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="line_of_the_version_before",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Q(new__fulfillment__isnull=False),
+                func=_LINE_OF_THE_VERSION_BEFORE,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.carrier} {self.tracking_number}".strip()
+
+
+class ShipmentLine(models.Model):
+    """The units of one fulfillment in a parcel."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    shipment = models.ForeignKey(Shipment, models.CASCADE, related_name="lines", db_index=False)
+    fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="shipment_lines")
+    quantity = models.PositiveIntegerField(_("quantity"))
+
+    class Meta:
+        ordering = ["shipment_id", "fulfillment_id"]
+        constraints = [
+            models.UniqueConstraint("shipment", "fulfillment", name="one_line_a_parcel"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="shipmentline_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.fulfillment_id}"
 
 
 class CallKind(models.TextChoices):
@@ -277,76 +356,3 @@ def _from_partner(calls: dict[str, PartnerCall]) -> Withdrawal:
         return Withdrawal.REFUSED if cancel.is_final else Withdrawal.ASKED
     intended = calls[CallKind.REQUEST].status == CallStatus.INTENDED
     return Withdrawal.NOW if intended else Withdrawal.ASK
-
-
-class CodeQuerySet(models.QuerySet["VirtualCode"]):
-    """Query methods for codes."""
-
-    def valid(self) -> "CodeQuerySet":
-        """The codes that belong to the line. Others are stored too, and never shown."""
-        return self.filter(withdrawn_at__isnull=True)
-
-
-class VirtualCode(Fingerprinted, models.Model):
-    """The code of one unit of a virtual product: secret, encrypted at rest."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="codes")
-    position = models.PositiveIntegerField()
-    code = EncryptedTextField(blank=True)
-    pin = EncryptedTextField(blank=True)
-    url = EncryptedTextField(blank=True)
-    expires_on = models.DateField(null=True, blank=True)
-    fingerprint = models.CharField(max_length=120, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    withdrawn_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text=_("When two people decided that the code belongs to another line."),
-    )
-
-    objects = CodeQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [
-            models.UniqueConstraint("fulfillment", "position", name="one_code_a_unit"),
-            # The same code may be stored for its rightful line after it was withdrawn from this
-            # one.
-            models.UniqueConstraint(
-                "fingerprint", name="one_unit_a_code", condition=Q(withdrawn_at__isnull=True)
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.fulfillment_id}/{self.position}"
-
-    def secret(self) -> str:
-        """What identifies a unit: its code, or its address where it has no code."""
-        return str(self.code or self.url)
-
-    def can_be_read(self) -> bool:
-        """Whether its secrets can be decrypted: not changed or moved, and the key is listed.
-
-        Check this before showing them.
-        """
-        try:
-            return None not in (self.code, self.pin, self.url)
-        except DecryptionError:
-            return False
-
-
-class CodeReveal(models.Model):
-    """Who looked at the codes of a fulfillment, and when."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    fulfillment = models.ForeignKey(Fulfillment, models.PROTECT, related_name="reveals")
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["at"]
-        triggers = append_only()
-
-    def __str__(self) -> str:
-        return f"{self.by} {self.at:%Y-%m-%d %H:%M}"

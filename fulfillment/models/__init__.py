@@ -1,0 +1,25 @@
+"""All models of this room."""
+
+from fulfillment.models.codes import CodeQuerySet, CodeReveal, VirtualCode
+from fulfillment.models.fulfillments import (
+    CallKind,
+    Channel,
+    Fulfillment,
+    FulfillmentEvent,
+    PartnerCall,
+    Shipment,
+    ShipmentLine,
+)
+
+__all__ = [
+    "CallKind",
+    "Channel",
+    "CodeQuerySet",
+    "CodeReveal",
+    "Fulfillment",
+    "FulfillmentEvent",
+    "PartnerCall",
+    "Shipment",
+    "ShipmentLine",
+    "VirtualCode",
+]
