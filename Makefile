@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-admin seed-scale chaos lock clean
+.PHONY: help demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-import bench-admin seed-scale chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -82,6 +82,9 @@ bench-admin: .venv/installed ## Measure each page of the back office at a millio
 
 seed-scale: .venv/installed ## Make a database of a million orders in .local/scale (SCALE_ORDERS, SCALE_PRODUCTS)
 	$(BIN)/python -m benchmarks.scale
+
+bench-import: .venv/installed ## Measure the import of products in files of two sizes (BENCH_ROWS=50000,200000)
+	$(BIN)/python -m benchmarks.imports
 
 chaos: .venv/installed ## Run the whole portal under every fault (SEED=1-20 ORDERS=300)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --orders $(ORDERS)

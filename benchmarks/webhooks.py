@@ -18,8 +18,8 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.__main__ import ROOT, Web, database, environment, pages, python, signed_in
-from benchmarks.flood import GENUINE
 from benchmarks.load import Result, run
+from benchmarks.senders.flood import GENUINE
 from loyalty_portal.local.embedded import Services
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -102,9 +102,9 @@ def main() -> None:
         rounds = []
         for number in range(ROUNDS + 1):  # the first round only warms up
             cookies = signed_in(sessions)
-            wet, flood = visit_beside(web, cookies, "benchmarks.flood", RATE)
+            wet, flood = visit_beside(web, cookies, "benchmarks.senders.flood", RATE)
             calm = visit(web, cookies)
-            slow, said = visit_beside(web, cookies, "benchmarks.slow_senders", SLOW)
+            slow, said = visit_beside(web, cookies, "benchmarks.senders.slow", SLOW)
             if number:
                 rounds.append((calm, wet, flood, slow, said))
             else:

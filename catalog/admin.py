@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.backoffice.admin_rows import PictureInline, VariantInline, rows_of
 from catalog.backoffice.bulk.views import BulkEditing, bulk_edit
+from catalog.backoffice.exchange.views import Exchanging, export
 from catalog.backoffice.forms import FamilyForm, ProductForm
 from catalog.backoffice.views import preview
 from catalog.cards import safe_html
@@ -40,13 +41,14 @@ _TYPES = {
 
 
 @admin.register(Product)
-class ProductAdmin(BulkEditing):
+class ProductAdmin(Exchanging, BulkEditing):
     """Admin pages of products. Stock is shown read-only here and edited in `inventory`."""
 
     list_display = [
         "picture", "name_shown", "sku", "category", "points", "kind", "stock", "state",
     ]  # fmt: skip
-    actions = [bulk_edit]
+    actions = [bulk_edit, export]
+    actions_list = ["import_page"]
     list_display_links = ["name_shown"]
     list_select_related = ["category"]
     list_filter = ["is_active", "product_type", "stock_status", "minimum_tier", "category"]

@@ -18,6 +18,7 @@ from catalog.words import slug_of
 from loyalty_portal.data.actor import Actor
 
 SLUG_LENGTH = 280
+OURS = "portal"  # the source of a file in our own columns, which may change any product
 LONGEST_TOLD = 60  # characters of a value in a preview of changes
 
 
@@ -101,6 +102,8 @@ class Saved:
     changed: list[Change]
     unchanged: int
     families: set[UUID]
+    # The written products as they are now; of a changed one also as it was.
+    written: list[tuple[Product | None, Product]]
 
 
 def save_product(*, product: Product, by: Actor, fields: Collection[str] | None = None) -> Product:
@@ -186,13 +189,15 @@ def _differences(product: Product, data: ProductData) -> list[str]:
     family = product.family.code if product.family else ""
     pairs = [(name, getattr(product, name), getattr(data, name)) for name in _WRITTEN]
     told = [_told(name, old, new) for name, old, new in pairs if old != new]
-    if product.category.slug != category_slug(data.category):
+    if data.category != product.category.name and (
+        product.category.slug != category_slug(data.category)
+    ):
         told.append(_told("category", product.category.name, data.category))
     if family != data.family:
         told.append(_told("family", family, data.family))
     elif product.family and data.family_options not in {"", product.family.options}:
         told.append(_told("options", product.family.options, data.family_options))
-    if not product.source and data.source:
+    if not product.source and data.source not in {"", OURS}:
         told.append(_told("source", "", data.source))
     return told
 
@@ -243,6 +248,7 @@ def save_products(*, products: Sequence[ProductData], by: Actor) -> Saved:
         changed=comparison.changed,
         unchanged=comparison.unchanged,
         families=moved,
+        written=[(comparison.stored.get(row.sku), row) for row in rows],
     )
 
 
@@ -297,7 +303,9 @@ def retire_products(*, products: Sequence[Retired], by: Actor) -> None:
 
 
 def _source(data: ProductData, stored: Product | None) -> str:
-    """The product's source to store. A shop's product keeps its source when our file changes it."""
+    """The product's source to store. A product keeps its source when our own file changes it."""
+    if stored is not None and data.source == OURS:
+        return stored.source
     if stored is None or not stored.source or _shop(stored.source) == _shop(data.source):
         return data.source or (stored.source if stored else "")
     return stored.source
@@ -308,19 +316,19 @@ def _shop(source: str) -> str:
 
 
 def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
-    """The ids of categories by slug. Missing categories are created, others left unchanged."""
+    """The ids of categories by the slug of their name. Missing ones are created, others left
+    unchanged. One that has this name now is preferred to one that had it when it was made.
+    """
     named = {category_slug(data.category): data for data in products}
-    known = set(Category.objects.filter(slug__in=named).values_list("slug", flat=True))
-    taken = set(
-        Category.objects.filter(
-            name__in=[data.category for slug, data in named.items() if slug not in known]
-        ).values_list("name", flat=True)
-    )
+    called = Category.objects.filter(name__in=[data.category for data in named.values()])
+    found = dict(Category.objects.filter(slug__in=named).values_list("slug", "id"))
+    found |= {category_slug(name): key for name, key in called.values_list("name", "id")}
     for slug, data in named.items():
-        if slug not in known:
-            name = data.category if data.category not in taken else f"{data.category} ({slug})"
-            Category.objects.create(slug=slug, name=name[:120], motif=data.category_motif[:40])
-    return dict(Category.objects.filter(slug__in=named).values_list("slug", "id"))
+        if slug not in found:
+            motif = data.category_motif[:40]
+            made = Category.objects.create(slug=slug, name=data.category[:120], motif=motif)
+            found[slug] = made.pk
+    return found
 
 
 def _families(products: Iterable[ProductData]) -> dict[str, UUID]:

@@ -261,6 +261,9 @@ WORK_QUEUES = [
 # The kinds of background work, by the names that their rows hold (loyalty_portal/jobs/kinds.py).
 JOB_KINDS = {
     "catalog.bulk_edit": "catalog.backoffice.bulk.work.BULK_EDIT",
+    "catalog.export": "catalog.backoffice.exchange.exporting.EXPORT",
+    "catalog.import": "inventory.importing.IMPORT",
+    "catalog.preview_import": "catalog.backoffice.exchange.reading.PREVIEW",
     "catalog.undo_edit": "catalog.backoffice.bulk.undoing.UNDO_EDIT",
     "catalog.undo_import": "catalog.backoffice.bulk.undoing.UNDO_IMPORT",
 }

@@ -7,9 +7,7 @@ from django.db.models.functions import Upper
 
 from catalog.importing.records import Record, Remark, RowError
 from catalog.models import Product, picture_trouble
-from catalog.services import ProductData
-
-OURS = "portal"  # the source name of our own columns; such a file may change products of any source
+from catalog.services import OURS, ProductData
 
 
 def misfits(batch: Sequence[Record]) -> list[RowError]:

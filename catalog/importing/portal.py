@@ -26,8 +26,10 @@ OPTIONAL = (
     "price",
     "brand",
     "family",
+    "family code",
     "options",
     "variant",
+    "variant position",
     "image url",
     "minimum tier",
     "available from",
@@ -116,6 +118,7 @@ def _check_twice(header: list[str]) -> None:
 def _record(cells: Cells, terms: Terms, places: Counter[str]) -> Record:
     family = cells.text("family", longest=255)
     places[family] += 1
+    place = cells.whole("variant position", low=0)
     start, end = cells.time("available from"), cells.time("available until")
     if start and end and start >= end:
         cells.error("available until", "must be after available_from")
@@ -127,11 +130,11 @@ def _record(cells: Cells, terms: Terms, places: Counter[str]) -> Record:
         category=cells.text("category", longest=120, required=True),
         description=cells.description("description"),
         brand=cells.text("brand", longest=120),
-        family=slug_of(family)[:120],
+        family=cells.text("family code", longest=120) or slug_of(family)[:120],
         family_name=family,
         family_options=cells.text("options", longest=255),
         variant=cells.text("variant", longest=120),
-        variant_position=places[family] if family else 0,
+        variant_position=(places[family] if family else 0) if place is None else place,
         image_url=cells.text("image url", longest=500),
         minimum_tier=cells.tier("minimum tier"),
         available_from=start,

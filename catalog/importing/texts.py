@@ -54,7 +54,13 @@ _EMPTY = re.compile(r"<p>(?:\s|&nbsp;|<br>)*</p>")
 def plain(text: str) -> str:
     """Turn a text into one line without HTML entities, invisible characters and extra blanks."""
     shield = _PROTECTED.fullmatch(text.strip())
-    return " ".join(_UNSEEN.sub("", html.unescape(shield[1] if shield else text)).split())
+    bare = shield[1].replace('""', '"') if shield else text
+    return " ".join(_UNSEEN.sub("", html.unescape(bare)).split())
+
+
+def is_protected(text: str) -> bool:
+    """Whether a text is in the form ="007", which shows the text and computes nothing."""
+    return _PROTECTED.fullmatch(text.strip()) is not None
 
 
 def rich(text: str) -> str:

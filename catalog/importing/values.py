@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from accounts.models import TierLevel
 from catalog.importing.records import RowError, Terms
-from catalog.importing.texts import plain, rich
+from catalog.importing.texts import is_protected, plain, rich
 from catalog.importing.workbooks import OddCell
 from catalog.models import ProductType
 from loyalty_portal.data.one_line import is_visible
@@ -88,7 +88,7 @@ class Cells:
             self.error(name, "is missing")
         if value and not is_visible(value):
             self.error(name, "has only characters that nobody can see")
-        if value.startswith("="):
+        if value.startswith("=") and not is_protected(self.raw(name)):
             self.error(name, f"{value[:40]!r} is a formula; write the text itself")
         if len(value) > longest:
             self.error(name, f"is longer than {longest} characters")

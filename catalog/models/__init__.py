@@ -2,6 +2,7 @@
 
 from catalog.models.addresses import picture_address, picture_trouble, shelf_address, upload_address
 from catalog.models.edits import ProductEdit
+from catalog.models.imports import ImportRow
 from catalog.models.pictures import ProductPicture
 from catalog.models.products import (
     Category,
@@ -16,6 +17,7 @@ from catalog.models.products import (
 __all__ = [
     "Category",
     "Family",
+    "ImportRow",
     "Product",
     "ProductEdit",
     "ProductPicture",

@@ -162,6 +162,7 @@ class JobAdmin(ActingAdmin[Job]):
             "state": self.state(row),
             "told": kind.tell(row) if kind else (),
             "kind_template": kind.template if kind else "",
+            **(kind.facts(row) if kind else {}),
             "wait": _wait(row),
             "undone": undone,
             "file": made if row.is_over and may_fetch(actor, row) else None,

@@ -41,12 +41,17 @@ def nothing_to_tell(_job: Job) -> Sequence[str]:
     return ()
 
 
+def no_facts(_job: Job) -> Mapping[str, object]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of job.
 
     `permission`: who may start it, and see and stop those of others. `tell` puts the result into
-    sentences. `template` shows more of it below. `undo` names the kind that undoes it, if one does.
+    sentences. `template` shows more of it below, with the variables `facts`. `undo` names the kind
+    that undoes it, if one does.
     """
 
     title: Promise
@@ -54,6 +59,7 @@ class Kind:
     work: Callable[[Job], Iterator[Step]]
     tell: Callable[[Job], Sequence[str]] = nothing_to_tell
     template: str = ""
+    facts: Callable[[Job], Mapping[str, object]] = no_facts
     undo: str = ""
 
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from catalog.backoffice.bulk.changes import put, values
 from catalog.freshness import products_changed
-from catalog.models import Product, ProductEdit
+from catalog.models import ImportRow, Product, ProductEdit
 from catalog.services import choose_cards
 from loyalty_portal.jobs.models import Job
 
@@ -53,10 +53,13 @@ def edited_beside(job: Job, products: Sequence[Product]) -> int:
 
 
 def forget_edits() -> int:
-    """Delete former values that are too old for an undo. Returns how many."""
-    kept = timedelta(days=settings.JOB_FILES_KEPT_DAYS)
-    old = ProductEdit.objects.filter(job__ended_at__lte=Now() - kept)
-    gone, _by_model = ProductEdit.objects.filter(
-        pk__in=old.order_by("pk").values("pk")[:FORGOTTEN_AT_ONCE]
-    ).delete()
+    """Delete former values that are too old for an undo, and rows of old imports. Returns how
+    many.
+    """
+    kept = Now() - timedelta(days=settings.JOB_FILES_KEPT_DAYS)
+    gone = 0
+    former: tuple[QuerySet[Any], ...] = (ProductEdit.objects.all(), ImportRow.objects.all())
+    for rows in former:
+        old = rows.filter(job__ended_at__lte=kept).order_by("pk").values("pk")
+        gone += rows.filter(pk__in=old[:FORGOTTEN_AT_ONCE]).delete()[0]
     return gone

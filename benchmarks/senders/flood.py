@@ -1,4 +1,4 @@
-"""`python -m benchmarks.flood PORT RATE SECONDS`: sends callbacks at a steady rate, mostly forged.
+"""`python -m benchmarks.senders.flood PORT RATE SECONDS`: sends callbacks at a steady rate, mostly forged.
 
 Prints as JSON how many were sent, and how many genuine and forged ones got the right answer. It is
 a separate process, so that it does not slow down the client that measures the shop.

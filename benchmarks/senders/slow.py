@@ -1,4 +1,4 @@
-"""`python -m benchmarks.slow_senders PORT SOCKETS SECONDS`: clients that never finish a form.
+"""`python -m benchmarks.senders.slow PORT SOCKETS SECONDS`: clients that never finish a form.
 
 Each opens a POST, half of them to the callbacks and half to the sign-in, and sends one byte of its
 body every ten seconds. Prints as JSON how many connections were still open at the end, and the

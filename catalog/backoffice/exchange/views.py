@@ -1,0 +1,143 @@
+"""The pages that import and export products. The work itself is done by jobs."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import action
+
+from catalog.backoffice.bulk.selection import products_of, read_selection
+from catalog.backoffice.bulk.views import COUNTED, address_of
+from catalog.backoffice.exchange.forms import ExportForm, ImportForm
+from catalog.models import Product
+from loyalty_portal.admin_site.base import KeptAdmin
+from loyalty_portal.admin_site.verbs import Act, actor_of
+from loyalty_portal.jobs.admin import begun
+from loyalty_portal.jobs.files import give_file
+from loyalty_portal.jobs.models import Job
+from loyalty_portal.jobs.services import start_job
+from loyalty_portal.jobs.states import JobStatus
+
+_MAY_IMPORT, _MAY_EXPORT = "catalog.import_products", "catalog.export_products"
+
+
+class Exchanging(KeptAdmin[Product]):
+    """Adds import and export to the list of products."""
+
+    def get_urls(self) -> list[URLPattern]:
+        views: dict[str, tuple[Callable[..., HttpResponse], str]] = {
+            "import/": (self.import_view, "import"),
+            "import/<uuid:object_id>/": (self.write_view, "write_import"),
+            "export/": (self.export_view, "export"),
+        }
+        ours = [
+            path(route, self.admin_site.admin_view(view), name=f"catalog_product_{name}")
+            for route, (view, name) in views.items()
+        ]
+        return [*ours, *super().get_urls()]
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(_MAY_EXPORT)
+
+    def has_import_page_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(_MAY_IMPORT)
+
+    @action(  # type: ignore[untyped-decorator] # the theme carries no types
+        description=gettext_lazy("Import …"), permissions=["import_page"]
+    )
+    def import_page(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - the theme's
+        return HttpResponseRedirect(reverse("admin:catalog_product_import"))
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Take a file, and have it read."""
+        _must_have(request, _MAY_IMPORT)
+        posted = request.method == "POST"
+        form = ImportForm(request.POST, request.FILES) if posted else ImportForm()
+        if not posted or not form.is_valid():
+            label = gettext_lazy("Read and preview")
+            title = _("Import products")
+            return self._form(request, title, form, label, "admin/catalog/import.html")
+        sent, worth = form.cleaned_data["file"], form.cleaned_data["points_per_unit"]
+        asked = {
+            "format": form.cleaned_data["format"],
+            "points_per_unit": None if worth is None else str(worth),
+            "name": sent.name,
+        }
+        with transaction.atomic():
+            job = start_job(kind="catalog.preview_import", parameters=asked, by=actor_of(request))
+            kind = "application/octet-stream"
+            give_file(job=job, name=sent.name, content_type=kind, chunks=sent.chunks())
+        return begun(job)
+
+    def write_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Import what a preview has shown."""
+        _must_have(request, _MAY_IMPORT)
+        read = Job.objects.filter(pk=object_id, kind="catalog.preview_import").first()
+        if read is None or read.status != JobStatus.DONE:
+            raise Http404
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[object_id]))
+        asked = {
+            "preview": str(object_id),
+            "skip_bad_rows": request.POST.get("wrong") == "skip",
+            "name": read.parameters["name"],
+        }
+        return begun(start_job(kind="catalog.import", parameters=asked, by=actor_of(request)))
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """Say what is exported, and start it."""
+        _must_have(request, _MAY_EXPORT)
+        person: Any = request.user
+        selection = read_selection(request.GET)
+        form = ExportForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            asked = {"selection": selection, "format": form.cleaned_data["format"]}
+            return begun(start_job(kind="catalog.export", parameters=asked, by=actor_of(request)))
+        number = len(products_of(selection, person).order_by().values_list("pk")[: COUNTED + 1])
+        label, title = gettext_lazy("Export"), _("Export products")
+        more = {"number": min(number, COUNTED), "more": number > COUNTED}
+        return self._form(request, title, form, label, "admin/catalog/export.html", **more)
+
+    def _form(
+        self,
+        request: HttpRequest,
+        title: str,
+        form: Form,
+        label: Any,
+        template: str,
+        **more: object,
+    ) -> TemplateResponse:
+        act = Act(label=label, href="", form=form, tried=form.is_bound)
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "media": self.media,
+            "act": act,
+            **more,
+        }
+        status = 422 if form.is_bound else 200
+        return TemplateResponse(request, template, context, status=status)
+
+
+def _must_have(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+
+
+def export(_admin: Any, request: HttpRequest, _chosen: Any) -> HttpResponse:
+    """The action of the list: export what is chosen."""
+    return HttpResponseRedirect(address_of(request, "admin:catalog_product_export"))
+
+
+export.short_description = gettext_lazy("Export …")  # type: ignore[attr-defined]
+export.allowed_permissions = ["export"]  # type: ignore[attr-defined]

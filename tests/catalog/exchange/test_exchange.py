@@ -1,0 +1,269 @@
+"""Products go out as CSV and XLSX, and come in from a file, in the background and with undo."""
+
+import csv
+import io
+import zipfile
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from openpyxl import load_workbook
+
+from accounts.models import User
+from catalog.backoffice.exchange import exporting, reading, writing
+from catalog.backoffice.exchange.exporting import HEADER
+from catalog.models import ImportRow, Product, ProductType
+from inventory.models import Inventory
+from loyalty_portal.data.actor import Actor
+from loyalty_portal.jobs.files import pieces_of
+from loyalty_portal.jobs.models import FileRole, Job
+from loyalty_portal.jobs.services import undo_job, work_on
+from loyalty_portal.jobs.states import JobStatus
+from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
+from tests.support.staff import browser, staff
+
+pytestmark = pytest.mark.django_db(transaction=True)
+IMPORT, EXPORT = reverse("admin:catalog_product_import"), reverse("admin:catalog_product_export")
+COLUMNS = "sku,name,product_type,points_cost,category,stock"
+
+
+@pytest.fixture
+def person() -> User:
+    return staff("catalogue")
+
+
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (exporting, reading, writing):
+        # replaced: so that a few rows are several slices
+        monkeypatch.setattr(module, "SLICE", 2)
+
+
+def started(answer: Any) -> Job:
+    assert answer.status_code == 303, answer.text
+    job = Job.objects.get(pk=answer["Location"].split("/")[-3])
+    assert work_on(job.pk)
+    return Job.objects.get(pk=job.pk)
+
+
+def exported(person: User, kind: str) -> bytes:
+    job = started(browser(person).post(EXPORT, {"format": kind}))
+    assert job.status == JobStatus.DONE, job.problem
+    return b"".join(pieces_of(job.files.get(role=FileRole.MADE)))
+
+
+def read(person: User, content: bytes | str, name: str = "products.csv", **asked: str) -> Job:
+    raw = content.encode() if isinstance(content, str) else content
+    data = {"file": SimpleUploadedFile(name, raw), **asked}
+    return started(browser(person).post(IMPORT, data))
+
+
+def written(person: User, preview: Job, **asked: str) -> Job:
+    return started(browser(person).post(f"{IMPORT}{preview.pk}/", asked))
+
+
+def page_of(person: User, job: Job) -> str:
+    return browser(person).get(reverse("admin:jobs_job_change", args=[job.pk])).text
+
+
+def a_difficult_catalogue() -> None:
+    renamed = CategoryFactory.create(name="Novels", slug="fiction")
+    family = FamilyFactory.create(name="Shirt", code="shopify:77", options="Size / Colour")
+    ProductFactory.create(sku="00456", name='=HYPERLINK("http://x")', category=renamed)
+    ProductFactory.create(
+        sku="-1+2", name='@cmd, "quoted" & <b>', brand="Ünïcödé 日本", variant="1/2"
+    )
+    ProductFactory.create(family=family, variant="M", variant_position=7, is_active=False)
+    ProductFactory.create(
+        family=family, variant="L", minimum_tier="GOLD", product_type=ProductType.VIRTUAL, source="shopify:77",
+        available_from=datetime(2026, 1, 2, 3, 4, tzinfo=UTC), description="<p>One.</p><ul><li>Two &amp; 3</li></ul>",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_what_is_exported_comes_back_unchanged(person: User, kind: str, small_slices: None) -> None:
+    a_difficult_catalogue()
+    content = exported(person, kind)
+    preview = read(person, content, f"products.{kind}")
+    assert not ImportRow.objects.filter(data=None).exists(), list(
+        ImportRow.objects.values("trouble")
+    )
+    assert preview.result["changes"] == []
+    assert (preview.status, preview.result["unchanged"]) == (JobStatus.DONE, 4)
+
+
+def test_a_spreadsheet_finds_texts_and_no_formulas(person: User) -> None:
+    a_difficult_catalogue()
+    content = exported(person, "csv")
+    assert content.startswith("\ufeff".encode()), "by this Excel knows that it is UTF-8"
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert tuple(rows[0]) == HEADER
+    by_sku = {row[0]: row for row in rows[1:]}
+    assert by_sku['="00456"'][1] == '="=HYPERLINK(""http://x"")"'
+    assert by_sku['="-1+2"'][10] == '="1/2"'
+    for row in rows[1:]:
+        for cell in row:
+            assert cell.startswith('="') or not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    book = exported(person, "xlsx")
+    with zipfile.ZipFile(io.BytesIO(book)) as packed:
+        assert packed.testzip() is None
+        assert b"<f>" not in packed.read("xl/worksheets/sheet1.xml")
+    sheet = load_workbook(io.BytesIO(book), data_only=False).worksheets[0]
+    cells = {row[0].value: row for row in sheet.iter_rows(min_row=2)}
+    assert cells["00456"][0].data_type == "s"
+    assert cells["00456"][0].number_format == "@"
+    assert cells["00456"][5].value == 1000
+
+
+def test_an_import_shows_each_difference_writes_it_and_is_undone(
+    person: User, small_slices: None
+) -> None:
+    old = ProductFactory.create(sku="OLD", name="Old", points_cost=100, in_stock=3)
+    rows = [
+        f"OLD,New name,PHYSICAL,250,{old.category.name},9",
+        *(f"N{n},New {n},PHYSICAL,10,Toys,{n}" for n in range(1, 5)),
+    ]
+    preview = read(person, "\n".join([COLUMNS, *rows]))
+    assert not Product.objects.filter(sku="N1").exists(), "a preview writes nothing"
+    page = page_of(person, preview)
+    for said in (
+        "4 created, 1 changed",
+        "points_cost 100 → 250",
+        "name Old → New name",
+        "N4",
+        "Import 5",
+    ):
+        assert said in page, said
+    job = written(person, preview)
+    assert (job.status, job.done, job.total) == (JobStatus.DONE, 5, 5)
+    assert Inventory.objects.get(product__sku="N4").quantity_available == 4
+    assert Inventory.objects.get(product=old).quantity_available == 3, (
+        "a file knows no newer orders"
+    )
+    made: Any = Product.objects.get(sku="N1")
+    assert made.changes.first().pgh_context.metadata["user"] == str(person.pk)
+    # Meanwhile somebody renamed the changed product.
+    Product.objects.filter(pk=old.pk).update(name="Newer name")
+    undo = undo_job(job=job, by=Actor.person(person))
+    assert work_on(undo.pk)
+    undo.refresh_from_db()
+    assert (undo.result["restored"], undo.result["skips"]) == (5, 1)
+    old.refresh_from_db()
+    assert (old.points_cost, old.name) == (100, "Newer name")
+    assert set(Product.objects.filter(sku__startswith="N").values_list("is_active", flat=True)) == {
+        False
+    }
+    again = written(person, read(person, "\n".join([COLUMNS, *rows])))
+    assert (again.result["created"], again.result["changed"]) == (0, 5)
+
+
+def test_bad_rows_are_named_and_either_all_or_none_of_the_good_ones_come_in(
+    person: User, small_slices: None
+) -> None:
+    ProductFactory.create(sku="THERE")
+    rows = [
+        "A,Fine,PHYSICAL,5,Toys,1",
+        "B,Free,PHYSICAL,0,Toys,1",
+        "C,Dear,PHYSICAL,9999999999,Toys,1",
+        "a,Twice,VIRTUAL,5,Toys,",
+        "there,Case,PHYSICAL,5,Toys,",
+        "D,Fine,VIRTUAL,5,Toys,",
+    ]
+    preview = read(person, "\n".join([COLUMNS, *rows]))
+    assert (preview.result["good"], preview.result["wrong"]) == (2, 4)
+    page = page_of(person, preview).replace("&#x27;", "'")
+    for said in (
+        "Row 3",
+        "Row 4",
+        "'a' is in row 2 already",
+        "differ by capitals only",
+        "Leave wrong rows out and import 2",
+    ):
+        assert said in page, said
+    refused = written(person, preview)
+    assert (refused.status, refused.problem) == (
+        JobStatus.FAILED,
+        "Rows are wrong, so nothing was imported.",
+    )
+    assert Product.objects.count() == 1
+    taken = written(person, preview, wrong="skip")
+    assert (taken.status, taken.result["created"]) == (JobStatus.DONE, 2)
+    assert set(Product.objects.values_list("sku", flat=True)) == {"THERE", "A", "D"}
+
+
+def test_what_the_catalogue_cannot_take_any_more_is_left_out_and_told(person: User) -> None:
+    preview = read(person, f"{COLUMNS}\nA,One,PHYSICAL,5,Toys,1\nB,Two,PHYSICAL,5,Toys,1")
+    ProductFactory.create(sku="b")
+    job = written(person, preview)
+    assert (job.result["created"], job.result["skips"]) == (1, 1)
+    assert "differ by capitals only" in page_of(person, job)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a,b\n1,2", "The columns are of no known format"),
+        (b"", "file is empty"),
+        (b"\x00\x01binary", "not a text file"),
+        (COLUMNS.encode(), "no products"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(person: User, content: bytes, says: str) -> None:
+    client = browser(person)
+    answer = client.post(IMPORT, {"file": SimpleUploadedFile("x.csv", content)})
+    told = answer.text if answer.status_code == 422 else page_of(person, started(answer))
+    assert says in told
+
+
+def test_a_semicolon_file_in_another_encoding_with_prices_is_read(person: User) -> None:
+    text = "sku;name;product_type;price;category\n007;Größe;PHYSICAL;17,50;Bücher"
+    preview = read(person, text.encode("cp1252"), points_per_unit="100")
+    written(person, preview)
+    product = Product.objects.get(sku="007")
+    assert (product.name, product.points_cost, product.category.name) == ("Größe", 1750, "Bücher")
+
+
+def test_a_process_that_takes_a_preview_up_reads_each_row_once(
+    person: User, monkeypatch: pytest.MonkeyPatch, small_slices: None
+) -> None:
+    rows = [f"N{n},New {n},PHYSICAL,10,Toys,{n}" for n in range(7)]
+    data = {"file": SimpleUploadedFile("x.csv", "\n".join([COLUMNS, *rows]).encode())}
+    answer = browser(person).post(IMPORT, data)
+    job = Job.objects.get(pk=answer["Location"].split("/")[-3])
+    take, calls = reading._take, []
+
+    class Killed(BaseException):
+        pass
+
+    def dying(*args: Any) -> None:
+        take(*args)
+        calls.append(1)
+        if len(calls) == 3:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        # replaced: the process dies at the end of its third slice
+        patch.setattr(reading, "_take", dying)
+        with pytest.raises(Killed):
+            work_on(job.pk)
+    Job.objects.filter(pk=job.pk).update(lease_until=None)
+    work_on(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.result["good"], job.result["wrong"]) == (JobStatus.DONE, 7, 0)
+    assert ImportRow.objects.filter(job=job).count() == 7
+
+
+def test_import_and_export_need_their_permissions(person: User) -> None:
+    nobody, preview = browser(staff("support")), read(person, f"{COLUMNS}\nA,One,PHYSICAL,5,Toys,1")
+    for address in (IMPORT, EXPORT, f"{IMPORT}{preview.pk}/"):
+        assert nobody.get(address).status_code == 403
+        assert nobody.post(address).status_code == 403
+    chosen = {"action": "export", "_selected_action": [], "index": 0, "select_across": "1"}
+    ProductFactory.create()
+    there = browser(person).post(
+        f"{reverse('admin:catalog_product_changelist')}?q=",
+        {**chosen, "_selected_action": [Product.objects.get().pk]},
+    )
+    assert there["Location"].startswith(EXPORT)
