@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,14 @@ from django.utils.module_loading import import_string
 
 from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import SYSTEM, Actor
+
+
+class Resent(StrEnum):
+    """What became of a request to send codes again."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"  # given up without a clear answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class News:
     # Units delivered more (negative: fewer) than settled before, as two people found.
     righted: int = 0
     cleared: str = ""  # why a contradiction is resolved without a person
+    resent: str = ""  # a value of Resent; facts name the call
     falsehood: str = ""  # what a callback said that the partner's own answer denies
     by: Actor = SYSTEM
     # Of a parcel: its carrier, its tracking number and the key of its shipment. News of its lines
@@ -49,6 +59,7 @@ class News:
             or self.righted
             or self.falsehood
             or self.cleared
+            or self.resent
             or self.recipient
             or self.word
         )

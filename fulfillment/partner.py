@@ -3,7 +3,7 @@
 import enum
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -145,6 +145,22 @@ def cancel(fulfillment_id: str, key: str, *, reference: str) -> FulfillmentAnswe
     """
     path = "/fulfillments/{fulfillment_id}/cancel"
     answer = client().post(path, body=b"", idempotency_key=key, fulfillment_id=fulfillment_id)
+    return _reported(answer, {200}, fulfillment_id=fulfillment_id, reference=reference)
+
+
+def resend_body(*, name: str, email: str) -> bytes:
+    """The body of a request to send again what was delivered."""
+    return wire.canonical({"recipient": {"name": name, "email": email}})
+
+
+def resend(fulfillment_id: str, body: bytes, key: str, *, reference: str) -> FulfillmentAnswer:
+    """Ask to send again what was delivered, with the bytes that `resend_body` made. A partner that
+    cannot do so answers 404 or 501, which is a refusal whatever its form.
+    """
+    path = "/fulfillments/{fulfillment_id}/resend"
+    answer = client().post(path, body=body, idempotency_key=key, fulfillment_id=fulfillment_id)
+    if answer.status_code in {404, 501}:
+        return FulfillmentAnswer(replace(answer, outcome=Outcome.REFUSED))
     return _reported(answer, {200}, fulfillment_id=fulfillment_id, reference=reference)
 
 

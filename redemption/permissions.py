@@ -55,6 +55,13 @@ def may_reveal(actor: Actor, order: RedemptionOrder) -> bool:
     return may_see_codes(actor) and _own_or_approver(actor, order)
 
 
+def may_resend(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether the actor may have the codes of the order sent again: whoever may see them, and staff
+    with that permission, who never see them.
+    """
+    return may_reveal(actor, order) or actor.has_perm("redemption.resend_codes")
+
+
 def _own_or_approver(actor: Actor, order: RedemptionOrder) -> bool:
     return may_see(actor, order) and (may_approve(actor) or placed(actor, order))
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from fulfillment import partner
 from fulfillment.models import CallKind, Fulfillment, PartnerCall
-from fulfillment.news import tell
+from fulfillment.news import Resent, tell
 from fulfillment.partner import FulfillmentAnswer
 from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import services
@@ -72,6 +72,10 @@ def _claim(call_id: uuid.UUID) -> _ClaimedCall | None:
         return None
     if call.status == CallStatus.UNKNOWN and not call.may_be_sent():
         call.review(_("No clear answer in time."))
+        if call.kind == CallKind.RESEND:  # at most, an e-mail came twice or not at all
+            call.transition(CallStatus.REFUSED, reason=_("Given up."), settled_at=Now())
+            tell(held, resent=Resent.UNKNOWN, facts={"call": str(call.pk)})
+            return None
         services.flag(held, _("The partner gave no clear answer in time."), "HORIZON")
         return None
     first_try = call.first_sent_at is None
@@ -96,6 +100,9 @@ def _send(claim: _ClaimedCall) -> FulfillmentAnswer:
     if call.kind == CallKind.REQUEST:
         return partner.send_request(call.body.encode(), call.key)
     partner_id = claim.partner_id
+    if call.kind == CallKind.RESEND:
+        body, reference = call.body.encode(), str(call.fulfillment_id)
+        return partner.resend(partner_id, body, call.key, reference=reference)
     if not partner_id:
         found = partner.find(str(call.fulfillment_id))
         if found.answer.rejects_us:
@@ -127,12 +134,16 @@ def _record(claim: _ClaimedCall, result: FulfillmentAnswer) -> None:
         and held.status == FulfillmentStatus.REQUESTED
     ):
         tell(held)  # it cannot be cancelled any more
+    if call.kind == CallKind.RESEND and call.is_final:
+        done = answer.outcome is Outcome.SUCCEEDED
+        facts = {"call": str(call.pk)}
+        tell(held, resent=Resent.SENT if done else Resent.REFUSED, facts=facts)
     _watch(held)
 
 
 def _refused(held: Fulfillment, call: PartnerCall, answer: Answer) -> None:
-    if call.kind == CallKind.CANCEL:
-        return  # the delivery continues as before
+    if call.kind in {CallKind.CANCEL, CallKind.RESEND}:
+        return  # the delivery is what it was
     services.refused(held=held, code=answer.code, detail=answer.detail)
 
 

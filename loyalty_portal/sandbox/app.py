@@ -67,6 +67,13 @@ OPERATIONS = (
         fulfillment.cancel,
         fulfillment.API,
     ),
+    Operation(
+        "resend",
+        "POST",
+        "/fulfillment/fulfillments/{fulfillment_id}/resend",
+        fulfillment.resend,
+        fulfillment.API,
+    ),
     Operation("token", "POST", "/oauth/token", _token, None),
     Operation("token", "POST", "/loyalty/oauth/token", _token, None),
     Operation("token", "POST", "/fulfillment/oauth/token", _token, None),

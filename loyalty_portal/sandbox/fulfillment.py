@@ -7,7 +7,7 @@ from http import HTTPStatus
 from loyalty_portal.sandbox.calls import Call
 from loyalty_portal.sandbox.faults.rules import MODE
 from loyalty_portal.sandbox.partners import Partners
-from loyalty_portal.sandbox.problems import Answer, invalid
+from loyalty_portal.sandbox.problems import Answer, ProblemError, invalid
 
 API = "fulfillment"
 # A fulfillment's codes must fit into one webhook; the portal accepts up to 256 KiB.
@@ -53,6 +53,21 @@ def cancel(partners: Partners, call: Call) -> Answer:
     answer = _as_it_is(partners, call, partners.execute(API, call, effect))
     partners.courier.wake()
     return answer
+
+
+def resend(partners: Partners, call: Call) -> Answer:
+    body = call.json()
+    partners.fulfillment.check("ResendRequest", body)
+
+    def effect() -> Answer:
+        known = partners.deliveries.get(call.params["fulfillment_id"])
+        if known["status"] != "delivered":
+            raise ProblemError(
+                HTTPStatus.CONFLICT, "not_delivered", "Nothing was delivered that could be resent."
+            )
+        return Answer(HTTPStatus.OK, known)
+
+    return _as_it_is(partners, call, partners.execute(API, call, effect))
 
 
 def _as_it_is(partners: Partners, call: Call, answer: Answer) -> Answer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -32,6 +33,7 @@ from redemption.backoffice.forms import (
     ProposeForm,
     ProposeRemedyForm,
     RejectProposalForm,
+    ResendForm,
 )
 from redemption.backoffice.selectors import (
     LineRecord,
@@ -42,7 +44,12 @@ from redemption.backoffice.selectors import (
 )
 from redemption.backoffice.work.views import unclear_points
 from redemption.models import IncidentCase, LoyaltyTransaction, OrderItem
-from redemption.orders.actions import delivery_decisions, remedies, transaction_decisions
+from redemption.orders.actions import (
+    delivery_decisions,
+    remedies,
+    resending,
+    transaction_decisions,
+)
 from redemption.saga.steps import RedemptionError
 from redemption.states import REMEDIES, UNCLEAR, DecisionStatus, Verdict
 
@@ -62,8 +69,8 @@ class Fact(NamedTuple):
 class Told:
     """What the page shows about its row. `beside`: shown after the order's company.
 
-    `undecided`: a proposal may be made. `wrong`: a remedy may be proposed. `attention`: why a
-    person must look, "" if nobody must.
+    `undecided`: a proposal may be made. `wrong`: a remedy may be proposed. `came`: how many units
+    were delivered. `attention`: why a person must look, "" if nobody must.
     """
 
     name: object
@@ -76,6 +83,7 @@ class Told:
     sent: str = ""
     attention: str = ""
     wrong: bool = False
+    came: int = 0
 
 
 def _second_person(may: str, about: str, services: Callable[[Any], Any]) -> dict[str, Verb[Any]]:
@@ -121,6 +129,7 @@ class _DecidingAdmin(ActingAdmin[Row], Generic[Row]):
             "order": row.order,
             "told": told,
             "how": self.how,
+            "partner_resends": settings.FULFILLMENT_API_RESEND,
             "cases": told.cases.select_related("incident"),
             "steps": [recorded_event(event) for event in events],
             **decided(row, actor_of(request)),
@@ -270,6 +279,10 @@ def _put_right(item: OrderItem, data: dict[str, Any], by: Actor) -> str:
     return _("The partner says the same. It is done once a second person confirms it.")
 
 
+def _resend(item: OrderItem, data: dict[str, Any], by: Actor) -> str:
+    return resending.resend(item=item, email=data["email"], reason=data["reason"], by=by)
+
+
 def _services_of(item: OrderItem) -> Any:
     """The module that decides on a line's open proposal: about its end, or about a remedy."""
     waiting = item.decisions.filter(status=DecisionStatus.PROPOSED, verdict__in=REMEDIES)
@@ -296,6 +309,9 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
         "remedy": Verb(
             gettext_lazy("Ask the partner, and propose this"), may, _put_right, ProposeRemedyForm
         ),
+        "resend": Verb(
+            gettext_lazy("Send the codes again"), "redemption.resend_codes", _resend, ResendForm
+        ),
         **_second_person(may, "item", _services_of),
     }
 
@@ -306,7 +322,7 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
 
     def first_values(self, row: OrderItem) -> dict[str, object]:
         offered = remedies.offered(fulfillments.find(row.pk))
-        return {"offered": offered, **super().first_values(row)}
+        return {"offered": offered, "email": row.recipient_email, **super().first_values(row)}
 
     def told(self, row: OrderItem) -> Told:
         [line] = line_records([row])
@@ -320,6 +336,7 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
             undecided=line.undecided,
             attention=line.fulfillment.attention if line.fulfillment else "",
             wrong=bool(remedies.offered(line.fulfillment)),
+            came=row.quantity_delivered,
         )
 
     @admin.display(description=gettext_lazy("what"), ordering="product_name")

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminEmailInputWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -52,6 +53,23 @@ class LetterAgainForm(forms.Form):
             "required": _("Choose a letter on the order's page."),
             "invalid": _("Choose a letter on the order's page."),
         },
+    )
+
+
+class ResendForm(forms.Form):
+    """Have the codes of a line sent again."""
+
+    email = forms.EmailField(
+        label=_("To"),
+        help_text=_("The address as it is, or a corrected one. The company is told."),
+        max_length=254,
+        widget=UnfoldAdminEmailInputWidget({"autocomplete": "off"}),
+    )
+    reason = OneLineField(
+        label=_("Why"),
+        help_text=_("For the order's history. Never a code."),
+        max_length=180,
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
     )
 
 

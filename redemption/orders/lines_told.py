@@ -16,6 +16,7 @@ from redemption.badges import FOR_A_PERSON, NEVER_BEGUN
 from redemption.models import (
     Decision,
     EventSubject,
+    LetterKind,
     LoyaltyTransaction,
     OrderItem,
 )
@@ -139,6 +140,29 @@ def put_right(facts: Facts) -> Iterator[TimelineStep]:
             )
         elif decision.verdict == Verdict.WRITE_OFF:
             yield _left_with_them(item, decision)
+
+
+def sent_again(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps of codes that somebody had sent again. The letters about it say what was done."""
+    items = {item.pk: item for item in facts.items}
+    for letter in facts.letters:
+        if letter.kind != LetterKind.RESENT or letter.again_of_id or letter.item_id is None:
+            continue
+        said = letter.facts
+        words = {"what": items[letter.item_id].product_name, "to": said["to"], "who": said["who"]}
+        if said.get("outcome"):
+            title = _("The codes could not be sent again")
+            text = _("%(what)s: our partner could not send them to %(to)s once more.")
+        elif said["by_partner"]:
+            title = _("Codes sent again")
+            text = _("%(what)s: our partner was asked to send them to %(to)s, by %(who)s.")
+        else:
+            title = _("Codes to be passed on")
+            text = _(
+                "%(what)s: they can be shown here, and are meant for %(to)s. Asked by %(who)s."
+            )
+        tone = "warn" if said.get("outcome") else ""
+        yield TimelineStep(title, text % words, "mail", tone, letter.created_at)
 
 
 def _left_with_them(item: OrderItem, decision: Decision) -> TimelineStep:

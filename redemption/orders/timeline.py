@@ -21,6 +21,7 @@ from redemption.orders.lines_told import (
     parcels,
     put_right,
     reveals,
+    sent_again,
     took_again,
     words,
     work,
@@ -55,6 +56,7 @@ def _steps(facts: Facts) -> Iterator[TimelineStep]:
     yield from movements(facts)
     yield from work(facts)
     yield from put_right(facts)
+    yield from sent_again(facts)
     yield from parcels(facts)
     yield from words(facts)
     yield from reveals(facts)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from fulfillment.news import News
+from fulfillment.news import News, Resent
 from inventory import services as stock
 from inventory.models import Reservation
 from inventory.services import Want
@@ -91,6 +91,8 @@ def _hear_trouble(order: RedemptionOrder, item: OrderItem, news: News) -> None:
         _put_right(order, item, news)
     elif news.falsehood:
         _tell_falsehood(order, item, news.falsehood)
+    elif news.resent:
+        _tell_of_resending(order, item, news)
     elif news.cleared:
         settle_incident(key=f"{IncidentKind.CONTRADICTION.lower()}:{item.pk}", why=news.cleared)
 
@@ -208,6 +210,17 @@ def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
     if news.righted < 0:
         owed = -news.righted * item.points_per_item
         intend_credit(order, owed, item=item, reason=news.reason, by=news.by)
+
+
+def _tell_of_resending(order: RedemptionOrder, item: OrderItem, news: News) -> None:
+    """Tell whoever ordered when the partner could not send the codes again, as an earlier letter
+    had said that it would.
+    """
+    asked = order.letters.filter(key=f"{LetterKind.RESENT}:{news.facts['call']}").first()
+    if asked is not None and news.resent != Resent.SENT:
+        facts = {**asked.facts, "outcome": news.resent}
+        occasion = f"{news.facts['call']}:{news.resent}"
+        write_letters([new_letter(order, LetterKind.RESENT, occasion=occasion, item=item, **facts)])
 
 
 def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:

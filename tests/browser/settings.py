@@ -3,3 +3,6 @@
 from loyalty_portal.settings import *  # noqa: F403
 
 DEBUG = False
+
+# The sandbox can send codes again.
+FULFILLMENT_API_RESEND = True

@@ -66,6 +66,8 @@ def test_incidents_are_for_everybody(scene: Scene, stack: Stack, open_window: Op
     paths = (
         "/admin/",
         LIST,
+        f"{LIST}work/",
+        "/admin/redemption/loyaltytransaction/unclear/",
         page_of(drift("MUG")),
         page_of(asked),
         f"/admin/redemption/orderitem/{line_of(asked).pk}/change/",

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass
 from loyalty_portal.sandbox.faults.behaviour import MODES
 from loyalty_portal.sandbox.problems import Json
 
-CALLS = ("balance", "debit", "credit", "statement", "fulfill", "get_fulfillment", "find", "cancel")
+CALLS = (
+    *("balance", "debit", "credit", "statement"),
+    *("fulfill", "get_fulfillment", "find", "cancel", "resend"),
+)
 OPERATIONS = (*CALLS, "token", "webhook", "*")
 
 BEFORE = {

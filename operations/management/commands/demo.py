@@ -115,6 +115,7 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         "LOYALTY_OAUTH_CLIENT_SECRET": "portal-secret",
         "FULFILLMENT_API_URL": f"{partners}/fulfillment",
         "FULFILLMENT_API_KEY": "sandbox-key",
+        "FULFILLMENT_API_RESEND": "true",
         "BEAT_SCHEDULE_FILE": str(FOLDER / "beat"),
         "EMAIL_URL": f"filemail:///{quote(str(LETTERS))}",
         "ALERT_EMAILS": "on-call@meridian.example",

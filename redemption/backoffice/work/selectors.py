@@ -20,6 +20,7 @@ from redemption.permissions import seen_incidents
 from redemption.states import IncidentKind, TransactionStatus
 
 PAGE_SIZE = 50
+SHORT = 6  # choices that a filter shows at once
 GRACE = timedelta(minutes=5)  # a row is overdue when nobody has worked it for so long
 
 Row = TypeVar("Row", bound=Model)
@@ -55,10 +56,19 @@ class Choice(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """One filter of a list."""
+    """One filter of a list. The first choice does not filter."""
 
     title: str
     choices: list[Choice]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has so many choices that it is folded."""
+        return len(self.choices) > SHORT
+
+    @property
+    def is_chosen(self) -> bool:
+        return any(choice.chosen for choice in self.choices[1:])
 
 
 class KeysetPage(NamedTuple, Generic[Row]):

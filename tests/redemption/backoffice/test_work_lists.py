@@ -83,7 +83,8 @@ def test_the_list_has_the_oldest_first_and_its_filters_narrow_it() -> None:
 
 
 def test_the_pages_of_the_list_show_each_incident_once(monkeypatch: Any) -> None:
-    monkeypatch.setattr(selectors, "PAGE_SIZE", 2)  # replaced: fifty rows would be slow to make
+    # replaced: fifty rows would be slow to make
+    monkeypatch.setattr(selectors, "PAGE_SIZE", 2)
     those = [incident(str(number)) for number in range(5)]
     Incident.objects.update(created_at=those[0].created_at)  # the same moment: their keys decide
     client, seen, query = browser(staff("support")), [], ""
