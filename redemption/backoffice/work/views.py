@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -15,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
+from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError
@@ -48,11 +48,11 @@ _NAMED = (
 def incidents(request: HttpRequest) -> HttpResponse:
     """The list of incidents to do; a POST changes those that are ticked, and leads back (303)."""
     if not request.user.has_perm("redemption.view_incident"):
-        raise PermissionDenied
+        raise RefusedError("redemption.view_incident")
     if request.method != "POST":
         return _incidents(request, SeveralForm(initial={"until": tomorrow_morning()}), set())
     if not request.user.has_perm(worklist.HANDLE):
-        raise PermissionDenied(_("Only staff of support or finance handle incidents."))
+        raise RefusedError(worklist.HANDLE)
     form = SeveralForm(request.POST)
     if not form.is_valid():
         for told in form.non_field_errors():
@@ -142,7 +142,7 @@ def _acts(given: Mapping[str, Any], by: Actor) -> Callable[[Incident, UUID | Non
 def unclear_points(request: HttpRequest) -> HttpResponse:
     """The transactions that are unclear or due, the oldest first."""
     if not request.user.has_perm("redemption.view_loyaltytransaction"):
-        raise PermissionDenied
+        raise RefusedError("redemption.view_loyaltytransaction")
     page = page_of(points_to_see_to(request.GET), request.GET, ["what"])
     context = {
         "title": _("Points that are unclear or due"),
