@@ -6,12 +6,17 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazily
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from loyalty_portal.admin_site.refusals import RefusedError
@@ -138,11 +143,12 @@ def _acts(given: Mapping[str, Any], by: Actor) -> Callable[[Incident, UUID | Non
     )
 
 
-@require_safe
 def unclear_points(request: HttpRequest) -> HttpResponse:
     """The transactions that are unclear or due, the oldest first."""
     if not request.user.has_perm("redemption.view_loyaltytransaction"):
         raise RefusedError("redemption.view_loyaltytransaction")
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseNotAllowed(["GET", "HEAD"])
     page = page_of(points_to_see_to(request.GET), request.GET, ["what"])
     context = {
         "title": _("Points that are unclear or due"),
