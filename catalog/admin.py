@@ -14,13 +14,14 @@ from catalog.backoffice.admin_rows import PictureInline, VariantInline, rows_of
 from catalog.backoffice.bulk.views import BulkEditing, bulk_edit
 from catalog.backoffice.exchange.views import Exchanging, export
 from catalog.backoffice.forms import FamilyForm, ProductForm
+from catalog.backoffice.services import add_variant
 from catalog.backoffice.views import preview
 from catalog.cards import safe_html
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 from catalog.pictures.images import PictureError
 from catalog.pictures.services import add_pictures, copy_pictures, settle_cover
 from catalog.selectors import search_query, stored_product, variant_to_follow
-from catalog.services import add_variant, save_product
+from catalog.services import save_product
 from loyalty_portal.admin_site.base import PortalAdmin, badge
 from loyalty_portal.admin_site.verbs import actor_of
 

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pghistory
 from django.db import connection, transaction
-from django.db.models import Max
 
 from accounts.models import TierLevel
 from catalog.freshness import products_changed
@@ -71,8 +70,6 @@ _WRITTEN = (
 )
 
 
-_OFFER = ("minimum_tier", "available_from", "available_until")
-
 # The further columns that staff may edit in the admin.
 _EDITED = ("sku", "category", "family", "source")
 
@@ -131,31 +128,6 @@ def save_product(*, product: Product, by: Actor, fields: Collection[str] | None 
             )
         choose_cards(families={family for family in (stored, product.family_id) if family})
     return product
-
-
-def hold_key(kind: str, key: str) -> None:
-    """Make others who are about to use the same SKU or code wait until this transaction ends.
-
-    A form asks this before it checks whether the key is free, so of two people who add one SKU at
-    once the second reads a sentence.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{kind}:{key.upper()}"])
-
-
-def add_variant(*, family: Family, like: Product, variant: Product, by: Actor) -> Product:
-    """Add a variant to a family, after the others.
-
-    `variant` has what is its own: SKU, options, points, whether it is active. Everything else is
-    taken from `like`, another variant or one that is not stored.
-    """
-    for name in ("product_type", "category", "brand", "description", *_OFFER):
-        setattr(variant, name, getattr(like, name))
-    variant.name = ", ".join(filter(None, (family.name, variant.variant)))[:255]
-    variant.family = family
-    last = family.products.aggregate(last=Max("variant_position"))["last"]
-    variant.variant_position = 1 if last is None else last + 1
-    return save_product(product=variant, by=by)
 
 
 def category_slug(name: str) -> str:

@@ -16,9 +16,9 @@ from unfold.widgets import (
 
 from accounts.models import TierLevel
 from catalog.backoffice.descriptions import cleaned_description
+from catalog.backoffice.services import hold_key
 from catalog.models import Category, Family, Product, ProductType, picture_trouble
 from catalog.pictures.images import MOST_BYTES, EncodedPicture, PictureError, encode_picture
-from catalog.services import hold_key
 from catalog.words import slug_of
 from loyalty_portal.admin_site.edits import EditedForm
 from loyalty_portal.data.one_line import OneLineField

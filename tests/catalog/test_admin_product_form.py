@@ -9,10 +9,10 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
+from catalog.backoffice.services import hold_key
 from catalog.models import Product
 from catalog.pictures.images import encode_picture
 from catalog.pictures.services import add_pictures
-from catalog.services import hold_key
 from loyalty_portal.data.actor import SYSTEM
 from tests.catalog.factories import CategoryFactory, ProductFactory
 from tests.catalog.pictures.making import picture, png_that_claims
