@@ -14,8 +14,8 @@ from catalog.backoffice.admin_rows import PictureInline, VariantInline, rows_of
 from catalog.backoffice.bulk.views import BulkEditing, bulk_edit
 from catalog.backoffice.exchange.views import Exchanging, export
 from catalog.backoffice.forms import FamilyForm, ProductForm
-from catalog.backoffice.services import add_variant
-from catalog.backoffice.views import preview
+from catalog.backoffice.services import add_variant, views_for
+from catalog.backoffice.views import as_company, keep_view, preview, take_view_away
 from catalog.cards import safe_html
 from catalog.models import Category, Family, Product, ProductType, StockStatus
 from catalog.pictures.images import PictureError
@@ -50,6 +50,7 @@ class ProductAdmin(Exchanging, BulkEditing):
     ]  # fmt: skip
     actions = [bulk_edit, export]
     actions_list = ["import_page"]
+    list_before_template = "admin/catalog/_saved_views.html"
     list_display_links = ["name_shown"]
     list_select_related = ["category"]
     list_filter = ["is_active", "product_type", "stock_status", "minimum_tier", "category"]
@@ -91,12 +92,28 @@ class ProductAdmin(Exchanging, BulkEditing):
         return [*self.readonly_fields, "product_type"] if obj else list(self.readonly_fields)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(preview)
+        guard = self.admin_site.admin_view
+        view, seen_by = guard(preview), guard(as_company)
         return [
+            path("as-company/", seen_by, name="catalog_product_as_company"),
+            path("as-company/<uuid:object_id>/", seen_by, name="catalog_product_seen_by"),
+            path("views/", guard(keep_view), name="catalog_product_keep_view"),
+            path(
+                "views/<uuid:object_id>/away/",
+                guard(take_view_away),
+                name="catalog_product_view_away",
+            ),
             path("preview/", view, name="catalog_product_preview_new"),
             path("<uuid:object_id>/preview/", view, name="catalog_product_preview"),
             *super().get_urls(),
         ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the saved views above the list."""
+        more = {"saved_views": views_for(actor_of(request)), "query": request.GET.urlencode()}
+        return super().changelist_view(request, {**more, **(extra_context or {})})
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Fill the form for a copy with what the other product has, but for its SKU."""

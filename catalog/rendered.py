@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 
 from django.utils.safestring import SafeString, mark_safe
 
-from catalog.cards import cards, catalogue, product_page
+from catalog.cards import Catalogue, cards, catalogue, product_page
 from catalog.forms import Asked, address
 from catalog.freshness import remember
 from catalog.models import shelf_address
 from catalog.selectors import (
     Facets,
+    Row,
     Sort,
     card_rows,
     count_facets,
@@ -104,9 +105,13 @@ def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> Rende
     )
 
 
-def _make_list(
+def listed(
     asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool
-) -> RenderedList:
+) -> tuple[list[Row], Catalogue]:
+    """One page of the list that companies of this tier see: its rows, and what the page shows.
+
+    `limit`: the most points that a card may cost, None for any.
+    """
     found = remember(
         "facets",  # the facets do not depend on page and sort, so all pages share them
         Facets,
@@ -122,6 +127,14 @@ def _make_list(
         cards=cards(rows, families),
         with_budget=with_budget,
     )
+    return rows, page
+
+
+def _make_list(
+    asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool
+) -> RenderedList:
+    _rows, page = listed(asked, tier_level, limit, with_budget=with_budget)
+    filters = page.filters
     before, _, after = render_alone("catalog/_lacking.html", points=_FIGURE).partition(_FIGURE)
     return RenderedList(
         title=page.title,

@@ -13,6 +13,7 @@ from catalog.models.products import (
     StockStatus,
     TitleWords,
 )
+from catalog.models.saved import SavedView
 
 __all__ = [
     "Category",
@@ -23,6 +24,7 @@ __all__ = [
     "ProductPicture",
     "ProductQuerySet",
     "ProductType",
+    "SavedView",
     "StockStatus",
     "TitleWords",
     "picture_address",
