@@ -91,18 +91,18 @@ class ProductAdmin(Exchanging, BulkEditing):
         """Make the product type read-only on an existing product: stock and orders depend on it."""
         return [*self.readonly_fields, "product_type"] if obj else list(self.readonly_fields)
 
+    def get_inlines(self, request: HttpRequest, obj: Product | None) -> Any:
+        """Leave out the rows of pictures while there is no product that could have any."""
+        return super().get_inlines(request, obj) if obj else []
+
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
-        view, seen_by = guard(preview), guard(as_company)
+        view, seen_by, gone = guard(preview), guard(as_company), guard(take_view_away)
         return [
             path("as-company/", seen_by, name="catalog_product_as_company"),
             path("as-company/<uuid:object_id>/", seen_by, name="catalog_product_seen_by"),
             path("views/", guard(keep_view), name="catalog_product_keep_view"),
-            path(
-                "views/<uuid:object_id>/away/",
-                guard(take_view_away),
-                name="catalog_product_view_away",
-            ),
+            path("views/<uuid:object_id>/away/", gone, name="catalog_product_view_away"),
             path("preview/", view, name="catalog_product_preview_new"),
             path("<uuid:object_id>/preview/", view, name="catalog_product_preview"),
             *super().get_urls(),
@@ -147,7 +147,9 @@ class ProductAdmin(Exchanging, BulkEditing):
         return format_html('<img class="thumb" src="{}" alt="">', product.picture_url)
 
     @admin.display(description=_("shown now"))
-    def picture_large(self, product: Product) -> SafeString:
+    def picture_large(self, product: Product) -> SafeString | str:
+        if not product.slug:
+            return "–"
         return format_html('<img class="picture" src="{}" alt="">', product.picture_url)
 
     @admin.display(description=_("name"), ordering="name")

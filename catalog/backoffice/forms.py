@@ -73,7 +73,7 @@ class ProductForm(SkuForm):
     """All of a product. `told` is a sentence about what was taken out of its description."""
 
     new_pictures = PicturesField(
-        label=gettext_lazy("add pictures"),
+        label=gettext_lazy("Add pictures"),
         required=False,
         help_text=gettext_lazy(
             "JPEG, PNG or WebP, several at once. Landscape fits best: 4 to 3, from 1280 pixels on."
@@ -106,30 +106,30 @@ class FamilyForm(EditedForm):
     category = forms.ModelChoiceField(
         Category.objects.all(),
         required=False,
-        label=gettext_lazy("category"),
+        label=gettext_lazy("Category"),
         widget=UnfoldAdminSelectWidget,
     )
     product_type = forms.ChoiceField(
         choices=ProductType.choices,
         required=False,
-        label=gettext_lazy("type"),
+        label=gettext_lazy("Type"),
         widget=UnfoldAdminSelectWidget,
     )
     brand = OneLineField(
         max_length=120,
         required=False,
-        label=gettext_lazy("brand"),
+        label=gettext_lazy("Brand"),
         widget=UnfoldAdminTextInputWidget,
     )
     minimum_tier = forms.ChoiceField(
         choices=TierLevel.choices,
         required=False,
-        label=gettext_lazy("minimum tier"),
+        label=gettext_lazy("Minimum tier"),
         widget=UnfoldAdminSelectWidget,
     )
     description = forms.CharField(
         required=False,
-        label=gettext_lazy("description"),
+        label=gettext_lazy("Description"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
     )
     told = ""
