@@ -86,6 +86,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "redemption.cancel_order",
             "redemption.handle_incident",
             "redemption.resend_codes",
+            "redemption.answer_question",
             "redemption.send_letter_again",
         }
     ),

@@ -106,6 +106,7 @@ LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
 # What the admin's first page shows, in this order (loyalty_portal/admin_site/home.py).
 HOME_CARDS = [
     "redemption.backoffice.home.second_look",
+    "redemption.backoffice.home.questions",
     "fulfillment.desk.home.parcels",
     "redemption.backoffice.home.orders",
     "redemption.backoffice.home.incidents",

@@ -19,7 +19,13 @@ from redemption.backoffice.admin_decisions import DeliveryAdmin, LoyaltyTransact
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
 from redemption.backoffice.badges import order_badge
-from redemption.backoffice.forms import CancelForm, LetterAgainForm, NoteForm
+from redemption.backoffice.forms import (
+    AnswerForm,
+    CancelForm,
+    LetterAgainForm,
+    NoteForm,
+    SettleForm,
+)
 from redemption.backoffice.order_record import lines_of, order_record
 from redemption.backoffice.selectors import PUZZLING, LineRecord
 from redemption.messages.notifications import compose
@@ -33,10 +39,12 @@ from redemption.models import (
     OrderItem,
     Reconciliation,
     RedemptionOrder,
+    WaitingQuestion,
 )
 from redemption.orders.actions import cancelling, letters
 from redemption.orders.actions import services as aftercare
 from redemption.orders.actions.cancelling import Cancellation, cancellation
+from redemption.questions import services as questions
 from redemption.saga.steps import RedemptionError
 
 admin.site.register(LoyaltyTransaction, LoyaltyTransactionAdmin)
@@ -75,6 +83,16 @@ def _note(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
     return _("Noted.")
 
 
+def _answer(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
+    questions.answer(order=order, text=data["text"], seen=data["seen"], by=by)
+    return _("Answered. The company reads it on the order's page and by e-mail.")
+
+
+def _settle(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
+    questions.settle(order=order, seen=data["seen"], by=by)
+    return _("It does not wait any more.")
+
+
 def _letter_again(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
     letter = letters.send_again(order=order, letter_id=data["letter"], by=by)
     return _("It is sent once more, to %(to)s.") % {"to": letter.to}
@@ -93,6 +111,22 @@ def _offer(order: RedemptionOrder, lines: Iterable[LineRecord]) -> Cancellation:
     return cancellation(order, [(line.item, line.fulfillment, line.calls) for line in lines])
 
 
+class QuestionFilter(admin.SimpleListFilter):
+    """Filters orders whose company waits for an answer."""
+
+    title = gettext_lazy("question")
+    parameter_name = "question"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waits", _("Waits for an answer"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[RedemptionOrder]
+    ) -> QuerySet[RedemptionOrder]:
+        waiting = WaitingQuestion.objects.values("order")
+        return queryset.filter(pk__in=waiting) if self.value() == "waits" else queryset
+
+
 @admin.register(RedemptionOrder)
 class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
     """Orders. One page shows everything about an order; staff can retry or cancel."""
@@ -107,7 +141,7 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         "created_at",
     ]
     list_select_related = ["company", "account_manager__user"]
-    list_filter = ["needs_attention", "status", "created_at"]
+    list_filter = ["needs_attention", QuestionFilter, "status", "created_at"]
     search_fields = ["order_number", "reference", "company__name", "account_manager__user__email"]
     search_help_text = gettext_lazy("Order number, reference, company or e-mail")
     ordering = ["-created_at", "-id"]
@@ -121,6 +155,12 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
             gettext_lazy("Cancel the order"), "redemption.cancel_order", _cancel, CancelForm
         ),
         "note": Verb(gettext_lazy("Write the note"), "redemption.add_ordernote", _note, NoteForm),
+        "answer": Verb(
+            gettext_lazy("Send the answer"), "redemption.answer_question", _answer, AnswerForm
+        ),
+        "settle": Verb(
+            gettext_lazy("No answer needed"), "redemption.answer_question", _settle, SettleForm
+        ),
         "letter": Verb(
             gettext_lazy("Send again"),
             "redemption.send_letter_again",
@@ -136,7 +176,8 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         return request.user.has_perm("redemption.retry_order")
 
     def first_values(self, row: RedemptionOrder) -> dict[str, object]:
-        return {"shown": _offer(row, _lines(row)).shown}
+        newest = row.messages.order_by("-at", "-id").values_list("pk", flat=True).first()
+        return {"shown": _offer(row, _lines(row)).shown, "seen": newest}
 
     def facts(self, request: HttpRequest, row: RedemptionOrder) -> dict[str, object]:
         lines = _lines(row)

@@ -62,6 +62,16 @@ def may_resend(actor: Actor, order: RedemptionOrder) -> bool:
     return may_reveal(actor, order) or actor.has_perm("redemption.resend_codes")
 
 
+def may_ask(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether the actor may ask staff about the order."""
+    return may_redeem(actor) and may_see(actor, order)
+
+
+def may_answer(actor: Actor) -> bool:
+    """Whether the actor may answer what companies ask."""
+    return actor.has_perm("redemption.answer_question")
+
+
 def _own_or_approver(actor: Actor, order: RedemptionOrder) -> bool:
     return may_see(actor, order) and (may_approve(actor) or placed(actor, order))
 

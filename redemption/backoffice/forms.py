@@ -16,6 +16,7 @@ from unfold.widgets import (
 from accounts.models import Company
 from loyalty_portal.data.one_line import OneLineField, TextField
 from redemption.models.notes import LONGEST_NOTE
+from redemption.models.questions import LONGEST_QUESTION
 from redemption.states import ABOUT_POINTS, REMEDIES, Verdict
 
 LARGEST_STATEMENT = 20 * 1024 * 1024  # bytes, which is about 150,000 entries
@@ -41,6 +42,23 @@ class NoteForm(forms.Form):
         help_text=_("Only staff read it, and it stays. Never write a code or a password here."),
         max_length=LONGEST_NOTE,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+
+class SettleForm(forms.Form):
+    """Record that a company's message needs no answer. It carries the newest message shown."""
+
+    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=36)
+
+
+class AnswerForm(SettleForm):
+    """Answer what a company asked about an order."""
+
+    text = TextField(
+        label=_("Answer"),
+        help_text=_("The company reads it, also by e-mail. Never write a code into it."),
+        max_length=LONGEST_QUESTION,
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
     )
 
 

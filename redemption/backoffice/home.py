@@ -21,7 +21,8 @@ from redemption.backoffice.selectors import (
     unclear_transactions,
     unresolved_incidents,
 )
-from redemption.models import Decision
+from redemption.models import Decision, WaitingQuestion
+from redemption.permissions import may_answer
 from redemption.states import Severity
 
 
@@ -118,6 +119,30 @@ def orders(request: HttpRequest) -> Iterator[Part]:
         empty=_("None. All orders continue by themselves."),
         more=number - len(lines),
         href=there,
+    )
+
+
+def questions(request: HttpRequest) -> Iterator[Part]:
+    """Questions of companies that wait for an answer, the oldest first."""
+    if not may_answer(actor_of(request)):
+        return
+    rows = WaitingQuestion.objects.all()
+    number = counted("questions", rows)
+    lines = [
+        Line(
+            href=reverse("admin:redemption_redemptionorder_change", args=[each.pk]) + "#questions",
+            name=each.order.order_number,
+            more=str(each.order.company),
+            end=timesince(each.since, depth=1),
+        )
+        for each in rows.select_related("order__company").order_by("since")[:SHOWN]
+    ]
+    yield WorkList(
+        title=_("Questions from companies, oldest first"),
+        lines=lines,
+        empty=_("None. Every question is answered."),
+        more=number - len(lines),
+        href=_there("redemption_redemptionorder", "?question=waits"),
     )
 
 

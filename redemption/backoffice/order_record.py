@@ -22,6 +22,8 @@ from redemption.models import (
     IncidentCase,
     Letter,
     LoyaltyTransaction,
+    OrderMessage,
+    OrderMessageKind,
     OrderNote,
     RedemptionOrder,
 )
@@ -76,6 +78,8 @@ class OrderRecord:
     letters: list[Letter]
     cases: list[IncidentCase]
     notes: list[OrderNote]
+    messages: list[OrderMessage]
+    is_asked: bool  # whether the company waits for an answer
     in_full: bool
     in_short: bool  # whether something is left out that the page in full shows
 
@@ -128,6 +132,8 @@ def order_record(
         letters=letters.rows,
         cases=list(order.incident_cases.select_related("incident")),
         notes=list(order.staff_notes.select_related("by")),
+        messages=(messages := list(order.messages.select_related("by"))),
+        is_asked=bool(messages) and messages[-1].kind == OrderMessageKind.QUESTION,
         in_full=in_full,
         in_short=any(left_out),
     )

@@ -24,6 +24,7 @@ from redemption.models.messages import Callback, CallbackState, Letter, LetterKi
 from redemption.models.notes import OrderNote
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.models.points import LoyaltyTransaction, TransactionType
+from redemption.models.questions import OrderMessage, OrderMessageKind, WaitingQuestion
 from redemption.models.reconciliation import (
     Difference,
     ReconciledDay,
@@ -59,6 +60,8 @@ __all__ = [
     "OrderEvent",
     "OrderFigure",
     "OrderItem",
+    "OrderMessage",
+    "OrderMessageKind",
     "OrderNote",
     "PointsFigure",
     "ReconciledDay",
@@ -69,4 +72,5 @@ __all__ = [
     "StatementLine",
     "StatementSource",
     "TransactionType",
+    "WaitingQuestion",
 ]

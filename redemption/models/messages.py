@@ -25,6 +25,7 @@ class LetterKind(models.TextChoices):
     CORRECTED = "corrected", _("Put right")
     DIGEST = "digest", _("News")
     RESENT = "resent", _("Codes sent again")
+    ANSWERED = "answered", _("Answer to a question")
 
 
 class Letter(LeasedWork):

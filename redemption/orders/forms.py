@@ -6,6 +6,18 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.data.one_line import OneLineField
+from redemption.models.questions import LONGEST_QUESTION
+
+
+class QuestionForm(forms.Form):
+    """A question to staff about an order."""
+
+    text = forms.CharField(
+        label=_("Your question"),
+        max_length=LONGEST_QUESTION,
+        error_messages={"required": _("Write your message first.")},
+        widget=forms.Textarea({"rows": 3}),
+    )
 
 
 class RejectOrderForm(forms.Form):

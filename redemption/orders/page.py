@@ -12,14 +12,20 @@ from fulfillment.models import ShipmentLine
 from loyalty_portal.data.actor import Actor
 from redemption.badges import Badge, line_look, order_look
 from redemption.checkout.held import partner_trouble
-from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.models import (
+    Letter,
+    LoyaltyTransaction,
+    OrderItem,
+    OrderMessage,
+    RedemptionOrder,
+)
 from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
-from redemption.orders.forms import RejectOrderForm
+from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.since import changed_since
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
-from redemption.permissions import may_cancel, may_decide, may_reveal, placed
+from redemption.permissions import may_ask, may_cancel, may_decide, may_reveal, placed
 from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus
 
 LINES_SHOWN = 20
@@ -83,6 +89,8 @@ class OrderPage:
     waits_for_others: bool  # the seat's own order, which somebody else must approve
     can_reveal: bool
     can_repeat: bool
+    messages: list[OrderMessage]  # questions of the company and answers of staff
+    question: QuestionForm | None  # None for those who may not ask
 
     @property
     def cost(self) -> int:
@@ -127,13 +135,15 @@ def order_page(
     reject: RejectOrderForm | None = None,
     cancel_typed: str | None = None,
     *,
+    question: QuestionForm | None = None,
     in_full: bool = False,
     only: str = "",
 ) -> OrderPage:
-    """Build the whole page. `reject` is a rejected form without a reason; `cancel_typed` is the
-    reason typed into a refused form to cancel. Unless `in_full`, an order of many lines shows the
-    first ones, and the newest letters, and tells the others together. `only` is a status of lines:
-    of an order of many lines, all lines of this status are shown; another text chooses nothing.
+    """Build the whole page. `reject` is a rejected form without a reason, `question` a refused one;
+    `cancel_typed` is the reason typed into a refused form to cancel. Unless `in_full`, an order of
+    many lines shows the first ones, and the newest letters, and tells the others together. `only`
+    is a status of lines: of an order of many lines, all lines of this status are shown; another
+    text chooses nothing.
     """
     facts = facts_of(order, in_full=in_full)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
@@ -168,6 +178,8 @@ def order_page(
         waits_for_others=waits and placed(actor, order),
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,
+        messages=list(order.messages.exclude(text="").select_related("by")),
+        question=(question or QuestionForm()) if may_ask(actor, order) else None,
     )
 
 

@@ -13,5 +13,6 @@ urlpatterns = [
     path("<slug:number>/again/", views.again, name="again"),
     path("<slug:number>/approve/", views.approve, name="approve"),
     path("<slug:number>/reject/", views.reject, name="reject"),
+    path("<slug:number>/ask/", views.ask, name="ask"),
     path("<slug:number>/codes/<uuid:item_id>/", views.codes, name="codes"),
 ]

@@ -27,10 +27,11 @@ from redemption.models import RedemptionOrder
 from redemption.orders.actions import cancelling
 from redemption.orders.actions import services as aftercare
 from redemption.orders.facts import Pulse, beat_of, order_of
-from redemption.orders.forms import RejectOrderForm
+from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.page import order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, approvals, list_of
-from redemption.permissions import may_cancel, may_decide, may_reveal
+from redemption.permissions import may_ask, may_cancel, may_decide, may_reveal
+from redemption.questions import services as questions
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus
@@ -193,6 +194,24 @@ def again(request: PortalRequest, number: str) -> HttpResponse:
             facts = {"product": product.name, "why": problem}
             messages.warning(request, _("“%(product)s” was left out: %(why)s") % facts)
     return SeeOther(resolve_url("cart:detail"))
+
+
+@form_only("orders:detail", "number")
+@with_seat()
+def ask(request: PortalRequest, number: str) -> HttpResponse:
+    """Ask staff about the order."""
+    order = _own(request.actor, number)
+    _must(may_ask(request.actor, order))
+    form = QuestionForm(request.POST)
+    try:
+        if form.is_valid():
+            questions.ask(order=order, text=form.cleaned_data["text"], by=request.actor)
+            messages.success(request, _("We have your question. The answer comes by e-mail too."))
+            return SeeOther(f"{order.get_absolute_url()}#questions")
+    except RedemptionError as problem:
+        form.add_error("text", str(problem))
+    page = order_page(request.actor, order, question=form)
+    return render(request, "redemption/orders/order.html", {"page": page}, status=422)
 
 
 @require_safe

@@ -1,0 +1,137 @@
+"""A company asks about an order; staff answer once, in the order's story and by a letter."""
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from redemption.messages.notifications import send_letter
+from redemption.models import Letter, OrderMessage, RedemptionOrder, WaitingQuestion
+from redemption.questions.services import MOST_UNANSWERED
+from tests.accounts.factories import SeatFactory
+from tests.catalog.factories import ProductFactory
+from tests.support.order_kinds import confirmed_order
+from tests.support.staff import browser, staff
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order() -> RedemptionOrder:
+    return confirmed_order((ProductFactory.create(), 1))
+
+
+def ask(order: RedemptionOrder, text: str, user: Any = None) -> Any:
+    client = browser(user or order.account_manager.user)
+    return client.post(f"{order.get_absolute_url()}ask/", {"text": text}, follow=True)
+
+
+def page_of(order: RedemptionOrder) -> str:
+    return reverse("admin:redemption_redemptionorder_change", args=[order.pk])
+
+
+def act(user: Any, order: RedemptionOrder, verb: str, **form: object) -> Any:
+    seen = order.messages.order_by("-at", "-id").values_list("pk", flat=True).first()
+    there = reverse("admin:redemption_redemptionorder_do", args=[order.pk, verb])
+    return browser(user).post(there, {"seen": seen, **form}, follow=True)
+
+
+def test_a_question_waits_until_staff_answer_and_the_answer_comes_by_e_mail(
+    order: RedemptionOrder,
+) -> None:
+    before = order.pulse
+    page = ask(order, "Will it come before Friday?")
+    assert "We have your question" in page.content.decode()
+    order.refresh_from_db()
+    assert order.pulse > before
+
+    clerk = staff("support")
+    home = browser(clerk).get("/admin/").content.decode()
+    assert "Questions from companies" in home
+    assert order.order_number in home
+    listed = browser(clerk).get("/admin/redemption/redemptionorder/?question=waits")
+    assert [row.pk for row in listed.context["cl"].result_list] == [order.pk]
+    shown = browser(clerk).get(page_of(order)).content.decode()
+    assert "Will it come before Friday?" in shown
+    assert "The company waits for an answer" in shown
+
+    act(clerk, order, "answer", text="Yes, on Thursday.")
+    assert not WaitingQuestion.objects.exists()
+    seen = browser(order.account_manager.user).get(order.get_absolute_url()).content.decode()
+    assert "Yes, on Thursday." in seen
+    letter = Letter.objects.get(kind="answered")
+    assert send_letter(letter.pk)
+    sent = mail.outbox[-1]
+    assert sent.to == [order.account_manager.user.email]
+    assert "Yes, on Thursday." in sent.body
+    assert order.order_number in sent.subject
+
+
+def test_thanks_need_no_answer_and_the_company_does_not_see_that(order: RedemptionOrder) -> None:
+    ask(order, "Thank you!")
+    clerk = staff("support")
+    act(clerk, order, "settle")
+    assert not WaitingQuestion.objects.exists()
+    assert not Letter.objects.filter(kind="answered").exists()
+    seen = browser(order.account_manager.user).get(order.get_absolute_url()).content.decode()
+    assert "No answer needed" not in seen
+    told = act(clerk, order, "settle").content.decode()
+    assert "No question about this order waits for an answer." in told
+
+
+def test_a_second_answer_is_refused_and_kept_in_its_form(order: RedemptionOrder) -> None:
+    ask(order, "When?")
+    first, second = staff("support"), staff("support")
+    seen = order.messages.get().pk
+    act(first, order, "answer", text="Tomorrow.")
+    refused = act(second, order, "answer", text="On Monday.", seen=seen).content.decode()
+    assert "wrote about this order since the page was made" in refused
+    assert "On Monday." in refused
+    assert OrderMessage.objects.filter(kind="ANSWER").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "Write your message first."),
+        ("  \r\n ", "Write your message first."),
+        ("x" * 2_001, "at most 2000 characters"),
+    ],
+)
+def test_a_text_that_cannot_be_sent_is_told_by_its_field(
+    order: RedemptionOrder, text: str, sentence: str
+) -> None:
+    page = ask(order, text)
+    assert page.status_code == 422
+    assert sentence in page.content.decode()
+    assert not OrderMessage.objects.exists()
+
+
+def test_a_script_in_a_question_is_shown_as_text(order: RedemptionOrder) -> None:
+    ask(order, "<script>alert(1)</script>")
+    for page in (
+        browser(order.account_manager.user).get(order.get_absolute_url()),
+        browser(staff("support")).get(page_of(order)),
+    ):
+        assert "<script>alert(1)</script>" not in page.content.decode()
+        assert "&lt;script&gt;alert(1)" in page.content.decode()
+
+
+def test_questions_without_end_are_stopped(order: RedemptionOrder) -> None:
+    for number in range(MOST_UNANSWERED):
+        ask(order, f"Number {number}?")
+    page = ask(order, "One more?")
+    assert "answer as soon as we can" in page.content.decode()
+    assert OrderMessage.objects.count() == MOST_UNANSWERED
+
+
+def test_only_buyers_of_the_company_ask_and_only_support_answers(order: RedemptionOrder) -> None:
+    viewer = SeatFactory.create(company=order.company, role="viewer")
+    assert ask(order, "May I?", viewer.user).status_code == 403
+    stranger = SeatFactory.create()
+    assert ask(order, "May I?", stranger.user).status_code == 404
+    ask(order, "When?")
+    for group in ("finance", "auditor", "catalogue"):
+        assert act(staff(group), order, "answer", text="Soon.").status_code == 403
+    assert not OrderMessage.objects.filter(kind="ANSWER").exists()
