@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('redemption', '0014_figures_counted_by_time'),
+        ('redemption', '0015_told_to_the_company'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
