@@ -147,8 +147,7 @@ def order_page(
     """
     facts = facts_of(order, in_full=in_full)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
-    can_decide = waits and may_decide(actor, order)
-    cancelling = _cancellation(facts)
+    can_decide, cancelling = waits and may_decide(actor, order), _cancellation(facts)
     can_cancel = may_cancel(actor, order) and cancelling.possible and not can_decide
     choices = statuses_shown(facts.items, only)
     if any(each.chosen for each in choices):

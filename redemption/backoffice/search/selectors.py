@@ -41,7 +41,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class HitsOfKind:
     """The hits of one kind, at most SHOWN. `more`: there are others."""
 
     title: Promise
@@ -59,7 +59,7 @@ class _Kind:
     unless: str = ""
 
 
-def find(text: str, *, by: Actor) -> list[Found]:
+def find(text: str, *, by: Actor) -> list[HitsOfKind]:
     """What `text` finds among what the actor may see, without kinds that have no hit."""
     term = " ".join(text.replace("\0", "").split())[:LONGEST].strip()
     if not term:
@@ -68,11 +68,11 @@ def find(text: str, *, by: Actor) -> list[Found]:
     for kind in _KINDS:
         if by.has_perm(kind.permission) and not (kind.unless and by.has_perm(kind.unless)):
             hits = sorted(kind.find(term), key=lambda hit: not hit.exact)
-            found.append(Found(kind.title, hits[:SHOWN], len(hits) > SHOWN))
+            found.append(HitsOfKind(kind.title, hits[:SHOWN], len(hits) > SHOWN))
     return [each for each in found if each.hits]
 
 
-def only_exact(found: Sequence[Found]) -> str:
+def only_exact(found: Sequence[HitsOfKind]) -> str:
     """The address of the one row that was meant; empty unless exactly one hit is exact."""
     exact = {hit.href for each in found for hit in each.hits if hit.exact}
     return exact.pop() if len(exact) == 1 else ""
