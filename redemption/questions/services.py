@@ -96,4 +96,4 @@ def _written(text: str) -> str:
 
 
 def _write(order: RedemptionOrder, kind: OrderMessageKind, text: str, by: Actor) -> OrderMessage:
-    return OrderMessage.objects.create(order=order, kind=kind, text=text, by_id=by.user_id)
+    return OrderMessage.objects.create(order=order, kind=kind, text=text, by_id=by.person_id)
