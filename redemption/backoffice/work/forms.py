@@ -39,6 +39,7 @@ class SeveralForm(forms.Form):
         who_may_handle(),
         label=_("Colleague"),
         required=False,
+        empty_label=_("Choose …"),
         error_messages={"invalid_choice": _("Choose a colleague who may handle incidents.")},
         widget=UnfoldAdminSelectWidget,
     )
