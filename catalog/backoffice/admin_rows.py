@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from catalog.backoffice.forms import PictureForm
 from catalog.backoffice.variants import (
     MOST_OPTIONS,
     VariantForm,
@@ -28,6 +29,7 @@ class PictureInline(TabularInline[ProductPicture, Product]):
     """The uploaded pictures of a product. Who may change the product may change these."""
 
     model = ProductPicture
+    form = PictureForm
     fields = ["shown", "alt", "position"]
     readonly_fields = ["shown"]
     extra = 0

@@ -69,6 +69,15 @@ class SkuForm(EditedForm):
         return sku
 
 
+class PictureForm(EditedForm):
+    """A row of pictures. Its boxes have no label of their own, so each is given one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("aria-label", field.label)
+
+
 class ProductForm(SkuForm):
     """All of a product. `told` is a sentence about what was taken out of its description."""
 

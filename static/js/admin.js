@@ -68,3 +68,13 @@ const nameFilters = () => {
 };
 // Django creates the filters on load; this handler runs after it.
 window.addEventListener("load", () => setTimeout(nameFilters));
+
+// The theme writes the name of a chosen file into a text field that it expects beside it. Our field
+// for several pictures has none.
+document.addEventListener(
+  "change",
+  (event) => {
+    if (event.target.matches("input.upload")) event.stopImmediatePropagation();
+  },
+  true,
+);
