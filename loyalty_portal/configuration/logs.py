@@ -41,6 +41,7 @@ def logging_settings(style: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": "INFO"},  # its own handler would say all twice
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
+            "fontTools": {"level": "WARNING"},  # it names the letters of recipients
         },
     }
 
