@@ -9,15 +9,14 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from fulfillment import services
+from fulfillment.desk.badges import promise_badge, status_badge, told
 from fulfillment.desk.filters import ArrivedFilter, ClaimFilter, PromiseFilter, StageFilter
 from fulfillment.desk.forms import (
     CannotSupplyForm,
@@ -26,26 +25,15 @@ from fulfillment.desk.forms import (
     ShipForm,
     TakeOverForm,
 )
-from fulfillment.desk.selectors import SOON, desk
-from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
+from fulfillment.desk.selectors import desk
+from fulfillment.models import Fulfillment, Shipment
 from fulfillment.permissions import has_claimed, may_work_on
 from fulfillment.services import DeskError
-from fulfillment.states import TO_SEND, FulfillmentStatus
+from fulfillment.states import TO_SEND
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import name_of
-
-_STATUS = {
-    FulfillmentStatus.QUEUED: ("live", "inbox"),
-    FulfillmentStatus.REQUESTED: ("live", "hourglass_top"),
-    FulfillmentStatus.PACKED: ("live", "inventory_2"),
-    FulfillmentStatus.SHIPPED: ("live", "local_shipping"),
-    FulfillmentStatus.DELIVERED: ("ok", ""),
-    FulfillmentStatus.FAILED: ("bad", ""),
-    FulfillmentStatus.CANCELLED: ("quiet", "block"),
-    FulfillmentStatus.RETURNED: ("warn", "assignment_return"),
-}
 
 Work = Callable[[Fulfillment, dict[str, Any], Any], str]
 
@@ -173,8 +161,8 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
     def facts(self, request: HttpRequest, row: Fulfillment) -> dict[str, object]:
         return {
             "parcel": row,
-            "state": _badge(row),
-            "promise": _promise(row),
+            "state": status_badge(row),
+            "promise": promise_badge(row),
             "mine": has_claimed(actor_of(request), row),
             "free": may_work_on(actor_of(request), row),
             "to_send": row.status in TO_SEND,
@@ -182,7 +170,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
                 (line.shipment, line.quantity)
                 for line in row.shipment_lines.select_related("shipment__shipped_by")
             ],
-            "events": [_told(event) for event in row.events.select_related("by")],
+            "events": [told(event) for event in row.events.select_related("by")],
         }
 
     @admin.action(description=gettext_lazy("Claim"), permissions=["work"])
@@ -214,7 +202,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
 
     @admin.display(description=gettext_lazy("promise"), ordering="promised_by")
     def promise(self, row: Fulfillment) -> SafeString:
-        return _promise(row)
+        return promise_badge(row)
 
     @admin.display(description=gettext_lazy("what"), ordering="product_name")
     def what(self, row: Fulfillment) -> SafeString:
@@ -234,7 +222,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_shown(self, row: Fulfillment) -> SafeString:
-        return _badge(row)
+        return status_badge(row)
 
     @admin.display(description=gettext_lazy("worked on by"), ordering="claimed_by")
     def claimed(self, row: Fulfillment) -> str:
@@ -292,33 +280,3 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
                 "ok", _("Delivered"), title=date_format(shipment.delivered_at, "DATETIME_FORMAT")
             )
         return badge("live", _("On the way"), icon="local_shipping")
-
-
-def _told(event: FulfillmentEvent) -> tuple[FulfillmentEvent, str, str]:
-    """An event with its headline and its detail. Without a new status the reason is the
-    headline. Back in the queue after packing means that a part was shipped.
-    """
-    if event.reason and event.from_status == event.to_status:
-        return event, event.reason, ""
-    if (event.from_status, event.to_status) == (FulfillmentStatus.PACKED, FulfillmentStatus.QUEUED):
-        return event, _("Shipped in part"), event.reason
-    return event, str(FulfillmentStatus(event.to_status).label), event.reason
-
-
-def _badge(row: Fulfillment) -> SafeString:
-    tone, icon = _STATUS[FulfillmentStatus(row.status)]
-    return badge(tone, row.get_status_display(), icon=icon)
-
-
-def _promise(row: Fulfillment) -> SafeString:
-    """The promised date as a badge. What was sent already is not urgent any more."""
-    now = timezone.now()
-    exact = date_format(timezone.localtime(row.promised_by), "DATETIME_FORMAT")
-    if row.status not in TO_SEND:
-        return badge("quiet", _("Sent") if row.quantity_shipped else "–", icon="done", title=exact)
-    if row.promised_by < now:
-        late = timesince(row.promised_by, now, depth=1)
-        return badge("bad", _("%(time)s late") % {"time": late}, icon="priority_high", title=exact)
-    left = timeuntil(row.promised_by, now, depth=1)
-    tone, icon = ("warn", "schedule") if row.promised_by < now + SOON else ("ok", "event_available")
-    return badge(tone, _("in %(time)s") % {"time": left}, icon=icon, title=exact)

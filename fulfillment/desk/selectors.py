@@ -2,24 +2,27 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from fulfillment.models import Channel, Fulfillment, Shipment, ShipmentLine
+from fulfillment.models import Channel, Fulfillment, FulfillmentEvent, Shipment, ShipmentLine
 from fulfillment.permissions import FREE, WORK, claimed
 from fulfillment.states import TO_SEND
 from loyalty_portal.data.actor import Actor
 
 SOON = timedelta(days=1)
 PAGE = 20  # parcels of the queue that are shown at once
+MOST_EVENTS = 8
 MOST_LINES = 500  # lines of one parcel or order that are shown; an order has no more
 
 
@@ -142,10 +145,65 @@ def state_of(lines: Iterable[Fulfillment]) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class ParcelShown:
+    """A parcel as its page shows it. `line` stands for it; `lines` are still to be sent, `sent`
+    is what was sent of the order.
+    """
+
+    line: Fulfillment
+    lines: list[Fulfillment]
+    sent: list[ShipmentLine]
+    events: list[FulfillmentEvent]
+
+    @property
+    def state(self) -> str:
+        return state_of(self.lines)
+
+    @property
+    def claimed_line(self) -> Fulfillment | None:
+        return next((line for line in self.lines if line.is_claimed), None)
+
+    @property
+    def hold_reason(self) -> str:
+        return self.lines[0].hold_reason if self.lines else ""
+
+    @property
+    def pieces(self) -> int:
+        return sum(line.open_quantity for line in self.lines)
+
+
+def parcel_shown(pk: UUID) -> ParcelShown | None:
+    """The parcel of a line; None if the desk has no such line. Four queries."""
+    line = desk().select_related("claimed_by").filter(pk=pk).first()
+    if line is None:
+        return None
+    lines = list(lines_of(line).select_related("claimed_by")[:MOST_LINES])
+    told = FulfillmentEvent.objects.filter(fulfillment__in=[each.pk for each in lines] or [pk])
+    events = list(told.select_related("by").order_by("-at", "-id")[:MOST_EVENTS])
+    return ParcelShown(lines[0] if lines else line, lines, sent_lines(line.label), events)
+
+
+def open_parcels(pks: Collection[UUID]) -> list[list[Fulfillment]]:
+    """The open lines of the parcels of these lines, the most urgent parcel first. Two queries."""
+    chosen = list(waiting().filter(pk__in=pks))
+    keys = {line.parcel_key for line in chosen} - {""}
+    together: dict[str, list[Fulfillment]] = defaultdict(list)
+    for line in waiting().filter(parcel_key__in=keys):
+        together[line.parcel_key].append(line)
+    alone = [[line] for line in chosen if not line.parcel_key]
+    return sorted([*together.values(), *alone], key=lambda lines: lines[0].promised_by)
+
+
 def sent_lines(label: str) -> list[ShipmentLine]:
     """What was sent of an order, parcel by parcel."""
     rows = ShipmentLine.objects.filter(fulfillment__label=label)
     return list(rows.select_related("shipment__shipped_by", "fulfillment")[:MOST_LINES])
+
+
+def tracked_as(number: str) -> QuerySet[Shipment]:
+    """The parcels with this tracking number, in capitals and without spaces."""
+    return Shipment.objects.alias(number=Upper("tracking_number")).filter(number=number)
 
 
 def usual_carrier(actor: Actor) -> str:
@@ -154,11 +212,16 @@ def usual_carrier(actor: Actor) -> str:
     return own.order_by("-shipped_at").values_list("carrier", flat=True).first() or ""
 
 
-def colleagues(actor: Actor) -> list[Any]:
-    """The other people who may work at the desk."""
+def workers() -> QuerySet[Any]:
+    """The people who may work at the desk."""
     people: Any = get_user_model().objects
-    able = people.with_perm(f"fulfillment.{WORK}", include_superusers=True)
-    return list(able.filter(is_staff=True).exclude(pk=actor.user_id).order_by("name", "email"))
+    allowed = Permission.objects.filter(content_type__app_label="fulfillment", codename=WORK)
+    by_group = people.filter(groups__permissions__in=allowed).values("pk")
+    themselves = people.filter(user_permissions__in=allowed).values("pk")
+    able: QuerySet[Any] = people.filter(
+        Q(is_superuser=True) | Q(pk__in=by_group) | Q(pk__in=themselves)
+    )
+    return able.filter(is_staff=True, is_active=True).order_by("name", "email")
 
 
 def queue_by_age() -> QueueByAge:

@@ -27,7 +27,7 @@ from loyalty_portal.data.recipient import FIELDS, Recipient, check_recipient, pa
 MOST_TRIED = 20  # parcels that others may take before a person gets none
 
 _LABELS = {column.name: column.verbose_name for column in Recipient._meta.fields}
-_REFUSALS: Mapping[str, Promise] = {
+REFUSALS: Mapping[str, Promise] = {
     WORK: gettext_lazy("You may not work at the desk. The groups fulfillment and warehouse may."),
     TAKE_OVER: gettext_lazy(
         "You may not take work over. The groups fulfillment and warehouse may."
@@ -52,7 +52,7 @@ class Packing(NamedTuple):
 def _held(parcel: Fulfillment, by: Actor, what: str = WORK) -> list[Fulfillment]:
     """The parcel's lines, locked. Raises DeskError without any, or if the actor may not do it."""
     if not may_do(by, what):
-        raise DeskError(str(_REFUSALS[what]))
+        raise DeskError(str(REFUSALS[what]))
     lines = list(lines_of(parcel).select_for_update(no_key=True).order_by("pk"))
     if not lines:
         raise DeskError(_("Nothing of this parcel is left to send. Look again."))

@@ -40,6 +40,12 @@ _INCIDENTS = f"{_HOME}.incidents_badge"
 def _desk() -> Item:
     return _group(
         _("Desk"),
+        {
+            "title": _("Pack and ship"),
+            "icon": "barcode_scanner",
+            "link": reverse_lazy("admin:fulfillment_desk"),
+            "permission": _may("fulfillment.view_fulfillment"),
+        },
         _item(
             _("Queue"),
             "inventory_2",

@@ -13,7 +13,7 @@ from django.contrib.contenttypes.views import shortcut
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
@@ -45,15 +45,16 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
     """The admin site. Staff sign in on the portal's page, so its limits and second factor apply."""
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Put `r/` before Django's, which fails for types without a table and ids of other
-        kinds.
+        """Add the desk, named as a string, and put `r/` before Django's, which fails for types
+        without a table and ids of other kinds.
         """
         ours = path(
             "r/<path:content_type_id>/<path:object_id>/",
             self.admin_view(_page_of),
             name="view_on_site",
         )
-        return [ours, *super().get_urls()]
+        desk = path("desk/", include("fulfillment.desk.urls"))
+        return [ours, desk, *super().get_urls()]
 
     def admin_view(
         self, view: Callable[..., HttpResponse], cacheable: bool = False

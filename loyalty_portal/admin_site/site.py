@@ -27,7 +27,16 @@ _PAPER = {
     "950": "oklch(15% .007 75)",
 }
 # Later style sheets override earlier ones.
-_STYLESHEETS = ("base", "pages", "reconciliation", "actions", "search", "support", "catalogue")
+_STYLESHEETS = (
+    "base",
+    "pages",
+    "reconciliation",
+    "actions",
+    "search",
+    "support",
+    "catalogue",
+    "desk",
+)
 
 
 class PortalAdminConfig(AdminConfig):

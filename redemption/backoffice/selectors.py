@@ -42,6 +42,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     EventSubject.LINE: dict(LineStatus.choices),
     EventSubject.TRANSACTION: dict(TransactionStatus.choices),
     EventSubject.NOTE: {},
+    EventSubject.TOLD: {},
 }
 
 

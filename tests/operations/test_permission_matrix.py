@@ -47,7 +47,13 @@ from tests.support.staff import staff
 pytestmark = pytest.mark.django_db
 
 # Values of the parameters that are not a row's key, for all addresses that have them.
-ARGUMENTS = {"app_label": "accounts", "url": "nothing/here/", "how": "statement", "verb": "none"}
+ARGUMENTS = {
+    "app_label": "accounts",
+    "url": "nothing/here/",
+    "how": "statement",
+    "verb": "none",
+    "kind": "pick-list",
+}
 # Addresses that mean nothing without a query.
 QUERIES = {
     "autocomplete/": "?app_label=accounts&model_name=accountmanager&field_name=user&term=a",
