@@ -191,7 +191,7 @@ def _keys(request: HttpRequest) -> list[UUID]:
 
 
 def _filter(request: HttpRequest) -> str:
-    which = request.GET.get("show", "")
+    which = request.GET.get("show") or request.POST.get("show", "")
     return which if which in SHOWN else SHOWN[0]
 
 
