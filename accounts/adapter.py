@@ -12,6 +12,9 @@ from django.urls import reverse
 from accounts import known_browser, sign_in
 from accounts.models import User
 from accounts.selectors import seats_of
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
+from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.http.client_address import client_address
 
 
@@ -53,13 +56,23 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return user
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        sign_in.was_wrong(request, credentials.get("email", ""))
+        login = credentials.get("email", "")
+        sign_in.was_wrong(request, login)
+        # What was typed is not recorded: it may be the address of a stranger, or a password.
+        person = User.objects.filter(email__iexact=login).first()
+        record(TrailKind.SIGN_IN_FAILED, by=SYSTEM, about=person)
 
     def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **facts)
         known_browser.remember(request, response, sign_in.account_of(user.email))
+        record(TrailKind.SIGN_IN, by=Actor.person(user), about=user)
         return response
 
     def set_password(self, user: User, password: str) -> None:
         super().set_password(user, password)
         sign_in.begin_anew(user.email)
+        record(TrailKind.PASSWORD_CHANGED, by=Actor.person(user), about=user)
+
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
+        record(TrailKind.PASSWORD_RESET_ASKED, by=SYSTEM, about=user)
+        super().send_password_reset_mail(user, email, context)

@@ -32,6 +32,8 @@ from loyalty_portal.admin_site.base import (
     badge,
 )
 from loyalty_portal.admin_site.verbs import actor_of
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import CountryField, CountrySelect, name_of
 from loyalty_portal.data.zones import zone_names
@@ -249,6 +251,19 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
         allowed = super().has_change_permission(request, obj)
         return allowed and (obj is None or may_change_person(actor_of(request), obj))
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the groups too, and write into the trail what the person may do since."""
+        person, before = form.instance, set(form.instance.groups.all())
+        super().save_related(request, form, formsets, change)
+        after = set(person.groups.all())
+        switched = {"is_active", "is_staff", "is_superuser"} & set(form.changed_data)
+        if before != after or switched:
+            facts: dict[str, Any] = {name: getattr(person, name) for name in sorted(switched)}
+            facts["added"] = sorted(group.name for group in after - before)
+            facts["removed"] = sorted(group.name for group in before - after)
+            by = actor_of(request)
+            record(TrailKind.ACCESS_CHANGED, by=by, about=person, facts=facts)
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002 - Django's name
         """Refuse everybody but superusers: who sets a password can sign in as that person."""
         if not request.user.is_superuser:
@@ -258,7 +273,11 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
                     "“Forgotten your password?” on the sign-in page."
                 )
             )
-        return super().user_change_password(request, id, form_url)
+        answer = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and answer.status_code == 302:
+            person = User.objects.filter(pk=id).first()
+            record(TrailKind.PASSWORD_CHANGED, by=actor_of(request), about=person)
+        return answer
 
     @admin.display(description=_("seats"), ordering="seat_total")
     def seat_count(self, user: User) -> int:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.models import PermissionsMixin
+from django.contrib.auth.models import Group, PermissionsMixin
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector
 from django.core.exceptions import ValidationError
@@ -59,6 +59,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
+@tracked(leave_out=["last_login"], without_value=["password"])
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in, by e-mail: an account manager, staff, or both."""
 
@@ -71,6 +72,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    personal_columns = ("email", "name")
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -97,6 +100,61 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split(" ")[0] if self.name else self.email
+
+
+# What somebody may do is history too: Django's own tables of it are tracked through these proxies.
+
+
+@tracked()
+class StaffGroup(Group):
+    """A group of staff."""
+
+    seen_with = "auth.view_group"
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("staff group")
+        verbose_name_plural = _("staff groups")
+
+
+@tracked()
+class GroupMember(User.groups.through):  # type: ignore[name-defined,misc]
+    """That a person is in a group."""
+
+    seen_with = "accounts.view_user"
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("member of a group")
+        verbose_name_plural = _("members of groups")
+
+
+@tracked()
+class GroupPermission(Group.permissions.through):  # type: ignore[name-defined,misc]
+    """That a group has a permission."""
+
+    seen_with = "auth.view_group"
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("permission of a group")
+        verbose_name_plural = _("permissions of groups")
+
+
+@tracked()
+class PersonPermission(User.user_permissions.through):  # type: ignore[name-defined,misc]
+    """That a person has a permission of their own."""
+
+    seen_with = "accounts.view_user"
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("permission of a person")
+        verbose_name_plural = _("permissions of persons")
 
 
 def programme_zone() -> str:

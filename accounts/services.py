@@ -95,6 +95,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])
+        | {"audit.view_trailentry", "audit.view_personal_data"}
         | _may("view", [*_POST, *_RECONCILIATIONS, *_NOTES, "auth.group", "jobs.job"])
     ),
 }

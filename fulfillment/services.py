@@ -27,6 +27,8 @@ from fulfillment.models import (
 from fulfillment.news import news_of, tell, tell_all
 from fulfillment.permissions import may_take_over, may_work_on
 from fulfillment.states import TO_SEND, FulfillmentStatus
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.recipient import parcel_key
 from loyalty_portal.data.zones import next_working_day
@@ -173,6 +175,7 @@ def take_over(*, fulfillment: Fulfillment, whose: UUID | None, by: Actor) -> Ful
         raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
     from_whom = _("Taken over from %(who)s") % {"who": held.claimed_by}
     assign(held, to=by.user_id, by=by, reason=from_whom)
+    record(TrailKind.TAKEN_OVER, by=by, about=held, what=held.label, facts={"from": str(whose)})
     return held
 
 
@@ -370,6 +373,13 @@ def reveal_codes(*, fulfillment: Fulfillment, by: Actor) -> list[VirtualCode]:
     readable = [code for code in codes if code.can_be_read()]
     if readable:
         CodeReveal.objects.create(fulfillment=fulfillment, by_id=by.user_id)
+        record(
+            TrailKind.CODE_REVEALED,
+            by=by,
+            about=fulfillment,
+            what=f"{fulfillment.label} · {fulfillment.product_name}",
+            facts={"codes": len(readable)},
+        )
     if len(readable) < len(codes):
         tell_unreadable(locked(fulfillment))
     return codes

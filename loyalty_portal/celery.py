@@ -46,7 +46,14 @@ class _Row(Task):
 app = Celery("loyalty_portal", task_cls=_Row)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(
-    ["accounts", "catalog", "loyalty_portal.jobs", "redemption.saga", "redemption.points"]
+    [
+        "accounts",
+        "catalog",
+        "loyalty_portal.audit",
+        "loyalty_portal.jobs",
+        "redemption.saga",
+        "redemption.points",
+    ]
 )
 # Check the connection before each task, as Django does before each request. Celery by itself would
 # close it after each task (settings.CELERY_DB_REUSE_MAX); connecting costs more than a task's work.

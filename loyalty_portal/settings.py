@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "loyalty_portal",
+    "loyalty_portal.audit",
     "loyalty_portal.jobs",
     "accounts",
     "catalog",
@@ -213,6 +214,7 @@ CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 24 * 3600.0},
     "watch-stock": {"task": "redemption.tasks.watch_stock", "schedule": 600.0},
     "refresh-cards": {"task": "catalog.tasks.refresh_cards", "schedule": 600.0},
+    "log-audit-head": {"task": "audit.tasks.log_head", "schedule": crontab(hour=0, minute=5)},
     # At night, when yesterday is over and few orders are in progress.
     "reconcile": {"task": "redemption.tasks.reconcile_all", "schedule": crontab(hour=2, minute=30)},
 }

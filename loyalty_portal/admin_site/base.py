@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.admin.options import BaseModelAdmin
@@ -185,9 +186,10 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's page, for whoever may see such rows: 403 for others, also without the row."""
-        self.found(request, unquote(object_id))
-        return super().history_view(request, object_id, extra_context)
+        """Redirect to the changes of this row, for whoever may see it: 403 for others."""
+        row = self.found(request, unquote(object_id))
+        query = urlencode({"of": self.opts.label_lower, "key": str(row.pk)})
+        return HttpResponseRedirect(f"{reverse('admin:audit_changes')}?{query}")
 
     def found(self, request: HttpRequest, object_id: str) -> Row:
         """The row for a page of its own. Raises 403 if the user may not view such rows or this
@@ -216,6 +218,9 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
                 "original": row,
                 "title": str(row),
                 "media": self.media,
+                "history": reverse(
+                    f"admin:{self.opts.label_lower.replace('.', '_')}_history", args=[row.pk]
+                ),
                 **context,
             },
             status=status,

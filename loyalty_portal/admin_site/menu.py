@@ -119,6 +119,11 @@ def _system() -> Item:
             **_item(_("Background work"), "pending_actions", "jobs.job"),
             "permission": "loyalty_portal.jobs.permissions.may_open_list",
         },
+        _item(_("Trail"), "fingerprint", "audit.trailentry"),
+        {
+            **_item(_("Changes"), "difference", "audit.trailentry"),
+            "link": reverse_lazy("admin:audit_changes"),
+        },
     )
 
 

@@ -36,6 +36,7 @@ _STYLESHEETS = (
     "support",
     "catalogue",
     "desk",
+    "audit",
 )
 
 
@@ -58,7 +59,7 @@ def unfold_settings(brand_name: str) -> dict[str, Any]:
             {"rel": "icon", "type": "image/svg+xml", "href": _static("img/favicon.svg")}
         ],
         "SHOW_VIEW_ON_SITE": False,
-        "SHOW_HISTORY": False,
+        "SHOW_HISTORY": True,
         "SHOW_BACK_BUTTON": True,
         "BORDER_RADIUS": "6px",
         "COLORS": {"base": _PAPER, "primary": "loyalty_portal.admin_site.portal.accent_scale"},

@@ -4,7 +4,8 @@
 the portal's own role. docs/decisions/0020-history-stays.md lists these tables and the exceptions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pghistory
@@ -13,7 +14,9 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from pghistory.middleware import HistoryMiddleware
 
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.client_address import client_address
+from loyalty_portal.http.where import happening_at
 
 Model = TypeVar("Model", bound=type[models.Model])
 
@@ -45,9 +48,15 @@ def append_only(*, once: pgtrigger.Q | None = None) -> list[pgtrigger.Trigger]:
 
 
 def tracked(
-    *, leave_out: Sequence[str] = (), told_by_events: bool = False
+    *,
+    leave_out: Sequence[str] = (),
+    told_by_events: bool = False,
+    without_value: Sequence[str] = (),
 ) -> Callable[[Model], Model]:
     """Record each insert, update and delete of a model, except changes of columns in `leave_out`.
+
+    Of a column in `without_value` it is recorded that it changed, with its name as the label, and
+    never its value.
 
     The history of `Product` is the model `ProductChange`, reached as `product.changes`.
     `told_by_events`: the model has events of its own for its creation and each step. Then only
@@ -60,10 +69,15 @@ def tracked(
         else (pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
     )
 
+    noted = [
+        pghistory.UpdateEvent(name, condition=pghistory.AnyChange(name)) for name in without_value
+    ]
+
     def track(model: Model) -> Model:
         decorate = pghistory.track(
             *kept,
-            exclude=list(leave_out),
+            *noted,
+            exclude=[*leave_out, *without_value],
             model_name=f"{model.__name__}Change",
             meta={"triggers": append_only()},
             obj_field=pghistory.ObjForeignKey(related_name="changes", related_query_name="change"),
@@ -75,18 +89,31 @@ def tracked(
     return track
 
 
-class StaffHistoryMiddleware(HistoryMiddleware):
-    """Records user and IP address with each change made in the admin.
+@contextmanager
+def changed_by(by: Actor, command: str) -> Iterator[None]:
+    """Record with each change in this block who made it, and in which command."""
+    with happening_at(command), pghistory.context(user=_key(by), command=command):
+        yield
 
-    The portal does not use it: there an order's events name the person, and this context would be
-    sent with each statement.
+
+def _key(by: Actor) -> str | None:
+    return str(by.user_id) if by.user_id else None
+
+
+class StaffHistoryMiddleware(HistoryMiddleware):
+    """Records user and IP address with each change made in the admin, and for all pages where
+    what is recorded happened.
+
+    The portal's changes have no context: an order's events name the person, and the context would
+    be sent with each statement.
     """
 
     def get_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().get_context(request), "address": client_address(request)}
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith("/admin/"):
-            response: HttpResponse = super().__call__(request)  # type: ignore[no-untyped-call]
-            return response
-        return self.get_response(request)  # type: ignore[no-any-return]
+        with happening_at(request):
+            if request.path_info.startswith("/admin/"):
+                response: HttpResponse = super().__call__(request)  # type: ignore[no-untyped-call]
+                return response
+            return self.get_response(request)  # type: ignore[no-any-return]

@@ -39,6 +39,8 @@ class Recipient(models.Model):
     postcode = models.CharField(_("postcode"), max_length=20, blank=True)
     country = models.CharField(_("country"), max_length=80, blank=True)
 
+    personal_columns = tuple(name for name in FIELDS if name != "country")
+
     class Meta:
         abstract = True
 

@@ -17,6 +17,8 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.trouble import is_away, is_trouble
@@ -46,9 +48,12 @@ def start_job(
     """
     if not may_start(by, kind):
         raise JobRefusedError(_("You have no permission for this."))
-    return Job.objects.create(
-        kind=kind, parameters=dict(parameters), by_id=by.user_id, undo_of=undo_of
-    )
+    with transaction.atomic():
+        job = Job.objects.create(
+            kind=kind, parameters=dict(parameters), by_id=by.user_id, undo_of=undo_of
+        )
+        record(TrailKind.JOB, by=by, about=job, what=kind)
+    return job
 
 
 def ask_to_stop(*, job: Job, by: Actor) -> None:

@@ -27,6 +27,8 @@ class OrderNote(models.Model):
     )
     at = models.DateTimeField(_("written"), auto_now_add=True)
 
+    personal_columns = ("text",)
+
     class Meta:
         verbose_name = _("note about an order")
         verbose_name_plural = _("notes about orders")

@@ -75,6 +75,6 @@ def test_every_key_of_ours_has_more_than_32_bits() -> None:
     keys = {
         model._meta.label: model._meta.pk.db_type(connection)
         for model in apps.get_models(include_auto_created=True)
-        if model._meta.app_label in ROOMS
+        if model._meta.app_label in ROOMS and not model._meta.proxy
     }
     assert set(keys.values()) == {"uuid", "bigint"}, keys

@@ -3,6 +3,8 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.services import ensure_staff_groups
+from loyalty_portal.data.actor import SYSTEM
+from loyalty_portal.data.history import changed_by
 
 
 class Command(BaseCommand):
@@ -14,7 +16,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:  # noqa: ARG002 - Django's own
         try:
-            groups = ensure_staff_groups()
+            with changed_by(SYSTEM, "staff_groups"):
+                groups = ensure_staff_groups()
         except LookupError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Staff groups: {', '.join(groups)}.")

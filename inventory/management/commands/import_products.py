@@ -18,6 +18,7 @@ from catalog.importing.records import ImportFileError, Terms
 from catalog.importing.services import ImportOutcome, import_file
 from inventory.services import open_stock
 from loyalty_portal.data.actor import SYSTEM
+from loyalty_portal.data.history import changed_by
 
 SHOWN_ERRORS = 50
 SHOWN_CHANGES = 20
@@ -71,7 +72,8 @@ class Command(BaseCommand):
         if not path.is_file():
             raise CommandError(f"There is no file {path}.")
         try:
-            outcome = self._import(path, options)
+            with changed_by(SYSTEM, "import_products"):
+                outcome = self._import(path, options)
         except (ImportFileError, OSError) as error:
             raise CommandError(f"{error} Nothing was imported.") from error
         except OperationalError as error:

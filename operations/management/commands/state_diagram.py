@@ -19,7 +19,7 @@ from redemption.states import DECISION, INCIDENT, LINE, ORDER, TRANSACTION
 
 LIFE_CYCLES = Path("docs") / "lifecycles.md"
 DATA_MODEL = Path("docs") / "data-model.md"
-ROOMS = ("jobs", "accounts", "catalog", "inventory", "fulfillment", "redemption")
+ROOMS = ("audit", "jobs", "accounts", "catalog", "inventory", "fulfillment", "redemption")
 BEGIN, END = "<!-- begin: made from the models -->\n", "<!-- end -->"
 DRAWN = (ORDER, LINE, TRANSACTION, FULFILLMENT, CALL, DECISION, INCIDENT, JOB)
 HEAD = """# Life cycles
@@ -64,7 +64,7 @@ def tables(room: str) -> str:
     models = [
         model
         for model in apps.get_app_config(room).get_models()
-        if not hasattr(model, "pgh_tracked_model")
+        if not hasattr(model, "pgh_tracked_model") and not model._meta.proxy
     ]
     lines = [f"### {room}", "", "```mermaid", "erDiagram"]
     for model in models:

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from catalog.backoffice.bulk.recording import forget_edits
+from loyalty_portal.audit.chain import publish
 from loyalty_portal.data.trouble import Looks, is_away
 from loyalty_portal.jobs.services import forget_files
 from loyalty_portal.queue.heartbeat import beat
@@ -48,6 +49,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "hours counted for reports": count_figures,
     "files of jobs past their days": forget_files,
     "former values past their days": forget_edits,
+    "rows of the audit chain": publish,
 }
 
 

@@ -14,6 +14,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from redemption.incidents.services import settle_incident
 from redemption.models import Decision, IncidentCase
@@ -40,6 +42,7 @@ def put_forward(decision: Decision, by: Actor) -> Decision:
     }
     first = decision.event("", decision.status, by=by, reason=told)
     first.save(force_insert=True)
+    _recorded(decision, by)
     return decision
 
 
@@ -97,3 +100,10 @@ def _decide(
     decision.transition(
         to, by=by, reason=reason, decided_by_id=by.user_id, decided_at=timezone.now(), **changes
     )
+    _recorded(decision, by)
+
+
+def _recorded(decision: Decision, by: Actor) -> None:
+    """Write into the trail that it was proposed, confirmed or rejected."""
+    facts = {"status": decision.status, "verdict": decision.verdict, "units": decision.units}
+    record(TrailKind.DECISION, by=by, about=decision, what=decision.told, facts=facts)

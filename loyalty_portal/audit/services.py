@@ -1,0 +1,35 @@
+"""Records what people did besides changing rows, whose history is written by triggers."""
+
+from typing import Any
+
+from django.db.models import Model
+
+from loyalty_portal.audit.models import TrailEntry, TrailKind
+from loyalty_portal.data.actor import Actor
+from loyalty_portal.http.where import where
+
+
+def record(
+    kind: TrailKind,
+    *,
+    by: Actor,
+    about: Model | None = None,
+    what: str = "",
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Add an entry to the trail, in the caller's transaction: one INSERT.
+
+    `about` is the object, `what` its name in a few words, `facts` further details. Both must hold
+    no secret and nothing personal, because they are never erased. Where it happened is known.
+    """
+    here = where()
+    TrailEntry(
+        kind=kind,
+        by_id=by.user_id,
+        model=about._meta.label_lower if about else "",
+        key=str(about.pk) if about else "",
+        what=what[:255],
+        facts=facts or {},
+        place=here.place[:200],
+        address=here.address,
+    ).save(force_insert=True)

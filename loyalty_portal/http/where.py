@@ -1,0 +1,44 @@
+"""Where something happens: at which address of the portal, or in which command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from loyalty_portal.http.client_address import UNKNOWN, client_address
+
+_here: ContextVar["HttpRequest | str | None"] = ContextVar("where", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """`place` is a path without its query, or `manage.py …`; `address` is the sender's IP address.
+
+    Both may be "".
+    """
+
+    place: str = ""
+    address: str = ""
+
+
+@contextmanager
+def happening_at(here: HttpRequest | str) -> Iterator[None]:
+    """Say where what happens in this block happens: a request, or the name of a command."""
+    before = _here.set(here)
+    try:
+        yield
+    finally:
+        _here.reset(before)
+
+
+def where() -> Where:
+    """Where this happens; empty in a worker."""
+    here = _here.get()
+    if here is None:
+        return Where()
+    if isinstance(here, str):
+        return Where(f"manage.py {here}")
+    address = client_address(here)
+    return Where(here.path, "" if address == UNKNOWN else address)
