@@ -158,6 +158,7 @@ class JobAdmin(ActingAdmin[Job]):
         spent = undone is not None and undone.status not in {JobStatus.FAILED, JobStatus.STOPPED}
         return {
             "title": title_of(row),
+            "original": title_of(row),  # the last part of the path above the page
             "job": row,
             "state": self.state(row),
             "told": kind.tell(row) if kind else (),
