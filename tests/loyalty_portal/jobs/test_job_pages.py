@@ -40,7 +40,7 @@ def test_a_job_is_seen_by_who_started_it_by_its_kind_and_by_who_sees_all() -> No
         who: client.get(page_of(job)).status_code for who, client in seen.items()
     } == dict.fromkeys(seen, 200)
     other = browser(staff("fulfillment"))
-    assert other.get(page_of(job)).status_code in {302, 404}
+    assert other.get(page_of(job)).status_code == 403
     assert other.get(LIST).status_code == 403
     assert "Count" in seen["kind"].get(LIST).text
     assert list(seen["kind"].get(f"{LIST}?whose=mine").context["cl"].result_list) == []
@@ -94,4 +94,4 @@ def test_the_file_is_for_who_started_it_or_may_start_one_like_it() -> None:
     auditor = browser(staff("auditor"))
     assert auditor.get(page_of(job)).status_code == 200
     assert auditor.get(file).status_code == 404
-    assert browser(staff("fulfillment")).get(file).status_code == 404
+    assert browser(staff("fulfillment")).get(file).status_code == 403
