@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from catalog.models import Product
 from tests.browser.scene import Scene
@@ -78,8 +78,8 @@ def test_forty_prices_and_an_import_are_changed_and_undone(
 
     page, imports = window.go(LIST), Clicks()
     imports.on(page.get_by_role("link", name="Import …"))
-    file = {"name": "new.csv", "mimeType": "text/csv", "buffer": ROWS.encode()}
-    page.locator("input[type=file]").set_input_files([file])  # type: ignore[list-item]
+    file: FilePayload = {"name": "new.csv", "mimeType": "text/csv", "buffer": ROWS.encode()}
+    page.locator("input[type=file]").set_input_files([file])
     imports.on(page.get_by_role("button", name="Read and preview"))
     done(page)
     expect(page.get_by_text("must be between 1 and")).to_be_visible()
