@@ -20,7 +20,13 @@ logger = logging.getLogger(__name__)
 
 # Permissions are strings such as room.codename: this room must not import those above it.
 _CATALOGUE = ("catalog.product", "catalog.category", "catalog.family")
-_STOCK = ("inventory.inventory", "inventory.stockmovement", "inventory.reservation")
+_STOCK = (
+    "inventory.inventory",
+    "inventory.stockmovement",
+    "inventory.reservation",
+    "inventory.stockdocument",
+    "inventory.lowstockrule",
+)
 _DESK = ("fulfillment.fulfillment", "fulfillment.shipment")
 _COMPANIES = ("accounts.company", "accounts.accountmanager", "accounts.user", "accounts.address")
 _ORDERS = (
@@ -55,6 +61,8 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "inventory.add_inventory",
             "inventory.change_inventory",
             "inventory.move_stock",
+            "inventory.add_lowstockrule",
+            "inventory.change_lowstockrule",
             "fulfillment.work_desk",
             "fulfillment.take_over_work",
             "fulfillment.assign_work",

@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
-from loyalty_portal.admin_site.home import SHOWN, Line, Part, WorkList, waiting_count
+from loyalty_portal.admin_site.home import SHOWN, HomeLine, Part, WorkList, waiting_count
 
 SOON = timedelta(days=7)
 
@@ -25,7 +25,7 @@ def offers(request: HttpRequest) -> Iterator[Part]:
     )
     number, there = waiting_count("offers", ending), reverse("admin:catalog_product_changelist")
     lines = [
-        Line(
+        HomeLine(
             href=reverse("admin:catalog_product_change", args=[each.pk]),
             name=each.sku,
             more=each.name,

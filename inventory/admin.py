@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import F, Model, QuerySet
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -15,13 +15,38 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.models import StockStatus
-from catalog.selectors import search_query
 from inventory import services
+from inventory.admin_records import (
+    FindsProducts,
+    LowStockRuleAdmin,
+    ReservationAdmin,
+    StockDocumentAdmin,
+    StockMovementAdmin,
+    figure,
+    kind_badge,
+)
 from inventory.forms import AdjustForm, CountForm, LowMarkForm, ReceiveForm, StopCountingForm
-from inventory.models import Inventory, MovementKind, Reservation, StockMovement
-from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
+from inventory.home import told_pace
+from inventory.marks import set_low_mark
+from inventory.models import (
+    Inventory,
+    LowStockRule,
+    Reservation,
+    StockDocument,
+    StockMovement,
+)
+from inventory.selectors import last_change, paces
+from inventory.shelves import StockError
+from loyalty_portal.admin_site.base import ActingAdmin, badge
+from loyalty_portal.admin_site.lists import PortalList
 from loyalty_portal.admin_site.verbs import Verb
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.numbers import grouped
+
+admin.site.register(StockMovement, StockMovementAdmin)
+admin.site.register(StockDocument, StockDocumentAdmin)
+admin.site.register(Reservation, ReservationAdmin)
+admin.site.register(LowStockRule, LowStockRuleAdmin)
 
 RECENT = 25  # movements on a product's page
 
@@ -29,13 +54,6 @@ _STATUS = {
     StockStatus.IN_STOCK: ("ok", ""),
     StockStatus.LOW: ("warn", "trending_down"),
     StockStatus.OUT: ("bad", "production_quantity_limits"),
-}
-_KINDS = {
-    MovementKind.RECEIVED: ("ok", "move_to_inbox"),
-    MovementKind.ADJUSTED: ("warn", "tune"),
-    MovementKind.RESERVED: ("live", "lock"),
-    MovementKind.RELEASED: ("quiet", "lock_open"),
-    MovementKind.CONSUMED: ("quiet", "local_shipping"),
 }
 
 _NO_FIGURE = mark_safe('<span class="figure">–</span>')
@@ -51,9 +69,17 @@ def _once(move: Move) -> Move:
     @transaction.atomic
     def checked(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
         held = Inventory.objects.select_for_update().select_related("product").get(pk=stock.pk)
-        if held.quantity_available + held.quantity_reserved != data["seen"]:
-            raise services.StockError(
-                _("The shelf has changed since this page was made. Look at the numbers again.")
+        if held.on_shelf != data["seen"]:
+            raise StockError(
+                _(
+                    "The shelf has changed since this page was made: it showed %(before)s, now "
+                    "there are %(now)s. %(why)s"
+                )
+                % {
+                    "before": grouped(data["seen"]),
+                    "now": grouped(held.on_shelf),
+                    "why": last_change(held.product_id),
+                }
             )
         return move(held, data, by)
 
@@ -93,30 +119,29 @@ def _start_counting(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
 
 
 def _low_mark(stock: Inventory, data: dict[str, Any], by: Actor) -> str:
-    services.set_low_mark(product=stock.product, low_stock_at=data["low_stock_at"])
-    return _("Low from %(number)s pieces on.") % {"number": data["low_stock_at"]}
+    kept = set_low_mark(product=stock.product, low_stock_at=data["low_stock_at"])
+    return _("Low from %(number)s pieces on.") % {"number": grouped(kept.low_stock_at)}
 
 
-class _FindsProducts(ReadOnlyAdmin[Model]):
-    """Searches products with the catalogue's own index: words of the name, the brand, the SKU."""
+class PacedList(PortalList):
+    """A list of stock whose rows know how fast they are redeemed, by one query."""
 
-    search_fields = ["product__name"]
-    search_help_text = gettext_lazy("Name or SKU")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        query = search_query(search_term)
-        return (queryset.filter(product__search=query) if query else queryset), False
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        found = paces(rows)
+        for row in rows:
+            row.pace = found.get(row.product_id)
+        self.result_list = rows
 
 
 @admin.register(Inventory)
-class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
+class InventoryAdmin(FindsProducts, ActingAdmin[Inventory]):
     """Stock of each product: receive, count and adjust. Numbers cannot be typed."""
 
     list_display = [
-        "picture", "product_name", "sku", "available", "reserved", "low_stock_at", "status",
-        "last_updated",
+        "picture", "product_name", "sku", "available", "reserved", "low_stock_at", "runs_out",
+        "status", "last_updated",
     ]  # fmt: skip
     list_display_links = ["product_name"]
     list_select_related = ["product"]
@@ -127,7 +152,7 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
     autocomplete_fields = ["product"]
     fields = ["product", "low_stock_at"]
     page_template = "admin/inventory/stock.html"
-    refusals = (services.StockError,)
+    refusals = (StockError,)
     verbs = {
         "receive": Verb(
             gettext_lazy("Receive"), "inventory.move_stock", _once(_receive), ReceiveForm
@@ -158,34 +183,43 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
         return request.user.has_perm("inventory.add_inventory")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        made = services.set_low_mark(product=obj.product, low_stock_at=obj.low_stock_at)
+        made = set_low_mark(product=obj.product, low_stock_at=obj.low_stock_at)
         obj.pk = made.pk
 
     def first_values(self, row: Inventory) -> dict[str, object]:
         return {
-            "seen": row.quantity_available + row.quantity_reserved,
-            "low_stock_at": row.low_stock_at,
+            "seen": row.on_shelf,
+            "low_stock_at": row.low_stock_at if row.has_own_mark else None,
         }
 
     def facts(self, request: HttpRequest, row: Inventory) -> dict[str, object]:
-        movements = row.product.movements.select_related("by")[:RECENT]
+        movements = row.product.movements.select_related("by", "document")[:RECENT]
+        pace = paces([row]).get(row.product_id)
         open_ones = row.product.reservations.filter(quantity__gt=F("released") + F("consumed"))
         return {
             "title": row.product.name,
             "stock": row,
             "state": _badge(row),
-            "on_shelf": row.quantity_available + row.quantity_reserved,
+            "pace": pace,
+            "runs_out": told_pace(pace),
             "movements": [
                 (
                     each,
-                    _kind(each),
-                    _figure(each.available_change, signed=True),
-                    _figure(each.reserved_change, signed=True),
+                    kind_badge(each),
+                    figure(each.available_change, signed=True),
+                    figure(each.reserved_change, signed=True),
                 )
                 for each in movements
             ],
             "reservations": open_ones.order_by("created_at")[:RECENT],
         }
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[PortalList]:
+        return PacedList
+
+    @admin.display(description=gettext_lazy("runs out"))
+    def runs_out(self, stock: Inventory) -> str:
+        return told_pace(getattr(stock, "pace", None))
 
     @admin.display(description="")
     def picture(self, stock: Inventory) -> SafeString:
@@ -201,76 +235,15 @@ class InventoryAdmin(_FindsProducts, ActingAdmin[Inventory]):
 
     @admin.display(description=gettext_lazy("available"), ordering="quantity_available")
     def available(self, stock: Inventory) -> SafeString:
-        return _figure(stock.quantity_available) if stock.is_tracked else _NO_FIGURE
+        return figure(stock.quantity_available) if stock.is_tracked else _NO_FIGURE
 
     @admin.display(description=gettext_lazy("reserved"), ordering="quantity_reserved")
     def reserved(self, stock: Inventory) -> SafeString:
-        return _figure(stock.quantity_reserved)
+        return figure(stock.quantity_reserved)
 
     @admin.display(description=gettext_lazy("status"), ordering="product__stock_status")
     def status(self, stock: Inventory) -> SafeString:
         return _badge(stock)
-
-
-@admin.register(StockMovement)
-class StockMovementAdmin(_FindsProducts, ReadOnlyAdmin[StockMovement]):
-    """All stock movements: who, when, why."""
-
-    list_display = ["created_at", "product", "kind_shown", "available", "reserved", "reason", "by"]
-    list_select_related = ["product", "by"]
-    list_filter = ["kind", "created_at"]
-    fields = [
-        "product", "kind", "available_change", "reserved_change", "reason", "reference", "by",
-        "created_at",
-    ]  # fmt: skip
-
-    @admin.display(description=gettext_lazy("kind"), ordering="kind")
-    def kind_shown(self, movement: StockMovement) -> SafeString:
-        return _kind(movement)
-
-    @admin.display(description=gettext_lazy("available"))
-    def available(self, movement: StockMovement) -> SafeString:
-        return _figure(movement.available_change, signed=True)
-
-    @admin.display(description=gettext_lazy("reserved"))
-    def reserved(self, movement: StockMovement) -> SafeString:
-        return _figure(movement.reserved_change, signed=True)
-
-
-class OpenFilter(admin.SimpleListFilter):
-    """Filters reservations: those that still hold pieces, or those that are over."""
-
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", _("Holds pieces")), ("spent", _("Spent"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        spent = F("released") + F("consumed")
-        if self.value() == "open":
-            return queryset.filter(quantity__gt=spent)
-        return queryset.filter(quantity=spent) if self.value() == "spent" else queryset
-
-
-@admin.register(Reservation)
-class ReservationAdmin(_FindsProducts, ReadOnlyAdmin[Reservation]):
-    """Reservations: the pieces that each order line holds."""
-
-    list_display = [
-        "created_at",
-        "product",
-        "quantity",
-        "released",
-        "consumed",
-        "open",
-        "reference",
-    ]
-    list_select_related = ["product"]
-    list_filter = [OpenFilter]
-    ordering = ["-created_at", "-id"]
-    fields = ["product", "reference", "quantity", "released", "consumed", "open", "created_at"]
-    readonly_fields = ["open"]
 
 
 def _badge(stock: Inventory) -> SafeString:
@@ -279,15 +252,3 @@ def _badge(stock: Inventory) -> SafeString:
     status = StockStatus(stock.product.stock_status)
     tone, icon = _STATUS[status]
     return badge(tone, status.label, icon=icon)
-
-
-def _kind(movement: StockMovement) -> SafeString:
-    tone, icon = _KINDS[MovementKind(movement.kind)]
-    return badge(tone, movement.get_kind_display(), icon=icon)
-
-
-def _figure(number: int, *, signed: bool = False) -> SafeString:
-    if signed and not number:
-        return format_html('<span class="figure">{}</span>', "·")
-    shown = f"{number:+,}".replace("-", "−") if signed else f"{number:,}"
-    return format_html('<span class="figure">{}</span>', shown)

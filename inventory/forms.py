@@ -4,10 +4,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
+from inventory.shelves import MOST
 from loyalty_portal.data.one_line import OneLineField
-
-# More pieces than a shelf holds, and less than the columns' limit.
-MOST = 1_000_000_000
 
 
 class MovementForm(forms.Form):
@@ -78,7 +76,11 @@ class LowMarkForm(forms.Form):
 
     low_stock_at = forms.IntegerField(
         label=_("Low at"),
-        help_text=_("Shown as low when this many or fewer are available."),
+        help_text=_(
+            "Shown as low when this many or fewer are available. Empty: as its category, or else "
+            "the programme, says."
+        ),
+        required=False,
         min_value=0,
         max_value=MOST,
         widget=UnfoldAdminIntegerFieldWidget,

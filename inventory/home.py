@@ -13,8 +13,8 @@ from inventory.models import Inventory
 from inventory.selectors import Pace, paces
 from loyalty_portal.admin_site.home import (
     SHOWN,
-    Card,
-    Line,
+    HomeCard,
+    HomeLine,
     Part,
     WorkList,
     menu_count,
@@ -43,7 +43,7 @@ def short_stock(request: HttpRequest) -> Iterator[Part]:
         ),
     ):  # fmt: skip
         address = f"{there}?product__stock_status__exact={status}"
-        yield Card(_("Stock"), title, number, says, address, icon, tone)
+        yield HomeCard(_("Stock"), title, number, says, address, icon, tone)
     lines = _run_out_first(
         list(low.select_related("product").order_by("quantity_available")[:LOOKED_AT])
     )
@@ -56,7 +56,7 @@ def short_stock(request: HttpRequest) -> Iterator[Part]:
     )
 
 
-def _run_out_first(shelves: list[Inventory]) -> list[Line]:
+def _run_out_first(shelves: list[Inventory]) -> list[HomeLine]:
     found = paces(shelves)
 
     def days(row: Inventory) -> int:
@@ -64,7 +64,7 @@ def _run_out_first(shelves: list[Inventory]) -> list[Line]:
         return 10**6 if left is None else left
 
     return [
-        Line(
+        HomeLine(
             href=reverse("admin:inventory_inventory_change", args=[row.pk]),
             name=row.product.sku,
             more=f"{row.product.name} · {_left(row)}",

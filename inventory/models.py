@@ -1,14 +1,59 @@
 """Stock: the quantities of each product, the reservations, and every change."""
 
+from uuid import UUID
+
 from django.conf import settings
-from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.postgres.indexes import BrinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import Product
+from catalog.models import Category, Product
 from loyalty_portal.data.history import append_only, tracked
-from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.ids import readable, uuid7
+
+
+class LowStockRuleQuerySet(models.QuerySet["LowStockRule"]):
+    """Query methods for the rules."""
+
+    def mark_for(self, category_id: UUID) -> int:
+        """The number of pieces up to which products of a category are low."""
+        own = self.filter(category=category_id).values_list("low_stock_at", flat=True).first()
+        return default_low_mark() if own is None else own
+
+
+def default_low_mark() -> int:
+    """The number for products of categories without a rule."""
+    return int(settings.LOW_STOCK_AT)
+
+
+@tracked()
+class LowStockRule(models.Model):
+    """The number of pieces up to which the products of a category are low. A product may have a
+    number of its own. Without a number the programme's default holds.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    category = models.OneToOneField(
+        Category, models.CASCADE, related_name="low_stock_rule", verbose_name=_("category")
+    )
+    low_stock_at = models.PositiveIntegerField(
+        _("low at"),
+        null=True,
+        blank=True,
+        help_text=_("Products are low with so many pieces or fewer. Empty: the default holds."),
+    )
+
+    objects = LowStockRuleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("low-stock rule")
+        verbose_name_plural = _("low-stock rules")
+        ordering = ["category__name"]
+
+    def __str__(self) -> str:
+        return str(self.category)
 
 
 @tracked()
@@ -34,6 +79,12 @@ class Inventory(models.Model):
         _("low-stock threshold"),
         default=5,
         help_text=_("The product is shown as low in stock with so many pieces or fewer."),
+    )
+    has_own_mark = models.BooleanField(
+        _("has its own threshold"),
+        default=False,
+        db_default=False,
+        help_text=_("If not, the threshold is that of its category, or the programme's."),
     )
     is_tracked = models.BooleanField(
         _("counted"),
@@ -64,6 +115,11 @@ class Inventory(models.Model):
     def __str__(self) -> str:
         return str(self.product)
 
+    @property
+    def on_shelf(self) -> int:
+        """The pieces on the shelf: those that can be reserved, and those held for orders."""
+        return self.quantity_available + self.quantity_reserved
+
 
 class MovementKind(models.TextChoices):
     """The kinds of movements. available + reserved = received - consumed ± adjusted."""
@@ -73,6 +129,61 @@ class MovementKind(models.TextChoices):
     RESERVED = "RESERVED", _("Reserved")
     RELEASED = "RELEASED", _("Released")
     CONSUMED = "CONSUMED", _("Sent out")
+
+
+class DocumentKind(models.TextChoices):
+    """What a stock document records."""
+
+    RECEIPT = "RECEIPT", _("Receipt")
+    COUNT = "COUNT", _("Count")
+    ADJUSTMENT = "ADJUSTMENT", _("Adjustment")
+
+
+def document_number() -> str:
+    """A random number such as `S-7KQ4M-2XDTP`, which can be read aloud."""
+    return readable("S")
+
+
+class StockDocument(models.Model):
+    """A list of products that was received, counted or adjusted as one; never edited.
+
+    Its movements, one for each product, were written in one transaction with it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    number = models.CharField(_("number"), max_length=20, unique=True, default=document_number)
+    kind = models.CharField(_("kind"), max_length=10, choices=DocumentKind.choices)
+    token = models.UUIDField(
+        unique=True,
+        editable=False,
+        help_text=_("Identifies the form, so that one form writes one document."),
+    )
+    reference = models.CharField(
+        _("reference"),
+        max_length=100,
+        blank=True,
+        help_text=_("The number of a delivery note, or of a counting list."),
+    )
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("stock document")
+        verbose_name_plural = _("stock documents")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=DocumentKind.values), name="stock_document_kind_known"
+            )
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="stock_document_newest")]
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return self.number
 
 
 class StockMovement(models.Model):
@@ -88,8 +199,23 @@ class StockMovement(models.Model):
         null=True, blank=True, help_text=_("The order line of this movement.")
     )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
+    # Needs no index: movement_by_person is used.
     by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
+    # Needs no index: movement_by_document is used.
+    document = models.ForeignKey(
+        StockDocument,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="movements",
+        db_index=False,
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -104,6 +230,27 @@ class StockMovement(models.Model):
                 pages_per_range=16,
                 autosummarize=True,
                 name="movement_times",
+            ),
+            models.Index(fields=["-created_at", "-id"], name="movement_newest"),
+            models.Index(
+                fields=["by", "-created_at"],
+                name="movement_by_person",
+                condition=Q(by__isnull=False),
+            ),
+            models.Index(
+                fields=["kind", "-created_at"],
+                name="movement_by_hand",
+                condition=Q(kind__in=["RECEIVED", "ADJUSTED"]),
+            ),
+            models.Index(
+                fields=["document"],
+                name="movement_by_document",
+                condition=Q(document__isnull=False),
+            ),
+            models.Index(
+                OpClass(Upper("reason"), name="text_pattern_ops"),
+                name="movement_by_reason",
+                condition=~Q(reason=""),
             ),
         ]
         triggers = append_only()

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from catalog.models import StockStatus
 from inventory.models import Inventory, MovementKind, StockMovement
@@ -79,4 +81,21 @@ def paces(shelves: Iterable[Inventory]) -> dict[uuid.UUID, Pace]:
             available=number,
         )
         for product, number in available.items()
+    }
+
+
+def last_change(product_id: uuid.UUID) -> str:
+    """Who changed the number of pieces on the shelf last, in a sentence; "" if nobody did."""
+    moved = StockMovement.objects.filter(product=product_id).exclude(
+        kind__in=[MovementKind.RESERVED, MovementKind.RELEASED]
+    )
+    last = moved.select_related("by").order_by("-created_at", "-id").first()
+    if last is None:
+        return ""
+    change = last.available_change + last.reserved_change
+    return _("Last: %(what)s, %(change)s, by %(who)s at %(when)s.") % {
+        "what": last.get_kind_display(),
+        "change": f"{change:+d}".replace("-", "\u2212"),
+        "who": last.by or _("the portal"),
+        "when": date_format(timezone.localtime(last.created_at), "H:i"),
     }

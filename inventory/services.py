@@ -11,6 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, F, Model, Q, When
@@ -19,16 +20,25 @@ from django.db.models.lookups import GreaterThanOrEqual
 from django.utils.translation import gettext as _
 
 from catalog.models import Product, StockStatus
-from inventory.models import Inventory, MovementKind, Reservation, StockMovement
+from inventory.models import (
+    Inventory,
+    MovementKind,
+    Reservation,
+    StockMovement,
+    default_low_mark,
+)
+from inventory.shelves import (
+    StockError,
+    held_shelf,
+    must_count,
+    must_fit,
+    must_hold,
+    status_at,
+    status_of,
+)
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.fastpath.sql import insert
 from loyalty_portal.fastpath.updates import PreparedPair, PreparedUpdate
-
-
-class StockError(Exception):
-    """An action on the stock is not possible; the message is a sentence for the person who
-    asked.
-    """
 
 
 class OutOfStockError(StockError):
@@ -70,20 +80,11 @@ _moved = PreparedUpdate(
 )
 
 
-def _status(available: int, low_stock_at: int) -> StockStatus:
-    if available <= 0:
-        return StockStatus.OUT
-    return StockStatus.LOW if available <= low_stock_at else StockStatus.IN_STOCK
+def move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
+    """Change both numbers of one product. False when one would fall below zero.
 
-
-def _status_of(shelf: Inventory) -> StockStatus:
-    if not shelf.is_tracked:
-        return StockStatus.IN_STOCK
-    return _status(shelf.quantity_available, shelf.low_stock_at)
-
-
-def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
-    """Change both numbers of one product. False when one would fall below zero."""
+    For the functions of this room only: whoever calls it writes the movement.
+    """
     row = _moved(product_id, available, reserved)
     if row is None:
         return False
@@ -91,8 +92,8 @@ def _move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
     if not is_tracked:
         _balance(product_id, available)
         return True
-    status = _status(now, low_stock_at)
-    if status != _status(now - available, low_stock_at):
+    status = status_at(now, low_stock_at)
+    if status != status_at(now - available, low_stock_at):
         Product.objects.filter(pk=product_id).show_stock(status)
     return True
 
@@ -113,7 +114,7 @@ def reserve(*, wants: Sequence[Want], by: Actor, along: Sequence[Model] = ()) ->
     with transaction.atomic(savepoint=False):
         insert([*along, *(row for want in wants for row in _held(want, by))])
         for product_id, number in pieces:
-            if not _move(product_id, available=-number, reserved=number):
+            if not move(product_id, available=-number, reserved=number):
                 raise OutOfStockError(product_id)
 
 
@@ -147,7 +148,7 @@ def release(*, pieces: Mapping[uuid.UUID, int | None], by: Actor, reason: str) -
         kind = MovementKind.RELEASED
         insert([_of_line(held, kind, n, -n, reason, by) for held, n in taken])
         for product_id, n in _by_product((held.product_id, n) for held, n in taken):
-            if not _move(product_id, available=n, reserved=-n):
+            if not move(product_id, available=n, reserved=-n):
                 raise _disagrees()
 
 
@@ -251,19 +252,24 @@ def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: Actor
 
     None as a number: the stock is not counted. What their inventory had before is written over.
     """
+    rows = Product.objects.filter(pk__in=pieces, category__low_stock_rule__low_stock_at__gte=0)
+    marks: dict[uuid.UUID, Any] = dict(
+        rows.values_list("pk", "category__low_stock_rule__low_stock_at")
+    )
     with transaction.atomic():
         shelves = Inventory.objects.bulk_create(
             (
                 Inventory(
                     product_id=product_id,
                     quantity_available=number or 0,
+                    low_stock_at=marks.get(product_id, default_low_mark()),
                     is_tracked=number is not None,
                 )
                 for product_id, number in pieces.items()
             ),
             update_conflicts=True,
             unique_fields=["product"],
-            update_fields=["quantity_available", "is_tracked", "last_updated"],
+            update_fields=["quantity_available", "low_stock_at", "is_tracked", "last_updated"],
         )
         StockMovement.objects.bulk_create(
             StockMovement(
@@ -279,7 +285,7 @@ def open_stock(*, pieces: Mapping[uuid.UUID, int | None], reason: str, by: Actor
         )
         by_status: dict[StockStatus, list[uuid.UUID]] = defaultdict(list)
         for shelf in shelves:
-            by_status[_status_of(shelf)].append(shelf.product_id)
+            by_status[status_of(shelf)].append(shelf.product_id)
         for status, products in by_status.items():
             Product.objects.filter(pk__in=products).show_stock(status)
 
@@ -299,32 +305,22 @@ def count(*, product: Product, counted: int, reason: str, by: Actor) -> int:
     Returns the change to the available number (0: the records were right).
     """
     with transaction.atomic():
-        Inventory.objects.get_or_create(product=product)
-        stock = Inventory.objects.select_for_update().get(product=product)
-        _must_count(stock)
-        if counted < stock.quantity_reserved:
-            raise StockError(
-                _(
-                    "%(held)s pieces are held for orders; a count cannot be lower. Find out which "
-                    "orders cannot be supplied first."
-                )
-                % {"held": stock.quantity_reserved}
-            )
-        change = counted - stock.quantity_reserved - stock.quantity_available
+        stock = held_shelf(product)
+        must_count(stock)
+        must_hold(stock, counted)
+        change = counted - stock.on_shelf
         if change:
             _change(product, MovementKind.ADJUSTED, change, reason or _("Counted"), by)
     return change
 
 
 def _change(product: Product, kind: MovementKind, change: int, reason: str, by: Actor) -> None:
-    if abs(change) > 1_000_000_000:
-        raise StockError(_("That is more than any shelf holds."))
     with transaction.atomic():
-        Inventory.objects.get_or_create(product=product)
-        _must_count(Inventory.objects.select_for_update().get(product=product))
+        stock = held_shelf(product)
+        must_count(stock)
+        must_fit(stock, change)
         _record(product.pk, kind, change, reason, by)
-        if not _move(product.pk, available=change, reserved=0):
-            raise StockError(_("There are not that many pieces to take away."))
+        move(product.pk, available=change, reserved=0)
 
 
 def _record(
@@ -341,24 +337,12 @@ def _record(
     )
 
 
-def set_low_mark(*, product: Product, low_stock_at: int) -> Inventory:
-    """Set the number up to which the product counts as low; creates its inventory if needed."""
-    with transaction.atomic():
-        Inventory.objects.get_or_create(product=product)
-        stock = Inventory.objects.select_for_update().get(product=product)
-        stock.low_stock_at = low_stock_at
-        stock.save(update_fields=["low_stock_at"])
-        Product.objects.filter(pk=product.pk).show_stock(_status_of(stock))
-    return stock
-
-
 def stop_counting(*, product: Product, reason: str, by: Actor) -> None:
     """Stop counting: any number can be redeemed from now on. The available pieces are written
     off.
     """
     with transaction.atomic():
-        Inventory.objects.get_or_create(product=product)
-        stock = Inventory.objects.select_for_update().get(product=product)
+        stock = held_shelf(product)
         if not stock.is_tracked:
             raise StockError(_("The stock of this product is not counted already."))
         if stock.quantity_available:
@@ -380,10 +364,3 @@ def start_counting(*, product: Product, counted: int, reason: str, by: Actor) ->
 def _set_counted(product: Product, *, is_tracked: bool, status: StockStatus) -> None:
     Inventory.objects.filter(product=product).update(is_tracked=is_tracked, last_updated=Now())
     Product.objects.filter(pk=product.pk).show_stock(status)
-
-
-def _must_count(stock: Inventory) -> None:
-    if not stock.is_tracked:
-        raise StockError(
-            _("The stock of this product is not counted, so its number cannot change.")
-        )

@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from loyalty_portal.admin_site import site
-from loyalty_portal.configuration import logs, production
+from loyalty_portal.configuration import logs, production, wiring
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.secrets import is_field_key, is_webhook_secret
 from loyalty_portal.http.cache import connection_class
@@ -102,20 +102,10 @@ TEMPLATES = [
     },
 ]
 
-# Functions of higher rooms that add figures to the header of every page (accounts/layout.py).
-LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
-# What the admin's first page shows, in this order (loyalty_portal/admin_site/home.py).
-HOME_CARDS = [
-    "redemption.backoffice.home.second_look",
-    "redemption.backoffice.home.questions",
-    "fulfillment.desk.home.parcels",
-    "redemption.backoffice.home.orders",
-    "redemption.backoffice.home.incidents",
-    "redemption.backoffice.home.points",
-    "inventory.home.short_stock",
-    "catalog.home.offers",
-    "redemption.backoffice.home.post",
-]
+# Names of functions of higher rooms (loyalty_portal/configuration/wiring.py).
+LAYOUT_PROVIDERS, HOME_CARDS = wiring.LAYOUT_PROVIDERS, wiring.HOME_CARDS
+FULFILLMENT_LISTENER, ADMIN_SEARCH = wiring.FULFILLMENT_LISTENER, wiring.ADMIN_SEARCH
+WORK_QUEUES, JOB_KINDS = wiring.WORK_QUEUES, wiring.JOB_KINDS
 
 # False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).
 FASTPATH = env.flag("FASTPATH", default=True)
@@ -249,28 +239,6 @@ FULFILLMENT_OAUTH_CLIENT_SECRET = env.text("FULFILLMENT_OAUTH_CLIENT_SECRET")
 FULFILLMENT_WEBHOOK_SECRETS = env.words("FULFILLMENT_WEBHOOK_SECRETS")
 PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
-# fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
-FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
-# The back office's search, a view of redemption, which searches the rooms below it.
-ADMIN_SEARCH = "redemption.backoffice.search.views.search"
-# The work queues in this order; the sweeper has threads for each.
-WORK_QUEUES = [
-    f"redemption.saga.queues.{queue}"
-    for queue in (
-        *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
-        "WAITING_LINES",
-        "JOBS",
-    )
-]
-# The kinds of background work, by the names that their rows hold (loyalty_portal/jobs/kinds.py).
-JOB_KINDS = {
-    "catalog.bulk_edit": "catalog.backoffice.bulk.work.BULK_EDIT",
-    "catalog.export": "catalog.backoffice.exchange.exporting.EXPORT",
-    "catalog.import": "inventory.importing.IMPORT",
-    "catalog.preview_import": "catalog.backoffice.exchange.reading.PREVIEW",
-    "catalog.undo_edit": "catalog.backoffice.bulk.undoing.UNDO_EDIT",
-    "catalog.undo_import": "catalog.backoffice.bulk.undoing.UNDO_IMPORT",
-}
 JOB_FILES_KEPT_DAYS = env.count("JOB_FILES_KEPT_DAYS", 14, low=1, high=3650)
 
 for _partner in ("LOYALTY", "FULFILLMENT"):
@@ -338,6 +306,9 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Loyalty Portal <no-reply@po
 
 # --- Approvals: how many hours of a member's orders count towards the company's threshold -----
 APPROVAL_WINDOW_HOURS = env.count("APPROVAL_WINDOW_HOURS", 24, high=24 * 366)
+
+# --- Stock: up to how many pieces a product is low, where neither it nor its category says so --
+LOW_STOCK_AT = env.count("LOW_STOCK_AT", 5, high=1_000_000)
 
 # --- Alerts about incidents: to PagerDuty when its key is set, else by e-mail --------------
 PAGERDUTY_ROUTING_KEY = env.text("PAGERDUTY_ROUTING_KEY")

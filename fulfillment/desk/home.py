@@ -10,7 +10,15 @@ from django.utils.translation import gettext as _
 
 from fulfillment.desk.selectors import QueueByAge, queue_by_age, waiting
 from fulfillment.models import Fulfillment
-from loyalty_portal.admin_site.home import SHOWN, Card, Line, Part, WorkList, briefly, menu_count
+from loyalty_portal.admin_site.home import (
+    SHOWN,
+    HomeCard,
+    HomeLine,
+    Part,
+    WorkList,
+    briefly,
+    menu_count,
+)
 
 
 def parcels(request: HttpRequest) -> Iterator[Part]:
@@ -24,7 +32,7 @@ def parcels(request: HttpRequest) -> Iterator[Part]:
         (_("Within a day"), ages.soon, _("to be sent next"), "soon", "schedule", "warn"),
         (_("Later"), ages.later, _("in good time"), "later", "event_available", "quiet"),
     ):
-        yield Card(_("Desk"), title, number, says, f"{there}?promise={age}", icon, tone)
+        yield HomeCard(_("Desk"), title, number, says, f"{there}?promise={age}", icon, tone)
     lines = [_line(each) for each in waiting().select_related("claimed_by")[:SHOWN]]
     yield WorkList(
         title=_("Next at the desk, oldest promise first"),
@@ -40,9 +48,9 @@ def _ages() -> tuple[int, int, int]:
     return ages.late, ages.soon, ages.later
 
 
-def _line(parcel: Fulfillment) -> Line:
+def _line(parcel: Fulfillment) -> HomeLine:
     who = parcel.claimed_by or _("free")
-    return Line(
+    return HomeLine(
         href=reverse("admin:fulfillment_fulfillment_change", args=[parcel.pk]),
         name=parcel.label,
         more=f"{parcel.open_quantity} × {parcel.product_name} · {who}",

@@ -1,7 +1,7 @@
 """The admin's first page: what waits for the person who opens it.
 
-Rooms add to it by a function in `settings.HOME_CARDS`. Such a function takes the request and yields
-cards, lists and charts, only those that the person may see.
+Rooms add to it by a function that `settings.HOME_CARDS` names (configuration/wiring.py). Such a
+function takes the request and yields cards, lists and charts, only those that the person may see.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -51,7 +51,7 @@ def menu_count(name: str, rows: QuerySet[Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class HomeCard:
     """A number with a link. `job` is the heading under which it stands, `tone` that of a badge."""
 
     job: str
@@ -72,7 +72,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class HomeLine:
     """A row of a list. `end` stands at its right: an age, a person, a promise."""
 
     href: str
@@ -89,7 +89,7 @@ class WorkList:
     """
 
     title: str
-    lines: list[Line]
+    lines: list[HomeLine]
     empty: str
     more: int = 0
     href: str = ""
@@ -148,17 +148,17 @@ class Chart:
         return sum(bar.number for bar in self.bars)
 
 
-Part = Card | WorkList | Chart
+Part = HomeCard | WorkList | Chart
 Provider = Callable[[HttpRequest], Iterable[Part]]
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the parts of all providers to the context of the first page."""
-    groups: dict[str, list[Card]] = {}
+    groups: dict[str, list[HomeCard]] = {}
     lists: list[WorkList] = []
     charts: list[Chart] = []
     for part in _parts(request):
-        if isinstance(part, Card):
+        if isinstance(part, HomeCard):
             groups.setdefault(part.job, []).append(part)
         elif isinstance(part, WorkList):
             lists.append(part)
@@ -170,6 +170,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "groups": list(groups.items()),
         "lists": lists,
         "charts": charts,
+        "may_nothing": not request.user.get_all_permissions(),
     }
 
 

@@ -69,8 +69,10 @@ def _stock() -> Item:
     return _group(
         _("Stock"),
         _item(_("Stock"), "shelves", "inventory.inventory", "inventory.home.short_badge"),
+        _item(_("Receive, count, adjust"), "barcode_scanner", "inventory.stockdocument"),
         _item(_("Movements"), "history", "inventory.stockmovement"),
         _item(_("Reservations"), "lock", "inventory.reservation"),
+        _item(_("Low-stock rules"), "trending_down", "inventory.lowstockrule"),
     )
 
 

@@ -37,6 +37,7 @@ _STYLESHEETS = (
     "catalogue",
     "desk",
     "audit",
+    "stock",
 )
 
 

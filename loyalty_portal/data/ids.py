@@ -15,12 +15,15 @@ def uuid7() -> uuid.UUID:
     return _uuid7()
 
 
-def order_number() -> str:
-    """A random order number such as `R-7KQ4M-2XDTP`. There are 27**10, so they cannot be
-    guessed.
-    """
+def readable(letter: str) -> str:
+    """A random number such as `R-7KQ4M-2XDTP`. There are 27**10, so they cannot be guessed."""
     drawn = [secrets.choice(READABLE) for _ in range(10)]
-    return f"R-{''.join(drawn[:5])}-{''.join(drawn[5:])}"
+    return f"{letter}-{''.join(drawn[:5])}-{''.join(drawn[5:])}"
+
+
+def order_number() -> str:
+    """The number of a new order."""
+    return readable("R")
 
 
 _NUMBER = re.compile(r"R?([A-Z0-9]{5})([A-Z0-9]{5})")

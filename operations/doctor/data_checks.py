@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Company
+from catalog.models import StockStatus
+from inventory import selectors
 from loyalty_portal.queue.pause import is_paused
 from operations.doctor.findings import Finding, State, by_age, counted, fine, spoken
 from redemption.invariants.checks import check_deadlines, check_stock
@@ -139,6 +141,14 @@ def stock() -> Iterator[Finding]:
     shown = ", ".join(sorted({each.subject for each in found})[:SHOWN])
     do = "Count these products and enter the counts. If it comes back, tell the developers."
     yield Finding("Stock", State.BAD, f"does not add up: {shown}", do)
+
+
+def short_stock() -> Iterator[Finding]:
+    """Tells what is short; staff see it in the admin portal, so it is nothing for operators."""
+    rows = selectors.short_stock()
+    out = rows.filter(product__stock_status=StockStatus.OUT).count()
+    told = counted(out, "active product is", "active products are")
+    yield fine("Low stock", f"{told} out, {rows.count() - out:,} low")
 
 
 def unsettled_points() -> Iterator[Finding]:

@@ -17,6 +17,7 @@ _BOOKS: dict[str, Check] = {
     "Unsettled points": data_checks.unsettled_points,
     "Reconciliation": data_checks.reconciliations,
     "Stock": data_checks.stock,
+    "Low stock": data_checks.short_stock,
 }
 
 

@@ -18,6 +18,7 @@ from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import incident_badge, severity_badge
 from redemption.backoffice.cases import cases_page, shown
 from redemption.backoffice.forms import EvidenceForm
+from redemption.backoffice.stock_check import check_product
 from redemption.backoffice.work.views import incidents as incidents_to_do
 from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
@@ -90,7 +91,12 @@ class IncidentAdmin(ActingAdmin[Incident]):
 
     def get_urls(self) -> list[URLPattern]:
         work = self.admin_site.admin_view(incidents_to_do)
-        return [path("work/", work, name="redemption_incident_work"), *super().get_urls()]
+        check = self.admin_site.admin_view(check_product)
+        return [
+            path("work/", work, name="redemption_incident_work"),
+            path("stock/<uuid:stock_id>/", check, name=self._address("check_stock")),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
         rows = seen_incidents(actor_of(request), super().get_queryset(request))

@@ -8,7 +8,15 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from loyalty_portal.admin_site.home import MOST, SHOWN, Card, Line, Part, WorkList, menu_count
+from loyalty_portal.admin_site.home import (
+    MOST,
+    SHOWN,
+    HomeCard,
+    HomeLine,
+    Part,
+    WorkList,
+    menu_count,
+)
 from loyalty_portal.admin_site.home import waiting_count as counted
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
@@ -34,7 +42,7 @@ def second_look(request: HttpRequest) -> Iterator[Part]:
     shown = list(found.order_by("proposed_at", "id")[:SHOWN])
     number = len(shown) if len(shown) < SHOWN else found.order_by()[: MOST + 1].count()
     lines = [
-        Line(
+        HomeLine(
             href=_page_of(each),
             name=str((each.transaction or each.item).order),  # type: ignore[union-attr]
             more=f"{each.told} · {each.proposed_by}",
@@ -66,12 +74,12 @@ def incidents(request: HttpRequest) -> Iterator[Part]:
     there = _there("redemption_incident", "?state=unresolved")
     says = ngettext("of them %(n)s is critical", "of them %(n)s are critical", critical)
     tone = "bad" if critical else "warn"
-    yield Card(
+    yield HomeCard(
         _("Incidents"), _("Open"), number, says % {"n": critical}, there, "emergency_home", tone
     )
     worst = unresolved_incidents(actor)[:SHOWN]
     lines = [
-        Line(
+        HomeLine(
             href=reverse("admin:redemption_incident_change", args=[each.pk]),
             name=severity_badge(each),
             more=each.what,
@@ -103,9 +111,9 @@ def orders(request: HttpRequest) -> Iterator[Part]:
     number = counted("orders", rows)
     there = _there("redemption_redemptionorder", "?needs_attention__exact=1")
     says = ngettext("order needs a person", "orders need a person", number)
-    yield Card(_("Orders"), _("Attention"), number, says, there, "flag", "bad")
+    yield HomeCard(_("Orders"), _("Attention"), number, says, there, "flag", "bad")
     lines = [
-        Line(
+        HomeLine(
             href=reverse("admin:redemption_redemptionorder_change", args=[each.pk]),
             name=each.order_number,
             more=f"{each.company} · {each.attention_reason}",
@@ -129,7 +137,7 @@ def questions(request: HttpRequest) -> Iterator[Part]:
     rows = WaitingQuestion.objects.all()
     number = counted("questions", rows)
     lines = [
-        Line(
+        HomeLine(
             href=reverse("admin:redemption_redemptionorder_change", args=[each.pk]) + "#questions",
             name=each.order.order_number,
             more=str(each.order.company),
@@ -149,7 +157,7 @@ def questions(request: HttpRequest) -> Iterator[Part]:
 def points(request: HttpRequest) -> Iterator[Part]:
     """Calls about points without a clear answer."""
     if request.user.has_perm("redemption.view_loyaltytransaction"):
-        yield Card(
+        yield HomeCard(
             job=_("Points"),
             title=_("Unclear"),
             number=counted("unclear", unclear_transactions()),
@@ -163,7 +171,7 @@ def points(request: HttpRequest) -> Iterator[Part]:
 def post(request: HttpRequest) -> Iterator[Part]:
     """Letters that could not be sent, and callbacks that nobody understands."""
     if request.user.has_perm("redemption.view_letter"):
-        yield Card(
+        yield HomeCard(
             job=_("Post"),
             title=_("Letters"),
             number=counted("letters", troubled_letters()),
@@ -173,7 +181,7 @@ def post(request: HttpRequest) -> Iterator[Part]:
             tone="warn",
         )
     if request.user.has_perm("redemption.view_callback"):
-        yield Card(
+        yield HomeCard(
             job=_("Post"),
             title=_("Callbacks"),
             number=counted("callbacks", puzzling_callbacks()),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import TextChoices
@@ -14,7 +15,7 @@ from accounts.models import Company
 from loyalty_portal.data.leases import MOST_RAISED
 from loyalty_portal.data.lifecycle import LifeCycle
 from redemption.invariants.rules import LEDGER_SUMS, MARKED, RULES
-from redemption.invariants.stock_rules import STOCK
+from redemption.invariants.stock_rules import STOCK, STOCK_OF_ONE
 from redemption.models import EventSubject
 from redemption.points.reconciliation.matching import GIVEN, UNANSWERED, Match, compare
 from redemption.states import (
@@ -147,6 +148,11 @@ def check_invariants(*, at_rest: bool = False) -> list[Violation]:
 def check_stock() -> list[Violation]:
     """Check only that each product's stock agrees with its movements and reservations."""
     return list(_ask(STOCK, {}))
+
+
+def check_stock_of(product_id: UUID) -> list[Violation]:
+    """The same for one product, at once."""
+    return list(_ask(STOCK_OF_ONE, {"product": product_id}))
 
 
 def check_deadlines() -> list[Violation]:

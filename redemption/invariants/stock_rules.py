@@ -1,5 +1,7 @@
 """The SQL of the invariants of the stock, in the form of rules.py."""
 
+_EVERY = "s.id IS NOT NULL OR m.product_id IS NOT NULL OR r.product_id IS NOT NULL"
+
 STOCK = """
 WITH books AS MATERIALIZED (
     SELECT p.sku, p.stock_status, p.product_type, s.low_stock_at, s.is_tracked,
@@ -45,6 +47,9 @@ WHERE low_stock_at IS NOT NULL AND stock_status <> CASE
     WHEN NOT is_tracked THEN 'IN_STOCK'
     WHEN available <= 0 THEN 'OUT' WHEN available <= low_stock_at THEN 'LOW' ELSE 'IN_STOCK' END
 """
+
+# The same for one product, %(product)s, read by its indexes.
+STOCK_OF_ONE = STOCK.replace(_EVERY, "p.id = %(product)s")
 
 # A reservation must agree with its movements, or stock has left twice.
 MOVEMENTS = """

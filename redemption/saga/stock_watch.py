@@ -2,8 +2,10 @@
 
 from django.utils.translation import gettext as _
 
+from catalog.models import Product
+from inventory.marks import apply_rules
 from redemption.incidents.services import raise_incident, settle_incident
-from redemption.invariants.checks import check_stock
+from redemption.invariants.checks import check_stock, check_stock_of
 from redemption.models import IncidentCase
 from redemption.states import IncidentKind
 
@@ -12,18 +14,15 @@ def watch_stock() -> None:
     """Raise an incident for each product whose stock does not add up.
 
     Resolves the incidents of those that add up again. Reads all movements, so it runs on a schedule
-    and not with a page.
+    and not with a page. First the low-stock rules are applied to products that moved to another
+    category.
     """
+    apply_rules()
     drifted: dict[str, list[str]] = {}
     for violation in check_stock():
         drifted.setdefault(violation.subject, []).append(violation.figures)
     for sku, figures in drifted.items():
-        raise_incident(
-            kind=IncidentKind.STOCK_DRIFT,
-            key=_drift(sku),
-            what=f"{sku}: {'; '.join(figures)}",
-            facts={"sku": sku},
-        )
+        _raise(sku, figures)
     over = (
         IncidentCase.objects.unended()
         .filter(incident__kind=IncidentKind.STOCK_DRIFT)
@@ -31,6 +30,28 @@ def watch_stock() -> None:
     )
     for key in over.values_list("key", flat=True):
         settle_incident(key=key, why=_("The stock adds up again."))
+
+
+def watch_product(product: Product) -> list[str]:
+    """Check the stock of one product now; raise or resolve its incident as `watch_stock` does.
+
+    Returns what does not add up, in figures; empty if all does.
+    """
+    figures = [violation.figures for violation in check_stock_of(product.pk)]
+    if figures:
+        _raise(product.sku, figures)
+    else:
+        settle_incident(key=_drift(product.sku), why=_("The stock adds up again."))
+    return figures
+
+
+def _raise(sku: str, figures: list[str]) -> None:
+    raise_incident(
+        kind=IncidentKind.STOCK_DRIFT,
+        key=_drift(sku),
+        what=f"{sku}: {'; '.join(figures)}",
+        facts={"sku": sku},
+    )
 
 
 def _drift(sku: str) -> str:

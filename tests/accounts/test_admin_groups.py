@@ -13,14 +13,21 @@ pytestmark = pytest.mark.django_db
 LISTS = {
     "accounts_company", "accounts_accountmanager", "accounts_user", "accounts_address",
     "auth_group", "catalog_product", "catalog_category", "catalog_family", "inventory_inventory",
-    "inventory_stockmovement", "inventory_reservation", "fulfillment_fulfillment",
+    "inventory_stockmovement", "inventory_reservation", "inventory_stockdocument",
+    "inventory_lowstockrule", "fulfillment_fulfillment",
     "fulfillment_shipment", "redemption_redemptionorder", "redemption_loyaltytransaction",
     "redemption_orderitem", "redemption_letter", "redemption_callback", "redemption_incident",
     "jobs_job",
 }  # fmt: skip
 _CATALOGUE = {"catalog_product", "catalog_category", "catalog_family"}
 _DESK = {"fulfillment_fulfillment", "fulfillment_shipment"}
-_STOCK = {"inventory_inventory", "inventory_stockmovement", "inventory_reservation"}
+_STOCK = {
+    "inventory_inventory",
+    "inventory_stockmovement",
+    "inventory_reservation",
+    "inventory_stockdocument",
+    "inventory_lowstockrule",
+}
 _ORDERS = {
     "redemption_redemptionorder",
     "redemption_orderitem",
@@ -39,7 +46,7 @@ OPEN = {
 }
 ADD = {
     "catalogue": _CATALOGUE,
-    "warehouse": {"inventory_inventory"},
+    "warehouse": {"inventory_inventory", "inventory_lowstockrule"},
     "fulfillment": set(),
     "finance": set(),
     "support": set(),

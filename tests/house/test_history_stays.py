@@ -29,6 +29,7 @@ HISTORY: dict[str, dict[str, str]] = {
     "fulfillment.FulfillmentEvent": {},
     "fulfillment.CodeReveal": {},
     "inventory.StockMovement": {},
+    "inventory.StockDocument": {"kind": "COUNT"},
     "audit.TrailEntry": {},
     "audit.ChainLink": {},
     "admin.LogEntry": {"action_flag": "1"},

@@ -87,6 +87,28 @@ def test_no_such_number_of_pieces_can_be_received(number: str) -> None:
     assert stock_of(stock.product).quantity_available == 10
 
 
+def test_no_more_can_be_received_than_fits_with_what_is_there() -> None:
+    stock = stock_of(ProductFactory.create(in_stock=1_000_000_000))
+    client = browser(staff("warehouse"))
+    page = client.post(
+        address(stock, "receive"), {"seen": 1_000_000_000, "quantity": 1_000_000_000}
+    )
+    assert page.status_code == 422
+    assert "more than any shelf holds" in page.content.decode()
+    assert stock_of(stock.product).quantity_available == 1_000_000_000
+
+
+def test_a_shelf_that_changed_meanwhile_is_told_with_who_changed_it() -> None:
+    stock, other = stock_of(ProductFactory.create(in_stock=10)), staff("warehouse")
+    browser(other).post(address(stock, "count"), {"seen": 10, "quantity": 8, "reason": "Mine"})
+    page = browser(staff("warehouse")).post(
+        address(stock, "count"), {"seen": 10, "quantity": 9, "reason": "Also mine"}
+    )
+    assert page.status_code == 422
+    assert "it showed 10, now there are 8" in page.content.decode()
+    assert str(other) in page.content.decode()
+
+
 def test_numbers_cannot_be_written_by_posting_to_the_stocks_page() -> None:
     stock = stock_of(ProductFactory.create(in_stock=10))
     tampered = {"quantity_available": "999", "quantity_reserved": "0", "low_stock_at": "1"}

@@ -13,7 +13,8 @@ from accounts.models import AccountManager
 from catalog.models import Product, StockStatus
 from inventory import services as stock
 from inventory.models import Inventory, MovementKind, Reservation, StockMovement
-from inventory.services import OutOfStockError, StockError, Want
+from inventory.services import OutOfStockError, Want
+from inventory.shelves import StockError
 from loyalty_portal.data.actor import SYSTEM
 from loyalty_portal.fastpath.updates import PreparedPair
 from tests.redemption.saga.test_races import while_somebody

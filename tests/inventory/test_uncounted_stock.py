@@ -11,8 +11,10 @@ from accounts.layout import header_of
 from accounts.models import AccountManager
 from catalog.models import Product, StockStatus
 from inventory import services as stock
+from inventory.marks import set_low_mark
 from inventory.models import Inventory, MovementKind
-from inventory.services import OutOfStockError, StockError, Want
+from inventory.services import OutOfStockError, Want
+from inventory.shelves import StockError
 from loyalty_portal.data.actor import SYSTEM
 from redemption.checkout.cart.selectors import cart_lines, cart_page
 from redemption.invariants.checks import check_invariants, check_stock
@@ -74,7 +76,7 @@ def test_numbers_of_what_is_not_counted_cannot_be_moved(cup: Product) -> None:
     ):
         with pytest.raises(StockError, match="not counted"):
             move()
-    assert stock.set_low_mark(product=cup, low_stock_at=9).low_stock_at == 9
+    assert set_low_mark(product=cup, low_stock_at=9).low_stock_at == 9
     assert status(cup) == StockStatus.IN_STOCK
 
 

@@ -81,7 +81,7 @@ def test_a_portal_that_is_well_is_told_so_line_by_line(
         "Versions", "Clocks", "Migrations", "Due transactions", "Due partner calls", "Due polls",
         "Due callbacks", "Due letters", "Due alerts", "Leases", "Rows put aside",
         "Parked callbacks", "Stuck orders", "Overdue orders", "Incidents", "Unsettled points",
-        "Reconciliation", "Stock",
+        "Reconciliation", "Stock", "Low stock",
     ):  # fmt: skip
         assert subject in told
 

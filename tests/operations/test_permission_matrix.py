@@ -6,6 +6,7 @@ permission_matrix` adds; what the row says it needs is what is tried here.
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -24,6 +25,7 @@ from django.utils import timezone
 
 from accounts.models import AccountManager, Address, User
 from accounts.services import STAFF_GROUPS, ensure_staff_groups
+from inventory.models import LowStockRule, StockDocument
 from loyalty_portal.jobs.models import Job
 from operations.management.commands.permission_matrix import (
     MATRIX,
@@ -39,7 +41,7 @@ from redemption.incidents.services import raise_incident
 from redemption.models import Callback, Letter, Reconciliation
 from redemption.states import IncidentKind
 from tests.accounts.factories import SeatFactory, UserFactory
-from tests.catalog.factories import FamilyFactory, ProductFactory
+from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
 from tests.redemption.factories import shipped
 from tests.support.order_kinds import confirmed_order
 from tests.support.staff import staff
@@ -53,6 +55,8 @@ ARGUMENTS = {
     "how": "statement",
     "verb": "none",
     "kind": "pick-list",
+    "way": "receive",
+    "stock_id": "00000000-0000-7000-8000-000000000001",
 }
 # Addresses that mean nothing without a query.
 QUERIES = {
@@ -76,6 +80,8 @@ def one_of_everything() -> None:
     Reconciliation.objects.create(company=seat.company, source="API", since=since, until=until)
     shipped(order)
     Job.objects.create(kind="none")
+    StockDocument.objects.create(kind="COUNT", token=uuid4())
+    LowStockRule.objects.create(category=CategoryFactory.create())
 
 
 def asked_by_a_superuser() -> HttpRequest:

@@ -12,8 +12,9 @@ from django.utils import timezone
 from accounts.services import STAFF_GROUPS
 from catalog.models import Product
 from fulfillment.models import Fulfillment
-from loyalty_portal.admin_site.home import MOST, Card, Chart, menu_count
+from loyalty_portal.admin_site.home import MOST, Chart, HomeCard, menu_count
 from loyalty_portal.data.actor import Actor
+from redemption.analytics.services import count_figures
 from redemption.incidents.services import raise_incident
 from redemption.models import LoyaltyTransaction
 from redemption.orders.actions import transaction_decisions
@@ -32,6 +33,7 @@ LISTS = {
     "incidents": "Incidents, worst first",
     "stock": "Low stock, what runs out first",
     "offers": "Offers that end within a week",
+    "people": "Staff without a group",
 }
 HOMES = {
     "catalogue": {"stock", "offers"},
@@ -39,14 +41,16 @@ HOMES = {
     "fulfillment": {"desk", "stock"},
     "finance": {"second", "orders", "incidents"},
     "support": {"desk", "orders", "incidents"},
+    "administrator": {"people"},
     "auditor": {"desk", "orders", "incidents", "stock"},
 }
 JOBS = {
-    "catalogue": ["Catalogue", "Stock"],
+    "catalogue": ["Catalogue", "Stock", "System"],
     "warehouse": ["Desk", "Catalogue", "Stock"],
     "fulfillment": ["Desk", "Stock"],
     "finance": ["Orders", "Points", "People"],
     "support": ["Desk", "Catalogue", "Orders", "Points", "People", "System"],
+    "administrator": ["People"],
     "auditor": ["Desk", "Catalogue", "Stock", "Orders", "Points", "People", "System"],
 }
 
@@ -110,7 +114,7 @@ def test_what_waits_is_counted_in_the_menu_and_leads_to_its_list() -> None:
     menu = menu_of(home("warehouse"))
     for address in (
         "/admin/fulfillment/fulfillment/", "/admin/inventory/inventory/",
-        "/admin/redemption/incident/",
+        "/admin/redemption/incident/work/",
     ):  # fmt: skip
         entry = menu[menu.index(f'href="{address}"') :].split("</li>")[0]
         assert re.search(r'class="menu-count">\s*1\s*<', entry), address
@@ -160,6 +164,17 @@ def test_the_first_page_takes_few_queries_and_the_menu_counts_once_in_a_while(
         client.get("/admin/fulfillment/fulfillment/")
 
 
+def test_orders_and_points_by_day_are_charts_with_their_tables() -> None:
+    order = confirmed_order((ProductFactory.create(), 2))
+    placed_order((ProductFactory.create(), 1))
+    count_figures()
+    page = home("finance")
+    titles = re.findall(r"(Orders by day|Points taken by day)\s*<small>([\d,]+)", page)
+    assert titles == [("Orders by day", "2"), ("Points taken by day", f"{order.total_points:,}")]
+    assert page.count("<rect") == 2 * 28
+    assert "Orders by day" not in home("warehouse")
+
+
 def test_more_than_anybody_needs_to_know_is_told_as_more() -> None:
     class Many:
         """Answers as a queryset of very many rows does."""
@@ -177,12 +192,12 @@ def test_more_than_anybody_needs_to_know_is_told_as_more() -> None:
     assert menu_count("many", Many()) == "1,000+"  # type: ignore[arg-type]
 
 
-def own_cards(request: HttpRequest) -> list[Card | Chart]:
+def own_cards(request: HttpRequest) -> list[HomeCard | Chart]:
     """What a room of its own adds, named in the setting."""
     today = timezone.localdate()
     days = [(today - timedelta(days=1), 0), (today, 40)]
     return [
-        Card("Questions", "Unanswered", 3, "from companies", "/admin/", "help", "warn"),
+        HomeCard("Questions", "Unanswered", 3, "from companies", "/admin/", "help", "warn"),
         Chart.of("Questions by day", "questions", days, "/admin/"),
     ]
 

@@ -1,0 +1,205 @@
+"""The records of the stock in the admin: documents, movements, reservations, low-stock rules."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from catalog.selectors import search_query
+from inventory.documents.views import workbench
+from inventory.marks import set_rule
+from inventory.models import (
+    DocumentKind,
+    LowStockRule,
+    MovementKind,
+    Reservation,
+    StockDocument,
+    StockMovement,
+)
+from inventory.movements import movement_page
+from loyalty_portal.admin_site.base import ActingAdmin, KeptAdmin, ReadOnlyAdmin, badge
+
+MOST_LINES = 1_000  # of a document that its page shows
+
+_KINDS = {
+    MovementKind.RECEIVED: ("ok", "move_to_inbox"),
+    MovementKind.ADJUSTED: ("warn", "tune"),
+    MovementKind.RESERVED: ("live", "lock"),
+    MovementKind.RELEASED: ("quiet", "lock_open"),
+    MovementKind.CONSUMED: ("quiet", "local_shipping"),
+}
+_DOCUMENTS = {
+    DocumentKind.RECEIPT: ("ok", "move_to_inbox"),
+    DocumentKind.COUNT: ("live", "inventory"),
+    DocumentKind.ADJUSTMENT: ("warn", "tune"),
+}
+
+
+def figure(number: int, *, signed: bool = False) -> SafeString:
+    """A number for a column; with its sign, and a dot for zero, if it is a change."""
+    if signed and not number:
+        return format_html('<span class="figure">{}</span>', "·")
+    shown = f"{number:+,}".replace("-", "−") if signed else f"{number:,}"
+    return format_html('<span class="figure">{}</span>', shown)
+
+
+def kind_badge(movement: StockMovement) -> SafeString:
+    tone, icon = _KINDS[MovementKind(movement.kind)]
+    return badge(tone, movement.get_kind_display(), icon=icon)
+
+
+def told_movements(rows: list[StockMovement]) -> list[tuple[StockMovement, Any, Any, Any]]:
+    """Movements with their badge and both changes, for templates."""
+    return [
+        (
+            row,
+            kind_badge(row),
+            figure(row.available_change, signed=True),
+            figure(row.reserved_change, signed=True),
+        )
+        for row in rows
+    ]
+
+
+class FindsProducts(ReadOnlyAdmin[Model]):
+    """Searches products with the catalogue's own index: words of the name, the brand, the SKU."""
+
+    search_fields = ["product__name"]
+    search_help_text = gettext_lazy("Name or SKU")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        query = search_query(search_term)
+        return (queryset.filter(product__search=query) if query else queryset), False
+
+
+class StockMovementAdmin(ReadOnlyAdmin[StockMovement]):
+    """All stock movements: who, when, why."""
+
+    list_display = ["created_at", "product", "kind", "reason", "by"]
+    fields = [
+        "product", "kind", "available_change", "reserved_change", "reason", "reference", "document",
+        "by", "created_at",
+    ]  # fmt: skip
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list in pages by key: counting millions of rows would take seconds."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        shown = movement_page(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Stock movements"),
+            "media": self.media,
+            "shown": shown,
+            "rows": told_movements(shown.rows),
+        }
+        return TemplateResponse(request, "admin/inventory/movements.html", context)
+
+
+class StockDocumentAdmin(ActingAdmin[StockDocument]):
+    """Receipts, counts and adjustments of lists, and the page that writes them."""
+
+    list_display = ["number", "kind_shown", "reference", "reason", "by", "created_at"]
+    list_select_related = ["by"]
+    list_filter = ["kind"]
+    search_fields = ["number__exact", "reference__exact"]
+    search_help_text = gettext_lazy("The whole number or reference")
+    ordering = ["-created_at", "-id"]
+    list_before_template = "admin/inventory/_ways.html"
+    page_template = "admin/inventory/document.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        write = self.admin_site.admin_view(self.write_view)
+        address = path("write/<slug:way>/", write, name=self._address("write"))
+        return [address, *super().get_urls()]
+
+    def write_view(self, request: HttpRequest, way: str) -> HttpResponse:
+        """The page on which a document is made (inventory/documents/views.py)."""
+        shared = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return workbench(request, way, shared)
+
+    def facts(self, request: HttpRequest, row: StockDocument) -> dict[str, object]:
+        lines = row.movements.select_related("product__inventory").order_by("product__sku")
+        return {
+            "document": row,
+            "kind": self.kind_shown(row),
+            "lines": [
+                (each, figure(each.available_change, signed=True)) for each in lines[:MOST_LINES]
+            ],
+            "more": max(0, row.movements.count() - MOST_LINES),
+        }
+
+    @admin.display(description=gettext_lazy("kind"), ordering="kind")
+    def kind_shown(self, row: StockDocument) -> SafeString:
+        tone, icon = _DOCUMENTS[DocumentKind(row.kind)]
+        return badge(tone, row.get_kind_display(), icon=icon)
+
+
+class OpenFilter(admin.SimpleListFilter):
+    """Filters reservations: those that still hold pieces, or those that are over."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", _("Holds pieces")), ("spent", _("Spent"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        spent = F("released") + F("consumed")
+        if self.value() == "open":
+            return queryset.filter(quantity__gt=spent)
+        return queryset.filter(quantity=spent) if self.value() == "spent" else queryset
+
+
+class ReservationAdmin(FindsProducts, ReadOnlyAdmin[Reservation]):
+    """Reservations: the pieces that each order line holds."""
+
+    list_display = [
+        "created_at",
+        "product",
+        "quantity",
+        "released",
+        "consumed",
+        "open",
+        "reference",
+    ]
+    list_select_related = ["product"]
+    list_filter = [OpenFilter]
+    ordering = ["-created_at", "-id"]
+    fields = ["product", "reference", "quantity", "released", "consumed", "open", "created_at"]
+    readonly_fields = ["open"]
+
+
+class LowStockRuleAdmin(KeptAdmin[LowStockRule]):
+    """From how many pieces on the products of a category are low."""
+
+    list_display = ["category", "low_stock_at"]
+    list_select_related = ["category"]
+    search_fields = ["category__name"]
+    autocomplete_fields = ["category"]
+    fields = ["category", "low_stock_at"]
+    ordering = ["category__name", "id"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: LowStockRule | None = None
+    ) -> list[str]:
+        return ["category"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        made = set_rule(category=obj.category, low_stock_at=obj.low_stock_at)
+        obj.pk = made.pk

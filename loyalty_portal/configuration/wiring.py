@@ -1,0 +1,45 @@
+"""The names of functions of higher rooms, which lower rooms call without importing them.
+
+settings.py takes them over, so that tests can replace them (docs/architecture.md).
+"""
+
+# Functions of higher rooms that add figures to the header of every page (accounts/layout.py).
+LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
+# What the admin's first page shows, in this order (loyalty_portal/admin_site/home.py).
+HOME_CARDS = [
+    "redemption.backoffice.home.second_look",
+    "redemption.backoffice.home.questions",
+    "fulfillment.desk.home.parcels",
+    "redemption.backoffice.home.orders",
+    "redemption.backoffice.home.incidents",
+    "redemption.backoffice.home.points",
+    "inventory.home.short_stock",
+    "catalog.home.offers",
+    "accounts.home.people",
+    "redemption.backoffice.home.post",
+    "redemption.backoffice.trends.by_day",
+]
+
+
+# fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
+FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
+# The back office's search, a view of redemption, which searches the rooms below it.
+ADMIN_SEARCH = "redemption.backoffice.search.views.search"
+# The work queues in this order; the sweeper has threads for each.
+WORK_QUEUES = [
+    f"redemption.saga.queues.{queue}"
+    for queue in (
+        *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
+        "WAITING_LINES",
+        "JOBS",
+    )
+]
+# The kinds of background work, by the names that their rows hold (loyalty_portal/jobs/kinds.py).
+JOB_KINDS = {
+    "catalog.bulk_edit": "catalog.backoffice.bulk.work.BULK_EDIT",
+    "catalog.export": "catalog.backoffice.exchange.exporting.EXPORT",
+    "catalog.import": "inventory.importing.IMPORT",
+    "catalog.preview_import": "catalog.backoffice.exchange.reading.PREVIEW",
+    "catalog.undo_edit": "catalog.backoffice.bulk.undoing.UNDO_EDIT",
+    "catalog.undo_import": "catalog.backoffice.bulk.undoing.UNDO_IMPORT",
+}
