@@ -84,6 +84,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "redemption.decide_transaction",
             "redemption.decide_delivery",
             "redemption.run_reconciliation",
+            "redemption.view_reports",
         }
     ),
     "support": frozenset(
@@ -99,12 +100,14 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         }
     ),
     "administrator": frozenset(
-        _may("view add change", ["accounts.user"]) | {"auth.view_group", "accounts.manage_staff"}
+        _may("view add change", ["accounts.user"])
+        | {"auth.view_group", "accounts.manage_staff", "redemption.view_reports"}
     ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])
         | {"audit.view_trailentry", "audit.view_personal_data"}
         | _may("view", [*_POST, *_RECONCILIATIONS, *_NOTES, "auth.group", "jobs.job"])
+        | {"redemption.view_reports"}
     ),
 }
 

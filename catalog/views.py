@@ -1,5 +1,7 @@
 """The catalogue's pages. One view answers both the page and its HTMX fragment."""
 
+from uuid import UUID
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -15,6 +17,7 @@ from catalog.models import Product
 from catalog.pictures.artwork import product_artwork
 from catalog.pictures.services import read_picture
 from catalog.rendered import rendered_list, rendered_product, tally_text
+from catalog.viewed import record_view
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_page
 from loyalty_portal.http.responses import say_where
@@ -51,7 +54,9 @@ def _either(response: HttpResponse) -> HttpResponse:
 @require_safe
 @with_seat()
 def show_product(request: PortalRequest, slug: str) -> HttpResponse:
-    """Show one product with its variants. 404 when the company's tier may not redeem it."""
+    """Show one product with its variants, and record that the seat looked at it. 404 when the
+    company's tier may not redeem it.
+    """
     shown = rendered_product(slug=slug, tier_level=request.seat.company.tier_level)
     if shown is None:
         raise Http404
@@ -63,6 +68,7 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     )
     if request.headers.get("HX-Target") == "tally":
         return _either(HttpResponse(tally))
+    record_view(seat=request.seat, product_id=UUID(shown.key))
     wrong = typed_quantity(request.GET)
     conditions = {
         "gone": shown.gone,

@@ -106,6 +106,7 @@ TEMPLATES = [
 LAYOUT_PROVIDERS, HOME_CARDS = wiring.LAYOUT_PROVIDERS, wiring.HOME_CARDS
 FULFILLMENT_LISTENER, ADMIN_SEARCH = wiring.FULFILLMENT_LISTENER, wiring.ADMIN_SEARCH
 WORK_QUEUES, JOB_KINDS = wiring.WORK_QUEUES, wiring.JOB_KINDS
+ADMIN_PAGES = wiring.ADMIN_PAGES
 
 # False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).
 FASTPATH = env.flag("FASTPATH", default=True)

@@ -89,6 +89,11 @@ def may_compare(actor: Actor) -> bool:
     return actor.has_perm("redemption.run_reconciliation")
 
 
+def may_see_reports(actor: Actor) -> bool:
+    """Whether the actor may see and export reports."""
+    return actor.has_perm("redemption.view_reports")
+
+
 def seen_incidents(actor: Actor, incidents: QuerySet[Incident]) -> QuerySet[Incident]:
     """The incidents that the actor may see; without access to orders, those about stock only."""
     if actor.has_perm("redemption.view_redemptionorder"):

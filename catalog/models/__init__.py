@@ -3,6 +3,7 @@
 from catalog.models.addresses import picture_address, picture_trouble, shelf_address, upload_address
 from catalog.models.edits import ProductEdit
 from catalog.models.imports import ImportRow
+from catalog.models.looks import ProductView
 from catalog.models.pictures import ProductPicture
 from catalog.models.products import (
     Category,
@@ -24,6 +25,7 @@ __all__ = [
     "ProductPicture",
     "ProductQuerySet",
     "ProductType",
+    "ProductView",
     "SavedView",
     "StockStatus",
     "TitleWords",

@@ -29,6 +29,7 @@ def menu() -> list[Item]:
         _orders(),
         _points(),
         _people(),
+        _reports(),
         _system(),
     ]
 
@@ -111,6 +112,16 @@ def _people() -> Item:
         _item(_("Addresses"), "location_on", "accounts.address"),
         _item(_("Staff groups"), "groups", "auth.group"),
     )
+
+
+def _reports() -> Item:
+    reports = {
+        "title": _("Reports"),
+        "icon": "monitoring",
+        "link": reverse_lazy("admin:redemption_reports"),
+        "permission": _may("redemption.view_reports"),
+    }
+    return _group(_("Reports"), reports)
 
 
 def _system() -> Item:

@@ -45,7 +45,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
     """The admin site. Staff sign in on the portal's page, so its limits and second factor apply."""
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Add the desk, named as a string, and put `r/` before Django's, which fails for types
+        """Add the desk and settings.ADMIN_PAGES. Put `r/` before Django's, which fails for types
         without a table and ids of other kinds.
         """
         ours = path(
@@ -54,7 +54,8 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
             name="view_on_site",
         )
         desk = path("desk/", include("fulfillment.desk.urls"))
-        return [ours, desk, *super().get_urls()]
+        pages = [page for name in settings.ADMIN_PAGES for page in import_string(name)()]
+        return [ours, desk, *pages, *super().get_urls()]
 
     def admin_view(
         self, view: Callable[..., HttpResponse], cacheable: bool = False

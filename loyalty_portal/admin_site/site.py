@@ -30,6 +30,7 @@ _PAPER = {
 _STYLESHEETS = (
     "base",
     "pages",
+    "reports",
     "reconciliation",
     "actions",
     "search",

@@ -25,17 +25,23 @@ HOME_CARDS = [
 FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
 # The back office's search, a view of redemption, which searches the rooms below it.
 ADMIN_SEARCH = "redemption.backoffice.search.views.search"
+# Functions that return further pages of the back office.
+ADMIN_PAGES = ["redemption.analytics.urls.pages"]
 # The work queues in this order; the sweeper has threads for each.
 WORK_QUEUES = [
-    f"redemption.saga.queues.{queue}"
-    for queue in (
-        *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
-        "WAITING_LINES",
-        "JOBS",
-    )
+    *(
+        f"redemption.saga.queues.{queue}"
+        for queue in (
+            *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
+            "WAITING_LINES",
+            "JOBS",
+        )
+    ),
+    "redemption.analytics.queues.REPORTS_BY_MAIL",
 ]
 # The kinds of background work, by the names that their rows hold (loyalty_portal/jobs/kinds.py).
 JOB_KINDS = {
+    "reports.export": "redemption.analytics.exporting.EXPORT",
     "catalog.bulk_edit": "catalog.backoffice.bulk.work.BULK_EDIT",
     "catalog.export": "catalog.backoffice.exchange.exporting.EXPORT",
     "catalog.import": "inventory.importing.IMPORT",

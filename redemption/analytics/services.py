@@ -62,11 +62,6 @@ def count_figures() -> int:
     return hours
 
 
-def counted_until() -> datetime | None:
-    """Until when all events are counted. None: nothing is counted yet."""
-    return FiguresMark.objects.values_list("counted_until", flat=True).first()
-
-
 def rebuild_figures(*, told: Callable[[datetime], object] = lambda _day: None) -> int:
     """Count every hour anew, day by day, each in its own transaction. Returns the number of days.
 

@@ -33,11 +33,13 @@ from redemption.models.reconciliation import (
     StatementLine,
     StatementSource,
 )
+from redemption.models.schedules import Cadence, ReportSchedule
 from redemption.models.waits import LineWait
 
 __all__ = [
     "Alert",
     "AlertAction",
+    "Cadence",
     "Callback",
     "CallbackState",
     "Cart",
@@ -67,6 +69,7 @@ __all__ = [
     "ReconciledDay",
     "Reconciliation",
     "RedemptionOrder",
+    "ReportSchedule",
     "RunOutcome",
     "Stage",
     "StatementLine",

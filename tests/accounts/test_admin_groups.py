@@ -36,12 +36,12 @@ _ORDERS = {
 _PEOPLE = {"accounts_company", "accounts_accountmanager", "accounts_user", "accounts_address"}
 _POST = {"redemption_letter", "redemption_callback"}
 OPEN = {
-    "catalogue": _CATALOGUE | {"inventory_inventory"},
+    "catalogue": _CATALOGUE | {"inventory_inventory", "jobs_job"},
     "warehouse": _STOCK | _DESK | {"catalog_product", "redemption_incident"},
     "fulfillment": _DESK | {"inventory_inventory"},
-    "finance": _ORDERS | {"redemption_incident", "accounts_company"},
+    "finance": _ORDERS | {"redemption_incident", "accounts_company", "jobs_job"},
     "support": _ORDERS | _POST | _DESK | _PEOPLE | {"redemption_incident", "catalog_product"},
-    "administrator": {"accounts_user", "auth_group"},
+    "administrator": {"accounts_user", "auth_group", "jobs_job"},
     "auditor": LISTS,
 }
 ADD = {

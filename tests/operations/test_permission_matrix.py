@@ -52,6 +52,10 @@ pytestmark = pytest.mark.django_db
 ARGUMENTS = {
     "app_label": "accounts",
     "url": "nothing/here/",
+    "name": "redeemed",
+    "table": "redeemed",
+    "form": "csv",
+    "key": "00000000-0000-7000-8000-000000000001",
     "how": "statement",
     "verb": "none",
     "kind": "pick-list",

@@ -9,7 +9,7 @@ from django.db.models import F
 from accounts.models import AccountManager, User
 from catalog.models import Product
 from fulfillment import services as desk
-from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
+from fulfillment.models import Fulfillment, FulfillmentEvent
 from loyalty_portal.data.actor import Actor
 from redemption.models import LoyaltyTransaction, OrderEvent, RedemptionOrder, TransactionType
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
@@ -68,17 +68,21 @@ class Gallery:
 
     def _sent(self) -> RedemptionOrder:
         order = self.confirmed()
+        self.send(order, at_least=1)
+        return order
+
+    def send(self, order: RedemptionOrder, *, at_least: int | None = None) -> None:
+        """Pack and send the first line: all of it, or a part of some size."""
         parcel = Fulfillment.objects.get(reference=order.items.all()[0].pk)
         by = self._clerk()
         desk.pack(fulfillment=parcel, by=by)
         desk.ship(
             fulfillment=parcel,
-            quantity=self.random.randint(1, parcel.quantity),
+            quantity=self.random.randint(at_least or parcel.quantity, parcel.quantity),
             carrier="DHL",
             tracking_number="JJD1",
             by=by,
         )
-        return order
 
     def _arrived(self) -> RedemptionOrder:
         order = self.confirmed()
@@ -116,6 +120,3 @@ def moved_back(order: RedemptionOrder, age: timedelta) -> None:
         OrderEvent.objects.filter(order=order).update(at=F("at") - age)
         LoyaltyTransaction.objects.filter(order=order).update(created_at=F("created_at") - age)
         FulfillmentEvent.objects.filter(fulfillment__reference__in=lines).update(at=F("at") - age)
-        Shipment.objects.filter(fulfillment__reference__in=lines).update(
-            shipped_at=F("shipped_at") - age
-        )

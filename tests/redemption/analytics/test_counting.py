@@ -15,7 +15,8 @@ from django.utils import timezone
 from fulfillment.models import FulfillmentEvent
 from redemption.analytics import services
 from redemption.analytics.buckets import BOUNDS, bucket_of, quantile
-from redemption.analytics.services import count_figures, counted_until, rebuild_figures
+from redemption.analytics.selectors import counted_until
+from redemption.analytics.services import count_figures, rebuild_figures
 from redemption.models import (
     DeskFigure,
     DurationFigure,

@@ -1,0 +1,86 @@
+"""Writes a table of a report as CSV or XLSX, for spreadsheets.
+
+Texts come from people, so none may act as a formula. A spreadsheet that opens a CSV takes "00123"
+for a number and loses its zeros. A tab before a text keeps it a text, and no formula. XLSX stores
+types, so its texts are as they are.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+
+from redemption.analytics.tables import Kind, ReportTable, exported
+
+BOM = "\ufeff"  # tells a spreadsheet that the file is in UTF-8
+CSV_TYPE = "text/csv; charset=utf-8"
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_ACTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_LIKE_A_NUMBER = re.compile(r"\s*[\d.,:/\- ]*\d[\d.,:/\- ]*([eE][+-]?\d+)?\s*")
+# What XML cannot hold; openpyxl refuses it.
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_LONGEST = 32_767  # characters of a cell
+
+
+def headings(table: ReportTable) -> list[str]:
+    """The titles of the columns, with the unit where a number needs one."""
+    units = {Kind.SHARE: " (%)", Kind.SECONDS: " (s)"}
+    return [f"{column.title}{units.get(column.kind, '')}" for column in table.columns]
+
+
+def values_of(table: ReportTable) -> Iterator[list[Any]]:
+    """The rows as an export has them."""
+    kinds = [column.kind for column in table.columns]
+    for row in table.rows:
+        yield [exported(value, kind) for value, kind in zip(row.values, kinds, strict=True)]
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as CSV, without the mark of its encoding. Texts are made harmless."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    for row in rows:
+        writer.writerow([harmless(value) if isinstance(value, str) else value for value in row])
+    return out.getvalue()
+
+
+def harmless(text: str) -> str:
+    """The text for a cell of a CSV: no program takes it for a formula, a number or a date."""
+    if text.startswith(_ACTS) or text.lstrip().startswith(_ACTS) or _LIKE_A_NUMBER.fullmatch(text):
+        return f"\t{text}"
+    return text
+
+
+def as_csv(table: ReportTable) -> bytes:
+    """The whole table as a CSV file."""
+    return (BOM + csv_text([headings(table)]) + csv_text(values_of(table))).encode()
+
+
+def as_xlsx(table: ReportTable) -> bytes:
+    """The whole table as a workbook."""
+    book = Workbook(write_only=True)
+    sheet: Any = book.create_sheet("Report")
+    sheet.append([_cell(sheet, title) for title in headings(table)])
+    for row in values_of(table):
+        sheet.append([_cell(sheet, value) for value in row])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _cell(sheet: Any, value: Any) -> Any:
+    if isinstance(value, str):
+        cell: Any = WriteOnlyCell(sheet, _NOT_IN_XML.sub("", value)[:_LONGEST])
+        cell.data_type = "s"  # openpyxl would write a formula
+        return cell
+    if isinstance(value, date):
+        return date(value.year, value.month, value.day)
+    return value
+
+
+FORMATS = {"csv": (CSV_TYPE, as_csv), "xlsx": (XLSX_TYPE, as_xlsx)}
