@@ -50,7 +50,7 @@ class ShortCount(Paginator[Any]):
         return self.count > MOST_COUNTED
 
 
-class _Key(NamedTuple):
+class _SortKey(NamedTuple):
     """A column that a list is sorted by."""
 
     name: str
@@ -68,7 +68,7 @@ class _Key(NamedTuple):
         return Q(**{f"{self.name}__gt": value}) | Q(**{f"{self.name}__isnull": True})
 
 
-def _after(keys: Sequence[_Key], values: Sequence[Any]) -> Q:
+def _after(keys: Sequence[_SortKey], values: Sequence[Any]) -> Q:
     """Rows that come after the row with these values."""
     beyond, equal = Q(pk__in=[]), Q()
     for key, value in zip(keys, values, strict=True):
@@ -122,19 +122,19 @@ class PortalList(ChangeList):
         except ValidationError:
             raise IncorrectLookupParameters from None
 
-    def _sorted_by(self) -> list[_Key]:
+    def _sorted_by(self) -> list[_SortKey]:
         """The columns of the order; empty if it has an expression, whose pages are numbered."""
         order = self.queryset.query.order_by
         if not all(isinstance(name, str) for name in order):
             return []
-        return [_Key(name.lstrip("-"), name.startswith("-")) for name in order]
+        return [_SortKey(name.lstrip("-"), name.startswith("-")) for name in order]
 
-    def _show_long(self, keys: list[_Key], after: Any, before: Any) -> None:
+    def _show_long(self, keys: list[_SortKey], after: Any, before: Any) -> None:
         """Show the rows after or before a row, or the first."""
         rows = self.queryset
         if before is not None:
             rows = rows.reverse()
-            keys = [_Key(key.name, not key.descending) for key in keys]
+            keys = [_SortKey(key.name, not key.descending) for key in keys]
         beside = before if after is None else after
         if beside is not None:
             values = rows.filter(pk=beside).values_list(*(key.name for key in keys)).first()

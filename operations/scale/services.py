@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from random import Random
 from uuid import UUID, uuid4
 
@@ -29,7 +30,7 @@ from redemption.models import IncidentCase, RedemptionOrder
 
 DAYS = 730  # over which orders and products are spread
 ORDERS_A_COMPANY = 500
-SECRET = ("code", "pin", "url")  # encrypted columns of a code
+ENCRYPTED = ("code", "pin", "url")  # encrypted columns of a code
 OPEN_ORDERS = 400  # of so many copies one is of an order that is still open
 BATCH = 1_000  # copies written in one transaction
 SOFT = {Fulfillment: "reference", Reservation: "reference", StockMovement: "reference"}
@@ -219,14 +220,15 @@ def _order_mould(order: RedemptionOrder, company_slots: Values) -> _OrderMould:
     for entry in order.transactions.all():
         drawn |= {entry.external_transaction_id: f"entry {entry.pk}"}
     for parcel in Fulfillment.objects.filter(pk__in=rows.get(Fulfillment, ())):
-        drawn |= {parcel.partner_id: f"partner {parcel.pk}"}
+        key = parcel.parcel_key
+        drawn |= {parcel.partner_id: f"partner {parcel.pk}", key: f"parcel {key[:16]}"}
     drawn.pop("", None)
     slots = {**company_slots, **drawn}
     for product in products:
         slots |= {str(product.pk): str(product.pk), product.sku: f"sku {product.sku}"}
     codes = list(VirtualCode.objects.filter(pk__in=rows.get(VirtualCode, ())))
     for code in codes:
-        slots |= {vars(code)[name].stored: f"{name} {code.pk}" for name in SECRET}
+        slots |= {vars(code)[name].stored: f"{name} {code.pk}" for name in ENCRYPTED}
         slots |= {code.fingerprint: f"fingerprint {code.pk}"}
     return _OrderMould(Mould(rows, slots), order, list(products), drawn, codes)
 
@@ -259,6 +261,8 @@ def _drawn(slot: str, text: str, count: int, dice: Random) -> str:
         return f"{dice.choice(FIRST)} {_surname(dice.randrange(2744))}"
     if slot == "email":
         return f"{_surname(dice.randrange(2744)).lower()}.{count}@{text.partition('@')[2]}"
+    if slot.startswith("parcel"):
+        return sha256(f"{text} {count}".encode()).hexdigest()
     return f"{text}-{count}"
 
 

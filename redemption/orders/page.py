@@ -150,16 +150,12 @@ def order_page(
     can_decide, cancelling = waits and may_decide(actor, order), _cancellation(facts)
     can_cancel = may_cancel(actor, order) and cancelling.possible and not can_decide
     choices = statuses_shown(facts.items, only)
-    if any(each.chosen for each in choices):
-        items = [item for item in facts.items if item.fulfillment_status == only]
-    else:
-        items = facts.items if in_full else facts.items[:LINES_SHOWN]
     letters = facts.letters if in_full else facts.letters[-LETTERS_SHOWN:]
     return OrderPage(
         order=order,
         look=order_look(order, facts.items, facts.transactions),
         pulse=pulse_of(facts),
-        lines=[_line(facts, item) for item in items],
+        lines=[_line(facts, item) for item in _chosen(facts.items, choices, in_full=in_full)],
         lines_in_all=len(facts.items),
         only=choices,
         in_full=in_full,
@@ -180,6 +176,16 @@ def order_page(
         messages=list(order.messages.exclude(text="").select_related("by")),
         question=(question or QuestionForm()) if may_ask(actor, order) else None,
     )
+
+
+def _chosen(
+    items: list[OrderItem], choices: list[LinesInStatus], *, in_full: bool
+) -> list[OrderItem]:
+    """The lines to show: all of the chosen status; without one the first, or all `in_full`."""
+    for each in choices:
+        if each.chosen:
+            return [item for item in items if item.fulfillment_status == each.status]
+    return items if in_full else items[:LINES_SHOWN]
 
 
 def statuses_shown(items: list[OrderItem], only: str) -> list[LinesInStatus]:
