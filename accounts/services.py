@@ -32,6 +32,7 @@ _COMPANIES = ("accounts.company", "accounts.accountmanager", "accounts.user", "a
 _ORDERS = (
     "redemption.redemptionorder",
     "redemption.orderitem",
+    "redemption.lineunits",
     "redemption.loyaltytransaction",
 )
 _INCIDENTS = ("redemption.incident",)
@@ -83,6 +84,8 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "redemption.handle_incident",
             "redemption.decide_transaction",
             "redemption.decide_delivery",
+            "redemption.credit_units",
+            "redemption.decide_credit",
             "redemption.run_reconciliation",
             "redemption.view_reports",
         }
@@ -97,6 +100,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "redemption.resend_codes",
             "redemption.answer_question",
             "redemption.send_letter_again",
+            "redemption.credit_units",
         }
     ),
     "administrator": frozenset(

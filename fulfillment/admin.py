@@ -28,6 +28,7 @@ from fulfillment.desk.forms import (
 from fulfillment.desk.selectors import desk
 from fulfillment.models import Fulfillment, Shipment
 from fulfillment.permissions import has_claimed, may_work_on
+from fulfillment.returning import return_units
 from fulfillment.services import DeskError
 from fulfillment.states import TO_SEND
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
@@ -46,7 +47,8 @@ def _unchanged(work: Work) -> Work:
     @transaction.atomic
     def checked(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
         held = services.locked(row)
-        if held.open_quantity != data["seen"]:
+        seen = {"seen": held.open_quantity, "with_recipient": held.with_recipient}
+        if any(data.get(name, now) != now for name, now in seen.items()):
             raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
         return work(held, data, by)
 
@@ -107,8 +109,10 @@ def _cannot_supply(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
 
 
 def _return(row: Fulfillment, data: dict[str, Any], by: Actor) -> str:
-    services.return_units(fulfillment=row, reason=data["reason"], by=by)
-    return _("Taken back; the points go back to the company.")
+    return_units(
+        fulfillment=row, quantity=data["returned"], to=data["to"], reason=data["reason"], by=by
+    )
+    return _("Taken back. Finance decides about the points.")
 
 
 _WORK = "fulfillment.work_desk"
@@ -142,7 +146,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
             _unchanged(_cannot_supply),
             CannotSupplyForm,
         ),
-        "return": Verb(gettext_lazy("Take it back"), _WORK, _return, ReturnForm),
+        "return": Verb(gettext_lazy("Take it back"), _WORK, _unchanged(_return), ReturnForm),
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Fulfillment]:
@@ -156,6 +160,8 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
             "seen": row.open_quantity,
             "quantity": row.open_quantity,
             "whose": row.claimed_by_id,
+            "with_recipient": row.with_recipient,
+            "returned": row.with_recipient,
         }
 
     def facts(self, request: HttpRequest, row: Fulfillment) -> dict[str, object]:

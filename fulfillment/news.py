@@ -33,7 +33,10 @@ class News:
     delivered: int = 0  # units
     shipped: int = 0  # units now in a parcel on its way
     consumed: int = 0  # units that left the stock
-    lost: int = 0  # units not supplied or returned; their points are owed
+    lost: int = 0  # units not supplied; their points are owed
+    gone: bool = False  # what is lost is not on the shelf either
+    returned: int = 0  # delivered units that came back; people decide about their points
+    written_off: int = 0  # of these, units that do not go to the stock
     elsewhere: bool = False  # the partner delivered the units itself, so there are no codes to show
     reason: str = ""
     attention: str = ""

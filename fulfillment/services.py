@@ -116,7 +116,7 @@ def all_locked(keys: Collection[UUID]) -> list[Fulfillment]:
     return list(rows.order_by("pk"))
 
 
-def _at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
+def at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
     return _checked(locked(fulfillment), statuses)
 
 
@@ -170,7 +170,7 @@ def take_over(*, fulfillment: Fulfillment, whose: UUID | None, by: Actor) -> Ful
     """Assign it to `by` instead of the person with the key `whose`, who had it when `by` last
     looked.
     """
-    held = _at_desk(fulfillment, *TO_SEND)
+    held = at_desk(fulfillment, *TO_SEND)
     if not may_take_over(by, held) or held.claimed_by_id != whose:
         raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
     from_whom = _("Taken over from %(who)s") % {"who": held.claimed_by}
@@ -268,7 +268,7 @@ def _ship_of(held: Fulfillment, quantity: int, told: str, by: Actor) -> None:
     held.transition(
         FulfillmentStatus.QUEUED if rest else FulfillmentStatus.SHIPPED,
         by=by,
-        reason=_of_all(_("%(n)s of %(all)s shipped: %(what)s"), quantity, held, told),
+        reason=of_all(_("%(n)s of %(all)s shipped: %(what)s"), quantity, held, told),
         quantity_shipped=held.quantity_shipped + quantity,
         quantity_picked=min(rest, max(0, held.quantity_picked - quantity)),
     )
@@ -288,7 +288,7 @@ def deliver(*, shipment: Shipment, by: Actor) -> list[Fulfillment]:
         row.quantity_delivered += units[row.pk]
         row.save(update_fields=["quantity_delivered"])
         arrived_now = _("%(n)s of %(all)s arrived: %(what)s")
-        told = _of_all(arrived_now, units[row.pk], row, str(shipment))
+        told = of_all(arrived_now, units[row.pk], row, str(shipment))
         _close_desk_work(row, by=by, reason=told)
     facts = {"shipment": str(shipment.pk)}
     tell_all([news_of(row, delivered=units[row.pk], by=by, facts=facts) for row in rows])
@@ -299,7 +299,9 @@ def deliver(*, shipment: Shipment, by: Actor) -> list[Fulfillment]:
 def cannot_supply(
     *, fulfillment: Fulfillment, quantity: int | None, reason: str, by: Actor
 ) -> Fulfillment:
-    """Give up `quantity` (None: all) of the open units. Their points are given back."""
+    """Give up `quantity` (None: all) of the open units. Their points are given back, and their
+    pieces are written off.
+    """
     held = _mine(fulfillment, by)
     missing = held.open_quantity if quantity is None else quantity
     if not 1 <= missing <= held.open_quantity:
@@ -312,8 +314,9 @@ def cannot_supply(
     held.reason = reason.strip()[:255]
     held.save(update_fields=["quantity_failed", "reason"])
     given_up = _("%(n)s of %(all)s cannot be supplied: %(what)s")
-    _close_desk_work(held, by=by, reason=_of_all(given_up, missing, held, held.reason))
-    tell(held, lost=missing, reason=held.reason, by=by)
+    _close_desk_work(held, by=by, reason=of_all(given_up, missing, held, held.reason))
+    tell(held, lost=missing, gone=True, reason=held.reason, by=by)
+    all_came_back(held, by=by, reason=reason)
     return held
 
 
@@ -330,7 +333,7 @@ def _close_desk_work(held: Fulfillment, *, by: Actor, reason: str) -> None:
         held.event(before, before, by=by, reason=reason).save()
 
 
-def _of_all(words: str, units: int, held: Fulfillment, what: str) -> str:
+def of_all(words: str, units: int, held: Fulfillment, what: str) -> str:
     return words % {"n": units, "all": held.quantity, "what": what}
 
 
@@ -347,15 +350,11 @@ def _close(held: Fulfillment, *, by: Actor, reason: str) -> None:
         )
 
 
-@transaction.atomic
-def return_units(*, fulfillment: Fulfillment, reason: str, by: Actor) -> Fulfillment:
-    """Record that what was delivered came back. Its points are given back."""
-    held = _at_desk(fulfillment, FulfillmentStatus.DELIVERED)
-    if not reason.strip():
-        raise DeskError(_("Say why it came back."))
-    held.transition(FulfillmentStatus.RETURNED, by=by, reason=reason.strip())
-    tell(held, lost=held.quantity_delivered, reason=reason.strip(), by=by)
-    return held
+def all_came_back(held: Fulfillment, *, by: Actor, reason: str) -> None:
+    """Set the status once nothing of what was delivered is left with the recipient."""
+    if held.status == FulfillmentStatus.DELIVERED and not held.with_recipient:
+        held.transition(FulfillmentStatus.RETURNED, by=by, reason=reason)
+        tell(held, reason=reason, by=by)
 
 
 def find(reference: uuid.UUID) -> Fulfillment | None:

@@ -40,6 +40,8 @@ FULFILLMENT = LifeCycle(
 
 # At the desk and still to be sent.
 TO_SEND = (_S.QUEUED, _S.PACKED)
+# Units that were delivered may come back in these, also while others are still to be sent.
+RETURNABLE = (_S.QUEUED, _S.PACKED, _S.SHIPPED, _S.DELIVERED)
 
 
 class Withdrawal(TextChoices):
@@ -59,6 +61,13 @@ class Withdrawal(TextChoices):
 
 # The statuses in which cancelling changes something.
 WITHDRAWABLE = frozenset({Withdrawal.NOW, Withdrawal.ASK})
+
+
+class ReturnedTo(TextChoices):
+    """Where pieces that came back go."""
+
+    STOCK = "STOCK", _("Back to the stock")
+    WRITTEN_OFF = "WRITTEN_OFF", _("Written off")
 
 
 class CallStatus(TextChoices):

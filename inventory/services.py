@@ -90,7 +90,8 @@ def move(product_id: uuid.UUID, *, available: int, reserved: int) -> bool:
         return False
     now, low_stock_at, is_tracked = row
     if not is_tracked:
-        _balance(product_id, available)
+        if available:
+            _balance(product_id, available)
         return True
     status = status_at(now, low_stock_at)
     if status != status_at(now - available, low_stock_at):
@@ -134,8 +135,11 @@ def _by_product(pieces: Iterable[tuple[uuid.UUID, int]]) -> list[tuple[uuid.UUID
     return sorted(sums.items())
 
 
-def release(*, pieces: Mapping[uuid.UUID, int | None], by: Actor, reason: str) -> None:
-    """Return reserved pieces to the shelf.
+def release(
+    *, pieces: Mapping[uuid.UUID, int | None], by: Actor, reason: str, gone: bool = False
+) -> None:
+    """Return reserved pieces to the shelf. `gone`: they are not there, so they are written off
+    together with it and are at no moment available.
 
     The argument maps each line's reference to a number, or None for all that it still holds. Lines
     without reserved pieces (made on demand, or released before) are ignored.
@@ -145,11 +149,22 @@ def release(*, pieces: Mapping[uuid.UUID, int | None], by: Actor, reason: str) -
         for held, number in taken:
             held.released += number
         Reservation.objects.bulk_update([held for held, _number in taken], ["released"])
-        kind = MovementKind.RELEASED
-        insert([_of_line(held, kind, n, -n, reason, by) for held, n in taken])
+        moves = [_of_line(held, MovementKind.RELEASED, n, -n, reason, by) for held, n in taken]
+        if gone:
+            moves += [_of_line(held, MovementKind.ADJUSTED, -n, 0, reason, by) for held, n in taken]
+        insert(moves)
         for product_id, n in _by_product((held.product_id, n) for held, n in taken):
-            if not move(product_id, available=n, reserved=-n):
+            if not move(product_id, available=0 if gone else n, reserved=-n):
                 raise _disagrees()
+
+
+def take_back(*, want: Want, reason: str, by: Actor) -> None:
+    """Put pieces that came back from the recipient of a line on the shelf again."""
+    held = Reservation(product_id=want.product_id, reference=want.reference)
+    with transaction.atomic(savepoint=False):
+        insert([_of_line(held, MovementKind.RECEIVED, want.quantity, 0, reason, by)])
+        if not move(want.product_id, available=want.quantity, reserved=0):
+            raise _disagrees()
 
 
 _A_LINE = (uuid.UUID(int=1), uuid.UUID(int=2), 1_000_001)  # placeholders of _consumed

@@ -311,6 +311,9 @@ APPROVAL_WINDOW_HOURS = env.count("APPROVAL_WINDOW_HOURS", 24, high=24 * 366)
 # --- Stock: up to how many pieces a product is low, where neither it nor its category says so --
 LOW_STOCK_AT = env.count("LOW_STOCK_AT", 5, high=1_000_000)
 
+# --- Credits of units: the points of an order that one person may give back --------------
+CREDIT_LIMIT_POINTS = env.count("CREDIT_LIMIT_POINTS", 10_000, high=2_000_000_000)
+
 # --- Alerts about incidents: to PagerDuty when its key is set, else by e-mail --------------
 PAGERDUTY_ROUTING_KEY = env.text("PAGERDUTY_ROUTING_KEY")
 PAGERDUTY_URL = env.url("PAGERDUTY_URL", "https://events.pagerduty.com")

@@ -18,6 +18,7 @@ from loyalty_portal.data.actor import Actor
 from redemption.backoffice.admin_decisions import DeliveryAdmin, LoyaltyTransactionAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
+from redemption.backoffice.admin_units import LineUnitsAdmin
 from redemption.backoffice.badges import order_badge
 from redemption.backoffice.forms import (
     AnswerForm,
@@ -35,6 +36,7 @@ from redemption.models import (
     Incident,
     Letter,
     LetterKind,
+    LineUnits,
     LoyaltyTransaction,
     OrderItem,
     Reconciliation,
@@ -49,6 +51,7 @@ from redemption.saga.steps import RedemptionError
 
 admin.site.register(LoyaltyTransaction, LoyaltyTransactionAdmin)
 admin.site.register(OrderItem, DeliveryAdmin)
+admin.site.register(LineUnits, LineUnitsAdmin)
 admin.site.register(Incident, IncidentAdmin)
 admin.site.register(Reconciliation, ReconciliationAdmin)
 

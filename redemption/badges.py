@@ -81,7 +81,8 @@ class LineCounts(NamedTuple):
     open: int = 0  # not settled
     on_way: int = 0  # shipped, not arrived
     failed: int = 0
-    returned: int = 0
+    returned: int = 0  # as a whole
+    came_back: int = 0  # at least one unit
     arrived: int = 0  # at least one unit was delivered
     short: int = 0  # fewer units were delivered than ordered
     kept: int = 0  # the points of at least one unit stay taken
@@ -101,6 +102,7 @@ _COUNTED = (
     Q(fulfillment_status=LineStatus.SHIPPED),
     Q(fulfillment_status=LineStatus.FAILED),
     Q(fulfillment_status=LineStatus.RETURNED),
+    Q(quantity_returned__gt=0),
     Q(quantity_delivered__gt=0),
     Q(quantity_delivered__lt=F("quantity")),
     Q(quantity_refunded__lt=F("quantity")),
@@ -114,6 +116,7 @@ def _stands(item: OrderItem) -> tuple[bool, ...]:
         item.fulfillment_status == LineStatus.SHIPPED,
         item.fulfillment_status == LineStatus.FAILED,
         item.fulfillment_status == LineStatus.RETURNED,
+        item.quantity_returned > 0,
         item.quantity_delivered > 0,
         item.quantity_delivered < item.quantity,
         item.quantity_refunded < item.quantity,
@@ -309,7 +312,7 @@ def _on_the_way(counts: LineCounts) -> tuple[str, str, Any] | None:
 def _completed(counts: LineCounts) -> tuple[str, str, Any]:
     if not counts.arrived:  # two people found so later
         return without_delivery(counts)
-    if counts.returned:
+    if counts.came_back:
         all_of_it = counts.returned == counts.lines
         word = _("Returned") if all_of_it else _("Partly returned")
         return "warn", "undo-2", word

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.permissions import may_approve, may_redeem, may_see_codes
 from loyalty_portal.data.actor import Actor
-from redemption.models import Decision, Incident, RedemptionOrder
+from redemption.models import Decision, Incident, LineReturn, RedemptionOrder
 from redemption.states import IncidentKind
 
 
@@ -82,6 +82,26 @@ def may_second(actor: Actor, decision: Decision) -> bool:
     The database enforces it too (decided_by_two_people).
     """
     return actor.user_id not in {None, decision.proposed_by_id}
+
+
+def may_credit_units(actor: Actor) -> bool:
+    """Whether the actor may give points of some units back; above the limit they propose it."""
+    return actor.has_perm("redemption.credit_units")
+
+
+def may_decide_credit(actor: Actor) -> bool:
+    """Whether the actor may decide about the points of what came back, and as second person about
+    what others propose.
+    """
+    return actor.has_perm("redemption.decide_credit")
+
+
+def recorded(actor: Actor, returned: LineReturn) -> bool:
+    """Whether the actor recorded the return, and so decides nothing about it.
+
+    The database enforces it too (return_decided_by_others).
+    """
+    return actor.user_id is not None and actor.user_id == returned.recorded_by_id
 
 
 def may_compare(actor: Actor) -> bool:

@@ -190,12 +190,16 @@ class Verdict(TextChoices):
     CREDIT = "CREDIT", _("It was not delivered; give the points back")
     CORRECTION = "CORRECTION", _("It was delivered; take the points again, as the company agreed")
     WRITE_OFF = "WRITE_OFF", _("It was delivered; leave the points with the company")
+    # For some units of a line.
+    CREDIT_UNITS = "CREDIT_UNITS", _("Give the points of these units back")
+    RETURNED = "RETURNED", _("It came back; give the points of so many units back")
 
 
 _V = Verdict
 ABOUT_POINTS = (_V.TOOK_PLACE, _V.DID_NOT, _V.ASK_AGAIN)
 ABOUT_A_DELIVERY = (_V.DELIVERED, _V.UNDELIVERED)
 REMEDIES = (_V.CODES, _V.CREDIT, _V.CORRECTION, _V.WRITE_OFF)
+ABOUT_UNITS = (_V.CREDIT_UNITS, _V.RETURNED)
 
 
 class DecisionStatus(TextChoices):

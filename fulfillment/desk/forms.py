@@ -15,7 +15,7 @@ from unfold.widgets import (
 from fulfillment.desk import tracking
 from fulfillment.desk.selectors import ParcelShown, tracked_as, workers
 from fulfillment.models import Fulfillment
-from fulfillment.states import FulfillmentStatus
+from fulfillment.states import ReturnedTo
 from loyalty_portal.data.countries import CountryField
 from loyalty_portal.data.one_line import OneLineField, TextField
 from loyalty_portal.data.recipient import Recipient
@@ -64,11 +64,26 @@ class CannotSupplyForm(forms.Form):
 
 
 class ReturnForm(forms.Form):
-    """Records that delivered units came back."""
+    """Records that delivered units came back. `with_recipient`: how many were there when the page
+    was made, so that no form counts twice.
+    """
 
+    with_recipient = forms.IntegerField(widget=forms.HiddenInput)
+    returned = forms.IntegerField(
+        label=_("Pieces that came back"),
+        min_value=1,
+        max_value=MOST,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    to = forms.TypedChoiceField(
+        label=_("Where they go"),
+        coerce=ReturnedTo,
+        choices=ReturnedTo.choices,
+        widget=UnfoldAdminSelectWidget,
+    )
     reason = TextField(
         label=_("Why it came back"),
-        help_text=_("The company reads this. The points of what came back go back to it."),
+        help_text=_("The company reads this. Finance decides about the points."),
         max_length=255,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
     )
@@ -192,14 +207,24 @@ class LineNotSuppliedForm(LineForm):
 
 
 class LineReturnForm(LineForm):
-    """Records that delivered units came back."""
+    """Records that delivered units came back. `with_recipient` as above, of all lines together."""
 
+    with_recipient = ReturnForm.base_fields["with_recipient"]
+    returned = ReturnForm.base_fields["returned"]
+    to = ReturnForm.base_fields["to"]
     reason = ReturnForm.base_fields["reason"]
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        there = [line.with_recipient for line in self.choosable()]
+        self.initial["with_recipient"] = sum(there)
+        if len(there) == 1:
+            self.initial["returned"] = there[0]
+
     def choosable(self) -> list[Fulfillment]:
-        """The lines of the order that were delivered, each once."""
+        """The lines of the order of which something is with the recipient, each once."""
         lines = {line.fulfillment_id: line.fulfillment for line in self.shown.sent}
-        return [line for line in lines.values() if line.status == FulfillmentStatus.DELIVERED]
+        return [line for line in lines.values() if line.with_recipient]
 
 
 class PackForm(ParcelForm):

@@ -28,6 +28,7 @@ from fulfillment.desk.selectors import ParcelShown, parcel_shown
 from fulfillment.desk.services import Packing
 from fulfillment.models import Shipment
 from fulfillment.permissions import ASSIGN, TAKE_OVER, WORK
+from fulfillment.returning import return_units
 from fulfillment.services import DeskError
 from loyalty_portal.data.actor import Actor
 
@@ -118,12 +119,17 @@ def _cannot_supply(shown: ParcelShown, form: Any, by: Actor) -> str:
     return told % {"n": quantity}
 
 
+@transaction.atomic
 def _return(shown: ParcelShown, form: Any, by: Actor) -> str:
     said = form.cleaned_data
-    sent = (each.fulfillment for each in shown.sent)
-    line = next(each for each in sent if str(each.pk) == said["line"])
-    lines.return_units(fulfillment=line, reason=said["reason"], by=by)
-    return _("Taken back; the points go back to the company.")
+    held = lines.all_locked({each.fulfillment_id for each in shown.sent})
+    if sum(line.with_recipient for line in held) != said["with_recipient"]:
+        raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
+    line = next(each for each in held if str(each.pk) == said["line"])
+    return_units(
+        fulfillment=line, quantity=said["returned"], to=said["to"], reason=said["reason"], by=by
+    )
+    return _("Taken back. Finance decides about the points.")
 
 
 def _deliver(shown: ParcelShown, form: Any, by: Actor) -> str:

@@ -28,6 +28,14 @@ _TOO_LATE: dict[str, Withdrawal] = {
 }
 
 
+# The version before records a return of all units at once, and counts none.
+_RETURNED_AS_A_WHOLE = """
+    NEW.quantity_returned := NEW.quantity_delivered;
+    NEW.quantity_written_off := NEW.quantity_delivered;
+    RETURN NEW;
+"""
+
+
 class Channel(models.TextChoices):
     """Who fulfills a line: our desk or the partner."""
 
@@ -56,6 +64,18 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         _("not supplied"),
         default=0,
         help_text=_("Units that could not be supplied or were cancelled."),
+    )
+    quantity_returned = models.PositiveIntegerField(
+        _("came back"),
+        default=0,
+        db_default=0,
+        help_text=_("Delivered units that the recipient sent back."),
+    )
+    quantity_written_off = models.PositiveIntegerField(
+        _("written off"),
+        default=0,
+        db_default=0,
+        help_text=_("Units that came back and did not go to the stock again."),
     )
     status = models.CharField(_("status"), max_length=10, choices=FulfillmentStatus.choices)
     reason = models.CharField(_("reason"), max_length=255, blank=True)
@@ -128,6 +148,11 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
                 & Q(quantity__gte=F("quantity_delivered") + F("quantity_failed")),
                 name="fulfillment_units_once",
             ),
+            models.CheckConstraint(
+                condition=Q(quantity_delivered__gte=F("quantity_returned"))
+                & Q(quantity_returned__gte=F("quantity_written_off")),
+                name="fulfillment_returned_of_delivered",
+            ),
             models.UniqueConstraint(
                 "partner_id", name="partners_fulfillment_once", condition=~Q(partner_id="")
             ),
@@ -147,6 +172,15 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
                 condition=Q(channel="DESK", status__in=["QUEUED", "PACKED"]),
             ),
         ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="returned_as_a_whole",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(new__status="RETURNED", new__quantity_returned=0),
+                func=_RETURNED_AS_A_WHOLE,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.label}: {self.quantity} × {self.product_name}"
@@ -161,6 +195,11 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
             by_id=by.user_id,
             reason=reason[:255],
         )
+
+    @property
+    def with_recipient(self) -> int:
+        """Units that arrived and did not come back."""
+        return self.quantity_delivered - self.quantity_returned
 
     @property
     def open_quantity(self) -> int:

@@ -100,6 +100,7 @@ def _points() -> Item:
             "link": reverse_lazy("admin:redemption_loyaltytransaction_unclear"),
         },
         _item(_("Reconciliation"), "balance", "redemption.reconciliation"),
+        _item(_("Returns and credits"), "assignment_return", "redemption.lineunits"),
     )
 
 

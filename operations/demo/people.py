@@ -171,10 +171,10 @@ def add_superuser() -> None:
     User.objects.create_superuser(email, PASSWORD, name=name)
 
 
-def staff(group: str) -> Actor:
-    """The first member of a staff group."""
-    email = next(email for email, (_name, theirs) in STAFF.items() if theirs == group)
-    return Actor.person(User.objects.get(email=email))
+def staff(group: str) -> list[Actor]:
+    """The members of a staff group."""
+    emails = [email for email, (_name, theirs) in STAFF.items() if theirs == group]
+    return [Actor.person(User.objects.get(email=email)) for email in emails]
 
 
 def sign_ins() -> list[tuple[str, str, str]]:

@@ -50,7 +50,7 @@ def seed(*, say: Say) -> None:
         say("people, companies and products")
         with transaction.atomic():
             people.invite_everybody()
-            fill_shelves(dice=dice, by=people.staff("warehouse"))
+            fill_shelves(dice=dice, by=people.staff("warehouse")[0])
     else:
         say("an earlier try was not finished; going on with it")
     for data in COMPANIES:
@@ -59,7 +59,7 @@ def seed(*, say: Say) -> None:
     with _not_waiting_for_the_disk():
         _make_orders(partners, say)
     with transaction.atomic():
-        thin_shelves(dice=dice, by=people.staff("warehouse"))
+        thin_shelves(dice=dice, by=people.staff("warehouse")[0])
         people.add_superuser()
     for company in _companies():
         refresh_balance(company=company)
@@ -147,7 +147,8 @@ def _make_order(
         company=order.company,
         buyer=Actor.in_seat(order.account_manager),
         approver=_approver(order),
-        worker=people.staff("fulfillment"),
+        worker=people.staff("fulfillment")[0],
+        finance=people.staff("finance"),
         partners=partners,
         timeline=timeline,
         dice=Random(plan.token.int),  # noqa: S311 - a demo, no secret

@@ -4,7 +4,7 @@ The partners are called over HTTP as usual. Before a call, its result is importe
 under the same idempotency key, so that the sandbox's entry has the intended time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
@@ -16,17 +16,24 @@ from django.db.models.functions import Now
 from accounts.models import Company
 from fulfillment import services as desk
 from fulfillment.models import CallKind, Fulfillment, PartnerCall, Shipment
+from fulfillment.returning import return_units
+from fulfillment.states import ReturnedTo
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.actor import Actor
 from operations.demo.partners import SandboxControl
 from operations.demo.timeline import Timeline
 from redemption.checkout import services as placing
 from redemption.checkout.services import APPROVAL_TIME
-from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
-from redemption.orders.actions import cancelling
+from redemption.models import (
+    LineReturn,
+    LoyaltyTransaction,
+    RedemptionOrder,
+    TransactionType,
+)
+from redemption.orders.actions import cancelling, unit_credits
 from redemption.orders.actions import services as aftercare
 from redemption.saga import transactions
-from redemption.states import TransactionStatus
+from redemption.states import DecisionStatus, TransactionStatus
 
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_LIFE = timedelta(days=365)
@@ -41,6 +48,7 @@ class Scene:
     buyer: Actor
     approver: Actor
     worker: Actor
+    finance: Sequence[Actor]
     partners: SandboxControl
     timeline: Timeline
     dice: Random
@@ -183,7 +191,20 @@ def cannot_supply(scene: Scene, sku: str, reason: str) -> None:
 
 
 def take_back(scene: Scene, sku: str, reason: str) -> None:
-    desk.return_units(fulfillment=_line(scene, sku), reason=reason, by=scene.worker)
+    """Record that all that arrived came back; finance gives its points back."""
+    line = _line(scene, sku)
+    return_units(
+        fulfillment=line,
+        quantity=line.with_recipient,
+        to=ReturnedTo.STOCK,
+        reason=reason,
+        by=scene.worker,
+    )
+    returned = LineReturn.objects.select_related("item").get(item=line.reference)
+    one, another = scene.finance
+    unit_credits.decide_return(returned=returned, units=returned.units, reason=reason, by=one)
+    if returned.decisions.filter(status=DecisionStatus.PROPOSED).exists():
+        unit_credits.confirm(item=returned.item, by=another)
 
 
 def _line(scene: Scene, sku: str) -> Fulfillment:

@@ -45,6 +45,14 @@ _MOVES: dict[str, tuple[str, dict[str, str]]] = {
     "redemption_orderevent": (f"order_id {_ORDERS}", {"at": "at"}),
     "loyalty_transaction": (f"order_id {_ORDERS}", _CALL_TIMES),
     "redemption_loyaltytransactionchange": (f"order_id {_ORDERS}", _CALL_TIMES | _CHANGED),
+    "redemption_linereturn": (
+        f"item_id {_LINES}",
+        {"recorded_at": "recorded_at", "decided_at": "decided_at"},
+    ),
+    "redemption_decision": (
+        f"item_id {_LINES}",
+        {"proposed_at": "proposed_at", "decided_at": "decided_at"},
+    ),
     "redemption_letter": (f"order_id {_ORDERS}", {"created_at": "created_at"}),
     "fulfillment_fulfillment": (
         f"reference {_LINES}",

@@ -34,6 +34,51 @@ class CancelForm(forms.Form):
     )
 
 
+class CreditUnitsForm(forms.Form):
+    """Give points of some units back. `seen`: units whose points had gone back when the page was
+    made, so that no form gives them back twice.
+    """
+
+    seen = forms.IntegerField(widget=forms.HiddenInput)
+    units = forms.IntegerField(
+        label=_("Units"),
+        min_value=1,
+        max_value=1_000_000_000,
+        widget=UnfoldAdminIntegerFieldWidget({"inputmode": "numeric"}),
+    )
+    reason = TextField(
+        label=_("Reason"),
+        help_text=_("The company reads this."),
+        max_length=255,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+
+class DecideReturnForm(forms.Form):
+    """Decide of how many units that came back the points go back."""
+
+    returned = forms.UUIDField(
+        widget=forms.HiddenInput,
+        error_messages={
+            "required": _("Open the page and read what came back before you decide."),
+            "invalid": _("Open the page and read what came back before you decide."),
+        },
+    )
+    back = forms.IntegerField(
+        label=_("Units whose points go back"),
+        help_text=_("0: none."),
+        min_value=0,
+        max_value=1_000_000_000,
+        widget=UnfoldAdminIntegerFieldWidget({"inputmode": "numeric"}),
+    )
+    reason = TextField(
+        label=_("Reason"),
+        help_text=_("The company reads this."),
+        max_length=255,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
+
+
 class NoteForm(forms.Form):
     """A note about an order, for other staff."""
 

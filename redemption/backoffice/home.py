@@ -27,6 +27,7 @@ from redemption.backoffice.selectors import (
     puzzling_callbacks,
     troubled_letters,
     unclear_transactions,
+    undecided_returns,
     unresolved_incidents,
 )
 from redemption.models import Decision, WaitingQuestion
@@ -62,7 +63,8 @@ def second_look(request: HttpRequest) -> Iterator[Part]:
 def _page_of(decision: Decision) -> str:
     if decision.transaction_id:
         return reverse("admin:redemption_loyaltytransaction_change", args=[decision.transaction_id])
-    return reverse("admin:redemption_orderitem_change", args=[decision.item_id])
+    page = "lineunits" if decision.is_about_units else "orderitem"
+    return reverse(f"admin:redemption_{page}_change", args=[decision.item_id])
 
 
 def incidents(request: HttpRequest) -> Iterator[Part]:
@@ -164,6 +166,16 @@ def points(request: HttpRequest) -> Iterator[Part]:
             says=_("calls about points without a clear answer"),
             href=_there("redemption_loyaltytransaction", "?outcome=unclear"),
             icon="help",
+            tone="warn",
+        )
+    if request.user.has_perm("redemption.decide_credit"):
+        yield HomeCard(
+            job=_("Points"),
+            title=_("Came back"),
+            number=counted("returns", undecided_returns()),
+            says=_("returns whose points nobody decided about"),
+            href=_there("redemption_lineunits", "?waits=due"),
+            icon="assignment_return",
             tone="warn",
         )
 

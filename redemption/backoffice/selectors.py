@@ -21,6 +21,7 @@ from redemption.models import (
     EventSubject,
     Incident,
     Letter,
+    LineReturn,
     LoyaltyTransaction,
     OrderEvent,
     OrderItem,
@@ -28,6 +29,7 @@ from redemption.models import (
 )
 from redemption.permissions import may_second, seen_incidents
 from redemption.states import (
+    ABOUT_UNITS,
     UNCLEAR,
     DecisionStatus,
     LineStatus,
@@ -70,15 +72,27 @@ def puzzling_callbacks() -> QuerySet[Callback]:
     return Callback.objects.filter(state__in=PUZZLING)
 
 
+def due_returns(item: OrderItem) -> QuerySet[LineReturn]:
+    """What came back of the line and was not decided about, the oldest first."""
+    return item.returns.filter(decided_at=None).order_by("recorded_at", "id")
+
+
+def undecided_returns() -> QuerySet[LineReturn]:
+    """What came back of all lines, and nobody decided about its points."""
+    return LineReturn.objects.filter(decided_at=None)
+
+
 def proposals_for(actor: Actor) -> QuerySet[Decision] | None:
     """Open proposals of others that the actor may confirm or reject; None if they may decide
     nothing.
     """
+    units = Q(verdict__in=ABOUT_UNITS)
     about = [
         kind
         for permission, kind in (
             ("redemption.decide_transaction", Q(transaction__isnull=False)),
-            ("redemption.decide_delivery", Q(item__isnull=False)),
+            ("redemption.decide_delivery", Q(item__isnull=False) & ~units),
+            ("redemption.decide_credit", units & ~Q(returned__recorded_by=actor.user_id)),
         )
         if actor.has_perm(permission)
     ]
@@ -142,7 +156,7 @@ def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
 
 def decided(about: LoyaltyTransaction | OrderItem, actor: Actor) -> dict[str, object]:
     """The template variables of admin/redemption/_decide.html and _decided.html."""
-    made = list(about.decisions.select_related("proposed_by", "decided_by"))
+    made = list(about.decisions.select_related("proposed_by", "decided_by", "returned"))
     waiting = [each for each in made if each.status == DecisionStatus.PROPOSED]
     return {
         "decisions": [each for each in made if each.status != DecisionStatus.PROPOSED],

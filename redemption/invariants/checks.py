@@ -62,13 +62,29 @@ class Invariant(TextChoices):
     DEBIT_OPEN = "DEBIT_OPEN", _("An order that takes points has a debit whose end is open.")
     OWED = (
         "OWED",
-        _("Credits, less corrections, are for just the units that are not supplied."),
+        _(
+            "Credits, less corrections, are for just the units that are not supplied or were "
+            "credited all the same; each names whole units of its line."
+        ),
     )
     GIVEN_BACK = "GIVEN_BACK", _("A cancelled order has given back all it took.")
-    CREDITED = "CREDITED", _("A completed order has given back what was not supplied.")
+    CREDITED = "CREDITED", _("A completed order has given back what it owes.")
     ENDED = "ENDED", _("An ended order has no open line, and a completed one delivered something.")
     STUCK = "STUCK", _("An order whose lines are all settled ends.")
-    UNITS = "UNITS", _("Each unit of a settled line is delivered or refunded.")
+    UNITS = (
+        "UNITS",
+        _(
+            "Each unit of a settled line is delivered or was not supplied. What came back was "
+            "delivered; a line is returned once all of it came back."
+        ),
+    )
+    DECIDED = (
+        "DECIDED",
+        _(
+            "Units that were supplied are credited as decided: each return once, not by whoever "
+            "recorded it; beyond the limit by two people."
+        ),
+    )
     ROUTED = (
         "ROUTED",
         _("Each confirmed line has its fulfillment or waits, and each fulfillment has its line."),

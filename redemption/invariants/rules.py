@@ -4,6 +4,7 @@ Each rule set is one statement, so it sees one snapshot while orders move, and r
 """
 
 from redemption.invariants.stock_rules import MOVEMENTS, STOCK
+from redemption.invariants.unit_rules import UNITS
 
 # D: points debited, C: points credited, P: the order's total, owed: all credits, open ones too. K:
 # points debited by corrections for goods that were delivered after all; not part of D.
@@ -126,7 +127,9 @@ CROSS JOIN LATERAL (
     FROM redemption_decision d JOIN order_item i ON i.id = d.item_id
     WHERE d.item_id = sums.item_id AND d.verdict = 'WRITE_OFF' AND d.status = 'CONFIRMED'
 ) w
-WHERE sums.k > sums.c OR sums.k + w.w > sums.owed
+JOIN order_item i ON i.id = sums.item_id
+WHERE sums.k > sums.c
+   OR sums.k + w.w > sums.owed - i.quantity_credited::bigint * i.points_per_item
 """
 
 # Lines corrected by two people: their stock is unchanged although their end has changed.
@@ -139,26 +142,28 @@ LINES = """
 WITH lines AS MATERIALIZED (
     SELECT i.id, o.order_number, o.status AS order_status, i.fulfillment_status AS status, i.sku,
         i.waits_for, i.waits_until, w.next_attempt_at AS due_at, w.ended_at, w.raised,
-        i.quantity, i.quantity_delivered AS delivered, i.quantity_refunded AS refunded,
+        i.quantity, i.quantity_delivered AS delivered, i.quantity_returned AS returned,
+        i.quantity_credited AS credited, i.quantity_refunded - i.quantity_credited AS lost,
         i.product_id, p.product_type, f.id AS fulfillment, f.channel, f.label, f.status AS there,
         f.quantity AS asked, f.quantity_shipped AS shipped, f.quantity_delivered AS arrived,
-        f.quantity_failed AS failed
+        f.quantity_failed AS failed, f.quantity_returned AS back
     FROM order_item i
     JOIN redemption_order o ON o.id = i.order_id
     JOIN product p ON p.id = i.product_id
     LEFT JOIN fulfillment_fulfillment f ON f.reference = i.id
     LEFT JOIN redemption_linewait w ON w.item_id = i.id
 )
-SELECT 'UNITS', order_number, format('%%s: %%s, %%s = %%s delivered, %%s refunded',
-                                     sku, status, quantity, delivered, refunded)
+SELECT 'UNITS', order_number,
+    format('%%s: %%s, %%s = %%s delivered, %%s not supplied; %%s came back, %%s credited', sku,
+           status, quantity, delivered, lost, returned, credited)
 FROM lines
 WHERE (fulfillment IS NOT NULL OR waits_for <> '' AND order_status = ANY(%(at_work)s))
   AND CASE status
-    WHEN 'DELIVERED' THEN delivered = 0 OR delivered + refunded <> quantity
-    WHEN 'RETURNED' THEN delivered = 0 OR refunded <> quantity
-    WHEN 'FAILED' THEN delivered > 0 OR refunded <> quantity
-    WHEN 'CANCELLED' THEN delivered > 0 OR refunded <> quantity
-    ELSE delivered + refunded >= quantity END
+    WHEN 'DELIVERED' THEN delivered + lost <> quantity OR returned >= delivered
+    WHEN 'RETURNED' THEN delivered = 0 OR delivered + lost <> quantity OR returned <> delivered
+    WHEN 'FAILED' THEN delivered > 0 OR lost <> quantity
+    WHEN 'CANCELLED' THEN delivered > 0 OR lost <> quantity
+    ELSE delivered + lost >= quantity OR returned > delivered END
 UNION ALL
 SELECT 'ROUTED', order_number, format('%%s: %%s without a fulfillment', sku, status)
 FROM lines
@@ -178,12 +183,13 @@ WHERE CASE
             OR waits_for = 'DATE' AND ended_at < waits_until
     ELSE due_at IS NOT NULL END
 UNION ALL
-SELECT 'AGREED', order_number, format('%%s: line %%s %%s/%%s/%%s, fulfillment %%s %%s/%%s/%%s', sku,
-    status, quantity, delivered, refunded, there, asked, arrived, failed)
+SELECT 'AGREED', order_number,
+    format('%%s: line %%s %%s/%%s/%%s/%%s, fulfillment %%s %%s/%%s/%%s/%%s',
+    sku, status, quantity, delivered, lost, returned, there, asked, arrived, failed, back)
 FROM lines
 WHERE fulfillment IS NOT NULL AND NOT (
     status = there AND quantity = asked AND delivered = arrived AND label = order_number
-    AND refunded = failed + CASE WHEN there = 'RETURNED' THEN arrived ELSE 0 END)
+    AND lost = failed AND returned = back)
 UNION ALL
 SELECT 'HELD', order_number, format('%%s: %%s, held %%s, released %%s, consumed %%s', sku, status,
     r.quantity, r.released, r.consumed)
@@ -373,7 +379,7 @@ FROM marked JOIN loyalty_transaction t ON t.order_id = marked.id
 WHERE t.status = 'NEEDS_REVIEW' AND NOT is_marked
 """
 
-RULES = (POINTS, CREDITS, LINES, DELIVERIES, STOCK, MOVEMENTS, STORY, WORK, MARKED)
+RULES = (POINTS, CREDITS, LINES, UNITS, DELIVERIES, STOCK, MOVEMENTS, STORY, WORK, MARKED)
 
 # The sums of the partner's entries by order. Corrections (K) do not count as the order's debit.
 LEDGER_SUMS = """

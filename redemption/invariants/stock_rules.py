@@ -54,17 +54,24 @@ STOCK_OF_ONE = STOCK.replace(_EVERY, "p.id = %(product)s")
 # A reservation must agree with its movements, or stock has left twice.
 MOVEMENTS = """
 SELECT 'MOVED', coalesce(p.sku, r.reference::text),
-    format('line %%s: held %%s, released %%s, consumed %%s; movements %%s, %%s, %%s', r.reference,
-           r.quantity, r.released, r.consumed, m.reserved, m.released, m.consumed)
+    format('line %%s: held %%s, released %%s, consumed %%s; movements %%s, %%s, %%s; %%s came back',
+           r.reference, r.quantity, r.released, r.consumed, m.reserved, m.released, m.consumed,
+           m.received)
 FROM inventory_reservation r
 JOIN product p ON p.id = r.product_id
 LEFT JOIN (
     SELECT reference,
         coalesce(sum(reserved_change) FILTER (WHERE kind = 'RESERVED'), 0) AS reserved,
         coalesce(sum(available_change) FILTER (WHERE kind = 'RELEASED'), 0) AS released,
-        coalesce(-sum(reserved_change) FILTER (WHERE kind = 'CONSUMED'), 0) AS consumed
+        coalesce(-sum(reserved_change) FILTER (WHERE kind = 'CONSUMED'), 0) AS consumed,
+        coalesce(sum(available_change) FILTER (WHERE kind = 'RECEIVED'), 0) AS received,
+        coalesce(-sum(available_change) FILTER (WHERE kind = 'ADJUSTED'), 0) AS gone
     FROM inventory_stockmovement WHERE reference IS NOT NULL GROUP BY reference
 ) m ON m.reference = r.reference
+LEFT JOIN fulfillment_fulfillment f ON f.reference = r.reference
 WHERE (r.quantity, r.released, r.consumed)
     IS DISTINCT FROM (m.reserved::int, m.released::int, m.consumed::int)
+    -- What could not be supplied is written off when it is released; what came back is received.
+    OR m.gone > r.released
+    OR m.received <> coalesce(f.quantity_returned - f.quantity_written_off, 0)
 """

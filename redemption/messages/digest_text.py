@@ -12,7 +12,7 @@ from fulfillment.models import Channel, Fulfillment
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import FOR_A_PERSON, LineCounts, end_told
 from redemption.messages.digests import Units
-from redemption.models import Letter, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.models import Letter, LineReturn, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
 MOST_LINES = 10  # lines that a digest names, shared by its groups
@@ -58,6 +58,7 @@ class _Found:
     units: Mapping[str, Units]
     whole: bool
     back: int  # points
+    returns: Mapping[Any, str]  # why units came back, by the line's id
 
     def of(self, item: OrderItem) -> Units:
         return self.units.get(str(item.pk), Units())
@@ -79,7 +80,9 @@ class _Kind(NamedTuple):
 def digest_text(
     letter: Letter, items: Sequence[OrderItem], transactions: Sequence[LoyaltyTransaction]
 ) -> DigestText:
-    """The text of a closed digest. Two queries, for any number of lines."""
+    """The text of a closed digest. Two queries, for any number of lines; one more if some came
+    back.
+    """
     order: RedemptionOrder = letter.order
     rows = Fulfillment.objects.filter(reference__in=[item.pk for item in items])
     parcels = {row.reference: row for row in rows.prefetch_related("shipments")}
@@ -93,6 +96,7 @@ def digest_text(
         {str(item.pk): _whole(item) for item in items} if whole else told,
         whole,
         0 if whole else letter.facts.get("back", 0),
+        _why_returned(items),
     )
     kinds = list(_kinds(found))
     most = max(MOST_LINES // len(kinds), 3) if kinds else 0
@@ -104,10 +108,18 @@ def digest_text(
     return DigestText(subject, intro, groups, by_mail)
 
 
+def _why_returned(items: Sequence[OrderItem]) -> dict[Any, str]:
+    """The reason of each line's newest return."""
+    lines = [item.pk for item in items if item.quantity_returned]
+    returns = LineReturn.objects.filter(item__in=lines).order_by("recorded_at")
+    return dict(returns.values_list("item", "reason")) if lines else {}
+
+
 def _whole(item: OrderItem) -> Units:
     """The units of a line of an order that has ended."""
     undelivered = item.quantity - item.quantity_delivered
-    return Units(0, item.quantity_delivered, max(item.quantity_refunded, undelivered))
+    lost = max(item.quantity_failed, undelivered)
+    return Units(0, item.quantity_delivered, lost, item.quantity_returned)
 
 
 def _head(found: _Found, groups: Sequence[Group]) -> tuple[str, str]:
@@ -142,6 +154,10 @@ def _kinds(found: _Found) -> Iterator[_Kind]:
         lost[_lost_as(part.item)].append(part)
     for status, parts in lost.items():
         yield _Kind(_lost_title(status, _pieces(parts)), parts, status)
+    came_back = _parts(found, lambda item: found.of(item).returned)
+    if came_back:
+        status = LineStatus.RETURNED
+        yield _Kind(_lost_title(status, _pieces(came_back)), came_back, status)
 
 
 def _parts(found: _Found, count: Any) -> list[_Part]:
@@ -162,9 +178,8 @@ def _under_way(found: _Found, item: OrderItem) -> int:
 
 def _lost_as(item: OrderItem) -> str:
     """The status that says why units of the line are lost."""
-    if item.fulfillment_status in {LineStatus.CANCELLED, LineStatus.RETURNED}:
-        return item.fulfillment_status
-    return LineStatus.FAILED
+    cancelled = item.fulfillment_status == LineStatus.CANCELLED
+    return LineStatus.CANCELLED if cancelled else LineStatus.FAILED
 
 
 def _delivered_of_all(found: _Found) -> str:
@@ -214,7 +229,7 @@ def _group(found: _Found, kind: _Kind, most: int) -> Group:
     notes = []
     if kind.status:
         notes.append(_where_points_are(found, kind))
-        reasons = {part.item.pk: _reason(found, part.item) for part in kind.parts}
+        reasons = {part.item.pk: _reason(found, part.item, kind.status) for part in kind.parts}
         if len(set(reasons.values())) == 1:  # one reason for all is said once
             reason = next(iter(reasons.values()))
             notes.append(_("Why: %(reason)s") % {"reason": reason} if reason else "")
@@ -280,14 +295,19 @@ def _credits(found: _Found, parts: Sequence[_Part], status: str) -> list[Loyalty
     return [each for each in found.transactions if not each.is_debit and each.item_id in lines]
 
 
-def _reason(found: _Found, item: OrderItem) -> str:
-    """Why the points of a line go back, as the newest credit says it."""
-    credits_given = _credits(found, [_Part(item, 0)], _lost_as(item))
+def _reason(found: _Found, item: OrderItem, status: str) -> str:
+    """Why the points of a line go back, as the newest credit says it; or why units came back."""
+    if status == LineStatus.RETURNED:
+        return found.returns.get(item.pk, "")
+    credits_given = _credits(found, [_Part(item, 0)], status)
     reason = next((credit.reason for credit in reversed(credits_given)), "")
     return "" if reason == _("Cancelled") else reason  # that is said already
 
 
 def _where_points_are(found: _Found, kind: _Kind) -> str:
+    if kind.status == LineStatus.RETURNED:
+        undecided = any(not part.item.quantity_credited for part in kind.parts)
+        return _("The programme decides about the points.") if undecided else ""
     owed = _credits(found, kind.parts, kind.status)
     known = {each.status for each in owed}
     if not known:
@@ -316,6 +336,7 @@ def _back_otherwise(found: _Found, kinds: Sequence[_Kind]) -> int:
         _points(kind.parts)
         for kind in kinds
         if kind.status
+        and kind.status != LineStatus.RETURNED
         and {each.status for each in _credits(found, kind.parts, kind.status)} == done
     )
     return max(0, found.back - told)

@@ -38,11 +38,12 @@ WINDOW = timedelta(minutes=15)  # between two letters about parts of one order
 
 
 class Units(NamedTuple):
-    """How many units of a line were shipped, delivered, and will not be supplied or came back."""
+    """How many units of a line were shipped, delivered, will not be supplied, and came back."""
 
     shipped: int = 0
     delivered: int = 0
     lost: int = 0
+    returned: int = 0
 
     def less(self, other: "Units") -> "Units":
         return Units(*(now - then for now, then in zip(self, other, strict=True)))
@@ -191,7 +192,10 @@ def units_of(items: Iterable[OrderItem]) -> dict[str, Units]:
     shipped = dict(parcels.values_list("reference", "quantity_shipped"))
     return {
         str(item.pk): Units(
-            shipped.get(item.pk, 0), item.quantity_delivered, item.quantity_refunded
+            shipped.get(item.pk, 0),
+            item.quantity_delivered,
+            item.quantity_failed,
+            item.quantity_returned,
         )
         for item in lines
     }

@@ -33,6 +33,7 @@ from redemption.models.reconciliation import (
     StatementLine,
     StatementSource,
 )
+from redemption.models.returns import LineReturn, LineUnits
 from redemption.models.schedules import Cadence, ReportSchedule
 from redemption.models.waits import LineWait
 
@@ -57,6 +58,8 @@ __all__ = [
     "Letter",
     "LetterKind",
     "LineFigure",
+    "LineReturn",
+    "LineUnits",
     "LineWait",
     "LoyaltyTransaction",
     "OrderEvent",

@@ -16,9 +16,11 @@ from loyalty_portal.data.lifecycle import HasLifeCycle
 from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.orders import OrderItem
 from redemption.models.points import LoyaltyTransaction
+from redemption.models.returns import LineReturn
 from redemption.states import (
     ABOUT_A_DELIVERY,
     ABOUT_POINTS,
+    ABOUT_UNITS,
     DECISION,
     REMEDIES,
     DecisionStatus,
@@ -38,10 +40,44 @@ _WRITE_OFFS_WITHIN_CREDITS = """
                                                ELSE -t.points_amount END) / i.points_per_item
             FROM order_item i JOIN loyalty_transaction t ON t.item_id = i.id
             WHERE i.id = NEW.item_id AND t.status <> 'REFUSED' GROUP BY i.points_per_item
-        ), 0)
+        ), 0) - (SELECT quantity_credited FROM order_item WHERE id = NEW.item_id)
     THEN
         RAISE EXCEPTION 'write-offs of line % would exceed its credits', NEW.item_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'write_offs_within_credits';
+    END IF;
+    RETURN NEW;
+"""
+
+# What one person decides alone about an order's units is together within the limit that was known.
+_ALONE_WITHIN_LIMIT = """
+    PERFORM 1 FROM redemption_order
+        WHERE id = (SELECT order_id FROM order_item WHERE id = NEW.item_id) FOR NO KEY UPDATE;
+    IF NOT COALESCE((
+            SELECT SUM(d.units::bigint * i.points_per_item)
+            FROM redemption_decision d JOIN order_item i ON i.id = d.item_id
+            WHERE i.order_id = (SELECT order_id FROM order_item WHERE id = NEW.item_id)
+              AND d.id <> NEW.id AND d.status = 'CONFIRMED' AND d.decided_by_id IS NULL
+              AND d.verdict IN ('CREDIT_UNITS', 'RETURNED')
+        ), 0) + (
+            SELECT NEW.units::bigint * points_per_item FROM order_item WHERE id = NEW.item_id
+        ) <= NEW.alone_up_to
+    THEN
+        RAISE EXCEPTION 'one person alone would credit too much of the order of line %', NEW.item_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'credited_alone_within_limit';
+    END IF;
+    RETURN NEW;
+"""
+# Who recorded a return decides nothing about its points, and no more units are credited than came.
+_NOT_WHO_RECORDED_IT = """
+    IF NOT EXISTS (
+            SELECT 1 FROM redemption_linereturn r
+            WHERE r.id = NEW.returned_id AND r.item_id = NEW.item_id AND NEW.units <= r.units
+              AND r.recorded_by_id IS DISTINCT FROM NEW.proposed_by_id
+              AND (r.recorded_by_id IS DISTINCT FROM NEW.decided_by_id OR r.recorded_by_id IS NULL)
+        )
+    THEN
+        RAISE EXCEPTION 'return % is decided about by others, for its units', NEW.returned_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'return_decided_by_others';
     END IF;
     RETURN NEW;
 """
@@ -50,8 +86,9 @@ _WRITE_OFFS_WITHIN_CREDITS = """
 class Decision(HasLifeCycle):
     """A decision that one person proposes with evidence and another confirms or rejects.
 
-    It is about either a transaction or the delivery of a line. A remedy also stores what the
-    partner had answered when it was proposed, and for how many units points move.
+    It is about either a transaction, the delivery of a line, or the points of some of its units. A
+    remedy also stores what the partner had answered when it was proposed, and for how many units
+    points move. About few points of units one person decides alone.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -70,7 +107,15 @@ class Decision(HasLifeCycle):
     )
     external_transaction_id = models.CharField(_("partner's number"), max_length=100, blank=True)
     units = models.PositiveIntegerField(
-        _("units"), null=True, blank=True, help_text=_("For a remedy: its number of units.")
+        _("units"), null=True, blank=True, help_text=_("The number of units that it is about.")
+    )
+    returned = models.ForeignKey(
+        LineReturn, models.PROTECT, null=True, blank=True, related_name="decisions"
+    )
+    alone_up_to = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text=_("If one person decided: the points up to which that was allowed."),
     )
     found = models.JSONField(
         null=True, blank=True, help_text=_("For a remedy: the partner's answer, without codes.")
@@ -117,8 +162,23 @@ class Decision(HasLifeCycle):
             ),
             models.CheckConstraint(
                 condition=~Q(status__in=["CONFIRMED", "REJECTED"])
-                | Q(decided_by__isnull=False, decided_at__isnull=False),
+                | Q(decided_by__isnull=False, decided_at__isnull=False)
+                | Q(
+                    status="CONFIRMED",
+                    verdict__in=ABOUT_UNITS,
+                    decided_at__isnull=False,
+                    alone_up_to__isnull=False,
+                ),
                 name="decided_by_somebody",
+            ),
+            models.UniqueConstraint(
+                "returned", name="one_decision_a_return", condition=Q(status="CONFIRMED")
+            ),
+            models.CheckConstraint(
+                condition=Q(verdict="CREDIT_UNITS", units__gt=0, returned__isnull=True)
+                | Q(verdict="RETURNED", units__isnull=False, returned__isnull=False)
+                | ~Q(verdict__in=ABOUT_UNITS) & Q(returned__isnull=True, alone_up_to__isnull=True),
+                name="decision_names_its_units",
             ),
             models.CheckConstraint(
                 condition=~Q(verdict="TOOK_PLACE") | ~Q(external_transaction_id=""),
@@ -132,7 +192,7 @@ class Decision(HasLifeCycle):
             models.CheckConstraint(
                 condition=Q(verdict__in=ABOUT_POINTS, transaction__isnull=False, item__isnull=True)
                 | Q(
-                    verdict__in=(*ABOUT_A_DELIVERY, *REMEDIES),
+                    verdict__in=(*ABOUT_A_DELIVERY, *REMEDIES, *ABOUT_UNITS),
                     transaction__isnull=True,
                     item__isnull=False,
                 ),
@@ -159,6 +219,25 @@ class Decision(HasLifeCycle):
                 condition=pgtrigger.Q(new__verdict="WRITE_OFF", new__status="CONFIRMED"),
                 func=_WRITE_OFFS_WITHIN_CREDITS,
             ),
+            pgtrigger.Trigger(
+                name="credited_alone_within_limit",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                condition=pgtrigger.Q(
+                    new__verdict__in=ABOUT_UNITS,
+                    new__status="CONFIRMED",
+                    new__units__gt=0,
+                    new__decided_by__isnull=True,
+                ),
+                func=_ALONE_WITHIN_LIMIT,
+            ),
+            pgtrigger.Trigger(
+                name="return_decided_by_others",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                condition=pgtrigger.Q(new__verdict="RETURNED"),
+                func=_NOT_WHO_RECORDED_IT,
+            ),
         ]
 
     def __str__(self) -> str:
@@ -181,7 +260,7 @@ class Decision(HasLifeCycle):
         if self.external_transaction_id:
             named = {"what": told, "number": self.external_transaction_id}
             return gettext("%(what)s, as %(number)s at the partner") % named
-        if self.item and self.is_remedy and self.verdict != Verdict.CODES:
+        if self.item and self.units is not None and self.verdict != Verdict.CODES:
             how_many = {"units": self.units, "all": self.item.quantity, "what": told}
             return gettext("%(what)s (%(units)s of %(all)s)") % how_many
         return told
@@ -191,8 +270,12 @@ class Decision(HasLifeCycle):
         return self.verdict in REMEDIES
 
     @property
+    def is_about_units(self) -> bool:
+        return self.verdict in ABOUT_UNITS
+
+    @property
     def points(self) -> int:
-        """The points that a remedy moves, or leaves with the company."""
+        """The points of its units, which move or stay with the company."""
         return (self.units or 0) * self.item.points_per_item if self.item else 0
 
     @property

@@ -90,7 +90,12 @@ class Letter(LeasedWork):
     def news(self) -> str:
         """What a closed digest tells, in a few words; "" for other letters."""
         told = [sum(max(0, units) for units in each) for each in zip(*self._lines, strict=True)]
-        words = (_("%(n)s sent"), _("%(n)s delivered"), _("%(n)s not delivered"))
+        words = (
+            _("%(n)s sent"),
+            _("%(n)s delivered"),
+            _("%(n)s not delivered"),
+            _("%(n)s came back"),
+        )
         counts = [(word, count) for word, count in zip(words, told, strict=False) if count]
         if (back := self.facts.get("back", 0)) > 0:
             counts.append((_("%(n)s points back"), back))
@@ -98,7 +103,9 @@ class Letter(LeasedWork):
 
     @property
     def _lines(self) -> list[list[int]]:
-        """The units of each line in a closed digest: shipped, delivered, lost."""
+        """The units of each line in a closed digest: shipped, delivered, lost, came
+        back.
+        """
         return list(self.facts.get("lines", {}).values())
 
 

@@ -32,6 +32,14 @@ _NOT_BEFORE_ITS_TIME = """
 """
 
 
+# A process of the version before records the return of all units at once, with their points.
+_RETURNED_AS_A_WHOLE = """
+    NEW.quantity_returned := NEW.quantity_delivered;
+    NEW.quantity_credited := LEAST(NEW.quantity_delivered, NEW.quantity_refunded);
+    RETURN NEW;
+"""
+
+
 class OrderQuerySet(models.QuerySet["RedemptionOrder"]):
     """Query methods for orders. Whoever changes what an order's page shows moves its pulse, in
     the transaction of the change (docs/decisions/0038-the-pulse-of-an-order.md); for a letter that
@@ -167,6 +175,18 @@ class OrderItem(HasLifeCycle, Recipient):
     quantity_refunded = models.PositiveIntegerField(
         _("refunded"), default=0, help_text=_("Units whose points are given back or will be.")
     )
+    quantity_returned = models.PositiveIntegerField(
+        _("came back"),
+        default=0,
+        db_default=0,
+        help_text=_("Delivered units that came back. People decide about their points."),
+    )
+    quantity_credited = models.PositiveIntegerField(
+        _("credited all the same"),
+        default=0,
+        db_default=0,
+        help_text=_("Of the refunded units, those that were or will be supplied all the same."),
+    )
     fulfillment_status = models.CharField(
         _("status"), max_length=50, choices=LineStatus.choices, default=LineStatus.WAITING
     )
@@ -201,6 +221,8 @@ class OrderItem(HasLifeCycle, Recipient):
         permissions = [
             ("decide_delivery", "Can propose, and for others confirm, what became of a delivery"),
             ("resend_codes", "Can have the codes of a line sent again for its company"),
+            ("credit_units", "Can give points of some units back, or propose it above the limit"),
+            ("decide_credit", "Can decide about points of units: returns, and what others propose"),
         ]
         ordering = ["id"]
         constraints = [
@@ -210,6 +232,19 @@ class OrderItem(HasLifeCycle, Recipient):
                 condition=Q(quantity__gte=F("quantity_refunded"))
                 & Q(quantity__gte=F("quantity_delivered")),
                 name="item_units_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity_delivered__gte=F("quantity_returned"))
+                & Q(quantity_refunded__gte=F("quantity_credited")),
+                name="item_returned_of_delivered",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    quantity__gte=F("quantity_delivered")
+                    + F("quantity_refunded")
+                    - F("quantity_credited")
+                ),
+                name="item_supplied_or_not",
             ),
             models.CheckConstraint(
                 condition=Q(fulfillment_status__in=LineStatus.values), name="item_status_known"
@@ -247,6 +282,13 @@ class OrderItem(HasLifeCycle, Recipient):
                 ),
                 func=_NOT_BEFORE_ITS_TIME,
             ),
+            pgtrigger.Trigger(
+                name="returned_as_a_whole",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(new__fulfillment_status="RETURNED", new__quantity_returned=0),
+                func=_RETURNED_AS_A_WHOLE,
+            ),
         ]
 
     def __str__(self) -> str:
@@ -255,6 +297,22 @@ class OrderItem(HasLifeCycle, Recipient):
     @property
     def points(self) -> int:
         return self.quantity * self.points_per_item
+
+    @property
+    def quantity_failed(self) -> int:
+        """Units that were cancelled or could not be supplied."""
+        return self.quantity_refunded - self.quantity_credited
+
+    @property
+    def quantity_chargeable(self) -> int:
+        """Units whose points were not given back."""
+        return self.quantity - self.quantity_refunded
+
+    def owed_for(self, lost: int) -> int:
+        """Of `lost` more units that are not supplied, those whose points are owed. The points of
+        the others were given back before.
+        """
+        return min(lost, self.quantity_chargeable)
 
     @property
     def is_waiting(self) -> bool:

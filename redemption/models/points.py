@@ -39,8 +39,9 @@ class TransactionType(models.TextChoices):
 
 
 # A credit names what took its points: the succeeded debit of its order, or a succeeded correction
-# of its line. The credits of one debit or correction cannot exceed it, as at the partner. Locking
-# the order's row makes concurrent credits see each other.
+# of its line. The credits of one debit or correction cannot exceed it, as at the partner. One that
+# names its line is for whole units of it, and no unit is credited twice. Locking the order's row
+# makes concurrent credits see each other.
 _CREDITS_WITHIN_DEBIT = """
     PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
     IF NEW.points_amount + COALESCE((
@@ -56,12 +57,27 @@ _CREDITS_WITHIN_DEBIT = """
         RAISE EXCEPTION 'credits of order % would exceed its debit', NEW.order_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'credits_within_debit';
     END IF;
+    IF NEW.item_id IS NOT NULL AND (
+            SELECT NEW.points_amount + COALESCE(SUM(
+                CASE t.transaction_type WHEN 'CREDIT' THEN t.points_amount
+                                        ELSE -t.points_amount END
+            ), 0) > i.quantity::bigint * i.points_per_item
+                OR NEW.points_amount <> COALESCE(
+                    NEW.units::bigint * i.points_per_item, NEW.points_amount)
+            FROM order_item i LEFT JOIN loyalty_transaction t ON t.item_id = i.id
+                AND (t.transaction_type = 'CREDIT'
+                     OR t.transaction_type = 'CORRECTION' AND t.status = 'SUCCEEDED')
+            WHERE i.id = NEW.item_id GROUP BY i.quantity, i.points_per_item)
+    THEN
+        RAISE EXCEPTION 'a credit of line % is not for units that it has', NEW.item_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'credits_within_line';
+    END IF;
     RETURN NEW;
 """
 
 
 # A correction needs a confirmed decision about the line. Together with written-off points it cannot
-# exceed the line's credits.
+# exceed the line's credits for what was not supplied.
 _CORRECTIONS_WITHIN_CREDITS = """
     PERFORM 1 FROM redemption_order WHERE id = NEW.order_id FOR NO KEY UPDATE;
     IF NOT EXISTS (
@@ -79,7 +95,9 @@ _CORRECTIONS_WITHIN_CREDITS = """
         ), 0) > COALESCE((
             SELECT SUM(points_amount) FROM loyalty_transaction
             WHERE item_id = NEW.item_id AND transaction_type = 'CREDIT' AND status = 'SUCCEEDED'
-        ), 0)
+        ), 0) - (
+            SELECT quantity_credited * points_per_item FROM order_item WHERE id = NEW.item_id
+        )
     THEN
         RAISE EXCEPTION 'corrections of line % would exceed its credits', NEW.item_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'corrections_within_credits';
@@ -119,6 +137,12 @@ class LoyaltyTransaction(KeyedCall):
         editable=False,
     )
     points_amount = models.PositiveIntegerField(_("points"))
+    units = models.PositiveIntegerField(
+        _("units"),
+        null=True,
+        blank=True,
+        help_text=_("For how many units a credit or correction is. Empty: of a version before."),
+    )
     transaction_type = models.CharField(_("kind"), max_length=20, choices=TransactionType.choices)
     key = models.CharField(max_length=255, unique=True, editable=False)
     body = models.TextField(
@@ -169,6 +193,10 @@ class LoyaltyTransaction(KeyedCall):
             ),
             models.CheckConstraint(
                 condition=Q(status__in=TransactionStatus.values), name="transaction_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(units=None) | Q(units__gt=0) & ~Q(transaction_type="DEBIT"),
+                name="credit_is_for_units",
             ),
             models.CheckConstraint(
                 condition=Q(transaction_type="DEBIT", original__isnull=True, decision__isnull=True)

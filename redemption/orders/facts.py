@@ -26,6 +26,7 @@ from redemption.models import (
     EventSubject,
     IncidentCase,
     Letter,
+    LineReturn,
     LoyaltyTransaction,
     OrderItem,
     RedemptionOrder,
@@ -101,6 +102,7 @@ class Facts:
     letters: list[Letter]
     deliveries: dict[UUID, LineDelivery]
     remedies: list[Decision] = field(default_factory=list)
+    returns: list[LineReturn] = field(default_factory=list)
     many: bool = False  # so many lines that they are told together
     refused: frozenset[UUID] = frozenset()
 
@@ -136,8 +138,21 @@ def facts_of(order: RedemptionOrder, *, in_full: bool = False) -> Facts:
                 verdict__in=REMEDIES,
             )
         ),
+        returns=_returns(items),
         many=len(items) > TOLD_ONE_BY_ONE and not in_full,
     )
+
+
+def _returns(items: list[OrderItem]) -> list[LineReturn]:
+    """What came back, each with `why`: the reason for what was decided about its points, if it was.
+    Makes no query when nothing did.
+    """
+    lines = [item.pk for item in items if item.quantity_returned]
+    if not lines:
+        return []
+    decided = Decision.objects.filter(returned=OuterRef("pk"), status=DecisionStatus.CONFIRMED)
+    known = {"why": Subquery(decided.values("evidence")[:1])}
+    return list(LineReturn.objects.filter(item__in=lines).annotate(**known))
 
 
 def _newest_trouble() -> Subquery:

@@ -17,6 +17,7 @@ from redemption.models import (
     Decision,
     EventSubject,
     LetterKind,
+    LineReturn,
     LoyaltyTransaction,
     OrderItem,
 )
@@ -74,10 +75,13 @@ def work(facts: Facts) -> Iterator[TimelineStep]:
     if facts.order.status in NEVER_BEGUN:
         return
     items = {item.pk: item for item in facts.items}
+    returned = {each.item_id for each in facts.returns}
     together: dict[tuple[Any, ...], list[EventTold]] = {}
     for event in moves(facts, EventSubject.LINE):
         if event.item_id is None or _is_a_parcels(event, items[event.item_id]):
             continue
+        if event.to_status == LineStatus.RETURNED and event.item_id in returned:
+            continue  # told by its returns
         moment = None if facts.many else event.at.replace(microsecond=0)
         came = event.to_status == LineStatus.DELIVERED
         shown = came and facts.delivery(items[event.item_id]).has_codes
@@ -98,6 +102,34 @@ def _is_a_parcels(event: EventTold, item: OrderItem) -> bool:
     partly = event.to_status == LineStatus.QUEUED and event.from_status != LineStatus.WAITING
     arrived = event.to_status == LineStatus.DELIVERED and not item.product.is_virtual
     return partly or arrived or event.to_status == LineStatus.SHIPPED
+
+
+def came_back(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps of what came back; of an order of many lines, what is alike together."""
+    items = {item.pk: item for item in facts.items}
+    together: dict[Any, list[LineReturn]] = {}
+    for each in facts.returns:
+        alike = (each.reason, _points_of(each)) if facts.many else each.pk
+        together.setdefault(alike, []).append(each)
+    for those in together.values():
+        what = some_of(_of_line(items[each.item_id], each.units) for each in those)
+        text = f"{sentence(those[0].reason)} {_points_of(those[0])}".strip()
+        title = _("%(what)s came back") % {"what": what}
+        yield TimelineStep(title, text, "undo-2", "warn", those[-1].recorded_at)
+
+
+def _points_of(returned: LineReturn) -> str:
+    """A sentence about the points of what came back at once."""
+    if returned.credited is None:
+        return _("The programme decides about the points.")
+    if not returned.credited:
+        return _("No points are given back: %(why)s") % {"why": sentence(returned.why or "")}
+    told = ngettext(
+        "The points of %(n)s piece are given back.",
+        "The points of %(n)s pieces are given back.",
+        returned.credited,
+    )
+    return told % {"n": grouped(returned.credited)}
 
 
 def _line_step(facts: Facts, status: str, touched: list[OrderItem], *, shown: bool) -> TimelineStep:
@@ -335,7 +367,11 @@ def _counted(facts: Facts, items: list[OrderItem]) -> str:
 
 def _came(item: OrderItem) -> str:
     """The name of the product, with the number delivered where that is not all."""
-    if item.quantity_delivered == item.quantity:
+    return _of_line(item, item.quantity_delivered)
+
+
+def _of_line(item: OrderItem, units: int) -> str:
+    if units == item.quantity:
         return item.product_name
-    part = {"came": item.quantity_delivered, "all": item.quantity, "product": item.product_name}
+    part = {"came": units, "all": item.quantity, "product": item.product_name}
     return _("%(came)s of %(all)s × %(product)s") % part

@@ -39,7 +39,7 @@ class LineShown(NamedTuple):
     look: Badge
     parcels: list[ShipmentLine]
     has_codes: bool
-    arrived_partly: bool
+    tells_units: bool  # how many units arrived, came back, and of how many points went back
 
 
 class LinesInStatus(NamedTuple):
@@ -235,8 +235,15 @@ def _line(facts: Facts, item: OrderItem) -> LineShown:
         look=line_look(item, facts.order.company.time_zone),
         parcels=delivery.parcels,
         has_codes=delivery.has_codes,
-        arrived_partly=0 < item.quantity_delivered < item.quantity,
+        tells_units=_tells_units(item),
     )
+
+
+def _tells_units(item: OrderItem) -> bool:
+    """Whether the units of a line did not all end alike."""
+    partly = (item.quantity_delivered, item.quantity_refunded)
+    some = any(0 < units < item.quantity for units in partly)
+    return some or bool(item.quantity_returned or item.quantity_credited)
 
 
 def _movements(facts: Facts) -> list[Movement]:

@@ -17,6 +17,7 @@ from redemption.models import (
 )
 from redemption.orders.facts import EventTold, Facts
 from redemption.orders.lines_told import (
+    came_back,
     moves,
     parcels,
     put_right,
@@ -59,6 +60,7 @@ def _steps(facts: Facts) -> Iterator[TimelineStep]:
     yield from sent_again(facts)
     yield from parcels(facts)
     yield from words(facts)
+    yield from came_back(facts)
     yield from reveals(facts)
     yield from _ending(facts)
 

@@ -33,6 +33,7 @@ def intend_correction(
         item=decision.item,
         decision=decision,
         points_amount=decision.points,
+        units=decision.units,
         transaction_type=TransactionType.CORRECTION,
         reason=_("Delivered after all"),
         key=f"correction:{decision.pk}",

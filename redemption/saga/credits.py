@@ -16,15 +16,23 @@ from redemption.states import TransactionStatus
 
 
 def intend_credit(
-    order: RedemptionOrder, points: int, *, item: OrderItem | None, reason: str, by: Actor
+    order: RedemptionOrder,
+    points: int,
+    *,
+    units: int,
+    item: OrderItem | None,
+    reason: str,
+    by: Actor,
 ) -> None:
-    """Write a credit for `points`, unsent; several if the points were taken by several
-    transactions.
+    """Write a credit for `points` of `units`, unsent; several if the points were taken by several
+    transactions. Without an `item`, the units are of several lines.
 
-    The database refuses credits beyond what was taken (credits_within_debit).
+    The database refuses credits beyond what was taken (credits_within_debit), and of a line those
+    beyond its units (credits_within_line).
     """
     for taking, share in _takings(order, item, points):
-        _credit_of(taking, order, share, item=item, reason=reason, by=by)
+        of_share = share // item.points_per_item if item else units
+        _credit_of(taking, order, share, units=of_share, item=item, reason=reason, by=by)
 
 
 def _takings(
@@ -50,6 +58,7 @@ def _credit_of(
     order: RedemptionOrder,
     points: int,
     *,
+    units: int,
     item: OrderItem | None,
     reason: str,
     by: Actor,
@@ -62,6 +71,7 @@ def _credit_of(
         item=item,
         original=taking,
         points_amount=points,
+        units=units,
         transaction_type=TransactionType.CREDIT,
         reason=reason[:255],
         key=f"credit:{credit_id}",

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 
 from fulfillment.news import News, Resent
+from fulfillment.states import ReturnedTo
 from inventory import services as stock
 from inventory.models import Reservation
 from inventory.services import Want
@@ -21,6 +23,7 @@ from redemption.models import (
     EventSubject,
     Letter,
     LetterKind,
+    LineReturn,
     OrderEvent,
     OrderItem,
     RedemptionOrder,
@@ -124,37 +127,84 @@ def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> No
         news.status != LineStatus.CANCELLED for _item, news in told
     ):
         order.transition(OrderStatus.IN_FULFILLMENT, by=by)
+    owed = [(item, item.owed_for(news.lost)) for item, news in told]
     _move_lines(told)
     if waited := [item for item, news in told if news.was]:
         waits.end(waited)
+    _keep_returns(told)
     is_open = _write_letters(order, told)
-    owed = sum(news.lost * item.points_per_item for item, news in told)
-    if owed:
-        alone = told[0][0] if len(told) == 1 else None
-        intend_credit(order, owed, item=alone, reason=reason, by=by)
+    _credit(order, owed, reason=reason, by=by)
     if any(news.status in SETTLED_LINE for _item, news in told):
         close(order, is_open=is_open)
     _move_stock(told, by=by, reason=reason)
 
 
+def _credit(
+    order: RedemptionOrder, owed: Sequence[tuple[OrderItem, int]], *, reason: str, by: Actor
+) -> None:
+    """Give back the points of these units of lines, in one credit."""
+    units = sum(number for _item, number in owed)
+    if units:
+        points = sum(number * item.points_per_item for item, number in owed)
+        alone = owed[0][0] if len(owed) == 1 else None
+        intend_credit(order, points, units=units, item=alone, reason=reason, by=by)
+
+
 def _move_lines(told: Sequence[tuple[OrderItem, News]]) -> None:
-    """Count delivered and lost units, and change all lines with the same result at once."""
+    """Count delivered, lost and returned units, and change all lines with the same result at
+    once.
+    """
     alike: dict[tuple[Any, ...], list[OrderItem]] = defaultdict(list)
     for item, news in told:
         moves = item.fulfillment_status != news.status
-        delivered = item.quantity_delivered + news.delivered
-        refunded = item.quantity_refunded + news.lost
-        counts = bool(news.delivered or news.lost)
-        alike[moves, news.status, counts, delivered, refunded, news.reason].append(item)
+        alike[moves, news.status, news.reason, *_counted(item, news).items()].append(item)
     by = told[0][1].by
-    for (moves, status, counts, delivered, refunded, reason), items in alike.items():
-        counted: dict[str, Any] = {}
-        if counts:
-            counted = {"quantity_delivered": delivered, "quantity_refunded": refunded}
+    for (moves, status, reason, *counts), items in alike.items():
+        counted = dict(counts)
         if moves:
             transition_all(items, status, by=by, reason=reason, **counted)
         elif counted:
             OrderItem.objects.filter(pk__in=[item.pk for item in items]).update(**counted)
+
+
+def _counted(item: OrderItem, news: News) -> dict[str, int]:
+    """The unit columns that the news changes. Of lost units whose points were given back before,
+    it is only written that they are not supplied now.
+    """
+    if not (news.delivered or news.lost or news.returned):
+        return {}
+    owed = item.owed_for(news.lost)
+    counts = {
+        "quantity_delivered": item.quantity_delivered + news.delivered,
+        "quantity_refunded": item.quantity_refunded + owed,
+    }
+    if news.lost > owed:
+        counts["quantity_credited"] = item.quantity_credited - (news.lost - owed)
+    if news.returned:
+        counts["quantity_returned"] = item.quantity_returned + news.returned
+    return counts
+
+
+def _keep_returns(told: Sequence[tuple[OrderItem, News]]) -> None:
+    """Write down what came back, for people to decide about its points."""
+    for item, news in told:
+        if news.returned:
+            LineReturn.objects.create(
+                item=item,
+                units=news.returned,
+                to=ReturnedTo.WRITTEN_OFF if news.written_off else ReturnedTo.STOCK,
+                reason=news.reason[:255],
+                recorded_by_id=news.by.user_id,
+            )
+            came_back = _("%(n)s of %(all)s came back: %(why)s")
+            words = {"n": news.returned, "all": item.quantity, "why": news.reason}
+            OrderEvent.objects.create(
+                order_id=item.order_id,
+                item=item,
+                subject=EventSubject.NOTE,
+                by_id=news.by.user_id,
+                reason=(came_back % words)[:255],
+            )
 
 
 def _write_letters(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> bool | None:
@@ -165,7 +215,7 @@ def _write_letters(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]
     in_one = len(told) == 1 or "shipment" in told[0][1].facts
     if in_one and not is_part(order, *items):
         write_letters(list(_letters(order, told)))
-    elif any(each.shipped or each.delivered or each.lost for _item, each in told):
+    elif any(each.shipped or each.delivered or each.lost or each.returned for _item, each in told):
         return gather(order)
     return None
 
@@ -202,14 +252,15 @@ def _put_right(order: RedemptionOrder, item: OrderItem, news: News) -> None:
     """Two people found that the line was settled wrongly: give back what is owed. The order has
     ended and keeps its status; the stock does not change, since no piece moved.
     """
+    lost = max(0, -news.righted)
+    owed = item.owed_for(lost)
     item.quantity_delivered += news.righted
-    item.quantity_refunded -= news.righted
-    item.save(update_fields=["quantity_delivered", "quantity_refunded"])
+    item.quantity_refunded += owed - max(0, news.righted)
+    item.quantity_credited -= lost - owed
+    item.save(update_fields=["quantity_delivered", "quantity_refunded", "quantity_credited"])
     if item.fulfillment_status != news.status:
         item.transition(news.status, by=news.by, reason=news.reason)
-    if news.righted < 0:
-        owed = -news.righted * item.points_per_item
-        intend_credit(order, owed, item=item, reason=news.reason, by=news.by)
+    _credit(order, [(item, owed)], reason=news.reason, by=news.by)
 
 
 def _tell_of_resending(order: RedemptionOrder, item: OrderItem, news: News) -> None:
@@ -244,11 +295,10 @@ def _move_stock(told: Sequence[tuple[OrderItem, News]], *, by: Actor, reason: st
     for item, news in sorted(stocked, key=lambda each: (each[0].product_id, each[0].pk)):
         if news.consumed:
             stock.consume(want=Want(item.product_id, news.consumed, item.pk), by=by)
-    # The warehouse adds returned pieces to the stock after checking them.
-    lost = {
-        item.id: news.lost
-        for item, news in stocked
-        if news.lost and news.status != LineStatus.RETURNED
-    }
-    if lost:
-        stock.release(pieces=lost, by=by, reason=reason)
+        if news.returned > news.written_off:
+            again = Want(item.product_id, news.returned - news.written_off, item.pk)
+            stock.take_back(want=again, reason=reason, by=by)
+    for gone in (False, True):
+        lost = {item.id: news.lost for item, news in stocked if news.lost and news.gone == gone}
+        if lost:
+            stock.release(pieces=lost, by=by, reason=reason, gone=gone)

@@ -181,7 +181,10 @@ def confirm(order: RedemptionOrder) -> None:
     items = _items(order.pk)
     if order.status == OrderStatus.CANCELLING:
         _drop_lines(items, reason=_("Cancelled"), owed=True)
-        intend_credit(order, order.total_points, item=None, reason=_("Cancelled"), by=SYSTEM)
+        units = sum(item.quantity for item in items)
+        intend_credit(
+            order, order.total_points, units=units, item=None, reason=_("Cancelled"), by=SYSTEM
+        )
         return
     order.transition(OrderStatus.CONFIRMED, reason=_("The points were taken."))
     write_letter(order, LetterKind.CONFIRMED, occasion=order.id)

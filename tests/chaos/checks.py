@@ -11,7 +11,7 @@ from django.db.models import F, Sum
 from catalog.models import Product
 from fulfillment.models import Fulfillment
 from fulfillment.states import FulfillmentStatus
-from inventory.models import Inventory
+from inventory.models import Inventory, StockMovement
 from redemption.invariants.checks import Invariant
 from redemption.models import Callback, Letter, OrderItem, RedemptionOrder
 from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
@@ -115,11 +115,14 @@ def _stock(run: Run) -> Iterator[Finding]:
         sold = lines.aggregate(n=Sum("quantity"))["n"] or 0
         kept = lines.exclude(order__status__in=dropped).exclude(fulfillment_status="CANCELLED")
         away = kept.aggregate(n=Sum(F("quantity")))["n"] or 0
-        desk = Fulfillment.objects.filter(product_name=name).exclude(status="CANCELLED")
-        failed = desk.aggregate(n=Sum("quantity_failed"))["n"] or 0
+        # What came back to the stock; less what could not be supplied of lines cancelled later.
+        moved = StockMovement.objects.filter(product__name=name)
+        gone = moved.filter(reference__in=lines.filter(fulfillment_status="CANCELLED").values("pk"))
+        back = moved.filter(kind="RECEIVED", reference__isnull=False) | gone.filter(kind="ADJUSTED")
+        again = back.aggregate(n=Sum("available_change"))["n"] or 0
         shelf = Inventory.objects.get(product=Product.objects.get(name=name))
         there = shelf.quantity_available
-        if there != received - away + failed or there < 0:
+        if there != received - away + again or there < 0:
             yield Finding("PIECES", name, f"{there} of {received}; sold {sold}, away {away}")
 
 

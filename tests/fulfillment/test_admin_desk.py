@@ -119,15 +119,22 @@ def test_the_story_tells_each_parcel_and_each_piece_while_the_line_stays_open() 
     assert parcel.status == FulfillmentStatus.QUEUED
 
 
-def test_what_came_back_is_credited_when_staff_say_so() -> None:
-    order = confirmed_order((ProductFactory.create(points_cost=100), 1))
+def test_what_came_back_is_recorded_in_units_and_nothing_is_credited_yet() -> None:
+    order = confirmed_order((ProductFactory.create(points_cost=100), 3))
     parcel, client = parcel_of(order), browser(staff("fulfillment"))
     said(client, parcel, "pack")
-    said(client, parcel, "ship", seen=1, quantity=1, carrier="UPS")
+    said(client, parcel, "ship", seen=3, quantity=3, carrier="UPS")
     said(client, parcel, "deliver", shipment=Shipment.objects.get().pk)
-    assert "Taken back" in said(client, parcel, "return", reason="Wrong colour")
+    form = {"with_recipient": 3, "returned": 2, "to": "WRITTEN_OFF", "reason": "Wrong colour"}
+    page = said(client, parcel, "return", **form)
+    assert "Taken back. Finance decides about the points." in page
+    assert "2 of 3 came back: Wrong colour (Written off)" in page
+    assert order.items.get().fulfillment_status == LineStatus.DELIVERED
+    assert "Somebody has worked on this" in said(client, parcel, "return", **form)
+    said(client, parcel, "return", **form | {"with_recipient": 1, "returned": 1})
     assert order.items.get().fulfillment_status == LineStatus.RETURNED
-    assert order.transactions.get(transaction_type=TransactionType.CREDIT).points_amount == 100
+    assert order.items.get().quantity_returned == 3
+    assert not order.transactions.filter(transaction_type=TransactionType.CREDIT).exists()
 
 
 def test_the_second_to_claim_reads_who_was_first() -> None:

@@ -8,13 +8,18 @@ from accounts.models import Role, User
 from fulfillment import services as desk
 from fulfillment.models import CodeReveal, Fulfillment
 from fulfillment.services import DeskError
-from fulfillment.states import FulfillmentStatus, Withdrawal
+from fulfillment.states import FulfillmentStatus, ReturnedTo, Withdrawal
 from fulfillment.withdrawing import withdraw
+from inventory import services as stock
+from inventory.models import Inventory, MovementKind, StockMovement
 from loyalty_portal.data.actor import Actor
 from redemption.invariants.checks import check_invariants
+from redemption.models import OrderItem
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
+from redemption.states import OrderStatus
 from tests.redemption.world import World
+from tests.support.came_back import came_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -192,15 +197,92 @@ def test_giving_up_the_rest_of_what_has_arrived_ends_it_as_delivered(
 
 
 def test_a_return_needs_a_reason_and_a_delivery(parcel: Fulfillment, ann: User) -> None:
-    with pytest.raises(DeskError, match="not possible any more"):
-        desk.return_units(fulfillment=parcel, reason="broken", by=Actor.person(ann))
+    with pytest.raises(DeskError, match="Nothing of this is with its recipient"):
+        came_back(parcel, quantity=1, by=Actor.person(ann))
     desk.pack(fulfillment=parcel, by=Actor.person(ann))
     shipment = desk.ship(
         fulfillment=parcel, quantity=5, carrier="DHL", tracking_number="", by=Actor.person(ann)
     )
     desk.deliver(shipment=shipment, by=Actor.person(ann))
     with pytest.raises(DeskError, match="Say why"):
-        desk.return_units(fulfillment=parcel, reason="", by=Actor.person(ann))
+        came_back(parcel, reason=" ", by=Actor.person(ann))
+    for units in (0, 6):
+        with pytest.raises(DeskError, match="5 pieces are with the recipient, so between 1 and 5"):
+            came_back(parcel, quantity=units, by=Actor.person(ann))
+
+
+def test_units_come_back_one_by_one_to_the_stock_or_not(
+    world: World, parcel: Fulfillment, ann: User
+) -> None:
+    by, item = Actor.person(ann), OrderItem.objects.get(pk=parcel.reference)
+    desk.pack(fulfillment=parcel, by=by)
+    for units in (3, 2):
+        sent = desk.ship(
+            fulfillment=now(parcel), quantity=units, carrier="DHL", tracking_number="", by=by
+        )
+        if units == 3:
+            desk.deliver(shipment=sent, by=by)
+            came_back(parcel, quantity=1, by=by)
+            desk.pack(fulfillment=now(parcel), by=by)
+    desk.deliver(shipment=sent, by=by)
+    before = stock_of(item)
+    came_back(parcel, quantity=2, to=ReturnedTo.WRITTEN_OFF, by=by)
+    assert (now(parcel).status, stock_of(item)) == (FulfillmentStatus.DELIVERED, before)
+    came_back(parcel, quantity=2, reason="Too small", by=by)
+    assert now(parcel).status == FulfillmentStatus.RETURNED
+    assert stock_of(item) == before + 2
+    moved = StockMovement.objects.filter(reference=item.pk, kind=MovementKind.RECEIVED)
+    told = moved.order_by("created_at", "id").values_list("available_change", "reason", "by")
+    assert list(told) == [(1, "broken", ann.pk), (2, "Too small", ann.pk)]
+    assert list(item.returns.values_list("units", "to", "recorded_by")) == [
+        (1, "STOCK", ann.pk),
+        (2, "WRITTEN_OFF", ann.pk),
+        (2, "STOCK", ann.pk),
+    ]
+    assert not world.credits(item.order)
+    with pytest.raises(DeskError, match="it is “returned” now"):
+        came_back(parcel, quantity=1, by=by)
+    assert not check_invariants(at_rest=True)
+
+
+def test_all_that_arrived_came_back_before_the_rest_is_given_up(
+    world: World, parcel: Fulfillment, ann: User
+) -> None:
+    by = Actor.person(ann)
+    desk.pack(fulfillment=parcel, by=by)
+    sent = desk.ship(fulfillment=parcel, quantity=2, carrier="DHL", tracking_number="", by=by)
+    desk.deliver(shipment=sent, by=by)
+    came_back(parcel, by=by)
+    assert now(parcel).status == FulfillmentStatus.QUEUED
+    desk.cannot_supply(fulfillment=now(parcel), quantity=None, reason="lost", by=by)
+    item = OrderItem.objects.get(pk=parcel.reference)
+    assert (now(parcel).status, item.fulfillment_status) == ("RETURNED", "RETURNED")
+    assert (item.quantity_delivered, item.quantity_returned, item.quantity_failed) == (2, 2, 3)
+    assert item.order.status == OrderStatus.COMPLETED
+    assert not check_invariants()
+
+
+def test_what_cannot_be_supplied_is_never_available_again(
+    world: World, parcel: Fulfillment, ann: User
+) -> None:
+    item = OrderItem.objects.get(pk=parcel.reference)
+    before, by = stock_of(item), Actor.person(ann)
+    desk.cannot_supply(fulfillment=parcel, quantity=2, reason="Wet", by=by)
+    assert stock_of(item) == before
+    moved = StockMovement.objects.filter(reference=item.pk, reason="Wet", by=ann)
+    assert {(each.kind, each.available_change, each.reserved_change) for each in moved} == {
+        ("RELEASED", 2, -2),
+        ("ADJUSTED", -2, 0),
+    }
+    stock.stop_counting(product=item.product, reason="", by=by)
+    desk.cannot_supply(fulfillment=parcel, quantity=1, reason="Lost", by=by)
+    assert stock_of(item) == 0
+    assert not check_invariants()
+
+
+def stock_of(item: OrderItem) -> int:
+    """The pieces that can be redeemed."""
+    return int(Inventory.objects.get(product=item.product).quantity_available)
 
 
 def test_what_the_partner_delivers_is_not_the_desks(world: World, ann: User) -> None:

@@ -239,7 +239,11 @@ def test_each_verb_of_the_page_is_told_and_does_its_work(
     do(client, order, "ship", seen=state(client, order), carrier="DHL")
     shipment = Shipment.objects.get()
     assert "The parcel has arrived." in do(client, order, "deliver", shipment=shipment.pk)
-    assert "Taken back" in do(client, order, "return", line=one.pk, reason="Moved")
+    one.refresh_from_db()
+    there = one.with_recipient
+    back = {"line": one.pk, "with_recipient": there, "returned": there, "reason": "Moved"}
+    assert "Taken back" in do(client, order, "return", to="STOCK", **back)
+    assert "Select a valid choice" in do(client, order, "return", to="STOCK", **back)
     one.refresh_from_db()
     assert one.status == FulfillmentStatus.RETURNED
 

@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -36,7 +38,7 @@ class Part(NamedTuple):
 
     @property
     def points(self) -> int:
-        return self.result.units * self.item.points_per_item
+        return self.item.owed_for(self.result.units) * self.item.points_per_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Cancellation:
     @property
     def shown(self) -> str:
         """A short fingerprint of the sentences, for a hidden field of the form."""
-        parts = ((part.item.pk, part.result.how, part.result.units) for part in self.parts)
+        parts = ((part.item.pk, part.result.how, part.points) for part in self.parts)
         lines = sorted(" ".join(map(str, part)) for part in parts)
         told = "\n".join(lines) or self.order.status
         return hashlib.sha256(told.encode()).hexdigest()[:16]
@@ -115,10 +117,7 @@ def cancel(*, order: RedemptionOrder, by: Actor, reason: str, shown: str = "") -
 def _cancel(order: RedemptionOrder, *, by: Actor, reason: str, shown: str) -> str:
     seen = RedemptionOrder.objects.get(pk=order.pk)
     if seen.is_final:
-        raise RedemptionError(
-            _("This order cannot be cancelled any more: it is “%(status)s”.")
-            % {"status": seen.get_status_display().lower()}
-        )
+        raise RedemptionError(_ended(seen))
     if seen.status in _BY_LINES:
         return _cancel_lines(seen, by=by, reason=reason, shown=shown)
     held = locked(seen.pk)
@@ -142,6 +141,43 @@ def _cancel(order: RedemptionOrder, *, by: Actor, reason: str, shown: str) -> st
     return _("The order is being cancelled. Points that were already taken are given back.")
 
 
+def cancel_line(*, item: OrderItem, by: Actor, reason: str, shown: str = "") -> str:
+    """Cancel one line, by the rules of its order's cancellation; the others go on. Returns a
+    sentence.
+
+    `shown` is the fingerprint of what the page said before, if it said anything. Raises
+    RedemptionError with the reason when the line cannot be cancelled (any more), or when cancelling
+    would do something else by now.
+    """
+    order = RedemptionOrder.objects.select_related("account_manager").get(pk=item.order_id)
+    must(may_cancel(by, order))
+    who = told_as(by.user, order.company_id)
+    reason = reason or _("Cancelled by %(who)s") % {"who": who}
+    try:
+        with transaction.atomic():
+            return _cancel_line(order, item.pk, by=by, reason=reason, shown=shown)
+    except StaleStatusError:
+        busy = _("This order is changing at this moment. Try again.")
+        raise RedemptionError(busy) from None
+
+
+def _cancel_line(
+    order: RedemptionOrder, item_id: UUID, *, by: Actor, reason: str, shown: str
+) -> str:
+    if order.status in _AS_A_WHOLE:
+        raise RedemptionError(
+            _("Its points are not taken yet. Until then, only the whole order can be cancelled.")
+        )
+    if order.status not in _BY_LINES:
+        raise RedemptionError(_ended(order))
+    parts = _withdraw(order.items.filter(pk=item_id), by=by, reason=reason)
+    if not _any_reached(parts):
+        raise RedemptionError(" ".join(_tell(parts, "")) or _("This line has ended already."))
+    _must_be_as_shown(Cancellation(order, parts), shown)
+    at_once = _("Cancelled: %(what)s. %(points)s points go back to the company’s account.")
+    return " ".join(_tell(parts, at_once))
+
+
 def _must_be_as_shown(now: Cancellation, shown: str) -> None:
     """Raise RedemptionError when it is not what the page said; the transaction is rolled back."""
     if shown and now.possible and shown != now.shown:
@@ -149,13 +185,13 @@ def _must_be_as_shown(now: Cancellation, shown: str) -> None:
         raise RedemptionError(told % " ".join([*now.sentences, _("Please confirm it again.")]))
 
 
+def _ended(order: RedemptionOrder) -> str:
+    told = _("This order cannot be cancelled any more: it is “%(status)s”.")
+    return told % {"status": order.get_status_display().lower()}
+
+
 def _cancel_lines(order: RedemptionOrder, *, by: Actor, reason: str, shown: str) -> str:
-    items = {item.pk: item for item in order.items.all()}
-    waiting = [item for item in items.values() if item.is_waiting]
-    ends = [news_of_end(item, by=by, reason=reason) for item in waiting]
-    results = withdraw(references=list(items), by=by, reason=reason, along=ends)
-    parts = [Part(items[pk], result) for pk, result in results.items()]
-    parts += map(_waiting_part, waiting)
+    parts = _withdraw(order.items.all(), by=by, reason=reason)
     if not _any_reached(parts):
         why = " ".join(_tell(parts, ""))
         raise RedemptionError(_("Nothing of this order can be cancelled any more. %s") % why)
@@ -168,6 +204,16 @@ def _cancel_lines(order: RedemptionOrder, *, by: Actor, reason: str, shown: str)
     else:
         done = _("Cancelled: %(what)s. %(points)s points go back to the company’s account.")
     return " ".join(_tell(parts, done))
+
+
+def _withdraw(lines: QuerySet[OrderItem], *, by: Actor, reason: str) -> list[Part]:
+    """Withdraw what can be withdrawn of these lines of one order."""
+    items = {item.pk: item for item in lines}
+    waiting = [item for item in items.values() if item.is_waiting]
+    ends = [news_of_end(item, by=by, reason=reason) for item in waiting]
+    results = withdraw(references=list(items), by=by, reason=reason, along=ends)
+    parts = [Part(items[pk], result) for pk, result in results.items()]
+    return parts + [_waiting_part(item) for item in waiting]
 
 
 def _any_reached(parts: Iterable[Part]) -> bool:

@@ -37,10 +37,10 @@ from redemption.orders.actions.dual_control import (
     proposed,
     put_forward,
 )
+from redemption.orders.actions.services import is_being_taken
 from redemption.saga.corrections import intend_correction
 from redemption.saga.steps import RedemptionError, locked, note, write_letter
 from redemption.states import (
-    OPEN_TRANSACTION,
     REMEDIES,
     DecisionStatus,
     IncidentKind,
@@ -54,17 +54,11 @@ def offered(held: Fulfillment | None) -> list[Verdict]:
     if held is None or not remedies.has_ended(held):
         return []
     codes = [Verdict.CODES] if held.quantity_delivered else []
-    if _is_being_taken(held.reference):
+    if is_being_taken(held.reference):
         return codes
     credit = [Verdict.CREDIT] if held.quantity_delivered else []
     missing = held.quantity_failed > _written_off(held.reference)
     return [*codes, *credit, *((Verdict.CORRECTION, Verdict.WRITE_OFF) if missing else ())]
-
-
-def _is_being_taken(line: UUID) -> bool:
-    """Whether the line has a correction without an outcome."""
-    moved = LoyaltyTransaction.objects.filter(item=line, status__in=OPEN_TRANSACTION)
-    return moved.filter(transaction_type=TransactionType.CORRECTION).exists()
 
 
 def _written_off(line: UUID) -> int:
@@ -211,7 +205,7 @@ def _ended(item: OrderItem, verdict: Verdict) -> Fulfillment:
 
 def _settled_otherwise(item: OrderItem, held: Fulfillment, verdict: Verdict) -> str:
     """Why another remedy of the line forbids this one; "" when none does."""
-    if verdict != Verdict.CODES and _is_being_taken(item.pk):
+    if verdict != Verdict.CODES and is_being_taken(item.pk):
         return _("Points of this line are being taken again. Wait until that has ended.")
     missing = verdict in {Verdict.CORRECTION, Verdict.WRITE_OFF} and held.quantity_failed
     if missing and held.quantity_failed <= _written_off(item.pk):
@@ -263,7 +257,8 @@ def _went_back(item: OrderItem, points: int) -> None:
     credits_ = moved.filter(transaction_type=TransactionType.CREDIT)
     again = moved.filter(transaction_type=TransactionType.CORRECTION)
     left = _written_off(item.pk) * item.points_per_item
-    back = _sum(credits_, "points_amount") - _sum(again, "points_amount") - left
+    all_the_same = item.quantity_credited * item.points_per_item
+    back = _sum(credits_, "points_amount") - _sum(again, "points_amount") - left - all_the_same
     if points > back:
         told = _(
             "Only %(back)s of these %(points)s points went back so far. Wait until all of them "

@@ -1,6 +1,7 @@
 """Actions on a placed order, other than cancelling: try again, show codes, write a note."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -12,7 +13,14 @@ from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import OPEN_CALL
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.numbers import grouped
-from redemption.models import Letter, OrderItem, OrderNote, RedemptionOrder
+from redemption.models import (
+    Letter,
+    LoyaltyTransaction,
+    OrderItem,
+    OrderNote,
+    RedemptionOrder,
+    TransactionType,
+)
 from redemption.models.notes import LONGEST_NOTE
 from redemption.permissions import may_reveal
 from redemption.saga.steps import RedemptionError, locked, must, must_be_staff, note
@@ -86,3 +94,9 @@ def reveal_codes(*, item: OrderItem, by: Actor) -> list[VirtualCode]:
         )
         RedemptionOrder.objects.filter(pk=item.order_id).beat()
     return codes
+
+
+def is_being_taken(line: UUID) -> bool:
+    """Whether points of the line are being taken again: a correction has no outcome yet."""
+    moved = LoyaltyTransaction.objects.filter(item=line, status__in=OPEN_TRANSACTION)
+    return moved.filter(transaction_type=TransactionType.CORRECTION).exists()

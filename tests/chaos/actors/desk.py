@@ -96,4 +96,6 @@ def _filled(form: Form, deed: str) -> dict[str, str]:
     if form.action.endswith("/cannot_supply/"):
         pieces = "1" if deed == "short" else form.fields["quantity"]
         return {"reason": "Damaged in the warehouse", "quantity": pieces}
-    return {"reason": "It came back"} if form.action.endswith("/return/") else {}
+    if form.action.endswith("/return/"):
+        return {"reason": "It came back", "returned": "1", "to": "STOCK"}
+    return {}

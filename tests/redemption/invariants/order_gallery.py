@@ -8,11 +8,14 @@ from loyalty_portal.data.actor import Actor
 from redemption.checkout.services import approve, reject
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
+from redemption.orders.actions.unit_credits import confirm, credit_units
 from redemption.saga.transactions import settle_transaction
 from redemption.saga.waiting import end_wait
 from redemption.states import OrderStatus
+from tests.accounts.factories import UserFactory
 from tests.redemption.large_orders.waiting.lines import confirmed, time_comes, tomorrow
 from tests.redemption.world import World
+from tests.support.came_back import came_back, credited
 
 
 class Orders:
@@ -21,6 +24,8 @@ class Orders:
     def __init__(self, world: World) -> None:
         self.world = world
         self.by = Actor.in_seat(world.seat)
+        people = (UserFactory.create(is_staff=True, is_superuser=True) for _ in range(2))
+        self.finance = [Actor.person(person) for person in people]
         self.book = world.product(points=500, stocked=100)
         self.lamp = world.product(points=700, stocked=8)
         self.card = world.virtual(points=1_000)
@@ -28,6 +33,7 @@ class Orders:
         self.queued = self.settled(world.place((self.book, 2), (self.lamp, 1)))
         self.completed()
         self.refunded()
+        self.credited()
         self.cancelled = self.settled(world.place((self.book, 1)))
         cancel(order=self.cancelled, by=self.by, reason="not needed")
         self.give_back(self.cancelled)
@@ -64,11 +70,10 @@ class Orders:
         self.returned = self.settled(self.world.place((self.lamp, 3)))
         for pieces in (1, 2):
             desk.deliver(shipment=self.shipped(self.returned, pieces), by=self.by)
-        desk.return_units(
-            fulfillment=self.world.fulfillment(self.returned),
-            reason="scratched",
-            by=self.by,
-        )
+        parcel = self.world.fulfillment(self.returned)
+        for pieces in (1, 2):
+            returned = came_back(parcel, quantity=pieces, by=self.by, reason="scratched")
+            credited(returned, people=self.finance)
         self.give_back(self.returned)
 
     def refunded(self) -> None:
@@ -81,6 +86,22 @@ class Orders:
             by=self.by,
         )
         desk.deliver(shipment=shipment, by=self.by)
+
+    def credited(self) -> None:
+        """Make one that was delivered and of which one person credits a unit, two people another,
+        and of which a unit came back about which nobody decided.
+        """
+        self.goodwill = self.settled(self.world.place((self.book, 30)))
+        desk.deliver(shipment=self.shipped(self.goodwill, 30), by=self.by)
+        item = self.goodwill.items.get()
+        one, another = self.finance
+        for units in (1, 20):
+            item.refresh_from_db()
+            seen = item.quantity_refunded
+            credit_units(item=item, units=units, reason="They came late", by=one, seen=seen)
+        confirm(item=item, by=another)
+        came_back(self.world.fulfillment(self.goodwill), quantity=1, by=self.by)
+        self.give_back(self.goodwill)
 
     def unanswered(self, status: OrderStatus) -> None:
         self.world.partners.fault("debit", "error_500_after")

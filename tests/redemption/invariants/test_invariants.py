@@ -101,7 +101,48 @@ BREAKAGES = [
         Invariant.DEBIT_OPEN,
         "UPDATE redemption_order SET status = 'PENDING' WHERE status = 'CONFIRMED'",
     ),
-    (Invariant.OWED, "UPDATE order_item SET quantity_refunded = 1 WHERE quantity_refunded = 0"),
+    (
+        Invariant.OWED,
+        (
+            "UPDATE order_item SET quantity_refunded = 1, quantity_credited = 1"
+            " WHERE quantity_refunded = 0"
+        ),
+    ),
+    (
+        Invariant.OWED,
+        "UPDATE loyalty_transaction SET units = units + 1 WHERE item_id IS NOT NULL",
+    ),
+    (
+        # The order's sum stays right, and only that of its lines does not.
+        Invariant.OWED,
+        (
+            "UPDATE loyalty_transaction SET item_id = (SELECT id FROM order_item WHERE"
+            " quantity_refunded = 0 LIMIT 1), units = NULL WHERE units = 20"
+        ),
+    ),
+    (Invariant.DECIDED, "DELETE FROM redemption_decision WHERE units = 20"),
+    (
+        Invariant.DECIDED,
+        "DELETE FROM redemption_decision WHERE verdict = 'RETURNED'",
+    ),
+    (
+        Invariant.DECIDED,
+        (
+            "UPDATE redemption_linereturn SET recorded_by_id = (SELECT"
+            " min(proposed_by_id::text)::uuid FROM redemption_decision WHERE returned_id ="
+            " redemption_linereturn.id)"
+        ),
+    ),
+    (Invariant.DECIDED, "UPDATE redemption_linereturn SET units = units + 1"),
+    (Invariant.DECIDED, "UPDATE redemption_linereturn SET credited = 0 WHERE credited = 2"),
+    (
+        Invariant.DECIDED,
+        (
+            "UPDATE redemption_decision SET decided_by_id = NULL, alone_up_to = 9999"
+            " WHERE units = 20"
+        ),
+    ),
+    (Invariant.DECIDED, "UPDATE redemption_decision SET units = 21 WHERE units = 20"),
     (
         Invariant.GIVEN_BACK,
         "UPDATE loyalty_transaction SET status = 'UNKNOWN' WHERE transaction_type = 'CREDIT'",
@@ -117,9 +158,23 @@ BREAKAGES = [
     (
         Invariant.UNITS,
         (
-            "UPDATE order_item SET quantity_delivered = 1 WHERE fulfillment_status = 'RETURNED'"
-            " AND quantity > 1; UPDATE order_item SET quantity_refunded = 0 WHERE"
-            " fulfillment_status = 'RETURNED'"
+            "UPDATE order_item SET quantity_delivered = 1, quantity_returned = 1"
+            " WHERE fulfillment_status = 'RETURNED' AND quantity > 1"
+        ),
+    ),
+    (
+        Invariant.UNITS,
+        "UPDATE order_item SET quantity_returned = 1 WHERE fulfillment_status = 'RETURNED'",
+    ),
+    (
+        Invariant.UNITS,
+        "UPDATE order_item SET quantity_returned = 30 WHERE quantity = 30",
+    ),
+    (
+        Invariant.UNITS,
+        (
+            "UPDATE order_item SET quantity_credited = 1 WHERE fulfillment_status = 'CANCELLED'"
+            " AND quantity_refunded > 0"
         ),
     ),
     (
@@ -140,6 +195,10 @@ BREAKAGES = [
     (
         Invariant.AGREED,
         "UPDATE fulfillment_fulfillment SET status = 'PACKED' WHERE status = 'QUEUED'",
+    ),
+    (
+        Invariant.AGREED,
+        "UPDATE fulfillment_fulfillment SET quantity_returned = 2 WHERE quantity = 30",
     ),
     (Invariant.CODES, "DELETE FROM fulfillment_virtualcode WHERE position = 2"),
     (
@@ -184,6 +243,20 @@ BREAKAGES = [
         ),
     ),
     (Invariant.MOVED, "DELETE FROM inventory_stockmovement WHERE kind = 'CONSUMED'"),
+    (
+        Invariant.MOVED,
+        "DELETE FROM inventory_stockmovement WHERE kind = 'RECEIVED' AND reference IS NOT NULL",
+    ),
+    (
+        # What could not be supplied was written off twice; the product's sums still agree.
+        Invariant.MOVED,
+        (
+            "UPDATE inventory_stockmovement SET available_change = -9 WHERE kind = 'ADJUSTED' AND"
+            " reference IS NOT NULL; UPDATE inventory SET quantity_available ="
+            " quantity_available - 7 WHERE product_id IN (SELECT product_id FROM"
+            " inventory_stockmovement WHERE available_change = -9)"
+        ),
+    ),
     (
         Invariant.RESERVED,
         (

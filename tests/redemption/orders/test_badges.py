@@ -23,6 +23,7 @@ from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid, placed, settle, shipped
 from tests.redemption.pages import now, said, timeline, titles
+from tests.support.came_back import came_back, credited
 from tests.support.staff import staff
 
 pytestmark = pytest.mark.django_db
@@ -116,9 +117,13 @@ def test_what_is_partly_over_says_so(seat: AccountManager, book: Product) -> Non
     assert look(order).word == "On its way"
     desk.deliver(shipment=parcel, by=Actor.in_seat(seat))
     assert seen(order) == ("Completed in part", "1,500 of 4,500 points are back.")
-    desk.return_units(
-        fulfillment=parcel.fulfillments.get(), reason="Broken", by=Actor.in_seat(seat)
-    )
+    held = parcel.fulfillments.get()
+    one = came_back(held, quantity=1, by=Actor.in_seat(seat))
+    assert seen(order) == ("Partly returned", "1,500 of 4,500 points are back.")
+    other = came_back(held, by=Actor.in_seat(seat))
+    assert seen(order) == ("Returned", "1,500 of 4,500 points are back.")
+    credited(one)
+    credited(other)
     assert seen(order) == ("Returned", "3,000 points are on their way back.")
 
 

@@ -36,6 +36,7 @@ from tests.redemption.saga.test_doubts import tried
 from tests.redemption.saga.test_virtual_news import accepted, answers, give_back
 from tests.redemption.saga.test_webhooks import ended
 from tests.redemption.world import World, make_all_due
+from tests.support.came_back import came_back, credited
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Steps = Iterator[str]
@@ -112,6 +113,10 @@ def work(world: World) -> Steps:
     order.letters.update(next_attempt_at="2020-01-01T00:00:00Z")
     assert send_letter(digest.pk)
     yield "the digest of it is sent"
+    returned = came_back(parcel, by=by)
+    yield "what arrived came back"
+    credited(returned, 0, reason="Used")
+    yield "finance gives no points back"
 
 
 def codes(world: World, fay: User, gil: User) -> Steps:
@@ -211,6 +216,7 @@ def test_each_table_about_an_order_is_known_to_move_its_pulse_or_not_to_show() -
         "OrderItem",
         "Fulfillment",
         "CodeReveal",
+        "LineReturn",
         "PartnerCall",
         "Shipment",
         "ShipmentLine",

@@ -27,6 +27,7 @@ from tests.redemption.factories import (
     shipped,
 )
 from tests.redemption.pages import address, now, said, timeline, titles
+from tests.support.came_back import came_back, credited
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -147,8 +148,27 @@ def test_a_line_that_came_back_is_told(seat: AccountManager, book: Product) -> N
     order = paid(seat, (book, 1))
     desk.deliver(shipment=shipped(order), by=Actor.in_seat(seat))
     parcel = Fulfillment.objects.get(label=order.order_number)
-    desk.return_units(fulfillment=parcel, reason="Broken", by=Actor.in_seat(seat))
-    assert "Bicycles came back" in titles(order)
+    returned = came_back(parcel, reason="Broken", by=Actor.in_seat(seat))
+    [told] = [step for step in timeline(order) if step.title == "Bicycles came back"]
+    assert told.text == "Broken. The programme decides about the points."
+    credited(returned)
+    [told] = [step for step in timeline(order) if step.title == "Bicycles came back"]
+    assert told.text == "Broken. The points of 1 piece are given back."
+
+
+def test_what_came_back_in_part_and_is_not_credited_is_told_with_the_reason(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 3))
+    desk.deliver(shipment=shipped(order), by=Actor.in_seat(seat))
+    parcel = Fulfillment.objects.get(label=order.order_number)
+    credited(came_back(parcel, quantity=2, by=Actor.in_seat(seat)), 0, reason="Used for a year")
+    [told] = [step for step in timeline(order) if "came back" in step.title]
+    assert told.title == "2 of 3 × Bicycles came back"
+    assert told.text == "broken. No points are given back: Used for a year."
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    told_of_line = "3 of 3 arrived, points of 0 given back. 2 pieces came back."
+    assert told_of_line in " ".join(page.split())
 
 
 def test_an_order_that_somebody_looks_at_says_so_without_the_inner_reason(

@@ -220,7 +220,7 @@ def test_what_was_taken_again_can_be_given_back_just_once(
     assert "All 1,000 points are back." in page
     assert offered(world.fulfillment(given_back)) == [Verdict.CORRECTION, Verdict.WRITE_OFF]
     with pytest.raises(IntegrityError, match="would exceed its debit"), transaction.atomic():
-        intend_credit(given_back, 1, item=line(given_back), reason="Again", by=SYSTEM)
+        intend_credit(given_back, 1, units=1, item=line(given_back), reason="Again", by=SYSTEM)
     newest.pk, newest.key, newest.points_amount = uuid7(), "credit:again", 1
     newest.external_transaction_id = "another"
     with pytest.raises(IntegrityError, match="would exceed its debit"), transaction.atomic():

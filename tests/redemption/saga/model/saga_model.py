@@ -17,7 +17,7 @@ from typing import Any
 from django.core.management import call_command
 from django.utils import timezone
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from accounts.models import Role
 from fulfillment import services as desk
@@ -57,6 +57,7 @@ from tests.redemption.saga.model.saga_parts import (
     some,
 )
 from tests.redemption.saga.model.saga_seen import Seen
+from tests.redemption.saga.model.saga_units import Units
 from tests.redemption.saga.test_webhooks import body, send
 from tests.redemption.world import World, empty_rooms, make_all_due
 from tests.support.sandbox_process import SandboxProcess
@@ -66,7 +67,7 @@ ROUNDS = 12  # of working due rows, until nothing may be left
 MOST_ORDERS = 5  # in one run, few enough that something happens to each
 
 
-class Saga(RuleBasedStateMachine):
+class Saga(Units):
     """The model: buyers, an approver, the desk and two partners."""
 
     def __init__(self, partners: SandboxProcess) -> None:
@@ -87,6 +88,7 @@ class Saga(RuleBasedStateMachine):
         self.world.company.approval_threshold = 4_000
         self.world.company.save()
         self.partners.account(self.world.company.loyalty_account_id, 14_000)
+        self.staff_the_office()
         self.approver = Actor.in_seat(self.world.new_seat(Role.APPROVER))
         self.wares = {
             "book": self.world.product(points=1_000, stocked=6),
@@ -116,23 +118,11 @@ class Saga(RuleBasedStateMachine):
             RedemptionOrder.objects.filter(pk=order.pk).update(approve_by=PAST)
             assert expire_approvals() == 1
 
-    @precondition(lambda self: self.seen.orders or self.seen.delivered)
-    @rule(which=WHICH, cancels=st.booleans())
-    def change_ones_mind(self, which: int, cancels: bool) -> None:
-        """Cancel an order, or return a parcel."""
-        if cancels and self.seen.orders:
-            order = pick(self.seen.orders, which)
-            politely(
-                cancel, order=order, by=Actor.in_seat(self.world.seat), reason="changed our mind"
-            )
-        elif self.seen.delivered:
-            parcel = pick(self.seen.delivered, which)
-            politely(
-                desk.return_units,
-                fulfillment=parcel,
-                reason="broken",
-                by=self.approver,
-            )
+    @some("orders")
+    @rule(which=WHICH)
+    def change_ones_mind(self, which: int) -> None:
+        by = Actor.in_seat(self.world.seat)
+        politely(cancel, order=pick(self.seen.orders, which), by=by, reason="changed our mind")
 
     # --- Points ----------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fulfillment.models import Channel, Fulfillment, PartnerCall, Shipment
-from fulfillment.states import FulfillmentStatus
 from fulfillment.virtual.services import nothing_to_decide
-from redemption.models import Callback, LoyaltyTransaction, RedemptionOrder
+from redemption.models import Callback, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.support.sandbox_process import SandboxProcess
 
@@ -21,6 +20,7 @@ class Seen:
 
     waiting: list[Any] = field(default_factory=list)
     orders: list[Any] = field(default_factory=list)
+    lines: list[Any] = field(default_factory=list)
     money: list[Any] = field(default_factory=list)
     undecided: list[Any] = field(default_factory=list)
     calls: list[Any] = field(default_factory=list)
@@ -43,6 +43,7 @@ class Seen:
         return cls(
             waiting=[each for each in orders if each.status == OrderStatus.AWAITING_APPROVAL],
             orders=[each for each in orders if not each.is_final],
+            lines=list(OrderItem.objects.order_by("id")),
             money=list(LoyaltyTransaction.objects.filter(status__in=OPEN).order_by("id")),
             undecided=list(LoyaltyTransaction.objects.filter(status="NEEDS_REVIEW").order_by("id")),
             calls=list(PartnerCall.objects.filter(status__in=OPEN).order_by("id")),
@@ -51,7 +52,7 @@ class Seen:
             unclear=[card for card in cards if not nothing_to_decide(card, card.calls.all())],
             parcels=[each for each in parcels if each.status in {"QUEUED", "PACKED"}],
             shipments=list(Shipment.objects.filter(delivered_at=None).order_by("id")),
-            delivered=[each for each in parcels if each.status == FulfillmentStatus.DELIVERED],
+            delivered=[each for each in parcels if each.with_recipient],
             inbox=list(Callback.objects.filter(state__in=["RECEIVED", "PARKED"]).order_by("id")),
             theirs=sorted(
                 (each for each in theirs if each["status"] == "accepted"),

@@ -47,6 +47,11 @@ NIGHT = settings(
 PROFILE = NIGHT if os.environ.get("HYPOTHESIS_PROFILE") == "night" else QUICK
 
 
+@pytest.fixture(autouse=True)
+def some_credits_need_two_people(settings: Any) -> None:
+    settings.CREDIT_LIMIT_POINTS = 1_000
+
+
 def saga_at(partners: SandboxProcess) -> Any:
     """Hypothesis asks for a class, and calls it without arguments."""
     return partial(Saga, partners)
