@@ -11,12 +11,13 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import ForeignKey, Model
+from django.db.models import DateTimeField, ForeignKey, Model
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from psycopg import sql
 
 from loyalty_portal.audit.sources import personal_columns, secret_columns
+from loyalty_portal.data.times import exact
 
 Row = dict[str, Any]
 # Columns that name a row, the first that it has.
@@ -344,6 +345,8 @@ def _shown(field: Any, value: Any, names: dict[tuple[str, str], str]) -> str:
         return "–"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if isinstance(field, DateTimeField):
+        return exact(datetime.fromisoformat(value), seconds=True)
     if isinstance(field, ForeignKey):
         label = cast("Any", field.related_model)._meta.label
         return names.get((label, str(value)), str(value))

@@ -26,6 +26,7 @@ from django.utils import timezone
 from accounts.models import AccountManager, Address, User
 from accounts.services import STAFF_GROUPS, ensure_staff_groups
 from inventory.models import LowStockRule, StockDocument
+from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.jobs.models import Job
 from operations.management.commands.permission_matrix import (
     MATRIX,
@@ -86,6 +87,7 @@ def one_of_everything() -> None:
     Job.objects.create(kind="none")
     StockDocument.objects.create(kind="COUNT", token=uuid4())
     LowStockRule.objects.create(category=CategoryFactory.create())
+    TrailEntry(kind=TrailKind.COMMAND).save()
 
 
 def asked_by_a_superuser() -> HttpRequest:
