@@ -235,6 +235,7 @@ def test_each_table_about_an_order_is_known_to_move_its_pulse_or_not_to_show() -
     found = {
         model.__name__
         for model in apps.get_models()
+        if not model._meta.proxy
         for field in model._meta.get_fields()
         if (field.related_model in of_orders and field.concrete) or model is Fulfillment
     }
