@@ -1,12 +1,13 @@
 """Exports of tables: at once while they are small, else as a job."""
 
-import logging
 from collections.abc import Iterator, Mapping
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.jobs.files import append, made_file
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
@@ -17,8 +18,6 @@ from redemption.analytics.questions import Question
 from redemption.analytics.reports.registry import REPORTS, ReportKind
 from redemption.analytics.tables import ReportTable
 from redemption.permissions import may_see_reports
-
-logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 1_000  # rows of a table that a request exports
 JOB_KIND = "reports.export"
@@ -41,9 +40,9 @@ def file_name(report: str, question: Question, form: str) -> str:
 
 
 def note_export(*, report: str, table: str, form: str, asked: Mapping[str, str], by: Actor) -> None:
-    """Record who exported what."""
-    facts = {"user": str(by.user_id), "report": report, "table": table, "format": form}
-    logger.info("report exported", extra={**facts, "asked": dict(asked)})
+    """Record in the trail who exported what."""
+    facts = {"table": table, "format": form, "asked": dict(asked)}
+    record(TrailKind.EXPORTED, by=by, what=str(REPORTS[report].title), facts=facts)
 
 
 def _export(job: Job) -> Iterator[Step]:

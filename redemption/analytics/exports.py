@@ -15,7 +15,7 @@ from typing import Any
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
-from redemption.analytics.tables import Kind, ReportTable, exported
+from redemption.analytics.tables import CellKind, ReportTable, exported
 
 BOM = "\ufeff"  # tells a spreadsheet that the file is in UTF-8
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -29,7 +29,7 @@ _LONGEST = 32_767  # characters of a cell
 
 def headings(table: ReportTable) -> list[str]:
     """The titles of the columns, with the unit where a number needs one."""
-    units = {Kind.SHARE: " (%)", Kind.SECONDS: " (s)"}
+    units = {CellKind.SHARE: " (%)", CellKind.SECONDS: " (s)"}
     return [f"{column.title}{units.get(column.kind, '')}" for column in table.columns]
 
 

@@ -13,7 +13,7 @@ from accounts.models import TierLevel
 from loyalty_portal.replica import reporting
 from redemption.analytics.questions import Question
 from redemption.analytics.spans import Span, part_of, part_told
-from redemption.analytics.tables import Kind, ReportColumn, ReportRow
+from redemption.analytics.tables import CellKind, ReportColumn, ReportRow
 from redemption.models import FiguresMark, HourlyFigure, LineFigure, OrderFigure, PointsFigure
 
 Sums = Mapping[Any, Counter[str]]
@@ -128,11 +128,17 @@ def in_order(sums: Sums, question: Question, *, largest: str) -> tuple[list[Any]
 
 def key_columns(question: Question, titles: Mapping[str, str]) -> list[ReportColumn]:
     """The columns that name a row."""
-    first = ReportColumn(titles[question.by], Kind.DAY if question.by == "time" else Kind.TEXT)
+    first = ReportColumn(
+        titles[question.by], CellKind.DAY if question.by == "time" else CellKind.TEXT
+    )
     if question.by in {"company", "product"}:
-        code = ReportColumn(titles[f"{question.by}_code"], Kind.CODE)
+        code = ReportColumn(titles[f"{question.by}_code"], CellKind.CODE)
         return [code, first]
-    return [first, ReportColumn(titles["company"], Kind.TEXT)] if question.by == "seat" else [first]
+    return (
+        [first, ReportColumn(titles["company"], CellKind.TEXT)]
+        if question.by == "seat"
+        else [first]
+    )
 
 
 def key_row(question: Question, key: Any, values: Iterable[Any]) -> ReportRow:

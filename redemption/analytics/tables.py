@@ -15,7 +15,7 @@ from loyalty_portal.data.numbers import grouped
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-class Kind(Enum):
+class CellKind(Enum):
     """What a cell holds: a text, a code such as a SKU, a day, a count, points, an average, a share
     from 0 to 1, or seconds. None is an unknown value.
     """
@@ -31,7 +31,7 @@ class Kind(Enum):
 
     @property
     def is_number(self) -> bool:
-        return self not in {Kind.TEXT, Kind.CODE, Kind.DAY}
+        return self not in {CellKind.TEXT, CellKind.CODE, CellKind.DAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ReportColumn:
     """A column of a table."""
 
     title: str
-    kind: Kind = Kind.COUNT
+    kind: CellKind = CellKind.COUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ReportTile:
 
     title: str
     value: float | None
-    kind: Kind = Kind.COUNT
+    kind: CellKind = CellKind.COUNT
     before: float | None = None
     compared: bool = True
     good: int = 0
@@ -111,18 +111,18 @@ def share(part: float, of: float) -> float | None:
     return part / of if of else None
 
 
-def shown(value: Any, kind: Kind) -> str:
+def shown(value: Any, kind: CellKind) -> str:
     """A value as people read it, in their language."""
     if value is None:
         return "–"
     match kind:
-        case Kind.COUNT | Kind.POINTS:
+        case CellKind.COUNT | CellKind.POINTS:
             return grouped(int(value))
-        case Kind.AVERAGE:
+        case CellKind.AVERAGE:
             return number_format(round(value, 1), 1, force_grouping=True)
-        case Kind.SHARE:
+        case CellKind.SHARE:
             return f"{number_format(round(100 * value, 1), 1)} %"
-        case Kind.SECONDS:
+        case CellKind.SECONDS:
             return duration_told(float(value))
         case _:
             return str(value)
@@ -143,16 +143,16 @@ def duration_told(seconds: float) -> str:
     return _("%(n)s s") % {"n": int(seconds)}
 
 
-def exported(value: Any, kind: Kind) -> Any:
+def exported(value: Any, kind: CellKind) -> Any:
     """A value as an export has it: numbers and days as such, a share in percent, and durations in
     seconds (empty above the highest bucket).
     """
     if value is None or value == float("inf"):
         return ""
-    if kind is Kind.SHARE:
+    if kind is CellKind.SHARE:
         return round(100 * value, 2)
-    if kind is Kind.AVERAGE:
+    if kind is CellKind.AVERAGE:
         return round(value, 2)
-    if kind in {Kind.COUNT, Kind.POINTS, Kind.SECONDS}:
+    if kind in {CellKind.COUNT, CellKind.POINTS, CellKind.SECONDS}:
         return int(value)
     return value if isinstance(value, date) else str(value)

@@ -19,7 +19,7 @@ from redemption.analytics.selectors import (
     total,
 )
 from redemption.analytics.tables import (
-    Kind,
+    CellKind,
     ReportColumn,
     ReportPage,
     ReportTable,
@@ -44,7 +44,7 @@ def answer(question: Question) -> ReportPage:
         ReportTile(
             _("Lines for each look"),
             share(now["lines"], now["looks"]),
-            Kind.AVERAGE,
+            CellKind.AVERAGE,
             share(then["lines"], then["looks"]),
             good=1,
         ),
@@ -102,8 +102,8 @@ def _table(question: Question, sums: Groups, *, key: str, title: str) -> ReportT
             ReportColumn(_("Looks")),
             ReportColumn(_("Account managers")),
             ReportColumn(_("Lines redeemed")),
-            ReportColumn(_("Points redeemed"), Kind.POINTS),
-            ReportColumn(_("Lines for each look"), Kind.AVERAGE),
+            ReportColumn(_("Points redeemed"), CellKind.POINTS),
+            ReportColumn(_("Lines for each look"), CellKind.AVERAGE),
         ],
         rows=rows,
         drawn=len(before),

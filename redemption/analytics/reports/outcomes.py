@@ -18,7 +18,7 @@ from redemption.analytics.selectors import (
     total,
 )
 from redemption.analytics.tables import (
-    Kind,
+    CellKind,
     ReportColumn,
     ReportPage,
     ReportRow,
@@ -53,7 +53,7 @@ def answer(question: Question) -> ReportPage:
         ReportTile(
             title,
             share(now[part], now[of]),
-            Kind.SHARE,
+            CellKind.SHARE,
             share(then[part], then[of]),
             good=-1,
         )
@@ -90,13 +90,13 @@ def _table(question: Question, sums: dict[Any, Counter[str]]) -> ReportTable:
             *before,
             ReportColumn(_("Orders")),
             ReportColumn(_("Refused")),
-            ReportColumn(_("Refused, share"), Kind.SHARE),
+            ReportColumn(_("Refused, share"), CellKind.SHARE),
             ReportColumn(_("Not approved")),
-            ReportColumn(_("Not approved, share"), Kind.SHARE),
+            ReportColumn(_("Not approved, share"), CellKind.SHARE),
             ReportColumn(_("Cancelled")),
-            ReportColumn(_("Cancelled, share"), Kind.SHARE),
+            ReportColumn(_("Cancelled, share"), CellKind.SHARE),
             ReportColumn(_("Failed lines")),
-            ReportColumn(_("Failed lines, share"), Kind.SHARE),
+            ReportColumn(_("Failed lines, share"), CellKind.SHARE),
         ],
         rows=rows,
         drawn=len(before),
@@ -117,10 +117,10 @@ def _reasons(question: Question) -> ReportTable:
         key="reasons",
         title=_("Reasons"),
         columns=[
-            ReportColumn(_("What"), Kind.TEXT),
-            ReportColumn(_("Reason"), Kind.TEXT),
+            ReportColumn(_("What"), CellKind.TEXT),
+            ReportColumn(_("Reason"), CellKind.TEXT),
             ReportColumn(_("Number")),
-            ReportColumn(_("Points"), Kind.POINTS),
+            ReportColumn(_("Points"), CellKind.POINTS),
         ],
         rows=[
             ReportRow([str(what), reason or "–", number, points])

@@ -11,7 +11,7 @@ from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import in_order, key_row, merged, points_rows, summed, total
 from redemption.analytics.tables import (
-    Kind,
+    CellKind,
     ReportColumn,
     ReportPage,
     ReportRow,
@@ -36,7 +36,8 @@ def answer(question: Question) -> ReportPage:
         (_("Taken again"), "again", 0),
     )
     tiles = [
-        ReportTile(title, now[key], Kind.POINTS, then[key], good=good) for title, key, good in moved
+        ReportTile(title, now[key], CellKind.POINTS, then[key], good=good)
+        for title, key, good in moved
     ]
     taking, giving_back = _open(question)
     open_now = (
@@ -44,7 +45,9 @@ def answer(question: Question) -> ReportPage:
         (_("Being given back now"), giving_back),
         (_("Held for open lines now"), _held(question)),
     )
-    tiles += [ReportTile(title, points, Kind.POINTS, compared=False) for title, points in open_now]
+    tiles += [
+        ReportTile(title, points, CellKind.POINTS, compared=False) for title, points in open_now
+    ]
     return ReportPage(tiles, [_table(question, sums), _reasons(question)])
 
 
@@ -94,13 +97,13 @@ def _table(question: Question, sums: dict[Any, Counter[str]]) -> ReportTable:
     keys, left_out = in_order(sums, question, largest="taken")
     before = names(question)
     columns = (
-        (_("Debits"), "taken_number", Kind.COUNT),
-        (_("Taken"), "taken", Kind.POINTS),
-        (_("Credits"), "back_number", Kind.COUNT),
-        (_("Given back"), "back", Kind.POINTS),
-        (_("Taken again"), "again", Kind.POINTS),
-        (_("Refused debits"), "refused_number", Kind.COUNT),
-        (_("Refused points"), "refused", Kind.POINTS),
+        (_("Debits"), "taken_number", CellKind.COUNT),
+        (_("Taken"), "taken", CellKind.POINTS),
+        (_("Credits"), "back_number", CellKind.COUNT),
+        (_("Given back"), "back", CellKind.POINTS),
+        (_("Taken again"), "again", CellKind.POINTS),
+        (_("Refused debits"), "refused_number", CellKind.COUNT),
+        (_("Refused points"), "refused", CellKind.POINTS),
     )
     rows = [
         key_row(question, key, [sums.get(key, _NOTHING)[name] for _title, name, _kind in columns])
@@ -134,10 +137,10 @@ def _reasons(question: Question) -> ReportTable:
         key="point_reasons",
         title=_("Reasons"),
         columns=[
-            ReportColumn(_("What"), Kind.TEXT),
-            ReportColumn(_("Reason"), Kind.TEXT),
+            ReportColumn(_("What"), CellKind.TEXT),
+            ReportColumn(_("Reason"), CellKind.TEXT),
             ReportColumn(_("Number")),
-            ReportColumn(_("Points"), Kind.POINTS),
+            ReportColumn(_("Points"), CellKind.POINTS),
         ],
         rows=[
             ReportRow([words[TransactionType(kind)], reason or "–", number, points])

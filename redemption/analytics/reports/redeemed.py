@@ -17,7 +17,7 @@ from redemption.analytics.selectors import (
     total,
 )
 from redemption.analytics.tables import (
-    Kind,
+    CellKind,
     ReportColumn,
     ReportPage,
     ReportRow,
@@ -62,15 +62,17 @@ def _tiles(question: Question, now: Counter[str], then: Counter[str]) -> list[Re
     average = _("Points a line") if question.about_lines else _("Average order, points")
     counted = _("Lines") if question.about_lines else _("Orders")
     return [
-        ReportTile(_("Points redeemed"), now["points"], Kind.POINTS, then["points"], good=1),
-        ReportTile(counted, now["every"], Kind.COUNT, then["every"], good=1),
+        ReportTile(_("Points redeemed"), now["points"], CellKind.POINTS, then["points"], good=1),
+        ReportTile(counted, now["every"], CellKind.COUNT, then["every"], good=1),
         ReportTile(
             average,
             share(now["points"], now["taken"]),
-            Kind.AVERAGE,
+            CellKind.AVERAGE,
             share(then["points"], then["taken"]),
         ),
-        ReportTile(_("Of it given back, points"), now["back"], Kind.POINTS, then["back"], good=-1),
+        ReportTile(
+            _("Of it given back, points"), now["back"], CellKind.POINTS, then["back"], good=-1
+        ),
     ]
 
 
@@ -85,9 +87,9 @@ def _table(question: Question, sums: dict[object, Counter[str]]) -> ReportTable:
             ReportColumn(_("Lines") if question.about_lines else _("Orders")),
             ReportColumn(_("Points taken for")),
             ReportColumn(_("Pieces")),
-            ReportColumn(_("Points redeemed"), Kind.POINTS),
-            ReportColumn(_("Average, points"), Kind.AVERAGE),
-            ReportColumn(_("Given back"), Kind.POINTS),
+            ReportColumn(_("Points redeemed"), CellKind.POINTS),
+            ReportColumn(_("Average, points"), CellKind.AVERAGE),
+            ReportColumn(_("Given back"), CellKind.POINTS),
         ],
         rows=[_row(question, key, sums.get(key, _NOTHING)) for key in keys],
         drawn=len(before) + 3,

@@ -10,7 +10,7 @@ from inventory.models import Inventory, MovementKind, StockMovement
 from loyalty_portal.replica import reporting
 from redemption.analytics.questions import Question
 from redemption.analytics.tables import (
-    Kind,
+    CellKind,
     ReportColumn,
     ReportPage,
     ReportRow,
@@ -53,14 +53,14 @@ def answer(question: Question) -> ReportPage:
         ReportTile(
             _("Turns a year"),
             None if turns is None else turns * a_year,
-            Kind.AVERAGE,
+            CellKind.AVERAGE,
             compared=False,
         ),
         ReportTile(_("Products that lie unmoved"), len(dead), compared=False),
         ReportTile(
             _("Their points"),
             sum(row.now * row.points for row in dead),
-            Kind.POINTS,
+            CellKind.POINTS,
             compared=False,
         ),
     ]
@@ -108,13 +108,13 @@ def _turns(question: Question, rows: list[_Stocked], a_year: float) -> ReportTab
         key="turns",
         title=_("Turns"),
         columns=[
-            ReportColumn(_("SKU"), Kind.CODE),
-            ReportColumn(_("Product"), Kind.TEXT),
+            ReportColumn(_("SKU"), CellKind.CODE),
+            ReportColumn(_("Product"), CellKind.TEXT),
             ReportColumn(_("On hand now")),
-            ReportColumn(_("On hand on average"), Kind.AVERAGE),
+            ReportColumn(_("On hand on average"), CellKind.AVERAGE),
             ReportColumn(_("Sent out")),
-            ReportColumn(_("Turns a year"), Kind.AVERAGE),
-            ReportColumn(_("Days that it lasts"), Kind.AVERAGE),
+            ReportColumn(_("Turns a year"), CellKind.AVERAGE),
+            ReportColumn(_("Days that it lasts"), CellKind.AVERAGE),
         ],
         rows=[
             ReportRow(
@@ -139,10 +139,10 @@ def _dead(question: Question, rows: list[_Stocked]) -> ReportTable:
         key="dead",
         title=_("Lies unmoved"),
         columns=[
-            ReportColumn(_("SKU"), Kind.CODE),
-            ReportColumn(_("Product"), Kind.TEXT),
+            ReportColumn(_("SKU"), CellKind.CODE),
+            ReportColumn(_("Product"), CellKind.TEXT),
             ReportColumn(_("On hand now")),
-            ReportColumn(_("Points"), Kind.POINTS),
+            ReportColumn(_("Points"), CellKind.POINTS),
         ],
         rows=[ReportRow([row.sku, row.name, row.now, row.now * row.points]) for row in kept],
         drawn=3,

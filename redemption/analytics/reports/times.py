@@ -12,7 +12,7 @@ from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import in_order, key_row, summed_by_bucket, within
 from redemption.analytics.tables import (
-    Kind,
+    CellKind,
     ReportColumn,
     ReportPage,
     ReportTable,
@@ -31,7 +31,7 @@ def answer(question: Question) -> ReportPage:
         ReportTile(
             f"{Stage(stage).label}, {told}",
             quantile(now[stage], percent),
-            Kind.SECONDS,
+            CellKind.SECONDS,
             quantile(then[stage], percent),
             good=-1,
         )
@@ -75,8 +75,8 @@ def _table(question: Question, found: Buckets) -> ReportTable:
     for stage in Stage:
         columns += [
             ReportColumn(f"{stage.label}: {_('number')}"),
-            ReportColumn(f"{stage.label}: {_('median')}", Kind.SECONDS),
-            ReportColumn(f"{stage.label}: {_('p90')}", Kind.SECONDS),
+            ReportColumn(f"{stage.label}: {_('median')}", CellKind.SECONDS),
+            ReportColumn(f"{stage.label}: {_('p90')}", CellKind.SECONDS),
         ]
     rows = []
     for key in keys:

@@ -16,6 +16,7 @@ from openpyxl import load_workbook
 from accounts.models import TierLevel
 from accounts.services import STAFF_GROUPS
 from catalog.models import ProductView
+from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.jobs.files import pieces_of
 from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.services import work_on
@@ -28,7 +29,7 @@ from redemption.analytics.reports.registry import REPORTS
 from redemption.analytics.services import rebuild_figures
 from redemption.analytics.spans import Span
 from redemption.analytics.tables import (
-    Kind,
+    CellKind,
     ReportColumn,
     ReportPage,
     ReportRow,
@@ -108,8 +109,8 @@ def test_points_and_orders_are_added_up_by_company_tier_seat_category_and_produc
     assert tiles["Points redeemed"] == "540"
     assert tiles["Orders"] == "4"
     assert tiles["Average order, points"] == "180.0"
-    assert shown(1986.67, Kind.AVERAGE) == "1,986.7"
-    assert shown(2 / 3, Kind.SHARE) == "66.7 %"
+    assert shown(1986.67, CellKind.AVERAGE) == "1,986.7"
+    assert shown(2 / 3, CellKind.SHARE) == "66.7 %"
 
 
 def test_an_order_belongs_to_the_day_of_the_programmes_zone_also_when_clocks_change(
@@ -265,6 +266,9 @@ def test_an_export_opens_in_a_spreadsheet_as_it_was_meant(finance: Client) -> No
     address = f"{REDEEMED}export/redeemed/csv/?by=product"
     answered = finance.post(address)
     assert answered["Content-Type"] == "text/csv; charset=utf-8"
+    [entry] = TrailEntry.objects.filter(kind=TrailKind.EXPORTED)
+    assert (entry.what, entry.facts["format"]) == ("Redemptions", "csv")
+    assert entry.facts["asked"]["by"] == "product"
     assert answered["Content-Disposition"].startswith('attachment; filename="redeemed-')
     assert answered.content.startswith(b"\xef\xbb\xbf")
     by_points = {row[5]: row for row in exported(finance, address)[1:]}
@@ -286,7 +290,10 @@ def test_texts_cannot_act_in_a_spreadsheet_and_names_stay_as_they_are() -> None:
     for text in ("Tür", "SKU-007", "R-7KQ4M-2XDTP", "", "a=b"):
         assert harmless(text) == text
     table = ReportTable(
-        "t", "T", [ReportColumn("=A", Kind.TEXT)], [ReportRow(["bad\x01text"]), ReportRow([None])]
+        "t",
+        "T",
+        [ReportColumn("=A", CellKind.TEXT)],
+        [ReportRow(["bad\x01text"]), ReportRow([None])],
     )
     sheet = load_workbook(io.BytesIO(as_xlsx(table)))["Report"]
     assert [cell.value for (cell,) in sheet.iter_rows()] == ["=A", "badtext", None]
