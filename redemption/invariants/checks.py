@@ -14,7 +14,8 @@ from accounts.loyalty import StatementEntry
 from accounts.models import Company
 from loyalty_portal.data.leases import MOST_RAISED
 from loyalty_portal.data.lifecycle import LifeCycle
-from redemption.invariants.rules import LEDGER_SUMS, MARKED, RULES
+from redemption.invariants.ledger_rules import LEDGER_SUMS
+from redemption.invariants.rules import MARKED, RULES
 from redemption.invariants.stock_rules import STOCK, STOCK_OF_ONE
 from redemption.models import EventSubject
 from redemption.points.reconciliation.matching import GIVEN, UNANSWERED, Match, compare

@@ -50,7 +50,7 @@ class HitsOfKind:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _SearchKind:
     """A kind of rows, for those with `permission` and without `unless`."""
 
     title: Promise
@@ -211,9 +211,9 @@ def _page(row: Model) -> str:
 
 _SEES_ORDERS = "redemption.view_redemptionorder"
 _KINDS = (
-    _Kind(_("Orders"), _SEES_ORDERS, _lines_and_orders),
-    _Kind(_("Parcels"), "fulfillment.view_fulfillment", _parcels, unless=_SEES_ORDERS),
-    _Kind(_("Products"), "catalog.view_product", _products),
-    _Kind(_("Companies"), "accounts.view_company", _companies),
-    _Kind(_("People"), "accounts.view_user", _people),
+    _SearchKind(_("Orders"), _SEES_ORDERS, _lines_and_orders),
+    _SearchKind(_("Parcels"), "fulfillment.view_fulfillment", _parcels, unless=_SEES_ORDERS),
+    _SearchKind(_("Products"), "catalog.view_product", _products),
+    _SearchKind(_("Companies"), "accounts.view_company", _companies),
+    _SearchKind(_("People"), "accounts.view_user", _people),
 )
