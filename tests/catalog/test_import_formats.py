@@ -112,7 +112,7 @@ def test_woocommerce() -> None:
     assert red.family == blue.family
     assert red.category.name == "Lighting"
     assert "Bends.<br>Stays bent." in red.description
-    assert (stock_of("LAMP-R"), stock_of("LAMP-B")) == (5, None)
+    assert (stock_of("LAMP-R"), stock_of("LAMP-B")) == (5, 0)
     jam = product("JAM")
     assert (jam.points_cost, jam.category.name, stock_of("JAM")) == (650, "Food, drink", 0)
     lesson = product("WOO-15")
