@@ -37,6 +37,8 @@ class OrderMessage(models.Model):
     )
     at = models.DateTimeField(_("written"), auto_now_add=True)
 
+    personal_columns = ("text",)
+
     class Meta:
         verbose_name = _("message about an order")
         verbose_name_plural = _("messages about orders")

@@ -23,6 +23,7 @@ from redemption.messages.notifications import send_letter
 from redemption.models import Incident, LetterKind, OrderItem, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import reveal_codes, unflag
+from redemption.questions import services as questions
 from redemption.saga import transactions
 from redemption.saga.steps import flag, locked
 from redemption.saga.transactions import settle_transaction
@@ -37,6 +38,7 @@ from tests.redemption.saga.test_virtual_news import accepted, answers, give_back
 from tests.redemption.saga.test_webhooks import ended
 from tests.redemption.world import World, make_all_due
 from tests.support.came_back import came_back, credited
+from tests.support.staff import staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Steps = Iterator[str]
@@ -162,6 +164,17 @@ def attention(world: World) -> Steps:
         yield f"not marked after {end}"
 
 
+def asked(world: World) -> Steps:
+    order = confirmed(world, (world.product(), 1))
+    yield "placed"
+    seat = Actor.in_seat(order.account_manager)
+    question = questions.ask(order=order, text="When does it come?", by=seat)
+    yield "the company asks"
+    support = Actor.person(staff("support"))
+    questions.answer(order=order, text="On Friday.", seen=str(question.pk), by=support)
+    yield "staff answer"
+
+
 @pytest.fixture
 def everything(world: World, settings: Any, fay: User, gil: User) -> list[Steps]:
     return [
@@ -171,6 +184,7 @@ def everything(world: World, settings: Any, fay: User, gil: User) -> list[Steps]
         codes(world, fay, gil),
         remedies(world, fay, gil),
         attention(world),
+        asked(world),
     ]
 
 
@@ -214,6 +228,7 @@ def test_each_table_about_an_order_is_known_to_move_its_pulse_or_not_to_show() -
         "LoyaltyTransaction",
         "OrderEvent",
         "OrderItem",
+        "OrderMessage",
         "Fulfillment",
         "CodeReveal",
         "LineReturn",
@@ -230,6 +245,7 @@ def test_each_table_about_an_order_is_known_to_move_its_pulse_or_not_to_show() -
         "IncidentCase",
         "StatementLine",
         "Difference",
+        "WaitingQuestion",
     }
     of_orders = {RedemptionOrder, OrderItem, Fulfillment}
     found = {
