@@ -36,10 +36,6 @@ from loyalty_portal.jobs.models import FileRole, Job
 SLICE = 1_000  # rows of a transaction
 KEPT = 200  # errors, changes and remarks that the page shows
 _TIMES = ("available_from", "available_until")
-_NOTHING: dict[str, Any] = {
-    "format": "", "created": 0, "changed": 0, "unchanged": 0, "skipped": 0, "wrong": 0,
-    "good": 0, "new": [], "changes": [], "remarks": [],
-}  # fmt: skip
 
 Item = Record | RowError | Skipped | Remark
 
@@ -48,7 +44,7 @@ def read_file(job: Job) -> Iterator[Step]:
     """Read and judge the rows slice by slice. A process that takes the job up reads over what was
     read before.
     """
-    told = {**_NOTHING, **job.result}
+    told = {**_nothing(), **job.result}
     done = job.done
     with on_disk(job.files.get(role=FileRole.GIVEN)) as path:
         try:
@@ -64,6 +60,14 @@ def read_file(job: Job) -> Iterator[Step]:
     if not told["good"] and not told["wrong"]:
         raise JobRefusedError(_("The file has no products."))
     yield Step({}, done=done, total=done, result=told)
+
+
+def _nothing() -> dict[str, Any]:
+    """The result before the first row. Its lists are new each time, because a job adds to them."""
+    return {
+        "format": "", "created": 0, "changed": 0, "unchanged": 0, "skipped": 0, "wrong": 0,
+        "good": 0, "new": [], "changes": [], "remarks": [],
+    }  # fmt: skip
 
 
 def _items(path: Path, job: Job, told: dict[str, Any]) -> Iterator[Item]:

@@ -31,9 +31,6 @@ _COLUMNS = (
     "image_url", "minimum_tier", "available_from", "available_until", "is_active", "source",
     "category_id", "family_id",
 )  # fmt: skip
-_NOTHING: dict[str, Any] = {
-    "created": 0, "changed": 0, "unchanged": 0, "skipped": [], "skips": 0, "retired": 0,
-}  # fmt: skip
 
 # Receives the pieces by new product id (None: not counted) and the actor.
 StockTaker = Callable[[Mapping[UUID, int | None], Actor], None]
@@ -47,7 +44,7 @@ def import_rows(job: Job, *, take_stock: StockTaker) -> Iterator[Step]:
     if read.result["wrong"] and not job.parameters["skip_bad_rows"]:
         raise JobRefusedError(_("Rows are wrong, so nothing was imported."))
     by = Actor.person(job.person) if job.person else SYSTEM
-    told, total = {**_NOTHING, **job.result}, read.result["good"]
+    told, total = {**_nothing(), **job.result}, read.result["good"]
     good = ImportRow.objects.filter(job=read, data__isnull=False).order_by("pk")
     last, done = job.state.get("last", 0), job.done
     while rows := list(good.filter(pk__gt=last)[:SLICE]):
@@ -61,6 +58,11 @@ def import_rows(job: Job, *, take_stock: StockTaker) -> Iterator[Step]:
         if not source:
             return
         yield Step({"last": last, "source": source}, done=done, total=total, result=told)
+
+
+def _nothing() -> dict[str, Any]:
+    """The result before the first slice. Its list is new each time, because a job adds to it."""
+    return {"created": 0, "changed": 0, "unchanged": 0, "skipped": [], "skips": 0, "retired": 0}
 
 
 def _one_at_a_time() -> None:

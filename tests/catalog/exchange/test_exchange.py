@@ -201,6 +201,20 @@ def test_what_the_catalogue_cannot_take_any_more_is_left_out_and_told(person: Us
     assert "differ by capitals only" in page_of(person, job)
 
 
+def test_each_preview_and_import_of_a_process_tells_only_its_own_file(person: User) -> None:
+    for sku in ("OLD1", "OLD2"):
+        ProductFactory.create(sku=sku, name=sku, points_cost=100)
+    for n in (1, 2):
+        rows = [f"OLD{n},OLD{n},PHYSICAL,{200 + n},Toys,", f"N{n},New,PHYSICAL,5,Toys,"]
+        preview = read(person, "\n".join(["Our list", COLUMNS, *rows]))
+        assert [sku for sku, _name, _columns in preview.result["changes"]] == [f"OLD{n}"]
+        assert preview.result["new"] == [[f"N{n}", "New"]]
+        assert len(preview.result["remarks"]) == 1
+        ProductFactory.create(sku=f"n{n}")  # now the import leaves this row out
+        skipped = written(person, preview).result["skipped"]
+        assert [row for row, _why in skipped] == ["4"]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
