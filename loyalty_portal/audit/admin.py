@@ -13,11 +13,13 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
 from loyalty_portal.admin_site.base import ReadOnlyAdmin
 from loyalty_portal.admin_site.refusals import RefusedError
@@ -78,6 +80,7 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
 
     # --- The change history ---------------------------------------------------------------
 
+    @method_decorator(require_safe)
     def changes_view(self, request: HttpRequest) -> HttpResponse:
         """Changes of all models that the person may see, or of one row: its history."""
         form, asked = _asked(request)
@@ -104,6 +107,7 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
         }
         return TemplateResponse(request, "admin/audit/changes.html", context)
 
+    @method_decorator(require_safe)
     def export_changes(self, request: HttpRequest) -> StreamingHttpResponse:
         """The changes as CSV, a line for each field."""
         if not request.user.has_perm(TRAIL):
@@ -117,6 +121,7 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
 
     # --- The trail ------------------------------------------------------------------------
 
+    @method_decorator(require_safe)
     def export_trail(self, request: HttpRequest) -> StreamingHttpResponse:
         """The trail as CSV, as the list is filtered."""
         if not request.user.has_perm(TRAIL):

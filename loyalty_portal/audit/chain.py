@@ -98,7 +98,7 @@ def _bounds() -> dict[str, int]:
             order=sql.Identifier(source.order), table=sql.Identifier(source.table)
         )
         with connection.cursor() as cursor:
-            cursor.execute(query, [chained_upto(source.label)])
+            cursor.execute(query.as_string(), [chained_upto(source.label)])
             (highest,) = cursor.fetchone()
         if highest is not None:
             found[source.label] = highest

@@ -140,7 +140,7 @@ def _rows(asked: ChangesAsked, most: int) -> list[_HistoryRow]:
         sql.SQL(" UNION ALL ").join(parts), sql.Literal(most)
     )
     with connection.cursor() as cursor:
-        cursor.execute(query, values)
+        cursor.execute(query.as_string(), values)  # pghistory's wrapper knows only texts
         found = cursor.fetchall()
     return [
         _as_found(label, at, kind, number, _read(row), _read(other), _read(context))

@@ -40,7 +40,7 @@ def rows_between(source: Source, after: int, upto: int, most: int) -> list[tuple
         joined=joined,
     )
     with connection.cursor() as cursor:
-        cursor.execute(query, [after, upto, most])
+        cursor.execute(query.as_string(), [after, upto, most])
         return [(number, json.loads(text)) for number, text in cursor.fetchall()]
 
 

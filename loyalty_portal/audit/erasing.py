@@ -59,4 +59,4 @@ def _empty(source: Source, number: int) -> None:
         pgtrigger.ignore(f"{model._meta.label}:rows_stay_as_they_are"),
         connection.cursor() as cursor,
     ):
-        cursor.execute(query, [number])
+        cursor.execute(query.as_string(), [number])

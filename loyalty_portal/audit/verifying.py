@@ -114,5 +114,5 @@ def _count_after(source: Source, number: int) -> int:
         order=sql.Identifier(source.order), table=sql.Identifier(source.table)
     )
     with connection.cursor() as cursor:
-        cursor.execute(query, [number])
+        cursor.execute(query.as_string(), [number])
         return int(cursor.fetchone()[0])

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pghistory
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -13,6 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from catalog.models import Product
 from inventory.models import Inventory
+from loyalty_portal.audit.changes import ChangesAsked, changes
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
@@ -66,6 +68,21 @@ def test_the_history_of_what_one_may_not_see_is_refused() -> None:
     )
     assert finance.get(CHANGES).status_code == 403
     assert "The group auditor has it" in finance.get(CHANGES).content.decode()
+
+
+@pytest.mark.parametrize("page", ["changes/", "changes/export/", "export/"])
+def test_a_page_that_only_shows_is_not_posted_to(page: str) -> None:
+    answer = browser(staff("auditor")).post(f"/admin/audit/trailentry/{page}")
+    assert answer.status_code == 405
+    assert answer["Allow"] == "GET, HEAD"
+
+
+def test_changes_are_read_also_where_a_change_is_being_recorded() -> None:
+    product = ProductFactory.create()
+    asked = ChangesAsked(("catalog.product",), key=str(product.pk))
+    with pghistory.context(url="/a/posted/page/"):
+        found = changes(asked, most=5, personal=False)
+    assert {change.key for change in found} == {str(product.pk)}
 
 
 def test_changes_are_filtered_by_model_field_person_and_day() -> None:
