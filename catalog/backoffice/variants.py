@@ -11,11 +11,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.utils.translation import gettext as _
-from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from catalog.backoffice.forms import SkuForm
 from catalog.models import Product
+from loyalty_portal.admin_site.rows import CountedRows
 
 AND = " / "
 MOST_OPTIONS = 3
@@ -79,7 +79,7 @@ class VariantForm(SkuForm):
         if self.instance.slug and "variant" not in self.changed_data:
             return str(self.instance.variant)
         values = self["variant"].data
-        given = [value.strip() for value in values]
+        given = [(value or "").strip() for value in values]  # a box may not have been sent
         if any(AND.strip() in value for value in given) and len(given) > 1:
             raise ValidationError(_("A value cannot contain a slash."))
         missing = [
@@ -104,7 +104,7 @@ def variant_form(names: Sequence[str], *, boxes: int) -> type[VariantForm]:
     return type("VariantForm", (VariantForm,), own)
 
 
-class VariantFormSet(PaginationInlineFormSet):  # type: ignore[misc] # the theme carries no types
+class VariantFormSet(CountedRows):
     """All rows of the grid. Two of them cannot have one SKU or the same values."""
 
     def clean(self) -> None:

@@ -28,6 +28,7 @@ from django.utils.translation import gettext as _
 
 from loyalty_portal.admin_site.edits import EditedForm, hold, told_meanwhile
 from loyalty_portal.admin_site.lists import PortalList, ShortCount, shortened
+from loyalty_portal.admin_site.rows import CountedRows
 from loyalty_portal.admin_site.verbs import Act, Verb, actor_of
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
 from loyalty_portal.data.one_line import OneLineField
@@ -116,12 +117,14 @@ class StackedInline(_StackedInline[Row, Parent], Generic[Row, Parent]):
     """Inline rows below each other. Concurrent edits are merged (edits.py)."""
 
     form = EditedForm
+    formset = CountedRows
 
 
 class TabularInline(_TabularInline[Row, Parent], Generic[Row, Parent]):
     """Inline rows in a table. Concurrent edits are merged (edits.py)."""
 
     form = EditedForm
+    formset = CountedRows
 
 
 class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
