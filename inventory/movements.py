@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.models import User
 from catalog.models import Product
 from inventory.models import MovementKind, StockDocument, StockMovement
+from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.one_line import OneLineField
 
 ON_A_PAGE = 50
@@ -38,7 +39,7 @@ class MovementFilter(forms.Form):
         choices=[("", gettext_lazy("All")), *MovementKind.choices],
         widget=UnfoldAdminSelectWidget,
     )
-    by = forms.ModelChoiceField(
+    by = RowField(
         User.objects.none(),
         label=gettext_lazy("Person"),
         required=False,

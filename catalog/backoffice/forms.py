@@ -21,6 +21,7 @@ from catalog.models import Category, Family, Product, ProductType, picture_troub
 from catalog.pictures.images import MOST_BYTES, EncodedPicture, PictureError, encode_picture
 from catalog.words import slug_of
 from loyalty_portal.admin_site.edits import EditedForm
+from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.one_line import OneLineField
 
 _SKU_OF_ROW = re.compile(r"products-[0-9]+-sku")
@@ -112,7 +113,7 @@ class ProductForm(SkuForm):
 class FamilyForm(EditedForm):
     """A family. The fields after `options` are what the variants of a new family share."""
 
-    category = forms.ModelChoiceField(
+    category = RowField(
         Category.objects.all(),
         required=False,
         label=gettext_lazy("Category"),

@@ -16,12 +16,14 @@ from fulfillment.desk import tracking
 from fulfillment.desk.selectors import ParcelShown, tracked_as, workers
 from fulfillment.models import Fulfillment
 from fulfillment.states import ReturnedTo
+from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.countries import CountryField
 from loyalty_portal.data.one_line import OneLineField, TextField
 from loyalty_portal.data.recipient import Recipient
 
 # More units than any order line has, and less than the columns' limit.
 MOST = 1_000_000_000
+MOST_CHOSEN = 100  # parcels of one batch
 
 
 class ShipForm(forms.Form):
@@ -112,8 +114,11 @@ class ParcelForm(forms.Form):
 class GivenForm(ParcelForm):
     """Gives the parcel to a colleague. `people` may work at the desk."""
 
-    colleague: Any = forms.ModelChoiceField(
-        queryset=None, label=_("Colleague"), widget=UnfoldAdminSelectWidget
+    colleague: Any = RowField(
+        queryset=None,
+        label=_("Colleague"),
+        error_messages={"invalid_choice": _("Choose a colleague from the list.")},
+        widget=UnfoldAdminSelectWidget,
     )
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -227,6 +232,40 @@ class LineReturnForm(LineForm):
         return [line for line in lines.values() if line.with_recipient]
 
 
+class ChosenForm(forms.Form):
+    """The parcels that are ticked in the queue. `chosen` becomes a key of a line of each."""
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        given["chosen"] = self._chosen()
+        return given
+
+    def _chosen(self) -> list[UUID]:
+        data: Any = self.data
+        ticked = data.getlist("chosen")
+        if not ticked:
+            self.add_error(None, _("Choose parcels in the queue first."))
+        if len(ticked) > MOST_CHOSEN:
+            told = _("At most %(most)s parcels at once.") % {"most": MOST_CHOSEN}
+            self.add_error(None, told)
+            return []
+        try:
+            return [UUID(key) for key in ticked]
+        except ValueError:
+            self.add_error(None, _("Open the queue again and choose the parcels there."))
+            return []
+
+
+class BatchForm(ChosenForm):
+    """Ships the ticked parcels with one carrier."""
+
+    carrier = OneLineField(
+        label=_("Carrier"),
+        max_length=80,
+        error_messages={"required": _("Say which carrier takes the parcels.")},
+    )
+
+
 class PackForm(ParcelForm):
     """Packs and ships the parcel. A field for each line says how many of its pieces go now.
 
@@ -273,7 +312,7 @@ class PackForm(ParcelForm):
         return {line.pk: self[f"units-{line.pk}"] for line in self.shown.lines}
 
     def chosen(self) -> dict[UUID, int]:
-        """The pieces by line. An empty field means all that are open."""
+        """The pieces by line. A form without a line's field means all that are open."""
         said = {line: self.cleaned_data[f"units-{line.pk}"] for line in self.shown.lines}
         return {
             line.pk: line.open_quantity if units is None else units for line, units in said.items()
@@ -285,6 +324,9 @@ class PackForm(ParcelForm):
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in (f"units-{line.pk}" for line in self.shown.lines):
+            if name in self.data and name in said and said[name] is None:
+                self.add_error(name, _("Type how many."))
         self.doubt = self._doubt(said.get("carrier", ""), said.get("tracking_number", ""))
         if self.doubt and not said.get("sure"):
             self.add_error("tracking_number", self.doubt)

@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 
 from fulfillment.desk import services
 from fulfillment.desk.badges import promise_badge, status_badge, told
-from fulfillment.desk.forms import PackForm
+from fulfillment.desk.forms import BatchForm, ChosenForm, PackForm
 from fulfillment.desk.papers import packing_slips, pick_list
 from fulfillment.desk.scanning import Scanned, scan
 from fulfillment.desk.selectors import (
@@ -42,7 +42,6 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
 
 CARRIERS = ("DHL", "UPS", "FedEx", "USPS", "DPD", "GLS", "Hermes", "Royal Mail")
-MOST_CHOSEN = 100  # parcels of one batch
 _SCANNED, _ON_SCAN = "desk_scanned", "desk_on_scan"  # in the session
 _MEANWHILE = (StaleStatusError, IllegalTransitionError)
 
@@ -122,11 +121,11 @@ def batch(request: HttpRequest) -> HttpResponse:
     _check_may_look(request)
     if request.method != "POST":
         return redirect(_address(request))
-    chosen = open_parcels(_keys(request))
-    by, carrier, sent = actor_of(request), request.POST.get("carrier", "")[:80], 0
-    if not chosen:
-        messages.warning(request, _("Choose parcels in the queue first."))
-    for lines in chosen:
+    form = BatchForm(request.POST)
+    if not form.is_valid():
+        return _refused(request, form)
+    by, carrier, sent = actor_of(request), form.cleaned_data["carrier"], 0
+    for lines in open_parcels(form.cleaned_data["chosen"]):
         try:
             packing = Packing(carrier, "", state_of(lines))
             services.pack_and_ship(parcel=lines[0], packing=packing, by=by)
@@ -150,7 +149,10 @@ def paper(request: HttpRequest, kind: str) -> HttpResponse:
         raise Http404
     if request.method != "POST":
         return redirect(_address(request))
-    chosen = open_parcels(_keys(request))
+    form = ChosenForm(request.POST)
+    if not form.is_valid():
+        return _refused(request, form)
+    chosen = open_parcels(form.cleaned_data["chosen"])
     if not chosen:
         messages.warning(request, _("Choose parcels in the queue first."))
         return redirect(_address(request))
@@ -179,15 +181,13 @@ def _shown_in_form(request: HttpRequest) -> ParcelShown | None:
         return None
 
 
-def _keys(request: HttpRequest) -> list[UUID]:
-    """The lines that were chosen in the queue. What is no key is left out."""
-    keys = []
-    for text in request.POST.getlist("chosen"):
-        try:
-            keys.append(UUID(text))
-        except ValueError:
-            continue
-    return keys[:MOST_CHOSEN]
+def _refused(request: HttpRequest, form: Form) -> HttpResponse:
+    """Say what is wrong with a form of the queue, and show the queue again."""
+    for name, errors in form.errors.items():
+        label = f"{form.fields[name].label}: " if name in form.fields else ""
+        for sentence in errors:
+            messages.error(request, f"{label}{sentence}")
+    return redirect(_address(request))
 
 
 def _filter(request: HttpRequest) -> str:

@@ -14,6 +14,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Company
+from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.one_line import OneLineField, TextField
 from redemption.models.notes import LONGEST_NOTE
 from redemption.models.questions import LONGEST_QUESTION
@@ -282,7 +283,7 @@ class DayField(forms.DateField):
 class CompareForm(forms.Form):
     """Compare with the partner's statement now."""
 
-    company = forms.ModelChoiceField(
+    company = RowField(
         Company.objects.order_by("name"), label=_("Company"), widget=UnfoldAdminSelectWidget
     )
     since = DayField(
@@ -307,7 +308,7 @@ class StatementFileForm(forms.Form):
         label=_("First day"), help_text=_("The file must hold all entries of these days (UTC).")
     )
     last = DayField(label=_("Last day"))
-    company = forms.ModelChoiceField(
+    company = RowField(
         Company.objects.order_by("name"),
         label=_("Company"),
         help_text=_("Empty: each company whose account stands in the file."),

@@ -255,12 +255,64 @@ def test_a_batch_ships_each_chosen_parcel_or_says_why_not(
     taken = confirmed_order((ProductFactory.create(), 1))
     do(browser(staff("fulfillment")), taken, "claim")
     chosen = [lines(each)[0].pk for each in (order, other, taken)]
-    page = client.post(f"{DESK}batch/", {"chosen": [*chosen, "x"], "carrier": "DHL"}, follow=True)
+    page = client.post(f"{DESK}batch/", {"chosen": chosen, "carrier": "DHL"}, follow=True)
     told = page.content.decode()
     assert "2 parcels sent." in told
     assert f"{taken.order_number}: " in told
     assert Shipment.objects.count() == 2
     assert "Choose parcels" in client.post(f"{DESK}batch/", {}, follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"carrier": "DHL\0"}, "Carrier: Null characters are not allowed."),
+        ({"carrier": " "}, "Say which carrier takes the parcels."),
+        ({"carrier": "D" * 81}, "at most 80 characters"),
+        ({"chosen": ["x"]}, "Open the queue again and choose the parcels there."),
+        ({"chosen": ["\0"]}, "Open the queue again and choose the parcels there."),
+        ({"chosen": [str(uuid7()) for _each in range(101)]}, "At most 100 parcels at once."),
+    ],
+)
+def test_a_batch_that_cannot_be_read_ships_nothing_and_says_why(
+    client: Client, order: RedemptionOrder, sent: dict[str, object], told: str
+) -> None:
+    data = {"chosen": [lines(order)[0].pk], "carrier": "DHL", **sent}
+    assert told in client.post(f"{DESK}batch/", data, follow=True).content.decode()
+    assert not Shipment.objects.exists()
+    if "chosen" in sent:
+        paper = client.post(f"{DESK}paper/pick-list/", data, follow=True)
+        assert told in paper.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("", "Type how many."),
+        (" ", "Enter a whole number."),
+        ("1.5", "Enter a whole number."),
+        ("1\0", "Enter a whole number."),
+        ("-1", "greater than or equal to 0"),
+        ("3", "less than or equal to 2"),
+        ("0", "1 piece sent with DHL."),
+        ("1", "2 pieces sent with DHL."),
+        ("١", "2 pieces sent with DHL."),  # an Arabic one
+    ],
+)
+def test_what_is_typed_for_the_units_is_sent_or_refused_and_never_guessed(
+    client: Client, order: RedemptionOrder, typed: str, told: str
+) -> None:
+    mug, book = lines(order)
+    units = {f"units-{mug.pk}": typed, f"units-{book.pk}": 1}
+    assert told in do(client, order, "ship", seen=state(client, order), carrier="DHL", **units)
+    assert Shipment.objects.exists() == ("sent with" in told)
+
+
+def test_a_parcel_of_no_units_is_not_sent(client: Client, order: RedemptionOrder) -> None:
+    units = {f"units-{line.pk}": 0 for line in lines(order)}
+    page = do(client, order, "ship", seen=state(client, order), carrier="DHL", **units)
+    assert "There is nothing to ship." in page
+    assert not Shipment.objects.exists()
 
 
 def test_who_may_only_look_is_offered_nothing_and_told_who_may(order: RedemptionOrder) -> None:

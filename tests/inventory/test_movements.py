@@ -72,7 +72,7 @@ def test_movements_are_found_by_product_person_kind_reason_document_and_days(mug
         ({"sku": "CUP-9"}, "No product has this SKU"),
         ({"document": "S-1"}, "No document has this number"),
         ({"kind": "STOLEN"}, "not one of the available choices"),
-        ({"by": "me"}, "is not a valid UUID"),
+        ({"by": "me"}, "Nobody of the staff is meant by this."),
         ({"since": "yesterday"}, "valid date"),
         ({"since": "2026-02-02", "until": "2026-02-01"}, "last day is before the first"),
         ({"reason": "\x00"}, "Null characters"),

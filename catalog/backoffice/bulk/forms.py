@@ -18,6 +18,7 @@ from unfold.widgets import (
 from accounts.models import TierLevel
 from catalog.backoffice.bulk.changes import Rounding
 from catalog.models import Category
+from loyalty_portal.data.choices import RowField
 
 MOST_PERCENT = Decimal(10_000)
 _STAYS = ("", gettext_lazy("stays as it is"))
@@ -52,7 +53,7 @@ class EditForm(forms.Form):
         required=False,
         widget=UnfoldAdminSelectWidget,
     )
-    category = forms.ModelChoiceField(
+    category = RowField(
         label=gettext_lazy("Category"),
         queryset=Category.objects.all(),
         empty_label=_STAYS[1],

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.one_line import OneLineField
 from redemption.backoffice.work.selectors import who_may_handle
 
@@ -35,12 +36,16 @@ class SeveralForm(forms.Form):
             "invalid_choice": _("Press one of the buttons."),
         },
     )
-    colleague = forms.ModelChoiceField(
+    colleague = RowField(
         who_may_handle(),
         label=_("Colleague"),
         required=False,
         empty_label=_("Choose …"),
-        error_messages={"invalid_choice": _("Choose a colleague who may handle incidents.")},
+        error_messages={
+            "invalid_choice": _(
+                "Choose a colleague from the list. It has those who may handle incidents."
+            )
+        },
         widget=UnfoldAdminSelectWidget,
     )
     until = forms.DateTimeField(

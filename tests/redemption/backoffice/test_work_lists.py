@@ -172,7 +172,7 @@ def test_only_staff_who_may_handle_incidents_are_offered_and_taken() -> None:
     assert offered == {clerk}
     page = post(browser(clerk), "assign", incident("A"), colleague=str(packer.pk))
     assert page.status_code == 422
-    assert "Choose a colleague who may handle incidents." in said(page)
+    assert "Choose a colleague from the list." in said(page)
     with pytest.raises(IncidentError, match="may not handle"):
         worklist.assign(incident=incident("B"), to=packer, seen=None, by=Actor.person(clerk))
 
@@ -234,6 +234,14 @@ def test_snoozing_needs_a_moment_ahead_and_a_reason_and_the_second_person_is_tol
         ({"do": "snooze", "until": "x", "why": "y", "incident": "?"}, "Enter a valid date"),
         ({"do": "snooze", "incident": "?"}, "Say until when."),
         ({"do": "assign", "incident": "?"}, "Choose a colleague."),
+        (
+            {"do": "assign", "incident": "?", "colleague": "zzz"},
+            "Choose a colleague from the list.",
+        ),
+        (
+            {"do": "assign", "incident": "?", "colleague": "a\0"},
+            "Choose a colleague from the list.",
+        ),
         ({"do": "explode", "incident": "?"}, "Press one of the buttons."),
         ({"do": "mine"}, "Tick the incidents"),
         ({"do": "mine", "incident": "nonsense"}, "Open the list again"),
