@@ -9,7 +9,6 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 from typing import Any
 
 from openpyxl import Workbook
@@ -78,8 +77,6 @@ def _cell(sheet: Any, value: Any) -> Any:
         cell: Any = WriteOnlyCell(sheet, _NOT_IN_XML.sub("", value)[:_LONGEST])
         cell.data_type = "s"  # openpyxl would write a formula
         return cell
-    if isinstance(value, date):
-        return date(value.year, value.month, value.day)
     return value
 
 

@@ -155,4 +155,6 @@ def exported(value: Any, kind: CellKind) -> Any:
         return round(value, 2)
     if kind in {CellKind.COUNT, CellKind.POINTS, CellKind.SECONDS}:
         return int(value)
-    return value if isinstance(value, date) else str(value)
+    if isinstance(value, date):
+        return date(value.year, value.month, value.day)  # a part of a span has words of its own
+    return str(value)

@@ -284,6 +284,20 @@ def test_an_export_opens_in_a_spreadsheet_as_it_was_meant(finance: Client) -> No
     assert sheet[7][0].value == "Ä-1"
 
 
+@pytest.mark.parametrize(
+    ("grain", "first"), [("day", "2026-10-28"), ("week", "2026-10-26"), ("month", "2026-10-01")]
+)
+def test_an_export_has_days_that_a_spreadsheet_sorts(
+    finance: Client, grain: str, first: str
+) -> None:
+    query = f"?period=own&since=2026-10-28&until=2026-11-03&grain={grain}"
+    address = f"{REDEEMED}export/redeemed/csv/{query}"
+    assert exported(finance, address)[1][0] == first
+    content = finance.post(address.replace("/csv/", "/xlsx/")).content
+    cell = load_workbook(io.BytesIO(content))["Report"]["A2"]
+    assert (cell.is_date, f"{cell.value:%Y-%m-%d}") == (True, first)
+
+
 def test_texts_cannot_act_in_a_spreadsheet_and_names_stay_as_they_are() -> None:
     for text in ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", " =1", "007", "1-2", "1e5", "12.3"):
         assert harmless(text) == f"\t{text}"
