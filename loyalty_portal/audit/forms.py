@@ -6,12 +6,17 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminDateWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from loyalty_portal.data.one_line import OneLineField
+
+
+def _day_field(label: Any) -> forms.DateField:
+    """A day, which browsers send in ISO form whatever the language."""
+    widget = UnfoldAdminTextInputWidget({"type": "date"})
+    return forms.DateField(label=label, required=False, widget=widget)
 
 
 class ChangesFilter(forms.Form):
@@ -33,8 +38,8 @@ class ChangesFilter(forms.Form):
         widget=UnfoldAdminTextInputWidget,
     )
     field = forms.ChoiceField(label=_("Field"), required=False, widget=UnfoldAdminSelectWidget)
-    since = forms.DateField(label=_("From"), required=False, widget=UnfoldAdminDateWidget)
-    until = forms.DateField(label=_("To"), required=False, widget=UnfoldAdminDateWidget)
+    since = _day_field(_("From"))
+    until = _day_field(_("To"))
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.safestring import SafeString
 
 from fulfillment.models import Channel, Fulfillment, FulfillmentEvent, PartnerCall, ShipmentLine
-from fulfillment.states import CallStatus
+from fulfillment.states import OPEN_CALL, CallStatus
 from loyalty_portal.data.actor import Actor
 from redemption.backoffice.badges import transaction_badge
 from redemption.backoffice.bodies import masked
@@ -27,6 +27,7 @@ from redemption.models import (
     OrderNote,
     RedemptionOrder,
 )
+from redemption.orders.actions.services import OPEN_BY_ITSELF, open_letters
 from redemption.orders.page import LETTERS_SHOWN, LINES_SHOWN, LinesInStatus, statuses_shown
 
 STEPS_SHOWN = 50  # the newest
@@ -81,6 +82,7 @@ class OrderRecord:
     messages: list[OrderMessage]
     is_asked: bool  # whether the company waits for an answer
     in_full: bool
+    is_open: bool  # whether a call or letter waits for its next try
     in_short: bool  # whether something is left out that the page in full shows
 
     @property
@@ -126,7 +128,7 @@ def order_record(
         lines=_shown(chosen, by),
         lines_in_all=len(lines),
         only=choices,
-        transactions=[_points(each) for each in order.transactions.select_related("item")],
+        transactions=(moves := [_points(one) for one in order.transactions.select_related("item")]),
         decisions=list(_decisions(order)),
         steps=[recorded_event(event) for event in steps.rows],
         letters=letters.rows,
@@ -135,7 +137,17 @@ def order_record(
         messages=(messages := list(order.messages.select_related("by"))),
         is_asked=bool(messages) and messages[-1].kind == OrderMessageKind.QUESTION,
         in_full=in_full,
+        is_open=_is_open(order, lines, moves),
         in_short=any(left_out),
+    )
+
+
+def _is_open(order: RedemptionOrder, lines: list[LineRecord], moves: list[PointsShown]) -> bool:
+    """Whether “Retry now” would hurry something."""
+    return (
+        any(call.status in OPEN_CALL for line in lines for call in line.calls)
+        or any(each.transaction.status in OPEN_BY_ITSELF for each in moves)
+        or open_letters(order).exists()
     )
 
 

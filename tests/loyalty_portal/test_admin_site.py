@@ -125,6 +125,15 @@ def test_staff_whose_group_lacks_something_are_told_so_and_led_back() -> None:
     assert "The groups auditor, finance and support have it" in page
 
 
+def test_an_address_of_the_back_office_without_a_page_is_told_to_staff_in_their_words() -> None:
+    answer = browser(staff("support")).get("/admin/nothing/")
+    page = answer.content.decode()
+    assert answer.status_code == 404
+    assert "The search of the back office finds" in page
+    assert f'href="{INDEX}"' in page
+    assert "another company" not in page
+
+
 def test_a_refused_action_says_which_groups_may() -> None:
     client = browser(staff("auditor"))
     page = client.post("/admin/redemption/reconciliation/compare/").content.decode()

@@ -26,6 +26,9 @@ from redemption.permissions import may_reveal
 from redemption.saga.steps import RedemptionError, locked, must, must_be_staff, note
 from redemption.states import OPEN_TRANSACTION, TransactionStatus
 
+# Transactions that the portal repeats; a person decides the others.
+OPEN_BY_ITSELF = OPEN_TRANSACTION - {TransactionStatus.NEEDS_REVIEW}
+
 
 @transaction.atomic
 def unflag(*, order: RedemptionOrder, by: Actor) -> None:
@@ -53,6 +56,12 @@ def write_note(*, order: RedemptionOrder, text: str, by: Actor) -> OrderNote:
     return OrderNote.objects.create(order=order, text=text, by_id=by.person_id)
 
 
+def open_letters(order: RedemptionOrder) -> QuerySet[Letter]:
+    """The letters that wait to be sent, without a digest that gathers news."""
+    waiting = Letter.objects.filter(order=order, sent_at__isnull=True)
+    return waiting.exclude(key=Letter.gathering_key(order.pk))
+
+
 @transaction.atomic
 def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
     """Make the order's open calls and letters due now. Returns how many.
@@ -66,12 +75,8 @@ def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
     held = list(parcels.values_list("pk", flat=True))
     waiting: list[QuerySet[Any]] = [
         PartnerCall.objects.filter(fulfillment__in=held, status__in=OPEN_CALL),
-        order.transactions.filter(status__in=OPEN_TRANSACTION).exclude(
-            status=TransactionStatus.NEEDS_REVIEW
-        ),
-        Letter.objects.filter(order=order, sent_at__isnull=True).exclude(
-            key=Letter.gathering_key(order.pk)
-        ),
+        order.transactions.filter(status__in=OPEN_BY_ITSELF),
+        open_letters(order),
     ]
     hurried = sum(rows.filter(open_calls).update(next_attempt_at=Now()) for rows in waiting)
     note(order, _("Asked to try again now."), by=by)

@@ -118,6 +118,11 @@ def test_a_filter_that_means_nothing_breaks_nothing(query: dict[str, str]) -> No
     assert browser(staff("auditor")).get(CHANGES, query).status_code == 200
 
 
+def test_days_of_the_filter_are_chosen_from_a_calendar() -> None:
+    page = text(browser(staff("auditor")), CHANGES, since="2026-10-28")
+    assert re.search(r'<input type="date" name="since" value="2026-10-28"', page)
+
+
 def test_older_changes_are_on_the_next_page() -> None:
     product = ProductFactory.create()
     for points in range(1, 60):

@@ -63,7 +63,13 @@ def test_the_orders_page_shows_all_that_belongs_to_it() -> None:
 def test_an_unclear_debit_shows_its_tries_its_answer_and_its_next_try() -> None:
     order = unclear_order()
     page = browser(staff("finance")).get(page_of(order)).content.decode()
-    for shown in ("No clear answer yet", "no answer in time", "next", "No answer for an hour."):
+    for shown in (
+        "No clear answer yet",
+        "no answer in time",
+        "1 try",
+        "next",
+        "No answer for an hour.",
+    ):
         assert shown in page
 
 
@@ -73,6 +79,19 @@ def test_retry_makes_the_orders_open_work_due_now() -> None:
     assert "due now" in page.content.decode()
     assert LoyaltyTransaction.objects.due().filter(order=order).exists()
     assert order.events.filter(by=clerk).exists()
+
+
+def test_retry_is_offered_only_while_something_is_open() -> None:
+    order, client = unclear_order(), browser(staff("support"))
+    assert address(order, "retry") in client.get(page_of(order)).content.decode()
+    letter = Letter.objects.create(order=order, kind="confirmed", to="a@b.example", key="k")
+    order.transactions.get().transition(TransactionStatus.NEEDS_REVIEW, next_attempt_at=None)
+    assert address(order, "retry") in client.get(page_of(order)).content.decode()
+    letter.sent_at = timezone.now()
+    letter.save()
+    page = client.get(page_of(order)).content.decode()
+    assert address(order, "retry") not in page
+    assert address(order, "unflag") in page
 
 
 def test_retry_works_for_many_from_the_list() -> None:
