@@ -11,21 +11,35 @@ from catalog.services import OURS, ProductData
 
 
 def misfits(batch: Sequence[Record]) -> list[RowError]:
-    """Return an error for each record that would overwrite a product of another source.
+    """Return an error for each record that would overwrite a product of another source or type.
 
     A SKU given by a shop may update only a product from that shop. A SKU that we made up, because
-    the row has none, may update only a product of the same name.
+    the row has none, may update only a product of the same name. Nothing changes the
+    type of a product, because stock and orders depend on it.
     """
     stored = {
         product.sku.upper(): product
         for product in Product.objects.alias(capitals=Upper("sku"))
         .filter(capitals__in=[record.data.sku.upper() for record in batch])
         .select_related("family")
-        .only("sku", "name", "source", "family__name")
+        .only("sku", "name", "product_type", "source", "family__name")
     }
     found = ((record, stored.get(record.data.sku.upper())) for record in batch)
-    told = ((record, _misfit(record.data, product)) for record, product in found if product)
-    return [RowError(record.row, "sku", text) for record, text in told if text]
+    told = (_error(record, product) for record, product in found if product)
+    return [error for error in told if error]
+
+
+def _error(record: Record, product: Product) -> RowError | None:
+    if text := _misfit(record.data, product):
+        return RowError(record.row, "sku", text)
+    if record.data.product_type != product.product_type:
+        text = (
+            f"{product.sku!r} is {product.product_type} already, and a product's type cannot "
+            f"change, because stock and orders depend on it. Write {product.product_type}, or "
+            "give the row a SKU of its own"
+        )
+        return RowError(record.row, "product_type", text)
+    return None
 
 
 def with_own_pictures(batch: Sequence[Record]) -> Iterator[Record | RowError | Remark]:

@@ -318,6 +318,18 @@ def test_our_own_columns_change_a_product_of_any_shop_and_it_stays_the_shop_s(
     assert (product("1001").name, product("1001").source) == ("Blue cup", "shopify:cup")
 
 
+@pytest.mark.parametrize(("now", "then"), [("VIRTUAL", "PHYSICAL"), ("PHYSICAL", "VIRTUAL")])
+def test_no_import_changes_the_type_of_a_product(tmp_path: Path, now: str, then: str) -> None:
+    ProductFactory.create(sku="A", product_type=now)
+    path = portal_file(tmp_path, f"B,Mug,{then},5,Kitchen", f"A,Mug,{then},5,Kitchen")
+    done = run(path)
+    assert not done.ok
+    assert f"row 3: product_type: 'A' is {now} already, and a product's type cannot" in done.errors
+    assert not Product.objects.filter(sku="B").exists()
+    assert run(path, "--skip-bad-rows").ok
+    assert (product("A").product_type, product("B").product_type) == (now, then)
+
+
 def test_a_product_that_gets_variants_is_no_second_offer_beside_them(tmp_path: Path) -> None:
     single = "cup,Cup,Ware,true,Title,Default Title,,shopify,4,20,true,active"
     several = (

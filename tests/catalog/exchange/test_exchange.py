@@ -201,6 +201,20 @@ def test_what_the_catalogue_cannot_take_any_more_is_left_out_and_told(person: Us
     assert "differ by capitals only" in page_of(person, job)
 
 
+def test_a_row_that_would_change_the_type_of_a_product_is_wrong(person: User) -> None:
+    ProductFactory.create(sku="GIFT", virtual=True)
+    rows = ["GIFT,Gift,PHYSICAL,5,Toys,", "MUG,Mug,PHYSICAL,5,Toys,"]
+    preview = read(person, "\n".join([COLUMNS, *rows]))
+    assert (preview.result["good"], preview.result["wrong"]) == (1, 1)
+    said = "is VIRTUAL already, and a product&#x27;s type cannot change"
+    assert said in page_of(person, preview)
+    ProductFactory.create(sku="MUG", virtual=True)  # after the preview
+    job = written(person, preview, wrong="skip")
+    assert (job.result["skips"], job.result["changed"]) == (1, 0)
+    assert said in page_of(person, job)
+    assert not Product.objects.filter(product_type=ProductType.PHYSICAL).exists()
+
+
 def test_each_preview_and_import_of_a_process_tells_only_its_own_file(person: User) -> None:
     for sku in ("OLD1", "OLD2"):
         ProductFactory.create(sku=sku, name=sku, points_cost=100)
