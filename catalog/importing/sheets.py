@@ -17,6 +17,13 @@ PIECE = 1 << 20  # bytes
 DELIMITERS = ",;\t|"
 HEADER_WITHIN = 30  # non-empty rows
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# How files begin that people give a name such as products.csv.
+OTHERS = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF-": "a PDF file",
+}
 READABLE = "CSV, XLSX and JSON can be read."
 
 
@@ -123,6 +130,9 @@ def _encoding(path: Path) -> str:
         start = file.read(8)
         if start == OLD_EXCEL:
             raise ImportFileError("This is an old workbook (.xls). Save it as .xlsx or CSV.")
+        for beginning, kind in OTHERS.items():
+            if start.startswith(beginning):
+                raise ImportFileError(f"This is no workbook and no text: it is {kind}. {READABLE}")
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         decoder = codecs.getincrementaldecoder("utf-8")()
@@ -131,7 +141,8 @@ def _encoding(path: Path) -> str:
         while piece := file.read(PIECE):
             if b"\x00" in piece:
                 raise ImportFileError(
-                    f"This is not a text file: it has NUL bytes in it. {READABLE}"
+                    "This is no workbook and no text: it has NUL bytes in it. If its name ends in "
+                    f".xlsx, it is damaged. {READABLE}"
                 )
             try:
                 decoder.decode(piece)

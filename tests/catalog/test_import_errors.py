@@ -124,7 +124,10 @@ def test_a_wrong_header_gets_a_sentence(tmp_path: Path, header: str, said: str) 
         (b"", "The file is empty."),
         (b"\n\n,,\n", "The file is empty."),
         (PORTAL_HEADER.encode() + b"\n", "The file has no products."),
-        (b"sku,name\nA,\x00\n", "it has NUL bytes in it"),
+        (b"sku,name\nA,\x00\n", "This is no workbook and no text: it has NUL bytes in it."),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "no workbook and no text: it is a JPEG picture. CSV,"),
+        (b"%PDF-1.7\n1 0 obj", "This is no workbook and no text: it is a PDF file."),
+        (b"damaged\x00\x00xl/workbook.xml", "If its name ends in .xlsx, it is damaged."),
         (PORTAL_HEADER.encode() + b'\nA,"Mug', "Is a quote left open?"),
         (
             PORTAL_HEADER.encode() + b'\nA,"Mug"" x" y,PHYSICAL,1,K',

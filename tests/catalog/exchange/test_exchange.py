@@ -234,7 +234,8 @@ def test_each_preview_and_import_of_a_process_tells_only_its_own_file(person: Us
     [
         (b"a,b\n1,2", "The columns are of no known format"),
         (b"", "file is empty"),
-        (b"\x00\x01binary", "not a text file"),
+        (b"\x00\x01binary", "no workbook and no text"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "it is a JPEG picture"),
         (COLUMNS.encode(), "no products"),
     ],
 )
