@@ -69,7 +69,6 @@ _WRITTEN = (
     "is_active",
 )
 
-
 # The further columns that staff may edit in the admin.
 _EDITED = ("sku", "category", "family", "source")
 
@@ -287,14 +286,24 @@ def _shop(source: str) -> str:
     return source.partition(":")[0]
 
 
-def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
-    """The ids of categories by the slug of their name. Missing ones are created, others left
-    unchanged. One that has this name now is preferred to one that had it when it was made.
-    """
+def missing_categories(*, products: Iterable[ProductData]) -> dict[str, ProductData]:
+    """The categories that saving would create: by slug, a product that names each."""
     named = {category_slug(data.category): data for data in products}
+    found = _categories_there(named)
+    return {slug: data for slug, data in named.items() if slug not in found}
+
+
+def _categories_there(named: Mapping[str, ProductData]) -> dict[str, UUID]:
+    """Existing ids by slug. A category that has the name now is preferred to one that had it."""
     called = Category.objects.filter(name__in=[data.category for data in named.values()])
     found = dict(Category.objects.filter(slug__in=named).values_list("slug", "id"))
-    found |= {category_slug(name): key for name, key in called.values_list("name", "id")}
+    return found | {category_slug(name): key for name, key in called.values_list("name", "id")}
+
+
+def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
+    """The ids of categories by slug. Missing ones are created, others left unchanged."""
+    named = {category_slug(data.category): data for data in products}
+    found = _categories_there(named)
     for slug, data in named.items():
         if slug not in found:
             motif = data.category_motif[:40]

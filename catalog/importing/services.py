@@ -30,6 +30,7 @@ from catalog.services import (
     Retired,
     choose_cards,
     compare_products,
+    missing_categories,
     retire_products,
     save_products,
     superseded,
@@ -67,6 +68,8 @@ class ImportOutcome:
     errors: list[RowError] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
+    # Of a dry run: the slugs and names of categories that would be created.
+    categories: dict[str, str] = field(default_factory=dict)
     retired: list[Retired] = field(default_factory=list)
     # Upper-case SKU: its row, and the SKU as written.
     skus: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -217,7 +220,10 @@ def _note(outcome: ImportOutcome, error: RowError) -> None:
 
 
 def _foresee(batch: list[Record], outcome: ImportOutcome) -> None:
-    comparison = compare_products(products=[record.data for record in batch])
+    products = [record.data for record in batch]
+    comparison = compare_products(products=products)
+    for slug, data in missing_categories(products=products).items():
+        outcome.categories.setdefault(slug, data.category)
     new = {data.sku for data in comparison.created}
     outcome.created += len(new)
     outcome.unchanged += comparison.unchanged

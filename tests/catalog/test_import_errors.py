@@ -244,6 +244,7 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(tmp_path: Path) -> 
     done = run(FIXTURES / "portal.csv", "--dry-run")
     assert done.ok
     assert "new: MUG-S" in done.out
+    assert "new categories: " in done.out
     assert (
         'change: PEN-01 (Fountain pen "Kestrel"): name Old pen → Fountain pen "Kestrel", '
         "points_cost 900 → 2400, description, brand nothing → Kestrel, category Pens → Stationery"

@@ -96,7 +96,20 @@ def _tell(job: Job) -> list[str]:
     if skips:
         says = _("%(n)s were changed by somebody since, and keep that; see below.")
         sentences.append(says % {"n": f"{skips:,}"})
-    return sentences
+    return [*sentences, *_left(job)]
+
+
+def _left(job: Job) -> list[str]:
+    """Name the categories that the undone import made. They stay, since products may be in them."""
+    made = job.undo_of.result.get("categories", {}) if job.undo_of else {}
+    names = Category.objects.filter(slug__in=made).order_by("name").values_list("name", flat=True)
+    if not made or not names:
+        return []
+    says = _(
+        "The import made these categories, and they stay: %(names)s. Delete those that "
+        "no product needs in the list of categories."
+    )
+    return [says % {"names": ", ".join(names)}]
 
 
 def _kind(title: Any, permission: str) -> Kind:

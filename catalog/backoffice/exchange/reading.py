@@ -28,7 +28,7 @@ from catalog.importing.records import (
     Terms,
 )
 from catalog.models import ImportRow
-from catalog.services import ProductData, compare_products
+from catalog.services import ProductData, compare_products, missing_categories
 from loyalty_portal.jobs.files import on_disk
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import FileRole, Job
@@ -66,7 +66,7 @@ def _nothing() -> dict[str, Any]:
     """The result before the first row. Its lists are new each time, because a job adds to them."""
     return {
         "format": "", "created": 0, "changed": 0, "unchanged": 0, "skipped": 0, "wrong": 0,
-        "good": 0, "new": [], "changes": [], "remarks": [],
+        "good": 0, "new": [], "changes": [], "remarks": [], "categories": {},
     }  # fmt: skip
 
 
@@ -161,6 +161,20 @@ def _foresee(good: list[Record], told: dict[str, Any]) -> None:
     told["new"] += new
     changes = comparison.changed[: KEPT - len(told["changes"])]
     told["changes"] += [[change.data.sku, change.data.name, change.columns] for change in changes]
+    add_categories(told, good)
+
+
+def add_categories(told: dict[str, Any], good: list[Record]) -> None:
+    """Add to the result the names of the categories, by slug, that saving would create."""
+    missing = missing_categories(products=[record.data for record in good])
+    for slug in list(missing)[: KEPT - len(told["categories"])]:
+        told["categories"].setdefault(slug, missing[slug].category)
+
+
+def tell_categories(told: dict[str, Any]) -> list[str]:
+    """A sentence that names the categories that are new, if there are any."""
+    names = told.get("categories", {}).values()  # earlier jobs have none
+    return [_("New categories: %(names)s.") % {"names": ", ".join(names)}] if names else []
 
 
 def tell_counts(told: dict[str, Any], said: str) -> list[str]:
@@ -174,7 +188,9 @@ def tell_counts(told: dict[str, Any], said: str) -> list[str]:
 
 
 def _tell(job: Job) -> list[str]:
-    return tell_counts(job.result, _("Would be:")) if job.result else []
+    if not job.result:
+        return []
+    return [*tell_counts(job.result, _("Would be:")), *tell_categories(job.result)]
 
 
 def _errors(job: Job) -> dict[str, object]:

@@ -11,7 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.backoffice.bulk.changes import values
-from catalog.backoffice.exchange.reading import record_of, tell_counts
+from catalog.backoffice.exchange.reading import (
+    add_categories,
+    record_of,
+    tell_categories,
+    tell_counts,
+)
 from catalog.importing.judging import misfits
 from catalog.importing.records import Record
 from catalog.models import ImportRow, Product, ProductEdit, ProductType
@@ -62,7 +67,10 @@ def import_rows(job: Job, *, take_stock: StockTaker) -> Iterator[Step]:
 
 def _nothing() -> dict[str, Any]:
     """The result before the first slice. Its list is new each time, because a job adds to it."""
-    return {"created": 0, "changed": 0, "unchanged": 0, "skipped": [], "skips": 0, "retired": 0}
+    return {
+        "created": 0, "changed": 0, "unchanged": 0, "skipped": [], "skips": 0, "retired": 0,
+        "categories": {},
+    }  # fmt: skip
 
 
 def _one_at_a_time() -> None:
@@ -78,6 +86,7 @@ def _write(
     wrong = misfits(records)
     rows = {error.row for error in wrong}
     records = [record for record in records if record.row not in rows]
+    add_categories(told, records)
     saved = save_products(products=[record.data for record in records], by=by)
     _record(job, saved)
     stock = {
@@ -145,7 +154,7 @@ def _tell(job: Job) -> list[str]:
     if not job.result:
         return []
     told = {**job.result, "skipped": job.result["skips"], "wrong": 0}
-    sentences = tell_counts(told, _("Imported:"))
+    sentences = [*tell_counts(told, _("Imported:")), *tell_categories(told)]
     if job.result["retired"]:
         says = _("%(n)s switched off, which their shop has in another form now.")
         sentences.append(says % {"n": f"{job.result['retired']:,}"})

@@ -152,6 +152,9 @@ class Command(BaseCommand):
         if outcome.created > SHOWN_CHANGES:
             self.stdout.write(f"… and {outcome.created - SHOWN_CHANGES:,} more new ones")
 
+        if outcome.categories:
+            self.stdout.write(f"new categories: {', '.join(outcome.categories.values())}")
+
     def _changes(self, outcome: ImportOutcome, said: str) -> None:
         """List the changes, after an import too: they overwrote values of earlier files or
         people.

@@ -215,6 +215,24 @@ def test_a_row_that_would_change_the_type_of_a_product_is_wrong(person: User) ->
     assert not Product.objects.filter(product_type=ProductType.PHYSICAL).exists()
 
 
+def test_a_category_that_is_new_is_named_before_it_is_made_and_after_an_undo(
+    person: User, small_slices: None
+) -> None:
+    CategoryFactory.create(name="Toys and games", slug="toys")
+    CategoryFactory.create(name="Audio", slug="sound")
+    named = ["Toys", "Audio", "nope", "nope", "NOPE"]
+    rows = [f"N{n},New {n},PHYSICAL,5,{name}," for n, name in enumerate(named)]
+    preview = read(person, "\n".join([COLUMNS, *rows]))
+    assert "New categories: nope." in page_of(person, preview)
+    job = written(person, preview)
+    assert "New categories: nope." in page_of(person, job)
+    undo = undo_job(job=job, by=Actor.person(person))
+    assert work_on(undo.pk)
+    assert "The import made these categories, and they stay: nope." in page_of(person, undo)
+    again = read(person, "\n".join([COLUMNS, *rows]))
+    assert "New categories" not in page_of(person, again)
+
+
 def test_each_preview_and_import_of_a_process_tells_only_its_own_file(person: User) -> None:
     for sku in ("OLD1", "OLD2"):
         ProductFactory.create(sku=sku, name=sku, points_cost=100)
