@@ -103,7 +103,7 @@ def test_papers_are_of_the_chosen_parcels(orders: list[RedemptionOrder]) -> None
         assert "no-store" in answer["Cache-Control"]
         assert answer.content.startswith(b"%PDF-")
         told = client.post(f"{PAPERS}{kind}/", {"chosen": ["x"]}, follow=True)
-        assert "Choose parcels in the queue first." in told.content.decode()
+        assert "Open the queue again and choose the parcels there." in told.content.decode()
         assert client.get(f"{PAPERS}{kind}/").status_code == 302
     assert client.post(f"{PAPERS}secrets/").status_code == 404
     assert browser(staff("catalogue")).post(f"{PAPERS}pick-list/").status_code == 403
