@@ -19,7 +19,7 @@ from catalog.backoffice.variants import (
     variant_form,
 )
 from catalog.models import Family, Product, ProductPicture
-from loyalty_portal.admin_site.base import TabularInline
+from loyalty_portal.admin_site.base import Choosing, TabularInline
 
 ROWS = 50  # of the grid on one page; a form has at most 1,000 fields
 FIRST_ROWS = 6  # empty ones for a new family
@@ -57,7 +57,7 @@ class PictureInline(TabularInline[ProductPicture, Product]):
         )
 
 
-class VariantInline(TabularInline[Product, Family]):
+class VariantInline(Choosing[Product], TabularInline[Product, Family]):
     """The variants of a family, as a grid."""
 
     model = Product

@@ -22,7 +22,7 @@ from catalog.pictures.images import MOST_BYTES, EncodedPicture, PictureError, en
 from catalog.words import slug_of
 from loyalty_portal.admin_site.edits import EditedForm
 from loyalty_portal.data.choices import RowField
-from loyalty_portal.data.one_line import OneLineField
+from loyalty_portal.data.one_line import OneLineField, formfield
 
 _SKU_OF_ROW = re.compile(r"products-[0-9]+-sku")
 MOST_FILES = 8  # of one form; together they may have 20 MB (loyalty_portal/http/web_worker.py)
@@ -147,6 +147,7 @@ class FamilyForm(EditedForm):
     class Meta:
         model = Family
         fields = ("name", "code", "options")
+        formfield_callback = formfield
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

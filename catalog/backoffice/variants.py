@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from catalog.backoffice.forms import SkuForm
 from catalog.models import Product
 from loyalty_portal.admin_site.rows import CountedRows
+from loyalty_portal.data.one_line import OneLineField, formfield
 
 AND = " / "
 MOST_OPTIONS = 3
@@ -47,7 +48,7 @@ class OptionsField(forms.MultiValueField):
 
     def __init__(self, labels: Sequence[str]) -> None:
         super().__init__(
-            [forms.CharField(max_length=LONGEST, required=False) for _label in labels],
+            [OneLineField(max_length=LONGEST, required=False) for _label in labels],
             require_all_fields=False,
             required=False,
             widget=OptionsWidget(labels),
@@ -67,6 +68,7 @@ class VariantForm(SkuForm):
     class Meta:
         model = Product
         fields = ("sku", "variant", "points_cost", "is_active")
+        formfield_callback = formfield
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

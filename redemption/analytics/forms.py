@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager, Company, TierLevel, programme_zone
 from catalog.models import Category, Product
+from loyalty_portal.data.one_line import OneLineField
 from loyalty_portal.data.zones import local_day
 from redemption.analytics.questions import Question, company_of, product_of, seat_of
 from redemption.analytics.reports.registry import ReportKind
@@ -47,7 +48,7 @@ class ReportForm(forms.Form):
         choices=[("", _("as fits")), *((grain, _GRAIN_NAMES[grain]) for grain in GRAINS)],
         required=False,
     )
-    company = forms.CharField(
+    company = OneLineField(
         label=_("Company"),
         max_length=_LONGEST,
         required=False,
@@ -64,7 +65,7 @@ class ReportForm(forms.Form):
         empty_label=_("all"),
         required=False,
     )
-    product = forms.CharField(
+    product = OneLineField(
         label=_("Product"), max_length=_LONGEST, required=False, help_text=_("Its SKU")
     )
 

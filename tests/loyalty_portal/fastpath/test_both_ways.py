@@ -107,7 +107,7 @@ def test_the_header_counts_the_same(settings: Any) -> None:
 # What is drawn, read from a clock, or named after the order and its products.
 CHANCE = (models.UUIDField, models.DateTimeField, models.ForeignKey, EncryptedTextField)
 NAMES = {"key", "body", "label", "sku", "name", "slug", "product_name", "order_number"}
-NAMES |= {"external_transaction_id", "facts", "pgh_id", "pgh_context"}
+NAMES |= {"external_transaction_id", "facts", "parcel_key", "pgh_id", "pgh_context"}
 
 
 def rows() -> Counter[tuple[str, ...]]:
