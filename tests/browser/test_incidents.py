@@ -82,9 +82,7 @@ def test_somebody_takes_an_incident_on_and_ends_it_with_evidence(
 ) -> None:
     incident, clerk = drift("TEAPOT"), staff("support")
     window = open_window(clerk)
-    page = window.go("/admin/")
-    page.get_by_role("link", name="Incidents").first.click()
-    page.get_by_role("link", name=re.compile("TEAPOT")).click()
+    page = window.go(page_of(incident))
     expect(page.get_by_role("main")).to_contain_text("Count it, and enter the count.")
 
     page.get_by_role("button", name="I am on it").click()
@@ -102,7 +100,6 @@ def test_somebody_takes_an_incident_on_and_ends_it_with_evidence(
     assert window.axe_finds(WCAG) == []
     incident.refresh_from_db()
     assert (incident.acknowledged_by, incident.resolved_by) == (clerk, clerk)
-    page.get_by_role("link", name="Incidents").first.click()
     page.goto(f"{LIST}?state=unresolved")
     expect(page.get_by_role("link", name=re.compile("TEAPOT"))).to_have_count(0)
 

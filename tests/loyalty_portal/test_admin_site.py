@@ -150,7 +150,7 @@ def test_a_refused_action_says_which_groups_may() -> None:
     [
         "accounts/company/", "accounts/user/", "redemption/redemptionorder/",
         "fulfillment/fulfillment/", "redemption/incident/", "catalog/product/",
-        "inventory/stockmovement/",
+        "inventory/reservation/",
     ],
 )  # fmt: skip
 def test_a_search_of_a_thousand_words_is_done_in_part_and_says_so(
@@ -189,7 +189,7 @@ def test_a_field_that_searches_while_one_types_looks_for_the_first_words_too() -
     [
         "catalog/product/?product_type__exact=%00",
         "accounts/company/?tier_level__exact=%00",
-        "inventory/stockmovement/?kind__exact=%00",
+        "redemption/letter/?kind__exact=%00",
         "redemption/redemptionorder/?status__exact=%00",
         "fulfillment/fulfillment/?status__exact=%00",
         "redemption/incident/?state=%00",
