@@ -170,9 +170,10 @@ def _families() -> Iterator[list[Product]]:
 
 def _products_mould(products: Sequence[Product]) -> tuple[Mould, Values, Sequence[Product]]:
     keys = {product.pk for product in products}
+    # The stock first: a product without a row would get one from its trigger.
     rows: Keys = {
-        Product: keys,
         Inventory: set(Inventory.objects.filter(product__in=keys).values_list("pk", flat=True)),
+        Product: keys,
     }
     slots: Values = {}
     for product in products:

@@ -122,7 +122,7 @@ def test_the_orders_are_spread_over_two_months_and_their_stories_over_days(demo:
         assert not events.objects.filter(at__gt=now).exists()
     early = OrderEvent.objects.filter(at__lt=F("order__created_at") - timedelta(milliseconds=50))
     assert not early.exists()
-    received = StockMovement.objects.filter(kind=MovementKind.RECEIVED)
+    received = StockMovement.objects.filter(kind=MovementKind.RECEIVED, reason="First delivery")
     assert received.latest("created_at").created_at.date() < placed[0]
 
 

@@ -48,10 +48,10 @@ JOBS = {
     "catalogue": ["Catalogue", "Stock", "System"],
     "warehouse": ["Desk", "Catalogue", "Stock"],
     "fulfillment": ["Desk", "Stock"],
-    "finance": ["Orders", "Points", "People"],
+    "finance": ["Orders", "Points", "People", "Reports", "System"],
     "support": ["Desk", "Catalogue", "Orders", "Points", "People", "System"],
-    "administrator": ["People"],
-    "auditor": ["Desk", "Catalogue", "Stock", "Orders", "Points", "People", "System"],
+    "administrator": ["People", "Reports", "System"],
+    "auditor": ["Desk", "Catalogue", "Stock", "Orders", "Points", "People", "Reports", "System"],
 }
 
 
