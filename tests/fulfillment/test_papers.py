@@ -24,7 +24,8 @@ def texts(pdf: bytes) -> str:
     streams = []
     for found in re.finditer(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL):
         try:
-            streams.append(zlib.decompress(found[1]))
+            # A stream whose last byte looks like the end of a line is cut short by one.
+            streams.append(zlib.decompressobj().decompress(found[1]))
         except zlib.error:
             streams.append(found[1])
     codes: dict[bytes, str] = {}
