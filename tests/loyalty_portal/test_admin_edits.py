@@ -15,6 +15,7 @@ from django.urls import reverse
 from accounts.models import AccountManager, Address, Company, Role, User
 from catalog.admin import CategoryAdmin
 from catalog.models import Category, Family, Product
+from inventory.models import LowStockRule
 from loyalty_portal.admin_site.edits import EditedForm
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
@@ -49,6 +50,11 @@ EDITS: dict[type[Model], Edit] = {
     Product: Edit(ProductFactory, ("points_cost", 9_000), ("name", "Bicycle")),
     Category: Edit(CategoryFactory, ("position", 7), ("name", "Books")),
     Family: Edit(FamilyFactory, ("code", "shirts"), ("name", "Shirts")),
+    LowStockRule: Edit(
+        lambda: LowStockRule.objects.create(category=CategoryFactory.create(), low_stock_at=3),
+        ("low_stock_at", 9),
+        ("", ""),
+    ),
 }
 
 
@@ -149,7 +155,9 @@ def test_every_field_says_what_it_was_when_the_page_was_made(
 
 
 @pytest.mark.parametrize(
-    "model", [model for model in EDITS if model is not Group], ids=lambda model: model.__name__
+    "model",
+    [model for model in EDITS if model not in (Group, LowStockRule)],
+    ids=lambda model: model.__name__,
 )
 def test_what_a_colleague_changed_meanwhile_stays_and_is_told(
     client: Client, model: type[Model]

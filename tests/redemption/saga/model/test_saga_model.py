@@ -52,9 +52,17 @@ def some_credits_need_two_people(settings: Any) -> None:
     settings.CREDIT_LIMIT_POINTS = 1_000
 
 
-def saga_at(partners: SandboxProcess) -> Any:
+class WithoutUnits(Saga):
+    """The saga without what people decide about single units. A guard that is taken away is met in
+    fewer tries this way.
+    """
+
+    cancel_one_line = units_come_back = credit_units = finance_decides = None  # type: ignore[assignment]
+
+
+def saga_at(partners: SandboxProcess, model: type[Saga] = Saga) -> Any:
     """Hypothesis asks for a class, and calls it without arguments."""
-    return partial(Saga, partners)
+    return partial(model, partners)
 
 
 def test_whatever_happens_in_whatever_order_no_point_is_lost(partners: SandboxProcess) -> None:
@@ -70,7 +78,7 @@ def test_a_guard_that_is_taken_away_is_missed(
     monkeypatch.setattr(loyalty, "send_debit", loyalty.send_debit)
     GUARDS[guard]()
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(saga_at(partners), settings=QUICK)
+        run_state_machine_as_test(saga_at(partners, WithoutUnits), settings=QUICK)
 
 
 def test_a_lease_that_is_not_looked_at_is_missed(
@@ -81,7 +89,7 @@ def test_a_lease_that_is_not_looked_at_is_missed(
     monkeypatch.setattr(LeasedQuerySet, "release", _release_whoever_has_it)
     noticed = (AssertionError, IllegalTransitionError, StaleStatusError, IntegrityError)
     with pytest.raises(noticed):
-        run_state_machine_as_test(saga_at(partners), settings=QUICK)
+        run_state_machine_as_test(saga_at(partners, WithoutUnits), settings=QUICK)
 
 
 def _release_whoever_has_it(
