@@ -58,7 +58,7 @@ class ScheduleForm(forms.Form):
     cadence = forms.ChoiceField(label=gettext_lazy("How often"), choices=Cadence.choices)
     hour = forms.TypedChoiceField(
         label=gettext_lazy("Hour"),
-        choices=[(hour, f"{hour:02}:00") for hour in range(24)],
+        choices=[(hour, f"{hour:02}:00 {programme_zone()}") for hour in range(24)],
         initial=8,
         coerce=int,
     )

@@ -62,6 +62,14 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "content_type_id": ContentType.objects.get_for_model(Product).pk,
         "app_label": "catalog",
         "url": "nothing-of-the-kind/",
+        "digest": "0" * 40,
+        "side": "320",
+        "kind": "pick-list",
+        "name": "redeemed",
+        "table": "days",
+        "form": "csv",
+        "way": "receive",
+        "stock_id": uuid.uuid4(),
     }
     for name in names:
         path = _replaced(path, name, str(known[name]))
