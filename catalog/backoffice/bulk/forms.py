@@ -68,7 +68,7 @@ class EditForm(forms.Form):
     )
     available_from = forms.DateTimeField(
         label=gettext_lazy("Available from"),
-        help_text=gettext_lazy("A date, or a time such as 2026-12-31 18:00 UTC."),
+        help_text=gettext_lazy("A date, or a time in UTC, such as 2026-12-31T18:00."),
         required=False,
         widget=UnfoldAdminTextInputWidget,
     )

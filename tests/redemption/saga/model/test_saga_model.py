@@ -57,7 +57,7 @@ class WithoutUnits(Saga):
     fewer tries this way.
     """
 
-    cancel_one_line = units_come_back = credit_units = finance_decides = None  # type: ignore[assignment]
+    cancel_one_line = units_come_back = credit_units = finance_decides = None
 
 
 def saga_at(partners: SandboxProcess, model: type[Saga] = Saga) -> Any:
