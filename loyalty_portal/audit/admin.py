@@ -8,18 +8,22 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    StreamingHttpResponse,
+)
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
 
 from loyalty_portal.admin_site.base import ReadOnlyAdmin
 from loyalty_portal.admin_site.refusals import RefusedError
@@ -38,6 +42,7 @@ from loyalty_portal.audit.services import record
 from loyalty_portal.data.times import exact
 
 SHOWN = 50  # changes on a page
+READING = ("GET", "HEAD")  # who may not see a page is refused before its method is
 EXPORTED = 10_000  # rows of an export at most; the page says so
 TRAIL = "audit.view_trailentry"
 PERSONAL = "audit.view_personal_data"
@@ -80,10 +85,11 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
 
     # --- The change history ---------------------------------------------------------------
 
-    @method_decorator(require_safe)
     def changes_view(self, request: HttpRequest) -> HttpResponse:
         """Changes of all models that the person may see, or of one row: its history."""
         form, asked = _asked(request)
+        if request.method not in READING:
+            return HttpResponseNotAllowed(READING)
         found = changes(asked, most=SHOWN + 1, personal=request.user.has_perm(PERSONAL))
         shown = found[:SHOWN]
         query = request.GET.copy()
@@ -107,11 +113,12 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
         }
         return TemplateResponse(request, "admin/audit/changes.html", context)
 
-    @method_decorator(require_safe)
-    def export_changes(self, request: HttpRequest) -> StreamingHttpResponse:
+    def export_changes(self, request: HttpRequest) -> HttpResponseBase:
         """The changes as CSV, a line for each field."""
         if not request.user.has_perm(TRAIL):
             raise RefusedError(TRAIL)
+        if request.method not in READING:
+            return HttpResponseNotAllowed(READING)
         _form, asked = _asked(request)
         personal = request.user.has_perm(PERSONAL)
         record(TrailKind.EXPORTED, by=actor_of(request), what=_("RowChange history"))
@@ -121,11 +128,12 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
 
     # --- The trail ------------------------------------------------------------------------
 
-    @method_decorator(require_safe)
-    def export_trail(self, request: HttpRequest) -> StreamingHttpResponse:
+    def export_trail(self, request: HttpRequest) -> HttpResponseBase:
         """The trail as CSV, as the list is filtered."""
         if not request.user.has_perm(TRAIL):
             raise RefusedError(TRAIL)
+        if request.method not in READING:
+            return HttpResponseNotAllowed(READING)
         record(TrailKind.EXPORTED, by=actor_of(request), what=_("Trail"))
         found = self.get_changelist_instance(request).get_queryset(request)[:EXPORTED]
         personal = request.user.has_perm(PERSONAL)
