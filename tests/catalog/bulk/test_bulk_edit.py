@@ -204,7 +204,7 @@ WRONG = [
     ({"available_from": "soon"}, "Enter a valid date"),
     ({"available_from": "2026-01-01 00:00", "from_anytime": "on"}, "Either a time, or none"),
     ({"available_from": "2026-02-01 00:00", "available_until": "2026-01-01 00:00"}, "must be after"),
-    ({"category": "00000000-0000-7000-8000-000000000001"}, "Select a valid choice"),
+    ({"category": "00000000-0000-7000-8000-000000000001"}, "Choose one from the list."),
 ]  # fmt: skip
 
 
