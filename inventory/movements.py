@@ -1,18 +1,15 @@
 """The page of all stock movements: who, when, why. Pages by key, never counted as a whole."""
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Upper
 from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -20,11 +17,13 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.models import User
 from catalog.models import Product
 from inventory.models import MovementKind, StockDocument, StockMovement
+from loyalty_portal.admin_site.fields import DayField
 from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.one_line import OneLineField
+from loyalty_portal.data.places import Place
+from loyalty_portal.data.times import midnight
 
 ON_A_PAGE = 50
-_DAY = UnfoldAdminTextInputWidget({"type": "date"})
 
 
 class MovementFilter(forms.Form):
@@ -59,16 +58,8 @@ class MovementFilter(forms.Form):
         max_length=20,
         widget=UnfoldAdminTextInputWidget,
     )
-    since = forms.DateField(
-        label=gettext_lazy("From"),
-        required=False,
-        widget=UnfoldAdminTextInputWidget({"type": "date"}),
-    )
-    until = forms.DateField(
-        label=gettext_lazy("To"),
-        required=False,
-        widget=UnfoldAdminTextInputWidget({"type": "date"}),
-    )
+    since = DayField(label=gettext_lazy("From"), required=False)
+    until = DayField(label=gettext_lazy("To"), required=False)
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -118,13 +109,15 @@ def movement_page(request: HttpRequest) -> MovementPage:
     form = MovementFilter(request.GET or {})
     if not form.is_valid():
         return MovementPage(form, [], "", "")
-    rows = _after(_filtered(form.cleaned_data), request.GET.get("after", ""))
+    rows = _filtered(form.cleaned_data)
+    if after := Place.read(request.GET.get("after", "")):
+        rows = rows.filter(after.earlier("created_at"))
     found = list(rows.select_related("product", "by", "document")[: ON_A_PAGE + 1])
     asked = {name: request.GET[name] for name in form.fields if request.GET.get(name)}
     older = ""
     if len(found) > ON_A_PAGE:
         last = found[ON_A_PAGE - 1]
-        older = urlencode({**asked, "after": f"{last.created_at.isoformat()}~{last.pk}"})
+        older = urlencode({**asked, "after": str(Place(last.created_at, last.pk))})
     newest = urlencode(asked) if request.GET.get("after") else ""
     return MovementPage(form, found[:ON_A_PAGE], older, newest)
 
@@ -138,23 +131,7 @@ def _filtered(data: Mapping[str, Any]) -> QuerySet[StockMovement]:
     if data["reason"]:
         rows = rows.exclude(reason="").filter(reason__istartswith=data["reason"])
     if data["since"]:
-        rows = rows.filter(created_at__gte=_midnight(data["since"]))
+        rows = rows.filter(created_at__gte=midnight(data["since"]))
     if data["until"]:
-        rows = rows.filter(created_at__lt=_midnight(data["until"]) + timedelta(days=1))
+        rows = rows.filter(created_at__lt=midnight(data["until"]) + timedelta(days=1))
     return rows
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
-def _after(rows: QuerySet[StockMovement], place: str) -> QuerySet[StockMovement]:
-    """The rows after a place such as "2026-01-31T12:00:00+00:00~id"; all if it is none."""
-    moment, _tilde, key = place.partition("~")
-    try:
-        at, last = parse_datetime(moment), uuid.UUID(key)
-    except ValueError:
-        return rows
-    if at is None or timezone.is_naive(at):
-        return rows
-    return rows.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last), created_at__lte=at)

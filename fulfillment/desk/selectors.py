@@ -4,21 +4,20 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Upper
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from fulfillment.models import Channel, Fulfillment, FulfillmentEvent, Shipment, ShipmentLine
 from fulfillment.permissions import FREE, WORK, claimed
 from fulfillment.states import TO_SEND
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.people import staff_who_may
+from loyalty_portal.data.places import Place
 
 SOON = timedelta(days=1)
 PAGE = 20  # parcels of the queue that are shown at once
@@ -104,23 +103,12 @@ def to_do(actor: Actor, which: str = "all") -> QuerySet[Fulfillment]:
 def queue_page(actor: Actor, which: str, after: str = "") -> QueuePage:
     """A page of the queue, in two queries, however long the queue is."""
     rows = shown(actor, which).select_related("claimed_by")
-    if begins := _place(after):
-        promised, pk = begins
-        rows = rows.filter(Q(promised_by__gt=promised) | Q(promised_by=promised, id__gt=pk))
+    if begins := Place.read(after):
+        rows = rows.filter(begins.later("promised_by"))
     found = list(rows[: PAGE + 1])
     page, more = found[:PAGE], found[PAGE:]
     last = page[-1] if more else None
-    return QueuePage(_rows(page), f"{last.promised_by.isoformat()}_{last.pk}" if last else "")
-
-
-def _place(after: str) -> tuple[datetime, UUID] | None:
-    """Where a page begins; None for the first page, and for what is no such place."""
-    promised, _, pk = after.partition("_")
-    try:
-        moment = parse_datetime(promised)
-        return (moment, UUID(pk)) if moment and moment.tzinfo else None
-    except ValueError:
-        return None
+    return QueuePage(_rows(page), str(Place(last.promised_by, last.pk)) if last else "")
 
 
 def _rows(heads_shown: Sequence[Fulfillment]) -> list[QueueRow]:
@@ -214,14 +202,7 @@ def usual_carrier(actor: Actor) -> str:
 
 def workers() -> QuerySet[Any]:
     """The people who may work at the desk."""
-    people: Any = get_user_model().objects
-    allowed = Permission.objects.filter(content_type__app_label="fulfillment", codename=WORK)
-    by_group = people.filter(groups__permissions__in=allowed).values("pk")
-    themselves = people.filter(user_permissions__in=allowed).values("pk")
-    able: QuerySet[Any] = people.filter(
-        Q(is_superuser=True) | Q(pk__in=by_group) | Q(pk__in=themselves)
-    )
-    return able.filter(is_staff=True, is_active=True).order_by("name", "email")
+    return staff_who_may(f"fulfillment.{WORK}")
 
 
 def queue_by_age() -> QueueByAge:

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -17,7 +17,6 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -39,7 +38,7 @@ from loyalty_portal.audit.changes import (
 from loyalty_portal.audit.forms import ChangesFilter
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.audit.services import record
-from loyalty_portal.data.times import exact
+from loyalty_portal.data.times import exact, midnight
 
 SHOWN = 50  # changes on a page
 READING = ("GET", "HEAD")  # who may not see a page is refused before its method is
@@ -240,8 +239,7 @@ def _moment(text: str) -> datetime | None:
 def _day(day: Any, *, days: int = 0) -> datetime | None:
     if day is None:
         return None
-    start = datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
-    return start + timedelta(days=days)
+    return midnight(day) + timedelta(days=days)
 
 
 def _title(shown: Sequence[RowChange], asked: ChangesAsked) -> str:

@@ -10,13 +10,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from loyalty_portal.admin_site.fields import DayField
 from loyalty_portal.data.one_line import OneLineField
-
-
-def _day_field(label: Any) -> forms.DateField:
-    """A day, which browsers send in ISO form whatever the language."""
-    widget = UnfoldAdminTextInputWidget({"type": "date"})
-    return forms.DateField(label=label, required=False, widget=widget)
 
 
 class ChangesFilter(forms.Form):
@@ -38,8 +33,8 @@ class ChangesFilter(forms.Form):
         widget=UnfoldAdminTextInputWidget,
     )
     field = forms.ChoiceField(label=_("Field"), required=False, widget=UnfoldAdminSelectWidget)
-    since = _day_field(_("From"))
-    until = _day_field(_("To"))
+    since = DayField(label=_("From"), required=False)
+    until = DayField(label=_("To"), required=False)
 
     def __init__(
         self,

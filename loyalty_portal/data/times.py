@@ -1,6 +1,6 @@
 """Formats times: exactly with the time zone, or as an age."""
 
-from datetime import datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -27,6 +27,11 @@ def exact(at: datetime, *, seconds: bool = False, zone: str = "") -> str:
     local = timezone.localtime(at, ZoneInfo(zone) if zone else None)
     clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     return f"{date_format(local, 'DATE_FORMAT')}, {clock} {local.tzname()}"
+
+
+def midnight(day: date) -> datetime:
+    """The moment at which a day begins in the current time zone."""
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def age(at: datetime, now: datetime) -> int:

@@ -14,6 +14,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Company
+from loyalty_portal.admin_site.fields import DayField
 from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.one_line import OneLineField, TextField
 from redemption.models.notes import LONGEST_NOTE
@@ -221,11 +222,7 @@ class ProposeRemedyForm(forms.Form):
         required=False,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
     )
-    agreed_on = forms.DateField(
-        label=_("On which day"),
-        required=False,
-        widget=UnfoldAdminTextInputWidget({"type": "date"}),
-    )
+    agreed_on = DayField(label=_("On which day"), required=False)
     evidence = TextField(
         label=_("Evidence besides the partner's answer"),
         help_text=_(
@@ -271,13 +268,6 @@ class RejectProposalForm(ConfirmForm):
     reason = TextField(
         label=_("Why not"), max_length=2000, widget=UnfoldAdminTextareaWidget({"rows": 3})
     )
-
-
-class DayField(forms.DateField):
-    """A date field with the browser's date picker."""
-
-    def __init__(self, **said: Any) -> None:
-        super().__init__(widget=UnfoldAdminTextInputWidget({"type": "date"}), **said)
 
 
 class CompareForm(forms.Form):

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
+
+from loyalty_portal.data.times import midnight
 
 _LATELY = {"7d": (_("Last 7 days"), 7), "30d": (_("Last 30 days"), 30)}
 _MONTHS = 12  # months in the list, including the current one
@@ -29,17 +31,17 @@ def period(value: str) -> Period | None:
     if value in _LATELY:
         words, days = _LATELY[value]
         first = timezone.localdate() - timedelta(days=days - 1)
-        return Period(value, words, _midnight(first), None)
+        return Period(value, words, midnight(first), None)
     written = _WRITTEN.fullmatch(value)
     if written is None:
         return None
     year, month = int(written[1]), int(written[2] or 0)
     if not month:
         until = date(year + 1, 1, 1)
-        return Period(value, str(year), _midnight(date(year, 1, 1)), _midnight(until))
+        return Period(value, str(year), midnight(date(year, 1, 1)), midnight(until))
     first = date(year, month, 1)
     label = date_format(first, "YEAR_MONTH_FORMAT")
-    return Period(value, label, _midnight(first), _midnight(_next_month(first)))
+    return Period(value, label, midnight(first), midnight(_next_month(first)))
 
 
 def on_offer() -> list[Period]:
@@ -59,7 +61,3 @@ def _values(today: date) -> Iterator[str]:
 
 def _next_month(first: date) -> date:
     return (first + timedelta(days=31)).replace(day=1)
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

@@ -1,10 +1,9 @@
 """Lists of work, the oldest first: incidents, and points that are unclear or due."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Now
@@ -14,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import MOST_RAISED
+from loyalty_portal.data.people import staff_who_may
+from loyalty_portal.data.places import Place
 from redemption.models import Incident, LoyaltyTransaction
 from redemption.models.points import UNCLEAR_OR_OPEN
 from redemption.permissions import seen_incidents
@@ -104,26 +105,16 @@ def page_of(rows: QuerySet[Row], given: Mapping[str, str], kept: Sequence[str]) 
     """The page of `rows`, by their creation, that begins after the row that `after` names. An
     invalid `after` is the first page.
     """
-    after = _position(given.get("after", ""))
+    after = Place.read(given.get("after", ""))
     if after:
-        at, key = after
-        rows = rows.filter(Q(created_at__gt=at) | Q(created_at=at, pk__gt=key))
+        rows = rows.filter(after.later("created_at"))
     found: list[Any] = list(rows.order_by("created_at", "pk")[: PAGE_SIZE + 1])
     following = ""
     if len(found) > PAGE_SIZE:
         last = found[PAGE_SIZE - 1]
         chosen = {name: given[name] for name in kept if given.get(name)}
-        following = urlencode({**chosen, "after": f"{last.created_at.isoformat()}~{last.pk}"})
+        following = urlencode({**chosen, "after": str(Place(last.created_at, last.pk))})
     return KeysetPage(found[:PAGE_SIZE], following, after is None)
-
-
-def _position(text: str) -> tuple[datetime, UUID] | None:
-    at, _sign, key = text.partition("~")
-    try:
-        moment, found = datetime.fromisoformat(at), UUID(key)
-    except ValueError:
-        return None
-    return (moment, found) if moment.tzinfo else None
 
 
 # --- Incidents -----------------------------------------------------------------------------------
@@ -163,13 +154,7 @@ def incidents_to_do(actor: Actor, given: Mapping[str, str]) -> QuerySet[Incident
 
 def who_may_handle() -> QuerySet[User]:
     """The staff who may look after an incident, by name."""
-    may = {"codename": "handle_incident", "content_type__app_label": "redemption"}
-    by_group = {f"groups__permissions__{name}": value for name, value in may.items()}
-    alone = {f"user_permissions__{name}": value for name, value in may.items()}
-    those = User.objects.filter(Q(**by_group) | Q(**alone) | Q(is_superuser=True))
-    return User.objects.filter(pk__in=those.values("pk"), is_active=True, is_staff=True).order_by(
-        "name", "email"
-    )
+    return staff_who_may("redemption.handle_incident")
 
 
 # --- Points --------------------------------------------------------------------------------------
