@@ -66,7 +66,7 @@ def belonging(
         parents = {type(row) for row in new}
         new = []
         for model in apps.get_models():
-            if issubclass(model, Event) or model in left_out:
+            if issubclass(model, Event) or model._meta.proxy or model in left_out:
                 continue
             names = [
                 field.name

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts.models import AccountManager, Address, Company, KnownBalance, User
 from catalog.models import Family, Product
-from fulfillment.models import Fulfillment, VirtualCode
+from fulfillment.models import Fulfillment, Shipment, ShipmentLine, VirtualCode
 from inventory.models import Inventory, Reservation, StockMovement
 from loyalty_portal.data.encrypted_field import encrypt, fingerprint
 from loyalty_portal.data.ids import order_number
@@ -214,6 +214,8 @@ class _OrderMould:
 
 def _order_mould(order: RedemptionOrder, company_slots: Values) -> _OrderMould:
     rows = belonging(order, soft=SOFT, leave_out=[IncidentCase])
+    lines = ShipmentLine.objects.filter(pk__in=rows.get(ShipmentLine, ()))
+    rows[Shipment] = {line.shipment_id for line in lines}
     products = {item.product for item in order.items.select_related("product")}
     drawn: Values = {order.order_number: "number", str(order.token): "token"}
     for item in order.items.all():

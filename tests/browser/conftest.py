@@ -8,6 +8,7 @@ from django.test import Client
 from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import AccountManager, User
+from catalog.models import Product
 from tests.browser.importing import OUR_CATALOGUES, import_products
 from tests.browser.scene import Scene
 from tests.browser.window import Window
@@ -64,6 +65,17 @@ def scene(stack: Stack, _catalogue: list[str]) -> Scene:
     if stack not in _scenes:
         _scenes[stack] = Scene(stack)
     return _scenes[stack]
+
+
+@pytest.fixture(autouse=True)
+def _shelf_as_it_was(scene: Scene) -> Iterator[None]:
+    """Tests share the catalogue and count its products, so each leaves it as it was."""
+    shelf = dict(Product.objects.filter(is_active=True).values_list("pk", "points_cost"))
+    yield
+    Product.objects.filter(is_active=True).exclude(pk__in=shelf).update(is_active=False)
+    for product in Product.objects.filter(pk__in=shelf):
+        if product.points_cost != shelf[product.pk]:
+            Product.objects.filter(pk=product.pk).update(points_cost=shelf[product.pk])
 
 
 @pytest.fixture
