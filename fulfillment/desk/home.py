@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 
-from fulfillment.desk.selectors import QueueByAge, queue_by_age, waiting
+from fulfillment.desk.selectors import QueueByAge, heads, queue_by_age
 from fulfillment.models import Fulfillment
 from loyalty_portal.admin_site.home import (
     SHOWN,
@@ -26,14 +26,15 @@ def parcels(request: HttpRequest) -> Iterator[Part]:
     if not request.user.has_perm("fulfillment.view_fulfillment"):
         return
     ages = QueueByAge(*briefly("ages", _ages))
-    there = reverse("admin:fulfillment_fulfillment_changelist")
+    there = reverse("admin:fulfillment_desk")
     for title, number, says, age, icon, tone in (
         (_("Late"), ages.late, _("past their promise"), "late", "priority_high", "bad"),
         (_("Within a day"), ages.soon, _("to be sent next"), "soon", "schedule", "warn"),
         (_("Later"), ages.later, _("in good time"), "later", "event_available", "quiet"),
     ):
-        yield HomeCard(_("Desk"), title, number, says, f"{there}?promise={age}", icon, tone)
-    lines = [_line(each) for each in waiting().select_related("claimed_by")[:SHOWN]]
+        yield HomeCard(_("Desk"), title, number, says, f"{there}?show={age}", icon, tone)
+    next_ones = heads().filter(hold_reason="").select_related("claimed_by")[:SHOWN]
+    lines = [_line(each) for each in next_ones]
     yield WorkList(
         title=_("Next at the desk, oldest promise first"),
         lines=lines,
@@ -51,7 +52,7 @@ def _ages() -> tuple[int, int, int]:
 def _line(parcel: Fulfillment) -> HomeLine:
     who = parcel.claimed_by or _("free")
     return HomeLine(
-        href=reverse("admin:fulfillment_fulfillment_change", args=[parcel.pk]),
+        href=reverse("admin:fulfillment_desk_parcel", args=[parcel.pk]),
         name=parcel.label,
         more=f"{parcel.open_quantity} × {parcel.product_name} · {who}",
         end=_promised(parcel),
@@ -67,4 +68,4 @@ def _promised(parcel: Fulfillment) -> str:
 
 
 def waiting_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature
-    return menu_count("desk", waiting())
+    return menu_count("desk", heads().filter(hold_reason=""))

@@ -27,7 +27,9 @@ MOST_LINES = 500  # lines of one parcel or order that are shown; an order has no
 
 @dataclass(frozen=True, slots=True)
 class QueueByAge:
-    """The numbers of lines to be sent: past the promised date, within a day of it, and later."""
+    """The numbers of parcels to be sent that are not on hold: past the promised date, within a day
+    of it, and later.
+    """
 
     late: int
     soon: int
@@ -80,10 +82,13 @@ def heads() -> QuerySet[Fulfillment]:
 
 
 SHOWN = ("all", "mine", "free", "late", "held")
+AGES = ("soon", "later")  # further filters, to which the first page leads
 
 
 def shown(actor: Actor, which: str) -> QuerySet[Fulfillment]:
-    """The parcels of a filter, by their heads: one of SHOWN. What is on hold is only in "held"."""
+    """The parcels of a filter, by their heads: one of SHOWN or AGES. What is on hold is only in
+    "held".
+    """
     rows = heads()
     if which == "held":
         return rows.exclude(hold_reason="")
@@ -92,7 +97,12 @@ def shown(actor: Actor, which: str) -> QuerySet[Fulfillment]:
         return rows.filter(claimed(actor))
     if which == "free":
         return rows.filter(FREE)
-    return rows.filter(promised_by__lt=timezone.now()) if which == "late" else rows
+    now = timezone.now()
+    if which == "late":
+        return rows.filter(promised_by__lt=now)
+    if which == "soon":
+        return rows.filter(promised_by__gte=now, promised_by__lt=now + SOON)
+    return rows.filter(promised_by__gte=now + SOON) if which == "later" else rows
 
 
 def to_do(actor: Actor, which: str = "all") -> QuerySet[Fulfillment]:
@@ -206,9 +216,10 @@ def workers() -> QuerySet[Any]:
 
 
 def queue_by_age() -> QueueByAge:
-    """The counts of the queue, in one query."""
+    """The parcels of the queue by age, in one query: each as its filter of the desk shows it."""
     now = timezone.now()
     late, soon = Q(promised_by__lt=now), Q(promised_by__gte=now, promised_by__lt=now + SOON)
-    counts = waiting().aggregate(late=Count("pk", late), soon=Count("pk", soon), all=Count("pk"))
+    rows = heads().filter(hold_reason="").order_by()
+    counts = rows.aggregate(late=Count("pk", late), soon=Count("pk", soon), all=Count("pk"))
     later = counts["all"] - counts["late"] - counts["soon"]
     return QueueByAge(late=counts["late"], soon=counts["soon"], later=later)

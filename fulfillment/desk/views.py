@@ -25,6 +25,7 @@ from fulfillment.desk.forms import BatchForm, ChosenForm, PackForm
 from fulfillment.desk.papers import packing_slips, pick_list
 from fulfillment.desk.scanning import Scanned, scan
 from fulfillment.desk.selectors import (
+    AGES,
     SHOWN,
     ParcelShown,
     open_parcels,
@@ -192,7 +193,7 @@ def _refused(request: HttpRequest, form: Form) -> HttpResponse:
 
 def _filter(request: HttpRequest) -> str:
     which = request.GET.get("show") or request.POST.get("show", "")
-    return which if which in SHOWN else SHOWN[0]
+    return which if which in SHOWN + AGES else SHOWN[0]
 
 
 def _address(request: HttpRequest, line: UUID | None = None) -> str:
@@ -260,7 +261,7 @@ def _page(
         "queue": [(row, promise_badge(row.head), has_claimed(by, row.head)) for row in page.rows],
         "after": page.after,
         "show": which,
-        "filters": _filters(),
+        "filters": _filters(which),
         "is_part": part,
         "may_work": may_do(by, WORK),
         "carriers": CARRIERS,
@@ -277,9 +278,11 @@ def _page(
     return answer
 
 
-def _filters() -> list[tuple[str, str]]:
+def _filters(which: str) -> list[tuple[str, str]]:
+    """The filters with their names; one by age only while it is chosen."""
     names = (_("To do"), _("Mine"), _("Free"), _("Late"), _("On hold"))
-    return list(zip(SHOWN, names, strict=True))
+    ages = zip(AGES, (_("Within a day"), _("Later")), strict=True)
+    return [*zip(SHOWN, names, strict=True), *(each for each in ages if each[0] == which)]
 
 
 def _parcel(

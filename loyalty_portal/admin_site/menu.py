@@ -45,14 +45,10 @@ def _desk() -> Item:
             "title": _("Pack and ship"),
             "icon": "barcode_scanner",
             "link": reverse_lazy("admin:fulfillment_desk"),
+            "badge": "fulfillment.desk.home.waiting_badge",
             "permission": _may("fulfillment.view_fulfillment"),
         },
-        _item(
-            _("Queue"),
-            "inventory_2",
-            "fulfillment.fulfillment",
-            "fulfillment.desk.home.waiting_badge",
-        ),
+        _item(_("Lines, one by one"), "inventory_2", "fulfillment.fulfillment"),
         _item(_("Parcels"), "local_shipping", "fulfillment.shipment"),
     )
 
@@ -70,7 +66,13 @@ def _stock() -> Item:
     return _group(
         _("Stock"),
         _item(_("Stock"), "shelves", "inventory.inventory", "inventory.home.short_badge"),
-        _item(_("Receive, count, adjust"), "barcode_scanner", "inventory.stockdocument"),
+        {
+            "title": _("Receive, count, adjust"),
+            "icon": "barcode_scanner",
+            "link": reverse_lazy("admin:inventory_stockdocument_write", args=["receive"]),
+            "permission": _may("inventory.move_stock"),
+        },
+        _item(_("Stock documents"), "list_alt", "inventory.stockdocument"),
         _item(_("Movements"), "history", "inventory.stockmovement"),
         _item(_("Reservations"), "lock", "inventory.reservation"),
         _item(_("Low-stock rules"), "trending_down", "inventory.lowstockrule"),
@@ -89,16 +91,16 @@ def _orders() -> Item:
 def _points() -> Item:
     return _group(
         _("Points"),
-        _item(
-            _("Transactions"),
-            "swap_vert",
-            "redemption.loyaltytransaction",
-            f"{_HOME}.unclear_badge",
-        ),
         {
-            **_item(_("Unclear or due"), "help", "redemption.loyaltytransaction"),
+            **_item(
+                _("Unclear or due"),
+                "help",
+                "redemption.loyaltytransaction",
+                f"{_HOME}.unclear_badge",
+            ),
             "link": reverse_lazy("admin:redemption_loyaltytransaction_unclear"),
         },
+        _item(_("Transactions"), "swap_vert", "redemption.loyaltytransaction"),
         _item(_("Reconciliation"), "balance", "redemption.reconciliation"),
         _item(_("Returns and credits"), "assignment_return", "redemption.lineunits"),
     )

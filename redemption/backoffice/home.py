@@ -26,10 +26,10 @@ from redemption.backoffice.selectors import (
     proposals_for,
     puzzling_callbacks,
     troubled_letters,
-    unclear_transactions,
     undecided_returns,
     unresolved_incidents,
 )
+from redemption.backoffice.work.selectors import points_to_see_to
 from redemption.models import Decision, WaitingQuestion
 from redemption.permissions import may_answer
 from redemption.states import Severity
@@ -56,7 +56,7 @@ def second_look(request: HttpRequest) -> Iterator[Part]:
         lines=lines,
         empty=_("Nothing. What others propose and you may decide is listed here."),
         more=number - len(shown),
-        href=_there("redemption_loyaltytransaction", "?outcome=unclear"),
+        href=reverse("admin:redemption_loyaltytransaction_unclear") + "?what=review",
     )
 
 
@@ -73,7 +73,7 @@ def incidents(request: HttpRequest) -> Iterator[Part]:
         return
     actor = actor_of(request)
     number, critical = _incident_counts(actor)
-    there = _there("redemption_incident", "?state=unresolved")
+    there = reverse("admin:redemption_incident_work")
     says = ngettext("of them %(n)s is critical", "of them %(n)s are critical", critical)
     tone = "bad" if critical else "warn"
     yield HomeCard(
@@ -161,10 +161,10 @@ def points(request: HttpRequest) -> Iterator[Part]:
     if request.user.has_perm("redemption.view_loyaltytransaction"):
         yield HomeCard(
             job=_("Points"),
-            title=_("Unclear"),
-            number=counted("unclear", unclear_transactions()),
-            says=_("calls about points without a clear answer"),
-            href=_there("redemption_loyaltytransaction", "?outcome=unclear"),
+            title=_("Unclear or due"),
+            number=counted("unclear", points_to_see_to({})),
+            says=_("calls about points without a clear answer, or not made in time"),
+            href=reverse("admin:redemption_loyaltytransaction_unclear"),
             icon="help",
             tone="warn",
         )
@@ -222,7 +222,7 @@ def orders_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's sig
 
 
 def unclear_badge(request: HttpRequest) -> str:  # noqa: ARG001
-    return menu_count("unclear", unclear_transactions())
+    return menu_count("unclear", points_to_see_to({}))
 
 
 def letters_badge(request: HttpRequest) -> str:  # noqa: ARG001

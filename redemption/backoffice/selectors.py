@@ -30,7 +30,6 @@ from redemption.models import (
 from redemption.permissions import may_second, seen_incidents
 from redemption.states import (
     ABOUT_UNITS,
-    UNCLEAR,
     DecisionStatus,
     LineStatus,
     OrderStatus,
@@ -57,11 +56,6 @@ def unresolved_incidents(actor: Actor) -> QuerySet[Incident]:
     first.
     """
     return seen_incidents(actor, Incident.objects.unresolved().awake()).select_related("order")
-
-
-def unclear_transactions() -> QuerySet[LoyaltyTransaction]:
-    """Transactions whose outcome is unknown."""
-    return LoyaltyTransaction.objects.filter(status__in=UNCLEAR)
 
 
 def troubled_letters() -> QuerySet[Letter]:

@@ -203,7 +203,7 @@ def redeem_the_book(buyer: Page, clerk: Page, catalogue: Catalogue) -> str:
     story = buyer.locator("#order")
     expect(story).to_contain_text("Our desk packs")
 
-    clerk.get_by_role("link", name="Queue").first.click()
+    clerk.get_by_role("link", name="Lines, one by one").first.click()
     clerk.get_by_role("link", name=number).click()
     clerk.get_by_role("button", name="Claim").click()
     expect(clerk.get_by_role("main")).to_contain_text("You work on it")

@@ -113,11 +113,41 @@ def test_what_waits_is_counted_in_the_menu_and_leads_to_its_list() -> None:
     raise_incident(kind=IncidentKind.STOCK_DRIFT, key="drift", what="3 too many.")
     menu = menu_of(home("warehouse"))
     for address in (
-        "/admin/fulfillment/fulfillment/", "/admin/inventory/inventory/",
+        "/admin/desk/", "/admin/inventory/inventory/",
         "/admin/redemption/incident/work/",
     ):  # fmt: skip
         entry = menu[menu.index(f'href="{address}"') :].split("</li>")[0]
         assert re.search(r'class="menu-count">\s*1\s*<', entry), address
+
+
+def test_each_figure_leads_to_the_page_of_its_job_which_shows_as_many() -> None:
+    now, things = timezone.now(), [ProductFactory.create() for _each in range(2)]
+    dues = [now - timedelta(days=1), now + timedelta(hours=5), now + timedelta(days=9)]
+    parcels = {"late": dues[:1], "soon": dues[1:2], "later": dues[2:] * 2, "held": dues[:1]}
+    for name, wanted in parcels.items():
+        for due in wanted:
+            order = confirmed_order(*((thing, 1) for thing in things))  # one parcel of two lines
+            Fulfillment.objects.filter(reference__in=order.items.values("pk")).update(
+                promised_by=due, hold_reason="No box fits." if name == "held" else ""
+            )
+    debit = doubtful()
+    raise_incident(kind=IncidentKind.STOCK_DRIFT, key="drift", what="3 too many.")
+    client = browser(staff("support", "warehouse", "finance"))
+    page = client.get("/admin/")
+    cards = {card.title: card for _job, cards in page.context["groups"] for card in cards}
+    for title, name in (("Late", "late"), ("Within a day", "soon"), ("Later", "later")):
+        assert cards[title].href == f"/admin/desk/?show={name}"
+        queue = client.get(cards[title].href)
+        assert len(queue.context["queue"]) == cards[title].number == len(parcels[name])
+        assert (name, title) in queue.context["filters"]
+    assert cards["Open"].href == "/admin/redemption/incident/work/"
+    assert len(client.get(cards["Open"].href).context["rows"]) == cards["Open"].number == 2
+    unclear = client.get(cards["Unclear or due"].href)
+    assert [row.pk for row, _badge in unclear.context["rows"]] == [debit.pk]
+    assert cards["Unclear or due"].number == 1
+    nexts = next(each for each in page.context["lists"] if each.title == LISTS["desk"])
+    assert [line.href.startswith("/admin/desk/") for line in nexts.lines] == [True] * 4
+    assert nexts.href == "/admin/desk/"
 
 
 def test_the_oldest_promise_stands_first_and_says_how_late_it_is() -> None:
