@@ -8,9 +8,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import reverse
+from django.utils.translation import get_language
 
 from accounts import known_browser, sign_in
 from accounts.models import User
+from accounts.readers import reader_of
 from accounts.selectors import seats_of
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
@@ -75,4 +77,5 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
         record(TrailKind.PASSWORD_RESET_ASKED, by=SYSTEM, about=user)
-        super().send_password_reset_mail(user, email, context)
+        with reader_of(user, language=get_language() or "").reading():
+            super().send_password_reset_mail(user, email, context)

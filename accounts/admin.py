@@ -20,7 +20,7 @@ from unfold.forms import AdminPasswordChangeForm
 from unfold.widgets import SELECT_CLASSES, UnfoldAdminSelectWidget
 
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
-from accounts.models import AccountManager, Address, Company, User, programme_zone
+from accounts.models import AccountManager, Address, Company, User
 from accounts.permissions import may_change_person, may_give_access, may_manage_staff
 from accounts.services import STAFF_GROUPS
 from loyalty_portal.admin_site.base import (
@@ -75,6 +75,21 @@ def _country(column: Any) -> CountryField | None:
     )
 
 
+def _zone(column: Any) -> ChoiceField | None:
+    """The form field for a `time_zone` column, a list of the known zones; None for any other."""
+    if column.name != "time_zone":
+        return None
+    names = ["", *zone_names()] if column.blank else zone_names()
+    return ChoiceField(
+        label=_("Time zone"),
+        required=not column.blank,
+        choices=[(name, name or "–") for name in names],
+        initial=column.default,
+        help_text=column.help_text,
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
 class AddressInline(Choosing[Address], StackedInline[Address, Company]):
     """The address book of a company."""
 
@@ -105,7 +120,7 @@ class CompanyAdmin(KeptAdmin[Company]):
     fieldsets = [
         (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),
         (_("Approval"), {"fields": ["approval_threshold"]}),
-        (_("Place"), {"fields": ["time_zone"]}),
+        (_("Place"), {"fields": [("language", "time_zone")]}),
         (_("Record"), {"fields": [("created_at", "updated_at"), "balance"]}),
     ]
     add_fieldsets = fieldsets[:3]
@@ -118,16 +133,7 @@ class CompanyAdmin(KeptAdmin[Company]):
         )
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Offer the known time zones to choose from."""
-        if db_field.name != "time_zone":
-            return super().formfield_for_dbfield(db_field, request, **kwargs)
-        return ChoiceField(
-            label=_("Time zone"),
-            choices=[(name, name) for name in zone_names()],
-            initial=programme_zone,
-            help_text=db_field.help_text,
-            widget=UnfoldAdminSelectWidget,
-        )
+        return _zone(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Company | None = None) -> list[str]:
         """Make the loyalty account read-only once there are orders: credits go to this account."""
@@ -218,6 +224,7 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
     filter_horizontal: ClassVar[list[str]] = []
     fieldsets = [
         (None, {"fields": ["email", "name", "password_set"]}),
+        (_("Reads in"), {"fields": [("language", "time_zone")]}),
         (_("Access"), {"fields": ["is_active", "is_staff", "is_superuser", "groups"]}),
         (_("Record"), {"fields": [("date_joined", "last_login")]}),
     ]
@@ -239,6 +246,9 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
             name if name != "password_set" else "password_state" for name in shown[0][1]["fields"]
         ]
         return [(shown[0][0], {"fields": fields}), *shown[1:]]
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        return _zone(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer those who are no superuser our staff groups only: another may hold more."""

@@ -43,6 +43,21 @@ class Role(models.TextChoices):
     VIEWER = "viewer", _("Viewer")
 
 
+def programme_zone() -> str:
+    """The time zone of the programme, which a new company gets."""
+    return settings.TIME_ZONE
+
+
+def languages() -> list[tuple[str, str]]:
+    """The codes of the portal's languages, with the name of each in itself."""
+    return list(settings.LANGUAGES)
+
+
+def programme_language() -> str:
+    """The language of the programme, which a new company gets."""
+    return settings.LANGUAGE_CODE
+
+
 class UserManager(BaseUserManager["User"]):
     """Creates users and finds them by e-mail address, ignoring case."""
 
@@ -69,6 +84,24 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("staff"), default=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    language = models.CharField(
+        _("language"),
+        max_length=10,
+        choices=languages,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Empty: pages as the browser asks, letters in the company’s language."),
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[checked_zone],
+        help_text=_("Empty: the company’s time zone; of staff, the programme’s."),
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -157,11 +190,6 @@ class PersonPermission(User.user_permissions.through):  # type: ignore[name-defi
         verbose_name_plural = _("permissions of persons")
 
 
-def programme_zone() -> str:
-    """The time zone of the programme, which a new company gets."""
-    return settings.TIME_ZONE
-
-
 @tracked()
 class Company(models.Model):
     """A client company. Its points are held at the Loyalty Points API."""
@@ -185,6 +213,14 @@ class Company(models.Model):
         db_default="UTC",
         validators=[checked_zone],
         help_text=_("A line with a date is sent at nine in the morning of that day in this zone."),
+    )
+    language = models.CharField(
+        _("language"),
+        max_length=10,
+        choices=languages,
+        default=programme_language,
+        db_default="en",
+        help_text=_("Of letters to people of the company who have chosen none."),
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,23 +1,34 @@
-"""Finds the current seat of each request, and switches it."""
+"""Finds the seat and the language of each request, and switches them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlsplit, urlunsplit
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, User
+from accounts.readers import Reader, reader_of
 from accounts.selectors import choose_seat, own_seat, seats_of
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.http.responses import form_only
+from loyalty_portal.http.responses import SeeOther, form_only
 
 SEAT_KEY = "seat"
 Parameters = ParamSpec("Parameters")
@@ -35,6 +46,11 @@ class PortalRequest(HttpRequest):
     seats: list[AccountManager]
 
 
+_A_YEAR = 365 * 24 * 3600  # seconds
+# Pages that are the same for everybody, without a word: they may stay in shared caches.
+_FOR_ALL = frozenset({"/brand.css"})
+
+
 class SeatMiddleware:
     """Sets `request.seats` and `request.seat` (None without one), each read on first use."""
 
@@ -48,6 +64,46 @@ class SeatMiddleware:
         request.seats = SimpleLazyObject(seats)
         request.seat = SimpleLazyObject(lambda: _chosen(request))
         return self.get_response(request)
+
+
+class ReaderMiddleware:
+    """Answers each request in its reader's language and time zone, and says in which language.
+
+    It takes the place of Django's LocaleMiddleware, which knows the browser only.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> HttpResponseBase:
+        if request.path_info in _FOR_ALL:
+            return self.get_response(request)
+        reader = _reader(request)
+        with reader.reading():
+            response = self.get_response(request)
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = _read_on(response, reader)
+        response.headers.setdefault("Content-Language", reader.language)
+        patch_vary_headers(response, ("Accept-Language", "Cookie"))
+        return response
+
+
+def _reader(request: Any) -> Reader:
+    asked = get_language_from_request(request)
+    if not request.user.is_authenticated:
+        return reader_of(None, language=asked)
+    return reader_of(request.user, request.seat and request.seat.company, language=asked)
+
+
+def _read_on(response: StreamingHttpResponse, reader: Reader) -> Iterator[bytes]:
+    """The pieces of a response, each made in the reader's language: they are made after it."""
+    pieces = iter(response)
+    while True:
+        with reader.reading():
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece
 
 
 def _chosen(request: Any) -> AccountManager | None:
@@ -117,6 +173,27 @@ def switch_seat(request: Any) -> HttpResponseRedirect:
     target = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})
     return redirect(target if safe else "home")
+
+
+@form_only("home")
+def choose_language(request: Any) -> HttpResponseRedirect:
+    """Read on in another language: in this browser, and wherever this person signs in."""
+    answer = SeeOther(_to_go_on_at(request))
+    language = request.POST.get("language")
+    if language not in dict(settings.LANGUAGES):
+        return answer
+    if request.user.is_authenticated:
+        request.user.language = language
+        request.user.save(update_fields=["language"])
+    answer.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
+        max_age=_A_YEAR,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return answer
 
 
 def not_here(_request: HttpRequest, **_named: str) -> HttpResponse:

@@ -5,7 +5,6 @@ from pathlib import Path
 import django_stubs_ext
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
-from django.utils.translation import gettext_lazy as _
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -69,7 +68,6 @@ MIDDLEWARE = [
     "loyalty_portal.http.content_policy.ContentPolicyMiddleware",
     "loyalty_portal.http.responses.private_by_default",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -78,6 +76,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.views.SeatMiddleware",
+    "accounts.views.ReaderMiddleware",
     "loyalty_portal.data.history.StaffHistoryMiddleware",
 ]
 
@@ -324,10 +323,11 @@ for _address in ALERT_EMAILS:
 
 # --- Language, time, files, brand ----------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # each with its own name for itself
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = ["loyalty_portal.configuration.formats"]
-TIME_ZONE = "UTC"
+# The programme's: reports count its days. The database keeps UTC.
+TIME_ZONE = env.zone("PROGRAMME_TIME_ZONE", "UTC")
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 STATIC_URL = "/static/"
@@ -356,7 +356,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not DEBUG
 SECURE_SSL_REDIRECT = not DEBUG
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]  # probes use plain HTTP from inside
 SECURE_HSTS_SECONDS = int(

@@ -7,6 +7,7 @@ settings.py reads every variable through one `Environment`. `problems` collects 
 import os
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -73,6 +74,13 @@ class Environment:
         value = int(raw) if raw.isdecimal() else default
         if raw and not (raw.isdecimal() and low <= value <= high):
             self.wrong(name, f"must be a whole number from {low} to {high}, not {raw!r}.")
+            return default
+        return value
+
+    def zone(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if value not in available_timezones():
+            self.wrong(name, f"must be a time zone such as Europe/Berlin, not {value!r}.")
             return default
         return value
 

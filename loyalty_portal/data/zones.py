@@ -17,9 +17,19 @@ def zone_names() -> tuple[str, ...]:
     return tuple(sorted(available_timezones() - _NO_PLACES))
 
 
+@cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(zone_names())
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a zone of this name."""
+    return name in _known_zones()
+
+
 def checked_zone(name: str) -> None:
     """Raise ValidationError unless there is a zone of this name."""
-    if name not in zone_names():
+    if not is_zone(name):
         raise ValidationError(
             _("“%(name)s” is no time zone. Choose one such as Europe/Berlin.") % {"name": name}
         )

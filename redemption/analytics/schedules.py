@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import programme_zone
+from accounts.readers import reader_of
 from loyalty_portal import brand
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line, render_plain
@@ -162,6 +163,12 @@ def _posted(schedule: ReportSchedule, template: str) -> str:
 
 
 def compose(schedule: ReportSchedule, template: str) -> EmailMessage:
+    """The e-mail in its owner's language and time zone."""
+    with reader_of(schedule.owner).reading():
+        return _composed(schedule, template)
+
+
+def _composed(schedule: ReportSchedule, template: str) -> EmailMessage:
     """The e-mail, from templates/redemption/email/<template>.{subject.txt,txt}."""
     report = REPORTS.get(schedule.report)
     facts = {

@@ -1,7 +1,8 @@
 """Orders and points by day, on the admin's first page."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, time, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
@@ -9,17 +10,21 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.models import programme_zone
 from loyalty_portal.admin_site.home import Chart, Part, briefly
+from loyalty_portal.data.zones import local_day, local_moment
 from redemption.models import OrderFigure
 
 DAYS = 28
 
 
 def by_day(request: HttpRequest) -> Iterator[Part]:
-    """Orders placed and points taken on each of the last days, from what is counted by the hour."""
+    """Orders placed and points taken on the programme's last days, from what is counted by the
+    hour.
+    """
     if not request.user.has_perm("redemption.view_redemptionorder"):
         return
-    today = timezone.localdate()
+    today = local_day(timezone.now(), programme_zone())
     days = [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
     found = briefly(f"by-day:{today}", lambda: _counted(days[0]))
     orders = [(day, found.get(day, (0, 0))[0]) for day in days]
@@ -30,12 +35,13 @@ def by_day(request: HttpRequest) -> Iterator[Part]:
 
 def _counted(since: date) -> dict[date, tuple[int, int]]:
     """Orders placed, and the points of those whose debit succeeded, by day."""
-    start = timezone.localtime().replace(
-        year=since.year, month=since.month, day=since.day, hour=0, minute=0, second=0, microsecond=0
-    )
+    zone = programme_zone()
+    start = local_moment(since, time.min, zone)
     rows = OrderFigure.objects.filter(company=None, seat=None, hour__gte=start)
     sums = (
-        rows.annotate(day=TruncDate("hour")).values_list("day", "taken").order_by("day", "taken")
+        rows.annotate(day=TruncDate("hour", tzinfo=ZoneInfo(zone)))
+        .values_list("day", "taken")
+        .order_by("day", "taken")
     ).annotate(number=Sum("orders"), sum=Sum("points"))
     found: dict[date, tuple[int, int]] = {}
     for day, taken, number, points in sums:

@@ -13,6 +13,8 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from accounts.models import User
+from accounts.readers import Reader, reader_of
 from loyalty_portal import brand
 from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import one_line, render_plain
@@ -87,6 +89,20 @@ def _record(letter: Letter, token: uuid.UUID, *, retry_in: float | None, **chang
 
 
 def compose(letter: Letter) -> EmailMultiAlternatives:
+    """The e-mail in its reader's language and time zone."""
+    with _reader(letter).reading():
+        return _composed(letter)
+
+
+def _reader(letter: Letter) -> Reader:
+    """Who reads the letter: a person by the address, otherwise the order's company."""
+    person: User | None = letter.order.account_manager.user
+    if person and person.email.lower() != letter.to.lower():
+        person = User.objects.filter(email__iexact=letter.to).first()
+    return reader_of(person, letter.order.company)
+
+
+def _composed(letter: Letter) -> EmailMultiAlternatives:
     """The e-mail, from templates/redemption/email/<kind>.{subject,text,html}."""
     items = _items(letter.order_id)
     transactions = list(letter.order.transactions.all())

@@ -74,7 +74,7 @@ def test_a_company_keeps_its_loyalty_account_whatever_is_posted() -> None:
         change("company", company),
         {
             "name": "Renamed", "loyalty_account_id": "SOMEBODY-ELSE", "tier_level": "GOLD",
-            "is_active": "on", "approval_threshold": "5000", "time_zone": "UTC",
+            "is_active": "on", "approval_threshold": "5000", "time_zone": "UTC", "language": "en",
             "seats-TOTAL_FORMS": "0", "seats-INITIAL_FORMS": "0",
             "addresses-TOTAL_FORMS": "0", "addresses-INITIAL_FORMS": "0",
         },
@@ -90,6 +90,7 @@ def test_a_companys_time_zone_is_chosen_from_those_that_exist() -> None:
     assert "Europe/Berlin" in client.get(change("company", company)).content.decode()
     form = {
         "name": "N",
+        "language": "de",
         "tier_level": "GOLD",
         "is_active": "on",
         "seats-TOTAL_FORMS": "0",
@@ -99,9 +100,24 @@ def test_a_companys_time_zone_is_chosen_from_those_that_exist() -> None:
     }
     client.post(change("company", company), {**form, "time_zone": "Europe/Berlin"})
     company.refresh_from_db()
-    assert company.time_zone == "Europe/Berlin"
+    assert (company.time_zone, company.language) == ("Europe/Berlin", "de")
     page = client.post(change("company", company), {**form, "time_zone": "Mars/Olympus"})
     assert "Select a valid choice" in page.content.decode()
+
+
+def test_staff_choose_a_persons_language_and_time_zone() -> None:
+    person = UserFactory.create()
+    client = browser(UserFactory.create(superuser=True))
+    form = {"email": person.email, "name": "Mara", "is_active": "on", "language": "de"}
+    client.post(change("user", person), {**form, "time_zone": "Mars/Olympus"})
+    person.refresh_from_db()
+    assert person.language == ""
+    client.post(change("user", person), {**form, "time_zone": "Europe/Vienna"})
+    person.refresh_from_db()
+    assert (person.language, person.time_zone) == ("de", "Europe/Vienna")
+    client.post(change("user", person), {**form, "language": "", "time_zone": ""})
+    person.refresh_from_db()
+    assert (person.language, person.time_zone) == ("", "")
 
 
 def test_a_seat_and_an_address_are_added_on_the_companys_page() -> None:
@@ -109,7 +125,8 @@ def test_a_seat_and_an_address_are_added_on_the_companys_page() -> None:
     browser(UserFactory.create(superuser=True)).post(
         change("company", company),
         {
-            "name": company.name, "tier_level": "BRONZE", "is_active": "on", "time_zone": "UTC",
+            "name": company.name, "tier_level": "BRONZE", "is_active": "on",
+            "time_zone": "UTC", "language": "en",
             "seats-TOTAL_FORMS": "1", "seats-INITIAL_FORMS": "0", "seats-0-user": str(user.pk),
             "seats-0-role": "approver", "seats-0-is_active": "on",
             "addresses-TOTAL_FORMS": "1", "addresses-INITIAL_FORMS": "0",

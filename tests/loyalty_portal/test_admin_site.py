@@ -66,7 +66,7 @@ def test_the_trail_says_from_where_staff_changed_something(settings: Any) -> Non
     company: Any = CompanyFactory.create()
     form = {
         "name": "Another", "loyalty_account_id": company.loyalty_account_id, "is_active": "on",
-        "tier_level": company.tier_level, "time_zone": company.time_zone,
+        "tier_level": company.tier_level, "time_zone": company.time_zone, "language": "en",
         "seats-TOTAL_FORMS": "0", "seats-INITIAL_FORMS": "0",
         "addresses-TOTAL_FORMS": "0", "addresses-INITIAL_FORMS": "0",
     }  # fmt: skip

@@ -1,0 +1,6 @@
+"""Django's German time formats, changed to show the time zone as loyalty_portal.data.times.exact
+does.
+"""
+
+DATETIME_FORMAT = "j. F Y, H:i T"  # 26. November 2026, 14:09 CET
+SHORT_DATETIME_FORMAT = DATETIME_FORMAT

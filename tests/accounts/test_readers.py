@@ -1,0 +1,139 @@
+"""Everybody reads pages and letters in their own language and time zone."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import AccountManager, Company, KnownBalance, User
+from accounts.readers import reader_of
+from redemption.messages.notifications import compose
+from redemption.models import Letter, LetterKind
+from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
+from tests.catalog.factories import ProductFactory
+from tests.redemption.factories import paid
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[AccountManager], Client]
+SIGN_IN = "/accounts/login/"
+
+
+def language_of(page: Any) -> str:
+    """The language of an answer, which its header and its page agree on."""
+    found = re.search(r'<html lang="(\w+)"', page.content.decode())
+    assert found
+    assert page.headers["Content-Language"] == found[1]
+    return found[1]
+
+
+# --- Pages --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"), [("de-AT,en;q=0.5", "de"), ("fr,de;q=0.2", "de"), ("fr", "en"), ("", "en")]
+)
+def test_who_has_chosen_nothing_reads_as_the_browser_asks(asked: str, shown: str) -> None:
+    page = Client().get(SIGN_IN, headers={"accept-language": asked})
+    assert language_of(page) == shown
+    assert {"Accept-Language", "Cookie"} <= set(page.headers["Vary"].split(", "))
+
+
+def test_a_language_is_chosen_in_the_footer_without_signing_in() -> None:
+    client = Client()
+    first = client.get(SIGN_IN).content.decode()
+    assert re.search(r'value="en"\s+lang="en"\s+aria-current="true">English<', first)
+    assert re.search(r'value="de"\s+lang="de"\s*>Deutsch<', first)
+    back = client.post(
+        "/language/",
+        {"language": "de"},
+        headers={"referer": f"http://testserver{SIGN_IN}?next=/cart/"},
+    )
+    assert (back.status_code, back.headers["Location"]) == (303, f"{SIGN_IN}?next=/cart/")
+    assert language_of(client.get(SIGN_IN, headers={"accept-language": "en"})) == "de"
+    missing = client.get("/nothing/")
+    assert (missing.status_code, language_of(missing)) == (404, "de")
+
+
+def test_a_language_that_is_none_changes_nothing() -> None:
+    client = Client()
+    for unknown in ({"language": "fr"}, {"language": "../de"}, {}):
+        assert client.post("/language/", unknown).headers["Location"] == "/"
+    assert language_of(client.get(SIGN_IN)) == "en"
+    assert client.get("/language/").headers["Location"] == "/"
+
+
+def test_a_persons_own_language_goes_along_to_every_browser(client_for: SignIn) -> None:
+    seat = SeatFactory.create(user__language="de", company__balance=12_500)
+    page = client_for(seat).get("/", headers={"accept-language": "en"})
+    assert language_of(page) == "de"
+    assert "12.500" in page.content.decode()
+    client_for(seat).post("/language/", {"language": "en"})
+    assert User.objects.get(pk=seat.user_id).language == "en"
+    assert language_of(client_for(seat).get("/", headers={"accept-language": "de"})) == "en"
+
+
+def test_a_brands_colours_are_the_same_for_all_and_may_be_shared(client_for: SignIn) -> None:
+    sheet = client_for(SeatFactory.create()).get("/brand.css")
+    assert "Cookie" not in sheet.headers.get("Vary", "")
+    assert "Content-Language" not in sheet.headers
+
+
+@pytest.mark.both_ways
+@pytest.mark.parametrize(
+    ("own", "companys", "shown"),
+    [
+        ("Asia/Tokyo", "America/New_York", "01:30 JST"),
+        ("", "America/New_York", "11:30 EST"),
+        ("Mars/Olympus", "", "16:30 UTC"),
+    ],
+)
+def test_times_are_those_of_the_person_else_of_the_company_else_of_the_programme(
+    client_for: SignIn, own: str, companys: str, shown: str
+) -> None:
+    seat = SeatFactory.create(user__time_zone=own, company__time_zone=companys)
+    at = datetime(2024, 11, 26, 16, 30, tzinfo=UTC)
+    KnownBalance.objects.create(company=seat.company, points=1, as_of=at, fetched_at=at)
+    assert shown in client_for(seat).get("/").content.decode()
+    assert timezone.get_current_timezone_name() == "UTC"
+
+
+def test_staff_read_the_programmes_time_unless_they_chose_another(settings: Any) -> None:
+    company = CompanyFactory.create(time_zone="Asia/Tokyo", language="de")
+    staff = UserFactory.create(staff=True)
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert reader_of(staff, company).zone == "Europe/Berlin"
+    staff.time_zone = "America/New_York"
+    assert reader_of(staff, company).zone == "America/New_York"
+
+
+def test_a_new_company_gets_the_programmes_time_zone_and_language(settings: Any) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    company = Company.objects.create(name="Northwind", loyalty_account_id="ACC-1")
+    assert (company.time_zone, company.language) == ("Europe/Berlin", "en")
+
+
+# --- Letters ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "companys", "number"),
+    [("de", "en", "4.500"), ("", "de", "4.500"), ("en", "de", "4,500")],
+)
+def test_a_letter_is_in_the_language_of_its_reader_else_of_the_company(
+    own: str, companys: str, number: str
+) -> None:
+    seat = SeatFactory.create(user__language=own, company__language=companys)
+    message = compose(confirmation(seat))
+    html = str(message.alternatives[0][0])
+    assert number in message.body
+    assert number in html
+    assert f'<html lang="{own or companys}"' in html
+
+
+def confirmation(seat: AccountManager) -> Letter:
+    order = paid(seat, (ProductFactory.create(points_cost=4_500), 1))
+    return order.letters.get(kind=LetterKind.CONFIRMED)
