@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm
 from unfold.widgets import SELECT_CLASSES, UnfoldAdminSelectWidget
@@ -301,7 +301,7 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
 
     @admin.display(description=_("password"))
     def password_state(self, user: User) -> str:
-        return gettext("Set") if user.has_usable_password() else gettext("None")
+        return gettext("Set") if user.has_usable_password() else pgettext("password", "None")
 
     @admin.display(description=_("kind"), ordering="is_staff")
     def kind(self, user: User) -> SafeString:

@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from fulfillment import services
 from fulfillment.desk.badges import promise_badge, status_badge, told
@@ -219,7 +219,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
             pieces, of, row.product_name, row.sku,
         )  # fmt: skip
 
-    @admin.display(description=gettext_lazy("to"), ordering="recipient_name")
+    @admin.display(description=pgettext_lazy("recipient", "to"), ordering="recipient_name")
     def recipient(self, row: Fulfillment) -> SafeString:
         place = ", ".join(part for part in (row.city, name_of(row.country)) if part)
         return format_html(

@@ -2,6 +2,7 @@
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from inventory.shelves import MOST
@@ -52,7 +53,7 @@ class AdjustForm(MovementForm):
     """Records pieces that are broken, lost or found."""
 
     quantity = forms.IntegerField(
-        label=_("Change"),
+        label=pgettext_lazy("a change", "Change"),
         help_text=_("Such as −2 for two broken pieces, or 1 for one found again."),
         min_value=-MOST,
         max_value=MOST,

@@ -324,7 +324,7 @@ for _address in ALERT_EMAILS:
 # --- Language, time, files, brand ----------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # each with its own name for itself
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "libraries"]
 FORMAT_MODULE_PATH = ["loyalty_portal.configuration.formats"]
 # The programme's: reports count its days. The database keeps UTC.
 TIME_ZONE = env.zone("PROGRAMME_TIME_ZONE", "UTC")

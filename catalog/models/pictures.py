@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from catalog.models.addresses import DIGEST_LENGTH, SIDES, upload_address
 from catalog.models.products import Product
@@ -27,7 +28,7 @@ class ProductPicture(models.Model):
         blank=True,
         help_text=_("Read aloud to people who do not see it."),
     )
-    position = models.PositiveIntegerField(_("order"), default=0)
+    position = models.PositiveIntegerField(pgettext_lazy("place in a list", "order"), default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -12,6 +12,7 @@ from django.db.models.functions import Lower, Now, Upper
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import TierLevel
 from catalog.freshness import products_changed
@@ -43,7 +44,7 @@ _SEARCH_VECTOR = f"""
 class ProductType(models.TextChoices):
     """How the product reaches its recipient: shipped by the desk, or by the Fulfillment API."""
 
-    PHYSICAL = "PHYSICAL", _("Shipped")
+    PHYSICAL = "PHYSICAL", pgettext_lazy("how a product comes", "Shipped")
     VIRTUAL = "VIRTUAL", _("By e-mail")
 
 

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.data.actor import SYSTEM, Actor
@@ -340,7 +341,7 @@ class CallKind(models.TextChoices):
     """The kind of a call to the partner."""
 
     REQUEST = "REQUEST", _("Deliver")
-    CANCEL = "CANCEL", _("Cancel")
+    CANCEL = "CANCEL", pgettext_lazy("call to the partner", "Cancel")
     RESEND = "RESEND", _("Send again")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminFileFieldWidget,
@@ -125,7 +126,7 @@ class ResendForm(forms.Form):
     """Have the codes of a line sent again."""
 
     email = forms.EmailField(
-        label=_("To"),
+        label=pgettext_lazy("recipient", "To"),
         help_text=_("The address as it is, or a corrected one. The company is told."),
         max_length=254,
         widget=UnfoldAdminEmailInputWidget({"autocomplete": "off"}),

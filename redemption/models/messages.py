@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from loyalty_portal.data.encrypted_field import EncryptedTextField
 from loyalty_portal.data.ids import uuid7
@@ -40,7 +41,7 @@ class Letter(LeasedWork):
         unique=True,
         help_text=_("Identifies the occasion, so that it gets one letter."),
     )
-    to = models.EmailField(_("to"))
+    to = models.EmailField(pgettext_lazy("recipient", "to"))
     facts = models.JSONField(default=dict, help_text=_("The values in its text, without codes."))
     # Needs no index: such letters are found by their order.
     again_of = models.ForeignKey(
