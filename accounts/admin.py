@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.forms import ChoiceField
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -22,6 +23,7 @@ from unfold.widgets import SELECT_CLASSES, UnfoldAdminSelectWidget
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
 from accounts.models import AccountManager, Address, Company, User
 from accounts.permissions import may_change_person, may_give_access, may_manage_staff
+from accounts.see_as.views import choose_seat_to_see, see_as
 from accounts.services import STAFF_GROUPS
 from loyalty_portal.admin_site.base import (
     Choosing,
@@ -125,6 +127,13 @@ class CompanyAdmin(KeptAdmin[Company]):
     ]
     add_fieldsets = fieldsets[:3]
     readonly_fields = ["created_at", "updated_at", "balance"]
+    change_form_before_template = "admin/accounts/_company_links.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that lists whose portal may be seen."""
+        choose = self.admin_site.admin_view(choose_seat_to_see)
+        address = path("<uuid:object_id>/see-as/", choose, name="accounts_see_as_choose")
+        return [address, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
         seats = Count("seats", filter=Q(seats__is_active=True))
@@ -173,6 +182,15 @@ class AccountManagerAdmin(KeptAdmin[AccountManager]):
     search_help_text = _("Name, e-mail or company")
     autocomplete_fields = ["user", "company"]
     fields = ["user", "company", "role", "is_active"]
+    change_form_before_template = "admin/accounts/_seat_links.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that begins to see the portal as the seat."""
+        begin = self.admin_site.admin_view(see_as)
+        return [
+            path("<uuid:object_id>/see-as/", begin, name="accounts_see_as"),
+            *super().get_urls(),
+        ]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: AccountManager | None = None

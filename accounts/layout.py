@@ -4,6 +4,7 @@ This room knows the person and the last balance. Higher rooms know the other fig
 (points in flight, the cart, approvals); settings.LAYOUT_PROVIDERS names their functions.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,13 +14,16 @@ from typing import Any
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from django.utils.html import format_html
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 
 from accounts.models import AccountManager, KnownBalance, Role
 from accounts.permissions import may_approve
+from accounts.see_as.services import seeing_on
 from accounts.services import FRESH_SECONDS, known_balance
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.numbers import grouped
@@ -113,9 +117,12 @@ def chrome_on(request: Any) -> Chrome:
     """Render the parts around a page. Without a seat these are only the messages."""
     seat: AccountManager | None = getattr(request, "seat", None)
     if not seat:
-        return Chrome(balance="", menu="", nav="", messages=_messages(request))
+        alone = _messages(request)
+        return Chrome(balance="", menu="", nav="", messages=alone, banner="", seen_as="")
     header = header_on(request)
     return Chrome(
+        banner=banner_on(request),
+        seen_as=_seen_as(request),
         balance=balance_text(header),
         menu=_menu(seat, request.seats),
         nav=_nav(request, seat, header),
@@ -124,14 +131,32 @@ def chrome_on(request: Any) -> Chrome:
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `seat`, `header` and `chrome` (templates/ui/README.md), each read at its
-    first use.
+    """Context processor: `seat`, `header`, `chrome` and `seen_as_banner` (templates/ui/README.md),
+    each read at its first use.
     """
     return {
+        "seen_as_banner": SimpleLazyObject(partial(banner_on, request)),
         "seat": getattr(request, "seat", None),
         "header": SimpleLazyObject(partial(header_on, request)),
         "chrome": SimpleLazyObject(partial(chrome_on, request)),
     }
+
+
+def banner_on(request: Any) -> SafeString:
+    """What says on each page that staff see it as a seat; "" for everybody else."""
+    seeing = seeing_on(request) if getattr(request, "seat", None) else None
+    if seeing is None:
+        return SafeString("")
+    facts = {"seeing": seeing, "until": exact(seeing.viewing.until)}
+    return render_to_string("ui/_seen_as.html", facts, request)
+
+
+def _seen_as(request: Any) -> SafeString:
+    """The attribute by which parts that htmx asks for say whose page they are for."""
+    seeing = seeing_on(request)
+    if seeing is None:
+        return SafeString("")
+    return format_html(' hx-headers="{}"', json.dumps({"Seen-As": str(seeing.viewing.pk)}))
 
 
 def balance_text(header: Header, *, beside: bool = False) -> SafeString:

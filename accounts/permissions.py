@@ -43,3 +43,8 @@ def may_change_person(actor: Actor, person: User) -> bool:
     if person.is_staff and not may_manage_staff(actor):
         return False
     return actor.has_perm("accounts.change_user")
+
+
+def may_see_as(actor: Actor) -> bool:
+    """Whether they may see the portal as a seat sees it, and change nothing there."""
+    return actor.has_perm("accounts.see_as")

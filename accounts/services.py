@@ -101,11 +101,14 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "redemption.answer_question",
             "redemption.send_letter_again",
             "redemption.credit_units",
+            "accounts.see_as",
         }
     ),
     "administrator": frozenset(
         _may("view add change", ["accounts.user"])
+        | _may("view", ["accounts.company", "accounts.accountmanager"])
         | {"auth.view_group", "accounts.manage_staff", "redemption.view_reports"}
+        | {"accounts.see_as"}
     ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])

@@ -1,4 +1,7 @@
-"""Finds the seat and the language of each request, and switches them."""
+"""Finds the seat and the language of each request, and switches them.
+
+Also the one place where staff who see the portal as a seat get that seat instead of their own.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import update_wrapper
@@ -6,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -26,24 +30,39 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, User
 from accounts.readers import Reader, reader_of
+from accounts.see_as.services import (
+    HowItEnded,
+    Seeing,
+    forget,
+    is_just_over,
+    read_only,
+    seeing_on,
+    seen_page,
+)
 from accounts.selectors import choose_seat, own_seat, seats_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.responses import SeeOther, form_only
 
 SEAT_KEY = "seat"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+SIGNS_OUT = frozenset({"account_logout", "admin:logout"})
+# What staff may do while they see the portal as a seat: end that.
+_ENDS = frozenset({"see_as_end"})
 Parameters = ParamSpec("Parameters")
 
 
 class PortalRequest(HttpRequest):
     """The request that portal views receive: signed in, with the current seat.
 
-    `actor` is the user in that seat.
+    `actor` is the user in that seat. `seeing`: staff see the page as that seat, so it may record
+    nothing; `user` is the member of staff then, and `seat.user` the person.
     """
 
     user: User
     seat: AccountManager
     actor: Actor
     seats: list[AccountManager]
+    seeing: Seeing | None
 
 
 _A_YEAR = 365 * 24 * 3600  # seconds
@@ -58,12 +77,46 @@ class SeatMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: Any) -> HttpResponse:
-        def seats() -> list[AccountManager]:
-            return seats_of(request.user) if request.user.is_authenticated else []
-
-        request.seats = SimpleLazyObject(seats)
+        request.seats = SimpleLazyObject(lambda: _seats(request))
         request.seat = SimpleLazyObject(lambda: _chosen(request))
         return self.get_response(request)
+
+    def process_view(self, request: Any, *_view: object) -> HttpResponse | None:
+        """Refuse what changes something while staff see the portal as a seat."""
+        if request.method in SAFE or not request.user.is_authenticated:
+            return None
+        seeing = seeing_on(request)
+        if seeing is None and not is_just_over(request):
+            return None
+        match = request.resolver_match
+        if match.view_name in SIGNS_OUT:
+            forget(request, HowItEnded.SIGN_OUT)
+        if match.view_name in SIGNS_OUT | _ENDS or match.namespace == "admin":
+            return None
+        told = _refusal(seeing)
+        if request.headers.get("HX-Request"):
+            messages.error(request, told)  # the page loads itself again and shows it
+            return HttpResponse(told, status=403, content_type="text/plain")
+        raise PermissionDenied(told)
+
+
+def _refusal(seeing: Seeing | None) -> str:
+    if seeing is None:
+        return _(
+            "You saw the portal as somebody else, and the time for that is over. Nothing was "
+            "changed."
+        )
+    return _(
+        "You see the portal as %(who)s of %(company)s, only to look. Nothing was changed: only "
+        "they themselves can do this."
+    ) % {"who": seeing.seat.user, "company": seeing.seat.company}
+
+
+def _seats(request: Any) -> list[AccountManager]:
+    if not request.user.is_authenticated:
+        return []
+    seeing = seeing_on(request)
+    return seeing.seats if seeing else seats_of(request.user)
 
 
 class ReaderMiddleware:
@@ -107,6 +160,10 @@ def _read_on(response: StreamingHttpResponse, reader: Reader) -> Iterator[bytes]
 
 
 def _chosen(request: Any) -> AccountManager | None:
+    if not request.user.is_authenticated:
+        return None
+    if seeing := seeing_on(request):
+        return seeing.seat
     return choose_seat(request.seats, request.session.get(SEAT_KEY))
 
 
@@ -135,14 +192,33 @@ def with_seat(
             if request.seat is None:
                 return render(request, "accounts/no_seat.html", status=403)
             request.actor = Actor.in_seat(request.seat)
+            seeing = seeing_on(request)
+            if _is_of_another_page(request, seeing):
+                return HttpResponse(status=204, headers={"HX-Refresh": "true"})
             if allowed and not allowed(request.actor):
                 raise PermissionDenied(_("Your role in this company does not include this."))
-            return view(request, *args, **kwargs)
+            if seeing is None:
+                return view(request, *args, **kwargs)
+            with read_only():
+                response = view(request, *args, **kwargs)
+            if response.status_code == 200:
+                seen_page(seeing)
+            return response
 
         update_wrapper(checked, view)
         return checked
 
     return decorate
+
+
+def _is_of_another_page(request: HttpRequest, seeing: Seeing | None) -> bool:
+    """Whether a part is asked for by a page of another seat, which is still open in a tab.
+
+    Such a page would show what is not its seat's, or without the banner. It loads itself again.
+    """
+    if not request.headers.get("HX-Request"):
+        return False
+    return request.headers.get("Seen-As", "") != (str(seeing.viewing.pk) if seeing else "")
 
 
 def _signed_out(request: HttpRequest) -> HttpResponse:

@@ -68,7 +68,8 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     )
     if request.headers.get("HX-Target") == "tally":
         return _either(HttpResponse(tally))
-    record_view(seat=request.seat, product_id=UUID(shown.key))
+    if request.seeing is None:
+        record_view(seat=request.seat, product_id=UUID(shown.key))
     wrong = typed_quantity(request.GET)
     conditions = {
         "gone": shown.gone,

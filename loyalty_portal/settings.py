@@ -202,6 +202,7 @@ CELERY_DB_REUSE_MAX = 10**9  # tasks; loyalty_portal.celery explains it
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 24 * 3600.0},
+    "end-viewings": {"task": "accounts.tasks.end_viewings", "schedule": 300.0},
     "watch-stock": {"task": "redemption.tasks.watch_stock", "schedule": 600.0},
     "refresh-cards": {"task": "catalog.tasks.refresh_cards", "schedule": 600.0},
     "log-audit-head": {"task": "audit.tasks.log_head", "schedule": crontab(hour=0, minute=5)},

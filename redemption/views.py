@@ -72,10 +72,13 @@ def _lapses(known: KnownBalance | None) -> list[Lapse]:
 @never_cache
 @with_seat()
 def balance(request: PortalRequest) -> HttpResponse:
-    """Refresh the header's balance from the partner. Without HTMX, redirect home."""
+    """Refresh the header's balance from the partner. Without HTMX, redirect home.
+
+    Staff who see the page as a seat get the last known balance, because asking writes it down.
+    """
     company = request.seat.company
     before = known_balance(company)
-    newest = refresh_balance(company=company)
+    newest = before if request.seeing else refresh_balance(company=company)
     if not request.headers.get("HX-Request"):
         return redirect("home")
     header = header_of(request.seat, known=newest, asked=True)

@@ -26,12 +26,17 @@ Value = TypeVar("Value")
 
 
 class Chrome(NamedTuple):
-    """The rendered parts around the content of every page; templates call it `chrome`."""
+    """The rendered parts around the content of every page; templates call it `chrome`.
+
+    `banner` and `seen_as` (an attribute) are "" except for staff who see the page as a seat.
+    """
 
     balance: str
     menu: str
     nav: str
     messages: str
+    banner: str
+    seen_as: str
 
 
 def cached_fragment(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from accounts.models import AccountManager, Address, User
+from accounts.models import AccountManager, Address
 from redemption.checkout.cart.selectors import CartPage
 
 MOST_ADDRESSES = 500  # the most address-book entries in the list
@@ -26,10 +26,10 @@ def address_book(seat: AccountManager, chosen: str) -> list[AddressOption]:
     return [AddressOption(str(row.pk), str(row), str(row.pk) == chosen) for row in rows]
 
 
-def picked(seat: AccountManager, user: User, chosen: str) -> Mapping[str, str]:
+def picked(seat: AccountManager, chosen: str) -> Mapping[str, str]:
     """The recipient's columns of the chosen entry; empty when the entry is not the company's."""
     if chosen == MYSELF:
-        return {"recipient_name": user.name, "recipient_email": user.email}
+        return {"recipient_name": seat.name, "recipient_email": seat.email}
     row = entry_of(seat, chosen)
     return row.recipient() if row else {}
 

@@ -74,7 +74,7 @@ def checkout(request: PortalRequest) -> HttpResponse:
     if not lines:
         return redirect("cart:detail")
     chosen = request.GET.get("address", "")
-    initial = picked(request.seat, request.user, chosen) if chosen else {}
+    initial = picked(request.seat, chosen) if chosen else {}
     return _show(request, _form(lines, initial=initial), lines, chosen=chosen)
 
 

@@ -41,7 +41,13 @@ OPEN = {
     "fulfillment": _DESK | {"inventory_inventory"},
     "finance": _ORDERS | {"redemption_incident", "accounts_company", "jobs_job"},
     "support": _ORDERS | _POST | _DESK | _PEOPLE | {"redemption_incident", "catalog_product"},
-    "administrator": {"accounts_user", "auth_group", "jobs_job"},
+    "administrator": {
+        "accounts_user",
+        "accounts_company",
+        "accounts_accountmanager",
+        "auth_group",
+        "jobs_job",
+    },
     "auditor": LISTS,
 }
 ADD = {
