@@ -9,6 +9,7 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.admin_site.menu import menu
+from loyalty_portal.admin_site.names import name_fields
 
 _static = lazy(static, str)
 
@@ -48,6 +49,10 @@ class PortalAdminConfig(AdminConfig):
     """
 
     default_site = "loyalty_portal.admin_site.portal.PortalAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        name_fields()
 
 
 def unfold_settings(brand_name: str) -> dict[str, Any]:

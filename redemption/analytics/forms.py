@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager, Company, TierLevel, programme_zone
@@ -39,7 +39,9 @@ class ReportForm(forms.Form):
     held.
     """
 
-    period = forms.ChoiceField(label=_("Time"), choices=PERIODS, required=False)
+    period = forms.ChoiceField(
+        label=pgettext_lazy("of a report", "Time"), choices=PERIODS, required=False
+    )
     since = forms.DateField(label=_("From"), required=False)
     until = forms.DateField(label=_("To, included"), required=False)
     by = forms.ChoiceField(label=_("Rows"), required=False)

@@ -14,8 +14,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazily
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
@@ -42,10 +41,10 @@ from redemption.models import Incident
 from redemption.permissions import seen_incidents
 
 _NAMED = (
-    ("who", lazily("Whose"), WHO),
-    ("when", lazily("When"), WHEN),
-    ("partner", lazily("Partner"), PARTNERS),
-    ("kind", lazily("Kind"), KINDS),
+    ("who", gettext_lazy("Whose"), WHO),
+    ("when", gettext_lazy("When"), WHEN),
+    ("partner", gettext_lazy("Partner"), PARTNERS),
+    ("kind", gettext_lazy("Kind"), KINDS),
 )
 
 
