@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.data.countries import checked_postcode, name_of
@@ -65,7 +65,7 @@ def check_recipient(said: Mapping[str, str], *, by_parcel: bool) -> dict[str, st
     needed = ("address_line1", "city", "country") if by_parcel else ("recipient_email",)
     for column in Recipient._meta.fields:
         if column.name in ("recipient_name", *needed) and not told[column.name]:
-            raise ValidationError(_now("Something is missing: %s.") % column.verbose_name)
+            raise ValidationError(gettext("Something is missing: %s.") % column.verbose_name)
         column.run_validators(told[column.name])
     if by_parcel:
         told["postcode"] = checked_postcode(told["country"], told["postcode"])
