@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-import bench-admin seed-scale chaos lock clean
+.PHONY: help messages demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-import bench-admin seed-scale chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -62,6 +62,12 @@ format: .venv/installed ## Format code and templates
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/djlint --quiet --reformat templates
+
+messages: .venv/installed ## Collect the texts to translate in locale/de, and compile all (needs gettext)
+	DEBUG=true $(BIN)/python manage.py makemessages --locale de --no-location --no-obsolete \
+		--ignore .venv --ignore .local --ignore tests --ignore benchmarks --ignore static
+	for language in en de; do \
+		msgfmt --check-format -o locale/$$language/LC_MESSAGES/django.mo locale/$$language/LC_MESSAGES/django.po; done
 
 bench: .venv/installed ## Measure the portal against a bare Django app, and pages of large orders against small ones
 	$(BIN)/python -m benchmarks

@@ -38,6 +38,7 @@ from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import CountryField, CountrySelect, name_of
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.zones import zone_names
 
 
@@ -163,7 +164,7 @@ class CompanyAdmin(KeptAdmin[Company]):
             return badge("quiet", _("Not asked yet"))
         age = gettext("%(time)s ago") % {"time": timesince(known.as_of)}
         return format_html(
-            '<span class="figure" title="{}">{} pts</span>', age, f"{known.points:,}"
+            '<span class="figure" title="{}">{} pts</span>', age, grouped(known.points)
         )
 
     @admin.display(description=_("state"), ordering="is_active")

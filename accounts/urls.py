@@ -1,4 +1,4 @@
-"""Addresses of seats, languages, the end of seeing as a seat, and allauth pages turned off."""
+"""Addresses of seats, profile, language, the end of seeing as a seat; allauth pages turned off."""
 
 from django.urls import path
 
@@ -7,6 +7,7 @@ from accounts.see_as.views import end_see_as
 
 urlpatterns = [
     path("seat/", views.switch_seat, name="seat_switch"),
+    path("profile/", views.profile, name="profile"),
     path("language/", views.choose_language, name="language"),
     path("see-as/end/", end_see_as, name="see_as_end"),
     # allauth would let people add another e-mail address and sign in by it, unknown to staff.

@@ -27,7 +27,9 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 
+from accounts.forms import ProfileForm
 from accounts.models import AccountManager, User
 from accounts.readers import Reader, reader_of
 from accounts.see_as.services import (
@@ -249,6 +251,26 @@ def switch_seat(request: Any) -> HttpResponseRedirect:
     target = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})
     return redirect(target if safe else "home")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: Any) -> HttpResponse:
+    """A person's own name, language and time zone."""
+    company = request.seat.company if request.seat else None
+    person = User.objects.get(pk=request.user.pk)  # a refused form must not rename the menu
+    form = ProfileForm(request.POST or None, instance=person, company=company)
+    if request.method == "POST" and form.is_valid():
+        person.save(update_fields=form.Meta.fields)
+        with reader_of(person, company, language=get_language_from_request(request)).reading():
+            messages.success(request, _("Your profile is saved."))
+        return SeeOther(resolve_url("profile"))
+    return render(
+        request,
+        "accounts/profile.html",
+        {"form": form},
+        status=422 if request.method == "POST" else 200,
+    )
 
 
 @form_only("home")

@@ -24,6 +24,7 @@ from catalog.selectors import search_query, stored_product, variant_to_follow
 from catalog.services import save_product
 from loyalty_portal.admin_site.base import PortalAdmin, badge
 from loyalty_portal.admin_site.verbs import actor_of
+from loyalty_portal.data.numbers import grouped
 
 # What a copy takes over. Its SKU is its own, and it is offered once somebody has looked at it.
 COPIED = (
@@ -67,7 +68,7 @@ class ProductAdmin(Exchanging, BulkEditing):
             _("On offer"),
             {
                 "fields": ["available_from", "available_until"],
-                "description": _("Times are in UTC."),
+                "description": _("Times are in your time zone."),
             },
         ),
         (_("Family"), {"fields": [("family", "variant"), "variant_position"]}),
@@ -161,7 +162,7 @@ class ProductAdmin(Exchanging, BulkEditing):
 
     @admin.display(description=_("points"), ordering="points_cost")
     def points(self, product: Product) -> SafeString:
-        return format_html('<span class="figure">{}</span>', f"{product.points_cost:,}")
+        return format_html('<span class="figure">{}</span>', grouped(product.points_cost))
 
     @admin.display(description=_("type"), ordering="product_type")
     def kind(self, product: Product) -> SafeString:

@@ -26,6 +26,7 @@ from inventory.models import (
 )
 from inventory.movements import movement_page
 from loyalty_portal.admin_site.base import ActingAdmin, KeptAdmin, ReadOnlyAdmin, badge
+from loyalty_portal.data.numbers import grouped
 
 MOST_LINES = 1_000  # of a document that its page shows
 
@@ -47,7 +48,8 @@ def figure(number: int, *, signed: bool = False) -> SafeString:
     """A number for a column; with its sign, and a dot for zero, if it is a change."""
     if signed and not number:
         return format_html('<span class="figure">{}</span>', "·")
-    shown = f"{number:+,}".replace("-", "−") if signed else f"{number:,}"
+    sign = ("−" if number < 0 else "+") if signed else ""
+    shown = f"{sign}{grouped(abs(number) if signed else number)}"
     return format_html('<span class="figure">{}</span>', shown)
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.numbers import grouped
 from redemption.backoffice.admin_decisions import DeliveryAdmin, LoyaltyTransactionAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
@@ -212,7 +213,7 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
 
     @admin.display(description=gettext_lazy("points"), ordering="total_points")
     def points(self, order: RedemptionOrder) -> SafeString:
-        return format_html('<span class="figure">{}</span>', f"{order.total_points:,}")
+        return format_html('<span class="figure">{}</span>', grouped(order.total_points))
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_shown(self, order: RedemptionOrder) -> SafeString:

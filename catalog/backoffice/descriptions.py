@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from catalog.importing.texts import READ_TAGS, rich
 from catalog.importing.values import LONGEST_DESCRIPTION
+from loyalty_portal.data.numbers import grouped
 
 MOST_TOLD = 8
 
@@ -33,7 +34,7 @@ def cleaned_description(text: str) -> tuple[str, str]:
     if len(text) > LONGEST_DESCRIPTION:
         raise ValueError(
             _("The description is longer than %(most)s characters.")
-            % {"most": f"{LONGEST_DESCRIPTION:,}"}
+            % {"most": grouped(LONGEST_DESCRIPTION)}
         )
     finder = _Finder()
     finder.feed(text)

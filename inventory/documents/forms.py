@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from catalog.importing.records import ImportFileError
 from inventory.documents.lists import FileRows, entries, file_rows
 from inventory.models import DocumentKind
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.one_line import OneLineField
 
 MOST_LINES = 1_000  # of one document that is written while the person waits
@@ -79,7 +80,7 @@ class DocumentForm(forms.Form):
         text: str = self.cleaned_data["lines"]
         if len(text.splitlines()) > MOST_LINES * 2 or len(entries(text)) > MOST_LINES:
             raise forms.ValidationError(
-                _("A list has at most %(n)s lines. Split it.") % {"n": f"{MOST_LINES:,}"}
+                _("A list has at most %(n)s lines. Split it.") % {"n": grouped(MOST_LINES)}
             )
         return text
 

@@ -18,6 +18,7 @@ from inventory.documents.lists import ListLine, added, as_text, entries
 from inventory.documents.services import Checked, WrongRowsError, check, write
 from inventory.models import DocumentKind
 from loyalty_portal.admin_site.verbs import actor_of
+from loyalty_portal.data.numbers import grouped
 
 WAYS: dict[str, tuple[DocumentKind, Promise, Promise]] = {
     "receive": (
@@ -173,7 +174,7 @@ def _take_in(desk: Desk) -> None:
         joined = as_text(entries(desk.text)) + read.text
         if len(entries(joined)) > MOST_LINES:
             told = _("The list and the file have more than %(n)s lines together.")
-            desk.said, desk.wrong = told % {"n": f"{MOST_LINES:,}"}, True
+            desk.said, desk.wrong = told % {"n": grouped(MOST_LINES)}, True
         else:
             desk.text = joined
 

@@ -75,7 +75,8 @@ def unfold_settings(brand_name: str) -> dict[str, Any]:
         # The portal's password page, which asks for the old password and limits tries.
         "ACCOUNT": {
             "navigation": [
-                {"title": _("Change password"), "link": reverse_lazy("account_change_password")}
+                {"title": _("Your profile"), "link": reverse_lazy("profile")},
+                {"title": _("Change password"), "link": reverse_lazy("account_change_password")},
             ]
         },
         "DASHBOARD_CALLBACK": "loyalty_portal.admin_site.home.dashboard",

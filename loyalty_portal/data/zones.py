@@ -18,6 +18,20 @@ def zone_names() -> tuple[str, ...]:
 
 
 @cache
+def zones_by_region() -> dict[str, list[tuple[str, str]]]:
+    """Each zone and the name of its place, by the part of the world that its name begins with.
+
+    Names without one, such as UTC, come last.
+    """
+    regions: dict[str, list[tuple[str, str]]] = {}
+    for name in sorted(zone_names(), key=lambda each: ("/" not in each, each)):
+        region, slash, place = name.partition("/")
+        entry = (name, place.replace("_", " ")) if slash else (name, name)
+        regions.setdefault(region if slash else "–", []).append(entry)
+    return regions
+
+
+@cache
 def _known_zones() -> frozenset[str]:
     return frozenset(zone_names())
 

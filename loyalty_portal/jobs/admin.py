@@ -28,6 +28,7 @@ from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.celery import nudge
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import LeasedQuerySet
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.files import pieces_of
 from loyalty_portal.jobs.kinds import JobRefusedError, kind_of, kinds, title_of
 from loyalty_portal.jobs.models import FileRole, Job, JobFile
@@ -191,8 +192,8 @@ class JobAdmin(ActingAdmin[Job]):
 
     @admin.display(description=gettext_lazy("done"), ordering="done")
     def progress(self, job: Job) -> SafeString:
-        of = "" if job.total is None else f" / {job.total:,}"
-        return format_html('<span class="figure">{}{}</span>', f"{job.done:,}", of)
+        of = "" if job.total is None else f" / {grouped(job.total)}"
+        return format_html('<span class="figure">{}{}</span>', grouped(job.done), of)
 
     @admin.display(description=gettext_lazy("who"), ordering="by")
     def who(self, job: Job) -> str:

@@ -24,6 +24,7 @@ from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import Act, actor_of
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.numbers import grouped
 from redemption.backoffice.badges import run_badge
 from redemption.backoffice.forms import CompareForm, StatementFileForm
 from redemption.models import Reconciliation, RunOutcome
@@ -220,11 +221,11 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
 
     @admin.display(description=gettext_lazy("entries"), ordering="entries")
     def entry_count(self, run: Reconciliation) -> SafeString:
-        return format_html('<span class="figure">{}</span>', f"{run.entries:,}")
+        return format_html('<span class="figure">{}</span>', grouped(run.entries))
 
     @admin.display(description=gettext_lazy("differences"), ordering="difference_count")
     def differing(self, run: Reconciliation) -> SafeString:
-        return format_html('<span class="figure">{}</span>', f"{run.difference_count:,}")
+        return format_html('<span class="figure">{}</span>', grouped(run.difference_count))
 
     @admin.display(description=gettext_lazy("who"), ordering="by")
     def who(self, run: Reconciliation) -> str:

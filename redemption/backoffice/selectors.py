@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from fulfillment.models import Channel, Fulfillment, PartnerCall
 from fulfillment.virtual.services import nothing_to_decide
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.numbers import grouped
 from redemption.badges import line_word, wait_told
 from redemption.models import (
     Callback,
@@ -179,5 +180,5 @@ def recorded_event(event: OrderEvent) -> RecordedEvent:
 def _about(event: OrderEvent) -> str:
     if event.transaction:
         kind = event.transaction.get_transaction_type_display()
-        return f"{kind} {event.transaction.points_amount:,}"
+        return f"{kind} {grouped(event.transaction.points_amount)}"
     return str(event.item) if event.item else ""

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
+from loyalty_portal.data.numbers import grouped
 from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus
 
@@ -34,8 +35,8 @@ class Need:
     def why(self) -> str:
         """One sentence for the buyer and for the approver."""
         facts = {
-            "threshold": f"{self.threshold:,}",
-            "before": f"{self.before:,}",
+            "threshold": grouped(self.threshold),
+            "before": grouped(self.before),
             "hours": settings.APPROVAL_WINDOW_HOURS,
         }
         if not self.before:

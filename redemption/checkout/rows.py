@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Address, Company
 from catalog.models import Product
 from loyalty_portal.data.countries import CountryField, checked_postcode, postcodes
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.one_line import TextField, formfield
 from loyalty_portal.data.recipient import FIELDS
 from loyalty_portal.data.zones import local_day
@@ -242,7 +243,8 @@ def pieces(text: str) -> int:
     is_number = text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
     if not is_number or not 1 <= int(text) <= MOST_OF_ONE:
         raise forms.ValidationError(
-            _("Quantity must be a whole number from 1 to %(most)s.") % {"most": f"{MOST_OF_ONE:,}"}
+            _("Quantity must be a whole number from 1 to %(most)s.")
+            % {"most": grouped(MOST_OF_ONE)}
         )
     return int(text)
 

@@ -18,6 +18,7 @@ from inventory import services as stock
 from inventory.services import OutOfStockError, Want
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.fastpath.updates import delete, update
 from redemption.checkout.approval import Need, approval_need
 from redemption.checkout.held import partner_trouble
@@ -128,7 +129,7 @@ def _check(seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput) 
         now = _("The points have changed since you looked: the total is now %(total)s points.")
         if total == entered.seen_points:
             now = _("The total is still %(total)s points.")
-        told = [*changes, now % {"total": f"{total:,}"}, _("Please check and confirm again.")]
+        told = [*changes, now % {"total": grouped(total)}, _("Please check and confirm again.")]
         raise RedemptionError(" ".join(told))
     if total > MOST_POINTS:
         raise RedemptionError(_("That is more points than one order may have."))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
+from loyalty_portal.data.numbers import grouped
 
 LONGEST = 50_000  # characters of the form field; a cart holds at most 50 products
 
@@ -51,8 +52,8 @@ class Shown:
             facts = {
                 "before": name,
                 "product": product.name,
-                "then": f"{points:,}",
-                "now": f"{product.points_cost:,}",
+                "then": grouped(points),
+                "now": grouped(product.points_cost),
             }
             if not name:
                 yield _("“%(product)s” was not shown; it costs %(now)s points.") % facts

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalty_portal.data.numbers import grouped
 from redemption.incidents.guide import GUIDE
 from redemption.models import Alert, Incident, Reconciliation
 from redemption.states import DifferenceKind, IncidentKind, Severity
@@ -75,11 +76,11 @@ def _sum(run: Reconciliation) -> str:
     if number == 1:
         return found.get().what
     classes = ", ".join(
-        f"{DifferenceKind(kind).label} {count:,}"
+        f"{DifferenceKind(kind).label} {grouped(count)}"
         for kind, count in sorted(counts.items(), key=lambda each: -each[1])
     )
     told = _("%(number)s differences to the partner's statement: %(classes)s.")
-    return told % {"number": f"{number:,}", "classes": classes}
+    return told % {"number": grouped(number), "classes": classes}
 
 
 def _page(model: str, key: uuid.UUID) -> str:

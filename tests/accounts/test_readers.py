@@ -137,3 +137,47 @@ def test_a_letter_is_in_the_language_of_its_reader_else_of_the_company(
 def confirmation(seat: AccountManager) -> Letter:
     order = paid(seat, (ProductFactory.create(points_cost=4_500), 1))
     return order.letters.get(kind=LetterKind.CONFIRMED)
+
+
+# --- The profile --------------------------------------------------------------------------------
+
+
+def test_a_person_chooses_name_language_and_time_zone(client_for: SignIn) -> None:
+    seat = SeatFactory.create(user__name="Mara", company__time_zone="Europe/Vienna")
+    client = client_for(seat)
+    assert 'href="/profile/"' in client.get("/").content.decode()
+    page = client.get("/profile/").content.decode()
+    assert "As the company: Europe/Vienna" in page
+    assert re.search(r'<optgroup label="Europe">.*value="Europe/Berlin">Berlin<', page, re.DOTALL)
+    form = {"name": "Mara Lind", "language": "de", "time_zone": "Europe/Berlin"}
+    assert client.post("/profile/", form).status_code == 303
+    seat.user.refresh_from_db()
+    assert {name: getattr(seat.user, name) for name in form} == form
+    saved = client.get("/profile/")
+    assert language_of(saved) == "de"
+    assert 'value="Mara Lind"' in saved.content.decode()
+    assert seat.user.changes.filter(pgh_label="update", language="de").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"language": "fr"}, {"time_zone": "Mars/Olympus"}, {"name": "\u200b\u200b"}]
+)
+def test_a_profile_that_cannot_be_is_refused_and_saves_nothing(
+    client_for: SignIn, wrong: dict[str, str]
+) -> None:
+    seat = SeatFactory.create(user__name="Mara")
+    form = {"name": "Lind", "language": "de", "time_zone": "UTC", **wrong}
+    page = client_for(seat).post("/profile/", form)
+    assert page.status_code == 422
+    assert "field__error" in page.content.decode()
+    seat.user.refresh_from_db()
+    assert (seat.user.name, seat.user.language, seat.user.time_zone) == ("Mara", "", "")
+
+
+def test_staff_without_a_seat_have_a_profile_too() -> None:
+    client = Client()
+    client.force_login(UserFactory.create(staff=True), backend="accounts.backends.SeatsBackend")
+    page = client.get("/profile/").content.decode()
+    assert "As the programme: UTC" in page
+    assert "Back office" in page
+    assert Client().get("/profile/").headers["Location"] == f"{SIGN_IN}?next=/profile/"

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Product
+from loyalty_portal.data.numbers import grouped
 
 MOST_POINTS = 2_147_483_647  # the largest value of the points column
 _TIMES = ("available_from", "available_until")
@@ -51,7 +52,7 @@ def edited(product: Product, edit: Mapping[str, Any]) -> Edited:
         points = repriced(product.points_cost, **edit["points"])
         if not 1 <= points <= MOST_POINTS:
             told = _("would cost %(points)s points; between 1 and %(most)s are possible")
-            return Edited({}, told % {"points": f"{points:,}", "most": f"{MOST_POINTS:,}"})
+            return Edited({}, told % {"points": grouped(points), "most": grouped(MOST_POINTS)})
         wanted["points_cost"] = points
     start, end = (
         moment(wanted[name]) if name in wanted else getattr(product, name) for name in _TIMES

@@ -68,7 +68,7 @@ class EditForm(forms.Form):
     )
     available_from = forms.DateTimeField(
         label=gettext_lazy("Available from"),
-        help_text=gettext_lazy("A date, or a time in UTC, such as 2026-12-31T18:00."),
+        help_text=gettext_lazy("A date, or a time in your time zone, such as 2026-12-31T18:00."),
         required=False,
         widget=UnfoldAdminTextInputWidget,
     )

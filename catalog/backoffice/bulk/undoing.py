@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from catalog.backoffice.bulk.changes import values
 from catalog.backoffice.bulk.recording import locked, write
 from catalog.models import Category, Family, Product, ProductEdit
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import Job
 
@@ -91,11 +92,11 @@ def _tell(job: Job) -> list[str]:
             "%(n)s products have their former values again.",
             number,
         )
-        % {"n": f"{number:,}"}
+        % {"n": grouped(number)}
     ]
     if skips:
         says = _("%(n)s were changed by somebody since, and keep that; see below.")
-        sentences.append(says % {"n": f"{skips:,}"})
+        sentences.append(says % {"n": grouped(skips)})
     return [*sentences, *_left(job)]
 
 

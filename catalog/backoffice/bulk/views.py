@@ -18,6 +18,7 @@ from catalog.backoffice.bulk.selection import MOST_SELECTED, products_of, read_s
 from catalog.models import Category, Product, ProductQuerySet
 from loyalty_portal.admin_site.base import KeptAdmin
 from loyalty_portal.admin_site.verbs import actor_of
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.services import start_job
 
@@ -76,7 +77,7 @@ def _shown(value: Any, names: dict[str, str]) -> object:
         return "–"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return f"{value:,}" if isinstance(value, int) else names.get(value, value)
+    return grouped(value) if isinstance(value, int) else names.get(value, value)
 
 
 class BulkEditing(KeptAdmin[Product]):

@@ -10,6 +10,7 @@ from catalog.backoffice.bulk.changes import edited
 from catalog.backoffice.bulk.recording import edited_beside, locked, write
 from catalog.backoffice.bulk.selection import next_ids, products_of
 from catalog.models import Product
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.kinds import Kind, Step
 from loyalty_portal.jobs.models import Job
 
@@ -57,14 +58,15 @@ def _tell(job: Job) -> list[str]:
         return []
     number = told["changed"]
     sentences = [
-        ngettext("%(n)s product changed.", "%(n)s products changed.", number) % {"n": f"{number:,}"}
+        ngettext("%(n)s product changed.", "%(n)s products changed.", number)
+        % {"n": grouped(number)}
     ]
     more = (
         (told["same"], _("%(n)s had these values already.")),
         (told["skips"], _("%(n)s were skipped; the first ones are listed below.")),
         (told["beside"], _("%(n)s were edited by another job at the same time; see its page too.")),
     )
-    return sentences + [says % {"n": f"{n:,}"} for n, says in more if n]
+    return sentences + [says % {"n": grouped(n)} for n, says in more if n]
 
 
 BULK_EDIT = Kind(

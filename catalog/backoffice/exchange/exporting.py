@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.backoffice.bulk.selection import next_ids, products_of
 from catalog.models import Product
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.kinds import Kind, Step
 from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.spreadsheets import Cell, Rows, export_rows
@@ -81,7 +82,7 @@ def _moment(moment: datetime | None) -> str:
 
 def _tell(job: Job) -> list[str]:
     says = ngettext("%(n)s product written.", "%(n)s products written.", job.done)
-    return [says % {"n": f"{job.done:,}"}] if job.is_over else [_("The file is being written.")]
+    return [says % {"n": grouped(job.done)}] if job.is_over else [_("The file is being written.")]
 
 
 EXPORT = Kind(

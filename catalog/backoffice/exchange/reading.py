@@ -29,6 +29,7 @@ from catalog.importing.records import (
 )
 from catalog.models import ImportRow
 from catalog.services import ProductData, compare_products, missing_categories
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.files import on_disk
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import FileRole, Job
@@ -184,7 +185,7 @@ def tell_counts(told: dict[str, Any], said: str) -> list[str]:
         "%(skipped)s rows skipped, %(wrong)s errors."
     )
     names = ("created", "changed", "unchanged", "skipped", "wrong")
-    return [counts % {"said": said, **{name: f"{told[name]:,}" for name in names}}]
+    return [counts % {"said": said, **{name: grouped(told[name]) for name in names}}]
 
 
 def _tell(job: Job) -> list[str]:

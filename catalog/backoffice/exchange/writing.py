@@ -22,6 +22,7 @@ from catalog.importing.records import Record
 from catalog.models import ImportRow, Product, ProductEdit, ProductType
 from catalog.services import Saved, choose_cards, retire_products, save_products, superseded
 from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.states import JobStatus
@@ -157,7 +158,7 @@ def _tell(job: Job) -> list[str]:
     sentences = [*tell_counts(told, _("Imported:")), *tell_categories(told)]
     if job.result["retired"]:
         says = _("%(n)s switched off, which their shop has in another form now.")
-        sentences.append(says % {"n": f"{job.result['retired']:,}"})
+        sentences.append(says % {"n": grouped(job.result["retired"])})
     return sentences
 
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import AccountManager
 from catalog.models import Product
 from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.numbers import grouped
 from redemption.checkout.rows import MOST_OF_ONE, DraftRow, pieces, version_of
 from redemption.models import Cart, CartLine
 from redemption.models.cart import MOST_ROWS
@@ -182,7 +183,7 @@ def _check_pieces(now: int, more: int) -> None:
     told = _("A cart holds at most %(most)s of one product.")
     if now:
         told = _("A cart holds at most %(most)s of one product; %(now)s of this one are in it.")
-    raise RedemptionError(told % {"most": f"{MOST_OF_ONE:,}", "now": f"{now:,}"})
+    raise RedemptionError(told % {"most": grouped(MOST_OF_ONE), "now": grouped(now)})
 
 
 def _check_room(seat: AccountManager, *, more: int, is_new: bool = False) -> None:

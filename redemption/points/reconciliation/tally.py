@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.partners.calls import HORIZON_SHARE
 from redemption.models import Difference, ReconciledDay, Reconciliation
 from redemption.points.reconciliation.matching import SAME, UNANSWERED, Match
@@ -118,8 +119,8 @@ def _facts(match: Match) -> dict[str, object]:
         "order": match.reference[:40],
         "entry": match.entry or match.theirs,
         "kind": _("debit") if match.kind == "debit" else _("credit"),
-        "there": f"{match.points_there or 0:,}",
-        "here": f"{match.points_here or 0:,}",
+        "there": grouped(match.points_there or 0),
+        "here": grouped(match.points_here or 0),
         "account_there": match.account_there,
         "account_here": match.account_here,
         "theirs": match.theirs or _("of no entry"),
