@@ -8,6 +8,7 @@ from fulfillment.news import tell
 from fulfillment.services import DeskError, all_came_back, at_desk, of_all
 from fulfillment.states import RETURNABLE, ReturnedTo
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 
 
 @transaction.atomic
@@ -24,8 +25,10 @@ def return_units(
     held.quantity_returned += quantity
     held.quantity_written_off += written_off
     held.save(update_fields=["quantity_returned", "quantity_written_off"])
-    came_back = of_all(_("%(n)s of %(all)s came back: %(what)s"), quantity, held, reason.strip())
-    held.event(held.status, held.status, by=by, reason=f"{came_back} ({to.label})").save()
+    why = f"{reason.strip()} ({kept(lambda: to.label)})"
+    came_back = kept(lambda: _("%(n)s of %(all)s came back: %(what)s"))
+    told = of_all(came_back, quantity, held, why)
+    held.event(held.status, held.status, by=by, reason=told).save()
     tell(held, returned=quantity, written_off=written_off, reason=reason.strip(), by=by)
     all_came_back(held, by=by, reason=reason.strip())
     return held

@@ -30,6 +30,7 @@ from fulfillment.states import TO_SEND, FulfillmentStatus
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.recipient import parcel_key
 from loyalty_portal.data.zones import next_working_day
 from loyalty_portal.fastpath.sql import insert
@@ -160,7 +161,7 @@ def claim(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     held = _mine(fulfillment, by)
     not_on_hold([held])
     if not held.is_claimed:
-        assign(held, to=by.user_id, by=by, reason=_("Claimed"))
+        assign(held, to=by.user_id, by=by, reason=kept(lambda: _("Claimed")))
         tell(held, by=by)
     return held
 
@@ -173,7 +174,7 @@ def take_over(*, fulfillment: Fulfillment, whose: UUID | None, by: Actor) -> Ful
     held = at_desk(fulfillment, *TO_SEND)
     if not may_take_over(by, held) or held.claimed_by_id != whose:
         raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
-    from_whom = _("Taken over from %(who)s") % {"who": held.claimed_by}
+    from_whom = kept(lambda: _("Taken over from %(who)s") % {"who": held.claimed_by})
     assign(held, to=by.user_id, by=by, reason=from_whom)
     record(TrailKind.TAKEN_OVER, by=by, about=held, what=held.label, facts={"from": str(whose)})
     return held
@@ -184,7 +185,7 @@ def unclaim(*, fulfillment: Fulfillment, by: Actor) -> Fulfillment:
     """Return one's own work to the queue."""
     held = _mine(fulfillment, by)
     if held.is_claimed:
-        assign(held, to=None, by=by, reason=_("Put back"))
+        assign(held, to=None, by=by, reason=kept(lambda: _("Put back")))
         tell(held, by=by)
     return held
 
@@ -268,7 +269,7 @@ def _ship_of(held: Fulfillment, quantity: int, told: str, by: Actor) -> None:
     held.transition(
         FulfillmentStatus.QUEUED if rest else FulfillmentStatus.SHIPPED,
         by=by,
-        reason=of_all(_("%(n)s of %(all)s shipped: %(what)s"), quantity, held, told),
+        reason=of_all(kept(lambda: _("%(n)s of %(all)s shipped: %(what)s")), quantity, held, told),
         quantity_shipped=held.quantity_shipped + quantity,
         quantity_picked=min(rest, max(0, held.quantity_picked - quantity)),
     )
@@ -287,7 +288,7 @@ def deliver(*, shipment: Shipment, by: Actor) -> list[Fulfillment]:
     for row in rows:
         row.quantity_delivered += units[row.pk]
         row.save(update_fields=["quantity_delivered"])
-        arrived_now = _("%(n)s of %(all)s arrived: %(what)s")
+        arrived_now = kept(lambda: _("%(n)s of %(all)s arrived: %(what)s"))
         told = of_all(arrived_now, units[row.pk], row, str(shipment))
         _close_desk_work(row, by=by, reason=told)
     facts = {"shipment": str(shipment.pk)}
@@ -313,7 +314,7 @@ def cannot_supply(
     held.quantity_failed += missing
     held.reason = reason.strip()[:255]
     held.save(update_fields=["quantity_failed", "reason"])
-    given_up = _("%(n)s of %(all)s cannot be supplied: %(what)s")
+    given_up = kept(lambda: _("%(n)s of %(all)s cannot be supplied: %(what)s"))
     _close_desk_work(held, by=by, reason=of_all(given_up, missing, held, held.reason))
     tell(held, lost=missing, gone=True, reason=held.reason, by=by)
     all_came_back(held, by=by, reason=reason)

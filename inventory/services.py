@@ -37,6 +37,7 @@ from inventory.shelves import (
     status_of,
 )
 from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.fastpath.sql import insert
 from loyalty_portal.fastpath.updates import PreparedPair, PreparedUpdate
 
@@ -325,7 +326,9 @@ def count(*, product: Product, counted: int, reason: str, by: Actor) -> int:
         must_hold(stock, counted)
         change = counted - stock.on_shelf
         if change:
-            _change(product, MovementKind.ADJUSTED, change, reason or _("Counted"), by)
+            _change(
+                product, MovementKind.ADJUSTED, change, reason or kept(lambda: _("Counted")), by
+            )
     return change
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import retold
 from loyalty_portal.data.numbers import grouped
 from redemption.backoffice.admin_decisions import DeliveryAdmin, LoyaltyTransactionAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
@@ -223,7 +224,8 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
     def attention(self, order: RedemptionOrder) -> SafeString | str:
         if not order.needs_attention:
             return ""
-        return badge("bad", order.attention_reason, icon="flag", title=order.attention_reason)
+        why = retold(order.attention_reason)
+        return badge("bad", why, icon="flag", title=why)
 
 
 class LetterFilter(admin.SimpleListFilter):

@@ -10,6 +10,7 @@ from fulfillment.desk.selectors import SOON
 from fulfillment.models import Fulfillment, FulfillmentEvent
 from fulfillment.states import TO_SEND, FulfillmentStatus
 from loyalty_portal.admin_site.base import badge
+from loyalty_portal.data.kept import retold
 
 _STATUS = {
     FulfillmentStatus.QUEUED: ("live", "inbox"),
@@ -28,10 +29,10 @@ def told(event: FulfillmentEvent) -> tuple[FulfillmentEvent, str, str]:
     headline. Back in the queue after packing means that a part was shipped.
     """
     if event.reason and event.from_status == event.to_status:
-        return event, event.reason, ""
+        return event, retold(event.reason), ""
     if (event.from_status, event.to_status) == (FulfillmentStatus.PACKED, FulfillmentStatus.QUEUED):
-        return event, _("Shipped in part"), event.reason
-    return event, str(FulfillmentStatus(event.to_status).label), event.reason
+        return event, _("Shipped in part"), retold(event.reason)
+    return event, str(FulfillmentStatus(event.to_status).label), retold(event.reason)
 
 
 def status_badge(row: Fulfillment) -> SafeString:

@@ -22,6 +22,7 @@ from fulfillment.services import DeskError, assign, checked_mine, not_on_hold, s
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.actor import Actor, Person
 from loyalty_portal.data.countries import name_of
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.recipient import FIELDS, Recipient, check_recipient, parcel_key
 
 MOST_TRIED = 20  # parcels that others may take before a person gets none
@@ -71,7 +72,7 @@ def claim_parcel(*, parcel: Fulfillment, by: Actor) -> list[Fulfillment]:
     not_on_hold(lines)
     free = [line for line in lines if not line.is_claimed]
     for line in free:
-        assign(line, to=by.user_id, by=by, reason=_("Claimed"))
+        assign(line, to=by.user_id, by=by, reason=kept(lambda: _("Claimed")))
     if free:
         tell_all([news_of(line, by=by) for line in free])
     return lines
@@ -96,7 +97,7 @@ def put_back(*, parcel: Fulfillment, by: Actor) -> None:
     """End the actor's claim of the parcel."""
     lines = [line for line in _mine(parcel, by) if line.is_claimed]
     for line in lines:
-        assign(line, to=None, by=by, reason=_("Put back"))
+        assign(line, to=None, by=by, reason=kept(lambda: _("Put back")))
     if lines:
         tell_all([news_of(line, by=by) for line in lines])
 
@@ -111,8 +112,11 @@ def take_over_parcel(*, parcel: Fulfillment, whose: UUID | None, by: Actor) -> N
     if not theirs or any(line.claimed_by_id != whose for line in theirs):
         raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
     for line in lines:
-        reason = _("Taken over from %(who)s") % {"who": line.claimed_by or _("nobody")}
-        assign(line, to=by.user_id, by=by, reason=reason)
+        assign(line, to=by.user_id, by=by, reason=_from_whom(line))
+
+
+def _from_whom(line: Fulfillment) -> str:
+    return kept(lambda: _("Taken over from %(who)s") % {"who": line.claimed_by or _("nobody")})
 
 
 @transaction.atomic
@@ -122,8 +126,9 @@ def assign_parcel(*, parcel: Fulfillment, to: Person, by: Actor) -> None:
         raise DeskError(_("%(who)s may not work at the desk.") % {"who": to})
     lines = _mine(parcel, by, ASSIGN)
     not_on_hold(lines)
+    given = kept(lambda: _("Given to %(who)s") % {"who": to})
     for line in lines:
-        assign(line, to=to.pk, by=by, reason=_("Given to %(who)s") % {"who": to})
+        assign(line, to=to.pk, by=by, reason=given)
     tell_all([news_of(line, by=by) for line in lines])
 
 
@@ -134,11 +139,12 @@ def hold_parcel(*, parcel: Fulfillment, reason: str, by: Actor) -> None:
     if not reason.strip():
         raise DeskError(_("Say why it is to wait; colleagues read it."))
     not_on_hold(lines)
+    why = reason.strip()[:255]
+    told = kept(lambda: _("On hold: %(why)s") % {"why": why})
     for line in lines:
-        line.hold_reason = reason.strip()[:255]
+        line.hold_reason = why
         line.claimed_by_id = line.claimed_until = None
         line.save(update_fields=["hold_reason", "claimed_by", "claimed_until"])
-        told = _("On hold: %(why)s") % {"why": line.hold_reason}
         line.event(line.status, line.status, by=by, reason=told).save()
     tell_all([news_of(line, by=by) for line in lines])
 
@@ -152,7 +158,7 @@ def release_parcel(*, parcel: Fulfillment, by: Actor) -> None:
     for line in lines:
         line.hold_reason = ""
         line.save(update_fields=["hold_reason"])
-        line.event(line.status, line.status, by=by, reason=_("Released")).save()
+        line.event(line.status, line.status, by=by, reason=kept(lambda: _("Released"))).save()
 
 
 @transaction.atomic
@@ -216,7 +222,7 @@ def correct_recipient(*, parcel: Fulfillment, recipient: Mapping[str, str], by: 
     told = _changes(lines[0], said)
     if not told:
         raise DeskError(_("Nothing was changed."))
-    word = _("Recipient corrected. %(changes)s") % {"changes": told}
+    word = kept(lambda: _("Recipient corrected. %(changes)s") % {"changes": told})
     for line in lines:
         for name in FIELDS:
             setattr(line, name, said[name])
@@ -251,6 +257,6 @@ def tell_company(*, parcel: Fulfillment, text: str, by: Actor) -> None:
     if not text.strip():
         raise DeskError(_("Write what the account manager is to know."))
     first = lines[0]
-    told = _("Told to the company: %(text)s") % {"text": text.strip()}
+    told = kept(lambda: _("Told to the company: %(text)s") % {"text": text.strip()})
     first.event(first.status, first.status, by=by, reason=told).save()
     tell_all([news_of(first, word=text.strip(), by=by)])

@@ -17,6 +17,7 @@ from fulfillment.virtual.hints import Hint, digest_of, end_of, prints_of, units_
 from fulfillment.virtual.saga import look_up
 from fulfillment.virtual.services import keep_more
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 
 _ENDED = (FulfillmentStatus.DELIVERED, FulfillmentStatus.FAILED, FulfillmentStatus.CANCELLED)
 
@@ -87,7 +88,7 @@ def replace_codes(held: Fulfillment, report: Report, *, by: Actor) -> int:
         raise RemedyError(
             _("One of its codes is stored with another line. Correct that line first.")
         )
-    told = _("Codes withdrawn: %(wrong)s. Codes now: %(right)s.")
+    told = kept(lambda: _("Codes withdrawn: %(wrong)s. Codes now: %(right)s."))
     reason = told % {"wrong": withdrawn, "right": len(units)}
     held.event(held.status, held.status, by=by, reason=reason).save()
     return withdrawn

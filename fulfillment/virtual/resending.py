@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from fulfillment import partner
 from fulfillment.models import CallKind, Fulfillment, PartnerCall
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 
 
 @transaction.atomic
@@ -20,6 +21,7 @@ def ask_to_resend(*, held: Fulfillment, email: str, by: Actor, reason: str) -> P
     )
     call.key = f"resend:{call.pk}"
     call.save(force_insert=True)
-    told = reason if email == held.recipient_email else _("to a corrected address: %s") % reason
+    corrected = kept(lambda: _("to a corrected address: %(why)s") % {"why": reason})
+    told = reason if email == held.recipient_email else corrected
     call.event("", call.status, by=by, reason=told).save(force_insert=True)
     return call

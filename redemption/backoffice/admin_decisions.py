@@ -26,6 +26,7 @@ from fulfillment.models import Channel, Fulfillment, PartnerCall, VirtualCode
 from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import retold
 from redemption.backoffice.badges import line_badge, transaction_badge
 from redemption.backoffice.forms import (
     ConfirmForm,
@@ -255,7 +256,7 @@ def _facts_of_points(row: LoyaltyTransaction) -> Iterator[Fact]:
     if row.original:
         there = reverse("admin:redemption_loyaltytransaction_change", args=[row.original_id])
         link = format_html('<a class="link" href="{}">{}</a>', there, row.original)
-        parts = [(part,) for part in (link, row.item, row.reason) if part]
+        parts = [(part,) for part in (link, row.item, retold(row.reason)) if part]
         yield Fact(_("Gives back"), format_html_join(" · ", "{}", parts))
 
 

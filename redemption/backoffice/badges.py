@@ -3,6 +3,7 @@
 from django.utils.safestring import SafeString
 
 from loyalty_portal.admin_site.base import badge
+from loyalty_portal.data.kept import retold
 from redemption.badges import line_word
 from redemption.models import (
     Incident,
@@ -97,4 +98,4 @@ def incident_badge(incident: Incident) -> SafeString:
 
 def run_badge(run: Reconciliation) -> SafeString:
     tone, icon = _RUNS[RunOutcome(run.outcome)]
-    return badge(tone, run.get_outcome_display(), icon=icon, title=run.problem)
+    return badge(tone, run.get_outcome_display(), icon=icon, title=retold(run.problem))

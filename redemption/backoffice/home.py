@@ -20,6 +20,7 @@ from loyalty_portal.admin_site.home import (
 from loyalty_portal.admin_site.home import waiting_count as counted
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import retold
 from redemption.backoffice.badges import severity_badge
 from redemption.backoffice.selectors import (
     needing_attention,
@@ -84,7 +85,7 @@ def incidents(request: HttpRequest) -> Iterator[Part]:
         HomeLine(
             href=reverse("admin:redemption_incident_change", args=[each.pk]),
             name=severity_badge(each),
-            more=each.what,
+            more=retold(each.what),
             end=timesince(each.created_at, depth=1),
         )
         for each in worst
@@ -118,7 +119,7 @@ def orders(request: HttpRequest) -> Iterator[Part]:
         HomeLine(
             href=reverse("admin:redemption_redemptionorder_change", args=[each.pk]),
             name=each.order_number,
-            more=f"{each.company} · {each.attention_reason}",
+            more=f"{each.company} · {retold(each.attention_reason)}",
             end=timesince(each.created_at, depth=1),
         )
         for each in rows.select_related("company").order_by("created_at")[:SHOWN]

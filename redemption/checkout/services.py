@@ -18,6 +18,7 @@ from inventory import services as stock
 from inventory.services import OutOfStockError, Want
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.fastpath.updates import delete, update
 from redemption.checkout.approval import Need, approval_need
@@ -181,7 +182,7 @@ def _place(
     written: list[Model] = [
         order,
         *items,
-        order.event("", order.status, by=by, reason=need.why if need else ""),
+        order.event("", order.status, by=by, reason=kept(lambda: need.why) if need else ""),
         *(item.event("", item.fulfillment_status) for item in items),
     ]
     if not waits:
@@ -245,7 +246,9 @@ def approve(*, order: RedemptionOrder, by: Actor) -> RedemptionOrder:
         raise RedemptionError(why)
     with transaction.atomic():
         held = _decidable(order, by)
-        held.transition(OrderStatus.PENDING, by=by, reason=_("Approved"), decided_by_id=by.user_id)
+        held.transition(
+            OrderStatus.PENDING, by=by, reason=kept(lambda: _("Approved")), decided_by_id=by.user_id
+        )
         debit: LoyaltyTransaction = new_debit(held, held.company.loyalty_account_id)
         debit.save(force_insert=True)
         debit.event("", debit.status, by=by).save()

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Company
 from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import IllegalTransitionError
 from redemption.incidents.cause import WINDOW, cause_of
 from redemption.incidents.guide import GUIDE
@@ -153,7 +154,7 @@ def _come_back(new: Incident) -> Incident | None:
                 return None
             over.transition(
                 IncidentStatus.OPEN,
-                reason=_("It came back."),
+                reason=kept(lambda: _("It came back.")),
                 acknowledged_by=None,
                 acknowledged_at=None,
                 resolved_at=None,
@@ -180,7 +181,7 @@ def _grow(found: Incident, now: Incident) -> None:
     keeps its own record.
     """
     if found.snoozed_until and found.snoozed_until > timezone.now():
-        why = _("Woken: it happened again.")
+        why = kept(lambda: _("Woken: it happened again."))
         found.event(found.status, found.status, reason=why).save(force_insert=True)
     Incident.objects.filter(pk=found.pk).update(
         times_seen=F("times_seen") + 1,
@@ -258,7 +259,7 @@ def settle_incident(*, key: str, why: str, by: Actor = SYSTEM) -> bool:
         return False
     if not held.cases.unended().exists():
         number = held.cases.count()
-        last = _("The last of %(number)s cases is over: %(why)s")
+        last = kept(lambda: _("The last of %(number)s cases is over: %(why)s"))
         told = why if number == 1 else last % {"number": number, "why": why}
         _end(held, by=by, evidence=told[:2000])
     for order in orders.values():
@@ -307,7 +308,8 @@ def _unmark(order: RedemptionOrder, *, by: Actor, why: str) -> None:
     left = cases.exclude(incident__kind=IncidentKind.PUZZLING_CALLBACK).first()
     reason = left.what.removeprefix(f"{order.order_number}: ") if left else ""
     if left is None:
-        settled, seen = _("No longer needs a person: %(why)s"), _("Looked at: %(why)s")
+        settled = kept(lambda: _("No longer needs a person: %(why)s"))
+        seen = kept(lambda: _("Looked at: %(why)s"))
         told, about = (settled, why) if by.is_system else (seen, order.attention_reason)
         OrderEvent.objects.create(
             order=order,

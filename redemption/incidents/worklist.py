@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from redemption.incidents.services import IncidentError, held_incident, remark
 from redemption.models import Incident
 from redemption.states import IncidentStatus
@@ -33,10 +34,10 @@ def assign(*, incident: Incident, to: User, seen: UUID | None, by: Actor) -> Non
         raise IncidentError(_("%(who)s is on it already.") % {"who": to})
     if not (to.is_active and to.is_staff and to.has_perm(HANDLE)):
         raise IncidentError(_("%(who)s may not handle incidents.") % {"who": to})
-    told = "" if to.pk == by.user_id else _("Assigned to %(who)s.") % {"who": to}
+    told = kept(lambda: _("Assigned to %(who)s.") % {"who": to}) if to.pk != by.user_id else ""
     if held.acknowledged_by_id:
         before = {"who": to, "before": held.acknowledged_by}
-        told = _("Assigned to %(who)s; before, it was with %(before)s.") % before
+        told = kept(lambda: _("Assigned to %(who)s; before, it was with %(before)s.") % before)
         Incident.objects.filter(pk=held.pk).update(
             acknowledged_by=to, acknowledged_at=timezone.now()
         )
@@ -63,7 +64,7 @@ def give_back(*, incident: Incident, seen: UUID | None, by: Actor) -> None:
     held.transition(
         IncidentStatus.OPEN,
         by=by,
-        reason=_("Given back by %(who)s.") % {"who": held.acknowledged_by},
+        reason=kept(lambda: _("Given back by %(who)s.") % {"who": held.acknowledged_by}),
         acknowledged_by_id=None,
         acknowledged_at=None,
     )
@@ -87,7 +88,7 @@ def snooze(*, incident: Incident, until: datetime, why: str, by: Actor) -> None:
         raise IncidentError(_("It is snoozed already, until %(when)s.") % when)
     why = why.strip()[:255]
     _write(held, until, why)
-    told = _("Snoozed until %(when)s: %(why)s") % {"when": _moment(until), "why": why}
+    told = kept(lambda: _("Snoozed until %(when)s: %(why)s") % {"when": _moment(until), "why": why})
     remark(incident=held, by=by, text=told)
 
 
@@ -98,7 +99,7 @@ def wake(*, incident: Incident, by: Actor) -> None:
     if held.snoozed_until is None or held.snoozed_until <= timezone.now():
         raise IncidentError(_("It is not snoozed."))
     _write(held, None, "")
-    remark(incident=held, by=by, text=_("Woken."))
+    remark(incident=held, by=by, text=kept(lambda: _("Woken.")))
 
 
 def _open_still(incident: Incident, by: Actor) -> Incident:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
 from fulfillment.models import Channel, Fulfillment
+from loyalty_portal.data.kept import retold
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import FOR_A_PERSON, LineCounts, end_told
 from redemption.messages.digests import Units
@@ -298,9 +299,9 @@ def _credits(found: _Found, parts: Sequence[_Part], status: str) -> list[Loyalty
 def _reason(found: _Found, item: OrderItem, status: str) -> str:
     """Why the points of a line go back, as the newest credit says it; or why units came back."""
     if status == LineStatus.RETURNED:
-        return found.returns.get(item.pk, "")
+        return retold(found.returns.get(item.pk, ""))
     credits_given = _credits(found, [_Part(item, 0)], status)
-    reason = next((credit.reason for credit in reversed(credits_given)), "")
+    reason = retold(next((credit.reason for credit in reversed(credits_given)), ""))
     return "" if reason == _("Cancelled") else reason  # that is said already
 
 

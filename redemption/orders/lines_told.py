@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.selectors import told_as
 from fulfillment.models import CodeReveal, ShipmentLine
+from loyalty_portal.data.kept import retold
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.some import some_of
 from redemption.badges import FOR_A_PERSON, NEVER_BEGUN
@@ -221,7 +222,7 @@ def _lost(facts: Facts, status: str, touched: list[OrderItem], event: EventTold)
         title = _("%(what)s cancelled by %(who)s")
     words = {"what": _counted(facts, touched), "who": told_as(by, facts.order.company_id)}
     said_already = {_("Cancelled"), _("Cancelled by %(who)s") % words}
-    reason = "" if event.reason in said_already else event.reason
+    reason = "" if retold(event.reason) in said_already else event.reason
     text = f"{sentence(reason)} {_what_came_back(facts, status, touched)}".strip()
     return TimelineStep(str(title % words), text, icon, tone)
 

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from loyalty_portal.data.kept import retold
+
 
 class TimelineStep(NamedTuple):
     """One step of the timeline. Without a time it is happening now, or still to come (`ahead`)."""
@@ -17,5 +19,5 @@ class TimelineStep(NamedTuple):
 
 
 def sentence(text: str) -> str:
-    """The text with a full stop; "" stays ""."""
-    return f"{text.rstrip('.')}." if text else ""
+    """A stored text in the reader's language, with a full stop; "" stays ""."""
+    return f"{retold(text).rstrip('.')}." if text else ""

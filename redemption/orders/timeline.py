@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.selectors import told_as
+from loyalty_portal.data.kept import retold
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import LineCounts, wait_told, without_delivery
 from redemption.models import (
@@ -108,7 +109,7 @@ def _decision(facts: Facts) -> Iterator[TimelineStep]:
 def _why_it_waits(facts: Facts) -> str:
     """Why the order needed approval, as the buyer read it before placing it."""
     first = (event.reason for event in facts.events if event.subject == EventSubject.ORDER)
-    return next(first, "") or _("This order needs approval by an owner or approver.")
+    return retold(next(first, "")) or _("This order needs approval by an owner or approver.")
 
 
 def _held() -> str:
@@ -119,7 +120,7 @@ def _not_approved(facts: Facts, event: EventTold) -> TimelineStep:
     withdrawn = facts.order.was_placed_by(event.by_id)
     title = _("Withdrawn by %(who)s") if withdrawn else _("Not approved by %(who)s")
     who = {"who": told_as(event.by, facts.order.company_id)}
-    said_already = event.reason == _("Cancelled by %(who)s") % who
+    said_already = retold(event.reason) == _("Cancelled by %(who)s") % who
     reason = "" if said_already else sentence(event.reason)
     text = f"{reason} {_('No points were taken.')}".strip()
     return TimelineStep(title % who, text, "circle-x", "bad", event.at)

@@ -15,6 +15,7 @@ from inventory import services as stock
 from inventory.models import Reservation
 from inventory.services import Want
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import StaleStatusError, transition_all
 from loyalty_portal.fastpath.updates import PreparedHold
 from redemption.incidents.services import raise_incident, settle_incident
@@ -196,7 +197,7 @@ def _keep_returns(told: Sequence[tuple[OrderItem, News]]) -> None:
                 reason=news.reason[:255],
                 recorded_by_id=news.by.user_id,
             )
-            came_back = _("%(n)s of %(all)s came back: %(why)s")
+            came_back = kept(lambda: _("%(n)s of %(all)s came back: %(why)s"))
             words = {"n": news.returned, "all": item.quantity, "why": news.reason}
             OrderEvent.objects.create(
                 order_id=item.order_id,

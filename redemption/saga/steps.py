@@ -22,6 +22,7 @@ from fulfillment.models import Channel
 from fulfillment.services import Parcel
 from inventory import services as stock
 from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import transition_all
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.fastpath.updates import PreparedHold
@@ -180,13 +181,18 @@ def confirm(order: RedemptionOrder) -> None:
     """
     items = _items(order.pk)
     if order.status == OrderStatus.CANCELLING:
-        _drop_lines(items, reason=_("Cancelled"), owed=True)
+        _drop_lines(items, reason=kept(lambda: _("Cancelled")), owed=True)
         units = sum(item.quantity for item in items)
         intend_credit(
-            order, order.total_points, units=units, item=None, reason=_("Cancelled"), by=SYSTEM
+            order,
+            order.total_points,
+            units=units,
+            item=None,
+            reason=kept(lambda: _("Cancelled")),
+            by=SYSTEM,
         )
         return
-    order.transition(OrderStatus.CONFIRMED, reason=_("The points were taken."))
+    order.transition(OrderStatus.CONFIRMED, reason=kept(lambda: _("The points were taken.")))
     write_letter(order, LetterKind.CONFIRMED, occasion=order.id)
     pass_on(order, [item for item in items if not item.waits_for])
     if waiting := [item for item in items if item.waits_for]:
@@ -220,7 +226,7 @@ def decline(order: RedemptionOrder, reason: str) -> None:
     """The partner refused the debit: release the stock. No points are owed."""
     items = list(order.items.all())
     if order.status == OrderStatus.CANCELLING:
-        _drop_lines(items, reason=_("No points were taken."))
+        _drop_lines(items, reason=kept(lambda: _("No points were taken.")))
         close(order)
         return
     order.transition(OrderStatus.DECLINED, reason=reason, completed_at=timezone.now())

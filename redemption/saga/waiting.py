@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.recipient import FIELDS, check_recipient
 from redemption.models import LineWait, OrderItem, RedemptionOrder
 from redemption.saga import steps, waits
@@ -79,7 +80,7 @@ def answer(*, item: OrderItem, recipient: Mapping[str, str], by: Actor) -> Order
     for name in FIELDS:
         setattr(held, name, told[name])
     held.save(update_fields=FIELDS)
-    _pass_on(order, [held], by=by, reason=_("The recipient answered."))
+    _pass_on(order, [held], by=by, reason=kept(lambda: _("The recipient answered.")))
     return held
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
+from loyalty_portal.data.kept import retold
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import (
@@ -123,7 +124,7 @@ def _reasons(question: Question) -> ReportTable:
             ReportColumn(_("Points"), CellKind.POINTS),
         ],
         rows=[
-            ReportRow([str(what), reason or "–", number, points])
+            ReportRow([str(what), retold(reason) or "–", number, points])
             for what, reason, number, points in kept
         ],
         drawn=2,

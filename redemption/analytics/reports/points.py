@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet, Sum, Value
 from django.utils.translation import gettext as _
 
+from loyalty_portal.data.kept import retold
 from loyalty_portal.replica import reporting
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
@@ -143,7 +144,7 @@ def _reasons(question: Question) -> ReportTable:
             ReportColumn(_("Points"), CellKind.POINTS),
         ],
         rows=[
-            ReportRow([words[TransactionType(kind)], reason or "–", number, points])
+            ReportRow([words[TransactionType(kind)], retold(reason) or "–", number, points])
             for kind, reason, number, points in kept
         ],
         drawn=3,

@@ -21,6 +21,7 @@ from accounts.models import User
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import retold
 from loyalty_portal.data.lifecycle import StaleStatusError
 from redemption.backoffice.badges import incident_badge, severity_badge, transaction_badge
 from redemption.backoffice.work.forms import SeveralForm, tomorrow_morning
@@ -115,9 +116,9 @@ def _change(given: Mapping[str, Any], by: Actor) -> tuple[int, list[str]]:
             act(incident, chosen[key])
             done += 1
         except IncidentError as error:
-            refused.append(f"{incident.what} {error}")
+            refused.append(f"{retold(incident.what)} {error}")
         except StaleStatusError:
-            refused.append(f"{incident.what} {_('Somebody else changed it just now.')}")
+            refused.append(f"{retold(incident.what)} {_('Somebody else changed it just now.')}")
     return done, refused
 
 

@@ -16,6 +16,7 @@ from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.states import WITHDRAWABLE, Withdrawal
 from fulfillment.withdrawing import Withdrawn, withdraw
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.some import some_of
@@ -104,13 +105,17 @@ def cancel(*, order: RedemptionOrder, by: Actor, reason: str, shown: str = "") -
     """
     must(may_cancel(by, order))
     try:
-        who = told_as(by.user, order.company_id)
-        reason = reason or _("Cancelled by %(who)s") % {"who": who}
+        reason = reason or _cancelled_by(order, by)
         return _cancel(order, by=by, reason=reason, shown=shown)
     except StaleStatusError:
         # The order changed between reading it and locking it.
         busy = _("This order is changing at this moment. Try again.")
         raise RedemptionError(busy) from None
+
+
+def _cancelled_by(order: RedemptionOrder, by: Actor) -> str:
+    """The reason of who gives none."""
+    return kept(lambda: _("Cancelled by %(who)s") % {"who": told_as(by.user, order.company_id)})
 
 
 @transaction.atomic
@@ -151,8 +156,7 @@ def cancel_line(*, item: OrderItem, by: Actor, reason: str, shown: str = "") -> 
     """
     order = RedemptionOrder.objects.select_related("account_manager").get(pk=item.order_id)
     must(may_cancel(by, order))
-    who = told_as(by.user, order.company_id)
-    reason = reason or _("Cancelled by %(who)s") % {"who": who}
+    reason = reason or _cancelled_by(order, by)
     try:
         with transaction.atomic():
             return _cancel_line(order, item.pk, by=by, reason=reason, shown=shown)

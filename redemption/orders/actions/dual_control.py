@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from redemption.incidents.services import settle_incident
 from redemption.models import Decision, IncidentCase
 from redemption.permissions import may_second
@@ -36,10 +37,12 @@ def put_forward(decision: Decision, by: Actor) -> Decision:
             decision.save(force_insert=True)
     except IntegrityError:
         raise RedemptionError(_("Somebody has proposed something already; see below.")) from None
-    told = _("Proposed: %(verdict)s. %(evidence)s") % {
-        "verdict": decision.told,
-        "evidence": decision.evidence,
-    }
+    told = kept(
+        lambda: (
+            _("Proposed: %(verdict)s. %(evidence)s")
+            % {"verdict": decision.told, "evidence": decision.evidence}
+        )
+    )
     first = decision.event("", decision.status, by=by, reason=told)
     first.save(force_insert=True)
     _recorded(decision, by)
@@ -66,17 +69,18 @@ def proposed(decisions: QuerySet[Decision], by: Actor, shown: UUID | None) -> De
 
 def agree(decision: Decision, by: Actor) -> str:
     """Record that `by` confirms the proposal. Returns the reason for what is done now."""
-    told = _("Confirmed: %(verdict)s.") % {"verdict": decision.told}
+    told = kept(lambda: _("Confirmed: %(verdict)s.") % {"verdict": decision.told})
     _decide(decision, DecisionStatus.CONFIRMED, by=by, reason=told)
-    return _("Decided by two people: %(verdict)s.") % {"verdict": decision.told}
+    return kept(lambda: _("Decided by two people: %(verdict)s.") % {"verdict": decision.told})
 
 
 def disagree(decision: Decision, by: Actor, reason: str) -> None:
     """Record that `by` rejects the proposal; another may be made."""
-    told = _("Rejected: %(verdict)s. %(reason)s") % {
-        "verdict": decision.told,
-        "reason": reason,
-    }
+    told = kept(
+        lambda: (
+            _("Rejected: %(verdict)s. %(reason)s") % {"verdict": decision.told, "reason": reason}
+        )
+    )
     _decide(decision, DecisionStatus.REJECTED, by=by, reason=told, remark=reason)
 
 

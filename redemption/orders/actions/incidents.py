@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from redemption.incidents import services
 from redemption.incidents.causes import undecided
 from redemption.incidents.services import IncidentError
@@ -48,4 +49,4 @@ def try_again(*, incident: Incident, by: Actor) -> None:
         raise IncidentError(_("Nothing was put aside here."))
     if not sum([rows_of(case).try_once_more() for case in incident.cases.unended()]):
         raise IncidentError(_("This is being worked on already."))
-    services.remark(incident=incident, by=by, text=_("Asked to try it again."))
+    services.remark(incident=incident, by=by, text=kept(lambda: _("Asked to try it again.")))

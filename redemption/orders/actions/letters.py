@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from redemption.models import Letter, RedemptionOrder
 from redemption.saga.steps import RedemptionError, locked, must_be_staff, note
 
@@ -44,6 +45,8 @@ def send_again(*, order: RedemptionOrder, letter_id: UUID, by: Actor) -> Letter:
     )
     copy.key = f"again:{copy.pk}"
     copy.save(force_insert=True)
-    told = _("Had the letter “%(letter)s” sent again.")
-    note(held, told % {"letter": letter.get_kind_display()}, by=by)
+    told = kept(
+        lambda: _("Had the letter “%(letter)s” sent again.") % {"letter": letter.get_kind_display()}
+    )
+    note(held, told, by=by)
     return copy

@@ -21,6 +21,7 @@ from fulfillment.virtual import remedies
 from fulfillment.virtual.hints import kept_codes
 from fulfillment.virtual.remedies import Found, RemedyError
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from redemption.models import (
     Decision,
     IncidentCase,
@@ -142,7 +143,7 @@ def _confirm(item: OrderItem, report: Report, by: Actor, proposal: UUID | None) 
         write_letter(order, LetterKind.CORRECTED, occasion=decision.pk, item=item)
         told = _("Confirmed. The wrong codes are withdrawn, and the right ones can be shown.")
     elif verdict == Verdict.CREDIT:
-        why = _("Our partner did not deliver it after all.")
+        why = kept(lambda: _("Our partner did not deliver it after all."))
         remedies.take_back(held, report, reason=why, by=by)
         told = _("Confirmed. The points go back.")
     elif verdict == Verdict.CORRECTION:
@@ -160,12 +161,12 @@ def _overtaken(item: OrderItem, held: Fulfillment, report: Report, decision: Dec
     """Why the delivery is not as it was when the remedy was proposed; "" when it is."""
     now, then = _essence(remedies.found_in(report)), _essence(decision.found)
     if now != then:
-        return _("The partner says something else by now.")
+        return kept(lambda: _("The partner says something else by now."))
     try:
         units = _fitting(item, held, report, Verdict(decision.verdict))
     except RedemptionError as error:
         return str(error)
-    return "" if units == decision.units else _("It is about other units by now.")
+    return "" if units == decision.units else kept(lambda: _("It is about other units by now."))
 
 
 def _essence(found: Found | None) -> Mapping[str, object]:

@@ -22,6 +22,7 @@ from fulfillment.states import FulfillmentStatus
 from fulfillment.virtual.resending import ask_to_resend
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.kept import kept
 from redemption.models import LetterKind, OrderEvent, OrderItem, RedemptionOrder
 from redemption.models.history import EventSubject
 from redemption.permissions import may_resend
@@ -122,9 +123,9 @@ def _record(
     order: RedemptionOrder, item: OrderItem, *, by: Actor, reason: str, corrected: bool
 ) -> None:
     """Write who and why into the order's history; the address stands in the letter."""
-    told = _("Had the codes sent again: %(why)s")
+    told = kept(lambda: _("Had the codes sent again: %(why)s"))
     if corrected:
-        told = _("Had the codes sent again, to a corrected address: %(why)s")
+        told = kept(lambda: _("Had the codes sent again, to a corrected address: %(why)s"))
     OrderEvent.objects.create(
         order=order,
         item=item,

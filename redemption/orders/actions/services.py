@@ -12,6 +12,7 @@ from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import OPEN_CALL
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.numbers import grouped
 from redemption.models import (
     Letter,
@@ -35,7 +36,8 @@ def unflag(*, order: RedemptionOrder, by: Actor) -> None:
     """Remove the flag: a person has looked at the order."""
     held = locked(order.pk)
     if held.needs_attention:
-        note(held, _("Looked at: %(why)s") % {"why": held.attention_reason}, by=by)
+        why = {"why": held.attention_reason}
+        note(held, kept(lambda: _("Looked at: %(why)s") % why), by=by)
         held.needs_attention, held.attention_reason = False, ""
         held.save(update_fields=["needs_attention", "attention_reason"])
 
@@ -79,7 +81,7 @@ def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
         open_letters(order),
     ]
     hurried = sum(rows.filter(open_calls).update(next_attempt_at=Now()) for rows in waiting)
-    note(order, _("Asked to try again now."), by=by)
+    note(order, kept(lambda: _("Asked to try again now.")), by=by)
     return hurried
 
 
@@ -94,7 +96,7 @@ def reveal_codes(*, item: OrderItem, by: Actor) -> list[VirtualCode]:
     if any(code.can_be_read() for code in codes):
         note(
             item.order,
-            _("Showed the codes of %(product)s.") % {"product": item.product_name},
+            kept(lambda: _("Showed the codes of %(product)s.") % {"product": item.product_name}),
             by=by,
         )
         RedemptionOrder.objects.filter(pk=item.order_id).beat()

@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.leases import ENDED
 from redemption.incidents.services import remark
 from redemption.models import Decision, IncidentCase, LoyaltyTransaction, RedemptionOrder
@@ -111,8 +112,9 @@ def _confirm(intent: LoyaltyTransaction, by: Actor, proposal: UUID | None) -> st
         return _contested(held, number, by)
     reason = agree(decision, by)
     if decision.verdict == Verdict.ASK_AGAIN:
+        told = kept(lambda: decision.told)
         for case in _open_cases(held):
-            remark(incident=case.incident, by=by, text=f"{case.order}: {decision.told}")
+            remark(incident=case.incident, by=by, text=f"{case.order}: {told}")
         return _ask_again(held)
     _settle(order, held, decision, by=by, reason=reason)
     end_incidents(_open_cases(held), decision, by)
@@ -126,8 +128,13 @@ def _contested(held: LoyaltyTransaction, number: str, by: Actor) -> RedemptionEr
         "The partner's entry belongs to another transaction of ours, of %(order)s, whose number is "
         "being looked up now. Confirm this once that is known, or reject it."
     )
-    said = _("Two people say that the number %(number)s is %(order)s's: it is looked up.")
-    steps.note(holder.order, said % {"number": number, "order": held.order.order_number}, by=by)
+    said = kept(
+        lambda: (
+            _("Two people say that the number %(number)s is %(order)s's: it is looked up.")
+            % {"number": number, "order": held.order.order_number}
+        )
+    )
+    steps.note(holder.order, said, by=by)
     return RedemptionError(told % {"order": holder.order.order_number})
 
 
@@ -175,7 +182,7 @@ def _settle(
             **ENDED,
         )
         doubts.end(held, disputed)
-        go_on(order, held, why=_("The points could not be taken."))
+        go_on(order, held, why=kept(lambda: _("The points could not be taken.")))
         return
     doubts.give_up(decision.external_transaction_id, to=held)
     if held.is_final:

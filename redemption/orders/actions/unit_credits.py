@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 
 from fulfillment import services as fulfillments
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.numbers import grouped
 from redemption.models import Decision, LineReturn, OrderItem, RedemptionOrder
@@ -189,7 +190,7 @@ def _decide(decision: Decision, order: RedemptionOrder, by: Actor) -> str:
     decision.transition(
         DecisionStatus.CONFIRMED,
         by=by,
-        reason=_("Decided by one person: %(verdict)s.") % {"verdict": decision.told},
+        reason=kept(lambda: _("Decided by one person: %(verdict)s.") % {"verdict": decision.told}),
         decided_at=timezone.now(),
         alone_up_to=limit,
     )
