@@ -66,6 +66,7 @@ format: .venv/installed ## Format code and templates
 messages: .venv/installed ## Collect the texts to translate in locale/de, and compile all (needs gettext)
 	DEBUG=true $(BIN)/python manage.py makemessages --locale de --no-location --no-obsolete \
 		--ignore .venv --ignore .local --ignore tests --ignore benchmarks --ignore static
+	sed -i '/^"POT-Creation-Date/d; /^"Report-Msgid-Bugs-To/d' locale/de/LC_MESSAGES/django.po
 	for language in en de; do \
 		msgfmt --check-format -o locale/$$language/LC_MESSAGES/django.mo locale/$$language/LC_MESSAGES/django.po; done
 

@@ -374,6 +374,6 @@ def refusal_told(code: str) -> str:
     why = loyalty_reason(code)
     if code == "insufficient_points":
         return why
-    if code == "account_not_found":
-        return f"{why} {_('Your programme can put this right.')}"
-    return f"{why} {_('Your programme can say why.')}"
+    unknown = code == "account_not_found"
+    who = _("Your programme can put this right.") if unknown else _("Your programme can say why.")
+    return f"{why} {who}"

@@ -51,7 +51,8 @@ def who_may(permissions: Sequence[str]) -> str:
     names = [group.name for group in groups]
     asked = _("“%(what)s” is needed.") % {"what": found[0].name if found else permissions[0]}
     if not names:
-        return f"{asked} {_('No group has it. Nothing was changed.')}"
+        nobody = _("No group has it. Nothing was changed.")
+        return f"{asked} {nobody}"
     told = ngettext(
         "The group %(groups)s has it. The administrators put people into groups. "
         "Nothing was changed.",

@@ -155,7 +155,8 @@ def _answer(row: LoyaltyTransaction | PartnerCall) -> str:
 
 
 def _first_try(row: LoyaltyTransaction | PartnerCall) -> str:
-    return f"{_('first')} {_moment(row.first_sent_at)}" if row.first_sent_at else ""
+    told = _("first %(when)s")
+    return told % {"when": _moment(row.first_sent_at)} if row.first_sent_at else ""
 
 
 # --- Transactions --------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ def _facts_of_points(row: LoyaltyTransaction) -> Iterator[Fact]:
     yield Fact(_("Entry"), row.external_transaction_id or "–", code=True)
     yield Fact(_("Key"), row.key, code=True)
     yield Fact(_("Last answer"), _answer(row))
-    again = f"{_('next')} {_moment(due)}" if due else ""
+    again = _("next %(when)s") % {"when": _moment(due)} if due else ""
     yield Fact(_("Tries"), _parts(str(row.attempts), _first_try(row), again))
     if row.settled_at:
         yield Fact(_("Settled"), _moment(row.settled_at))

@@ -122,7 +122,8 @@ def _not_approved(facts: Facts, event: EventTold) -> TimelineStep:
     who = {"who": told_as(event.by, facts.order.company_id)}
     said_already = retold(event.reason) == _("Cancelled by %(who)s") % who
     reason = "" if said_already else sentence(event.reason)
-    text = f"{reason} {_('No points were taken.')}".strip()
+    untaken = _("No points were taken.")
+    text = f"{reason} {untaken}".strip()
     return TimelineStep(title % who, text, "circle-x", "bad", event.at)
 
 

@@ -72,11 +72,12 @@ def _table(question: Question, found: Buckets) -> ReportTable:
     keys, left_out = in_order(times, question, largest="n")
     before = names(question)
     columns = list(before)
+    number, median, p90 = _("number"), _("median"), _("p90")
     for stage in Stage:
         columns += [
-            ReportColumn(f"{stage.label}: {_('number')}"),
-            ReportColumn(f"{stage.label}: {_('median')}", CellKind.SECONDS),
-            ReportColumn(f"{stage.label}: {_('p90')}", CellKind.SECONDS),
+            ReportColumn(f"{stage.label}: {number}"),
+            ReportColumn(f"{stage.label}: {median}", CellKind.SECONDS),
+            ReportColumn(f"{stage.label}: {p90}", CellKind.SECONDS),
         ]
     rows = []
     for key in keys:

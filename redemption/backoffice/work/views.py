@@ -118,7 +118,8 @@ def _change(given: Mapping[str, Any], by: Actor) -> tuple[int, list[str]]:
         except IncidentError as error:
             refused.append(f"{retold(incident.what)} {error}")
         except StaleStatusError:
-            refused.append(f"{retold(incident.what)} {_('Somebody else changed it just now.')}")
+            changed = _("Somebody else changed it just now.")
+            refused.append(f"{retold(incident.what)} {changed}")
     return done, refused
 
 
