@@ -67,8 +67,7 @@ messages: .venv/installed ## Collect the texts to translate in locale/de, and co
 	DEBUG=true $(BIN)/python manage.py makemessages --locale de --no-location --no-obsolete \
 		--ignore .venv --ignore .local --ignore tests --ignore benchmarks --ignore static
 	sed -i '/^"POT-Creation-Date/d; /^"Report-Msgid-Bugs-To/d' locale/de/LC_MESSAGES/django.po
-	for language in en de; do \
-		msgfmt --check-format -o locale/$$language/LC_MESSAGES/django.mo locale/$$language/LC_MESSAGES/django.po; done
+	for source in $$(find locale -name '*.po'); do msgfmt --check-format -o $${source%.po}.mo $$source || exit 1; done
 
 bench: .venv/installed ## Measure the portal against a bare Django app, and pages of large orders against small ones
 	$(BIN)/python -m benchmarks

@@ -147,7 +147,9 @@ def _reader(request: Any) -> Reader:
     asked = get_language_from_request(request)
     if not request.user.is_authenticated:
         return reader_of(None, language=asked)
-    return reader_of(request.user, request.seat and request.seat.company, language=asked)
+    # Staff read in the programme's zone, also while they see the portal as a seat.
+    seat = None if request.user.is_staff else request.seat
+    return reader_of(request.user, seat and seat.company, language=asked)
 
 
 def _read_on(response: StreamingHttpResponse, reader: Reader) -> Iterator[bytes]:

@@ -60,7 +60,8 @@ def who_may(permissions: Sequence[str]) -> str:
         "Nothing was changed.",
         len(names),
     )
-    return f"{asked} {told % {'groups': get_text_list(names, _('and'))}}"
+    listed = told % {"groups": get_text_list(names, _("and"))}
+    return f"{asked} {listed}"
 
 
 def _needed(request: HttpRequest) -> list[str]:

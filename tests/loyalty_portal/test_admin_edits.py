@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 
@@ -306,3 +307,26 @@ def test_a_change_that_is_committed_at_that_moment_is_seen(client: Client) -> No
         assert client.post(page_of(row), form).status_code == 302
     row.refresh_from_db()
     assert (row.points_cost, row.name) == (9_000, "Bicycle")
+
+
+@pytest.mark.parametrize("model", EDITS, ids=lambda model: model.__name__)
+def test_a_form_that_is_read_in_german_saves_what_it_showed(model: type[Model]) -> None:
+    """Numbers and times are typed as the browser sends them, whatever the page looks like."""
+    row = EDITS[model].make()
+    if isinstance(row, Product):
+        row.points_cost, row.available_from = 12_500, datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
+        row.save()
+    before = _values(row)
+    reader = browser(UserFactory.create(superuser=True, language="de", time_zone="Asia/Kolkata"))
+    page = reader.get(page_of(row))
+    assert page.headers["Content-Language"] == "de"
+    answer = reader.post(page_of(row), filled_in(page))
+    assert answer.status_code == 302
+    assert _values(model._default_manager.get(pk=row.pk)) == before
+
+
+def _values(row: Model) -> dict[str, Any]:
+    written_anew = {"updated_at", "last_updated", "search"}
+    columns = {field.attname for field in row._meta.concrete_fields} - written_anew
+    fresh = type(row)._default_manager.get(pk=row.pk)
+    return {name: getattr(fresh, name) for name in columns}
