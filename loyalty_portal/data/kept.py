@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.utils.formats import get_format
+from django.utils.functional import Promise
 from django.utils.translation import get_language, override
 
 LANGUAGE = "en"
@@ -31,7 +32,7 @@ class _Pattern(NamedTuple):
     translation: str
 
 
-def kept(make: Callable[[], str]) -> str:
+def kept(make: Callable[[], str | Promise]) -> str:
     """The sentence that `make` returns, in English, to be stored."""
     with override(LANGUAGE):
         return str(make())

@@ -156,7 +156,8 @@ def test_a_person_chooses_name_language_and_time_zone(client_for: SignIn) -> Non
     saved = client.get("/profile/")
     assert language_of(saved) == "de"
     assert 'value="Mara Lind"' in saved.content.decode()
-    assert seat.user.changes.filter(pgh_label="update", language="de").exists()
+    person: Any = seat.user
+    assert person.changes.filter(pgh_label="update", language="de").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every text that reaches a screen is marked for translation, and German says it likewise."""
+"""Every text that reaches a screen is marked for translation, and German has all of them."""
 
 import ast
 import gettext
@@ -20,6 +20,7 @@ from tests.support.catalogues import (
     entries,
     python_files,
     template_files,
+    texts_to_translate,
     unmarked_source,
 )
 
@@ -176,7 +177,17 @@ def _plain(value: ast.expr) -> str:
 # --- German is complete --------------------------------------------------------------------------
 
 
-def test_no_translation_is_empty_or_uncertain() -> None:
+def test_every_text_has_a_german_translation() -> None:
+    known = {(each.text.context, each.text.singular) for each in german() if all(each.translations)}
+    missing = [
+        f"{where}: {text.singular!r}"
+        for text, where in texts_to_translate().items()
+        if (text.context, text.singular) not in known
+    ]
+    assert missing == []
+
+
+def test_no_translation_is_empty_uncertain_or_of_a_text_that_is_gone() -> None:
     bad = [
         each.text.singular
         for each in german()
@@ -184,6 +195,15 @@ def test_no_translation_is_empty_or_uncertain() -> None:
     ]
     assert bad == []
     assert len({each.text for each in german()}) == len(german())
+    gone = {each.text.singular for each in german()} - {
+        each.singular for each in texts_to_translate()
+    }
+    assert gone - _of_libraries() == set()
+
+
+def _of_libraries() -> set[str]:
+    """Texts of libraries that we word ourselves, in English or German."""
+    return {each.text.singular for each in entries(ROOT / "locale/en/LC_MESSAGES/django.po")}
 
 
 def test_a_translation_has_the_places_and_the_markup_of_its_text() -> None:

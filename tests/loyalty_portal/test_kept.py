@@ -35,7 +35,9 @@ def compiled(texts: dict[str, str]) -> bytes:
     """A catalogue as msgfmt writes it."""
     pairs = sorted((text.encode(), said.encode()) for text, said in texts.items())
     head = 28 + 16 * len(pairs)
-    keys, values, body = [], [], b""
+    keys: list[int] = []
+    values: list[int] = []
+    body = b""
     for table, side in ((keys, 0), (values, 1)):
         for pair in pairs:
             table += [len(pair[side]), head + len(body)]
