@@ -1,9 +1,9 @@
 """The trail, and the change history of all models, of one row or of many."""
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.contrib import admin
@@ -38,6 +38,7 @@ from loyalty_portal.audit.changes import (
 from loyalty_portal.audit.forms import ChangesFilter
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.audit.services import record
+from loyalty_portal.data.cells import BOM, CSV_TYPE, csv_text
 from loyalty_portal.data.times import exact, midnight
 
 SHOWN = 50  # changes on a page
@@ -45,13 +46,6 @@ READING = ("GET", "HEAD")  # who may not see a page is refused before its method
 EXPORTED = 10_000  # rows of an export at most; the page says so
 TRAIL = "audit.view_trailentry"
 PERSONAL = "audit.view_personal_data"
-
-
-class _Line:
-    """A file for `csv.writer` that returns each line."""
-
-    def write(self, line: str) -> str:
-        return line
 
 
 @admin.register(TrailEntry)
@@ -283,18 +277,10 @@ def _lines(found: Sequence[RowChange]) -> Iterator[list[str]]:
 
 
 def _file(
-    name: str, head: Sequence[Sequence[str]], rows: Iterator[list[str]] | Any
+    name: str, head: Sequence[Sequence[str]], rows: Iterable[Sequence[str]]
 ) -> StreamingHttpResponse:
     """A CSV file in UTF-8 that spreadsheets open without running any formula."""
-    writer = csv.writer(_Line())
-    lines = (
-        writer.writerow([_safe(cell) for cell in row]) for part in (head, rows) for row in part
-    )
-    told = (f"\ufeff{line}" if first == 0 else line for first, line in enumerate(lines))
-    answer = StreamingHttpResponse(told, content_type="text/csv; charset=utf-8")
+    lines = (csv_text([row]) for part in (head, rows) for row in part)
+    answer = StreamingHttpResponse(chain([BOM], lines), content_type=CSV_TYPE)
     answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return answer
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell

@@ -1,26 +1,20 @@
 """Writes a table of a report as CSV or XLSX, for spreadsheets.
 
-Texts come from people, so none may act as a formula. A spreadsheet that opens a CSV takes "00123"
-for a number and loses its zeros. A tab before a text keeps it a text, and no formula. XLSX stores
-types, so its texts are as they are.
+Texts of a CSV are made harmless. XLSX stores types, so its texts are as they are.
 """
 
-import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
+from loyalty_portal.data.cells import BOM, CSV_TYPE, csv_text
 from redemption.analytics.tables import CellKind, ReportTable, exported
 
-BOM = "\ufeff"  # tells a spreadsheet that the file is in UTF-8
-CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_ACTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
-_LIKE_A_NUMBER = re.compile(r"\s*[\d.,:/\- ]*\d[\d.,:/\- ]*([eE][+-]?\d+)?\s*")
 # What XML cannot hold; openpyxl refuses it.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LONGEST = 32_767  # characters of a cell
@@ -37,22 +31,6 @@ def values_of(table: ReportTable) -> Iterator[list[Any]]:
     kinds = [column.kind for column in table.columns]
     for row in table.rows:
         yield [exported(value, kind) for value, kind in zip(row.values, kinds, strict=True)]
-
-
-def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as CSV, without the mark of its encoding. Texts are made harmless."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    for row in rows:
-        writer.writerow([harmless(value) if isinstance(value, str) else value for value in row])
-    return out.getvalue()
-
-
-def harmless(text: str) -> str:
-    """The text for a cell of a CSV: no program takes it for a formula, a number or a date."""
-    if text.startswith(_ACTS) or text.lstrip().startswith(_ACTS) or _LIKE_A_NUMBER.fullmatch(text):
-        return f"\t{text}"
-    return text
 
 
 def as_csv(table: ReportTable) -> bytes:
