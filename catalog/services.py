@@ -1,10 +1,9 @@
 """Writes the catalogue: saves products, and chooses the product that is a family's card."""
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pghistory
@@ -13,10 +12,9 @@ from django.db import connection, transaction
 from accounts.models import TierLevel
 from catalog.freshness import products_changed
 from catalog.models import Category, Family, Product, ProductType, StockStatus
-from catalog.words import slug_of
+from catalog.slugs import category_slug, free_slugs
 from loyalty_portal.data.actor import Actor
 
-SLUG_LENGTH = 280
 OURS = "portal"  # the source of a file in our own columns, which may change any product
 LONGEST_TOLD = 60  # characters of a value in a preview of changes
 
@@ -28,7 +26,8 @@ class ProductData:
     `category` is a name; `category_motif` is the drawing of a category that is new. `family` is a
     stable code, "" for none, and `family_options` names what its variants differ by. `source`
     identifies the product in the shop that it came from. `sku_is_ours`: the shop gave no SKU, so
-    the import made one.
+    the import made one. `unsaid` names the fields about which the file says nothing: an existing
+    product keeps its own, a new one gets what is here.
     """
 
     sku: str
@@ -51,6 +50,7 @@ class ProductData:
     is_active: bool = True
     source: str = ""
     sku_is_ours: bool = False
+    unsaid: Sequence[str] = ()
 
 
 # The columns that an import compares and overwrites. The slug of an existing product stays.
@@ -110,8 +110,7 @@ def save_product(*, product: Product, by: Actor, fields: Collection[str] | None 
     with transaction.atomic(), as_user(by):
         stored = Product.objects.filter(pk=product.pk).values_list("family_id", flat=True).first()
         if not product.slug:
-            data = ProductData(product.sku, product.name, product.product_type, 1, category="")
-            product.slug = _free_slugs([data])[product.sku]
+            product.slug = free_slugs({product.sku: product.name})[product.sku]
         product.is_card = product.family_id is None or (
             product.is_card and product.family_id == stored
         )
@@ -129,11 +128,6 @@ def save_product(*, product: Product, by: Actor, fields: Collection[str] | None 
     return product
 
 
-def category_slug(name: str) -> str:
-    """The stable code of a category, made from its name. Renaming the category keeps the code."""
-    return slug_of(name)[:140] or _digest(name)
-
-
 def compare_products(*, products: Sequence[ProductData]) -> Comparison:
     """Say what `save_products` would do with these products. Reads only; SKUs must be unique."""
     stored = {
@@ -148,11 +142,26 @@ def compare_products(*, products: Sequence[ProductData]) -> Comparison:
         product = stored.get(data.sku)
         if product is None:
             comparison.created.append(data)
-        elif columns := _differences(product, data):
-            comparison.changed.append(Change(data, columns))
+        elif columns := _differences(product, wanted := _completed(data, product)):
+            comparison.changed.append(Change(wanted, columns))
         else:
             unchanged += 1
     return Comparison(comparison.created, comparison.changed, unchanged, stored)
+
+
+def _completed(data: ProductData, product: Product) -> ProductData:
+    """The data with the product's own values where the file says nothing."""
+    if not data.unsaid:
+        return data
+    kept: dict[str, Any] = {
+        name: getattr(product, name) for name in _WRITTEN if name in data.unsaid
+    }
+    code = product.family.code if product.family else ""
+    if "family" in data.unsaid:
+        kept["family"] = code
+    elif data.family != code:
+        kept.pop("variant_position", None)  # its place in another family
+    return replace(data, **kept)
 
 
 def _differences(product: Product, data: ProductData) -> list[str]:
@@ -193,7 +202,7 @@ def save_products(*, products: Sequence[ProductData], by: Actor) -> Saved:
         comparison = compare_products(products=products)
         wanted = comparison.created + [change.data for change in comparison.changed]
         categories, families = _categories(wanted), _families(wanted)
-        slugs = _free_slugs(comparison.created)
+        slugs = free_slugs({data.sku: data.name for data in comparison.created})
         rows = []
         for data in wanted:
             stored = comparison.stored.get(data.sku)
@@ -314,13 +323,10 @@ def _categories(products: Iterable[ProductData]) -> dict[str, UUID]:
 
 def _families(products: Iterable[ProductData]) -> dict[str, UUID]:
     """The ids of families by code. Families are created, or renamed as the products say."""
-    named = {
-        data.family: (data.family_name or data.name, data.family_options)
-        for data in products
-        if data.family
-    }
+    named = {data.family: data for data in products if data.family}
+    there = {family.code: family for family in Family.objects.filter(code__in=named)}
     Family.objects.bulk_create(
-        (Family(code=code, name=name, options=options) for code, (name, options) in named.items()),
+        (_family(code, data, there.get(code)) for code, data in named.items()),
         update_conflicts=True,
         unique_fields=["code"],
         update_fields=["name", "options"],
@@ -328,29 +334,13 @@ def _families(products: Iterable[ProductData]) -> dict[str, UUID]:
     return dict(Family.objects.filter(code__in=named).values_list("code", "id"))
 
 
-def _free_slugs(products: Sequence[ProductData]) -> dict[str, str]:
-    """A free slug for each new product: its name, then name and SKU, then name and a digest."""
-    ways: tuple[Callable[[ProductData], str], ...] = (
-        lambda data: slug_of(data.name)[:200],
-        lambda data: f"{slug_of(data.name)[:120]}-{slug_of(data.sku)}".strip("-"),
-        lambda data: f"{slug_of(data.name)[:120]}-{_digest(data.sku)}".strip("-"),
-    )
-    slugs: dict[str, str] = {}
-    used: set[str] = set()
-    for way in ways:
-        proposed = {data.sku: way(data) for data in products if data.sku not in slugs}
-        used |= set(
-            Product.objects.filter(slug__in=proposed.values()).values_list("slug", flat=True)
-        )
-        for sku, slug in proposed.items():
-            if slug and slug not in used:
-                slugs[sku] = slug
-                used.add(slug)
-    return slugs
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+def _family(code: str, data: ProductData, stored: Family | None) -> Family:
+    name, options = data.family_name or data.name, data.family_options
+    if stored and "family_name" in data.unsaid:
+        name = stored.name
+    if stored and "family_options" in data.unsaid:
+        options = stored.options
+    return Family(code=code, name=name, options=options)
 
 
 def as_user(by: Actor) -> pghistory.context:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from django.db.models.functions import Upper
 
@@ -9,9 +10,12 @@ from catalog.importing.records import Record, Remark, RowError
 from catalog.models import Product, picture_trouble
 from catalog.services import OURS, ProductData
 
+_TIMES = ("available_from", "available_until")
+
 
 def misfits(batch: Sequence[Record]) -> list[RowError]:
-    """Return an error for each record that would overwrite a product of another source or type.
+    """Return an error for each record that would overwrite a product of another source or type,
+    or whose time on offer ends before the product's begins.
 
     A SKU given by a shop may update only a product from that shop. A SKU that we made up, because
     the row has none, may update only a product of the same name. Nothing changes the
@@ -22,7 +26,7 @@ def misfits(batch: Sequence[Record]) -> list[RowError]:
         for product in Product.objects.alias(capitals=Upper("sku"))
         .filter(capitals__in=[record.data.sku.upper() for record in batch])
         .select_related("family")
-        .only("sku", "name", "product_type", "source", "family__name")
+        .only("sku", "name", "product_type", "source", "family__name", *_TIMES)
     }
     found = ((record, stored.get(record.data.sku.upper())) for record in batch)
     told = (_error(record, product) for record, product in found if product)
@@ -39,7 +43,17 @@ def _error(record: Record, product: Product) -> RowError | None:
             "give the row a SKU of its own"
         )
         return RowError(record.row, "product_type", text)
+    start, end = (_kept(record.data, product, name) for name in _TIMES)
+    if start and end and start >= end:
+        text = f"{product.sku!r} is on offer from {start.isoformat()}, so it cannot end at "
+        return RowError(record.row, "available_until", text + end.isoformat())
     return None
+
+
+def _kept(data: ProductData, product: Product, name: str) -> datetime | None:
+    """The time that the product would have: its own, where the file says nothing."""
+    found: datetime | None = getattr(product if name in data.unsaid else data, name)
+    return found
 
 
 def with_own_pictures(batch: Sequence[Record]) -> Iterator[Record | RowError | Remark]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from catalog.importing.records import Found, Record, Stock, Terms
+from catalog.importing.records import NOT_OF_SHOPS, Found, Record, Stock, Terms
 from catalog.importing.sheets import rows
 from catalog.importing.texts import plain
 from catalog.importing.values import Cells, money
@@ -10,6 +10,10 @@ from catalog.models import ProductType
 from catalog.services import ProductData
 
 COLUMNS = ("class", "category", "upc", "title", "description", "partner", "sku", "price", "stock")
+_UNSAID = (
+    *(*NOT_OF_SHOPS, "brand", "family", "family_name", "family_options"),
+    *("variant", "variant_position", "image_url", "is_active"),
+)
 
 
 def fits(first: list[str]) -> bool:
@@ -42,6 +46,7 @@ def read(path: Path, terms: Terms) -> Found:
             category_motif=shelves[0],
             description=cells.description("description"),
             source=f"oscar:{plain(cells.raw('sku'))}"[:300],
+            unsaid=_UNSAID,
         )
         stock = cells.whole("stock", low=0)
         if cells.errors:

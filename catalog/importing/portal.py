@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 
 from catalog.importing.records import (
@@ -39,6 +40,21 @@ OPTIONAL = (
 )
 
 
+# The fields of a product that a file may leave out, and the columns that say something about each.
+_COLUMNS_OF = {
+    "description": ("description",),
+    "brand": ("brand",),
+    "family": ("family", "family code"),
+    "family_name": ("family",),
+    "family_options": ("options",),
+    "variant": ("variant",),
+    "variant_position": ("variant position",),
+    "image_url": ("image url",),
+    "minimum_tier": ("minimum tier",),
+    "available_from": ("available from",),
+    "available_until": ("available until",),
+    "is_active": ("is active",),
+}
 # Values of `stock` for a product without a stock count.
 NOT_COUNTED = {"uncounted", "not counted", "unlimited"}
 
@@ -60,7 +76,9 @@ def read(path: Path, terms: Terms) -> Found:
             cells = Cells(number, {})
             cells.error("row", f"has more cells than the header's {len(header)}")
         else:
-            cells = Cells(number, dict(zip(header, values, strict=False)) | constants)
+            cells = Cells(
+                number, dict(zip_longest(header, values[: len(header)], fillvalue="")) | constants
+            )
             record = _record(cells, terms, places)
         if cells.errors:
             yield from cells.errors
@@ -141,6 +159,7 @@ def _record(cells: Cells, terms: Terms, places: Counter[str]) -> Record:
         available_until=end,
         is_active=cells.flag("is active", default=True),
         source="portal",
+        unsaid=cells.lacking(_COLUMNS_OF),
     )
     return Record(cells.row, data, _stock(cells))
 

@@ -49,6 +49,10 @@ class Stock(NamedTuple):
 UNCOUNTED = Stock(None)
 
 
+# Fields of a product about which no shop's export says anything: staff set them here.
+NOT_OF_SHOPS = ("minimum_tier", "available_from", "available_until")
+
+
 class Record(NamedTuple):
     """One product of the file, with its stock if the file gives it."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.importing.documents import load
-from catalog.importing.records import Found, ImportFileError, Record, RowError, Terms
+from catalog.importing.records import NOT_OF_SHOPS, Found, ImportFileError, Record, RowError, Terms
 from catalog.importing.texts import plain, rich
 from catalog.importing.values import MOST
 from catalog.models import ProductType
@@ -87,6 +87,7 @@ def _products(number: int, card: dict[str, Any], *, shared: bool, terms: Terms) 
             variant=variant[:120] if in_family else "",
             image_url=_picture(card),
             source=f"reloadly:{identity}",
+            unsaid=(*NOT_OF_SHOPS, "family_options", "variant_position", "is_active"),
         )
         yield Record(number, data)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from catalog.importing.documents import load
 from catalog.importing.records import (
+    NOT_OF_SHOPS,
     UNCOUNTED,
     Found,
     ImportFileError,
@@ -128,6 +129,7 @@ def _variant(number: int, key: object, variant: Fields, shop: _Shop, terms: Term
         is_active=shop.published.get(variant.get("product"), False),
         source=f"saleor:{cells.raw('source')}"[:300],
         sku_is_ours=not variant.get("sku"),
+        unsaid=(*NOT_OF_SHOPS, "brand", "family_options", "image_url"),
     )
     yield from cells.errors
     if not cells.errors:

@@ -6,10 +6,11 @@ is a variant, and a row that has only a picture is skipped.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 from catalog.importing.records import (
+    NOT_OF_SHOPS,
     UNCOUNTED,
     Found,
     ImportFileError,
@@ -38,6 +39,13 @@ RENAMED = {
     "requires shipping": "variant requires shipping",
     "product image url": "image src",
 }
+_COLUMNS_OF = {
+    "description": ("body (html)",),
+    "brand": ("vendor",),
+    "family_options": ("option1 name",),
+    "image_url": ("image src",),
+    "is_active": ("status", "published"),
+}
 NO_CHOICE = "Default Title"
 NEEDED = ("handle", "title", "variant price")
 TRACKER = "variant inventory tracker"
@@ -56,7 +64,10 @@ def read(path: Path, terms: Terms) -> Found:
         yield table.remark
     header = [RENAMED.get(name, name) for name in table.header]
     lines = table.lines
-    cells = (Cells(number, dict(zip(header, values, strict=False))) for number, values in lines)
+    cells = (
+        Cells(number, dict(zip_longest(header, values[: len(header)], fillvalue="")))
+        for number, values in lines
+    )
     for handle, group in groupby(cells, key=lambda one: plain(one.raw("handle"))):
         yield from _product(handle, group, terms)
 
@@ -108,6 +119,7 @@ def _product_of(first: Cells, handle: str, *, is_family: bool) -> ProductData:
         image_url=first.text("image src", longest=500),
         is_active=first.flag("status", default=True) and first.flag("published", default=True),
         source=f"shopify:{handle}"[:300],
+        unsaid=(*NOT_OF_SHOPS, *first.lacking(_COLUMNS_OF)),
     )
 
 

@@ -1,7 +1,7 @@
 """Reads cells as people fill them in. An invalid cell gives an error that says what to write."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -69,6 +69,10 @@ class Cells:
     def has(self, name: str) -> bool:
         """Whether the file has this column."""
         return name in self._cells
+
+    def lacking(self, columns: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+        """The fields of a product of whose columns the file has none."""
+        return tuple(field for field, names in columns.items() if not any(map(self.has, names)))
 
     def raw(self, name: str) -> str:
         return self._cells.get(name, "")

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from catalog.importing.records import (
+    NOT_OF_SHOPS,
     UNCOUNTED,
     Found,
     ImportFileError,
@@ -26,6 +28,12 @@ _COMMA = re.compile(r"(?<!\\),")  # a comma inside a name is written "\,"
 
 
 NEEDED = ("type", "sku", "name", "regular price")
+_COLUMNS_OF = {
+    "description": ("description", "short description"),
+    "brand": ("brands",),
+    "image_url": ("images",),
+    "is_active": ("published", "visibility in catalog"),
+}
 IN_STOCK = {"1", "backorder"}
 
 
@@ -75,8 +83,9 @@ def _table(path: Path) -> Table:
 
 
 def _rows(table: Table) -> Iterator[Cells]:
+    header = table.header
     for number, values in table.lines:
-        yield Cells(number, dict(zip(table.header, values, strict=False)))
+        yield Cells(number, dict(zip_longest(header, values[: len(header)], fillvalue="")))
 
 
 def _kinds(cells: Cells) -> set[str]:
@@ -137,6 +146,7 @@ def _shared(cells: Cells, *, is_variation: bool = False) -> ProductData:
         is_active=cells.flag("published", default=True)
         and plain(cells.raw("visibility in catalog")).lower() != "hidden",
         source=f"woocommerce:{plain(cells.raw('id')) or code}"[:300],
+        unsaid=(*NOT_OF_SHOPS, *cells.lacking(_COLUMNS_OF)),
     )
     cells.errors += text.errors
     return data
