@@ -112,6 +112,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     # SeatsBackend fills this: it reads a user and the user's seats in one query.
     loaded_seats: "list[AccountManager] | None" = None
+    # And this, once for each request.
+    permissions_held: set[str] | None = None
 
     class Meta:
         verbose_name = _("user")

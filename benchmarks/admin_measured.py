@@ -17,56 +17,14 @@ from django.http import HttpResponse
 
 django.setup()
 
-from django.contrib import admin
 from django.db import connection
-from django.db.models import QuerySet
 from django.test import Client
-from django.urls import NoReverseMatch, reverse
 
 from accounts.models import User
-from redemption.models import RedemptionOrder
+from tests.support.admin_pages import admin_pages
 
 LARGE = 10_000  # rows from which a sequential scan is told
 Query = tuple[str, Any]
-
-
-def pages() -> dict[str, Callable[[Client], HttpResponse]]:
-    """All lists and details of the back office, the home page, and searches."""
-    found: dict[str, Callable[[Client], HttpResponse]] = {"home": get(reverse("admin:index"))}
-    for model in sorted(admin.site._registry, key=lambda model: model._meta.label):  # noqa: SLF001
-        name = f"{model._meta.app_label}_{model._meta.model_name}"
-        listed = reverse(f"admin:{name}_changelist")
-        found[f"{model._meta.label}: list"] = get(listed)
-        order = model._meta.ordering or ["pk"]
-        middle = QuerySet(model).order_by(*order).values_list("pk", flat=True)[500:501]
-        for key in middle:
-            found[f"{model._meta.label}: deep in the list"] = get(f"{listed}?after={key}")
-        last = QuerySet(model).order_by("-pk").values_list("pk", flat=True).first()
-        if last is not None:
-            found[f"{model._meta.label}: one"] = get(reverse(f"admin:{name}_change", args=[last]))
-    order_number = RedemptionOrder.objects.values_list("order_number", flat=True)[0]
-    for text in (order_number, "hana bama", "ada", "kettle"):
-        found[f"search: {'an order number' if text == order_number else text}"] = post(
-            reverse("admin:search"), q=text
-        )
-    for name in OTHERS:
-        try:
-            found[name] = get(reverse(f"admin:{name}"))
-        except NoReverseMatch:
-            sys.stderr.write(f"no page {name}\n")
-    return found
-
-
-# Pages that are no model's, by the names of their addresses.
-OTHERS: tuple[str, ...] = ()
-
-
-def get(address: str) -> Callable[[Client], HttpResponse]:
-    return lambda client: client.get(address)
-
-
-def post(address: str, **form: str) -> Callable[[Client], HttpResponse]:
-    return lambda client: client.post(address, form)
 
 
 @contextmanager
@@ -84,13 +42,16 @@ def recorded() -> Iterator[list[Query]]:
 def scans(queries: list[Query]) -> Iterator[str]:
     """The large tables that a query reads from end to end."""
     for sql, params in queries:
-        if not sql.lstrip().upper().startswith(("SELECT", "WITH")):
-            continue
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
-            plan = cursor.fetchone()[0]
-        plan = json.loads(plan) if isinstance(plan, str) else plan
-        yield from _scanned(plan[0]["Plan"], sql)
+        left = list(params or ())
+        for statement in sql.split(";\n"):  # those that are read together
+            own = [left.pop(0) for _each in range(statement.count("%s"))]
+            if not statement.lstrip().upper().startswith(("SELECT", "WITH", "(SELECT")):
+                continue
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", own)
+                plan = cursor.fetchone()[0]
+            plan = json.loads(plan) if isinstance(plan, str) else plan
+            yield from _scanned(plan[0]["Plan"], statement)
 
 
 def _scanned(node: dict[str, Any], sql: str) -> Iterator[str]:
@@ -127,8 +88,9 @@ def measure(client: Client, page: Callable[[Client], HttpResponse]) -> dict[str,
 
 def main() -> None:
     client = Client(SERVER_NAME="127.0.0.1")
-    client.force_login(User.objects.filter(is_superuser=True)[0])
-    known = pages()
+    person = User.objects.filter(is_superuser=True)[0]
+    client.force_login(person)
+    known = admin_pages(person)
     print(json.dumps(list(known)), flush=True)
     for line in sys.stdin:
         print(json.dumps(measure(client, known[line.strip()])), flush=True)

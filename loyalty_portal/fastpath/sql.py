@@ -54,7 +54,7 @@ class Prepared(Generic[Row]):
         compiler: Any = rows.query.get_compiler(connection=connection)
         text, params = self._statement(compiler)
         of_models = issubclass(rows._iterable_class, ModelIterable)  # noqa: SLF001
-        make: Callable[[Any], Any] = _row_maker(compiler) if of_models else tuple
+        make: Callable[[Any], Any] = row_maker(compiler) if of_models else tuple
         converters = compiler.get_converters([column[0] for column in compiler.select])
         convert = functools.partial(compiler.apply_converters, converters=converters)
         return text, params, make, convert if converters else None
@@ -73,7 +73,7 @@ class Prepared(Generic[Row]):
         return [make(row) for row in (convert(rows) if convert else rows)]
 
 
-def _row_maker(compiler: Any) -> Callable[[Any], Any]:
+def row_maker(compiler: Any) -> Callable[[Any], Any]:
     """Return a function that makes a model instance with its relations from a row, as
     Django does.
     """

@@ -21,7 +21,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from fulfillment import services as fulfillments
 from fulfillment.models import Channel, Fulfillment, PartnerCall, VirtualCode
 from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.verbs import Verb, actor_of
@@ -323,11 +322,11 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
         return rows.select_related("order__company")
 
     def first_values(self, row: OrderItem) -> dict[str, object]:
-        offered = remedies.offered(fulfillments.find(row.pk))
+        offered = remedies.offered(_line(row).fulfillment)
         return {"offered": offered, "email": row.recipient_email, **super().first_values(row)}
 
     def told(self, row: OrderItem) -> Told:
-        [line] = line_records([row])
+        line = _line(row)
         return Told(
             name=row,
             points=row.points,
@@ -353,6 +352,15 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
     @admin.display(description=gettext_lazy("status"), ordering="fulfillment_status")
     def status_shown(self, item: OrderItem) -> SafeString:
         return line_badge(item)
+
+
+def _line(row: OrderItem) -> LineRecord:
+    """The record of a row, read once, because the page and its forms use it."""
+    kept = vars(row)
+    if "record" not in kept:
+        [kept["record"]] = line_records([row], with_parcels=False)
+    record: LineRecord = kept["record"]
+    return record
 
 
 def _facts_of_delivery(line: LineRecord) -> Iterator[Fact]:

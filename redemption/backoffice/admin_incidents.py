@@ -106,7 +106,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
         )
 
     def first_values(self, row: Incident) -> dict[str, object]:
-        return {"cases": row.cases.unended().count()}
+        return {"cases": self.open_cases(row)}
 
     def facts(self, request: HttpRequest, row: Incident) -> dict[str, object]:
         page = cases_page(row, request.GET.get("page", "1"))
@@ -117,7 +117,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
             "what_to_do": GUIDE[row.kind].what_to_do,
             "page": page,
             "cases": shown(page),
-            "open_cases": row.cases.unended().count(),
+            "open_cases": self.open_cases(row),
             "waits_for_two": "" if row.is_over else incidents.waits_for_two(row),
             "put_aside": row.kind == IncidentKind.POISON_ROW,
             "alerts": row.run.alerts.all() if row.run else row.alerts.all(),

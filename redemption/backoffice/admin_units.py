@@ -1,6 +1,6 @@
 """The units of a line: cancel it, give points of some units back, decide about what came back."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -23,7 +23,6 @@ from redemption.backoffice.forms import (
 )
 from redemption.backoffice.selectors import (
     decided,
-    due_returns,
     line_records,
     proposal_of,
     recorded_event,
@@ -131,9 +130,10 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
         return super().get_queryset(request).select_related("order__company")
 
     def first_values(self, row: LineUnits) -> dict[str, object]:
-        due = due_returns(row).first()
+        read = _read(row)
+        due = read.due
         return {
-            "shown": _offer(row).shown,
+            "shown": read.offer.shown,
             "seen": row.quantity_refunded,
             "units": min(1, row.quantity_chargeable),
             "returned": due.pk if due else None,
@@ -144,7 +144,8 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
     def facts(self, request: HttpRequest, row: LineUnits) -> dict[str, object]:
         actor = actor_of(request)
         made = decided(row, actor)
-        proposal, due = made["proposal"], due_returns(row).first()
+        proposal, read = made["proposal"], _read(row)
+        due = read.due
         returned = proposal.returned if isinstance(proposal, Decision) else None
         own = made["own"] or bool(returned and recorded(actor, returned))
         events = row.events.select_related("by", "item", "transaction")
@@ -153,8 +154,8 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
             "order": row.order,
             "item": row,
             "state": line_badge(row),
-            "cancellation": _offer(row),
-            "returns": row.returns.select_related("recorded_by"),
+            "cancellation": read.offer,
+            "returns": read.returns,
             "due": due,
             "recorded_it": bool(due and recorded(actor, due)),
             "own": own,
@@ -190,5 +191,27 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
 
 def _offer(row: LineUnits) -> Cancellation:
     """What cancelling the line would do now."""
-    [line] = line_records([row])
+    [line] = line_records([row], with_parcels=False)
     return cancellation(row.order, [(row, line.fulfillment, line.calls)])
+
+
+class _Read(NamedTuple):
+    """What both the forms and the page are made of."""
+
+    offer: Cancellation
+    returns: list[LineReturn]  # the oldest first
+
+    @property
+    def due(self) -> LineReturn | None:
+        """The first that was not decided about."""
+        return next((each for each in self.returns if each.decided_at is None), None)
+
+
+def _read(row: LineUnits) -> _Read:
+    """Read it once for each row that was loaded."""
+    kept: dict[str, Any] = vars(row)
+    if "read" not in kept:
+        returns = row.returns.select_related("recorded_by").order_by("recorded_at", "id")
+        kept["read"] = _Read(_offer(row), list(returns))
+    found: _Read = kept["read"]
+    return found

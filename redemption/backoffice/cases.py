@@ -35,10 +35,11 @@ def cases_page(incident: Incident, number: str) -> Page[IncidentCase]:
 
 
 def shown(cases: Iterable[IncidentCase]) -> list[CaseShown]:
-    """Prepare cases for display, in three queries for any number of cases."""
+    """Prepare cases for display, in three queries more for any number of cases."""
     rows = list(cases)
     lines = [case.facts["line"] for case in rows if "line" in case.facts]
-    found = line_records(OrderItem.objects.filter(pk__in=lines)) if lines else []
+    named = OrderItem.objects.filter(pk__in=lines)
+    found = line_records(named, with_parcels=False) if lines else []
     deliveries = {str(record.item.pk): record for record in found}
     return [_shown(case, deliveries.get(case.facts.get("line", ""))) for case in rows]
 

@@ -1,4 +1,4 @@
-"""Everything about one order for staff, in a fixed number of queries for any number of lines."""
+"""Everything about one order for staff, in two round trips for any number of lines."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 
 from fulfillment.models import Channel, Fulfillment, FulfillmentEvent, PartnerCall, ShipmentLine
 from fulfillment.states import OPEN_CALL, CallStatus
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.fastpath.together import read_together
 from redemption.backoffice.badges import transaction_badge
 from redemption.backoffice.bodies import masked
 from redemption.backoffice.selectors import LineRecord, RecordedEvent, recorded_event
@@ -22,6 +23,7 @@ from redemption.models import (
     IncidentCase,
     Letter,
     LoyaltyTransaction,
+    OrderEvent,
     OrderMessage,
     OrderMessageKind,
     OrderNote,
@@ -96,15 +98,19 @@ class OrderRecord:
 
 
 def lines_of(order: RedemptionOrder) -> list[LineRecord]:
-    """All lines with their fulfillments and calls, in three queries."""
-    lines = {item.pk: LineRecord(item) for item in order.items.all()}
+    """All lines with their fulfillments and calls."""
+    of_order = order.items.order_by().values("pk")
+    items, made, parcels = read_together(
+        order.items.all(),
+        PartnerCall.objects.filter(fulfillment__reference__in=of_order),
+        Fulfillment.objects.filter(reference__in=of_order).select_related("claimed_by"),
+    )
+    lines = {item.pk: LineRecord(item) for item in items}
     for record in lines.values():
         record.item.order = order
-    of_order = order.items.order_by().values("pk")
     calls: dict[UUID, list[PartnerCall]] = defaultdict(list)
-    for call in PartnerCall.objects.filter(fulfillment__reference__in=of_order):
+    for call in made:
         calls[call.fulfillment_id].append(call)
-    parcels = Fulfillment.objects.filter(reference__in=of_order).select_related("claimed_by")
     for parcel in parcels:
         lines[parcel.reference].fulfillment = parcel
         lines[parcel.reference].calls = calls[parcel.pk]
@@ -122,32 +128,77 @@ def order_record(
         chosen = [line for line in lines if line.item.fulfillment_status == only]
     else:
         chosen = lines if in_full else lines[:LINES_SHOWN]
-    steps, letters = _steps(order, in_full=in_full), _letters(order, in_full=in_full)
+    found = _Lists(*read_together(*_asked(order, chosen, in_full=in_full)))
+    steps = _newest(found.steps, STEPS_SHOWN, in_full=in_full)
+    letters = _newest(found.letters, LETTERS_SHOWN, in_full=in_full)
     left_out = (steps.more, letters.more, not in_full and len(lines) > LINES_SHOWN)
     return OrderRecord(
-        lines=_shown(chosen, by),
+        lines=_shown(chosen, found, by),
         lines_in_all=len(lines),
         only=choices,
-        transactions=(moves := [_points(one) for one in order.transactions.select_related("item")]),
-        decisions=list(_decisions(order)),
+        transactions=(moves := [_points(one) for one in found.transactions]),
+        decisions=found.decisions,
         steps=[recorded_event(event) for event in steps.rows],
         letters=letters.rows,
-        cases=list(order.incident_cases.select_related("incident")),
-        notes=list(order.staff_notes.select_related("by")),
-        messages=(messages := list(order.messages.select_related("by"))),
+        cases=found.cases,
+        notes=found.notes,
+        messages=(messages := found.messages),
         is_asked=bool(messages) and messages[-1].kind == OrderMessageKind.QUESTION,
         in_full=in_full,
-        is_open=_is_open(order, lines, moves),
+        is_open=_is_open(lines, moves) or bool(found.open_letters),
         in_short=any(left_out),
     )
 
 
-def _is_open(order: RedemptionOrder, lines: list[LineRecord], moves: list[PointsShown]) -> bool:
-    """Whether “Retry now” would hurry something."""
+class _Lists(NamedTuple):
+    """The rows that a record is made of."""
+
+    steps: list[OrderEvent]
+    letters: list[Letter]
+    open_letters: list[Letter]  # at most one
+    transactions: list[LoyaltyTransaction]
+    decisions: list[Decision]
+    cases: list[IncidentCase]
+    notes: list[OrderNote]
+    messages: list[OrderMessage]
+    parcels: list[ShipmentLine]
+    tries: list[FulfillmentEvent]
+    callbacks: list[Callback]
+
+
+def _asked(
+    order: RedemptionOrder, chosen: list[LineRecord], *, in_full: bool
+) -> Iterable[QuerySet[Any]]:
+    """The querysets of `_Lists`, in its order."""
+    created = Q(subject=EventSubject.LINE, from_status="")  # one for each line, and says nothing
+    about = Q(transaction__order=order) | Q(item__order=order)
+    held = [line.fulfillment for line in chosen if line.fulfillment]
+    sent = [each for each in held if each.quantity_shipped]
+    there = [each for each in held if each.channel == Channel.PARTNER]
+    events = order.events.exclude(created).select_related("by", "item", "transaction")
+    calls = FulfillmentEvent.objects.filter(fulfillment__in=there, to_status__in=CallStatus)
+    named = Callback.objects.filter(reference__in=[str(each.pk) for each in there])
     return (
-        any(call.status in OPEN_CALL for line in lines for call in line.calls)
-        or any(each.transaction.status in OPEN_BY_ITSELF for each in moves)
-        or open_letters(order).exists()
+        events if in_full else events.reverse()[: STEPS_SHOWN + 1],
+        order.letters.all() if in_full else order.letters.reverse()[: LETTERS_SHOWN + 1],
+        open_letters(order)[:1],
+        order.transactions.select_related("item"),
+        Decision.objects.filter(about).select_related(
+            "transaction", "item", "proposed_by", "decided_by"
+        ),
+        order.incident_cases.select_related("incident"),
+        order.staff_notes.select_related("by"),
+        order.messages.select_related("by"),
+        ShipmentLine.objects.filter(fulfillment__in=sent).select_related("shipment"),
+        calls.select_related("by"),
+        named.defer("body").order_by("received_at", "id"),
+    )
+
+
+def _is_open(lines: list[LineRecord], moves: list[PointsShown]) -> bool:
+    """Whether “Retry now” would hurry a call."""
+    return any(call.status in OPEN_CALL for line in lines for call in line.calls) or any(
+        each.transaction.status in OPEN_BY_ITSELF for each in moves
     )
 
 
@@ -158,27 +209,11 @@ class _Newest(NamedTuple):
     more: bool
 
 
-def _newest(rows: Any, most: int, *, in_full: bool) -> _Newest:
+def _newest(found: list[Any], most: int, *, in_full: bool) -> _Newest:
+    """Of rows that were read: all in the order of time, or one more than `most`, newest first."""
     if in_full:
-        return _Newest(list(rows), more=False)
-    found = list(rows.reverse()[: most + 1])
+        return _Newest(found, more=False)
     return _Newest(found[:most][::-1], more=len(found) > most)
-
-
-def _steps(order: RedemptionOrder, *, in_full: bool) -> _Newest:
-    created = Q(subject=EventSubject.LINE, from_status="")  # one for each line, and says nothing
-    events = order.events.exclude(created).select_related("by", "item", "transaction")
-    return _newest(events, STEPS_SHOWN, in_full=in_full)
-
-
-def _letters(order: RedemptionOrder, *, in_full: bool) -> _Newest:
-    return _newest(order.letters.all(), LETTERS_SHOWN, in_full=in_full)
-
-
-def _decisions(order: RedemptionOrder) -> Iterable[Decision]:
-    about = Q(transaction__order=order) | Q(item__order=order)
-    people = ("proposed_by", "decided_by")
-    return Decision.objects.filter(about).select_related("transaction", "item", *people)
 
 
 def _points(transaction: LoyaltyTransaction) -> PointsShown:
@@ -186,21 +221,11 @@ def _points(transaction: LoyaltyTransaction) -> PointsShown:
     return PointsShown(transaction, transaction_badge(transaction), body)
 
 
-def _shown(lines: list[LineRecord], by: Actor) -> list[LineDetail]:
-    """The lines with parcels, tries and callbacks, in at most three queries for any number of
-    lines.
-    """
-    held = [line.fulfillment for line in lines if line.fulfillment]
-    sent = [each for each in held if each.quantity_shipped]
-    there = [each for each in held if each.channel == Channel.PARTNER]
-    parcels = _by_fulfillment(
-        ShipmentLine.objects.filter(fulfillment__in=sent).select_related("shipment")
-    )
-    of_calls = FulfillmentEvent.objects.filter(fulfillment__in=there, to_status__in=CallStatus)
-    tries = _by_fulfillment(of_calls.select_related("by"))
+def _shown(lines: list[LineRecord], found: _Lists, by: Actor) -> list[LineDetail]:
+    """The lines with parcels, tries and callbacks."""
+    parcels, tries = _by_fulfillment(found.parcels), _by_fulfillment(found.tries)
     callbacks: dict[str, list[Callback]] = defaultdict(list)
-    named = Callback.objects.filter(reference__in=[str(each.pk) for each in there])
-    for callback in named.defer("body").order_by("received_at", "id"):
+    for callback in found.callbacks:
         callbacks[callback.reference].append(callback)
     people = by.has_perm("fulfillment.view_fulfillment")
     return [

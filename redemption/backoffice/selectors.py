@@ -136,14 +136,18 @@ class LineRecord:
         return not nothing_to_decide(parcel, self.calls)
 
 
-def line_records(items: Iterable[OrderItem]) -> list[LineRecord]:
-    """Read the records of lines, in three queries for any number of lines."""
+def line_records(items: Iterable[OrderItem], *, with_parcels: bool = True) -> list[LineRecord]:
+    """Read the records of lines, in two queries for any number of lines, or in four with what was
+    shipped.
+    """
     lines = {item.pk: LineRecord(item) for item in items}
     parcels = Fulfillment.objects.filter(reference__in=lines).select_related("claimed_by")
     calls: dict[object, list[PartnerCall]] = defaultdict(list)
     for call in PartnerCall.objects.filter(fulfillment__reference__in=lines):
         calls[call.fulfillment_id].append(call)
-    for parcel in parcels.prefetch_related("shipment_lines__shipment"):
+    if with_parcels:
+        parcels = parcels.prefetch_related("shipment_lines__shipment")
+    for parcel in parcels:
         lines[parcel.reference].fulfillment = parcel
         lines[parcel.reference].calls = calls[parcel.pk]
     return list(lines.values())
