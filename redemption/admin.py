@@ -84,17 +84,17 @@ def _unflag(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
 
 
 def _note(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
-    aftercare.write_note(order=order, text=data["text"], by=by)
+    aftercare.write_note(order=order, **data, by=by)
     return _("Noted.")
 
 
 def _answer(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
-    questions.answer(order=order, text=data["text"], seen=data["seen"], by=by)
+    questions.answer(order=order, **data, by=by)
     return _("Answered. The company reads it on the order's page and by e-mail.")
 
 
 def _settle(order: RedemptionOrder, data: dict[str, Any], by: Actor) -> str:
-    questions.settle(order=order, seen=data["seen"], by=by)
+    questions.settle(order=order, **data, by=by)
     return _("It does not wait any more.")
 
 

@@ -18,6 +18,7 @@ from fulfillment.models import Fulfillment
 from fulfillment.states import ReturnedTo
 from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.countries import CountryField
+from loyalty_portal.data.once import TokenField
 from loyalty_portal.data.one_line import OneLineField, TextField
 from loyalty_portal.data.recipient import Recipient
 
@@ -149,6 +150,7 @@ class HoldForm(ParcelForm):
 class WordForm(ParcelForm):
     """Tells the account manager something."""
 
+    token = TokenField()
     text = TextField(
         label=_("Note to the account manager"),
         help_text=_("It stands in the order’s story, which everybody of the company may read."),

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fulfillment.desk.selectors import lines_of, state_of, to_do
-from fulfillment.models import Fulfillment, Shipment
+from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
 from fulfillment.news import news_of, tell_all
 from fulfillment.permissions import ASSIGN, TAKE_OVER, WORK, may_do, may_take_over
 from fulfillment.services import DeskError, assign, checked_mine, not_on_hold, ship_together
@@ -251,12 +251,22 @@ def _changes(line: Fulfillment, said: Mapping[str, str]) -> str:
 
 
 @transaction.atomic
-def tell_company(*, parcel: Fulfillment, text: str, by: Actor) -> None:
-    """Write a note about the parcel that the account manager reads in the order's story."""
+def tell_company(*, parcel: Fulfillment, text: str, token: UUID, by: Actor) -> None:
+    """Write a note about the parcel that the account manager reads in the order's story. A second
+    call with the same token changes nothing.
+    """
     lines = _held(parcel, by)
+    if FulfillmentEvent.objects.filter(pk=token, fulfillment__in=lines, by=by.person_id).exists():
+        return
     if not text.strip():
         raise DeskError(_("Write what the account manager is to know."))
     first = lines[0]
     told = kept(lambda: _("Told to the company: %(text)s") % {"text": text.strip()})
-    first.event(first.status, first.status, by=by, reason=told).save()
+    event = first.event(first.status, first.status, by=by, reason=told)
+    event.pk = token
+    try:
+        with transaction.atomic():
+            event.save(force_insert=True)
+    except IntegrityError as error:  # the token of something else
+        raise DeskError(_("This form was used before. Open the page again.")) from error
     tell_all([news_of(first, word=text.strip(), by=by)])

@@ -147,7 +147,7 @@ def _correct(shown: ParcelShown, form: Any, by: Actor) -> str:
 
 
 def _tell(shown: ParcelShown, form: Any, by: Actor) -> str:
-    services.tell_company(parcel=shown.line, text=form.cleaned_data["text"], by=by)
+    services.tell_company(parcel=shown.line, **form.cleaned_data, by=by)
     return _("The company can read it in the order’s story.")
 
 

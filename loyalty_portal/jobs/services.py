@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.trouble import is_away, is_trouble
 from loyalty_portal.jobs.kinds import JobRefusedError, Step, kind_of, kinds
@@ -40,19 +41,27 @@ class LeaseLostError(Exception):
 
 
 def start_job(
-    *, kind: str, parameters: Mapping[str, Any], by: Actor, undo_of: Job | None = None
+    *,
+    kind: str,
+    parameters: Mapping[str, Any],
+    by: Actor,
+    undo_of: Job | None = None,
+    token: uuid.UUID | None = None,
 ) -> Job:
-    """Queue a job. The caller nudges `jobs.tasks.work_on`; the sweeper finds it anyway.
+    """Queue a job. The caller nudges `jobs.tasks.work_on`; the sweeper finds it anyway. A second
+    call with the same token returns the same job.
 
     `parameters` must be JSON, without secrets. Raises JobRefusedError when the actor may not.
     """
     if not may_start(by, kind):
         raise JobRefusedError(_("You have no permission for this."))
+    asked = {"kind": kind, "parameters": dict(parameters), "by_id": by.user_id, "undo_of": undo_of}
     with transaction.atomic():
-        job = Job.objects.create(
-            kind=kind, parameters=dict(parameters), by_id=by.user_id, undo_of=undo_of
-        )
-        record(TrailKind.JOB, by=by, about=job, what=kind)
+        job, is_new = Job.objects.get_or_create(pk=token or uuid7(), defaults=asked)
+        if is_new:
+            record(TrailKind.JOB, by=by, about=job, what=kind)
+    if (job.kind, job.by_id) != (kind, by.user_id):
+        raise JobRefusedError(_("This form was used before. Open the page again."))
     return job
 
 

@@ -17,6 +17,7 @@ from unfold.widgets import (
 from accounts.models import Company
 from loyalty_portal.admin_site.fields import DayField
 from loyalty_portal.data.choices import RowField
+from loyalty_portal.data.once import TokenField
 from loyalty_portal.data.one_line import OneLineField, TextField
 from redemption.models.notes import LONGEST_NOTE
 from redemption.models.questions import LONGEST_QUESTION
@@ -85,6 +86,7 @@ class DecideReturnForm(forms.Form):
 class NoteForm(forms.Form):
     """A note about an order, for other staff."""
 
+    token = TokenField()
     text = TextField(
         label=_("Note"),
         help_text=_("Only staff read it, and it stays. Never write a code or a password here."),
@@ -96,6 +98,7 @@ class NoteForm(forms.Form):
 class SettleForm(forms.Form):
     """Record that a company's message needs no answer. It carries the newest message shown."""
 
+    token = TokenField()
     seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=36)
 
 

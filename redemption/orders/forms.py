@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.data.once import TokenField
 from loyalty_portal.data.one_line import OneLineField
 from redemption.models.questions import LONGEST_QUESTION
 
@@ -12,6 +13,7 @@ from redemption.models.questions import LONGEST_QUESTION
 class QuestionForm(forms.Form):
     """A question to staff about an order."""
 
+    token = TokenField()
     text = forms.CharField(
         label=_("Your question"),
         max_length=LONGEST_QUESTION,

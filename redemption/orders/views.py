@@ -205,7 +205,7 @@ def ask(request: PortalRequest, number: str) -> HttpResponse:
     form = QuestionForm(request.POST)
     try:
         if form.is_valid():
-            questions.ask(order=order, text=form.cleaned_data["text"], by=request.actor)
+            questions.ask(order=order, **form.cleaned_data, by=request.actor)
             messages.success(request, _("We have your question. The answer comes by e-mail too."))
             return SeeOther(f"{order.get_absolute_url()}#questions")
     except RedemptionError as problem:

@@ -1,6 +1,8 @@
 """Asks staff about an order, and answers the company."""
 
-from django.db import transaction
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.actor import Actor
@@ -20,8 +22,9 @@ MOST_UNANSWERED = 20  # questions in a row, so that a form that is sent without 
 
 
 @transaction.atomic
-def ask(*, order: RedemptionOrder, text: str, by: Actor) -> OrderMessage:
-    """Write a question of the company to staff. It waits until somebody answers.
+def ask(*, order: RedemptionOrder, text: str, token: UUID, by: Actor) -> OrderMessage:
+    """Write a question of the company to staff. It waits until somebody answers. A second call with
+    the same token returns the same question.
 
     Raises RedemptionError, with a sentence, for an empty or too long text, and after
     MOST_UNANSWERED questions without an answer.
@@ -29,6 +32,8 @@ def ask(*, order: RedemptionOrder, text: str, by: Actor) -> OrderMessage:
     if not may_ask(by, order):
         raise RedemptionError(_("Your role in this company does not include this."))
     held = locked(order.pk)
+    if done := _written_with(token, held, by):
+        return done
     written = _written(text)
     newest = list(held.messages.order_by("-at", "-id")[:MOST_UNANSWERED])
     if len(newest) == MOST_UNANSWERED and all(
@@ -36,18 +41,22 @@ def ask(*, order: RedemptionOrder, text: str, by: Actor) -> OrderMessage:
     ):
         raise RedemptionError(_("We have your questions and answer as soon as we can."))
     WaitingQuestion.objects.get_or_create(order=held)
-    return _write(held, OrderMessageKind.QUESTION, written, by)
+    return _write(held, OrderMessageKind.QUESTION, written, token, by)
 
 
 @transaction.atomic
-def answer(*, order: RedemptionOrder, text: str, seen: str, by: Actor) -> OrderMessage:
-    """Answer the company's questions about the order, in its story and by a letter.
+def answer(*, order: RedemptionOrder, text: str, seen: str, token: UUID, by: Actor) -> OrderMessage:
+    """Answer the company's questions about the order, in its story and by a letter. A second call
+    with the same token returns the same answer.
 
     `seen` is the key of the newest message when the form was shown. Raises RedemptionError when
     another message came since, so that nobody answers twice, or what was not read.
     """
-    held = _held_by_staff(order, seen, by)
-    message = _write(held, OrderMessageKind.ANSWER, _written(text), by)
+    held = _held_by_staff(order, by)
+    if done := _written_with(token, held, by):
+        return done
+    _must_have_seen(held, seen)
+    message = _write(held, OrderMessageKind.ANSWER, _written(text), token, by)
     WaitingQuestion.objects.filter(order=held).delete()
     asked = held.messages.filter(kind=OrderMessageKind.QUESTION).select_related("by")
     for email in {each.by.email for each in asked if each.by.is_active}:
@@ -62,17 +71,30 @@ def answer(*, order: RedemptionOrder, text: str, seen: str, by: Actor) -> OrderM
 
 
 @transaction.atomic
-def settle(*, order: RedemptionOrder, seen: str, by: Actor) -> None:
-    """Record that the newest message needs no answer, as after thanks."""
-    held = _held_by_staff(order, seen, by)
+def settle(*, order: RedemptionOrder, seen: str, token: UUID, by: Actor) -> None:
+    """Record that the newest message needs no answer, as after thanks. A second call with the same
+    token changes nothing.
+    """
+    held = _held_by_staff(order, by)
+    if _written_with(token, held, by):
+        return
+    _must_have_seen(held, seen)
     if not WaitingQuestion.objects.filter(order=held).delete()[0]:
         raise RedemptionError(_("No question about this order waits for an answer."))
-    _write(held, OrderMessageKind.SETTLED, "", by)
+    _write(held, OrderMessageKind.SETTLED, "", token, by)
 
 
-def _held_by_staff(order: RedemptionOrder, seen: str, by: Actor) -> RedemptionOrder:
+def _held_by_staff(order: RedemptionOrder, by: Actor) -> RedemptionOrder:
     must_be_staff(may_answer(by), _("answer questions about orders"))
-    held = locked(order.pk)
+    return locked(order.pk)
+
+
+def _written_with(token: UUID, order: RedemptionOrder, by: Actor) -> OrderMessage | None:
+    """What the person wrote with this token before; None for nothing. The order is locked."""
+    return order.messages.filter(pk=token, by=by.person_id).first()
+
+
+def _must_have_seen(held: RedemptionOrder, seen: str) -> None:
     newest = held.messages.order_by("-at", "-id").select_related("by").first()
     if newest is None or str(newest.pk) != seen:
         who = str(newest.by) if newest else ""
@@ -80,7 +102,6 @@ def _held_by_staff(order: RedemptionOrder, seen: str, by: Actor) -> RedemptionOr
             _("%(who)s wrote about this order since the page was made. Read it first.")
             % {"who": who or _("Somebody")}
         )
-    return held
 
 
 def _written(text: str) -> str:
@@ -95,5 +116,13 @@ def _written(text: str) -> str:
     return written
 
 
-def _write(order: RedemptionOrder, kind: OrderMessageKind, text: str, by: Actor) -> OrderMessage:
-    return OrderMessage.objects.create(order=order, kind=kind, text=text, by_id=by.person_id)
+def _write(
+    order: RedemptionOrder, kind: OrderMessageKind, text: str, token: UUID, by: Actor
+) -> OrderMessage:
+    try:
+        with transaction.atomic():
+            return OrderMessage.objects.create(
+                pk=token, order=order, kind=kind, text=text, by_id=by.person_id
+            )
+    except IntegrityError as error:  # the token of something else
+        raise RedemptionError(_("This form was used before. Open the page again.")) from error

@@ -18,6 +18,7 @@ from fulfillment.permissions import FREE, claimed, has_claimed, may_work_on, to_
 from fulfillment.services import DeskError, deliver, ship, ship_together
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.recipient import FIELDS, parcel_key
 from loyalty_portal.data.zones import next_working_day
 from redemption.invariants.checks import check_invariants
@@ -235,7 +236,9 @@ def test_a_corrected_address_is_told_to_the_company_from_old_to_new(
 def test_a_note_is_read_by_the_company_in_the_orders_story(world: World, ann: Actor) -> None:
     order = ordered(world, 1)
     pulse = RedemptionOrder.objects.get(pk=order.pk).pulse
-    parcels.tell_company(parcel=head(order), text="The blue one comes on Monday", by=ann)
+    text, token = "The blue one comes on Monday", uuid7()
+    for _each in range(2):  # the form is sent twice
+        parcels.tell_company(parcel=head(order), text=text, token=token, by=ann)
     event = order.events.get(subject=EventSubject.TOLD)
     assert (event.reason, event.by_id) == ("The blue one comes on Monday", ann.user_id)
     assert RedemptionOrder.objects.get(pk=order.pk).pulse > pulse
@@ -265,7 +268,9 @@ VERBS: dict[str, Callable[[Fulfillment, Actor], object]] = {
     "release": lambda parcel, by: parcels.release_parcel(parcel=parcel, by=by),
     "pick": lambda parcel, by: parcels.pick(parcel=parcel, keys=[parcel.pk], by=by),
     "ship": sent,
-    "tell": lambda parcel, by: parcels.tell_company(parcel=parcel, text="Hello", by=by),
+    "tell": lambda parcel, by: parcels.tell_company(
+        parcel=parcel, text="Hello", token=uuid7(), by=by
+    ),
     "correct": lambda parcel, by: parcels.correct_recipient(parcel=parcel, recipient={}, by=by),
 }
 

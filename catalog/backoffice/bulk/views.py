@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.core.signing import BadSignature, Signer
@@ -18,6 +19,7 @@ from catalog.backoffice.bulk.selection import MOST_SELECTED, products_of, read_s
 from catalog.models import Category, Product, ProductQuerySet
 from loyalty_portal.admin_site.base import KeptAdmin
 from loyalty_portal.admin_site.verbs import actor_of
+from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.services import start_job
@@ -105,18 +107,20 @@ class BulkEditing(KeptAdmin[Product]):
             return self._page(request, form, selection, edit=edit)
         job = start_job(
             kind="catalog.bulk_edit",
-            parameters={"selection": seen, "edit": edit},
+            parameters={"selection": seen["selection"], "edit": edit},
             by=actor_of(request),
+            token=UUID(seen["token"]),
         )
         return begun(job)
 
     def _seen(self, request: HttpRequest, edit: dict[str, Any]) -> dict[str, Any] | None:
-        """The selection whose preview the person has seen with this edit; None without one."""
+        """What the person has seen the preview of with this edit; None without one."""
         try:
             seen: dict[str, Any] = json.loads(signer.unsign(request.POST.get("seen", "")))
         except (BadSignature, ValueError):
             return None
-        return seen["selection"] if seen["edit"] == edit else None
+        known = (edit, str(request.user.pk))
+        return seen if (seen["edit"], seen.get("by")) == known else None
 
     def _page(
         self,
@@ -129,7 +133,9 @@ class BulkEditing(KeptAdmin[Product]):
     ) -> TemplateResponse:
         person: Any = request.user
         found = products_of(selection, person)
-        seen = json.dumps({"selection": selection, "edit": edit})
+        seen = json.dumps(
+            {"selection": selection, "edit": edit, "by": str(person.pk), "token": str(uuid7())}
+        )
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),

@@ -33,9 +33,11 @@ from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.files import on_disk
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import FileRole, Job
+from loyalty_portal.jobs.states import JobStatus
 
 SLICE = 1_000  # rows of a transaction
 KEPT = 200  # errors, changes and remarks that the page shows
+ENDED_EARLY = (JobStatus.STOPPED, JobStatus.FAILED)  # an import that may be started again
 _TIMES = ("available_from", "available_until")
 
 Item = Record | RowError | Skipped | Remark
@@ -143,6 +145,7 @@ def record_of(row: ImportRow) -> Record:
     """The record that a row was stored from."""
     stored: dict[str, Any] = row.data or {}
     data = dict(stored["product"])
+    data["unsaid"] = tuple(data.get("unsaid", ()))  # rows of the version before have none
     for name in _TIMES:
         data[name] = _moment(data[name])
     stock = stored["stock"]
@@ -194,9 +197,21 @@ def _tell(job: Job) -> list[str]:
     return [*tell_counts(job.result, _("Would be:")), *tell_categories(job.result)]
 
 
-def _errors(job: Job) -> dict[str, object]:
+def import_of(read: Job) -> Job | None:
+    """The import that was started from a preview; None without one."""
+    key = read.state.get("import")
+    return Job.objects.filter(pk=key).first() if key else None
+
+
+def _facts(job: Job) -> dict[str, object]:
     wrong = ImportRow.objects.filter(job=job, data__isnull=True).order_by("pk")
-    return {"errors": wrong[:KEPT], "more_errors": max(0, job.result.get("wrong", 0) - KEPT)}
+    imported = import_of(job)
+    return {
+        "errors": wrong[:KEPT],
+        "more_errors": max(0, job.result.get("wrong", 0) - KEPT),
+        "imported": imported,
+        "may_import": imported is None or imported.status in ENDED_EARLY,
+    }
 
 
 PREVIEW = Kind(
@@ -205,5 +220,5 @@ PREVIEW = Kind(
     work=read_file,
     tell=_tell,
     template="admin/catalog/_import_preview.html",
-    facts=_errors,
+    facts=_facts,
 )

@@ -17,6 +17,7 @@ from unfold.decorators import action
 from catalog.backoffice.bulk.selection import products_of, read_selection
 from catalog.backoffice.bulk.views import COUNTED, address_of
 from catalog.backoffice.exchange.forms import ExportForm, ImportForm
+from catalog.backoffice.exchange.reading import ENDED_EARLY, import_of
 from catalog.models import Product
 from loyalty_portal.admin_site.base import KeptAdmin
 from loyalty_portal.admin_site.verbs import Act, actor_of
@@ -78,19 +79,25 @@ class Exchanging(KeptAdmin[Product]):
         return begun(job)
 
     def write_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """Import what a preview has shown."""
+        """Import what a preview has shown, once; again only after a stop or a failure."""
         _must_have(request, _MAY_IMPORT)
-        read = Job.objects.filter(pk=object_id, kind="catalog.preview_import").first()
-        if read is None or read.status != JobStatus.DONE:
-            raise Http404
-        if request.method != "POST":
-            return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[object_id]))
-        asked = {
-            "preview": str(object_id),
-            "skip_bad_rows": request.POST.get("wrong") == "skip",
-            "name": read.parameters["name"],
-        }
-        return begun(start_job(kind="catalog.import", parameters=asked, by=actor_of(request)))
+        with transaction.atomic():
+            previews = Job.objects.select_for_update(of=("self",), no_key=True)
+            read = previews.filter(pk=object_id, kind="catalog.preview_import").first()
+            if read is None or read.status != JobStatus.DONE:
+                raise Http404
+            if request.method != "POST":
+                return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[object_id]))
+            job = import_of(read)
+            if job is None or job.status in ENDED_EARLY:
+                asked = {
+                    "preview": str(object_id),
+                    "skip_bad_rows": request.POST.get("wrong") == "skip",
+                    "name": read.parameters["name"],
+                }
+                job = start_job(kind="catalog.import", parameters=asked, by=actor_of(request))
+                Job.objects.filter(pk=read.pk).update(state={**read.state, "import": str(job.pk)})
+        return begun(job)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Say what is exported, and start it."""

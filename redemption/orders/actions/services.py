@@ -43,9 +43,10 @@ def unflag(*, order: RedemptionOrder, by: Actor) -> None:
 
 
 @transaction.atomic
-def write_note(*, order: RedemptionOrder, text: str, by: Actor) -> OrderNote:
-    """Write a note about the order, which only staff read. Raises RedemptionError for an empty
-    text, or one of more than LONGEST_NOTE characters.
+def write_note(*, order: RedemptionOrder, text: str, token: UUID, by: Actor) -> OrderNote:
+    """Write a note about the order, which only staff read. A second call with the same token
+    returns the same note. Raises RedemptionError for an empty text, or one of more than
+    LONGEST_NOTE characters.
     """
     must_be_staff(by.has_perm("redemption.add_ordernote"), _("write notes about orders"))
     text = text.strip()
@@ -55,7 +56,12 @@ def write_note(*, order: RedemptionOrder, text: str, by: Actor) -> OrderNote:
         raise RedemptionError(
             _("A note has at most %(most)s characters.") % {"most": grouped(LONGEST_NOTE)}
         )
-    return OrderNote.objects.create(order=order, text=text, by_id=by.person_id)
+    written, _is_new = OrderNote.objects.get_or_create(
+        pk=token, defaults={"order": order, "text": text, "by_id": by.person_id}
+    )
+    if (written.order_id, written.by_id) != (order.pk, by.person_id):
+        raise RedemptionError(_("This form was used before. Open the page again."))
+    return written
 
 
 def open_letters(order: RedemptionOrder) -> QuerySet[Letter]:

@@ -90,6 +90,21 @@ def test_forty_prices_are_previewed_changed_in_slices_and_undone(
     assert "was changed since, and stays: points_cost" in page
 
 
+def test_a_preview_that_is_confirmed_twice_changes_once(person: User) -> None:
+    ProductFactory.create(points_cost=1000)
+    client = browser(person)
+    seen = re.search(r'name="seen"\s+value="([^"]+)"', client.post(PAGE, TEN_MORE).text)
+    assert seen
+    form = {**TEN_MORE, "seen": seen[1].replace("&quot;", '"').replace("&amp;", "&")}
+    first, second = client.post(PAGE, form), client.post(PAGE, form)
+    assert first["Location"] == second["Location"]
+    worked(Job.objects.get())
+    assert points() == [1100]
+    anew = browser(staff("catalogue")).post(PAGE, form)  # another person has seen no preview
+    assert anew.status_code == 200
+    assert Job.objects.count() == 1
+
+
 def test_rows_that_cannot_take_the_change_are_skipped_and_named(person: User) -> None:
     ProductFactory.create(sku="CHEAP", points_cost=3)
     ProductFactory.create(sku="FINE", points_cost=300)

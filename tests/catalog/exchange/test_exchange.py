@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models.functions import Now
 from django.urls import reverse
 from openpyxl import load_workbook
 
@@ -155,8 +156,12 @@ def test_an_import_shows_each_difference_writes_it_and_is_undone(
     assert set(Product.objects.filter(sku__startswith="N").values_list("is_active", flat=True)) == {
         False
     }
+    # A file that does not say it leaves off what the undo switched off.
     again = written(person, read(person, "\n".join([COLUMNS, *rows])))
-    assert (again.result["created"], again.result["changed"]) == (0, 5)
+    assert (again.result["created"], again.result["changed"]) == (0, 1)
+    said = [f"{COLUMNS},is_active", *(f"{row},yes" for row in rows)]
+    again = written(person, read(person, "\n".join(said)))
+    assert (again.result["created"], again.result["changed"]) == (0, 4)
 
 
 def test_bad_rows_are_named_and_either_all_or_none_of_the_good_ones_come_in(
@@ -231,6 +236,23 @@ def test_a_category_that_is_new_is_named_before_it_is_made_and_after_an_undo(
     assert "The import made these categories, and they stay: nope." in page_of(person, undo)
     again = read(person, "\n".join([COLUMNS, *rows]))
     assert "New categories" not in page_of(person, again)
+
+
+def test_what_was_read_is_imported_once_and_again_only_after_a_stop(person: User) -> None:
+    preview = read(person, f"{COLUMNS}\nA1,Mug,PHYSICAL,100,Kitchen,4\n")
+    there, client = f"{IMPORT}{preview.pk}/", browser(person)
+    first = client.post(there)
+    [job] = Job.objects.filter(kind="catalog.import")
+    Job.objects.filter(pk=job.pk).update(status=JobStatus.STOPPED, ended_at=Now())
+    assert "Import 1" in page_of(person, preview)
+    second, third = client.post(there), client.post(there)
+    assert first["Location"] != second["Location"] == third["Location"]
+    assert Job.objects.filter(kind="catalog.import").count() == 2
+    assert work_on(Job.objects.get(kind="catalog.import", status="QUEUED").pk)
+    shown = page_of(person, preview)
+    assert "Import 1" not in shown
+    assert "imported once" in shown
+    assert second["Location"] in shown
 
 
 def test_each_preview_and_import_of_a_process_tells_only_its_own_file(person: User) -> None:

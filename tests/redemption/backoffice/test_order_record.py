@@ -12,6 +12,7 @@ from django.utils import timezone
 from fulfillment.models import PartnerCall, VirtualCode
 from fulfillment.states import CallStatus
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.ids import uuid7
 from redemption.backoffice.bodies import HIDDEN, masked
 from redemption.messages import digests
 from redemption.messages.notifications import send_letter
@@ -134,13 +135,14 @@ def test_a_note_cannot_be_empty_too_long_or_invisible() -> None:
     by = Actor.person(staff("support"))
     for text in (" ", "x" * 2001):
         with pytest.raises(RedemptionError):
-            aftercare.write_note(order=order, text=text, by=by)
+            aftercare.write_note(order=order, text=text, token=uuid7(), by=by)
     assert not OrderNote.objects.exists()
 
 
 def test_a_note_is_written_once_and_stays() -> None:
     order = cards(1)
-    note = aftercare.write_note(order=order, text="x" * 2000, by=Actor.person(staff("support")))
+    by = Actor.person(staff("support"))
+    note = aftercare.write_note(order=order, text="x" * 2000, token=uuid7(), by=by)
     for change in (lambda: OrderNote.objects.update(text="y"), note.delete):
         with pytest.raises(DatabaseError), transaction.atomic():
             change()
@@ -156,7 +158,7 @@ def test_who_may_not_write_a_note_or_send_a_letter_is_refused(group: str) -> Non
     assert browser(who).post(address(order, "note"), {"text": "x"}).status_code == 403
     assert browser(who).post(address(order, "letter"), {"letter": letter.pk}).status_code == 403
     with pytest.raises(RedemptionError, match="You may not write notes"):
-        aftercare.write_note(order=order, text="x", by=Actor.person(who))
+        aftercare.write_note(order=order, text="x", token=uuid7(), by=Actor.person(who))
     with pytest.raises(RedemptionError, match="You may not send letters again"):
         letters.send_again(order=order, letter_id=letter.pk, by=Actor.person(who))
 

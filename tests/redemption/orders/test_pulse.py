@@ -18,6 +18,7 @@ from fulfillment import services as desk
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.ids import uuid7
 from redemption.incidents.services import resolve
 from redemption.messages.notifications import send_letter
 from redemption.models import Incident, LetterKind, OrderItem, RedemptionOrder
@@ -168,10 +169,12 @@ def asked(world: World) -> Steps:
     order = confirmed(world, (world.product(), 1))
     yield "placed"
     seat = Actor.in_seat(order.account_manager)
-    question = questions.ask(order=order, text="When does it come?", by=seat)
+    text = "When does it come?"
+    question = questions.ask(order=order, text=text, token=uuid7(), by=seat)
     yield "the company asks"
     support = Actor.person(staff("support"))
-    questions.answer(order=order, text="On Friday.", seen=str(question.pk), by=support)
+    seen = str(question.pk)
+    questions.answer(order=order, text="On Friday.", seen=seen, token=uuid7(), by=support)
     yield "staff answer"
 
 

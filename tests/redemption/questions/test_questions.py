@@ -1,5 +1,6 @@
 """A company asks about an order; staff answer once, in the order's story and by a letter."""
 
+import re
 from typing import Any
 
 import pytest
@@ -89,6 +90,50 @@ def test_a_second_answer_is_refused_and_kept_in_its_form(order: RedemptionOrder)
     assert "wrote about this order since the page was made" in refused
     assert "On Monday." in refused
     assert OrderMessage.objects.filter(kind="ANSWER").count() == 1
+
+
+def test_each_form_writes_once_however_often_it_is_sent(order: RedemptionOrder) -> None:
+    buyer, clerk = browser(order.account_manager.user), staff("support")
+    shown = buyer.get(order.get_absolute_url()).content.decode()
+    [token] = re.findall(r'name="token"\s+value="([0-9a-f-]{36})"', shown)
+    for _each in range(2):
+        page = buyer.post(
+            f"{order.get_absolute_url()}ask/", {"text": "When?", "token": token}, follow=True
+        )
+        assert "We have your question" in page.content.decode()
+    seen = order.messages.get().pk
+    shown = browser(clerk).get(page_of(order)).content.decode()
+    tokens = re.findall(r'name="token"\s+value="([0-9a-f-]{36})"', shown)
+    assert len(set(tokens)) == 3  # an answer, that none is needed, a note
+    for _each in range(2):
+        told = act(clerk, order, "answer", text="Soon.", seen=seen, token=tokens[0])
+        assert "Answered." in told.content.decode()
+        told = act(clerk, order, "note", text="Called.", token=tokens[1])
+        assert "Noted." in told.content.decode()
+    assert list(order.messages.values_list("kind", flat=True)) == ["QUESTION", "ANSWER"]
+    assert Letter.objects.filter(kind="answered").count() == 1
+    assert order.staff_notes.count() == 1
+    ask(order, "Thank you!")
+    seen = order.messages.latest("at").pk
+    for _each in range(2):
+        told = act(clerk, order, "settle", seen=seen, token=tokens[2])
+        assert "It does not wait any more." in told.content.decode()
+    assert order.messages.count() == 4
+
+
+def test_the_token_of_another_row_writes_nothing_and_says_so(order: RedemptionOrder) -> None:
+    other, clerk = confirmed_order((ProductFactory.create(), 1)), staff("support")
+    ask(other, "When?")
+    used = str(other.messages.get().pk)
+    page = browser(order.account_manager.user).post(
+        f"{order.get_absolute_url()}ask/", {"text": "And mine?", "token": used}
+    )
+    assert "This form was used before." in page.content.decode()
+    act(clerk, order, "note", text="Called.", token=used)
+    told = act(clerk, other, "note", text="Called.", token=used)
+    assert "This form was used before." in told.content.decode()
+    ask(order, "Once more?")  # what is no token is a new one
+    assert [order.messages.count(), other.messages.count()] == [1, 1]
 
 
 @pytest.mark.parametrize(
