@@ -3,10 +3,13 @@
 Each request is for one unit, and every request that can be cancelled is.
 """
 
+import json
 import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
+
+from django.conf import settings
 
 from loyalty_portal.partners.client import PartnerClient
 from operations.conformance.contract import Contract, answer, schema
@@ -26,6 +29,7 @@ LOOK_AGAIN = 0.5  # seconds between two polls of a delivery
 FULFILLMENT = schema("Fulfillment")
 FINAL = frozenset({"delivered", "failed", "cancelled"})
 NO_REQUEST = "no request succeeded"
+NOT_THERE = frozenset({404, 501})  # the answers of a partner that does not send again
 DEAF = "nobody listened: give --listen HOST:PORT, and have the partner send its webhooks there"
 
 
@@ -79,6 +83,14 @@ class FulfillmentSession:
         path = "/fulfillments/{fulfillment_id}/cancel"
         key = f"check:{self.run}:{name}"
         return self.probe.post(path, None, key=key, fulfillment_id=fulfillment_id)
+
+    def resend(self, fulfillment_id: str) -> Heard:
+        path = "/fulfillments/{fulfillment_id}/resend"
+        asked = {"recipient": {"name": "Conformance Check", "email": "check@example.com"}}
+        key = f"check:{self.run}:resend"
+        return self.probe.post(
+            path, asked, key=key, excused=NOT_THERE, fulfillment_id=fulfillment_id
+        )
 
     def close(self) -> str:
         """Cancel what is not delivered, and summarize the run for the partner's records."""
@@ -239,6 +251,29 @@ def final(session: FulfillmentSession) -> Observation:
     return decided(
         statuses == {over["status"]}, f"{over['status']}, then cancelled: {' and '.join(statuses)}"
     )
+
+
+def resend(session: FulfillmentSession) -> Observation:
+    over = needed(session.over, "nothing came to its end")
+    if over["status"] != "delivered":
+        return cannot_tell("nothing was delivered that could be sent again")
+    heard = session.resend(over["fulfillment_id"])
+    if heard.status in NOT_THERE:
+        seen = f"the partner does not send again, which is optional: {heard}"
+        said = "FULFILLMENT_API_RESEND says that it does"
+        return (
+            broken(f"{seen}; but {said}") if settings.FULFILLMENT_API_RESEND else cannot_tell(seen)
+        )
+    if fault := _fault(session, heard, {200}, session.reference("first")):
+        return broken(fault)
+    again = session.resend(over["fulfillment_id"])
+    if fault := session.probe.fault(FULFILLMENT, again):
+        return broken(f"the repetition was answered otherwise: {fault}")
+    if again.body["fulfillment_id"] != heard.body["fulfillment_id"]:
+        return broken("the repetition was answered with another fulfillment")
+    same = [over, heard.body, again.body]
+    codes = {json.dumps(each.get("deliverables"), sort_keys=True) for each in same}
+    return decided(len(codes) == 1, "sent again, " + ("the same" if len(codes) == 1 else "others"))
 
 
 # --- Webhooks --------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,10 +77,19 @@ class Probe:
     def get(self, path: str, params: Mapping[str, str] | None = None, **parts: str) -> Heard:
         return self._send(lambda: self._client.once("GET", path, parts, params=params))
 
-    def post(self, path: str, data: Mapping[str, Any] | None, *, key: str, **parts: str) -> Heard:
+    def post(
+        self,
+        path: str,
+        data: Mapping[str, Any] | None,
+        *,
+        key: str,
+        excused: Collection[int] = (),
+        **parts: str,
+    ) -> Heard:
+        """Send a POST. A response with an `excused` status need not have a problem body."""
         body = b"" if data is None else wire.canonical(data)
         heard = self._send(
-            lambda: self._client.once("POST", path, parts, body=body, idempotency_key=key)
+            lambda: self._client.once("POST", path, parts, body=body, idempotency_key=key), excused
         )
         if not heard.succeeded and (heard.status in {0, 408} or heard.status >= 500):
             self.unclear += 1
@@ -153,10 +162,11 @@ class Probe:
             return kept(f"{len(self._busy)} times 429, each with Retry-After")
         return broken(f"{self._busy.count(False)} of {len(self._busy)} times 429 did not say when")
 
-    def _send(self, send: Callable[[], Reply | Answer]) -> Heard:
+    def _send(self, send: Callable[[], Reply | Answer], excused: Collection[int] = ()) -> Heard:
         for _try in range(BUSY_TRIES):
             heard = _heard(send())
-            self._note(heard)
+            if heard.status not in excused:
+                self._note(heard)
             if heard.status != 429:
                 break
             time.sleep(_pause(heard))

@@ -225,6 +225,13 @@ FULFILLMENT: tuple[Check[fulfillment.FulfillmentSession], ...] = (
         fulfillment.final,
     ),
     Check(
+        "resend",
+        "What was delivered can be sent again, unchanged (optional).",
+        "Support cannot have codes sent again by the partner: set FULFILLMENT_API_RESEND=false, "
+        "and whoever ordered is asked to pass them on.",
+        fulfillment.resend,
+    ),
+    Check(
         "webhook_signature",
         "Every webhook is signed with a secret of ours.",
         "Webhooks are rejected with 401; everything is polled, which is slower.",

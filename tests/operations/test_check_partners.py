@@ -329,6 +329,7 @@ def test_no_answer_breaks_the_check(settings: Any, body: bytes) -> None:
         (always("cancel", "mismatch", field="reference"), {"cancel"}),
         (always("webhook", "fewer_codes"), {"delivers"}),
         (always("webhook", "more_codes"), {"delivers"}),
+        (always("resend", "mismatch", field="reference"), {"resend"}),
         (always("webhook", "forge"), {"webhook_signature"}),
         (always("webhook", "stale"), {"webhook_signature"}),
         (always("webhook", "contradict"), {"webhook_order"}),
@@ -342,6 +343,17 @@ def test_a_promise_of_the_fulfillment_partner_that_is_broken_is_told_alone(
     breaks(partners)
     # the broken promise may be the one that the check would wait for
     assert not_kept(check_fulfillment(partners, wait=2.0)) == wanted
+
+
+def test_a_partner_that_does_not_send_again_is_no_worse_unless_we_rely_on_it(
+    partners: SandboxProcess, settings: Any
+) -> None:
+    partners.fault("resend", "refuse", times=None, status=501, code="not_implemented")
+    settings.FULFILLMENT_API_RESEND = False
+    told = run("fulfillment", "--sku", "GIFT-50", "--wait", "5")[1]
+    assert "the partner does not send again, which is optional: 501" in told
+    settings.FULFILLMENT_API_RESEND = True
+    assert not_kept(verdicts("fulfillment", "--sku", "GIFT-50", "--wait", "5")) == {"resend"}
 
 
 def test_webhooks_in_any_order_and_more_than_once_are_within_the_contract(
