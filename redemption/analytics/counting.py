@@ -33,6 +33,7 @@ from redemption.models import (
     DurationFigure,
     EventSubject,
     LineFigure,
+    LineReturn,
     LoyaltyTransaction,
     OrderEvent,
     OrderFigure,
@@ -137,11 +138,12 @@ def line_figures(start: datetime, end: datetime) -> list[LineFigure]:
             units=Sum("quantity"),
             worth=Sum(points),
             back=Sum(F("quantity_refunded") * F("points_per_item")),
+            came_back=Sum("quantity_returned"),
         )
     )
     names = (
         *("hour", "company_id", "seat_id", "product_id", "status", "taken", "reason"),
-        *("lines", "units", "points", "points_back"),
+        *("lines", "units", "points", "points_back", "units_back"),
     )
     return [LineFigure(**dict(zip(names, row, strict=True))) for row in rows]
 
@@ -268,12 +270,15 @@ def _seconds(at: datetime, begun: datetime) -> float:
 
 
 def desk_figures(start: datetime, end: datetime) -> list[DeskFigure]:
-    """What people at the desk did in [start, end). A part that was sent counts as sent."""
+    """What people at the desk did in [start, end). A part that was sent, or that came back, counts
+    as such.
+    """
     step = Case(
         When(to_status=FulfillmentStatus.QUEUED, then=Value(str(FulfillmentStatus.SHIPPED))),
         default=F("to_status"),
     )
     part = Q(from_status=FulfillmentStatus.PACKED, to_status=FulfillmentStatus.QUEUED)
+    parts_back = LineReturn.objects.filter(item=OuterRef("fulfillment__reference"))
     rows = (
         FulfillmentEvent.objects.filter(
             Q(to_status__in=DESK_STEPS) | part,
@@ -283,11 +288,24 @@ def desk_figures(start: datetime, end: datetime) -> list[DeskFigure]:
             fulfillment__channel=Channel.DESK,
         )
         .exclude(from_status=F("to_status"))
+        # Before returns were kept in units, a line came back as a whole.
+        .exclude(Exists(parts_back), to_status=FulfillmentStatus.RETURNED)
         .order_by()
         .values_list(_hour("at"), "by")
         .annotate(step=step, n=Count("pk"))
     )
+    back = (
+        LineReturn.objects.filter(
+            recorded_at__gte=start, recorded_at__lt=end, recorded_by__isnull=False
+        )
+        .order_by()
+        .values_list(_hour("recorded_at"), "recorded_by")
+        .annotate(step=Value(str(FulfillmentStatus.RETURNED)), n=Count("pk"))
+    )
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for hour, person, done, lines in (*rows, *back):
+        counts[hour, person, done] += lines
     return [
         DeskFigure(hour=hour, person_id=person, step=done, lines=lines)
-        for hour, person, done, lines in rows
+        for (hour, person, done), lines in counts.items()
     ]

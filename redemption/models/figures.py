@@ -66,7 +66,8 @@ class OrderFigure(HourlyFigure):
 class LineFigure(HourlyFigure):
     """Lines of one product in the orders that a seat placed in the hour.
 
-    `points_back`: points of units that were given back or will be.
+    `points_back`: points of units that were given back or will be. `units_back`: units that came
+    back from their recipients.
     """
 
     company = models.ForeignKey(Company, models.CASCADE, related_name="+", db_index=False)
@@ -79,6 +80,7 @@ class LineFigure(HourlyFigure):
     units = models.PositiveBigIntegerField()
     points = models.PositiveBigIntegerField()
     points_back = models.PositiveBigIntegerField()
+    units_back = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

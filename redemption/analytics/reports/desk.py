@@ -42,7 +42,7 @@ def answer(question: Question) -> ReportPage:
         drawn=len(before) + 1,
         is_timeline=question.by == "time",
         left_out=left_out,
-        note=_("Lines of orders. Each part of a line that was sent counts."),
+        note=_("Lines of orders. Each part of a line that was sent or came back counts."),
     )
     return ReportPage(tiles, [table])
 

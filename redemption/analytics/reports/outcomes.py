@@ -40,16 +40,20 @@ _RATES = (
     ("unapproved", "orders"),
     ("cancelled", "orders"),
     ("failed", "lines"),
+    ("back", "units"),
 )
 
 
 def answer(question: Question) -> ReportPage:
     """Rates are shares of the orders placed in the span; of failed lines, of the lines whose points
-    were taken.
+    were taken; of units that came back, of the units of these lines.
     """
     sums = _sums(question)
     now, then = total(sums), total(_sums(question.before()))
-    titles = (_("Refused"), _("Not approved"), _("Cancelled"), _("Lines that failed"))
+    titles = (
+        *(_("Refused"), _("Not approved"), _("Cancelled"), _("Lines that failed")),
+        _("Pieces that came back"),
+    )
     tiles = [
         ReportTile(
             title,
@@ -70,7 +74,14 @@ def _sums(question: Question) -> dict[Any, Counter[str]]:
     taken = line_rows(question).filter(taken=True)
     return merged(
         summed(order_rows(question), question, orders=Sum("orders"), **orders),
-        summed(taken, question, lines=Sum("lines"), failed=failed),
+        summed(
+            taken,
+            question,
+            lines=Sum("lines"),
+            failed=failed,
+            units=Sum("units"),
+            back=Sum("units_back"),
+        ),
     )
 
 
@@ -98,6 +109,8 @@ def _table(question: Question, sums: dict[Any, Counter[str]]) -> ReportTable:
             ReportColumn(_("Cancelled, share"), CellKind.SHARE),
             ReportColumn(_("Failed lines")),
             ReportColumn(_("Failed lines, share"), CellKind.SHARE),
+            ReportColumn(_("Pieces that came back")),
+            ReportColumn(_("Pieces that came back, share"), CellKind.SHARE),
         ],
         rows=rows,
         drawn=len(before),

@@ -10,8 +10,16 @@ from accounts.models import AccountManager, User
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, FulfillmentEvent
+from fulfillment.returning import return_units
+from fulfillment.states import ReturnedTo
 from loyalty_portal.data.actor import Actor
-from redemption.models import LoyaltyTransaction, OrderEvent, RedemptionOrder, TransactionType
+from redemption.models import (
+    LineReturn,
+    LoyaltyTransaction,
+    OrderEvent,
+    RedemptionOrder,
+    TransactionType,
+)
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
 from tests.catalog.factories import CategoryFactory, ProductFactory
 from tests.redemption.factories import delivered_by_mail, paid, placed, settle, shipped
@@ -36,7 +44,7 @@ class Gallery:
         kind = self.random.choice(
             [
                 self._waits, self._declined, self.confirmed, self._sent, self._arrived,
-                self._by_mail, self._not_supplied,
+                self._by_mail, self._not_supplied, self._came_back,
             ]
         )  # fmt: skip
         order = kind()
@@ -89,6 +97,27 @@ class Gallery:
         desk.deliver(shipment=shipped(order), by=self._clerk())
         return order
 
+    def arrived(self) -> RedemptionOrder:
+        """An order of one line of three units, which has arrived."""
+        order = paid(self._seat(), (self.things[0], 3))
+        desk.deliver(shipment=shipped(order), by=self._clerk())
+        return order
+
+    def take_back(self, order: RedemptionOrder, units: int) -> None:
+        """Record that units of the order's one line came back."""
+        return_units(
+            fulfillment=Fulfillment.objects.get(reference=order.items.get().pk),
+            quantity=units,
+            to=self.random.choice([ReturnedTo.STOCK, ReturnedTo.WRITTEN_OFF]),
+            reason="Dented",
+            by=self._clerk(),
+        )
+
+    def _came_back(self) -> RedemptionOrder:
+        order = self.arrived()
+        self.take_back(order, self.random.randint(1, 3))
+        return order
+
     def _by_mail(self) -> RedemptionOrder:
         order = paid(self._seat(), (self.cards[0], 1))
         delivered_by_mail(order, f"CODE-{order.pk}")
@@ -120,3 +149,4 @@ def moved_back(order: RedemptionOrder, age: timedelta) -> None:
         OrderEvent.objects.filter(order=order).update(at=F("at") - age)
         LoyaltyTransaction.objects.filter(order=order).update(created_at=F("created_at") - age)
         FulfillmentEvent.objects.filter(fulfillment__reference__in=lines).update(at=F("at") - age)
+        LineReturn.objects.filter(item__in=lines).update(recorded_at=F("recorded_at") - age)

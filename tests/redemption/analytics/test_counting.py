@@ -22,6 +22,7 @@ from redemption.models import (
     DurationFigure,
     FiguresMark,
     LineFigure,
+    LineReturn,
     OrderEvent,
     OrderFigure,
     PointsFigure,
@@ -83,7 +84,7 @@ def orders_as_they_are() -> dict[tuple[Any, ...], Any]:
 
 
 def lines_as_they_are() -> dict[tuple[Any, ...], Any]:
-    rows = RedemptionOrder.objects.prefetch_related("items", "transactions")
+    rows = RedemptionOrder.objects.prefetch_related("items__returns", "transactions")
     return added(
         (
             (
@@ -95,6 +96,7 @@ def lines_as_they_are() -> dict[tuple[Any, ...], Any]:
                 units=item.quantity,
                 points=item.points,
                 points_back=item.quantity_refunded * item.points_per_item,
+                units_back=sum(each.units for each in item.returns.all()),
             ),
         )
         for order in rows
@@ -141,10 +143,12 @@ def desk_as_it_is() -> Counter[tuple[Any, ...]]:
     events = FulfillmentEvent.objects.filter(fulfillment__channel="DESK", by__isnull=False)
     for event in events:
         before, after = event.from_status, event.to_status
-        if before == after or (after == "QUEUED" and before != "PACKED"):
+        if before == after or (after == "QUEUED" and before != "PACKED") or after == "RETURNED":
             continue
         step = "SHIPPED" if after == "QUEUED" else after
         counts[hour(event.at), event.by_id, step] += 1
+    for each in LineReturn.objects.all():  # in parts, or as a whole
+        counts[hour(each.recorded_at), each.recorded_by_id, "RETURNED"] += 1
     return counts
 
 
@@ -165,6 +169,7 @@ def must_agree() -> None:
                 units=row.units,
                 points=row.points,
                 points_back=row.points_back,
+                units_back=row.units_back,
             ),
         )
         for row in LineFigure.objects.all()
@@ -198,6 +203,7 @@ def test_what_is_counted_is_what_the_orders_say_however_they_ended(seed: int) ->
     rebuild_figures()
     must_agree()
     assert all(model.objects.exists() for model in FIGURES)
+    assert LineFigure.objects.filter(units_back__gt=0).exclude(status="RETURNED").exists()
     counted = stored()
     rebuild_figures()
     assert stored() == counted
@@ -230,6 +236,27 @@ def test_late_news_of_an_old_order_mends_the_hour_in_which_it_was_placed() -> No
     assert LineFigure.objects.filter(hour=placed_at, points_back__gt=0).exists()
     [credit] = PointsFigure.objects.filter(kind=TransactionType.CREDIT, company=None)
     assert credit.hour == hour(timezone.now())
+
+
+def test_a_part_that_comes_back_counts_for_its_order_and_for_who_took_it_back() -> None:
+    gallery = Gallery(7)
+    order = gallery.arrived()
+    moved_back(order, timedelta(hours=30))
+    count_figures()
+    gallery.take_back(order, 1)
+    due_again()
+    count_figures()
+    must_agree()
+    placed_at = hour(order.created_at - timedelta(hours=30))
+    [line] = LineFigure.objects.filter(hour=placed_at, units_back__gt=0)
+    assert (line.status, line.units_back) == ("DELIVERED", 1)
+    [back] = DeskFigure.objects.filter(step="RETURNED")
+    assert (back.hour, back.lines) == (hour(timezone.now()), 1)
+    gallery.take_back(order, 2)  # the rest of it: the line came back as a whole
+    due_again()
+    count_figures()
+    must_agree()
+    assert DeskFigure.objects.filter(step="RETURNED").count() in {1, 2}  # by one person, or two
 
 
 def test_the_sweeper_command_counts() -> None:

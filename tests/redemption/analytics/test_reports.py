@@ -17,12 +17,13 @@ from accounts.models import TierLevel
 from accounts.services import STAFF_GROUPS
 from catalog.models import ProductView
 from loyalty_portal.audit.models import TrailEntry, TrailKind
+from loyalty_portal.data.cells import harmless
 from loyalty_portal.jobs.files import pieces_of
 from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.services import work_on
 from loyalty_portal.jobs.states import JobStatus
 from redemption.analytics import exporting
-from redemption.analytics.exports import as_xlsx, harmless
+from redemption.analytics.exports import as_xlsx
 from redemption.analytics.forms import ReportForm
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.registry import REPORTS
@@ -157,6 +158,7 @@ def test_rates_and_reasons_are_shares_of_the_orders_placed_in_the_time() -> None
         "Not approved": "0.0 %",
         "Cancelled": "25.0 %",
         "Lines that failed": "33.3 %",
+        "Pieces that came back": "0.0 %",
     }
     reasons = [row.values for row in page.tables[1].rows]
     assert ["Declined", "insufficient_points", 1, 10] in reasons
@@ -299,10 +301,28 @@ def test_an_export_has_days_that_a_spreadsheet_sorts(
 
 
 def test_texts_cannot_act_in_a_spreadsheet_and_names_stay_as_they_are() -> None:
-    for text in ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", " =1", "007", "1-2", "1e5", "12.3"):
-        assert harmless(text) == f"\t{text}"
+    for text in (
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\tx",
+        "\r=1",
+        " =1",
+        "＝1",
+        "007",
+        "1-2",
+        "1e5",
+        "12.3",
+    ):
+        safe = harmless(text)
+        assert safe.startswith("\t")
+        assert safe.replace("\t", "") == text.replace("\t", "")
     for text in ("Tür", "SKU-007", "R-7KQ4M-2XDTP", "", "a=b"):
         assert harmless(text) == text
+    # Where a semicolon separates cells, a cell begins after it, and after the end of a line.
+    assert harmless("a;=1+1") == "a;\t=1+1"
+    assert harmless("a\n -1;b") == "a\n\t -1;b"
     table = ReportTable(
         "t",
         "T",
