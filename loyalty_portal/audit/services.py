@@ -5,8 +5,8 @@ from typing import Any
 from django.db.models import Model
 
 from loyalty_portal.audit.models import TrailEntry, TrailKind
-from loyalty_portal.data.actor import Actor
-from loyalty_portal.http.where import where
+from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.http.where import happening_at, where
 
 
 def record(
@@ -33,3 +33,11 @@ def record(
         place=here.place[:200],
         address=here.address,
     ).save(force_insert=True)
+
+
+def record_command(name: str) -> None:
+    """Record that a management command begins to change data. `name` is its own, without arguments,
+    which may hold secrets or something personal. Who ran it on the machine is not recorded either.
+    """
+    with happening_at(name):
+        record(TrailKind.COMMAND, by=SYSTEM, what=name)

@@ -5,8 +5,10 @@ from getpass import getpass
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from accounts.services import AdministratorExistsError, make_first_administrator, new_administrator
+from loyalty_portal.audit.services import record_command
 
 
 class Command(BaseCommand):
@@ -30,7 +32,9 @@ class Command(BaseCommand):
         try:
             person = new_administrator(email=email, name=name)
             password = None if options["by_letter"] else self._asked()
-            make_first_administrator(person, password=password)
+            with transaction.atomic():
+                record_command("first_administrator")
+                make_first_administrator(person, password=password)
         except AdministratorExistsError as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:

@@ -3,6 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.services import ensure_staff_groups
+from loyalty_portal.audit.services import record_command
 from loyalty_portal.data.actor import SYSTEM
 from loyalty_portal.data.history import changed_by
 
@@ -17,6 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:  # noqa: ARG002 - Django's own
         try:
             with changed_by(SYSTEM, "staff_groups"):
+                record_command("staff_groups")
                 groups = ensure_staff_groups()
         except LookupError as error:
             raise CommandError(str(error)) from error

@@ -17,6 +17,7 @@ from catalog.importing.formats import READERS, detect_format
 from catalog.importing.records import ImportFileError, Terms
 from catalog.importing.services import ImportOutcome, import_file
 from inventory.services import open_stock
+from loyalty_portal.audit.services import record_command
 from loyalty_portal.data.actor import SYSTEM
 from loyalty_portal.data.history import changed_by
 
@@ -100,6 +101,8 @@ class Command(BaseCommand):
         columns = read_map(options["map"]) if options["map"] else {}
         terms = Terms(_points_per_unit(options["points_per_unit"]), columns)
         name = "portal" if columns else options["format"] or detect_format(path)
+        if not options["dry_run"]:
+            record_command("import_products")
         self.stdout.write(f"{path.name}: reading as {name}{' by the map' if columns else ''}")
         return import_file(
             path=path,

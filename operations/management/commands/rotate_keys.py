@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from loyalty_portal.audit.services import record_command
 from loyalty_portal.data.encrypted_field import listed_keys, newest_key
 from loyalty_portal.data.key_rotation import BATCH, left, rotate, unused_keys
 
@@ -30,6 +31,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, batch: int, **_options: Any) -> None:
         if not 1 <= batch <= 10_000:
             raise CommandError("--batch must be from 1 to 10000.")
+        record_command("rotate_keys")
         wrong: list[str] = []
         for step in rotate(batch=batch):
             wrong += step.wrong

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from loyalty_portal.audit.services import record_command
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 from operations.demo.partners import SandboxControlError
 from operations.demo.people import PASSWORD, sign_ins
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         if is_seeded():
             self.stdout.write("The demo's data is there already; nothing was changed.")
             return
+        record_command("seed_demo")
         with _quiet():
             seed(say=lambda line: self.stdout.write(f"seeding: {line}"))
             violations = check()

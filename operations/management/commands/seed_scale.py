@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from loyalty_portal.audit.services import record_command
 from operations.scale.services import ScaleError, multiply
 from redemption.invariants.checks import check_invariants
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "seed_scale makes people with a public password, so it runs with DEBUG=true only."
             )
+        record_command("seed_scale")
         self._say(f"into the database {connection.settings_dict['NAME']}")
         try:
             multiply(products=products, orders=orders, say=self._say)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from loyalty_portal.audit.services import record_command
 from redemption.analytics.services import rebuild_figures
 
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        record_command("rebuild_figures")
         days = rebuild_figures(told=self._tell)
         self.stdout.write(f"{days} days counted.")
 

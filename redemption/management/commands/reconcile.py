@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 
 from accounts.models import Company
+from loyalty_portal.audit.services import record_command
 from redemption.models import Reconciliation, RunOutcome
 from redemption.points.reconciliation.services import ReconciliationError, reconcile
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no company {company!r}.")
         if company and len(found) > 1:
             raise CommandError(f"{len(found)} companies are called {company!r}; give the account.")
+        record_command("reconcile")
         outcomes = [self._run(each, since) for each in found]
         wrong = {
             said: outcomes.count(outcome)
