@@ -1,19 +1,21 @@
 """The admin site: it uses the portal's sign-in and brand, and has its own content policy."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.decorators import secure_admin_login
 from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
-from django.contrib.auth.views import LogoutView
+from django.contrib.auth.views import LogoutView, redirect_to_login
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.contenttypes.views import shortcut
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
@@ -60,7 +62,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
     def admin_view(
         self, view: Callable[..., HttpResponse], cacheable: bool = False
     ) -> Callable[..., HttpResponseBase]:
-        return _relaxed(super().admin_view(view, cacheable))
+        return _relaxed(_or_signed_out(super().admin_view(view, cacheable)))
 
     def search(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -95,6 +97,29 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
 
     def _to_index(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:index")
+
+
+def _or_signed_out(
+    view: Callable[..., HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """Answer a script whose person is signed out with 401 and where to sign in, instead of the
+    sign-in page, which it would put into its own. HTMX goes there, and back to the page afterwards.
+    """
+
+    def answer(request: HttpRequest, *args: Any, **named: Any) -> HttpResponseBase:
+        if request.headers.get("HX-Request") and not request.user.is_authenticated:
+            page, there = (
+                urlsplit(request.headers.get("HX-Current-URL", "")),
+                reverse("admin:index"),
+            )
+            if page.path.startswith(there):
+                there = urlunsplit(("", "", page.path, page.query, ""))
+            return HttpResponse(
+                status=401, headers={"HX-Redirect": redirect_to_login(there)["Location"]}
+            )
+        return view(request, *args, **named)
+
+    return wraps(view)(answer)
 
 
 def _page_of(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:

@@ -5,6 +5,8 @@ const waiting = [];
 let busy = false;
 let then = null; // the button that was pressed while scans were on their way
 
+class SignedOut extends Error {}
+
 const say = (words, wrong) => {
   const said = document.getElementById("said");
   said.textContent = words;
@@ -22,6 +24,7 @@ const send = async ([sku, pieces]) => {
     body: data,
     headers: { "HX-Request": "true" },
   });
+  if ([401, 403].includes(answer.status)) throw new SignedOut();
   const text = await answer.text();
   const list = new DOMParser().parseFromString(text, "text/html").getElementById("list");
   if (!list) throw new Error(answer.statusText);
@@ -36,8 +39,8 @@ const work = async () => {
     try {
       await send(waiting[0]);
       waiting.shift();
-    } catch {
-      say(bench.dataset.lost, true);
+    } catch (error) {
+      say(error instanceof SignedOut ? bench.dataset.out : bench.dataset.lost, true);
       bench.elements.scan.value = waiting.shift()[0];
       waiting.length = 0;
       then = null;

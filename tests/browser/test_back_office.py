@@ -53,3 +53,22 @@ def test_an_opened_chooser_says_what_is_searched_for(
     page.get_by_role("combobox", name="Family").click()
     expect(page.get_by_role("searchbox", name="Family")).to_be_focused()
     assert window.axe_finds({"type": "rule", "values": ["label"]}) == []
+
+
+def test_lists_and_forms_are_read_and_sent_without_javascript(
+    scene: Scene, open_window: Callable[..., Window]
+) -> None:
+    everybody = UserFactory.create(superuser=True)
+    name = scene.book.name
+    for width in (1280, 390):
+        window = open_window(everybody, javascript=False, width=width)
+        page = window.go("/admin/catalog/product/")
+        page.get_by_role("link", name=name).first.click()
+        box = page.get_by_label("Name", exact=True).first
+        expect(box).to_have_value(name)
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("was changed successfully")).to_be_visible()
+        page.get_by_role("link", name="Pack and ship").first.click()
+        expect(page.get_by_label("Scan")).to_be_visible()
+        window.go("/admin/")
+        expect(page.get_by_role("heading", name="What waits").first).to_be_visible()

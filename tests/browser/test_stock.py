@@ -58,6 +58,12 @@ def test_thirty_skus_are_received_by_scan_with_one_click(scene: Scene, open_wind
     }
     assert now == {each.sku: number + 1 + (number == 0) for number, each in enumerate(products)}
 
+    window.go(WRITE.format("receive"))
+    page.context.clear_cookies()
+    scan(window, products[0].sku)
+    expect(page.get_by_role("status")).to_contain_text("You are signed out, so nothing was added")
+    expect(page.get_by_label("SKU")).to_have_value(products[0].sku)
+
 
 def test_pages_of_the_stock_and_the_first_page_are_for_everybody(
     scene: Scene, open_window: Opener

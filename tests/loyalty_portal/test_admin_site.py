@@ -86,6 +86,20 @@ def test_signing_out_leads_to_the_portals_sign_in() -> None:
     assert "_auth_user_id" not in client.session
 
 
+def test_a_script_whose_person_is_signed_out_is_told_where_to_sign_in() -> None:
+    page = f"http://testserver{reverse('admin:fulfillment_desk')}?show=late"
+    script = {"HX-Request": "true", "HX-Current-URL": page}
+    for answer in (
+        Client().post(reverse("admin:fulfillment_desk_scan"), headers=script),
+        Client().get(INDEX, headers=script),
+    ):
+        assert answer.status_code == 401
+        assert answer["HX-Redirect"] == "/accounts/login/?next=/admin/desk/%3Fshow%3Dlate"
+    elsewhere = {**script, "HX-Current-URL": "//evil.example//other.example/x"}
+    answer = Client().get(INDEX, headers=elsewhere)
+    assert answer["HX-Redirect"] == "/accounts/login/?next=/admin/"
+
+
 def test_the_admin_alone_may_use_what_its_theme_needs() -> None:
     admin = browser(staff("auditor")).get(INDEX)["Content-Security-Policy"]
     portal = Client().get("/accounts/login/")["Content-Security-Policy"]
