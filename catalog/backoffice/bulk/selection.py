@@ -16,7 +16,8 @@ from loyalty_portal.admin_site.lists import AFTER, BEFORE, PortalList, shortened
 from loyalty_portal.data.actor import Person
 
 MOST_SELECTED = 500
-NOT_FILTERS = ("p", AFTER, BEFORE, "o", "all", "_popup", "_changelist_filters", "ids")
+PREVIEW = "preview"  # in the address of a bulk edit's preview: what is to change
+NOT_FILTERS = ("p", AFTER, BEFORE, "o", "all", "_popup", "_changelist_filters", "ids", PREVIEW)
 
 
 def read_selection(query: QueryDict) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from django.utils.translation import gettext_lazy
 
 from catalog.backoffice.bulk.changes import edited, values
 from catalog.backoffice.bulk.forms import EditForm
-from catalog.backoffice.bulk.selection import MOST_SELECTED, products_of, read_selection
+from catalog.backoffice.bulk.selection import MOST_SELECTED, PREVIEW, products_of, read_selection
 from catalog.models import Category, Product, ProductQuerySet
 from loyalty_portal.admin_site.base import KeptAdmin
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.http.responses import SeeOther
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.services import start_job
 
@@ -93,18 +94,23 @@ class BulkEditing(KeptAdmin[Product]):
         return request.user.has_perm("catalog.bulk_edit")
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the form; on POST its preview or, when exactly that was seen, start the job."""
+        """Show the form, or the preview that the address asks for. A POST leads to its preview
+        (303), so that “back” returns to it, or, when exactly that was seen, starts the job.
+        """
         if not self.has_bulk_edit_permission(request):
             raise PermissionDenied
-        selection = read_selection(request.GET)
-        form = EditForm(request.POST or None)
-        if request.method != "POST" or not form.is_valid():
-            status = 422 if request.method == "POST" else 200
-            return self._page(request, form, selection, status=status)
+        selection, asked = read_selection(request.GET), request.GET.get(PREVIEW)
+        if request.method != "POST":
+            form = EditForm(QueryDict(asked) if asked else None)
+            edit = form.edit() if form.is_valid() else None
+            return self._page(request, form, selection, edit=edit)
+        form = EditForm(request.POST)
+        if not form.is_valid():
+            return self._page(request, form, selection, status=422)
         edit = form.edit()
         seen = self._seen(request, edit)
         if seen is None:
-            return self._page(request, form, selection, edit=edit)
+            return SeeOther(_address_of_preview(request, form))
         job = start_job(
             kind="catalog.bulk_edit",
             parameters={"selection": seen["selection"], "edit": edit},
@@ -148,6 +154,15 @@ class BulkEditing(KeptAdmin[Product]):
             "seen": signer.sign(seen) if edit else "",
         }
         return TemplateResponse(request, "admin/catalog/bulk.html", context, status=status)
+
+
+def _address_of_preview(request: HttpRequest, form: EditForm) -> str:
+    query, asked = request.GET.copy(), QueryDict(mutable=True)
+    for name in form.fields:
+        if value := request.POST.get(name):
+            asked[name] = value
+    query[PREVIEW] = asked.urlencode()
+    return f"{request.path}?{query.urlencode()}"
 
 
 def address_of(request: HttpRequest, there: str) -> str:
