@@ -159,8 +159,8 @@ def test_an_import_shows_each_difference_writes_it_and_is_undone(
     # A file that does not say it leaves off what the undo switched off.
     again = written(person, read(person, "\n".join([COLUMNS, *rows])))
     assert (again.result["created"], again.result["changed"]) == (0, 1)
-    said = [f"{COLUMNS},is_active", *(f"{row},yes" for row in rows)]
-    again = written(person, read(person, "\n".join(said)))
+    with_active = [f"{COLUMNS},is_active", *(f"{row},yes" for row in rows)]
+    again = written(person, read(person, "\n".join(with_active)))
     assert (again.result["created"], again.result["changed"]) == (0, 4)
 
 
