@@ -256,17 +256,18 @@ def tell_company(*, parcel: Fulfillment, text: str, token: UUID, by: Actor) -> N
     call with the same token changes nothing.
     """
     lines = _held(parcel, by)
-    if FulfillmentEvent.objects.filter(pk=token, fulfillment__in=lines, by=by.person_id).exists():
-        return
     if not text.strip():
         raise DeskError(_("Write what the account manager is to know."))
     first = lines[0]
     told = kept(lambda: _("Told to the company: %(text)s") % {"text": text.strip()})
     event = first.event(first.status, first.status, by=by, reason=told)
     event.pk = token
+    before = FulfillmentEvent.objects.filter(pk=token, fulfillment__in=lines)
+    if before.filter(by=by.person_id, reason=event.reason).exists():
+        return
     try:
         with transaction.atomic():
             event.save(force_insert=True)
-    except IntegrityError as error:  # the token of something else
+    except IntegrityError as error:  # something else was written with this token
         raise DeskError(_("This form was used before. Open the page again.")) from error
     tell_all([news_of(first, word=text.strip(), by=by)])

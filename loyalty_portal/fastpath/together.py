@@ -57,9 +57,12 @@ def _fetched(asked: list[_Statement]) -> list[Rows]:
     if not asked:
         return []
     params = [param for each in asked for param in each.params]
+    found = []
     with connection.cursor() as cursor:
         cursor.execute(";\n".join(each.text for each in asked), params)
-        found = [cursor.fetchall()]
-        while cursor.nextset():
+        # Counted from the end: the history of staff changes may put a statement before them, and
+        # goes to the last result.
+        for place in range(-len(asked), 0):
+            cursor.set_result(place)
             found.append(cursor.fetchall())
     return found

@@ -32,9 +32,9 @@ def ask(*, order: RedemptionOrder, text: str, token: UUID, by: Actor) -> OrderMe
     if not may_ask(by, order):
         raise RedemptionError(_("Your role in this company does not include this."))
     held = locked(order.pk)
-    if done := _written_with(token, held, by):
-        return done
     written = _written(text)
+    if done := _written_with(token, held, by, written):
+        return done
     newest = list(held.messages.order_by("-at", "-id")[:MOST_UNANSWERED])
     if len(newest) == MOST_UNANSWERED and all(
         each.kind == OrderMessageKind.QUESTION for each in newest
@@ -53,10 +53,11 @@ def answer(*, order: RedemptionOrder, text: str, seen: str, token: UUID, by: Act
     another message came since, so that nobody answers twice, or what was not read.
     """
     held = _held_by_staff(order, by)
-    if done := _written_with(token, held, by):
+    written = _written(text)
+    if done := _written_with(token, held, by, written):
         return done
     _must_have_seen(held, seen)
-    message = _write(held, OrderMessageKind.ANSWER, _written(text), token, by)
+    message = _write(held, OrderMessageKind.ANSWER, written, token, by)
     WaitingQuestion.objects.filter(order=held).delete()
     asked = held.messages.filter(kind=OrderMessageKind.QUESTION).select_related("by")
     for email in {each.by.email for each in asked if each.by.is_active}:
@@ -76,7 +77,7 @@ def settle(*, order: RedemptionOrder, seen: str, token: UUID, by: Actor) -> None
     token changes nothing.
     """
     held = _held_by_staff(order, by)
-    if _written_with(token, held, by):
+    if _written_with(token, held, by, ""):
         return
     _must_have_seen(held, seen)
     if not WaitingQuestion.objects.filter(order=held).delete()[0]:
@@ -89,9 +90,9 @@ def _held_by_staff(order: RedemptionOrder, by: Actor) -> RedemptionOrder:
     return locked(order.pk)
 
 
-def _written_with(token: UUID, order: RedemptionOrder, by: Actor) -> OrderMessage | None:
-    """What the person wrote with this token before; None for nothing. The order is locked."""
-    return order.messages.filter(pk=token, by=by.person_id).first()
+def _written_with(token: UUID, order: RedemptionOrder, by: Actor, text: str) -> OrderMessage | None:
+    """The same text of the same person with this token; None for nothing. The order is locked."""
+    return order.messages.filter(pk=token, by=by.person_id, text=text).first()
 
 
 def _must_have_seen(held: RedemptionOrder, seen: str) -> None:
@@ -124,5 +125,5 @@ def _write(
             return OrderMessage.objects.create(
                 pk=token, order=order, kind=kind, text=text, by_id=by.person_id
             )
-    except IntegrityError as error:  # the token of something else
+    except IntegrityError as error:  # something else was written with this token
         raise RedemptionError(_("This form was used before. Open the page again.")) from error

@@ -59,7 +59,7 @@ def write_note(*, order: RedemptionOrder, text: str, token: UUID, by: Actor) -> 
     written, _is_new = OrderNote.objects.get_or_create(
         pk=token, defaults={"order": order, "text": text, "by_id": by.person_id}
     )
-    if (written.order_id, written.by_id) != (order.pk, by.person_id):
+    if (written.order_id, written.by_id, written.text) != (order.pk, by.person_id, text):
         raise RedemptionError(_("This form was used before. Open the page again."))
     return written
 

@@ -26,7 +26,7 @@ from tests.redemption.factories import fill_cart, paid, placed
 from tests.redemption.world import ROOMS, World
 
 SignIn = Callable[[AccountManager], Client]
-MASKED = re.compile(r'(?<=name="csrfmiddlewaretoken")\s+value="\w+"')
+MASKED = re.compile(r'(?<=name="csrfmiddlewaretoken")\s+value="\w+"|name="token" value="[^"]*"')
 HTMX = {"HX-Request": "true"}
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pghistory
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -31,6 +32,18 @@ def test_each_list_has_its_rows_with_what_is_related(settings: Any) -> None:
     [company] = companies
     assert company.get_deferred_fields() == {"time_zone"}
     assert company.time_zone == seats[1].company.time_zone
+
+
+@pytest.mark.both_ways
+def test_they_are_read_while_the_history_of_staff_changes_is_kept() -> None:
+    seat = SeatFactory.create()
+    with pghistory.context(user=str(seat.user_id)):
+        users, companies, seats = read_together(
+            User.objects.filter(pk=seat.user_id),
+            Company.objects.filter(pk=seat.company_id),
+            AccountManager.objects.filter(pk=seat.pk).union(AccountManager.objects.filter(pk=None)),
+        )
+    assert (users, companies, seats) == ([seat.user], [seat.company], [seat])
 
 
 @pytest.mark.both_ways

@@ -14,9 +14,10 @@ from redemption.models.orders import MOVED
 from redemption.orders.page import order_page
 from redemption.saga import line_news, steps
 
-# After half a minute the page says that it takes longer.
+# After half a minute the page says that it takes longer. Each form has a token of its own.
 _TIMES = re.compile(
     r'<time.*?</time>( <span class="moment__ago.*?</span>)?'
+    r'|name="token" value="[^"]*"'
     r"|This takes a few seconds\.|It takes longer than usual\.[^<]*",
     re.DOTALL,
 )

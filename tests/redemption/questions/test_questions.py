@@ -101,6 +101,9 @@ def test_each_form_writes_once_however_often_it_is_sent(order: RedemptionOrder) 
             f"{order.get_absolute_url()}ask/", {"text": "When?", "token": token}, follow=True
         )
         assert "We have your question" in page.content.decode()
+    other = {"text": "And the rest?", "token": token}  # a page of before, with another text
+    told = buyer.post(f"{order.get_absolute_url()}ask/", other)
+    assert "This form was used before. Open the page again." in told.content.decode()
     seen = order.messages.get().pk
     shown = browser(clerk).get(page_of(order)).content.decode()
     tokens = re.findall(r'name="token"\s+value="([0-9a-f-]{36})"', shown)
@@ -129,8 +132,8 @@ def test_the_token_of_another_row_writes_nothing_and_says_so(order: RedemptionOr
         f"{order.get_absolute_url()}ask/", {"text": "And mine?", "token": used}
     )
     assert "This form was used before." in page.content.decode()
-    act(clerk, order, "note", text="Called.", token=used)
-    told = act(clerk, other, "note", text="Called.", token=used)
+    act(clerk, order, "note", text="Called.", token=used, seen="")
+    told = act(clerk, other, "note", text="Called.", token=used, seen="")
     assert "This form was used before." in told.content.decode()
     ask(order, "Once more?")  # what is no token is a new one
     assert [order.messages.count(), other.messages.count()] == [1, 1]
