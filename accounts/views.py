@@ -137,7 +137,7 @@ class ReaderMiddleware:
         with reader.reading():
             response = self.get_response(request)
         if isinstance(response, StreamingHttpResponse):
-            response.streaming_content = _read_on(response, reader)
+            response.streaming_content = _read_on(iter(response), reader)
         response.headers.setdefault("Content-Language", reader.language)
         patch_vary_headers(response, ("Accept-Language", "Cookie"))
         return response
@@ -152,9 +152,8 @@ def _reader(request: Any) -> Reader:
     return reader_of(request.user, seat and seat.company, language=asked)
 
 
-def _read_on(response: StreamingHttpResponse, reader: Reader) -> Iterator[bytes]:
+def _read_on(pieces: Iterator[bytes], reader: Reader) -> Iterator[bytes]:
     """The pieces of a response, each made in the reader's language: they are made after it."""
-    pieces = iter(response)
     while True:
         with reader.reading():
             piece = next(pieces, None)
