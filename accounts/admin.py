@@ -164,7 +164,9 @@ class CompanyAdmin(KeptAdmin[Company]):
             return badge("quiet", _("Not asked yet"))
         age = gettext("%(time)s ago") % {"time": timesince(known.as_of)}
         return format_html(
-            '<span class="figure" title="{}">{} pts</span>', age, grouped(known.points)
+            '<span class="figure" title="{}">{}</span>',
+            age,
+            gettext("%(points)s points") % {"points": grouped(known.points)},
         )
 
     @admin.display(description=_("state"), ordering="is_active")

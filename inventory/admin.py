@@ -206,8 +206,8 @@ class InventoryAdmin(FindsProducts, ActingAdmin[Inventory]):
                 (
                     each,
                     kind_badge(each),
-                    figure(each.available_change, signed=True),
-                    figure(each.reserved_change, signed=True),
+                    figure(each.available_change, with_sign=True),
+                    figure(each.reserved_change, with_sign=True),
                 )
                 for each in movements
             ],

@@ -26,7 +26,7 @@ from inventory.models import (
 )
 from inventory.movements import movement_page
 from loyalty_portal.admin_site.base import ActingAdmin, KeptAdmin, ReadOnlyAdmin, badge
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.numbers import grouped, signed
 
 MOST_LINES = 1_000  # of a document that its page shows
 
@@ -44,12 +44,11 @@ _DOCUMENTS = {
 }
 
 
-def figure(number: int, *, signed: bool = False) -> SafeString:
+def figure(number: int, *, with_sign: bool = False) -> SafeString:
     """A number for a column; with its sign, and a dot for zero, if it is a change."""
-    if signed and not number:
+    if with_sign and not number:
         return format_html('<span class="figure">{}</span>', "·")
-    sign = ("−" if number < 0 else "+") if signed else ""
-    shown = f"{sign}{grouped(abs(number) if signed else number)}"
+    shown = signed(number) if with_sign else grouped(number)
     return format_html('<span class="figure">{}</span>', shown)
 
 
@@ -64,8 +63,8 @@ def told_movements(rows: list[StockMovement]) -> list[tuple[StockMovement, Any, 
         (
             row,
             kind_badge(row),
-            figure(row.available_change, signed=True),
-            figure(row.reserved_change, signed=True),
+            figure(row.available_change, with_sign=True),
+            figure(row.reserved_change, with_sign=True),
         )
         for row in rows
     ]
@@ -141,7 +140,7 @@ class StockDocumentAdmin(ActingAdmin[StockDocument]):
             "document": row,
             "kind": self.kind_shown(row),
             "lines": [
-                (each, figure(each.available_change, signed=True)) for each in lines[:MOST_LINES]
+                (each, figure(each.available_change, with_sign=True)) for each in lines[:MOST_LINES]
             ],
             "more": max(0, row.movements.count() - MOST_LINES),
         }

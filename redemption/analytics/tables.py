@@ -10,7 +10,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.numbers import grouped, signed
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
@@ -92,9 +92,9 @@ class ReportTile:
         if self.value is None or not self.before or self.before == float("inf"):
             return _("before: %(value)s") % {"value": shown(self.before, self.kind)}
         change = round(100 * (self.value - self.before) / self.before)
-        signed = f"{change:+,}".replace("-", "−") if abs(change) < 10_000 else f"> {9_999:+,}"
+        told = signed(change) if abs(change) < 10_000 else f"> {signed(9_999)}"
         return _("%(change)s %%, before: %(value)s") % {
-            "change": signed,
+            "change": told,
             "value": shown(self.before, self.kind),
         }
 

@@ -26,6 +26,7 @@ from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.kept import retold
+from loyalty_portal.data.numbers import signed
 from redemption.backoffice.badges import line_badge, transaction_badge
 from redemption.backoffice.forms import (
     ConfirmForm,
@@ -231,8 +232,8 @@ class LoyaltyTransactionAdmin(_DecidingAdmin[LoyaltyTransaction]):
 
     @admin.display(description=gettext_lazy("points"), ordering="points_amount")
     def points(self, transaction: LoyaltyTransaction) -> SafeString:
-        signed = f"{transaction.signed_points:+,}".replace("-", "−")
-        return format_html('<span class="figure">{}</span>', signed)
+        shown = signed(transaction.signed_points)
+        return format_html('<span class="figure">{}</span>', shown)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_shown(self, transaction: LoyaltyTransaction) -> SafeString:

@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, Response, expect
 
+from accounts.models import User
 from redemption.models import RedemptionOrder
 from tests.accounts.factories import PASSWORD
 from tests.browser.scene import Scene
@@ -108,6 +109,23 @@ def test_page_holds_at_every_width_and_in_both_schemes(
             found = window.axe_finds(STRICT if scheme == first else CONTRAST)
             findings |= {f"{name}, {width}, {scheme}: {finding}" for finding in found}
     assert not findings, "\n".join(sorted(findings))
+
+
+def test_the_longer_words_of_german_fit_into_every_page(scene: Scene, open_window: Opener) -> None:
+    windows: dict[str, Window] = {}
+    User.objects.update(language="de")
+    try:
+        for name, (who, path) in PAGES.items():
+            if who not in windows:
+                windows[who] = open_window(getattr(scene, who) if who else None, width=320)
+            window = windows[who]
+            page = window.go(scene.path(path))
+            if not who and name == "sign in":
+                page.get_by_role("button", name="Deutsch").click()
+            assert page.evaluate("document.documentElement.lang") == "de"
+            assert window.sideways() <= 0, f"{name} can be scrolled sideways in German"
+    finally:
+        User.objects.update(language="")
 
 
 def test_a_page_that_misbehaves_is_noticed(scene: Scene, open_window: Opener) -> None:

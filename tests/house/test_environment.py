@@ -123,8 +123,14 @@ def test_production_names_what_is_missing(name: str) -> None:
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    done = start(DEBUG="perhaps", PARTNER_TIMEOUT="soon", REDIS_URL="http://cache")
-    for name in ("DEBUG", "PARTNER_TIMEOUT", "REDIS_URL", "SECRET_KEY", "DATABASE_URL"):
+    wrong = {
+        "DEBUG": "perhaps",
+        "PARTNER_TIMEOUT": "soon",
+        "REDIS_URL": "http://cache",
+        "PROGRAMME_TIME_ZONE": "Mars/Olympus",
+    }
+    done = start(**wrong)
+    for name in (*wrong, "SECRET_KEY", "DATABASE_URL"):
         assert f"{name}: " in done.stderr
 
 

@@ -7,14 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.cache import cache, caches
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AccountManager, KnownBalance, Role
 from loyalty_portal.fastpath import fragments
 from redemption.models import RedemptionOrder
+from redemption.states import OrderStatus
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
-from tests.redemption.factories import fill_cart, paid, placed
+from tests.redemption.factories import checkout_form, fill_cart, paid, placed
+from tests.support.visitor import forms_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_ways]
 SignIn = Callable[[AccountManager], Client]
@@ -103,11 +106,27 @@ def test_what_is_typed_in_german_is_understood(
     client_for: SignIn, seats: dict[str, AccountManager], order: RedemptionOrder
 ) -> None:
     """A form of each kind sends what its page shows."""
-    client = client_for(seats["de"])
+    seat, product = seats["de"], order.items.get().product
+    client = client_for(seat)
     cart = client.get("/cart/").content.decode()
-    [shown] = re.findall(r'name="quantity"[^>]*?value="(\d+)"', cart, re.DOTALL) or [""]
-    assert shown == "3"
+    assert re.findall(r'name="quantity"[^>]*?value="(\d+)"', cart, re.DOTALL) == ["3"]
+    change = reverse("cart:change", args=[product.pk])
+    for typed, held in (("4", 4), ("1.000", 4), ("4,0", 4), ("2", 2)):
+        client.post(change, {"quantity": typed}, follow=True)
+        assert seat.cart.lines.get().quantity == held
     catalogue = client.get("/catalog/", {"min": "1000", "max": "12500"}).content.decode()
     assert 'value="12500"' in catalogue
-    review = client.get("/checkout/").content.decode()
-    assert re.search(r'name="seen_points"\s+value="37500"', review) or 'value="37500"' in review
+    [form] = [
+        each
+        for each in forms_of(client.get("/checkout/").content.decode())
+        if each.name == "checkout"
+    ]
+    shown = {name: form.fields[name] for name in ("token", "seen_points", "shown")}
+    assert shown["seen_points"] == "25000"
+    assert client.post("/checkout/", checkout_form(seat) | shown).status_code == 303
+    made = RedemptionOrder.objects.get(account_manager=seat)
+    assert made.total_points == 25_000
+    cancelled = client.post(reverse("orders:cancel", args=[made.order_number]), follow=True)
+    assert cancelled.headers["Content-Language"] == "de"
+    made.refresh_from_db()
+    assert made.status in {OrderStatus.CANCELLING, OrderStatus.CANCELLED}
