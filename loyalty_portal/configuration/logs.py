@@ -1,11 +1,17 @@
 """The format of log records: one readable line each on a console, JSON in production."""
 
 import logging
+import re
 from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.types import Processor
+from structlog.types import EventDict, Processor, WrappedLogger
+
+# The links of letters whose address is the secret. deploy/nginx/nginx.conf names them too.
+_SECRET_PATHS = re.compile(
+    r"(/invitations/(?!of/|unknown/)|/accounts/password/reset/key/)[^/\s\"'?#]+"
+)
 
 
 class RefusalsInOneLine(logging.Filter):
@@ -46,6 +52,15 @@ def logging_settings(style: str) -> dict[str, Any]:
     }
 
 
+def without_secret_paths(text: str) -> str:
+    """The text with a dash in place of the secret in each address of a letter's link."""
+    return _SECRET_PATHS.sub(r"\1-", text)
+
+
+def _hide_secrets(_logger: WrappedLogger, _name: str, line: str | EventDict) -> str:
+    return without_secret_paths(str(line))
+
+
 def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
     """The formatter for `LOG_FORMAT` (`console` or `json`)."""
     shared: list[Processor] = [
@@ -65,4 +80,5 @@ def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
         plain = structlog.dev.plain_traceback
         last = [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove, *last])
+    each: list[Processor] = [remove, *last, _hide_secrets]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=each)

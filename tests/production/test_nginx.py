@@ -106,11 +106,13 @@ def test_a_body_over_the_cap_is_refused(port: int) -> None:
 @needs_nginx
 def test_the_log_has_no_query_and_no_secret_of_a_link(port: int, folder: Path) -> None:
     link = HTTPConnection("127.0.0.1", port, timeout=20)
-    for path in ("/accounts/password/reset/key/1-s3cret/", "/catalog/?q=wheelchair"):
+    links = ("/accounts/password/reset/key/1-s3cret/", "/invitations/s3cret/")
+    for path in (*links, "/catalog/?q=wheelchair"):
         link.request("GET", path)
         link.getresponse().read()
 
     log = folder / "access.log"
     eventually(lambda: "/catalog/" in log.read_text(), "both lines are written")
     assert "/accounts/password/reset/key/-" in log.read_text()
+    assert "/invitations/-" in log.read_text()
     assert not any(word in log.read_text() for word in ("s3cret", "wheelchair"))
