@@ -1,6 +1,6 @@
 """What an actor may do for a company, by the role of the actor's seat."""
 
-from accounts.models import Role, User
+from accounts.models import AccountManager, Company, Role, User
 from loyalty_portal.data.actor import Actor
 
 _REDEEM = frozenset({Role.OWNER, Role.APPROVER, Role.BUYER})
@@ -48,3 +48,46 @@ def may_change_person(actor: Actor, person: User) -> bool:
 def may_see_as(actor: Actor) -> bool:
     """Whether they may see the portal as a seat sees it, and change nothing there."""
     return actor.has_perm("accounts.see_as")
+
+
+def is_owner(actor: Actor, company: Company) -> bool:
+    """Whether they act as an owner of this company."""
+    seat = actor.seat
+    return seat is not None and seat.company_id == company.pk and seat.role == Role.OWNER
+
+
+def may_add_companies(actor: Actor) -> bool:
+    """Whether they may take new client companies in."""
+    return actor.has_perm("accounts.add_company")
+
+
+def may_give_seats(actor: Actor, company: Company, role: str) -> bool:
+    """Whether they may give, or invite to, a seat of this company with this role.
+
+    Owners have all rights of the company, so they may give each role.
+    """
+    if role not in Role.values:
+        return False
+    return is_owner(actor, company) or actor.has_perm("accounts.add_accountmanager")
+
+
+def may_manage_seat(actor: Actor, seat: AccountManager) -> bool:
+    """Whether they may give this seat another role."""
+    return is_owner(actor, seat.company) or actor.has_perm("accounts.change_accountmanager")
+
+
+def may_switch_seat(actor: Actor, seat: AccountManager) -> bool:
+    """Whether they may switch this seat off and on."""
+    return is_owner(actor, seat.company) or actor.has_perm("accounts.switch_seats")
+
+
+def may_send_reset(actor: Actor, person: User) -> bool:
+    """Whether they may have a letter sent with which this person chooses a new password.
+
+    For staff it needs whoever manages staff, for superusers another superuser.
+    """
+    if person.is_superuser and not actor.is_superuser:
+        return False
+    if person.is_staff and not may_manage_staff(actor):
+        return False
+    return actor.has_perm("accounts.send_reset")

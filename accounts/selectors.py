@@ -2,11 +2,14 @@
 
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager, User
+from accounts.models import AccountManager, PersonLetter, User
 from loyalty_portal.data.actor import Person
 from loyalty_portal.fastpath.sql import Prepared
+
+SEAT_KEY = "seat"  # in the session: the id of the seat in which the person acts
 
 # The columns that every page reads.
 _usable_seats = Prepared(
@@ -45,6 +48,14 @@ def choose_seat(seats: list[AccountManager], wanted: str | None) -> AccountManag
     A user who loses the current seat continues in another one and stays signed in.
     """
     return own_seat(seats, wanted) or next(iter(seats), None)
+
+
+def troubled_letters() -> QuerySet[PersonLetter]:
+    """Letters to people that could not be sent yet, or not at all. Those of invitations that ended
+    meanwhile are not needed.
+    """
+    waiting = PersonLetter.objects.filter(sent_at__isnull=True).exclude(problem="")
+    return waiting.filter(Q(invitation=None) | Q(invitation__end=""))
 
 
 def told_as(user: Person | None, company_id: UUID) -> str:

@@ -1,9 +1,18 @@
-"""The scheduled tasks of accounts."""
+"""The tasks of accounts."""
+
+import uuid
+from functools import partial
 
 from django.core.management import call_command
+from django.db import transaction
 
+from accounts.models import PersonLetter
+from accounts.seats import letters
 from accounts.see_as.services import end_late
-from loyalty_portal.celery import app
+from loyalty_portal.celery import app, nudge
+from loyalty_portal.queue.pause import is_paused
+
+MOST_SENT = 50  # letters that are queued at once; the sweeper finds the others
 
 
 @app.task
@@ -16,3 +25,21 @@ def clear_sessions() -> None:
 def end_viewings() -> None:
     """Record the end of what staff saw as a seat, where the time is over and nobody ended it."""
     end_late()
+
+
+@app.task
+def send_letter(letter_id: str) -> None:
+    """Send one letter about a seat or an invitation."""
+    if not is_paused():
+        letters.send_letter(uuid.UUID(letter_id))
+
+
+def send_letters_of(company_id: uuid.UUID) -> None:
+    """Queue the company's letters that are due once the current transaction commits."""
+    transaction.on_commit(partial(_queue, company_id), robust=True)
+
+
+def _queue(company_id: uuid.UUID) -> None:
+    due = PersonLetter.objects.due().filter(company=company_id).values_list("pk", flat=True)
+    for key in due[:MOST_SENT]:
+        nudge(send_letter, key)

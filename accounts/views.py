@@ -41,11 +41,10 @@ from accounts.see_as.services import (
     seeing_on,
     seen_page,
 )
-from accounts.selectors import choose_seat, own_seat, seats_of
+from accounts.selectors import SEAT_KEY, choose_seat, own_seat, seats_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.responses import SeeOther, form_only
 
-SEAT_KEY = "seat"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SIGNS_OUT = frozenset({"account_logout", "admin:logout"})
 # What staff may do while they see the portal as a seat: end that.

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import AccountManager
-from accounts.views import SEAT_KEY
+from accounts.selectors import SEAT_KEY
 from tests.redemption.world import World
 from tests.support.sandbox_process import API_KEY, SandboxProcess
 from tests.support.shortcuts import QuickEmptying

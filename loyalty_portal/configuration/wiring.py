@@ -15,7 +15,7 @@ HOME_CARDS = [
     "redemption.backoffice.home.points",
     "inventory.home.short_stock",
     "catalog.home.offers",
-    "accounts.home.people",
+    "accounts.backoffice.home.people",
     "redemption.backoffice.home.post",
     "redemption.backoffice.trends.by_day",
 ]
@@ -34,6 +34,7 @@ WORK_QUEUES = [
         for queue in (
             *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
             "WAITING_LINES",
+            "LETTERS_TO_PEOPLE",
             "JOBS",
         )
     ),

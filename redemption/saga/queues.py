@@ -27,6 +27,8 @@ from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from accounts.models import PersonLetter
+from accounts.seats import letters as people
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.leases import LeasedQuerySet
@@ -112,6 +114,7 @@ ALERTS = Queue("alerts", Alert, send_alert)
 WAITING_LINES = Queue(
     "waiting lines", LineWait, waiting.end_wait, lambda key: _orders.filter(items=key)
 )
+LETTERS_TO_PEOPLE = Queue("letters to people", PersonLetter, people.send_letter)
 JOBS = Queue("jobs", Job, jobs.work_on)
 
 

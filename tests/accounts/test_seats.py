@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AccountManager, Role, User
-from accounts.views import SEAT_KEY
+from accounts.selectors import SEAT_KEY
 from tests.accounts.factories import SeatFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

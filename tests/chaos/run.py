@@ -17,8 +17,8 @@ from django.db import connections
 from django.test import Client
 
 from accounts.models import AccountManager, Company, Role, User
+from accounts.selectors import SEAT_KEY
 from accounts.services import ensure_staff_groups
-from accounts.views import SEAT_KEY
 from redemption.models import RedemptionOrder
 from tests.accounts.factories import UserFactory
 from tests.chaos import incidents

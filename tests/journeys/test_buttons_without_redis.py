@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from accounts.views import SEAT_KEY
+from accounts.selectors import SEAT_KEY
 from fulfillment.models import Fulfillment
 from loyalty_portal.celery import nudge
 from redemption.models import Callback, RedemptionOrder, TransactionType

@@ -69,6 +69,8 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "table": "days",
         "form": "csv",
         "way": "receive",
+        "token": "no-such-link",
+        "invitation_id": uuid.uuid4(),
         "stock_id": uuid.uuid4(),
     }
     for name in names:

@@ -120,6 +120,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name_plural = _("users")
         permissions = [
             ("manage_staff", "Can make staff, and put them into staff groups"),
+            ("send_reset", "Can have a letter sent with which a person chooses a new password"),
         ]
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case_unique")]
         indexes = [
@@ -225,6 +226,12 @@ class Company(models.Model):
         help_text=_("Of letters to people of the company who have chosen none."),
     )
     is_active = models.BooleanField(_("active"), default=True)
+    awaits_account_check = models.BooleanField(
+        _("loyalty account not checked"),
+        default=False,
+        db_default=False,
+        help_text=_("The Loyalty Points API did not answer yet whether it knows the account."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -237,7 +244,11 @@ class Company(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(tier_level__in=TierLevel.values), name="company_tier_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(is_active=True, awaits_account_check=True),
+                name="company_opens_after_the_check",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -269,6 +280,9 @@ class AccountManager(models.Model):
         db_table = "account_manager"
         verbose_name = _("account manager")
         verbose_name_plural = _("account managers")
+        permissions = [
+            ("switch_seats", "Can switch seats of companies off and on"),
+        ]
         ordering = ["company__name", "user__email"]
         constraints = [
             models.UniqueConstraint("company", "user", name="seat_once_per_company"),

@@ -1,0 +1,166 @@
+"""Letters to people about seats and invitations: writes them as rows, and sends each once."""
+
+import logging
+import re
+import smtplib
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import Invitation, PersonLetter, PersonLetterKind, Role, User
+from accounts.readers import reader_of
+from accounts.selectors import told_as
+from loyalty_portal import brand
+from loyalty_portal.data.leases import backoff
+from loyalty_portal.data.one_line import one_line, render_plain
+
+logger = logging.getLogger(__name__)
+
+LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
+MOST_TRIES = 20  # over about a day
+
+
+def write_invitation(invitation: Invitation, token: str) -> None:
+    """Write the letter with the link. The token is kept, encrypted, until it was sent."""
+    PersonLetter(
+        company_id=invitation.company_id,
+        invitation=invitation,
+        kind=PersonLetterKind.INVITATION,
+        to=invitation.email,
+        secret=token,
+    ).save(force_insert=True)
+
+
+def write_rights(*, company_id: uuid.UUID, to: Iterable[str], facts: dict[str, Any]) -> None:
+    """Write one letter to each of these addresses about a change of rights (`facts`)."""
+    PersonLetter.objects.bulk_create(
+        PersonLetter(company_id=company_id, kind=PersonLetterKind.RIGHTS, to=address, facts=facts)
+        for address in to
+    )
+
+
+def send_letter(letter_id: uuid.UUID) -> bool:
+    """Send one due letter. Returns False when it is not due or another process sends it.
+
+    If a process dies between sending and recording, the letter is sent again with the same
+    Message-ID, which lets mail programs drop the copy.
+    """
+    token = PersonLetter.objects.lease(letter_id, seconds=LEASE)
+    if token is None:
+        return False
+    letter = PersonLetter.objects.select_related("company", "invitation__by").get(pk=letter_id)
+    end: dict[str, Any] = {"secret": None}
+    if letter.invitation and not letter.invitation.is_open:
+        PersonLetter.objects.release(letter_id, token, retry_in=None, problem="Not needed", **end)
+        return True
+    try:
+        compose(letter).send()
+    except (OSError, smtplib.SMTPException) as error:
+        told = type(error).__name__
+        logger.warning("letter %s could not be sent: %s", letter_id, told)
+        last = letter.attempts >= MOST_TRIES
+        retry = None if last else backoff(letter.attempts, base=10.0, cap=3600.0)
+        PersonLetter.objects.release(letter_id, token, retry_in=retry, problem=told)
+        return True
+    end |= {"sent_at": timezone.now(), "problem": ""}
+    PersonLetter.objects.release(letter_id, token, retry_in=None, **end)
+    return True
+
+
+def compose(letter: PersonLetter) -> EmailMultiAlternatives:
+    """The e-mail in its reader's language and time zone."""
+    person = User.objects.filter(email__iexact=letter.to).first()
+    with reader_of(person, letter.company).reading():
+        return _composed(letter)
+
+
+def _composed(letter: PersonLetter) -> EmailMultiAlternatives:
+    """The e-mail, from templates/accounts/email/<kind>.{subject.txt,txt,html}."""
+    facts: dict[str, Any] = {
+        "letter": letter,
+        "company": letter.company,
+        "brand": brand.current(),
+        "portal_url": settings.PORTAL_URL,
+    }
+    if letter.kind == PersonLetterKind.INVITATION:
+        facts |= _of_invitation(letter)
+    else:
+        facts |= _of_rights(letter)
+    folder = f"accounts/email/{letter.kind}"
+    message = EmailMultiAlternatives(
+        subject=one_line(render_plain(f"{folder}.subject.txt", facts)),
+        body=re.sub(r"\n{3,}", "\n\n", render_plain(f"{folder}.txt", facts)),
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[letter.to],
+        headers={"Message-ID": f"<person-letter-{letter.pk}@{_host()}>"},
+    )
+    message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")
+    return message
+
+
+def _of_invitation(letter: PersonLetter) -> dict[str, Any]:
+    invitation: Any = letter.invitation
+    path = reverse("invitation", args=[letter.secret])
+    return {
+        "invitation": invitation,
+        "role": Role(invitation.role).label,
+        "by": told_as(invitation.by, letter.company_id),
+        "link": f"{settings.PORTAL_URL}{path}",
+    }
+
+
+def _of_rights(letter: PersonLetter) -> dict[str, Any]:
+    facts = letter.facts
+    by = User.objects.filter(pk=facts["by"]).first() if facts["by"] else None
+    named = {
+        "person": facts["person"],
+        "email": facts["email"],
+        "company": letter.company.name,
+        "role": Role(facts["role"]).label,
+        "before": dict(Role.choices).get(facts["before"], facts["before"]),
+    }
+    return {
+        "what": _happened(facts["change"]) % named,
+        "by": told_as(by, letter.company_id),
+        "reason": facts["reason"],
+        "is_staff": facts["is_staff"],
+    }
+
+
+def _happened(change: str) -> str:
+    """What a change of rights (accounts/seats/services.py: SeatChange) means, in a sentence."""
+    return {
+        "given": _("%(person)s (%(email)s) now has a seat in %(company)s. Role: %(role)s."),
+        "role": _(
+            "%(person)s (%(email)s) has another role in %(company)s: "
+            "%(role)s. Before, it was: %(before)s."
+        ),
+        "off": _("The seat of %(person)s (%(email)s) in %(company)s was switched off."),
+        "on": _(
+            "The seat of %(person)s (%(email)s) in %(company)s was switched on again. "
+            "Role: %(role)s."
+        ),
+        "address": _(
+            "The e-mail address of %(person)s, who has a seat in %(company)s, was changed from "
+            "%(before)s to %(email)s."
+        ),
+        "password": _(
+            "Staff of the programme chose a new password for %(person)s (%(email)s), who has a "
+            "seat in %(company)s."
+        ),
+        "staff": _(
+            "%(person)s (%(email)s), who has a seat in %(company)s, now belongs to the staff "
+            "of the programme. Role in your company: %(role)s."
+        ),
+    }[change]
+
+
+def _host() -> str:
+    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")
