@@ -8,6 +8,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.forms import ChoiceField
 from django.http import HttpRequest
@@ -20,14 +21,20 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm
 from unfold.widgets import SELECT_CLASSES, UnfoldAdminSelectWidget
 
+from accounts.backoffice.admin_companies import Onboarding
+from accounts.backoffice.admin_invitations import InvitationAdmin
+from accounts.backoffice.admin_letters import PersonLetterAdmin
+from accounts.backoffice.admin_people import Resetting
+from accounts.backoffice.admin_seats import SeatAdmin, on_or_off
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
-from accounts.models import AccountManager, Address, Company, User
+from accounts.models import AccountManager, Address, Company, Invitation, PersonLetter, User
 from accounts.permissions import may_change_person, may_give_access, may_manage_staff
-from accounts.see_as.views import choose_seat_to_see, see_as
+from accounts.seats.services import SeatChange, give_seat, tell_of_person
+from accounts.see_as.views import choose_seat_to_see
 from accounts.services import STAFF_GROUPS
+from accounts.tasks import send_letters_of
 from loyalty_portal.admin_site.base import (
     Choosing,
-    KeptAdmin,
     PortalAdmin,
     StackedInline,
     TabularInline,
@@ -43,16 +50,24 @@ from loyalty_portal.data.zones import zone_names
 
 
 class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company]):
-    """The seats of a company. Seats are switched off and never deleted, because orders name
-    them.
+    """The seats of a company. They are added here, and changed on their own pages, which tell the
+    owners why. None is deleted, because orders name them.
     """
 
     model = AccountManager
     extra = 0
-    fields = ["user", "role", "is_active"]
+    fields = ["user", "role", "state"]
+    readonly_fields = ["state"]
     autocomplete_fields = ["user"]
     can_delete = False
     show_change_link = True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=_("state"))
+    def state(self, seat: AccountManager) -> SafeString:
+        return on_or_off(on=seat.is_active)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccountManager]:
         return super().get_queryset(request).select_related("user", "company")
@@ -111,7 +126,7 @@ class AddressInline(Choosing[Address], StackedInline[Address, Company]):
 
 
 @admin.register(Company)
-class CompanyAdmin(KeptAdmin[Company]):
+class CompanyAdmin(Onboarding):
     """Admin pages of client companies, with their tier and last known balance."""
 
     list_display = ["name", "loyalty_account_id", "tier", "seat_count", "balance", "state"]
@@ -126,7 +141,6 @@ class CompanyAdmin(KeptAdmin[Company]):
         (_("Place"), {"fields": [("language", "time_zone")]}),
         (_("Record"), {"fields": [("created_at", "updated_at"), "balance"]}),
     ]
-    add_fieldsets = fieldsets[:3]
     readonly_fields = ["created_at", "updated_at", "balance"]
     change_form_before_template = "admin/accounts/_company_links.html"
 
@@ -146,8 +160,21 @@ class CompanyAdmin(KeptAdmin[Company]):
         return _zone(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Company | None = None) -> list[str]:
-        """Make the loyalty account read-only once there are orders: credits go to this account."""
-        return [*self.readonly_fields, "loyalty_account_id"] if obj else []
+        """Make the loyalty account read-only once it was checked: credits go to this account. Until
+        then the company cannot be switched on.
+        """
+        waits = obj is not None and obj.awaits_account_check
+        return [*self.readonly_fields, "is_active" if waits else "loyalty_account_id"]
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Have the service write new seats, so that the owners are told."""
+        if formset.model is not AccountManager:
+            super().save_formset(request, form, formset, change)
+            return
+        made = formset.save(commit=False)
+        for seat in made:
+            give_seat(company=seat.company, user=seat.user, role=seat.role, by=actor_of(request))
+        send_letters_of(form.instance.pk)
 
     @admin.display(description=_("tier"), ordering="tier_level")
     def tier(self, company: Company) -> str:
@@ -171,43 +198,7 @@ class CompanyAdmin(KeptAdmin[Company]):
 
     @admin.display(description=_("state"), ordering="is_active")
     def state(self, company: Company) -> SafeString:
-        return _active(on=company.is_active)
-
-
-@admin.register(AccountManager)
-class AccountManagerAdmin(KeptAdmin[AccountManager]):
-    """Admin pages of the seats of all companies."""
-
-    list_display = ["user", "email_shown", "company", "role", "state"]
-    list_select_related = ["user", "company"]
-    list_filter = ["role", "is_active"]
-    search_fields = ["user__email", "user__name", "company__name"]
-    search_help_text = _("Name, e-mail or company")
-    autocomplete_fields = ["user", "company"]
-    fields = ["user", "company", "role", "is_active"]
-    change_form_before_template = "admin/accounts/_seat_links.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the page that begins to see the portal as the seat."""
-        begin = self.admin_site.admin_view(see_as)
-        return [
-            path("<uuid:object_id>/see-as/", begin, name="accounts_see_as"),
-            *super().get_urls(),
-        ]
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: AccountManager | None = None
-    ) -> list[str]:
-        """Make user and company read-only on an existing seat: its orders say who placed them."""
-        return ["user", "company"] if obj else []
-
-    @admin.display(description=_("e-mail"), ordering="user__email")
-    def email_shown(self, seat: AccountManager) -> str:
-        return seat.email
-
-    @admin.display(description=_("state"), ordering="is_active")
-    def state(self, seat: AccountManager) -> SafeString:
-        return _active(on=seat.is_active)
+        return on_or_off(on=company.is_active)
 
 
 @admin.register(Address)
@@ -231,7 +222,7 @@ class AddressAdmin(PortalAdmin[Address]):
 
 
 @admin.register(User)
-class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
+class UserAdmin(Resetting, DjangoUserAdmin[User]):
     """Admin pages of users. Who may change whom is in permissions.py."""
 
     form = StaffUserChangeForm
@@ -243,6 +234,7 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
     search_help_text = _("Name or e-mail")
     ordering = ["email"]
     filter_horizontal: ClassVar[list[str]] = []
+    change_form_before_template = "admin/accounts/_user_links.html"
     fieldsets = [
         (None, {"fields": ["email", "name", "password_set"]}),
         (_("Reads in"), {"fields": [("language", "time_zone")]}),
@@ -294,6 +286,11 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
             facts["removed"] = sorted(group.name for group in before - after)
             by = actor_of(request)
             record(TrailKind.ACCESS_CHANGED, by=by, about=person, facts=facts)
+        if "is_staff" in switched and person.is_staff:
+            _tell_owners(request, person, SeatChange.STAFF)
+        if "email" in form.changed_data and change:
+            old = form.initial["email"]
+            _tell_owners(request, person, SeatChange.ADDRESS, before=old, also=[old])
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002 - Django's name
         """Refuse everybody but superusers: who sets a password can sign in as that person."""
@@ -304,10 +301,12 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
                     "“Forgotten your password?” on the sign-in page."
                 )
             )
-        answer = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and answer.status_code == 302:
-            person = User.objects.filter(pk=id).first()
-            record(TrailKind.PASSWORD_CHANGED, by=actor_of(request), about=person)
+        with transaction.atomic():
+            answer = super().user_change_password(request, id, form_url)
+            if request.method == "POST" and answer.status_code == 302:
+                person = User.objects.get(pk=id)
+                record(TrailKind.PASSWORD_CHANGED, by=actor_of(request), about=person)
+                _tell_owners(request, person, SeatChange.PASSWORD, also=[person.email])
         return answer
 
     @admin.display(description=_("seats"), ordering="seat_total")
@@ -334,9 +333,12 @@ class UserAdmin(KeptAdmin[User], DjangoUserAdmin[User]):
 
     @admin.display(description=_("state"), ordering="is_active")
     def state(self, user: User) -> SafeString:
-        return _active(on=user.is_active)
+        return on_or_off(on=user.is_active)
 
 
+admin.site.register(AccountManager, SeatAdmin)
+admin.site.register(Invitation, InvitationAdmin)
+admin.site.register(PersonLetter, PersonLetterAdmin)
 admin.site.unregister(Group)
 # allauth's list of e-mail addresses would duplicate the address on the user's page.
 admin.site.unregister(EmailAddress)
@@ -357,6 +359,13 @@ class GroupAdmin(PortalAdmin[Group], DjangoGroupAdmin):
         return int(getattr(group, "people_total", 0))
 
 
+def _tell_owners(request: HttpRequest, person: User, change: SeatChange, **more: Any) -> None:
+    """Tell the owners of the person's companies, and send these letters on their way."""
+    tell_of_person(person=person, change=change, by=actor_of(request), **more)
+    for company in person.seats.values_list("company", flat=True):
+        send_letters_of(company)
+
+
 def _locked(actor: Actor, person: User | None) -> list[str]:
     """The columns of a person that the actor may not change."""
     if actor.is_superuser or person is None:
@@ -368,7 +377,3 @@ def _locked(actor: Actor, person: User | None) -> list[str]:
     if not may_give_access(actor, person):
         return [*address, "is_active", "is_staff", "is_superuser", "groups"]
     return [*address, "is_superuser"]
-
-
-def _active(*, on: bool) -> SafeString:
-    return badge("ok", _("Active")) if on else badge("quiet", _("Switched off"), icon="block")

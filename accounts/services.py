@@ -28,7 +28,14 @@ _STOCK = (
     "inventory.lowstockrule",
 )
 _DESK = ("fulfillment.fulfillment", "fulfillment.shipment")
-_COMPANIES = ("accounts.company", "accounts.accountmanager", "accounts.user", "accounts.address")
+_COMPANIES = (
+    "accounts.company",
+    "accounts.accountmanager",
+    "accounts.user",
+    "accounts.address",
+    "accounts.invitation",
+    "accounts.personletter",
+)
 _ORDERS = (
     "redemption.redemptionorder",
     "redemption.orderitem",
@@ -94,6 +101,8 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         _may("view", [*_ORDERS, *_INCIDENTS, *_POST, *_DESK, *_COMPANIES, "catalog.product"])
         | _may("view add", _NOTES)
         | {
+            "accounts.switch_seats",
+            "accounts.send_reset",
             "redemption.retry_order",
             "redemption.cancel_order",
             "redemption.handle_incident",
@@ -105,10 +114,10 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         }
     ),
     "administrator": frozenset(
-        _may("view add change", ["accounts.user"])
-        | _may("view", ["accounts.company", "accounts.accountmanager"])
-        | {"auth.view_group", "accounts.manage_staff", "redemption.view_reports"}
-        | {"accounts.see_as"}
+        _may("view", [*_COMPANIES, "auth.group"])
+        | _may("add change", ["accounts.user", "accounts.company", "accounts.accountmanager"])
+        | {"accounts.manage_staff", "accounts.switch_seats", "accounts.send_reset"}
+        | {"accounts.see_as", "redemption.view_reports"}
     ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])

@@ -111,6 +111,8 @@ def _people() -> Item:
         _("People"),
         _item(_("Companies"), "apartment", "accounts.company"),
         _item(_("Account managers"), "badge", "accounts.accountmanager"),
+        _item(_("Invitations"), "outgoing_mail", "accounts.invitation"),
+        _item(_("Letters to people"), "mail", "accounts.personletter"),
         _item(_("Users"), "person", "accounts.user"),
         _item(_("Addresses"), "location_on", "accounts.address"),
         _item(_("Staff groups"), "groups", "auth.group"),

@@ -17,7 +17,7 @@ LISTS = {
     "inventory_lowstockrule", "fulfillment_fulfillment",
     "fulfillment_shipment", "redemption_redemptionorder", "redemption_loyaltytransaction",
     "redemption_orderitem", "redemption_letter", "redemption_callback", "redemption_incident",
-    "jobs_job",
+    "jobs_job", "accounts_invitation", "accounts_personletter",
 }  # fmt: skip
 _CATALOGUE = {"catalog_product", "catalog_category", "catalog_family"}
 _DESK = {"fulfillment_fulfillment", "fulfillment_shipment"}
@@ -33,7 +33,14 @@ _ORDERS = {
     "redemption_orderitem",
     "redemption_loyaltytransaction",
 }
-_PEOPLE = {"accounts_company", "accounts_accountmanager", "accounts_user", "accounts_address"}
+_PEOPLE = {
+    "accounts_company",
+    "accounts_accountmanager",
+    "accounts_user",
+    "accounts_address",
+    "accounts_invitation",
+    "accounts_personletter",
+}
 _POST = {"redemption_letter", "redemption_callback"}
 OPEN = {
     "catalogue": _CATALOGUE | {"inventory_inventory", "jobs_job"},
@@ -41,13 +48,7 @@ OPEN = {
     "fulfillment": _DESK | {"inventory_inventory"},
     "finance": _ORDERS | {"redemption_incident", "accounts_company", "jobs_job"},
     "support": _ORDERS | _POST | _DESK | _PEOPLE | {"redemption_incident", "catalog_product"},
-    "administrator": {
-        "accounts_user",
-        "accounts_company",
-        "accounts_accountmanager",
-        "auth_group",
-        "jobs_job",
-    },
+    "administrator": _PEOPLE | {"auth_group", "jobs_job"},
     "auditor": LISTS,
 }
 ADD = {
@@ -56,7 +57,7 @@ ADD = {
     "fulfillment": set(),
     "finance": set(),
     "support": set(),
-    "administrator": {"accounts_user"},
+    "administrator": {"accounts_user", "accounts_company"},
     "auditor": set(),
 }
 

@@ -13,12 +13,12 @@ from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from accounts.models import AccountManager, Address, Company, Role, User
+from accounts.models import Address, Company, User
 from catalog.admin import CategoryAdmin
 from catalog.models import Category, Family, Product
 from inventory.models import LowStockRule
 from loyalty_portal.admin_site.edits import EditedForm
-from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
+from tests.accounts.factories import CompanyFactory, UserFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
 from tests.redemption.saga.test_races import while_somebody
 from tests.support.staff import browser
@@ -44,7 +44,6 @@ class Edit(NamedTuple):
 
 EDITS: dict[type[Model], Edit] = {
     Company: Edit(CompanyFactory, ("approval_threshold", 500), ("name", "Northwind")),
-    AccountManager: Edit(SeatFactory, ("is_active", False), ("role", "approver")),
     Address: Edit(_address, ("city", "Bonn"), ("address_line1", "Side St 2")),
     User: Edit(UserFactory, ("is_active", False), ("name", "Anna")),
     Group: Edit(lambda: Group.objects.create(name="pickers"), ("name", "packers"), ("", "")),
@@ -256,29 +255,29 @@ def test_two_who_change_the_groups_of_one_person_are_told(client: Client) -> Non
     assert list(user.groups.all()) == [ours]
 
 
-def test_a_seat_in_the_companys_table_keeps_what_was_changed_on_its_own_page(
+def test_an_address_on_the_companys_page_keeps_what_was_changed_on_its_own_page(
     client: Client,
 ) -> None:
-    seat = SeatFactory.create(role=Role.BUYER)
-    page = page_of(seat.company)
-    form = filled_in(client.get(page)) | {"seats-0-is_active": []}
-    by_a_colleague(seat, "role", Role.APPROVER)
+    address = _address()
+    page = page_of(address.company)
+    form = filled_in(client.get(page)) | {"addresses-0-city": ["Bonn"]}
+    by_a_colleague(address, "postcode", "10117")
     told = client.post(page, form, follow=True).content.decode()
-    seat.refresh_from_db()
-    assert (seat.role, seat.is_active) == (Role.APPROVER, False)
-    assert "Ann Other changed “Role”" in told
+    address.refresh_from_db()
+    assert (address.city, address.postcode) == ("Bonn", "10117")
+    assert "Ann Other changed “Postcode”" in told
 
 
-def test_a_seat_that_both_changed_is_kept_as_typed(client: Client) -> None:
-    seat = SeatFactory.create(role=Role.BUYER)
-    page = page_of(seat.company)
-    form = filled_in(client.get(page)) | {"seats-0-role": ["viewer"]}
-    by_a_colleague(seat, "role", Role.APPROVER)
+def test_an_address_that_both_changed_is_kept_as_typed(client: Client) -> None:
+    address = _address()
+    page = page_of(address.company)
+    form = filled_in(client.get(page)) | {"addresses-0-city": ["Bonn"]}
+    by_a_colleague(address, "city", "Köln")
     again = client.post(page, form)
-    assert "Ann Other changed “Role” from “Buyer” to “Approver”" in again.content.decode()
-    assert filled_in(again)["seats-0-role"] == ["viewer"]
-    seat.refresh_from_db()
-    assert seat.role == Role.APPROVER
+    assert "Ann Other changed “City” from “Berlin” to “Köln”" in again.content.decode()
+    assert filled_in(again)["addresses-0-city"] == ["Bonn"]
+    address.refresh_from_db()
+    assert address.city == "Köln"
 
 
 def test_a_list_that_can_be_edited_would_keep_it_too() -> None:

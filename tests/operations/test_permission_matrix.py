@@ -23,7 +23,7 @@ from django.test import RequestFactory
 from django.urls import resolve
 from django.utils import timezone
 
-from accounts.models import AccountManager, Address, User
+from accounts.models import AccountManager, Address, Invitation, PersonLetter, User
 from accounts.services import STAFF_GROUPS, ensure_staff_groups
 from inventory.models import LowStockRule, StockDocument
 from loyalty_portal.audit.models import TrailEntry, TrailKind
@@ -77,6 +77,10 @@ def one_of_everything() -> None:
     order = confirmed_order((ProductFactory.create(in_stock=5), 1))
     seat = SeatFactory.create()
     FamilyFactory.create()
+    Invitation.objects.create(
+        company=seat.company, email="kim@n.example", role=seat.role, by=seat.user, token_hash="0"
+    )
+    PersonLetter.objects.create(company=seat.company, kind="rights", to="kim@n.example")
     Address.objects.create(company=seat.company, recipient_name="Ada")
     raise_incident(kind=IncidentKind.STOCK_DRIFT, key="drift", what="3 too many.")
     Callback.objects.create(webhook_id="one", body="{}")

@@ -188,7 +188,7 @@ def test_the_first_page_takes_few_queries_and_the_menu_counts_once_in_a_while(
         confirmed_order((ProductFactory.create(), 1))
     client = browser(staff(*STAFF_GROUPS))
     cache.clear()
-    with django_assert_max_num_queries(30):  # sessions and permissions, ten counts, six lists
+    with django_assert_max_num_queries(31):  # sessions, permissions, eleven counts, six lists
         client.get("/admin/")
     with django_assert_max_num_queries(12):
         client.get("/admin/fulfillment/fulfillment/")

@@ -9,12 +9,32 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.permissions import may_manage_staff
-from loyalty_portal.admin_site.home import SHOWN, HomeLine, Part, WorkList, waiting_count
+from accounts.selectors import troubled_letters
+from loyalty_portal.admin_site.home import (
+    SHOWN,
+    HomeCard,
+    HomeLine,
+    Part,
+    WorkList,
+    waiting_count,
+)
 from loyalty_portal.admin_site.verbs import actor_of
 
 
 def people(request: HttpRequest) -> Iterator[Part]:
-    """Staff who are in no group and so can do nothing, the newest first."""
+    """Letters to people that could not be sent, and staff who are in no group and so can do
+    nothing, the newest first.
+    """
+    if request.user.has_perm("accounts.view_personletter"):
+        yield HomeCard(
+            job=_("Post"),
+            title=_("Letters to people"),
+            number=waiting_count("letters-to-people", troubled_letters()),
+            says=_("could not be sent yet"),
+            href=reverse("admin:accounts_personletter_changelist") + "?state=problem",
+            icon="unsubscribe",
+            tone="warn",
+        )
     if not may_manage_staff(actor_of(request)):
         return
     idle = User.objects.filter(
