@@ -259,6 +259,40 @@ class StockMovement(models.Model):
         return f"{self.get_kind_display()} {self.available_change:+d} {self.reserved_change:+d}"
 
 
+class MovementSum(models.Model):
+    """The movements of a product before `SummedUntil.moment`, added up. Made from the movements,
+    and may be made anew at any time.
+    """
+
+    product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="+")
+    received = models.BigIntegerField()
+    adjusted = models.BigIntegerField()
+    consumed = models.BigIntegerField()
+    moved = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.moved}"
+
+
+class SummedUntil(models.Model):
+    """How far the movements are added up; there is one row. Whoever adds up holds its lock.
+    `read_all_at`: when all of them were read the last time.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    moment = models.DateTimeField()
+    read_all_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.moment:%Y-%m-%d %H:%M}"
+
+
 class Reservation(models.Model):
     """The pieces reserved for one order line, so that they are released or consumed once."""
 

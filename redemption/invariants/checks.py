@@ -16,7 +16,7 @@ from loyalty_portal.data.leases import MOST_RAISED
 from loyalty_portal.data.lifecycle import LifeCycle
 from redemption.invariants.ledger_rules import LEDGER_SUMS
 from redemption.invariants.rules import MARKED, RULES
-from redemption.invariants.stock_rules import STOCK, STOCK_OF_ONE
+from redemption.invariants.stock_rules import STOCK, STOCK_OF_ONE, STOCK_SUMMED
 from redemption.models import EventSubject
 from redemption.points.reconciliation.matching import GIVEN, UNANSWERED, Match, compare
 from redemption.states import (
@@ -165,6 +165,11 @@ def check_invariants(*, at_rest: bool = False) -> list[Violation]:
 def check_stock() -> list[Violation]:
     """Check only that each product's stock agrees with its movements and reservations."""
     return list(_ask(STOCK, {}))
+
+
+def check_stock_since(since: datetime) -> list[Violation]:
+    """The same from the sums of movements, and the movements since then."""
+    return list(_ask(STOCK_SUMMED, {"since": since}))
 
 
 def check_stock_of(product_id: UUID) -> list[Violation]:

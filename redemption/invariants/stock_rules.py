@@ -51,6 +51,26 @@ WHERE low_stock_at IS NOT NULL AND stock_status <> CASE
 # The same for one product, %(product)s, read by its indexes.
 STOCK_OF_ONE = STOCK.replace(_EVERY, "p.id = %(product)s")
 
+_MOVED = STOCK[STOCK.index("        SELECT product_id,\n") : STOCK.index("    ) m ON")]
+# The same from the sums of inventory/sums.py, and the movements since %(since)s.
+STOCK_SUMMED = STOCK.replace(
+    _MOVED,
+    """
+        SELECT product_id, sum(received) AS received, sum(adjusted) AS adjusted,
+            sum(consumed) AS consumed, sum(moved) AS moved
+        FROM (
+            SELECT product_id, received, adjusted, consumed, moved FROM inventory_movementsum
+            UNION ALL
+            SELECT product_id,
+                sum(available_change) FILTER (WHERE kind = 'RECEIVED'),
+                sum(available_change) FILTER (WHERE kind = 'ADJUSTED'),
+                -sum(reserved_change) FILTER (WHERE kind = 'CONSUMED'),
+                sum(available_change)
+            FROM inventory_stockmovement WHERE created_at >= %(since)s GROUP BY product_id
+        ) parts GROUP BY product_id
+""",
+)
+
 # A reservation must agree with its movements, or stock has left twice.
 MOVEMENTS = """
 SELECT 'MOVED', coalesce(p.sku, r.reference::text),

@@ -4,22 +4,30 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Product
 from inventory.marks import apply_rules
+from inventory.sums import add_up_movements
 from redemption.incidents.services import raise_incident, settle_incident
-from redemption.invariants.checks import check_stock, check_stock_of
+from redemption.invariants.checks import (
+    Violation,
+    check_stock,
+    check_stock_of,
+    check_stock_since,
+)
 from redemption.models import IncidentCase
 from redemption.states import IncidentKind
+
+FEW = 100  # doubted products that are looked at one by one
 
 
 def watch_stock() -> None:
     """Raise an incident for each product whose stock does not add up.
 
-    Resolves the incidents of those that add up again. Reads all movements, so it runs on a schedule
-    and not with a page. First the low-stock rules are applied to products that moved to another
-    category.
+    Resolves the incidents of those that add up again. It reads the movements since the last time,
+    once a day all of them, and those of a product that seems wrong. First the low-stock rules are
+    applied to products that moved to another category.
     """
     apply_rules()
     drifted: dict[str, list[str]] = {}
-    for violation in check_stock():
+    for violation in _violations():
         drifted.setdefault(violation.subject, []).append(violation.figures)
     for sku, figures in drifted.items():
         _raise(sku, figures)
@@ -30,6 +38,15 @@ def watch_stock() -> None:
     )
     for key in over.values_list("key", flat=True):
         settle_incident(key=key, why=_("The stock adds up again."))
+
+
+def _violations() -> list[Violation]:
+    """What does not add up. What seems so by the sums is looked at in the movements themselves."""
+    doubted = {violation.subject for violation in check_stock_since(add_up_movements())}
+    if len(doubted) > FEW:
+        return check_stock()
+    products = Product.objects.filter(sku__in=doubted).only("pk")
+    return [violation for product in products for violation in check_stock_of(product.pk)]
 
 
 def watch_product(product: Product) -> list[str]:

@@ -64,8 +64,7 @@ def test_lists_and_forms_are_read_and_sent_without_javascript(
         window = open_window(everybody, javascript=False, width=width)
         page = window.go("/admin/catalog/product/")
         page.get_by_role("link", name=name).first.click()
-        box = page.get_by_label("Name", exact=True).first
-        expect(box).to_have_value(name)
+        expect(page.locator("input[name=name]")).to_have_value(name)
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("was changed successfully")).to_be_visible()
         page.get_by_role("link", name="Pack and ship").first.click()
