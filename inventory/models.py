@@ -282,7 +282,7 @@ class SummedUntil(models.Model):
     `read_all_at`: when all of them were read the last time.
     """
 
-    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    id = models.BigIntegerField(primary_key=True, default=1, editable=False)
     moment = models.DateTimeField()
     read_all_at = models.DateTimeField()
 

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SummedUntil',
             fields=[
-                ('id', models.SmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
+                ('id', models.BigIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
                 ('moment', models.DateTimeField()),
                 ('read_all_at', models.DateTimeField()),
             ],
