@@ -1,16 +1,20 @@
 """Everybody reads pages and letters in their own language and time zone."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.contrib.auth.models import AnonymousUser
+from django.http import StreamingHttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import AccountManager, Company, KnownBalance, User
 from accounts.readers import reader_of
+from accounts.views import ReaderMiddleware
 from redemption.messages.notifications import compose
 from redemption.models import Letter, LetterKind
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
@@ -74,6 +78,18 @@ def test_a_persons_own_language_goes_along_to_every_browser(client_for: SignIn) 
     client_for(seat).post("/language/", {"language": "en"})
     assert User.objects.get(pk=seat.user_id).language == "en"
     assert language_of(client_for(seat).get("/", headers={"accept-language": "de"})) == "en"
+
+
+def test_what_is_streamed_is_in_the_readers_language_to_its_end() -> None:
+    def pieces() -> Iterator[str]:
+        yield gettext("Yes")
+        yield gettext("No")
+
+    request = RequestFactory().get("/", headers={"accept-language": "de"})
+    request.user = AnonymousUser()
+    answer: Any = ReaderMiddleware(lambda _request: StreamingHttpResponse(pieces()))(request)
+    assert b"".join(answer.streaming_content).decode() == "JaNein"
+    assert gettext("Yes") == "Yes"
 
 
 def test_a_brands_colours_are_the_same_for_all_and_may_be_shared(client_for: SignIn) -> None:

@@ -24,6 +24,7 @@ PAGES = {
     "sign in": ("", "/accounts/login/"),
     "forgotten password": ("", "/accounts/password/reset/"),
     "password": ("buyer", "/accounts/password/change/"),
+    "profile": ("buyer", "/profile/"),
     "home": ("buyer", "/"),
     "home of an approver": ("approver", "/"),
     "catalogue": ("buyer", "/catalog/"),
