@@ -110,6 +110,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "redemption.answer_question",
             "redemption.send_letter_again",
             "redemption.credit_units",
+            "redemption.order_for_company",
             "accounts.see_as",
         }
     ),
@@ -118,6 +119,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         | _may("add change", ["accounts.user", "accounts.company", "accounts.accountmanager"])
         | {"accounts.manage_staff", "accounts.switch_seats", "accounts.send_reset"}
         | {"accounts.see_as", "redemption.view_reports"}
+        | {"redemption.order_for_company", "redemption.view_redemptionorder"}
     ),
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])

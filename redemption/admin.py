@@ -30,6 +30,7 @@ from redemption.backoffice.forms import (
     SettleForm,
 )
 from redemption.backoffice.order_record import lines_of, order_record
+from redemption.backoffice.ordering.views import for_company, for_seat
 from redemption.backoffice.selectors import PUZZLING, LineRecord
 from redemption.messages.notifications import compose
 from redemption.models import (
@@ -145,7 +146,7 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         "attention",
         "created_at",
     ]
-    list_select_related = ["company", "account_manager__user"]
+    list_select_related = ["company", "account_manager__user", "placed_by"]
     list_filter = ["needs_attention", QuestionFilter, "status", "created_at"]
     search_fields = ["order_number", "reference", "company__name", "account_manager__user__email"]
     search_help_text = gettext_lazy("Order number, reference, company or e-mail")
@@ -174,8 +175,16 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         ),
     }
 
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages on which staff order for a company that asked."""
+        guard = self.admin_site.admin_view
+        chosen = path("for-seat/<uuid:seat_id>/", guard(for_seat), name="redemption_order_for_seat")
+        choose = path("for-company/", guard(for_company), name="redemption_order_for_company")
+        return [choose, chosen, *super().get_urls()]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[RedemptionOrder]:
-        return super().get_queryset(request).select_related("company", "account_manager__user")
+        people = ("company", "account_manager__user", "placed_by")
+        return super().get_queryset(request).select_related(*people)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("redemption.retry_order")
@@ -210,7 +219,10 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
 
     @admin.display(description=gettext_lazy("placed by"), ordering="account_manager__user__email")
     def who(self, order: RedemptionOrder) -> str:
-        return str(order.account_manager.user)
+        if order.placed_by_id is None:
+            return str(order.account_manager.user)
+        told = _("%(who)s (placed by %(staff)s)")
+        return told % {"who": order.account_manager.user, "staff": order.placed_by}
 
     @admin.display(description=gettext_lazy("points"), ordering="total_points")
     def points(self, order: RedemptionOrder) -> SafeString:

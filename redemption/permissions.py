@@ -31,14 +31,30 @@ def placed(actor: Actor, order: RedemptionOrder) -> bool:
     return order.was_placed_by(actor.user_id)
 
 
+def placed_for(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether the actor placed the order as staff, for somebody's seat."""
+    return actor.user_id is not None and actor.user_id == order.placed_by_id
+
+
 def may_decide(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether the actor may approve or reject the order. Nobody decides on their own order."""
-    return may_approve(actor) and may_see(actor, order) and not placed(actor, order)
+    """Whether the actor may approve or reject the order. Nobody decides on their own order, nor on
+    one that they placed as staff for somebody else.
+
+    The database enforces the latter too (order_approved_by_another).
+    """
+    whose = placed(actor, order) or placed_for(actor, order)
+    return may_approve(actor) and may_see(actor, order) and not whose
 
 
 def decidable(*, company_id: UUID, user_id: UUID) -> Q:
     """The orders for which `may_decide` is true, for an actor who may approve for the company."""
-    return Q(company=company_id) & ~Q(account_manager__user=user_id)
+    own = Q(account_manager__user=user_id) | Q(placed_by=user_id, placed_by__isnull=False)
+    return Q(company=company_id) & ~own
+
+
+def may_order_for(actor: Actor) -> bool:
+    """Whether the actor may place an order for a seat of a company that asked for it."""
+    return actor.has_perm("redemption.order_for_company")
 
 
 def may_cancel(actor: Actor, order: RedemptionOrder) -> bool:

@@ -83,6 +83,12 @@ def _orders() -> Item:
     return _group(
         _("Orders"),
         _item(_("Orders"), "receipt_long", "redemption.redemptionorder", f"{_HOME}.orders_badge"),
+        {
+            "title": _("Order for a company"),
+            "icon": "add_call",
+            "link": reverse_lazy("admin:redemption_order_for_company"),
+            "permission": _may("redemption.order_for_company"),
+        },
         _item(_("Virtual deliveries"), "send", "redemption.orderitem"),
         _item(_("Letters"), "mail", "redemption.letter", f"{_HOME}.letters_badge"),
     )

@@ -19,6 +19,7 @@ class TrailKind(models.TextChoices):
     CODE_REVEALED = "code_revealed", _("Code seen")
     EXPORTED = "exported", _("Exported")
     SEE_AS = "see_as", _("Seen as another person")
+    ORDERED_FOR = "ordered_for", _("Ordered for a company")
     ACCESS_CHANGED = "access_changed", _("Access of a person changed")
     SEAT = "seat", _("Seat of a company")
     INVITATION = "invitation", _("Invitation to a seat")

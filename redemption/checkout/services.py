@@ -16,6 +16,8 @@ from accounts.models import AccountManager, Company
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.kept import kept
@@ -28,12 +30,22 @@ from redemption.checkout.waits import check_terms, wait_columns
 from redemption.models import (
     Cart,
     CartLine,
+    LetterKind,
     LoyaltyTransaction,
     OrderItem,
+    OrderNote,
     RedemptionOrder,
 )
-from redemption.permissions import may_decide, placed
-from redemption.saga.steps import RedemptionError, drop_order, locked, must, new_debit
+from redemption.models.notes import LONGEST_NOTE
+from redemption.permissions import may_decide, placed, placed_for
+from redemption.saga.steps import (
+    RedemptionError,
+    drop_order,
+    locked,
+    must,
+    new_debit,
+    new_letter,
+)
 from redemption.states import OrderStatus
 
 # How long stock is reserved for an order that waits for approval.
@@ -80,6 +92,8 @@ class CheckoutInput:
     reference: str = ""
     note: str = ""
     cart: Cart | None = None
+    # Who asked staff to place it, and when; "" where the seat itself places it.
+    asked: str = ""
     # Known before saving, so that the caller can nudge it.
     debit_id: uuid.UUID = field(default_factory=uuid7)
 
@@ -97,7 +111,11 @@ def place_order(
     total = _check(seat, lines, entered)
     try:
         with transaction.atomic():
-            return _place(seat, lines, entered, total, by)
+            order = _place(seat, lines, entered, total, by)
+            if entered.asked:
+                about = {"seat": str(seat.pk), "points": total}
+                record(TrailKind.ORDERED_FOR, by=by, about=order, what=str(order), facts=about)
+            return order
     except (IntegrityError, _CartChangedError):
         placed = placed_with(seat=seat, token=entered.token)
         if placed is None:
@@ -112,6 +130,16 @@ def place_order(
             )
             % {"product": short.name}
         ) from error
+
+
+def halted(seat: AccountManager, products: Sequence[Product], points: int) -> str:
+    """Why a problem of a partner holds an order of these products up; "" when none does.
+
+    An order that needs approval takes no points yet, so its approval checks the partners. Orders
+    that were placed before are never stopped.
+    """
+    why = partner_trouble().holds(products)
+    return "" if not why or approval_need(seat, points) else why
 
 
 def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | None:
@@ -162,7 +190,7 @@ def _place(
     # orders are placed one after another, so that each counts those before it.
     if entered.cart is not None:
         _empty(entered.cart, shown_with=entered.token)
-    elif seat.company.approval_threshold is not None:
+    elif entered.asked or seat.company.approval_threshold is not None:
         _hold(seat)
     need = approval_need(seat, total)
     if entered.shown is not None and entered.shown.waits != (need is not None):
@@ -176,6 +204,7 @@ def _place(
         token=entered.token,
         reference=entered.reference,
         note=entered.note,
+        placed_by_id=by.person_id if entered.asked else None,
         approve_by=timezone.now() + APPROVAL_TIME if waits else None,
     )
     items = list(_items(order, lines, seat.company))
@@ -185,6 +214,8 @@ def _place(
         order.event("", order.status, by=by, reason=kept(lambda: need.why) if need else ""),
         *(item.event("", item.fulfillment_status) for item in items),
     ]
+    if entered.asked:
+        written += _told_by_staff(order, entered.asked, by)
     if not waits:
         debit = new_debit(order, seat.company.loyalty_account_id)
         debit.id = entered.debit_id
@@ -213,6 +244,16 @@ def _items(order: RedemptionOrder, lines: Sequence[Line], company: Company) -> I
         )
 
 
+def _told_by_staff(order: RedemptionOrder, asked: str, by: Actor) -> list[Model]:
+    """What goes with an order that staff place: who asked for it, which staff alone read, and a
+    letter to the account manager, who may know nothing of it.
+    """
+    return [
+        OrderNote(order=order, text=asked[:LONGEST_NOTE], by_id=by.person_id),
+        new_letter(order, LetterKind.PLACED, occasion=order.pk),
+    ]
+
+
 def _otherwise(need: Need | None) -> str:
     """The message for a page that showed the opposite about approval."""
     if need is None:
@@ -224,9 +265,15 @@ def _otherwise(need: Need | None) -> str:
 
 
 def _hold(seat: AccountManager) -> None:
-    """Lock the seat, so that its other orders wait until this one is committed."""
-    rows = AccountManager.objects.select_for_update(no_key=True, of=("self",)).filter(pk=seat.pk)
-    rows.values_list("pk").first()
+    """Lock the seat, so that its other orders wait until this one is committed.
+
+    Raises RedemptionError when the seat, its person or its company was switched off meanwhile.
+    """
+    rows = AccountManager.objects.usable().select_for_update(no_key=True, of=("self",))
+    if rows.filter(pk=seat.pk).values_list("pk").first() is None:
+        raise RedemptionError(
+            _("The seat, its person or its company was switched off. Nothing was ordered.")
+        )
 
 
 def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
@@ -280,6 +327,8 @@ def _decidable(order: RedemptionOrder, by: Actor) -> RedemptionOrder:
         )
     if placed(by, held):
         raise RedemptionError(_("Nobody approves their own order."))
+    if placed_for(by, held):
+        raise RedemptionError(_("You placed this order as staff; somebody else decides on it."))
     must(may_decide(by, held))
     return held
 

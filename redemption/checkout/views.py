@@ -26,9 +26,8 @@ from redemption.checkout.approval import approval_need
 from redemption.checkout.cart.selectors import CartPage, Entry, cart_lines, cart_page
 from redemption.checkout.drafts import place_draft, problem_of
 from redemption.checkout.forms import AddressForm, CheckoutForm
-from redemption.checkout.held import partner_trouble
 from redemption.checkout.selectors import AddressOption, address_book, can_try, entry_of, picked
-from redemption.checkout.services import CART_CHANGED, CheckoutInput, placed_with
+from redemption.checkout.services import CART_CHANGED, CheckoutInput, halted, placed_with
 from redemption.checkout.shown import Shown
 from redemption.models import CartLine, RedemptionOrder
 from redemption.saga import tasks
@@ -175,17 +174,12 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
 
 
 def _halted(seat: AccountManager, lines: list[CartLine], points: int) -> Promise | str:
-    """Why the cart cannot be redeemed now (a pause, or a partner's problem); "" when it can.
-
-    An order that needs approval takes no points yet, so only a pause stops it; the approval checks
-    the partners. Orders that were placed before are never stopped.
-    """
+    """Why the cart cannot be redeemed now (a pause, or a partner's problem); "" when it can."""
     if is_paused():
         return CLOSED
-    why = partner_trouble().holds(line.product for line in lines)
-    if not why or approval_need(seat, points):
-        return ""
-    return " ".join([why, _("Your cart is kept as it is: please try again later.")])
+    why = halted(seat, [line.product for line in lines], points)
+    kept = _("Your cart is kept as it is: please try again later.")
+    return f"{why} {kept}" if why else ""
 
 
 def _keep(form: CheckoutForm, request: PortalRequest) -> None:

@@ -27,6 +27,7 @@ class LetterKind(models.TextChoices):
     DIGEST = "digest", _("News")
     RESENT = "resent", _("Codes sent again")
     ANSWERED = "answered", _("Answer to a question")
+    PLACED = "placed", _("Ordered for you")
 
 
 class Letter(LeasedWork):

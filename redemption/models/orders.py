@@ -73,6 +73,16 @@ class RedemptionOrder(HasLifeCycle):
     account_manager = models.ForeignKey(
         AccountManager, models.PROTECT, related_name="orders", db_index=False
     )
+    placed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("placed by staff"),
+        help_text=_("Who of the staff placed it for the seat. Empty: the seat itself did."),
+    )
     total_points = models.PositiveIntegerField(_("points"))
     status = models.CharField(_("status"), max_length=50, choices=OrderStatus.choices)
     token = models.UUIDField(
@@ -106,12 +116,21 @@ class RedemptionOrder(HasLifeCycle):
         permissions = [
             ("retry_order", "Can have an order's open calls tried now"),
             ("cancel_order", "Can cancel an order for its company"),
+            ("order_for_company", "Can place an order for a seat that asked for it"),
         ]
         ordering = ["-created_at", "-id"]
         constraints = [
             models.CheckConstraint(condition=Q(total_points__gt=0), name="order_costs_points"),
             models.CheckConstraint(
                 condition=Q(status__in=OrderStatus.values), name="order_status_known"
+            ),
+            # Who withdraws it may be who placed it: then it is REJECTED.
+            models.CheckConstraint(
+                condition=Q(placed_by=None)
+                | Q(decided_by=None)
+                | Q(status=OrderStatus.REJECTED)
+                | ~Q(placed_by=F("decided_by")),
+                name="order_approved_by_another",
             ),
         ]
         indexes = [

@@ -113,7 +113,9 @@ class Facts:
 def order_of(actor: Actor, number: str) -> RedemptionOrder | None:
     """The order with this number; None when it is not the company's own."""
     orders = seen_by(actor).filter(order_number=number.upper())
-    return orders.select_related("company", "account_manager__user", "decided_by").first()
+    return orders.select_related(
+        "company", "account_manager__user", "decided_by", "placed_by"
+    ).first()
 
 
 def facts_of(order: RedemptionOrder, *, in_full: bool = False) -> Facts:

@@ -25,7 +25,7 @@ from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.since import changed_since
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
-from redemption.permissions import may_ask, may_cancel, may_decide, may_reveal, placed
+from redemption.permissions import may_ask, may_cancel, may_decide, may_reveal, placed, placed_for
 from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus
 
 LINES_SHOWN = 20
@@ -86,7 +86,7 @@ class OrderPage:
     reject: RejectOrderForm  # only for those who can decide
     held: str  # why it cannot be approved now; "" when it can
     since: list[str]  # what changed in the catalogue since the order was placed
-    waits_for_others: bool  # the seat's own order, which somebody else must approve
+    waits_for_others: bool  # one's own order, or placed as staff: somebody else must approve it
     can_reveal: bool
     can_repeat: bool
     messages: list[OrderMessage]  # questions of the company and answers of staff
@@ -170,7 +170,7 @@ def order_page(
         reject=reject or RejectOrderForm(order=order),
         held=_held(facts) if can_decide else "",
         since=changed_since([order])[order.pk] if can_decide else [],
-        waits_for_others=waits and placed(actor, order),
+        waits_for_others=waits and (placed(actor, order) or placed_for(actor, order)),
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,
         messages=list(order.messages.exclude(text="").select_related("by")),

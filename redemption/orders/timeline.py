@@ -77,8 +77,12 @@ def _placed(facts: Facts) -> TimelineStep:
         "%(pieces)s pieces for %(points)s points.",
         pieces,
     )
+    title, who = _("Ordered by %(who)s"), {"who": str(order.account_manager.user)}
+    if order.placed_by_id:
+        title = _("Ordered by %(staff)s for %(who)s, who asked for it")
+        who["staff"] = told_as(order.placed_by, order.company_id)
     return TimelineStep(
-        _("Ordered by %(who)s") % {"who": order.account_manager.user},
+        title % who,
         text % {"pieces": grouped(pieces), "points": grouped(order.total_points)},
         "receipt-text",
         at=order.created_at,

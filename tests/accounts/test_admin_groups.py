@@ -48,7 +48,7 @@ OPEN = {
     "fulfillment": _DESK | {"inventory_inventory"},
     "finance": _ORDERS | {"redemption_incident", "accounts_company", "jobs_job"},
     "support": _ORDERS | _POST | _DESK | _PEOPLE | {"redemption_incident", "catalog_product"},
-    "administrator": _PEOPLE | {"auth_group", "jobs_job"},
+    "administrator": _PEOPLE | {"auth_group", "jobs_job", "redemption_redemptionorder"},
     "auditor": LISTS,
 }
 ADD = {

@@ -72,6 +72,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "token": "no-such-link",
         "invitation_id": uuid.uuid4(),
         "stock_id": uuid.uuid4(),
+        "seat_id": uuid.uuid4(),
     }
     for name in names:
         path = _replaced(path, name, str(known[name]))

@@ -62,6 +62,7 @@ ARGUMENTS = {
     "kind": "pick-list",
     "way": "receive",
     "stock_id": "00000000-0000-7000-8000-000000000001",
+    "seat_id": "00000000-0000-7000-8000-000000000001",
 }
 # Addresses that mean nothing without a query.
 QUERIES = {

@@ -136,7 +136,7 @@ def test_staff_whose_group_lacks_something_are_told_so_and_led_back() -> None:
     assert "Your group does not include this" in page
     assert f'href="{INDEX}"' in page
     assert "seat" not in page
-    assert "The groups auditor, finance and support have it" in page
+    assert "The groups administrator, auditor, finance and support have it" in page
 
 
 def test_an_address_of_the_back_office_without_a_page_is_told_to_staff_in_their_words() -> None:
