@@ -31,7 +31,7 @@ NUMBER = re.compile(r"/orders/(R-[\w-]+)/$")
 SHOWN = """(selector) => {
   const part = document.querySelector(selector).cloneNode(true);
   part.querySelectorAll("time").forEach((time) => { time.textContent = "then"; });
-  part.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach((field) => field.remove());
+  part.querySelectorAll("[name=csrfmiddlewaretoken], [name=token]").forEach((field) => field.remove());
   part.querySelectorAll("[class]").forEach((element) => {
     element.classList.remove("htmx-settling", "htmx-added", "htmx-request");
     if (!element.classList.length) element.removeAttribute("class");
