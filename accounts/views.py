@@ -67,8 +67,8 @@ class PortalRequest(HttpRequest):
 
 
 _A_YEAR = 365 * 24 * 3600  # seconds
-# Pages that are the same for everybody, without a word: they may stay in shared caches.
-_FOR_ALL = frozenset({"/brand.css"})
+# What is the same for everybody, without a word: it may stay in shared caches.
+_FOR_ALL = ("/brand.css", "/catalog/artwork/", "/catalog/pictures/")
 
 
 class SeatMiddleware:
@@ -130,7 +130,7 @@ class ReaderMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: Any) -> HttpResponseBase:
-        if request.path_info in _FOR_ALL:
+        if request.path_info.startswith(_FOR_ALL):
             return self.get_response(request)
         reader = _reader(request)
         with reader.reading():

@@ -139,7 +139,7 @@ def test_two_of_finance_decide_an_unclear_debit(
     window = open_window(fay)
     page = window.go("/admin/")
     counted = Counted(window)
-    counted.click(page.get_by_role("link", name="Unclear or due"))
+    counted.click(page.get_by_role("link", name="Unclear or due").first)
     counted.click(page.get_by_role("link", name=debit.order.order_number))
     page.get_by_label("What is true").select_option("DID_NOT")
     page.get_by_label("Evidence").fill("Not in their statement of today.")
