@@ -258,7 +258,9 @@ def switch_seat(request: Any) -> HttpResponseRedirect:
 def profile(request: Any) -> HttpResponse:
     """A person's own name, language and time zone."""
     company = request.seat.company if request.seat else None
-    person = User.objects.get(pk=request.user.pk)  # a refused form must not rename the menu
+    seeing = seeing_on(request)
+    own = seeing.seat.user_id if seeing else request.user.pk
+    person = User.objects.get(pk=own)  # read anew: a refused form must not rename the menu
     form = ProfileForm(request.POST or None, instance=person, company=company)
     if request.method == "POST" and form.is_valid():
         person.save(update_fields=form.Meta.fields)

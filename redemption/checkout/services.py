@@ -172,8 +172,6 @@ def _check_line(seat: AccountManager, line: Line) -> None:
             _("“%(product)s” is not on offer any more. Remove it from the cart to continue.")
             % {"product": product.name}
         )
-    if not product.is_virtual and not hasattr(product, "inventory"):
-        raise RedemptionError(_("“%(product)s” is out of stock.") % {"product": product.name})
     check_terms(
         product=product,
         recipient=line.recipient,

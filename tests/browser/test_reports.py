@@ -27,7 +27,7 @@ def test_a_report_is_narrowed_exported_scheduled_and_fit_for_everybody(
     page.get_by_label("Time").select_option("month")
     page.get_by_label("Rows").select_option("company")
     page.get_by_role("button", name="Show").click()
-    page.get_by_role("link", name=scene.company.name).click()
+    page.get_by_role("link", name=scene.company.name, exact=True).click()
     expect(page.get_by_label("Company")).to_have_value(scene.company.loyalty_account_id)
     expect(page.get_by_role("img", name="Chart of Points redeemed")).to_be_visible()
     with page.expect_download() as download:
