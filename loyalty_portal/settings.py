@@ -22,6 +22,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- The process ---------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", default=False)
+SHOW_PARTS = DEBUG  # the page /ui/, for whoever builds pages
 SECRET_KEY = env.text("SECRET_KEY", "insecure-development-key" if DEBUG else "")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
@@ -104,8 +105,7 @@ TEMPLATES = [
 # Names of functions of higher rooms (loyalty_portal/configuration/wiring.py).
 LAYOUT_PROVIDERS, HOME_CARDS = wiring.LAYOUT_PROVIDERS, wiring.HOME_CARDS
 FULFILLMENT_LISTENER, ADMIN_SEARCH = wiring.FULFILLMENT_LISTENER, wiring.ADMIN_SEARCH
-WORK_QUEUES, JOB_KINDS = wiring.WORK_QUEUES, wiring.JOB_KINDS
-ADMIN_PAGES = wiring.ADMIN_PAGES
+WORK_QUEUES, JOB_KINDS, ADMIN_PAGES = wiring.WORK_QUEUES, wiring.JOB_KINDS, wiring.ADMIN_PAGES
 
 # False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).
 FASTPATH = env.flag("FASTPATH", default=True)

@@ -186,9 +186,7 @@ class JobAdmin(ActingAdmin[Job]):
 
     @admin.display(description=gettext_lazy("state"), ordering="status")
     def state(self, job: Job) -> SafeString:
-        status = JobStatus(job.status)
-        tone, icon = _TONES[status]
-        return badge(tone, status.label, icon=icon)
+        return status_badge(job)
 
     @admin.display(description=gettext_lazy("done"), ordering="done")
     def progress(self, job: Job) -> SafeString:
@@ -198,6 +196,12 @@ class JobAdmin(ActingAdmin[Job]):
     @admin.display(description=gettext_lazy("who"), ordering="by")
     def who(self, job: Job) -> str:
         return str(job.by) if job.by else _("the portal")
+
+
+def status_badge(job: Job) -> SafeString:
+    status = JobStatus(job.status)
+    tone, icon = _TONES[status]
+    return badge(tone, status.label, icon=icon)
 
 
 def _wait(job: Job) -> int | None:
