@@ -187,13 +187,13 @@ class ReservationAdmin(FindsProducts, ReadOnlyAdmin[Reservation]):
 
 
 class LowStockRuleAdmin(KeptAdmin[LowStockRule]):
-    """From how many pieces on the products of a category are low."""
+    """From how many pieces on the products of a category are low, and how many days ahead."""
 
-    list_display = ["category", "low_stock_at"]
+    list_display = ["category", "low_stock_at", "days_ahead"]
     list_select_related = ["category"]
     search_fields = ["category__name"]
     autocomplete_fields = ["category"]
-    fields = ["category", "low_stock_at"]
+    fields = ["category", "low_stock_at", "days_ahead"]
     ordering = ["category__name", "id"]
 
     def get_readonly_fields(
@@ -202,5 +202,7 @@ class LowStockRuleAdmin(KeptAdmin[LowStockRule]):
         return ["category"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        made = set_rule(category=obj.category, low_stock_at=obj.low_stock_at)
+        made = set_rule(
+            category=obj.category, low_stock_at=obj.low_stock_at, days_ahead=obj.days_ahead
+        )
         obj.pk = made.pk

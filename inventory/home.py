@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from catalog.models import StockStatus
 from inventory import selectors
 from inventory.models import Inventory
-from inventory.selectors import Pace, paces
+from inventory.selectors import Pace, paces, told_days
 from loyalty_portal.admin_site.home import (
     SHOWN,
     HomeCard,
@@ -84,11 +84,7 @@ def told_pace(pace: Pace | None) -> str:
     days = pace.days_left if pace else None
     if pace is None or days is None or not pace.available:
         return "–"
-    if days < 1:
-        return _("today")
-    if days > 365:
-        return _("in over a year")
-    return ngettext("in %(n)s day", "in %(n)s days", days) % {"n": days}
+    return told_days(days)
 
 
 def short_badge(request: HttpRequest) -> str:  # noqa: ARG001 - the theme's signature

@@ -34,10 +34,14 @@ def set_low_mark(*, product: Product, low_stock_at: int | None) -> Inventory:
     return stock
 
 
-def set_rule(*, category: Category, low_stock_at: int | None) -> LowStockRule:
-    """Set the number of a category, None for the default, and apply it to its products."""
+def set_rule(
+    *, category: Category, low_stock_at: int | None, days_ahead: int | None = None
+) -> LowStockRule:
+    """Set the numbers of a category, None for the default, and apply that of pieces to its
+    products.
+    """
     rule, _made = LowStockRule.objects.update_or_create(
-        category=category, defaults={"low_stock_at": low_stock_at}
+        category=category, defaults={"low_stock_at": low_stock_at, "days_ahead": days_ahead}
     )
     apply_rules()
     return rule

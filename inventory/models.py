@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.models import Category, Product
 from loyalty_portal.data.history import append_only, tracked
 from loyalty_portal.data.ids import readable, uuid7
+from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
 
 
 class LowStockRuleQuerySet(models.QuerySet["LowStockRule"]):
@@ -30,8 +31,10 @@ def default_low_mark() -> int:
 
 @tracked()
 class LowStockRule(models.Model):
-    """The number of pieces up to which the products of a category are low. A product may have a
-    number of its own. Without a number the programme's default holds.
+    """When the products of a category are low: up to so many pieces, or days before they run out.
+
+    A product may have a number of pieces of its own. Without a number the programme's default holds
+    (settings.LOW_STOCK_AT; for the days, selectors.DAYS_AHEAD).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -43,6 +46,15 @@ class LowStockRule(models.Model):
         null=True,
         blank=True,
         help_text=_("Products are low with so many pieces or fewer. Empty: the default holds."),
+    )
+    days_ahead = models.PositiveSmallIntegerField(
+        _("days ahead"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "The letter about low stock names products that run out within so many days, as they "
+            "are redeemed now. Empty: 14."
+        ),
     )
 
     objects = LowStockRuleQuerySet.as_manager()
@@ -147,7 +159,8 @@ def document_number() -> str:
 class StockDocument(models.Model):
     """A list of products that was received, counted or adjusted as one; never edited.
 
-    Its movements, one for each product, were written in one transaction with it.
+    Its movements, one for each product, were written in one transaction with it. Those of a long
+    list are written by a job, so the document has only a part of them while that works.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -328,3 +341,39 @@ class Reservation(models.Model):
     def open(self) -> int:
         """Pieces that are still reserved."""
         return self.quantity - self.released - self.consumed
+
+
+class StockDigest(LeasedWork):
+    """What one person was told about low stock in the morning of a day of the programme.
+
+    With `facts` it is a letter, and the row is both intent and record; without, nothing was new,
+    or nothing is low. `fingerprint` says what is listed and why, "" for nothing; the list of the
+    next morning is compared with it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Needs no index: stock_digest_once_a_day is used.
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    day = models.DateField()
+    fingerprint = models.CharField(max_length=64, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=255, blank=True)
+
+    objects = LeasedQuerySet["StockDigest"].as_manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["person", "day"], name="stock_digest_once_a_day")
+        ]
+        indexes = [
+            due_index("stock_digest_due"),
+            models.Index(fields=["day"], name="stock_digest_by_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} {self.day}"

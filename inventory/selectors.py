@@ -1,19 +1,23 @@
 """Reads the stock: what is short, how fast it goes, and who changed it."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import IntEnum
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from catalog.models import StockStatus
-from inventory.models import Inventory, MovementKind, StockMovement
+from inventory.models import Inventory, LowStockRule, MovementKind, StockMovement
 
 SHORT_WINDOW, LONG_WINDOW = 28, 90  # days
+DAYS_AHEAD = 14  # in how many days a product runs out that is told, where no rule says
+AT_ONCE = 1_000  # products that one query looks up
 
 
 def short_stock() -> QuerySet[Inventory]:
@@ -58,9 +62,15 @@ def paces(shelves: Iterable[Inventory]) -> dict[uuid.UUID, Pace]:
     Redeemed is what orders reserved less what they released, so a cancelled order counts nothing.
     """
     available = {row.product_id: row.quantity_available for row in shelves if row.is_tracked}
+    found = _redeemed(Q(product__in=available))
+    return {product: _pace(found.get(product), number) for product, number in available.items()}
+
+
+def _redeemed(which: Q) -> dict[uuid.UUID, tuple[int, int]]:
+    """The pieces of these products that were redeemed in the last 28 and in the last 90 days."""
     now = timezone.now()
     moved = StockMovement.objects.filter(
-        product__in=available,
+        which,
         kind__in=[MovementKind.RESERVED, MovementKind.RELEASED],
         created_at__gte=now - timedelta(days=LONG_WINDOW),
     )
@@ -73,15 +83,79 @@ def paces(shelves: Iterable[Inventory]) -> dict[uuid.UUID, Pace]:
             long=Sum(-F("available_change"), default=0),
         )
     )
-    found = {product: (short, long) for product, short, long in sums}
-    return {
-        product: Pace(
-            last_28=max(0, found.get(product, (0, 0))[0]),
-            last_90=max(0, found.get(product, (0, 0))[1]),
-            available=number,
-        )
-        for product, number in available.items()
-    }
+    return {product: (short, long) for product, short, long in sums}
+
+
+def _pace(redeemed: tuple[int, int] | None, available: int) -> Pace:
+    short, long = redeemed or (0, 0)
+    return Pace(last_28=max(0, short), last_90=max(0, long), available=available)
+
+
+def told_days(days: int) -> str:
+    """In how many days something runs out, in a few words."""
+    if days < 1:
+        return _("today")
+    if days > 365:
+        return _("in over a year")
+    return ngettext("in %(n)s day", "in %(n)s days", days) % {"n": days}
+
+
+class Why(IntEnum):
+    """Why a product is to be ordered again, the most urgent first."""
+
+    OUT = 1
+    LOW = 2
+    SOON = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A product that is to be ordered again. `days`: until it runs out, None for nobody knows."""
+
+    product_id: uuid.UUID
+    why: Why
+    available: int
+    days: int | None
+
+    @property
+    def urgency(self) -> tuple[int, float, int, uuid.UUID]:
+        left = float("inf") if self.days is None else self.days
+        return self.why, left, self.available, self.product_id
+
+
+def to_reorder() -> list[Short]:
+    """The active products that are out or low, or run out within the days of their category's
+    rule, the most urgent first.
+
+    Reads the movements of 90 days, so it is for the clock and not for a page.
+    """
+    redeemed = _redeemed(Q())
+    low = short_stock().filter(is_tracked=True)
+    found = [
+        Short(product, Why.LOW if number else Why.OUT, number, _days(redeemed.get(product), number))
+        for product, number in low.values_list("product_id", "quantity_available").iterator()
+    ]
+    return sorted([*found, *_running_out(redeemed)], key=lambda each: each.urgency)
+
+
+def _days(redeemed: tuple[int, int] | None, available: int) -> int | None:
+    return _pace(redeemed, available).days_left
+
+
+def _running_out(redeemed: dict[uuid.UUID, tuple[int, int]]) -> Iterator[Short]:
+    """The products that are not low yet."""
+    rules = dict(LowStockRule.objects.values_list("category", "days_ahead"))
+    enough = Inventory.objects.filter(
+        is_tracked=True, product__is_active=True, product__stock_status=StockStatus.IN_STOCK
+    )
+    keys = list(redeemed)
+    for at in range(0, len(keys), AT_ONCE):
+        rows = enough.filter(product__in=keys[at : at + AT_ONCE])
+        columns = ("product_id", "product__category_id", "quantity_available")
+        for product, category, number in rows.values_list(*columns):
+            days, ahead = _days(redeemed[product], number), rules.get(category)
+            if days is not None and days <= (DAYS_AHEAD if ahead is None else ahead):
+                yield Short(product, Why.SOON, number, days)
 
 
 def last_change(product_id: uuid.UUID) -> str:

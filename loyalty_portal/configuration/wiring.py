@@ -35,6 +35,7 @@ WORK_QUEUES = [
             *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
             "WAITING_LINES",
             "LETTERS_TO_PEOPLE",
+            "LOW_STOCK_LETTERS",
             "JOBS",
         )
     ),

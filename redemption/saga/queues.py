@@ -31,6 +31,8 @@ from accounts.models import PersonLetter
 from accounts.seats import letters as people
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.virtual import saga as virtual
+from inventory.digests import send_digest
+from inventory.models import StockDigest
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.jobs import services as jobs
@@ -115,6 +117,7 @@ WAITING_LINES = Queue(
     "waiting lines", LineWait, waiting.end_wait, lambda key: _orders.filter(items=key)
 )
 LETTERS_TO_PEOPLE = Queue("letters to people", PersonLetter, people.send_letter)
+LOW_STOCK_LETTERS = Queue("letters about low stock", StockDigest, send_digest)
 JOBS = Queue("jobs", Job, jobs.work_on)
 
 

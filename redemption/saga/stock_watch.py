@@ -1,8 +1,10 @@
 """Checks on a schedule that all stock adds up."""
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
+from inventory.digests import write_digests
 from inventory.marks import apply_rules
 from inventory.sums import add_up_movements
 from redemption.incidents.services import raise_incident, settle_incident
@@ -23,9 +25,11 @@ def watch_stock() -> None:
 
     Resolves the incidents of those that add up again. It reads the movements since the last time,
     once a day all of them, and those of a product that seems wrong. First the low-stock rules are
-    applied to products that moved to another category.
+    applied to products that moved to another category, and in the morning the letters about low
+    stock are written.
     """
     apply_rules()
+    write_digests(now=timezone.now())
     drifted: dict[str, list[str]] = {}
     for violation in _violations():
         drifted.setdefault(violation.subject, []).append(violation.figures)
