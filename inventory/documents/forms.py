@@ -16,7 +16,8 @@ from inventory.models import DocumentKind
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.one_line import OneLineField
 
-MOST_LINES = 1_000  # of one document that is written while the person waits
+AT_ONCE = 1_000  # lines that are written while the person waits; more are a job
+MOST_LINES = 20_000  # of one document; they are checked while the person waits
 LARGEST_FILE = 20_000_000  # bytes
 
 
@@ -41,7 +42,7 @@ class DocumentForm(forms.Form):
         help_text=_("Each line: the SKU, a tab or space, the number of pieces. Paste it here."),
         required=False,
         strip=False,
-        max_length=500_000,
+        max_length=900_000,
         widget=UnfoldAdminTextareaWidget({"rows": 10, "spellcheck": "false"}),
     )
     seen = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)

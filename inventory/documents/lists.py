@@ -11,6 +11,7 @@ from pathlib import Path
 
 from catalog.importing.records import ImportFileError
 from catalog.importing.sheets import find_table, header_names, rows
+from catalog.importing.texts import is_protected, plain
 from catalog.importing.workbooks import OddCell
 from loyalty_portal.data.one_line import one_line
 
@@ -101,10 +102,15 @@ def file_rows(path: Path, *, most: int) -> FileRows:
         for cell in (sku, text):
             if isinstance(cell, OddCell):
                 found.wrong.append((number, cell.trouble))
-        found.rows.append((one_line(sku), one_line(text)))
+        found.rows.append((_bare(sku), _bare(text)))
     if len(found.rows) > most:
         raise ImportFileError(f"The file has more than {most:,} rows.")
     return found
+
+
+def _bare(cell: str) -> str:
+    """The text of a cell; of ="007", by which spreadsheets keep leading zeros, what it shows."""
+    return plain(cell) if is_protected(cell) else one_line(cell)
 
 
 def _fits(header: list[str]) -> bool:

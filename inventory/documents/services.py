@@ -46,6 +46,15 @@ class Checked:
     error: str = ""
     news: str = ""
 
+    @property
+    def why(self) -> str:
+        """Why it is not written as it is; "" if it can be."""
+        return self.error or self.news
+
+    @property
+    def is_wrong(self) -> bool:
+        return bool(self.why)
+
 
 class WrongRowsError(StockError):
     """Some lines cannot be written, so nothing was; `checked` has all lines."""
@@ -83,21 +92,50 @@ def write(
     Returns the document, and whether it is new: a token that was written before gives the same one.
     Raises WrongRowsError if any line is wrong, or a counted shelf is not as it was `seen`.
     """
+    made, is_new = document_of(kind=kind, token=token, reference=reference, reason=reason, by=by)
+    if not is_new:
+        return made, False
+    found, shelves = _looked_up(made, entries, seen)
+    if not found or any(each.is_wrong for each in found):
+        raise WrongRowsError(found)
+    _move_all(made, found, shelves)
+    return made, True
+
+
+def document_of(
+    *, kind: DocumentKind, token: uuid.UUID, reference: str, reason: str, by: Actor
+) -> tuple[StockDocument, bool]:
+    """The document of this token, and whether it was made now, without a movement."""
     made = StockDocument(
         kind=kind, token=token, reference=reference, reason=reason, by_id=by.user_id
     )
     StockDocument.objects.bulk_create([made], ignore_conflicts=True)
     written = StockDocument.objects.get(token=token)
-    if written.pk != made.pk:
-        return written, False
+    return written, written.pk == made.pk
+
+
+@transaction.atomic
+def write_some(
+    *, document: StockDocument, entries: Sequence[ListLine], seen: Seen
+) -> list[Checked]:
+    """Write some lines of a list that was checked before.
+
+    Returns those that cannot be written any more, which are left out.
+    """
+    found, shelves = _looked_up(document, entries, seen)
+    _move_all(document, [each for each in found if not each.is_wrong], shelves)
+    return [each for each in found if each.is_wrong]
+
+
+def _looked_up(
+    document: StockDocument, entries: Iterable[ListLine], seen: Seen
+) -> tuple[list[Checked], dict[uuid.UUID, Inventory]]:
+    """The lines as they are judged now, and their stock rows, locked."""
     found = [Checked(entry) for entry in entries]
     products = _products(found)
     shelves = _held(products.values())
-    _judged(kind, found, products, shelves, seen)
-    if not found or any(each.error or each.news for each in found):
-        raise WrongRowsError(found)
-    _move_all(made, found, shelves)
-    return made, True
+    _judged(DocumentKind(document.kind), found, products, shelves, seen)
+    return found, shelves
 
 
 def _some(values: Iterable[Some]) -> Iterator[list[Some]]:

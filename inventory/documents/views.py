@@ -13,12 +13,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from inventory.documents.forms import MOST_LINES, DocumentForm, ScanForm, new_token
+from inventory.documents.booking import book_later
+from inventory.documents.forms import AT_ONCE, MOST_LINES, DocumentForm, ScanForm, new_token
 from inventory.documents.lists import ListLine, added, as_text, entries
 from inventory.documents.services import Checked, WrongRowsError, check, write
-from inventory.models import DocumentKind
+from inventory.models import DocumentKind, StockDocument
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.jobs.admin import begun
+from loyalty_portal.jobs.kinds import JobRefusedError
 
 WAYS: dict[str, tuple[DocumentKind, Promise, Promise]] = {
     "receive": (
@@ -58,10 +61,13 @@ class Desk:
 
     @property
     def shown(self) -> list[Checked]:
-        """The lines, those to look at first, then the newest."""
-        return sorted(
-            self.checked, key=lambda each: (not (each.error or each.news), -each.entry.row)
-        )
+        """The first AT_ONCE lines, those to look at first, then the newest."""
+        return sorted(self.checked, key=lambda each: (not each.is_wrong, -each.entry.row))[:AT_ONCE]
+
+    @property
+    def more(self) -> int:
+        """Lines that are not shown; a list that has them is booked in the background."""
+        return max(0, len(self.checked) - AT_ONCE)
 
     @property
     def errors(self) -> int:
@@ -196,6 +202,8 @@ def _book(
 ) -> Desk | HttpResponse:
     """Write the list; or show it again with what is wrong."""
     data = form.cleaned_data
+    if len(found) > AT_ONCE:
+        return _book_later(request, form, found, seen)
     try:
         made, new = write(
             kind=form.kind,
@@ -214,10 +222,34 @@ def _book(
         told = ngettext("%(n)s line is booked.", "%(n)s lines are booked.", number)
         messages.success(request, f"{made.number}: {told % {'n': number}}")
     else:
-        messages.warning(
-            request,
-            _("This form was booked before, as %(number)s; nothing was booked again.")
-            % {"number": made.number},
-        )
+        messages.warning(request, _booked_before(made))
     there = reverse("admin:inventory_stockdocument_change", args=[made.pk])
     return HttpResponseRedirect(there, status=303)
+
+
+def _booked_before(made: StockDocument) -> str:
+    told = _("This form was booked before, as %(number)s; nothing was booked again.")
+    return told % {"number": made.number}
+
+
+def _book_later(
+    request: HttpRequest, form: DocumentForm, found: list[ListLine], seen: dict[str, int]
+) -> Desk | HttpResponse:
+    """Have a long list written by a job; or show it again with what is wrong."""
+    data = form.cleaned_data
+    checked = check(kind=form.kind, entries=found, seen=seen)
+    if any(each.is_wrong for each in checked):
+        return Desk(form, data["lines"], checked, said=str(WrongRowsError(checked)), wrong=True)
+    try:
+        job = book_later(
+            kind=form.kind,
+            entries=found,
+            seen=seen,
+            token=data["token"],
+            reference=data["reference"],
+            reason=data["reason"],
+            by=actor_of(request),
+        )
+    except JobRefusedError as error:
+        return Desk(form, data["lines"], checked, said=str(error), wrong=True)
+    return begun(job)

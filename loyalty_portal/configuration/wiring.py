@@ -50,4 +50,5 @@ JOB_KINDS = {
     "catalog.preview_import": "catalog.backoffice.exchange.reading.PREVIEW",
     "catalog.undo_edit": "catalog.backoffice.bulk.undoing.UNDO_EDIT",
     "catalog.undo_import": "catalog.backoffice.bulk.undoing.UNDO_IMPORT",
+    "inventory.book_list": "inventory.documents.booking.BOOK_LIST",
 }
