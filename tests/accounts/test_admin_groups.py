@@ -44,7 +44,7 @@ _PEOPLE = {
 _POST = {"redemption_letter", "redemption_callback"}
 OPEN = {
     "catalogue": _CATALOGUE | {"inventory_inventory", "jobs_job"},
-    "warehouse": _STOCK | _DESK | {"catalog_product", "redemption_incident"},
+    "warehouse": _STOCK | _DESK | {"catalog_product", "redemption_incident", "jobs_job"},
     "fulfillment": _DESK | {"inventory_inventory"},
     "finance": _ORDERS | {"redemption_incident", "accounts_company", "jobs_job"},
     "support": _ORDERS | _POST | _DESK | _PEOPLE | {"redemption_incident", "catalog_product"},

@@ -46,7 +46,7 @@ HOMES = {
 }
 JOBS = {
     "catalogue": ["Catalogue", "Stock", "System"],
-    "warehouse": ["Desk", "Catalogue", "Stock"],
+    "warehouse": ["Desk", "Catalogue", "Stock", "System"],
     "fulfillment": ["Desk", "Stock"],
     "finance": ["Orders", "Points", "People", "Reports", "System"],
     "support": ["Desk", "Catalogue", "Orders", "Points", "People", "System"],
