@@ -41,7 +41,7 @@ HOMES = {
     "fulfillment": {"desk", "stock"},
     "finance": {"second", "orders", "incidents"},
     "support": {"desk", "orders", "incidents"},
-    "administrator": {"people"},
+    "administrator": {"orders", "people"},
     "auditor": {"desk", "orders", "incidents", "stock"},
 }
 JOBS = {
@@ -50,7 +50,7 @@ JOBS = {
     "fulfillment": ["Desk", "Stock"],
     "finance": ["Orders", "Points", "People", "Reports", "System"],
     "support": ["Desk", "Catalogue", "Orders", "Points", "People", "System"],
-    "administrator": ["People", "Reports", "System"],
+    "administrator": ["Orders", "People", "Reports", "System"],
     "auditor": ["Desk", "Catalogue", "Stock", "Orders", "Points", "People", "Reports", "System"],
 }
 

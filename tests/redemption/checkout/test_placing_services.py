@@ -3,6 +3,7 @@
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
@@ -54,6 +55,25 @@ def test_a_total_that_was_not_shown_is_not_taken(world: World) -> None:
 def test_an_empty_order_is_none(world: World) -> None:
     with pytest.raises(RedemptionError, match="empty"):
         place_order(seat=world.seat, lines=[], entered=entered(0), by=Actor.in_seat(world.seat))
+
+
+@pytest.mark.parametrize("who", ["seat", "person", "company"])
+def test_a_seat_that_was_switched_off_since_the_page_was_read_orders_nothing(
+    world: World, who: str
+) -> None:
+    book = world.product(points=1_000)
+    world.company.approval_threshold = 5_000  # then the seat is locked, and looked at again
+    world.company.save()
+    seat = AccountManager.objects.select_related("company").get(pk=world.seat.pk)
+    parts: dict[str, Any] = {
+        "seat": world.seat, "person": world.seat.user, "company": world.company,
+    }  # fmt: skip
+    off = parts[who]
+    off.is_active = False
+    off.save()
+    with pytest.raises(RedemptionError, match="switched off"):
+        place_order(seat=seat, lines=lines(book), entered=entered(1_000), by=Actor.in_seat(seat))
+    assert not RedemptionOrder.objects.exists()
 
 
 def test_more_points_than_an_order_may_have_are_refused(world: World) -> None:
