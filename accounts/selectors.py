@@ -5,10 +5,11 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager, PersonLetter, User
+from accounts.models import AccountManager, Company, PersonLetter, User
 from loyalty_portal.data.actor import Person
 from loyalty_portal.fastpath.sql import Prepared
 
+FOUND = 20  # companies
 SEAT_KEY = "seat"  # in the session: the id of the seat in which the person acts
 
 # The columns that every page reads.
@@ -21,6 +22,11 @@ _usable_seats = Prepared(
     ),
     UUID(int=1),
 )
+
+
+def find_companies(words: str) -> QuerySet[Company]:
+    """Companies whose name contains the words, by name; the first ones without words."""
+    return Company.objects.filter(name__icontains=words).order_by("name", "id")[:FOUND]
 
 
 def usable_seats(user_id: UUID) -> list[AccountManager]:

@@ -7,7 +7,6 @@ none, else there would be a letter each day.
 
 import hashlib
 import logging
-import smtplib
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +17,6 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import QuerySet
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
@@ -27,9 +25,7 @@ from accounts.readers import reader_of
 from catalog.models import Product
 from inventory.models import StockDigest
 from inventory.selectors import Short, Why, to_reorder, told_days
-from loyalty_portal import brand
-from loyalty_portal.data.leases import backoff
-from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal import brand, mail
 from loyalty_portal.data.zones import local_day, local_moment
 
 logger = logging.getLogger(__name__)
@@ -38,7 +34,6 @@ GROUP = "warehouse"
 MORNING = time(7)  # in the programme's time zone
 NAMED = 50  # products that a letter names; it counts the others
 LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
-MOST_TRIES = 20
 
 
 def told_people() -> QuerySet[User]:
@@ -129,14 +124,10 @@ def send_digest(digest_id: uuid.UUID) -> bool:
     if not _is_wanted(digest, local_day(timezone.now(), programme_zone())):
         StockDigest.objects.release(digest_id, token, retry_in=None, problem="Not needed")
         return True
-    try:
-        compose(digest).send()
-    except (OSError, smtplib.SMTPException) as error:
-        told = type(error).__name__
-        logger.warning("low-stock letter %s could not be sent: %s", digest_id, told)
-        last = digest.attempts >= MOST_TRIES
-        retry = None if last else backoff(digest.attempts, base=10.0, cap=3600.0)
-        StockDigest.objects.release(digest_id, token, retry_in=retry, problem=told)
+    if problem := mail.sent(compose(digest)):
+        logger.warning("low-stock letter %s could not be sent: %s", digest_id, problem)
+        retry = mail.next_try_in(digest.attempts)
+        StockDigest.objects.release(digest_id, token, retry_in=retry, problem=problem)
         return True
     StockDigest.objects.release(digest_id, token, retry_in=None, sent_at=timezone.now(), problem="")
     return True
@@ -169,17 +160,5 @@ def _composed(digest: StockDigest) -> EmailMultiAlternatives:
         "day": digest.day,
         "portal_url": f"{settings.PORTAL_URL}{reverse('admin:inventory_inventory_changelist')}",
     }
-    folder = "inventory/email/low_stock"
-    message = EmailMultiAlternatives(
-        subject=one_line(render_plain(f"{folder}.subject.txt", facts)),
-        body=render_plain(f"{folder}.txt", facts),
-        from_email=settings.DEFAULT_FROM_EMAIL,
-        to=[digest.person.email],
-        headers={"Message-ID": f"<stock-digest-{digest.pk}@{_host()}>"},
-    )
-    message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")
-    return message
-
-
-def _host() -> str:
-    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")
+    name = f"stock-digest-{digest.pk}"
+    return mail.written("inventory/email/low_stock", facts, to=digest.person.email, name=name)

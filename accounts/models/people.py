@@ -295,6 +295,11 @@ class AccountManager(models.Model):
         return f"{self.user} · {self.company}"
 
     @property
+    def is_usable(self) -> bool:
+        """Whether the seat may act now, as SeatQuerySet.usable asks the database."""
+        return self.is_active and self.user.is_active and self.company.is_active
+
+    @property
     def email(self) -> str:
         return self.user.email
 

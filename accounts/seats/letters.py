@@ -1,15 +1,12 @@
 """Letters to people about seats and invitations: writes them as rows, and sends each once."""
 
 import logging
-import re
-import smtplib
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,14 +14,11 @@ from django.utils.translation import gettext as _
 from accounts.models import Invitation, PersonLetter, PersonLetterKind, Role, User
 from accounts.readers import reader_of
 from accounts.selectors import told_as
-from loyalty_portal import brand
-from loyalty_portal.data.leases import backoff
-from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal import brand, mail
 
 logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
-MOST_TRIES = 20  # over about a day
 
 
 def write_invitation(invitation: Invitation, token: str) -> None:
@@ -60,14 +54,10 @@ def send_letter(letter_id: uuid.UUID) -> bool:
     if letter.invitation and not letter.invitation.is_open:
         PersonLetter.objects.release(letter_id, token, retry_in=None, problem="Not needed", **end)
         return True
-    try:
-        compose(letter).send()
-    except (OSError, smtplib.SMTPException) as error:
-        told = type(error).__name__
-        logger.warning("letter %s could not be sent: %s", letter_id, told)
-        last = letter.attempts >= MOST_TRIES
-        retry = None if last else backoff(letter.attempts, base=10.0, cap=3600.0)
-        PersonLetter.objects.release(letter_id, token, retry_in=retry, problem=told)
+    if problem := mail.sent(compose(letter)):
+        logger.warning("letter %s could not be sent: %s", letter_id, problem)
+        retry = mail.next_try_in(letter.attempts)
+        PersonLetter.objects.release(letter_id, token, retry_in=retry, problem=problem)
         return True
     end |= {"sent_at": timezone.now(), "problem": ""}
     PersonLetter.objects.release(letter_id, token, retry_in=None, **end)
@@ -93,16 +83,8 @@ def _composed(letter: PersonLetter) -> EmailMultiAlternatives:
         facts |= _of_invitation(letter)
     else:
         facts |= _of_rights(letter)
-    folder = f"accounts/email/{letter.kind}"
-    message = EmailMultiAlternatives(
-        subject=one_line(render_plain(f"{folder}.subject.txt", facts)),
-        body=re.sub(r"\n{3,}", "\n\n", render_plain(f"{folder}.txt", facts)),
-        from_email=settings.DEFAULT_FROM_EMAIL,
-        to=[letter.to],
-        headers={"Message-ID": f"<person-letter-{letter.pk}@{_host()}>"},
-    )
-    message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")
-    return message
+    template, name = f"accounts/email/{letter.kind}", f"person-letter-{letter.pk}"
+    return mail.written(template, facts, to=letter.to, name=name)
 
 
 def _of_invitation(letter: PersonLetter) -> dict[str, Any]:
@@ -160,7 +142,3 @@ def _happened(change: str) -> str:
             "of the programme. Role in your company: %(role)s."
         ),
     }[change]
-
-
-def _host() -> str:
-    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")

@@ -59,7 +59,7 @@ def why_not(seat: AccountManager) -> str:
         return _("%(who)s is staff of the programme. Nobody sees the portal as staff.") % {
             "who": seat.user
         }
-    if not (seat.is_active and seat.user.is_active and seat.company.is_active):
+    if not seat.is_usable:
         return _("The seat, its person or its company is switched off, so it sees no page.")
     return ""
 

@@ -1,14 +1,13 @@
 """The pages on which staff begin and end to see the portal as a seat."""
 
-from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, resolve_url
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import AccountManager, Company
 from accounts.permissions import may_see_as
@@ -22,9 +21,12 @@ from accounts.see_as.services import (
     remember,
     why_not,
 )
+from loyalty_portal.admin_site.pages import own_page
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.http.responses import SeeOther, form_only
+
+_TITLE = gettext_lazy("See the portal as somebody else")
 
 
 def choose_seat_to_see(request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -33,7 +35,7 @@ def choose_seat_to_see(request: HttpRequest, object_id: UUID) -> HttpResponse:
     company = get_object_or_404(Company, pk=object_id)
     seats = company.seats.select_related("user", "company").order_by("user__name", "id")
     context = {"company": company, "seats": [(seat, why_not(seat)) for seat in seats[:200]]}
-    return _page(request, "admin/accounts/see_as_choose.html", context)
+    return own_page(request, "admin/accounts/see_as_choose.html", context, title=_TITLE)
 
 
 def see_as(request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -53,7 +55,7 @@ def see_as(request: HttpRequest, object_id: UUID) -> HttpResponse:
     minutes = int(LASTS.total_seconds()) // 60
     context = {"seat": seat, "form": form, "why_not": why_not(seat), "minutes": minutes}
     status = 422 if request.method == "POST" else 200
-    return _page(request, "admin/accounts/see_as.html", context, status=status)
+    return own_page(request, "admin/accounts/see_as.html", context, title=_TITLE, status=status)
 
 
 @form_only("home")
@@ -73,11 +75,3 @@ def end_see_as(request: HttpRequest) -> HttpResponse:
 def _must(request: HttpRequest) -> None:
     if not may_see_as(actor_of(request)):
         raise RefusedError("accounts.see_as")
-
-
-def _page(
-    request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
-) -> HttpResponse:
-    request.current_app = admin.site.name
-    around = {**admin.site.each_context(request), "title": _("See the portal as somebody else")}
-    return TemplateResponse(request, template, {**around, **context}, status=status)

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -12,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import Company
+from accounts.selectors import find_companies
 from accounts.services import known_balance
 from catalog.backoffice.descriptions import cleaned_description
 from catalog.backoffice.services import ViewRefusedError, drop_view, save_view
@@ -22,13 +22,6 @@ from catalog.rendered import listed
 from catalog.selectors import pictures_of, stored_product, variants
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.http.responses import SeeOther
-
-FOUND = 20  # companies
-
-
-def find_companies(words: str) -> QuerySet[Company]:
-    """Companies whose name contains the words, by name; the first ones without words."""
-    return Company.objects.filter(name__icontains=words).order_by("name", "id")[:FOUND]
 
 
 def preview(request: HttpRequest, object_id: UUID | None = None) -> HttpResponse:

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.readers import reader_of
 from inventory.documents.lists import ListLine
-from inventory.documents.services import Checked, Seen, document_of, write_some
+from inventory.documents.services import Checked, Seen, booked_before, document_of, write_some
 from inventory.models import DocumentKind, StockDocument
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.numbers import grouped
@@ -85,8 +84,7 @@ def _book(job: Job) -> Iterator[Step]:
         by=Actor.person(job.person) if job.person else SYSTEM,
     )
     if not is_new and not job.state:
-        told = _("This form was booked before, as %(number)s; nothing was booked again.")
-        raise JobRefusedError(told % {"number": document.number})
+        raise JobRefusedError(booked_before(document))
     told_so_far: dict[str, Any] = {"booked": 0, "left": 0, "left_out": [], **job.result}
     at = job.state.get("at", 0)
     while some := lines[at : at + SLICE]:

@@ -114,6 +114,12 @@ def document_of(
     return written, written.pk == made.pk
 
 
+def booked_before(document: StockDocument) -> str:
+    """The sentence for a form that was sent again after its document was written."""
+    told = _("This form was booked before, as %(number)s; nothing was booked again.")
+    return told % {"number": document.number}
+
+
 @transaction.atomic
 def write_some(
     *, document: StockDocument, entries: Sequence[ListLine], seen: Seen

@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from inventory.documents.booking import book_later
 from inventory.documents.forms import AT_ONCE, MOST_LINES, DocumentForm, ScanForm, new_token
 from inventory.documents.lists import ListLine, added, as_text, entries
-from inventory.documents.services import Checked, WrongRowsError, check, write
-from inventory.models import DocumentKind, StockDocument
+from inventory.documents.services import Checked, WrongRowsError, booked_before, check, write
+from inventory.models import DocumentKind
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.admin import begun
@@ -222,14 +222,9 @@ def _book(
         told = ngettext("%(n)s line is booked.", "%(n)s lines are booked.", number)
         messages.success(request, f"{made.number}: {told % {'n': number}}")
     else:
-        messages.warning(request, _booked_before(made))
+        messages.warning(request, booked_before(made))
     there = reverse("admin:inventory_stockdocument_change", args=[made.pk])
     return HttpResponseRedirect(there, status=303)
-
-
-def _booked_before(made: StockDocument) -> str:
-    told = _("This form was booked before, as %(number)s; nothing was booked again.")
-    return told % {"number": made.number}
 
 
 def _book_later(

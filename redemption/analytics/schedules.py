@@ -5,7 +5,6 @@ failed in a row, or once its owner may not see reports any more, a schedule stop
 """
 
 import logging
-import smtplib
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -22,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import programme_zone
 from accounts.readers import reader_of
-from loyalty_portal import brand
+from loyalty_portal import brand, mail
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line, render_plain
 from redemption.analytics.forms import ReportForm
@@ -103,7 +102,7 @@ def send_report(schedule_id: uuid.UUID) -> bool:
     if lost:
         _stop(schedule, token, lost)
         return True
-    problem = _posted(schedule, "report")
+    problem = mail.sent(compose(schedule, "report"))
     if problem:
         _failed(schedule, token, problem)
     else:
@@ -143,7 +142,7 @@ def _tell(schedule: ReportSchedule, token: uuid.UUID) -> None:
     """Tell the owner that it stopped, and try again each half day while that fails. An owner who
     cannot sign in any more is told nothing.
     """
-    if schedule.owner.is_active and _posted(schedule, "report_stopped"):
+    if schedule.owner.is_active and mail.sent(compose(schedule, "report_stopped")):
         _release(schedule, token, next_attempt_at=Now() + timedelta(seconds=WAITS[-1]))
     else:
         _release(schedule, token, next_attempt_at=None, told_at=Now())
@@ -151,15 +150,6 @@ def _tell(schedule: ReportSchedule, token: uuid.UUID) -> None:
 
 def _release(schedule: ReportSchedule, token: uuid.UUID, **changes: Any) -> None:
     ReportSchedule.objects.release(schedule.pk, token, retry_in=None, **changes)
-
-
-def _posted(schedule: ReportSchedule, template: str) -> str:
-    """Send an e-mail to the owner. Returns the name of what failed, "" when it was sent."""
-    try:
-        compose(schedule, template).send()
-    except (OSError, smtplib.SMTPException) as error:
-        return type(error).__name__
-    return ""
 
 
 def compose(schedule: ReportSchedule, template: str) -> EmailMessage:

@@ -26,7 +26,7 @@ def why_not(seat: AccountManager, by: Actor) -> str:
     """Why staff place no order for this seat; "" when they may."""
     if by.user_id == seat.user_id:
         return _("This is your own seat. Order in the portal, as everybody of the company does.")
-    if not (seat.is_active and seat.user.is_active and seat.company.is_active):
+    if not seat.is_usable:
         return _("The seat, its person or its company is switched off, so nothing is ordered.")
     if not may_redeem(Actor.in_seat(seat)):
         return _("%(who)s may look, and not order: the seat is a viewer's.") % {"who": seat.user}

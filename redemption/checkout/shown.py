@@ -61,3 +61,8 @@ class Shown:
                 yield _("“%(before)s” is now called “%(product)s”.") % facts
             if name and points != product.points_cost:
                 yield _("“%(product)s” costs %(now)s points now, not %(then)s.") % facts
+
+
+def read_points(text: str) -> int:
+    """The points in a page's hidden field; -1, which no order costs, when it cannot be read."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1

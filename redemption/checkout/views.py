@@ -28,7 +28,7 @@ from redemption.checkout.drafts import place_draft, problem_of
 from redemption.checkout.forms import AddressForm, CheckoutForm
 from redemption.checkout.selectors import AddressOption, address_book, can_try, entry_of, picked
 from redemption.checkout.services import CART_CHANGED, CheckoutInput, halted, placed_with
-from redemption.checkout.shown import Shown
+from redemption.checkout.shown import Shown, read_points
 from redemption.models import CartLine, RedemptionOrder
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
@@ -157,7 +157,7 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
     seat, cart = request.seat, lines[0].cart
     entered = CheckoutInput(
         token=cart.token,
-        seen_points=_points(request.POST.get("seen_points", "")),
+        seen_points=read_points(request.POST.get("seen_points", "")),
         shown=Shown.read(request.POST.get("shown", "")),
         reference=form.cleaned_data["reference"],
         note=form.cleaned_data["note"],
@@ -242,7 +242,3 @@ def _uuid(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError:
         return uuid.UUID(int=0)
-
-
-def _points(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1

@@ -1,7 +1,6 @@
 """Sends alerts to PagerDuty or by e-mail: each is a row first, and sent outside of transactions."""
 
 import logging
-import smtplib
 import uuid
 from datetime import timedelta
 
@@ -9,6 +8,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
+from loyalty_portal import mail
 from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import one_line, render_plain
 from loyalty_portal.partners.client import Outcome
@@ -74,11 +74,7 @@ def _by_pagerduty(alert_text: AlertText, action: AlertAction) -> str:
 
 def _by_mail(alert_text: AlertText, action: AlertAction) -> str:
     """Send it by e-mail. Returns why that failed; "" when it was sent."""
-    try:
-        compose(alert_text, action).send()
-    except (OSError, smtplib.SMTPException) as error:
-        return type(error).__name__
-    return ""
+    return mail.sent(compose(alert_text, action))
 
 
 def compose(alert_text: AlertText, action: AlertAction) -> EmailMessage:
@@ -90,10 +86,10 @@ def compose(alert_text: AlertText, action: AlertAction) -> EmailMessage:
         "resolved": over,
     }
     subject = render_plain("redemption/email/alert.subject.txt", facts)
-    first = f"<incident-{alert_text.key}@{_host()}>"
+    first = mail.message_id(f"incident-{alert_text.key}")
     headers = {"Message-ID": first}
     if over:
-        ours = f"<incident-{alert_text.key}-resolved@{_host()}>"
+        ours = mail.message_id(f"incident-{alert_text.key}-resolved")
         headers = {"Message-ID": ours, "In-Reply-To": first, "References": first}
     return EmailMessage(
         subject=one_line(subject),
@@ -102,7 +98,3 @@ def compose(alert_text: AlertText, action: AlertAction) -> EmailMessage:
         to=settings.ALERT_EMAILS,
         headers=headers,
     )
-
-
-def _host() -> str:
-    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")

@@ -1,8 +1,6 @@
 """Letters: composes an e-mail from a row, in HTML and text, and sends it once."""
 
 import logging
-import re
-import smtplib
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.readers import Reader, reader_of
-from loyalty_portal import brand
-from loyalty_portal.data.leases import backoff
-from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal import brand, mail
 from loyalty_portal.data.some import some_of
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.badges import LineCounts, end_told, order_look, refusal_told
@@ -28,7 +23,6 @@ from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
 logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
-MOST_TRIES = 20  # over about a day; then a person must look at it
 
 _KEY = uuid.uuid4()  # a placeholder for an id
 _read = Prepared(
@@ -59,16 +53,9 @@ def send_letter(letter_id: uuid.UUID) -> bool:
         if not digests.close(letter_id, token):
             return True
         [letter] = _read(letter_id)
-    try:
-        compose(letter).send()
-    except (OSError, smtplib.SMTPException) as error:
-        logger.warning("letter %s could not be sent: %s", letter_id, type(error).__name__)
-        retry = (
-            backoff(letter.attempts, base=10.0, cap=3600.0)
-            if letter.attempts < MOST_TRIES
-            else None
-        )
-        _record(letter, token, retry_in=retry, problem=type(error).__name__)
+    if problem := mail.sent(compose(letter)):
+        logger.warning("letter %s could not be sent: %s", letter_id, problem)
+        _record(letter, token, retry_in=mail.next_try_in(letter.attempts), problem=problem)
         return True
     _went_out(letter, token)
     _record(letter, token, retry_in=None)
@@ -123,17 +110,8 @@ def _composed(letter: Letter) -> EmailMultiAlternatives:
     }
     if letter.kind == LetterKind.DIGEST:
         facts["digest"] = digest_text(letter, items, transactions)
-    folder = f"redemption/email/{letter.kind}"
-    subject = render_plain(f"{folder}.subject.txt", facts)
-    message = EmailMultiAlternatives(
-        subject=one_line(subject),
-        body=re.sub(r"\n{3,}", "\n\n", render_plain(f"{folder}.txt", facts)),
-        from_email=settings.DEFAULT_FROM_EMAIL,
-        to=[letter.to],
-        headers={"Message-ID": f"<letter-{letter.pk}@{_host()}>"},
-    )
-    message.attach_alternative(render_to_string(f"{folder}.html", facts), "text/html")
-    return message
+    template, name = f"redemption/email/{letter.kind}", f"letter-{letter.pk}"
+    return mail.written(template, facts, to=letter.to, name=name)
 
 
 def _parts(letter: Letter, items: Sequence[OrderItem]) -> list[tuple[OrderItem, int]]:
@@ -141,7 +119,3 @@ def _parts(letter: Letter, items: Sequence[OrderItem]) -> list[tuple[OrderItem, 
     units = letter.facts.get("units", {})
     together = [(item, units[str(item.pk)]) for item in items if str(item.pk) in units]
     return together or [(letter.item, letter.facts.get("quantity", 0))] if letter.item else []
-
-
-def _host() -> str:
-    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")

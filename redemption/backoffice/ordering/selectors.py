@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.layout import Header
 from accounts.models import AccountManager, Company
+from accounts.selectors import find_companies
 from catalog.models import Product
 from catalog.selectors import search_query
 from loyalty_portal.data.numbers import grouped
@@ -22,7 +23,7 @@ from redemption.checkout.rows import GivenRow, read_rows, recipient_of, today_of
 from redemption.checkout.services import Line
 from redemption.checkout.shown import Shown
 
-FOUND = 20  # companies, and products
+FOUND = 20  # products
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class CheckedOrder:
 
 def find_seats(words: str) -> list[tuple[Company, list[AccountManager]]]:
     """Companies whose name contains the words, by name, with their seats."""
-    companies = list(Company.objects.filter(name__icontains=words).order_by("name", "id")[:FOUND])
+    companies = list(find_companies(words))
     seats = AccountManager.objects.filter(company__in=companies).select_related("user", "company")
     of_company: dict[UUID, list[AccountManager]] = {company.pk: [] for company in companies}
     for seat in seats.order_by("user__name", "id"):

@@ -4,16 +4,14 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -21,6 +19,7 @@ from accounts.layout import Header, header_of
 from accounts.models import AccountManager
 from accounts.services import known_balance, refresh_balance
 from catalog.models import Product
+from loyalty_portal.admin_site.pages import own_page
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.celery import nudge
@@ -48,13 +47,14 @@ from redemption.backoffice.ordering.typed import (
 from redemption.checkout.for_seats import nothing_ordered, place_for, why_not
 from redemption.checkout.rows import label_of
 from redemption.checkout.services import CheckoutInput, placed_with
-from redemption.checkout.shown import Shown
+from redemption.checkout.shown import Shown, read_points
 from redemption.models import RedemptionOrder
 from redemption.permissions import may_order_for
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
 
 logger = logging.getLogger(__name__)
+TITLE = gettext_lazy("Order for a company")
 PERMISSION = "redemption.order_for_company"
 BLANK = 3  # empty lines below what is typed
 OF_THE_ORDER = ("asked", "reference", "note")
@@ -121,7 +121,7 @@ def for_company(request: HttpRequest) -> HttpResponse:
         for company, seats in find_seats(words)
     ]
     context = {"words": words, "companies": found}
-    return _shown(request, "admin/redemption/ordering/choose.html", context)
+    return own_page(request, "admin/redemption/ordering/choose.html", context, title=TITLE)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -155,9 +155,7 @@ def _posted(request: HttpRequest, seat: AccountManager) -> HttpResponse:
         form.is_valid()
         form.errors.clear()  # the order is still being written
         return _page(request, _of(request, seat, form, typed))
-    version = version_of(
-        typed, [request.POST.get(name, "") for name in ("asked", "reference", "note")]
-    )
+    version = version_of(typed, [request.POST.get(name, "") for name in OF_THE_ORDER])
     header = _header(seat, ask=do == "check")
     checked = check(seat, typed, header=header, version=version)
     problem = _problem(form, checked, why_not(seat, actor_of(request)))
@@ -187,7 +185,7 @@ def _placed(
     by, said = actor_of(request), form.cleaned_data
     entered = CheckoutInput(
         token=said["token"],
-        seen_points=_points(request.POST.get("seen_points", "")),
+        seen_points=read_points(request.POST.get("seen_points", "")),
         shown=Shown.read(request.POST.get("shown", "")),
         reference=said["reference"],
         note=said["note"],
@@ -296,10 +294,6 @@ def _header(seat: AccountManager, *, ask: bool) -> Header:
     return header_of(seat, known=known, asked=True)
 
 
-def _points(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1
-
-
 def _to(order: RedemptionOrder) -> HttpResponse:
     return SeeOther(reverse("admin:redemption_redemptionorder_change", args=[order.pk]))
 
@@ -312,12 +306,4 @@ def _must(request: HttpRequest) -> None:
 def _page(request: HttpRequest, page: Page) -> HttpResponse:
     status = 422 if page.problem else 200
     template = "admin/redemption/ordering/order.html"
-    return _shown(request, template, {"page": page}, status=status)
-
-
-def _shown(
-    request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
-) -> HttpResponse:
-    request.current_app = admin.site.name
-    around = {**admin.site.each_context(request), "title": _("Order for a company")}
-    return TemplateResponse(request, template, {**around, **context}, status=status)
+    return own_page(request, template, {"page": page}, title=TITLE, status=status)
