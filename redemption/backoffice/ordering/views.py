@@ -147,10 +147,6 @@ def _posted(request: HttpRequest, seat: AccountManager) -> HttpResponse:
     do = request.POST.get("do", "check")
     typed, form = read_typed(request.POST), AboutForm(request.POST)
     token = token_of(request.POST.get("token", ""))
-    if do == "place" and token and (placed := placed_with(seat=seat, token=token)):
-        told = _("This form placed order %(number)s before. Nothing was ordered again.")
-        messages.info(request, told % {"number": placed.order_number})
-        return _to(placed)
     if do not in {"check", "place"}:
         form.is_valid()
         form.errors.clear()  # the order is still being written
@@ -159,6 +155,11 @@ def _posted(request: HttpRequest, seat: AccountManager) -> HttpResponse:
     header = _header(seat, ask=do == "check")
     checked = check(seat, typed, header=header, version=version)
     problem = _problem(form, checked, why_not(seat, actor_of(request)))
+    # After the checks: what they find missing may have gone to this very form's other press.
+    if do == "place" and token and (placed := placed_with(seat=seat, token=token)):
+        told = _("This form placed order %(number)s before. Nothing was ordered again.")
+        messages.info(request, told % {"number": placed.order_number})
+        return _to(placed)
     if do == "check" or problem:
         return _page(request, _of(request, seat, form, typed, checked, problem=problem))
     if form.cleaned_data["seen"] != version:
