@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import AccountManager, KnownBalance
 from catalog.models import Product
@@ -320,6 +320,32 @@ def test_balance_is_asked_for_after_the_page(
     grown_old(stack, seat, minutes=1)
     page.reload()
     expect(balance).to_contain_text("54,321")
+
+
+def test_balance_that_comes_leaves_the_focus_where_it_is(
+    stack: Stack, scene: Scene, open_window: Opener
+) -> None:
+    """Who walks through the page by keyboard stands on the figure while it is replaced."""
+    seat = a_buyer(scene)
+    page = open_window(seat).go("/catalog/")
+    balance = page.locator("#balance")
+    expect(balance).to_contain_text("100,000")
+    stack.sandbox.account(seat.company.loyalty_account_id, 54_321)
+    grown_old(stack, seat, minutes=1)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/balance/", hold)
+    with page.expect_request("**/balance/"):
+        page.reload()
+
+    balance.get_by_role("link").focus()
+    held[0].continue_()
+    expect(balance).to_contain_text("54,321")
+
+    expect(balance.get_by_role("link")).to_be_focused()
 
 
 def test_partner_down_leaves_the_last_figure_with_its_age(

@@ -193,6 +193,7 @@ def test_keyboard_reaches_what_there_is_to_do(
     who, actions = ACTIONS[path]
     window = open_window(getattr(scene, who), width=width)
     page = window.go(scene.path(path))
+    page.wait_for_load_state("networkidle")  # what comes after the page has come
     stops = list(tab_through(page))
 
     names = [stop["name"] for stop in stops]
