@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo test test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-import bench-admin seed-scale chaos lock clean
+.PHONY: help messages demo test test-long test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-import bench-admin seed-scale chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -38,12 +38,15 @@ help: ## Show this list
 demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDBOX_PORT=9100)
 	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
-test: .venv/installed ## Run all tests, browser tests included, and measure the coverage
-	$(BIN)/python -m pytest $(BESIDE) $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
+test: .venv/installed ## Run the tests, browser tests included, and measure the coverage
+	$(BIN)/python -m pytest $(BESIDE) -m 'not long' $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
 	$(BIN)/coverage report --include='$(SAGA)' --show-missing --skip-covered --fail-under=100
 
-test-plain: .venv/installed ## Run all tests as plain Django, without the fastpath
-	FASTPATH=false $(BIN)/python -m pytest $(BESIDE)
+test-long: .venv/installed ## Run the tests that take a minute or so each, ten minutes in all
+	$(BIN)/python -m pytest $(BESIDE) -m long
+
+test-plain: .venv/installed ## Run the tests as plain Django, without the fastpath
+	FASTPATH=false $(BIN)/python -m pytest $(BESIDE) -m 'not long'
 
 mutants: .venv/installed ## Find mistakes that no test would notice, an hour or two (SEED=1)
 	$(BIN)/python -m tests.mutants --seed $(firstword $(subst -, ,$(SEED)))

@@ -13,13 +13,19 @@ from accounts.selectors import SEAT_KEY
 from tests.redemption.world import World
 from tests.support.sandbox_process import API_KEY, SandboxProcess
 from tests.support.shortcuts import QuickEmptying
+from tests.support.stack import Databases
 
 pytest_plugins = ["tests.support.stack_fixtures", "tests.support.redis_away"]
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Allow truncating tables between tests, which the history triggers refuse otherwise."""
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, databases: Databases
+) -> None:
+    """Copy the tests' database from the one that was migrated, and allow truncating its tables
+    between tests, which the history triggers refuse otherwise.
+    """
+    settings.DATABASES["default"]["TEST"]["TEMPLATE"] = databases.template()
     settings.DATABASES["default"]["OPTIONS"]["options"] += " -c portal.history_may_go=yes"
 
 

@@ -116,6 +116,7 @@ CONTROLS = (
     ),
     Control({"durable": "TOLD"}, directed(8, Blow("kill", "postgres"), after=8)),
 )
+LONGEST = {"debit-key", "durable", "hint", "number", "incidents", "sweep"}  # half a minute and more
 # these faults need a certain moment, so they are played step by step
 SCENES = {
     "record-lease": (told_by_who_lost_its_lease, "WITHIN"),
@@ -130,7 +131,17 @@ def _as_it_was(postgres: Postgres) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_as_it_was")
-@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: ",".join(control.finds))
+@pytest.mark.parametrize(
+    "control",
+    [
+        pytest.param(
+            control,
+            id=",".join(control.finds),
+            marks=[pytest.mark.long] if LONGEST & set(control.finds) else [],
+        )
+        for control in CONTROLS
+    ],
+)
 def test_a_missing_guard_is_found(build: Builder, control: Control) -> None:
     missing, promises = ",".join(control.finds), set(control.finds.values())
     with build(spares=False, settings=SETTINGS, UNGUARDED=missing) as house:
@@ -169,6 +180,7 @@ def test_each_guard_has_its_control() -> None:
     assert sorted([*controlled, *SCENES]) == sorted(GUARDS)
 
 
+@pytest.mark.long
 def test_lies_of_callbacks_cost_nothing_with_all_guards(build: Builder) -> None:
     lies = {
         "fulfill": ("false_failure", "false_delivery"),
@@ -185,6 +197,7 @@ def test_lies_of_callbacks_cost_nothing_with_all_guards(build: Builder) -> None:
             assert told.exists()  # a person is told
 
 
+@pytest.mark.long
 def test_what_the_controls_do_is_borne_with_all_guards(build: Builder) -> None:
     """With all guards the controls' faults break nothing. They run on top of a whole seed's
     faults.

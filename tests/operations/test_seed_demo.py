@@ -237,6 +237,7 @@ def test_it_says_when_the_ledger_was_emptied_below_its_orders(demo: str, setting
             seed(say=print)
 
 
+@pytest.mark.long
 def test_copies_of_its_orders_hold_what_must_hold(demo: str) -> None:
     printed = io.StringIO()
     with override_settings(DEBUG=True):
@@ -260,6 +261,7 @@ def test_copies_of_its_orders_hold_what_must_hold(demo: str) -> None:
     assert not set(letters) & {mail for data in COMPANIES for mail in data.people}
 
 
+@pytest.mark.long
 def test_copies_need_the_demo_and_are_made_once(demo: str) -> None:
     with override_settings(DEBUG=False), pytest.raises(CommandError, match="DEBUG=true"):
         call_command("seed_scale", products=10, orders=10)

@@ -45,12 +45,16 @@ class Databases(AbstractContextManager["Databases"]):
 
     def create(self) -> str:
         """Create a migrated, empty database. Returns its address."""
+        return self._url(self._make(self.template()))
+
+    def template(self) -> str:
+        """The name of the database that was migrated, which nobody is connected to."""
         if not self._template:
             self._template = self._make("template0")
             environment = os.environ | {"DATABASE_URL": self._url(self._template)}
             migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
             subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
-        return self._url(self._make(self._template))
+        return self._template
 
     def __exit__(
         self,
