@@ -39,6 +39,7 @@ from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
 from redemption.saga.doubts import NextAction
 from redemption.states import OrderStatus, TransactionStatus, Verdict
+from tests.redemption.large_orders.waiting.lines import time_comes
 from tests.redemption.orders.pulse_watch import Watch
 from tests.redemption.saga.model.saga_parts import (
     ANSWERS,
@@ -46,6 +47,7 @@ from tests.redemption.saga.model.saga_parts import (
     DUE,
     FATES,
     LOOKS,
+    MOST_ORDERS,
     PAST,
     PIECES,
     WHICH,
@@ -58,16 +60,16 @@ from tests.redemption.saga.model.saga_parts import (
 )
 from tests.redemption.saga.model.saga_seen import Seen
 from tests.redemption.saga.model.saga_units import Units
+from tests.redemption.saga.model.saga_waits import Waits
 from tests.redemption.saga.test_webhooks import body, send
 from tests.redemption.world import World, empty_rooms, make_all_due
 from tests.support.sandbox_process import SandboxProcess
 from tests.support.stack import statement
 
 ROUNDS = 12  # of working due rows, until nothing may be left
-MOST_ORDERS = 5  # in one run, few enough that something happens to each
 
 
-class Saga(Units):
+class Saga(Units, Waits):
     """The model: buyers, an approver, the desk and two partners."""
 
     def __init__(self, partners: SandboxProcess) -> None:
@@ -360,6 +362,8 @@ class Saga(Units):
     def _work_all(self) -> None:
         for order in self.seen.waiting:
             approve(order=order, by=self.approver)
+        for wait in self.seen.waits:
+            time_comes(wait.item.order)
         for theirs in self.seen.theirs:
             self._decide(theirs["reference"], "delivered")
         for parcel in self.seen.parcels:

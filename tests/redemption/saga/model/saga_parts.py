@@ -18,6 +18,7 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import LeasedWork
 from redemption.saga.steps import RedemptionError
 
+MOST_ORDERS = 5  # in one run, few enough that something happens to each
 PAST = "2020-01-01T00:00:00Z"
 DUE = {"next_attempt_at": PAST, "lease_until": None}
 

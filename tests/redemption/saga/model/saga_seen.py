@@ -7,7 +7,7 @@ from typing import Any
 
 from fulfillment.models import Channel, Fulfillment, PartnerCall, Shipment
 from fulfillment.virtual.services import nothing_to_decide
-from redemption.models import Callback, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.models import Callback, LineWait, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.support.sandbox_process import SandboxProcess
 
@@ -21,6 +21,7 @@ class Seen:
     waiting: list[Any] = field(default_factory=list)
     orders: list[Any] = field(default_factory=list)
     lines: list[Any] = field(default_factory=list)
+    waits: list[Any] = field(default_factory=list)
     money: list[Any] = field(default_factory=list)
     undecided: list[Any] = field(default_factory=list)
     calls: list[Any] = field(default_factory=list)
@@ -39,11 +40,13 @@ class Seen:
         work = list(Fulfillment.objects.order_by("id"))
         cards = [each for each in work if each.channel == Channel.PARTNER]
         parcels = [each for each in work if each.channel == Channel.DESK]
+        open_waits = LineWait.objects.filter(ended_at=None)
         theirs = partners.control("GET", "/fulfillments")["fulfillments"]
         return cls(
             waiting=[each for each in orders if each.status == OrderStatus.AWAITING_APPROVAL],
             orders=[each for each in orders if not each.is_final],
             lines=list(OrderItem.objects.order_by("id")),
+            waits=list(open_waits.order_by("item_id").select_related("item__order")),
             money=list(LoyaltyTransaction.objects.filter(status__in=OPEN).order_by("id")),
             undecided=list(LoyaltyTransaction.objects.filter(status="NEEDS_REVIEW").order_by("id")),
             calls=list(PartnerCall.objects.filter(status__in=OPEN).order_by("id")),

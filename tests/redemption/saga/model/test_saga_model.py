@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, ProgrammingError
 from django.db.models import Model
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, Phase, settings
@@ -21,6 +22,9 @@ from accounts import loyalty
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
 from loyalty_portal.fastpath.sql import insert
+from redemption.models import OrderItem
+from redemption.saga import waiting
+from redemption.saga.transactions import settle_transaction
 from tests.redemption.saga.model.saga_model import Saga
 from tests.redemption.saga.model.saga_seen import Seen
 from tests.support.guards_off import GUARDS
@@ -54,10 +58,12 @@ def some_credits_need_two_people(settings: Any) -> None:
 
 
 class WithoutUnits(Saga):
-    """The saga without what people decide about single units. A guard that is taken away is met in
-    fewer tries this way.
+    """The saga without what people decide about single units, and without lines that wait. A guard
+    that is taken away is met in fewer tries this way.
     """
 
+    order_for_later = None  # type: ignore[assignment]
+    its_time_comes = somebody_hurries_it = its_recipient_answers = None
     cancel_one_line = units_come_back = credit_units = finance_decides = None
 
 
@@ -113,10 +119,23 @@ class AfterALateAnswer(WithoutUnits):
         self.a_slow_process_wakes_up(0)
 
 
+class AfterACardForTomorrow(Saga):
+    """The points of a card for tomorrow are taken, and somebody hurries it."""
+
+    @initialize()
+    def open_the_shop(self) -> None:
+        Saga.open_the_shop(self, [("book", 1)], [("bag", 1)])
+        self.order_for_later(["card, tomorrow"])
+        for intent in Seen.now(self.partners).money:
+            settle_transaction(intent.pk)
+        self.seen = Seen.now(self.partners)
+        self.somebody_hurries_it(0)
+
+
 FIRST_STEPS = settings(QUICK, max_examples=1, stateful_step_count=5)
 
 
-@pytest.mark.parametrize("start", [AfterAnUnclearDebit, AfterALateAnswer])
+@pytest.mark.parametrize("start", [AfterAnUnclearDebit, AfterALateAnswer, AfterACardForTomorrow])
 def test_what_must_hold_holds_after_these_first_steps(
     partners: SandboxProcess, start: type[Saga]
 ) -> None:
@@ -141,6 +160,20 @@ def test_a_lease_that_is_not_looked_at_is_missed(
     noticed = (AssertionError, IllegalTransitionError, StaleStatusError, IntegrityError)
     with pytest.raises(noticed):
         run_state_machine_as_test(saga_at(partners, AfterALateAnswer), settings=FIRST_STEPS)
+
+
+def test_a_card_that_is_sent_before_its_day_is_missed(
+    partners: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database itself refuses to pass on a line before its time."""
+    # replaced: negative control, the guard taken away
+    monkeypatch.setattr(waiting, "_due_with", lambda item_id, _order: [_line(item_id)])
+    with pytest.raises(ProgrammingError, match="waits until"):
+        run_state_machine_as_test(saga_at(partners, AfterACardForTomorrow), settings=FIRST_STEPS)
+
+
+def _line(item_id: UUID) -> OrderItem:
+    return OrderItem.objects.select_related("product").get(pk=item_id)
 
 
 def _release_whoever_has_it(
