@@ -31,11 +31,12 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import close_old_connections, connection
 from django.test import Client
+from django.urls import reverse
 
 from accounts import layout
 from accounts import selectors as seats
 from accounts.loyalty import StatementEntry
-from accounts.models import AccountManager
+from accounts.models import AccountManager, User
 from benchmarks.load import RECIPIENT
 from catalog import freshness, rendered
 from catalog import selectors as products
@@ -44,7 +45,9 @@ from catalog.models import Product
 from fulfillment import services as deliveries
 from inventory import services as stock
 from loyalty_portal.data import leases, lifecycle
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.postgresql.base import DatabaseWrapper
+from redemption.backoffice import order_record
 from redemption.checkout import services as checkout
 from redemption.checkout.cart import selectors as cart
 from redemption.layout import providers
@@ -96,7 +99,9 @@ class Buyers:
         product = self.products[next(number) % len(self.products)]
         line = checkout.Line(product, 1, RECIPIENT)
         entered = checkout.CheckoutInput(token=uuid.uuid4(), seen_points=product.points_cost)
-        return checkout.place_order(seat=seat, lines=[line], entered=entered, by=seat.user)
+        return checkout.place_order(
+            seat=seat, lines=[line], entered=entered, by=Actor.in_seat(seat)
+        )
 
 
 def _succeeded(response: Any, status: int) -> None:
@@ -109,6 +114,12 @@ def _succeeded(response: Any, status: int) -> None:
 class Requests:
     def __init__(self) -> None:
         self.buyers = Buyers()
+        self.recorded = ""  # the page of an order, once there is one
+        self.staff = Client(SERVER_NAME="127.0.0.1")
+        self.staff.force_login(
+            User.objects.create_superuser("staff@bench.example", None),
+            backend="accounts.backends.SeatsBackend",
+        )
 
     def list(self) -> Act:
         return self.buyers.get(f"/catalog/?page={next(number) % 40 + 1}")
@@ -141,6 +152,13 @@ class Requests:
         key = str(self.buyers.order().transactions.get().pk)
         return lambda: tasks.settle_transaction(key)
 
+    def record(self) -> Act:
+        if not self.recorded:
+            order = self.buyers.order()
+            transactions.settle_transaction(order.transactions.get().pk)
+            self.recorded = reverse("admin:redemption_redemptionorder_change", args=[order.pk])
+        return lambda: _succeeded(self.staff.get(self.recorded), 200)
+
     def letter(self) -> Act:
         order = self.buyers.order()
         transactions.settle_transaction(order.transactions.get().pk)
@@ -166,6 +184,7 @@ REQUESTS = {
     "cart": Requests.cart,
     "placing an order": Requests.place,
     "settling a debit": Requests.settle,
+    "record of an order": Requests.record,
     "sending a letter": Requests.letter,
     "keeping a statement": Requests.statement,
 }
@@ -207,6 +226,7 @@ _UPDATES = ((leases, "update"), (lifecycle, "update"))
 _CART = ((checkout, "update"), (checkout, "delete"))
 _FRAGMENTS = {"balance": "list", "menu": "list", "nav": "list", "messages": "list"}
 PIECES = [
+    Piece("several queries at once", "record of an order", ((order_record, "read_together"),)),
     Piece("connection check", "list", ((DatabaseWrapper, "is_usable"),)),
     Piece("connection check", "settling a debit", ((DatabaseWrapper, "is_usable"),)),
     Piece("query: seats", "list", ((seats, "_usable_seats"),)),
@@ -329,7 +349,7 @@ def main() -> None:
             show("all of it", name, *gains(request, all_plain))
     for piece in PIECES:
         if _wanted(f"{piece.name} {piece.request}"):
-            measured = gains(ready[piece.request], lambda piece=piece: without(piece))
+            measured = gains(ready[piece.request], partial(without, piece))
             show(piece.name, piece.request, *measured)
 
 

@@ -21,6 +21,7 @@ from django.db import connection
 
 django.setup()
 
+from accounts import loyalty
 from accounts.models import AccountManager, Company, Role, User
 from benchmarks.load import RECIPIENT
 from catalog.models import Category, Product, ProductType, StockStatus
@@ -28,7 +29,6 @@ from inventory.models import Inventory
 from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import LoyaltyTransaction
 from redemption.saga import tasks, transactions
-from redemption.saga.transactions import loyalty
 
 PIECES = 1_000_000
 LINES_OF_THE_MAP = """
@@ -141,7 +141,8 @@ def recorded(act: Callable[[], Any]) -> tuple[list[str], Any]:
 
     def record(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if re.match(r"\s*(INSERT|UPDATE|DELETE|WITH)", sql):
-            writes.append(" ".join(connection.ops.compose_sql(sql, params).split()))
+            composed = connection.ops.compose_sql(sql, params)  # type: ignore[attr-defined]
+            writes.append(" ".join(composed.split()))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(record):
