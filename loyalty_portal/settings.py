@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from loyalty_portal.admin_site import site
-from loyalty_portal.configuration import logs, production, wiring
+from loyalty_portal.configuration import logs, production, webhooks_out, wiring
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.secrets import is_field_key, is_webhook_secret
 from loyalty_portal.http.cache import connection_class
@@ -240,6 +240,8 @@ FULFILLMENT_OAUTH_CLIENT_SECRET = env.text("FULFILLMENT_OAUTH_CLIENT_SECRET")
 FULFILLMENT_WEBHOOK_SECRETS = env.words("FULFILLMENT_WEBHOOK_SECRETS")
 PARTNER_TIMEOUT = env.seconds("PARTNER_TIMEOUT", 10, low=0.1, high=60)
 PARTNER_DEADLINE = env.seconds("PARTNER_DEADLINE", 20, low=0.1, high=120)
+WEBHOOK_ALLOWED_NETWORKS = webhooks_out.networks(env, debug=DEBUG)
+WEBHOOK_TIMEOUT = env.seconds("WEBHOOK_TIMEOUT", 15, low=0.1, high=60)
 JOB_FILES_KEPT_DAYS = env.count("JOB_FILES_KEPT_DAYS", 14, low=1, high=3650)
 
 for _partner in ("LOYALTY", "FULFILLMENT"):
@@ -305,13 +307,11 @@ vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://loca
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Loyalty Portal <no-reply@portal.example>")
 
-# --- Approvals: how many hours of a member's orders count towards the company's threshold -----
+# --- Numbers of the programme: hours of a member's orders that count towards the threshold ---
 APPROVAL_WINDOW_HOURS = env.count("APPROVAL_WINDOW_HOURS", 24, high=24 * 366)
-
-# --- Stock: up to how many pieces a product is low, where neither it nor its category says so --
+# How many pieces of a product are few, where neither it nor its category says so.
 LOW_STOCK_AT = env.count("LOW_STOCK_AT", 5, high=1_000_000)
-
-# --- Credits of units: the points of an order that one person may give back --------------
+# The points of an order that one person may give back for units.
 CREDIT_LIMIT_POINTS = env.count("CREDIT_LIMIT_POINTS", 10_000, high=2_000_000_000)
 
 # --- Alerts about incidents: to PagerDuty when its key is set, else by e-mail --------------

@@ -99,7 +99,7 @@ def judge(reply: Reply) -> Answer:
         status,
         code="redirect" if 300 <= status < 400 else reply.trouble or f"http_{status}",
         detail="not an answer that the contract describes",
-        retry_after=_retry_after(reply.headers.get("retry-after", "")),
+        retry_after=retry_after(reply.headers.get("retry-after", "")),
         # Credentials are checked before anything is done, so any 401 means that nothing was done.
         may_have_landed=status != 401,
     )
@@ -156,7 +156,7 @@ def _problem(reply: Reply) -> dict[str, Any] | None:
         return None
 
 
-def _retry_after(value: str) -> float | None:
+def retry_after(value: str) -> float | None:
     """Parse a Retry-After header, a number or an HTTP date, to seconds from now; None if
     invalid.
     """

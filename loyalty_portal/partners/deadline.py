@@ -64,6 +64,17 @@ class _Stream(httpcore.NetworkStream):
 class DeadlineBackend(httpcore.SyncBackend):
     """A network backend with deadlines. Only name lookups are limited by the system's resolver."""
 
+    def addresses(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, to be tried in this order. The name is looked up once.
+
+        Raises httpcore.ConnectError when there is none.
+        """
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return [str(address[0]) for *_, address in dict.fromkeys(found)]
+
     def connect_tcp(
         self,
         host: str,
@@ -72,17 +83,13 @@ class DeadlineBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from error
         failure: Exception = httpcore.ConnectError("the name has no address")
-        for *_, address in dict.fromkeys(found):
+        for address in self.addresses(host, port):
             left = _left(timeout, httpcore.ConnectTimeout)
             try:
                 # Connect by address: a name with several addresses would get the timeout for each.
                 return _Stream(
-                    super().connect_tcp(str(address[0]), port, left, local_address, socket_options)
+                    super().connect_tcp(address, port, left, local_address, socket_options)
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error

@@ -40,10 +40,12 @@ def test_a_shell_reads_the_files_as_compose_does(name: str) -> None:
 
 
 def read_by_settings() -> set[str]:
-    reads = re.findall(
-        r'\benv\.(?!wrong)\w+\(\s*"([A-Z_]+)"', (ROOT / "loyalty_portal/settings.py").read_text()
-    )
-    return set(reads) | READ_BY_OTHERS
+    files = [
+        ROOT / "loyalty_portal/settings.py",
+        *(ROOT / "loyalty_portal/configuration").glob("*.py"),
+    ]
+    text = "".join(file.read_text() for file in files)
+    return set(re.findall(r'\benv\.(?!wrong)\w+\(\s*"([A-Z_]+)"', text)) | READ_BY_OTHERS
 
 
 def read_by_compose() -> set[str]:
@@ -120,6 +122,14 @@ def test_production_names_what_is_missing(name: str) -> None:
     done = start(**production(**{name: ""}))
     assert done.returncode != 0
     assert f"{name}: " in done.stderr
+
+
+def test_production_refuses_to_open_inner_networks_to_webhooks() -> None:
+    done = start(**production(WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8"))
+    assert done.returncode != 0
+    assert "WEBHOOK_ALLOWED_NETWORKS: " in done.stderr
+    nonsense = start(DEBUG="true", WEBHOOK_ALLOWED_NETWORKS="here")
+    assert "WEBHOOK_ALLOWED_NETWORKS: 'here'" in nonsense.stderr
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:

@@ -58,6 +58,8 @@ WRONG = [
     ("loyalty_portal/brand.py", "httpx"),
     ("loyalty_portal/data/leases.py", "tenacity"),
     ("redemption/saga/transactions.py", "httpx"),
+    ("accounts/adapter.py", "requests"),
+    ("loyalty_portal/outbound_http.py", "loyalty_portal.settings"),
     ("loyalty_portal/data/ids.py", "accounts.models"),
     ("fulfillment/permissions.py", "fulfillment.services"),
     ("loyalty_portal/fastpath/sql.py", "loyalty_portal.data.leases"),

@@ -264,12 +264,12 @@ def test_a_partners_cookie_is_not_kept() -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date_and_capped(value: str, seconds: float | None) -> None:
-    assert answers._retry_after(value) == seconds
+    assert answers.retry_after(value) == seconds
 
 
 def test_retry_after_as_a_date_is_seconds_from_now() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    seconds = answers._retry_after(soon)
+    seconds = answers.retry_after(soon)
     assert seconds is not None
     assert 0 < seconds <= 100
 
