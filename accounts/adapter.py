@@ -10,7 +10,7 @@ from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils.translation import get_language
 
-from accounts import known_browser, sign_in
+from accounts.access import known_browser, sign_in
 from accounts.models import User
 from accounts.readers import reader_of
 from accounts.selectors import seats_of
@@ -53,6 +53,9 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         user: User | None = super().authenticate(request, **credentials)
+        if user and user.is_machine:  # allauth passes on who may not sign in, to say why
+            self.authentication_failed(request, **credentials)
+            return None
         if user:
             sign_in.was_right(request, credentials.get("email", ""))
         return user

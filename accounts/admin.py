@@ -23,11 +23,20 @@ from unfold.widgets import SELECT_CLASSES, UnfoldAdminSelectWidget
 
 from accounts.backoffice.admin_companies import Onboarding
 from accounts.backoffice.admin_invitations import InvitationAdmin
+from accounts.backoffice.admin_keys import ApiKeyAdmin
 from accounts.backoffice.admin_letters import PersonLetterAdmin
 from accounts.backoffice.admin_people import Resetting
 from accounts.backoffice.admin_seats import SeatAdmin, on_or_off
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
-from accounts.models import AccountManager, Address, Company, Invitation, PersonLetter, User
+from accounts.models import (
+    AccountManager,
+    Address,
+    ApiKey,
+    Company,
+    Invitation,
+    PersonLetter,
+    User,
+)
 from accounts.permissions import may_change_person, may_give_access, may_manage_staff
 from accounts.seats.services import SeatChange, give_seat, tell_of_person
 from accounts.see_as.views import choose_seat_to_see
@@ -329,6 +338,8 @@ class UserAdmin(Resetting, DjangoUserAdmin[User]):
             return badge("warn", _("Superuser"), icon="shield_person")
         if user.is_staff:
             return badge("live", _("Staff"), icon="badge")
+        if user.is_machine:
+            return badge("quiet", _("Machine"), icon="key")
         return badge("quiet", _("Account manager"), icon="person")
 
     @admin.display(description=_("state"), ordering="is_active")
@@ -337,6 +348,7 @@ class UserAdmin(Resetting, DjangoUserAdmin[User]):
 
 
 admin.site.register(AccountManager, SeatAdmin)
+admin.site.register(ApiKey, ApiKeyAdmin)
 admin.site.register(Invitation, InvitationAdmin)
 admin.site.register(PersonLetter, PersonLetterAdmin)
 admin.site.unregister(Group)

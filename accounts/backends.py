@@ -14,12 +14,18 @@ from accounts.selectors import usable_seats
 class SeatsBackend(AuthenticationBackend):  # type: ignore[misc]
     """Loads the user and the user's seats in one query, because every page needs both."""
 
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Refuse machines: they call by key and never sign in, also with a password."""
+        return super().user_can_authenticate(user) and not user.is_machine
+
     def get_user(self, user_id: Any) -> User | None:
         seats: list[AccountManager] = usable_seats(UUID(str(user_id)))
         if not seats:
             found: User | None = super().get_user(user_id)
             return found
         user = seats[0].user
+        if user.is_machine:
+            return None
         user.loaded_seats = seats
         return user
 

@@ -13,8 +13,10 @@ def may_redeem(actor: Actor) -> bool:
 
 
 def may_approve(actor: Actor) -> bool:
-    """Whether they may decide on orders above the threshold (never on their own)."""
-    return actor.seat is not None and actor.seat.role in _APPROVE
+    """Whether they may decide on orders above the threshold (never on their own). A key never may,
+    whatever the role of its seat.
+    """
+    return actor.seat is not None and actor.seat.role in _APPROVE and not actor.is_machine
 
 
 def may_see_codes(actor: Actor) -> bool:
@@ -36,8 +38,10 @@ def may_change_person(actor: Actor, person: User) -> bool:
     """Whether they may change anything of this person.
 
     Superusers are changed by superusers only, and staff by those who manage staff. Others may do
-    what the permission to change users allows.
+    what the permission to change users allows. A machine is changed with its key only.
     """
+    if person.is_machine:
+        return False
     if person.is_superuser and not actor.is_superuser:
         return False
     if person.is_staff and not may_manage_staff(actor):
@@ -84,10 +88,24 @@ def may_switch_seat(actor: Actor, seat: AccountManager) -> bool:
 def may_send_reset(actor: Actor, person: User) -> bool:
     """Whether they may have a letter sent with which this person chooses a new password.
 
-    For staff it needs whoever manages staff, for superusers another superuser.
+    For staff it needs whoever manages staff, for superusers another superuser. A machine has none.
     """
+    if person.is_machine:
+        return False
     if person.is_superuser and not actor.is_superuser:
         return False
     if person.is_staff and not may_manage_staff(actor):
         return False
     return actor.has_perm("accounts.send_reset")
+
+
+def may_make_keys(actor: Actor, company: Company) -> bool:
+    """Whether they may make and rotate API keys of this company: its owners, and no key."""
+    return is_owner(actor, company) and not actor.is_machine
+
+
+def may_revoke_keys(actor: Actor, company: Company) -> bool:
+    """Whether they may revoke API keys of this company: its owners, and staff with that
+    permission.
+    """
+    return may_make_keys(actor, company) or actor.has_perm("accounts.revoke_apikey")

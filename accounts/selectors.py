@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager, Company, PersonLetter, User
+from accounts.models import AccountManager, Company, PersonLetter, Role, User
 from loyalty_portal.data.actor import Person
 from loyalty_portal.fastpath.sql import Prepared
 
@@ -62,6 +62,22 @@ def troubled_letters() -> QuerySet[PersonLetter]:
     """
     waiting = PersonLetter.objects.filter(sent_at__isnull=True).exclude(problem="")
     return waiting.filter(Q(invitation=None) | Q(invitation__end=""))
+
+
+def letter_address(seat: AccountManager) -> str:
+    """The address for letters about what the seat ordered: its person's.
+
+    The seat of a key has none of its own. Its letters go to the address that was given with the
+    key, or else to the owner who has been one of the company for longest.
+    """
+    if not seat.user.is_machine:
+        return seat.email
+    newest = seat.keys.exclude(notify_email="").order_by("-created_at").first()
+    if newest:
+        return newest.notify_email
+    owners = AccountManager.objects.usable().filter(company=seat.company_id, role=Role.OWNER)
+    people = owners.exclude(user__is_machine=True).select_related("user").order_by("id")
+    return next((owner.email for owner in people[:1]), seat.email)
 
 
 def told_as(user: Person | None, company_id: UUID) -> str:

@@ -35,6 +35,7 @@ _COMPANIES = (
     "accounts.address",
     "accounts.invitation",
     "accounts.personletter",
+    "accounts.apikey",
 )
 _ORDERS = (
     "redemption.redemptionorder",
@@ -102,6 +103,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         | _may("view add", _NOTES)
         | {
             "accounts.switch_seats",
+            "accounts.revoke_apikey",
             "accounts.send_reset",
             "redemption.retry_order",
             "redemption.cancel_order",
@@ -118,6 +120,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         _may("view", [*_COMPANIES, "auth.group"])
         | _may("add change", ["accounts.user", "accounts.company", "accounts.accountmanager"])
         | {"accounts.manage_staff", "accounts.switch_seats", "accounts.send_reset"}
+        | {"accounts.revoke_apikey"}
         | {"accounts.see_as", "redemption.view_reports"}
         | {"redemption.order_for_company", "redemption.view_redemptionorder"}
     ),

@@ -6,6 +6,7 @@ from functools import partial
 from django.core.management import call_command
 from django.db import transaction
 
+from accounts.access.key_letters import tell_expiring
 from accounts.models import PersonLetter
 from accounts.seats import letters
 from accounts.see_as.services import end_late
@@ -32,6 +33,13 @@ def send_letter(letter_id: str) -> None:
     """Send one letter about a seat or an invitation."""
     if not is_paused():
         letters.send_letter(uuid.UUID(letter_id))
+
+
+@app.task
+def tell_expiring_keys() -> None:
+    """Write and queue the letters about API keys that expire soon."""
+    for company_id in tell_expiring():
+        send_letters_of(company_id)
 
 
 def send_letters_of(company_id: uuid.UUID) -> None:

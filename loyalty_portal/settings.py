@@ -190,19 +190,14 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {
-    "redemption.tasks.settle_transaction": {"queue": "loyalty"},
-    "redemption.tasks.request_fulfillment": {"queue": "fulfillment"},
-    "redemption.tasks.process_callback": {"queue": "fulfillment"},
-    "redemption.tasks.ask_how_it_stands": {"queue": "fulfillment"},
-    "redemption.tasks.send_letter": {"queue": "notifications"},
-}
+CELERY_TASK_ROUTES = wiring.TASK_ROUTES
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_DB_REUSE_MAX = 10**9  # tasks; loyalty_portal.celery explains it
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 24 * 3600.0},
     "end-viewings": {"task": "accounts.tasks.end_viewings", "schedule": 300.0},
+    "tell-expiring-keys": {"task": "accounts.tasks.tell_expiring_keys", "schedule": 3600.0},
     "watch-stock": {"task": "redemption.tasks.watch_stock", "schedule": 600.0},
     "refresh-cards": {"task": "catalog.tasks.refresh_cards", "schedule": 600.0},
     "log-audit-head": {"task": "audit.tasks.log_head", "schedule": crontab(hour=0, minute=5)},
@@ -299,8 +294,11 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# accounts.sign_in limits failed sign-ins. allauth's own limit, which counts all tries, is off.
+# accounts.access.sign_in limits failed sign-ins; allauth's own limit, which counts all, is off.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+
+# What the portal's API keys begin with: lrp_live_ or lrp_test_. A key of the other is refused.
+API_KEY_ENVIRONMENT = env.choice("API_KEY_ENVIRONMENT", "live", ("live", "test"))
 
 # --- Letters -------------------------------------------------------------------------------
 vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://localhost:25"))

@@ -6,8 +6,9 @@ condition follows the function for one row.
 
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from accounts.models import ApiKey
 from accounts.permissions import may_approve, may_redeem, may_see_codes
 from loyalty_portal.data.actor import Actor
 from redemption.models import Decision, Incident, LineReturn, RedemptionOrder
@@ -36,20 +37,31 @@ def placed_for(actor: Actor, order: RedemptionOrder) -> bool:
     return actor.user_id is not None and actor.user_id == order.placed_by_id
 
 
-def may_decide(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether the actor may approve or reject the order. Nobody decides on their own order, nor on
-    one that they placed as staff for somebody else.
+def placed_by_own_key(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether an API key placed the order that the actor made or rotated."""
+    return order.was_placed_by_key_of(actor.user_id)
 
-    The database enforces the latter too (order_approved_by_another).
+
+def had_part(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether the order is the actor's in any way: their own, one that they placed as staff for
+    somebody else, or one of a key that they made. They are no second person for it.
     """
-    whose = placed(actor, order) or placed_for(actor, order)
-    return may_approve(actor) and may_see(actor, order) and not whose
+    return placed(actor, order) or placed_for(actor, order) or placed_by_own_key(actor, order)
+
+
+def may_decide(actor: Actor, order: RedemptionOrder) -> bool:
+    """Whether the actor may approve or reject the order: an approver who had no part in it.
+
+    The database enforces it for orders placed by staff too (order_approved_by_another).
+    """
+    return may_approve(actor) and may_see(actor, order) and not had_part(actor, order)
 
 
 def decidable(*, company_id: UUID, user_id: UUID) -> Q:
     """The orders for which `may_decide` is true, for an actor who may approve for the company."""
     own = Q(account_manager__user=user_id) | Q(placed_by=user_id, placed_by__isnull=False)
-    return Q(company=company_id) & ~own
+    made = ApiKey.objects.filter(seat=OuterRef("account_manager"), created_by=user_id)
+    return Q(company=company_id) & ~own & ~Q(Exists(made))
 
 
 def may_order_for(actor: Actor) -> bool:

@@ -38,6 +38,12 @@ class SeatReasonForm(forms.Form):
     reason = _reason(_("The owners of the company read this, and the trail keeps it."))
 
 
+class KeyReasonForm(forms.Form):
+    """Why an API key is revoked."""
+
+    reason = _reason(_("The owners of the company read this."))
+
+
 class RoleForm(SeatReasonForm):
     """Another role for a seat."""
 

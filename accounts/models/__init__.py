@@ -1,4 +1,4 @@
-"""People, companies, seats, invitations, and the letters about them."""
+"""People, companies, seats, invitations, API keys, and the letters about them."""
 
 from accounts.models.joining import (
     Invitation,
@@ -8,6 +8,7 @@ from accounts.models.joining import (
     PersonLetterKind,
     hashed,
 )
+from accounts.models.keys import ApiKey, ApiKeyQuerySet, Scope, hashed_key
 from accounts.models.people import (
     AccountManager,
     Address,
@@ -31,6 +32,8 @@ from accounts.models.people import (
 __all__ = [
     "AccountManager",
     "Address",
+    "ApiKey",
+    "ApiKeyQuerySet",
     "Company",
     "GroupMember",
     "GroupPermission",
@@ -42,6 +45,7 @@ __all__ = [
     "PersonLetterKind",
     "PersonPermission",
     "Role",
+    "Scope",
     "SeatQuerySet",
     "StaffGroup",
     "TierLevel",
@@ -49,6 +53,7 @@ __all__ = [
     "UserManager",
     "Viewing",
     "hashed",
+    "hashed_key",
     "languages",
     "programme_language",
     "programme_zone",

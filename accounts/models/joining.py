@@ -117,6 +117,7 @@ class PersonLetterKind(models.TextChoices):
 
     INVITATION = "invitation", _("Invitation")
     RIGHTS = "rights", _("Who may do what")
+    KEY_NEWS = "api_key", _("API key")
 
 
 class PersonLetter(LeasedWork):

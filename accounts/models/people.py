@@ -83,6 +83,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(_("name"), max_length=255, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("staff"), default=False)
+    is_machine = models.BooleanField(
+        _("machine"),
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text=_("A company’s own system, which calls by API key and never signs in."),
+    )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
     language = models.CharField(
         _("language"),
@@ -122,7 +129,13 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("manage_staff", "Can make staff, and put them into staff groups"),
             ("send_reset", "Can have a letter sent with which a person chooses a new password"),
         ]
-        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case_unique")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_any_case_unique"),
+            models.CheckConstraint(
+                condition=models.Q(is_machine=False) | models.Q(is_staff=False, is_superuser=False),
+                name="machine_is_no_staff",
+            ),
+        ]
         indexes = [
             models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="user_email_begins"),
             GinIndex(SearchVector("name", config="simple"), name="user_words"),

@@ -1,8 +1,9 @@
-"""Letters to people about seats and invitations: writes them as rows, and sends each once."""
+"""Letters to people about seats, invitations and API keys: writes them as rows, sends each once."""
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -79,10 +80,7 @@ def _composed(letter: PersonLetter) -> EmailMultiAlternatives:
         "brand": brand.current(),
         "portal_url": settings.PORTAL_URL,
     }
-    if letter.kind == PersonLetterKind.INVITATION:
-        facts |= _of_invitation(letter)
-    else:
-        facts |= _of_rights(letter)
+    facts |= _FACTS[PersonLetterKind(letter.kind)](letter)
     template, name = f"accounts/email/{letter.kind}", f"person-letter-{letter.pk}"
     return mail.written(template, facts, to=letter.to, name=name)
 
@@ -142,3 +140,38 @@ def _happened(change: str) -> str:
             "of the programme. Role in your company: %(role)s."
         ),
     }[change]
+
+
+def _of_key(letter: PersonLetter) -> dict[str, Any]:
+    facts = letter.facts
+    by = User.objects.filter(pk=facts["by"]).first() if facts["by"] else None
+    named = {"name": facts["name"], "shown": facts["shown"], "company": letter.company.name}
+    return {
+        "what": _happened_to_key(facts["change"]) % named,
+        "expires": exact(datetime.fromisoformat(facts["expires"])),
+        "ends": facts["change"] != "revoked",
+        "by": told_as(by, letter.company_id) if by else "",
+        "reason": facts["reason"],
+    }
+
+
+def _happened_to_key(change: str) -> str:
+    """What happened to an API key (accounts/access/key_letters.py: KeyChange), in a sentence."""
+    return {
+        "made": _("There is a new API key of %(company)s, “%(name)s” (%(shown)s)."),
+        "rotated": _(
+            "The API key “%(name)s” of %(company)s was replaced by a new one (%(shown)s)."
+        ),
+        "revoked": _("The API key “%(name)s” (%(shown)s) of %(company)s was revoked."),
+        "expires": _(
+            "The API key “%(name)s” (%(shown)s) of %(company)s expires soon. Rotate it, so that "
+            "your systems can go on."
+        ),
+    }[change]
+
+
+_FACTS: Mapping[PersonLetterKind, Callable[[PersonLetter], dict[str, Any]]] = {
+    PersonLetterKind.INVITATION: _of_invitation,
+    PersonLetterKind.RIGHTS: _of_rights,
+    PersonLetterKind.KEY_NEWS: _of_key,
+}

@@ -46,7 +46,7 @@ def give_seat(*, company: Company, user: User, role: str, by: Actor) -> AccountM
     """
     with transaction.atomic():
         owners = owners_held(company.pk)
-        _must(may_give_seats(as_now(by), company, role))
+        _must(may_give_seats(as_now(by), company, role) and not user.is_machine)
         if AccountManager.objects.filter(company=company, user=user).exists():
             raise SeatRefusedError(has_seat_already(user))
         return add_seat(company=company, user=user, role=role, by=by, owners=owners)
@@ -142,12 +142,12 @@ def has_seat_already(user: User) -> str:
 
 def owners_held(company_id: UUID) -> set[User]:
     """Lock the company's row until the transaction ends, and return the people who are its owners
-    now: their seat and they themselves are active.
+    now: their seat and they themselves are active. The seat of a key owns nothing.
     """
     _lock(company_id)
     seats = AccountManager.objects.filter(
         company=company_id, role=Role.OWNER, is_active=True, user__is_active=True
-    )
+    ).exclude(user__is_machine=True)
     return {seat.user for seat in seats.select_related("user")}
 
 

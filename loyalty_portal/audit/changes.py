@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import DateTimeField, ForeignKey, Model
@@ -341,8 +342,10 @@ def _difference(
 
 
 def _shown(field: Any, value: Any, names: dict[tuple[str, str], str]) -> str:
-    if value in (None, ""):
+    if value in (None, "", []):
         return "–"
+    if isinstance(field, ArrayField):
+        return ", ".join(_shown(field.base_field, each, names) for each in value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(field, DateTimeField):

@@ -23,6 +23,7 @@ class TrailKind(models.TextChoices):
     ACCESS_CHANGED = "access_changed", _("Access of a person changed")
     SEAT = "seat", _("Seat of a company")
     INVITATION = "invitation", _("Invitation to a seat")
+    KEY_CHANGED = "api_key", _("API key")
     COMPANY_OPENED = "company_opened", _("Company opened")
     DECISION = "decision", _("Decision by two people")
     TAKEN_OVER = "taken_over", _("Work taken over")

@@ -52,3 +52,11 @@ JOB_KINDS = {
     "catalog.undo_import": "catalog.backoffice.bulk.undoing.UNDO_IMPORT",
     "inventory.book_list": "inventory.documents.booking.BOOK_LIST",
 }
+# The queues of Celery's tasks; all others are in "default".
+TASK_ROUTES = {
+    "redemption.tasks.settle_transaction": {"queue": "loyalty"},
+    "redemption.tasks.request_fulfillment": {"queue": "fulfillment"},
+    "redemption.tasks.process_callback": {"queue": "fulfillment"},
+    "redemption.tasks.ask_how_it_stands": {"queue": "fulfillment"},
+    "redemption.tasks.send_letter": {"queue": "notifications"},
+}

@@ -24,6 +24,13 @@ class Person(Protocol):
     def has_perm(self, perm: str, obj: Any = None) -> bool: ...
 
 
+class Member(Person, Protocol):
+    """The part of `accounts.models.User` that an actor needs of whoever has a seat."""
+
+    @property
+    def is_machine(self) -> bool: ...
+
+
 class Seat(Protocol):
     """The part of `accounts.models.AccountManager` that an actor needs."""
 
@@ -31,7 +38,7 @@ class Seat(Protocol):
     def pk(self) -> Any: ...
 
     @property
-    def user(self) -> Person: ...
+    def user(self) -> Member: ...
 
     @property
     def user_id(self) -> UUID: ...
@@ -90,6 +97,11 @@ class Actor:
     def is_system(self) -> bool:
         """Whether the portal acts by itself, on schedule or after a partner's answer."""
         return self.user_id is None
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether a company's own system acts, by an API key, and no person."""
+        return self.seat is not None and self.seat.user.is_machine
 
     def has_perm(self, permission: str) -> bool:
         """Whether the actor is staff with this permission, such as "fulfillment.work_desk"."""

@@ -37,7 +37,7 @@ from redemption.models import (
     RedemptionOrder,
 )
 from redemption.models.notes import LONGEST_NOTE
-from redemption.permissions import may_decide, placed, placed_for
+from redemption.permissions import may_decide, placed, placed_by_own_key, placed_for
 from redemption.saga.steps import (
     RedemptionError,
     drop_order,
@@ -327,6 +327,8 @@ def _decidable(order: RedemptionOrder, by: Actor) -> RedemptionOrder:
         raise RedemptionError(_("Nobody approves their own order."))
     if placed_for(by, held):
         raise RedemptionError(_("You placed this order as staff; somebody else decides on it."))
+    if placed_by_own_key(by, held):
+        raise RedemptionError(_("Whoever made or rotated an API key does not approve its orders."))
     must(may_decide(by, held))
     return held
 

@@ -25,6 +25,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Now
 
+from accounts.selectors import letter_address
 from fulfillment.models import Fulfillment
 from redemption.models import (
     Letter,
@@ -80,7 +81,7 @@ def _lock_gathering(order: RedemptionOrder) -> bool | None:
     lines = OrderItem.objects.filter(order=OuterRef("order"))
     is_open = Exists(lines.exclude(fulfillment_status__in=SETTLED_LINE))
     rows = Letter.objects.select_for_update(no_key=True).filter(
-        key=Letter.gathering_key(order.pk), to=order.account_manager.user.email
+        key=Letter.gathering_key(order.pk), to=letter_address(order.account_manager)
     )
     found: bool | None = rows.values_list(is_open, flat=True).first()
     return found
@@ -96,7 +97,7 @@ def _write(order: RedemptionOrder, *, due: Any, update: str) -> None:
         order=order,
         kind=LetterKind.DIGEST,
         key=Letter.gathering_key(order.pk),
-        to=order.account_manager.user.email,
+        to=letter_address(order.account_manager),
         next_attempt_at=due,
     )
     Letter.objects.bulk_create(

@@ -166,6 +166,13 @@ class RedemptionOrder(HasLifeCycle):
         """Whether this person placed the order, in whichever seat."""
         return self.account_manager.user_id == user_id
 
+    def was_placed_by_key_of(self, user_id: UUID | None) -> bool:
+        """Whether an API key placed it that this person made or rotated. Makes a query only for an
+        order by a key.
+        """
+        seat = self.account_manager
+        return seat.user.is_machine and any(key.created_by_id == user_id for key in seat.keys.all())
+
     def event(self, before: str, after: str, *, by: Actor = SYSTEM, reason: str = "") -> OrderEvent:
         return OrderEvent(
             order=self,

@@ -25,7 +25,7 @@ from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.since import changed_since
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
-from redemption.permissions import may_ask, may_cancel, may_decide, may_reveal, placed, placed_for
+from redemption.permissions import had_part, may_ask, may_cancel, may_decide, may_reveal
 from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus
 
 LINES_SHOWN = 20
@@ -170,7 +170,7 @@ def order_page(
         reject=reject or RejectOrderForm(order=order),
         held=_held(facts) if can_decide else "",
         since=changed_since([order])[order.pk] if can_decide else [],
-        waits_for_others=waits and (placed(actor, order) or placed_for(actor, order)),
+        waits_for_others=waits and had_part(actor, order),
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,
         messages=list(order.messages.exclude(text="").select_related("by")),

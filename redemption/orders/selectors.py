@@ -9,7 +9,18 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Window
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Window,
+    prefetch_related_objects,
+)
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext_lazy as _
 
@@ -266,6 +277,8 @@ def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
         .order_by("approve_by", "id")
     )
     orders = list(waiting[:MOST_APPROVALS])
+    by_keys = [row.account_manager for row in orders if row.account_manager.user.is_machine]
+    prefetch_related_objects(by_keys, "keys")
     trouble, since = partner_trouble(), changed_since(orders)
     lines = _first_lines(orders, LINES_TO_APPROVE)
     return [

@@ -17,6 +17,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
+from accounts.selectors import letter_address
 from fulfillment import services as fulfillments
 from fulfillment.models import Channel
 from fulfillment.services import Parcel
@@ -157,7 +158,7 @@ def new_letter(
         item=item,
         kind=kind,
         key=f"{kind}:{occasion}",
-        to=order.account_manager.user.email,
+        to=letter_address(order.account_manager),
         facts=facts,
     )
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts import known_browser
+from accounts.access import known_browser
+from accounts.access.sign_in import BY_STRANGERS, FROM_ADDRESS, IN_KNOWN_BROWSER
 from accounts.models import User
-from accounts.sign_in import BY_STRANGERS, FROM_ADDRESS, IN_KNOWN_BROWSER
 from tests.accounts.factories import PASSWORD, SeatFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from django.contrib.sessions.backends.cached_db import KEY_PREFIX
 from django.core.cache import cache
 from django.test import Client
 
-from accounts.sign_in import BY_STRANGERS, FROM_ADDRESS
+from accounts.access.sign_in import BY_STRANGERS, FROM_ADDRESS
 from loyalty_portal.http.sessions import KEPT_SECONDS
 from tests.accounts.factories import PASSWORD, UserFactory
 from tests.support.daemons import Redis

@@ -44,6 +44,7 @@ from redemption.states import IncidentKind
 from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
 from tests.redemption.factories import shipped
+from tests.support.api_keys import new_key
 from tests.support.order_kinds import confirmed_order
 from tests.support.staff import staff
 
@@ -83,6 +84,7 @@ def one_of_everything() -> None:
     )
     PersonLetter.objects.create(company=seat.company, kind="rights", to="kim@n.example")
     Address.objects.create(company=seat.company, recipient_name="Ada")
+    new_key(seat.company)
     raise_incident(kind=IncidentKind.STOCK_DRIFT, key="drift", what="3 too many.")
     Callback.objects.create(webhook_id="one", body="{}")
     Letter.objects.create(order=order, kind="confirmed", key="one", to="ada@northwind.example")
@@ -108,7 +110,7 @@ def row_of(label: str) -> Any:
     own (tests/accounts/test_administrators.py)."""
     model = apps.get_model(label)
     if model is User:
-        return AccountManager.objects.latest("pk").user
+        return AccountManager.objects.filter(user__is_machine=False).latest("pk").user
     row = admin.site._registry[model].get_queryset(asked_by_a_superuser()).order_by("pk").last()
     assert row, f"Let `one_of_everything` in this test make a row of {label}."
     return row

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from accounts.access.keys import rotate_key
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from loyalty_portal.data.actor import SYSTEM, Actor
@@ -26,6 +27,7 @@ from redemption.states import OrderStatus
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import placed
+from tests.support.api_keys import new_key
 from tests.support.staff import staff
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +77,32 @@ def test_nobody_decides_on_their_own_order_wherever_it_is_asked(
             condition = decidable(company_id=seat.company_id, user_id=seat.user_id)
             assert set(every.filter(condition).values_list("pk", flat=True)) == expected
     assert not any(may_decide(actor, order) for actor in nobody() for order in orders)
+
+
+def test_who_made_or_rotated_a_key_decides_on_none_of_its_orders() -> None:
+    """Otherwise making a key would be a way around the second person. A key decides on nothing."""
+    company = CompanyFactory.create(approval_threshold=0)
+    ada, bob, kim = (SeatFactory.create(company=company, owner=True) for _ in range(3))
+    book = ProductFactory.create(in_stock=20)
+    made = new_key(company, by=ada, role=Role.OWNER).key
+    order = placed(made.seat, (book, 1))
+    rotate_key(key=made, by=Actor.in_seat(bob))
+    other = placed(new_key(company, by=kim).key.seat, (book, 1))
+    expected = {ada: {other.pk}, bob: {other.pk}, kim: {order.pk}, made.seat: set()}
+    for seat, may in expected.items():
+        actor = Actor.in_seat(seat)
+        fresh = RedemptionOrder.objects.select_related("account_manager__user")
+        assert {each.pk for each in fresh if may_decide(actor, each)} == may
+        assert {each.order.pk for each in approvals(actor, None) if each.decidable} == may
+        assert header_figures(seat, timezone.now())["approvals_count"] == len(may)
+    for seat in (ada, bob):
+        with pytest.raises(RedemptionError, match="made or rotated an API key"):
+            placing.approve(order=order, by=Actor.in_seat(seat))
+        with pytest.raises(RedemptionError, match="made or rotated an API key"):
+            placing.reject(order=order, by=Actor.in_seat(seat), reason="no")
+    with pytest.raises(RedemptionError):
+        placing.approve(order=other, by=Actor.in_seat(made.seat))
+    assert placing.approve(order=order, by=Actor.in_seat(kim)).status == OrderStatus.PENDING
 
 
 def nobody() -> list[Actor]:

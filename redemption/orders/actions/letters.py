@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from accounts.selectors import letter_address
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.kept import kept
 from redemption.models import Letter, RedemptionOrder
@@ -39,7 +40,7 @@ def send_again(*, order: RedemptionOrder, letter_id: UUID, by: Actor) -> Letter:
         order=held,
         item_id=letter.item_id,
         kind=letter.kind,
-        to=held.account_manager.user.email,
+        to=letter_address(held.account_manager),
         facts=letter.facts,
         again_of_id=original,
     )

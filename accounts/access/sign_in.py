@@ -7,7 +7,7 @@ import unicodedata
 
 from django.http import HttpRequest
 
-from accounts import known_browser
+from accounts.access import known_browser
 from loyalty_portal.http.client_address import client_network
 from loyalty_portal.http.limits import Limit
 

@@ -1,7 +1,7 @@
 """Remembers in a signed cookie which people have signed in before in this browser.
 
 Wrong passwords typed in other browsers do not lock out a person in a known browser
-(accounts/sign_in.py). The cookie does not sign anybody in and holds no name or e-mail address.
+(accounts/access/sign_in.py). The cookie signs nobody in and holds no name or e-mail address.
 Scripts cannot read it.
 """
 
