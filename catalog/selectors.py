@@ -283,6 +283,50 @@ def offered_product(*, slug: str, tier_level: str) -> Product | None:
     return next(iter(_offered_by_slug(tier_level)(slug)), None)
 
 
+@dataclass(frozen=True, slots=True)
+class ProductFilters:
+    """The filters of the API's list of products; an empty value does not filter. Unlike the list of
+    cards, that list has each variant of a family.
+    """
+
+    q: str = ""
+    category: str = ""  # a slug
+    product_type: str = ""
+    brand: str = ""
+    family: str = ""  # a code
+    points_to: int | None = None
+    in_stock: bool = False
+
+
+def offered_products(*, tier_level: str, filters: ProductFilters) -> QuerySet[Product]:
+    """The products that this tier may redeem now, in no order, with category and family."""
+    found = Product.objects.offered().for_tier(tier_level)
+    if filters.q and (query := search_query(filters.q)) is not None:
+        found = found.filter(search=query)
+    named = {
+        "category__slug": filters.category,
+        "product_type": filters.product_type,
+        "brand": filters.brand,
+        "family__code": filters.family,
+        "points_cost__lte": filters.points_to,
+    }
+    narrow = {name: value for name, value in named.items() if value not in {None, ""}}
+    found = found.filter(**narrow)
+    if filters.in_stock:
+        found = found.exclude(stock_status=StockStatus.OUT)
+    return found.select_related("category", "family").defer("search").order_by()
+
+
+def offered_with_sku(*, sku: str, tier_level: str) -> Product | None:
+    """The product with this SKU, if this tier may redeem it now; None otherwise."""
+    return offered_products(tier_level=tier_level, filters=ProductFilters()).filter(sku=sku).first()
+
+
+def shelves() -> QuerySet[Category]:
+    """All categories, in no order."""
+    return Category.objects.order_by()
+
+
 def stored_product(key: str | UUID | None) -> Product | None:
     """The product with this key, which may be any text; None without one."""
     try:

@@ -11,7 +11,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.models import ApiKey
 from accounts.permissions import may_approve, may_redeem, may_see_codes
 from loyalty_portal.data.actor import Actor
-from redemption.models import Decision, Incident, LineReturn, RedemptionOrder
+from redemption.models import (
+    Decision,
+    Incident,
+    LineReturn,
+    LoyaltyTransaction,
+    RedemptionOrder,
+)
 from redemption.states import IncidentKind
 
 
@@ -25,6 +31,13 @@ def seen_by(actor: Actor) -> QuerySet[RedemptionOrder]:
     if actor.seat is None:
         return RedemptionOrder.objects.none()
     return RedemptionOrder.objects.filter(company=actor.seat.company_id)
+
+
+def seen_transactions(actor: Actor) -> QuerySet[LoyaltyTransaction]:
+    """The points transactions of the company for which the actor acts."""
+    if actor.seat is None:
+        return LoyaltyTransaction.objects.none()
+    return LoyaltyTransaction.objects.filter(company=actor.seat.company_id)
 
 
 def placed(actor: Actor, order: RedemptionOrder) -> bool:

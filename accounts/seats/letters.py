@@ -16,6 +16,7 @@ from accounts.models import Invitation, PersonLetter, PersonLetterKind, Role, Us
 from accounts.readers import reader_of
 from accounts.selectors import told_as
 from loyalty_portal import brand, mail
+from loyalty_portal.data.times import exact
 
 logger = logging.getLogger(__name__)
 

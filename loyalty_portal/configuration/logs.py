@@ -12,6 +12,8 @@ from structlog.types import EventDict, Processor, WrappedLogger
 _SECRET_PATHS = re.compile(
     r"(/invitations/(?!of/|unknown/)|/accounts/password/reset/key/)[^/\s\"'?#]+"
 )
+# API keys, wherever somebody put one: the part that is shown stays.
+_API_KEYS = re.compile(r"(lrp_(?:live|test)_[0-9A-Za-z]{4})[0-9A-Za-z]{32}")
 
 
 class RefusalsInOneLine(logging.Filter):
@@ -53,8 +55,10 @@ def logging_settings(style: str) -> dict[str, Any]:
 
 
 def without_secret_paths(text: str) -> str:
-    """The text with a dash in place of the secret in each address of a letter's link."""
-    return _SECRET_PATHS.sub(r"\1-", text)
+    """The text with a dash in place of the secret in each address of a letter's link, and in each
+    API key.
+    """
+    return _API_KEYS.sub(r"\1-", _SECRET_PATHS.sub(r"\1-", text))
 
 
 def _hide_secrets(_logger: WrappedLogger, _name: str, line: str | EventDict) -> str:

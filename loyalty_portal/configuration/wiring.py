@@ -27,6 +27,14 @@ FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
 ADMIN_SEARCH = "redemption.backoffice.search.views.search"
 # Functions that return further pages of the back office.
 ADMIN_PAGES = ["redemption.analytics.urls.pages"]
+# Finds who calls the API, and its routers with what their addresses begin with.
+API_CALLER = "accounts.access.bearer.caller_of"
+API_ROUTERS = [
+    ("", "accounts.api.router"),
+    ("", "catalog.api.router"),
+    ("/orders", "redemption.orders.api.router"),
+    ("/transactions", "redemption.points.api.router"),
+]
 # The work queues in this order; the sweeper has threads for each.
 WORK_QUEUES = [
     *(

@@ -20,7 +20,7 @@ NOBODY_LISTENS = "redis://127.0.0.1:9/0"
 # addresses for probes: they test Redis itself
 PROBES = {"/readyz": 3}
 KEPT = ("/brand.css", "/catalog/artwork/")  # cacheable: the same for everybody
-MACHINES = ("/webhooks/",)
+MACHINES = ("/webhooks/", "/api/")
 
 
 @pytest.fixture
@@ -73,6 +73,11 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "invitation_id": uuid.uuid4(),
         "stock_id": uuid.uuid4(),
         "seat_id": uuid.uuid4(),
+        "order": house.delivered.order_number,
+        "sku": house.mug.sku,
+        "line_id": uuid.uuid4(),
+        "transaction_id": uuid.uuid4(),
+        "code": "invalid",
     }
     for name in names:
         path = _replaced(path, name, str(known[name]))

@@ -1,0 +1,139 @@
+"""Operations about the caller, their company, and its balance."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from django.utils import timezone
+from ninja import Router
+from pydantic import Field
+
+from accounts.access.bearer import ApiRequest
+from accounts.layout import Header, header_of
+from accounts.models import AccountManager, Role, TierLevel
+from accounts.services import refresh_balance
+from loyalty_portal.api.calls import allowed
+from loyalty_portal.api.shapes import AnswerShape, known_values
+
+router = Router(tags=["account"])
+
+
+class KeyTold(AnswerShape):
+    """The key of the call."""
+
+    shown: str = Field(examples=["lrp_live_4fQz…t9Xa"])
+    expires_at: datetime
+
+
+class SeatTold(AnswerShape):
+    """A company in which the caller has a seat."""
+
+    id: UUID
+    name: str
+    role: str = Field(json_schema_extra=known_values(Role.values))
+
+
+class MeTold(AnswerShape):
+    """The caller."""
+
+    id: UUID
+    created_at: datetime
+    kind: str = Field(json_schema_extra=known_values(["person", "key"]))
+    email: str | None = Field(description="Null for a key.")
+    name: str
+    role: str = Field(json_schema_extra=known_values(Role.values))
+    scopes: list[str]
+    companies: list[SeatTold]
+    key: KeyTold | None
+
+
+class CompanyTold(AnswerShape):
+    """The caller's company."""
+
+    id: UUID
+    created_at: datetime
+    name: str
+    tier_level: str = Field(json_schema_extra=known_values(TierLevel.values))
+    approval_threshold: int | None = Field(
+        description="Orders above this number of points need approval. Null: none does."
+    )
+
+
+class ExpiringTold(AnswerShape):
+    """Points that expire."""
+
+    points: int
+    expires_on: date
+
+
+class BalanceTold(AnswerShape):
+    """The company's points. `points`, `as_of` and `spendable` are null while no balance was ever
+    known.
+    """
+
+    id: UUID = Field(description="The company's.")
+    created_at: datetime = Field(description="When the company was taken in.")
+    points: int | None = Field(description="What the loyalty system said last.")
+    as_of: datetime | None = Field(description="When it said so.")
+    in_flight: int = Field(description="Points that are being taken, and are in `points` still.")
+    spendable: int | None = Field(description="What a new order may cost.")
+    stale: bool = Field(description="Whether the loyalty system did not answer just now.")
+    expiring: list[ExpiringTold] = Field(description="Soonest first.")
+
+
+@router.get("/me", response=MeTold, operation_id="getMe", summary="Who calls")
+@allowed("")
+def me(request: ApiRequest) -> MeTold:
+    """The key of the call, its seat, and what it may do."""
+    caller = request.auth
+    seat, key = caller.seat, caller.key
+    return MeTold(
+        id=seat.pk,
+        created_at=seat.created_at,
+        kind="key",
+        email=None,
+        name=key.name,
+        role=seat.role,
+        scopes=sorted(caller.scopes),
+        companies=[SeatTold(id=seat.company_id, name=seat.company.name, role=seat.role)],
+        key=KeyTold(shown=key.shown, expires_at=key.expires_at),
+    )
+
+
+@router.get("/company", response=CompanyTold, operation_id="getCompany", summary="The company")
+@allowed("")
+def company(request: ApiRequest) -> CompanyTold:
+    """The company of the caller's seat."""
+    found = request.auth.seat.company
+    return CompanyTold(
+        id=found.pk,
+        created_at=found.created_at,
+        name=found.name,
+        tier_level=found.tier_level,
+        approval_threshold=found.approval_threshold,
+    )
+
+
+@router.get("/balance", response=BalanceTold, operation_id="getBalance", summary="The balance")
+@allowed("balance:read")
+def balance(request: ApiRequest) -> BalanceTold:
+    """What the company can spend. It waits four seconds for the loyalty system at most, and then
+    tells the last known figure as stale.
+    """
+    seat = request.auth.seat
+    known = refresh_balance(company=seat.company)
+    return _balance(seat, header_of(seat, known=known, asked=True))
+
+
+def _balance(seat: AccountManager, header: Header) -> BalanceTold:
+    known, today = header.known, timezone.now().date()
+    expiring = [ExpiringTold(**each) for each in known.expiring] if known else []
+    return BalanceTold(
+        id=seat.company_id,
+        created_at=seat.company.created_at,
+        points=known.points if known else None,
+        as_of=known.as_of if known else None,
+        in_flight=header.in_flight,
+        spendable=header.spendable,
+        stale=known is None or header.stale,
+        expiring=[each for each in expiring if each.expires_on >= today],
+    )

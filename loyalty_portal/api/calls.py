@@ -1,0 +1,134 @@
+"""What happens around each operation: who calls, what they may, and how its result is sent."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from pydantic import BaseModel
+
+from loyalty_portal.api.problems import ApiProblemError, Mistake
+from loyalty_portal.data.actor import Actor
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCaller:
+    """Who calls: the actor, and the scopes that their key has."""
+
+    actor: Actor
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRule:
+    """What a call of an operation needs: a scope ("": none), and a role that passes `may`.
+    `problems` are further problems that the operation answers, by their codes.
+    """
+
+    scope: str
+    may: Callable[[Actor], bool] | None
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResult:
+    """The result of an operation with headers besides its body."""
+
+    body: BaseModel
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def allowed(
+    scope: str, *, may: Callable[[Actor], bool] | None = None, problems: tuple[str, ...] = ()
+) -> Callable[[View], View]:
+    """Say what a call of this operation needs. Each operation says it; "" is no scope."""
+
+    def mark(view: View) -> View:
+        view.access_rule = AccessRule(scope, may, problems)  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def answering(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
+    """Decorate an operation: check what the caller may and that no parameter is unknown, then send
+    the result as JSON.
+    """
+    rule: AccessRule = view.access_rule  # type: ignore[attr-defined]
+    single, several = _parameters(view)
+
+    @wraps(view)
+    def answer(request: Any, **given: Any) -> HttpResponseBase:
+        _must_be_allowed(request.auth, rule)
+        _must_be_known(request, single, several)
+        return _response(view(request, **given))
+
+    return answer
+
+
+def _parameters(view: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of the query's parameters that are sent once, and of those that may repeat."""
+    models = [
+        model
+        for model in view._ninja_operation.models  # noqa: SLF001 - ninja has no public name for it
+        if model.__ninja_param_source__ == "query"
+    ]
+    names = {name for model in models for name in model.__ninja_flatten_map__}
+    several = {name for model in models for name in model.__ninja_collection_fields__}
+    return frozenset(names - several), frozenset(several)
+
+
+def must_have_scope(caller: ApiCaller, scope: str) -> None:
+    """Raise the problem `insufficient_scope` when the caller's key does not have this scope."""
+    if scope not in caller.scopes:
+        told = _("The key does not have the scope %(scope)s.") % {"scope": scope}
+        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+        raise ApiProblemError("insufficient_scope", told, headers={"WWW-Authenticate": challenge})
+
+
+def _must_be_allowed(caller: ApiCaller, rule: AccessRule) -> None:
+    if rule.scope:
+        must_have_scope(caller, rule.scope)
+    if rule.may and not rule.may(caller.actor):
+        raise ApiProblemError("role_forbids")
+
+
+def _must_be_known(request: HttpRequest, single: frozenset[str], several: frozenset[str]) -> None:
+    """Refuse parameters that the operation does not have, or has once, or that no text can hold."""
+    errors = []
+    for name, values in request.GET.lists():
+        if name not in single | several:
+            errors.append(_mistake(name, "unknown_parameter", _("There is no such parameter.")))
+        elif name in single and len(values) > 1:
+            errors.append(_mistake(name, "repeated", _("Send this parameter once.")))
+        elif any("\0" in value for value in values):
+            errors.append(_mistake(name, "not_text", _("This has characters that no text has.")))
+    if errors:
+        raise ApiProblemError("invalid", errors=errors)
+
+
+def _mistake(name: str, code: str, detail: str) -> Mistake:
+    return Mistake("query", "/" + name.replace("~", "~0").replace("/", "~1"), code, detail)
+
+
+def _response(result: Any) -> HttpResponseBase:
+    if isinstance(result, HttpResponseBase):
+        return result
+    if not isinstance(result, ApiResult):
+        result = ApiResult(result)
+    body = result.body.model_dump_json().encode()
+    return HttpResponse(body, content_type="application/json", headers=dict(result.headers))
+
+
+def unchanged(request: HttpRequest, tag: str) -> HttpResponse | None:
+    """The answer 304 when the caller has seen what has this ETag; None when they have not."""
+    seen = request.headers.get("If-None-Match", "")
+    tags = {each.strip().removeprefix("W/") for each in seen.split(",")}
+    if tag in tags or "*" in tags:
+        return HttpResponse(status=304, headers={"ETag": tag})
+    return None

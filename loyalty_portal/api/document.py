@@ -1,0 +1,88 @@
+"""Completes the OpenAPI document that ninja makes: problems, the scheme, scopes."""
+
+from typing import Any
+
+from ninja.openapi.schema import OpenAPISchema
+
+from loyalty_portal.api.calls import AccessRule
+from loyalty_portal.api.problems import CONTENT_TYPE, KINDS
+
+SCHEME = "bearerAuth"
+# Every operation may answer these.
+_ALWAYS = ("malformed", "unauthenticated", "invalid", "too_many_requests", "internal", "busy")
+
+_TEXT = {"type": "string"}
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "Why a call did not succeed (RFC 9457). `code` is stable, `detail` for people.",
+    "required": ["type", "title", "status", "detail", "code", "request_id", "errors"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "code": {"type": "string", "x-extensible-enum": list(KINDS)},
+        "request_id": _TEXT,
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Mistake"}},
+    },
+}
+_MISTAKE: dict[str, Any] = {
+    "type": "object",
+    "title": "Mistake",
+    "description": "One mistake in a request; `pointer` leads to its place in `part` (RFC 6901).",
+    "required": ["part", "pointer", "code", "detail"],
+    "properties": {
+        "part": {"type": "string", "x-extensible-enum": ["body", "query", "path", "header"]},
+        "pointer": _TEXT,
+        "code": _TEXT,
+        "detail": _TEXT,
+    },
+}
+
+
+def completed(document: OpenAPISchema, api: Any) -> OpenAPISchema:
+    """The document with what holds for all operations, and what each says about its access."""
+    components = document["components"]
+    components["schemas"] |= {"Problem": _PROBLEM, "Mistake": _MISTAKE}
+    components["securitySchemes"] = {
+        SCHEME: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: `lrp_(live|test)_[0-9A-Za-z]{36}`.",
+        }
+    }
+    rules = {
+        operation.operation_id: operation.view_func.access_rule
+        for router in api._get_bound_routers()  # noqa: SLF001 - ninja's document is made so too
+        for path_view in router.path_operations.values()
+        for operation in path_view.operations
+    }
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            _complete(operation, rules[operation["operationId"]], has_ids="{" in path)
+    return document
+
+
+def _complete(operation: dict[str, Any], rule: AccessRule, *, has_ids: bool) -> None:
+    operation["security"] = [{SCHEME: []}]
+    if rule.scope:
+        operation["x-scope"] = rule.scope
+        operation["description"] = f"{operation['description']}\n\nScope: `{rule.scope}`."
+    codes = [*_ALWAYS, *rule.problems]
+    codes += ["insufficient_scope"] * bool(rule.scope) + ["role_forbids"] * bool(rule.may)
+    codes += ["not_found"] * has_ids
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    for status, named in sorted(by_status.items()):
+        operation["responses"][str(status)] = _answer(named)
+    operation["responses"] = {
+        str(status): answer for status, answer in operation["responses"].items()
+    }
+
+
+def _answer(codes: list[str]) -> dict[str, Any]:
+    told = ", ".join(f"`{code}`" for code in codes)
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": f"A problem: {told}.", "content": {CONTENT_TYPE: {"schema": schema}}}

@@ -1,0 +1,169 @@
+"""Problems: how the API says that a call did not succeed (RFC 9457), each with a stable code.
+
+Every answer under `/api/` that is no success is one of these. `KINDS` lists the codes; each has a
+page, to which the problem's `type` leads.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+CONTENT_TYPE = "application/problem+json"
+DOCS = "/api/v1/docs"
+
+
+class ProblemKind(NamedTuple):
+    """One kind of problem: its status, its title, and what the caller can do about it."""
+
+    status: int
+    title: Promise
+    advice: Promise
+
+
+KINDS: Mapping[str, ProblemKind] = {
+    "malformed": ProblemKind(
+        400,
+        _("The request cannot be read"),
+        _(
+            "Send a body that is JSON in UTF-8, without NaN, without a name twice in one "
+            "object, and nested at most 32 deep."
+        ),
+    ),
+    "unauthenticated": ProblemKind(
+        401,
+        _("There is no key, or it is not valid"),
+        _(
+            "Send Authorization: Bearer and an API key. A key stops working when it is revoked, "
+            "when it expires, when its seat or company is switched off, and from networks that "
+            "it does not allow. An owner of your company sees which it is."
+        ),
+    ),
+    "insufficient_scope": ProblemKind(
+        403,
+        _("The key lacks a scope"),
+        _("The answer's detail names the scope. An owner of your company makes a key that has it."),
+    ),
+    "role_forbids": ProblemKind(
+        403,
+        _("The role does not include this"),
+        _(
+            "A key does only what the role of its seat includes. An owner of your company can "
+            "give the seat another role."
+        ),
+    ),
+    "not_found": ProblemKind(
+        404,
+        _("There is nothing here"),
+        _(
+            "Check the address and the id. What belongs to another company is answered the same "
+            "way."
+        ),
+    ),
+    "method_not_allowed": ProblemKind(
+        405,
+        _("This method is not possible here"),
+        _("The answer's Allow header lists the methods of this address."),
+    ),
+    "too_large": ProblemKind(
+        413,
+        _("The request is too large"),
+        _("Send at most 2 MiB. Divide the work into several calls."),
+    ),
+    "unsupported_media_type": ProblemKind(
+        415, _("The body is not JSON"), _("Send Content-Type: application/json.")
+    ),
+    "invalid": ProblemKind(
+        422,
+        _("Something in the request is not valid"),
+        _(
+            "The member errors lists each mistake, with a pointer to its place. Unknown fields "
+            "and parameters count as mistakes."
+        ),
+    ),
+    "invalid_cursor": ProblemKind(
+        422,
+        _("This is no place in this list"),
+        _(
+            "Take the address in next as it is. A cursor is for one company and one set of "
+            "filters; begin again without it."
+        ),
+    ),
+    "too_many_requests": ProblemKind(
+        429,
+        _("Too many requests"),
+        _("Wait as many seconds as the Retry-After header says, then send the same request again."),
+    ),
+    "internal": ProblemKind(
+        500,
+        _("The portal made a mistake"),
+        _(
+            "Send the same request again later. If it goes on, tell the programme's staff the "
+            "request_id."
+        ),
+    ),
+    "busy": ProblemKind(
+        503,
+        _("The portal is busy"),
+        _(
+            "Nothing was changed. Send the same request again after as many seconds as "
+            "Retry-After says."
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake in a request. `pointer` leads to its place in `part`: body, query, path, header
+    (RFC 6901).
+    """
+
+    part: str
+    pointer: str
+    code: str
+    detail: str
+
+
+class ApiProblemError(Exception):
+    """A refusal of a call, which operations and what they call raise. `detail` is for people."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        errors: Sequence[Mistake] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or code)
+        self.code, self.detail = code, detail
+        self.errors, self.headers = list(errors), dict(headers or {})
+
+
+def problem_response(request: HttpRequest, problem: ApiProblemError) -> HttpResponse:
+    """The answer for a problem, in the language that is active."""
+    kind = KINDS[problem.code]
+    body: dict[str, Any] = {
+        "type": problem_address(problem.code),
+        "title": str(kind.title),
+        "status": kind.status,
+        "detail": problem.detail or str(kind.advice),
+        "code": problem.code,
+        "request_id": getattr(request, "request_id", None),
+        "errors": [asdict(error) for error in problem.errors],
+    }
+    answer = HttpResponse(orjson.dumps(body), status=kind.status, content_type=CONTENT_TYPE)
+    for name, value in problem.headers.items():
+        answer[name] = value
+    return answer
+
+
+def problem_address(code: str) -> str:
+    """The address of the page about a kind of problem."""
+    return f"{settings.PORTAL_URL}{DOCS}/problems/{code}"

@@ -1,0 +1,172 @@
+"""Operations that read orders."""
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404, HttpResponse
+from ninja import Query, Router
+from pydantic import AwareDatetime, Field
+
+from accounts.access.bearer import ApiRequest
+from loyalty_portal.api.calls import ApiResult, allowed, must_have_scope, unchanged
+from loyalty_portal.api.cursors import page_after
+from loyalty_portal.api.problems import ApiProblemError, Mistake
+from loyalty_portal.api.shapes import PageAsked, PageTold, RequestShape
+from redemption.models import RedemptionOrder
+from redemption.orders.records import (
+    OrderFilters,
+    lines_of,
+    order_seen,
+    orders_seen,
+    points_of,
+    pulse_seen,
+    transactions_of,
+    with_deliveries,
+)
+from redemption.orders.told import (
+    DeliveryTold,
+    OrderLineTold,
+    OrderTold,
+    deliveries_told,
+    line_told,
+    order_told,
+)
+from redemption.points.api import SCOPE as TRANSACTIONS
+from redemption.points.api import transaction_told
+from redemption.states import OrderStatus
+
+router = Router(tags=["orders"])
+SCOPE = "orders:read"
+Part = Literal["lines", "transactions"]
+
+
+class OrdersAsked(PageAsked):
+    """The filters of the list of orders."""
+
+    status: list[OrderStatus] = Field(default_factory=list, max_length=20)
+    reference: str = Field("", max_length=100, description="The company's own reference, exactly.")
+    created_from: AwareDatetime | None = None
+    created_until: AwareDatetime | None = Field(None, description="Before this time.")
+    expand: str = Field(
+        "", max_length=40, description="What to tell in full: `lines`, `transactions`, or both."
+    )
+
+
+class OrderAsked(RequestShape):
+    """What of one order to tell in full."""
+
+    expand: str = Field("", max_length=40, description="`lines`, `transactions`, or both.")
+
+
+@router.get("", response=PageTold[OrderTold], operation_id="listOrders", summary="List orders")
+@allowed(SCOPE, problems=("invalid_cursor",))
+def list_orders(request: ApiRequest, asked: Query[OrdersAsked]) -> PageTold[OrderTold]:
+    """The company's orders, the newest first."""
+    parts = _parts(request, asked.expand)
+    filters = OrderFilters(
+        status=asked.status,
+        reference=asked.reference,
+        created_from=asked.created_from,
+        created_until=asked.created_until,
+    )
+    rows, by = orders_seen(request.auth.actor, filters), ["-created_at", "-id"]
+    bound = request.auth.seat.company_id
+    found, more = page_after(rows, by=by, asked=asked, request=request, bound=bound)
+    return PageTold[OrderTold](data=_told(request, found, parts), next=more)
+
+
+@router.get("/{order}", response=OrderTold, operation_id="getOrder", summary="Get an order")
+@allowed(SCOPE)
+def get_order(
+    request: ApiRequest, order: str, asked: Query[OrderAsked]
+) -> ApiResult | HttpResponse:
+    """One order by its id or number. With If-None-Match and the ETag of the answer before it is
+    304 while nothing of the order has changed.
+    """
+    parts = _parts(request, asked.expand)
+    pulse = pulse_seen(request.auth.actor, order)
+    if pulse is None:
+        raise Http404
+    tag = f'"{pulse}{"".join(sorted(part[0] for part in parts))}"'
+    if same := unchanged(request, tag):
+        return same
+    [told] = _told(request, [_own(request, order)], parts)
+    return ApiResult(told, {"ETag": tag})
+
+
+@router.get(
+    "/{order}/lines",
+    response=PageTold[OrderLineTold],
+    operation_id="listOrderLines",
+    summary="List the lines of an order",
+)
+@allowed(SCOPE, problems=("invalid_cursor",))
+def list_lines(request: ApiRequest, order: str, asked: Query[PageAsked]) -> PageTold[OrderLineTold]:
+    """The lines of one order, in its own order."""
+    own = _own(request, order)
+    rows = own.items.order_by()
+    bound = request.auth.seat.company_id
+    found, more = page_after(rows, by=["id"], asked=asked, request=request, bound=bound)
+    told = [line_told(record, own.created_at) for record in with_deliveries(found)]
+    return PageTold[OrderLineTold](data=told, next=more)
+
+
+@router.get(
+    "/{order}/lines/{uuid:line_id}/deliveries",
+    response=PageTold[DeliveryTold],
+    operation_id="listLineDeliveries",
+    summary="List the deliveries of a line",
+)
+@allowed(SCOPE)
+def list_deliveries(request: ApiRequest, order: str, line_id: UUID) -> PageTold[DeliveryTold]:
+    """What was delivered of one line: parcels, or codes. A line has few, so there is one page."""
+    own = _own(request, order)
+    item = own.items.filter(pk=line_id).first()
+    if item is None:
+        raise Http404
+    [record] = with_deliveries([item])
+    return PageTold[DeliveryTold](data=deliveries_told(record, own.created_at), next=None)
+
+
+def _own(request: ApiRequest, key: str) -> RedemptionOrder:
+    found = order_seen(request.auth.actor, key)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _parts(request: ApiRequest, expand: str) -> frozenset[Part]:
+    """What to tell in full. Transactions need their own scope too."""
+    known: dict[str, Part] = {"lines": "lines", "transactions": "transactions"}
+    named = [each for each in expand.split(",") if each]
+    if wrong := [each for each in named if each not in known]:
+        detail = f"{wrong[0]}: lines, transactions"
+        raise ApiProblemError("invalid", errors=[Mistake("query", "/expand", "enum", detail)])
+    if "transactions" in named:
+        must_have_scope(request.auth, TRANSACTIONS)
+    return frozenset(known[each] for each in named)
+
+
+def _told(
+    request: ApiRequest, orders: Sequence[RedemptionOrder], parts: frozenset[Part]
+) -> list[OrderTold]:
+    points = points_of(orders)
+    lines = lines_of(orders) if "lines" in parts else None
+    rows = list(transactions_of(request.auth.actor, orders)) if "transactions" in parts else None
+    address = f"{settings.PORTAL_URL}/api/v1/orders"
+    return [
+        order_told(
+            order,
+            points[order.pk],
+            address=f"{address}/{order.pk}",
+            lines=None
+            if lines is None
+            else [line_told(record, order.created_at) for record in lines[order.pk]],
+            transactions=None
+            if rows is None
+            else [transaction_told(row) for row in rows if row.order_id == order.pk],
+        )
+        for order in orders
+    ]

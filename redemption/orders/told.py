@@ -1,0 +1,194 @@
+"""Orders, lines and deliveries in the shape in which the API tells them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from pydantic import Field
+
+from loyalty_portal.api.shapes import AnswerShape, known_values
+from redemption.models import OrderItem, RedemptionOrder
+from redemption.orders.records import PointsMoved, SentLine
+from redemption.points.api import TransactionTold
+from redemption.states import LineStatus, OrderStatus
+
+
+class RecipientTold(AnswerShape):
+    """Who gets a line. Null where it is not known."""
+
+    name: str | None
+    email: str | None
+    phone: str | None
+    address_line1: str | None
+    address_line2: str | None
+    city: str | None
+    region: str | None
+    postcode: str | None
+    country: str | None
+
+
+class ShipmentTold(AnswerShape):
+    """A parcel with units of a line."""
+
+    carrier: str
+    tracking_number: str | None
+    shipped_at: datetime
+
+
+class OrderLineTold(AnswerShape):
+    """One product of an order, for one recipient."""
+
+    id: UUID
+    created_at: datetime = Field(description="When the order was placed.")
+    sku: str
+    product_name: str = Field(description="As it was called when it was redeemed.")
+    quantity: int
+    delivered: int
+    refunded: int = Field(description="Units whose points are given back, or will be.")
+    points_per_item: int
+    fulfillment_status: str = Field(json_schema_extra=known_values(LineStatus.values))
+    recipient: RecipientTold
+    message: str | None
+    shipments: list[ShipmentTold]
+
+
+class DeliveryTold(AnswerShape):
+    """Units of a line that were delivered or are on their way."""
+
+    id: UUID
+    created_at: datetime
+    kind: str = Field(json_schema_extra=known_values(["parcel", "codes"]))
+    quantity: int
+    carrier: str | None
+    tracking_number: str | None
+    delivered_at: datetime | None
+
+
+class PointsTold(AnswerShape):
+    """The points of an order."""
+
+    taken: int
+    returned: int
+    in_flight: int = Field(description="Being taken; whether they are is not known yet.")
+
+
+class LinksTold(AnswerShape):
+    """Where to find more."""
+
+    order: str
+    lines: str
+    page: str = Field(description="The order's page for people.")
+
+
+class OrderTold(AnswerShape):
+    """An order."""
+
+    id: UUID
+    created_at: datetime
+    order_number: str
+    status: str = Field(json_schema_extra=known_values(OrderStatus.values))
+    total_points: int
+    reference: str | None
+    note: str | None
+    placed_by: str = Field(description="The name of the person or key.")
+    approve_by: datetime | None
+    completed_at: datetime | None
+    points: PointsTold
+    lines: list[OrderLineTold] | None = Field(description="Null unless `expand` names them.")
+    transactions: list[TransactionTold] | None = Field(
+        description="Null unless `expand` names them."
+    )
+    links: LinksTold
+
+
+def order_told(
+    order: RedemptionOrder,
+    points: PointsMoved,
+    *,
+    address: str,
+    lines: Sequence[OrderLineTold] | None,
+    transactions: Sequence[TransactionTold] | None,
+) -> OrderTold:
+    """An order as the API tells it. `address` is its own there."""
+    return OrderTold(
+        id=order.pk,
+        created_at=order.created_at,
+        order_number=order.order_number,
+        status=order.status,
+        total_points=order.total_points,
+        reference=order.reference or None,
+        note=order.note or None,
+        placed_by=str(order.account_manager.user),
+        approve_by=order.approve_by,
+        completed_at=order.completed_at,
+        points=PointsTold(**points._asdict()),
+        lines=None if lines is None else list(lines),
+        transactions=None if transactions is None else list(transactions),
+        links=LinksTold(
+            order=address,
+            lines=f"{address}/lines",
+            page=f"{settings.PORTAL_URL}{order.get_absolute_url()}",
+        ),
+    )
+
+
+def line_told(record: SentLine, placed_at: datetime) -> OrderLineTold:
+    """A line of an order that was placed at this time."""
+    item = record.item
+    return OrderLineTold(
+        id=item.pk,
+        created_at=placed_at,
+        sku=item.sku,
+        product_name=item.product_name,
+        quantity=item.quantity,
+        delivered=item.quantity_delivered,
+        refunded=item.quantity_refunded,
+        points_per_item=item.points_per_item,
+        fulfillment_status=item.fulfillment_status,
+        recipient=_recipient(item),
+        message=item.message or None,
+        shipments=[
+            ShipmentTold(
+                carrier=parcel.shipment.carrier,
+                tracking_number=parcel.shipment.tracking_number or None,
+                shipped_at=parcel.shipment.shipped_at,
+            )
+            for parcel in record.parcels
+        ],
+    )
+
+
+def deliveries_told(record: SentLine, placed_at: datetime) -> list[DeliveryTold]:
+    """The parcels of a line, or one entry for all its codes."""
+    parcels = [
+        DeliveryTold(
+            id=parcel.pk,
+            created_at=parcel.shipment.shipped_at,
+            kind="parcel",
+            quantity=parcel.quantity,
+            carrier=parcel.shipment.carrier,
+            tracking_number=parcel.shipment.tracking_number or None,
+            delivered_at=parcel.shipment.delivered_at,
+        )
+        for parcel in record.parcels
+    ]
+    if not record.has_codes:
+        return parcels
+    codes = DeliveryTold(
+        id=record.item.pk,
+        created_at=placed_at,
+        kind="codes",
+        quantity=record.item.quantity_delivered,
+        carrier=None,
+        tracking_number=None,
+        delivered_at=None,
+    )
+    return [*parcels, codes]
+
+
+def _recipient(item: OrderItem) -> RecipientTold:
+    said = item.recipient()
+    return RecipientTold(
+        **{name.removeprefix("recipient_"): value or None for name, value in said.items()}
+    )
