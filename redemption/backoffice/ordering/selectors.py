@@ -86,9 +86,9 @@ class CheckedOrder:
 
 
 def find_seats(words: str) -> list[tuple[Company, list[AccountManager]]]:
-    """Companies whose name contains the words, by name, with their seats."""
+    """Companies whose name contains the words, by name, with the seats of their people."""
     companies = list(find_companies(words))
-    seats = AccountManager.objects.filter(company__in=companies).select_related("user", "company")
+    seats = _of_people().filter(company__in=companies).select_related("user", "company")
     of_company: dict[UUID, list[AccountManager]] = {company.pk: [] for company in companies}
     for seat in seats.order_by("user__name", "id"):
         of_company[seat.company_id].append(seat)
@@ -96,9 +96,14 @@ def find_seats(words: str) -> list[tuple[Company, list[AccountManager]]]:
 
 
 def seat_to_order_for(seat_id: UUID) -> AccountManager | None:
-    """The seat, with what placing an order needs, whether it may order or not."""
-    seats = AccountManager.objects.select_related("user", "company__known_balance")
+    """The seat of a person, with what placing an order needs, whether it may order or not."""
+    seats = _of_people().select_related("user", "company__known_balance")
     return seats.filter(pk=seat_id).first()
+
+
+def _of_people() -> QuerySet[AccountManager]:
+    """Seats whose person can ask. The system of an API key orders by itself."""
+    return AccountManager.objects.filter(user__is_machine=False)
 
 
 def find_products(seat: AccountManager, words: str) -> list[Product]:

@@ -25,6 +25,7 @@ from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus
 from tests.redemption.factories import settle
 from tests.redemption.world import RECIPIENT, World
+from tests.support.api_keys import new_key
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -298,6 +299,16 @@ def test_only_support_and_administrators_may_and_never_for_their_own_seat(world:
     answer = client.post(page_of(own), {**opened(client, own), **typed((book, 1)), "do": "check"})
     assert answer.status_code == 422
     assert "This is your own seat." in text(answer)
+
+
+def test_the_seat_of_an_api_key_is_not_ordered_for(world: World) -> None:
+    key = new_key(world.company).key
+    client = browser(staff("support"))
+    assert client.get(page_of(key.seat)).status_code == 404
+    there = reverse("admin:redemption_order_for_company")
+    found = text(client.get(there, {"company": world.company.name}))
+    assert page_of(world.seat) in found
+    assert page_of(key.seat) not in found
 
 
 def test_an_order_of_the_seat_itself_says_nothing_of_staff(
