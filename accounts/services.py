@@ -46,6 +46,7 @@ _ORDERS = (
 _INCIDENTS = ("redemption.incident",)
 _POST = ("redemption.letter", "redemption.callback")
 _RECONCILIATIONS = ("redemption.reconciliation",)
+_ENDPOINTS = ("redemption.webhookendpoint",)
 _NOTES = ("redemption.ordernote",)
 
 
@@ -101,6 +102,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     "support": frozenset(
         _may("view", [*_ORDERS, *_INCIDENTS, *_POST, *_DESK, *_COMPANIES, "catalog.product"])
         | _may("view add", _NOTES)
+        | _may("view disable replay", _ENDPOINTS)
         | {
             "accounts.switch_seats",
             "accounts.revoke_apikey",
@@ -118,6 +120,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     ),
     "administrator": frozenset(
         _may("view", [*_COMPANIES, "auth.group"])
+        | _may("view disable replay", _ENDPOINTS)
         | _may("add change", ["accounts.user", "accounts.company", "accounts.accountmanager"])
         | {"accounts.manage_staff", "accounts.switch_seats", "accounts.send_reset"}
         | {"accounts.revoke_apikey"}
@@ -127,7 +130,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
     "auditor": frozenset(
         _may("view", [*_CATALOGUE, *_STOCK, *_DESK, *_COMPANIES, *_ORDERS, *_INCIDENTS])
         | {"audit.view_trailentry", "audit.view_personal_data"}
-        | _may("view", [*_POST, *_RECONCILIATIONS, *_NOTES, "auth.group", "jobs.job"])
+        | _may("view", [*_POST, *_RECONCILIATIONS, *_NOTES, *_ENDPOINTS, "auth.group", "jobs.job"])
         | {"redemption.view_reports"}
     ),
 }

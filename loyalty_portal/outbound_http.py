@@ -84,6 +84,25 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> Answered | Failure:
         return Failure(_reason(error, ends_at))
 
 
+def why_not(url: str) -> str:
+    """Why an address cannot be called, as far as it shows by itself: a word of `Failure.why`, ""
+    when nothing speaks against it. No name is looked up.
+    """
+    try:
+        where = _checked(url)
+    except httpx.InvalidURL:
+        return "url"
+    except RefusedAddressError as error:
+        return str(error)
+    if settings.WEBHOOK_ALLOWED_NETWORKS:
+        return ""  # of which network a name is, only a look-up tells
+    if where.scheme != "https":
+        return "scheme"
+    if where.port not in {None, HTTPS}:
+        return "port"
+    return "address" if _parsed(where.host) and not is_public(where.host) else ""
+
+
 def _checked(url: str) -> httpx.URL:
     where = httpx.URL(url)
     if where.scheme not in {"http", "https"}:

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import django_stubs_ext
 from celery.schedules import crontab
-from csp.constants import NONE, SELF
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from loyalty_portal.admin_site import site
-from loyalty_portal.configuration import logs, production, webhooks_out, wiring
+from loyalty_portal.configuration import content_policy, logs, production, webhooks_out, wiring
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.secrets import is_field_key, is_webhook_secret
 from loyalty_portal.http.cache import connection_class
@@ -53,6 +52,7 @@ INSTALLED_APPS = [
     "loyalty_portal",
     "loyalty_portal.audit",
     "loyalty_portal.jobs",
+    "loyalty_portal.feed",
     "accounts",
     "catalog",
     "inventory",
@@ -106,6 +106,7 @@ TEMPLATES = [
 # Names of functions of higher rooms (loyalty_portal/configuration/wiring.py).
 LAYOUT_PROVIDERS, HOME_CARDS = wiring.LAYOUT_PROVIDERS, wiring.HOME_CARDS
 FULFILLMENT_LISTENER, ADMIN_SEARCH = wiring.FULFILLMENT_LISTENER, wiring.ADMIN_SEARCH
+FEED_SOURCES, FEED_READERS = wiring.FEED_SOURCES, wiring.FEED_READERS
 WORK_QUEUES, JOB_KINDS, ADMIN_PAGES = wiring.WORK_QUEUES, wiring.JOB_KINDS, wiring.ADMIN_PAGES
 API_CALLER, API_ROUTERS = wiring.API_CALLER, wiring.API_ROUTERS
 
@@ -366,20 +367,7 @@ SECURE_HSTS_SECONDS = int(
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=not DEBUG)
 SECURE_HSTS_PRELOAD = env.flag("SECURE_HSTS_PRELOAD", default=not DEBUG)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "manifest-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = content_policy.POLICY
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # --- Logs ----------------------------------------------------------------------------------

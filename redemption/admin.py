@@ -21,6 +21,7 @@ from redemption.backoffice.admin_decisions import DeliveryAdmin, LoyaltyTransact
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin
 from redemption.backoffice.admin_units import LineUnitsAdmin
+from redemption.backoffice.admin_webhooks import WebhookEndpointAdmin
 from redemption.backoffice.badges import order_badge
 from redemption.backoffice.forms import (
     AnswerForm,
@@ -45,6 +46,7 @@ from redemption.models import (
     Reconciliation,
     RedemptionOrder,
     WaitingQuestion,
+    WebhookEndpoint,
 )
 from redemption.orders.actions import cancelling, letters
 from redemption.orders.actions import services as aftercare
@@ -57,6 +59,7 @@ admin.site.register(OrderItem, DeliveryAdmin)
 admin.site.register(LineUnits, LineUnitsAdmin)
 admin.site.register(Incident, IncidentAdmin)
 admin.site.register(Reconciliation, ReconciliationAdmin)
+admin.site.register(WebhookEndpoint, WebhookEndpointAdmin)
 
 # A letter has its styles inside, as mail programs want it.
 LETTER_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:"

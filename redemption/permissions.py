@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from accounts.models import ApiKey
-from accounts.permissions import may_approve, may_redeem, may_see_codes
+from accounts.models import ApiKey, Company
+from accounts.permissions import is_owner, may_approve, may_redeem, may_see_codes
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
     Decision,
@@ -17,6 +17,7 @@ from redemption.models import (
     LineReturn,
     LoyaltyTransaction,
     RedemptionOrder,
+    WebhookEndpoint,
 )
 from redemption.states import IncidentKind
 
@@ -160,3 +161,20 @@ def seen_incidents(actor: Actor, incidents: QuerySet[Incident]) -> QuerySet[Inci
     if actor.has_perm("redemption.view_redemptionorder"):
         return incidents
     return incidents.filter(kind=IncidentKind.STOCK_DRIFT)
+
+
+def may_manage_endpoints(actor: Actor, company: Company) -> bool:
+    """Whether the actor may add, change, ping and remove webhook endpoints of the company."""
+    return is_owner(actor, company)
+
+
+def may_disable_endpoints(actor: Actor) -> bool:
+    """Whether the actor may, as staff, switch webhook endpoints of companies off and on."""
+    return actor.has_perm("redemption.disable_webhookendpoint")
+
+
+def may_replay_endpoint(actor: Actor, endpoint: WebhookEndpoint) -> bool:
+    """Whether the actor may have what the endpoint missed sent again."""
+    if actor.is_system or actor.has_perm("redemption.replay_webhookendpoint"):
+        return True
+    return is_owner(actor, endpoint.company)

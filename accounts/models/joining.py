@@ -118,6 +118,7 @@ class PersonLetterKind(models.TextChoices):
     INVITATION = "invitation", _("Invitation")
     RIGHTS = "rights", _("Who may do what")
     KEY_NEWS = "api_key", _("API key")
+    ENDPOINT_NEWS = "endpoint", _("Webhook endpoint")
 
 
 class PersonLetter(LeasedWork):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models.people import AccountManager, User
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
+from loyalty_portal.feed.triggers import followed
 
 SHOWN_FIRST, SHOWN_LAST = 13, 4  # characters of a key that are shown
 USED_EVERY = timedelta(seconds=60)  # the last use is written at most so often
@@ -142,6 +143,13 @@ class ApiKey(models.Model):
                 name="apikey_revoked_for_a_reason",
             ),
             models.CheckConstraint(condition=~Q(replaces=F("id")), name="apikey_not_its_own"),
+        ]
+        triggers = [
+            followed(
+                company="(SELECT company_id FROM account_manager WHERE id = NEW.seat_id)",
+                until="LEAST(NEW.revoked_at, NEW.expires_at)",
+                by=["revoked_at", "expires_at"],
+            )
         ]
         indexes = [
             models.Index(fields=["shown_first", "shown_last"], name="apikey_shown"),

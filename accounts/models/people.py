@@ -18,6 +18,7 @@ from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.recipient import Recipient
 from loyalty_portal.data.zones import checked_zone
+from loyalty_portal.feed.triggers import noted_with_changes
 
 
 class TierLevel(models.TextChoices):
@@ -297,6 +298,7 @@ class AccountManager(models.Model):
             ("switch_seats", "Can switch seats of companies off and on"),
         ]
         ordering = ["company__name", "user__email"]
+        triggers = noted_with_changes("seats", company="NEW.company_id", of=["role", "is_active"])
         constraints = [
             models.UniqueConstraint("company", "user", name="seat_once_per_company"),
             models.CheckConstraint(

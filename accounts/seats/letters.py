@@ -171,8 +171,37 @@ def _happened_to_key(change: str) -> str:
     }[change]
 
 
+def _of_endpoint(letter: PersonLetter) -> dict[str, Any]:
+    facts = letter.facts
+    return {"what": _happened_to_endpoint(facts["change"]), "url": facts["url"]}
+
+
+def _happened_to_endpoint(change: str) -> str:
+    """What became of a webhook endpoint (redemption/webhooks_out/health.py), and what to do."""
+    again = _("Put it right, then send a ping: once it has arrived, events are sent again.")
+    return {
+        "failing": _(
+            "For a day no event has arrived at this address of your company’s own system. Events "
+            "are still sent; after five days they are not any more."
+        ),
+        "stopped": _(
+            "For five days no event has arrived at this address of your company’s own system. No "
+            "more events are sent to it; what it misses is kept for 30 days."
+        )
+        + " "
+        + again,
+        "gone": _("This address answered that it is gone (410). No more events are sent to it.")
+        + " "
+        + again,
+        "staff": _(
+            "Staff of the programme switched this address off. No more events are sent to it."
+        ),
+    }[change]
+
+
 _FACTS: Mapping[PersonLetterKind, Callable[[PersonLetter], dict[str, Any]]] = {
     PersonLetterKind.INVITATION: _of_invitation,
     PersonLetterKind.RIGHTS: _of_rights,
     PersonLetterKind.KEY_NEWS: _of_key,
+    PersonLetterKind.ENDPOINT_NEWS: _of_endpoint,
 }

@@ -119,6 +119,7 @@ def _people() -> Item:
         _item(_("Account managers"), "badge", "accounts.accountmanager"),
         _item(_("Invitations"), "outgoing_mail", "accounts.invitation"),
         _item(_("API keys"), "key", "accounts.apikey"),
+        _item(_("Webhook endpoints"), "webhook", "redemption.webhookendpoint"),
         _item(_("Letters to people"), "mail", "accounts.personletter"),
         _item(_("Users"), "person", "accounts.user"),
         _item(_("Addresses"), "location_on", "accounts.address"),

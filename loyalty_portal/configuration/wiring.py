@@ -48,7 +48,16 @@ WORK_QUEUES = [
         )
     ),
     "redemption.analytics.queues.REPORTS_BY_MAIL",
+    "redemption.webhooks_out.queues.WEBHOOKS",
 ]
+# Functions that tell what happened by rows of the feed's outbox, by the source in the row, and
+# those that get the changes when they are published (loyalty_portal/feed/services.py).
+FEED_SOURCES = {
+    "order events": "redemption.webhooks_out.happenings.of_order_events",
+    "seats": "redemption.webhooks_out.happenings.of_seats",
+    "endpoints": "redemption.webhooks_out.happenings.of_endpoints",
+}
+FEED_READERS = ["redemption.webhooks_out.delivering.fan_out"]
 # The kinds of background work, by the names that their rows hold (loyalty_portal/jobs/kinds.py).
 JOB_KINDS = {
     "reports.export": "redemption.analytics.exporting.EXPORT",

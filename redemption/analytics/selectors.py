@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.db.models import Aggregate, QuerySet, Sum
 
 from accounts.models import TierLevel
-from loyalty_portal.replica import reporting
+from loyalty_portal.data.replica import reporting
 from redemption.analytics.questions import Question
 from redemption.analytics.spans import Span, part_of, part_told
 from redemption.analytics.tables import CellKind, ReportColumn, ReportRow

@@ -36,6 +36,13 @@ from redemption.models.reconciliation import (
 from redemption.models.returns import LineReturn, LineUnits
 from redemption.models.schedules import Cadence, ReportSchedule
 from redemption.models.waits import LineWait
+from redemption.models.webhooks_out import (
+    DisabledWhy,
+    EndpointState,
+    EventType,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 
 __all__ = [
     "Alert",
@@ -48,8 +55,11 @@ __all__ = [
     "Decision",
     "DeskFigure",
     "Difference",
+    "DisabledWhy",
     "DurationFigure",
+    "EndpointState",
     "EventSubject",
+    "EventType",
     "FiguresMark",
     "HourlyFigure",
     "Incident",
@@ -79,4 +89,6 @@ __all__ = [
     "StatementSource",
     "TransactionType",
     "WaitingQuestion",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

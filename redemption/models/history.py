@@ -1,5 +1,6 @@
 """The history of orders, which the order page, letters and invariants read."""
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -7,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.data.history import append_only
 from loyalty_portal.data.ids import uuid7
+from loyalty_portal.feed.triggers import noted
+from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
 
 class EventSubject(models.TextChoices):
@@ -19,6 +22,36 @@ class EventSubject(models.TextChoices):
     TRANSACTION = "TRANSACTION", _("Points")
     NOTE = "NOTE", _("Note")
     TOLD = "TOLD", _("Told to the company")
+
+
+# The steps that companies' own systems are told (redemption/webhooks_out/happenings.py).
+_TOLD_OUTSIDE = (
+    pgtrigger.Q(
+        new__subject=EventSubject.ORDER,
+        new__to_status__in=[
+            OrderStatus.AWAITING_APPROVAL,
+            OrderStatus.PENDING,
+            OrderStatus.CONFIRMED,
+            OrderStatus.DECLINED,
+            OrderStatus.REJECTED,
+            OrderStatus.EXPIRED,
+            OrderStatus.COMPLETED,
+            OrderStatus.CANCELLED,
+        ],
+    )
+    | pgtrigger.Q(
+        new__subject=EventSubject.LINE,
+        new__to_status__in=[LineStatus.SHIPPED, LineStatus.DELIVERED, LineStatus.FAILED],
+    )
+    | pgtrigger.Q(
+        new__subject=EventSubject.TRANSACTION,
+        new__to_status__in=[
+            TransactionStatus.SUCCEEDED,
+            TransactionStatus.REFUSED,
+            TransactionStatus.NEEDS_REVIEW,
+        ],
+    )
+)
 
 
 class OrderEvent(models.Model):
@@ -51,7 +84,15 @@ class OrderEvent(models.Model):
                 fields=["at"], pages_per_range=16, autosummarize=True, name="order_event_times"
             )
         ]
-        triggers = append_only()
+        triggers = [
+            *append_only(),
+            noted(
+                "order events",
+                company="(SELECT company_id FROM redemption_order WHERE id = NEW.order_id)",
+                operation=pgtrigger.Insert,
+                condition=_TOLD_OUTSIDE,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject} {self.from_status} → {self.to_status}"

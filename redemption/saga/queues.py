@@ -71,13 +71,15 @@ _NOT_THE_ROWS = (
 @dataclass(frozen=True, slots=True)
 class Queue:
     """One table of work. `act` works the row with a given id; `order` finds its order, where it has
-    one. Incidents and the sweeper's log name the `kind`.
+    one. Incidents and the sweeper's log name the `kind`. `hands`: the sweeper's threads for it,
+    each with its own database connection.
     """
 
     kind: str
     model: Any
     act: Callable[[uuid.UUID], Any]
     order: Callable[[uuid.UUID], OrderQuerySet] | None = None
+    hands: int = 4
 
     @property
     def rows(self) -> LeasedQuerySet[Any]:

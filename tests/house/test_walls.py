@@ -120,6 +120,8 @@ def test_the_tree_as_it_is_keeps_all_contracts(walls: Walls) -> None:
 def test_a_wrong_import_is_refused(walls: Walls, file: str, wrong: str) -> None:
     importer = file.removesuffix(".py").replace("/", ".")
     ends: dict[str, Any] = {"importer": importer, "imported": wrong}
+    if wrong == "requests":  # which nobody imports, so the graph has it only now
+        walls.graph.add_module(wrong, is_squashed=True)
     assert {importer, wrong} <= walls.graph.modules
     assert not walls.graph.direct_import_exists(**ends)
     walls.graph.add_import(**ends, line_number=1, line_contents=f"import {wrong}")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 RECORDED = {
     "staff_groups", "first_administrator", "import_products", "reconcile", "rebuild_figures",
-    "revoke_key", "rotate_keys", "seed_demo", "seed_scale",
+    "replay_webhooks", "revoke_key", "rotate_keys", "seed_demo", "seed_scale",
 }  # fmt: skip
 # These change no data, except `sweep`, which is the portal itself, `demo`, which runs `seed_demo`,
 # and `migrate`, which changes tables.

@@ -39,7 +39,7 @@ from operations.management.commands.permission_matrix import (
     written,
 )
 from redemption.incidents.services import raise_incident
-from redemption.models import Callback, Letter, Reconciliation
+from redemption.models import Callback, Letter, Reconciliation, WebhookEndpoint
 from redemption.states import IncidentKind
 from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
@@ -85,6 +85,10 @@ def one_of_everything() -> None:
     PersonLetter.objects.create(company=seat.company, kind="rights", to="kim@n.example")
     Address.objects.create(company=seat.company, recipient_name="Ada")
     new_key(seat.company)
+    WebhookEndpoint.objects.create(
+        company=seat.company, url="https://n.example/", events=["order.placed"], secret="-",
+        created_by=seat.user,
+    )  # fmt: skip
     raise_incident(kind=IncidentKind.STOCK_DRIFT, key="drift", what="3 too many.")
     Callback.objects.create(webhook_id="one", body="{}")
     Letter.objects.create(order=order, kind="confirmed", key="one", to="ada@northwind.example")

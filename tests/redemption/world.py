@@ -20,7 +20,7 @@ from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionTy
 from tests.support.sandbox_process import SandboxProcess
 
 ROOMS = ("accounts", "catalog", "inventory", "fulfillment", "redemption")
-OF_STAFF = ("audit", "jobs")  # what these keep names people of the rooms
+OF_STAFF = ("audit", "jobs", "feed")  # what these keep names people and rows of the rooms
 _numbers = count(1)
 RECIPIENT = {
     "recipient_name": "Ada Byron",

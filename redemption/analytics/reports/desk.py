@@ -7,7 +7,7 @@ from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
 from fulfillment.states import FulfillmentStatus
-from loyalty_portal.replica import reporting
+from loyalty_portal.data.replica import reporting
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import in_order, key_row, merged, summed, total, within

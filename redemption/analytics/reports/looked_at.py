@@ -7,7 +7,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from catalog.models import ProductView
-from loyalty_portal.replica import reporting
+from loyalty_portal.data.replica import reporting
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import (

@@ -7,7 +7,7 @@ from django.db.models import F, Q, QuerySet, Sum, Value
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.kept import retold
-from loyalty_portal.replica import reporting
+from loyalty_portal.data.replica import reporting
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import in_order, key_row, merged, points_rows, summed, total

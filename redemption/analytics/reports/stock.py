@@ -7,7 +7,7 @@ from django.db.models import F, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from inventory.models import Inventory, MovementKind, StockMovement
-from loyalty_portal.replica import reporting
+from loyalty_portal.data.replica import reporting
 from redemption.analytics.questions import Question
 from redemption.analytics.tables import (
     CellKind,

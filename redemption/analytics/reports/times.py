@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from loyalty_portal.replica import reporting
+from loyalty_portal.data.replica import reporting
 from redemption.analytics.buckets import quantile
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title

@@ -19,6 +19,7 @@ from django.db import connections
 from catalog.backoffice.bulk.recording import forget_edits
 from loyalty_portal.audit.chain import publish
 from loyalty_portal.data.trouble import Looks, is_away
+from loyalty_portal.feed.services import forget_changes, publish_all
 from loyalty_portal.jobs.services import forget_files
 from loyalty_portal.queue.heartbeat import beat
 from loyalty_portal.queue.pause import is_paused, say_so
@@ -38,7 +39,7 @@ BATCH = 50  # rows of each queue taken at a poll
 BEAT_SECONDS = 2.0  # seconds between two heartbeats
 # A queue is stuck when no thread finishes a row for so long; a call may take 120.
 STUCK_SECONDS = 180.0
-HANDS = 4  # threads of each queue, each with its own database connection
+FEED_SECONDS = 0.5  # seconds between two looks into the feed's outbox
 
 CHORES: dict[str, Callable[[], int]] = {
     "approvals that ran out": expire_approvals,
@@ -50,6 +51,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "files of jobs past their days": forget_files,
     "former values past their days": forget_edits,
     "rows of the audit chain": publish,
+    "changes past their days": forget_changes,
 }
 
 
@@ -71,6 +73,7 @@ class Command(BaseCommand):
         if is_paused():
             self._idle(stop, once=once)
         elif once:
+            publish_all()
             done = {kind: drain(kind) for kind in queues()} | {
                 name: chore() for name, chore in CHORES.items()
             }
@@ -96,11 +99,13 @@ class Command(BaseCommand):
         threads = [
             threading.Thread(target=lane.run, args=(look_again,), name=lane.kind)
             for lane in lanes
-            for _ in range(HANDS)
+            for _ in range(queues()[lane.kind].hands)
         ]
         threads.append(
             threading.Thread(target=_chores, args=(max(period, 10.0), stop, looks), name="chores")
         )
+        told = (min(period, FEED_SECONDS), stop, looks, look_again)
+        threads.append(threading.Thread(target=_publish_changes, args=told, name="feed"))
         for thread in threads:
             thread.start()
         self.stdout.write(f"Sweeping every {period:g} s.")
@@ -213,5 +218,16 @@ def _chores(period: float, stop: threading.Event, looks: Looks) -> None:
     while not stop.is_set():
         for chore in CHORES.values():
             looks.guarded(chore)
+        stop.wait(period)
+    connections.close_all()
+
+
+def _publish_changes(
+    period: float, stop: threading.Event, looks: Looks, look_again: Callable[[], None]
+) -> None:
+    """Publish what changed, and have the queues polled, one of which tells companies of it."""
+    while not stop.is_set():
+        if looks.guarded(publish_all):
+            look_again()
         stop.wait(period)
     connections.close_all()

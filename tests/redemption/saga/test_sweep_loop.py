@@ -16,7 +16,7 @@ from django.db import OperationalError, connection
 
 from loyalty_portal.data.trouble import Looks
 from redemption.management.commands import sweep
-from redemption.management.commands.sweep import BATCH, HANDS
+from redemption.management.commands.sweep import BATCH
 from redemption.models import (
     Callback,
     CallbackState,
@@ -24,6 +24,7 @@ from redemption.models import (
     LoyaltyTransaction,
     RedemptionOrder,
 )
+from redemption.saga.queues import TRANSACTIONS
 from redemption.states import OrderStatus, TransactionStatus
 from tests.redemption.saga.test_races import asked_for
 from tests.redemption.saga.test_webhooks import body, ended, send
@@ -118,7 +119,8 @@ def test_some_rows_are_at_the_partner_at_once_and_those_begun_are_finished_at_th
 ) -> None:
     settings.PARTNER_TIMEOUT = settings.PARTNER_DEADLINE = 20.0
     book = world.product(points=1)
-    orders = [world.place((book, 1)) for _ in range(HANDS + 2)]
+    hands = TRANSACTIONS.hands
+    orders = [world.place((book, 1)) for _ in range(hands + 2)]
     world.partners.fault("debit", "delay", times=None, seconds=3.0)
     before = _ask(CLIENTS)
 
@@ -126,11 +128,11 @@ def test_some_rows_are_at_the_partner_at_once_and_those_begun_are_finished_at_th
         return len(world.partners.calls(operation="debit", outcome="running"))
 
     def watching() -> None:
-        eventually(lambda: at_the_partner() == HANDS, "some are asked about at once")
+        eventually(lambda: at_the_partner() == hands, "some are asked about at once")
 
     sweep_while(watching, period=3600.0)
     statuses = [world.debit(order).status for order in orders]
-    assert statuses.count(TransactionStatus.SUCCEEDED) == HANDS
+    assert statuses.count(TransactionStatus.SUCCEEDED) == hands
     assert statuses.count(TransactionStatus.INTENDED) == 2
     assert not LoyaltyTransaction.objects.exclude(lease_token=None).exists()
     eventually(lambda: _ask(CLIENTS) == before, "every connection is closed")

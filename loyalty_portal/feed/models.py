@@ -1,0 +1,72 @@
+"""The feed: what changed, in an order that a reader can follow without missing anything.
+
+A row of `Outbox` is written in the transaction of the change, so it exists if and only if the
+change does. The publisher (services.py) makes `FeedItem` rows of those that are committed.
+"""
+
+from django.contrib.postgres.indexes import HashIndex
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Follower(models.Model):
+    """Something that reads a company's changes until a moment, such as an API key. Changes of
+    companies without one are not noted.
+    """
+
+    key = models.UUIDField(primary_key=True)
+    company = models.UUIDField()
+    until = models.DateTimeField(null=True, help_text=_("Empty: for good."))
+
+    class Meta:
+        verbose_name = _("follower of the feed")
+        verbose_name_plural = _("followers of the feed")
+        indexes = [HashIndex(fields=["company"], name="feed_follower_company")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.company}"
+
+
+class Outbox(models.Model):
+    """A change that has no place in the feed yet. `source` names who can tell what `key` is."""
+
+    id = models.BigAutoField(primary_key=True)
+    source = models.CharField(max_length=40)
+    key = models.UUIDField()
+    company = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("change without a place in the feed")
+        verbose_name_plural = _("changes without a place in the feed")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.key}"
+
+
+class FeedItem(models.Model):
+    """One change of the feed. Sequences grow in the order in which rows become visible, with
+    gaps, so whoever has read up to one has missed none before it.
+    """
+
+    sequence = models.BigAutoField(primary_key=True)
+    company = models.UUIDField()
+    type = models.CharField(max_length=60)
+    occurred_at = models.DateTimeField()
+    published_at = models.DateTimeField(db_default=Now(), editable=False)
+    data = models.JSONField(help_text=_("Ids, a status and an address; nothing to keep secret."))
+
+    class Meta:
+        db_table = "feed_item"
+        verbose_name = _("change")
+        verbose_name_plural = _("changes")
+        ordering = ["sequence"]
+        indexes = [
+            models.Index(fields=["company", "sequence"], name="feed_item_of_company"),
+            models.Index(fields=["published_at"], name="feed_item_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.type}"

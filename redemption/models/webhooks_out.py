@@ -1,0 +1,277 @@
+"""Endpoints of companies' own systems, and the deliveries of changes to them."""
+
+from datetime import datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models, transaction
+from django.db.models import Count, F, OuterRef, Q, Subquery, Window
+from django.db.models.functions import Coalesce, Now, RowNumber
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Company
+from loyalty_portal.data.encrypted_field import EncryptedTextField
+from loyalty_portal.data.history import tracked
+from loyalty_portal.data.ids import uuid7
+from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
+from loyalty_portal.feed.models import FeedItem
+from loyalty_portal.feed.triggers import followed
+
+AT_ONCE, AT_ONCE_FAILING = 4, 1  # calls of one endpoint that go on at the same time
+MISSED_KEPT = timedelta(days=30)  # as long as the feed keeps its changes
+
+
+class EventType(models.TextChoices):
+    """What an endpoint may be told. Receivers are told that more may come."""
+
+    ORDER_PLACED = "order.placed", _("Order placed")
+    ORDER_APPROVAL_REQUESTED = "order.approval_requested", _("Approval of an order requested")
+    ORDER_CONFIRMED = "order.confirmed", _("Order confirmed")
+    ORDER_DECLINED = "order.declined", _("Order declined, not approved, or its approval ran out")
+    ORDER_SHIPPED = "order.shipped", _("Line of an order shipped")
+    ORDER_LINE_DELIVERED = "order.line_delivered", _("Line of an order delivered")
+    ORDER_LINE_FAILED = "order.line_failed", _("Line of an order could not be supplied")
+    ORDER_COMPLETED = "order.completed", _("Order completed")
+    ORDER_CANCELLED = "order.cancelled", _("Order cancelled")
+    ORDER_CREDITED = "order.credited", _("Points of an order given back")
+    POINTS_SETTLED = "points.settled", _("Points transaction settled")
+    POINTS_NEEDS_REVIEW = "points.needs_review", _("Points transaction needs a person")
+    MEMBER_CHANGED = "member.changed", _("Member added or changed")
+    ENDPOINT_DISABLED = "endpoint.disabled", _("Another endpoint was disabled")
+
+
+PING = "endpoint.ping"  # sent to one endpoint on request, and never part of the feed
+
+
+class EndpointState(models.TextChoices):
+    """How an endpoint is, which follows from its columns."""
+
+    ACTIVE = "active", _("Active")
+    FAILING = "failing", _("Failing")
+    DISABLED = "disabled", _("Disabled")
+
+
+class DisabledWhy(models.TextChoices):
+    """Why nothing is sent to an endpoint any more."""
+
+    STOPPED = "stopped", _("Every call failed for five days")
+    GONE = "gone", _("It answered that it is gone (410)")
+    STAFF = "staff", _("Staff of the programme switched it off")
+
+
+class EndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
+    """Finds endpoints."""
+
+    def kept(self) -> Self:
+        """Those that nobody removed."""
+        return self.filter(removed_at=None)
+
+    def in_state(self, state: str) -> Self:
+        """Those in this state; see `WebhookEndpoint.state`."""
+        if state == EndpointState.DISABLED:
+            return self.filter(disabled_at__isnull=False)
+        return self.filter(disabled_at=None, failing_since__isnull=state == EndpointState.ACTIVE)
+
+
+@tracked(
+    leave_out=["secret", "former_secret", "failing_since", "failed_at", "warned_at", "pinged_at"]
+)
+class WebhookEndpoint(models.Model):
+    """An address of a company's own system that is told what changed.
+
+    A removed one stays as a row, so that what was sent to it can be explained.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    company = models.ForeignKey(Company, models.PROTECT, related_name="webhook_endpoints")
+    url = models.CharField(_("address"), max_length=500)
+    events = ArrayField(
+        models.CharField(max_length=40, choices=EventType.choices), verbose_name=_("events")
+    )
+    secret = EncryptedTextField(editable=False)
+    former_secret = EncryptedTextField(
+        null=True, editable=False, help_text=_("Signs too, until `former_until`.")
+    )
+    former_until = models.DateTimeField(null=True, blank=True, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("made by")
+    )
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
+    failing_since = models.DateTimeField(
+        _("failing since"), null=True, blank=True, help_text=_("The first failure in a row.")
+    )
+    failed_at = models.DateTimeField(_("last failure"), null=True, blank=True)
+    warned_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the owners were told that it fails.")
+    )
+    pinged_at = models.DateTimeField(_("last ping that arrived"), null=True, blank=True)
+    disabled_at = models.DateTimeField(_("disabled"), null=True, blank=True)
+    disabled_why = models.CharField(
+        _("reason"), max_length=10, choices=DisabledWhy.choices, blank=True, default=""
+    )
+
+    objects = EndpointQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook endpoint")
+        verbose_name_plural = _("webhook endpoints")
+        ordering = ["created_at", "id"]
+        permissions = [
+            ("disable_webhookendpoint", "Can disable webhook endpoints of companies"),
+            ("replay_webhookendpoint", "Can send what webhook endpoints missed again"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(events=[]) & Q(events__contained_by=EventType.values),
+                name="endpoint_events_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(disabled_at=None, disabled_why="")
+                | Q(disabled_at__isnull=False, disabled_why__in=DisabledWhy.values),
+                name="endpoint_disabled_for_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(former_secret__isnull=True, former_until=None)
+                | Q(former_secret__isnull=False, former_until__isnull=False),
+                name="endpoint_former_secret_ends",
+            ),
+        ]
+        triggers = [
+            followed(
+                company="NEW.company_id",
+                until="LEAST(NEW.removed_at, NEW.disabled_at + interval '30 days')",
+                by=["removed_at", "disabled_at"],
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def state(self) -> EndpointState:
+        if self.disabled_at:
+            return EndpointState.DISABLED
+        return EndpointState.FAILING if self.failing_since else EndpointState.ACTIVE
+
+    @property
+    def at_once(self) -> int:
+        """How many of its deliveries may be on their way. One that fails holds up one call."""
+        return AT_ONCE_FAILING if self.failing_since else AT_ONCE
+
+    @property
+    def may_replay(self) -> bool:
+        """Whether a ping arrived, and nothing failed since."""
+        if self.disabled_at or self.removed_at or self.pinged_at is None:
+            return False
+        return self.failed_at is None or self.pinged_at > self.failed_at
+
+    def secrets_now(self) -> list[str]:
+        """The secrets that sign a call now, the newest first."""
+        former = self.former_secret if self._former_counts() else None
+        return [str(each) for each in (self.secret, former) if each]
+
+    def _former_counts(self) -> bool:
+        return self.former_until is not None and self.former_until > timezone.now()
+
+
+class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
+    """Finds and claims deliveries, so that no endpoint has more than its number on their way."""
+
+    def due_ids(self, limit: int) -> list[UUID]:
+        """The ids of the most overdue rows, of each endpoint only as many as may go now."""
+        going = (
+            WebhookDelivery.objects.filter(endpoint=OuterRef("endpoint"), lease_until__gt=Now())
+            .order_by()
+            .values("endpoint")
+            .annotate(n=Count("pk"))
+            .values("n")
+        )
+        place = Window(
+            RowNumber(), partition_by="endpoint", order_by=[F("next_attempt_at"), F("pk")]
+        )
+        rows = self.due().annotate(place=place, going=Coalesce(Subquery(going), 0))
+        free = Q(endpoint__failing_since=None, place__lte=AT_ONCE - F("going")) | Q(
+            endpoint__failing_since__isnull=False, place__lte=AT_ONCE_FAILING - F("going")
+        )
+        found = rows.filter(free).order_by("next_attempt_at")
+        return list(found.values_list("pk", flat=True)[:limit])
+
+    def lease(self, pk: Any, *, seconds: float) -> UUID | None:
+        """Claim one due row, unless its endpoint has enough on their way. The endpoint is locked,
+        so that claims at once are counted one after another.
+        """
+        with transaction.atomic(using=self.db):
+            endpoint = (
+                WebhookEndpoint.objects.filter(deliveries=pk).select_for_update(no_key=True).first()
+            )
+            if endpoint is None or self._going(endpoint) >= endpoint.at_once:
+                return None
+            return super().lease(pk, seconds=seconds)
+
+    def _going(self, endpoint: WebhookEndpoint) -> int:
+        return endpoint.deliveries.filter(lease_until__gt=Now()).count()
+
+    def undelivered(self) -> Self:
+        return self.filter(delivered_at=None)
+
+
+class WebhookDelivery(LeasedWork):
+    """That an endpoint is to be told a change: work, and the record of each try.
+
+    `tries` are objects with `at` (RFC 3339), `status_code` or null, `duration_ms`, and `error`: ""
+    or a word of `loyalty_portal.outbound_http.Failure`. Without a change it is a ping.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, models.PROTECT, related_name="deliveries", db_index=False
+    )
+    change = models.ForeignKey(
+        FeedItem, models.CASCADE, null=True, related_name="deliveries", verbose_name=_("change")
+    )
+    created_at = models.DateTimeField(_("made"), db_default=Now())
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    tries = models.JSONField(default=list, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook delivery")
+        verbose_name_plural = _("webhook deliveries")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint", "change"], name="delivery_once"),
+            models.CheckConstraint(
+                condition=Q(delivered_at=None) | Q(next_attempt_at=None),
+                name="delivery_ends_delivered",
+            ),
+        ]
+        indexes = [
+            due_index("delivery_due"),
+            models.Index(fields=["endpoint", "-created_at", "-id"], name="delivery_of_endpoint"),
+            models.Index(
+                fields=["endpoint"],
+                name="delivery_going",
+                condition=Q(lease_until__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.pk}"
+
+    @property
+    def type(self) -> str:
+        return self.change.type if self.change else PING
+
+    @property
+    def happened_at(self) -> datetime:
+        return self.change.occurred_at if self.change else self.created_at
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it will be tried, again or for the first time."""
+        return self.next_attempt_at is not None

@@ -1,0 +1,115 @@
+"""Makes deliveries of the feed's changes, and sends one.
+
+Only the sweeper sends: a stranger's slow host would hold workers of Celery that orders need. Its
+threads claim a delivery with a lease, commit, call, and record the answer while the lease is held.
+A process that dies between commit and call, or between call and record, leaves a row that becomes
+due again, so each change arrives at least once, always under one id.
+"""
+
+import random
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from loyalty_portal import outbound_http
+from loyalty_portal.feed.models import FeedItem
+from loyalty_portal.outbound_http import Answered, Failure
+from redemption.models import DisabledWhy, WebhookDelivery, WebhookEndpoint
+from redemption.webhooks_out import health
+from redemption.webhooks_out.signing import message, written
+
+# Seconds after each failed try, 28 hours in all.
+RETRIES = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
+SPARE = 60.0  # seconds of a lease beyond the call: looking up the name, and our own work
+TRIES_KEPT = 20
+GONE = 410
+
+
+def fan_out(changes: Sequence[FeedItem]) -> None:
+    """Make a delivery of each change for each endpoint that wants it. A reader of the feed."""
+    companies = {change.company for change in changes}
+    endpoints = WebhookEndpoint.objects.kept().filter(company__in=companies, disabled_at=None)
+    of_company: dict[uuid.UUID, list[WebhookEndpoint]] = defaultdict(list)
+    for endpoint in endpoints:
+        of_company[endpoint.company_id].append(endpoint)
+    WebhookDelivery.objects.bulk_create(
+        WebhookDelivery(endpoint=endpoint, change=change)
+        for change in changes
+        for endpoint in of_company[change.company]
+        if change.type in endpoint.events
+        and change.data.get("endpoint_id") != str(endpoint.pk)  # that it was disabled itself
+    )
+
+
+def send_delivery(delivery_id: uuid.UUID) -> bool:
+    """Send one due delivery. Returns False when it is not due, another process sends it, or its
+    endpoint has enough on their way.
+    """
+    seconds = settings.WEBHOOK_TIMEOUT + SPARE
+    token = WebhookDelivery.objects.lease(delivery_id, seconds=seconds)
+    if token is None:
+        return False
+    delivery = WebhookDelivery.objects.select_related("endpoint", "change").get(pk=delivery_id)
+    if not _is_wanted(delivery):
+        WebhookDelivery.objects.release(delivery_id, token, retry_in=None)
+        return True
+    body, headers = message(delivery)
+    at, began = timezone.now(), time.monotonic()
+    answer = outbound_http.post(delivery.endpoint.url, body, headers)
+    tried = {
+        "at": written(at),
+        "status_code": answer.status if isinstance(answer, Answered) else None,
+        "duration_ms": round((time.monotonic() - began) * 1000),
+        "error": answer.why if isinstance(answer, Failure) else "",
+    }
+    _record(delivery, token, answer, tried)
+    return True
+
+
+def _is_wanted(delivery: WebhookDelivery) -> bool:
+    """A disabled endpoint gets pings only, a removed one nothing."""
+    endpoint = delivery.endpoint
+    return endpoint.removed_at is None and (
+        endpoint.disabled_at is None or delivery.change_id is None
+    )
+
+
+@transaction.atomic
+def _record(
+    delivery: WebhookDelivery,
+    token: uuid.UUID,
+    answer: Answered | Failure,
+    tried: dict[str, Any],
+) -> None:
+    """Record a try, unless the lease was lost. The endpoint is locked first, as for a claim."""
+    endpoint = health.held(delivery.endpoint_id)
+    changes: dict[str, Any] = {"tries": [*delivery.tries, tried][-TRIES_KEPT:]}
+    arrived = isinstance(answer, Answered) and 200 <= answer.status < 300
+    retry_in = None
+    if arrived:
+        changes["delivered_at"] = timezone.now()
+    elif endpoint.disabled_at is None and endpoint.removed_at is None:
+        retry_in = _retry_in(delivery, answer)
+    if not WebhookDelivery.objects.release(delivery.pk, token, retry_in=retry_in, **changes):
+        return
+    if arrived:
+        health.succeeded(endpoint, ping=delivery.change_id is None)
+        return
+    health.failed(endpoint)
+    if isinstance(answer, Answered) and answer.status == GONE:
+        health.disable(endpoint, why=DisabledWhy.GONE)
+
+
+def _retry_in(delivery: WebhookDelivery, answer: Answered | Failure) -> float | None:
+    """Seconds until the next try; None after the last, and for a ping, which a person repeats."""
+    if delivery.change_id is None or delivery.attempts > len(RETRIES):
+        return None
+    wait = RETRIES[delivery.attempts - 1] * random.uniform(1.0, 1.2)  # noqa: S311 - jitter
+    asked = answer.retry_after if isinstance(answer, Answered) else None
+    return max(wait, asked or 0.0)

@@ -1,0 +1,86 @@
+"""How an endpoint stands: what failures and successes make of it, and who is told.
+
+The callers hold the endpoint's row.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from accounts.models import PersonLetter, PersonLetterKind, Role, User
+from loyalty_portal.feed import services as feed
+from redemption.models import DisabledWhy, WebhookEndpoint
+
+WARNED_AFTER, DISABLED_AFTER = timedelta(days=1), timedelta(days=5)
+
+
+def held(endpoint_id: Any) -> WebhookEndpoint:
+    """The endpoint as it is now, locked until the transaction ends."""
+    return WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint_id)
+
+
+def succeeded(endpoint: WebhookEndpoint, *, ping: bool) -> None:
+    """A call arrived. A ping that arrives makes a disabled endpoint active again."""
+    changes: dict[str, Any] = {"failing_since": None, "warned_at": None}
+    if ping:
+        changes |= {"pinged_at": Now(), "disabled_at": None, "disabled_why": ""}
+    elif endpoint.failing_since is None:
+        return
+    _write(endpoint, **changes)
+
+
+def failed(endpoint: WebhookEndpoint) -> None:
+    """A call failed. After a day of nothing but failures the owners are told, after five the
+    endpoint is disabled: counted from the first failure in a row to the last, so that silence is
+    no failure.
+    """
+    _write(endpoint, failing_since=Coalesce(F("failing_since"), Now()), failed_at=Now())
+    endpoint.refresh_from_db(fields=["failing_since", "failed_at"])
+    if endpoint.failed_at is None or endpoint.failing_since is None:
+        return
+    lasted = endpoint.failed_at - endpoint.failing_since
+    if lasted >= DISABLED_AFTER:
+        disable(endpoint, why=DisabledWhy.STOPPED)
+    elif lasted >= WARNED_AFTER and endpoint.warned_at is None:
+        _write(endpoint, warned_at=Now())
+        _tell_owners(endpoint, "failing")
+
+
+def disable(endpoint: WebhookEndpoint, *, why: DisabledWhy) -> None:
+    """Send it nothing more, and tell the owners and the company's other endpoints."""
+    if endpoint.disabled_at is not None:
+        return
+    _write(endpoint, disabled_at=Now(), disabled_why=why)
+    drop_waiting(endpoint)
+    feed.note(source="endpoints", key=endpoint.pk, company=endpoint.company_id)
+    _tell_owners(endpoint, why)
+
+
+def drop_waiting(endpoint: WebhookEndpoint) -> None:
+    """Leave what waits for it undelivered. It can be sent again for as long as the feed has it."""
+    endpoint.deliveries.filter(next_attempt_at__isnull=False).update(next_attempt_at=None)
+
+
+def _write(endpoint: WebhookEndpoint, **changes: Any) -> None:
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(**changes)
+
+
+def _tell_owners(endpoint: WebhookEndpoint, change: str) -> None:
+    owners = User.objects.filter(
+        is_active=True,
+        seats__company=endpoint.company_id,
+        seats__is_active=True,
+        seats__role=Role.OWNER,
+    )
+    facts = {"change": change, "url": endpoint.url}
+    PersonLetter.objects.bulk_create(
+        PersonLetter(
+            company_id=endpoint.company_id,
+            kind=PersonLetterKind.ENDPOINT_NEWS,
+            to=person.email,
+            facts=facts,
+        )
+        for person in owners.order_by("pk")
+    )

@@ -1,0 +1,177 @@
+"""The feed has each committed change of a company that reads it, and a reader misses none."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from django.utils import timezone
+
+from accounts.models import Role
+from loyalty_portal.feed import services as feed
+from loyalty_portal.feed.models import FeedItem, Outbox
+from loyalty_portal.feed.services import forget_changes, publish, publish_all
+from redemption.models import OrderEvent, RedemptionOrder, TransactionType
+from redemption.orders.actions.cancelling import cancel
+from redemption.saga.transactions import settle_transaction
+from tests.redemption.webhooks_out.receiver import OK, Receiver, owner_of
+from tests.redemption.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def followed(world: World) -> World:
+    """The company has an endpoint, which nobody calls here."""
+    Receiver(OK).connect(world)
+    return world
+
+
+def read(after: int) -> list[FeedItem]:
+    """What a reader finds that remembers the last sequence it has seen."""
+    return list(FeedItem.objects.filter(sequence__gt=after).order_by("sequence"))
+
+
+class LateCommit:
+    """A transaction in a thread that has written, and commits when it is told to."""
+
+    def __init__(self, write: Callable[[], Any]) -> None:
+        self._write = write
+        self._written, self._go_on = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "LateCommit":
+        self._thread.start()
+        assert self._written.wait(30)
+        return self
+
+    def _run(self) -> None:
+        try:
+            with transaction.atomic():
+                self._write()
+                self._written.set()
+                self._go_on.wait(30)
+        finally:
+            connections.close_all()
+
+    def commit(self) -> None:
+        self._go_on.set()
+        self._thread.join()
+
+    def __exit__(self, *_error: object) -> None:
+        self.commit()
+
+
+def test_an_event_that_commits_late_is_not_skipped_and_by_its_id_it_would_be(
+    followed: World,
+) -> None:
+    book = followed.product()
+    another = followed.new_seat(Role.BUYER)
+    with LateCommit(lambda: followed.place((book, 1))) as late:
+        # Written later and committed earlier. Another product, so that no lock is waited for.
+        quick = followed.place((followed.product(), 1), seat=another)
+        publish_all()
+        seen = [change for change in read(0) if change.type == "order.placed"]
+        assert {change.data["order_number"] for change in seen} == {quick.order_number}
+        newest_id = max(event.pk for event in OrderEvent.objects.filter(order=quick))
+        late.commit()
+    slow = RedemptionOrder.objects.exclude(pk=quick.pk).get()
+    publish_all()
+    found = read(seen[-1].sequence)
+    assert [change.data["order_number"] for change in found] == [slow.order_number]
+    assert [change.type for change in found] == ["order.placed"]
+    # The control: a reader that remembers the highest id of the events misses it.
+    placed = OrderEvent.objects.filter(order=slow, subject="ORDER")
+    assert placed.exists()
+    assert not placed.filter(pk__gt=newest_id).exists()
+
+
+def test_one_publisher_at_a_time_gives_out_sequences(followed: World) -> None:
+    followed.place((followed.product(), 1))
+
+    def hold() -> None:
+        assert feed._only_one()
+
+    with LateCommit(hold):
+        assert publish() == 0
+        assert not FeedItem.objects.exists()
+    assert publish() == 1
+
+
+def test_a_publisher_that_dies_leaves_the_changes_for_the_next(
+    followed: World, settings: Any
+) -> None:
+    followed.place((followed.product(), 1))
+    readers, settings.FEED_READERS = (
+        settings.FEED_READERS,
+        ["tests.redemption.webhooks_out.test_feed.dies"],
+    )
+    with pytest.raises(KeyboardInterrupt):
+        publish()
+    assert (FeedItem.objects.count(), Outbox.objects.count()) == (0, 1)
+    settings.FEED_READERS = readers
+    publish()
+    assert (FeedItem.objects.count(), Outbox.objects.count()) == (1, 0)
+
+
+def dies(changes: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_company_without_key_and_endpoint_leaves_nothing(world: World) -> None:
+    settle_transaction(world.debit(world.place((world.product(), 1))).pk)
+    world.new_seat(Role.VIEWER)
+    assert not Outbox.objects.exists()
+
+
+def test_an_orders_life_is_told_in_thin_events(followed: World) -> None:
+    order = followed.place((followed.product(points=700), 1))
+    settle_transaction(followed.debit(order).pk)
+    cancel(order=RedemptionOrder.objects.get(pk=order.pk), by=owner_of(followed), reason="")
+    settle_transaction(order.transactions.get(transaction_type=TransactionType.CREDIT).pk)
+    publish_all()
+    changes = read(0)
+    assert [change.type for change in changes] == [
+        "order.placed",
+        "points.settled",
+        "order.confirmed",
+        "points.settled",
+        "order.credited",
+        "order.cancelled",
+    ]
+    assert changes[0].data == {
+        "order_id": str(order.pk),
+        "order_number": order.order_number,
+        "status": "PENDING",
+        "url": f"http://127.0.0.1:8000/api/v1/orders/{order.pk}",
+    }
+    credit = changes[3].data
+    assert (credit["transaction_type"], credit["status"]) == ("CREDIT", "SUCCEEDED")
+    assert {change.company for change in changes} == {followed.company.pk}
+
+
+def test_a_change_of_a_seat_is_told_and_names_nobody(followed: World) -> None:
+    seat = followed.new_seat(Role.BUYER)
+    seat.role = Role.VIEWER
+    seat.save()
+    seat.save()  # nothing changed
+    publish_all()
+    told = [change.data for change in read(0) if change.data["member_id"] == str(seat.pk)]
+    assert len(told) == 2
+    assert told[1] == {
+        "member_id": str(seat.pk),
+        "role": "viewer",
+        "status": "active",
+        "url": f"http://127.0.0.1:8000/api/v1/members/{seat.pk}",
+    }
+
+
+def test_changes_are_kept_for_thirty_days(followed: World) -> None:
+    followed.place((followed.product(), 1))
+    publish_all()
+    assert forget_changes() == 0
+    FeedItem.objects.update(published_at=timezone.now() - timedelta(days=31))
+    assert forget_changes() == 1
+    assert not FeedItem.objects.exists()
