@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo test test-long test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-import bench-admin seed-scale chaos lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-import bench-admin seed-scale chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -37,6 +37,9 @@ help: ## Show this list
 
 demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDBOX_PORT=9100)
 	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
+
+demo-code: .venv/installed ## Print the code that the demo's staff sign in with
+	@DEBUG=true $(BIN)/python manage.py demo_code
 
 test: .venv/installed ## Run the tests, browser tests included, and measure the coverage
 	$(BIN)/python -m pytest $(BESIDE) -m 'not long' $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90

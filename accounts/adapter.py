@@ -4,13 +4,14 @@ from typing import Any
 from urllib.parse import quote
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils.translation import get_language
 
-from accounts.access import known_browser, sign_in
+from accounts.access import known_browser, second_factor, sign_in
 from accounts.models import User
 from accounts.readers import reader_of
 from accounts.selectors import seats_of
@@ -70,8 +71,19 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **facts)
         known_browser.remember(request, response, sign_in.account_of(user.email))
-        record(TrailKind.SIGN_IN, by=Actor.person(user), about=user)
+        how = second_factor.prove(request, user)
+        # Whoever signed in a moment ago need not confirm who they are.
+        record_authentication(request, user, "sign_in", reauthenticated=True)
+        told = {"second_factor": how} if how else {}
+        record(TrailKind.SIGN_IN, by=Actor.person(user), about=user, facts=told)
         return response
+
+    def get_login_stages(self) -> list[str]:
+        ours = {
+            "allauth.mfa.stages.AuthenticateStage": "accounts.access.second_factor.FactorStage",
+            "allauth.mfa.stages.TrustStage": "accounts.access.second_factor.TrustedBrowserStage",
+        }
+        return [ours.get(stage, stage) for stage in super().get_login_stages()]
 
     def set_password(self, user: User, password: str) -> None:
         super().set_password(user, password)

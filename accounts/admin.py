@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -147,6 +148,7 @@ class CompanyAdmin(Onboarding):
     fieldsets = [
         (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),
         (_("Approval"), {"fields": ["approval_threshold"]}),
+        (_("Signing in"), {"fields": ["require_second_factor"]}),
         (_("Place"), {"fields": [("language", "time_zone")]}),
         (_("Record"), {"fields": [("created_at", "updated_at"), "balance"]}),
     ]
@@ -354,6 +356,8 @@ admin.site.register(PersonLetter, PersonLetterAdmin)
 admin.site.unregister(Group)
 # allauth's list of e-mail addresses would duplicate the address on the user's page.
 admin.site.unregister(EmailAddress)
+# Nobody adds or changes somebody's second factor; `Resetting` removes one that was lost.
+admin.site.unregister(Authenticator)
 
 
 @admin.register(Group)

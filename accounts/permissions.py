@@ -109,3 +109,16 @@ def may_revoke_keys(actor: Actor, company: Company) -> bool:
     permission.
     """
     return may_make_keys(actor, company) or actor.has_perm("accounts.revoke_apikey")
+
+
+def may_remove_factors(actor: Actor, person: User) -> bool:
+    """Whether they may remove the second factor that this person has lost. Nobody removes their
+    own so: they would not need it to.
+
+    For staff it needs whoever manages staff, for superusers another superuser.
+    """
+    if actor.user_id == person.pk or (person.is_superuser and not actor.is_superuser):
+        return False
+    if person.is_staff and not may_manage_staff(actor):
+        return False
+    return actor.has_perm("accounts.remove_factors")

@@ -107,6 +107,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "accounts.switch_seats",
             "accounts.revoke_apikey",
             "accounts.send_reset",
+            "accounts.remove_factors",
             "redemption.retry_order",
             "redemption.cancel_order",
             "redemption.handle_incident",
@@ -123,6 +124,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
         | _may("view disable replay", _ENDPOINTS)
         | _may("add change", ["accounts.user", "accounts.company", "accounts.accountmanager"])
         | {"accounts.manage_staff", "accounts.switch_seats", "accounts.send_reset"}
+        | {"accounts.remove_factors"}
         | {"accounts.revoke_apikey"}
         | {"accounts.see_as", "redemption.view_reports"}
         | {"redemption.order_for_company", "redemption.view_redemptionorder"}

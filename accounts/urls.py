@@ -1,8 +1,9 @@
-"""Addresses of seats, profile, language, invitations; allauth pages that are turned off."""
+"""Addresses of seats, profile, second factor, invitations; allauth pages that are turned off."""
 
 from django.urls import path
 
 from accounts import views
+from accounts.access import pages
 from accounts.invitations import views as invitations
 from accounts.see_as.views import end_see_as
 
@@ -14,6 +15,16 @@ urlpatterns = [
     path("invitations/unknown/", invitations.unknown, name="invitation_unknown"),
     path("invitations/of/<uuid:invitation_id>/", invitations.page, name="invitation_page"),
     path("invitations/<str:token>/", invitations.by_link, name="invitation"),
+    path("accounts/2fa/", pages.FactorsPage.as_view(), name="mfa_index"),
+    path("accounts/2fa/totp/activate/", pages.AddApp.as_view()),
+    path("accounts/2fa/totp/deactivate/", pages.RemoveApp.as_view()),
+    path("accounts/2fa/webauthn/add/", pages.AddPasskey.as_view()),
+    path("accounts/2fa/webauthn/keys/<int:pk>/remove/", pages.RemovePasskey.as_view()),
+    path("accounts/2fa/recovery-codes/generate/", pages.MakeCodes.as_view()),
+    # All of these stand on the one page above; codes are shown once, and not as a file.
+    path("accounts/2fa/webauthn/", views.not_here),
+    path("accounts/2fa/webauthn/keys/<int:pk>/edit/", views.not_here),
+    path("accounts/2fa/recovery-codes/download/", views.not_here),
     # allauth would let people add another e-mail address and sign in by it, unknown to staff.
     path("accounts/email/", views.not_here),
     path("accounts/confirm-email/<str:key>/", views.not_here),

@@ -29,6 +29,7 @@ from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.access.second_factor import lacks
 from accounts.forms import ProfileForm
 from accounts.models import AccountManager, User
 from accounts.readers import Reader, reader_of
@@ -166,7 +167,10 @@ def _chosen(request: Any) -> AccountManager | None:
         return None
     if seeing := seeing_on(request):
         return seeing.seat
-    return choose_seat(request.seats, request.session.get(SEAT_KEY))
+    seat = choose_seat(request.seats, request.session.get(SEAT_KEY))
+    # Nothing of a company is shown before the second factor that it requires.
+    request.closed_seat = seat if lacks(request, seat) else None
+    return None if request.closed_seat else seat
 
 
 def with_seat(
@@ -192,7 +196,7 @@ def with_seat(
             # Replace the lazy object, which makes each access slower.
             request.seat = _chosen(request)
             if request.seat is None:
-                return render(request, "accounts/no_seat.html", status=403)
+                return _without_seat(request)
             request.actor = Actor.in_seat(request.seat)
             seeing = seeing_on(request)
             if _is_of_another_page(request, seeing):
@@ -211,6 +215,15 @@ def with_seat(
         return checked
 
     return decorate
+
+
+def _without_seat(request: Any) -> HttpResponse:
+    """Lead to where a second factor is set up, or say that there is no seat."""
+    if not request.closed_seat:
+        return render(request, "accounts/no_seat.html", status=403)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return redirect("mfa_index")
 
 
 def _is_of_another_page(request: HttpRequest, seeing: Seeing | None) -> bool:
@@ -296,6 +309,6 @@ def choose_language(request: Any) -> HttpResponseRedirect:
     return answer
 
 
-def not_here(_request: HttpRequest, **_named: str) -> HttpResponse:
+def not_here(_request: HttpRequest, **_named: object) -> HttpResponse:
     """Answer 404 at an allauth address that the portal does not offer."""
     raise Http404

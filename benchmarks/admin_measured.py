@@ -22,6 +22,7 @@ from django.test import Client
 
 from accounts.models import User
 from tests.support.admin_pages import admin_pages
+from tests.support.second_factor import ProvedForce
 
 LARGE = 10_000  # rows from which a sequential scan is told
 Query = tuple[str, Any]
@@ -87,6 +88,7 @@ def measure(client: Client, page: Callable[[Client], HttpResponse]) -> dict[str,
 
 
 def main() -> None:
+    ProvedForce().install()
     client = Client(SERVER_NAME="127.0.0.1")
     person = User.objects.filter(is_superuser=True)[0]
     client.force_login(person)

@@ -55,6 +55,7 @@ from redemption.messages import notifications
 from redemption.models import Cart, CartLine, Letter, StatementLine
 from redemption.points.reconciliation import statements
 from redemption.saga import steps, tasks, transactions
+from tests.support.second_factor import ProvedForce
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "11"))
 ONLY = os.environ.get("BENCH_PIECES", "").split("|")
@@ -115,6 +116,7 @@ class Requests:
     def __init__(self) -> None:
         self.buyers = Buyers()
         self.recorded = ""  # the page of an order, once there is one
+        ProvedForce().install()
         self.staff = Client(SERVER_NAME="127.0.0.1")
         self.staff.force_login(
             User.objects.create_superuser("staff@bench.example", None),

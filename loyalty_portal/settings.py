@@ -8,7 +8,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from loyalty_portal.admin_site import site
-from loyalty_portal.configuration import content_policy, logs, production, webhooks_out, wiring
+from loyalty_portal.configuration import (
+    access,
+    content_policy,
+    logs,
+    production,
+    webhooks_out,
+    wiring,
+)
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.secrets import is_field_key, is_webhook_secret
 from loyalty_portal.http.cache import connection_class
@@ -44,6 +51,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "django_htmx",
     "django_countries",
     "csp",
@@ -109,6 +117,7 @@ FULFILLMENT_LISTENER, ADMIN_SEARCH = wiring.FULFILLMENT_LISTENER, wiring.ADMIN_S
 FEED_SOURCES, FEED_READERS = wiring.FEED_SOURCES, wiring.FEED_READERS
 WORK_QUEUES, JOB_KINDS, ADMIN_PAGES = wiring.WORK_QUEUES, wiring.JOB_KINDS, wiring.ADMIN_PAGES
 API_CALLER, API_ROUTERS = wiring.API_CALLER, wiring.API_ROUTERS
+OTHER_SECRETS = wiring.OTHER_SECRETS
 
 # False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).
 FASTPATH = env.flag("FASTPATH", default=True)
@@ -289,16 +298,13 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-ACCOUNT_ADAPTER = "accounts.adapter.ClosedSignupAdapter"
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# accounts.access.sign_in limits failed sign-ins; allauth's own limit, which counts all, is off.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+SECOND_FACTOR_URL = "mfa_index"  # where people set one up
+BRAND = {
+    "name": env.text("BRAND_NAME", "Meridian Rewards"),
+    "accent": env.text("BRAND_ACCENT", ""),
+    "logo": env.text("BRAND_LOGO", ""),
+}
+vars().update(access.sign_in_settings(BRAND["name"]))
 
 # What the portal's API keys begin with: lrp_live_ or lrp_test_. A key of the other is refused.
 API_KEY_ENVIRONMENT = env.choice("API_KEY_ENVIRONMENT", "live", ("live", "test"))
@@ -346,11 +352,6 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
-BRAND = {
-    "name": env.text("BRAND_NAME", "Meridian Rewards"),
-    "accent": env.text("BRAND_ACCENT", ""),
-    "logo": env.text("BRAND_LOGO", ""),
-}
 UNFOLD = site.unfold_settings(BRAND["name"])
 
 # --- Safety in the browser -----------------------------------------------------------------

@@ -12,6 +12,7 @@ from accounts.models import AccountManager
 from accounts.selectors import SEAT_KEY
 from tests.redemption.world import World
 from tests.support.sandbox_process import API_KEY, SandboxProcess
+from tests.support.second_factor import ProvedForce
 from tests.support.shortcuts import QuickEmptying
 from tests.support.stack import Databases
 
@@ -32,6 +33,11 @@ def django_db_modify_db_settings(
 @pytest.fixture(scope="session", autouse=True)
 def _quick_emptying() -> None:
     QuickEmptying().install()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forced_sign_ins_have_both_steps() -> None:
+    ProvedForce().install()
 
 
 @pytest.fixture(autouse=True)

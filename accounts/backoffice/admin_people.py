@@ -1,4 +1,4 @@
-"""Sending a person the letter with which they choose a new password, and who becomes staff."""
+"""Sending a person the letter for a new password, and removing a second factor that they lost."""
 
 import logging
 import smtplib
@@ -14,7 +14,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.backoffice.forms import ResetForm
+from accounts.access.factor_changes import FactorRefusedError, remove_lost
+from accounts.backoffice.forms import LostFactorForm, ResetForm
 from accounts.backoffice.pages import Sheet, form_page
 from accounts.models import User
 from accounts.permissions import may_send_reset
@@ -30,12 +31,14 @@ logger = logging.getLogger(__name__)
 
 
 class Resetting(KeptAdmin[User]):
-    """Adds to the pages of people the letter for a new password."""
+    """Adds to the pages of people the ways back in, for whoever lost a password or a factor."""
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.reset_view)
+        reset = self.admin_site.admin_view(self.reset_view)
+        lost = self.admin_site.admin_view(self.factors_view)
         return [
-            path("<uuid:object_id>/reset/", view, name="accounts_user_reset"),
+            path("<uuid:object_id>/reset/", reset, name="accounts_user_reset"),
+            path("<uuid:object_id>/factors/", lost, name="accounts_user_factors"),
             *super().get_urls(),
         ]
 
@@ -65,6 +68,37 @@ class Resetting(KeptAdmin[User]):
                 _("Nobody else sees the link, and the present password works until then."),
             ],
             label=gettext_lazy("Send the letter"),
+        )
+        return form_page(self, request, sheet, form)
+
+    def factors_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Remove the second factor that a person has lost, with a reason that the trail keeps."""
+        person, actor = User.objects.filter(pk=object_id).first(), actor_of(request)
+        if not actor.has_perm("accounts.remove_factors"):
+            raise RefusedError("accounts.remove_factors")
+        if person is None:
+            raise Http404
+        form = LostFactorForm(request.POST if request.method == "POST" else None)
+        there = reverse("admin:accounts_user_change", args=[person.pk])
+        if form.is_bound and form.is_valid():
+            try:
+                remove_lost(person=person, by=actor, reason=form.cleaned_data["reason"])
+            except FactorRefusedError as error:
+                form.add_error(None, str(error))
+            else:
+                told = _("Removed. %(who)s gets a letter, and can set up another one.")
+                messages.success(request, told % {"who": person.email})
+                return SeeOther(there)
+        sheet = Sheet(
+            title=_("Remove a lost second step"),
+            about=f"{person} · {person.email}",
+            back=there,
+            sentences=[
+                _("Make sure by telephone that it is this person: a thief asks for the same."),
+                _("Their app, passkeys and recovery codes are removed, and they are signed out."),
+                _("They get a letter about it, with your reason."),
+            ],
+            label=gettext_lazy("Remove it"),
         )
         return form_page(self, request, sheet, form)
 

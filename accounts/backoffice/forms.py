@@ -57,6 +57,12 @@ class ResetForm(forms.Form):
     reason = _reason(_("The trail keeps this for ever: write no names and no addresses."))
 
 
+class LostFactorForm(forms.Form):
+    """Why a person's second factor is removed."""
+
+    reason = _reason(_("The person reads this, and the trail keeps it: write no names."))
+
+
 class CheckForm(forms.Form):
     """Check a company's loyalty account: the one that the page shows."""
 

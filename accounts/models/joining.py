@@ -119,13 +119,16 @@ class PersonLetterKind(models.TextChoices):
     RIGHTS = "rights", _("Who may do what")
     KEY_NEWS = "api_key", _("API key")
     ENDPOINT_NEWS = "endpoint", _("Webhook endpoint")
+    ACCESS = "access", _("How you sign in")
 
 
 class PersonLetter(LeasedWork):
-    """A letter to one person about a seat or an invitation. The row is both intent and record."""
+    """A letter to one person about a seat, an invitation or how they sign in; the last has no
+    company. The row is both intent and record.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    company = models.ForeignKey(Company, models.PROTECT, related_name="+")
+    company = models.ForeignKey(Company, models.PROTECT, related_name="+", null=True, blank=True)
     invitation = models.ForeignKey(
         Invitation, models.PROTECT, null=True, blank=True, related_name="letters"
     )

@@ -1,5 +1,6 @@
 """People, companies, seats, address books, and each company's last known balance."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -75,7 +76,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
-@tracked(leave_out=["last_login"], without_value=["password"])
+@tracked(leave_out=["last_login", "sessions_ended"], without_value=["password"])
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in, by e-mail: an account manager, staff, or both."""
 
@@ -111,6 +112,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text=_("Empty: the company’s time zone; of staff, the programme’s."),
     )
 
+    sessions_ended = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("How often all sessions of the person were ended at once."),
+    )
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
@@ -129,6 +137,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         permissions = [
             ("manage_staff", "Can make staff, and put them into staff groups"),
             ("send_reset", "Can have a letter sent with which a person chooses a new password"),
+            ("remove_factors", "Can remove the second factor that a person has lost"),
         ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_any_case_unique"),
@@ -150,6 +159,16 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split(" ")[0] if self.name else self.email
+
+    def get_session_auth_hash(self) -> str:
+        return self._of_now(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return map(self._of_now, super().get_session_auth_fallback_hash())
+
+    def _of_now(self, session_hash: str) -> str:
+        """The hash that a session must hold: another one after all sessions were ended."""
+        return f"{session_hash}.{self.sessions_ended}" if self.sessions_ended else session_hash
 
 
 # What somebody may do is history too: Django's own tables of it are tracked through these proxies.
@@ -222,6 +241,12 @@ class Company(models.Model):
         null=True,
         blank=True,
         help_text=_("Orders above this number of points need approval. Empty: no order does."),
+    )
+    require_second_factor = models.BooleanField(
+        _("second step to sign in"),
+        default=False,
+        db_default=False,
+        help_text=_("Nobody acts for the company without one: an app, a passkey."),
     )
     time_zone = models.CharField(
         _("time zone"),

@@ -12,7 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import Invitation, PersonLetter, PersonLetterKind, Role, User
+from accounts.models import (
+    AccountManager,
+    Company,
+    Invitation,
+    PersonLetter,
+    PersonLetterKind,
+    Role,
+    User,
+)
 from accounts.readers import reader_of
 from accounts.selectors import told_as
 from loyalty_portal import brand, mail
@@ -40,6 +48,17 @@ def write_rights(*, company_id: uuid.UUID, to: Iterable[str], facts: dict[str, A
         PersonLetter(company_id=company_id, kind=PersonLetterKind.RIGHTS, to=address, facts=facts)
         for address in to
     )
+
+
+def write_access(person: User, facts: dict[str, Any]) -> None:
+    """Write the letter to a person about how they sign in (`facts`: accounts/access)."""
+    seat = AccountManager.objects.usable().filter(user=person).order_by("id").first()
+    PersonLetter(
+        company_id=seat.company_id if seat else None,
+        kind=PersonLetterKind.ACCESS,
+        to=person.email,
+        facts=facts,
+    ).save(force_insert=True)
 
 
 def send_letter(letter_id: uuid.UUID) -> bool:
@@ -92,27 +111,34 @@ def _of_invitation(letter: PersonLetter) -> dict[str, Any]:
     return {
         "invitation": invitation,
         "role": Role(invitation.role).label,
-        "by": told_as(invitation.by, letter.company_id),
+        "by": told_as(invitation.by, invitation.company_id),
         "link": f"{settings.PORTAL_URL}{path}",
     }
 
 
 def _of_rights(letter: PersonLetter) -> dict[str, Any]:
-    facts = letter.facts
+    facts, company = letter.facts, _company_of(letter)
     by = User.objects.filter(pk=facts["by"]).first() if facts["by"] else None
     named = {
         "person": facts["person"],
         "email": facts["email"],
-        "company": letter.company.name,
+        "company": company.name,
         "role": Role(facts["role"]).label,
         "before": dict(Role.choices).get(facts["before"], facts["before"]),
     }
     return {
         "what": _happened(facts["change"]) % named,
-        "by": told_as(by, letter.company_id),
+        "by": told_as(by, company.pk),
         "reason": facts["reason"],
         "is_staff": facts["is_staff"],
     }
+
+
+def _company_of(letter: PersonLetter) -> Company:
+    """The company that a letter about its seats or keys is of."""
+    if letter.company is None:
+        raise ValueError(f"letter {letter.pk} has no company")
+    return letter.company
 
 
 def _happened(change: str) -> str:
@@ -144,14 +170,14 @@ def _happened(change: str) -> str:
 
 
 def _of_key(letter: PersonLetter) -> dict[str, Any]:
-    facts = letter.facts
+    facts, company = letter.facts, _company_of(letter)
     by = User.objects.filter(pk=facts["by"]).first() if facts["by"] else None
-    named = {"name": facts["name"], "shown": facts["shown"], "company": letter.company.name}
+    named = {"name": facts["name"], "shown": facts["shown"], "company": company.name}
     return {
         "what": _happened_to_key(facts["change"]) % named,
         "expires": exact(datetime.fromisoformat(facts["expires"])),
         "ends": facts["change"] != "revoked",
-        "by": told_as(by, letter.company_id) if by else "",
+        "by": told_as(by, company.pk) if by else "",
         "reason": facts["reason"],
     }
 
@@ -199,9 +225,34 @@ def _happened_to_endpoint(change: str) -> str:
     }[change]
 
 
+def _of_access(letter: PersonLetter) -> dict[str, Any]:
+    facts = letter.facts
+    return {
+        "what": _of_sign_in(facts["change"]) % {"name": facts["name"]},
+        "by_staff": facts["by_staff"],
+        "reason": facts["reason"],
+        "at": exact(letter.created_at),
+        "address": facts["address"],
+        "link": f"{settings.PORTAL_URL}{reverse('mfa_index')}",
+    }
+
+
+def _of_sign_in(change: str) -> str:
+    """What a change (accounts/access/factor_changes.py: FactorChange) means, in a sentence."""
+    return {
+        "app_added": _("An authenticator app was added: its codes are asked for when you sign in."),
+        "app_removed": _("The authenticator app was removed."),
+        "passkey_added": _("The passkey “%(name)s” was added."),
+        "passkey_removed": _("The passkey “%(name)s” was removed."),
+        "codes_made": _("New recovery codes were made. The ones before work no more."),
+        "lost": _("Your second step to sign in was removed, and you were signed out everywhere."),
+    }[change]
+
+
 _FACTS: Mapping[PersonLetterKind, Callable[[PersonLetter], dict[str, Any]]] = {
     PersonLetterKind.INVITATION: _of_invitation,
     PersonLetterKind.RIGHTS: _of_rights,
     PersonLetterKind.KEY_NEWS: _of_key,
     PersonLetterKind.ENDPOINT_NEWS: _of_endpoint,
+    PersonLetterKind.ACCESS: _of_access,
 }

@@ -14,12 +14,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.contenttypes.views import shortcut
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
 from loyalty_portal import brand
+from loyalty_portal.http.sessions import SECOND_FACTOR
 
 # The theme uses Alpine, which compiles attribute texts to functions, and it writes style attributes
 # and one <style> with its colours. The admin's pages allow these two. Inline scripts, frames and
@@ -62,7 +63,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
     def admin_view(
         self, view: Callable[..., HttpResponse], cacheable: bool = False
     ) -> Callable[..., HttpResponseBase]:
-        return _relaxed(_or_signed_out(super().admin_view(view, cacheable)))
+        return _relaxed(_or_led_away(super().admin_view(view, cacheable)))
 
     def search(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -99,27 +100,37 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc] # the theme carrie
         return redirect("admin:index")
 
 
-def _or_signed_out(
+def _or_led_away(
     view: Callable[..., HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
-    """Answer a script whose person is signed out with 401 and where to sign in, instead of the
-    sign-in page, which it would put into its own. HTMX goes there, and back to the page afterwards.
+    """Lead whoever is not signed in as staff must be to another page, instead of showing this one.
+
+    A script gets 401 and where to sign in, because it would put that page into its own. HTMX goes
+    there, and back to the page afterwards. Staff whose session was not proved by a second factor
+    are led to where they set one up.
     """
 
     def answer(request: HttpRequest, *args: Any, **named: Any) -> HttpResponseBase:
-        if request.headers.get("HX-Request") and not request.user.is_authenticated:
-            page, there = (
-                urlsplit(request.headers.get("HX-Current-URL", "")),
-                reverse("admin:index"),
-            )
-            if page.path.startswith(there):
-                there = urlunsplit(("", "", page.path, page.query, ""))
-            return HttpResponse(
-                status=401, headers={"HX-Redirect": redirect_to_login(there)["Location"]}
-            )
+        if not request.user.is_authenticated:
+            if request.headers.get("HX-Request"):
+                return _away(_sign_in_to(request))
+        elif request.user.is_staff and SECOND_FACTOR not in request.session:
+            set_up = resolve_url(settings.SECOND_FACTOR_URL)
+            return _away(set_up) if request.headers.get("HX-Request") else redirect(set_up)
         return view(request, *args, **named)
 
     return wraps(view)(answer)
+
+
+def _away(there: str) -> HttpResponse:
+    return HttpResponse(status=401, headers={"HX-Redirect": there})
+
+
+def _sign_in_to(request: HttpRequest) -> str:
+    page, there = urlsplit(request.headers.get("HX-Current-URL", "")), reverse("admin:index")
+    if page.path.startswith(there):
+        there = urlunsplit(("", "", page.path, page.query, ""))
+    return redirect_to_login(there)["Location"]
 
 
 def _page_of(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:

@@ -77,3 +77,5 @@ TASK_ROUTES = {
     "redemption.tasks.ask_how_it_stands": {"queue": "fulfillment"},
     "redemption.tasks.send_letter": {"queue": "notifications"},
 }
+# Secrets in tables that are not ours, which `rotate_keys` turns too (data/key_rotation.py).
+OTHER_SECRETS = ["accounts.access.factor_secrets.FactorSecrets"]

@@ -6,10 +6,12 @@ Each value says which key encrypted it, so an interrupted run can simply be repe
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from django.apps import apps
+from django.conf import settings
 from django.db import IntegrityError, connection, models, transaction
+from django.utils.module_loading import import_string
 
 from loyalty_portal.data.encrypted_field import (
     DecryptionError,
@@ -35,34 +37,69 @@ class RotationProgress:
     wrong: tuple[str, ...]
 
 
+class Secrets(Protocol):
+    """The secrets in one table. settings.OTHER_SECRETS names those of tables that are not ours, and
+    so have no EncryptedTextField.
+    """
+
+    table: str
+
+    def behind(self) -> list[Any]:
+        """The primary keys of the rows that must be re-encrypted, in order."""
+
+    def uses(self, key: str) -> bool:
+        """Whether a row is encrypted with the key of this id."""
+
+    def turn(self, keys: list[Any]) -> list[str]:
+        """Re-encrypt the secrets of these rows, in a transaction. Returns a message for each row
+        that failed.
+        """
+
+
 def rotate(*, batch: int = BATCH) -> Iterator[RotationProgress]:
     """Re-encrypt all values that are not under the newest key or not bound to their row."""
-    for model in _models():
-        keys = _behind(model)
+    for secrets in _all():
+        keys = secrets.behind()
         for start in range(0, len(keys), batch):
             some = keys[start : start + batch]
-            wrong = tuple(retried(partial(_turn, model, some)))
-            yield RotationProgress(
-                model._meta.db_table, min(start + batch, len(keys)), len(keys), wrong
-            )
+            wrong = tuple(retried(partial(secrets.turn, some)))
+            yield RotationProgress(secrets.table, min(start + batch, len(keys)), len(keys), wrong)
 
 
 def unused_keys() -> list[str]:
     """The ids of listed keys, except the newest, that no stored value uses any more."""
-    return [key for key in listed_keys()[1:] if not any(_uses(model, key) for model in _models())]
+    return [key for key in listed_keys()[1:] if not any(each.uses(key) for each in _all())]
 
 
 def left() -> int:
     """The number of rows that `rotate` would still have to re-encrypt."""
-    return sum(len(_behind(model)) for model in _models())
+    return sum(len(secrets.behind()) for secrets in _all())
 
 
-def _models() -> list[type[models.Model]]:
-    return [
-        model
+def _all() -> list[Secrets]:
+    ours: list[Secrets] = [
+        _Columns(model)
         for model in apps.get_models()
         if _secret_fields(model) and model._meta.managed and not model._meta.proxy
     ]
+    return ours + [import_string(name)() for name in settings.OTHER_SECRETS]
+
+
+class _Columns:
+    """The EncryptedTextFields of a model."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        self._model = model
+        self.table = model._meta.db_table
+
+    def behind(self) -> list[Any]:
+        return _behind(self._model)
+
+    def uses(self, key: str) -> bool:
+        return _uses(self._model, key)
+
+    def turn(self, keys: list[Any]) -> list[str]:
+        return _turn(self._model, keys)
 
 
 def _secret_fields(model: type[models.Model]) -> list[EncryptedTextField]:

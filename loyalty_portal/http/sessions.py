@@ -7,6 +7,8 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.core.cache import BaseCache
 
 KEPT_SECONDS = 60
+# In a session that was proved by more than a password: by what, such as "totp".
+SECOND_FACTOR = "second_factor"
 
 
 class SessionStore(CachedStore):

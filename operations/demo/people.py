@@ -4,16 +4,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pgtrigger
+from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.access.factors import factors_of
 from accounts.models import AccountManager, Address, Company, Role, TierLevel, User
 from accounts.services import ensure_staff_groups
 from catalog.words import slug_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import code_of
 
+# What the authenticator app of all staff has, as public as their password.
+APP_SECRET = "MERIDIANREWARDSDEMO234567A2B3C4D"  # noqa: S105
 PASSWORD = "redeem-demo-2026"  # noqa: S105 - it is printed, and DEBUG must be on
 SUPERUSER = ("admin@meridian.example", "Robin Adler")
 # Name and group by e-mail. Finance has two people, because two must decide about points.
@@ -169,6 +173,15 @@ def add_superuser() -> None:
     """Create the superuser, which marks the demo as complete (`is_seeded`)."""
     email, name = SUPERUSER
     User.objects.create_superuser(email, PASSWORD, name=name)
+
+
+def give_apps() -> None:
+    """Give staff who have none an authenticator app with APP_SECRET. An earlier version of the demo
+    may have made them without one.
+    """
+    for person in User.objects.filter(email__in=[*STAFF, SUPERUSER[0]]):
+        if not factors_of(person):
+            TOTP.activate(person, APP_SECRET)
 
 
 def staff(group: str) -> list[Actor]:

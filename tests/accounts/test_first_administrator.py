@@ -35,7 +35,8 @@ def make(*arguments: str) -> str:
 def may_enter(password: str) -> bool:
     client = Client()
     client.post("/accounts/login/", {"login": EMAIL, "password": password})
-    return client.get("/admin/").status_code == 200
+    # They set up their second step first.
+    return client.get("/admin/")["Location"] == "/accounts/2fa/"
 
 
 def test_the_first_administrator_enters_the_admin_portal(typed: list[str]) -> None:

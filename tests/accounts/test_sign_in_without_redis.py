@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.access.sign_in import BY_STRANGERS, FROM_ADDRESS
+from accounts.models import User
 from loyalty_portal.http.sessions import KEPT_SECONDS
 from tests.accounts.factories import PASSWORD, UserFactory
 from tests.support.daemons import Redis
@@ -18,6 +19,7 @@ from tests.support.redis_away import (
     forget_it_was_away,
     make_unavailable,
 )
+from tests.support.second_factor import SECOND_STEP, code_of, with_app
 
 pytestmark = pytest.mark.django_db
 DOOR = "/accounts/login/"
@@ -25,12 +27,16 @@ NEW = "a quite other one 9"
 
 
 def signs_in(client: Client, email: str, password: str = PASSWORD) -> bool:
-    return client.post(DOOR, {"login": email, "password": password}).status_code == 302
+    answer = client.post(DOOR, {"login": email, "password": password})
+    if answer.get("Location") == SECOND_STEP:
+        code = code_of(User.objects.get(email=email))
+        answer = client.post(SECOND_STEP, {"code": code})
+    return answer.status_code == 302
 
 
 @pytest.mark.parametrize("way", [*WAYS, "full"])
 def test_people_sign_in_and_stay_signed_in(own_redis: Redis, way: str) -> None:
-    before, after = UserFactory.create_batch(2, superuser=True)
+    before, after = map(with_app, UserFactory.create_batch(2, superuser=True))
     early, late = Client(), Client()
     assert signs_in(early, before.email)
     make_unavailable(own_redis, way)
@@ -91,7 +97,7 @@ def test_one_that_fills_up_in_the_middle_goes_on_counting(own_redis: Redis) -> N
 
 
 def test_an_empty_redis_signs_nobody_out_and_keeps_nobody_out(own_redis: Redis) -> None:
-    user = UserFactory.create(superuser=True)
+    user = with_app(UserFactory.create(superuser=True))
     client = Client()
     assert signs_in(client, user.email)
     for _each in range(BY_STRANGERS.most):

@@ -25,6 +25,7 @@ PAGES = {
     "forgotten password": ("", "/accounts/password/reset/"),
     "password": ("buyer", "/accounts/password/change/"),
     "profile": ("buyer", "/profile/"),
+    "second step": ("buyer", "/accounts/2fa/"),
     "home": ("buyer", "/"),
     "home of an approver": ("approver", "/"),
     "catalogue": ("buyer", "/catalog/"),

@@ -19,6 +19,7 @@ from django.test import Client
 from accounts.models import AccountManager, Company, Role, User
 from accounts.selectors import SEAT_KEY
 from accounts.services import ensure_staff_groups
+from loyalty_portal.http.sessions import SECOND_FACTOR
 from redemption.models import RedemptionOrder
 from tests.accounts.factories import UserFactory
 from tests.chaos import incidents
@@ -322,7 +323,7 @@ class Town:
         client = Client()
         client.force_login(user, backend=LOGIN)
         kept = client.session
-        kept.update(session)
+        kept.update(session | {SECOND_FACTOR: "totp"})
         kept.save()
         return Person(self._house.url, {"sessionid": client.cookies["sessionid"].value})
 

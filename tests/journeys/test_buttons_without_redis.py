@@ -19,6 +19,7 @@ from tests.redemption.saga.test_webhooks import body, signed
 from tests.redemption.world import World
 from tests.support.full_house import PASSWORD, FullHouse
 from tests.support.redis_away import WAYS, SilentServer, broker_at, cache_at, forget_it_was_away
+from tests.support.second_factor import code_of
 
 NOBODY_LISTENS = "redis://127.0.0.1:9/0"
 WAITS = 2  # failed connections for one button: one for the cache, one for the broker
@@ -111,6 +112,7 @@ def test_people_change_seats_and_passwords_and_leave(house: FullHouse, away: Sil
     press("/accounts/logout/")
     assert client.get("/orders/").status_code == 302
     press("/accounts/login/", {"login": house.owner.user.email, "password": new})
+    press("/accounts/2fa/authenticate/", {"code": code_of(house.owner.user)})
     assert client.get("/orders/").status_code == 200
 
 

@@ -55,6 +55,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "slug": house.mug.slug,
         "object_id": house.mug.pk if path.startswith("admin/r/") else _row(path),
         "id": house.buyer.user_id,
+        "pk": 0,  # no passkey: 404 with and without Redis
         "verb": "claim",
         "how": "statement",
         "key": "nonsense",

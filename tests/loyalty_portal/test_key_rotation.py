@@ -9,9 +9,11 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from accounts.access.codes import use_code
 from fulfillment.models import Fulfillment, VirtualCode
 from fulfillment.partner import Deliverable
 from fulfillment.virtual import services as virtual
@@ -23,10 +25,11 @@ from loyalty_portal.data.encrypted_field import (
     newest_key,
 )
 from redemption.models import Callback
-from tests.accounts.factories import SeatFactory
+from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid
 from tests.support.daemons import ROOT
+from tests.support.second_factor import code_of, with_app
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -196,3 +199,23 @@ def environment(changes: Mapping[str, str]) -> dict[str, str]:
 def test_a_batch_of_nothing_is_refused() -> None:
     with pytest.raises(CommandError, match="from 1 to 10000"):
         rotate("--batch", "0")
+
+
+def test_the_secrets_of_peoples_factors_are_turned_too(keys: Callable[..., None]) -> None:
+    person = UserFactory.create()
+    old, new = new_key(), new_key()
+    keys(old)
+    with_app(person)
+    RecoveryCodes.activate(person)
+    recovery = RecoveryCodes.activate(person).generate_codes()
+    keys(new, old)
+    told = StringIO()
+    call_command("rotate_keys", stdout=told)
+    assert "mfa_authenticator: 2 of 2" in told.getvalue()
+    assert "may be removed" in told.getvalue()
+    keys(new)
+    assert use_code(person, code_of(person))
+    assert use_code(person, recovery[0])
+    keys(new_key(), old)
+    with pytest.raises(CommandError, match="2 rows could not be turned"):
+        call_command("rotate_keys", stdout=StringIO(), stderr=StringIO())

@@ -14,12 +14,21 @@ from django.db.models import Count, F, Sum
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from accounts.access.codes import code_now
 from accounts.models import AccountManager, Company, Role, User
 from catalog.models import Category, Product, ProductType, StockStatus
 from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment, VirtualCode
 from inventory.models import MovementKind, StockMovement
 from operations.demo.partners import SandboxControlError
-from operations.demo.people import COMPANIES, PASSWORD, PRIYA, STAFF, SUPERUSER, sign_ins
+from operations.demo.people import (
+    APP_SECRET,
+    COMPANIES,
+    PASSWORD,
+    PRIYA,
+    STAFF,
+    SUPERUSER,
+    sign_ins,
+)
 from operations.demo.services import is_seeded, seed
 from redemption.models import Letter, LoyaltyTransaction, OrderEvent, OrderItem, RedemptionOrder
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
@@ -184,6 +193,11 @@ def test_who_is_printed_can_sign_in(demo: str) -> None:
     assert len(re.findall("staff: finance", demo)) == 2  # two people decide about points
     for email in (PRIYA, "finance@meridian.example", "ledger@meridian.example", SUPERUSER[0]):
         assert Client().login(username=email, password=PASSWORD)
+    client = Client()
+    client.post("/accounts/login/", {"login": SUPERUSER[0], "password": PASSWORD})
+    client.post("/accounts/2fa/authenticate/", {"code": code_now(APP_SECRET)})
+    assert client.get("/admin/").status_code == 200
+    assert APP_SECRET in demo
 
 
 def test_a_second_run_changes_nothing_and_says_so(demo: str, settings: Any) -> None:

@@ -11,6 +11,7 @@ from redemption.models import Incident, RedemptionOrder
 from redemption.states import IncidentKind
 from tests.redemption.factories import delivered_by_mail, fill_cart, paid, placed, shipped
 from tests.redemption.world import RECIPIENT, World
+from tests.support.second_factor import sign_in, with_app
 
 PASSWORD = "correct horse battery staple"
 THRESHOLD = 5_000  # points; larger orders need approval
@@ -38,6 +39,7 @@ class FullHouse:
         person = User.objects.create_user(
             "owner@northwind.example", PASSWORD, name="Ada", is_staff=True, is_superuser=True
         )
+        with_app(person)
         owner = AccountManager.objects.create(company=world.company, user=person, role=Role.OWNER)
         elsewhere = AccountManager.objects.create(
             company=world.new_company(points=5_000), user=person, role=Role.OWNER
@@ -65,6 +67,5 @@ class FullHouse:
     def browser(self) -> Client:
         """A client signed in as the owner through the sign-in page."""
         client = Client()
-        sign_in = {"login": self.owner.user.email, "password": PASSWORD}
-        assert client.post("/accounts/login/", sign_in).status_code == 302
+        assert sign_in(client, self.owner.user, PASSWORD).status_code == 302
         return client

@@ -16,9 +16,11 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.access.codes import code_now
 from loyalty_portal.local.embedded import Services
 from loyalty_portal.local.embedded_folder import EmbeddedError
 from loyalty_portal.local.supervisor import ChildEndedError, StopAskedError, Supervisor
+from operations.demo.people import APP_SECRET
 
 READY_SECONDS = 90.0
 LAST_PORT = 65_535
@@ -108,7 +110,7 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         **_kept_secrets(),
         "DEBUG": "true",
         "DJANGO_SETTINGS_MODULE": "loyalty_portal.settings",
-        "PORTAL_URL": f"http://127.0.0.1:{port}",
+        "PORTAL_URL": f"http://localhost:{port}",
         "LOYALTY_API_URL": f"{partners}/loyalty",
         "LOYALTY_OAUTH_TOKEN_URL": f"{partners}/oauth/token",
         "LOYALTY_OAUTH_CLIENT_ID": "portal",
@@ -185,12 +187,14 @@ def _answers(port: int, path: str) -> bool:
 def _welcome(port: int, sandbox_port: int) -> list[str]:
     return [
         "",
-        f"The portal     http://127.0.0.1:{port}/",
-        f"The admin      http://127.0.0.1:{port}/admin/",
+        f"The portal     http://localhost:{port}/",
+        f"The admin      http://localhost:{port}/admin/",
         f"The partners   http://127.0.0.1:{sandbox_port}/   (faults can be set there)",
         f"The letters    {LETTERS}",
         "",
-        "The sign-ins are above, by `seed`. For manage.py in another terminal:",
+        "The sign-ins are above, by `seed`, with the secret of the staff's codes. A code for now:",
+        f"{code_now(APP_SECRET)}   (later: make demo-code)",
+        "For manage.py in another terminal:",
         f"set -a; . {shlex.quote(str(FOLDER / 'env'))}; set +a",
         "Ctrl-C stops everything and keeps the data.",
         "",

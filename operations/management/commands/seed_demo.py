@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.access.codes import code_now
 from loyalty_portal.audit.services import record_command
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 from operations.demo.partners import SandboxControlError
-from operations.demo.people import PASSWORD, sign_ins
+from operations.demo.people import APP_SECRET, PASSWORD, give_apps, sign_ins
 from operations.demo.services import check, is_seeded, seed
 from redemption.models import RedemptionOrder
 
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except (PartnerRefusedError, PartnerUnavailableError) as error:
             raise CommandError(f"The partner's statement could not be read: {error}") from error
+        give_apps()
         self._show_sign_ins()
 
     def _seed(self) -> None:
@@ -55,6 +57,11 @@ class Command(BaseCommand):
         self.stdout.write(f"\nSign in with the password {PASSWORD} as")
         for email, name, what in rows:
             self.stdout.write(f"  {email:{widths[0]}}  {name:{widths[1]}}  {what}")
+        self.stdout.write(
+            "\nStaff are asked for a code, too. All have an authenticator app with the secret\n"
+            f"{APP_SECRET}; now its code is {code_now(APP_SECRET)}.\n"
+            "`make demo-code` prints the code of later."
+        )
 
 
 @contextmanager
