@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from accounts.models import ApiKey, Company
+from accounts.models import ApiKey, Company, Role
 from accounts.permissions import is_owner, may_approve, may_redeem, may_see_codes
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
@@ -166,6 +166,11 @@ def seen_incidents(actor: Actor, incidents: QuerySet[Incident]) -> QuerySet[Inci
 def may_manage_endpoints(actor: Actor, company: Company) -> bool:
     """Whether the actor may add, change, ping and remove webhook endpoints of the company."""
     return is_owner(actor, company)
+
+
+def may_manage_own_endpoints(actor: Actor) -> bool:
+    """The same, of the company for which the actor acts."""
+    return actor.seat is not None and actor.seat.role == Role.OWNER
 
 
 def may_disable_endpoints(actor: Actor) -> bool:

@@ -1,4 +1,4 @@
-"""Addresses of home, cart, checkout, orders, approvals and callbacks."""
+"""Addresses of home, cart, checkout, orders, approvals, endpoints and callbacks."""
 
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -13,5 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("checkout/", include("redemption.checkout.urls")),
     path("orders/", include("redemption.orders.urls")),
     path("approvals/", include(([path("", list_approvals, name="list")], "approvals"))),
+    path("company/webhooks/", include("redemption.webhooks_out.urls")),
     path("webhooks/fulfillment/", webhooks.fulfillment, name="fulfillment_webhook"),
 ]

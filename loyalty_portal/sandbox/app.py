@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from loyalty_portal.sandbox import fulfillment, loyalty
+from loyalty_portal.sandbox import fulfillment, loyalty, receiver
 from loyalty_portal.sandbox.calls import Call
 from loyalty_portal.sandbox.control import api, page
 from loyalty_portal.sandbox.faults import fault_effects
@@ -87,6 +87,7 @@ def build(options: Options) -> web.Application:
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.path, _serve(operation))
     app.router.add_get("/healthz", _healthz)
+    app.router.add_post("/receiver", receiver.receive)
     api.add_routes(app)
     page.add_routes(app)
     app.router.add_route("*", "/{path:.*}", _serve(Operation("unknown", "*", "", _unknown, None)))

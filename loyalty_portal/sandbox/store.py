@@ -70,7 +70,21 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS event_due ON event (due_at) WHERE done = 0;
 CREATE TABLE IF NOT EXISTS token (token TEXT PRIMARY KEY, expires_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS dial (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS receiver (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS receiver_secret (secret TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS message (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    sequence INTEGER,
+    verified INTEGER NOT NULL,
+    answer TEXT NOT NULL
+);
 """
+
+
+_OWN = ("receiver", "receiver_secret", "message")  # of the company's own system
 
 
 class Store:
@@ -113,7 +127,7 @@ class Store:
     def empty(self) -> None:
         """Delete everything except the tokens, which are no part of the ledger."""
         with self.write():
-            for table in ("event", "fulfillment", "answer", "entry", "account", "dial"):
+            for table in ("event", "fulfillment", "answer", "entry", "account", "dial", *_OWN):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
 
     def close(self) -> None:

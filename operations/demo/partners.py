@@ -42,6 +42,15 @@ class SandboxControl:
         """
         self._ask("POST", "import", past)
 
+    @property
+    def receiver_address(self) -> str:
+        """Where the company's own system gets webhooks."""
+        return f"http://{self._host}/receiver"
+
+    def receive_webhooks(self, secret: str) -> None:
+        """Let the company's own system verify messages with this secret."""
+        self._ask("POST", "receiver", {"secret": secret})
+
     @contextmanager
     def failing(self, operation: str, fault: str, **more: Any) -> Iterator[None]:
         """Make the partner fail at `operation` during the block."""

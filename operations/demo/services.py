@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -24,8 +25,9 @@ from operations.demo.steps import Scene
 from operations.demo.timeline import Timeline
 from redemption.checkout.services import CheckoutInput, Line, expire_approvals, place_order
 from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
-from redemption.models import RedemptionOrder
+from redemption.models import EventType, RedemptionOrder
 from redemption.saga.steps import flag_overdue
+from redemption.webhooks_out.services import add_endpoint
 
 BATCH = 25  # orders whose times are moved with one set of statements
 
@@ -58,11 +60,30 @@ def seed(*, say: Say) -> None:
             _open_account(partners, data)
     with _not_waiting_for_the_disk():
         _make_orders(partners, say)
+    if settings.WEBHOOK_ALLOWED_NETWORKS:  # otherwise the sandbox may not be called
+        _add_endpoint(partners)
     with transaction.atomic():
         thin_shelves(dice=dice, by=people.staff("warehouse")[0])
         people.add_superuser()
     for company in _companies():
         refresh_balance(company=company)
+
+
+def _add_endpoint(partners: SandboxControl) -> None:
+    """Let the first company's own system at the sandbox be told what changes from now on."""
+    owners = AccountManager.objects.filter(
+        company__loyalty_account_id=COMPANIES[0].account_id, role=Role.OWNER
+    )
+    seat = owners.select_related("company", "user").earliest("created_at")
+    if seat.company.webhook_endpoints.exists():
+        return  # an earlier try added it
+    made = add_endpoint(
+        company=seat.company,
+        url=partners.receiver_address,
+        events=EventType.values,
+        by=Actor.in_seat(seat),
+    )
+    partners.receive_webhooks(made.secret)
 
 
 @contextmanager

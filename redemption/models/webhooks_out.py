@@ -268,6 +268,11 @@ class WebhookDelivery(LeasedWork):
         return self.change.type if self.change else PING
 
     @property
+    def message_id(self) -> str:
+        """The `webhook-id` of each try."""
+        return f"msg_{self.pk.hex}"
+
+    @property
     def happened_at(self) -> datetime:
         return self.change.occurred_at if self.change else self.created_at
 

@@ -25,7 +25,7 @@ def message(delivery: WebhookDelivery) -> tuple[bytes, dict[str, str]]:
     Body and id are the same at every try; the time of the signature is not.
     """
     body = json.dumps(_body(delivery), separators=(",", ":")).encode()
-    name, now = f"msg_{delivery.pk.hex}", timezone.now()
+    name, now = delivery.message_id, timezone.now()
     signatures = [
         # The library takes a time of another zone for one of UTC, so ours is in UTC.
         Webhook(secret).sign(name, now.astimezone(UTC), body.decode())

@@ -79,6 +79,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "line_id": uuid.uuid4(),
         "transaction_id": uuid.uuid4(),
         "code": "invalid",
+        "endpoint_id": uuid.uuid4(),
     }
     for name in names:
         path = _replaced(path, name, str(known[name]))

@@ -89,3 +89,11 @@ def test_dials_and_accounts_are_set_with_forms(
 def test_a_form_with_no_number_is_told_so(client: httpx.Client) -> None:
     response = client.post("/control/accounts", data={"account_id": "x", "balance": "many"})
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+def test_the_company_s_own_system_can_be_turned_on_the_page(
+    client: httpx.Client, sandbox: SandboxProcess
+) -> None:
+    done = client.post("/control/receiver", data={"answer": "gone", "secret": ""})
+    assert done.status_code == 303
+    assert "<option selected>gone</option>" in client.get("/").text

@@ -9,6 +9,8 @@ DELETE /control/faults/{id}     removes one
 POST   /control/seed            {seed}: the seed of the random numbers
 POST   /control/decide          {reference, status, codes?, anew?}: end a delivery without a webhook
 POST   /control/import          past ledger entries and fulfillments (importing.py)
+POST   /control/receiver        {answer?, secret?}: the company's own system (receiver.py)
+GET    /control/receiver        how it answers, and the latest messages
 POST   /control/reset           delete everything except tokens
 GET    /control/ledger          ?account=&reference=: ledger entries with keys, and their sums
 GET    /control/calls           the latest calls; query parameters filter by fields
@@ -28,6 +30,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from jsonschema import Draft202012Validator
 
+from loyalty_portal.sandbox import receiver
 from loyalty_portal.sandbox.contracts import FORMATS, check
 from loyalty_portal.sandbox.control.forms import from_form
 from loyalty_portal.sandbox.control.importing import SCHEMA as IMPORT
@@ -233,6 +236,8 @@ def add_routes(app: web.Application) -> None:
     post("/control/seed", _changing(SEED, _seed))
     post("/control/decide", _changing(DECISION, _decide))
     post("/control/import", _changing(IMPORT, take_in))
+    post("/control/receiver", _changing(receiver.SCHEMA, receiver.turn))
+    get("/control/receiver", _reading(lambda partners, _: receiver.state(partners)))
     post("/control/reset", _guarded(_reset))
     get("/control/ledger", _reading(_ledger))
     get("/control/calls", _reading(lambda p, request: {"calls": p.calls.list(request.query)}))

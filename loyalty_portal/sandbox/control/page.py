@@ -9,6 +9,7 @@ from string import Template
 
 from aiohttp import web
 
+from loyalty_portal.sandbox import receiver
 from loyalty_portal.sandbox.control import api
 from loyalty_portal.sandbox.faults import fault_effects, rules
 from loyalty_portal.sandbox.faults.behaviour import MODES
@@ -65,6 +66,10 @@ Times left empty means: until it is turned off.</p><div class="columns">$faults<
 <section><h2>Latest points movements</h2>$entries</section>
 <section><h2>Accounts</h2>$accounts<h3>Create or set an account</h3>$account_form</section>
 <section class="wide"><h2>Latest fulfillments</h2>$fulfillments</section>
+<section class="wide"><h2>A company's own system</h2>
+<p>Gets the portal's webhooks at <code>/receiver</code>, and verifies them
+with the secrets that it was told.</p>
+$receiver</section>
 </main>
 </body>
 </html>
@@ -104,6 +109,7 @@ def render(partners: Partners) -> str:
         accounts=_accounts(partners.ledger.accounts()),
         account_form=_account_form(),
         fulfillments=_fulfillments(partners.deliveries.everything(SHOWN)),
+        receiver=_receiver(receiver.state(partners)),
     )
 
 
@@ -251,6 +257,30 @@ def _fulfillments(fulfillments: list[Json]) -> str:
     )
     heads = ("Time (UTC)", "Reference", "SKU", "#Units", "Status", "#Codes")
     return _table(heads, rows, "Nothing was asked for yet.")
+
+
+def _receiver(state: Json) -> str:
+    form = (
+        '<form method="post" action="/control/receiver">'
+        f"{_select('answer', 'it', receiver.ANSWERS, state['answer'])}"
+        '<label>a secret more<input class="long" name="secret" autocomplete="off"></label>'
+        "<button>Set</button></form>"
+    )
+    forged = '<strong class="on">no</strong>'
+    words = ", ".join(f"<code>{name}</code> {about}" for name, about in receiver.ANSWERS.items())
+    rows = (
+        (
+            f'<td class="time">{_time(row["at"])}</td>'
+            f"<td><code>{escape(row['type'])}</code></td>"
+            f'<td class="number">{escape(str(row["sequence"] or ""))}</td>'
+            f"<td><code>{escape(row['id'])}</code></td>"
+            f"<td>{'yes' if row['verified'] else forged}</td>"
+            f"<td>{escape(row['answer'])}</td>"
+        )
+        for row in state["messages"][:SHOWN]
+    )
+    heads = ("Time (UTC)", "Type", "#Sequence", "Id", "Signature holds", "Answered")
+    return f"{form}<p>{words}</p>" + _table(heads, rows, "No message yet.")
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[str], nothing: str) -> str:
