@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-import bench-admin seed-scale chaos lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-import bench-admin seed-scale chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -88,6 +88,9 @@ bench-saga: .venv/installed ## Measure orders against the same writes in pgbench
 
 bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly forged, slow the shop down
 	$(BIN)/python -m benchmarks.webhooks
+
+bench-webhooks-out: .venv/installed ## Measure events to companies' own systems while some hang and sweepers are killed (BENCH_SECONDS=600)
+	$(BIN)/python -m benchmarks.webhooks_out
 
 bench-admin: .venv/installed ## Measure each page of the back office at a million orders beside 10,000 (an hour at first)
 	$(BIN)/python -m benchmarks.admin

@@ -1,7 +1,7 @@
 """Endpoints of companies' own systems, and the deliveries of changes to them."""
 
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from django.conf import settings
@@ -200,17 +200,20 @@ class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
         found = rows.filter(free).order_by("next_attempt_at")
         return list(found.values_list("pk", flat=True)[:limit])
 
-    def lease(self, pk: Any, *, seconds: float) -> UUID | None:
-        """Claim one due row, unless its endpoint has enough on their way. The endpoint is locked,
-        so that claims at once are counted one after another.
+    def claim(self, pk: UUID, *, seconds: float) -> "WebhookDelivery | None":
+        """Lease one due row for `seconds`, unless its endpoint has enough on their way. Returns it
+        with its endpoint and change.
+
+        The endpoint is locked, so that claims at once are counted one after another.
         """
         with transaction.atomic(using=self.db):
-            endpoint = (
-                WebhookEndpoint.objects.filter(deliveries=pk).select_for_update(no_key=True).first()
-            )
-            if endpoint is None or self._going(endpoint) >= endpoint.at_once:
+            rows = self.select_related("endpoint", "change").filter(pk=pk)
+            row = rows.select_for_update(no_key=True, of=("endpoint",)).first()
+            if row is None or self._going(row.endpoint) >= row.endpoint.at_once:
                 return None
-            return super().lease(pk, seconds=seconds)
+            row.lease_token = self.lease(pk, seconds=seconds)
+            row.attempts += 1  # as the lease counts it
+            return row if row.lease_token else None
 
     def _going(self, endpoint: WebhookEndpoint) -> int:
         return endpoint.deliveries.filter(lease_until__gt=Now()).count()

@@ -52,12 +52,11 @@ def send_delivery(delivery_id: uuid.UUID) -> bool:
     endpoint has enough on their way.
     """
     seconds = settings.WEBHOOK_TIMEOUT + SPARE
-    token = WebhookDelivery.objects.lease(delivery_id, seconds=seconds)
-    if token is None:
+    delivery = WebhookDelivery.objects.claim(delivery_id, seconds=seconds)
+    if delivery is None:
         return False
-    delivery = WebhookDelivery.objects.select_related("endpoint", "change").get(pk=delivery_id)
     if not _is_wanted(delivery):
-        WebhookDelivery.objects.release(delivery_id, token, retry_in=None)
+        delivery.if_ours(retry_in=None)()
         return True
     body, headers = message(delivery)
     at, began = timezone.now(), time.monotonic()
@@ -68,7 +67,7 @@ def send_delivery(delivery_id: uuid.UUID) -> bool:
         "duration_ms": round((time.monotonic() - began) * 1000),
         "error": answer.why if isinstance(answer, Failure) else "",
     }
-    _record(delivery, token, answer, tried)
+    _record(delivery, answer, tried)
     return True
 
 
@@ -80,26 +79,24 @@ def _is_wanted(delivery: WebhookDelivery) -> bool:
     )
 
 
+def _record(delivery: WebhookDelivery, answer: Answered | Failure, tried: dict[str, Any]) -> None:
+    """Record a try, unless the lease was lost."""
+    tries = [*delivery.tries, tried][-TRIES_KEPT:]
+    if not (isinstance(answer, Answered) and 200 <= answer.status < 300):
+        _record_failure(delivery, answer, tries)
+    elif delivery.if_ours(retry_in=None)(tries=tries, delivered_at=timezone.now()):
+        health.succeeded(delivery.endpoint_id, ping=delivery.change_id is None)
+
+
 @transaction.atomic
-def _record(
-    delivery: WebhookDelivery,
-    token: uuid.UUID,
-    answer: Answered | Failure,
-    tried: dict[str, Any],
+def _record_failure(
+    delivery: WebhookDelivery, answer: Answered | Failure, tries: list[dict[str, Any]]
 ) -> None:
-    """Record a try, unless the lease was lost. The endpoint is locked first, as for a claim."""
+    """The endpoint is locked first, as for a claim."""
     endpoint = health.held(delivery.endpoint_id)
-    changes: dict[str, Any] = {"tries": [*delivery.tries, tried][-TRIES_KEPT:]}
-    arrived = isinstance(answer, Answered) and 200 <= answer.status < 300
-    retry_in = None
-    if arrived:
-        changes["delivered_at"] = timezone.now()
-    elif endpoint.disabled_at is None and endpoint.removed_at is None:
-        retry_in = _retry_in(delivery, answer)
-    if not WebhookDelivery.objects.release(delivery.pk, token, retry_in=retry_in, **changes):
-        return
-    if arrived:
-        health.succeeded(endpoint, ping=delivery.change_id is None)
+    is_off = endpoint.disabled_at is not None or endpoint.removed_at is not None
+    retry_in = None if is_off else _retry_in(delivery, answer)
+    if not delivery.if_ours(retry_in=retry_in)(tries=tries):
         return
     health.failed(endpoint)
     if isinstance(answer, Answered) and answer.status == GONE:

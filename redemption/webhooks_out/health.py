@@ -1,10 +1,11 @@
 """How an endpoint stands: what failures and successes make of it, and who is told.
 
-The callers hold the endpoint's row.
+Whoever calls `failed` or `disable` holds the endpoint's row.
 """
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
@@ -21,14 +22,17 @@ def held(endpoint_id: Any) -> WebhookEndpoint:
     return WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint_id)
 
 
-def succeeded(endpoint: WebhookEndpoint, *, ping: bool) -> None:
-    """A call arrived. A ping that arrives makes a disabled endpoint active again."""
+def succeeded(endpoint_id: UUID, *, ping: bool) -> None:
+    """A call arrived. A ping that arrives makes a disabled endpoint active again, unless staff
+    switched it off meanwhile.
+    """
+    rows = WebhookEndpoint.objects.filter(pk=endpoint_id)
     changes: dict[str, Any] = {"failing_since": None, "warned_at": None}
     if ping:
-        changes |= {"pinged_at": Now(), "disabled_at": None, "disabled_why": ""}
-    elif endpoint.failing_since is None:
-        return
-    _write(endpoint, **changes)
+        rows.update(pinged_at=Now(), **changes)
+        rows.exclude(disabled_why=DisabledWhy.STAFF).update(disabled_at=None, disabled_why="")
+    else:  # what has not failed is not written, nor locked
+        rows.filter(failing_since__isnull=False).update(**changes)
 
 
 def failed(endpoint: WebhookEndpoint) -> None:
