@@ -10,6 +10,7 @@ from redis.retry import Retry
 from loyalty_portal.admin_site import site
 from loyalty_portal.configuration import (
     access,
+    api,
     content_policy,
     logs,
     production,
@@ -306,8 +307,8 @@ BRAND = {
 }
 vars().update(access.sign_in_settings(BRAND["name"]))
 
-# What the portal's API keys begin with: lrp_live_ or lrp_test_. A key of the other is refused.
-API_KEY_ENVIRONMENT = env.choice("API_KEY_ENVIRONMENT", "live", ("live", "test"))
+# --- The API (loyalty_portal/configuration/api.py) -------------------------------------------
+API_KEY_ENVIRONMENT, API_RATE_KEY, API_RATE_COMPANY = api.read(env)
 
 # --- Letters -------------------------------------------------------------------------------
 vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://localhost:25"))

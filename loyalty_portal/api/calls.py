@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
+from loyalty_portal.api.limits import count
 from loyalty_portal.api.problems import ApiProblemError, Mistake
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.http.rates import Rate
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -27,32 +30,53 @@ class ApiCaller:
 @dataclass(frozen=True, slots=True)
 class AccessRule:
     """What a call of an operation needs: a scope ("": none), and a role that passes `may`.
-    `problems` are further problems that the operation answers, by their codes.
+    `problems` are further problems that the operation answers, by their codes, and `rate` how often
+    a seat may call it.
     """
 
     scope: str
     may: Callable[[Actor], bool] | None
     problems: tuple[str, ...]
+    rate: Rate | None
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResult:
-    """The result of an operation with headers besides its body."""
+    """The result of an operation with headers besides its body, and another status than 200.
+    `made` is the id of what it made, where that is kept for ever (accounts/access/once.py).
+    """
 
     body: BaseModel
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+    made: UUID | None = None
 
 
 def allowed(
-    scope: str, *, may: Callable[[Actor], bool] | None = None, problems: tuple[str, ...] = ()
+    scope: str,
+    *,
+    may: Callable[[Actor], bool] | None = None,
+    problems: tuple[str, ...] = (),
+    rate: Rate | None = None,
 ) -> Callable[[View], View]:
     """Say what a call of this operation needs. Each operation says it; "" is no scope."""
 
     def mark(view: View) -> View:
-        view.access_rule = AccessRule(scope, may, problems)  # type: ignore[attr-defined]
+        view.access_rule = AccessRule(scope, may, problems, rate)  # type: ignore[attr-defined]
         return view
 
     return mark
+
+
+def keyed(view: View) -> View:
+    """Mark an operation that is done once for each Idempotency-Key (accounts/access/once.py)."""
+    view.is_keyed = True  # type: ignore[attr-defined]
+    return view
+
+
+def is_keyed(view: Callable[..., Any]) -> bool:
+    """Whether the operation needs an Idempotency-Key."""
+    return getattr(view, "is_keyed", False)
 
 
 def answering(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
@@ -65,6 +89,8 @@ def answering(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
     @wraps(view)
     def answer(request: Any, **given: Any) -> HttpResponseBase:
         _must_be_allowed(request.auth, rule)
+        if rule.rate and (seat := request.auth.actor.seat):
+            count(request, rule.rate, str(seat.pk))
         _must_be_known(request, single, several)
         return _response(view(request, **given))
 
@@ -119,10 +145,25 @@ def _mistake(name: str, code: str, detail: str) -> Mistake:
 def _response(result: Any) -> HttpResponseBase:
     if isinstance(result, HttpResponseBase):
         return result
-    if not isinstance(result, ApiResult):
-        result = ApiResult(result)
-    body = result.body.model_dump_json().encode()
-    return HttpResponse(body, content_type="application/json", headers=dict(result.headers))
+    return result_response(result if isinstance(result, ApiResult) else ApiResult(result))
+
+
+def result_response(result: ApiResult) -> HttpResponse:
+    """The result of an operation as JSON."""
+    return HttpResponse(
+        result.body.model_dump_json().encode(),
+        status=result.status,
+        content_type="application/json",
+        headers=dict(result.headers),
+    )
+
+
+def must_match(request: HttpRequest, tag: str) -> None:
+    """Raise the problem `precondition_failed` when the caller knows another version (If-Match)."""
+    known = request.headers.get("If-Match", "")
+    tags = {each.strip() for each in known.split(",")} - {""}
+    if tags and not tags & {tag, "*"}:
+        raise ApiProblemError("precondition_failed")
 
 
 def unchanged(request: HttpRequest, tag: str) -> HttpResponse | None:

@@ -20,6 +20,7 @@ from django.utils.translation.trans_real import (
 )
 from structlog.contextvars import bound_contextvars
 
+from loyalty_portal.api.limits import say_limits
 from loyalty_portal.api.portal_api import answer_error
 from loyalty_portal.api.problems import ApiProblemError, problem_response
 from loyalty_portal.data.ids import uuid7
@@ -54,6 +55,7 @@ def _answer_call(request: HttpRequest) -> HttpResponseBase:
     ):
         response = _dispatched(request)
         response.headers.setdefault("Content-Language", translation.get_language())
+    say_limits(request, response)
     response["X-Request-Id"] = request_id
     response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
     patch_vary_headers(response, ("Authorization", "Accept-Language"))

@@ -9,6 +9,8 @@ from django.utils.module_loading import import_string
 from ninja.security import HttpBearer
 
 from loyalty_portal.api import views
+from loyalty_portal.api.calls import ApiCaller
+from loyalty_portal.api.limits import count_call
 from loyalty_portal.api.portal_api import PortalAPI
 
 DESCRIPTION = """Redeem points, watch orders and reconcile, from a company's own systems.
@@ -19,10 +21,12 @@ be ready for values that you do not know. Version 1 only grows."""
 
 
 class _Bearer(HttpBearer):
-    """Asks the function that settings.API_CALLER names who calls."""
+    """Asks the function that settings.API_CALLER names who calls, and counts the call."""
 
     def __call__(self, request: HttpRequest) -> Any:
-        return import_string(settings.API_CALLER)(request)
+        caller: ApiCaller = import_string(settings.API_CALLER)(request)
+        count_call(request, caller.actor)
+        return caller
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
         raise NotImplementedError

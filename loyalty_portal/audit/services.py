@@ -23,13 +23,14 @@ def record(
     no secret and nothing personal, because they are never erased. Where it happened is known.
     """
     here = where()
+    of_call = {"request_id": here.request_id} if here.request_id else {}
     TrailEntry(
         kind=kind,
         by_id=by.user_id,
         model=about._meta.label_lower if about else "",
         key=str(about.pk) if about else "",
         what=what[:255],
-        facts=facts or {},
+        facts={**(facts or {}), **of_call},
         place=here.place[:200],
         address=here.address,
     ).save(force_insert=True)

@@ -14,13 +14,13 @@ _here: ContextVar["HttpRequest | str | None"] = ContextVar("where", default=None
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """`place` is a path without its query, or `manage.py …`; `address` is the sender's IP address.
-
-    Both may be "".
+    """`place` is a path without its query, or `manage.py …`; `address` is the sender's IP address,
+    `request_id` the id of a call of the API. Each may be "".
     """
 
     place: str = ""
     address: str = ""
+    request_id: str = ""
 
 
 @contextmanager
@@ -41,4 +41,5 @@ def where() -> Where:
     if isinstance(here, str):
         return Where(f"manage.py {here}")
     address = client_address(here)
-    return Where(here.path, "" if address == UNKNOWN else address)
+    request_id = getattr(here, "request_id", "")
+    return Where(here.path, "" if address == UNKNOWN else address, request_id)

@@ -20,6 +20,7 @@ import httpx
 import tenacity
 from django.db import connection
 
+from loyalty_portal.http.where import where
 from loyalty_portal.partners import breaker, wire
 from loyalty_portal.partners.answers import (
     NO_TOKEN,
@@ -206,6 +207,8 @@ class PartnerClient:
             headers["Idempotency-Key"] = call.idempotency_key
         if call.body:
             headers["Content-Type"] = "application/json"
+        if request_id := where().request_id:
+            headers["X-Request-Id"] = request_id
         return _exchange(
             call.method,
             call.url,

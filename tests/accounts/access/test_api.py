@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import KnownBalance, Role, TierLevel
+from tests.accounts.access.making import new_key
 from tests.loyalty_portal.api.calls import Calls
 from tests.redemption.world import World
-from tests.support.api_keys import new_key
 
 
 @pytest.mark.django_db

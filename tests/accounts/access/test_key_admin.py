@@ -3,8 +3,8 @@
 import pytest
 
 from accounts.models import ApiKey, PersonLetter
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory
-from tests.support.api_keys import new_key
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

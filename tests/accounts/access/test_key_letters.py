@@ -13,10 +13,10 @@ from accounts.seats.letters import send_letter
 from accounts.tasks import tell_expiring_keys
 from loyalty_portal.data.actor import Actor
 from redemption.models import Letter
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid
-from tests.support.api_keys import new_key
 
 pytestmark = pytest.mark.django_db
 

@@ -30,9 +30,9 @@ from accounts.seats import services as seats
 from accounts.seats.services import SeatRefusedError, change_role, give_seat, switch_off
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.actor import SYSTEM, Actor
+from tests.accounts.access.making import new_key, owner_of, terms
 from tests.accounts.factories import PASSWORD, CompanyFactory, SeatFactory, UserFactory
 from tests.redemption.saga.test_races import while_somebody
-from tests.support.api_keys import new_key, owner_of, terms
 from tests.support.staff import BACKEND, staff
 
 pytestmark = pytest.mark.django_db

@@ -7,10 +7,13 @@ import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import RequestFactory
 
+from loyalty_portal.http.where import happening_at
 from loyalty_portal.partners import answers
 from loyalty_portal.partners.client import Answer, Outcome, PartnerClient
 from tests.loyalty_portal.partners.raw_partner import (
@@ -39,6 +42,17 @@ def answer_to(*scripts: Script, **changes: object) -> Answer:
 def test_a_success_with_an_object_succeeds() -> None:
     answer = answer_to(reply(201, b'{"transaction_id": "T1"}'))
     assert answer == Answer(SUCCEEDED, 201, {"transaction_id": "T1"})
+
+
+def test_the_id_of_a_call_of_the_api_goes_to_the_partner_who_is_asked_during_it() -> None:
+    call: Any = RequestFactory().get("/api/v1/balance")
+    call.request_id = "erp-2026-11-27"
+    with RawPartner(reply(200, b"{}")) as partner:
+        with happening_at(call):
+            PartnerClient(partner.config()).get("/balance")
+        PartnerClient(partner.config()).get("/balance")
+    told = [request.headers["X-Request-Id"] for request in partner.requests]
+    assert told == ["erp-2026-11-27", None]
 
 
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 410, 413, 415, 422, 451, 499])

@@ -1,0 +1,102 @@
+"""Limits of the API: of each key, each company and each costly operation, with and without Redis."""
+
+import logging
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+
+from accounts.models import Company
+from loyalty_portal.audit.models import TrailEntry, TrailKind
+from loyalty_portal.audit.services import record
+from loyalty_portal.data.actor import SYSTEM
+from loyalty_portal.http import rates
+from loyalty_portal.http.where import happening_at
+from tests.accounts.access.making import new_key
+from tests.accounts.factories import CompanyFactory
+from tests.loyalty_portal.api.calls import Calls, code
+from tests.support.daemons import Redis
+from tests.support.redis_away import make_unavailable
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def company() -> Company:
+    return CompanyFactory.create()
+
+
+def left(answer: Any) -> dict[str, int]:
+    """How much each limit has left, by the RateLimit header."""
+    parts = [part.split(";") for part in answer["RateLimit"].split(", ")]
+    return {name.strip('"'): int(rest[0].removeprefix("r=")) for name, *rest in parts}
+
+
+def test_each_answer_says_how_much_is_left(company: Company) -> None:
+    calls = Calls(new_key(company))
+    answer = calls.get("/me")
+    assert answer["RateLimit-Policy"] == '"key";q=600;w=60, "company";q=1200;w=60'
+    assert left(answer) == {"key": 99, "company": 199}
+    assert "RateLimit" in calls.get("/orders/none")
+    assert "RateLimit" in calls.get("/orders", {"colour": "red"})
+    placing = calls.call("post", "/order-previews", {"lines": []})
+    assert '"orders"' not in placing["RateLimit-Policy"]
+    line = {"sku": "NONE", "quantity": 1, "recipient": {"name": "Ada"}}
+    sent = {"lines": [line], "expected_points": 0}
+    order = calls.call("post", "/orders", sent, **{"Idempotency-Key": "one"})
+    assert code(order) == "invalid"
+    assert left(order)["orders"] == 19
+    assert "RateLimit" not in Calls("").get("/me")
+
+
+def test_beyond_its_limit_a_key_waits_and_others_do_not(company: Company, settings: Any) -> None:
+    settings.API_RATE_KEY = 1
+    calls = Calls(new_key(company))
+    assert calls.get("/me").status_code == 200
+    for path in ("/me", "/orders/none", "/orders?colour=red"):
+        answer = calls.get(path)
+        assert (answer.status_code, code(answer)) == (429, "too_many_requests")
+        assert 1 <= int(answer["Retry-After"]) <= 60
+        assert left(answer) == {"key": 0}
+    assert Calls(new_key(company)).get("/me").status_code == 200
+
+
+def test_all_keys_of_a_company_have_a_limit_together(company: Company, settings: Any) -> None:
+    settings.API_RATE_COMPANY = 1
+    first, second = Calls(new_key(company)), Calls(new_key(company))
+    assert first.get("/me").status_code == 200
+    answer = second.get("/me")
+    assert (answer.status_code, left(answer)["company"]) == (429, 0)
+    assert Calls(new_key(CompanyFactory.create())).get("/me").status_code == 200
+
+
+@pytest.mark.parametrize("way", ["stopped", "frozen"])
+def test_without_redis_each_process_counts_and_says_so_once(
+    way: str,
+    company: Company,
+    own_redis: Redis,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # replaced: a test before may have logged the line of this minute
+    monkeypatch.setattr(rates._Told, "at", -rates.LOGGED_EVERY)
+    settings.API_RATE_KEY = 1
+    calls = Calls(new_key(company))
+    make_unavailable(own_redis, way)
+    with caplog.at_level(logging.WARNING, logger="loyalty_portal.http.rates"):
+        answers = [calls.get("/me") for _each in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 429, 429]
+    assert not any("RateLimit" in answer for answer in answers)
+    assert answers[1]["Retry-After"]
+    told = [each for each in caplog.records if each.name == "loyalty_portal.http.rates"]
+    assert len(told) == 1
+
+
+def test_the_id_of_a_call_stands_in_the_trail() -> None:
+    call: Any = RequestFactory().get("/api/v1/balance")
+    call.request_id = "erp-2026-11-27"
+    with happening_at(call):
+        record(TrailKind.EXPORTED, by=SYSTEM, facts={"what": "orders"})
+    facts = TrailEntry.objects.get(kind=TrailKind.EXPORTED).facts
+    assert facts == {"what": "orders", "request_id": "erp-2026-11-27"}
