@@ -60,6 +60,18 @@ def is_owner(actor: Actor, company: Company) -> bool:
     return seat is not None and seat.company_id == company.pk and seat.role == Role.OWNER
 
 
+def may_manage_members(actor: Actor) -> bool:
+    """Whether they may look after the members of the company of their seat: its owners."""
+    return actor.seat is not None and actor.seat.role == Role.OWNER
+
+
+def may_manage_keys(actor: Actor) -> bool:
+    """Whether they may look after the API keys of the company of their seat: its owners, and no
+    key.
+    """
+    return may_manage_members(actor) and not actor.is_machine
+
+
 def may_add_companies(actor: Actor) -> bool:
     """Whether they may take new client companies in."""
     return actor.has_perm("accounts.add_company")

@@ -1,6 +1,6 @@
 """Addresses of seats, profile, second factor, invitations; allauth pages that are turned off."""
 
-from django.urls import path
+from django.urls import include, path
 
 from accounts import views
 from accounts.access import pages
@@ -9,6 +9,7 @@ from accounts.see_as.views import end_see_as
 
 urlpatterns = [
     path("seat/", views.switch_seat, name="seat_switch"),
+    path("company/keys/", include("accounts.company.urls")),
     path("profile/", views.profile, name="profile"),
     path("language/", views.choose_language, name="language"),
     path("see-as/end/", end_see_as, name="see_as_end"),

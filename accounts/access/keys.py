@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -130,8 +131,11 @@ def _may_come_from(key: ApiKey, address: str) -> bool:
 # --- The life of a key ------------------------------------------------------------------------
 
 
-def make_key(*, company: Company, terms: ApiKeyTerms, by: Actor) -> NewKey:
-    """Make a key with a seat of its own. Raises KeyRefusedError.
+def make_key(
+    *, company: Company, terms: ApiKeyTerms, by: Actor, key_id: UUID | None = None
+) -> NewKey:
+    """Make a key with a seat of its own. Raises KeyRefusedError, also for a `key_id` that is taken:
+    a form that is sent twice makes one key.
 
     The company's row is locked, so that keys made at once are counted one after another.
     """
@@ -141,9 +145,11 @@ def make_key(*, company: Company, terms: ApiKeyTerms, by: Actor) -> NewKey:
         company.refresh_from_db()
         _must(may_make_keys(as_now(by), company))
         _must_be_open(company)
+        if key_id and ApiKey.objects.filter(pk=key_id).exists():
+            raise KeyRefusedError(_("This form made a key already, which was shown then."))
         _must_have_room(company)
         seat = _new_seat(company, checked)
-        made = _write(seat, checked, by=by)
+        made = _write(seat, checked, by=by, key_id=key_id or uuid7())
         tell_owners(made.key, KeyChange.MADE, by=by, owners=owners)
     return made
 
@@ -176,7 +182,7 @@ def rotate_key(*, key: ApiKey, by: Actor, overlap: timedelta = USUAL_OVERLAP) ->
             notify_email=held.notify_email,
             expires_at=timezone.now() + min(life, LONGEST_LIFE),
         )
-        made = _write(held.seat, terms, by=by, replaces=held)
+        made = _write(held.seat, terms, by=by, key_id=uuid7(), replaces=held)
         tell_owners(made.key, KeyChange.ROTATED, by=by, owners=owners)
     key.expires_at = held.expires_at
     return made
@@ -297,11 +303,17 @@ def _new_seat(company: Company, terms: ApiKeyTerms) -> AccountManager:
 
 
 def _write(
-    seat: AccountManager, terms: ApiKeyTerms, *, by: Actor, replaces: ApiKey | None = None
+    seat: AccountManager,
+    terms: ApiKeyTerms,
+    *,
+    by: Actor,
+    key_id: UUID,
+    replaces: ApiKey | None = None,
 ) -> NewKey:
     secret = new_secret()
     ends = terms.expires_at or timezone.now() + USUAL_LIFE
     key = ApiKey(
+        id=key_id,
         seat=seat,
         name=terms.name,
         secret_hash=hashed_key(secret),

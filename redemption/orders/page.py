@@ -25,7 +25,14 @@ from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.since import changed_since
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
-from redemption.permissions import had_part, may_ask, may_cancel, may_decide, may_reveal
+from redemption.permissions import (
+    had_part,
+    may_ask,
+    may_cancel,
+    may_decide,
+    may_reveal,
+    placed_by_own_key,
+)
 from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus
 
 LINES_SHOWN = 20
@@ -86,6 +93,7 @@ class OrderPage:
     reject: RejectOrderForm  # only for those who can decide
     held: str  # why it cannot be approved now; "" when it can
     since: list[str]  # what changed in the catalogue since the order was placed
+    by_own_key: bool  # it waits, and an API key placed it that they made
     waits_for_others: bool  # one's own order, or placed as staff: somebody else must approve it
     can_reveal: bool
     can_repeat: bool
@@ -170,6 +178,7 @@ def order_page(
         reject=reject or RejectOrderForm(order=order),
         held=_held(facts) if can_decide else "",
         since=changed_since([order])[order.pk] if can_decide else [],
+        by_own_key=waits and placed_by_own_key(actor, order),
         waits_for_others=waits and had_part(actor, order),
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,

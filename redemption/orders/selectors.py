@@ -32,7 +32,7 @@ from redemption.checkout.held import partner_trouble
 from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
 from redemption.orders import periods
 from redemption.orders.since import changed_since
-from redemption.permissions import may_decide, seen_by
+from redemption.permissions import may_decide, placed_by_own_key, seen_by
 from redemption.states import OrderStatus
 
 PAGE_SIZE = 25
@@ -258,6 +258,7 @@ class Approval(NamedTuple):
     items: list[OrderItem]
     more: int
     decidable: bool
+    by_own_key: bool  # an API key placed it that they made
     left: int | None  # points left after the order; None when the balance is not known
     why: str  # the reason for approval, as the buyer read it
     held: str  # why it cannot be approved now; "" when it can
@@ -287,6 +288,7 @@ def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
             items=found.items,
             more=found.counts.lines - len(found.items),
             decidable=may_decide(actor, order),
+            by_own_key=placed_by_own_key(actor, order),
             left=None if spendable is None else spendable - order.total_points,
             why=order.why or "",
             held=trouble.holds_approval(order.products()),

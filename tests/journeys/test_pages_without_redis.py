@@ -78,6 +78,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "sku": house.mug.sku,
         "line_id": uuid.uuid4(),
         "transaction_id": uuid.uuid4(),
+        "key_id": uuid.uuid4(),
         "code": "invalid",
         "endpoint_id": uuid.uuid4(),
     }

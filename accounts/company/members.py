@@ -1,0 +1,249 @@
+"""Operations with which owners look after the members of their company, and invite others."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from ninja import Query, Router
+from pydantic import Field, StrictBool
+
+from accounts.access.bearer import ApiRequest
+from accounts.access.once import KeyedRequest, once
+from accounts.invitations.services import InvitationRefusedError, invite, revoke
+from accounts.models import AccountManager, Invitation, Role
+from accounts.permissions import may_manage_members
+from accounts.seats.services import (
+    SeatRefusedError,
+    change_role,
+    owners_held,
+    switch_off,
+    switch_on,
+)
+from accounts.selectors import told_as
+from accounts.tasks import send_letters_of
+from loyalty_portal.api.calls import ApiResult, allowed, must_match, unchanged
+from loyalty_portal.api.cursors import page_after
+from loyalty_portal.api.problems import ApiProblemError
+from loyalty_portal.api.shapes import (
+    AnswerShape,
+    PageAsked,
+    PageTold,
+    RequestShape,
+    Text,
+    known_values,
+)
+
+members = Router(tags=["members"])
+invitations = Router(tags=["members"])
+READ, WRITE = "members:read", "members:write"
+RoleGiven = Literal["owner", "approver", "buyer", "viewer"]
+
+
+class MemberTold(AnswerShape):
+    """A person with a seat in the company. The systems that have API keys are no members."""
+
+    id: UUID
+    created_at: datetime
+    email: str
+    name: str
+    role: str = Field(json_schema_extra=known_values(Role.values))
+    is_active: bool = Field(description="False: the seat is switched off.")
+    last_seen_at: datetime | None = Field(description="When the person signed in last.")
+
+
+class MemberChanged(RequestShape):
+    """What to change of a member; what is missing stays."""
+
+    role: RoleGiven | None = None
+    is_active: StrictBool | None = None
+
+
+class InvitationTold(AnswerShape):
+    """An invitation to a seat that is open: not accepted, taken back or sent again."""
+
+    id: UUID
+    created_at: datetime
+    email: str
+    role: str = Field(json_schema_extra=known_values(Role.values))
+    invited_by: str
+    expires_at: datetime
+
+
+class InvitationEntered(RequestShape):
+    """Whom to invite."""
+
+    email: Annotated[Text, Field(min_length=3, max_length=255)]
+    role: RoleGiven
+
+
+@members.get("", response=PageTold[MemberTold], operation_id="listMembers", summary="List members")
+@allowed(READ, may=may_manage_members, problems=("invalid_cursor",))
+def list_members(request: ApiRequest, asked: Query[PageAsked]) -> PageTold[MemberTold]:
+    """The people with a seat in the company, whether it is switched on or off."""
+    bound = request.auth.seat.company_id
+    found, more = page_after(_seats(request), by=["id"], asked=asked, request=request, bound=bound)
+    return PageTold[MemberTold](data=[_member(seat) for seat in found], next=more)
+
+
+@members.get(
+    "/{uuid:member_id}", response=MemberTold, operation_id="getMember", summary="Get a member"
+)
+@allowed(READ, may=may_manage_members)
+def get_member(request: ApiRequest, member_id: UUID) -> ApiResult | HttpResponse:
+    """One member. Its ETag changes with whatever is told of it."""
+    told = _member(_own(request, member_id))
+    return unchanged(request, _tag(told)) or ApiResult(told, {"ETag": _tag(told)})
+
+
+@members.patch(
+    "/{uuid:member_id}", response=MemberTold, operation_id="changeMember", summary="Change a member"
+)
+@allowed(WRITE, may=may_manage_members, problems=("member_refused", "precondition_failed"))
+def change_member(request: ApiRequest, member_id: UUID, entered: MemberChanged) -> ApiResult:
+    """Give a member another role, or switch the seat off or on. All owners are told by e-mail. The
+    last owner stays. With If-Match nothing is changed when somebody else changed it meanwhile.
+    """
+    with _refusing(), transaction.atomic():
+        seat = _held(request, member_id)
+        by = request.auth.actor
+        if entered.role and entered.role != seat.role:
+            change_role(seat=seat, role=entered.role, by=by)
+        if entered.is_active is not None and entered.is_active != seat.is_active:
+            (switch_on if entered.is_active else switch_off)(seat=seat, by=by)
+        send_letters_of(seat.company_id)
+    told = _member(_own(request, member_id))
+    return ApiResult(told, {"ETag": _tag(told)})
+
+
+@members.delete(
+    "/{uuid:member_id}",
+    response={204: None},
+    operation_id="removeMember",
+    summary="Remove a member",
+)
+@allowed(WRITE, may=may_manage_members, problems=("member_refused", "precondition_failed"))
+def remove_member(request: ApiRequest, member_id: UUID) -> HttpResponse:
+    """Switch the seat of a member off. What they did stays in their name, and the seat can be
+    switched on again. Doing it twice changes nothing.
+    """
+    with _refusing(), transaction.atomic():
+        seat = _held(request, member_id)
+        if seat.is_active:
+            switch_off(seat=seat, by=request.auth.actor)
+            send_letters_of(seat.company_id)
+    return HttpResponse(status=204)
+
+
+@invitations.get(
+    "",
+    response=PageTold[InvitationTold],
+    operation_id="listInvitations",
+    summary="List invitations",
+)
+@allowed(READ, may=may_manage_members, problems=("invalid_cursor",))
+def list_invitations(request: ApiRequest, asked: Query[PageAsked]) -> PageTold[InvitationTold]:
+    """The invitations that are open, those that have expired too."""
+    bound = request.auth.seat.company_id
+    rows = _open(request).order_by()
+    found, more = page_after(rows, by=["id"], asked=asked, request=request, bound=bound)
+    return PageTold[InvitationTold](data=[_invitation(each) for each in found], next=more)
+
+
+@invitations.post(
+    "", response={201: InvitationTold}, operation_id="invite", summary="Invite somebody"
+)
+@allowed(WRITE, may=may_manage_members, problems=("member_refused",))
+@once(together=True)
+def invite_member(request: KeyedRequest, entered: InvitationEntered) -> ApiResult:
+    """Invite an e-mail address to a seat, by a letter with a link that works once, for seven
+    days.
+    """
+    company, by = request.auth.seat.company, request.auth.actor
+    with _refusing():
+        made = invite(company=company, email=entered.email, role=entered.role, by=by)
+    send_letters_of(company.pk)
+    return ApiResult(_invitation(_open(request).get(pk=made.pk)), status=201)
+
+
+@invitations.delete(
+    "/{uuid:invitation_id}",
+    response={204: None},
+    operation_id="takeInvitationBack",
+    summary="Take an invitation back",
+)
+@allowed(WRITE, may=may_manage_members, problems=("member_refused",))
+def take_back(request: ApiRequest, invitation_id: UUID) -> HttpResponse:
+    """Take an open invitation back: its link stops working."""
+    invitation = _open(request).filter(pk=invitation_id).first()
+    if invitation is None:
+        raise Http404
+    with _refusing():
+        revoke(invitation=invitation, by=request.auth.actor)
+    return HttpResponse(status=204)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Answer what a service refuses by the problem `member_refused`."""
+    try:
+        yield
+    except (SeatRefusedError, InvitationRefusedError) as why:
+        raise ApiProblemError("member_refused", str(why)) from why
+
+
+def _seats(request: ApiRequest) -> QuerySet[AccountManager]:
+    seats = AccountManager.objects.filter(company=request.auth.seat.company_id)
+    return seats.filter(user__is_machine=False).select_related("user", "company").order_by()
+
+
+def _own(request: ApiRequest, member_id: UUID) -> AccountManager:
+    found = _seats(request).filter(pk=member_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _held(request: ApiRequest, member_id: UUID) -> AccountManager:
+    """The member with the company locked, as the caller knows it (If-Match)."""
+    owners_held(request.auth.seat.company_id)
+    seat = _own(request, member_id)
+    must_match(request, _tag(_member(seat)))
+    return seat
+
+
+def _open(request: ApiRequest) -> QuerySet[Invitation]:
+    rows = Invitation.objects.filter(company=request.auth.seat.company_id, end="")
+    return rows.select_related("by", "company")
+
+
+def _member(seat: AccountManager) -> MemberTold:
+    return MemberTold(
+        id=seat.pk,
+        created_at=seat.created_at,
+        email=seat.email,
+        name=seat.user.name,
+        role=seat.role,
+        is_active=seat.is_active,
+        last_seen_at=seat.user.last_login,
+    )
+
+
+def _tag(told: MemberTold) -> str:
+    return f'"{hashlib.sha256(told.model_dump_json().encode()).hexdigest()[:20]}"'
+
+
+def _invitation(invitation: Invitation) -> InvitationTold:
+    return InvitationTold(
+        id=invitation.pk,
+        created_at=invitation.created_at,
+        email=invitation.email,
+        role=invitation.role,
+        invited_by=told_as(invitation.by, invitation.company_id),
+        expires_at=invitation.expires_at,
+    )
