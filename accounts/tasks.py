@@ -6,6 +6,7 @@ from functools import partial
 from django.core.management import call_command
 from django.db import transaction
 
+from accounts.access import once
 from accounts.access.key_letters import tell_expiring
 from accounts.models import PersonLetter
 from accounts.seats import letters
@@ -18,8 +19,9 @@ MOST_SENT = 50  # letters that are queued at once; the sweeper finds the others
 
 @app.task
 def clear_sessions() -> None:
-    """Delete expired sessions."""
+    """Delete expired sessions, and old calls of the API that made nothing."""
     call_command("clearsessions")
+    once.forget_old()
 
 
 @app.task

@@ -1,5 +1,6 @@
 """People, companies, seats, invitations, API keys, and the letters about them."""
 
+from accounts.models.calls import KeyedApiCall
 from accounts.models.joining import (
     Invitation,
     InvitationEnd,
@@ -40,6 +41,7 @@ __all__ = [
     "Invitation",
     "InvitationEnd",
     "InvitationQuerySet",
+    "KeyedApiCall",
     "KnownBalance",
     "PersonLetter",
     "PersonLetterKind",

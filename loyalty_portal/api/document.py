@@ -4,7 +4,7 @@ from typing import Any
 
 from ninja.openapi.schema import OpenAPISchema
 
-from loyalty_portal.api.calls import AccessRule
+from loyalty_portal.api.calls import AccessRule, is_keyed
 from loyalty_portal.api.problems import CONTENT_TYPE, KINDS
 
 SCHEME = "bearerAuth"
@@ -27,6 +27,15 @@ _PROBLEM: dict[str, Any] = {
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Mistake"}},
     },
 }
+_IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "The same for each try of one call, another for each call.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+}
+# What an operation may answer besides, when it is done once for each of those.
+_OF_KEYS = ("idempotency_key_missing", "idempotency_mismatch", "idempotency_in_progress")
 _MISTAKE: dict[str, Any] = {
     "type": "object",
     "title": "Mistake",
@@ -52,24 +61,30 @@ def completed(document: OpenAPISchema, api: Any) -> OpenAPISchema:
             "description": "An API key: `lrp_(live|test)_[0-9A-Za-z]{36}`.",
         }
     }
-    rules = {
-        operation.operation_id: operation.view_func.access_rule
+    views = {
+        operation.operation_id: operation.view_func
         for router in api._get_bound_routers()  # noqa: SLF001 - ninja's document is made so too
         for path_view in router.path_operations.values()
         for operation in path_view.operations
     }
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            _complete(operation, rules[operation["operationId"]], has_ids="{" in path)
+            view = views[operation["operationId"]]
+            further = _OF_KEYS if is_keyed(view) else ()
+            if further:
+                operation["parameters"].append(_IDEMPOTENCY_KEY)
+            _complete(operation, view.access_rule, further, has_ids="{" in path)
     return document
 
 
-def _complete(operation: dict[str, Any], rule: AccessRule, *, has_ids: bool) -> None:
+def _complete(
+    operation: dict[str, Any], rule: AccessRule, further: tuple[str, ...], *, has_ids: bool
+) -> None:
     operation["security"] = [{SCHEME: []}]
     if rule.scope:
         operation["x-scope"] = rule.scope
         operation["description"] = f"{operation['description']}\n\nScope: `{rule.scope}`."
-    codes = [*_ALWAYS, *rule.problems]
+    codes = [*_ALWAYS, *further, *rule.problems]
     codes += ["insufficient_scope"] * bool(rule.scope) + ["role_forbids"] * bool(rule.may)
     codes += ["not_found"] * has_ids
     by_status: dict[int, list[str]] = {}

@@ -1,5 +1,6 @@
 """Arranges the OpenAPI document for the page of the reference."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ class OperationTold(NamedTuple):
     about: str
     scope: str
     parameters: Sequence[FieldTold]
+    sent: Mapping[str, Sequence[FieldTold]]  # the body and what it has, by name
     fields: Sequence[FieldTold]
     is_list: bool
     problems: Sequence[str]
@@ -44,7 +46,12 @@ class Reference(NamedTuple):
                 [tag, *_more] = operation.get("tags", [""])
                 groups.setdefault(tag, []).append(_operation(document, path, method, operation))
         about = document["info"]
-        return cls(about["title"], about["description"], groups)
+        return cls(about["title"], _flowing(about["description"]), groups)
+
+
+def _flowing(text: str) -> str:
+    """The text without the line breaks of the source code; paragraphs stay."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text)
 
 
 def _operation(document: Json, path: str, method: str, operation: Json) -> OperationTold:
@@ -58,9 +65,10 @@ def _operation(document: Json, path: str, method: str, operation: Json) -> Opera
         method=method.upper(),
         path=path,
         title=operation["summary"],
-        about=about,
+        about=_flowing(about),
         scope=operation.get("x-scope", ""),
         parameters=[_parameter(each) for each in operation["parameters"]],
+        sent=_sent(document, operation),
         fields=list(_fields(document, schema)),
         is_list=is_list,
         problems=sorted(
@@ -71,8 +79,23 @@ def _operation(document: Json, path: str, method: str, operation: Json) -> Opera
     )
 
 
+def _sent(document: Json, operation: Json) -> Mapping[str, Sequence[FieldTold]]:
+    """The body of a request and the objects in it, each with its fields."""
+    content = operation.get("requestBody", {}).get("content", {})
+    found: dict[str, Sequence[FieldTold]] = {}
+    waiting = [content["application/json"]["schema"]] if content else []
+    for schema in waiting:
+        name = _kind(schema)
+        body = _resolved(document, schema)
+        found[name] = list(_fields(document, body, is_sent=True))
+        inner = [each.get("items", each) for each in body.get("properties", {}).values()]
+        waiting += [each for each in inner if "$ref" in each and _kind(each) not in found]
+    return found
+
+
 def _answer(document: Json, operation: Json) -> Json:
-    content = operation["responses"]["200"].get("content", {})
+    [answer] = [said for status, said in operation["responses"].items() if status[0] == "2"]
+    content = answer.get("content", {})
     return _resolved(document, content.get("application/json", {}).get("schema", {}))
 
 
@@ -89,9 +112,11 @@ def _parameter(parameter: Json) -> FieldTold:
     return FieldTold(parameter["name"], kind + needed, parameter.get("description", ""))
 
 
-def _fields(document: Json, schema: Json) -> Iterator[FieldTold]:
+def _fields(document: Json, schema: Json, *, is_sent: bool = False) -> Iterator[FieldTold]:
     for name, each in schema.get("properties", {}).items():
-        yield FieldTold(name, _kind(each), _resolved(document, each).get("description", ""))
+        needed = " · required" if name in schema.get("required", ()) and is_sent else ""
+        about = each.get("description") or _resolved(document, each).get("description", "")
+        yield FieldTold(name, _kind(each) + needed, about)
 
 
 def _kind(schema: Json) -> str:

@@ -57,6 +57,14 @@ KINDS: Mapping[str, ProblemKind] = {
             "give the seat another role."
         ),
     ),
+    "order_forbids": ProblemKind(
+        403,
+        _("This is for others to do with this order"),
+        _(
+            "Who placed an order cancels it and sees its codes; so does an owner or approver who "
+            "is a person. Nobody decides on their own order, or on one by a key that they made."
+        ),
+    ),
     "not_found": ProblemKind(
         404,
         _("There is nothing here"),
@@ -77,6 +85,55 @@ KINDS: Mapping[str, ProblemKind] = {
     ),
     "unsupported_media_type": ProblemKind(
         415, _("The body is not JSON"), _("Send Content-Type: application/json.")
+    ),
+    "idempotency_key_missing": ProblemKind(
+        400,
+        _("There is no usable Idempotency-Key"),
+        _(
+            "Send the header Idempotency-Key with 1 to 255 visible ASCII characters: a new one for "
+            "each thing that you want done, the same one whenever you repeat that call."
+        ),
+    ),
+    "idempotency_mismatch": ProblemKind(
+        422,
+        _("This Idempotency-Key belongs to another call"),
+        _("The key was sent before with another address or body. Take a new one for a new call."),
+    ),
+    "idempotency_in_progress": ProblemKind(
+        409,
+        _("The same call is still running"),
+        _("Send the same request again after as many seconds as Retry-After says."),
+    ),
+    "points_changed": ProblemKind(
+        409,
+        _("The order costs another number of points now"),
+        _(
+            "Nothing was ordered. Ask for a preview, and send the order with its total_points as "
+            "expected_points."
+        ),
+    ),
+    "order_refused": ProblemKind(
+        409,
+        _("This is not possible with the order"),
+        _("The answer's detail says why. Nothing was changed."),
+    ),
+    "member_refused": ProblemKind(
+        409,
+        _("This is not possible with the member"),
+        _("The answer's detail says why. Nothing was changed."),
+    ),
+    "precondition_failed": ProblemKind(
+        412,
+        _("Somebody else changed it meanwhile"),
+        _("Nothing was changed. Get it again, and send what you want with its new ETag."),
+    ),
+    "order_held": ProblemKind(
+        503,
+        _("Nothing can be ordered at the moment"),
+        _(
+            "The answer's detail says why. Nothing was ordered. Send the same request again after "
+            "as many seconds as Retry-After says."
+        ),
     ),
     "invalid": ProblemKind(
         422,

@@ -4,13 +4,24 @@ A value of a request is taken as it is or refused, never converted: `"3"`, `true
 numbers.
 """
 
+import re
+from datetime import date
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+)
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 Row = TypeVar("Row")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 USUAL_PAGE, LARGEST_PAGE = 50, 100
 LARGEST_WHOLE = 2_147_483_647  # of a PostgreSQL integer
@@ -24,6 +35,16 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[StrictStr, AfterValidator(_storable)]
+
+
+def _dated(value: object) -> object:
+    """Refuse what is no date as YYYY-MM-DD: numbers count as seconds elsewhere."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        return value
+    raise PydanticCustomError("date", "This must be a date.")
+
+
+Day = Annotated[date, BeforeValidator(_dated)]
 Whole = Annotated[StrictInt, Field(ge=0, le=LARGEST_WHOLE)]
 
 

@@ -30,9 +30,13 @@ ADMIN_PAGES = ["redemption.analytics.urls.pages"]
 # Finds who calls the API, and its routers with what their addresses begin with.
 API_CALLER = "accounts.access.bearer.caller_of"
 API_ROUTERS = [
-    ("", "accounts.api.router"),
+    ("", "accounts.company.account.router"),
+    ("/members", "accounts.company.members.members"),
+    ("/invitations", "accounts.company.members.invitations"),
     ("", "catalog.api.router"),
-    ("/orders", "redemption.orders.api.router"),
+    ("/orders", "redemption.orders.api.acting.router"),
+    ("/approvals", "redemption.orders.api.waiting.approvals"),
+    ("/order-previews", "redemption.orders.api.placing.previews"),
     ("/transactions", "redemption.points.api.router"),
 ]
 # The work queues in this order; the sweeper has threads for each.

@@ -17,8 +17,8 @@ from redemption.models import (
     RedemptionOrder,
     TransactionType,
 )
-from redemption.permissions import seen_by, seen_transactions
-from redemption.states import OPEN_TRANSACTION, TransactionStatus
+from redemption.permissions import decidable, seen_by, seen_transactions
+from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
 
 _TAKES = (TransactionType.DEBIT, TransactionType.CORRECTION)
 
@@ -62,6 +62,15 @@ def orders_seen(actor: Actor, filters: OrderFilters) -> QuerySet[RedemptionOrder
     if filters.created_until:
         orders = orders.filter(created_at__lt=filters.created_until)
     return orders
+
+
+def waiting_for(actor: Actor) -> QuerySet[RedemptionOrder]:
+    """The orders that wait for approval on which the actor may decide, in no order."""
+    waiting = seen_by(actor).filter(status=OrderStatus.AWAITING_APPROVAL)
+    if actor.seat is None or actor.user_id is None:
+        return waiting.none()
+    rows = waiting.filter(decidable(company_id=actor.seat.company_id, user_id=actor.user_id))
+    return rows.select_related("account_manager__user").order_by()
 
 
 def by_key(key: str) -> Q:

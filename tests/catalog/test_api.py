@@ -6,10 +6,10 @@ import pytest
 
 from accounts.models import TierLevel
 from catalog.models import StockStatus
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
 from tests.loyalty_portal.api.calls import Calls
-from tests.support.api_keys import new_key
 
 pytestmark = pytest.mark.django_db
 

@@ -53,7 +53,7 @@ WRONG = [
     ("accounts/seats/services.py", "accounts.access.keys"),
     ("redemption/orders/records.py", "redemption.orders.api"),
     ("redemption/orders/selectors.py", "redemption.points.api"),
-    ("loyalty_portal/api/v1.py", "accounts.api"),
+    ("loyalty_portal/api/v1.py", "accounts.company.account"),
     ("loyalty_portal/api/cursors.py", "loyalty_portal.api.portal_api"),
     # Sub-rooms: models import no page, and lower ones no higher ones.
     ("redemption/models/orders.py", "redemption.backoffice.badges"),

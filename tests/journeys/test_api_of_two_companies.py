@@ -5,36 +5,89 @@ The operations come from the document, so a new one without a row here fails.
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
-from accounts.models import AccountManager, KnownBalance, Role, Scope
+from accounts.access import bearer
+from accounts.access.keys import revoke_key
+from accounts.invitations.services import invite
+from accounts.models import (
+    AccountManager,
+    ApiKey,
+    Company,
+    Invitation,
+    KnownBalance,
+    Role,
+    Scope,
+    hashed_key,
+)
 from loyalty_portal.api.v1 import api
+from loyalty_portal.audit.models import TrailEntry, TrailKind
+from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.http.limits import Limit
+from redemption.models import OrderItem, RedemptionOrder
+from tests.accounts.access.making import new_key, owner_of
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls, answer_of, code, must_fit
 from tests.redemption.factories import delivered_by_mail, paid, shipped
-from tests.support.api_keys import new_key
 
 pytestmark = pytest.mark.django_db
 
-# What each operation needs, by its id: the expectation.
-SCOPES = {
-    "getMe": "",
-    "getCompany": "",
-    "getBalance": "balance:read",
-    "listProducts": "catalog:read",
-    "getProduct": "catalog:read",
-    "listCategories": "catalog:read",
-    "listOrders": "orders:read",
-    "getOrder": "orders:read",
-    "listOrderLines": "orders:read",
-    "listLineDeliveries": "orders:read",
-    "listTransactions": "transactions:read",
-    "getTransaction": "transactions:read",
+ALL = frozenset(Role.values)
+REDEEM = ALL - {Role.VIEWER}
+OWNERS = frozenset({Role.OWNER})
+NO_KEY: frozenset[str] = frozenset()
+
+
+class Row(NamedTuple):
+    """What an operation needs: the scope ("": none), and the role of the key's seat."""
+
+    scope: str
+    roles: frozenset[str] = ALL
+
+
+# The expectation, by the operation's id.
+ROWS = {
+    "getMe": Row(""),
+    "getCompany": Row(""),
+    "getBalance": Row("balance:read"),
+    "listMembers": Row("members:read", OWNERS),
+    "getMember": Row("members:read", OWNERS),
+    "changeMember": Row("members:write", OWNERS),
+    "removeMember": Row("members:write", OWNERS),
+    "listInvitations": Row("members:read", OWNERS),
+    "invite": Row("members:write", OWNERS),
+    "takeInvitationBack": Row("members:write", OWNERS),
+    "listProducts": Row("catalog:read"),
+    "getProduct": Row("catalog:read"),
+    "listCategories": Row("catalog:read"),
+    "listOrders": Row("orders:read"),
+    "getOrder": Row("orders:read"),
+    "listOrderLines": Row("orders:read"),
+    "listLineDeliveries": Row("orders:read"),
+    "listApprovals": Row("orders:read", NO_KEY),
+    "previewOrder": Row("orders:write", REDEEM),
+    "placeOrder": Row("orders:write", REDEEM),
+    "cancelOrder": Row("orders:write", REDEEM),
+    "approveOrder": Row("orders:write", NO_KEY),
+    "rejectOrder": Row("orders:write", NO_KEY),
+    "revealCodes": Row("codes:reveal", REDEEM),
+    "listTransactions": Row("transactions:read"),
+    "getTransaction": Row("transactions:read"),
+}
+_LINE = {"sku": "NONE", "quantity": 1, "recipient": {"name": "Ada"}}
+# What is sent, where a body is needed.
+BODIES: dict[str, Any] = {
+    "previewOrder": {"lines": [_LINE]},
+    "placeOrder": {"lines": [_LINE], "expected_points": 0},
+    "cancelOrder": {"reason": "Ordered twice"},
+    "rejectOrder": {"reason": "Not this year"},
+    "changeMember": {"is_active": True},
+    "invite": {"email": "new@company.example", "role": "buyer"},
 }
 # These tell the same to every company of a tier.
 FOR_ALL = {"getProduct", "listProducts", "listCategories"}
@@ -50,7 +103,8 @@ class Side(NamedTuple):
     @property
     def words(self) -> set[str]:
         """What must never reach another company."""
-        return {*self.ids.values(), self.seat.company.name, str(self.seat.company_id)}
+        ids = {value for name, value in self.ids.items() if name != "sku"}
+        return {*ids, self.seat.company.name, str(self.seat.company_id)}
 
 
 def side(name: str) -> Side:
@@ -70,47 +124,94 @@ def side(name: str) -> Side:
         "line_id": str(order.items.get().pk),
         "transaction_id": str(order.transactions.get().pk),
         "reference": f"ref-{name}",
+        "sku": mug.sku,
+        "member_id": str(seat.pk),
+        "email": seat.email,
+        "invitation_id": str(invited(seat.company).pk),
     }
-    return Side(seat, Calls(new_key(seat.company)), ids)
+    return Side(seat, Calls(new_key(seat.company, role=Role.OWNER)), ids)
 
 
-def operations() -> dict[str, str]:
-    """The path of each operation, by its id."""
-    return {
-        operation["operationId"]: path
+def invited(company: Company) -> Invitation:
+    owner = Actor.in_seat(owner_of(company))
+    email = f"invited@{company.pk}.example"
+    return invite(company=company, email=email, role=Role.BUYER, by=owner)
+
+
+class Operation(NamedTuple):
+    """An operation of the document."""
+
+    id: str
+    method: str
+    path: str
+
+    def called(self, calls: Calls, ids: dict[str, str], query: str = "", **headers: str) -> Any:
+        """Call it with these ids in its address."""
+        headers = {"Idempotency-Key": uuid4().hex, **headers}
+        where = filled(self.path, ids) + query
+        return calls.call(self.method, where, BODIES.get(self.id), **headers)
+
+
+def operations(*, method: str = "") -> list[Operation]:
+    """The operations of the document, or those with this method."""
+    found = [
+        Operation(operation["operationId"], each, path)
         for path, methods in api.document["paths"].items()
-        for operation in methods.values()
-    }
+        for each, operation in methods.items()
+    ]
+    return [operation for operation in found if method in {"", operation.method}]
 
 
-def filled(path: str, ids: dict[str, str], sku: str) -> str:
-    return re.sub(r"{(\w+)}", lambda found: {**ids, "sku": sku}[found[1]], path)
+def refused_keys(company: Company) -> dict[str, Calls]:
+    """Calls with keys that are no good, by the reason."""
+    made = {name: new_key(company) for name in ("revoked", "expired", "off")}
+    made["elsewhere"] = new_key(company, allowed_networks=["192.0.2.1"])
+    revoke_key(key=made["revoked"].key, reason="Lost", by=SYSTEM)
+    ApiKey.objects.filter(pk=made["expired"].key.pk).update(expires_at="2020-01-01T00:00Z")
+    AccountManager.objects.filter(pk=made["off"].key.seat_id).update(is_active=False)
+    return {"nobody": Calls(""), **{name: Calls(each) for name, each in made.items()}}
 
 
-def test_each_operation_says_what_it_needs_and_answers_no_single_other_scope() -> None:
-    own, paths = side("Northwind"), operations()
-    assert paths.keys() == SCOPES.keys()
-    sku = ProductFactory.create().sku
+def filled(path: str, ids: dict[str, str]) -> str:
+    return re.sub(r"{(\w+)}", lambda found: ids[found[1]], path)
+
+
+def test_each_operation_has_a_row_and_lets_in_whom_it_says(monkeypatch: Any, settings: Any) -> None:
+    settings.API_RATE_COMPANY = 100_000
+    # replaced: the limit of strangers, whom this test plays very often
+    monkeypatch.setattr(bearer, "BY_STRANGERS", Limit("all", most=10_000, seconds=60))
+    own = side("Northwind")
+    assert {operation.id for operation in operations()} == ROWS.keys()
     company = own.seat.company
-    keys = {
-        scope: Calls(new_key(company, scopes=[scope], role=Role.VIEWER)) for scope in Scope.values
+    refused = refused_keys(company)
+    scopes = {
+        scope: Calls(new_key(company, scopes=[scope], role=Role.OWNER)) for scope in Scope.values
     }
-    for operation, path in paths.items():
-        address, needed = filled(path, own.ids, sku), SCOPES[operation]
-        assert code(Calls("").get(address)) == "unauthenticated", operation
-        for scope, calls in keys.items():
-            answer = calls.get(address)
-            if needed in {"", scope}:
-                assert answer.status_code == 200, (operation, scope, answer.content)
-            else:
-                assert (answer.status_code, code(answer)) == (403, "insufficient_scope"), operation
+    roles = {role: Calls(new_key(company, role=role)) for role in Role.values}
+    for operation in operations():
+        row = ROWS[operation.id]
+        for why, calls in refused.items():
+            answer = operation.called(calls, own.ids)
+            assert (answer.status_code, code(answer)) == (401, "unauthenticated"), (operation, why)
+        for scope, calls in scopes.items():
+            lacks = row.scope not in {"", scope}
+            answer = operation.called(calls, own.ids)
+            told = code(answer) if answer.status_code >= 400 else ""
+            assert (told == "insufficient_scope") == lacks, (operation, scope, told)
+        for role, calls in roles.items():
+            answer = operation.called(calls, own.ids)
+            told = code(answer) if answer.status_code >= 400 else ""
+            assert (told == "role_forbids") == (role not in row.roles), (operation, role, told)
+            assert answer.status_code == 200 or operation.method != "get" or told, operation
 
 
 def test_each_answer_is_as_the_document_says() -> None:
-    own, sku = side("Northwind"), ProductFactory.create().sku
-    for operation, path in operations().items():
-        answer = own.calls.get(filled(path, own.ids, sku))
-        assert must_fit(answer_of(operation), answer.json()) == [], operation
+    own = side("Northwind")
+    for operation in operations(method="get"):
+        if not ROWS[operation.id].roles:
+            continue
+        answer = operation.called(own.calls, own.ids)
+        assert must_fit(answer_of(operation.id), answer.json()) == [], operation
         assert answer["Content-Type"] == "application/json"
         assert not re.search(r"\+00:00|T\d\d:\d\d:\d\d(\.\d+)?\"", answer.content.decode())
     full = own.calls.get(f"/orders/{own.ids['order']}?expand=lines,transactions")
@@ -119,23 +220,24 @@ def test_each_answer_is_as_the_document_says() -> None:
 
 def test_nothing_of_one_company_is_seen_by_another() -> None:
     own, other = side("Northwind"), side("Southwind")
-    sku = ProductFactory.create().sku
-    for operation, path in operations().items():
-        query = "?expand=lines,transactions" if operation in {"listOrders", "getOrder"} else ""
-        mine = own.calls.get(filled(path, own.ids, sku) + query)
-        assert mine.status_code == 200, operation
+    for operation in operations():
+        if not ROWS[operation.id].roles:
+            continue
+        query = "?expand=lines,transactions" if operation.id in {"listOrders", "getOrder"} else ""
+        mine = operation.called(own.calls, own.ids, query)
+        assert mine.status_code == 200 or operation.method != "get", operation
         assert not [word for word in other.words if word in mine.content.decode()], operation
-        if "{" not in path or operation in FOR_ALL:
+        if "{" not in operation.path or operation.id in FOR_ALL:
             continue
         unknown = {name: str(uuid4()) for name in own.ids}
         same_id = {"X-Request-Id": "the-same-one"}
         answers = [
-            own.calls.get(filled(path, ids, sku) + query, **same_id)
+            operation.called(own.calls, ids, query, **same_id)
             for ids in (other.ids, unknown, {**own.ids, "order": other.ids["order"]})
         ]
         assert {answer.status_code for answer in answers[:2]} == {404}, operation
         assert answers[0].content == answers[1].content, operation
-        if "{order}" in path:
+        if "{order}" in operation.path:
             assert answers[2].content == answers[1].content, operation
     by_number = own.calls.get(f"/orders/{other.ids['number']}")
     assert by_number.status_code == 404
@@ -145,6 +247,29 @@ def test_nothing_of_one_company_is_seen_by_another() -> None:
     for filters in ("reference=ref-Southwind", f"order_number={other.ids['number']}"):
         where = "/orders" if filters.startswith("ref") else "/transactions"
         assert own.calls.get(f"{where}?{filters}").json()["data"] == []
+
+
+def test_codes_are_shown_to_who_may_see_them_and_each_look_is_recorded() -> None:
+    own = side("Northwind")
+    item = OrderItem.objects.get(order__pk=own.ids["codes"])
+    path = f"/orders/{own.ids['codes']}/lines/{item.pk}/codes"
+    answers = [own.calls.call("post", path, **{"X-Request-Id": f"look-{n}-of-2"}) for n in (1, 2)]
+    # The key did not place the order, and its role approves nothing.
+    assert {code(answer) for answer in answers} == {"order_forbids"}
+    approver = Calls(new_key(own.seat.company, role=Role.APPROVER))
+    assert code(approver.call("post", path)) == "order_forbids"
+    RedemptionOrder.objects.filter(pk=own.ids["codes"]).update(
+        account_manager=ApiKey.objects.get(secret_hash=hashed_key(own.calls.secret)).seat
+    )
+    for look in ("look-one", "look-two"):
+        answer = own.calls.call("post", path, **{"X-Request-Id": look})
+        assert must_fit(answer_of("revealCodes"), answer.json()) == []
+        assert "CODE-Northwind" in answer.content.decode()
+        assert answer["Cache-Control"] == "no-store"
+    seen = TrailEntry.objects.filter(kind=TrailKind.CODE_REVEALED).order_by("id")
+    assert [entry.facts["request_id"] for entry in seen] == ["look-one", "look-two"]
+    parcel = f"/orders/{own.ids['order']}/lines/{own.ids['line_id']}/codes"
+    assert code(own.calls.call("post", parcel)) == "order_forbids"
 
 
 def test_no_answer_holds_a_code() -> None:

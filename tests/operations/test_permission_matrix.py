@@ -42,10 +42,10 @@ from operations.management.commands.permission_matrix import (
 from redemption.incidents.services import raise_incident
 from redemption.models import Callback, Letter, Reconciliation, WebhookEndpoint
 from redemption.states import IncidentKind
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
 from tests.redemption.factories import shipped
-from tests.support.api_keys import new_key
 from tests.support.order_kinds import confirmed_order
 from tests.support.staff import staff
 

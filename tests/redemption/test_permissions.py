@@ -24,10 +24,10 @@ from redemption.permissions import (
 )
 from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory, SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import placed
-from tests.support.api_keys import new_key
 from tests.support.staff import staff
 
 pytestmark = pytest.mark.django_db

@@ -15,9 +15,9 @@ from accounts.models import AccountManager, Company
 from accounts.selectors import find_companies
 from catalog.models import Product
 from catalog.selectors import search_query
-from loyalty_portal.data.numbers import grouped
 from redemption.backoffice.ordering.typed import Typed, TypedLine
 from redemption.checkout.approval import approval_need
+from redemption.checkout.enough import short_of
 from redemption.checkout.for_seats import held_up, points_of, too_few
 from redemption.checkout.rows import GivenRow, read_rows, recipient_of, today_of
 from redemption.checkout.services import Line
@@ -130,7 +130,7 @@ def check(seat: AccountManager, typed: Typed, *, header: Header, version: str) -
     lines = [CheckedLine(line, products.get(line.sku.upper())) for line in typed.lines]
     errors = _read(seat, lines, typed.all)
     for sku, wanted in _wanted(lines):
-        if problem := _short(products[sku], wanted):
+        if problem := short_of(products[sku], wanted):
             next(each for each in lines if each.product is products[sku]).errors[""] = [problem]
     found = [line.line for line in lines if line.line]
     total = points_of(found)
@@ -183,14 +183,3 @@ def _wanted(lines: Sequence[CheckedLine]) -> Iterator[tuple[str, int]]:
             sku = line.line.product.sku.upper()
             wanted[sku] = wanted.get(sku, 0) + line.line.quantity
     yield from wanted.items()
-
-
-def _short(product: Product, wanted: int) -> str:
-    """Why the stock does not reach; "" when it does."""
-    stock = getattr(product, "inventory", None)
-    if stock is None:
-        return "" if product.is_virtual else _("It is out of stock.")
-    if not stock.is_tracked or stock.quantity_available >= wanted:
-        return ""
-    facts = {"left": grouped(stock.quantity_available), "wanted": grouped(wanted)}
-    return _("Only %(left)s are left; %(wanted)s are wanted.") % facts

@@ -1,5 +1,6 @@
 """Calls of the API over the whole stack of Django, and what answers must look like."""
 
+import functools
 import json
 from typing import Any
 
@@ -55,16 +56,21 @@ def code(answer: Any) -> str:
 
 def must_fit(schema: dict[str, Any], value: Any) -> list[str]:
     """What of a value the document does not allow."""
-    document = json.loads(json.dumps(api.document, default=str))
-    whole = {**schema, "components": document["components"]}
-    return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
+    return [error.message for error in _validator(json.dumps(schema)).iter_errors(value)]
+
+
+@functools.cache
+def _validator(schema: str) -> Draft202012Validator:
+    """A validator for a schema of the document, as JSON."""
+    components = json.loads(json.dumps(api.document["components"], default=str))
+    return Draft202012Validator({**json.loads(schema), "components": components})
 
 
 def answer_of(operation_id: str) -> dict[str, Any]:
-    """The schema of what an operation answers with 200."""
+    """The schema of what an operation answers when it succeeds."""
     for methods in api.document["paths"].values():
         for operation in methods.values():
             if operation["operationId"] == operation_id:
-                found: dict[str, Any] = operation["responses"]["200"]["content"]
-                return dict(found["application/json"]["schema"])
+                [answer] = [said for key, said in operation["responses"].items() if key < "300"]
+                return dict(answer["content"]["application/json"]["schema"])
     raise LookupError(operation_id)

@@ -14,9 +14,9 @@ from loyalty_portal.api.problems import KINDS
 from loyalty_portal.api.v1 import api
 from loyalty_portal.configuration.logs import without_secret_paths
 from loyalty_portal.http.limits import Limit
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.loyalty_portal.api.calls import V1, Calls, code
-from tests.support.api_keys import new_key
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +76,7 @@ def test_a_network_that_goes_on_without_a_key_waits(
         ("get", "/transactions/no-uuid", 404, "not_found"),
         ("get", "/docs/problems/nothing", 404, "not_found"),
         ("post", "/me", 405, "method_not_allowed"),
-        ("delete", "/orders", 405, "method_not_allowed"),
+        ("delete", "/categories", 405, "method_not_allowed"),
     ],
 )
 def test_whatever_is_not_there_is_a_problem_and_no_page(
@@ -210,19 +210,20 @@ def test_the_document_names_everything_that_an_operation_may_answer() -> None:
     assert document["openapi"] == "3.1.0"
     assert list(document["components"]["securitySchemes"]) == ["bearerAuth"]
     ids = [each["operationId"] for path in document["paths"].values() for each in path.values()]
-    assert len(ids) == len(set(ids)) == 12
+    assert len(ids) == len(set(ids))
     for path, methods in document["paths"].items():
         for operation in methods.values():
             assert operation["security"] == [{"bearerAuth": []}]
             assert operation["summary"]
             assert operation["description"]
             answers = operation["responses"]
-            assert {"200", "400", "401", "422", "429", "500", "503"} <= set(answers), path
+            assert {"400", "401", "422", "429", "500", "503"} <= set(answers), path
+            assert len([status for status in answers if status < "300"]) == 1, path
             assert ("404" in answers) == ("{" in path)
             assert ("403" in answers) == ("x-scope" in operation)
             for status, told in answers.items():
-                kind = "application/json" if status == "200" else "application/problem+json"
-                assert list(told["content"]) == [kind]
+                kinds = ["application/json" if status < "300" else "application/problem+json"]
+                assert list(told.get("content", {})) == ([] if status == "204" else kinds)
     assert json.loads(json.dumps(document)) == document
 
 

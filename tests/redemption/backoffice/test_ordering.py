@@ -23,9 +23,9 @@ from redemption.orders.timeline import timeline_of
 from redemption.permissions import decidable, may_decide
 from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus
+from tests.accounts.access.making import new_key
 from tests.redemption.factories import settle
 from tests.redemption.world import RECIPIENT, World
-from tests.support.api_keys import new_key
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,11 +8,11 @@ from accounts.models import AccountManager
 from loyalty_portal.data.actor import Actor
 from redemption.models import RedemptionOrder
 from redemption.orders.actions import cancelling
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls
 from tests.redemption.factories import delivered_by_mail, paid, placed, settle, shipped
-from tests.support.api_keys import new_key
 
 pytestmark = pytest.mark.django_db
 

@@ -1,4 +1,6 @@
-"""Operations that read orders."""
+"""Operations that read orders. The others add theirs to the same router, because an address with
+several methods is in one router.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -92,7 +94,7 @@ def get_order(
     tag = f'"{pulse}{"".join(sorted(part[0] for part in parts))}"'
     if same := unchanged(request, tag):
         return same
-    [told] = _told(request, [_own(request, order)], parts)
+    [told] = _told(request, [own_order(request, order)], parts)
     return ApiResult(told, {"ETag": tag})
 
 
@@ -105,7 +107,7 @@ def get_order(
 @allowed(SCOPE, problems=("invalid_cursor",))
 def list_lines(request: ApiRequest, order: str, asked: Query[PageAsked]) -> PageTold[OrderLineTold]:
     """The lines of one order, in its own order."""
-    own = _own(request, order)
+    own = own_order(request, order)
     rows = own.items.order_by()
     bound = request.auth.seat.company_id
     found, more = page_after(rows, by=["id"], asked=asked, request=request, bound=bound)
@@ -122,7 +124,7 @@ def list_lines(request: ApiRequest, order: str, asked: Query[PageAsked]) -> Page
 @allowed(SCOPE)
 def list_deliveries(request: ApiRequest, order: str, line_id: UUID) -> PageTold[DeliveryTold]:
     """What was delivered of one line: parcels, or codes. A line has few, so there is one page."""
-    own = _own(request, order)
+    own = own_order(request, order)
     item = own.items.filter(pk=line_id).first()
     if item is None:
         raise Http404
@@ -130,7 +132,8 @@ def list_deliveries(request: ApiRequest, order: str, line_id: UUID) -> PageTold[
     return PageTold[DeliveryTold](data=deliveries_told(record, own.created_at), next=None)
 
 
-def _own(request: ApiRequest, key: str) -> RedemptionOrder:
+def own_order(request: ApiRequest, key: str) -> RedemptionOrder:
+    """The company's order with this id or number. Raises Http404."""
     found = order_seen(request.auth.actor, key)
     if found is None:
         raise Http404
@@ -149,18 +152,28 @@ def _parts(request: ApiRequest, expand: str) -> frozenset[Part]:
     return frozenset(known[each] for each in named)
 
 
+def address_of(order: RedemptionOrder) -> str:
+    """Where the order is in the API."""
+    return f"{settings.PORTAL_URL}/api/v1/orders/{order.pk}"
+
+
+def one_told(request: ApiRequest, order: RedemptionOrder) -> OrderTold:
+    """An order as it is now, without its lines."""
+    [told] = _told(request, [order], frozenset())
+    return told
+
+
 def _told(
     request: ApiRequest, orders: Sequence[RedemptionOrder], parts: frozenset[Part]
 ) -> list[OrderTold]:
     points = points_of(orders)
     lines = lines_of(orders) if "lines" in parts else None
     rows = list(transactions_of(request.auth.actor, orders)) if "transactions" in parts else None
-    address = f"{settings.PORTAL_URL}/api/v1/orders"
     return [
         order_told(
             order,
             points[order.pk],
-            address=f"{address}/{order.pk}",
+            address=address_of(order),
             lines=None
             if lines is None
             else [line_told(record, order.created_at) for record in lines[order.pk]],

@@ -1,0 +1,53 @@
+"""The operation that lists what waits for the caller's approval."""
+
+from datetime import datetime
+from uuid import UUID
+
+from ninja import Query, Router
+from pydantic import Field
+
+from accounts.access.bearer import ApiRequest
+from accounts.permissions import may_approve
+from loyalty_portal.api.calls import allowed
+from loyalty_portal.api.cursors import page_after
+from loyalty_portal.api.shapes import AnswerShape, PageAsked, PageTold
+from redemption.orders.records import waiting_for
+
+approvals = Router(tags=["orders"])
+
+
+class ApprovalTold(AnswerShape):
+    """An order that waits for the caller's decision."""
+
+    id: UUID = Field(description="The order's.")
+    created_at: datetime
+    order_number: str
+    requested_by: str = Field(description="The name of the person or key.")
+    total_points: int
+    expires_at: datetime | None = Field(description="Until then it waits.")
+
+
+@approvals.get(
+    "",
+    response=PageTold[ApprovalTold],
+    operation_id="listApprovals",
+    summary="List what waits for approval",
+)
+@allowed("orders:read", may=may_approve, problems=("invalid_cursor",))
+def list_approvals(request: ApiRequest, asked: Query[PageAsked]) -> PageTold[ApprovalTold]:
+    """The orders on which the caller may decide, the most urgent first. None waits for a key."""
+    rows, by = waiting_for(request.auth.actor), ["approve_by", "id"]
+    bound = request.auth.seat.pk
+    found, more = page_after(rows, by=by, asked=asked, request=request, bound=bound)
+    told = [
+        ApprovalTold(
+            id=order.pk,
+            created_at=order.created_at,
+            order_number=order.order_number,
+            requested_by=str(order.account_manager.user),
+            total_points=order.total_points,
+            expires_at=order.approve_by,
+        )
+        for order in found
+    ]
+    return PageTold[ApprovalTold](data=told, next=more)
