@@ -32,9 +32,12 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class KeyedRequest(ApiRequest):
-    """The request of an operation that is done once. `call_token` is the same for each try."""
+    """The request of an operation that is done once. `call_token` is the same for each try.
+    `is_repeated`: an earlier one was answered, and its answer is not kept.
+    """
 
     call_token: uuid.UUID
+    is_repeated: bool
 
 
 def once(*, together: bool) -> Callable[[Callable[..., ApiResult]], Callable[..., HttpResponse]]:
@@ -54,6 +57,7 @@ def once(*, together: bool) -> Callable[[Callable[..., ApiResult]], Callable[...
             seat = request.auth.seat
             call = _begun(seat, _hash(key.encode()), _fingerprint(request))
             request.call_token = uuid.uuid5(seat.pk, key)
+            request.is_repeated = call.status is not None
             if call.status is not None:
                 return _replayed(call) if call.answer else _retold(view(request, **given))
             return _done(call, lambda: view(request, **given), together=together)
@@ -107,7 +111,7 @@ def _done(call: KeyedApiCall, work: Callable[[], ApiResult], *, together: bool) 
             response = result_response(result)
             kept = _held(call).update(
                 status=response.status_code,
-                answer=response.content.decode(),
+                answer=response.content.decode() if result.kept else "",
                 made=result.made,
                 lease_until=None,
                 lease_token=None,

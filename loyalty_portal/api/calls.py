@@ -43,13 +43,15 @@ class AccessRule:
 @dataclass(frozen=True, slots=True)
 class ApiResult:
     """The result of an operation with headers besides its body, and another status than 200.
-    `made` is the id of what it made, where that is kept for ever (accounts/access/once.py).
+    `made` is the id of what it made, where that is kept for ever (accounts/access/once.py); `kept`
+    False: the body has a secret, and is not kept for repeated calls.
     """
 
     body: BaseModel
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
     made: UUID | None = None
+    kept: bool = True
 
 
 def allowed(

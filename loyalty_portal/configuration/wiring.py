@@ -38,6 +38,8 @@ API_ROUTERS = [
     ("/approvals", "redemption.orders.api.waiting.approvals"),
     ("/order-previews", "redemption.orders.api.placing.previews"),
     ("/transactions", "redemption.points.api.router"),
+    ("/events", "redemption.webhooks_out.api.events"),
+    ("/webhook-endpoints", "redemption.webhooks_out.api.endpoints"),
 ]
 # The work queues in this order; the sweeper has threads for each.
 WORK_QUEUES = [

@@ -1,5 +1,6 @@
 """Endpoints of companies' own systems, and the deliveries of changes to them."""
 
+import random
 from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
@@ -77,7 +78,15 @@ class EndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
 
 
 @tracked(
-    leave_out=["secret", "former_secret", "failing_since", "failed_at", "warned_at", "pinged_at"]
+    leave_out=[
+        "secret",
+        "secret_call",
+        "former_secret",
+        "failing_since",
+        "failed_at",
+        "warned_at",
+        "pinged_at",
+    ]
 )
 class WebhookEndpoint(models.Model):
     """An address of a company's own system that is told what changed.
@@ -92,6 +101,9 @@ class WebhookEndpoint(models.Model):
         models.CharField(max_length=40, choices=EventType.choices), verbose_name=_("events")
     )
     secret = EncryptedTextField(editable=False)
+    secret_call = models.UUIDField(
+        null=True, unique=True, editable=False, help_text=_("The API's call that made the secret.")
+    )
     former_secret = EncryptedTextField(
         null=True, editable=False, help_text=_("Signs too, until `former_until`.")
     )
@@ -197,8 +209,11 @@ class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
         free = Q(endpoint__failing_since=None, place__lte=AT_ONCE - F("going")) | Q(
             endpoint__failing_since__isnull=False, place__lte=AT_ONCE_FAILING - F("going")
         )
-        found = rows.filter(free).order_by("next_attempt_at")
-        return list(found.values_list("pk", flat=True)[:limit])
+        due = list(
+            rows.filter(free).order_by("next_attempt_at").values_list("pk", flat=True)[:limit]
+        )
+        random.shuffle(due)  # two sweepers that found the same rows begin with different ones
+        return due
 
     def claim(self, pk: UUID, *, seconds: float) -> "WebhookDelivery | None":
         """Lease one due row for `seconds`, unless its endpoint has enough on their way. Returns it
@@ -207,7 +222,7 @@ class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
         The endpoint is locked, so that claims at once are counted one after another.
         """
         with transaction.atomic(using=self.db):
-            rows = self.select_related("endpoint", "change").filter(pk=pk)
+            rows = self.due().select_related("endpoint", "change").filter(pk=pk)
             row = rows.select_for_update(no_key=True, of=("endpoint",)).first()
             if row is None or self._going(row.endpoint) >= row.endpoint.at_once:
                 return None

@@ -43,8 +43,21 @@ class NewSecret:
     secret: str = field(repr=False)
 
 
-def add_endpoint(*, company: Company, url: str, events: Sequence[str], by: Actor) -> NewSecret:
-    """Add an endpoint. Raises EndpointRefusedError.
+def made_before(call: UUID) -> NewSecret | None:
+    """The endpoint with the secret that this call of the API made, if it did."""
+    endpoint = WebhookEndpoint.objects.filter(secret_call=call).first()
+    return NewSecret(endpoint, str(endpoint.secret)) if endpoint else None
+
+
+def add_endpoint(
+    *,
+    company: Company,
+    url: str,
+    events: Sequence[str],
+    by: Actor,
+    call: UUID | None = None,
+) -> NewSecret:
+    """Add an endpoint. Raises EndpointRefusedError. `call`: see `made_before`.
 
     The company's row is locked, so that endpoints added at once are counted one after another.
     """
@@ -62,7 +75,12 @@ def add_endpoint(*, company: Company, url: str, events: Sequence[str], by: Actor
         if kept.filter(url=url).exists():
             raise EndpointRefusedError(_("This address is an endpoint of your company already."))
         endpoint = WebhookEndpoint.objects.create(
-            company=company, url=url, events=chosen, secret=secret, created_by_id=by.person_id
+            company=company,
+            url=url,
+            events=chosen,
+            secret=secret,
+            secret_call=call,
+            created_by_id=by.person_id,
         )
     return NewSecret(endpoint, secret)
 
@@ -97,13 +115,15 @@ def remove_endpoint(endpoint_id: UUID, *, by: Actor) -> None:
 
 
 @transaction.atomic
-def rotate_secret(endpoint_id: UUID, *, by: Actor) -> NewSecret:
-    """Give an endpoint a new secret. For 24 hours calls are signed with the former one too."""
+def rotate_secret(endpoint_id: UUID, *, by: Actor, call: UUID | None = None) -> NewSecret:
+    """Give an endpoint a new secret. For 24 hours calls are signed with the former one too. `call`:
+    see `made_before`.
+    """
     endpoint = _held(endpoint_id, by)
     secret = new_secret()
     endpoint.former_secret, endpoint.former_until = endpoint.secret, timezone.now() + OVERLAP
-    endpoint.secret = secret
-    endpoint.save(update_fields=["secret", "former_secret", "former_until"])
+    endpoint.secret, endpoint.secret_call = secret, call
+    endpoint.save(update_fields=["secret", "secret_call", "former_secret", "former_until"])
     return NewSecret(endpoint, secret)
 
 

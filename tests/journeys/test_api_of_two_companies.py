@@ -27,8 +27,10 @@ from accounts.models import (
 from loyalty_portal.api.v1 import api
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.feed.services import publish_all
 from loyalty_portal.http.limits import Limit
-from redemption.models import OrderItem, RedemptionOrder
+from redemption.models import OrderItem, RedemptionOrder, WebhookEndpoint
+from redemption.webhooks_out.services import add_endpoint, ping
 from tests.accounts.access.making import new_key, owner_of
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -76,6 +78,16 @@ ROWS = {
     "approveOrder": Row("orders:write", NO_KEY),
     "rejectOrder": Row("orders:write", NO_KEY),
     "revealCodes": Row("codes:reveal", REDEEM),
+    "listEvents": Row("orders:read"),
+    "listWebhookEndpoints": Row("webhooks:write", OWNERS),
+    "addWebhookEndpoint": Row("webhooks:write", OWNERS),
+    "listWebhookDeliveries": Row("webhooks:write", OWNERS),
+    "rotateWebhookSecret": Row("webhooks:write", OWNERS),
+    "pingWebhookEndpoint": Row("webhooks:write", OWNERS),
+    "replayWebhookEvents": Row("webhooks:write", OWNERS),
+    "getWebhookEndpoint": Row("webhooks:write", OWNERS),
+    "changeWebhookEndpoint": Row("webhooks:write", OWNERS),
+    "removeWebhookEndpoint": Row("webhooks:write", OWNERS),
     "listTransactions": Row("transactions:read"),
     "getTransaction": Row("transactions:read"),
 }
@@ -88,6 +100,9 @@ BODIES: dict[str, Any] = {
     "rejectOrder": {"reason": "Not this year"},
     "changeMember": {"is_active": True},
     "invite": {"email": "new@company.example", "role": "buyer"},
+    "addWebhookEndpoint": {"url": "https://n.example/new", "events": ["order.placed"]},
+    "changeWebhookEndpoint": {"events": ["order.placed"]},
+    "replayWebhookEvents": {"since": "2026-01-01T00:00:00Z"},
 }
 # These tell the same to every company of a tier.
 FOR_ALL = {"getProduct", "listProducts", "listCategories"}
@@ -128,8 +143,19 @@ def side(name: str) -> Side:
         "member_id": str(seat.pk),
         "email": seat.email,
         "invitation_id": str(invited(seat.company).pk),
+        "endpoint_id": str(told_at(seat.company, name).pk),
     }
     return Side(seat, Calls(new_key(seat.company, role=Role.OWNER)), ids)
+
+
+def told_at(company: Company, name: str) -> WebhookEndpoint:
+    """An endpoint of the company, with a ping that waits, and the events of its orders."""
+    by = Actor.in_seat(owner_of(company))
+    url = f"https://{name.lower()}.example/"
+    made = add_endpoint(company=company, url=url, events=["order.placed"], by=by)
+    ping(made.endpoint.pk, by=by)
+    publish_all()
+    return made.endpoint
 
 
 def invited(company: Company) -> Invitation:
