@@ -24,11 +24,11 @@ from accounts.models.people import (
     TierLevel,
     User,
     UserManager,
-    Viewing,
     languages,
     programme_language,
     programme_zone,
 )
+from accounts.models.viewings import Viewing
 
 __all__ = [
     "AccountManager",

@@ -44,7 +44,7 @@ _SCOPES = {
 }
 
 
-class EventTold(AnswerShape):
+class FeedEventTold(AnswerShape):
     """One change. The rest is read at its `url`."""
 
     id: str = Field(description="The same as `sequence`, as a text.")
@@ -136,9 +136,9 @@ class WebhookDeliveryTold(AnswerShape):
     attempts: list[WebhookAttemptTold]
 
 
-@events.get("", response=PageTold[EventTold], operation_id="listEvents", summary="List events")
+@events.get("", response=PageTold[FeedEventTold], operation_id="listEvents", summary="List events")
 @allowed(READ_EVENTS, problems=("invalid_cursor",))
-def list_events(request: ApiRequest, asked: Query[EventsAsked]) -> PageTold[EventTold]:
+def list_events(request: ApiRequest, asked: Query[EventsAsked]) -> PageTold[FeedEventTold]:
     """What changed in the company, the oldest first, for 30 days. No event comes later with a lower
     sequence, so a caller that goes on after its last one misses none. Events about points, members
     and endpoints need the scopes `transactions:read`, `members:read` and `webhooks:write` too.
@@ -152,7 +152,7 @@ def list_events(request: ApiRequest, asked: Query[EventsAsked]) -> PageTold[Even
     rows = FeedItem.objects.filter(company=company_id, type__in=types).order_by()
     rows = rows.filter(sequence__gt=asked.after_sequence)
     found, more = page_after(rows, by=["sequence"], asked=asked, request=request, bound=company_id)
-    return PageTold[EventTold](data=[_event(row) for row in found], next=more)
+    return PageTold[FeedEventTold](data=[_event(row) for row in found], next=more)
 
 
 @endpoints.get(
@@ -343,8 +343,8 @@ def _own(request: ApiRequest, endpoint_id: UUID) -> WebhookEndpoint:
     return found
 
 
-def _event(row: FeedItem) -> EventTold:
-    return EventTold(
+def _event(row: FeedItem) -> FeedEventTold:
+    return FeedEventTold(
         id=str(row.sequence),
         sequence=row.sequence,
         type=row.type,
