@@ -11,7 +11,7 @@ from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils.translation import get_language
 
-from accounts.access import known_browser, second_factor, sign_in
+from accounts.access import known_browser, second_factor, sessions, sign_in
 from accounts.models import User
 from accounts.readers import reader_of
 from accounts.selectors import seats_of
@@ -72,6 +72,7 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         response: HttpResponse = super().post_login(request, user, **facts)
         known_browser.remember(request, response, sign_in.account_of(user.email))
         how = second_factor.prove(request, user)
+        sessions.begin(request, user)
         # Whoever signed in a moment ago need not confirm who they are.
         record_authentication(request, user, "sign_in", reauthenticated=True)
         told = {"second_factor": how} if how else {}

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts.access import once
 from accounts.access.key_letters import tell_expiring
+from accounts.access.sessions import forget_ended
 from accounts.models import PersonLetter
 from accounts.seats import letters
 from accounts.see_as.services import end_late
@@ -19,8 +20,11 @@ MOST_SENT = 50  # letters that are queued at once; the sweeper finds the others
 
 @app.task
 def clear_sessions() -> None:
-    """Delete expired sessions, and old calls of the API that made nothing."""
+    """Delete expired sessions with what was written down about them, and old calls of the API that
+    made nothing.
+    """
     call_command("clearsessions")
+    forget_ended()
     once.forget_old()
 
 

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from accounts import views
-from accounts.access import pages
+from accounts.access import pages, session_pages
 from accounts.invitations import views as invitations
 from accounts.see_as.views import end_see_as
 
@@ -16,6 +16,9 @@ urlpatterns = [
     path("invitations/unknown/", invitations.unknown, name="invitation_unknown"),
     path("invitations/of/<uuid:invitation_id>/", invitations.page, name="invitation_page"),
     path("invitations/<str:token>/", invitations.by_link, name="invitation"),
+    path("accounts/sessions/", session_pages.session_list, name="sessions"),
+    path("accounts/sessions/<uuid:session_id>/end/", session_pages.end, name="session_end"),
+    path("accounts/sessions/end-others/", session_pages.end_the_others, name="sessions_end_others"),
     path("accounts/2fa/", pages.FactorsPage.as_view(), name="mfa_index"),
     path("accounts/2fa/totp/activate/", pages.AddApp.as_view()),
     path("accounts/2fa/totp/deactivate/", pages.RemoveApp.as_view()),

@@ -30,6 +30,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.access.second_factor import lacks
+from accounts.access.sessions import note
 from accounts.forms import ProfileForm
 from accounts.models import AccountManager, User
 from accounts.readers import Reader, reader_of
@@ -73,7 +74,9 @@ _FOR_ALL = ("/brand.css", "/catalog/artwork/", "/catalog/pictures/")
 
 
 class SeatMiddleware:
-    """Sets `request.seats` and `request.seat` (None without one), each read on first use."""
+    """Sets `request.seats` and `request.seat` (None without one), each read on first use. Notes
+    afterwards that the session was used.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -81,7 +84,10 @@ class SeatMiddleware:
     def __call__(self, request: Any) -> HttpResponse:
         request.seats = SimpleLazyObject(lambda: _seats(request))
         request.seat = SimpleLazyObject(lambda: _chosen(request))
-        return self.get_response(request)
+        response = self.get_response(request)
+        if request.session.accessed and request.user.is_authenticated:
+            note(request)
+        return response
 
     def process_view(self, request: Any, *_view: object) -> HttpResponse | None:
         """Refuse what changes something while staff see the portal as a seat."""

@@ -21,8 +21,8 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
+from tests.accounts.second_factor import ProvedForce
 from tests.support.admin_pages import admin_pages
-from tests.support.second_factor import ProvedForce
 
 LARGE = 10_000  # rows from which a sequential scan is told
 Query = tuple[str, Any]

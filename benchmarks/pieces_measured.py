@@ -55,7 +55,7 @@ from redemption.messages import notifications
 from redemption.models import Cart, CartLine, Letter, StatementLine
 from redemption.points.reconciliation import statements
 from redemption.saga import steps, tasks, transactions
-from tests.support.second_factor import ProvedForce
+from tests.accounts.second_factor import ProvedForce
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "11"))
 ONLY = os.environ.get("BENCH_PIECES", "").split("|")

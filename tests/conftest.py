@@ -10,9 +10,9 @@ from django.test import Client
 
 from accounts.models import AccountManager
 from accounts.selectors import SEAT_KEY
+from tests.accounts.second_factor import ProvedForce
 from tests.redemption.world import World
 from tests.support.sandbox_process import API_KEY, SandboxProcess
-from tests.support.second_factor import ProvedForce
 from tests.support.shortcuts import QuickEmptying
 from tests.support.stack import Databases
 

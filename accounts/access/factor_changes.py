@@ -4,12 +4,11 @@ from enum import StrEnum
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
-from django.db.models import F
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from accounts.access import sessions
 from accounts.access.factors import APP, PASSKEY, factors_of
 from accounts.models import User
 from accounts.permissions import may_remove_factors
@@ -44,9 +43,8 @@ def changed(request: HttpRequest, change: FactorChange, *, name: str = "") -> No
     _tell(person, change, by=Actor.person(person), name=name)
     if change == FactorChange.CODES_MADE:
         return
-    end_sessions(person)
-    person.refresh_from_db(fields=["sessions_ended"])
-    update_session_auth_hash(request, person)  # this session goes on
+    sessions.end_all(person)
+    sessions.go_on(request)
     factors = factors_of(person)
     if factors:
         request.session.setdefault(SECOND_FACTOR, str(factors[-1].type))
@@ -66,13 +64,8 @@ def remove_lost(*, person: User, by: Actor, reason: str) -> None:
     if not {APP, PASSKEY} & set(kinds):
         raise FactorRefusedError(_("This person has no second step to sign in."))
     held.delete()
-    end_sessions(person)
+    sessions.end_all(person)
     _tell(person, FactorChange.LOST, by=by, reason=reason, removed=kinds)
-
-
-def end_sessions(person: User) -> None:
-    """End all sessions of a person: the next request of each is signed out."""
-    User.objects.filter(pk=person.pk).update(sessions_ended=F("sessions_ended") + 1)
 
 
 def _tell(

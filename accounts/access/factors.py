@@ -10,6 +10,7 @@ from typing import Any
 import segno
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from loyalty_portal import brand
@@ -36,6 +37,11 @@ class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth carries 
         picture = BytesIO()
         segno.make(url, micro=False).save(picture, kind="svg", scale=4, light="#fff", xmldecl=False)
         return picture.getvalue().decode()
+
+    def generate_authenticator_name(self, user: User, type: Any) -> str:  # noqa: A002 - allauth's
+        """The name of a passkey to which its person gives none."""
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return _("Passkey %(number)s") % {"number": number}
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         entity: dict[str, str] = super().get_public_key_credential_rp_entity()

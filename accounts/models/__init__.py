@@ -28,6 +28,7 @@ from accounts.models.people import (
     programme_language,
     programme_zone,
 )
+from accounts.models.sessions import PersonSession
 from accounts.models.viewings import Viewing
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "PersonLetter",
     "PersonLetterKind",
     "PersonPermission",
+    "PersonSession",
     "Role",
     "Scope",
     "SeatQuerySet",

@@ -16,6 +16,7 @@ class TrailKind(models.TextChoices):
     SIGN_IN_FAILED = "sign_in_failed", _("Sign-in failed")
     PASSWORD_RESET_ASKED = "password_reset_asked", _("Asked for a new password")
     PASSWORD_CHANGED = "password_changed", _("Password changed")
+    SESSION_ENDED = "session_ended", _("Session ended")
     SECOND_FACTOR = "second_factor", _("Second step to sign in")
     CODE_REVEALED = "code_revealed", _("Code seen")
     EXPORTED = "exported", _("Exported")

@@ -11,6 +11,7 @@ from accounts.access.sign_in import BY_STRANGERS, FROM_ADDRESS
 from accounts.models import User
 from loyalty_portal.http.sessions import KEPT_SECONDS
 from tests.accounts.factories import PASSWORD, UserFactory
+from tests.accounts.second_factor import SECOND_STEP, code_of, with_app
 from tests.support.daemons import Redis
 from tests.support.redis_away import (
     WAYS,
@@ -19,7 +20,6 @@ from tests.support.redis_away import (
     forget_it_was_away,
     make_unavailable,
 )
-from tests.support.second_factor import SECOND_STEP, code_of, with_app
 
 pytestmark = pytest.mark.django_db
 DOOR = "/accounts/login/"

@@ -19,10 +19,10 @@ from catalog.models import Product
 from fulfillment.models import CodeReveal
 from redemption.models import RedemptionOrder
 from tests.accounts.factories import PASSWORD
+from tests.accounts.second_factor import code_of, with_app
 from tests.browser.importing import BOOKS, CARDS, import_products
 from tests.browser.window import Window, fill_in_recipient
 from tests.redemption.world import World
-from tests.support.second_factor import code_of, with_app
 from tests.support.stack import Stack
 from tests.support.staff import staff
 from tests.support.waiting import eventually

@@ -95,7 +95,7 @@ def test_a_service_takes_its_environment_from_the_documented_file(name: str) -> 
 
 def test_the_trial_names_the_services_by_their_names() -> None:
     hosts = re.findall(r"(?:@|//)([a-z]+):[0-9]+", "\n".join(read(".env.demo").values()))
-    assert set(hosts) == {"db", "redis", "sandbox"}
+    assert set(hosts) == {"db", "redis", "sandbox", "localhost"}  # the last one is for browsers
 
 
 def test_the_trials_passwords_are_those_of_its_servers() -> None:

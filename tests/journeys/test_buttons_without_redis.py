@@ -14,12 +14,12 @@ from loyalty_portal.celery import nudge
 from redemption.models import Callback, RedemptionOrder, TransactionType
 from redemption.saga import tasks
 from redemption.states import IncidentStatus, OrderStatus
+from tests.accounts.second_factor import code_of
 from tests.redemption.factories import checkout_form, paid, placed
 from tests.redemption.saga.test_webhooks import body, signed
 from tests.redemption.world import World
 from tests.support.full_house import PASSWORD, FullHouse
 from tests.support.redis_away import WAYS, SilentServer, broker_at, cache_at, forget_it_was_away
-from tests.support.second_factor import code_of
 
 NOBODY_LISTENS = "redis://127.0.0.1:9/0"
 WAITS = 2  # failed connections for one button: one for the cache, one for the broker

@@ -26,10 +26,10 @@ from loyalty_portal.data.encrypted_field import (
 )
 from redemption.models import Callback
 from tests.accounts.factories import SeatFactory, UserFactory
+from tests.accounts.second_factor import code_of, with_app
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid
 from tests.support.daemons import ROOT
-from tests.support.second_factor import code_of, with_app
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

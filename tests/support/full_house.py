@@ -9,9 +9,9 @@ from catalog.models import Product
 from redemption.incidents.services import raise_incident
 from redemption.models import Incident, RedemptionOrder
 from redemption.states import IncidentKind
+from tests.accounts.second_factor import sign_in, with_app
 from tests.redemption.factories import delivered_by_mail, fill_cart, paid, placed, shipped
 from tests.redemption.world import RECIPIENT, World
-from tests.support.second_factor import sign_in, with_app
 
 PASSWORD = "correct horse battery staple"
 THRESHOLD = 5_000  # points; larger orders need approval

@@ -16,7 +16,7 @@ from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.sessions import SECOND_FACTOR
 from tests.accounts.factories import PASSWORD, SeatFactory, UserFactory
-from tests.support.second_factor import (
+from tests.accounts.second_factor import (
     DOOR,
     SECOND_STEP,
     SECRET,

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.accounts.factories import PASSWORD, CompanyFactory, SeatFactory, UserFactory
-from tests.support.second_factor import sign_in, with_app
+from tests.accounts.second_factor import sign_in, with_app
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
