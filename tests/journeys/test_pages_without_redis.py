@@ -81,6 +81,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "key_id": uuid.uuid4(),
         "code": "invalid",
         "endpoint_id": uuid.uuid4(),
+        "member_id": uuid.uuid4(),
     }
     for name in names:
         path = _replaced(path, name, str(known[name]))
