@@ -72,6 +72,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "way": "receive",
         "token": "no-such-link",
         "invitation_id": uuid.uuid4(),
+        "session_id": uuid.uuid4(),  # nobody's
         "stock_id": uuid.uuid4(),
         "seat_id": uuid.uuid4(),
         "order": house.delivered.order_number,
