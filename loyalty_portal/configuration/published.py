@@ -20,6 +20,7 @@ _DIGESTS = frozenset(
         "3e24ef8117891bb64c6f4afd51cc7d2c",
         "5cd9c28840f38a49e9e475d53a76a9d8",
         "5da334f23e09685c1ed66230c0589301",
+        "5e5bda1030db3b8c0438c78ae5df5dfd",
         "5e884898da28047151d0e56f8dc62927",
         "62624c67e09f63aa60e10b01f19ffec7",
         "69d649e13badf6dfb7bb55b49f4eec8b",
@@ -30,6 +31,7 @@ _DIGESTS = frozenset(
         "8be5d113c0871ce1a122d68a7dff940a",
         "92f1ff41ee9d5b030681c471fc74b526",
         "9698b28eb49baec508b71b8b7b7d96b9",
+        "98c1eb4ee93476743763878fcb96a25f",
         "9b828d53402d6e332ef05a2fe03063b3",
         "a525f6da0872e71ddd0102c9fec77d5b",
         "ae448ac86c4e8e4dec645729708ef418",
@@ -44,6 +46,7 @@ _DIGESTS = frozenset(
         "e65320db87c6713d5c9574379515926c",
         "e6c2449a025a58642a3752dcfe1e18f8",
         "f42546d5ecdd452509808b2d6d0413b5",
+        "f9b0078b5df596d2ea19010c001bbd00",
         "fbba7b3fd9e816cd547523c73bdb6471",
     }
 )

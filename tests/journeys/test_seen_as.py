@@ -11,8 +11,9 @@ from tests.redemption.factories import fill_cart
 from tests.redemption.world import World
 from tests.support.full_house import FullHouse
 
-# No pages of a seat; the parts at /ui/ show rows that are made anew each time.
-OWN = ("/see-as/end/", "/webhooks/", "/healthz", "/readyz", "/ui/")
+# No pages of a seat: the API knows no session, and the parts at /ui/ show rows that are made anew
+# each time.
+OWN = ("/see-as/end/", "/webhooks/", "/healthz", "/readyz", "/ui/", "/api/")
 pytestmark = pytest.mark.both_ways
 
 
