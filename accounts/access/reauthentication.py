@@ -3,12 +3,12 @@ browser open.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from allauth.account.decorators import reauthentication_required
 from django.http import HttpResponseBase
 
-View = Callable[..., HttpResponseBase]
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def reauthenticated(view: View) -> View:
@@ -19,5 +19,4 @@ def reauthenticated(view: View) -> View:
     Put it inside of what checks that they are signed in.
     """
     asked: Any = reauthentication_required
-    checked: View = asked(view)
-    return checked
+    return cast("View", asked(view))

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.access.keys import KeyRefusedError, NewKey, make_key, revoke_key, rotate_key
+from accounts.access.reauthentication import reauthenticated
 from accounts.company.forms import KeyForm, RevokeForm, RotateForm
 from accounts.company.selectors import KeyShown, key_of, keys_of
 from accounts.permissions import may_manage_keys
@@ -29,6 +30,7 @@ def list_keys(request: PortalRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @with_seat(allowed=may_manage_keys)
+@reauthenticated
 def new_key(request: PortalRequest) -> HttpResponse:
     """GET shows the form of a new key. POST makes it, and its answer alone shows the key."""
     if request.method != "POST":
@@ -55,6 +57,7 @@ def key(request: PortalRequest, key_id: UUID) -> HttpResponse:
 @form_only("keys:key", "key_id")
 @never_cache
 @with_seat(allowed=may_manage_keys)
+@reauthenticated
 def rotate(request: PortalRequest, key_id: UUID) -> HttpResponse:
     """Make a successor of the key. The answer alone shows it."""
     shown, form = _own(request, key_id), RotateForm(request.POST)
@@ -70,6 +73,7 @@ def rotate(request: PortalRequest, key_id: UUID) -> HttpResponse:
 
 @form_only("keys:key", "key_id")
 @with_seat(allowed=may_manage_keys)
+@reauthenticated
 def revoke(request: PortalRequest, key_id: UUID) -> HttpResponse:
     """Revoke the key: its next call is refused."""
     shown, form = _own(request, key_id), RevokeForm(request.POST)

@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.access.reauthentication import reauthenticated
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.http.responses import SeeOther, form_only
@@ -34,6 +35,7 @@ def list_endpoints(request: PortalRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @with_seat(allowed=may_manage_own_endpoints)
+@reauthenticated
 def new_endpoint(request: PortalRequest) -> HttpResponse:
     """GET shows the form of a new endpoint. POST adds it, and its answer alone shows the secret."""
     if request.method != "POST":
@@ -60,6 +62,7 @@ def endpoint(request: PortalRequest, endpoint_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @with_seat(allowed=may_manage_own_endpoints)
+@reauthenticated
 def change(request: PortalRequest, endpoint_id: UUID) -> HttpResponse:
     """Give an endpoint another address or other events."""
     found = _own(request, endpoint_id)
@@ -83,6 +86,7 @@ def change(request: PortalRequest, endpoint_id: UUID) -> HttpResponse:
 @form_only("webhooks:endpoint", "endpoint_id")
 @never_cache
 @with_seat(allowed=may_manage_own_endpoints)
+@reauthenticated
 def rotate(request: PortalRequest, endpoint_id: UUID) -> HttpResponse:
     """Give an endpoint a new secret. The answer alone shows it."""
     _own(request, endpoint_id)
@@ -121,6 +125,7 @@ def replay(request: PortalRequest, endpoint_id: UUID) -> HttpResponse:
 
 @form_only("webhooks:endpoint", "endpoint_id")
 @with_seat(allowed=may_manage_own_endpoints)
+@reauthenticated
 def remove(request: PortalRequest, endpoint_id: UUID) -> HttpResponse:
     """Send an endpoint nothing more, for good."""
     _own(request, endpoint_id)

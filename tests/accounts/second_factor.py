@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import (
     TOTP,
@@ -9,6 +11,7 @@ from allauth.mfa.totp.internal.auth import (
     hotp_value,
     yield_hotp_counters_from_time,
 )
+from django.http import HttpRequest
 from django.test import Client
 
 from accounts.access.codes import USED
@@ -22,7 +25,8 @@ SECOND_STEP = "/accounts/2fa/authenticate/"
 
 class ProvedForce:
     """`Client.force_login` leaves out the steps of a sign-in. It leaves out the second one too, so
-    that tests of staff's pages need not know of it: the session says that it was proved.
+    that tests of staff's pages need not know of it: the session says that it was proved, and when
+    the person signed in.
     """
 
     _original: Any = staticmethod(Client.force_login)
@@ -30,13 +34,22 @@ class ProvedForce:
     def install(self) -> None:
         original = self._original
 
-        def force_login(client: Client, *args: Any, **named: Any) -> None:
-            original(client, *args, **named)
-            session = client.session
-            session[SECOND_FACTOR] = "totp"
-            session.save()
+        def force_login(client: Client, user: User, *args: Any, **named: Any) -> None:
+            original(client, user, *args, **named)
+            request = HttpRequest()
+            request.session = client.session
+            request.session[SECOND_FACTOR] = "totp"
+            record_authentication(request, user, "sign_in", reauthenticated=True)
+            request.session.save()
 
         Client.force_login = force_login  # type: ignore[method-assign,assignment]
+
+
+def long_ago(client: Client) -> None:
+    """Let the client's sign-in be so long ago that the person is asked again who they are."""
+    session = client.session
+    del session[AUTHENTICATION_METHODS_SESSION_KEY]
+    session.save()
 
 
 def with_app(person: User) -> User:

@@ -54,7 +54,7 @@ def shown(page: str) -> str:
     long ago something was.
     """
     page = re.sub(r' hx-headers="[^"]*"', "", BANNER.sub("", page))
-    page = re.sub(r'name="(csrfmiddlewaretoken|token)" value="[^"]*"', "", page)
+    page = re.sub(r'name="(csrfmiddlewaretoken|token|form)" value="[^"]*"', "", page)
     page = re.sub(r"<time.*?</time>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", page)
 

@@ -31,19 +31,20 @@ def house(world: World) -> FullHouse:
 def addresses(house: FullHouse) -> Iterator[str]:
     """Each address of the portal and the admin, filled in for existing objects."""
     for pattern, ancestors in _patterns(get_resolver().url_patterns, ()):
-        names = pattern.pattern.regex.groupindex
-        path = _filled("".join([*ancestors, str(pattern.pattern)]), names, house)
+        parts = [*ancestors, pattern.pattern]
+        names = {name for part in parts for name in part.regex.groupindex}
+        path = _filled("".join(map(str, parts)), names, house)
         yield f"/{path}"
 
 
 def _patterns(
-    found: list[Any], above: tuple[str, ...]
-) -> Iterator[tuple[URLPattern, tuple[str, ...]]]:
+    found: list[Any], above: tuple[Any, ...]
+) -> Iterator[tuple[URLPattern, tuple[Any, ...]]]:
     for one in found:
         if isinstance(one, URLPattern):
             yield one, above
         else:
-            yield from _patterns(one.url_patterns, (*above, str(one.pattern)))
+            yield from _patterns(one.url_patterns, (*above, one.pattern))
 
 
 def _filled(path: str, names: Any, house: FullHouse) -> str:

@@ -21,6 +21,7 @@ from tests.accounts.second_factor import (
     SECOND_STEP,
     SECRET,
     code_of,
+    long_ago,
     sign_in,
     with_app,
 )
@@ -230,6 +231,7 @@ def test_whoever_finds_a_browser_open_changes_nothing() -> None:
     """A session without a fresh sign-in is asked for the password before each change."""
     person = with_app(UserFactory.create())
     client = browser(person)
+    long_ago(client)
     for path in ("totp/activate/", "totp/deactivate/", "webauthn/add/", "recovery-codes/generate/"):
         answer = client.post(f"{FACTORS}{path}")
         assert "reauthenticate" in answer["Location"] or answer["Location"].endswith("deactivate/")

@@ -10,7 +10,8 @@ from django.test import Client
 
 from accounts.models import AccountManager, ApiKey, PersonLetter, Role
 from tests.accounts.access.making import new_key, owner_of
-from tests.accounts.factories import CompanyFactory, SeatFactory
+from tests.accounts.factories import PASSWORD, CompanyFactory, SeatFactory
+from tests.accounts.second_factor import long_ago
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls
 from tests.redemption.orders.test_api_orders import body, post
@@ -134,3 +135,29 @@ def test_whoever_made_a_key_reads_why_others_approve_its_orders(client_for: Sign
     why = "An API key that you made placed it: another owner or approver decides."
     assert all(why in text(client_for(owner).get(page)) for page in pages)
     assert not any(why in text(client_for(other).get(page)) for page in pages)
+
+
+@pytest.mark.parametrize("verb", ["new", "rotate", "revoke"])
+def test_who_signed_in_long_ago_confirms_who_they_are_before_a_key_changes(
+    owner: AccountManager, client_for: SignIn, verb: str
+) -> None:
+    owner.user.set_password(PASSWORD)
+    owner.user.save()
+    key = new_key(owner.company).key
+    before = sorted(ApiKey.objects.values_list("pk", "revoked_at", "expires_at"))
+    client = client_for(owner)
+    long_ago(client)
+
+    path = NEW if verb == "new" else f"{KEYS}{key.pk}/{verb}/"
+    form = typed(hours="0", reason="lost")
+    asked = client.post(path, form)
+    assert asked.status_code == 302
+    assert asked["Location"].startswith("/accounts/reauthenticate/")
+    assert client.get(KEYS).status_code == 200
+    wrong = client.post(asked["Location"], {"password": "another one altogether"})
+    assert wrong.status_code == 200
+    assert sorted(ApiKey.objects.values_list("pk", "revoked_at", "expires_at")) == before
+
+    done = client.post(asked["Location"], {"password": PASSWORD})
+    assert done.status_code in {201, 302, 303}, text(done)
+    assert sorted(ApiKey.objects.values_list("pk", "revoked_at", "expires_at")) != before
