@@ -18,6 +18,7 @@ _DIGESTS = frozenset(
         "2846c95435b36bc279711a68a989ede4",
         "3058a658a24ff03cc305219c01c0d462",
         "3e24ef8117891bb64c6f4afd51cc7d2c",
+        "3e2da16f2dfb3ea263af9615efc37558",
         "5cd9c28840f38a49e9e475d53a76a9d8",
         "5da334f23e09685c1ed66230c0589301",
         "5e5bda1030db3b8c0438c78ae5df5dfd",

@@ -107,7 +107,9 @@ class WebhookEndpoint(models.Model):
     former_secret = EncryptedTextField(
         null=True, editable=False, help_text=_("Signs too, until `former_until`.")
     )
-    former_until = models.DateTimeField(null=True, blank=True, editable=False)
+    former_until = models.DateTimeField(
+        _("former secret until"), null=True, blank=True, editable=False
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("made by")
     )

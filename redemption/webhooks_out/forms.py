@@ -7,6 +7,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.data.one_line import OneLineField
 from redemption.models import EventType
 from redemption.webhooks_out.services import LONGEST_URL
 
@@ -25,7 +26,7 @@ def _events() -> list[tuple[str, Any]]:
 class EndpointForm(forms.Form):
     """Where events are sent, and which. The service checks the address."""
 
-    url = forms.CharField(
+    url = OneLineField(
         label=_("Address"),
         max_length=LONGEST_URL,
         help_text=_("An https:// address of your own system, reachable from the internet."),

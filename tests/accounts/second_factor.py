@@ -59,10 +59,13 @@ def with_app(person: User) -> User:
 
 
 def code_of(person: User) -> str:
-    """The first code of the person's app that is accepted now. A second sign-in gets another one."""
+    """A code of the person's app that is accepted now. A second sign-in gets another one.
+
+    The one before the present code is not given: it may have expired when it is sent.
+    """
     app = Authenticator.objects.get(user=person, type=Authenticator.Type.TOTP)
     used = app.data.get(USED, -1)
-    step = next(step for step in yield_hotp_counters_from_time() if step > used)
+    step = next(step for step in [*yield_hotp_counters_from_time()][1:] if step > used)
     return format_hotp_value(hotp_value(SECRET, step))
 
 

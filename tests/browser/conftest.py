@@ -68,14 +68,17 @@ def scene(stack: Stack, _catalogue: list[str]) -> Scene:
 
 
 @pytest.fixture(autouse=True)
-def _shelf_as_it_was(scene: Scene) -> Iterator[None]:
+def _shelf_as_it_was(stack: Stack, scene: Scene) -> Iterator[None]:
     """Tests share the catalogue and count its products, so each leaves it as it was."""
     shelf = dict(Product.objects.filter(is_active=True).values_list("pk", "points_cost"))
     yield
-    Product.objects.filter(is_active=True).exclude(pk__in=shelf).update(is_active=False)
+    changed = Product.objects.filter(is_active=True).exclude(pk__in=shelf).update(is_active=False)
     for product in Product.objects.filter(pk__in=shelf):
         if product.points_cost != shelf[product.pk]:
-            Product.objects.filter(pk=product.pk).update(points_cost=shelf[product.pk])
+            row = Product.objects.filter(pk=product.pk)
+            changed += row.update(points_cost=shelf[product.pk])
+    if changed:
+        stack.redis.flush()  # it keeps lists of the catalogue
 
 
 @pytest.fixture

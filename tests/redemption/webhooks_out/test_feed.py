@@ -10,9 +10,11 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from accounts.models import Role
+from loyalty_portal.data.trouble import Looks
 from loyalty_portal.feed import services as feed
 from loyalty_portal.feed.models import FeedItem, Outbox
 from loyalty_portal.feed.services import forget_changes, publish, publish_all
+from redemption.management.commands import sweep
 from redemption.models import OrderEvent, RedemptionOrder, TransactionType
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
@@ -175,3 +177,15 @@ def test_changes_are_kept_for_thirty_days(followed: World) -> None:
     FeedItem.objects.update(published_at=timezone.now() - timedelta(days=31))
     assert forget_changes() == 1
     assert not FeedItem.objects.exists()
+
+
+def test_what_is_published_is_sent_without_waiting_for_the_next_look(followed: World) -> None:
+    followed.place((followed.product(), 1))
+    stop, looked = threading.Event(), []
+
+    def look_again() -> None:
+        looked.append(FeedItem.objects.count())
+        stop.set()
+
+    sweep._publish_changes(0.05, stop, Looks(stop), look_again)
+    assert looked == [1]
