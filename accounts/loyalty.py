@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
 
+from loyalty_portal.data.times import rfc3339
 from loyalty_portal.partners import breaker, wire
 from loyalty_portal.partners.client import (
     Answer,
@@ -134,7 +135,7 @@ def statement(account_id: str, since: datetime) -> Iterator[StatementEntry]:
     then not the whole statement.
     """
     door = client()
-    params = {"since": since.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    params = {"since": rfc3339(since)}
     cursors: set[str] = set()
     while True:
         answer = door.get("/transactions/{account_id}", params, account_id=account_id)

@@ -54,15 +54,20 @@ def may_see_as(actor: Actor) -> bool:
     return actor.has_perm("accounts.see_as")
 
 
+def acts_as_owner(actor: Actor) -> bool:
+    """Whether their seat is that of an owner."""
+    return actor.seat is not None and actor.seat.role == Role.OWNER
+
+
 def is_owner(actor: Actor, company: Company) -> bool:
     """Whether they act as an owner of this company."""
     seat = actor.seat
-    return seat is not None and seat.company_id == company.pk and seat.role == Role.OWNER
+    return seat is not None and seat.company_id == company.pk and acts_as_owner(actor)
 
 
 def may_manage_members(actor: Actor) -> bool:
     """Whether they may look after the members of the company of their seat: its owners."""
-    return actor.seat is not None and actor.seat.role == Role.OWNER
+    return acts_as_owner(actor)
 
 
 def may_manage_keys(actor: Actor) -> bool:

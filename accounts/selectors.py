@@ -64,6 +64,19 @@ def troubled_letters() -> QuerySet[PersonLetter]:
     return waiting.filter(Q(invitation=None) | Q(invitation__end=""))
 
 
+def owners_of(company_id: UUID) -> QuerySet[User]:
+    """The people who are owners of the company: their seat and they themselves are active. The
+    seat of a key owns nothing.
+    """
+    return User.objects.filter(
+        seats__company=company_id,
+        seats__role=Role.OWNER,
+        seats__is_active=True,
+        is_active=True,
+        is_machine=False,
+    )
+
+
 def letter_address(seat: AccountManager) -> str:
     """The address for letters about what the seat ordered: its person's.
 

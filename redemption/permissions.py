@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from accounts.models import ApiKey, Company, Role
-from accounts.permissions import is_owner, may_approve, may_redeem, may_see_codes
+from accounts.models import ApiKey, Company
+from accounts.permissions import acts_as_owner, is_owner, may_approve, may_redeem, may_see_codes
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
     Decision,
@@ -170,7 +170,7 @@ def may_manage_endpoints(actor: Actor, company: Company) -> bool:
 
 def may_manage_own_endpoints(actor: Actor) -> bool:
     """The same, of the company for which the actor acts."""
-    return actor.seat is not None and actor.seat.role == Role.OWNER
+    return acts_as_owner(actor)
 
 
 def may_disable_endpoints(actor: Actor) -> bool:

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.models import ApiKey, PersonLetter, PersonLetterKind, User
+from accounts.models import ApiKey, PersonLetterKind, User
+from accounts.seats import letters
 from accounts.seats.services import owners_held
 from loyalty_portal.data.actor import SYSTEM, Actor
 
@@ -42,12 +43,8 @@ def tell_owners(
         "reason": reason,
     }
     to = {person.email for person in owners} | ({key.notify_email} - {""})
-    PersonLetter.objects.bulk_create(
-        PersonLetter(
-            company_id=key.seat.company_id, kind=PersonLetterKind.KEY_NEWS, to=address, facts=facts
-        )
-        for address in sorted(to)
-    )
+    kind = PersonLetterKind.KEY_NEWS
+    letters.write_news(kind, company_id=key.seat.company_id, to=to, facts=facts)
 
 
 def days_told_at_once(expires_at: datetime) -> int | None:

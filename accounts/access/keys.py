@@ -106,16 +106,11 @@ def verify(secret: str, *, address: str) -> ApiKey:
     at most once a minute. Raises NoSuchKeyError.
     """
     key = ApiKey.objects.of_secret(secret) if is_well_formed(secret) else None
-    if key is None or not (_is_usable(key) and _may_come_from(key, address)):
+    if key is None or not (key.is_live and key.seat.is_usable and _may_come_from(key, address)):
         raise NoSuchKeyError
     if key.is_use_due:
         ApiKey.objects.used(key.pk, address)
     return key
-
-
-def _is_usable(key: ApiKey) -> bool:
-    seat = key.seat
-    return key.is_live and seat.is_active and seat.user.is_active and seat.company.is_active
 
 
 def _may_come_from(key: ApiKey, address: str) -> bool:

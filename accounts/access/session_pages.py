@@ -34,11 +34,10 @@ def session_list(request: HttpRequest) -> HttpResponse:
 def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """End one session; one's own is signed out."""
     person: Any = request.user
-    own = sessions.open_sessions(person).filter(session_key=request.session.session_key)
-    is_this = own.filter(pk=session_id).exists()
-    if not sessions.end_one(person=person, session_id=session_id):
+    ended = sessions.end_one(person=person, session_id=session_id)
+    if ended is None:
         messages.info(request, _("That session is over already."))
-    elif is_this:
+    elif sessions.is_own(request, ended):
         logout(request)
         return redirect("account_login")
     else:

@@ -76,15 +76,15 @@ def is_own(request: HttpRequest, row: PersonSession) -> bool:
 
 
 @transaction.atomic
-def end_one(*, person: User, session_id: UUID) -> bool:
-    """End one session of the person: its next request is signed out. False if there is none."""
+def end_one(*, person: User, session_id: UUID) -> PersonSession | None:
+    """End one session of the person: its next request is signed out. None if there is none."""
     row = open_sessions(person).filter(pk=session_id).first()
     if row is None:
-        return False
+        return None
     import_module(settings.SESSION_ENGINE).SessionStore().delete(row.session_key)
     row.delete()
     _record(person, "one")
-    return True
+    return row
 
 
 @transaction.atomic

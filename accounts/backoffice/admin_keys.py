@@ -88,7 +88,6 @@ def _state(key: ApiKey) -> SafeString:
         return badge("quiet", _("Revoked"), icon="block")
     if key.expires_at <= timezone.now():
         return badge("quiet", _("Expired"))
-    seat = key.seat
-    if not (seat.is_active and seat.user.is_active and seat.company.is_active):
+    if not key.seat.is_usable:
         return badge("warn", _("Its seat or company is off"))
     return badge("ok", _("Live"))

@@ -42,11 +42,13 @@ def write_invitation(invitation: Invitation, token: str) -> None:
     ).save(force_insert=True)
 
 
-def write_rights(*, company_id: uuid.UUID, to: Iterable[str], facts: dict[str, Any]) -> None:
-    """Write one letter to each of these addresses about a change of rights (`facts`)."""
+def write_news(
+    kind: PersonLetterKind, *, company_id: uuid.UUID, to: Iterable[str], facts: dict[str, Any]
+) -> None:
+    """Write one letter of this kind to each of these addresses about what changed (`facts`)."""
     PersonLetter.objects.bulk_create(
-        PersonLetter(company_id=company_id, kind=PersonLetterKind.RIGHTS, to=address, facts=facts)
-        for address in to
+        PersonLetter(company_id=company_id, kind=kind, to=address, facts=facts)
+        for address in sorted(to)
     )
 
 

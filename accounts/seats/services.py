@@ -13,9 +13,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager, Company, Role, User
+from accounts.models import AccountManager, Company, PersonLetterKind, Role, User
 from accounts.permissions import may_give_seats, may_manage_seat, may_switch_seat
 from accounts.seats import letters
+from accounts.selectors import owners_of
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import SYSTEM, Actor
@@ -145,10 +146,7 @@ def owners_held(company_id: UUID) -> set[User]:
     now: their seat and they themselves are active. The seat of a key owns nothing.
     """
     _lock(company_id)
-    seats = AccountManager.objects.filter(
-        company=company_id, role=Role.OWNER, is_active=True, user__is_active=True
-    ).exclude(user__is_machine=True)
-    return {seat.user for seat in seats.select_related("user")}
+    return set(owners_of(company_id))
 
 
 def as_now(by: Actor) -> Actor:
@@ -211,9 +209,10 @@ def _tell(
     if change == SeatChange.ADDRESS:
         del kept["before"]  # the trail keeps nothing personal; the history of people has it
     record(TrailKind.SEAT, by=by, about=seat, facts=kept)
-    letters.write_rights(
+    letters.write_news(
+        PersonLetterKind.RIGHTS,
         company_id=seat.company_id,
-        to=sorted({*(person.email for person in owners), *also}),
+        to={*(person.email for person in owners), *also},
         facts={
             **facts,
             "person": seat.name or seat.email,

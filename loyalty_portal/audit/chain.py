@@ -25,6 +25,7 @@ from loyalty_portal.audit.digests import (
 )
 from loyalty_portal.audit.models import ChainLink, ChainLook, RowSalt
 from loyalty_portal.audit.sources import Source, sources
+from loyalty_portal.data.leases import is_alone
 
 ROWS_OF_A_LINK = 500
 LINKS_AT_ONCE = 40  # of one table; the rest waits for the next turn, so that a turn stays short
@@ -39,7 +40,7 @@ def publish() -> int:
     was writing beside it goes on for longer.
     """
     with transaction.atomic():
-        if not only_one():
+        if not is_alone(_LOCK):
             return 0
         look, _made = ChainLook.objects.get_or_create(pk=1)
         if look.bounds:
@@ -56,13 +57,6 @@ def publish() -> int:
             done += _chain(bounds)
         look.save()
         return done
-
-
-def only_one() -> bool:
-    """Whether no other publisher is at work. If so, none begins before this transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 def writers() -> set[str]:

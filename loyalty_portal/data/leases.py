@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -162,3 +162,12 @@ class LeasedWork(models.Model):
 def due_index(name: str) -> models.Index:
     """The partial index for finding due rows. It contains only rows with open work."""
     return models.Index("next_attempt_at", name=name, condition=Q(next_attempt_at__isnull=False))
+
+
+def is_alone(lock: int) -> bool:
+    """Whether nobody else holds the advisory lock of this number, for work that one process does at
+    a time. If so, it is held until this transaction ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
+        return bool(cursor.fetchone()[0])

@@ -1,6 +1,6 @@
 """Formats times: exactly with the time zone, or as an age."""
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -27,6 +27,11 @@ def exact(at: datetime, *, seconds: bool = False, zone: str = "") -> str:
     local = timezone.localtime(at, ZoneInfo(zone) if zone else None)
     clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     return f"{date_format(local, 'DATE_FORMAT')}, {clock} {local.tzname()}"
+
+
+def rfc3339(at: datetime) -> str:
+    """A time as others' systems read it: in UTC, with `Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def midnight(day: date) -> datetime:

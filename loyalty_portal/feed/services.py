@@ -14,10 +14,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
+from loyalty_portal.data.leases import is_alone
 from loyalty_portal.feed.models import FeedItem, Outbox
 
 BATCH = 500  # rows of the outbox in one transaction
@@ -52,7 +53,7 @@ def publish() -> int:
     if not Outbox.objects.exists():
         return 0
     with transaction.atomic():
-        if not _only_one():
+        if not is_alone(_LOCK):
             return 0
         rows = list(Outbox.objects.order_by("id")[:BATCH])
         changes = FeedItem.objects.bulk_create(_changes(rows))
@@ -77,13 +78,6 @@ def forget_changes(*, batch: int = 5_000) -> int:
     if keys:
         FeedItem.objects.filter(pk__in=keys).delete()
     return len(keys)
-
-
-def _only_one() -> bool:
-    """Whether no other publisher is at work. If so, none begins before this transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 def _changes(rows: Iterable[Outbox]) -> list[FeedItem]:

@@ -18,11 +18,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from loyalty_portal import outbound_http
+from loyalty_portal.data.times import rfc3339
 from loyalty_portal.feed.models import FeedItem
 from loyalty_portal.outbound_http import Answered, Failure
 from redemption.models import DisabledWhy, WebhookDelivery, WebhookEndpoint
 from redemption.webhooks_out import health
-from redemption.webhooks_out.signing import message, written
+from redemption.webhooks_out.signing import message
 
 # Seconds after each failed try, 28 hours in all.
 RETRIES = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
@@ -62,7 +63,7 @@ def send_delivery(delivery_id: uuid.UUID) -> bool:
     at, began = timezone.now(), time.monotonic()
     answer = outbound_http.post(delivery.endpoint.url, body, headers)
     tried = {
-        "at": written(at),
+        "at": rfc3339(at),
         "status_code": answer.status if isinstance(answer, Answered) else None,
         "duration_ms": round((time.monotonic() - began) * 1000),
         "error": answer.why if isinstance(answer, Failure) else "",

@@ -10,7 +10,9 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from accounts.models import PersonLetter, PersonLetterKind, Role, User
+from accounts.models import PersonLetterKind
+from accounts.seats.letters import write_news
+from accounts.selectors import owners_of
 from loyalty_portal.feed import services as feed
 from redemption.models import DisabledWhy, WebhookEndpoint
 
@@ -72,19 +74,9 @@ def _write(endpoint: WebhookEndpoint, **changes: Any) -> None:
 
 
 def _tell_owners(endpoint: WebhookEndpoint, change: str) -> None:
-    owners = User.objects.filter(
-        is_active=True,
-        seats__company=endpoint.company_id,
-        seats__is_active=True,
-        seats__role=Role.OWNER,
-    )
-    facts = {"change": change, "url": endpoint.url}
-    PersonLetter.objects.bulk_create(
-        PersonLetter(
-            company_id=endpoint.company_id,
-            kind=PersonLetterKind.ENDPOINT_NEWS,
-            to=person.email,
-            facts=facts,
-        )
-        for person in owners.order_by("pk")
+    write_news(
+        PersonLetterKind.ENDPOINT_NEWS,
+        company_id=endpoint.company_id,
+        to=owners_of(endpoint.company_id).values_list("email", flat=True),
+        facts={"change": change, "url": endpoint.url},
     )

@@ -3,12 +3,13 @@
 import base64
 import json
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
+from loyalty_portal.data.times import rfc3339
 from redemption.models import WebhookDelivery
 
 _SECRET_BYTES = 32
@@ -43,12 +44,7 @@ def _body(delivery: WebhookDelivery) -> dict[str, Any]:
     change = delivery.change
     return {
         "type": delivery.type,
-        "timestamp": written(delivery.happened_at),
+        "timestamp": rfc3339(delivery.happened_at),
         "sequence": change.sequence if change else None,
         "data": change.data if change else {"endpoint_id": str(delivery.endpoint_id)},
     }
-
-
-def written(moment: datetime) -> str:
-    """A time as RFC 3339 in UTC with `Z`."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -289,7 +289,7 @@ def test_without_their_lock_two_publishers_get_in_each_others_way(
         return found
 
     # replaced: the guard itself, to see the bug that it prevents.
-    monkeypatch.setattr(chain, "only_one", lambda: True)
+    monkeypatch.setattr(chain, "is_alone", lambda _lock: True)
     # replaced: both read the same last link, which without the guard may happen at any time.
     monkeypatch.setattr(chain, "head", head_at_once)
     entries(3)

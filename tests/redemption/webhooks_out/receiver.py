@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from standardwebhooks.webhooks import Webhook
 
-from accounts.models import AccountManager, Role
+from accounts.models import Role
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import DUE
 from loyalty_portal.feed.services import publish_all
@@ -59,7 +59,7 @@ def is_signed(request: Request, secret: str) -> bool:
 
 
 def owner_of(world: World) -> Actor:
-    seats = AccountManager.objects.filter(company=world.company, role=Role.OWNER)
+    seats = world.company.seats.filter(role=Role.OWNER, user__is_machine=False)
     seat = seats.select_related("user", "company").first() or world.new_seat(Role.OWNER)
     return Actor.in_seat(seat)
 

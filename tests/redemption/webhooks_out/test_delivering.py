@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from accounts.models import PersonLetter
+from accounts.models import PersonLetter, Role
 from loyalty_portal import outbound_http
 from loyalty_portal.feed.services import publish_all
 from redemption.models import EndpointState, WebhookDelivery, WebhookEndpoint
@@ -29,6 +29,7 @@ from redemption.webhooks_out.services import (
     replay,
     rotate_secret,
 )
+from tests.accounts.access.making import new_key
 from tests.loyalty_portal.partners.raw_partner import reply, reset
 from tests.redemption.webhooks_out.receiver import (
     OK,
@@ -126,6 +127,7 @@ def test_gone_disables_at_once_and_the_other_endpoints_and_the_owners_are_told(
         Receiver(reply(410)).connect(world) as gone,
         Receiver(OK).connect(world) as other,
     ):
+        new_key(world.company, role=Role.OWNER)  # its machine has no mailbox
         world.place((world.product(), 1))
         world.place((world.product(), 1))
         deliver()
