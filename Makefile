@@ -57,8 +57,8 @@ mutants: .venv/installed ## Find mistakes that no test would notice, an hour or 
 lint: .venv/installed ## Check style, types, import rules, templates, migrations, deployment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/djlint --quiet --check templates
-	$(BIN)/djlint --quiet --lint templates
+	$(BIN)/djlint --check templates
+	$(BIN)/djlint --lint templates
 	DEBUG=true $(BIN)/mypy .
 	$(BIN)/lint-imports
 	DEBUG=true $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
