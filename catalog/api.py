@@ -1,6 +1,7 @@
 """Operations that read the catalogue, with the products that the company may redeem."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from django.conf import settings
@@ -29,16 +30,16 @@ class CategoryTold(AnswerShape):
     """A category of products."""
 
     id: UUID
-    slug: str
-    name: str
+    slug: str = Field(examples=["mugs"])
+    name: str = Field(examples=["Mugs"])
 
 
 class FamilyTold(AnswerShape):
     """What products that differ by size, colour or value have in common."""
 
-    code: str
-    name: str
-    variant: str = Field(description="How this product differs from the others.")
+    code: str = Field(examples=["mug"])
+    name: str = Field(examples=["Mug"])
+    variant: str = Field(description="How this product differs from the others.", examples=["Blue"])
 
 
 class ProductTold(AnswerShape):
@@ -46,23 +47,24 @@ class ProductTold(AnswerShape):
 
     id: UUID
     created_at: datetime
-    sku: str
-    name: str
-    description: str = Field(description="Simple HTML, cleaned.")
+    sku: str = Field(examples=["MUG-01"])
+    name: str = Field(examples=["Mug, blue"])
+    description: str = Field(description="Simple HTML, cleaned.", examples=["<p>Holds 300 ml.</p>"])
     product_type: str = Field(
         description="PHYSICAL is sent as a parcel, VIRTUAL by e-mail.",
         json_schema_extra=known_values(ProductType.values),
     )
-    points_cost: int = Field(description="For one piece.")
-    image_url: str
+    points_cost: int = Field(description="For one piece.", examples=[300])
+    image_url: str = Field(examples=["https://portal.example/pictures/mug.webp"])
     stock_status: str = Field(json_schema_extra=known_values(StockStatus.values))
     family: FamilyTold | None
     category: CategoryTold
-    brand: str | None
-    is_redeemable: bool
+    brand: str | None = Field(examples=["Kiln"])
+    is_redeemable: bool = Field(examples=[True])
     why_not: str | None = Field(
         description="Why it cannot be redeemed now.",
         json_schema_extra=known_values(["out_of_stock"]),
+        examples=[None],
     )
 
 
@@ -101,7 +103,9 @@ def list_products(request: ApiRequest, asked: Query[ProductsAsked]) -> PageTold[
     "/products/{sku}", response=ProductTold, operation_id="getProduct", summary="Get a product"
 )
 @allowed(SCOPE)
-def get_product(request: ApiRequest, sku: str) -> ProductTold:
+def get_product(
+    request: ApiRequest, sku: Annotated[str, Field(examples=["MUG-01"])]
+) -> ProductTold:
     """One product by its SKU, if the company may redeem it."""
     found = offered_with_sku(sku=sku, tier_level=request.auth.seat.company.tier_level)
     if found is None:

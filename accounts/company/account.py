@@ -28,8 +28,8 @@ class SeatTold(AnswerShape):
     """A company in which the caller has a seat."""
 
     id: UUID
-    name: str
-    role: str = Field(json_schema_extra=known_values(Role.values))
+    name: str = Field(examples=["Northwind"])
+    role: str = Field(json_schema_extra=known_values(Role.values), examples=["buyer"])
 
 
 class MeTold(AnswerShape):
@@ -37,11 +37,11 @@ class MeTold(AnswerShape):
 
     id: UUID
     created_at: datetime
-    kind: str = Field(json_schema_extra=known_values(["person", "key"]))
-    email: str | None = Field(description="Null for a key.")
-    name: str
-    role: str = Field(json_schema_extra=known_values(Role.values))
-    scopes: list[str]
+    kind: str = Field(json_schema_extra=known_values(["person", "key"]), examples=["key"])
+    email: str | None = Field(description="Null for a key.", examples=[None])
+    name: str = Field(examples=["ERP"])
+    role: str = Field(json_schema_extra=known_values(Role.values), examples=["buyer"])
+    scopes: list[str] = Field(examples=[["catalog:read", "orders:write"]])
     companies: list[SeatTold]
     key: KeyTold | None
 
@@ -51,17 +51,18 @@ class CompanyTold(AnswerShape):
 
     id: UUID
     created_at: datetime
-    name: str
+    name: str = Field(examples=["Northwind"])
     tier_level: str = Field(json_schema_extra=known_values(TierLevel.values))
     approval_threshold: int | None = Field(
-        description="Orders above this number of points need approval. Null: none does."
+        description="Orders above this number of points need approval. Null: none does.",
+        examples=[5000],
     )
 
 
 class ExpiringTold(AnswerShape):
     """Points that expire."""
 
-    points: int
+    points: int = Field(examples=[1500])
     expires_on: date
 
 
@@ -72,10 +73,12 @@ class BalanceTold(AnswerShape):
 
     id: UUID = Field(description="The company's.")
     created_at: datetime = Field(description="When the company was taken in.")
-    points: int | None = Field(description="What the loyalty system said last.")
+    points: int | None = Field(description="What the loyalty system said last.", examples=[12600])
     as_of: datetime | None = Field(description="When it said so.")
-    in_flight: int = Field(description="Points that are being taken, and are in `points` still.")
-    spendable: int | None = Field(description="What a new order may cost.")
+    in_flight: int = Field(
+        description="Points that are being taken, and are in `points` still.", examples=[600]
+    )
+    spendable: int | None = Field(description="What a new order may cost.", examples=[12000])
     stale: bool = Field(description="Whether the loyalty system did not answer just now.")
     expiring: list[ExpiringTold] = Field(description="Soonest first.")
 

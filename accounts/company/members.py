@@ -50,17 +50,17 @@ class MemberTold(AnswerShape):
 
     id: UUID
     created_at: datetime
-    email: str
-    name: str
+    email: str = Field(examples=["ada@northwind.example"])
+    name: str = Field(examples=["Ada Byron"])
     role: str = Field(json_schema_extra=known_values(Role.values))
-    is_active: bool = Field(description="False: the seat is switched off.")
+    is_active: bool = Field(description="False: the seat is switched off.", examples=[True])
     last_seen_at: datetime | None = Field(description="When the person signed in last.")
 
 
 class MemberChanged(RequestShape):
     """What to change of a member; what is missing stays."""
 
-    role: RoleGiven | None = None
+    role: RoleGiven | None = Field(None, examples=["approver"])
     is_active: StrictBool | None = None
 
 
@@ -69,16 +69,18 @@ class InvitationTold(AnswerShape):
 
     id: UUID
     created_at: datetime
-    email: str
+    email: str = Field(examples=["grace@northwind.example"])
     role: str = Field(json_schema_extra=known_values(Role.values))
-    invited_by: str
+    invited_by: str = Field(examples=["Ada Byron"])
     expires_at: datetime
 
 
 class InvitationEntered(RequestShape):
     """Whom to invite."""
 
-    email: Annotated[Text, Field(min_length=3, max_length=255)]
+    email: Annotated[Text, Field(min_length=3, max_length=255)] = Field(
+        examples=["grace@northwind.example"]
+    )
     role: RoleGiven
 
 
@@ -94,7 +96,7 @@ def list_members(request: ApiRequest, asked: Query[PageAsked]) -> PageTold[Membe
 @members.get(
     "/{uuid:member_id}", response=MemberTold, operation_id="getMember", summary="Get a member"
 )
-@allowed(READ, may=may_manage_members)
+@allowed(READ, may=may_manage_members, tagged=True)
 def get_member(request: ApiRequest, member_id: UUID) -> ApiResult | HttpResponse:
     """One member. Its ETag changes with whatever is told of it."""
     told = _member(_own(request, member_id))
@@ -104,7 +106,7 @@ def get_member(request: ApiRequest, member_id: UUID) -> ApiResult | HttpResponse
 @members.patch(
     "/{uuid:member_id}", response=MemberTold, operation_id="changeMember", summary="Change a member"
 )
-@allowed(WRITE, may=may_manage_members, problems=("member_refused", "precondition_failed"))
+@allowed(WRITE, may=may_manage_members, problems=("member_refused",), tagged=True)
 def change_member(request: ApiRequest, member_id: UUID, entered: MemberChanged) -> ApiResult:
     """Give a member another role, or switch the seat off or on. All owners are told by e-mail. The
     last owner stays. With If-Match nothing is changed when somebody else changed it meanwhile.
@@ -127,7 +129,7 @@ def change_member(request: ApiRequest, member_id: UUID, entered: MemberChanged) 
     operation_id="removeMember",
     summary="Remove a member",
 )
-@allowed(WRITE, may=may_manage_members, problems=("member_refused", "precondition_failed"))
+@allowed(WRITE, may=may_manage_members, problems=("member_refused",), tagged=True)
 def remove_member(request: ApiRequest, member_id: UUID) -> HttpResponse:
     """Switch the seat of a member off. What they did stays in their name, and the seat can be
     switched on again. Doing it twice changes nothing.

@@ -31,13 +31,15 @@ class ApiCaller:
 class AccessRule:
     """What a call of an operation needs: a scope ("": none), and a role that passes `may`.
     `problems` are further problems that the operation answers, by their codes, and `rate` how often
-    a seat may call it.
+    a seat may call it. `tagged`: what it tells has an ETag, so it heeds If-None-Match when it
+    reads, and If-Match when it changes something.
     """
 
     scope: str
     may: Callable[[Actor], bool] | None
     problems: tuple[str, ...]
     rate: Rate | None
+    tagged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,12 @@ def allowed(
     may: Callable[[Actor], bool] | None = None,
     problems: tuple[str, ...] = (),
     rate: Rate | None = None,
+    tagged: bool = False,
 ) -> Callable[[View], View]:
     """Say what a call of this operation needs. Each operation says it; "" is no scope."""
 
     def mark(view: View) -> View:
-        view.access_rule = AccessRule(scope, may, problems, rate)  # type: ignore[attr-defined]
+        view.access_rule = AccessRule(scope, may, problems, rate, tagged)  # type: ignore[attr-defined]
         return view
 
     return mark

@@ -1,15 +1,19 @@
-"""Completes the OpenAPI document that ninja makes: problems, the scheme, scopes."""
+"""Completes the OpenAPI document that ninja makes: problems, the scheme, scopes, examples."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from django.utils import translation
 from ninja.openapi.schema import OpenAPISchema
 
 from loyalty_portal.api.calls import AccessRule, is_keyed
+from loyalty_portal.api.examples import Examples, problem_examples
 from loyalty_portal.api.problems import CONTENT_TYPE, KINDS
 
 SCHEME = "bearerAuth"
-# Every operation may answer these.
+# Every operation may answer these, and each that takes a body those.
 _ALWAYS = ("malformed", "unauthenticated", "invalid", "too_many_requests", "internal", "busy")
+_OF_BODIES = ("too_slow", "too_large", "unsupported_media_type")
 
 _TEXT = {"type": "string"}
 _PROBLEM: dict[str, Any] = {
@@ -33,9 +37,20 @@ _IDEMPOTENCY_KEY: dict[str, Any] = {
     "required": True,
     "description": "The same for each try of one call, another for each call.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+    "example": "purchase-4711",
 }
 # What an operation may answer besides, when it is done once for each of those.
 _OF_KEYS = ("idempotency_key_missing", "idempotency_mismatch", "idempotency_in_progress")
+_ETAG = {"ETag": {"description": "Changes with what is told.", "schema": _TEXT}}
+_KNOWN: dict[str, Any] = {"in": "header", "required": False, "schema": _TEXT}
+_IF_NONE_MATCH = _KNOWN | {
+    "name": "If-None-Match",
+    "description": "The ETag of an answer that the caller has: 304 while it would be the same.",
+}
+_IF_MATCH = _KNOWN | {
+    "name": "If-Match",
+    "description": "The ETag that the caller knows: nothing is done when it is another now.",
+}
 _MISTAKE: dict[str, Any] = {
     "type": "object",
     "title": "Mistake",
@@ -51,7 +66,10 @@ _MISTAKE: dict[str, Any] = {
 
 
 def completed(document: OpenAPISchema, api: Any) -> OpenAPISchema:
-    """The document with what holds for all operations, and what each says about its access."""
+    """The document with what holds for all operations, and what each says about its access.
+
+    Raises NoExampleError for a field without an example.
+    """
     components = document["components"]
     components["schemas"] |= {"Problem": _PROBLEM, "Mistake": _MISTAKE}
     components["securitySchemes"] = {
@@ -61,43 +79,73 @@ def completed(document: OpenAPISchema, api: Any) -> OpenAPISchema:
             "description": "An API key: `lrp_(live|test)_[0-9A-Za-z]{36}`.",
         }
     }
+    with translation.override("en"):  # whoever reads it first
+        components["examples"] = problem_examples()
     views = {
         operation.operation_id: operation.view_func
         for router in api._get_bound_routers()  # noqa: SLF001 - ninja's document is made so too
         for path_view in router.path_operations.values()
         for operation in path_view.operations
     }
+    examples = Examples(components["schemas"])
     for path, methods in document["paths"].items():
-        for operation in methods.values():
+        for method, operation in methods.items():
             view = views[operation["operationId"]]
-            further = _OF_KEYS if is_keyed(view) else ()
-            if further:
-                operation["parameters"].append(_IDEMPOTENCY_KEY)
-            _complete(operation, view.access_rule, further, has_ids="{" in path)
+            _complete(operation, view, reads=method == "get", has_ids="{" in path)
+            _give_examples(operation, examples)
     return document
 
 
 def _complete(
-    operation: dict[str, Any], rule: AccessRule, further: tuple[str, ...], *, has_ids: bool
+    operation: dict[str, Any], view: Callable[..., Any], *, reads: bool, has_ids: bool
 ) -> None:
+    """Say of an operation how it is called, and all that it may answer."""
+    rule: AccessRule = view.access_rule  # type: ignore[attr-defined]
     operation["security"] = [{SCHEME: []}]
     if rule.scope:
         operation["x-scope"] = rule.scope
         operation["description"] = f"{operation['description']}\n\nScope: `{rule.scope}`."
-    codes = [*_ALWAYS, *further, *rule.problems]
+    if is_keyed(view):
+        operation["parameters"].append(_IDEMPOTENCY_KEY)
+    if rule.tagged:
+        operation["parameters"].append(_IF_NONE_MATCH if reads else _IF_MATCH)
+    codes = [*_ALWAYS, *rule.problems]
+    codes += _OF_KEYS * is_keyed(view) + _OF_BODIES * ("requestBody" in operation)
     codes += ["insufficient_scope"] * bool(rule.scope) + ["role_forbids"] * bool(rule.may)
-    codes += ["not_found"] * has_ids
+    codes += ["not_found"] * has_ids + ["precondition_failed"] * (rule.tagged and not reads)
+    answers = {int(status): answer for status, answer in operation["responses"].items()}
+    if rule.tagged:
+        for answer in answers.values():
+            if "content" in answer:
+                answer["headers"] = _ETAG
+        if reads:
+            answers[304] = {"description": "It is as the caller knows it.", "headers": _ETAG}
+    answers |= dict(_problems(codes))
+    operation["responses"] = {str(status): answers[status] for status in sorted(answers)}
+
+
+def _problems(codes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The answers of these problems by their status, each code with its example."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(KINDS[code].status, []).append(code)
-    for status, named in sorted(by_status.items()):
-        operation["responses"][str(status)] = _answer(named)
-    operation["responses"] = {
-        str(status): answer for status, answer in operation["responses"].items()
-    }
+    for status, named in by_status.items():
+        told = ", ".join(f"`{code}`" for code in named)
+        content = {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in named},
+        }
+        yield status, {"description": f"A problem: {told}.", "content": {CONTENT_TYPE: content}}
 
 
-def _answer(codes: list[str]) -> dict[str, Any]:
-    told = ", ".join(f"`{code}`" for code in codes)
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": f"A problem: {told}.", "content": {CONTENT_TYPE: {"schema": schema}}}
+def _give_examples(operation: dict[str, Any], examples: Examples) -> None:
+    """Give an example to the body, to what is answered, and to what the address names."""
+    where = operation["operationId"]
+    for each in (operation.get("requestBody", {}), *operation["responses"].values()):
+        for content in each.get("content", {}).values():
+            if "examples" not in content:
+                content["example"] = examples.of(content["schema"], where)
+    for parameter in operation["parameters"]:
+        parameter.pop("examples", None)  # ninja gives the schema's list, which is none of its kind
+        if parameter["in"] == "path":
+            parameter["example"] = examples.of(parameter["schema"], f"{where}, {parameter['name']}")

@@ -78,6 +78,11 @@ KINDS: Mapping[str, ProblemKind] = {
         _("This method is not possible here"),
         _("The answer's Allow header lists the methods of this address."),
     ),
+    "too_slow": ProblemKind(
+        408,
+        _("The request took too long to arrive"),
+        _("Nothing was changed. Send the whole body at once, then send the same request again."),
+    ),
     "too_large": ProblemKind(
         413,
         _("The request is too large"),

@@ -73,7 +73,7 @@ class PageTold(AnswerShape, Generic[Row]):
     """One page of a list. `next` is the address of the next page, null on the last one."""
 
     data: list[Row]
-    next: str | None
+    next: str | None = Field(examples=[None])
 
 
 def known_values(values: list[str]) -> JsonDict:

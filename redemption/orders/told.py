@@ -13,26 +13,28 @@ from redemption.orders.records import PointsMoved, SentLine
 from redemption.points.api import TransactionTold
 from redemption.states import LineStatus, OrderStatus
 
+_ADDRESS = "https://portal.example/api/v1/orders/01a21c1a-1cbc-7201-8d2c-7fa7811a457d"
+
 
 class RecipientTold(AnswerShape):
     """Who gets a line. Null where it is not known."""
 
-    name: str | None
-    email: str | None
-    phone: str | None
-    address_line1: str | None
-    address_line2: str | None
-    city: str | None
-    region: str | None
-    postcode: str | None
-    country: str | None
+    name: str | None = Field(examples=["Ada Byron"])
+    email: str | None = Field(examples=[None])
+    phone: str | None = Field(examples=[None])
+    address_line1: str | None = Field(examples=["Invalidenstr. 43"])
+    address_line2: str | None = Field(examples=[None])
+    city: str | None = Field(examples=["Berlin"])
+    region: str | None = Field(examples=[None])
+    postcode: str | None = Field(examples=["10115"])
+    country: str | None = Field(examples=["DE"])
 
 
 class ShipmentTold(AnswerShape):
     """A parcel with units of a line."""
 
-    carrier: str
-    tracking_number: str | None
+    carrier: str = Field(examples=["DHL"])
+    tracking_number: str | None = Field(examples=["00340434161094000000"])
     shipped_at: datetime
 
 
@@ -41,15 +43,21 @@ class OrderLineTold(AnswerShape):
 
     id: UUID
     created_at: datetime = Field(description="When the order was placed.")
-    sku: str
-    product_name: str = Field(description="As it was called when it was redeemed.")
-    quantity: int
-    delivered: int
-    refunded: int = Field(description="Units whose points are given back, or will be.")
-    points_per_item: int
-    fulfillment_status: str = Field(json_schema_extra=known_values(LineStatus.values))
+    sku: str = Field(examples=["MUG-01"])
+    product_name: str = Field(
+        description="As it was called when it was redeemed.", examples=["Mug, blue"]
+    )
+    quantity: int = Field(examples=[2])
+    delivered: int = Field(examples=[0])
+    refunded: int = Field(
+        description="Units whose points are given back, or will be.", examples=[0]
+    )
+    points_per_item: int = Field(examples=[300])
+    fulfillment_status: str = Field(
+        json_schema_extra=known_values(LineStatus.values), examples=["SHIPPED"]
+    )
     recipient: RecipientTold
-    message: str | None
+    message: str | None = Field(examples=[None])
     shipments: list[ShipmentTold]
 
 
@@ -59,26 +67,31 @@ class DeliveryTold(AnswerShape):
     id: UUID
     created_at: datetime
     kind: str = Field(json_schema_extra=known_values(["parcel", "codes"]))
-    quantity: int
-    carrier: str | None
-    tracking_number: str | None
-    delivered_at: datetime | None
+    quantity: int = Field(examples=[2])
+    carrier: str | None = Field(examples=["DHL"])
+    tracking_number: str | None = Field(examples=["00340434161094000000"])
+    delivered_at: datetime | None = Field(examples=[None])
 
 
 class PointsTold(AnswerShape):
     """The points of an order."""
 
-    taken: int
-    returned: int
-    in_flight: int = Field(description="Being taken; whether they are is not known yet.")
+    taken: int = Field(examples=[0])
+    returned: int = Field(examples=[0])
+    in_flight: int = Field(
+        description="Being taken; whether they are is not known yet.", examples=[600]
+    )
 
 
 class LinksTold(AnswerShape):
     """Where to find more."""
 
-    order: str
-    lines: str
-    page: str = Field(description="The order's page for people.")
+    order: str = Field(examples=[_ADDRESS])
+    lines: str = Field(examples=[f"{_ADDRESS}/lines"])
+    page: str = Field(
+        description="The order's page for people.",
+        examples=["https://portal.example/orders/R-7KQ4M-2XDTP/"],
+    )
 
 
 class OrderTold(AnswerShape):
@@ -86,18 +99,20 @@ class OrderTold(AnswerShape):
 
     id: UUID
     created_at: datetime
-    order_number: str
-    status: str = Field(json_schema_extra=known_values(OrderStatus.values))
-    total_points: int
-    reference: str | None
-    note: str | None
-    placed_by: str = Field(description="The name of the person or key.")
-    approve_by: datetime | None
-    completed_at: datetime | None
+    order_number: str = Field(examples=["R-7KQ4M-2XDTP"])
+    status: str = Field(json_schema_extra=known_values(OrderStatus.values), examples=["PENDING"])
+    total_points: int = Field(examples=[600])
+    reference: str | None = Field(examples=["PO-4711"])
+    note: str | None = Field(examples=[None])
+    placed_by: str = Field(description="The name of the person or key.", examples=["ERP"])
+    approve_by: datetime | None = Field(examples=[None])
+    completed_at: datetime | None = Field(examples=[None])
     points: PointsTold
-    lines: list[OrderLineTold] | None = Field(description="Null unless `expand` names them.")
+    lines: list[OrderLineTold] | None = Field(
+        description="Null unless `expand` names them.", examples=[None]
+    )
     transactions: list[TransactionTold] | None = Field(
-        description="Null unless `expand` names them."
+        description="Null unless `expand` names them.", examples=[None]
     )
     links: LinksTold
 

@@ -25,14 +25,19 @@ class TransactionTold(AnswerShape):
     id: UUID
     created_at: datetime
     order_id: UUID
-    order_number: str
+    order_number: str = Field(examples=["R-7KQ4M-2XDTP"])
     transaction_type: str = Field(json_schema_extra=known_values(TransactionType.values))
-    points_amount: int = Field(description="Never negative; the type says the direction.")
+    points_amount: int = Field(
+        description="Never negative; the type says the direction.", examples=[600]
+    )
     status: str = Field(
         description="UNKNOWN: the loyalty system gave no clear answer; it is asked again.",
         json_schema_extra=known_values(TransactionStatus.values),
+        examples=["SUCCEEDED"],
     )
-    external_transaction_id: str | None = Field(description="The loyalty system's own number.")
+    external_transaction_id: str | None = Field(
+        description="The loyalty system's own number.", examples=["LT-90210"]
+    )
     settled_at: datetime | None
 
 

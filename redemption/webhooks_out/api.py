@@ -2,35 +2,38 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from accounts.access.bearer import ApiRequest
 from accounts.access.once import KeyedRequest, once
 from loyalty_portal.api.calls import ApiResult, allowed
 from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.problems import ApiProblemError
-from loyalty_portal.api.shapes import (
-    AnswerShape,
-    PageAsked,
-    PageTold,
-    RequestShape,
-    Text,
-    known_values,
-)
+from loyalty_portal.api.shapes import PageAsked, PageTold
 from loyalty_portal.feed.models import FeedItem
-from redemption.models import DisabledWhy, EndpointState, EventType, WebhookEndpoint
-from redemption.models.webhooks_out import PING, WebhookDelivery
+from redemption.models import EventType, WebhookEndpoint
 from redemption.permissions import may_manage_own_endpoints
 from redemption.webhooks_out import services
 from redemption.webhooks_out.selectors import endpoint_of, endpoints_of
-from redemption.webhooks_out.services import LONGEST_URL, EndpointRefusedError, NewSecret
+from redemption.webhooks_out.services import EndpointRefusedError, NewSecret
+from redemption.webhooks_out.told import (
+    EndpointChanged,
+    EndpointEntered,
+    EndpointMadeTold,
+    EndpointTold,
+    FeedEventTold,
+    ReplayEntered,
+    ReplayTold,
+    WebhookDeliveryTold,
+    delivery_told,
+    endpoint_told,
+    event_told,
+)
 
 events = Router(tags=["events"])
 endpoints = Router(tags=["webhooks"])
@@ -44,17 +47,6 @@ _SCOPES = {
 }
 
 
-class FeedEventTold(AnswerShape):
-    """One change. The rest is read at its `url`."""
-
-    id: str = Field(description="The same as `sequence`, as a text.")
-    sequence: int = Field(description="Grows from event to event, with gaps.")
-    type: str = Field(json_schema_extra=known_values(EventType.values))
-    occurred_at: datetime
-    created_at: datetime = Field(description="When it was published.")
-    data: dict[str, Any] = Field(description="Ids, a status, and the `url` of what changed.")
-
-
 class EventsAsked(PageAsked):
     """The filters of the feed."""
 
@@ -62,78 +54,6 @@ class EventsAsked(PageAsked):
         0, ge=0, le=2**63 - 1, description="The last sequence that the caller has."
     )
     type: list[EventType] = Field(default_factory=list, max_length=20)
-
-
-class EndpointTold(AnswerShape):
-    """An address of the company's own system that is told what changed."""
-
-    id: UUID
-    created_at: datetime
-    url: str
-    events: list[str] = Field(description="The types of events that it is told.")
-    state: str = Field(json_schema_extra=known_values(EndpointState.values))
-    failing_since: datetime | None
-    disabled_at: datetime | None
-    disabled_reason: str | None = Field(json_schema_extra=known_values(DisabledWhy.values))
-    last_ping_at: datetime | None = Field(description="The last ping that arrived.")
-
-
-class EndpointMadeTold(EndpointTold):
-    """An endpoint with the secret that was just made. It is told this once."""
-
-    secret: str
-
-
-class EndpointEntered(RequestShape):
-    """A new endpoint."""
-
-    url: Annotated[Text, Field(min_length=1, max_length=LONGEST_URL)] = Field(
-        description="https:// on port 443 of the public internet."
-    )
-    events: list[EventType] = Field(min_length=1, max_length=20)
-
-
-class EndpointChanged(RequestShape):
-    """What to change of an endpoint; what is missing stays."""
-
-    url: Annotated[Text, Field(min_length=1, max_length=LONGEST_URL)] | None = None
-    events: list[EventType] | None = Field(None, min_length=1, max_length=20)
-
-
-class ReplayEntered(RequestShape):
-    """From when on what was missed is sent again."""
-
-    since: AwareDatetime = Field(description="At most 30 days back.")
-
-
-class ReplayTold(AnswerShape):
-    """How many events are sent again; at most 10,000 at a time, the oldest first."""
-
-    events: int
-
-
-class WebhookAttemptTold(AnswerShape):
-    """One try of a delivery."""
-
-    at: datetime
-    status_code: int | None = Field(description="Null: no answer came.")
-    duration_ms: int
-    error: str | None = Field(
-        json_schema_extra=known_values(["address", "name", "timeout", "tls", "connection"])
-    )
-
-
-class WebhookDeliveryTold(AnswerShape):
-    """That an event is sent to an endpoint. `id` is the receiver's `webhook-id`."""
-
-    id: str
-    created_at: datetime
-    type: str = Field(json_schema_extra=known_values([*EventType.values, PING]))
-    sequence: int | None = Field(description="Of the event; null for a ping.")
-    status: str = Field(json_schema_extra=known_values(["delivered", "waiting", "failed"]))
-    delivered_at: datetime | None
-    next_attempt_at: datetime | None
-    attempts: list[WebhookAttemptTold]
 
 
 @events.get("", response=PageTold[FeedEventTold], operation_id="listEvents", summary="List events")
@@ -152,7 +72,7 @@ def list_events(request: ApiRequest, asked: Query[EventsAsked]) -> PageTold[Feed
     rows = FeedItem.objects.filter(company=company_id, type__in=types).order_by()
     rows = rows.filter(sequence__gt=asked.after_sequence)
     found, more = page_after(rows, by=["sequence"], asked=asked, request=request, bound=company_id)
-    return PageTold[FeedEventTold](data=[_event(row) for row in found], next=more)
+    return PageTold[FeedEventTold](data=[event_told(row) for row in found], next=more)
 
 
 @endpoints.get(
@@ -185,7 +105,7 @@ def list_deliveries(
     rows = _own(request, endpoint_id).deliveries.select_related("change").order_by()
     by, bound = ["-created_at", "-id"], request.auth.seat.company_id
     found, more = page_after(rows, by=by, asked=asked, request=request, bound=bound)
-    return PageTold[WebhookDeliveryTold](data=[_delivery(row) for row in found], next=more)
+    return PageTold[WebhookDeliveryTold](data=[delivery_told(row) for row in found], next=more)
 
 
 @endpoints.post(
@@ -244,7 +164,7 @@ def ping(request: KeyedRequest, endpoint_id: UUID) -> ApiResult:
     _own(request, endpoint_id)
     with _refusing():
         sent = services.ping(endpoint_id, by=request.auth.actor)
-    return ApiResult(_delivery(sent), status=202)
+    return ApiResult(delivery_told(sent), status=202)
 
 
 @endpoints.post(
@@ -341,45 +261,3 @@ def _own(request: ApiRequest, endpoint_id: UUID) -> WebhookEndpoint:
     if found is None:
         raise Http404
     return found
-
-
-def _event(row: FeedItem) -> FeedEventTold:
-    return FeedEventTold(
-        id=str(row.sequence),
-        sequence=row.sequence,
-        type=row.type,
-        occurred_at=row.occurred_at,
-        created_at=row.published_at,
-        data=row.data,
-    )
-
-
-def endpoint_told(row: WebhookEndpoint) -> EndpointTold:
-    """An endpoint as the API tells it, without its secret."""
-    return EndpointTold(
-        id=row.pk,
-        created_at=row.created_at,
-        url=row.url,
-        events=row.events,
-        state=row.state,
-        failing_since=row.failing_since,
-        disabled_at=row.disabled_at,
-        disabled_reason=row.disabled_why or None,
-        last_ping_at=row.pinged_at,
-    )
-
-
-def _delivery(row: WebhookDelivery) -> WebhookDeliveryTold:
-    status = "waiting" if row.is_waiting else "failed"
-    return WebhookDeliveryTold(
-        id=row.message_id,
-        created_at=row.created_at,
-        type=row.type,
-        sequence=row.change_id,
-        status="delivered" if row.delivered_at else status,
-        delivered_at=row.delivered_at,
-        next_attempt_at=row.next_attempt_at,
-        attempts=[
-            WebhookAttemptTold(**each | {"error": each["error"] or None}) for each in row.tries
-        ],
-    )

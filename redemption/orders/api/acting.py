@@ -22,7 +22,7 @@ from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import reveal_codes
 from redemption.orders.api.placing import router
-from redemption.orders.api.reading import one_told, own_order
+from redemption.orders.api.reading import OrderKey, one_told, own_order
 from redemption.orders.told import OrderTold
 from redemption.permissions import may_cancel, may_decide, may_reveal
 from redemption.saga import tasks
@@ -37,18 +37,21 @@ LONGEST_REASON = 255
 class CancelEntered(RequestShape):
     """Why an order is cancelled."""
 
-    reason: Annotated[Text, Field(max_length=LONGEST_REASON)] = ""
+    reason: Annotated[Text, Field(max_length=LONGEST_REASON)] = Field(
+        "", examples=["Ordered twice"]
+    )
 
 
 class CodeTold(AnswerShape):
     """The code of one unit. It is null where there is none, or where it cannot be read."""
 
     readable: bool = Field(
-        description="False: what is stored is damaged. It is being put right; no points are lost."
+        description="False: what is stored is damaged. It is being put right; no points are lost.",
+        examples=[True],
     )
-    code: str | None
-    pin: str | None
-    url: str | None
+    code: str | None = Field(examples=["EXAMPLE-CODE"])
+    pin: str | None = Field(examples=[None])
+    url: str | None = Field(examples=[None])
     expires_on: date | None
 
 
@@ -62,7 +65,7 @@ class RejectEntered(RequestShape):
     """Why an order is not approved."""
 
     reason: Annotated[Text, Field(min_length=1, max_length=LONGEST_REASON)] = Field(
-        description="The buyer reads it."
+        description="The buyer reads it.", examples=["Not in this quarter"]
     )
 
 
@@ -71,7 +74,7 @@ class RejectEntered(RequestShape):
 )
 @allowed(SCOPE, may=may_redeem, problems=("order_forbids", "order_refused"))
 @once(together=True)
-def cancel_order(request: KeyedRequest, order: str, entered: CancelEntered) -> ApiResult:
+def cancel_order(request: KeyedRequest, order: OrderKey, entered: CancelEntered) -> ApiResult:
     """Cancel what can be cancelled of an order: one's own, or as an owner or approver any of the
     company. Lines that were sent go on; the order's lines tell which.
     """
@@ -86,7 +89,7 @@ def cancel_order(request: KeyedRequest, order: str, entered: CancelEntered) -> A
 )
 @allowed(SCOPE, may=may_approve, problems=("order_forbids", "order_refused"))
 @once(together=True)
-def approve_order(request: KeyedRequest, order: str) -> ApiResult:
+def approve_order(request: KeyedRequest, order: OrderKey) -> ApiResult:
     """Approve an order of somebody else, so that its points are taken. A key never approves, and
     whoever made a key does not approve its orders.
     """
@@ -100,7 +103,7 @@ def approve_order(request: KeyedRequest, order: str) -> ApiResult:
 )
 @allowed(SCOPE, may=may_approve, problems=("order_forbids", "order_refused"))
 @once(together=True)
-def reject_order(request: KeyedRequest, order: str, entered: RejectEntered) -> ApiResult:
+def reject_order(request: KeyedRequest, order: OrderKey, entered: RejectEntered) -> ApiResult:
     """Reject an order of somebody else that waits for approval. Its stock is released."""
     own = own_order(request, order)
     _must(may_decide(request.auth.actor, own))
@@ -115,7 +118,7 @@ def reject_order(request: KeyedRequest, order: str, entered: RejectEntered) -> A
     summary="See the codes of a line",
 )
 @allowed("codes:reveal", may=may_see_codes, problems=("order_forbids",), rate=REVEALS)
-def reveal(request: ApiRequest, order: str, line_id: UUID) -> ApiResult:
+def reveal(request: ApiRequest, order: OrderKey, line_id: UUID) -> ApiResult:
     """The codes of one line that was delivered. Each look is recorded: who, when, from where."""
     own = own_order(request, order)
     _must(may_reveal(request.auth.actor, own))

@@ -52,24 +52,24 @@ HELD_FOR = "60"  # seconds until an order that is held up may be sent again
 class RecipientEntered(RequestShape):
     """Who gets a line: a parcel needs an address, a code an e-mail address."""
 
-    name: Annotated[Text, Field(max_length=255)]
+    name: Annotated[Text, Field(max_length=255)] = Field(examples=["Ada Byron"])
     email: Annotated[Text, Field(max_length=254)] = ""
     phone: Annotated[Text, Field(max_length=32)] = ""
-    address_line1: Annotated[Text, Field(max_length=255)] = ""
+    address_line1: Annotated[Text, Field(max_length=255)] = Field("", examples=["Invalidenstr. 43"])
     address_line2: Annotated[Text, Field(max_length=255)] = ""
-    city: Annotated[Text, Field(max_length=120)] = ""
+    city: Annotated[Text, Field(max_length=120)] = Field("", examples=["Berlin"])
     region: Annotated[Text, Field(max_length=120)] = ""
-    postcode: Annotated[Text, Field(max_length=20)] = ""
+    postcode: Annotated[Text, Field(max_length=20)] = Field("", examples=["10115"])
     country: Annotated[Text, Field(max_length=80)] = Field(
-        "", description="Two letters of ISO 3166, such as DE."
+        "", description="Two letters of ISO 3166, such as DE.", examples=["DE"]
     )
 
 
 class LineEntered(RequestShape):
     """So many pieces of a product for one recipient."""
 
-    sku: Annotated[Text, Field(min_length=1, max_length=100)]
-    quantity: Annotated[Whole, Field(ge=1, le=MOST_OF_ONE)]
+    sku: Annotated[Text, Field(min_length=1, max_length=100)] = Field(examples=["MUG-01"])
+    quantity: Annotated[Whole, Field(ge=1, le=MOST_OF_ONE)] = Field(examples=[2])
     recipient: RecipientEntered
     message: Annotated[Text, Field(max_length=LONGEST_MESSAGE)] = Field(
         "", description="For the recipient. Without links."
@@ -88,9 +88,13 @@ class PreviewEntered(RequestShape):
 class OrderEntered(PreviewEntered):
     """An order."""
 
-    expected_points: Whole = Field(description="The total that the caller knows, as of a preview.")
+    expected_points: Whole = Field(
+        description="The total that the caller knows, as of a preview.", examples=[600]
+    )
     reference: Annotated[Text, Field(max_length=100)] = Field(
-        "", description="The company's own, such as the number of a purchase order."
+        "",
+        description="The company's own, such as the number of a purchase order.",
+        examples=["PO-4711"],
     )
     note: Annotated[Text, Field(max_length=1000)] = ""
 
@@ -98,24 +102,29 @@ class OrderEntered(PreviewEntered):
 class LinePreviewTold(AnswerShape):
     """A line of a preview."""
 
-    sku: str
-    quantity: int
-    points_per_item: int
+    sku: str = Field(examples=["MUG-01"])
+    quantity: int = Field(examples=[2])
+    points_per_item: int = Field(examples=[300])
     trouble: str | None = Field(
         description="Why it cannot be ordered now. Null: it can.",
         json_schema_extra=known_values(["out_of_stock"]),
+        examples=[None],
     )
-    detail: str | None = Field(description="The trouble in words.")
+    detail: str | None = Field(description="The trouble in words.", examples=[None])
 
 
 class PreviewTold(AnswerShape):
     """What an order would be now."""
 
     lines: list[LinePreviewTold]
-    total_points: int
-    spendable: int | None = Field(description="What the company can spend, as last known.")
+    total_points: int = Field(examples=[600])
+    spendable: int | None = Field(
+        description="What the company can spend, as last known.", examples=[12000]
+    )
     needs_approval: bool
-    held: str | None = Field(description="Why nothing can be ordered at the moment.")
+    held: str | None = Field(
+        description="Why nothing can be ordered at the moment.", examples=[None]
+    )
 
 
 @previews.post("", response=PreviewTold, operation_id="previewOrder", summary="Preview an order")

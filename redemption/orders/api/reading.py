@@ -3,7 +3,7 @@ several methods is in one router.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from django.conf import settings
@@ -42,6 +42,9 @@ from redemption.states import OrderStatus
 router = Router(tags=["orders"])
 SCOPE = "orders:read"
 Part = Literal["lines", "transactions"]
+OrderKey = Annotated[
+    str, Field(description="The order's id or number.", examples=["R-7KQ4M-2XDTP"])
+]
 
 
 class OrdersAsked(PageAsked):
@@ -80,9 +83,9 @@ def list_orders(request: ApiRequest, asked: Query[OrdersAsked]) -> PageTold[Orde
 
 
 @router.get("/{order}", response=OrderTold, operation_id="getOrder", summary="Get an order")
-@allowed(SCOPE)
+@allowed(SCOPE, tagged=True)
 def get_order(
-    request: ApiRequest, order: str, asked: Query[OrderAsked]
+    request: ApiRequest, order: OrderKey, asked: Query[OrderAsked]
 ) -> ApiResult | HttpResponse:
     """One order by its id or number. With If-None-Match and the ETag of the answer before it is
     304 while nothing of the order has changed.
@@ -105,7 +108,9 @@ def get_order(
     summary="List the lines of an order",
 )
 @allowed(SCOPE, problems=("invalid_cursor",))
-def list_lines(request: ApiRequest, order: str, asked: Query[PageAsked]) -> PageTold[OrderLineTold]:
+def list_lines(
+    request: ApiRequest, order: OrderKey, asked: Query[PageAsked]
+) -> PageTold[OrderLineTold]:
     """The lines of one order, in its own order."""
     own = own_order(request, order)
     rows = own.items.order_by()
@@ -122,7 +127,7 @@ def list_lines(request: ApiRequest, order: str, asked: Query[PageAsked]) -> Page
     summary="List the deliveries of a line",
 )
 @allowed(SCOPE)
-def list_deliveries(request: ApiRequest, order: str, line_id: UUID) -> PageTold[DeliveryTold]:
+def list_deliveries(request: ApiRequest, order: OrderKey, line_id: UUID) -> PageTold[DeliveryTold]:
     """What was delivered of one line: parcels, or codes. A line has few, so there is one page."""
     own = own_order(request, order)
     item = own.items.filter(pk=line_id).first()

@@ -21,9 +21,11 @@ class ApprovalTold(AnswerShape):
 
     id: UUID = Field(description="The order's.")
     created_at: datetime
-    order_number: str
-    requested_by: str = Field(description="The name of the person or key.")
-    total_points: int
+    order_number: str = Field(examples=["R-7KQ4M-2XDTP"])
+    requested_by: str = Field(
+        description="The name of the person or key.", examples=["Grace Hopper"]
+    )
+    total_points: int = Field(examples=[600])
     expires_at: datetime | None = Field(description="Until then it waits.")
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from typing import Any
 
 from django.test import Client
@@ -30,7 +31,9 @@ class Calls:
         given: dict[str, Any] = {"headers": headers}
         if method not in {"get", "head"}:
             given["content_type"] = headers.get("content-type", "application/json")
-        return getattr(self._client, method)(where, data, **given)
+        answer = getattr(self._client, method)(where, data, **given)
+        must_be_documented(method, where, answer)
+        return answer
 
     def every(self, path: str, query: dict[str, Any] | None = None) -> list[Any]:
         """All rows of a list, page by page."""
@@ -52,6 +55,34 @@ def code(answer: Any) -> str:
     assert problem["request_id"] == answer["X-Request-Id"]
     assert problem["detail"]
     return str(problem["code"])
+
+
+def must_be_documented(method: str, path: str, answer: Any) -> None:
+    """Check that the document names this status of this operation, and the code of a problem."""
+    methods = _methods(path.partition("?")[0])
+    if method not in methods:
+        return
+    told = methods[method]["responses"].get(str(answer.status_code))
+    assert told, f"{method} {path} answers {answer.status_code}, which the document does not name"
+    if answer.status_code >= 400:
+        [content] = told["content"].values()
+        assert answer.json()["code"] in content["examples"], (method, path, answer.json()["code"])
+
+
+def _methods(path: str) -> dict[str, Any]:
+    """The operations of the document at an address, by their methods."""
+    for pattern, methods in _addresses():
+        if pattern.fullmatch(path):
+            return methods
+    return {}
+
+
+@functools.cache
+def _addresses() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    return [
+        (re.compile(re.sub(r"{\w+}", "[^/]+", path)), methods)
+        for path, methods in api.document["paths"].items()
+    ]
 
 
 def must_fit(schema: dict[str, Any], value: Any) -> list[str]:

@@ -2,15 +2,18 @@
 
 import copy
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from loyalty_portal.api.examples import Examples, NoExampleError
 from loyalty_portal.api.growth import taken_away
+from loyalty_portal.api.problems import CONTENT_TYPE, KINDS
+from tests.loyalty_portal.api.calls import must_fit
 
 Change = Callable[[dict[str, Any]], Any]
 FILE = settings.BASE_DIR / "docs/api/openapi-v1.json"
@@ -31,6 +34,66 @@ def test_the_committed_document_is_the_apis_and_valid() -> None:
         for operation in methods.values()
     ]
     assert len(ids) == len(set(ids))
+
+
+class Content(NamedTuple):
+    """What an operation takes or answers: its media type, its schema and its examples."""
+
+    where: str
+    kind: str
+    schema: dict[str, Any]
+    examples: dict[str, Any]  # by their names
+
+
+def contents(document: dict[str, Any]) -> Iterator[Content]:
+    """All bodies of a document, those of problems too."""
+    shared = document["components"]["examples"]
+    for methods in document["paths"].values():
+        for one in methods.values():
+            parts = {"body": one.get("requestBody", {}), **one["responses"]}
+            for name, part in parts.items():
+                for kind, content in part.get("content", {}).items():
+                    named = {
+                        key: shared[each["$ref"].rpartition("/")[2]]["value"]
+                        for key, each in content.get("examples", {}).items()
+                    }
+                    told = named or {"": content["example"]}
+                    yield Content(f"{one['operationId']} {name}", kind, content["schema"], told)
+
+
+def test_each_body_and_answer_has_an_example_that_its_schema_allows() -> None:
+    document = committed()
+    bodies = list(contents(document))
+    assert len(bodies) > 300
+    for content in bodies:
+        assert content.examples, content.where
+        for name, example in content.examples.items():
+            assert must_fit(content.schema, example) == [], (content.where, name)
+    for methods in document["paths"].values():
+        for one in methods.values():
+            for each in one["parameters"]:
+                if each["required"]:
+                    assert must_fit(each["schema"], each["example"]) == [], one["operationId"]
+
+
+def test_each_problem_that_an_operation_names_is_of_the_status_and_shown() -> None:
+    document = committed()
+    problems = [content for content in contents(document) if content.kind == CONTENT_TYPE]
+    assert len(problems) > 200
+    for content in problems:
+        status = int(content.where.rpartition(" ")[2])
+        for code, example in content.examples.items():
+            assert (KINDS[code].status, example["code"]) == (status, code), content.where
+    named = {code for content in problems for code in content.examples}
+    assert KINDS.keys() - named == {"method_not_allowed"}  # the address has no such operation
+
+
+def test_a_field_without_an_example_is_named() -> None:
+    schemas = committed()["components"]["schemas"]
+    schemas["MeTold"]["properties"]["nickname"] = {"type": "string"}
+    schemas["MeTold"]["required"].append("nickname")
+    with pytest.raises(NoExampleError, match=r"MeTold\.nickname needs an example"):
+        Examples(schemas).of({"$ref": "#/components/schemas/MeTold"}, "getMe 200")
 
 
 def operation(document: dict[str, Any], path: str, method: str = "get") -> Any:
