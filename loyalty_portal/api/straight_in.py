@@ -29,6 +29,8 @@ from loyalty_portal.http.where import happening_at
 BEGINS = "/api/"
 _BODIES = frozenset({"POST", "PUT", "PATCH"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+# Why the web worker passes a call on without its body, by the status (http/web_worker.py: REFUSED).
+_REFUSED = {408: "too_slow", 413: "too_large"}
 
 
 def straight_in(
@@ -101,6 +103,8 @@ def _must_be_readable(request: HttpRequest) -> None:
     request.get_host()
     if "\0" in request.path_info:
         raise Resolver404
+    if refused := request.META.get("portal.refused"):
+        raise ApiProblemError(_REFUSED[refused], headers={"Connection": "close"})
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdecimal() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise ApiProblemError("too_large")

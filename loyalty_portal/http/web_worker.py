@@ -33,6 +33,9 @@ BYTES_A_SECOND = 16 * 1024
 MAX_BODY_BYTES = 20 * 1024 * 1024  # the largest upload of our forms, with its multipart overhead
 IN_MEMORY_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
+# Addresses whose application says itself why a body was refused, by REFUSED in the environment.
+SAYS_ITSELF = "/api/"
+REFUSED = "portal.refused"
 
 
 class RequestRefusedError(Exception):
@@ -74,20 +77,32 @@ class BufferedApplication:
         try:
             body = await _received(scope, receive)
         except RequestRefusedError as refused:
-            await _refuse(send, refused.status)
+            await self._refuse(scope, send, refused.status)
             return
-        if body is None:
-            return
+        if body is not None:
+            await self._answer(scope, send, body, {})
+
+    async def _answer(self, scope: Message, send: Send, body: IO[bytes], more: Environ) -> None:
         loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self.threads, self._run, scope, body)
+        response = await loop.run_in_executor(self.threads, self._run, scope, body, more)
         with response.body:
             await _send(send, response)
 
-    def _run(self, scope: Message, body: IO[bytes]) -> Response:
-        """Run the application to its end, even if the client has left meanwhile."""
+    async def _refuse(self, scope: Message, send: Send, status: HTTPStatus) -> None:
+        """Refuse a request whose body did not come whole, and close the connection."""
+        if scope["path"].startswith(SAYS_ITSELF):
+            body: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
+            await self._answer(scope, send, body, {REFUSED: int(status)})
+        else:
+            await _refuse(send, status)
+
+    def _run(self, scope: Message, body: IO[bytes], more: Environ) -> Response:
+        """Run the application to its end, even if the client has left meanwhile. `more` is added
+        to its environment.
+        """
         response = Response()
         with body:
-            chunks = self.application(environ_of(scope, body), response.start)
+            chunks = self.application(environ_of(scope, body) | more, response.start)
             try:
                 for chunk in chunks:
                     response.body.write(chunk)

@@ -16,6 +16,7 @@ import pytest
 
 from loyalty_portal.http import web_worker
 from loyalty_portal.http.web_worker import MAX_BODY_BYTES
+from loyalty_portal.wsgi import application
 from tests.loyalty_portal import echo_app
 from tests.support.ports import answers, free_port
 from tests.support.waiting import eventually
@@ -159,9 +160,38 @@ def test_body_that_comes_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch) 
         said.append(message)
 
     served = web_worker.BufferedApplication(echo_app.application, threads=1)
-    asyncio.run(served({"type": "http", "headers": []}, silence, hear))
+    asyncio.run(served({"type": "http", "path": "/form", "headers": []}, silence, hear))
 
     assert said[0]["status"] == 408
+
+
+@pytest.mark.parametrize(("status", "code"), [(408, "too_slow"), (413, "too_large")])
+def test_a_call_of_the_api_that_is_refused_gets_a_problem(
+    status: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # replaced: so that nobody waits for the true limit
+    monkeypatch.setattr(web_worker, "BODY_SECONDS", 0.05)
+    said: list[web_worker.Message] = []
+
+    async def silence() -> web_worker.Message:
+        return await asyncio.Future()
+
+    async def hear(message: web_worker.Message) -> None:
+        said.append(message)
+
+    size = MAX_BODY_BYTES + (status == 413)
+    headers = [(b"content-length", str(size).encode()), (b"host", b"localhost")]
+    where = {"path": "/api/v1/orders", "raw_path": b"/api/v1/orders", "query_string": b""}
+    scope = {"type": "http", "method": "POST", "http_version": "1.1", "scheme": "http", **where}
+    served = web_worker.BufferedApplication(application, threads=1)
+    asyncio.run(served({**scope, "headers": headers}, silence, hear))
+
+    told = dict(said[0]["headers"])
+    problem = json.loads(b"".join(each["body"] for each in said[1:]))
+    assert said[0]["status"] == problem["status"] == status
+    assert problem["code"] == code
+    assert told[b"content-type"] == b"application/problem+json"
+    assert told[b"connection"] == b"close"
 
 
 def test_path_and_query_keep_every_byte(port: int) -> None:
