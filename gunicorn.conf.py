@@ -4,10 +4,14 @@ PORT and WEB_CONCURRENCY are gunicorn's own variables.
 """
 
 import gc
+import math
 import os
 import resource
 from pathlib import Path
 from typing import Any
+
+from loyalty_portal.configuration.environment import Environment
+from loyalty_portal.configuration.processes import shutdown_delay
 
 # Each connection needs a file descriptor, and an idle one costs little, so allow many.
 _, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -25,7 +29,8 @@ threads = 4
 preload_app = True
 
 timeout = 30  # seconds without a heartbeat before a worker is replaced
-graceful_timeout = 10  # seconds for open requests when stopping
+# When stopping: the time in which a balancer notices, then 10 seconds for open requests.
+graceful_timeout = math.ceil(shutdown_delay(Environment())) + 10
 # Longer than nginx keeps an idle connection (60 s), so that nginx never uses one that we close.
 keepalive = 75  # seconds; an idle connection holds no thread
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from loyalty_portal.http.draining import draining
 from loyalty_portal.partners.breaker import down_since
 from loyalty_portal.queue.pause import is_paused
 
@@ -64,6 +65,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     `{"status": "ok" | "degraded" | "unavailable", "parts": {part: "ok" | what is wrong}}`
     """
     needed = {
+        "process": "is stopping" if draining.is_set() else "ok",
         "database": _check(_database),
         "migrations": _check(_migrations),
         "static files": _check(_static_files),

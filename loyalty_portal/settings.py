@@ -13,6 +13,7 @@ from loyalty_portal.configuration import (
     api,
     content_policy,
     logs,
+    processes,
     production,
     webhooks_out,
     wiring,
@@ -38,6 +39,7 @@ TRUSTED_PROXY_COUNT = env.count("TRUSTED_PROXY_COUNT", 0, high=10)
 # gunicorn.conf.py uses these. They are checked here so that a wrong value stops the start.
 env.count("WEB_CONCURRENCY", 4, low=1, high=256)
 env.count("PORT", 8000, low=1, high=65535)
+processes.shutdown_delay(env)
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces

@@ -19,6 +19,10 @@ from weakref import WeakSet
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
+from loyalty_portal.configuration.environment import Environment
+from loyalty_portal.configuration.processes import shutdown_delay
+from loyalty_portal.http.draining import draining
+
 # One ASGI message, and its scope.
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -256,6 +260,11 @@ class PortalWorker(gasgi.ASGIWorker):  # type: ignore[misc]
         self.connections: WeakSet[PatientProtocol] = WeakSet()
 
     def handle_exit_signal(self) -> None:
+        """Go on serving for SHUTDOWN_DELAY, until balancers have seen that `/readyz` is 503."""
+        draining.set()
+        self.loop.call_later(shutdown_delay(Environment()), self._finish)
+
+    def _finish(self) -> None:
         """Finish running requests; close idle connections at once."""
         super().handle_exit_signal()
         for connection in set(self.connections):

@@ -48,7 +48,7 @@ def test_ready_when_all_is_well(client: Client) -> None:
         "ok",
         dict.fromkeys(
             (
-                *("database", "migrations", "static files", "cache", "broker"),
+                *("process", "database", "migrations", "static files", "cache", "broker"),
                 *("loyalty partner", "fulfillment partner"),
             ),
             "ok",

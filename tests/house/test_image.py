@@ -56,19 +56,21 @@ class House:
     def environment(self, service: str, **more: str) -> dict[str, str]:
         return self.image.environment(service, self.file, **more)
 
-    def daemon(self, service: str) -> Daemon:
+    def daemon(self, service: str, **more: str) -> Daemon:
         here = {"PORT": str(self.port), "WEB_CONCURRENCY": "2"} if service == "web" else {}
-        return self.image.daemon(service, self.environment(service, **here))
+        return self.image.daemon(service, self.environment(service, **here | more))
 
     def start(self) -> None:
         self.redis.launch()
         for daemon in self.daemons.values():
             daemon.launch()
-        eventually(self.answers, "the web process answers", within=120)
+        web = self.daemons["web"]
+        eventually(
+            lambda: self.answers() or not web.is_running, "the web process answers", within=120
+        )
+        assert web.is_running, web.news()
 
     def answers(self) -> bool:
-        web = self.daemons["web"]
-        assert web.is_running, web.news()
         try:
             return self.get("/healthz")[0] == 200
         except OSError:
@@ -205,6 +207,22 @@ def test_the_first_administrator_is_made_in_a_container(house: House) -> None:
     assert "may do everything" in made.stdout
     again = house.image.run([*make, "--by-letter"], house.environment("migrate"), check=False)
     assert "There is an administrator already" in again.stderr
+
+
+def test_a_web_process_that_was_told_to_stop_says_so_and_serves_on(house: House) -> None:
+    """A balancer sends it no requests any more before it refuses any."""
+    house.daemons["web"].stop()
+    slow = house.daemon("web", SHUTDOWN_DELAY="100", WEB_CONCURRENCY="1")
+    slow.launch()
+    try:
+        eventually(house.answers, "the web process answers", within=120)
+        assert slow.process is not None
+        slow.process.send_signal(signal.SIGTERM)
+        eventually(lambda: house.get("/readyz")[0] == 503, "/readyz says that it stops")
+        assert json.loads(house.get("/readyz")[2])["parts"]["process"] == "is stopping"
+        assert house.get("/accounts/login/")[0] == 200
+    finally:
+        slow.kill()
 
 
 @pytest.mark.parametrize("service", ["web", *LOOPING])
