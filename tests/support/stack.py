@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,26 +37,68 @@ DEADLINE = 3.0  # seconds for a call to a partner; a lost lease expires 5 s late
 SANDBOX_DIALS = {"mode": "accept", "delay": 0.1, "honour_keys": True, "processing_event": False}
 
 
+# What the tables and the rows of `migrate` follow from: content types and permissions come from
+# models, and some migrations use our fields and triggers.
+SCHEMA = ("**/migrations/**/*.py", "**/models/**/*.py", "**/models.py", "loyalty_portal/data/*.py")
+KEPT = "portal_tests_"  # what the names of migrated databases begin with
+
+
+@cache
+def schema_digest() -> str:
+    """A digest of the files that decide about a migrated database."""
+    names = ("accounts", "catalog", "fulfillment", "inventory", "loyalty_portal", "operations")
+    files = {ROOT / "loyalty_portal/settings.py", ROOT / "requirements.txt"}
+    for room in (*names, "redemption"):
+        for pattern in SCHEMA[:3]:
+            files.update((ROOT / room).glob(pattern))
+    files.update(ROOT.glob(SCHEMA[3]))
+    told = (f"{file.relative_to(ROOT)}\0{file.read_text()}" for file in sorted(files))
+    return sha256("\0".join(told).encode()).hexdigest()[:16]
+
+
 class Databases(AbstractContextManager["Databases"]):
-    """Fresh databases on the tests' server, copied from one that was migrated once."""
+    """Fresh databases on the tests' server, copied from one that was migrated once.
+
+    The migrated one stays on the server for the next run, until migrations or models change.
+    """
 
     def __init__(self, server: str) -> None:
         self._server = urlsplit(server)
-        self._template = ""
         self._made: list[str] = []
 
     def create(self) -> str:
         """Create a migrated, empty database. Returns its address."""
-        return self._url(self._make(self.template()))
+        name = f"stack_{secrets.token_hex(5)}"
+        template = self.template()
+        with self._admin() as admin:
+            _create(admin, name, template)
+        self._made.append(name)
+        return self._url(name)
 
     def template(self) -> str:
         """The name of the database that was migrated, which nobody is connected to."""
-        if not self._template:
-            self._template = self._make("template0")
-            environment = os.environ | {"DATABASE_URL": self._url(self._template)}
-            migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-            subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
-        return self._template
+        name = f"{KEPT}{schema_digest()}"
+        with self._admin() as admin:
+            admin.execute("SELECT pg_advisory_lock(hashtext(%s))", (KEPT,))
+            rows = admin.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (KEPT,)
+            )
+            kept = [row[0] for row in rows]
+            if name not in kept:
+                for old in kept:
+                    _drop(admin, old)
+                self._migrate(admin, name)
+        return name
+
+    def _migrate(self, admin: psycopg.Connection[Any], name: str) -> None:
+        """Create the database and migrate it. It gets its name only when it is whole."""
+        part = f"{KEPT}part"
+        _create(admin, part, "template0")
+        environment = os.environ | {"DATABASE_URL": self._url(part)}
+        migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+        subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+        admin.execute(rename.format(sql.Identifier(part), sql.Identifier(name)))
 
     def __exit__(
         self,
@@ -64,22 +108,22 @@ class Databases(AbstractContextManager["Databases"]):
     ) -> None:
         with self._admin() as admin:
             for name in self._made:
-                drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-                admin.execute(drop)
-
-    def _make(self, template: str) -> str:
-        name = f"stack_{secrets.token_hex(5)}"
-        make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        with self._admin() as admin:
-            admin.execute(make.format(sql.Identifier(name), sql.Identifier(template)))
-        self._made.append(name)
-        return name
+                _drop(admin, name)
 
     def _admin(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self._url("postgres"), autocommit=True)
 
     def _url(self, name: str) -> str:
         return self._server._replace(path=f"/{name}").geturl()
+
+
+def _create(admin: psycopg.Connection[Any], name: str, template: str) -> None:
+    make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    admin.execute(make.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+def _drop(admin: psycopg.Connection[Any], name: str) -> None:
+    admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager

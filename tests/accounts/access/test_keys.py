@@ -222,10 +222,10 @@ def test_without_the_lock_of_the_company_there_would_be_more(
     company = nineteen_keys()
     # replaced: the lock is the guard that this control switches off
     monkeypatch.setattr(seats, "_lock", lambda _company_id: None)
-    with while_somebody(lambda: new_key(company)):
+    rows = Company.objects.filter(pk=company.pk)
+    with while_somebody(lambda: (new_key(company), rows.update(name="Locked at last"))):
         new_key(company)
-        with transaction.atomic():
-            Company.objects.select_for_update().get(pk=company.pk)  # waits
+        rows.update(name="The second waits until the first has ended")
     assert ApiKey.objects.live().filter(seat__company=company).count() == 21
 
 

@@ -81,9 +81,10 @@ def while_somebody(
     with ThreadPoolExecutor(2) as others:
         working: Future[None] = others.submit(work)
         held.wait(20)
-        others.submit(watch)
+        watching = others.submit(watch)
         yield
         working.result()
+        watching.result()
 
 
 def while_somebody_moves(order: RedemptionOrder, **changes: object) -> AbstractContextManager[None]:
