@@ -15,6 +15,7 @@ from loyalty_portal.configuration import (
     logs,
     processes,
     production,
+    tokens,
     webhooks_out,
     wiring,
 )
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.headless",
     "allauth.mfa",
     "django_htmx",
     "django_countries",
@@ -119,8 +121,7 @@ LAYOUT_PROVIDERS, HOME_CARDS = wiring.LAYOUT_PROVIDERS, wiring.HOME_CARDS
 FULFILLMENT_LISTENER, ADMIN_SEARCH = wiring.FULFILLMENT_LISTENER, wiring.ADMIN_SEARCH
 FEED_SOURCES, FEED_READERS = wiring.FEED_SOURCES, wiring.FEED_READERS
 WORK_QUEUES, JOB_KINDS, ADMIN_PAGES = wiring.WORK_QUEUES, wiring.JOB_KINDS, wiring.ADMIN_PAGES
-API_CALLER, API_ROUTERS = wiring.API_CALLER, wiring.API_ROUTERS
-OTHER_SECRETS = wiring.OTHER_SECRETS
+API_CALLER, API_ROUTERS, OTHER_SECRETS = wiring.API_CALLER, wiring.API_ROUTERS, wiring.OTHER_SECRETS
 
 # False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).
 FASTPATH = env.flag("FASTPATH", default=True)
@@ -287,9 +288,7 @@ if not FIELD_ENCRYPTION_KEYS:
 
 # --- People --------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "accounts.backends.SeatsBackend",
-]
+AUTHENTICATION_BACKENDS = ["accounts.backends.SeatsBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -311,6 +310,7 @@ vars().update(access.sign_in_settings(BRAND["name"]))
 
 # --- The API (loyalty_portal/configuration/api.py) -------------------------------------------
 API_KEY_ENVIRONMENT, API_RATE_KEY, API_RATE_COMPANY = api.read(env)
+JWT_SIGNING_KEYS, JWT_ACCESS_SECONDS, JWT_REFRESH_SECONDS = tokens.read(env, debug=DEBUG)
 
 # --- Letters -------------------------------------------------------------------------------
 vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://localhost:25"))

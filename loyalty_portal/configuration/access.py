@@ -17,6 +17,8 @@ def sign_in_settings(brand_name: str) -> dict[str, Any]:
         "ACCOUNT_EMAIL_SUBJECT_PREFIX": "",
         # accounts.access limits wrong passwords and codes; allauth's own limits are off.
         "ACCOUNT_RATE_LIMITS": {"login": None, "login_failed": None},
+        "HEADLESS_CLIENTS": ("app",),  # accounts/access/app_urls.py mounts what is offered
+        "HEADLESS_TOKEN_STRATEGY": "accounts.access.tokens.SessionTokens",
         "MFA_ADAPTER": "accounts.access.factors.FactorAdapter",
         "MFA_FORMS": {
             "authenticate": "accounts.access.forms.CodeForm",

@@ -1,8 +1,12 @@
 """Reads .env.demo and .env.example."""
 
 import base64
+import functools
 import secrets
+import tempfile
 from pathlib import Path
+
+from loyalty_portal.configuration.tokens import new_key
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -12,6 +16,14 @@ def read(name: str) -> dict[str, str]:
     lines = (ROOT / name).read_text().splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {variable: value.strip('"') for variable, _, value in pairs}
+
+
+@functools.cache
+def signing_key() -> str:
+    """A file with a key that signs tokens, as an operator makes one."""
+    file = Path(tempfile.mkdtemp()) / "jwt.pem"
+    file.write_bytes(new_key())
+    return str(file)
 
 
 def production(**more: str) -> dict[str, str]:
@@ -28,5 +40,6 @@ def production(**more: str) -> dict[str, str]:
         "FULFILLMENT_API_KEY": secrets.token_urlsafe(),
         "FULFILLMENT_WEBHOOK_SECRETS": f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
         "FIELD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "JWT_SIGNING_KEYS": signing_key(),
     }
     return read(".env.example") | made | more

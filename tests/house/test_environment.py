@@ -11,6 +11,8 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
 
 from loyalty_portal.configuration.environment import Environment
@@ -116,7 +118,11 @@ def test_productions_example_as_it_is_names_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["SECRET_KEY", "ALLOWED_HOSTS", "PORTAL_URL", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS"]
+    "name",
+    [
+        *("SECRET_KEY", "ALLOWED_HOSTS", "PORTAL_URL", "DATABASE_URL", "FIELD_ENCRYPTION_KEYS"),
+        "JWT_SIGNING_KEYS",
+    ],
 )
 def test_production_names_what_is_missing(name: str) -> None:
     done = start(**production(**{name: ""}))
@@ -130,6 +136,18 @@ def test_production_refuses_to_open_inner_networks_to_webhooks() -> None:
     assert "WEBHOOK_ALLOWED_NETWORKS: " in done.stderr
     nonsense = start(DEBUG="true", WEBHOOK_ALLOWED_NETWORKS="here")
     assert "WEBHOOK_ALLOWED_NETWORKS: 'here'" in nonsense.stderr
+
+
+def test_a_file_that_holds_no_signing_key_stops_the_start(tmp_path: Path) -> None:
+    nothing, short = tmp_path / "nothing.pem", tmp_path / "short.pem"
+    short.write_bytes(
+        rsa.generate_private_key(65537, 1024).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    done = start(**production(JWT_SIGNING_KEYS=f"{nothing},{short}"))
+    assert f"JWT_SIGNING_KEYS: cannot read {nothing} (No such file or directory)." in done.stderr
+    assert f"JWT_SIGNING_KEYS: {short} holds no RSA key of 2048 bits or more" in done.stderr
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
