@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import record_authentication
+from allauth.core.internal.httpkit import is_headless_request
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
@@ -69,14 +70,16 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         record(TrailKind.SIGN_IN_FAILED, by=SYSTEM, about=person)
 
     def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
-        response: HttpResponse = super().post_login(request, user, **facts)
-        known_browser.remember(request, response, sign_in.account_of(user.email))
         how = second_factor.prove(request, user)
-        sessions.begin(request, user)
+        sessions.begin(request, user, proved_by=how)
         # Whoever signed in a moment ago need not confirm who they are.
         record_authentication(request, user, "sign_in", reauthenticated=True)
         told = {"second_factor": how} if how else {}
         record(TrailKind.SIGN_IN, by=Actor.person(user), about=user, facts=told)
+        # Over the API the answer has the tokens of the session, so it is made when there is one.
+        response: HttpResponse = super().post_login(request, user, **facts)
+        if not is_headless_request(request):
+            known_browser.remember(request, response, sign_in.account_of(user.email))
         return response
 
     def get_login_stages(self) -> list[str]:

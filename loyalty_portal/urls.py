@@ -10,6 +10,7 @@ urlpatterns = [
     path("catalog/", include("catalog.urls")),
     path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
+    path("api/auth/", include("accounts.access.app_urls")),
     path("api/", include("loyalty_portal.api.v1")),
     path("admin/", admin.site.urls),
     path("ui/", include("operations.parts.urls")),

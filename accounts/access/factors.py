@@ -10,6 +10,7 @@ from typing import Any
 import segno
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -46,6 +47,11 @@ class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth carries 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         entity: dict[str, str] = super().get_public_key_credential_rp_entity()
         return {**entity, "name": brand.current().name}
+
+
+def has_factor(person: str) -> Exists:
+    """For an annotation: whether the person in this column has a factor that counts."""
+    return Exists(Authenticator.objects.filter(user=OuterRef(person), type__in=COUNT))
 
 
 def factors_of(person: User) -> list[Any]:

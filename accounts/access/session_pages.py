@@ -20,7 +20,7 @@ from loyalty_portal.http.responses import SeeOther, form_only
 @require_safe
 @login_required
 def session_list(request: HttpRequest) -> HttpResponse:
-    """From which browsers the person is signed in."""
+    """From which browsers and apps the person is signed in."""
     person: Any = request.user
     rows = [
         (row, browser_name(row.browser), sessions.is_own(request, row))
@@ -41,7 +41,7 @@ def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
         logout(request)
         return redirect("account_login")
     else:
-        messages.success(request, _("Ended. That browser must sign in again."))
+        messages.success(request, _("Ended. Whoever used it must sign in again."))
     return SeeOther(reverse("sessions"))
 
 

@@ -33,14 +33,14 @@ class SeatTold(AnswerShape):
 
 
 class MeTold(AnswerShape):
-    """The caller."""
+    """The caller. `role` is null for a person who names none of several companies."""
 
-    id: UUID
+    id: UUID = Field(description="Of a key its seat's, of a person their own.")
     created_at: datetime
     kind: str = Field(json_schema_extra=known_values(["person", "key"]), examples=["key"])
     email: str | None = Field(description="Null for a key.", examples=[None])
     name: str = Field(examples=["ERP"])
-    role: str = Field(json_schema_extra=known_values(Role.values), examples=["buyer"])
+    role: str | None = Field(json_schema_extra=known_values(Role.values), examples=["buyer"])
     scopes: list[str] = Field(examples=[["catalog:read", "orders:write"]])
     companies: list[SeatTold]
     key: KeyTold | None
@@ -57,6 +57,7 @@ class CompanyTold(AnswerShape):
         description="Orders above this number of points need approval. Null: none does.",
         examples=[5000],
     )
+    require_second_factor: bool = Field(description="Whether people need a second step to sign in.")
 
 
 class ExpiringTold(AnswerShape):
@@ -84,21 +85,26 @@ class BalanceTold(AnswerShape):
 
 
 @router.get("/me", response=MeTold, operation_id="getMe", summary="Who calls")
-@allowed("")
+@allowed("", personal=True)
 def me(request: ApiRequest) -> MeTold:
-    """The key of the call, its seat, and what it may do."""
+    """The key or the person of the call, the companies in which they have a seat, and what they may
+    do. A person with several companies asks for them here without `Portal-Company`.
+    """
     caller = request.auth
-    seat, key = caller.seat, caller.key
+    key, person = caller.key, caller.person
     return MeTold(
-        id=seat.pk,
-        created_at=seat.created_at,
-        kind="key",
-        email=None,
-        name=key.name,
-        role=seat.role,
+        id=caller.seat.pk if key else person.pk,
+        created_at=caller.seat.created_at if key else person.date_joined,
+        kind="key" if key else "person",
+        email=None if key else person.email,
+        name=key.name if key else person.name,
+        role=caller.chosen.role if caller.chosen else None,
         scopes=sorted(caller.scopes),
-        companies=[SeatTold(id=seat.company_id, name=seat.company.name, role=seat.role)],
-        key=KeyTold(shown=key.shown, expires_at=key.expires_at),
+        companies=[
+            SeatTold(id=seat.company_id, name=seat.company.name, role=seat.role)
+            for seat in caller.seats
+        ],
+        key=KeyTold(shown=key.shown, expires_at=key.expires_at) if key else None,
     )
 
 
@@ -113,6 +119,7 @@ def company(request: ApiRequest) -> CompanyTold:
         name=found.name,
         tier_level=found.tier_level,
         approval_threshold=found.approval_threshold,
+        require_second_factor=found.require_second_factor,
     )
 
 

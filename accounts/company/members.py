@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from ninja import Query, Router
 from pydantic import Field, StrictBool
 
 from accounts.access.bearer import ApiRequest
+from accounts.access.factors import has_factor
 from accounts.access.once import KeyedRequest, once
 from accounts.invitations.services import InvitationRefusedError, invite, revoke
 from accounts.models import AccountManager, Invitation, Role
@@ -55,6 +56,7 @@ class MemberTold(AnswerShape):
     role: str = Field(json_schema_extra=known_values(Role.values))
     is_active: bool = Field(description="False: the seat is switched off.", examples=[True])
     last_seen_at: datetime | None = Field(description="When the person signed in last.")
+    second_factor: bool = Field(description="Whether the person has a second step to sign in.")
 
 
 class MemberChanged(RequestShape):
@@ -201,7 +203,8 @@ def _refusing() -> Iterator[None]:
 
 def _seats(request: ApiRequest) -> QuerySet[AccountManager]:
     seats = AccountManager.objects.filter(company=request.auth.seat.company_id)
-    return seats.filter(user__is_machine=False).select_related("user", "company").order_by()
+    people = seats.filter(user__is_machine=False).annotate(has_factor=has_factor("user"))
+    return people.select_related("user", "company").order_by()
 
 
 def _own(request: ApiRequest, member_id: UUID) -> AccountManager:
@@ -224,7 +227,8 @@ def _open(request: ApiRequest) -> QuerySet[Invitation]:
     return rows.select_related("by", "company")
 
 
-def _member(seat: AccountManager) -> MemberTold:
+def _member(seat: Any) -> MemberTold:
+    """Tell a row of `_seats`."""
     return MemberTold(
         id=seat.pk,
         created_at=seat.created_at,
@@ -233,6 +237,7 @@ def _member(seat: AccountManager) -> MemberTold:
         role=seat.role,
         is_active=seat.is_active,
         last_seen_at=seat.user.last_login,
+        second_factor=seat.has_factor,
     )
 
 

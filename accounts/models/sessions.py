@@ -12,6 +12,11 @@ class PersonSession(models.Model):
 
     `session_key` is the key of Django's row, and `auth_hash` what the session must hold to be
     valid: it is another one after a new password, or after all sessions were ended.
+
+    A session of the API has tokens (accounts/access/tokens.py). `refresh_id` is the id of its
+    refresh token, which was made at `refreshed_at` from the one with the id `refreshed_from`.
+    `proved_by` is the second factor of its sign-in, "" for a password alone, and `confirmed_at`
+    when the person said last who they are.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -22,6 +27,11 @@ class PersonSession(models.Model):
     address = models.CharField(_("network address"), max_length=45, blank=True)
     created_at = models.DateTimeField(_("signed in"), auto_now_add=True)
     last_seen_at = models.DateTimeField(_("last seen"))
+    refresh_id = models.UUIDField(null=True, editable=False)
+    refreshed_from = models.UUIDField(null=True, editable=False)
+    refreshed_at = models.DateTimeField(null=True, editable=False)
+    proved_by = models.CharField(max_length=20, default="", db_default="", editable=False)
+    confirmed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("session")
@@ -31,3 +41,8 @@ class PersonSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.address}"
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether it is a session of the API, and not of a browser."""
+        return self.refresh_id is not None

@@ -17,14 +17,22 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.rates import Rate
 
 View = TypeVar("View", bound=Callable[..., Any])
+COMPANY_HEADER = "Portal-Company"  # the id of the company for which a person calls
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCaller:
-    """Who calls: the actor, and the scopes that their key has."""
+    """Who calls: the actor, the scopes that their key has, and for whom calls are counted.
+
+    `lacks` is the problem of whoever acts for no company, "" for all others. `is_confirmed`: a key,
+    or a person who said a moment ago who they are.
+    """
 
     actor: Actor
     scopes: frozenset[str]
+    counted_as: UUID
+    lacks: str = ""
+    is_confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,8 @@ class AccessRule:
     """What a call of an operation needs: a scope ("": none), and a role that passes `may`.
     `problems` are further problems that the operation answers, by their codes, and `rate` how often
     a seat may call it. `tagged`: what it tells has an ETag, so it heeds If-None-Match when it
-    reads, and If-Match when it changes something.
+    reads, and If-Match when it changes something. `personal`: whoever acts for no company may call
+    it too. `confirmed`: people must have said a moment ago who they are.
     """
 
     scope: str
@@ -40,6 +49,8 @@ class AccessRule:
     problems: tuple[str, ...]
     rate: Rate | None
     tagged: bool
+    personal: bool
+    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +74,14 @@ def allowed(
     problems: tuple[str, ...] = (),
     rate: Rate | None = None,
     tagged: bool = False,
+    personal: bool = False,
+    confirmed: bool = False,
 ) -> Callable[[View], View]:
     """Say what a call of this operation needs. Each operation says it; "" is no scope."""
+    rule = AccessRule(scope, may, problems, rate, tagged, personal, confirmed)
 
     def mark(view: View) -> View:
-        view.access_rule = AccessRule(scope, may, problems, rate, tagged)  # type: ignore[attr-defined]
+        view.access_rule = rule  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -123,10 +137,14 @@ def must_have_scope(caller: ApiCaller, scope: str) -> None:
 
 
 def _must_be_allowed(caller: ApiCaller, rule: AccessRule) -> None:
+    if caller.lacks and not rule.personal:
+        raise ApiProblemError(caller.lacks)
     if rule.scope:
         must_have_scope(caller, rule.scope)
     if rule.may and not rule.may(caller.actor):
         raise ApiProblemError("role_forbids")
+    if rule.confirmed and not caller.is_confirmed:
+        raise ApiProblemError("confirmation_required")
 
 
 def _must_be_known(request: HttpRequest, single: frozenset[str], several: frozenset[str]) -> None:

@@ -6,13 +6,16 @@ from typing import Any
 from django.utils import translation
 from ninja.openapi.schema import OpenAPISchema
 
-from loyalty_portal.api.calls import AccessRule, is_keyed
+from loyalty_portal.api.calls import COMPANY_HEADER, AccessRule, is_keyed
 from loyalty_portal.api.examples import Examples, problem_examples
 from loyalty_portal.api.problems import CONTENT_TYPE, KINDS
 
 SCHEME = "bearerAuth"
 # Every operation may answer these, and each that takes a body those.
-_ALWAYS = ("malformed", "unauthenticated", "invalid", "too_many_requests", "internal", "busy")
+_ALWAYS = (
+    *("malformed", "unauthenticated", "second_factor_required", "no_company"),
+    *("invalid", "too_many_requests", "internal", "busy"),
+)
 _OF_BODIES = ("too_slow", "too_large", "unsupported_media_type")
 
 _TEXT = {"type": "string"}
@@ -41,6 +44,13 @@ _IDEMPOTENCY_KEY: dict[str, Any] = {
 }
 # What an operation may answer besides, when it is done once for each of those.
 _OF_KEYS = ("idempotency_key_missing", "idempotency_mismatch", "idempotency_in_progress")
+_COMPANY: dict[str, Any] = {
+    "name": COMPANY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The company for which a person with several calls. A key needs none.",
+    "schema": {"type": "string", "format": "uuid"},
+}
 _ETAG = {"ETag": {"description": "Changes with what is told.", "schema": _TEXT}}
 _KNOWN: dict[str, Any] = {"in": "header", "required": False, "schema": _TEXT}
 _IF_NONE_MATCH = _KNOWN | {
@@ -76,17 +86,14 @@ def completed(document: OpenAPISchema, api: Any) -> OpenAPISchema:
         SCHEME: {
             "type": "http",
             "scheme": "bearer",
-            "description": "An API key: `lrp_(live|test)_[0-9A-Za-z]{36}`.",
+            "description": (
+                "An API key, `lrp_(live|test)_[0-9A-Za-z]{36}`, or the access token of a person."
+            ),
         }
     }
     with translation.override("en"):  # whoever reads it first
         components["examples"] = problem_examples()
-    views = {
-        operation.operation_id: operation.view_func
-        for router in api._get_bound_routers()  # noqa: SLF001 - ninja's document is made so too
-        for path_view in router.path_operations.values()
-        for operation in path_view.operations
-    }
+    views = views_of(api)
     examples = Examples(components["schemas"])
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -94,6 +101,16 @@ def completed(document: OpenAPISchema, api: Any) -> OpenAPISchema:
             _complete(operation, view, reads=method == "get", has_ids="{" in path)
             _give_examples(operation, examples)
     return document
+
+
+def views_of(api: Any) -> dict[str, Callable[..., Any]]:
+    """The functions of all operations, by the operations' ids."""
+    return {
+        operation.operation_id: operation.view_func
+        for router in api._get_bound_routers()  # noqa: SLF001 - ninja's document is made so too
+        for path_view in router.path_operations.values()
+        for operation in path_view.operations
+    }
 
 
 def _complete(
@@ -105,6 +122,7 @@ def _complete(
     if rule.scope:
         operation["x-scope"] = rule.scope
         operation["description"] = f"{operation['description']}\n\nScope: `{rule.scope}`."
+    operation["parameters"].append(_COMPANY)
     if is_keyed(view):
         operation["parameters"].append(_IDEMPOTENCY_KEY)
     if rule.tagged:
@@ -112,6 +130,8 @@ def _complete(
     codes = [*_ALWAYS, *rule.problems]
     codes += _OF_KEYS * is_keyed(view) + _OF_BODIES * ("requestBody" in operation)
     codes += ["insufficient_scope"] * bool(rule.scope) + ["role_forbids"] * bool(rule.may)
+    codes += ["company_required"] * (not rule.personal)
+    codes += ["confirmation_required"] * rule.confirmed
     codes += ["not_found"] * has_ids + ["precondition_failed"] * (rule.tagged and not reads)
     answers = {int(status): answer for status, answer in operation["responses"].items()}
     if rule.tagged:

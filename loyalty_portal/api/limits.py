@@ -5,6 +5,8 @@ A refusal is the problem `too_many_requests` with Retry-After. Each answer says 
 process counts for itself, and nobody knows the sum.
 """
 
+from uuid import UUID
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -16,12 +18,11 @@ from loyalty_portal.http.rates import Rate, Taken, take
 BURST = 6  # parts of a minute's calls that may come at once: one sixth
 
 
-def count_call(request: HttpRequest, by: Actor) -> None:
-    """Count a call of this caller and of their company. Raises ApiProblemError."""
-    seat = by.seat
+def count_call(request: HttpRequest, by: Actor, counted_as: UUID) -> None:
+    """Count a call of this caller, and of their company. Raises ApiProblemError."""
     for rate, who in (
-        (_rate("key", settings.API_RATE_KEY), seat.pk if seat else by.user_id),
-        (_rate("company", settings.API_RATE_COMPANY), seat.company_id if seat else None),
+        (_rate("key", settings.API_RATE_KEY), counted_as),
+        (_rate("company", settings.API_RATE_COMPANY), by.seat.company_id if by.seat else None),
     ):
         if who:
             count(request, rate, str(who))

@@ -37,11 +37,63 @@ KINDS: Mapping[str, ProblemKind] = {
     ),
     "unauthenticated": ProblemKind(
         401,
-        _("There is no key, or it is not valid"),
+        _("There is no key or token, or it is not valid"),
         _(
-            "Send Authorization: Bearer and an API key. A key stops working when it is revoked, "
-            "when it expires, when its seat or company is switched off, and from networks that "
-            "it does not allow. An owner of your company sees which it is."
+            "Send Authorization: Bearer and an API key, or the access token of a person. A key "
+            "stops working when it is revoked, when it expires, when its seat or company is "
+            "switched off, and from networks that it does not allow. An owner of your company sees "
+            "which it is. A token lasts some minutes: refresh it, or sign in again."
+        ),
+    ),
+    "second_step_required": ProblemKind(
+        401,
+        _("The second step of the sign-in is missing"),
+        _(
+            "Send the code of the authenticator app, or a recovery code, with the header "
+            "X-Session-Token: its value is meta.session_token."
+        ),
+    ),
+    "credentials_refused": ProblemKind(
+        400,
+        _("This is not right"),
+        _("The answer's detail and errors say what is wrong with what was sent."),
+    ),
+    "already_signed_in": ProblemKind(
+        409,
+        _("Somebody is signed in already"),
+        _("Sign in without Authorization, or end the session first."),
+    ),
+    "company_required": ProblemKind(
+        400,
+        _("For which company?"),
+        _(
+            "You have a seat in several companies. Send Portal-Company with the id of one of them; "
+            "GET /me lists them."
+        ),
+    ),
+    "no_company": ProblemKind(
+        403,
+        _("You have no seat there"),
+        _(
+            "You can act only for a company in which you have a seat; GET /me lists them. A key "
+            "acts for its own company only."
+        ),
+    ),
+    "second_factor_required": ProblemKind(
+        403,
+        _("A second step is needed to sign in"),
+        _(
+            "Your company requires it, or the programme does of its staff. Set one up in the "
+            "portal, and then sign in again."
+        ),
+    ),
+    "confirmation_required": ProblemKind(
+        403,
+        _("Confirm who you are"),
+        _(
+            "This needs a sign-in or a confirmation of the last five minutes. Send your password "
+            "to /api/auth/reauthenticate or a code to /api/auth/2fa/reauthenticate, then send the "
+            "same request again."
         ),
     ),
     "insufficient_scope": ProblemKind(
@@ -198,7 +250,9 @@ class Mistake:
 
 
 class ApiProblemError(Exception):
-    """A refusal of a call, which operations and what they call raise. `detail` is for people."""
+    """A refusal of a call, which operations and what they call raise. `detail` is for people, and
+    `more` are further members.
+    """
 
     def __init__(
         self,
@@ -207,10 +261,12 @@ class ApiProblemError(Exception):
         *,
         errors: Sequence[Mistake] = (),
         headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail or code)
         self.code, self.detail = code, detail
         self.errors, self.headers = list(errors), dict(headers or {})
+        self.more = dict(more or {})
 
 
 def problem_response(request: HttpRequest, problem: ApiProblemError) -> HttpResponse:
@@ -224,6 +280,7 @@ def problem_response(request: HttpRequest, problem: ApiProblemError) -> HttpResp
         "code": problem.code,
         "request_id": getattr(request, "request_id", None),
         "errors": [asdict(error) for error in problem.errors],
+        **problem.more,
     }
     answer = HttpResponse(orjson.dumps(body), status=kind.status, content_type=CONTENT_TYPE)
     for name, value in problem.headers.items():

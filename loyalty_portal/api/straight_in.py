@@ -20,6 +20,7 @@ from django.utils.translation.trans_real import (
 )
 from structlog.contextvars import bound_contextvars
 
+from loyalty_portal.api.calls import COMPANY_HEADER
 from loyalty_portal.api.limits import say_limits
 from loyalty_portal.api.portal_api import answer_error
 from loyalty_portal.api.problems import ApiProblemError, problem_response
@@ -60,7 +61,7 @@ def _answer_call(request: HttpRequest) -> HttpResponseBase:
     say_limits(request, response)
     response["X-Request-Id"] = request_id
     response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
-    patch_vary_headers(response, ("Authorization", "Accept-Language"))
+    patch_vary_headers(response, ("Authorization", "Accept-Language", COMPANY_HEADER))
     return response
 
 

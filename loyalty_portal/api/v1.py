@@ -25,7 +25,7 @@ class _Bearer(HttpBearer):
 
     def __call__(self, request: HttpRequest) -> Any:
         caller: ApiCaller = import_string(settings.API_CALLER)(request)
-        count_call(request, caller.actor)
+        count_call(request, caller.actor, caller.counted_as)
         return caller
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:

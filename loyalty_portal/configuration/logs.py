@@ -12,8 +12,9 @@ from structlog.types import EventDict, Processor, WrappedLogger
 _SECRET_PATHS = re.compile(
     r"(/invitations/(?!of/|unknown/)|/accounts/password/reset/key/)[^/\s\"'?#]+"
 )
-# API keys, wherever somebody put one: the part that is shown stays.
+# API keys and tokens, wherever somebody put one: the part of a key that is shown stays.
 _API_KEYS = re.compile(r"(lrp_(?:live|test)_[0-9A-Za-z]{4})[0-9A-Za-z]{32}")
+_TOKENS = re.compile(r"(eyJ)[\w-]+\.[\w-]+\.[\w-]+")
 
 
 class RefusalsInOneLine(logging.Filter):
@@ -55,10 +56,12 @@ def logging_settings(style: str) -> dict[str, Any]:
 
 
 def without_secret_paths(text: str) -> str:
-    """The text with a dash in place of the secret in each address of a letter's link, and in each
-    API key.
+    """The text with a dash in place of the secret in each address of a letter's link, in each API
+    key, and in each token of a person.
     """
-    return _API_KEYS.sub(r"\1-", _SECRET_PATHS.sub(r"\1-", text))
+    for secret in (_SECRET_PATHS, _API_KEYS, _TOKENS):
+        text = secret.sub(r"\1-", text)
+    return text
 
 
 def _hide_secrets(_logger: WrappedLogger, _name: str, line: str | EventDict) -> str:

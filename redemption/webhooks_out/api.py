@@ -114,7 +114,7 @@ def list_deliveries(
     operation_id="addWebhookEndpoint",
     summary="Add a webhook endpoint",
 )
-@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",))
+@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",), confirmed=True)
 @once(together=True)
 def add_endpoint(request: KeyedRequest, entered: EndpointEntered) -> ApiResult:
     """Add an endpoint. The answer has its secret, which is told only to this call."""
@@ -137,7 +137,7 @@ def add_endpoint(request: KeyedRequest, entered: EndpointEntered) -> ApiResult:
     operation_id="rotateWebhookSecret",
     summary="Give an endpoint a new secret",
 )
-@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",))
+@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",), confirmed=True)
 @once(together=True)
 def rotate_secret(request: KeyedRequest, endpoint_id: UUID) -> ApiResult:
     """Give an endpoint a new secret. For 24 hours messages are signed with the former one too."""
@@ -203,7 +203,7 @@ def get_endpoint(request: ApiRequest, endpoint_id: UUID) -> EndpointTold:
     operation_id="changeWebhookEndpoint",
     summary="Change a webhook endpoint",
 )
-@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",))
+@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",), confirmed=True)
 def change_endpoint(
     request: ApiRequest, endpoint_id: UUID, entered: EndpointChanged
 ) -> EndpointTold:
@@ -222,7 +222,7 @@ def change_endpoint(
     operation_id="removeWebhookEndpoint",
     summary="Remove a webhook endpoint",
 )
-@allowed(ENDPOINTS, may=may_manage_own_endpoints)
+@allowed(ENDPOINTS, may=may_manage_own_endpoints, confirmed=True)
 def remove_endpoint(request: ApiRequest, endpoint_id: UUID) -> HttpResponse:
     """Send an endpoint nothing more, for good."""
     _own(request, endpoint_id)

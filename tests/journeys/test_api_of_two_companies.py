@@ -32,6 +32,7 @@ from loyalty_portal.http.limits import Limit
 from redemption.models import OrderItem, RedemptionOrder, WebhookEndpoint
 from redemption.webhooks_out.services import add_endpoint, ping
 from tests.accounts.access.making import new_key, owner_of
+from tests.accounts.access.signing_in import signed_in
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls, answer_of, code, must_fit
@@ -42,14 +43,22 @@ pytestmark = pytest.mark.django_db
 ALL = frozenset(Role.values)
 REDEEM = ALL - {Role.VIEWER}
 OWNERS = frozenset({Role.OWNER})
+APPROVE = frozenset({Role.OWNER, Role.APPROVER})
 NO_KEY: frozenset[str] = frozenset()
 
 
 class Row(NamedTuple):
-    """What an operation needs: the scope ("": none), and the role of the key's seat."""
+    """What an operation needs: the scope ("": none), and the role of the caller's seat. `people`:
+    the roles of people, where those of keys are others.
+    """
 
     scope: str
     roles: frozenset[str] = ALL
+    people: frozenset[str] | None = None
+
+    @property
+    def roles_of_people(self) -> frozenset[str]:
+        return self.roles if self.people is None else self.people
 
 
 # The expectation, by the operation's id.
@@ -71,12 +80,12 @@ ROWS = {
     "getOrder": Row("orders:read"),
     "listOrderLines": Row("orders:read"),
     "listLineDeliveries": Row("orders:read"),
-    "listApprovals": Row("orders:read", NO_KEY),
+    "listApprovals": Row("orders:read", NO_KEY, APPROVE),
     "previewOrder": Row("orders:write", REDEEM),
     "placeOrder": Row("orders:write", REDEEM),
     "cancelOrder": Row("orders:write", REDEEM),
-    "approveOrder": Row("orders:write", NO_KEY),
-    "rejectOrder": Row("orders:write", NO_KEY),
+    "approveOrder": Row("orders:write", NO_KEY, APPROVE),
+    "rejectOrder": Row("orders:write", NO_KEY, APPROVE),
     "revealCodes": Row("codes:reveal", REDEEM),
     "listEvents": Row("orders:read"),
     "listWebhookEndpoints": Row("webhooks:write", OWNERS),
@@ -214,6 +223,8 @@ def test_each_operation_has_a_row_and_lets_in_whom_it_says(monkeypatch: Any, set
         scope: Calls(new_key(company, scopes=[scope], role=Role.OWNER)) for scope in Scope.values
     }
     roles = {role: Calls(new_key(company, role=role)) for role in Role.values}
+    people = people_of(company)
+    stranger = signed_in(SeatFactory.create(owner=True).user).calls
     for operation in operations():
         row = ROWS[operation.id]
         for why, calls in refused.items():
@@ -229,6 +240,21 @@ def test_each_operation_has_a_row_and_lets_in_whom_it_says(monkeypatch: Any, set
             told = code(answer) if answer.status_code >= 400 else ""
             assert (told == "role_forbids") == (role not in row.roles), (operation, role, told)
             assert answer.status_code == 200 or operation.method != "get" or told, operation
+        for role, calls in people.items():
+            answer = operation.called(calls, own.ids)
+            told = code(answer) if answer.status_code >= 400 else ""
+            forbids = role not in row.roles_of_people
+            assert (told == "role_forbids") == forbids, (operation, role, told)
+            assert told not in {"insufficient_scope", "unauthenticated"}, (operation, role, told)
+            assert answer.status_code == 200 or operation.method != "get" or told, operation
+        answer = operation.called(stranger, own.ids, **{"Portal-Company": str(company.pk)})
+        assert (answer.status_code, code(answer)) == (403, "no_company"), operation
+
+
+def people_of(company: Company) -> dict[str, Calls]:
+    """A person of each role, who calls by token."""
+    seats = {role: SeatFactory.create(company=company, role=role) for role in Role.values}
+    return {role: signed_in(seat.user).calls for role, seat in seats.items()}
 
 
 def test_each_answer_is_as_the_document_says() -> None:
@@ -244,10 +270,15 @@ def test_each_answer_is_as_the_document_says() -> None:
     assert must_fit(answer_of("getOrder"), full.json()) == []
 
 
-def test_nothing_of_one_company_is_seen_by_another() -> None:
+@pytest.mark.parametrize("by", ["key", "token"])
+def test_nothing_of_one_company_is_seen_by_another(by: str) -> None:
     own, other = side("Northwind"), side("Southwind")
+    if by == "token":
+        owner = SeatFactory.create(company=own.seat.company, owner=True)
+        own = own._replace(calls=signed_in(owner.user).calls)
     for operation in operations():
-        if not ROWS[operation.id].roles:
+        row = ROWS[operation.id]
+        if not (row.roles if by == "key" else row.roles_of_people):
             continue
         query = "?expand=lines,transactions" if operation.id in {"listOrders", "getOrder"} else ""
         mine = operation.called(own.calls, own.ids, query)

@@ -11,7 +11,8 @@ from django.utils import timezone
 from accounts.models import KnownBalance
 from redemption.models import RedemptionOrder
 from tests.accounts.access.making import new_key
-from tests.accounts.factories import CompanyFactory
+from tests.accounts.access.signing_in import signed_in
+from tests.accounts.factories import PASSWORD, SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls
 
@@ -26,9 +27,12 @@ def shown_calls() -> list[list[str]]:
     return [shlex.split(command) for command in commands if command.strip()]
 
 
-def sent(calls: Calls, arguments: list[str]) -> Any:
-    """Send what curl would send."""
-    headers, body, rest = {}, None, list(arguments)
+def sent(arguments: list[str], variables: dict[str, str]) -> Any:
+    """Send what curl would send, with these variables of the shell."""
+    arguments = [
+        re.sub(r"\$([A-Z]+)", lambda found: variables[found[1]], each) for each in arguments
+    ]
+    headers, body, rest = {}, None, arguments
     while len(rest) > 1:
         option, value = rest.pop(0), rest.pop(0)
         assert option in {"-H", "-d"}, option
@@ -36,21 +40,33 @@ def sent(calls: Calls, arguments: list[str]) -> Any:
             body = value
         else:
             name, _colon, text = value.partition(": ")
-            headers[name.lower()] = text.replace("$KEY", calls.secret)
-    assert headers["authorization"] == f"Bearer {calls.secret}"
-    path = rest[0].removeprefix("$PORTAL")
-    return calls.call("post" if body else "get", path, body, **headers)
+            headers[name.lower()] = text
+    return Calls("").call("post" if body else "get", rest[0], body, **headers)
 
 
 def test_each_shown_call_works() -> None:
-    company = CompanyFactory.create(balance=9_000)
+    seat = SeatFactory.create(company__balance=9_000)
     KnownBalance.objects.update(failed_at=timezone.now())  # so the partner is not asked
     ProductFactory.create(sku="MUG-01", points_cost=300, in_stock=9)
     scopes = ["catalog:read", "balance:read", "orders:read", "orders:write"]
-    calls = Calls(new_key(company, scopes=scopes))
-    answers = [sent(calls, arguments) for arguments in shown_calls()]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 201, 200]
-    assert answers[3].json()["total_points"] == 600
+    app = signed_in(seat.user)
+    variables = {
+        "PORTAL": "",
+        "KEY": new_key(seat.company, scopes=scopes).secret,
+        "EMAIL": seat.email,
+        "PASSWORD": PASSWORD,
+        "COMPANY": str(seat.company_id),
+        "ACCESS": app.access,
+        "REFRESH": app.refresh,
+    }
+    answers = [sent(arguments, variables) for arguments in shown_calls()]
+    by_key, by_token = answers[:6], answers[6:]
+    assert [answer.status_code for answer in by_key] == [200, 200, 200, 200, 201, 200]
+    assert by_key[3].json()["total_points"] == 600
     order = RedemptionOrder.objects.get(reference="PO-4711")
-    [found] = answers[-1].json()["data"]
+    [found] = by_key[-1].json()["data"]
     assert (found["id"], len(found["lines"])) == (str(order.pk), 1)
+    assert [answer.status_code for answer in by_token] == [200, 200, 200, 200]
+    assert by_token[0].json()["meta"].keys() >= {"access_token", "refresh_token", "expires_in"}
+    assert by_token[1].json()["kind"] == "person"
+    assert by_token[3].json()["data"].keys() == {"access_token", "refresh_token", "expires_in"}
