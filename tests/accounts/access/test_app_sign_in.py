@@ -24,7 +24,7 @@ from tests.accounts.second_factor import code_of, with_app
 from tests.loyalty_portal.api.calls import Calls, code
 
 pytestmark = pytest.mark.django_db
-NEW = "a quite other one 9"
+NEW, WRONG = "a quite other one 9", "not the one"
 OFFERED = {
     ("login", "POST"),
     ("2fa/authenticate", "POST"),
@@ -127,7 +127,7 @@ def test_who_needs_a_second_factor_does_nothing_by_token_without_one(seat: Accou
 
 def test_wrong_passwords_are_limited_and_recorded_as_on_the_page(seat: AccountManager) -> None:
     for _each in range(BY_STRANGERS.most):
-        answer = tried(seat.user, "a wrong one")
+        answer = tried(seat.user, WRONG)
         assert (answer.status_code, code(answer)) == (400, "credentials_refused")
     locked = tried(seat.user)
     assert (locked.status_code, code(locked)) == (429, "too_many_requests")
@@ -141,7 +141,7 @@ def test_wrong_passwords_are_limited_and_recorded_as_on_the_page(seat: AccountMa
         auth(
             "post",
             "login",
-            {"email": email, "password": "a wrong one"},
+            {"email": email, "password": WRONG},
             **{"X-Request-Id": "same-one"},
         )
         for email in ("nobody@nowhere.example", other.email)
@@ -304,7 +304,7 @@ def test_endpoints_change_only_a_moment_after_a_confirmation(seat: AccountManage
         late = add("two")
         assert (late.status_code, code(late)) == (403, "confirmation_required")
         assert app.calls.get("/webhook-endpoints").status_code == 200
-        wrong = app.auth("post", "reauthenticate", {"password": "a wrong one"})
+        wrong = app.auth("post", "reauthenticate", {"password": WRONG})
         assert (wrong.status_code, code(wrong)) == (400, "credentials_refused")
         assert app.auth("post", "reauthenticate", {"password": PASSWORD}).status_code == 200
         assert code(add("two")) == "endpoint_refused"  # the same address again
