@@ -1,6 +1,5 @@
 """Operations with which owners look after the members of their company, and invite others."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
+from django.utils.translation import gettext as _
 from ninja import Query, Router
 from pydantic import Field, StrictBool
 
@@ -28,7 +28,7 @@ from accounts.seats.services import (
 )
 from accounts.selectors import told_as
 from accounts.tasks import send_letters_of
-from loyalty_portal.api.calls import ApiResult, allowed, must_match, unchanged
+from loyalty_portal.api.calls import ApiResult, allowed, must_match, tag_of, unchanged
 from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.problems import ApiProblemError
 from loyalty_portal.api.shapes import (
@@ -54,7 +54,9 @@ class MemberTold(AnswerShape):
     email: str = Field(examples=["ada@northwind.example"])
     name: str = Field(examples=["Ada Byron"])
     role: str = Field(json_schema_extra=known_values(Role.values))
-    is_active: bool = Field(description="False: the seat is switched off.", examples=[True])
+    is_active: bool = Field(
+        description="False: the seat is switched off, or the person by staff.", examples=[True]
+    )
     last_seen_at: datetime | None = Field(description="When the person signed in last.")
     second_factor: bool = Field(description="Whether the person has a second step to sign in.")
 
@@ -102,7 +104,7 @@ def list_members(request: ApiRequest, asked: Query[PageAsked]) -> PageTold[Membe
 def get_member(request: ApiRequest, member_id: UUID) -> ApiResult | HttpResponse:
     """One member. Its ETag changes with whatever is told of it."""
     told = _member(_own(request, member_id))
-    return unchanged(request, _tag(told)) or ApiResult(told, {"ETag": _tag(told)})
+    return unchanged(request, tag_of(told)) or ApiResult(told, {"ETag": tag_of(told)})
 
 
 @members.patch(
@@ -118,11 +120,13 @@ def change_member(request: ApiRequest, member_id: UUID, entered: MemberChanged) 
         by = request.auth.actor
         if entered.role and entered.role != seat.role:
             change_role(seat=seat, role=entered.role, by=by)
+        if entered.is_active and not seat.user.is_active:
+            raise SeatRefusedError(_("Staff of the programme switched this person off."))
         if entered.is_active is not None and entered.is_active != seat.is_active:
             (switch_on if entered.is_active else switch_off)(seat=seat, by=by)
         send_letters_of(seat.company_id)
     told = _member(_own(request, member_id))
-    return ApiResult(told, {"ETag": _tag(told)})
+    return ApiResult(told, {"ETag": tag_of(told)})
 
 
 @members.delete(
@@ -218,7 +222,7 @@ def _held(request: ApiRequest, member_id: UUID) -> AccountManager:
     """The member with the company locked, as the caller knows it (If-Match)."""
     owners_held(request.auth.seat.company_id)
     seat = _own(request, member_id)
-    must_match(request, _tag(_member(seat)))
+    must_match(request, tag_of(_member(seat)))
     return seat
 
 
@@ -235,14 +239,10 @@ def _member(seat: Any) -> MemberTold:
         email=seat.email,
         name=seat.user.name,
         role=seat.role,
-        is_active=seat.is_active,
+        is_active=seat.is_active and seat.user.is_active,
         last_seen_at=seat.user.last_login,
         second_factor=seat.has_factor,
     )
-
-
-def _tag(told: MemberTold) -> str:
-    return f'"{hashlib.sha256(told.model_dump_json().encode()).hexdigest()[:20]}"'
 
 
 def _invitation(invitation: Invitation) -> InvitationTold:

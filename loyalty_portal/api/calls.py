@@ -1,5 +1,6 @@
 """What happens around each operation: who calls, what they may, and how its result is sent."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -179,6 +180,11 @@ def result_response(result: ApiResult) -> HttpResponse:
         content_type="application/json",
         headers=dict(result.headers),
     )
+
+
+def tag_of(told: BaseModel) -> str:
+    """An ETag that changes with whatever is told of something."""
+    return f'"{hashlib.sha256(told.model_dump_json().encode()).hexdigest()[:20]}"'
 
 
 def must_match(request: HttpRequest, tag: str) -> None:

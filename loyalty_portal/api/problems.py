@@ -184,6 +184,11 @@ KINDS: Mapping[str, ProblemKind] = {
         _("This is not possible with the endpoint"),
         _("The answer's detail says why. Nothing was changed."),
     ),
+    "address_refused": ProblemKind(
+        409,
+        _("This is not possible with the address book"),
+        _("The answer's detail says why. Nothing was changed."),
+    ),
     "precondition_failed": ProblemKind(
         412,
         _("Somebody else changed it meanwhile"),

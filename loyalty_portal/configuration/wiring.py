@@ -35,6 +35,7 @@ API_ROUTERS = [
     ("/invitations", "accounts.company.members.invitations"),
     ("", "catalog.api.router"),
     ("/orders", "redemption.orders.api.acting.router"),
+    ("/addresses", "redemption.orders.api.addresses.addresses"),
     ("/approvals", "redemption.orders.api.waiting.approvals"),
     ("/order-previews", "redemption.orders.api.placing.previews"),
     ("/transactions", "redemption.points.api.router"),

@@ -16,6 +16,7 @@ from accounts.access.keys import revoke_key
 from accounts.invitations.services import invite
 from accounts.models import (
     AccountManager,
+    Address,
     ApiKey,
     Company,
     Invitation,
@@ -81,6 +82,11 @@ ROWS = {
     "listOrderLines": Row("orders:read"),
     "listLineDeliveries": Row("orders:read"),
     "listApprovals": Row("orders:read", NO_KEY, APPROVE),
+    "listAddresses": Row("orders:read", REDEEM),
+    "getAddress": Row("orders:read", REDEEM),
+    "addAddress": Row("orders:write", REDEEM),
+    "changeAddress": Row("orders:write", REDEEM),
+    "removeAddress": Row("orders:write", REDEEM),
     "previewOrder": Row("orders:write", REDEEM),
     "placeOrder": Row("orders:write", REDEEM),
     "cancelOrder": Row("orders:write", REDEEM),
@@ -107,6 +113,8 @@ BODIES: dict[str, Any] = {
     "placeOrder": {"lines": [_LINE], "expected_points": 0},
     "cancelOrder": {"reason": "Ordered twice"},
     "rejectOrder": {"reason": "Not this year"},
+    "addAddress": {"name": "Ada", "address_line1": "Ring 1", "city": "Dubai", "country": "AE"},
+    "changeAddress": {"name": "Grace"},
     "changeMember": {"is_active": True},
     "invite": {"email": "new@company.example", "role": "buyer"},
     "addWebhookEndpoint": {"url": "https://n.example/new", "events": ["order.placed"]},
@@ -150,6 +158,7 @@ def side(name: str) -> Side:
         "reference": f"ref-{name}",
         "sku": mug.sku,
         "member_id": str(seat.pk),
+        "address_id": str(address_of(seat.company).pk),
         "email": seat.email,
         "invitation_id": str(invited(seat.company).pk),
         "endpoint_id": str(told_at(seat.company, name).pk),
@@ -165,6 +174,11 @@ def told_at(company: Company, name: str) -> WebhookEndpoint:
     ping(made.endpoint.pk, by=by)
     publish_all()
     return made.endpoint
+
+
+def address_of(company: Company) -> Address:
+    said = {"recipient_name": "Ada", "address_line1": "Ring 1", "city": "Dubai", "country": "AE"}
+    return Address.objects.create(company=company, **said)
 
 
 def invited(company: Company) -> Invitation:

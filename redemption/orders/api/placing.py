@@ -232,17 +232,17 @@ def _unknown(lines: Sequence[LineEntered], skus: Container[str]) -> list[Mistake
 def _cells(line: LineEntered) -> dict[str, str]:
     """The line as the texts of a row (redemption/checkout/rows.py: COLUMNS)."""
     said = line.recipient.model_dump()
-    cells = {_COLUMNS.get(name, name): text for name, text in said.items()}
+    cells = {COLUMNS.get(name, name): text for name, text in said.items()}
     day = line.send_on.isoformat() if line.send_on else ""
     return {**cells, "quantity": str(line.quantity), "message": line.message, "send_on": day}
 
 
 def _mistake(error: CellError) -> Mistake:
-    names = {column: name for name, column in _COLUMNS.items()}
+    names = {column: name for name, column in COLUMNS.items()}
     name = names.get(error.column, error.column)
     inner = f"/recipient/{name}" if name in RecipientEntered.model_fields else f"/{name}"
     return Mistake("body", f"/lines/{error.row}{inner}", error.code, error.detail)
 
 
 # The columns of a recipient that are called otherwise here.
-_COLUMNS = {name: f"recipient_{name}" for name in ("name", "email", "phone")}
+COLUMNS = {name: f"recipient_{name}" for name in ("name", "email", "phone")}
