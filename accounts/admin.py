@@ -149,6 +149,7 @@ class CompanyAdmin(Onboarding):
         (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),
         (_("Approval"), {"fields": ["approval_threshold"]}),
         (_("Signing in"), {"fields": ["require_second_factor"]}),
+        (_("API"), {"fields": ["api_rate"]}),
         (_("Place"), {"fields": [("language", "time_zone")]}),
         (_("Record"), {"fields": [("created_at", "updated_at"), "balance"]}),
     ]

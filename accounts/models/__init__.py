@@ -1,5 +1,6 @@
 """People, companies, seats, invitations, API keys, and the letters about them."""
 
+from accounts.models.addresses import Address
 from accounts.models.calls import KeyedApiCall
 from accounts.models.joining import (
     Invitation,
@@ -12,7 +13,6 @@ from accounts.models.joining import (
 from accounts.models.keys import ApiKey, ApiKeyQuerySet, Scope, hashed_key
 from accounts.models.people import (
     AccountManager,
-    Address,
     Company,
     GroupMember,
     GroupPermission,

@@ -1,4 +1,4 @@
-"""People, companies, seats, address books, and each company's last known balance."""
+"""People, companies, seats, and each company's last known balance."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -8,18 +8,16 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import Group, PermissionsMixin
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector
-from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.data.countries import checked_postcode
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.recipient import Recipient
 from loyalty_portal.data.zones import checked_zone
-from loyalty_portal.feed.triggers import noted_with_changes
+from loyalty_portal.feed.triggers import noted_for_each, noted_with_changes
 
 
 class TierLevel(models.TextChoices):
@@ -139,6 +137,13 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("send_reset", "Can have a letter sent with which a person chooses a new password"),
             ("remove_factors", "Can remove the second factor that a person has lost"),
         ]
+        triggers = [
+            noted_for_each(
+                "seats",
+                rows="SELECT id, company_id FROM account_manager WHERE user_id = NEW.id",
+                when_changed="is_active",
+            )
+        ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_any_case_unique"),
             models.CheckConstraint(
@@ -248,6 +253,13 @@ class Company(models.Model):
         db_default=False,
         help_text=_("Nobody acts for the company without one: an app, a passkey."),
     )
+    api_rate = models.PositiveIntegerField(
+        _("calls of the API a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
+        help_text=_("Of all its keys and people together. Empty: what the portal allows each."),
+    )
     time_zone = models.CharField(
         _("time zone"),
         max_length=64,
@@ -287,6 +299,10 @@ class Company(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(is_active=True, awaits_account_check=True),
                 name="company_opens_after_the_check",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(api_rate=None) | models.Q(api_rate__gte=1),
+                name="company_may_call_at_all",
             ),
         ]
 
@@ -346,30 +362,6 @@ class AccountManager(models.Model):
     @property
     def name(self) -> str:
         return self.user.name
-
-
-class Address(Recipient):
-    """One address in a company's address book."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    company = models.ForeignKey(Company, models.CASCADE, related_name="addresses")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("address")
-        verbose_name_plural = _("addresses")
-        ordering = ["recipient_name", "id"]
-
-    def clean(self) -> None:
-        """Check in forms that the postcode has the country's format. It may be empty."""
-        if self.postcode and self.country:
-            try:
-                self.postcode = checked_postcode(self.country, self.postcode)
-            except ValidationError as error:
-                raise ValidationError({"postcode": error}) from error
-
-    def __str__(self) -> str:
-        return ", ".join([self.recipient_name, *self.address_lines()])
 
 
 class KnownBalance(models.Model):

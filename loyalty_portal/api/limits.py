@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from loyalty_portal.api.problems import ApiProblemError
-from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.actor import Actor, Seat
 from loyalty_portal.http.rates import Rate, Taken, take
 
 BURST = 6  # parts of a minute's calls that may come at once: one sixth
@@ -22,7 +22,7 @@ def count_call(request: HttpRequest, by: Actor, counted_as: UUID) -> None:
     """Count a call of this caller, and of their company. Raises ApiProblemError."""
     for rate, who in (
         (_rate("key", settings.API_RATE_KEY), counted_as),
-        (_rate("company", settings.API_RATE_COMPANY), by.seat.company_id if by.seat else None),
+        (_of_company(by.seat), by.seat.company_id if by.seat else None),
     ):
         if who:
             count(request, rate, str(who))
@@ -51,6 +51,12 @@ def say_limits(request: HttpRequest, response: HttpResponseBase) -> None:
 
 def _taken(request: HttpRequest) -> list[Taken]:
     return getattr(request, "rates_taken", [])
+
+
+def _of_company(seat: Seat | None) -> Rate:
+    """The limit of the seat's company: its own, which staff set, or else that of all."""
+    own = seat.company.api_rate if seat else None
+    return _rate("company", own or settings.API_RATE_COMPANY)
 
 
 def _rate(name: str, most: int) -> Rate:

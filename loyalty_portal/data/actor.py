@@ -31,6 +31,13 @@ class Member(Person, Protocol):
     def is_machine(self) -> bool: ...
 
 
+class Company(Protocol):
+    """The part of `accounts.models.Company` that limits of calls need."""
+
+    @property
+    def api_rate(self) -> int | None: ...
+
+
 class Seat(Protocol):
     """The part of `accounts.models.AccountManager` that an actor needs."""
 
@@ -42,6 +49,9 @@ class Seat(Protocol):
 
     @property
     def user_id(self) -> UUID: ...
+
+    @property
+    def company(self) -> Company: ...
 
     @property
     def company_id(self) -> UUID: ...

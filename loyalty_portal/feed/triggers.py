@@ -52,6 +52,27 @@ def noted_with_changes(source: str, *, company: str, of: Sequence[str]) -> list[
     ]
 
 
+def noted_for_each(source: str, *, rows: str, when_changed: str) -> pgtrigger.Trigger:
+    """Note rows of other tables when a column of this one changes, each if its company has a
+    follower. `rows` is SQL that selects their `id` and `company_id`.
+    """
+    return pgtrigger.Trigger(
+        name="others_noted_for_the_feed",
+        when=pgtrigger.After,
+        operation=pgtrigger.Update,
+        condition=pgtrigger.AnyChange(when_changed),
+        func=f"""
+            INSERT INTO feed_outbox (source, key, company)
+            SELECT '{source}', theirs.id, theirs.company_id FROM ({rows}) theirs
+            WHERE EXISTS (
+                SELECT FROM feed_follower
+                WHERE company = theirs.company_id AND (until IS NULL OR until > now())
+            );
+            RETURN NULL;
+        """,  # noqa: S608 - written by a developer, not entered
+    )
+
+
 def followed(*, company: str, until: str, by: Sequence[str]) -> pgtrigger.Trigger:
     """Make each row of a table a follower of its company. `company` and `until` are SQL: the id of
     the company, and until when it follows. `by`: the columns that the latter depends on.

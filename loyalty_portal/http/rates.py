@@ -62,7 +62,9 @@ def take(rate: Rate, who: str) -> Taken:
 
 
 def _taken(rate: Rate, who: str, store: BaseStore, *, is_shared: bool) -> Taken:
-    result = _limiter(rate.most, rate.burst, store).limit(f"{rate.name}:{who}")
+    # Another rate for the same one begins anew, so that it holds at once.
+    counted = f"{rate.name}:{rate.most}:{who}"
+    result = _limiter(rate.most, rate.burst, store).limit(counted)
     state = result.state
     return Taken(
         rate=rate,

@@ -28,6 +28,7 @@ _MOMENT = "%Y-%m-%dT%H:%M"
 _TONES = {
     EndpointState.ACTIVE: "ok",
     EndpointState.FAILING: "warn",
+    EndpointState.PAUSED: "quiet",
     EndpointState.DISABLED: "bad",
 }
 

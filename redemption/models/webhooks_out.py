@@ -52,6 +52,7 @@ class EndpointState(models.TextChoices):
 
     ACTIVE = "active", _("Active")
     FAILING = "failing", _("Failing")
+    PAUSED = "paused", _("Company switched off")
     DISABLED = "disabled", _("Disabled")
 
 
@@ -70,11 +71,18 @@ class EndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         """Those that nobody removed."""
         return self.filter(removed_at=None)
 
+    def told(self) -> Self:
+        """Those to which events are sent now; see `WebhookEndpoint.is_told`."""
+        return self.kept().filter(disabled_at=None, company__is_active=True)
+
     def in_state(self, state: str) -> Self:
         """Those in this state; see `WebhookEndpoint.state`."""
         if state == EndpointState.DISABLED:
             return self.filter(disabled_at__isnull=False)
-        return self.filter(disabled_at=None, failing_since__isnull=state == EndpointState.ACTIVE)
+        rows = self.filter(disabled_at=None, company__is_active=state != EndpointState.PAUSED)
+        if state == EndpointState.PAUSED:
+            return rows
+        return rows.filter(failing_since__isnull=state == EndpointState.ACTIVE)
 
 
 @tracked(
@@ -169,7 +177,14 @@ class WebhookEndpoint(models.Model):
     def state(self) -> EndpointState:
         if self.disabled_at:
             return EndpointState.DISABLED
+        if not self.company.is_active:
+            return EndpointState.PAUSED
         return EndpointState.FAILING if self.failing_since else EndpointState.ACTIVE
+
+    @property
+    def is_told(self) -> bool:
+        """Whether events are sent to it now."""
+        return not (self.disabled_at or self.removed_at) and self.company.is_active
 
     @property
     def at_once(self) -> int:
@@ -179,7 +194,7 @@ class WebhookEndpoint(models.Model):
     @property
     def may_replay(self) -> bool:
         """Whether a ping arrived, and nothing failed since."""
-        if self.disabled_at or self.removed_at or self.pinged_at is None:
+        if not self.is_told or self.pinged_at is None:
             return False
         return self.failed_at is None or self.pinged_at > self.failed_at
 
@@ -224,7 +239,7 @@ class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
         The endpoint is locked, so that claims at once are counted one after another.
         """
         with transaction.atomic(using=self.db):
-            rows = self.due().select_related("endpoint", "change").filter(pk=pk)
+            rows = self.due().select_related("endpoint__company", "change").filter(pk=pk)
             row = rows.select_for_update(no_key=True, of=("endpoint",)).first()
             if row is None or self._going(row.endpoint) >= row.endpoint.at_once:
                 return None
@@ -234,6 +249,10 @@ class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
 
     def _going(self, endpoint: WebhookEndpoint) -> int:
         return endpoint.deliveries.filter(lease_until__gt=Now()).count()
+
+    def pings_before(self, moment: datetime) -> Self:
+        """The pings that were made before this moment."""
+        return self.filter(change=None, created_at__lt=moment)
 
     def undelivered(self) -> Self:
         return self.filter(delivered_at=None)

@@ -22,6 +22,7 @@ from loyalty_portal.data.times import rfc3339
 from loyalty_portal.feed.models import FeedItem
 from loyalty_portal.outbound_http import Answered, Failure
 from redemption.models import DisabledWhy, WebhookDelivery, WebhookEndpoint
+from redemption.models.webhooks_out import MISSED_KEPT
 from redemption.webhooks_out import health
 from redemption.webhooks_out.signing import message
 
@@ -35,7 +36,7 @@ GONE = 410
 def fan_out(changes: Sequence[FeedItem]) -> None:
     """Make a delivery of each change for each endpoint that wants it. A reader of the feed."""
     companies = {change.company for change in changes}
-    endpoints = WebhookEndpoint.objects.kept().filter(company__in=companies, disabled_at=None)
+    endpoints = WebhookEndpoint.objects.told().filter(company__in=companies)
     of_company: dict[uuid.UUID, list[WebhookEndpoint]] = defaultdict(list)
     for endpoint in endpoints:
         of_company[endpoint.company_id].append(endpoint)
@@ -46,6 +47,14 @@ def fan_out(changes: Sequence[FeedItem]) -> None:
         if change.type in endpoint.events
         and change.data.get("endpoint_id") != str(endpoint.pk)  # that it was disabled itself
     )
+
+
+def forget_pings() -> int:
+    """Delete pings that are older than what the feed keeps, whose deliveries go with its changes.
+    Returns how many.
+    """
+    deleted, _by_model = WebhookDelivery.objects.pings_before(timezone.now() - MISSED_KEPT).delete()
+    return deleted
 
 
 def send_delivery(delivery_id: uuid.UUID) -> bool:
@@ -73,11 +82,13 @@ def send_delivery(delivery_id: uuid.UUID) -> bool:
 
 
 def _is_wanted(delivery: WebhookDelivery) -> bool:
-    """A disabled endpoint gets pings only, a removed one nothing."""
+    """A disabled endpoint gets pings only, a removed one nothing, nor one of a company that is
+    switched off.
+    """
     endpoint = delivery.endpoint
-    return endpoint.removed_at is None and (
-        endpoint.disabled_at is None or delivery.change_id is None
-    )
+    if delivery.change_id is None:
+        return endpoint.removed_at is None and endpoint.company.is_active
+    return endpoint.is_told
 
 
 def _record(delivery: WebhookDelivery, answer: Answered | Failure, tried: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ def of_seats(rows: Sequence[Outbox]) -> dict[int, list[Happening]]:
     """That people of the company got or lost rights. It tells how they stand now. The seats of API
     keys are no members.
     """
-    people = AccountManager.objects.filter(user__is_machine=False)
+    people = AccountManager.objects.filter(user__is_machine=False).select_related("user")
     seats = people.in_bulk([row.key for row in rows])
     return {row.pk: _of_seat(row, seats[row.key]) for row in rows if row.key in seats}
 
@@ -92,7 +92,7 @@ def _of_seat(row: Outbox, seat: AccountManager) -> list[Happening]:
     data = {
         "member_id": str(seat.pk),
         "role": seat.role,
-        "status": "active" if seat.is_active else "inactive",
+        "status": "active" if seat.is_active and seat.user.is_active else "inactive",
         "url": _address("members", seat.pk),
     }
     return [Happening(EventType.MEMBER_CHANGED, row.at, data)]

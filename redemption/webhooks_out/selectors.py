@@ -19,14 +19,13 @@ def endpoints_of(actor: Actor) -> QuerySet[WebhookEndpoint]:
     """The endpoints that an actor may manage, of the company for which they act."""
     if actor.seat is None or not may_manage_own_endpoints(actor):
         return WebhookEndpoint.objects.none()
-    return WebhookEndpoint.objects.kept().filter(company=actor.seat.company_id)
+    rows = WebhookEndpoint.objects.kept().filter(company=actor.seat.company_id)
+    return rows.select_related("company")
 
 
 def endpoint_of(actor: Actor, endpoint_id: UUID) -> WebhookEndpoint | None:
     """The endpoint with this id, if the actor may manage it."""
-    return (
-        endpoints_of(actor).select_related("company", "created_by").filter(pk=endpoint_id).first()
-    )
+    return endpoints_of(actor).select_related("created_by").filter(pk=endpoint_id).first()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,7 @@ def said_of_try(tried: dict[str, object]) -> str:
 _LOOKS = {
     EndpointState.ACTIVE: ("ok", "circle-check"),
     EndpointState.FAILING: ("warn", "triangle-alert"),
+    EndpointState.PAUSED: ("", "hourglass"),
     EndpointState.DISABLED: ("bad", "ban"),
 }
 

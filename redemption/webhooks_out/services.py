@@ -138,6 +138,7 @@ def ping(endpoint_id: UUID, *, by: Actor) -> WebhookDelivery:
         raise EndpointRefusedError(
             _("Staff of the programme switched this endpoint off. Ask them to switch it on again.")
         )
+    _must_be_open(endpoint)
     waiting = endpoint.deliveries.filter(change=None, next_attempt_at__isnull=False).first()
     return waiting or WebhookDelivery.objects.create(endpoint=endpoint)
 
@@ -172,6 +173,7 @@ def replay(endpoint_id: UUID, *, since: datetime, by: Actor) -> int:
     """
     endpoint = _kept(endpoint_id)
     _must(may_replay_endpoint(by, endpoint))
+    _must_be_open(endpoint)
     if not endpoint.may_replay:
         raise EndpointRefusedError(
             _("Send a ping first. Once it has arrived, what was missed can be sent again.")
@@ -208,6 +210,11 @@ def _kept(endpoint_id: UUID) -> WebhookEndpoint:
     if endpoint.removed_at is not None:
         raise EndpointRefusedError(_("This endpoint was removed."))
     return endpoint
+
+
+def _must_be_open(endpoint: WebhookEndpoint) -> None:
+    if not endpoint.company.is_active:
+        raise EndpointRefusedError(_("The company is switched off. Switch it on first."))
 
 
 def _must(allowed: bool) -> None:

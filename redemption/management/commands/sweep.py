@@ -29,6 +29,7 @@ from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
 from redemption.saga.queues import queues, settle_mended, work
 from redemption.saga.steps import flag_overdue
+from redemption.webhooks_out.delivering import forget_pings
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "former values past their days": forget_edits,
     "rows of the audit chain": publish,
     "changes past their days": forget_changes,
+    "pings past their days": forget_pings,
 }
 
 

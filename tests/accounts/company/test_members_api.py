@@ -61,6 +61,18 @@ def test_a_member_gets_another_role_and_is_switched_off_and_on(
     assert not buyer.is_active
 
 
+def test_a_person_whom_staff_switched_off_is_told_as_inactive(
+    calls: Calls, buyer: AccountManager
+) -> None:
+    buyer.user.is_active = False
+    buyer.user.save()
+    assert calls.get(f"/members/{buyer.pk}").json()["is_active"] is False
+    refused = change(calls, buyer, {"is_active": True})
+    assert (refused.status_code, code(refused)) == (409, "member_refused")
+    assert "Staff of the programme" in refused.json()["detail"]
+    assert change(calls, buyer, {"is_active": False}).json()["is_active"] is False
+
+
 def test_the_last_owner_stays_and_bad_changes_are_pointed_at(
     calls: Calls, company: Company
 ) -> None:

@@ -4,7 +4,9 @@ import logging
 from typing import Any
 
 import pytest
-from django.test import RequestFactory
+from django.apps import apps
+from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from accounts.models import Company
 from loyalty_portal.audit.models import TrailEntry, TrailKind
@@ -17,6 +19,7 @@ from tests.accounts.factories import CompanyFactory
 from tests.loyalty_portal.api.calls import Calls, code
 from tests.support.daemons import Redis
 from tests.support.redis_away import make_unavailable
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +71,72 @@ def test_all_keys_of_a_company_have_a_limit_together(company: Company, settings:
     answer = second.get("/me")
     assert (answer.status_code, left(answer)["company"]) == (429, 0)
     assert Calls(new_key(CompanyFactory.create())).get("/me").status_code == 200
+
+
+def test_a_company_at_ten_times_its_limit_holds_up_no_other(settings: Any) -> None:
+    settings.API_RATE_COMPANY = 12
+    greedy, other = (Calls(new_key(CompanyFactory.create())) for _company in range(2))
+    statuses: dict[str, list[int]] = {"greedy": [], "other": []}
+    for number in range(12 * 10):
+        statuses["greedy"].append(greedy.get("/me").status_code)
+        if number % 60 == 0:
+            statuses["other"].append(other.get("/me").status_code)
+    assert 429 in statuses["greedy"]
+    assert statuses["greedy"].count(200) < 12
+    assert statuses["other"] == [200, 200]
+
+
+def limit_by(client: Client, company: Company, rate: str) -> Any:
+    """Save the page of the company with this limit, as a browser does."""
+    form = {
+        "name": company.name, "tier_level": "GOLD", "is_active": "on", "api_rate": rate,
+        "time_zone": "UTC", "language": "en",
+        "seats-TOTAL_FORMS": "0", "seats-INITIAL_FORMS": "0",
+        "addresses-TOTAL_FORMS": "0", "addresses-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    return client.post(page_of(company), form)
+
+
+def page_of(company: Company) -> str:
+    return reverse("admin:accounts_company_change", args=[company.pk])
+
+
+@pytest.mark.parametrize("redis", ["there", "stopped"])
+def test_staff_give_a_company_a_limit_of_its_own_from_the_next_call_on(
+    redis: str, company: Company, own_redis: Redis
+) -> None:
+    administrator = browser(staff("administrator"))
+    if redis == "stopped":
+        make_unavailable(own_redis, "stopped")
+    calls, others = Calls(new_key(company)), Calls(new_key(CompanyFactory.create()))
+    assert calls.get("/me").status_code == 200
+    assert limit_by(administrator, company, "1").status_code == 302
+    answers = [calls.get("/me") for _each in range(2)]
+    assert answers[-1].status_code == 429
+    if redis == "there":
+        assert '"company";q=1;w=60' in answers[-1]["RateLimit-Policy"]
+        assert '"company";q=1200;w=60' in others.get("/me")["RateLimit-Policy"]
+    assert others.get("/me").status_code == 200
+    assert limit_by(administrator, company, "60000").status_code == 302
+    assert calls.get("/me").status_code == 200
+    assert limit_by(administrator, company, "").status_code == 302
+    company.refresh_from_db()
+    assert company.api_rate is None
+    changes = apps.get_model("accounts", "CompanyChange").objects.filter(pgh_obj=company)
+    kept = changes.order_by("pgh_id").values_list("api_rate", flat=True)
+    assert list(kept) == [None, 1, 60000, None]
+    for wrong in ("0", "-1", "1.5", "1000001", "many"):
+        assert limit_by(administrator, company, wrong).status_code == 200
+    company.refresh_from_db()
+    assert company.api_rate is None
+
+
+def test_who_may_not_change_companies_sets_no_limit(company: Company) -> None:
+    for group in ("support", "finance", "auditor"):
+        client = browser(staff(group))
+        assert client.post(page_of(company), {"api_rate": "1"}).status_code == 403
+    company.refresh_from_db()
+    assert company.api_rate is None
 
 
 @pytest.mark.parametrize("way", ["stopped", "frozen"])

@@ -13,14 +13,15 @@ from django.db.models import F
 from django.utils import timezone
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from accounts.models import PersonLetter, Role
+from accounts.models import Company, PersonLetter, Role
 from loyalty_portal import outbound_http
+from loyalty_portal.data.actor import SYSTEM
 from loyalty_portal.feed.services import publish_all
 from redemption.models import EndpointState, WebhookDelivery, WebhookEndpoint
 from redemption.models.webhooks_out import AT_ONCE, DeliveryQuerySet
 from redemption.saga.queues import queues
 from redemption.webhooks_out import delivering
-from redemption.webhooks_out.delivering import RETRIES, send_delivery
+from redemption.webhooks_out.delivering import RETRIES, forget_pings, send_delivery
 from redemption.webhooks_out.services import (
     EndpointRefusedError,
     change_endpoint,
@@ -230,6 +231,69 @@ def test_a_removed_endpoint_gets_nothing_more(world: World) -> None:
     assert receiver.requests == []
 
 
+def test_pings_are_kept_as_long_as_the_changes_of_the_feed(world: World) -> None:
+    with Receiver(OK).connect(world) as receiver:
+        ping(receiver.endpoint.pk, by=owner_of(world))
+        deliver()
+        world.place((world.product(), 1))
+        publish_all()
+        assert forget_pings() == 0
+        WebhookDelivery.objects.update(created_at=timezone.now() - timedelta(days=31))
+        assert forget_pings() == 1
+    assert only().type == "order.placed"  # it goes with its change
+
+
+# --- A company that is switched off -----------------------------------------------------------
+
+
+def switch(world: World, *, on: bool) -> None:
+    Company.objects.filter(pk=world.company.pk).update(is_active=on)
+
+
+def test_a_company_that_is_off_is_sent_nothing_and_later_what_it_missed(world: World) -> None:
+    began, product = timezone.now(), world.product()
+    by = owner_of(world)
+    with Receiver(FAILS, OK).connect(world) as receiver:
+        world.place((product, 1))
+        deliver()  # fails, and is to be tried again
+        switch(world, on=False)
+        make_deliveries_due()
+        deliver()
+        world.place((product, 1))
+        assert deliver() == 0
+        assert len(receiver.requests) == 1
+        assert receiver.now().state == EndpointState.PAUSED
+        for act in (
+            lambda: ping(receiver.endpoint.pk, by=by),
+            lambda: replay(receiver.endpoint.pk, since=began, by=SYSTEM),
+        ):
+            with pytest.raises(EndpointRefusedError, match="switched off"):
+                act()
+        switch(world, on=True)
+        assert receiver.now().state == EndpointState.FAILING
+        world.place((product, 1))
+        deliver()  # what happens from now on is sent by itself
+        assert len(receiver.requests) == 2
+        ping(receiver.endpoint.pk, by=by)
+        deliver()
+        assert replay(receiver.endpoint.pk, since=began, by=by) == 2
+        deliver()
+    placed = {
+        body["data"]["order_id"] for body in receiver.bodies[1:] if "order_id" in body["data"]
+    }
+    assert len(placed) == 3
+    assert all(row.delivered_at for row in WebhookDelivery.objects.all())
+
+
+def test_a_ping_that_waits_when_the_company_is_switched_off_is_not_sent(world: World) -> None:
+    with Receiver(OK).connect(world) as receiver:
+        ping(receiver.endpoint.pk, by=owner_of(world))
+        switch(world, on=False)
+        deliver()
+    assert receiver.requests == []
+    assert not only().is_waiting
+
+
 # --- Crashes and races ------------------------------------------------------------------------
 
 
@@ -254,6 +318,35 @@ def test_a_process_killed_between_commit_and_call_loses_nothing(
         expire_leases()
         assert deliver() == 1
     assert receiver.types == ["order.placed"]
+
+
+def test_a_queue_that_forgets_what_it_hands_out_loses_the_event(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = DeliveryQuerySet.claim
+
+    def claim(rows: Any, pk: Any, *, seconds: float) -> Any:
+        row = claimed(rows, pk, seconds=seconds)
+        WebhookDelivery.objects.filter(pk=pk).update(
+            next_attempt_at=None, lease_until=None, lease_token=None
+        )
+        return row
+
+    def die(*_call: Any) -> None:
+        raise Killed
+
+    with Receiver(OK).connect(world) as receiver:
+        world.place((world.product(), 1))
+        publish_all()
+        with monkeypatch.context() as patch:
+            # replaced: the guard, to see that the row that stays due is what brings the event back
+            patch.setattr(DeliveryQuerySet, "claim", claim)
+            patch.setattr(outbound_http, "post", die)  # replaced: the process is killed here
+            with pytest.raises(Killed):
+                send_delivery(only().pk)
+        expire_leases()
+        assert deliver() == 0
+    assert receiver.types == []
 
 
 def test_a_process_killed_after_the_call_sends_it_again_under_the_same_id(

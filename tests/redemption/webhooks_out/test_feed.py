@@ -9,7 +9,7 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from accounts.models import Role
+from accounts.models import AccountManager, Role, User
 from loyalty_portal.data.leases import is_alone
 from loyalty_portal.data.trouble import Looks
 from loyalty_portal.feed import services as feed
@@ -19,6 +19,7 @@ from redemption.management.commands import sweep
 from redemption.models import OrderEvent, RedemptionOrder, TransactionType
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
+from tests.accounts.access.making import new_key
 from tests.redemption.webhooks_out.receiver import OK, Receiver, owner_of
 from tests.redemption.world import World
 
@@ -169,6 +170,28 @@ def test_a_change_of_a_seat_is_told_and_names_nobody(followed: World) -> None:
         "status": "active",
         "url": f"http://127.0.0.1:8000/api/v1/members/{seat.pk}",
     }
+
+
+def test_a_person_who_is_switched_off_and_on_is_told_to_each_company(followed: World) -> None:
+    seat = followed.new_seat(Role.BUYER)
+    elsewhere = followed.new_seat(Role.BUYER, followed.new_company(points=0))
+    AccountManager.objects.filter(pk=elsewhere.pk).update(user=seat.user)  # nobody reads there
+    publish_all()
+    FeedItem.objects.all().delete()
+    for is_active in (False, False, True):
+        User.objects.filter(pk=seat.user_id).update(is_active=is_active, name="Grace")
+        publish_all()
+    assert [
+        (change.type, change.data["member_id"], change.data["status"]) for change in read(0)
+    ] == [
+        ("member.changed", str(seat.pk), "inactive"),
+        ("member.changed", str(seat.pk), "active"),
+    ]
+    machine = new_key(followed.company).key.seat
+    publish_all()
+    User.objects.filter(pk=machine.user_id).update(is_active=False)
+    publish_all()
+    assert len(read(0)) == 2
 
 
 def test_changes_are_kept_for_thirty_days(followed: World) -> None:
