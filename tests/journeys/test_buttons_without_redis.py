@@ -14,10 +14,12 @@ from loyalty_portal.celery import nudge
 from redemption.models import Callback, RedemptionOrder, TransactionType
 from redemption.saga import tasks
 from redemption.states import IncidentStatus, OrderStatus
+from tests.accounts.access.making import new_key
 from tests.accounts.second_factor import code_of
+from tests.loyalty_portal.api.calls import Calls
 from tests.redemption.factories import checkout_form, paid, placed
 from tests.redemption.saga.test_webhooks import body, signed
-from tests.redemption.world import World
+from tests.redemption.world import RECIPIENT, World
 from tests.support.full_house import PASSWORD, FullHouse
 from tests.support.redis_away import WAYS, SilentServer, broker_at, cache_at, forget_it_was_away
 
@@ -114,6 +116,37 @@ def test_people_change_seats_and_passwords_and_leave(house: FullHouse, away: Sil
     press("/accounts/login/", {"login": house.owner.user.email, "password": new})
     press("/accounts/2fa/authenticate/", {"code": code_of(house.owner.user)})
     assert client.get("/orders/").status_code == 200
+
+
+def test_a_companys_system_orders_once_and_looks_it_up(
+    house: FullHouse, away: SilentServer
+) -> None:
+    calls = Calls(new_key(house.owner.company))
+
+    def call(method: str, path: str, said: Any = None, **headers: str) -> Any:
+        forget_it_was_away()
+        away.visits()  # not counting the test's own connections
+        answer = calls.call(method, path, said, **headers)
+        assert answer.status_code < 400, (path, answer.content.decode()[:500])
+        assert "RateLimit" not in answer
+        assert away.visits() <= WAITS, path
+        return answer
+
+    recipient = {name.removeprefix("recipient_"): text for name, text in RECIPIENT.items()}
+    said = {
+        "lines": [{"sku": house.mug.sku, "quantity": 1, "recipient": recipient}],
+        "expected_points": house.mug.points_cost,
+    }
+    once = {"Idempotency-Key": "while-redis-is-away"}
+    first, again = (call("post", "/orders", said, **once) for _try in range(2))
+    assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
+    number = first.json()["order_number"]
+    order = RedemptionOrder.objects.get(order_number=number)
+    assert order.transactions.get().next_attempt_at is not None  # the sweeper will find it
+    assert call("get", f"/orders/{number}").json()["id"] == str(order.pk)
+    call("get", "/products")
+    call("post", "/addresses", recipient, **{"Idempotency-Key": "another"})
+    call("post", f"/orders/{number}/cancel", {}, **{"Idempotency-Key": "a-third"})
 
 
 def test_staff_work_at_the_desk_and_the_shelf(house: FullHouse, away: SilentServer) -> None:
