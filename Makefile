@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-import bench-admin seed-scale chaos lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin seed-scale chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -91,6 +91,9 @@ bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly 
 
 bench-webhooks-out: .venv/installed ## Measure events to companies' own systems while some hang and sweepers are killed (BENCH_SECONDS=600)
 	$(BIN)/python -m benchmarks.webhooks_out
+
+bench-api: .venv/installed ## Measure the API beside bare orjson and the checkout, and a company beside another that floods it
+	$(BIN)/python -m benchmarks.api
 
 bench-admin: .venv/installed ## Measure each page of the back office at a million orders beside 10,000 (an hour at first)
 	$(BIN)/python -m benchmarks.admin

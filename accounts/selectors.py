@@ -1,11 +1,19 @@
-"""Reads seats, chooses the one in which a user acts, and names who did something."""
+"""Reads seats and keys, chooses the seat in which a user acts, and names who did something."""
 
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager, Company, PersonLetter, Role, User
+from accounts.models import (
+    AccountManager,
+    ApiKey,
+    Company,
+    PersonLetter,
+    Role,
+    User,
+    hashed_key,
+)
 from loyalty_portal.data.actor import Person
 from loyalty_portal.fastpath.sql import Prepared
 
@@ -23,6 +31,15 @@ _usable_seats = Prepared(
     UUID(int=1),
 )
 
+_keys_by_hash = Prepared(
+    lambda secret_hash: (
+        ApiKey.objects.filter(secret_hash=secret_hash)
+        .select_related("seat__user", "seat__company")
+        .order_by()
+    ),
+    "a-hash",
+)
+
 
 def find_companies(words: str) -> QuerySet[Company]:
     """Companies whose name contains the words, by name; the first ones without words."""
@@ -32,6 +49,11 @@ def find_companies(words: str) -> QuerySet[Company]:
 def usable_seats(user_id: UUID) -> list[AccountManager]:
     """The user's seats that can be used now, with user, company and last known balance."""
     return _usable_seats(user_id)
+
+
+def key_of_secret(secret: str) -> ApiKey | None:
+    """The key with this secret, whatever became of it, with its seat and company: one query."""
+    return next(iter(_keys_by_hash(hashed_key(secret))), None)
 
 
 def seats_of(user: User) -> list[AccountManager]:

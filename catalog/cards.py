@@ -4,6 +4,7 @@ All values are computed here in plain Python. A template that formats numbers, r
 and looks up translations for each of 24 cards takes longer than the database.
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Sort
 from loyalty_portal.data.numbers import grouped
 
 ALLOWED_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
+REMEMBERED = 2_000  # characters: a longer description is cleaned each time
 MANY = 24  # variants; with more, the product page shows only a part of them
 SHOWN_SIDE, SMALL_SIDE = 640, 320  # pixels of pictures on a product page, unless srcset is used
 EAGER_PICTURES = 8  # about as many as a screen shows before scrolling
@@ -381,4 +383,12 @@ def _variant_link(variant: Variant, product: Product) -> VariantLink:
 
 def safe_html(text: str) -> SafeString:
     """Clean a product's description so that it is safe to show, whatever its source."""
+    return _remembered(text) if len(text) <= REMEMBERED else _cleaned(text)
+
+
+def _cleaned(text: str) -> SafeString:
     return mark_safe(nh3.clean(text, tags=ALLOWED_TAGS, attributes={}, link_rel=None))  # noqa: S308
+
+
+# A list over the API cleans up to a hundred descriptions, which takes as long as reading them.
+_remembered = functools.lru_cache(maxsize=1_000)(_cleaned)

@@ -27,6 +27,7 @@ from accounts.models import AccountManager, ApiKey, Company, Role, Scope, User, 
 from accounts.models.keys import SHOWN_FIRST, SHOWN_LAST
 from accounts.permissions import may_make_keys, may_revoke_keys
 from accounts.seats.services import as_now, owners_held
+from accounts.selectors import key_of_secret
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
@@ -105,7 +106,7 @@ def verify(secret: str, *, address: str) -> ApiKey:
     A text with a wrong checksum is refused without a query; otherwise there is one, and one more
     at most once a minute. Raises NoSuchKeyError.
     """
-    key = ApiKey.objects.of_secret(secret) if is_well_formed(secret) else None
+    key = key_of_secret(secret) if is_well_formed(secret) else None
     if key is None or not (key.is_live and key.seat.is_usable and _may_come_from(key, address)):
         raise NoSuchKeyError
     if key.is_use_due:

@@ -41,11 +41,6 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Neither revoked nor expired. Their seat, its person or its company may be off."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now())
 
-    def of_secret(self, secret: str) -> "ApiKey | None":
-        """The key with this secret, whatever became of it, with its seat: one query."""
-        rows = self.select_related("seat__user", "seat__company__known_balance")
-        return rows.filter(secret_hash=hashed_key(secret)).first()
-
     def shown_as(self, first: str, last: str) -> Self:
         """The keys that are shown with these characters."""
         return self.filter(shown_first=first, shown_last=last)

@@ -22,6 +22,7 @@ from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.kept import kept
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.fastpath.updates import delete, update
 from redemption.checkout.approval import Need, approval_need
 from redemption.checkout.held import partner_trouble
@@ -53,6 +54,13 @@ APPROVAL_TIME = timedelta(hours=72)
 CART_CHANGED = gettext_lazy(
     "Your cart has changed in the meantime, perhaps in another window. Nothing was ordered: "
     "please check it and confirm again."
+)
+_placed_with = Prepared(
+    lambda token, seat_id: RedemptionOrder.objects.filter(
+        token=token, account_manager=seat_id
+    ).order_by(),
+    uuid.UUID(int=1),
+    uuid.UUID(int=2),
 )
 MOST_POINTS = 2_000_000_000  # of one order; a larger number is an input error
 
@@ -144,7 +152,7 @@ def halted(seat: AccountManager, products: Sequence[Product], points: int) -> st
 
 def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | None:
     """The order that this seat placed with this form; None when it placed none."""
-    return RedemptionOrder.objects.filter(token=token, account_manager=seat).first()
+    return next(iter(_placed_with(token, seat.pk)), None)
 
 
 def _check(seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput) -> int:
