@@ -1,7 +1,5 @@
 """Operations with which owners look after the members of their company, and invite others."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -30,7 +28,7 @@ from accounts.selectors import told_as
 from accounts.tasks import send_letters_of
 from loyalty_portal.api.calls import ApiResult, allowed, must_match, tag_of, unchanged
 from loyalty_portal.api.cursors import page_after
-from loyalty_portal.api.problems import ApiProblemError
+from loyalty_portal.api.problems import refused_as
 from loyalty_portal.api.shapes import (
     AnswerShape,
     PageAsked,
@@ -43,6 +41,7 @@ from loyalty_portal.api.shapes import (
 members = Router(tags=["members"])
 invitations = Router(tags=["members"])
 READ, WRITE = "members:read", "members:write"
+REFUSALS = (SeatRefusedError, InvitationRefusedError)
 RoleGiven = Literal["owner", "approver", "buyer", "viewer"]
 
 
@@ -115,7 +114,7 @@ def change_member(request: ApiRequest, member_id: UUID, entered: MemberChanged) 
     """Give a member another role, or switch the seat off or on. All owners are told by e-mail. The
     last owner stays. With If-Match nothing is changed when somebody else changed it meanwhile.
     """
-    with _refusing(), transaction.atomic():
+    with refused_as("member_refused", *REFUSALS), transaction.atomic():
         seat = _held(request, member_id)
         by = request.auth.actor
         if entered.role and entered.role != seat.role:
@@ -140,7 +139,7 @@ def remove_member(request: ApiRequest, member_id: UUID) -> HttpResponse:
     """Switch the seat of a member off. What they did stays in their name, and the seat can be
     switched on again. Doing it twice changes nothing.
     """
-    with _refusing(), transaction.atomic():
+    with refused_as("member_refused", *REFUSALS), transaction.atomic():
         seat = _held(request, member_id)
         if seat.is_active:
             switch_off(seat=seat, by=request.auth.actor)
@@ -173,7 +172,7 @@ def invite_member(request: KeyedRequest, entered: InvitationEntered) -> ApiResul
     days.
     """
     company, by = request.auth.seat.company, request.auth.actor
-    with _refusing():
+    with refused_as("member_refused", *REFUSALS):
         made = invite(company=company, email=entered.email, role=entered.role, by=by)
     send_letters_of(company.pk)
     return ApiResult(_invitation(_open(request).get(pk=made.pk)), status=201)
@@ -191,18 +190,9 @@ def take_back(request: ApiRequest, invitation_id: UUID) -> HttpResponse:
     invitation = _open(request).filter(pk=invitation_id).first()
     if invitation is None:
         raise Http404
-    with _refusing():
+    with refused_as("member_refused", *REFUSALS):
         revoke(invitation=invitation, by=request.auth.actor)
     return HttpResponse(status=204)
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Answer what a service refuses by the problem `member_refused`."""
-    try:
-        yield
-    except (SeatRefusedError, InvitationRefusedError) as why:
-        raise ApiProblemError("member_refused", str(why)) from why
 
 
 def _seats(request: ApiRequest) -> QuerySet[AccountManager]:

@@ -4,7 +4,8 @@ Every answer under `/api/` that is no success is one of these. `KINDS` lists the
 page, to which the problem's `type` leads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -272,6 +273,15 @@ class ApiProblemError(Exception):
         self.code, self.detail = code, detail
         self.errors, self.headers = list(errors), dict(headers or {})
         self.more = dict(more or {})
+
+
+@contextmanager
+def refused_as(code: str, *refusals: type[Exception]) -> Iterator[None]:
+    """Answer what a service refuses by a problem, with the service's sentence as its detail."""
+    try:
+        yield
+    except refusals as why:
+        raise ApiProblemError(code, str(why)) from why
 
 
 def problem_response(request: HttpRequest, problem: ApiProblemError) -> HttpResponse:

@@ -1,7 +1,5 @@
 """Operations that read the feed of changes, and look after a company's webhook endpoints."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
@@ -13,7 +11,7 @@ from accounts.access.bearer import ApiRequest
 from accounts.access.once import KeyedRequest, once
 from loyalty_portal.api.calls import ApiResult, allowed
 from loyalty_portal.api.cursors import page_after
-from loyalty_portal.api.problems import ApiProblemError
+from loyalty_portal.api.problems import ApiProblemError, refused_as
 from loyalty_portal.api.shapes import PageAsked, PageTold
 from loyalty_portal.feed.models import FeedItem
 from redemption.models import EventType, WebhookEndpoint
@@ -120,7 +118,7 @@ def add_endpoint(request: KeyedRequest, entered: EndpointEntered) -> ApiResult:
     """Add an endpoint. The answer has its secret, which is told only to this call."""
     made = _made_before(request)
     if made is None:
-        with _refusing():
+        with refused_as("endpoint_refused", EndpointRefusedError):
             made = services.add_endpoint(
                 company=request.auth.seat.company,
                 url=entered.url,
@@ -162,7 +160,7 @@ def ping(request: KeyedRequest, endpoint_id: UUID) -> ApiResult:
     outcome is read in the deliveries.
     """
     _own(request, endpoint_id)
-    with _refusing():
+    with refused_as("endpoint_refused", EndpointRefusedError):
         sent = services.ping(endpoint_id, by=request.auth.actor)
     return ApiResult(delivery_told(sent), status=202)
 
@@ -180,7 +178,7 @@ def replay(request: KeyedRequest, endpoint_id: UUID, entered: ReplayEntered) -> 
     the last failure.
     """
     _own(request, endpoint_id)
-    with _refusing():
+    with refused_as("endpoint_refused", EndpointRefusedError):
         number = services.replay(endpoint_id, since=entered.since, by=request.auth.actor)
     return ApiResult(ReplayTold(events=number), status=202)
 
@@ -209,7 +207,7 @@ def change_endpoint(
 ) -> EndpointTold:
     """Give an endpoint another address or other events."""
     _own(request, endpoint_id)
-    with _refusing():
+    with refused_as("endpoint_refused", EndpointRefusedError):
         changed = services.change_endpoint(
             endpoint_id, url=entered.url, events=entered.events, by=request.auth.actor
         )
@@ -228,15 +226,6 @@ def remove_endpoint(request: ApiRequest, endpoint_id: UUID) -> HttpResponse:
     _own(request, endpoint_id)
     services.remove_endpoint(endpoint_id, by=request.auth.actor)
     return HttpResponse(status=204)
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Answer what a service refuses by the problem `endpoint_refused`."""
-    try:
-        yield
-    except EndpointRefusedError as why:
-        raise ApiProblemError("endpoint_refused", str(why)) from why
 
 
 def _made_before(request: KeyedRequest) -> NewSecret | None:

@@ -13,7 +13,7 @@ from accounts.access.once import KeyedRequest, once
 from accounts.permissions import may_approve, may_redeem, may_see_codes
 from fulfillment.models import VirtualCode
 from loyalty_portal.api.calls import ApiResult, allowed
-from loyalty_portal.api.problems import ApiProblemError
+from loyalty_portal.api.problems import ApiProblemError, refused_as
 from loyalty_portal.api.shapes import AnswerShape, RequestShape, Text
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.rates import Rate
@@ -145,11 +145,8 @@ def _code(code: VirtualCode) -> CodeTold:
 
 def _acted(request: KeyedRequest, order: RedemptionOrder, act: Callable[[], object]) -> ApiResult:
     """Act on the order, and tell it as it is then."""
-    try:
-        with tasks.going_on(order.pk):
-            act()
-    except RedemptionError as problem:
-        raise ApiProblemError("order_refused", str(problem)) from problem
+    with refused_as("order_refused", RedemptionError), tasks.going_on(order.pk):
+        act()
     return ApiResult(one_told(request, own_order(request, str(order.pk))))
 
 

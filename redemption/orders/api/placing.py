@@ -15,7 +15,7 @@ from accounts.services import known_balance
 from catalog.models import Product
 from loyalty_portal.api.calls import ApiResult, allowed
 from loyalty_portal.api.limits import count
-from loyalty_portal.api.problems import ApiProblemError, Mistake
+from loyalty_portal.api.problems import ApiProblemError, Mistake, refused_as
 from loyalty_portal.api.shapes import AnswerShape, Day, RequestShape, Text, Whole, known_values
 from loyalty_portal.celery import nudge
 from loyalty_portal.data.numbers import grouped
@@ -175,12 +175,10 @@ def _placed(request: KeyedRequest, entered: OrderEntered) -> RedemptionOrder:
         reference=one_line(entered.reference),
         note=entered.note.strip(),
     )
-    try:
+    with refused_as("order_refused", RedemptionError):
         order = retried(
             lambda: place_order(seat=seat, lines=lines, entered=said, by=request.auth.actor)
         )
-    except RedemptionError as problem:
-        raise ApiProblemError("order_refused", str(problem)) from problem
     nudge(tasks.settle_transaction, said.debit_id)
     return order
 
