@@ -15,6 +15,7 @@ _DIGESTS = frozenset(
         "07c63ccb2bb227051768d9df369926a7",
         "0be64ae89ddd24e225434de95d501711",
         "0d4682885c43e8b9a896b894a6f81e1a",
+        "0f007385b6f9d4b7eeb2748605afe1a9",
         "2846c95435b36bc279711a68a989ede4",
         "3058a658a24ff03cc305219c01c0d462",
         "3e24ef8117891bb64c6f4afd51cc7d2c",
