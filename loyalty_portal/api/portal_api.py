@@ -35,6 +35,7 @@ _MISTAKES: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "model_attributes_type": lambda _ctx: _("This must be an object."),
     "uuid_parsing": lambda _ctx: _("This must be a UUID."),
     "timezone_aware": lambda _ctx: _("Give the time with its offset, such as 2026-11-27T09:00Z."),
+    "time": lambda _ctx: _("Give the time with its offset, such as 2026-11-27T09:00Z."),
     "date": lambda _ctx: _("Give the day as YYYY-MM-DD."),
     "date_from_datetime_parsing": lambda _ctx: _("There is no such day."),
     "not_text": lambda _ctx: _("This has characters that no text has."),

@@ -5,11 +5,12 @@ numbers.
 """
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 Row = TypeVar("Row")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?")
 
 USUAL_PAGE, LARGEST_PAGE = 50, 100
 LARGEST_WHOLE = 2_147_483_647  # of a PostgreSQL integer
@@ -44,7 +46,23 @@ def _dated(value: object) -> object:
     raise PydanticCustomError("date", "This must be a date.")
 
 
+def _timed(value: object) -> object:
+    """Refuse what is no time of RFC 3339: numbers count as seconds elsewhere."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return value
+    raise PydanticCustomError("time", "This must be a time.")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Refuse a time whose day in UTC is before the year 1 or after 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("time", "This must be a time.") from None
+
+
 Day = Annotated[date, BeforeValidator(_dated)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_timed), AfterValidator(_in_utc)]
 Whole = Annotated[StrictInt, Field(ge=0, le=LARGEST_WHOLE)]
 
 

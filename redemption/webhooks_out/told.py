@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from loyalty_portal.api.shapes import AnswerShape, RequestShape, Text, known_values
+from loyalty_portal.api.shapes import AnswerShape, Moment, RequestShape, Text, known_values
 from loyalty_portal.feed.models import FeedItem
 from redemption.models import DisabledWhy, EndpointState, EventType, WebhookEndpoint
 from redemption.models.webhooks_out import PING, WebhookDelivery
@@ -80,7 +80,7 @@ class EndpointChanged(RequestShape):
 class ReplayEntered(RequestShape):
     """From when on what was missed is sent again."""
 
-    since: AwareDatetime = Field(description="At most 30 days back.")
+    since: Moment = Field(description="At most 30 days back.")
 
 
 class ReplayTold(AnswerShape):

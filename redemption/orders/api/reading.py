@@ -9,13 +9,13 @@ from uuid import UUID
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from ninja import Query, Router
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from accounts.access.bearer import ApiRequest
 from loyalty_portal.api.calls import ApiResult, allowed, must_have_scope, unchanged
 from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.problems import ApiProblemError, Mistake
-from loyalty_portal.api.shapes import PageAsked, PageTold, RequestShape
+from loyalty_portal.api.shapes import Moment, PageAsked, PageTold, RequestShape
 from redemption.models import RedemptionOrder
 from redemption.orders.records import (
     OrderFilters,
@@ -52,8 +52,8 @@ class OrdersAsked(PageAsked):
 
     status: list[OrderStatus] = Field(default_factory=list, max_length=20)
     reference: str = Field("", max_length=100, description="The company's own reference, exactly.")
-    created_from: AwareDatetime | None = None
-    created_until: AwareDatetime | None = Field(None, description="Before this time.")
+    created_from: Moment | None = None
+    created_until: Moment | None = Field(None, description="Before this time.")
     expand: str = Field(
         "", max_length=40, description="What to tell in full: `lines`, `transactions`, or both."
     )

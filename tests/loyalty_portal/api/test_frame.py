@@ -4,12 +4,14 @@ import json
 import logging
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
+from psycopg import sql
 
 from accounts.access import bearer
-from accounts.models import AccountManager
+from accounts.models import AccountManager, Company
 from loyalty_portal.api.problems import KINDS
 from loyalty_portal.api.v1 import api
 from loyalty_portal.configuration.logs import without_secret_paths
@@ -145,6 +147,21 @@ def test_a_database_that_does_not_serve_is_a_503_with_retry_after(
     assert answer["Retry-After"] == "5"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_table_that_is_locked_is_a_503_with_retry_after(calls: Calls) -> None:
+    with (
+        connection.cursor() as patience,
+        psycopg.connect(**connection.get_connection_params()) as other,
+    ):
+        companies = sql.Identifier(Company._meta.db_table)
+        other.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(companies))
+        patience.execute("SET lock_timeout = '50ms'")
+        answer = calls.get("/me")
+        patience.execute("SET lock_timeout = DEFAULT")
+    assert (answer.status_code, code(answer), answer["Retry-After"]) == (503, "busy", "5")
+    assert calls.get("/me").status_code == 200
+
+
 def test_unknown_parameters_are_mistakes_and_each_is_pointed_at(calls: Calls) -> None:
     answer = calls.get("/orders?colour=red&limit=0&limit=2&reference=a%00b")
     assert code(answer) == "invalid"
@@ -160,6 +177,15 @@ def test_unknown_parameters_are_mistakes_and_each_is_pointed_at(calls: Calls) ->
         assert error["part"] == "query"
     naive = calls.get("/orders?created_from=2026-01-01T00:00:00")
     assert naive.json()["errors"][0]["code"] == "timezone_aware"
+
+
+@pytest.mark.parametrize(
+    "said", ["0.5", "1700000000", "2026-01-01", "0001-01-01T00:00:00%2B23:00", "2026-13-01T00:00Z"]
+)
+def test_a_time_is_nothing_else(said: str, calls: Calls) -> None:
+    answer = calls.get(f"/orders?created_until={said}")
+    assert (answer.status_code, code(answer)) == (422, "invalid")
+    assert answer.json()["errors"][0]["pointer"] == "/created_until"
 
 
 def test_a_problem_speaks_the_callers_language_or_else_the_companys() -> None:

@@ -98,6 +98,7 @@ def test_what_is_refused_is_not_kept_under_the_key(calls: Calls) -> None:
         ({"quantity": 2**63}, "/lines/0/quantity"),
         ({"sku": "NONE"}, "/lines/0/sku"),
         ({"sku": "a\0"}, "/lines/0/sku"),
+        ({"sku": "\ud800"}, "/lines/0/sku"),
         ({"colour": "red"}, "/lines/0/colour"),
         ({"recipient": {**ADA, "postcode": "1"}}, "/lines/0/recipient/postcode"),
         ({"recipient": {**ADA, "name": ""}}, "/lines/0/recipient/name"),
