@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.http import http_date
 from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
@@ -37,12 +39,32 @@ class ApiCaller:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """When an operation was said to go away (RFC 9745), and from when on it may be gone (RFC 8594):
+    a year later at the earliest.
+    """
+
+    since: datetime
+    until: datetime
+
+    def __post_init__(self) -> None:
+        if self.until - self.since < timedelta(days=365):
+            raise ValueError("An operation goes away a year after it was said.")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        since, until = int(self.since.timestamp()), http_date(self.until.timestamp())
+        return {"Deprecation": f"@{since}", "Sunset": until}
+
+
+@dataclass(frozen=True, slots=True)
 class AccessRule:
     """What a call of an operation needs: a scope ("": none), and a role that passes `may`.
     `problems` are further problems that the operation answers, by their codes, and `rate` how often
     a seat may call it. `tagged`: what it tells has an ETag, so it heeds If-None-Match when it
     reads, and If-Match when it changes something. `personal`: whoever acts for no company may call
-    it too. `confirmed`: people must have said a moment ago who they are.
+    it too. `confirmed`: people must have said a moment ago who they are. `leaves`: when it
+    goes away; None: it stays.
     """
 
     scope: str
@@ -52,6 +74,7 @@ class AccessRule:
     tagged: bool
     personal: bool
     confirmed: bool
+    leaves: Leaving | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +100,10 @@ def allowed(
     tagged: bool = False,
     personal: bool = False,
     confirmed: bool = False,
+    leaves: Leaving | None = None,
 ) -> Callable[[View], View]:
     """Say what a call of this operation needs. Each operation says it; "" is no scope."""
-    rule = AccessRule(scope, may, problems, rate, tagged, personal, confirmed)
+    rule = AccessRule(scope, may, problems, rate, tagged, personal, confirmed, leaves)
 
     def mark(view: View) -> View:
         view.access_rule = rule  # type: ignore[attr-defined]
@@ -112,7 +136,10 @@ def answering(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
         if rule.rate and (seat := request.auth.actor.seat):
             count(request, rule.rate, str(seat.pk))
         _must_be_known(request, single, several)
-        return _response(view(request, **given))
+        response = _response(view(request, **given))
+        for name, value in rule.leaves.headers.items() if rule.leaves else ():
+            response[name] = value
+        return response
 
     return answer
 

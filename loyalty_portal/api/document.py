@@ -122,6 +122,8 @@ def _complete(
     if rule.scope:
         operation["x-scope"] = rule.scope
         operation["description"] = f"{operation['description']}\n\nScope: `{rule.scope}`."
+    if rule.leaves:
+        operation |= {"deprecated": True, "x-sunset": rule.leaves.until.date().isoformat()}
     operation["parameters"].append(_COMPANY)
     if is_keyed(view):
         operation["parameters"].append(_IDEMPOTENCY_KEY)

@@ -1,7 +1,10 @@
 """Operations that read the feed of changes, and look after a company's webhook endpoints."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router
@@ -9,7 +12,7 @@ from pydantic import Field
 
 from accounts.access.bearer import ApiRequest
 from accounts.access.once import KeyedRequest, once
-from loyalty_portal.api.calls import ApiResult, allowed
+from loyalty_portal.api.calls import ApiResult, allowed, must_match, tag_of, unchanged
 from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.problems import ApiProblemError, refused_as
 from loyalty_portal.api.shapes import PageAsked, PageTold
@@ -17,6 +20,7 @@ from loyalty_portal.feed.models import FeedItem
 from redemption.models import EventType, WebhookEndpoint
 from redemption.permissions import may_manage_own_endpoints
 from redemption.webhooks_out import services
+from redemption.webhooks_out.health import held
 from redemption.webhooks_out.selectors import endpoint_of, endpoints_of
 from redemption.webhooks_out.services import EndpointRefusedError, NewSecret
 from redemption.webhooks_out.told import (
@@ -189,10 +193,11 @@ def replay(request: KeyedRequest, endpoint_id: UUID, entered: ReplayEntered) -> 
     operation_id="getWebhookEndpoint",
     summary="Get a webhook endpoint",
 )
-@allowed(ENDPOINTS, may=may_manage_own_endpoints)
-def get_endpoint(request: ApiRequest, endpoint_id: UUID) -> EndpointTold:
+@allowed(ENDPOINTS, may=may_manage_own_endpoints, tagged=True)
+def get_endpoint(request: ApiRequest, endpoint_id: UUID) -> ApiResult | HttpResponse:
     """One endpoint, and how it stands. Its secret is never told again."""
-    return endpoint_told(_own(request, endpoint_id))
+    told = endpoint_told(_own(request, endpoint_id))
+    return unchanged(request, tag_of(told)) or ApiResult(told, {"ETag": tag_of(told)})
 
 
 @endpoints.patch(
@@ -201,17 +206,23 @@ def get_endpoint(request: ApiRequest, endpoint_id: UUID) -> EndpointTold:
     operation_id="changeWebhookEndpoint",
     summary="Change a webhook endpoint",
 )
-@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",), confirmed=True)
-def change_endpoint(
-    request: ApiRequest, endpoint_id: UUID, entered: EndpointChanged
-) -> EndpointTold:
-    """Give an endpoint another address or other events."""
-    _own(request, endpoint_id)
-    with refused_as("endpoint_refused", EndpointRefusedError):
+@allowed(
+    ENDPOINTS,
+    may=may_manage_own_endpoints,
+    problems=("endpoint_refused",),
+    tagged=True,
+    confirmed=True,
+)
+def change_endpoint(request: ApiRequest, endpoint_id: UUID, entered: EndpointChanged) -> ApiResult:
+    """Give an endpoint another address or other events. With If-Match nothing is changed when it is
+    another meanwhile.
+    """
+    with refused_as("endpoint_refused", EndpointRefusedError), _as_known(request, endpoint_id):
         changed = services.change_endpoint(
             endpoint_id, url=entered.url, events=entered.events, by=request.auth.actor
         )
-    return endpoint_told(changed)
+    told = endpoint_told(changed)
+    return ApiResult(told, {"ETag": tag_of(told)})
 
 
 @endpoints.delete(
@@ -220,12 +231,27 @@ def change_endpoint(
     operation_id="removeWebhookEndpoint",
     summary="Remove a webhook endpoint",
 )
-@allowed(ENDPOINTS, may=may_manage_own_endpoints, confirmed=True)
+@allowed(
+    ENDPOINTS,
+    may=may_manage_own_endpoints,
+    problems=("endpoint_refused",),
+    tagged=True,
+    confirmed=True,
+)
 def remove_endpoint(request: ApiRequest, endpoint_id: UUID) -> HttpResponse:
     """Send an endpoint nothing more, for good."""
-    _own(request, endpoint_id)
-    services.remove_endpoint(endpoint_id, by=request.auth.actor)
+    with refused_as("endpoint_refused", EndpointRefusedError), _as_known(request, endpoint_id):
+        services.remove_endpoint(endpoint_id, by=request.auth.actor)
     return HttpResponse(status=204)
+
+
+@contextmanager
+def _as_known(request: ApiRequest, endpoint_id: UUID) -> Iterator[None]:
+    """Change an endpoint of the company, in one transaction, as the caller knows it (If-Match)."""
+    _own(request, endpoint_id)
+    with transaction.atomic():
+        must_match(request, tag_of(endpoint_told(held(endpoint_id))))
+        yield
 
 
 def _made_before(request: KeyedRequest) -> NewSecret | None:

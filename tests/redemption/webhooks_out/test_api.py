@@ -126,3 +126,19 @@ def test_an_endpoint_is_changed_replayed_and_removed(world: World, calls: Calls)
     assert calls.call("delete", where).status_code == 204
     assert calls.get(where).status_code == 404
     assert calls.every(LIST) == []
+
+
+def test_an_endpoint_is_changed_only_as_the_caller_knows_it(world: World, calls: Calls) -> None:
+    made = post(calls, LIST, {"url": "https://n.example/", "events": ["order.placed"]}).json()
+    where = f"{LIST}/{made['id']}"
+    seen = calls.get(where)["ETag"]
+    assert calls.get(where, **{"If-None-Match": seen}).status_code == 304
+    shipped, completed = ({"events": [each]} for each in ("order.shipped", "order.completed"))
+    told = calls.call("patch", where, shipped, **{"If-Match": seen})
+    assert (told.status_code, told.json()["events"]) == (200, ["order.shipped"])
+    for method, body in (("patch", completed), ("delete", None)):
+        late = calls.call(method, where, body, **{"If-Match": seen})
+        assert (late.status_code, code(late)) == (412, "precondition_failed")
+    assert calls.get(where)["ETag"] == told["ETag"]
+    assert calls.get(where).json()["events"] == ["order.shipped"]
+    assert calls.call("delete", where, **{"If-Match": told["ETag"]}).status_code == 204
