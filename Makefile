@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin seed-scale chaos lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format check-api bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin seed-scale chaos lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -50,6 +50,10 @@ test-long: .venv/installed ## Run the tests that take a minute or so each, ten m
 
 test-plain: .venv/installed ## Run the tests as plain Django, without the fastpath
 	FASTPATH=false $(BIN)/python -m pytest $(BESIDE) -m 'not long'
+
+check-api: SEED =
+check-api: .venv/installed ## Call the API with thousands of right and wrong calls made from its document (SEED=1)
+	SEED=$(SEED) $(BIN)/python -m pytest tests/loyalty_portal/api/test_fuzzed.py -m long -n 0 -rP
 
 mutants: .venv/installed ## Find mistakes that no test would notice, an hour or two (SEED=1)
 	$(BIN)/python -m tests.mutants --seed $(firstword $(subst -, ,$(SEED)))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import RequestFactory
@@ -27,12 +28,12 @@ def api_of_old(**rule: Any) -> PortalAPI:
     router = Router(tags=["old"])
 
     @router.get("/old", response=OldTold, operation_id="getOld", summary="Get the old")
-    @allowed("", **rule)
+    @allowed("", personal=True, **rule)
     def old(request: Any) -> OldTold:
         """It goes away."""
         return OldTold(name="old")
 
-    caller = ApiCaller(SYSTEM, frozenset())
+    caller = ApiCaller(actor=SYSTEM, scopes=frozenset(), counted_as=uuid4())
     made = PortalAPI(title="", version="", description="", auth=lambda _request: caller)
     made.add_router("", router)
     return made
@@ -40,6 +41,7 @@ def api_of_old(**rule: Any) -> PortalAPI:
 
 def answer_of_old(api: PortalAPI) -> Any:
     [view] = [each.callback for each in api._get_urls() if str(each.pattern) == "old"]
+    assert view
     return view(RequestFactory().get("/old"))
 
 
