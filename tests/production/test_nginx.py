@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from loyalty_portal.api.problems import KINDS
 from tests.loyalty_portal.echo_app import LARGE
 from tests.support.daemons import Daemon
 from tests.support.ports import answers, free_port
@@ -101,6 +102,22 @@ def test_a_body_over_the_cap_is_refused(port: int) -> None:
     link.endheaders()
 
     assert link.getresponse().status == 413
+
+
+@needs_nginx
+def test_a_call_of_the_api_over_its_cap_gets_a_problem(port: int) -> None:
+    link = HTTPConnection("127.0.0.1", port, timeout=20)
+    link.putrequest("POST", "/api/v1/orders")
+    link.putheader("Content-Length", str(2 * 1024 * 1024 + 1))
+    link.endheaders()
+    answer = link.getresponse()
+    problem = json.loads(answer.read())
+
+    assert (answer.status, problem["status"], problem["code"]) == (413, 413, "too_large")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    assert problem["detail"] == str(KINDS["too_large"].advice)
+    assert problem["title"] == str(KINDS["too_large"].title)
 
 
 @needs_nginx
