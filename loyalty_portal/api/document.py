@@ -1,5 +1,7 @@
 """Completes the OpenAPI document that ninja makes: problems, the scheme, scopes, examples."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,7 +102,22 @@ def completed(document: OpenAPISchema, api: Any) -> OpenAPISchema:
             view = views[operation["operationId"]]
             _complete(operation, view, reads=method == "get", has_ids="{" in path)
             _give_examples(operation, examples)
+    for kind, named in _referred(document).items():
+        components[kind] = {name: components[kind][name] for name in sorted(named)}
     return document
+
+
+def _referred(document: OpenAPISchema) -> dict[str, set[str]]:
+    """The names of the components that operations refer to, and those in turn, by their kind."""
+    found: dict[str, set[str]] = {}
+    waiting: list[Any] = [document["paths"]]
+    for part in waiting:
+        text = json.dumps(part, default=str)
+        for kind, name in re.findall(r'"#/components/(\w+)/([^"]+)"', text):
+            if name not in found.setdefault(kind, set()):
+                found[kind].add(name)
+                waiting.append(document["components"][kind][name])
+    return found
 
 
 def views_of(api: Any) -> dict[str, Callable[..., Any]]:

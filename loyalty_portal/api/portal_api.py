@@ -21,6 +21,8 @@ from loyalty_portal.data.trouble import RETRY_AFTER, is_trouble
 
 logger = logging.getLogger(__name__)
 
+LICENSE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
+
 # What pydantic's errors mean, in the caller's language, by their type.
 _MISTAKES: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "missing": lambda _ctx: _("This is missing."),
@@ -63,6 +65,7 @@ class PortalAPI(NinjaAPI):
             parser=StrictParser(),
             servers=[{"url": settings.PORTAL_URL}],
             urls_namespace="api",
+            openapi_extra={"info": {"license": LICENSE}},
         )
         self.add_decorator(answering)
 
