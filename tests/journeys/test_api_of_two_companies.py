@@ -280,8 +280,18 @@ def test_each_answer_is_as_the_document_says() -> None:
         assert must_fit(answer_of(operation.id), answer.json()) == [], operation
         assert answer["Content-Type"] == "application/json"
         assert not re.search(r"\+00:00|T\d\d:\d\d:\d\d(\.\d+)?\"", answer.content.decode())
+        head = own.calls.call("head", filled(operation.path, own.ids))
+        assert (head.status_code, head.content) == (200, b""), operation
     full = own.calls.get(f"/orders/{own.ids['order']}?expand=lines,transactions")
     assert must_fit(answer_of("getOrder"), full.json()) == []
+    for path, methods in api.document["paths"].items():
+        options = own.calls.call("options", filled(path, own.ids))
+        known = (
+            {each.upper() for each in methods}
+            | {"OPTIONS"}
+            | ({"HEAD"} if "get" in methods else set())
+        )
+        assert (options.status_code, set(options["Allow"].split(", "))) == (204, known), path
 
 
 @pytest.mark.parametrize("by", ["key", "token"])
