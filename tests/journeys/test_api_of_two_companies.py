@@ -125,6 +125,11 @@ BODIES: dict[str, Any] = {
 FOR_ALL = {"getProduct", "listProducts", "listCategories"}
 
 
+@pytest.fixture(autouse=True)
+def _as_many_calls_as_it_takes(settings: Any) -> None:
+    settings.API_RATE_KEY = settings.API_RATE_COMPANY = 100_000
+
+
 class Side(NamedTuple):
     """A company with a key, and what its addresses name."""
 
@@ -225,8 +230,7 @@ def filled(path: str, ids: dict[str, str]) -> str:
     return re.sub(r"{(\w+)}", lambda found: ids[found[1]], path)
 
 
-def test_each_operation_has_a_row_and_lets_in_whom_it_says(monkeypatch: Any, settings: Any) -> None:
-    settings.API_RATE_COMPANY = 100_000
+def test_each_operation_has_a_row_and_lets_in_whom_it_says(monkeypatch: Any) -> None:
     # replaced: the limit of strangers, whom this test plays very often
     monkeypatch.setattr(bearer, "BY_STRANGERS", Limit("all", most=10_000, seconds=60))
     own = side("Northwind")
