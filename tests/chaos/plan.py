@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COMPANIES, BUYERS = 4, 16
 PLENTY, SCARCE, VIRTUAL = 4, 2, 4  # products; the last ones are virtual
 PRODUCTS = PLENTY + SCARCE + VIRTUAL
 ORDERS_PER_ROUND = 10
 MOST_LINES = 500  # of one order
+BY_KEY = 0.3  # the share of errands that a key does
 A_LONG_RUN = 100  # orders; shorter runs have no order of so many lines
 
 # The processes that can fail, and how.
@@ -126,6 +127,7 @@ class Errand:
     decision: str  # what to do if it waits for approval: approve, reject or leave
     decide_after: float  # seconds
     cancel_after: float | None
+    by_key: bool = False  # the company's own system orders it, over the API
 
 
 @dataclass(frozen=True)
@@ -171,10 +173,12 @@ class Plan:
 def make_plan(seed: int, orders: int) -> Plan:
     """Draw the plan of a run in which so many orders are placed."""
     dice = random.Random(seed)
+    drawn = [_errand(dice, number % BUYERS) for number in range(orders)]
+    systems = random.Random(f"{seed} systems")  # dice of their own, so that the rest stays
     return Plan(
         seed=seed,
         orders=orders,
-        errands=tuple(_errand(dice, number % BUYERS) for number in range(orders)),
+        errands=tuple(replace(each, by_key=systems.random() < BY_KEY) for each in drawn),
         rounds=tuple(_rounds(dice, orders)),
         desk=tuple(_desk_deed(dice) for _parcel in range(2 * orders)),
         scarce=max(3, orders // 12),

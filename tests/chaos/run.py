@@ -19,8 +19,10 @@ from django.test import Client
 from accounts.models import AccountManager, Company, Role, User
 from accounts.selectors import SEAT_KEY
 from accounts.services import ensure_staff_groups
+from catalog.models import Product
 from loyalty_portal.http.sessions import SECOND_FACTOR
 from redemption.models import RedemptionOrder
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import UserFactory
 from tests.chaos import incidents
 from tests.chaos.actors.clock import the_night_passes
@@ -29,6 +31,7 @@ from tests.chaos.actors.house import House, Postgres
 from tests.chaos.actors.nemesis import Nemesis, wait
 from tests.chaos.actors.office import Office
 from tests.chaos.actors.people import Buyer, Deciders, Person, Record
+from tests.chaos.actors.systems import Offered, System
 from tests.chaos.checks import Finding, Run
 from tests.chaos.plan import BUYERS, COMPANIES, PLENTY, PRODUCTS, SCARCE, Errand, Plan
 from tests.chaos.recovery import LOOK, TABLES, Recovery
@@ -226,6 +229,7 @@ class Town:
         ]
         owners = {each.name: self._seated(each, Role.OWNER) for each in companies}
         self._deciders = Deciders(owners, self.record)
+        self._systems = {each.name: self._system(each) for each in companies}
         names = [name for name, _path in self._products]
         office = self._world.new_seat(Role.BUYER, companies[0])
         self._office = Office(office, names, plan.commissions, self.record)
@@ -246,7 +250,7 @@ class Town:
             buyer = Buyer(person, company.name, self._products, self.record)
             errands = [each for each in self._plan.errands if each.buyer == number]
             again_and_again = errands if self._plan.orders is None else itertools.cycle(errands)
-            shopping = (buyer, again_and_again, company.name)
+            shopping = (buyer, self._systems[company.name], again_and_again, company.name)
             thread = threading.Thread(target=self._shop, args=shopping, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -286,11 +290,11 @@ class Town:
         """Whether far more forms were sent than the wanted orders should need."""
         return len(self.record.told) > MOST_FORMS * (self._plan.orders or len(self._plan.errands))
 
-    def _shop(self, buyer: Buyer, errands: Iterable[Errand], company: str) -> None:
+    def _shop(self, buyer: Buyer, system: System, errands: Iterable[Errand], company: str) -> None:
         for errand in errands:
             if self._closed.is_set():
                 return
-            told = buyer.run(errand)
+            told = (system if errand.by_key else buyer).run(errand)
             if told and told.refusal:
                 self._closed.wait(COME_BACK)
             for number in told.numbers if told else ():
@@ -308,6 +312,18 @@ class Town:
             else:
                 product = self._world.virtual(points=points)
             yield product.name, product.get_absolute_url()
+
+    def _system(self, company: Company) -> System:
+        """The company's own system. Another owner makes its key than the one who decides: nobody
+        decides on orders of a key that they made.
+        """
+        made = new_key(company, by=self._world.new_seat(Role.OWNER, company))
+        offered = [
+            Offered(product.name, product.sku, product.points_cost)
+            for product in Product.objects.order_by("points_cost")
+        ]
+        seat_id = made.key.seat_id
+        return System(self._house.url, made.secret, seat_id, company.name, offered, self.record)
 
     def _seated(self, company: Company, role: str) -> Person:
         seat: AccountManager = self._world.new_seat(role, company)
