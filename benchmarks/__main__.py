@@ -28,6 +28,7 @@ import psutil
 import psycopg
 
 from benchmarks.load import RECIPIENT, Ask, Result, run
+from loyalty_portal.configuration.tokens import new_key
 from loyalty_portal.local.embedded import Services
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,6 +70,8 @@ def database(address: str, name: str) -> str:
 
 def environment(shared: dict[str, str], folder: Path) -> dict[str, str]:
     """The environment variables of production, with partners that are never called."""
+    signing_key = folder / "signing.pem"
+    signing_key.write_bytes(new_key())
     return shared | {
         "DEBUG": "false",
         "SECRET_KEY": secrets.token_urlsafe(50),
@@ -81,6 +84,7 @@ def environment(shared: dict[str, str], folder: Path) -> dict[str, str]:
         "FULFILLMENT_WEBHOOK_SECRETS": "whsec_" + b64encode(secrets.token_bytes(32)).decode(),
         "FIELD_ENCRYPTION_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        "JWT_SIGNING_KEYS": str(signing_key),
         "STATIC_ROOT": str(folder / "static"),
     }
 
