@@ -81,11 +81,13 @@ class Image:
         memory = self.folder / "tmp" / service
         memory.mkdir(parents=True, exist_ok=True)
         merged = self.variables | env_file | own | here
-        # programs may lie below /tmp on this machine
-        return {
-            name: value if name == "PATH" else re.sub("^/tmp/", f"{memory}/", value)
-            for name, value in merged.items()
-        }
+        mounted = {"/tmp/": f"{memory}/", "/keys/": f"{self.folder}/keys/"}
+        for name, value in merged.items():
+            for there, path in mounted.items():
+                # programs may lie below /tmp on this machine
+                if value.startswith(there) and name != "PATH":
+                    merged[name] = path + value.removeprefix(there)
+        return merged
 
     def daemon(self, service: str, environment: dict[str, str]) -> Daemon:
         said = SERVICES[service].get("command")

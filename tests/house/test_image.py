@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 import redis
 from psycopg import sql
 
-from tests.house.env_files import production
+from tests.house.env_files import production, signing_key
 from tests.house.image import SERVICES, Image, Redis, make_database, seconds
 from tests.support.daemons import Daemon
 from tests.support.ports import free_port
@@ -48,7 +49,13 @@ class House:
         self.redis_password = secrets.token_urlsafe()
         self.redis = Redis(folder, port, self.redis_password)
         self.redis_url = f"redis://:{self.redis_password}@127.0.0.1:{port}/0"
-        self.file = production(DATABASE_URL=self.database, REDIS_URL=self.redis_url)
+        (folder / "keys").mkdir()
+        shutil.copy(signing_key(), folder / "keys/jwt.pem")
+        self.file = production(
+            DATABASE_URL=self.database,
+            REDIS_URL=self.redis_url,
+            JWT_SIGNING_KEYS="/keys/jwt.pem",
+        )
         self.image = Image(folder)
         self.port = free_port()
         self.daemons = {name: self.daemon(name) for name in ("web", *LOOPING)}
