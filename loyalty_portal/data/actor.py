@@ -31,7 +31,7 @@ class Member(Person, Protocol):
     def is_machine(self) -> bool: ...
 
 
-class Company(Protocol):
+class LimitedCompany(Protocol):
     """The part of `accounts.models.Company` that limits of calls need."""
 
     @property
@@ -51,7 +51,7 @@ class Seat(Protocol):
     def user_id(self) -> UUID: ...
 
     @property
-    def company(self) -> Company: ...
+    def company(self) -> LimitedCompany: ...
 
     @property
     def company_id(self) -> UUID: ...
