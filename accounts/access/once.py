@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
@@ -24,9 +24,10 @@ from accounts.access.bearer import ApiRequest
 from accounts.models import AccountManager, KeyedApiCall
 from loyalty_portal.api.calls import ApiResult, keyed, result_response
 from loyalty_portal.api.problems import ApiProblemError
+from loyalty_portal.fastpath.sql import insert_unknown
+from loyalty_portal.fastpath.updates import update
 
 HEADER = "Idempotency-Key"
-LEASE = timedelta(seconds=60)  # longer than any operation takes
 KEPT = timedelta(days=7)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -83,20 +84,17 @@ def _begun(seat: AccountManager, key_hash: str, call_hash: str) -> KeyedApiCall:
     Raises ApiProblemError when the key belongs to another call, and while it is being worked on.
     """
     token = uuid.uuid4()
-    lease = {"lease_token": token, "lease_until": Now() + LEASE}
-    try:
-        with transaction.atomic():
-            row = KeyedApiCall(seat=seat, key_hash=key_hash, call_hash=call_hash, **lease)
-            row.save(force_insert=True)
-            return row
-    except IntegrityError:
-        rows = KeyedApiCall.objects.filter(seat=seat, key_hash=key_hash)
+    row = KeyedApiCall(seat=seat, key_hash=key_hash, call_hash=call_hash, lease_token=token)
+    if insert_unknown([row]):
+        return row
+    rows = KeyedApiCall.objects.filter(seat=seat, key_hash=key_hash)
     found = rows.first()
     if found is None:  # the first one was refused just now
         raise _running()
     if found.call_hash != call_hash:
         raise ApiProblemError("idempotency_mismatch")
     if found.status is None:
+        lease = {"lease_token": token, "lease_until": Now() + KeyedApiCall.LEASE}
         if not rows.filter(status=None, lease_until__lte=Now()).update(**lease):
             raise _running()
         found.lease_token = token
@@ -109,13 +107,15 @@ def _done(call: KeyedApiCall, work: Callable[[], ApiResult], *, together: bool) 
         with transaction.atomic() if together else nullcontext():
             result = work()
             response = result_response(result)
-            kept = _held(call).update(
-                status=response.status_code,
-                answer=response.content.decode() if result.kept else "",
-                made=result.made,
-                lease_until=None,
-                lease_token=None,
-            )
+            answered = {
+                "status": response.status_code,
+                "answer": response.content.decode() if result.kept else "",
+                "made": result.made,
+                "lease_until": None,
+                "lease_token": None,
+            }
+            held = {"pk": call.pk, "lease_token": call.lease_token}
+            kept = update(KeyedApiCall, held, answered)
             if together and not kept:  # another process took it over
                 raise _running()
     except ApiProblemError:

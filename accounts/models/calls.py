@@ -1,6 +1,9 @@
 """Calls of the API that change something, kept so that each is done once."""
 
+from datetime import timedelta
+
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.people import AccountManager
@@ -15,11 +18,13 @@ class KeyedApiCall(models.Model):
     is the id of what it made, of which the row is kept for ever.
     """
 
+    LEASE = timedelta(seconds=60)  # longer than any operation takes
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     seat = models.ForeignKey(AccountManager, models.PROTECT, related_name="+", db_index=False)
     key_hash = models.CharField(max_length=64)
     call_hash = models.CharField(max_length=64)
-    lease_until = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True, db_default=Now() + LEASE)
     lease_token = models.UUIDField(null=True)
     status = models.PositiveSmallIntegerField(null=True)
     answer = models.TextField(blank=True, default="")

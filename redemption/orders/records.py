@@ -21,6 +21,9 @@ from redemption.permissions import decidable, seen_by, seen_transactions
 from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
 
 _TAKES = (TransactionType.DEBIT, TransactionType.CORRECTION)
+# An order leaves these in the transaction that settles its debit, or intends it.
+_BEING_TAKEN = {OrderStatus.PENDING}
+_BEFORE = {OrderStatus.AWAITING_APPROVAL} | _BEING_TAKEN
 
 
 class PointsMoved(NamedTuple):
@@ -92,7 +95,19 @@ def pulse_seen(actor: Actor, key: str) -> int | None:
 
 
 def points_of(orders: Sequence[RedemptionOrder]) -> dict[UUID, PointsMoved]:
-    """The points of each of these orders, in one query."""
+    """The points of each of these orders, in one query at most: before its debit is settled, an
+    order's status tells them.
+    """
+    told = {
+        order.pk: PointsMoved(0, 0, order.total_points if order.status in _BEING_TAKEN else 0)
+        for order in orders
+        if order.status in _BEFORE
+    }
+    others = [order for order in orders if order.pk not in told]
+    return told | _points_asked(others) if others else told
+
+
+def _points_asked(orders: Sequence[RedemptionOrder]) -> dict[UUID, PointsMoved]:
     settled = Q(status=TransactionStatus.SUCCEEDED)
     takes = Q(transaction_type__in=_TAKES)
     rows = LoyaltyTransaction.objects.filter(order__in=orders).order_by().values("order")
