@@ -1,10 +1,15 @@
-"""What the checkout page shows beside its form."""
+"""Products as the checkout needs them, and what its page shows beside its form."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models.expressions import RawSQL
+
 from accounts.models import AccountManager, Address
+from catalog.models import Product
+from loyalty_portal.fastpath.sql import Prepared
 from redemption.checkout.cart.selectors import CartPage
 
 MOST_ADDRESSES = 500  # the most address-book entries in the list
@@ -18,6 +23,23 @@ class AddressOption:
     value: str
     label: str
     chosen: bool
+
+
+@functools.cache
+def _offered_by_skus(tier_level: str) -> Prepared[Product]:
+    offered = Product.objects.offered().for_tier(tier_level).select_related("inventory")
+    wanted = offered.defer("description", "search").order_by()
+    # The number of SKUs would be part of a plain IN, so they are one array.
+    return Prepared(
+        lambda skus: wanted.filter(sku__in=RawSQL("SELECT unnest(%s::text[])", [skus])), ("an SKU",)
+    )
+
+
+def offered_products(*, skus: Collection[str], tier_level: str) -> dict[str, Product]:
+    """Those of these products that this tier may redeem now, by SKU, each with its inventory and
+    without its description: one query.
+    """
+    return {product.sku: product for product in _offered_by_skus(tier_level)(sorted(skus))}
 
 
 def address_book(seat: AccountManager, chosen: str) -> list[AddressOption]:

@@ -14,6 +14,7 @@ from accounts import loyalty
 from accounts.models import KnownBalance
 from fulfillment import partner as fulfillment
 from fulfillment.models import Fulfillment, PartnerCall
+from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.partners.answers import NO_TOKEN, UNAUTHORIZED
 from loyalty_portal.partners.breaker import REJECTIONS, down_since, rejects_us
 from redemption.incidents.services import raise_incident, settle_incident
@@ -42,9 +43,12 @@ def who_rejects_us(partners: Collection[str]) -> set[str]:
 
     An open incident says so too, with or without a cache, until the partner accepts them again.
     """
-    keys = {f"{_CREDENTIALS.prefix}:{partner}": partner for partner in partners}
-    told = IncidentCase.objects.unended().filter(key__in=list(keys)).values_list("key", flat=True)
-    return {partner for partner in partners if rejects_us(partner)} | {keys[key] for key in told}
+    told = {
+        partner
+        for case in _CREDENTIAL_CASES()
+        if (partner := case[0].partition(":")[2]) in partners
+    }
+    return {partner for partner in partners if rejects_us(partner)} | told
 
 
 def _watch(partner: str, trouble: "_Trouble") -> bool:
@@ -91,6 +95,14 @@ _CREDENTIALS = _Trouble(
     _rejects_us,
     lambda: _("The %(partner)s partner does not accept our credentials."),
     lambda: _("The partner accepts our credentials again."),
+)
+_CREDENTIAL_CASES = Prepared(
+    lambda: (
+        IncidentCase.objects.unended()
+        .filter(key__in=[f"{_CREDENTIALS.prefix}:{partner}" for partner in _CALLS])
+        .order_by()
+        .values_list("key")
+    )
 )
 _TROUBLES = (
     _Trouble(

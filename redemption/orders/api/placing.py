@@ -12,7 +12,6 @@ from accounts.access.once import KeyedRequest, once
 from accounts.layout import header_of
 from accounts.permissions import may_redeem
 from accounts.services import known_balance
-from catalog.models import Product
 from loyalty_portal.api.calls import ApiResult, allowed
 from loyalty_portal.api.limits import count
 from loyalty_portal.api.problems import ApiProblemError, Mistake, refused_as
@@ -33,6 +32,7 @@ from redemption.checkout.rows import (
     recipient_of,
     today_of,
 )
+from redemption.checkout.selectors import offered_products
 from redemption.checkout.services import CheckoutInput, Line, place_order, placed_with
 from redemption.checkout.waits import LONGEST_MESSAGE
 from redemption.models import RedemptionOrder
@@ -197,9 +197,8 @@ def _previewed(line: Line, wanted: int) -> LinePreviewTold:
 def _lines(request: ApiRequest, entered: PreviewEntered) -> list[Line]:
     """The lines with their products. Raises the problem `invalid` with the mistakes of all."""
     company = request.auth.seat.company
-    rows = Product.objects.offered().for_tier(company.tier_level).defer("description")
-    named = rows.filter(sku__in={line.sku for line in entered.lines}).select_related("inventory")
-    products = {product.sku: product for product in named}
+    skus = {line.sku for line in entered.lines}
+    products = offered_products(skus=skus, tier_level=company.tier_level)
     if unknown := _unknown(entered.lines, products.keys()):
         raise ApiProblemError("invalid", errors=unknown)
     given = [GivenRow(products[line.sku], _cells(line)) for line in entered.lines]
