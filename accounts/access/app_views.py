@@ -31,6 +31,7 @@ from allauth.headless.mfa.views import ReauthenticateView as ReauthenticateByCod
 from allauth.headless.tokens.inputs import RefreshTokenInput
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.forms import PasswordInput
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
@@ -43,6 +44,7 @@ from accounts.models import PersonSession
 from loyalty_portal.api.limits import count
 from loyalty_portal.api.parser import StrictParser
 from loyalty_portal.api.problems import ApiProblemError, Mistake, problem_response
+from loyalty_portal.data.one_line import OneLineField
 from loyalty_portal.http.client_address import client_network
 from loyalty_portal.http.rates import Rate
 
@@ -61,7 +63,8 @@ _PROBLEMS = {400: "credentials_refused", 409: "already_signed_in"}
 class SignInInput(LoginInput):  # type: ignore[misc] # allauth carries no types
     """E-mail and password."""
 
-    password = CharField(strip=False)
+    username = OneLineField(required=False)  # allauth takes it out: e-mail addresses sign in
+    password = CharField(strip=False, widget=PasswordInput)
 
 
 class CodeInput(CodeForm, Input):  # type: ignore[misc]
@@ -75,7 +78,8 @@ class ConfirmByCodeInput(ConfirmByCodeForm, Input):  # type: ignore[misc]
 class NewPasswordInput(ResetPasswordInput):  # type: ignore[misc]
     """The key of a letter, and the new password."""
 
-    password = CharField(strip=False)
+    key = OneLineField()
+    password = CharField(strip=False, widget=PasswordInput)
 
 
 # --- Views --------------------------------------------------------------------------------------
