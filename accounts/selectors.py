@@ -56,6 +56,17 @@ def key_of_secret(secret: str) -> ApiKey | None:
     return next(iter(_keys_by_hash(hashed_key(secret))), None)
 
 
+def seats_of_one_hand(seat: AccountManager) -> QuerySet[AccountManager]:
+    """The seat's own and those of its company behind which the same people are: of whoever made or
+    rotated its key, and of all keys that they made or rotated.
+    """
+    makers = ApiKey.objects.filter(seat=seat.pk).values("created_by")
+    people = Q(user=seat.user_id) | Q(user__in=makers)
+    made = ApiKey.objects.filter(Q(created_by=seat.user_id) | Q(created_by__in=makers))
+    theirs = people | Q(pk__in=made.values("seat"))
+    return AccountManager.objects.filter(theirs, company=seat.company_id).order_by()
+
+
 def seats_of(user: User) -> list[AccountManager]:
     """The user's seats that can be used now. Needs no query if they were loaded with the user."""
     return usable_seats(user.pk) if user.loaded_seats is None else user.loaded_seats

@@ -37,7 +37,7 @@ from django.http.response import HttpResponseBase
 
 from accounts.access import sessions
 from accounts.access.browsers import browser_name
-from accounts.access.forms import CodeForm, ConfirmByCodeForm
+from accounts.access.forms import TOO_MANY_CODES, CodeForm, ConfirmByCodeForm
 from accounts.access.sign_in import BY_STRANGERS
 from accounts.access.tokens import refreshed
 from accounts.models import PersonSession
@@ -53,7 +53,7 @@ CALLS = Rate("sign-in", most=60, burst=60)
 REFRESHES = Rate("refresh", most=30, burst=30)
 # The next steps that are mounted, of those that allauth knows.
 _STEPS = ("login", "mfa_authenticate", "reauthenticate", "mfa_reauthenticate")
-_TOO_MANY = "too_many_login_attempts"
+_TOO_MANY = {"too_many_login_attempts", TOO_MANY_CODES}
 _PROBLEMS = {400: "credentials_refused", 409: "already_signed_in"}
 
 
@@ -235,7 +235,7 @@ def _problem(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     found = told.get("errors", [])
     steps = [each for each in told.get("data", {}).get("flows", []) if each["id"] in _STEPS]
     more = {"data": {"flows": steps}, "meta": told.get("meta", {})}
-    if any(error.get("code") == _TOO_MANY for error in found):
+    if any(error.get("code") in _TOO_MANY for error in found):
         return problem_response(request, _too_many(" ".join(each["message"] for each in found)))
     if response.status_code == 429:
         return problem_response(request, _too_many(""))

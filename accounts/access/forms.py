@@ -23,6 +23,7 @@ from loyalty_portal.data.one_line import OneLineField
 
 LONGEST_CREDENTIAL = 20_000  # characters; a browser's has about two thousand
 REFUSED = "refused"  # the step in the trail
+TOO_MANY_CODES = "too_many_codes"  # the code of that error
 _ONE_TIME = {"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
 
 
@@ -35,12 +36,14 @@ def _code_field(help_text: Any) -> forms.CharField:
     )
 
 
-def _refuse(person: User | None, factor: str, why: Any) -> ValidationError:
+def _refuse(
+    person: User | None, factor: str, why: Any, *, code: str | None = None
+) -> ValidationError:
     """Write the refusal into the trail, and make the error for the form."""
     record(
         TrailKind.SECOND_FACTOR, by=SYSTEM, about=person, facts={"step": REFUSED, "factor": factor}
     )
-    return ValidationError(why)
+    return ValidationError(why, code=code)
 
 
 class _ByCode(forms.Form):
@@ -52,7 +55,7 @@ class _ByCode(forms.Form):
         code: str = self.cleaned_data["code"]
         if not codes.may_try(self.user):
             why = _("Too many wrong codes. Wait some minutes, and then take a new code.")
-            raise _refuse(self.user, "code", why)
+            raise _refuse(self.user, "code", why, code=TOO_MANY_CODES)
         self.authenticator = codes.use_code(self.user, code)
         if self.authenticator is None:
             why = _("This code is wrong, or it was used already. Take the next one.")

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
+import orjson
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -59,9 +61,14 @@ def once(*, together: bool) -> Callable[[Callable[..., ApiResult]], Callable[...
             call = _begun(seat, _hash(key.encode()), _fingerprint(request))
             request.call_token = uuid.uuid5(seat.pk, key)
             request.is_repeated = call.status is not None
-            if call.status is not None:
-                return _replayed(call) if call.answer else _retold(view(request, **given))
-            return _done(call, lambda: view(request, **given), together=together)
+            if call.status is None:
+                response = _done(call, lambda: view(request, **given), together=together)
+            else:
+                response = _replayed(call) if call.answer else _retold(view(request, **given))
+            if response.status_code == HTTPStatus.CREATED:
+                made = orjson.loads(response.content)["id"]
+                response["Location"] = f"{request.path}/{made}"
+            return response
 
         return answer
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from loyalty_portal.api.limits import count
 from loyalty_portal.api.problems import ApiProblemError, Mistake
+from loyalty_portal.api.shapes import PageTold
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.rates import Rate
 
@@ -196,6 +197,8 @@ def _mistake(name: str, code: str, detail: str) -> Mistake:
 def _response(result: Any) -> HttpResponseBase:
     if isinstance(result, HttpResponseBase):
         return result
+    if isinstance(result, PageTold) and result.next:
+        result = ApiResult(result, {"Link": f'<{result.next}>; rel="next"'})
     return result_response(result if isinstance(result, ApiResult) else ApiResult(result))
 
 

@@ -54,6 +54,8 @@ _COMPANY: dict[str, Any] = {
     "schema": {"type": "string", "format": "uuid"},
 }
 _ETAG = {"ETag": {"description": "Changes with what is told.", "schema": _TEXT}}
+_LOCATION = {"Location": {"description": "The address of what was made.", "schema": _TEXT}}
+_LINK = {"Link": {"description": 'The next page (RFC 8288, rel="next"), if any.', "schema": _TEXT}}
 _KNOWN: dict[str, Any] = {"in": "header", "required": False, "schema": _TEXT}
 _IF_NONE_MATCH = _KNOWN | {
     "name": "If-None-Match",
@@ -153,12 +155,14 @@ def _complete(
     codes += ["confirmation_required"] * rule.confirmed
     codes += ["not_found"] * has_ids + ["precondition_failed"] * (rule.tagged and not reads)
     answers = {int(status): answer for status, answer in operation["responses"].items()}
-    if rule.tagged:
-        for answer in answers.values():
-            if "content" in answer:
-                answer["headers"] = _ETAG
-        if reads:
-            answers[304] = {"description": "It is as the caller knows it.", "headers": _ETAG}
+    has_pages = any(each["name"] == "after" for each in operation["parameters"])
+    for status, answer in answers.items():
+        headers = _ETAG if rule.tagged and "content" in answer else {}
+        headers = headers | (_LOCATION if status == 201 else {}) | (_LINK if has_pages else {})
+        if headers:
+            answer["headers"] = headers
+    if rule.tagged and reads:
+        answers[304] = {"description": "It is as the caller knows it.", "headers": _ETAG}
     answers |= dict(_problems(codes))
     operation["responses"] = {str(status): answers[status] for status in sorted(answers)}
 

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
+from accounts.selectors import seats_of_one_hand
 from loyalty_portal.data.numbers import grouped
 from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus
@@ -56,7 +57,7 @@ def approval_need(seat: AccountManager, points: int) -> Need | None:
     """Why an order of this many points by this seat needs approval; None when it needs none.
 
     Makes one query, and only where the company has a threshold that the order alone does not
-    exceed. The caller holds the lock that keeps the seat's other orders from being placed
+    exceed. The caller holds the lock that keeps the other orders that count from being placed
     meanwhile.
     """
     threshold = seat.company.approval_threshold
@@ -69,12 +70,17 @@ def approval_need(seat: AccountManager, points: int) -> Need | None:
 
 
 def _went_ahead(seat: AccountManager) -> int:
-    """The points of the seat's orders within the window that nobody else has approved."""
+    """The points of the orders within the window that nobody else has approved: of the seat, and of
+    those behind which the same people are. Otherwise whoever makes keys would have a threshold for
+    each.
+    """
     if not settings.APPROVAL_WINDOW_HOURS:
         return 0
     window = timedelta(hours=settings.APPROVAL_WINDOW_HOURS)
     orders = RedemptionOrder.objects.filter(
-        account_manager=seat.pk, created_at__gt=Now() - window, approve_by=None
+        account_manager__in=seats_of_one_hand(seat),
+        created_at__gt=Now() - window,
+        approve_by=None,
     ).exclude(status__in=_CAME_TO_NOTHING)
     total: int = orders.aggregate(total=Sum("total_points", default=0))["total"]
     return total

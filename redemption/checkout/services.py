@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import AccountManager, Company
+from accounts.selectors import seats_of_one_hand
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
@@ -192,11 +193,11 @@ def _check_line(seat: AccountManager, line: Line) -> None:
 def _place(
     seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput, total: int, by: Actor
 ) -> RedemptionOrder:
-    # Lock first: a form that was sent twice waits here before changing anything, and the seat's
-    # orders are placed one after another, so that each counts those before it.
+    # Lock first: a form that was sent twice waits here before changing anything, and orders that
+    # count together are placed one after another, so that each counts those before it.
     if entered.cart is not None:
         _empty(entered.cart, shown_with=entered.token)
-    elif entered.asked or seat.company.approval_threshold is not None:
+    if entered.asked or seat.company.approval_threshold is not None:
         _hold(seat)
     need = approval_need(seat, total)
     if entered.shown is not None and entered.shown.waits != (need is not None):
@@ -271,12 +272,14 @@ def _otherwise(need: Need | None) -> str:
 
 
 def _hold(seat: AccountManager) -> None:
-    """Lock the seat, so that its other orders wait until this one is committed.
+    """Lock the seat and those that count with it, so that their other orders wait until this one is
+    committed.
 
     Raises RedemptionError when the seat, its person or its company was switched off meanwhile.
     """
-    rows = AccountManager.objects.usable().select_for_update(no_key=True, of=("self",))
-    if rows.filter(pk=seat.pk).values_list("pk").first() is None:
+    together = seats_of_one_hand(seat).select_for_update(no_key=True, of=("self",))
+    list(together.order_by("pk").values_list("pk"))
+    if not AccountManager.objects.usable().filter(pk=seat.pk).exists():
         raise RedemptionError(
             _("The seat, its person or its company was switched off. Nothing was ordered.")
         )

@@ -14,7 +14,7 @@ from accounts.access.bearer import ApiRequest
 from accounts.access.once import KeyedRequest, once
 from loyalty_portal.api.calls import ApiResult, allowed, must_match, tag_of, unchanged
 from loyalty_portal.api.cursors import page_after
-from loyalty_portal.api.problems import ApiProblemError, refused_as
+from loyalty_portal.api.problems import ApiProblemError, Mistake, refused_as
 from loyalty_portal.api.shapes import PageAsked, PageTold
 from loyalty_portal.feed.models import FeedItem
 from redemption.models import EventType, WebhookEndpoint
@@ -22,7 +22,11 @@ from redemption.permissions import may_manage_own_endpoints
 from redemption.webhooks_out import services
 from redemption.webhooks_out.health import held
 from redemption.webhooks_out.selectors import endpoint_of, endpoints_of
-from redemption.webhooks_out.services import EndpointRefusedError, NewSecret
+from redemption.webhooks_out.services import (
+    EndpointAddressError,
+    EndpointRefusedError,
+    NewSecret,
+)
 from redemption.webhooks_out.told import (
     EndpointChanged,
     EndpointEntered,
@@ -122,7 +126,7 @@ def add_endpoint(request: KeyedRequest, entered: EndpointEntered) -> ApiResult:
     """Add an endpoint. The answer has its secret, which is told only to this call."""
     made = _made_before(request)
     if made is None:
-        with refused_as("endpoint_refused", EndpointRefusedError):
+        with refused_as("endpoint_refused", EndpointRefusedError), _address_checked():
             made = services.add_endpoint(
                 company=request.auth.seat.company,
                 url=entered.url,
@@ -217,7 +221,11 @@ def change_endpoint(request: ApiRequest, endpoint_id: UUID, entered: EndpointCha
     """Give an endpoint another address or other events. With If-Match nothing is changed when it is
     another meanwhile.
     """
-    with refused_as("endpoint_refused", EndpointRefusedError), _as_known(request, endpoint_id):
+    with (
+        refused_as("endpoint_refused", EndpointRefusedError),
+        _address_checked(),
+        _as_known(request, endpoint_id),
+    ):
         changed = services.change_endpoint(
             endpoint_id, url=entered.url, events=entered.events, by=request.auth.actor
         )
@@ -243,6 +251,16 @@ def remove_endpoint(request: ApiRequest, endpoint_id: UUID) -> HttpResponse:
     with refused_as("endpoint_refused", EndpointRefusedError), _as_known(request, endpoint_id):
         services.remove_endpoint(endpoint_id, by=request.auth.actor)
     return HttpResponse(status=204)
+
+
+@contextmanager
+def _address_checked() -> Iterator[None]:
+    """Answer an address that cannot be called as a mistake in the body."""
+    try:
+        yield
+    except EndpointAddressError as why:
+        mistake = Mistake("body", "/url", "invalid", str(why))
+        raise ApiProblemError("invalid", errors=[mistake]) from why
 
 
 @contextmanager

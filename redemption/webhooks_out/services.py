@@ -35,6 +35,10 @@ class EndpointRefusedError(Exception):
     """It cannot be done so. The message is a sentence for the person who tried."""
 
 
+class EndpointAddressError(EndpointRefusedError):
+    """The address of an endpoint is none that can be called."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewSecret:
     """An endpoint with a secret that was just made, which is shown once."""
@@ -232,9 +236,9 @@ def _checked_events(events: Sequence[str]) -> list[str]:
 def _checked_url(url: str) -> str:
     url = url.strip()
     if len(url) > LONGEST_URL or not url.isprintable() or "#" in url:
-        raise EndpointRefusedError(_problem("url"))
+        raise EndpointAddressError(_problem("url"))
     if why := outbound_http.why_not(url):
-        raise EndpointRefusedError(_problem(why))
+        raise EndpointAddressError(_problem(why))
     return url
 
 

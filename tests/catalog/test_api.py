@@ -84,9 +84,12 @@ def test_pages_follow_one_another_and_nothing_is_told_twice_or_left_out(
     calls: Calls, django_assert_max_num_queries: Any
 ) -> None:
     made = sorted(ProductFactory.create().sku for _each in range(7))
-    first = calls.get("/products?limit=3").json()
+    answer = calls.get("/products?limit=3")
+    first = answer.json()
     assert skus(first["data"]) == made[:3]
     assert first["next"].startswith("/api/v1/products?limit=3&after=")
+    assert answer["Link"] == f'<{first["next"]}>; rel="next"'
+    assert "Link" not in calls.get("/products")
     ProductFactory.create(sku="AAA")  # comes before the place, so it shifts nothing
     assert skus(first["data"]) + skus(calls.every(first["next"])) == made
     with django_assert_max_num_queries(2):  # the key and the page

@@ -96,8 +96,7 @@ def add_address(request: KeyedRequest, entered: AddressEntered) -> ApiResult:
         raise ApiProblemError("address_refused", why % {"most": MOST_ADDRESSES})
     row = Address(company=request.auth.seat.company)
     told = _told(_written(row, entered.model_dump()))
-    headers = {"Location": f"{request.path}/{told.id}", "ETag": tag_of(told)}
-    return ApiResult(told, headers, status=201)
+    return ApiResult(told, {"ETag": tag_of(told)}, status=201)
 
 
 @addresses.patch(

@@ -37,7 +37,7 @@ from redemption.checkout.services import CheckoutInput, Line, place_order, place
 from redemption.checkout.waits import LONGEST_MESSAGE
 from redemption.models import RedemptionOrder
 from redemption.models.cart import MOST_ROWS
-from redemption.orders.api.reading import address_of, one_told, router
+from redemption.orders.api.reading import one_told, router
 from redemption.orders.told import OrderTold
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
@@ -155,8 +155,7 @@ def place(request: KeyedRequest, entered: OrderEntered) -> ApiResult:
     """
     seat = request.auth.seat
     order = placed_with(seat=seat, token=request.call_token) or _placed(request, entered)
-    headers = {"Location": address_of(order)}
-    return ApiResult(one_told(request, order), headers, status=201, made=order.pk)
+    return ApiResult(one_told(request, order), status=201, made=order.pk)
 
 
 def _placed(request: KeyedRequest, entered: OrderEntered) -> RedemptionOrder:

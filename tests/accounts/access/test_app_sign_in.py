@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import app_views
+from accounts.access import app_views, codes
 from accounts.access.sign_in import BY_STRANGERS
 from accounts.models import AccountManager, PersonSession, Role, User
 from loyalty_portal.audit.models import TrailEntry, TrailKind
@@ -105,6 +105,18 @@ def test_the_second_step_is_asked_for_and_its_token_opens_nothing_else(
     assert [step.facts["step"] for step in steps] == ["refused"]
     told = TrailEntry.objects.get(kind=TrailKind.SIGN_IN).facts
     assert told["second_factor"] == "totp"
+
+
+def test_too_many_wrong_codes_are_told_as_a_limit_and_no_mistake(seat: AccountManager) -> None:
+    with_app(seat.user)
+    going_on = waiting(tried(seat.user))
+    for _each in range(codes.TRIES.most):
+        wrong = auth("post", "2fa/authenticate", {"code": "000000"}, **going_on)
+        assert (wrong.status_code, code(wrong)) == (400, "credentials_refused")
+    late = auth("post", "2fa/authenticate", {"code": code_of(seat.user)}, **going_on)
+    assert (late.status_code, code(late)) == (429, "too_many_requests")
+    assert "Too many wrong codes" in late.json()["detail"]
+    assert int(late["Retry-After"]) > 0
 
 
 def test_who_needs_a_second_factor_does_nothing_by_token_without_one(seat: AccountManager) -> None:

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 
+from accounts.access.keys import rotate_key
 from accounts.models import AccountManager, Company
 from catalog.models import Product
 from fulfillment import services as desk
@@ -22,6 +23,7 @@ from redemption.checkout import services as placing
 from redemption.checkout.services import approve
 from redemption.models import Decision, LoyaltyTransaction, RedemptionOrder
 from redemption.states import OrderStatus
+from tests.accounts.access.making import new_key, owner_of
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.backoffice.test_admin_incidents import PROPOSAL, address, undecided
@@ -210,12 +212,52 @@ def test_a_window_of_no_hours_looks_at_each_order_alone(
     assert placed(limited, (whole, 1)).status == OrderStatus.PENDING
 
 
+def keys_of_one_owner(company: Company, number: int = 2) -> list[AccountManager]:
+    """The seats of keys that one owner made."""
+    return [new_key(company).key.seat for _each in range(number)]
+
+
+def test_keys_give_nobody_a_threshold_for_each(limited: AccountManager) -> None:
+    """What an owner orders, and what the keys that they made or rotated order, counts together."""
+    company, tent = limited.company, a_thing("Tent", 600)
+    owner, (first, second) = owner_of(company), keys_of_one_owner(company)
+    other = SeatFactory.create(company=company, owner=True)
+    rotated = new_key(company, by=other)
+    assert placed(first, (tent, 1)).status == OrderStatus.PENDING
+    assert placed(second, (tent, 1)).status == OrderStatus.AWAITING_APPROVAL
+    assert placed(owner, (tent, 1)).status == OrderStatus.AWAITING_APPROVAL
+    assert placed(rotated.key.seat, (tent, 1)).status == OrderStatus.PENDING
+    rotate_key(key=rotated.key, by=Actor.in_seat(owner))
+    assert placed(rotated.key.seat, (tent, 1)).status == OrderStatus.AWAITING_APPROVAL
+    # Behind these are other people.
+    assert placed(limited, (tent, 1)).status == OrderStatus.PENDING
+    assert placed(keys_of_one_owner(CompanyFactory.create())[0], (tent, 1)).status == "PENDING"
+
+
 @pytest.mark.django_db(transaction=True)
-def test_two_orders_of_one_member_at_once_count_one_another(limited: AccountManager) -> None:
+@pytest.mark.parametrize("by_keys", [False, True])
+def test_two_orders_of_one_member_at_once_count_one_another(
+    limited: AccountManager, by_keys: bool
+) -> None:
     tent, lamp = a_thing("Tent", 600), a_thing("Lamp", 600)
-    with while_somebody(lambda: placed(limited, (tent, 1))):
-        second = placed(limited, (lamp, 1))
+    one, other = keys_of_one_owner(limited.company) if by_keys else (limited, limited)
+    with while_somebody(lambda: placed(one, (tent, 1))):
+        second = placed(other, (lamp, 1))
     assert second.status == OrderStatus.AWAITING_APPROVAL
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_by_the_page_counts_one_by_a_call_at_once(
+    client_for: SignIn, limited: AccountManager
+) -> None:
+    tent, lamp = a_thing("Tent", 600), a_thing("Lamp", 600)
+    fill_cart(limited, (lamp, 1))
+    client = client_for(limited)
+    form = filled(limited, client.get(URL))
+    with while_somebody(lambda: placed(limited, (tent, 1))):
+        answer = client.post(URL, form)
+    assert answer.status_code == 422
+    assert "needs approval by an owner or approver" in said(answer)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -57,7 +57,7 @@ def test_an_order_is_placed_once_however_often_it_is_sent(calls: Calls, company:
     assert "Idempotent-Replayed" not in first
     again = post(calls, said)
     assert (again.status_code, again.content) == (201, first.content)
-    assert again["Idempotent-Replayed"] == "true"
+    assert (again["Location"], again["Idempotent-Replayed"]) == (first["Location"], "true")
     order = RedemptionOrder.objects.get()
     assert order.account_manager.user.is_machine
     assert order.items.get().recipient_name == "Ada Byron"

@@ -73,6 +73,7 @@ def test_an_endpoint_is_added_once_and_its_secret_is_kept_nowhere_in_the_clear(
         assert (made.status_code, again.status_code) == (201, 201)
         assert made.json() == again.json()
         assert again["Idempotent-Replayed"] == "true"
+        assert made["Location"] == again["Location"] == f"/api/v1{LIST}/{made.json()['id']}"
         secret, where = made.json()["secret"], f"{LIST}/{made.json()['id']}"
         assert WebhookEndpoint.objects.count() == 1
         assert secret not in str(list(KeyedApiCall.objects.values()))
@@ -120,7 +121,9 @@ def test_an_endpoint_is_changed_replayed_and_removed(world: World, calls: Calls)
     changed = calls.call("patch", where, {"events": ["order.completed"]})
     assert changed.json()["events"] == ["order.completed"]
     wrong = calls.call("patch", where, {"url": "ftp://example.com"})
-    assert code(wrong) == "endpoint_refused"
+    assert (code(wrong), wrong.json()["errors"][0]["pointer"]) == ("invalid", "/url")
+    wrong = post(calls, LIST, {"url": "nonsense", "events": ["order.placed"]})
+    assert (code(wrong), wrong.json()["errors"][0]["pointer"]) == ("invalid", "/url")
     disable_endpoint(receiver.endpoint.pk, by=Actor.person(staff("support")))
     assert code(post(calls, f"{where}/ping")) == "endpoint_refused"
     assert calls.call("delete", where).status_code == 204
