@@ -166,12 +166,7 @@ class Refresh(APIView):  # type: ignore[misc]
         pair = refreshed(self.input.cleaned_data["refresh_token"], request)
         if pair is None:
             raise _unauthenticated(has_token=True)
-        data = {
-            "access_token": pair.access,
-            "refresh_token": pair.refresh,
-            "expires_in": settings.JWT_ACCESS_SECONDS,
-        }
-        response: HttpResponse = APIResponse(request, data=data)
+        response: HttpResponse = APIResponse(request, data=pair.told())
         return response
 
 

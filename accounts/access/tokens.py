@@ -48,6 +48,14 @@ class Pair(NamedTuple):
     access: str
     refresh: str
 
+    def told(self) -> dict[str, Any]:
+        """The tokens as an answer tells them. `expires_in`: seconds, of the access token."""
+        return {
+            "access_token": self.access,
+            "refresh_token": self.refresh,
+            "expires_in": settings.JWT_ACCESS_SECONDS,
+        }
+
 
 # --- Keys ---------------------------------------------------------------------------------------
 
@@ -217,9 +225,4 @@ class SessionTokens(AbstractTokenStrategy):  # type: ignore[misc] # allauth carr
         return sessionkit.lookup_session(session_token)
 
     def create_access_token_payload(self, request: HttpRequest) -> dict[str, Any]:
-        pair = tokens_of(sessions.own_row(request))
-        return {
-            "access_token": pair.access,
-            "refresh_token": pair.refresh,
-            "expires_in": settings.JWT_ACCESS_SECONDS,
-        }
+        return tokens_of(sessions.own_row(request)).told()

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,7 @@ from psycopg import sql
 from accounts.loyalty import StatementEntry
 from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
 from redemption.models import RedemptionOrder
+from tests.support.catalogues import ROOMS
 from tests.support.daemons import ROOT, Daemon, Redis, Web
 from tests.support.mailbox import Mailbox
 from tests.support.ports import free_port
@@ -39,19 +41,17 @@ SANDBOX_DIALS = {"mode": "accept", "delay": 0.1, "honour_keys": True, "processin
 
 # What the tables and the rows of `migrate` follow from: content types and permissions come from
 # models, and some migrations use our fields and triggers.
-SCHEMA = ("**/migrations/**/*.py", "**/models/**/*.py", "**/models.py", "loyalty_portal/data/*.py")
+SCHEMA = ("**/migrations/**/*.py", "**/models/**/*.py", "**/models.py")
 KEPT = "portal_tests_"  # what the names of migrated databases begin with
 
 
 @cache
 def schema_digest() -> str:
     """A digest of the files that decide about a migrated database."""
-    names = ("accounts", "catalog", "fulfillment", "inventory", "loyalty_portal", "operations")
     files = {ROOT / "loyalty_portal/settings.py", ROOT / "requirements.txt"}
-    for room in (*names, "redemption"):
-        for pattern in SCHEMA[:3]:
-            files.update((ROOT / room).glob(pattern))
-    files.update(ROOT.glob(SCHEMA[3]))
+    files.update(ROOT.glob("loyalty_portal/data/*.py"))
+    for room, pattern in product(ROOMS, SCHEMA):
+        files.update((ROOT / room).glob(pattern))
     told = (f"{file.relative_to(ROOT)}\0{file.read_text()}" for file in sorted(files))
     return sha256("\0".join(told).encode()).hexdigest()[:16]
 
