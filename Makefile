@@ -115,6 +115,8 @@ lock: .venv/installed ## Compile the requirements with their hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements-otel.in -o requirements-otel.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements-dev.in -o requirements-dev.txt
 
 clean: ## Remove the environment, the demo's data and caches
