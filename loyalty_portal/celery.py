@@ -95,9 +95,10 @@ class _Broker:
                 # By default Celery declares the queue for each message, which the worker does
                 # already, and serializes the arguments a second time.
                 task.apply_async((key,), retry=False, declare=(), argsrepr=key, kwargsrepr="")
-        except Exception:
+        except Exception as error:
             self.rest_until = time.monotonic() + BROKER_REST_SECONDS
-            logger.warning("broker unreachable; the sweeper will find the work", exc_info=True)
+            why = type(error).__name__
+            logger.warning("broker unreachable (%s); the sweeper will find the work", why)
 
 
 _broker = _Broker()

@@ -66,6 +66,18 @@ def _mine(parcel: Fulfillment, by: Actor, what: str = WORK) -> list[Fulfillment]
 
 
 @transaction.atomic
+def check_free(parcel: Fulfillment, by: Actor) -> None:
+    """Raise DeskError if nothing is left to send, or a colleague works on the parcel."""
+    _mine(parcel, by)
+
+
+@transaction.atomic
+def check_workable(parcel: Fulfillment, by: Actor) -> None:
+    """Raise DeskError like `check_free`, and while the parcel is on hold."""
+    not_on_hold(_mine(parcel, by))
+
+
+@transaction.atomic
 def claim_parcel(*, parcel: Fulfillment, by: Actor) -> list[Fulfillment]:
     """Let the actor work on all lines of the parcel for one working day. Returns the lines."""
     lines = _mine(parcel, by)

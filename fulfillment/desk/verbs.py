@@ -26,7 +26,7 @@ from fulfillment.desk.forms import (
 )
 from fulfillment.desk.selectors import ParcelShown, parcel_shown
 from fulfillment.desk.services import Packing
-from fulfillment.models import Shipment
+from fulfillment.models import Fulfillment, Shipment
 from fulfillment.permissions import ASSIGN, TAKE_OVER, WORK
 from fulfillment.returning import return_units
 from fulfillment.services import DeskError
@@ -37,7 +37,8 @@ Do = Callable[[ParcelShown, Any, Actor], str]
 
 class DeskVerb(NamedTuple):
     """A verb. `do` gets the parcel as it is, the valid form, and the actor; it returns a sentence,
-    or raises DeskError. `goes_on`: afterwards the next parcel is shown.
+    or raises DeskError. `goes_on`: afterwards the next parcel is shown. `check` raises DeskError
+    while the page does not show the form, so that nobody could mend what is wrong in it.
     """
 
     label: Promise
@@ -45,6 +46,7 @@ class DeskVerb(NamedTuple):
     form: type[ParcelForm] = ParcelForm
     permission: str = WORK
     goes_on: bool = False
+    check: Callable[[Fulfillment, Actor], None] | None = services.check_free
 
 
 class ArrivedForm(DeliverForm, ParcelForm):
@@ -155,18 +157,36 @@ VERBS: Mapping[str, DeskVerb] = {
     "claim": DeskVerb(gettext_lazy("Claim"), _claim),
     "put_back": DeskVerb(gettext_lazy("Put back"), _put_back),
     "take_over": DeskVerb(
-        gettext_lazy("Take it over"), _take_over, ParcelTakeOverForm, permission=TAKE_OVER
+        gettext_lazy("Take it over"),
+        _take_over,
+        ParcelTakeOverForm,
+        permission=TAKE_OVER,
+        check=None,
     ),
-    "assign": DeskVerb(gettext_lazy("Give it to them"), _assign, GivenForm, permission=ASSIGN),
-    "hold": DeskVerb(gettext_lazy("Put on hold"), _hold, HoldForm, goes_on=True),
+    "assign": DeskVerb(
+        gettext_lazy("Give it to them"),
+        _assign,
+        GivenForm,
+        permission=ASSIGN,
+        check=services.check_workable,
+    ),
+    "hold": DeskVerb(
+        gettext_lazy("Put on hold"), _hold, HoldForm, goes_on=True, check=services.check_workable
+    ),
     "release": DeskVerb(gettext_lazy("Release"), _release),
-    "pick": DeskVerb(gettext_lazy("Picked"), _pick, LineForm),
-    "ship": DeskVerb(gettext_lazy("Pack and ship, next"), _ship, PackForm, goes_on=True),
+    "pick": DeskVerb(gettext_lazy("Picked"), _pick, LineForm, check=services.check_workable),
+    "ship": DeskVerb(
+        gettext_lazy("Pack and ship, next"),
+        _ship,
+        PackForm,
+        goes_on=True,
+        check=services.check_workable,
+    ),
     "cannot_supply": DeskVerb(
         gettext_lazy("Give up these pieces"), _cannot_supply, LineNotSuppliedForm
     ),
-    "return": DeskVerb(gettext_lazy("Take it back"), _return, LineReturnForm),
-    "deliver": DeskVerb(gettext_lazy("It has arrived"), _deliver, ArrivedForm),
+    "return": DeskVerb(gettext_lazy("Take it back"), _return, LineReturnForm, check=None),
+    "deliver": DeskVerb(gettext_lazy("It has arrived"), _deliver, ArrivedForm, check=None),
     "correct": DeskVerb(gettext_lazy("Correct"), _correct, RecipientForm),
     "tell": DeskVerb(gettext_lazy("Tell the company"), _tell, WordForm),
 }

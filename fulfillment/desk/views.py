@@ -79,18 +79,19 @@ def do(request: HttpRequest, object_id: UUID, verb: str) -> HttpResponse:
         messages.error(request, str(services.REFUSALS[what.permission]))
         return redirect(_address(request, object_id))
     form = what.form(request.POST, shown=shown, auto_id=f"{verb}-%s")
-    if form.is_valid():
-        try:
+    try:
+        if form.is_valid():
             said = what.do(shown, form, by)
-        except DeskError as error:
-            messages.error(request, str(error))
-        except _MEANWHILE:
-            messages.error(request, _("Somebody else changed it just now. Nothing was done twice."))
-        else:
             messages.success(request, said)
             _remember(request, form)
             return _to_next(request, by) if what.goes_on else redirect(_address(request, object_id))
-    if form.errors:
+        if what.check:
+            what.check(shown.line, by)
+    except DeskError as error:
+        messages.error(request, str(error))
+    except _MEANWHILE:
+        messages.error(request, _("Somebody else changed it just now. Nothing was done twice."))
+    else:
         hidden = [each for field in form.hidden_fields() for each in field.errors]
         for sentence in [*form.non_field_errors(), *hidden]:
             messages.error(request, str(sentence))

@@ -50,6 +50,8 @@ _MISTAKES: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "too_long": lambda ctx: _("This list has more than %(max_length)s entries.") % ctx,
     "too_short": lambda ctx: _("This list needs at least %(min_length)s entries.") % ctx,
 }
+# What pydantic calls any value whose length is checked after a validator of ours: only texts are.
+_CHECKED_TEXT = "Value"
 
 
 class PortalAPI(NinjaAPI):
@@ -121,9 +123,12 @@ def _mistake(error: dict[str, Any]) -> Mistake:
     part, *path = error["loc"]
     if part == "body" or (part == "query" and len(path) > 1):
         path = path[1:]  # the name of the operation's argument
-    told = _MISTAKES.get(error["type"])
-    detail = told(error.get("ctx", {})) if told else _("This is not valid.")
-    return Mistake(str(part), "".join(f"/{_escaped(each)}" for each in path), error["type"], detail)
+    code, ctx = error["type"], error.get("ctx", {})
+    if ctx.get("field_type") == _CHECKED_TEXT:
+        code = f"string_{code}"
+    told = _MISTAKES.get(code)
+    detail = told(ctx) if told else _("This is not valid.")
+    return Mistake(str(part), "".join(f"/{_escaped(each)}" for each in path), code, detail)
 
 
 def _escaped(step: object) -> str:

@@ -209,6 +209,9 @@ def _reconciled(company: Company) -> tuple[State, str, str] | None:
     if outcome == RunOutcome.DIFFERS:
         do = "Its incidents say what. Compare again when they are settled."
         return State.BAD, "differs from the partner's statement", do
+    gap: datetime | None = getattr(company, "gap_from", None)
+    if gap is not None:
+        return State.LOOK, f"some days from {gap:%Y-%m-%d %H:%M} UTC on were never compared", again
     age = timezone.now() - finished
     if age > RECONCILED_LOOK:
         do = again if is_paused() else f"Does the scheduler run? {again}"

@@ -315,6 +315,20 @@ def test_a_parcel_of_no_units_is_not_sent(client: Client, order: RedemptionOrder
     assert not Shipment.objects.exists()
 
 
+def test_a_form_of_somebody_elses_parcel_is_refused_with_the_reason_whatever_is_in_it(
+    client: Client, order: RedemptionOrder
+) -> None:
+    do(client, order, "hold", reason="the label is torn")
+    assert "This parcel is on hold" in do(client, order, "ship", carrier="")
+    do(client, order, "release")
+    colleague = staff("fulfillment")
+    do(browser(colleague), order, "claim")
+    refused = do(client, order, "ship", carrier="")
+    assert f"{colleague} is working on this one. Take it over first." in refused
+    assert "Choose who" not in refused
+    assert not Shipment.objects.exists()
+
+
 def test_who_may_only_look_is_offered_nothing_and_told_who_may(order: RedemptionOrder) -> None:
     looker = browser(staff("support"))
     page = looker.get(parcel(order)).content.decode()

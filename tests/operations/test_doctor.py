@@ -238,6 +238,18 @@ def test_the_last_reconciliation_of_a_company_is_told(
     assert says in finding.says
 
 
+def test_days_that_were_never_compared_are_told(well: World) -> None:
+    with pgtrigger.ignore():
+        Reconciliation.objects.update(
+            since=timezone.now() - timedelta(days=6), until=timezone.now() - timedelta(days=5)
+        )
+    reconcile(company=well.company, since=timezone.now() - timedelta(hours=1))
+    finding = found("Reconciliation")[-1]
+    assert finding.state == State.LOOK
+    assert "never compared" in finding.says
+    assert "manage.py reconcile" in finding.do
+
+
 def test_a_migration_that_was_not_applied_is_bad(well: World) -> None:
     rows = MigrationRecorder(connection).migration_qs.filter(app="inventory")
     last = rows.order_by("-pk")[0]

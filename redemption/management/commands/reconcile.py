@@ -53,12 +53,12 @@ class Command(BaseCommand):
             )
             if outcome in outcomes
         }
-        total = "1 company" if len(outcomes) == 1 else f"{len(outcomes)} companies"
+        total = _counted(len(outcomes), "company", "companies")
         if wrong:
             raise CommandError(
                 f"{total}: " + ", ".join(f"{count} {said}" for said, count in wrong.items())
             )
-        self.stdout.write(f"{total}: all agrees.")
+        self.stdout.write(f"{total}: {'agrees' if len(outcomes) == 1 else 'all agree'}.")
 
     def _run(self, company: Company, since: datetime | None) -> str:
         try:
@@ -72,8 +72,9 @@ class Command(BaseCommand):
             return run.outcome
         waiting = f", {run.waiting:,} not yet known here" if run.waiting else ""
         self.stdout.write(
-            f"{said}{run.entries:,} entries, {run.points_taken:,} points taken, "
-            f"{run.points_given_back:,} given back, {run.difference_count:,} differences{waiting}"
+            f"{said}{_counted(run.entries, 'entry', 'entries')}, "
+            f"{run.points_taken:,} points taken, {run.points_given_back:,} given back, "
+            f"{_counted(run.difference_count, 'difference', 'differences')}{waiting}"
         )
         self._show(run)
         return run.outcome
@@ -93,6 +94,10 @@ def _companies(asked: str | None) -> QuerySet[Company]:
     with contextlib.suppress(ValueError):
         named |= Q(pk=uuid.UUID(asked))
     return rows.filter(named)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _moment(text: str) -> datetime:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from django.db.models import Case, Max, Min, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, Exists, F, Min, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Least
 from django.utils import timezone
 
@@ -42,18 +42,35 @@ def open_differences(company: Company) -> QuerySet[Difference]:
 
 
 def due_since(company: Company) -> datetime:
-    """The start of the next run: the end of the last one, or the oldest open difference.
+    """The start of the next run: the first moment that none has compared, or the oldest open
+    difference.
 
-    It is the beginning of a day, so that a day's result always covers the whole day. Without an
-    earlier run it is the day of the company's first transaction.
+    It is the beginning of a day, so that a day's result always covers the whole day. A company's
+    first day is that of its first transaction. Runs that somebody started over later days alone
+    leave a gap before them, which the next run compares too.
     """
+    made = LoyaltyTransaction.objects.filter(company=company).aggregate(Min("created_at"))
+    began = midnight(min(company.created_at, made["created_at__min"] or company.created_at))
     done = Reconciliation.objects.filter(company=company, outcome__in=COMPARED)
-    ended = done.aggregate(last=Max("until"))["last"]
-    if ended is None:
-        made = LoyaltyTransaction.objects.filter(company=company).aggregate(Min("created_at"))
-        return midnight(min(company.created_at, made["created_at__min"] or company.created_at))
+    if not done.filter(since__lte=began).exists():
+        return began
+    ended = _without_next(done).aggregate(first=Min("until"))["first"]
     still = Difference.objects.filter(incident__in=open_incidents(company)).aggregate(Min("at"))
     return midnight(min(ended, still["at__min"] or ended))
+
+
+def _without_next(runs: QuerySet[Reconciliation]) -> QuerySet[Reconciliation]:
+    """Those of the compared runs at whose end no other of the company goes on.
+
+    These are the last one, and one before each gap.
+    """
+    next_ones = Reconciliation.objects.filter(
+        company=OuterRef("company"),
+        outcome__in=COMPARED,
+        since__lte=OuterRef("until"),
+        until__gt=OuterRef("until"),
+    )
+    return runs.filter(~Exists(next_ones), outcome__in=COMPARED)
 
 
 def was_compared(transaction: LoyaltyTransaction) -> bool:
@@ -120,16 +137,30 @@ def by_company_and_day(companies: QuerySet[Company], days: list[date]) -> list[C
 def latest_runs() -> QuerySet[Company]:
     """Companies with `last_run` (an id), `last_outcome` and `last_finished` of their latest run.
 
-    Those that need a look come first.
+    The outcome is DIFFERS too while a difference of an earlier run is open, which a run over other
+    days does not find. `gap_from` is the moment from which some days before the latest run were
+    not compared, or None. Those that need a look come first.
     """
-    ended = Reconciliation.objects.filter(company=OuterRef("pk")).exclude(
-        outcome=RunOutcome.RUNNING
-    )
-    last = ended.order_by("-started_at")[:1]
+    runs = Reconciliation.objects.filter(company=OuterRef("pk"))
+    last = runs.exclude(outcome=RunOutcome.RUNNING).order_by("-started_at")[:1]
+    differing = Incident.objects.unresolved().filter(kind=IncidentKind.RECONCILIATION)
+    ends = runs.filter(outcome__in=COMPARED).order_by("-until")
+    before_gap = _without_next(runs).filter(until__lt=OuterRef("last_end")).order_by("until")
     rows = Company.objects.annotate(
         last_run=Subquery(last.values("pk")),
-        last_outcome=Subquery(last.values("outcome")),
+        outcome_of_last=Subquery(last.values("outcome")),
         last_finished=Subquery(last.values("finished_at")),
+        last_end=Subquery(ends.values("until")[:1]),
+    ).annotate(
+        gap_from=Subquery(before_gap.values("until")[:1]),
+        last_outcome=Case(
+            When(
+                Exists(differing.filter(company=OuterRef("pk"))),
+                outcome_of_last=RunOutcome.AGREED,
+                then=Value(RunOutcome.DIFFERS),
+            ),
+            default=F("outcome_of_last"),
+        ),
     )
     well = Case(When(last_outcome=RunOutcome.AGREED, then=Value(1)), default=Value(0))
     return rows.order_by(well, "name", "pk")

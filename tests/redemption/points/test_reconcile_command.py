@@ -30,8 +30,8 @@ def test_the_command_says_that_all_agrees(world: World, capsys: pytest.CaptureFi
     aged(world)
     call_command("reconcile")
     said = capsys.readouterr().out
-    assert "1 entries, 1,000 points taken, 0 given back, 0 differences" in said
-    assert "1 company: all agrees." in said
+    assert "1 entry, 1,000 points taken, 0 given back, 0 differences" in said
+    assert "1 company: agrees." in said
 
 
 def test_the_command_ends_with_1_and_lists_what_differs(

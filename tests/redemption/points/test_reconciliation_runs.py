@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts.models import Company
 from redemption.models import (
     Incident,
     LoyaltyTransaction,
@@ -19,7 +20,7 @@ from redemption.models import (
 )
 from redemption.points import tasks
 from redemption.points.reconciliation import services
-from redemption.points.reconciliation.selectors import midnight
+from redemption.points.reconciliation.selectors import due_since, latest_runs, midnight
 from redemption.points.reconciliation.services import ReconciliationError, reconcile
 from redemption.saga.transactions import settle_transaction
 from redemption.states import DifferenceKind
@@ -150,3 +151,42 @@ def test_after_last_nights_backup_what_is_newer_at_the_partner_is_listed_and_not
     assert lost.order_number in difference.what
     assert difference.points_there == 700
     assert world.ledger(lost) == (700, 0)
+
+
+def test_days_that_a_run_over_later_ones_left_out_are_compared_by_the_next(world: World) -> None:
+    """After nights that failed, somebody compared today alone. A difference of those days must
+    not stay unseen.
+    """
+    Company.objects.update(created_at=timezone.now() - timedelta(days=6))
+    run_of(world)
+    with pgtrigger.ignore():
+        Reconciliation.objects.update(
+            since=timezone.now() - timedelta(days=7), until=timezone.now() - timedelta(days=5)
+        )
+    order = settled(world)
+    aged(world, timedelta(days=3))
+    at_partner(world, "UPDATE entry SET points = 999")
+    today = run_of(world, since=midnight(timezone.now()))
+    assert today.outcome == RunOutcome.AGREED
+    [row] = latest_runs()
+    assert row.gap_from  # type: ignore[attr-defined]
+    night = run_of(world)
+    assert the_difference(night, DifferenceKind.AMOUNT).order == order
+    [row] = latest_runs()
+    assert row.gap_from is None  # type: ignore[attr-defined]
+
+
+def test_a_first_run_over_some_days_leaves_the_earlier_ones_due(world: World) -> None:
+    Company.objects.update(created_at=timezone.now() - timedelta(days=6))
+    run_of(world, since=timezone.now() - timedelta(days=2))
+    assert due_since(Company.objects.get()) == midnight(timezone.now() - timedelta(days=6))
+
+
+def test_a_run_over_other_days_does_not_hide_an_open_difference(world: World) -> None:
+    settled(world)
+    aged(world, timedelta(days=3))
+    at_partner(world, "UPDATE entry SET points = 999")
+    the_difference(run_of(world), DifferenceKind.AMOUNT)
+    assert run_of(world, since=timezone.now() - AN_HOUR).outcome == RunOutcome.AGREED
+    [row] = latest_runs()
+    assert row.last_outcome == RunOutcome.DIFFERS  # type: ignore[attr-defined]
