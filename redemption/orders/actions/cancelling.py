@@ -1,6 +1,7 @@
 """Cancels orders. What is offered, done and reported comes from one function, `cancellation`."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -247,4 +248,8 @@ def _tell(parts: Sequence[Part], at_once: str) -> list[str]:
 
 
 def _names(parts: Iterable[Part]) -> str:
-    return some_of(part.item.product_name for part in parts)
+    """The products with their pieces, such as “2 × Mug and Pen”; each name once."""
+    pieces = Counter[str]()
+    for part in parts:
+        pieces[part.item.product_name] += part.result.units
+    return some_of(f"{count} × {name}" if count > 1 else name for name, count in pieces.items())

@@ -46,7 +46,7 @@ def test_a_line_is_cancelled_alone_its_stock_is_free_and_its_points_go_back(
     by = Actor.person(staff("support"))
     told = cancel_line(item=book, by=by, reason="They asked by phone")
     assert told == (
-        f"Cancelled: {book.product_name}. 1,000 points go back to the company’s account."
+        f"Cancelled: 2 × {book.product_name}. 1,000 points go back to the company’s account."
     )
     assert [line.fulfillment_status for line in lines(order)] == [
         "CANCELLED",
