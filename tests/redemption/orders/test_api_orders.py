@@ -121,6 +121,16 @@ def test_a_mistake_in_a_line_is_pointed_at(
     assert not RedemptionOrder.objects.exists()
 
 
+def test_a_text_that_is_too_long_is_told_in_characters(calls: Calls) -> None:
+    answer = post(calls, {**body(("A", 1), points=0), "reference": "a" * 101})
+    [error] = answer.json()["errors"]
+    assert error["pointer"] == "/reference"
+    assert (error["code"], error["detail"]) == (
+        "string_too_long",
+        "This has more than 100 characters.",
+    )
+
+
 def test_an_order_has_one_to_five_hundred_lines(calls: Calls) -> None:
     for lines in (body()["lines"], body(("A", 1))["lines"] * 501):
         answer = post(calls, {"lines": lines, "expected_points": 0})
