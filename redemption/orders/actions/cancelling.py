@@ -248,7 +248,7 @@ def _tell(parts: Sequence[Part], at_once: str) -> list[str]:
 
 
 def _names(parts: Iterable[Part]) -> str:
-    """The products with their pieces, such as “2 × Mug and Pen”; each name once."""
+    """The products with their pieces, such as “2 x Mug and Pen”; each name once."""
     pieces = Counter[str]()
     for part in parts:
         pieces[part.item.product_name] += part.result.units
