@@ -13,6 +13,7 @@ from functools import partial
 from celery import Celery, Task, signals
 from django.conf import settings
 from django.db import Error, close_old_connections, transaction
+from kombu.exceptions import OperationalError
 
 from loyalty_portal.configuration.environment import forget_empty
 from loyalty_portal.data.trouble import is_away
@@ -95,10 +96,21 @@ class _Broker:
                 # By default Celery declares the queue for each message, which the worker does
                 # already, and serializes the arguments a second time.
                 task.apply_async((key,), retry=False, declare=(), argsrepr=key, kwargsrepr="")
-        except Exception as error:
-            self.rest_until = time.monotonic() + BROKER_REST_SECONDS
+        except _unreachable() as error:
+            self._rest()
             why = type(error).__name__
             logger.warning("broker unreachable (%s); the sweeper will find the work", why)
+        except Exception:
+            self._rest()
+            logger.exception("a task could not be sent; the sweeper will find the work")
+
+    def _rest(self) -> None:
+        self.rest_until = time.monotonic() + BROKER_REST_SECONDS
+
+
+def _unreachable() -> tuple[type[BaseException], ...]:
+    """What is raised while the broker, of whatever kind, cannot be reached."""
+    return (OperationalError, *app.connection_for_write().connection_errors)
 
 
 _broker = _Broker()
