@@ -4,9 +4,9 @@
 FROM python:3.13.9-slim-bookworm AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
-COPY requirements.txt .
+COPY requirements.txt /tmp/
 # The file lists every dependency, so pip resolves none and the build is repeatable.
-RUN /venv/bin/pip install --no-deps --require-hashes -r requirements.txt && /venv/bin/pip check
+RUN /venv/bin/pip install --no-deps --require-hashes -r /tmp/requirements.txt && /venv/bin/pip check
 
 FROM python:3.13.9-slim-bookworm
 # No variable that an env file may also set: an empty value there would override this one.
@@ -22,7 +22,7 @@ COPY . .
 RUN python .ci/production.py collectstatic --noinput --verbosity 0
 # The folders for uploaded pictures, and for the sandbox's data when it runs from this image.
 RUN mkdir /media /data && chown portal /media /data
-USER portal
+USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-c", "import os; \
 from urllib.request import urlopen; \

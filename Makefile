@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format check-api bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin seed-scale chaos lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format check-api bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -111,6 +111,16 @@ bench-import: .venv/installed ## Measure the import of products in files of two 
 chaos: .venv/installed ## Run the whole portal under every fault (SEED=1-20 ORDERS=300)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --orders $(ORDERS)
 
+audit: .venv/installed ## Ask the package index for known vulnerabilities of the pinned packages
+	@$(BIN)/python .ci/audit.py
+
+sbom: .venv/installed ## Write the list of the product's parts (CycloneDX) to dist/sbom.cdx.json
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements.txt --output-reproducible -o dist/sbom.cdx.json
+
+release: .venv/installed ## Make dist/: sources, list of parts, checksums of this version
+	@BIN=$(BIN) .ci/release
+
 lock: .venv/installed ## Compile the requirements with their hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements.in -o requirements.txt
@@ -120,7 +130,7 @@ lock: .venv/installed ## Compile the requirements with their hashes
 		requirements-dev.in -o requirements-dev.txt
 
 clean: ## Remove the environment, the demo's data and caches
-	rm -rf .venv .local .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .local dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Runs again only when the requirements change.

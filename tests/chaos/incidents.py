@@ -17,10 +17,11 @@ WITHOUT_NEED = "open without need: "
 def counted(run: Run) -> Counter[str]:
     """Count open cases, split into due ones and others by kind; and all cases, incidents, alerts.
 
-    A case is due when its transaction waits for a review, or its order differs from the partner's
-    ledger. Cases are counted instead of incidents, because many cases share an incident.
+    A case is due when its transaction waits for a review, its order differs from the partner's
+    ledger, or the partner's own record of its line cannot be right. Cases are counted instead of
+    incidents, because many cases share an incident.
     """
-    differing = {each.subject for each in run.house.violations()}
+    differing = {each.subject for each in run.house.violations()} | _impossible_there(run)
     counts = Counter[str]()
     for case in IncidentCase.objects.unended().select_related("incident", "order", "transaction"):
         due = _is_due(case, differing)
@@ -39,7 +40,30 @@ def _is_due(case: IncidentCase, differing: set[str]) -> bool:
     points = case.transaction
     if points is not None and points.status == TransactionStatus.NEEDS_REVIEW:
         return True
+    if case.facts.get("line") in differing:
+        return True
     return case.order is not None and case.order.order_number in differing
+
+
+def _impossible_there(run: Run) -> set[str]:
+    """Our references of lines that the partner has with more codes or fewer than was ordered, or
+    with a code of another line. It says so whenever it is asked, so a person must.
+    """
+    rows = run.house.sandbox.control("GET", "/fulfillments")["fulfillments"]
+    codes = {
+        row["reference"]: [one.get("code") or one["url"] for one in row["deliverables"] or ()]
+        for row in rows
+    }
+    lines = Counter(code for each in codes.values() for code in each)
+    return {
+        row["reference"]
+        for row in rows
+        if row["status"] == "delivered"
+        and (
+            len(codes[row["reference"]]) != row["quantity"]
+            or any(lines[code] > 1 for code in codes[row["reference"]])
+        )
+    }
 
 
 def others(counts: Counter[str]) -> int:

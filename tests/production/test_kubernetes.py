@@ -1,0 +1,105 @@
+"""The Kubernetes manifests are complete, closed, and as the documents say.
+
+They are built by kustomize and checked against the schemas of Kubernetes; no cluster runs them.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFESTS = ROOT / "deploy" / "kubernetes"
+OVERLAYS = ("small", "production")
+KUBECTL = shutil.which("kubectl")
+
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is missing")
+
+
+def built(overlay: str, root: Path = MANIFESTS) -> str:
+    assert KUBECTL
+    there = root / "overlays" / overlay
+    done = subprocess.run([KUBECTL, "kustomize", there], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def complaints(manifests: str, folder: Path) -> str:
+    """What the checker has against these manifests; empty when nothing."""
+    path = folder / "built.yaml"
+    path.write_text(manifests)
+    checker = Path(sys.executable).with_name("kubernetes-validate")
+    done = subprocess.run(
+        [checker, "--strict", "--quiet", "--no-warn", path],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def pods(overlay: str) -> dict[str, dict[str, Any]]:
+    """The pods of an overlay by the name of what makes them."""
+    rows = (row for row in yaml.safe_load_all(built(overlay)))
+    return {
+        row["metadata"]["name"]: row["spec"]["template"]
+        for row in rows
+        if row["kind"] in {"Deployment", "Job"}
+    }
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_each_overlay_is_what_kubernetes_knows(overlay: str, tmp_path: Path) -> None:
+    assert not complaints(built(overlay), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("readOnlyRootFilesystem: true", "readOnlyRootFilesystm: true"),
+        ("replicas: 3", "replicas: three"),
+        ("minAvailable: 1", "minAvailable: [1]"),
+    ],
+)
+def test_a_broken_copy_is_refused(right: str, wrong: str, tmp_path: Path) -> None:
+    manifests = built("production")
+    assert right in manifests
+    assert complaints(manifests.replace(right, wrong), tmp_path)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_each_container_is_closed_and_has_limits(overlay: str) -> None:
+    for name, pod in pods(overlay).items():
+        assert pod["spec"]["securityContext"]["runAsNonRoot"], name
+        assert not pod["spec"]["automountServiceAccountToken"], name
+        assert pod["metadata"]["labels"]["app.kubernetes.io/part-of"] == "loyalty-portal", name
+        for one in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]:
+            assert one["securityContext"]["readOnlyRootFilesystem"], name
+            assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+            assert one["resources"]["limits"]["memory"], name
+            assert ":latest" not in one["image"], name
+
+
+def test_they_start_what_compose_starts() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name in ("worker", "sweeper", "beat"):
+        [container] = pods("production")[name]["spec"]["containers"]
+        assert " ".join(container["command"]) == services[name]["command"]
+    [migrate] = pods("production")["migrate"]["spec"]["initContainers"]
+    assert " ".join(migrate["command"]) == services["migrate"]["command"]
+    [web] = pods("production")["web"]["spec"]["containers"]
+    assert "command" not in web  # as in compose, it is the image's own
+
+
+def test_the_api_has_pods_of_its_own() -> None:
+    rows = list(yaml.safe_load_all(built("production")))
+    chosen = {
+        row["metadata"]["name"]: row["spec"]["selector"] for row in rows if row["kind"] == "Service"
+    }
+    labels = {name: pod["metadata"]["labels"] for name, pod in pods("production").items()}
+    for name in ("web", "api-web"):
+        matching = {each for each, has in labels.items() if chosen[name].items() <= has.items()}
+        assert matching == {name}
