@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
 
 # In memory where that is possible, so that it is no part of an image that is built.
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+SHARED_MEMORY = Path("/dev/shm")
 FOLDER = tempfile.mkdtemp(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None)
 SIGNING_KEY = Path(FOLDER) / "jwt.pem"
 SIGNING_KEY.write_bytes(
@@ -43,4 +43,4 @@ PRODUCTION = {
 }
 
 command = [sys.executable, str(MANAGE), *sys.argv[1:]]
-os.execve(sys.executable, command, os.environ | PRODUCTION)  # noqa: S606 - no shell
+os.execve(sys.executable, command, os.environ | PRODUCTION)

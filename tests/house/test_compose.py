@@ -127,7 +127,7 @@ def test_a_container_may_do_little(name: str) -> None:
     assert "cap_add" not in service
     assert "privileged" not in service
     assert service.get("user", instruction("USER")) in {
-        "portal",
+        "10001",
         "postgres",
         "redis",
         "nginx",
