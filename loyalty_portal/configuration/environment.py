@@ -33,6 +33,18 @@ def forget_empty() -> None:
         del os.environ[name]
 
 
+class WrongEnvironmentError(ImproperlyConfigured, SystemExit):
+    """Variables are wrong; the message says which and why.
+
+    A process that nobody catches it in ends with 1 and prints the message alone, without a
+    traceback of the code that read the settings.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = message  # what Python prints at the end
+
+
 class Environment:
     """Typed access to `os.environ`. Each reader takes the variable's name and its default."""
 
@@ -139,6 +151,6 @@ class Environment:
 
     def finish(self) -> None:
         if self.problems:
-            raise ImproperlyConfigured(
+            raise WrongEnvironmentError(
                 "The environment is not right:\n  - " + "\n  - ".join(self.problems)
             )

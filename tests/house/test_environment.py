@@ -162,6 +162,33 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         assert f"{name}: " in done.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "loyalty_portal.web"],
+        ["-m", "celery", "-A", "loyalty_portal", "worker"],
+        ["-m", "celery", "-A", "loyalty_portal", "beat"],
+        ["manage.py", "sweep"],
+        ["manage.py", "migrate"],
+    ],
+    ids=" ".join,
+)
+def test_each_process_says_what_is_wrong_and_nothing_else(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DEBUG": "true", "APPROVAL_WINDOW_HOURS": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert (done.stdout + done.stderr).splitlines() == [
+        "The environment is not right:",
+        "  - APPROVAL_WINDOW_HOURS: must be a whole number from 0 to 8784, not 'x'.",
+    ]
+
+
 def test_production_mode_has_no_warning() -> None:
     check = [sys.executable, ".ci/production.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
