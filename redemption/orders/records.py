@@ -27,11 +27,14 @@ _BEFORE = {OrderStatus.AWAITING_APPROVAL} | _BEING_TAKEN
 
 
 class PointsMoved(NamedTuple):
-    """The points of an order: taken from the account, given back to it, and still being taken."""
+    """The points of an order: taken from the account, given back to it, still being taken, and
+    being given back.
+    """
 
     taken: int
     returned: int
     in_flight: int
+    coming_back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +112,16 @@ def points_of(orders: Sequence[RedemptionOrder]) -> dict[UUID, PointsMoved]:
 
 def _points_asked(orders: Sequence[RedemptionOrder]) -> dict[UUID, PointsMoved]:
     settled = Q(status=TransactionStatus.SUCCEEDED)
+    is_open = Q(status__in=sorted(OPEN_TRANSACTION))
     takes = Q(transaction_type__in=_TAKES)
     rows = LoyaltyTransaction.objects.filter(order__in=orders).order_by().values("order")
     sums = rows.annotate(
         taken=Sum("points_amount", filter=settled & takes, default=0),
         returned=Sum("points_amount", filter=settled & ~takes, default=0),
-        in_flight=Sum(
-            "points_amount", filter=takes & Q(status__in=sorted(OPEN_TRANSACTION)), default=0
-        ),
+        in_flight=Sum("points_amount", filter=takes & is_open, default=0),
+        coming_back=Sum("points_amount", filter=~takes & is_open, default=0),
     )
-    found = {
-        row["order"]: PointsMoved(row["taken"], row["returned"], row["in_flight"]) for row in sums
-    }
+    found = {row.pop("order"): PointsMoved(**row) for row in sums}
     return {order.pk: found.get(order.pk, PointsMoved(0, 0, 0)) for order in orders}
 
 

@@ -81,6 +81,9 @@ class PointsTold(AnswerShape):
     in_flight: int = Field(
         description="Being taken; whether they are is not known yet.", examples=[600]
     )
+    coming_back: int = Field(
+        description="Being given back; the loyalty system has not confirmed it yet.", examples=[0]
+    )
 
 
 class LinksTold(AnswerShape):

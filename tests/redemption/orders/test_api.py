@@ -38,7 +38,7 @@ def test_an_order_is_found_by_id_and_by_number_and_told_in_full(
     assert (told["order_number"], told["status"]) == (order.order_number, order.status)
     assert (told["total_points"], told["reference"], told["note"]) == (600, "PO-7", None)
     assert told["placed_by"] == "Grace Hopper"
-    assert told["points"] == {"taken": 600, "returned": 0, "in_flight": 0}
+    assert told["points"] == {"taken": 600, "returned": 0, "in_flight": 0, "coming_back": 0}
     assert (told["lines"], told["transactions"], told["completed_at"]) == (None, None, None)
     assert told["links"]["page"] == f"{settings.PORTAL_URL}{order.get_absolute_url()}"
     full = calls.get(f"/orders/{order.pk}?expand=lines,transactions").json()
@@ -55,11 +55,13 @@ def test_points_that_are_being_taken_and_given_back_are_told(
     mug = ProductFactory.create(points_cost=100, in_stock=9)
     waiting, order = placed(seat, (mug, 1)), paid(seat, (mug, 2))
     told = calls.get(f"/orders/{waiting.pk}").json()["points"]
-    assert told == {"taken": 0, "returned": 0, "in_flight": 100}
+    assert told == {"taken": 0, "returned": 0, "in_flight": 100, "coming_back": 0}
     cancelling.cancel(order=order, by=Actor.in_seat(seat), reason="", shown="")
+    told = calls.get(f"/orders/{order.pk}").json()["points"]
+    assert told == {"taken": 200, "returned": 0, "in_flight": 0, "coming_back": 200}
     settle(order.transactions.get(transaction_type="CREDIT"))
     told = calls.get(f"/orders/{order.pk}").json()
-    assert told["points"] == {"taken": 200, "returned": 200, "in_flight": 0}
+    assert told["points"] == {"taken": 200, "returned": 200, "in_flight": 0, "coming_back": 0}
     assert told["status"] == "CANCELLED"
     rows = calls.every("/transactions", {"order_number": order.order_number})
     assert [row["transaction_type"] for row in rows] == ["CREDIT", "DEBIT"]
