@@ -121,7 +121,10 @@ def _points_asked(orders: Sequence[RedemptionOrder]) -> dict[UUID, PointsMoved]:
         in_flight=Sum("points_amount", filter=takes & is_open, default=0),
         coming_back=Sum("points_amount", filter=~takes & is_open, default=0),
     )
-    found = {row.pop("order"): PointsMoved(**row) for row in sums}
+    found = {
+        order: PointsMoved(*moved)
+        for order, *moved in sums.values_list("order", *PointsMoved._fields)
+    }
     return {order.pk: found.get(order.pk, PointsMoved(0, 0, 0)) for order in orders}
 
 
