@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format check-api bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin seed-scale chaos audit sbom release lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format check-api bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin bench-metrics seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -81,14 +81,14 @@ messages: .venv/installed ## Collect the texts to translate in locale/de, and co
 
 bench: .venv/installed ## Measure the portal against a bare Django app, and pages of large orders against small ones
 	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.order_pages
+	$(BIN)/python -m benchmarks.large.order_pages
 
 bench-pieces: .venv/installed ## Measure what each piece of the fastpath saves of its request (BENCH_ROUNDS=11)
 	$(BIN)/python -m benchmarks.pieces
 
 bench-saga: .venv/installed ## Measure orders against the same writes in pgbench, and large orders against small ones
 	$(BIN)/python -m benchmarks.saga
-	$(BIN)/python -m benchmarks.large_orders
+	$(BIN)/python -m benchmarks.large.orders
 
 bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly forged, slow the shop down
 	$(BIN)/python -m benchmarks.webhooks
@@ -98,6 +98,9 @@ bench-webhooks-out: .venv/installed ## Measure events to companies' own systems 
 
 bench-api: .venv/installed ## Measure the API beside bare orjson and the checkout, and a company beside another that floods it
 	$(BIN)/python -m benchmarks.api
+
+bench-metrics: .venv/installed ## Measure what figures for Prometheus cost a request, with and without in turns
+	$(BIN)/python -m benchmarks.metrics
 
 bench-admin: .venv/installed ## Measure each page of the back office at a million orders beside 10,000 (an hour at first)
 	$(BIN)/python -m benchmarks.admin

@@ -10,8 +10,14 @@ import resource
 from pathlib import Path
 from typing import Any
 
+from django.utils.module_loading import import_string
+
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.processes import shutdown_delay
+from loyalty_portal.metrics import web_files
+
+# Before anything imports prometheus_client.
+web_files.prepare()
 
 # Each connection needs a file descriptor, and an idle one costs little, so allow many.
 _, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -43,6 +49,21 @@ accesslog = None
 
 
 def when_ready(server: Any) -> None:  # noqa: ARG001 - gunicorn's signature
-    """Exclude loaded objects from garbage collection, which would copy memory shared by workers."""
+    """Tell figures, and exclude loaded objects from garbage collection, which would copy memory
+    shared by workers.
+    """
+    import_string("loyalty_portal.metrics.web_port.serve_sum")()
     gc.collect()
     gc.freeze()
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
+    web_files.begin_process()
+
+
+def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001
+    import_string("loyalty_portal.metrics.web_port.end_process")(worker.pid)
+
+
+def on_exit(server: Any) -> None:  # noqa: ARG001
+    web_files.remove()

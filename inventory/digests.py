@@ -25,8 +25,10 @@ from accounts.readers import reader_of
 from catalog.models import Product
 from inventory.models import StockDigest
 from inventory.selectors import Short, Why, to_reorder, told_days
-from loyalty_portal import brand, mail
+from loyalty_portal import mail
+from loyalty_portal.configuration import brand
 from loyalty_portal.data.zones import local_day, local_moment
+from loyalty_portal.metrics.figures import sent
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +126,9 @@ def send_digest(digest_id: uuid.UUID) -> bool:
     if not _is_wanted(digest, local_day(timezone.now(), programme_zone())):
         StockDigest.objects.release(digest_id, token, retry_in=None, problem="Not needed")
         return True
-    if problem := mail.sent(compose(digest)):
+    problem = mail.sent(compose(digest))
+    sent("letter about low stock", problem)
+    if problem:
         logger.warning("low-stock letter %s could not be sent: %s", digest_id, problem)
         retry = mail.next_try_in(digest.attempts)
         StockDigest.objects.release(digest_id, token, retry_in=retry, problem=problem)

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.models import StockStatus
-from inventory.models import Inventory, LowStockRule, MovementKind, StockMovement
+from inventory.models import Inventory, LowStockRule, MovementKind, Reservation, StockMovement
+from loyalty_portal.metrics.state import StateFigure, briefly
 
 SHORT_WINDOW, LONG_WINDOW = 28, 90  # days
 DAYS_AHEAD = 14  # in how many days a product runs out that is told, where no rule says
@@ -25,6 +26,13 @@ def short_stock() -> QuerySet[Inventory]:
     return Inventory.objects.filter(
         product__is_active=True, product__stock_status__in=[StockStatus.LOW, StockStatus.OUT]
     )
+
+
+def reservations_told() -> Iterator[StateFigure]:
+    """For Prometheus (settings.STATE_SOURCES): lines that hold stock."""
+    with briefly():
+        number = Reservation.objects.filter(quantity__gt=F("released") + F("consumed")).count()
+    yield StateFigure("portal_reservations_open", "Order lines that hold stock.", [((), number)])
 
 
 @dataclass(frozen=True, slots=True)

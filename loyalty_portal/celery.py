@@ -16,7 +16,10 @@ from django.db import Error, close_old_connections, transaction
 from kombu.exceptions import OperationalError
 
 from loyalty_portal.configuration.environment import forget_empty
+from loyalty_portal.configuration.processes import WORKER
 from loyalty_portal.data.trouble import is_away
+from loyalty_portal.metrics.figures import NUDGES_LOST, count
+from loyalty_portal.metrics.serving import serve
 from loyalty_portal.queue.heartbeat import beat
 from loyalty_portal.queue.pause import is_paused, say_so
 
@@ -68,7 +71,8 @@ def _live(**_said: object) -> None:
 
 
 @signals.worker_ready.connect
-def _say_of_the_worker(**_more: object) -> None:
+def _begin_worker(**_more: object) -> None:
+    serve(WORKER, states=settings.PROCESS_STATES)
     if is_paused():
         say_so("worker")
 
@@ -89,7 +93,10 @@ class _Broker:
         self.rest_until = 0.0
 
     def publish(self, task: Callable[..., object], key: str) -> None:
-        if is_paused() or time.monotonic() < self.rest_until:
+        if is_paused():
+            return
+        if time.monotonic() < self.rest_until:
+            count(NUDGES_LOST)
             return
         try:
             if isinstance(task, Task):
@@ -106,6 +113,7 @@ class _Broker:
 
     def _rest(self) -> None:
         self.rest_until = time.monotonic() + BROKER_REST_SECONDS
+        count(NUDGES_LOST)
 
 
 def _unreachable() -> tuple[type[BaseException], ...]:

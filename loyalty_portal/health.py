@@ -1,7 +1,7 @@
 """Two addresses for probes: whether the process answers, and whether it can work."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import redis
 from django.conf import settings
@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from loyalty_portal.http.draining import draining
+from loyalty_portal.metrics.state import StateFigure
 from loyalty_portal.partners.breaker import down_since
 from loyalty_portal.queue.pause import is_paused
 
@@ -150,3 +151,12 @@ def redis_at(address: str) -> redis.Redis:
     address = address.replace("redis+socket://", "unix://", 1)
     limit = settings.REDIS_TIMEOUT
     return redis.Redis.from_url(address, socket_timeout=limit, socket_connect_timeout=limit)
+
+
+# --- For Prometheus (settings.PROCESS_STATES) ----------------------------------------------------
+
+
+def breakers() -> Iterator[StateFigure]:
+    """Whether each partner is known to be down, as all processes see it."""
+    rows = [((name,), float(down_since(name) is not None)) for name in PARTNERS]
+    yield StateFigure("portal_breaker_open", "1 while the partner is down.", rows, ("partner",))

@@ -37,10 +37,8 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG 
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 PORTAL_URL = env.url("PORTAL_URL", "http://127.0.0.1:8000" if DEBUG else "")
 TRUSTED_PROXY_COUNT = env.count("TRUSTED_PROXY_COUNT", 0, high=10)
-# gunicorn.conf.py uses these. They are checked here so that a wrong value stops the start.
-env.count("WEB_CONCURRENCY", 4, low=1, high=256)
-env.count("PORT", 8000, low=1, high=65535)
-processes.shutdown_delay(env)
+processes.check(env)
+METRICS_HOST = processes.metrics_host(env)
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
@@ -75,6 +73,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "loyalty_portal.metrics.requests.counted",
     "django.middleware.security.SecurityMiddleware",
     "loyalty_portal.health.straight_in",
     "redemption.saga.webhooks.straight_in",
@@ -109,7 +108,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "loyalty_portal.brand.context",
+                "loyalty_portal.configuration.brand.context",
                 "accounts.layout.context",
             ],
         },
@@ -121,6 +120,7 @@ LAYOUT_PROVIDERS, HOME_CARDS = wiring.LAYOUT_PROVIDERS, wiring.HOME_CARDS
 FULFILLMENT_LISTENER, ADMIN_SEARCH = wiring.FULFILLMENT_LISTENER, wiring.ADMIN_SEARCH
 FEED_SOURCES, FEED_READERS = wiring.FEED_SOURCES, wiring.FEED_READERS
 WORK_QUEUES, JOB_KINDS, ADMIN_PAGES = wiring.WORK_QUEUES, wiring.JOB_KINDS, wiring.ADMIN_PAGES
+STATE_SOURCES, PROCESS_STATES = wiring.STATE_SOURCES, wiring.PROCESS_STATES
 API_CALLER, API_ROUTERS, OTHER_SECRETS = wiring.API_CALLER, wiring.API_ROUTERS, wiring.OTHER_SECRETS
 
 # False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).

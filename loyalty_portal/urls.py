@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from loyalty_portal import brand, health
+from loyalty_portal import health
+from loyalty_portal.configuration import brand
 
 urlpatterns = [
     path("", include("redemption.urls")),

@@ -40,6 +40,8 @@ ORDER = LifeCycle(
         _O.EXPIRED: (),
     },
 )
+# Not ended.
+OPEN_ORDER = (_O.AWAITING_APPROVAL, _O.PENDING, _O.CONFIRMED, _O.IN_FULFILLMENT, _O.CANCELLING)
 # How long an order may stay in these statuses before it is marked as stuck.
 DEADLINES = (
     ((_O.PENDING, _O.CANCELLING), timedelta(minutes=15)),

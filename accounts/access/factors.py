@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from loyalty_portal import brand
+from loyalty_portal.configuration import brand
 from loyalty_portal.data.encrypted_field import decrypt, encrypt
 
 APP, PASSKEY = Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN

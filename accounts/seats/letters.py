@@ -23,8 +23,10 @@ from accounts.models import (
 )
 from accounts.readers import reader_of
 from accounts.selectors import told_as
-from loyalty_portal import brand, mail
+from loyalty_portal import mail
+from loyalty_portal.configuration import brand
 from loyalty_portal.data.times import exact
+from loyalty_portal.metrics.figures import sent
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +79,9 @@ def send_letter(letter_id: uuid.UUID) -> bool:
     if letter.invitation and not letter.invitation.is_open:
         PersonLetter.objects.release(letter_id, token, retry_in=None, problem="Not needed", **end)
         return True
-    if problem := mail.sent(compose(letter)):
+    problem = mail.sent(compose(letter))
+    sent("letter to a person", problem)
+    if problem:
         logger.warning("letter %s could not be sent: %s", letter_id, problem)
         retry = mail.next_try_in(letter.attempts)
         PersonLetter.objects.release(letter_id, token, retry_in=retry, problem=problem)

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from fpdf import FPDF
 
 from fulfillment.models import Fulfillment
-from loyalty_portal import brand
+from loyalty_portal.configuration import brand
 
 Parcel = Sequence[Fulfillment]  # its open lines
 

@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
-from loyalty_portal import brand
+from loyalty_portal.configuration import brand
 from loyalty_portal.http.sessions import SECOND_FACTOR
 
 # The theme uses Alpine, which compiles attribute texts to functions, and it writes style attributes

@@ -79,7 +79,7 @@ def _dispatched(request: HttpRequest) -> HttpResponseBase:
     method = request.method
     try:
         _must_be_readable(request)
-        found = resolve(request.path_info)
+        found = request.resolver_match = resolve(request.path_info)
         if method == "HEAD":
             request.method = "GET"
         response: HttpResponse = found.func(request, *found.args, **found.kwargs)

@@ -1,6 +1,24 @@
 """Settings of single processes, which gunicorn reads before Django does."""
 
+from ipaddress import ip_address
+
 from loyalty_portal.configuration.environment import Environment
+
+# The roles of processes that tell figures, and the port of each where METRICS_PORT is not set: they
+# often share a machine.
+WEB, WORKER, SWEEPER = "web", "worker", "sweeper"
+_PORTS = {WEB: 9101, WORKER: 9102, SWEEPER: 9103}
+
+
+def check(env: Environment) -> None:
+    """Check what gunicorn reads itself, and what is read later. Problems are added to `env`, and
+    stop the start.
+    """
+    env.count("WEB_CONCURRENCY", 4, low=1, high=256)
+    env.count("PORT", 8000, low=1, high=65535)
+    shutdown_delay(env)
+    metrics_port(env, WEB)
+    env.url("HEARTBEAT_URL")  # only deploy/alertmanager/configure.py uses it
 
 
 def shutdown_delay(env: Environment) -> float:
@@ -11,3 +29,23 @@ def shutdown_delay(env: Environment) -> float:
     """
     default = 0 if env.flag("DEBUG", default=False) else 5
     return env.seconds("SHUTDOWN_DELAY", default, low=0, high=120)
+
+
+def metrics_port(env: Environment, role: str) -> int:
+    """The port on which a process tells its figures to Prometheus; 0: it tells none."""
+    return env.count("METRICS_PORT", _PORTS[role], high=65535)
+
+
+def metrics_host(env: Environment) -> str:
+    """The address of that port."""
+    host = env.text("METRICS_HOST", "127.0.0.1")
+    try:
+        ip_address(host)
+    except ValueError:
+        env.wrong("METRICS_HOST", f"must be an IP address of this machine, not {host!r}.")
+    return host
+
+
+def metrics_folder(env: Environment) -> str:
+    """The folder in which web processes count together; "": one in memory."""
+    return env.text("PROMETHEUS_MULTIPROC_DIR")

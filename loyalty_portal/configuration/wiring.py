@@ -86,3 +86,16 @@ TASK_ROUTES = {
 }
 # Secrets in tables that are not ours, which `rotate_keys` turns too (data/key_rotation.py).
 OTHER_SECRETS = ["accounts.access.factor_secrets.FactorSecrets"]
+# Functions that tell Prometheus the state of the business, from the sweeper's port, and of what is
+# the same for all processes, from each (loyalty_portal/metrics/state.py).
+PROCESS_STATES = ["loyalty_portal.health.breakers"]
+STATE_SOURCES = [
+    *PROCESS_STATES,
+    "redemption.saga.state.work",
+    "redemption.saga.state.orders",
+    "redemption.saga.state.points",
+    "redemption.saga.state.net_effect",
+    "redemption.saga.state.incidents",
+    "redemption.saga.state.reconciliation",
+    "inventory.selectors.reservations_told",
+]

@@ -19,7 +19,7 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from loyalty_portal import brand
+from loyalty_portal.configuration import brand
 
 _EDGE = "\x00"  # a template's text has no NUL
 Value = TypeVar("Value")

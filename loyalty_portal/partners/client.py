@@ -21,6 +21,7 @@ import tenacity
 from django.db import connection
 
 from loyalty_portal.http.where import where
+from loyalty_portal.metrics.figures import PARTNER_CALLS, PARTNER_SECONDS, count, took
 from loyalty_portal.partners import breaker, wire
 from loyalty_portal.partners.answers import (
     NO_TOKEN,
@@ -233,6 +234,9 @@ class PartnerClient:
             "attempts": attempts,
         }
         log.log(level, "partner call", extra=facts)
+        operation = f"{call.method} {call.template}"
+        count(PARTNER_CALLS, self._config.name, operation, answer.outcome.value.lower())
+        took(PARTNER_SECONDS, time.monotonic() - started, self._config.name)
 
 
 # --- One exchange ----------------------------------------------------------------------------

@@ -21,9 +21,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import programme_zone
 from accounts.readers import reader_of
-from loyalty_portal import brand, mail
+from loyalty_portal import mail
+from loyalty_portal.configuration import brand
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal.metrics.figures import sent
 from redemption.analytics.forms import ReportForm
 from redemption.analytics.reports.registry import REPORTS
 from redemption.models import ReportSchedule
@@ -103,6 +105,7 @@ def send_report(schedule_id: uuid.UUID) -> bool:
         _stop(schedule, token, lost)
         return True
     problem = mail.sent(compose(schedule, "report"))
+    sent("report", problem)
     if problem:
         _failed(schedule, token, problem)
     else:

@@ -25,6 +25,7 @@ from loyalty_portal.data.kept import kept
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.fastpath.updates import delete, update
+from loyalty_portal.metrics.figures import ORDERS, count_when_true
 from redemption.checkout.approval import Need, approval_need
 from redemption.checkout.held import partner_trouble
 from redemption.checkout.shown import Shown
@@ -121,6 +122,7 @@ def place_order(
     try:
         with transaction.atomic():
             order = _place(seat, lines, entered, total, by)
+            count_when_true(ORDERS, "placed")
             if entered.asked:
                 about = {"seat": str(seat.pk), "points": total}
                 record(TrailKind.ORDERED_FOR, by=by, about=order, what=str(order), facts=about)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from loyalty_portal import mail
 from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal.metrics.figures import sent
 from loyalty_portal.partners.client import Outcome
 from redemption.incidents import pagerduty
 from redemption.incidents.alert_text import AlertText, alert_text_of
@@ -44,6 +45,7 @@ def send_alert(alert_id: uuid.UUID) -> bool:
         return True
     by = _by_pagerduty if settings.PAGERDUTY_ROUTING_KEY else _by_mail
     problem = by(alert_text_of(alert), AlertAction(alert.action))
+    sent("alert", problem)
     if problem:
         logger.warning("alert %s could not be sent: %s", alert_id, problem)
         wait = backoff(alert.attempts, cap=LONGEST_WAIT)

@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.readers import Reader, reader_of
-from loyalty_portal import brand, mail
+from loyalty_portal import mail
+from loyalty_portal.configuration import brand
 from loyalty_portal.data.some import some_of
 from loyalty_portal.fastpath.sql import Prepared
+from loyalty_portal.metrics.figures import ORDER_SECONDS, sent, took
 from redemption.badges import LineCounts, end_told, order_look, refusal_told
 from redemption.messages import digests
 from redemption.messages.digest_text import digest_text
@@ -53,11 +55,16 @@ def send_letter(letter_id: uuid.UUID) -> bool:
         if not digests.close(letter_id, token):
             return True
         [letter] = _read(letter_id)
-    if problem := mail.sent(compose(letter)):
+    problem = mail.sent(compose(letter))
+    sent("letter", problem)
+    if problem:
         logger.warning("letter %s could not be sent: %s", letter_id, problem)
         _record(letter, token, retry_in=mail.next_try_in(letter.attempts), problem=problem)
         return True
     _went_out(letter, token)
+    if letter.kind != LetterKind.DIGEST:  # which waits on purpose
+        seconds = (timezone.now() - letter.created_at).total_seconds()
+        took(ORDER_SECONDS, seconds, "letter")
     _record(letter, token, retry_in=None)
     return True
 

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager, Company
@@ -20,8 +21,22 @@ from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import order_number, uuid7
 from loyalty_portal.data.lifecycle import HasLifeCycle
 from loyalty_portal.data.recipient import Recipient
+from loyalty_portal.metrics.figures import (
+    ORDER_SECONDS,
+    ORDERS,
+    count_when_true,
+    took_when_true,
+)
 from redemption.models.history import EventSubject, OrderEvent
-from redemption.states import LINE, ORDER, SETTLED_LINE, LineStatus, OrderStatus, WaitsFor
+from redemption.states import (
+    LINE,
+    OPEN_ORDER,
+    ORDER,
+    SETTLED_LINE,
+    LineStatus,
+    OrderStatus,
+    WaitsFor,
+)
 
 # Also for a process of the version before, which does not know that lines wait.
 _NOT_BEFORE_ITS_TIME = """
@@ -145,6 +160,7 @@ class RedemptionOrder(HasLifeCycle):
             models.Index(
                 fields=["-created_at"], name="order_attention", condition=Q(needs_attention=True)
             ),
+            models.Index(fields=["status"], name="order_open", condition=Q(status__in=OPEN_ORDER)),
             models.Index(
                 OpClass(Upper("reference"), "text_pattern_ops"),
                 name="order_reference",
@@ -154,6 +170,15 @@ class RedemptionOrder(HasLifeCycle):
 
     def __str__(self) -> str:
         return self.order_number
+
+    def transition(self, to: str, **more: Any) -> None:
+        """As for everything with a life cycle; counts what becomes of orders."""
+        super().transition(to, **more)
+        if to == OrderStatus.CONFIRMED or self.is_final:
+            count_when_true(ORDERS, to.lower())
+        if self.is_final:
+            seconds = (timezone.now() - self.created_at).total_seconds()
+            took_when_true(ORDER_SECONDS, seconds, "ended")
 
     def get_absolute_url(self) -> str:
         return reverse("orders:detail", args=[self.order_number])

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import loyalty
@@ -21,6 +22,7 @@ from loyalty_portal.data.leases import ENDED
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.trouble import retried
 from loyalty_portal.fastpath.sql import Prepared
+from loyalty_portal.metrics.figures import ORDER_SECONDS, took_when_true
 from loyalty_portal.partners.calls import Claim, call_lease
 from loyalty_portal.partners.client import Answer, Outcome, contradicted
 from loyalty_portal.partners.reasons import loyalty_reason
@@ -311,5 +313,7 @@ def go_on(order: RedemptionOrder, intent: LoyaltyTransaction, *, why: str) -> No
         steps.credited(order, intent)
     elif intent.status == TransactionStatus.SUCCEEDED:
         steps.confirm(order)
+        seconds = (timezone.now() - intent.created_at).total_seconds()
+        took_when_true(ORDER_SECONDS, seconds, "confirmed")
     else:
         steps.decline(order, why)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -60,9 +60,11 @@ def straight_in(
     forged one costs little. It takes a third of the time (`make bench-webhooks`).
     """
     address = reverse("fulfillment_webhook")
+    match = resolve(address)
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if request.path_info == address:
+            request.resolver_match = match
             return fulfillment(request)
         return get_response(request)
 

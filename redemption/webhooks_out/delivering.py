@@ -20,6 +20,7 @@ from django.utils import timezone
 from loyalty_portal import outbound_http
 from loyalty_portal.data.times import rfc3339
 from loyalty_portal.feed.models import FeedItem
+from loyalty_portal.metrics.figures import sent
 from loyalty_portal.outbound_http import Answered, Failure
 from redemption.models import DisabledWhy, WebhookDelivery, WebhookEndpoint
 from redemption.models.webhooks_out import MISSED_KEPT
@@ -94,7 +95,9 @@ def _is_wanted(delivery: WebhookDelivery) -> bool:
 def _record(delivery: WebhookDelivery, answer: Answered | Failure, tried: dict[str, Any]) -> None:
     """Record a try, unless the lease was lost."""
     tries = [*delivery.tries, tried][-TRIES_KEPT:]
-    if not (isinstance(answer, Answered) and 200 <= answer.status < 300):
+    arrived = isinstance(answer, Answered) and 200 <= answer.status < 300
+    sent("webhook", "" if arrived else "failed")
+    if not arrived:
         _record_failure(delivery, answer, tries)
     elif delivery.if_ours(retry_in=None)(tries=tries, delivered_at=timezone.now()):
         health.succeeded(delivery.endpoint_id, ping=delivery.change_id is None)

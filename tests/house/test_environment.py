@@ -156,6 +156,9 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         "PARTNER_TIMEOUT": "soon",
         "REDIS_URL": "http://cache",
         "PROGRAMME_TIME_ZONE": "Mars/Olympus",
+        "METRICS_PORT": "99999",
+        "METRICS_HOST": "everywhere",
+        "HEARTBEAT_URL": "here",
     }
     done = start(**wrong)
     for name in (*wrong, "SECRET_KEY", "DATABASE_URL"):

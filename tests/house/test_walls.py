@@ -61,7 +61,7 @@ WRONG = [
     ("redemption/saga/steps.py", "redemption.checkout.services"),
     ("redemption/states.py", "redemption.models"),
     # The ground, the partner client, the sandbox.
-    ("loyalty_portal/brand.py", "httpx"),
+    ("loyalty_portal/configuration/brand.py", "httpx"),
     ("loyalty_portal/api/portal_api.py", "httpx"),
     ("loyalty_portal/data/leases.py", "tenacity"),
     ("redemption/saga/transactions.py", "httpx"),

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, override_settings
 
-from loyalty_portal import brand
+from loyalty_portal.configuration import brand
 
 ACCENTS = ["#000000", "#ffffff", "#ffff00", "#ff0000", "#254db1", "#7f7f7f", "#fcf9f5", "#161310"]
 

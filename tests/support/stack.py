@@ -191,6 +191,7 @@ class Stack(AbstractContextManager["Stack"]):
             "PARTNER_DEADLINE": str(DEADLINE),
             "EMAIL_URL": self.mailbox.url,
             "WEB_CONCURRENCY": "2",
+            "METRICS_PORT": "0",
             "PYTHONUNBUFFERED": "1",
             **variables,
         }

@@ -18,9 +18,12 @@ from django.db import connections
 
 from catalog.backoffice.bulk.recording import forget_edits
 from loyalty_portal.audit.chain import publish
+from loyalty_portal.configuration.processes import SWEEPER
 from loyalty_portal.data.trouble import Looks, is_away
 from loyalty_portal.feed.services import forget_changes, publish_all
 from loyalty_portal.jobs.services import forget_files
+from loyalty_portal.metrics.figures import LAST_LOOK
+from loyalty_portal.metrics.serving import serve
 from loyalty_portal.queue.heartbeat import beat
 from loyalty_portal.queue.pause import is_paused, say_so
 from redemption.analytics.services import count_figures
@@ -72,6 +75,8 @@ class Command(BaseCommand):
                 f"--period must be between {SHORTEST:g} and {LONGEST:g} seconds, not {period:g}."
             )
         stop = threading.Event()
+        if not once:
+            serve(SWEEPER, states=settings.STATE_SOURCES)
         if is_paused():
             self._idle(stop, once=once)
         elif once:
@@ -134,10 +139,17 @@ class Command(BaseCommand):
 
 def drain(kind: str) -> int:
     """Work one batch of a queue's due rows. Returns the number of rows taken."""
-    due = queues()[kind].rows.due_ids(BATCH)
+    due = _look_for(kind)
     for key in due:
         _attempt(kind, key)
     return len(due)
+
+
+def _look_for(kind: str) -> list[uuid.UUID]:
+    """The most overdue rows of a queue, up to BATCH."""
+    due = queues()[kind].rows.due_ids(BATCH)
+    LAST_LOOK.labels(kind).set_to_current_time()
+    return due
 
 
 def _attempt(kind: str, key: uuid.UUID) -> bool:
@@ -210,7 +222,7 @@ class _Lane:
         if not self._more:
             self.again.wait(self._period)
         self.again.clear()
-        due = self._looks.guarded(lambda: queues()[self.kind].rows.due_ids(BATCH)) or []
+        due = self._looks.guarded(lambda: _look_for(self.kind)) or []
         self._more = not self._seen.issuperset(due)
         self._seen = set(due)
         self._due.extend(due)

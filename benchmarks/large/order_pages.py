@@ -1,6 +1,6 @@
 """The second part of `make bench`: the page of an order of 500 lines beside that of an order of one.
 
-Runs benchmarks/order_pages_measured.py in a process with a database of its own, and partners that
+Runs benchmarks/large/order_pages_measured.py in a process with a database of its own, and partners that
 answer at once. BENCH_ROUNDS (11) and BENCH_IN_EACH (500) may be given.
 """
 
@@ -30,7 +30,7 @@ def main() -> None:
         }
         python("manage.py", "collectstatic", "--noinput", "-v0", env=env)
         python("manage.py", "migrate", "-v0", env=env)
-        measured = [sys.executable, "-m", "benchmarks.order_pages_measured"]
+        measured = [sys.executable, "-m", "benchmarks.large.order_pages_measured"]
         subprocess.run(measured, cwd=ROOT, env=env, check=True)
 
 
