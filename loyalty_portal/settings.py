@@ -15,6 +15,7 @@ from loyalty_portal.configuration import (
     logs,
     processes,
     production,
+    static_files,
     tokens,
     webhooks_out,
     wiring,
@@ -131,7 +132,9 @@ PORTAL_PAUSED = env.flag("PORTAL_PAUSED", default=False)
 
 # --- Databases -----------------------------------------------------------------------------
 _primary = env.database(
-    "DATABASE_URL", "postgresql://portal@127.0.0.1:5432/portal" if DEBUG else ""
+    "DATABASE_URL",
+    "postgresql://portal@127.0.0.1:5432/portal" if DEBUG else "",
+    waits=processes.statement_timeout(),
 )
 if _primary is None:
     env.wrong("DATABASE_URL", "is missing; PostgreSQL is where everything is kept.")
@@ -341,7 +344,8 @@ FORMAT_MODULE_PATH = ["loyalty_portal.configuration.formats"]
 TIME_ZONE = env.zone("PROGRAMME_TIME_ZONE", "UTC")
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
-STATIC_URL = "/static/"
+STATIC_HOST = static_files.static_host(env)
+STATIC_URL = STATIC_HOST + static_files.PATH
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
 # Uploaded pictures; the web processes share this folder (docs/operations.md).
@@ -371,7 +375,7 @@ SECURE_HSTS_SECONDS = int(
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=not DEBUG)
 SECURE_HSTS_PRELOAD = env.flag("SECURE_HSTS_PRELOAD", default=not DEBUG)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-CONTENT_SECURITY_POLICY = content_policy.POLICY
+CONTENT_SECURITY_POLICY = content_policy.policy(STATIC_HOST)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # --- Logs ----------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from loyalty_portal.configuration.environment import forget_empty
+from loyalty_portal.configuration.processes import serves_pages
 
 forget_empty()
+serves_pages.set()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_portal.settings")
 
 application = get_wsgi_application()

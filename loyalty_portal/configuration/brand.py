@@ -63,7 +63,18 @@ def context(request: HttpRequest) -> dict[str, object]:  # noqa: ARG001 - a cont
 
 def shown() -> dict[str, object]:
     """The template variables of the brand, the same for everybody."""
-    return {"brand": current(), "icon_sprite": static("img/icons.svg")}
+    return {
+        "brand": current(),
+        "icon_sprite": icon_sprite(),
+        "static_host": settings.STATIC_HOST,
+    }
+
+
+def icon_sprite() -> str:
+    """The address of the icons, always on the portal's own host: browsers take no `<use>` of an SVG
+    from another one, whatever the content policy allows.
+    """
+    return static("img/icons.svg").removeprefix(settings.STATIC_HOST)
 
 
 @require_safe

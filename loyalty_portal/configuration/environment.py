@@ -113,10 +113,11 @@ class Environment:
             self.wrong(name, "must be a redis:// or rediss:// address.")
         return value
 
-    def database(self, name: str, default: str = "") -> dict[str, Any] | None:
+    def database(self, name: str, default: str = "", waits: str = "") -> dict[str, Any] | None:
         """Django's settings for a PostgreSQL URL; None when the variable is not set.
 
-        The URL's query may set options of libpq, and Django's CONN_MAX_AGE and the like.
+        The URL's query may set options of libpq, and Django's CONN_MAX_AGE and the like. `waits`
+        are further limits of this process, such as `-c statement_timeout=10s`.
         """
         raw = self.text(name, default)
         if not raw:
@@ -132,7 +133,7 @@ class Environment:
         # libpq does not read PGOPTIONS when it is given options, so ours would hide them.
         theirs = options.get("options", self.text("PGOPTIONS"))
         # PostgreSQL lets the last one of a name win.
-        options["options"] = " ".join(filter(None, (_WAITS, str(theirs), _NEEDED)))
+        options["options"] = " ".join(filter(None, (_WAITS, waits, str(theirs), _NEEDED)))
         return settings
 
     def email(self, name: str, default: str) -> dict[str, Any]:

@@ -17,10 +17,10 @@ RECORDED = {
     "replay_webhooks", "revoke_key", "rotate_keys", "seed_demo", "seed_scale",
 }  # fmt: skip
 # These change no data, except `sweep`, which is the portal itself, `demo`, which runs `seed_demo`,
-# and `migrate`, which changes tables.
+# and `migrate`, which changes tables; `publish_static` copies files.
 NOT_RECORDED = {
     "api_schema", "check_partners", "demo", "demo_code", "doctor", "migrate", "permission_matrix",
-    "state_diagram", "sweep", "verify_audit",
+    "publish_static", "state_diagram", "sweep", "verify_audit",
 }  # fmt: skip
 
 

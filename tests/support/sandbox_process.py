@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,7 +28,7 @@ API_KEY = "sandbox-key"
 CLIENT_ID = "portal"
 CLIENT_SECRET = "portal-secret"
 WEBHOOK_SECRET = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC0wMDAx"
-START_SECONDS = 20.0
+START_SECONDS = 90.0
 STOP_SECONDS = 20.0
 OURS = ("DEBUG", "PORTAL_URL", "FULFILLMENT_WEBHOOK_SECRETS", "SANDBOX_PORT")
 
@@ -46,7 +47,10 @@ class SandboxProcess:
     `url`, `loyalty_url` and `fulfillment_url` are its addresses. `restart()` keeps port and data.
     """
 
-    def __init__(self, port: int, data_dir: Path, options: list[str]) -> None:
+    def __init__(
+        self, port: int, data_dir: Path, options: list[str], variables: Mapping[str, str]
+    ) -> None:
+        self.variables = variables
         self.port = port
         self.data_dir = data_dir
         self.options = options
@@ -63,13 +67,14 @@ class SandboxProcess:
         webhook_url: str | None = None,
         webhook_secret: str | None = None,
         options: tuple[str, ...] = (),
+        **variables: str,
     ) -> SandboxProcess:
         """Start a sandbox and wait until it answers.
 
         Defaults: a free port, a new temporary folder, and the portal's webhook secret
         (FULFILLMENT_WEBHOOK_SECRETS, or WEBHOOK_SECRET). `options` are further arguments of the
-        command, such as `("--token-life", "2")`. Raises SandboxError with its log when it does not
-        start.
+        command, such as `("--token-life", "2")`, and `variables` those of its environment. Raises
+        SandboxError with its log when it does not start.
         """
         folder = Path(data_dir) if data_dir else Path(tempfile.mkdtemp(prefix="sandbox-"))
         ours = os.environ.get("FULFILLMENT_WEBHOOK_SECRETS", "").split(",")[0].strip()
@@ -77,7 +82,7 @@ class SandboxProcess:
         arguments = ["--data", str(folder), "--webhook-secret", secret, *options]
         if webhook_url:
             arguments += ["--webhook-url", webhook_url]
-        sandbox = cls(port or free_port(), folder, arguments)
+        sandbox = cls(port or free_port(), folder, arguments, variables)
         sandbox.launch()
         return sandbox
 
@@ -86,6 +91,7 @@ class SandboxProcess:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
         environment["DEBUG"] = "true"  # it refuses to run in production
+        environment.update(self.variables)
         command = [sys.executable, "-m", "loyalty_portal.sandbox", "--port", str(self.port)]
         with self.log_path.open("ab") as log:
             self.process = spawn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -90,7 +91,8 @@ def forms_of(page: httpx.Response | str) -> list[Form]:
 class Visitor:
     """A person with a browser. Every status of 500 or above raises an error.
 
-    `address` is the client's IP address, any of 127.0.0.0/8; `headers` are sent with each request.
+    `address` is the client's IP address, any of 127.0.0.0/8; `headers` are sent with each request;
+    `tls` says whose certificates are trusted.
     """
 
     def __init__(
@@ -100,15 +102,16 @@ class Visitor:
         *,
         address: str | None = None,
         headers: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        # No TLS: loading certificates takes longer than everything else.
         self._browser = httpx.Client(
             base_url=base_url,
             timeout=PATIENCE,
             cookies=dict(cookies),
             trust_env=False,
             headers=dict(headers or {}),
-            transport=httpx.HTTPTransport(local_address=address, verify=False),
+            # Loading certificates takes longer than everything else, so only with `tls`.
+            transport=httpx.HTTPTransport(local_address=address, verify=tls or False),
         )
 
     def loses_patience_after(self, seconds: float) -> None:

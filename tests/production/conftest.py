@@ -1,0 +1,44 @@
+"""All tests here run by `make production-check` and, those marked `long`, by
+`make production-faults`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.production.balancer import HAPROXY
+from tests.production.stack import Production, own_postgres
+from tests.support.reverse_proxy import NGINX
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.production)
+
+
+@pytest.fixture(scope="session")
+def _production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    if not HAPROXY:
+        pytest.skip("haproxy is missing (Debian: apt install haproxy)")
+    if not NGINX:
+        pytest.skip("nginx is missing (Debian: apt install nginx-light)")
+    with (
+        own_postgres() as postgres,
+        Production(tmp_path_factory.mktemp("production"), postgres) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def production(_production: Production, django_db_blocker: DjangoDbBlocker) -> Iterator[Production]:
+    """Everything that production has, all running. Django's models here use its database."""
+    _production.mend()
+    with django_db_blocker.unblock(), _production.as_default():
+        yield _production
+    print(_production.news())  # pytest shows it when the test has failed

@@ -1,0 +1,23 @@
+"""A release: the files that an image or a machine gets, with its collected static files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.house.image import Image
+
+
+class Release(Image):
+    """The files in `folder`, changed by `change` before they are collected."""
+
+    def __init__(self, folder: Path, change: Callable[[Path], object] = lambda _app: None) -> None:
+        self._change = change
+        super().__init__(folder)
+
+    def prepare(self) -> None:
+        self._change(self.app)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)
