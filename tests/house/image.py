@@ -56,17 +56,17 @@ class Image:
         self.app = folder / "app"
         self.folder = folder
         shutil.copytree(ROOT, self.app, ignore=_ignored, symlinks=True)
-        self.prepare()
         said = " ".join(rest for word, rest in instructions() if word == "ENV")
         pairs = (pair.split("=", 1) for pair in shlex.split(said))
         self.variables = {name: re.sub("^/app/", f"{self.app}/", value) for name, value in pairs}
         self.variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.prepare()
         for word, rest in instructions():
             if word == "RUN" and rest.startswith("python"):
                 self.run(shlex.split(rest), self.variables)
 
     def prepare(self) -> None:
-        """Change nothing of the files that were copied, before our RUN lines."""
+        """Change nothing of what was copied, before our RUN lines."""
 
     @property
     def command(self) -> list[str]:

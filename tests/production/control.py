@@ -49,7 +49,7 @@ class Control(AbstractContextManager["Control"]):
 
 
 def ask(port: int, verb: str, name: str) -> bool:
-    with socket.create_connection((HOST, port), timeout=300) as link:
+    with socket.create_connection((HOST, port), timeout=600) as link:
         link.sendall(f"{verb} {name}\n".encode())
         return link.recv(16) == b"done\n"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,5 @@ class Release(Image):
 
     def prepare(self) -> None:
         self._change(self.app)
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder)
+        # Compile each module once, not in each process: most of the time in which one starts.
+        self.variables["PYTHONDONTWRITEBYTECODE"] = ""

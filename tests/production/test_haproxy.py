@@ -35,14 +35,12 @@ class Front:
 
     def __init__(self, balancer: Balancer, tls: ssl.SSLContext) -> None:
         self.balancer = balancer
+        self.trust(tls)
+
+    def trust(self, tls: ssl.SSLContext) -> None:
         self.tls = tls
-        self.browser = httpx.Client(
-            base_url=f"https://127.0.0.1:{balancer.port}",
-            verify=tls,
-            http2=False,
-            timeout=30,
-            trust_env=False,
-        )
+        address = f"https://127.0.0.1:{self.balancer.port}"
+        self.browser = httpx.Client(base_url=address, verify=tls, timeout=30, trust_env=False)
 
     def seen(self, **headers: str) -> dict[str, str]:
         """What the application sees of a request with these headers."""
@@ -178,6 +176,26 @@ def test_a_reload_refuses_nobody(front: Front) -> None:
         return pid not in front.balancer.order("show info").splitlines()
 
     eventually(is_new, "another process serves", pause=0)
+    eventually(lambda: front.balancer.states()["api/machine2"] == "DOWN", "it has looked again")
+
+
+def test_a_renewed_certificate_is_taken_by_a_reload(front: Front) -> None:
+    file = Path(front.balancer.environment["CERTIFICATE"])
+    renewed = ssl.create_default_context(cadata=make_certificate(file))
+    here = ("127.0.0.1", front.balancer.port)
+
+    def is_new() -> bool:
+        try:
+            with socket.create_connection(here, 20) as link:
+                renewed.wrap_socket(link, server_hostname="127.0.0.1").close()
+        except ssl.SSLError:
+            return False
+        return True
+
+    assert not is_new()
+    front.balancer.reload()
+    eventually(is_new, "the new certificate is shown")
+    front.trust(renewed)
     eventually(lambda: front.balancer.states()["api/machine2"] == "DOWN", "it has looked again")
 
 

@@ -23,7 +23,7 @@ def test_an_order_goes_through_the_balancer_to_the_partners_and_back(
         lambda: order.refresh_from_db() or order.status == OrderStatus.COMPLETED,
         "the order is delivered",
     )
-    assert "Delivered" in buyer.get(f"/orders/{number}/").text
+    assert "Completed" in buyer.get(f"/orders/{number}/").text
     other = RedemptionOrder.objects.get(order_number=physical)
     eventually(
         lambda: other.refresh_from_db() or other.status == OrderStatus.IN_FULFILLMENT,
