@@ -11,6 +11,7 @@ import httpx
 
 from tests.support.visitor import Visitor, order_number
 
+READING = 1.0  # seconds between two rounds; without them few buyers would be a load test
 ASSET = re.compile(r'(?:href|src)="([^"#]*/static/[^"#]+)["#]')
 
 
@@ -44,6 +45,7 @@ class Shopper(threading.Thread):
         while not self._over.is_set():
             try:
                 self._round()
+                self._over.wait(READING)
             except httpx.RequestError as error:
                 asked = error.request
                 self._noted.failed.append(f"{asked.method} {asked.url.path}: {error!r}")

@@ -26,7 +26,7 @@ def test_an_order_goes_through_the_balancer_to_the_partners_and_back(
     assert "Completed" in buyer.get(f"/orders/{number}/").text
     other = RedemptionOrder.objects.get(order_number=physical)
     eventually(
-        lambda: other.refresh_from_db() or other.status == OrderStatus.IN_FULFILLMENT,
+        lambda: other.refresh_from_db() or other.status == OrderStatus.CONFIRMED,
         "the other order waits for the desk",
     )
     assert world.ledger(order) == (order.total_points, 0)

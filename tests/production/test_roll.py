@@ -115,9 +115,9 @@ def roll(production: Production, *arguments: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def deploy(production: Production, folder: Path, change: Callable[[Path], object]) -> None:
+def deploy(production: Production, release: Release) -> None:
     """The steps of docs/operations.md: files, schema, then one machine after the other."""
-    production.release = Release(folder, change)
+    production.release = release
     production.publish()
     production.manage("migrate", "--verbosity=0")
     done = roll(production)
@@ -161,8 +161,9 @@ def assert_nobody_noticed(buying: Buying, noted: Noted) -> None:
 
 def test_a_deploy_of_new_files_is_noticed_by_nobody(production: Production, tmp_path: Path) -> None:
     before = stylesheets(production)
+    release = Release(tmp_path / "release", new_static)
     buying = Buying(production, 3)
-    deploy(production, tmp_path / "release", new_static)
+    deploy(production, release)
     noted = buying.end(after=SHORT)
 
     assert stylesheets(production).isdisjoint(before)
@@ -174,8 +175,9 @@ def test_a_deploy_of_new_files_is_noticed_by_nobody(production: Production, tmp_
 def test_ten_buyers_notice_nothing_of_a_deploy(
     production: Production, tmp_path: Path, change: Callable[[Path], object]
 ) -> None:
+    release = Release(tmp_path / "release", change)
     buying = Buying(production, 10)
-    deploy(production, tmp_path / "release", change)
+    deploy(production, release)
     noted = buying.end(after=LONG)
 
     assert_nobody_noticed(buying, noted)
@@ -206,8 +208,8 @@ def test_files_are_missing_when_they_were_not_published_before(
     production: Production, tmp_path: Path
 ) -> None:
     """Negative control: the origin has only what was published."""
-    buying = Buying(production, 3)
     production.release = Release(tmp_path / "release", new_static)
+    buying = Buying(production, 3)
     done = roll(production)
     noted = buying.end()
 
