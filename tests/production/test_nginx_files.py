@@ -68,6 +68,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     make_certificate(folder / "portal.pem")
     text = (FOLDER / "balancer.conf").read_text()
     for theirs, ours in (
+        ("/tmp/", f"{folder}/"),  # first, since the folder may lie there
         ("listen 443 ssl", f"listen 127.0.0.1:{secure} ssl"),
         ("listen 80;", f"listen 127.0.0.1:{plain};"),
         ("10.0.0.11:8000", f"127.0.0.1:{behind}"),
@@ -76,7 +77,6 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         ("10.0.0.12:8001", f"127.0.0.1:{free_port()}"),
         ("/etc/nginx/portal.pem", f"{folder}/portal.pem"),
         ("/run/", f"{folder}/"),
-        ("/tmp/", f"{folder}/"),
         ("/dev/stdout", f"{folder}/access.log"),
     ):
         assert theirs in text

@@ -31,7 +31,7 @@ def verified(
         text = path.read_text()
         for program in re.findall(r"/opt/portal/venv/bin/\w+", text):
             text = text.replace(program, sys.executable)
-        text = text.replace("=portal\n", "=nobody\n").replace(*wrong)
+        text = text.replace("=portal\n", "=daemon\n").replace(*wrong)
         (folder / path.name).write_text(text)
     command = [str(ANALYZE), "verify", "--man=no", *(str(folder / name) for name in SERVICE_FILES)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
