@@ -29,3 +29,126 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin bench-metrics seed-scale chaos audit sbom release lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
+		printf '  make %-17s %s\n' "$$name" "$$does"; done
+
+demo: .venv/installed ## Run the whole portal here until Ctrl-C (PORT=8000 SANDBOX_PORT=9100)
+	@exec env DEBUG=true $(BIN)/python manage.py demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
+
+demo-code: .venv/installed ## Print the code that the demo's staff sign in with
+	@DEBUG=true $(BIN)/python manage.py demo_code
+
+test: .venv/installed ## Run the tests, browser tests included, and measure the coverage
+	$(BIN)/python -m pytest $(BESIDE) -m 'not long and not production' $(COVERED) --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/coverage report --include='$(SAGA)' --show-missing --skip-covered --fail-under=100
+
+test-long: .venv/installed ## Run the tests that take a minute or so each, ten minutes in all
+	$(BIN)/python -m pytest $(BESIDE) -m 'long and not production'
+
+test-plain: .venv/installed ## Run the tests as plain Django, without the fastpath
+	FASTPATH=false $(BIN)/python -m pytest $(BESIDE) -m 'not long and not production'
+
+production-check: .venv/installed ## Start everything that production has, order once, and check what deploy/ ships
+	$(BIN)/python -m pytest tests/production -m 'not long'
+
+production-faults: .venv/installed ## Deploys, faults and alerts under buyers, an hour at most
+	$(BIN)/python -m pytest tests/production -m long
+
+check-api: SEED =
+check-api: .venv/installed ## Call the API with thousands of right and wrong calls made from its document (SEED=1)
+	SEED=$(SEED) $(BIN)/python -m pytest tests/loyalty_portal/api/test_fuzzed.py -m long -n 0 -rP
+
+mutants: .venv/installed ## Find mistakes that no test would notice, an hour or two (SEED=1)
+	$(BIN)/python -m tests.mutants --seed $(firstword $(subst -, ,$(SEED)))
+
+lint: .venv/installed ## Check style, types, import rules, templates, migrations, deployment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint --check templates
+	$(BIN)/djlint --lint templates
+	DEBUG=true $(BIN)/mypy .
+	$(BIN)/lint-imports
+	DEBUG=true $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(BIN)/python .ci/production.py check --deploy --fail-level WARNING
+
+format: .venv/installed ## Format code and templates
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/djlint --quiet --reformat templates
+
+messages: .venv/installed ## Collect the texts to translate in locale/de, and compile all (needs gettext)
+	DEBUG=true $(BIN)/python manage.py makemessages --locale de --no-location --no-obsolete \
+		--ignore .venv --ignore .local --ignore tests --ignore benchmarks --ignore static
+	sed -i '/^"POT-Creation-Date/d; /^"Report-Msgid-Bugs-To/d' locale/de/LC_MESSAGES/django.po
+	for source in $$(find locale -name '*.po'); do msgfmt --check-format -o $${source%.po}.mo $$source || exit 1; done
+
+bench: .venv/installed ## Measure the portal against a bare Django app, and pages of large orders against small ones
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.large.order_pages
+
+bench-pieces: .venv/installed ## Measure what each piece of the fastpath saves of its request (BENCH_ROUNDS=11)
+	$(BIN)/python -m benchmarks.pieces
+
+bench-saga: .venv/installed ## Measure orders against the same writes in pgbench, and large orders against small ones
+	$(BIN)/python -m benchmarks.saga
+	$(BIN)/python -m benchmarks.large.orders
+
+bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly forged, slow the shop down
+	$(BIN)/python -m benchmarks.webhooks
+
+bench-webhooks-out: .venv/installed ## Measure events to companies' own systems while some hang and sweepers are killed (BENCH_SECONDS=600)
+	$(BIN)/python -m benchmarks.webhooks_out
+
+bench-api: .venv/installed ## Measure the API beside bare orjson and the checkout, and a company beside another that floods it
+	$(BIN)/python -m benchmarks.api
+
+bench-metrics: .venv/installed ## Measure what figures for Prometheus cost a request, with and without in turns
+	$(BIN)/python -m benchmarks.metrics
+
+bench-admin: .venv/installed ## Measure each page of the back office at a million orders beside 10,000 (an hour at first)
+	$(BIN)/python -m benchmarks.admin
+
+seed-scale: .venv/installed ## Make a database of a million orders in .local/scale (SCALE_ORDERS, SCALE_PRODUCTS)
+	$(BIN)/python -m benchmarks.scale
+
+bench-import: .venv/installed ## Measure the import of products in files of two sizes (BENCH_ROWS=50000,200000)
+	$(BIN)/python -m benchmarks.imports
+
+chaos: .venv/installed ## Run the whole portal under every fault (SEED=1-20 ORDERS=300)
+	$(BIN)/python -m tests.chaos --seed $(SEED) --orders $(ORDERS)
+
+audit: .venv/installed ## Ask the package index for known vulnerabilities of the pinned packages
+	@$(BIN)/python .ci/audit.py
+
+sbom: .venv/installed ## Write the list of the product's parts (CycloneDX) to dist/sbom.cdx.json
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements.txt --output-reproducible -o dist/sbom.cdx.json
+
+release: .venv/installed ## Make dist/: sources, list of parts, checksums of this version
+	@BIN=$(BIN) .ci/release
+
+lock: .venv/installed ## Compile the requirements with their hashes
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements-otel.in -o requirements-otel.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove the environment, the demo's data and caches
+	rm -rf .venv .local dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Runs again only when the requirements change.
+.venv/installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+		"The portal needs Python 3.11 or newer; $(PYTHON) is %d.%d. " % sys.version_info[:2] + \
+		"Name another: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
+	@echo "Installing the requirements into .venv (once, a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip check --disable-pip-version-check
+	@touch $@

@@ -17,7 +17,7 @@ import json, django
 django.setup()
 from django.conf import settings
 from django.template.loader import render_to_string
-from loyalty_portal.brand import shown
+from loyalty_portal.configuration.brand import shown
 settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 from csp.utils import build_policy
 print(json.dumps({

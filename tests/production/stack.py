@@ -154,7 +154,9 @@ class Production(AbstractContextManager["Production"]):
     # --- Its processes ---------------------------------------------------------------------
 
     def environment(self, **more: str) -> dict[str, str]:
-        return self.release.variables | self.variables | more
+        """The variables of one process. Each has a port of its own for its figures."""
+        figures = {"METRICS_PORT": str(free_port())}
+        return self.release.variables | self.variables | figures | more
 
     def _machine(self, name: str, web_port: int, api_port: int) -> Machine:
         sweep = [sys.executable, "manage.py", "sweep"]
