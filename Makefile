@@ -54,7 +54,7 @@ test-plain: .venv/installed ## Run the tests as plain Django, without the fastpa
 production-check: .venv/installed ## Start everything that production has, order once, and check what deploy/ ships
 	$(BIN)/python -m pytest tests/production -m 'not long'
 
-production-faults: .venv/installed ## Deploys, faults and alerts under buyers, an hour at most
+production-faults: .venv/installed ## The tests of deploy/ that take long: faults and their alerts
 	$(BIN)/python -m pytest tests/production -m long
 
 check-api: SEED =

@@ -1,7 +1,6 @@
 """deploy/roll, the balancer and the product's web worker, with an application that starts quickly.
 
-`test_roll.py` does the same with the whole portal. The negative controls show that the same clients
-see errors when somebody stops processes in another way.
+The negative control shows that the same clients see errors when somebody stops both machines.
 """
 
 from __future__ import annotations
