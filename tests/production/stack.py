@@ -64,7 +64,9 @@ def own_postgres(name: str = "production") -> Iterator[Postgres]:
         else:
             raise FolderInUseError(f"{RUNS_AT_ONCE} runs are going on in this checkout.")
         shutil.rmtree(folder.path / Postgres.name, ignore_errors=True)
-        yield held.enter_context(Postgres(folder, durable=True))
+        postgres = Postgres(folder, durable=True)
+        held.enter_context(postgres)
+        yield postgres
 
 
 @dataclass

@@ -23,7 +23,9 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, folder: Path, **_options: Any) -> None:
         storage = staticfiles_storage
-        names = storage.hashed_files if isinstance(storage, ManifestFilesMixin) else {}
+        names: dict[str, str] = {}
+        if isinstance(storage, ManifestFilesMixin):
+            names = storage.hashed_files
         if not names:
             raise CommandError("There are no collected files. Run collectstatic first.")
         source, target = Path(settings.STATIC_ROOT).resolve(), folder.resolve()
