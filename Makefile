@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api bench bench-pieces bench-saga bench-webhooks bench-webhooks-out bench-api bench-import bench-admin bench-metrics seed-scale chaos audit sbom release lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-import bench-admin bench-metrics seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -95,6 +95,9 @@ bench-pieces: .venv/installed ## Measure what each piece of the fastpath saves o
 bench-saga: .venv/installed ## Measure orders against the same writes in pgbench, and large orders against small ones
 	$(BIN)/python -m benchmarks.saga
 	$(BIN)/python -m benchmarks.large.orders
+
+bench-size: .venv/installed ## Measure rows, bytes and log of an order until it is delivered (BENCH_ORDERS=500)
+	$(BIN)/python -m benchmarks.order_size
 
 bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly forged, slow the shop down
 	$(BIN)/python -m benchmarks.webhooks
