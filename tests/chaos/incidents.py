@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
+from fulfillment.models import Fulfillment
 from redemption.models import Alert, Difference, Incident, IncidentCase, RedemptionOrder
 from redemption.states import IncidentKind, TransactionStatus
 from tests.chaos.checks import Finding, Run
@@ -46,24 +47,26 @@ def _is_due(case: IncidentCase, differing: set[str]) -> bool:
 
 
 def _impossible_there(run: Run) -> set[str]:
-    """Our references of lines that the partner has with more codes or fewer than was ordered, or
-    with a code of another line. It says so whenever it is asked, so a person must.
+    """The lines that the partner has with more codes or fewer than was ordered, or with a code of
+    another line. It says so whenever it is asked, so a person must settle them.
     """
     rows = run.house.sandbox.control("GET", "/fulfillments")["fulfillments"]
     codes = {
         row["reference"]: [one.get("code") or one["url"] for one in row["deliverables"] or ()]
         for row in rows
     }
-    lines = Counter(code for each in codes.values() for code in each)
-    return {
+    named = Counter(code for each in codes.values() for code in each)
+    impossible = [
         row["reference"]
         for row in rows
         if row["status"] == "delivered"
         and (
             len(codes[row["reference"]]) != row["quantity"]
-            or any(lines[code] > 1 for code in codes[row["reference"]])
+            or any(named[code] > 1 for code in codes[row["reference"]])
         )
-    }
+    ]
+    parcels = Fulfillment.objects.filter(pk__in=impossible)
+    return {str(line) for line in parcels.values_list("reference", flat=True)}
 
 
 def others(counts: Counter[str]) -> int:
