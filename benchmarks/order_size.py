@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.__main__ import database, environment, python
-from benchmarks.large_orders import wait_for
+from benchmarks.large.orders import wait_for
 from benchmarks.saga import start_partners, start_workers
 from loyalty_portal.local.embedded import Services
 
