@@ -28,6 +28,8 @@ def counted(
     """Middleware, the first of all: counts each request but probes, and how long it took."""
     if not metrics_port(Environment(), WEB):
         raise MiddlewareNotUsed
+    for status in ("2xx", "5xx"):  # told from the start, so that their absence means something
+        REQUESTS.labels(NO_ROUTE, status)
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()

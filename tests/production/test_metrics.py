@@ -18,9 +18,11 @@ import pytest
 import yaml
 from pytest_django.plugin import DjangoDbBlocker
 
+from loyalty_portal.data.leases import MOST_RAISED
 from loyalty_portal.metrics.web_files import SIZE
-from redemption.models import Incident, IncidentCase, OrderItem
-from redemption.states import IncidentKind, OrderStatus, Severity
+from redemption.incidents.services import raise_incident
+from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
+from redemption.states import IncidentKind, OrderStatus
 from tests.production.figures import scraped, told_once
 from tests.production.watching import PROGRAMS, SHIPPED, Watch, needs
 from tests.redemption.world import World
@@ -283,13 +285,19 @@ def test_a_folder_that_fills_up_later_fails_no_request(
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_row_that_was_put_aside_is_told_with_its_incident(stack: Stack, shop: World) -> None:
-    key = "poison_row:letters:1"
-    incident = Incident.objects.create(
-        kind=IncidentKind.POISON_ROW, severity=Severity.ERROR, key=key, what="x"
+def test_a_row_that_was_put_aside_is_told_with_its_incident(
+    stack: Stack, shop: World, visitor: Visitor
+) -> None:
+    order = RedemptionOrder.objects.get(order_number=redeemed(stack, shop, visitor))
+    aside = Letter.objects.create(
+        order=order, kind=LetterKind.CONFIRMED, key="aside", to="a@b.example"
     )
-    facts = {"work": "letters", "id": str(incident.pk)}
-    IncidentCase.objects.create(incident=incident, key=key, what="x", facts=facts)
+    Letter.objects.filter(pk=aside.pk).update(
+        raised=MOST_RAISED, next_attempt_at=None, sent_at=None
+    )
+    key = f"poison_row:letters:{aside.pk}"
+    facts = {"work": "letters", "id": str(aside.pk)}
+    raise_incident(kind=IncidentKind.POISON_ROW, key=key, what="x", facts=facts)
     port = port_of(stack.sweeper)
     told = told_once(port, "portal_incidents_open", kind="POISON_ROW", severity="error")
     assert told.sum("portal_rows_put_aside", kind="letters") == 1
