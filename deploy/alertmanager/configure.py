@@ -23,15 +23,18 @@ class WrongError(Exception):
     """A variable is missing or wrong; the message says which and why."""
 
 
-def configured(variables: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration. Raises WrongError."""
+def configured(variables: Mapping[str, str], key_file: Path) -> dict[str, Any]:
+    """The configuration, with the routing key in this file. Raises WrongError."""
     if not variables.get("PAGERDUTY_ROUTING_KEY", "").strip():
         raise WrongError("PAGERDUTY_ROUTING_KEY: is missing; Alertmanager would tell nobody.")
     pagerduty = _address(variables, "PAGERDUTY_URL") or "https://events.pagerduty.com"
     heartbeat = _address(variables, "HEARTBEAT_URL")
     settings: dict[str, Any] = yaml.safe_load(SHIPPED.read_text())
     receivers = {receiver["name"]: receiver for receiver in settings["receivers"]}
-    receivers["pagerduty"]["pagerduty_configs"][0]["url"] = f"{pagerduty}/v2/enqueue"
+    told = receivers["pagerduty"]["pagerduty_configs"][0]
+    told["url"] = f"{pagerduty}/v2/enqueue"
+    # Alertmanager 0.25 looks for a relative path in its working directory.
+    told["routing_key_file"] = str(key_file.absolute())
     if heartbeat:
         receivers["heartbeat"]["webhook_configs"][0]["url"] = heartbeat
     else:
@@ -52,13 +55,13 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("Name the folder: configure.py /etc/alertmanager\n")
         return 2
     folder = Path(arguments[0])
+    key = folder / KEY_FILE
     try:
-        settings = configured(os.environ)
+        settings = configured(os.environ, key)
     except WrongError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     folder.mkdir(parents=True, exist_ok=True)
-    key = folder / KEY_FILE
     key.touch(mode=0o600)
     key.chmod(0o600)
     key.write_text(os.environ["PAGERDUTY_ROUTING_KEY"].strip())

@@ -313,6 +313,7 @@ def test_points_that_went_astray_are_told(stack: Stack, shop: World, visitor: Vi
     assert told.of("portal_net_effect_difference_points") == [500]
 
 
+@pytest.mark.long  # what was read is told for a minute
 def test_the_state_is_not_told_while_it_cannot_be_read(stack: Stack) -> None:
     """Rather nothing than what was true once."""
     port = port_of(stack.sweeper)

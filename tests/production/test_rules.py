@@ -9,14 +9,24 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.production.watching import SHIPPED, needs, shortened
-from tests.support.daemons import ROOT
+from tests.production.watching import (
+    SHIPPED,
+    PagerDuty,
+    alertmanager,
+    configure_alertmanager,
+    needs,
+    shortened,
+)
+from tests.support.daemons import ROOT, Daemon
+from tests.support.ports import answers, free_port
+from tests.support.waiting import eventually
 
 RUNBOOKS = ROOT / "docs/runbooks"
 ALERTMANAGER = ROOT / "deploy/alertmanager"
@@ -195,6 +205,61 @@ def test_who_is_told(labels: dict[str, str], receiver: str) -> None:
     file = f"--config.file={ALERTMANAGER / 'alertmanager.yml'}"
     done = run("amtool", "config", "routes", "test", file, *told)
     assert done.stdout.strip() == receiver
+
+
+@pytest.fixture
+def pagerduty() -> Iterator[PagerDuty]:
+    with PagerDuty() as running:
+        yield running
+
+
+@pytest.fixture
+def told(pagerduty: PagerDuty, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Tells a running Alertmanager of an alert, as Prometheus does. Its files are the shipped ones."""
+    needs("prometheus-alertmanager")
+    port = free_port()
+    configure_alertmanager(tmp_path, pagerduty)
+    environment = {"PATH": os.environ["PATH"]}
+    process = Daemon("alertmanager", alertmanager(tmp_path, port), environment, tmp_path)
+    process.launch()
+    try:
+        eventually(lambda: answers(port), "Alertmanager answers")
+
+        def tell(name: str, severity: str, *more: str, end: str = "") -> None:
+            url = f"--alertmanager.url=http://127.0.0.1:{port}"
+            notes = ["--annotation=summary=Something", "--annotation=runbook=docs"]
+            labels = [f"alertname={name}", f"severity={severity}", *more]
+            ends = ["--start=2020-01-01T00:00:00Z", f"--end={end}"] if end else []
+            done = run("amtool", url, "alert", "add", *labels, *notes, *ends)
+            assert done.returncode == 0, done.stderr
+
+        yield tell
+    finally:
+        process.kill()
+        print(process.news())
+
+
+def test_an_alert_arrives_at_pagerduty_once_and_ends_there(
+    pagerduty: PagerDuty, told: Callable[..., None]
+) -> None:
+    told("NobodySweeps", "page")
+    told("TargetDown", "ticket", "job=sweeper")  # follows from it
+    eventually(pagerduty.pages, "the page")
+    assert list(pagerduty.pages().values()) == ["NobodySweeps"]
+    [event] = pagerduty.events
+    assert (event["routing_key"], event["payload"]["severity"]) == ("pretended", "critical")
+    assert event["payload"]["summary"] == "Something"
+    told("NobodySweeps", "page", end="2020-01-02T00:00:00Z")
+    eventually(lambda: pagerduty.is_over("NobodySweeps"), "its end")
+
+
+def test_a_heartbeat_goes_to_its_own_address_and_pages_nobody(
+    pagerduty: PagerDuty, told: Callable[..., None]
+) -> None:
+    told("Watchdog", "none")
+    told("DatabaseWasAway", "none")
+    eventually(lambda: pagerduty.heartbeats, "a heartbeat")
+    assert pagerduty.events == []
 
 
 # --- Dashboards ------------------------------------------------------------------------------
