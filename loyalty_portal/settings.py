@@ -12,6 +12,7 @@ from loyalty_portal.configuration import (
     access,
     api,
     content_policy,
+    databases,
     logs,
     processes,
     production,
@@ -93,6 +94,7 @@ MIDDLEWARE = [
     "accounts.views.SeatMiddleware",
     "accounts.views.ReaderMiddleware",
     "loyalty_portal.data.history.StaffHistoryMiddleware",
+    "loyalty_portal.data.replica.read_own_writes",
 ]
 
 ROOT_URLCONF = "loyalty_portal.urls"
@@ -131,24 +133,8 @@ FASTPATH = env.flag("FASTPATH", default=True)
 PORTAL_PAUSED = env.flag("PORTAL_PAUSED", default=False)
 
 # --- Databases -----------------------------------------------------------------------------
-_primary = env.database(
-    "DATABASE_URL",
-    "postgresql://portal@127.0.0.1:5432/portal" if DEBUG else "",
-    waits=processes.statement_timeout(),
-)
-if _primary is None:
-    env.wrong("DATABASE_URL", "is missing; PostgreSQL is where everything is kept.")
-_replica = env.database("REPLICA_DATABASE_URL")
-DATABASES = {"default": _primary or {}}
-if _replica:
-    DATABASES["replica"] = _replica
-for _database in DATABASES.values():
-    _database["ENGINE"] = "loyalty_portal.fastpath.postgresql"
-    # Each thread keeps one connection: connecting costs more than most queries.
-    _database.setdefault("CONN_MAX_AGE", 600)
-    _database.setdefault("CONN_HEALTH_CHECKS", True)
-    # Used by the fastpath only: Django's own cursors send SQL that cannot be prepared.
-    _database.setdefault("OPTIONS", {})["prepare_threshold"] = 5
+DATABASES = databases.databases(env, debug=DEBUG)
+REPLICA_MAX_LAG = databases.longest_lag(env)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: cache, copies of sessions, and the broker. PostgreSQL alone is the truth --------

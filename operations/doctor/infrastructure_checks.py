@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts import loyalty
 from accounts.models import Company
 from fulfillment import partner as fulfillment
+from loyalty_portal.data.replica import replica_lag, replica_trouble
 from loyalty_portal.health import migrations_to_apply, only_reads, redis_at
 from loyalty_portal.partners import breaker
 from loyalty_portal.partners.answers import UNDECIDED
@@ -58,6 +59,18 @@ def database() -> Iterator[Finding]:
         )
         return
     yield fine("PostgreSQL", "answers")
+
+
+def replica() -> Iterator[Finding]:
+    """Check the replica that reports read. Yields nothing when there is none."""
+    lag = replica_lag()
+    if lag is None:
+        return
+    if why := replica_trouble():
+        do = "See The read replica in docs/operations.md. Reports are only slower."
+        yield Finding("Replica", State.LOOK, f"{why}; reports read the primary", do)
+    else:
+        yield fine("Replica", f"is at most {lag:.1f} s behind")
 
 
 def clocks() -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from operations.doctor.findings import Check, Finding, State, examined
 
 # Subject lines, used when a check itself fails.
 _BOOKS: dict[str, Check] = {
+    "Replica": infrastructure_checks.replica,
     "Clocks": infrastructure_checks.clocks,
     "Migrations": infrastructure_checks.migrations,
     "Due work": data_checks.due_work,

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.replica import reported
 from loyalty_portal.jobs.files import append, made_file
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import Job
@@ -57,7 +58,8 @@ def _export(job: Job) -> Iterator[Step]:
     if job.person is None or not may_see_reports(Actor.person(job.person)):
         raise JobRefusedError(_("You may no longer see reports."))
     question = form.question().in_full()
-    table = find_table(report, question, asked["table"])
+    read = reported(lambda: find_table(report, question, asked["table"]), since=job.created_at)
+    table = read.found
     if table is None:
         raise JobRefusedError(_("This report has no such table."))
     content_type, write = FORMATS[asked["format"]]

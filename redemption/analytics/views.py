@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import programme_zone
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
+from loyalty_portal.data.replica import reported
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.services import start_job
 from redemption.analytics.drawing import shown_table
@@ -103,7 +104,8 @@ def show_report(request: HttpRequest, name: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, "admin/reports/report.html", _frame(report, form), status=422)
     question = form.question()
-    answer = report.answer(question)
+    read = reported(lambda: (report.answer(question), counted_until()))
+    answer, until = read.found
     query = urlencode(question.asked)
     context = {
         **_frame(report, form),
@@ -116,7 +118,8 @@ def show_report(request: HttpRequest, name: str) -> HttpResponse:
         "without_seat": urlencode({k: v for k, v in question.asked.items() if k != "seat"}),
         "schedule_form": ScheduleForm(auto_id="schedule-%s"),
         "own_period": question.asked.get("period") == "own",
-        "counted_until": counted_until(),
+        "counted_until": until,
+        "as_of": read.as_of,
     }
     return _page(request, "admin/reports/report.html", context)
 

@@ -25,11 +25,17 @@ from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import Act, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.replica import reported, reporting
 from redemption.backoffice.badges import run_badge
 from redemption.backoffice.forms import CompareForm, StatementFileForm
 from redemption.models import Reconciliation, RunOutcome
 from redemption.permissions import may_compare
-from redemption.points.reconciliation.selectors import by_company_and_day, latest_runs, shown_days
+from redemption.points.reconciliation.selectors import (
+    CompanyDays,
+    by_company_and_day,
+    latest_runs,
+    shown_days,
+)
 from redemption.points.reconciliation.services import ReconciliationError, reconcile, reconcile_file
 from redemption.points.reconciliation.statements import StatementFileError
 from redemption.states import DifferenceKind
@@ -74,6 +80,12 @@ WAYS: dict[str, _Way] = {
 }
 
 
+def _overview(days: list[date]) -> tuple[list[CompanyDays], int]:
+    """The companies of the overview with their days, and how many companies there are."""
+    companies = latest_runs().using(reporting())
+    return by_company_and_day(companies[:MOST_COMPANIES], days), companies.count()
+
+
 class ReconciliationAdmin(ActingAdmin[Reconciliation]):
     """Reconciliation runs, below an overview of each company's last days."""
 
@@ -105,12 +117,13 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         days = shown_days()
-        companies = latest_runs()
-        shown = by_company_and_day(companies[:MOST_COMPANIES], days)
+        read = reported(lambda: _overview(days))
+        shown, of = read.found
         context = {
             "days": days,
             "rows": shown,
-            "more": max(0, companies.count() - len(shown)),
+            "more": max(0, of - len(shown)),
+            "as_of": read.as_of,
             "may_compare": may_compare(actor_of(request)),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})

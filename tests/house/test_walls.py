@@ -76,6 +76,12 @@ WRONG = [
     ("inventory/services.py", "loyalty_portal.fastpath.cursor"),
     ("redemption/saga/queues.py", "loyalty_portal.sandbox.app"),
     ("loyalty_portal/sandbox/app.py", "loyalty_portal.settings"),
+    # The replica is for what decides nothing.
+    ("redemption/checkout/selectors.py", "loyalty_portal.data.replica"),
+    ("redemption/saga/queues.py", "loyalty_portal.data.replica"),
+    ("redemption/analytics/services.py", "loyalty_portal.data.replica"),
+    ("inventory/services.py", "loyalty_portal.data.replica"),
+    ("redemption/backoffice/home.py", "loyalty_portal.data.replica"),
 ]
 
 # The rungs above services. A package of that name, such as management, has its modules below it.

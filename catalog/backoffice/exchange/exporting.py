@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from catalog.backoffice.bulk.selection import next_ids, products_of
 from catalog.models import Product
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.replica import reported, reporting
 from loyalty_portal.jobs.kinds import Kind, Step
 from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.spreadsheets import Cell, Rows, export_rows
@@ -42,11 +43,14 @@ def export_products(job: Job) -> Iterator[Step]:
     """Write the selection, in the order of the products' keys."""
     found = products_of(job.parameters["selection"], job.person)
 
+    def read(last: Any) -> tuple[Rows, Any]:
+        ids = next_ids(found.using(reporting()), last, SLICE)
+        rows = Product.objects.using(reporting()).filter(pk__in=ids)
+        rows = rows.select_related("category", "family").defer("search").order_by("pk")
+        return [_row(product) for product in rows], str(ids[-1]) if ids else last
+
     def following(last: Any) -> tuple[Rows, Any]:
-        ids = next_ids(found, last, SLICE)
-        rows = Product.objects.filter(pk__in=ids).select_related("category", "family")
-        cells = [_row(product) for product in rows.defer("search").order_by("pk")]
-        return cells, str(ids[-1]) if ids else last
+        return reported(lambda: read(last), since=job.created_at).found
 
     total = found.count() if job.total is None else job.total
     name = f"products-{timezone.now():%Y-%m-%d}"

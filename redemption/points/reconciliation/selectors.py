@@ -123,10 +123,12 @@ def shown_days() -> list[date]:
 
 
 def by_company_and_day(companies: QuerySet[Company], days: list[date]) -> list[CompanyDays]:
-    """The results by company and day, in two queries for any number of companies."""
+    """The results by company and day, in two queries for any number of companies, on their
+    database.
+    """
+    rows = ReconciledDay.objects.using(companies.db).filter(company__in=companies, day__in=days)
     found: Mapping[tuple[object, date], ReconciledDay] = {
-        (row.company_id, row.day): row
-        for row in ReconciledDay.objects.filter(company__in=companies, day__in=days)
+        (row.company_id, row.day): row for row in rows
     }
     return [
         CompanyDays(company, [found.get((company.pk, day)) for day in days])
