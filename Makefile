@@ -72,6 +72,7 @@ lint: .venv/installed ## Check style, types, import rules, templates, migrations
 	DEBUG=true $(BIN)/mypy .
 	$(BIN)/lint-imports
 	DEBUG=true $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(BIN)/python -W ignore::RuntimeWarning .ci/migrations.py
 	$(BIN)/python .ci/production.py check --deploy --fail-level WARNING
 
 format: .venv/installed ## Format code and templates

@@ -21,6 +21,7 @@ from loyalty_portal.http.draining import draining
 from loyalty_portal.metrics.state import StateFigure
 from loyalty_portal.partners.breaker import down_since
 from loyalty_portal.queue.pause import is_paused
+from loyalty_portal.queue.reach import tasks_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     # but every order still finishes; taking the web down as well would make it worse.
     helpful = {
         "cache": _check(lambda: _redis(settings.REDIS_URL)),
-        "broker": _check(lambda: _redis(settings.BROKER_URL)),
+        "broker": _check(_broker),
         **{f"{partner} partner": _partner(partner) for partner in PARTNERS},
         **({"work": "paused"} if is_paused() else {}),
     }
@@ -128,6 +129,11 @@ def _partner(name: str) -> str:
 def _redis(address: str) -> str:
     with redis_at(address) as client:
         client.ping()
+    return "ok"
+
+
+def _broker() -> str:
+    tasks_waiting()
     return "ok"
 
 

@@ -16,6 +16,7 @@ from loyalty_portal.configuration import (
     logs,
     processes,
     production,
+    queue,
     static_files,
     tokens,
     webhooks_out,
@@ -139,8 +140,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: cache, copies of sessions, and the broker. PostgreSQL alone is the truth --------
 REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
-BROKER_URL = env.redis("BROKER_URL", REDIS_URL)
-REDIS_TIMEOUT = 1.0  # seconds; a slower Redis counts as absent
+REDIS_TIMEOUT = 1.0  # seconds; a slower Redis or broker counts as absent
+_broker = queue.broker(env, cache=REDIS_URL, timeout=REDIS_TIMEOUT)
+BROKER_URL = _broker.url
 CACHES = {
     "default": {
         "BACKEND": "loyalty_portal.http.cache.PortalCache",
@@ -176,17 +178,8 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 HEARTBEAT_FILE = env.text("HEARTBEAT_FILE")
 
 CELERY_BROKER_URL = BROKER_URL
-CELERY_BROKER_TRANSPORT = "loyalty_portal.queue.broker:Transport"
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_timeout": REDIS_TIMEOUT,
-    "socket_connect_timeout": REDIS_TIMEOUT,
-    "max_retries": 0,  # of connecting to publish; a publisher would sleep between retries
-    # A task that runs longer than this is started a second time; ours end within PARTNER_DEADLINE.
-    "visibility_timeout": 300,
-    # Redelivers a killed worker's tasks within seconds instead of minutes (measured, saga.md).
-    "unacked_restore_interval": 2,
-    "unacked_restore_throttle": 1,
-}
+CELERY_BROKER_TRANSPORT, CELERY_BROKER_TRANSPORT_OPTIONS = _broker.transport, _broker.options
+CELERY_BROKER_CONNECTION_TIMEOUT = REDIS_TIMEOUT
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True

@@ -185,6 +185,7 @@ def reported(read: Callable[[], Made], *, since: datetime | None = None) -> Repo
         if getattr(error.__cause__, "sqlstate", None) is None:  # the connection is gone
             _watch.lost(reason)
         _watch.say(reason, lasts=False)
+        connections[REPLICA].close_if_unusable_or_obsolete()
     finally:
         _here.alias = DEFAULT_DB_ALIAS
     return Reported(read(), None)

@@ -23,6 +23,7 @@ from loyalty_portal.partners import breaker
 from loyalty_portal.partners.answers import UNDECIDED
 from loyalty_portal.partners.client import Answer, Outcome
 from loyalty_portal.queue.pause import is_paused
+from loyalty_portal.queue.reach import BrokerAwayError, tasks_waiting
 from operations.doctor.findings import Finding, State, by_age, counted, fine
 from redemption.incidents.partners import who_rejects_us
 
@@ -146,14 +147,13 @@ def queues() -> Iterator[Finding]:
     names = {settings.CELERY_TASK_DEFAULT_QUEUE}
     names |= {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
     try:
-        with redis_at(settings.BROKER_URL) as client:
-            lengths = {name: int(str(client.llen(name))) for name in sorted(names)}
-    except (redis.RedisError, OSError):
+        lengths = tasks_waiting(sorted(names))
+    except BrokerAwayError:
         yield Finding(
             "Queues",
             State.BAD,
             "the broker does not answer; work waits for the sweeper's next look",
-            "Start Redis, or mend BROKER_URL. Nothing is lost.",
+            "Start it, or mend BROKER_URL. Nothing is lost.",
         )
         return
     says = ", ".join(f"{name} {length:,}" for name, length in lengths.items())

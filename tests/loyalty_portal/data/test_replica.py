@@ -365,7 +365,7 @@ class Clerk:
 
     def __init__(self) -> None:
         self.stock = Inventory.objects.get(product=ProductFactory.create(in_stock=0))
-        self.client: Client = browser(staff("administrator"))
+        self.client: Client = browser(staff("warehouse", "finance"))
         self.pieces = 0
 
     def receive(self) -> None:

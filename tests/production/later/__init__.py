@@ -1,0 +1,1 @@
+"""An app of the tests whose only migration needs a lock that nobody else may hold."""
