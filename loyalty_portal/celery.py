@@ -91,6 +91,7 @@ BROKER_REST_SECONDS = 10.0
 class _Broker:
     def __init__(self) -> None:
         self.rest_until = 0.0
+        self._has_declared = False
 
     def publish(self, task: Callable[..., object], key: str) -> None:
         if is_paused():
@@ -100,8 +101,9 @@ class _Broker:
             return
         try:
             if isinstance(task, Task):
-                # By default Celery declares the queue for each message, which the worker does
-                # already, and serializes the arguments a second time.
+                # By default Celery declares the queue for each message, which once is enough for,
+                # and serializes the arguments a second time.
+                self._declare()
                 task.apply_async((key,), retry=False, declare=(), argsrepr=key, kwargsrepr="")
         except _unreachable() as error:
             self._rest()
@@ -111,7 +113,21 @@ class _Broker:
             self._rest()
             logger.exception("a task could not be sent; the sweeper will find the work")
 
+    def _declare(self) -> None:
+        """Declare all queues, once a process and after each failure: RabbitMQ drops a message to a
+        queue that nobody has declared, and a new broker has none.
+        """
+        if self._has_declared:
+            return
+        routes = app.conf.task_routes.values()
+        names = {app.conf.task_default_queue, *(route["queue"] for route in routes)}
+        with app.producer_or_acquire() as producer:
+            for name in sorted(names):
+                producer.maybe_declare(app.amqp.queues[name])
+        self._has_declared = True
+
     def _rest(self) -> None:
+        self._has_declared = False
         self.rest_until = time.monotonic() + BROKER_REST_SECONDS
         count(NUDGES_LOST)
 
