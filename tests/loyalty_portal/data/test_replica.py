@@ -352,9 +352,10 @@ def test_the_doctor_says_how_the_replica_is(
         standby.thaw()
     assert frozen.state == State.LOOK
     assert "does not answer" in frozen.says
-    del connections.settings[REPLICA]
+
+
+def test_the_doctor_says_nothing_of_a_replica_that_there_is_not() -> None:
     assert list(doctors_word()) == []
-    connections.settings[REPLICA] = connections[REPLICA].settings_dict
 
 
 # --- One's own writes --------------------------------------------------------------------------
