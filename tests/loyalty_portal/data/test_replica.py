@@ -277,7 +277,8 @@ def test_one_that_was_promoted_is_no_replica(
         reads_from(other.address)
         look_again(monkeypatch)
         eventually(lambda: other.has_all, "the standby has all")
-        assert database_read() == REPLICA
+        eventually(lambda: database_read() == REPLICA, "it is read")
+        caplog.clear()
         other.ask("SELECT pg_promote()")
         assert database_read() == DEFAULT_DB_ALIAS
     assert said(caplog) == ["reports read the primary: the replica is none any more (promoted?)"]
