@@ -16,7 +16,7 @@ def tasks_waiting(queues: Iterable[str] = ()) -> dict[str, int]:
     BrokerAwayError.
     """
     link = Connection(
-        settings.CELERY_BROKER_URL,
+        settings.BROKER_URL,
         transport=settings.CELERY_BROKER_TRANSPORT,
         transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
         connect_timeout=settings.REDIS_TIMEOUT,

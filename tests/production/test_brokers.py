@@ -37,7 +37,7 @@ def configured(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Broker, list[
 
 
 def take_over(found: Broker, settings: Any) -> None:
-    settings.CELERY_BROKER_URL = found.url
+    settings.BROKER_URL = found.url
     settings.CELERY_BROKER_TRANSPORT = found.transport
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = found.options
 
@@ -314,4 +314,11 @@ def test_a_full_cache_forgets_and_refuses_nothing(small: Redis) -> None:
 def test_a_queue_in_a_full_cache_is_lost(small: Redis) -> None:
     """Why they are two: the control of the two above."""
     filled(small, "allkeys-lru")
-    assert small.queued("loyalty") == 0
+
+    def left_after_more() -> int:
+        with small.client() as client:
+            for number in range(1000):
+                client.set(f"more-{number}", b"x" * 1000, ex=3600)
+        return small.queued("loyalty")
+
+    eventually(lambda: left_after_more() == 0, "the queue is dropped")
