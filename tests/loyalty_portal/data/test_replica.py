@@ -30,7 +30,7 @@ from redemption.analytics.forms import ReportForm
 from redemption.analytics.reports.registry import REPORTS
 from redemption.analytics.services import rebuild_figures
 from tests.catalog.factories import ProductFactory
-from tests.production.standby import Standby, standby_of
+from tests.production.stores.standby import Standby, standby_of
 from tests.redemption.analytics.gallery import Gallery
 from tests.support.staff import browser, staff
 from tests.support.waiting import eventually

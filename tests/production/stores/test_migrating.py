@@ -16,7 +16,7 @@ from psycopg import errors
 from tests.support.stack import Databases
 from tests.support.waiting import eventually
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # As the portal waits for a lock (configuration/environment.py: 5 s), a little less.
 PATIENCE = "4s"
 WAITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE 'ALTER TABLE redemption_order%'"
@@ -79,7 +79,7 @@ def test_a_migration_that_waits_for_a_lock_gives_way_to_buyers_and_tries_again(
     environment = {
         **os.environ,
         "DATABASE_URL": database,
-        "DJANGO_SETTINGS_MODULE": "tests.production.settings_later",
+        "DJANGO_SETTINGS_MODULE": "tests.production.stores.settings_later",
     }
     command = [sys.executable, "manage.py", "migrate", "later"]
     with buyers.asking(), long_report(database) as report, log.open("wb") as output:

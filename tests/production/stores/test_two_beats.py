@@ -76,7 +76,7 @@ def test_of_two_schedulers_one_sends_and_the_other_goes_on_when_it_is_killed(
     tmp_path: Path, databases: Databases
 ) -> None:
     database = databases.create()
-    with running(tmp_path, database, "tests.production.beats") as beats:
+    with running(tmp_path, database, "tests.production.stores.beats") as beats:
         beats.redis.flush()
         eventually(lambda: beats.sent() >= 8, "eight tasks are sent", within=120)
         [acting] = beats.senders()
@@ -96,7 +96,7 @@ def test_of_two_schedulers_one_sends_and_the_other_goes_on_when_it_is_killed(
 
 def test_without_the_lock_both_send(tmp_path: Path, databases: Databases) -> None:
     """The control."""
-    module = "tests.production.beats_without_the_lock"
+    module = "tests.production.stores.beats_without_the_lock"
     with running(tmp_path, databases.create(), module) as beats:
         eventually(lambda: len(beats.senders()) == 2, "both send", within=120)
 
@@ -105,7 +105,7 @@ def test_the_one_that_acts_goes_on_after_the_database_has_dropped_its_connection
     tmp_path: Path, databases: Databases
 ) -> None:
     database = databases.create()
-    with running(tmp_path, database, "tests.production.beats") as beats:
+    with running(tmp_path, database, "tests.production.stores.beats") as beats:
         eventually(lambda: beats.sent() >= 1, "a task is sent", within=120)
         with psycopg.connect(database, autocommit=True) as link:
             cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -19,7 +19,7 @@ from loyalty_portal.local.embedded import Postgres
 from loyalty_portal.local.embedded_folder import EmbeddedError, Folder
 from loyalty_portal.local.supervisor import spawn
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DEPLOYED = ROOT / "deploy/postgres"
 
 

@@ -20,7 +20,7 @@ from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.queue import Broker, broker
 from loyalty_portal.queue.reach import BrokerAwayError, tasks_waiting
 from redemption.states import OrderStatus
-from tests.production.rabbitmq import RabbitMQ, needs_rabbitmq
+from tests.production.stores.rabbitmq import RabbitMQ, needs_rabbitmq
 from tests.redemption.world import World
 from tests.support.daemons import Daemon, Redis
 from tests.support.ports import free_port

@@ -1,0 +1,1 @@
+"""Tests of what holds data: a replica, brokers, schedulers, migrations."""
