@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from loyalty_portal.data.replica import replica_lag
 from loyalty_portal.http.draining import draining
 from loyalty_portal.metrics.state import StateFigure
 from loyalty_portal.partners.breaker import down_since
@@ -168,10 +169,18 @@ def redis_at(address: str) -> redis.Redis:
     return redis.Redis.from_url(address, socket_timeout=limit, socket_connect_timeout=limit)
 
 
-# --- For Prometheus (settings.PROCESS_STATES) ----------------------------------------------------
+# --- For Prometheus (settings.STATE_SOURCES) ----------------------------------------------------
 
 
 def breakers() -> Iterator[StateFigure]:
     """Whether each partner is known to be down, as all processes see it."""
     rows = [((name,), float(down_since(name) is not None)) for name in PARTNERS]
     yield StateFigure("portal_breaker_open", "1 while the partner is down.", rows, ("partner",))
+
+
+def replica() -> Iterator[StateFigure]:
+    """How far the replica that reports read is behind the primary, if there is one."""
+    lag = replica_lag()
+    if lag is not None:
+        says = "Seconds that the replica is behind, at most; infinite when it cannot be read."
+        yield StateFigure("portal_replica_lag_seconds", says, [((), lag)])

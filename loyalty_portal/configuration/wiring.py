@@ -91,6 +91,7 @@ OTHER_SECRETS = ["accounts.access.factor_secrets.FactorSecrets"]
 PROCESS_STATES = ["loyalty_portal.health.breakers"]
 STATE_SOURCES = [
     *PROCESS_STATES,
+    "loyalty_portal.health.replica",
     "redemption.saga.state.work",
     "redemption.saga.state.orders",
     "redemption.saga.state.points",

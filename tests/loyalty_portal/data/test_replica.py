@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from django.conf import settings as ours
+from django.conf import settings as settings_of_the_portal
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.test import Client
 from django.urls import reverse
@@ -23,6 +23,7 @@ from loyalty_portal.configuration.databases import databases
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.data import replica
 from loyalty_portal.data.replica import REPLICA, replica_lag, reported, reporting
+from loyalty_portal.health import replica as told_to_prometheus
 from loyalty_portal.jobs.models import Job
 from operations.doctor.findings import State
 from operations.doctor.infrastructure_checks import replica as doctors_word
@@ -355,6 +356,22 @@ def test_the_doctor_says_how_the_replica_is(
     assert "does not answer" in frozen.says
 
 
+def test_prometheus_is_told_how_far_it_is_behind(
+    standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_again(monkeypatch)
+    [figure] = told_to_prometheus()
+    [(_labels, lag)] = figure.rows
+    assert figure.name == "portal_replica_lag_seconds"
+    assert 0 <= lag < settings_of_the_portal.REPLICA_MAX_LAG
+    standby.freeze()
+    try:
+        [figure] = told_to_prometheus()
+    finally:
+        standby.thaw()
+    assert list(figure.rows) == [((), float("inf"))]
+
+
 def test_the_doctor_says_nothing_of_a_replica_that_there_is_not() -> None:
     assert list(doctors_word()) == []
 
@@ -441,7 +458,7 @@ def test_what_a_post_answers_is_read_from_the_primary(clerk: Clerk) -> None:
 def test_the_note_of_a_write_lasts_as_long_as_the_replica_may_be_behind(clerk: Clerk) -> None:
     clerk.receive()
     note = clerk.client.cookies[replica.COOKIE]
-    assert int(note["max-age"]) == ours.REPLICA_MAX_LAG + 2
+    assert int(note["max-age"]) == settings_of_the_portal.REPLICA_MAX_LAG + 2
     assert (note["httponly"], note["samesite"], note.value) == (True, "Lax", "1")
 
 
