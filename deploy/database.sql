@@ -6,3 +6,8 @@
 \getenv password PORTAL_DATABASE_PASSWORD
 CREATE ROLE :"role" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'password';
 CREATE DATABASE :"role" OWNER :"role";
+-- For Prometheus' exporter alone: reads the server's figures, and no table.
+\getenv figures FIGURES_DATABASE_PASSWORD
+\if :{?figures}
+CREATE ROLE figures LOGIN PASSWORD :'figures' IN ROLE pg_monitor;
+\endif

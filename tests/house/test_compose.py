@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from celery import Celery
 from django.core.management import get_commands, load_command_class
 from django.utils.module_loading import import_string
@@ -33,8 +34,9 @@ def check_celery(words: list[str]) -> None:
 def check_python(words: list[str]) -> None:
     if words[0] == "-m":
         assert importlib.util.find_spec(words[1])
-    else:
-        assert (ROOT / words[0]).exists()
+        return
+    assert (ROOT / words[0]).exists()
+    if words[0] == "manage.py":
         commands = get_commands()
         assert words[1] in commands
         parser = load_command_class(commands[words[1]], words[1]).create_parser("", words[1])
@@ -57,6 +59,12 @@ def test_every_process_has_its_service() -> None:
         "groups",
         "sandbox",
         "seed",
+        "prometheus",
+        "postgres-exporter",
+        "redis-exporter",
+        "blackbox-exporter",
+        "alertmanager-files",
+        "alertmanager",
     }
     assert set(SERVICES) == expected
 
@@ -131,6 +139,7 @@ def test_a_container_may_do_little(name: str) -> None:
         "postgres",
         "redis",
         "nginx",
+        "nobody",
     }
 
 
@@ -144,9 +153,21 @@ def test_a_container_takes_a_bounded_part_of_the_machine(name: str) -> None:
 def test_images_are_of_an_exact_version() -> None:
     images = [service["image"] for service in SERVICES.values() if "build" not in service]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert len(images) == 5
+    assert len(images) == 10
     for image in images:
-        assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z-]+", image), image
+        assert re.fullmatch(r"[a-z0-9/_-]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)?", image), image
+
+
+def test_prometheus_finds_each_process_by_its_service() -> None:
+    folder = ROOT / "deploy/prometheus"
+    shipped = {path.name for path in (folder / "targets").glob("*.yml")}
+    here = {path.name for path in (folder / "compose").glob("*.yml")}
+    assert here == shipped - {"node.yml"}, "each job of prometheus.yml but the machine's"
+    for path in (folder / "compose").glob("*.yml"):
+        for group in yaml.safe_load(path.read_text()):
+            for target in group["targets"]:
+                host = urlsplit(target if "//" in target else f"//{target}").hostname
+                assert host in {*SERVICES, "127.0.0.1"}, target
 
 
 LASTING = sorted(name for name in SERVICES if SERVICES[name]["restart"] != "no")
