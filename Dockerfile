@@ -4,9 +4,11 @@
 FROM python:3.13.9-slim-bookworm AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
-COPY requirements.txt /tmp/
+# For traces or Sentry: docker build --build-arg REQUIREMENTS=requirements-otel.txt
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-otel.txt /tmp/
 # The file lists every dependency, so pip resolves none and the build is repeatable.
-RUN /venv/bin/pip install --no-deps --require-hashes -r /tmp/requirements.txt && /venv/bin/pip check
+RUN /venv/bin/pip install --no-deps --require-hashes -r "/tmp/$REQUIREMENTS" && /venv/bin/pip check
 
 FROM python:3.13.9-slim-bookworm
 # No variable that an env file may also set: an empty value there would override this one.

@@ -29,7 +29,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-import bench-admin bench-metrics seed-scale chaos audit sbom release lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-metrics seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -117,6 +117,9 @@ bench-admin: .venv/installed ## Measure each page of the back office at a millio
 
 seed-scale: .venv/installed ## Make a database of a million orders in .local/scale (SCALE_ORDERS, SCALE_PRODUCTS)
 	$(BIN)/python -m benchmarks.scale
+
+bench-observability: .venv/installed ## Measure what the line of each request and traces cost, in turns
+	$(BIN)/python -m benchmarks.observability
 
 bench-import: .venv/installed ## Measure the import of products in files of two sizes (BENCH_ROWS=50000,200000)
 	$(BIN)/python -m benchmarks.imports

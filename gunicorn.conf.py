@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from loyalty_portal.configuration.environment import Environment
+from loyalty_portal.configuration.observability import traces
 from loyalty_portal.configuration.processes import shutdown_delay
 from loyalty_portal.metrics import web_files
 
@@ -59,6 +60,7 @@ def when_ready(server: Any) -> None:  # noqa: ARG001 - gunicorn's signature
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
     web_files.begin_process()
+    traces.start("web")  # here, because the thread that sends spans does not survive a fork
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001

@@ -172,10 +172,12 @@ def _chosen(request: Any) -> AccountManager | None:
     if not request.user.is_authenticated:
         return None
     if seeing := seeing_on(request):
+        request.seat_id = seeing.seat.pk  # for the request's line in the log
         return seeing.seat
     seat = choose_seat(request.seats, request.session.get(SEAT_KEY))
     # Nothing of a company is shown before the second factor that it requires.
     request.closed_seat = seat if lacks(request, seat) else None
+    request.seat_id = seat.pk if seat else None
     return None if request.closed_seat else seat
 
 

@@ -52,7 +52,7 @@ def python(*arguments: str, env: dict[str, str]) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=env,
+        env=env | {"LOG_FORMAT": "console"},  # on stderr, beside what is printed
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -107,7 +107,9 @@ class Web:
             "error",
         ]
         self.env = env
-        self.process = subprocess.Popen(command, cwd=ROOT, env=env)
+        # As in production, another process reads the log.
+        self.reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=self.reader.stdin)
 
     def wait(self, path: str) -> None:
         for _ in range(200):
@@ -126,6 +128,7 @@ class Web:
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(20)
+        self.reader.communicate()
 
 
 def signed_in(sessions: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from functools import partial
 
 from celery import Celery, Task, signals
@@ -16,6 +18,7 @@ from django.db import Error, close_old_connections, transaction
 from kombu.exceptions import OperationalError
 
 from loyalty_portal.configuration.environment import forget_empty
+from loyalty_portal.configuration.observability import traces
 from loyalty_portal.configuration.processes import WORKER
 from loyalty_portal.data.trouble import is_away
 from loyalty_portal.metrics.figures import NUDGES_LOST, count
@@ -64,6 +67,36 @@ app.autodiscover_tasks(
 signals.task_prerun.connect(close_old_connections)
 
 
+@signals.setup_logging.connect(weak=False)
+def _log_as_the_settings_say(**_said: object) -> None:
+    """Somebody who listens here keeps Celery from hiding what is below a warning, and from putting
+    stdout into the log.
+    """
+
+
+_running: ContextVar[AbstractContextManager[None] | None] = ContextVar("running", default=None)
+
+
+@signals.task_prerun.connect(weak=False)
+def _begin_task(task: Task, **_said: object) -> None:
+    """Continue the request that sent the task, up to the line about the task's end."""
+    block = traces.continuing(traces.origin_of(task.request), task.name)
+    block.__enter__()
+    _running.set(block)
+
+
+@signals.task_postrun.connect(weak=False)
+def _end_task(**_said: object) -> None:
+    if block := _running.get():
+        _running.set(None)
+        block.__exit__(None, None, None)
+
+
+@signals.worker_init.connect(weak=False)
+def _start_traces(**_said: object) -> None:
+    traces.start("worker")
+
+
 @signals.heartbeat_sent.connect(weak=False)
 def _live(**_said: object) -> None:
     """Touch the heartbeat file every two seconds while the loop runs and the broker answers."""
@@ -104,7 +137,14 @@ class _Broker:
                 # By default Celery declares the queue for each message, which once is enough for,
                 # and serializes the arguments a second time.
                 self._declare()
-                task.apply_async((key,), retry=False, declare=(), argsrepr=key, kwargsrepr="")
+                task.apply_async(
+                    (key,),
+                    retry=False,
+                    declare=(),
+                    argsrepr=key,
+                    kwargsrepr="",
+                    headers=traces.carried(),
+                )
         except _unreachable() as error:
             self._rest()
             why = type(error).__name__

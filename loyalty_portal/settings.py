@@ -19,6 +19,7 @@ from loyalty_portal.configuration import (
     queue,
     static_files,
     tokens,
+    traces,
     webhooks_out,
     wiring,
 )
@@ -77,6 +78,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "loyalty_portal.metrics.requests.counted",
+    "loyalty_portal.configuration.observability.access.tell_requests",
     "django.middleware.security.SecurityMiddleware",
     "loyalty_portal.health.straight_in",
     "redemption.saga.webhooks.straight_in",
@@ -357,9 +359,10 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CONTENT_SECURITY_POLICY = content_policy.policy(STATIC_HOST)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
-# --- Logs ----------------------------------------------------------------------------------
-LOG_FORMAT = env.choice("LOG_FORMAT", "console" if DEBUG else "json", ("console", "json"))
+# --- Logs and traces ------------------------------------------------------------------------
+LOG_FORMAT = logs.log_format(env, debug=DEBUG)
 LOGGING = logs.logging_settings(LOG_FORMAT)
+OTEL_ENDPOINT, OTEL_SAMPLED, SENTRY_DSN = traces.read(env)
 
 if DEBUG:
     production.refuse_public_debug(

@@ -72,6 +72,8 @@ def caller_of(request: HttpRequest) -> SeatCaller:
     caller = by(request, secret)
     if caller is None:
         raise _refused(request, 'Bearer error="invalid_token"')
+    if caller.chosen:
+        request.seat_id = caller.chosen.pk  # type: ignore[attr-defined]  # for its line in the log
     return caller
 
 

@@ -4,7 +4,6 @@ The API reads no cookie, so it needs no CSRF token, and whatever goes wrong here
 (problems.py) and no page.
 """
 
-import re
 from collections.abc import Callable
 
 from django.conf import settings
@@ -18,18 +17,16 @@ from django.utils.translation.trans_real import (
     get_supported_language_variant,
     parse_accept_lang_header,
 )
-from structlog.contextvars import bound_contextvars
 
 from loyalty_portal.api.calls import COMPANY_HEADER
 from loyalty_portal.api.limits import say_limits
 from loyalty_portal.api.portal_api import answer_error
 from loyalty_portal.api.problems import ApiProblemError, problem_response
-from loyalty_portal.data.ids import uuid7
+from loyalty_portal.configuration.observability.origin import request_id
 from loyalty_portal.http.where import happening_at
 
 BEGINS = "/api/"
 _BODIES = frozenset({"POST", "PUT", "PATCH"})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 # Why the web worker passes a call on without its body, by the status (http/web_worker.py: REFUSED).
 _REFUSED = {408: "too_slow", 413: "too_large"}
 
@@ -48,18 +45,14 @@ def straight_in(
 
 
 def _answer_call(request: HttpRequest) -> HttpResponseBase:
-    said = request.headers.get("X-Request-Id", "")
-    request_id = said if _REQUEST_ID.fullmatch(said) else uuid7().hex
-    request.request_id = request_id  # type: ignore[attr-defined]
+    request.request_id = request_id()  # type: ignore[attr-defined]
     with (
-        bound_contextvars(request_id=request_id),
         happening_at(request),
         translation.override(asked_language(request) or settings.LANGUAGE_CODE),
     ):
         response = _dispatched(request)
         response.headers.setdefault("Content-Language", translation.get_language())
     say_limits(request, response)
-    response["X-Request-Id"] = request_id
     response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
     patch_vary_headers(response, ("Authorization", "Accept-Language", COMPANY_HEADER))
     return response

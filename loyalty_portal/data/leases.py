@@ -17,6 +17,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.configuration.observability.origin import (
+    LONGEST,
+    TRACEPARENT_LENGTH,
+    Origin,
+    request_id_now,
+)
+from loyalty_portal.configuration.observability.traces import traceparent_now
 from loyalty_portal.fastpath.sql import insert
 from loyalty_portal.fastpath.updates import update
 
@@ -93,6 +100,11 @@ class LeasedQuerySet(models.QuerySet[Row_co]):
                 insert(along)
         return written
 
+    def origin_of(self, pk: object) -> Origin:
+        """The request whose work this row continues."""
+        found = self.filter(pk=pk).values_list("request_id", "traceparent").first() or ("", "")
+        return Origin(*(each or "" for each in found))
+
     def set_back(self, pk: object) -> bool:
         """Record that a try raised. The row waits longer each time, and is put aside in the end.
 
@@ -132,6 +144,16 @@ class LeasedWork(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True, db_default=Now())
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    request_id = models.CharField(
+        max_length=LONGEST, null=True, blank=True, editable=False, default=request_id_now
+    )
+    traceparent = models.CharField(
+        max_length=TRACEPARENT_LENGTH,
+        null=True,
+        blank=True,
+        editable=False,
+        default=traceparent_now,
+    )
 
     # A row in which one of these differs has changed since it was read.
     as_read: ClassVar[tuple[str, ...]] = ("pk", "attempts")

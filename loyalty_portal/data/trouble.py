@@ -17,10 +17,12 @@ from django.db import (
     close_old_connections,
     connection,
 )
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.template.loader import get_template
-from django.views.defaults import server_error as broken
 from psycopg import errors
+
+from loyalty_portal.configuration.observability.origin import request_id
+from loyalty_portal.configuration.observability.traces import trace_id_of, traceparent
 
 logger = logging.getLogger(__name__)
 
@@ -60,13 +62,21 @@ def retried(act: Callable[[], Made]) -> Made:
     return act()
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(_request: HttpRequest) -> HttpResponse:
     """Django's `handler500`. Answers 503 and "try again" while the database cannot serve."""
     if not is_trouble(sys.exc_info()[1]):
-        return broken(request)
+        return _broken()
     # Render without the request, because the header would read from the database.
     page = get_template("503.html").render()
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
+
+
+def _broken() -> HttpResponse:
+    """The page of a fault of our own. It names the request, and its trace, so that
+    people can too.
+    """
+    told = {"request_id": request_id(), "trace_id": trace_id_of(traceparent())}
+    return HttpResponseServerError(get_template("500.html").render(told))
 
 
 class Looks:

@@ -20,6 +20,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
 from loyalty_portal.configuration.environment import Environment
+from loyalty_portal.configuration.observability.access import tell
 from loyalty_portal.configuration.processes import shutdown_delay
 from loyalty_portal.http.draining import draining
 
@@ -98,6 +99,7 @@ class BufferedApplication:
             body: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
             await self._answer(scope, send, body, {REFUSED: int(status)})
         else:
+            tell(scope["method"], "", int(status), 0.0)
             await _refuse(send, status)
 
     def _run(self, scope: Message, body: IO[bytes], more: Environ) -> Response:

@@ -20,6 +20,7 @@ import httpx
 import tenacity
 from django.db import connection
 
+from loyalty_portal.configuration.observability import traces
 from loyalty_portal.http.where import where
 from loyalty_portal.metrics.figures import PARTNER_CALLS, PARTNER_SECONDS, count, took
 from loyalty_portal.partners import breaker, wire
@@ -210,16 +211,17 @@ class PartnerClient:
             headers["Content-Type"] = "application/json"
         if request_id := where().request_id:
             headers["X-Request-Id"] = request_id
-        return _exchange(
-            call.method,
-            call.url,
-            headers=headers,
-            ends_at=call.ends_at,
-            timeout=self._config.timeout,
-            params=call.params,
-            content=call.body,
-            shared=call.shared,
-        )
+        with traces.partner_call(self._config.name, call.method, call.template, headers):
+            return _exchange(
+                call.method,
+                call.url,
+                headers=headers,
+                ends_at=call.ends_at,
+                timeout=self._config.timeout,
+                params=call.params,
+                content=call.body,
+                shared=call.shared,
+            )
 
     def _log(self, call: _Call, answer: Answer, started: float, attempts: int) -> None:
         level = logging.WARNING if answer.outcome is Outcome.UNKNOWN else logging.INFO

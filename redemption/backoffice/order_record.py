@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from fulfillment.models import Channel, Fulfillment, FulfillmentEvent, PartnerCall, ShipmentLine
 from fulfillment.states import OPEN_CALL, CallStatus
+from loyalty_portal.configuration.observability.traces import trace_id_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.together import read_together
 from redemption.backoffice.badges import transaction_badge
@@ -91,6 +92,16 @@ class OrderRecord:
     def more(self) -> int:
         """Lines that are not shown."""
         return self.lines_in_all - len(self.lines)
+
+    @property
+    def request_id(self) -> str:
+        """The request that took the points, as the log names it; "" when it is not known."""
+        return next((each.transaction.request_id or "" for each in self.transactions), "")
+
+    @property
+    def trace_id(self) -> str:
+        """Its trace; "" when there is none."""
+        return next((trace_id_of(each.transaction.traceparent) for each in self.transactions), "")
 
     @property
     def is_narrowed(self) -> bool:

@@ -109,7 +109,7 @@ _CORRECTIONS_WITHIN_CREDITS = """
 @tracked(
     leave_out=[
         *("body", "attempts", "raised", "next_attempt_at", "lease_until", "lease_token"),
-        *("doubt", "disputed_id"),
+        *("doubt", "disputed_id", "request_id", "traceparent"),
     ],
     told_by_events=True,
 )

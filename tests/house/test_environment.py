@@ -130,6 +130,22 @@ def test_production_names_what_is_missing(name: str) -> None:
     assert f"{name}: " in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5", "must be between 0 and 1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "a tenth", "must be between 0 and 1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "must be"),
+        ("SENTRY_DSN", "nonsense", "must be"),
+        ("LOG_FORMAT", "xml", "must be one of console, json, ecs"),
+    ],
+)
+def test_where_logs_and_traces_go_is_checked(name: str, value: str, why: str) -> None:
+    done = start(**production(**{name: value}))
+    assert done.returncode != 0
+    assert f"{name}: {why}" in done.stderr
+
+
 def test_production_refuses_to_open_inner_networks_to_webhooks() -> None:
     done = start(**production(WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8"))
     assert done.returncode != 0

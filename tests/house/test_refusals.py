@@ -42,22 +42,27 @@ def log() -> Iterator[io.StringIO]:
     handler.setStream(before)
 
 
+def beside_the_requests(log: io.StringIO) -> list[str]:
+    """The lines without those that each request has."""
+    return [each for each in log.getvalue().splitlines() if "route=" not in each]
+
+
 def test_a_page_that_somebody_may_not_see_is_one_line(log: io.StringIO) -> None:
     warehouse = browser(staff("warehouse"))
     assert warehouse.get("/admin/redemption/redemptionorder/").status_code == 403
-    [line] = log.getvalue().splitlines()
-    assert "Forbidden (Permission denied): /admin/redemption/redemptionorder/" in line
+    [line] = beside_the_requests(log)
+    assert "Forbidden (Permission denied): admin:redemption_redemptionorder_changelist" in line
 
 
 def test_what_a_role_does_not_include_is_one_line(log: io.StringIO) -> None:
     viewer = browser(SeatFactory.create(role=Role.VIEWER).user)
     assert viewer.get("/checkout/").status_code == 403
-    assert len(log.getvalue().splitlines()) == 1
+    assert len(beside_the_requests(log)) == 1
 
 
 def test_a_host_that_is_not_ours_is_one_line(log: io.StringIO) -> None:
     assert Client().get("/accounts/login/", headers=FOREIGN).status_code == 400
-    assert len(log.getvalue().splitlines()) == 1
+    assert len(beside_the_requests(log)) == 1
 
 
 @pytest.mark.parametrize(
@@ -69,7 +74,7 @@ def test_a_form_that_is_too_large_is_one_line(log: io.StringIO, form: dict[str, 
         content_type="application/x-www-form-urlencoded",
     )  # fmt: skip
     assert answer.status_code in {400, 403}
-    assert len(log.getvalue().splitlines()) == 1
+    assert len(beside_the_requests(log)) == 1
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz"])

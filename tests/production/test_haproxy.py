@@ -103,6 +103,10 @@ def test_a_clients_id_is_kept(front: Front) -> None:
     assert told["HTTP_X_REQUEST_ID"] == told["answered"] == "01a21c1a-1cbc-7201"
 
 
+def test_a_strangers_trace_is_left_out(front: Front) -> None:
+    assert "HTTP_TRACEPARENT" not in front.seen(traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+
+
 def test_the_figures_are_shown_to_nobody(front: Front) -> None:
     for path in ("/metrics", "/METRICS", "/%6detrics", "/metrics/x"):
         assert front.browser.get(path).status_code == 404

@@ -77,6 +77,11 @@ def test_the_portal_learns_who_asked_and_for_which_host(port: int) -> None:
 
 
 @needs_nginx
+def test_a_strangers_trace_is_left_out(port: int) -> None:
+    assert "HTTP_TRACEPARENT" not in seen(port, traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+
+
+@needs_nginx
 def test_senders_of_half_a_form_hold_nobody_up(port: int) -> None:
     with ExitStack() as stack:
         for _ in range(200):

@@ -7,18 +7,51 @@ everything in time.
 """
 
 import select
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.db.backends.postgresql import base
+from django.db.backends.utils import CursorWrapper
 from psycopg.pq import TransactionStatus
+
+from loyalty_portal.configuration.observability import traces
+
+
+class TracedCursor:
+    """A cursor whose statements are spans. All cursors are made of it in a trace: Django's, and
+    those of prepared_cursor(), which instrumented connections would not see.
+    """
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._cursor)
+
+    def execute(self, text: Any, *given: Any, **options: Any) -> Any:
+        with traces.statement(text):
+            return self._cursor.execute(text, *given, **options)
+
+    def executemany(self, text: Any, *given: Any, **options: Any) -> Any:
+        with traces.statement(text):
+            return self._cursor.executemany(text, *given, **options)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """The database backend `loyalty_portal.fastpath.postgresql`. With FASTPATH=false it is
     Django's.
     """
+
+    def _prepare_cursor(self, cursor: Any) -> CursorWrapper:
+        """Wrap a cursor as Django does. In a trace, each statement of it becomes a span."""
+        told = TracedCursor(cursor) if traces.is_recording() else cursor
+        wrapped: CursorWrapper = super()._prepare_cursor(told)  # type: ignore[misc]
+        return wrapped
 
     def is_usable(self) -> bool:
         """Whether the kept connection can still be used."""

@@ -18,6 +18,7 @@ from django.db import connections
 
 from catalog.backoffice.bulk.recording import forget_edits
 from loyalty_portal.audit.chain import publish
+from loyalty_portal.configuration.observability import traces
 from loyalty_portal.configuration.processes import SWEEPER
 from loyalty_portal.data.trouble import Looks, is_away
 from loyalty_portal.feed.services import forget_changes, publish_all
@@ -74,6 +75,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--period must be between {SHORTEST:g} and {LONGEST:g} seconds, not {period:g}."
             )
+        traces.start("sweeper")
         stop = threading.Event()
         if not once:
             serve(SWEEPER, states=settings.STATE_SOURCES)
@@ -158,7 +160,8 @@ def _attempt(kind: str, key: uuid.UUID) -> bool:
     Raises only errors that mean that the database is down.
     """
     try:
-        return bool(work(kind, key))
+        with traces.continuing(queues()[kind].rows.origin_of(key), f"sweep {kind}"):
+            return bool(work(kind, key))
     except Exception as error:
         if is_away(error):
             raise

@@ -1,6 +1,6 @@
 """`make bench-api`: what the API costs beside the barest view, beside the checkout, and beside a flood.
 
-The first part compares requests in one process, alternately (benchmarks/api_measured.py). The second
+The first part compares requests in one process, alternately (benchmarks/api/measured.py). The second
 has a web server: one company calls at ten times its limit, and another at its usual pace, in turn
 with calls of the latter alone. BENCH_ROUNDS (11) and BENCH_SECONDS (6, of each turn) may be given.
 Fails when a figure is missed.
@@ -63,9 +63,9 @@ def main() -> int:
         python("manage.py", "collectstatic", "--noinput", "-v0", env=env)
         python("manage.py", "migrate", "-v0", env=env)
         python("-m", "benchmarks.prepare", "setup", "40", env=env)
-        measured = [sys.executable, "-m", "benchmarks.api_measured", "compare"]
+        measured = [sys.executable, "-m", "benchmarks.api.measured", "compare"]
         missed = subprocess.run(measured, cwd=ROOT, env=env, check=False).returncode
-        keys = json.loads(python("-m", "benchmarks.api_measured", "keys", env=env))
+        keys = json.loads(python("-m", "benchmarks.api.measured", "keys", env=env))
         web = Web("loyalty_portal.wsgi", env)
         stack.callback(web.close)
         web.wait("/healthz")

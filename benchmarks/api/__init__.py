@@ -1,0 +1,1 @@
+"""The API beside the barest view, beside the checkout, and beside a flood."""

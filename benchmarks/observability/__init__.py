@@ -1,0 +1,1 @@
+"""What the line of each request and traces cost."""
