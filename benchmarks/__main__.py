@@ -86,6 +86,7 @@ def environment(shared: dict[str, str], folder: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "JWT_SIGNING_KEYS": str(signing_key),
         "STATIC_ROOT": str(folder / "static"),
+        "METRICS_PORT": "0",  # several of each process run here
     }
 
 
