@@ -188,18 +188,21 @@ class Page:
 
     def __init__(self, pagerduty: PagerDuty) -> None:
         self._pagerduty = pagerduty
-        self._before = set(pagerduty.pages())
+        self._since = len(pagerduty.events)
 
     @property
     def came(self) -> list[str]:
-        return [name for key, name in self._pagerduty.pages().items() if key not in self._before]
+        return list(self._pagerduty.pages(self._since).values())
 
     def arrives(self, name: str) -> None:
         eventually(lambda: name in self.came, f"the page {name}", within=ARRIVES, pause=0.5)
 
     def ends(self, name: str) -> None:
         eventually(
-            lambda: self._pagerduty.is_over(name), f"the end of {name}", within=ENDS, pause=0.5
+            lambda: self._pagerduty.is_over(name, self._since),
+            f"the end of {name}",
+            within=ENDS,
+            pause=0.5,
         )
 
     def is_the_only_one(self, name: str, watch: Watch) -> None:

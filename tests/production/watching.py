@@ -103,18 +103,21 @@ class PagerDuty(AbstractContextManager["PagerDuty"]):
             self.events.append(body)
             return 202, {"status": "success", "message": "ok", "dedup_key": body["dedup_key"]}
 
-    def pages(self) -> dict[str, str]:
-        """What was triggered: the class (an alert's name, or an incident's kind), by its key."""
+    def pages(self, since: int = 0) -> dict[str, str]:
+        """What was triggered: the class (an alert's name, or an incident's kind), by its key. An
+        alert has the same key each time, so a test looks at the events `since` its beginning.
+        """
         return {
             event["dedup_key"]: event["payload"]["class"]
-            for event in self.events
+            for event in self.events[since:]
             if event["event_action"] == "trigger"
         }
 
-    def is_over(self, name: str) -> bool:
+    def is_over(self, name: str, since: int = 0) -> bool:
         """Whether each page of this class was resolved."""
-        keys = {key for key, told in self.pages().items() if told == name}
-        over = {e["dedup_key"] for e in self.events if e["event_action"] == "resolve"}
+        keys = {key for key, told in self.pages(since).items() if told == name}
+        events = self.events[since:]
+        over = {each["dedup_key"] for each in events if each["event_action"] == "resolve"}
         return bool(keys) and keys <= over
 
     def __enter__(self) -> Self:
