@@ -34,7 +34,11 @@ class RabbitMQ(Daemon):
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             "log.console = true\nlog.console.level = warning\nlog.file = false\n"
         )
-        self._mapper = {"ERL_EPMD_PORT": str(mapper), "ERL_EPMD_ADDRESS": "127.0.0.1"}
+        self._mapper = {
+            "ERL_EPMD_PORT": str(mapper),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_RELAXED_COMMAND_CHECK": "1",  # so that it may be killed from outside
+        }
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),  # of the nodes' shared secret
