@@ -23,7 +23,7 @@ def tasks_waiting(queues: Iterable[str] = ()) -> dict[str, int]:
     )
     try:
         with link:
-            link.connect()
+            link.ensure_connection(max_retries=0)
             link.channel().close()  # Redis is asked only when a channel is opened
             return {name: _waiting(link, name) for name in queues}
     except (OperationalError, *link.connection_errors, OSError) as error:

@@ -61,7 +61,7 @@ def script() -> ModuleType:
     return module
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_the_sql_of_a_migration_is_what_squawk_sees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

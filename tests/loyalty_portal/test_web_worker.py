@@ -160,7 +160,9 @@ def test_body_that_comes_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch) 
         said.append(message)
 
     served = web_worker.BufferedApplication(echo_app.application, threads=1)
-    asyncio.run(served({"type": "http", "path": "/form", "headers": []}, silence, hear))
+    asyncio.run(
+        served({"type": "http", "method": "POST", "path": "/form", "headers": []}, silence, hear)
+    )
 
     assert said[0]["status"] == 408
 

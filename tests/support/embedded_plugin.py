@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "SECRET_KEY": "a-key-for-tests-only",
     "FIELD_ENCRYPTION_KEYS": "Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
     "FULFILLMENT_WEBHOOK_SECRETS": "whsec_Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
+    # Several of each process run beside each other. Those whose figures are tested have a port.
+    "METRICS_PORT": "0",
 }
 
 
