@@ -72,9 +72,12 @@ def _is_alive(pid: int) -> bool:
 
 
 def _allocate(folder: Path, who: str) -> None:
+    """Make the files of a process, each whole before it has the name under which it is read."""
     for kind in KINDS:
-        with (folder / f"{kind}_{who}.db").open("wb") as file:
+        begun = folder / f"{kind}_{who}.begun"
+        with begun.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, SIZE)
+        begun.rename(folder / f"{kind}_{who}.db")
 
 
 def begin_process() -> None:
