@@ -26,7 +26,10 @@ from tests.redemption.factories import fill_cart, paid, placed
 from tests.redemption.world import ROOMS, World
 
 SignIn = Callable[[AccountManager], Client]
-MASKED = re.compile(r'(?<=name="csrfmiddlewaretoken")\s+value="\w+"|name="token" value="[^"]*"')
+MASKED = re.compile(
+    r'(?<=name="csrfmiddlewaretoken")\s+value="\w+"|name="token" value="[^"]*"'
+    r'|data-relative="\d+"'  # seconds, which may go on between two pages
+)
 HTMX = {"HX-Request": "true"}
 
 
