@@ -143,14 +143,6 @@ def stylesheets(production: Production) -> set[str]:
     return set(re.findall(r'href="(/static/css/portal/base[^"]+)"', page))
 
 
-def rolled_column(production: Production) -> bool:
-    with production.postgres.connect(production.database) as link:
-        found = link.execute(
-            "SELECT 1 FROM information_schema.columns WHERE column_name = 'rolled'"
-        ).fetchone()
-    return found is not None
-
-
 def assert_nobody_noticed(buying: Buying, noted: Noted) -> None:
     assert noted.failed == []
     assert noted.missing == set()
