@@ -337,6 +337,7 @@ def watch(watched: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
+@pytest.mark.long  # series of a portal that is well: other tests beside it disturb them
 def test_every_expression_of_the_dashboards_finds_a_series(
     stack: Stack, shop: World, visitor: Visitor, watch: Watch
 ) -> None:
@@ -366,6 +367,7 @@ def test_every_expression_of_the_dashboards_finds_a_series(
 NOT_HERE = {"portal_replica_lag_seconds", "probe_ssl_earliest_cert_expiry"}
 
 
+@pytest.mark.long  # series of a portal that is well: other tests beside it disturb them
 def test_every_series_of_the_rules_is_told_and_no_alert_fires_of_a_portal_that_is_well(
     stack: Stack, watch: Watch
 ) -> None:
