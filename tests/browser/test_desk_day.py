@@ -49,6 +49,8 @@ class Packer:
 
     def said(self, words: str) -> None:
         expect(self.page.locator("#desk-said")).to_contain_text(words)
+        # What is scanned before the answer has settled is lost: desk.js empties the field then.
+        expect(self.page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
         expect(self.page.locator("#desk-scan-text")).to_be_focused()
 
     @property
