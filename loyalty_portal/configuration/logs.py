@@ -16,7 +16,7 @@ from structlog.types import EventDict, Processor, WrappedLogger
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.configuration.observability.access import logger, route_of
 from loyalty_portal.configuration.observability.origin import request_id
-from loyalty_portal.configuration.observability.traces import traceparent
+from loyalty_portal.configuration.observability.traces import trace_id_of, traceparent
 
 FORMATS = ("console", "json", "ecs")
 SERVICE = "loyalty-portal"
@@ -186,7 +186,7 @@ def facts_of(record: logging.LogRecord) -> dict[str, Any]:
     if of_request := request_id():
         facts["request_id"] = of_request
     if here := traceparent():
-        facts["trace_id"], facts["span_id"] = here[3:35], here[36:52]
+        facts["trace_id"], facts["span_id"] = trace_id_of(here), here[36:52]
     return facts
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.chaos.actors.house import own_postgres
 from tests.production.balancer import HAPROXY
-from tests.production.stack import Production, own_postgres
+from tests.production.stack import Production
 from tests.support.reverse_proxy import NGINX
 
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ def _production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production
     if not NGINX:
         pytest.skip("nginx is missing (Debian: apt install nginx-light)")
     with (
-        own_postgres() as postgres,
+        own_postgres("production") as postgres,
         Production(tmp_path_factory.mktemp("production"), postgres) as running,
     ):
         yield running

@@ -13,11 +13,9 @@ import base64
 import datetime
 import ipaddress
 import secrets
-import shutil
 import ssl
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +27,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from accounts.models import AccountManager, Company, Role
-from loyalty_portal.local.embedded_folder import Folder, FolderInUseError
 from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
 from tests.chaos.actors.house import Postgres
 from tests.house.env_files import production
@@ -38,7 +35,7 @@ from tests.production.balancer import Balancer, Origin
 from tests.production.control import Control
 from tests.production.release import Release
 from tests.redemption.world import World
-from tests.support.daemons import ROOT, Daemon, Web
+from tests.support.daemons import Daemon, Web
 from tests.support.mailbox import Mailbox
 from tests.support.ports import free_port
 from tests.support.sandbox_process import SandboxProcess
@@ -46,27 +43,10 @@ from tests.support.stack import as_default, statement
 from tests.support.visitor import Visitor
 from tests.support.waiting import eventually
 
-RUNS_AT_ONCE = 9
 MACHINES = ("machine1", "machine2")
 START_SECONDS = 400.0  # for processes on a busy machine
 QUEUES = "loyalty,fulfillment,notifications,default"
 DIALS = {"mode": "accept", "delay": 0.1, "honour_keys": True, "processing_event": False}
-
-
-@contextmanager
-def own_postgres(name: str = "production") -> Iterator[Postgres]:
-    """A fresh, durable PostgreSQL in a folder under .local/ that no other run uses."""
-    with ExitStack() as held:
-        for number in range(1, RUNS_AT_ONCE + 1):
-            with suppress(FolderInUseError):
-                folder = held.enter_context(Folder(ROOT / ".local" / f"{name}-{number}"))
-                break
-        else:
-            raise FolderInUseError(f"{RUNS_AT_ONCE} runs are going on in this checkout.")
-        shutil.rmtree(folder.path / Postgres.name, ignore_errors=True)
-        postgres = Postgres(folder, durable=True)
-        held.enter_context(postgres)
-        yield postgres
 
 
 @dataclass

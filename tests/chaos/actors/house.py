@@ -30,12 +30,14 @@ LINES = ("partners", "callbacks", "postgres", "redis")
 
 
 @contextmanager
-def own_postgres() -> Iterator[Postgres]:
-    """A fresh PostgreSQL for this run under .local/; parallel runs use different folders."""
+def own_postgres(name: str = "chaos") -> Iterator[Postgres]:
+    """A fresh, durable PostgreSQL for this run in a folder of this name under .local/; parallel runs
+    use different folders.
+    """
     with ExitStack() as held:
         for number in range(1, RUNS_AT_ONCE + 1):
             with suppress(FolderInUseError):
-                folder = held.enter_context(Folder(ROOT / ".local" / f"chaos-{number}"))
+                folder = held.enter_context(Folder(ROOT / ".local" / f"{name}-{number}"))
                 break
         else:
             raise FolderInUseError(f"{RUNS_AT_ONCE} runs are going on in this checkout.")
