@@ -113,6 +113,11 @@ def header_on(request: Any) -> Header:
     return header
 
 
+def agree(request: Any, header: Header) -> None:
+    """Have the header of this request's page say the same as the page, which read it anew."""
+    request.header = header
+
+
 def chrome_on(request: Any) -> Chrome:
     """Render the parts around a page. Without a seat these are only the messages."""
     seat: AccountManager | None = getattr(request, "seat", None)

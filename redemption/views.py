@@ -1,8 +1,6 @@
 """The home page and the header's balance."""
 
 from dataclasses import dataclass
-from datetime import date
-from typing import NamedTuple
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -10,23 +8,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
-from accounts.layout import Header, balance_text, header_of, header_on
-from accounts.models import Company, KnownBalance
+from accounts.layout import Header, agree, balance_text, header_of, header_on
+from accounts.models import Company
 from accounts.permissions import may_redeem
 from accounts.services import known_balance, refresh_balance
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
+from redemption.layout.spending import Spending, spending_of
 from redemption.orders.selectors import OrderRow, recent, redeemed_before, stuck
 
 CARDS = 5  # past orders shown
-LAPSES = 2  # expiring amounts shown
-
-
-class Lapse(NamedTuple):
-    """Points that expire on a day."""
-
-    points: int
-    day: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +25,15 @@ class HomePage:
     """Everything that home's templates show."""
 
     company: Company
-    header: Header
-    expiring: list[Lapse]
+    spending: Spending
     stuck: list[OrderRow]
     recent: list[OrderRow]
     before: list[Product]
     may_redeem: bool
+
+    @property
+    def header(self) -> Header:
+        return self.spending.header
 
 
 @require_safe
@@ -47,11 +41,11 @@ class HomePage:
 def home(request: PortalRequest) -> HttpResponse:
     """Show the balance, orders that need somebody, and what was redeemed before."""
     seat = request.seat
-    header = header_on(request)
+    spending = spending_of(seat, header_on(request), listed=0)
+    agree(request, spending.header)
     page = HomePage(
         company=seat.company,
-        header=header,
-        expiring=_lapses(header.known),
+        spending=spending,
         stuck=stuck(seat),
         recent=recent(seat),
         before=redeemed_before(seat, CARDS),
@@ -62,17 +56,11 @@ def home(request: PortalRequest) -> HttpResponse:
     return render(request, template, {"page": page})
 
 
-def _lapses(known: KnownBalance | None) -> list[Lapse]:
-    told = known.expiring if known else []
-    lapses = [Lapse(one["points"], date.fromisoformat(one["expires_on"])) for one in told]
-    return lapses[:LAPSES]
-
-
 @require_safe
 @never_cache
 @with_seat()
 def balance(request: PortalRequest) -> HttpResponse:
-    """Refresh the header's balance from the partner. Without HTMX, redirect home.
+    """Refresh the header's balance from the partner. Without HTMX, redirect home, or to the points.
 
     Staff who see the page as a seat get the last known balance, because asking writes it down.
     """
@@ -80,7 +68,7 @@ def balance(request: PortalRequest) -> HttpResponse:
     before = known_balance(company)
     newest = before if request.seeing else refresh_balance(company=company)
     if not request.headers.get("HX-Request"):
-        return redirect("home")
+        return redirect("points:statement" if request.GET.get("to") == "points" else "home")
     header = header_of(request.seat, known=newest, asked=True)
     response = HttpResponse(balance_text(header))
     if newest and (before is None or before.points != newest.points or header.failed):

@@ -24,19 +24,21 @@ Parcel = Sequence[Fulfillment]  # its open lines
 
 # DejaVu Sans prints Latin, Greek, Cyrillic, Armenian and Georgian names as they are written.
 _FONT, _FILE = "DejaVu", Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
-_MARGIN, _WIDTH = 15, 180  # millimetres, on A4
-_SMALL, _TEXT, _LARGE = 8, 10, 16  # points
+MARGIN, WIDTH = 15, 180  # millimetres, on A4
+SMALL, TEXT, LARGE = 8, 10, 16  # points
 _QR, _BIG_QR = 14, 28  # millimetres
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 
 
-class _Paper(FPDF):
+class Paper(FPDF):
+    """A document of A4 pages in one font, for texts of any script."""
+
     def __init__(self) -> None:
         super().__init__(format="A4")
         self.add_font(_FONT, fname=_FILE)
-        self.set_margin(_MARGIN)
-        self.set_auto_page_break(auto=True, margin=_MARGIN)
-        self.set_font(_FONT, size=_TEXT)
+        self.set_margin(MARGIN)
+        self.set_auto_page_break(auto=True, margin=MARGIN)
+        self.set_font(_FONT, size=TEXT)
 
     def printable(self, text: str) -> str:
         """The text, or its transcription into Latin letters if the font cannot show it, or its
@@ -49,7 +51,7 @@ class _Paper(FPDF):
                 return anyascii(text)
         return text
 
-    def say(self, text: str, *, size: int = _TEXT, width: float = _WIDTH) -> None:
+    def say(self, text: str, *, size: int = TEXT, width: float = WIDTH) -> None:
         """Write a paragraph."""
         self.set_font_size(size)
         line = size * 0.5
@@ -64,11 +66,17 @@ class _Paper(FPDF):
                 if dark:
                     self.rect(x + across * dot, y + down * dot, dot, dot, style="F")
 
-    def row(self, cells: Sequence[tuple[float, str]], *, size: int = _TEXT) -> None:
-        """Write cells of these widths beside each other, each cut to its width."""
+    def row(
+        self, cells: Sequence[tuple[float, str]], *, size: int = TEXT, numbers: int = 0
+    ) -> None:
+        """Write cells of these widths beside each other, each cut to its width. The last `numbers`
+        of them end at the right.
+        """
         self.set_font_size(size)
-        for width, text in cells:
-            self.cell(width, 6, self._cut(self.printable(text), width - 2))
+        for place, (width, text) in enumerate(cells):
+            is_number = place >= len(cells) - numbers
+            shown = self._cut(self.printable(text), width - 2)
+            self.cell(width, 6, shown, align="R" if is_number else "L")
         self.ln(6)
 
     def _cut(self, text: str, width: float) -> str:
@@ -79,16 +87,16 @@ class _Paper(FPDF):
         return f"{text}…"
 
     def rule(self) -> None:
-        self.line(_MARGIN, self.get_y(), _MARGIN + _WIDTH, self.get_y())
+        self.line(MARGIN, self.get_y(), MARGIN + WIDTH, self.get_y())
 
 
 def pick_list(parcels: Sequence[Parcel]) -> bytes:
     """What to fetch from the shelves for these parcels: each SKU with its code and its orders."""
-    paper = _Paper()
+    paper = Paper()
     paper.add_page()
     told = ngettext("Pick list for %(n)s parcel", "Pick list for %(n)s parcels", len(parcels))
-    paper.say(told % {"n": len(parcels)}, size=_LARGE)
-    paper.say(date_format(timezone.localtime(), "DATETIME_FORMAT"), size=_SMALL)
+    paper.say(told % {"n": len(parcels)}, size=LARGE)
+    paper.say(date_format(timezone.localtime(), "DATETIME_FORMAT"), size=SMALL)
     paper.ln(4)
     by_sku: dict[str, list[Fulfillment]] = defaultdict(list)
     for line in (line for parcel in parcels for line in parcel):
@@ -98,42 +106,42 @@ def pick_list(parcels: Sequence[Parcel]) -> bytes:
             paper.add_page()
         top = paper.get_y() + 2
         paper.rule()
-        paper.qr(sku, _MARGIN, top, _QR)
+        paper.qr(sku, MARGIN, top, _QR)
         pieces = sum(line.open_quantity for line in lines)
-        paper.set_xy(_MARGIN + _QR + 4, top)
-        paper.row([(14, f"{pieces} ×"), (_WIDTH - _QR - 18, lines[0].product_name)])
-        paper.set_x(_MARGIN + _QR + 4)
-        paper.row([(_WIDTH - _QR - 4, sku)], size=_SMALL)
+        paper.set_xy(MARGIN + _QR + 4, top)
+        paper.row([(14, f"{pieces} ×"), (WIDTH - _QR - 18, lines[0].product_name)])
+        paper.set_x(MARGIN + _QR + 4)
+        paper.row([(WIDTH - _QR - 4, sku)], size=SMALL)
         orders = ", ".join(f"{line.label}: {line.open_quantity}" for line in lines)
-        paper.set_x(_MARGIN + _QR + 4)
-        paper.say(orders, size=_SMALL, width=_WIDTH - _QR - 4)
+        paper.set_x(MARGIN + _QR + 4)
+        paper.say(orders, size=SMALL, width=WIDTH - _QR - 4)
         paper.set_y(max(paper.get_y(), top + _QR) + 2)
     return bytes(paper.output())
 
 
 def packing_slips(parcels: Sequence[Parcel]) -> bytes:
     """A page for each parcel, to be put into it."""
-    paper = _Paper()
+    paper = Paper()
     for lines in parcels:
         paper.add_page()
         _slip(paper, lines)
     return bytes(paper.output())
 
 
-def _slip(paper: _Paper, lines: Parcel) -> None:
+def _slip(paper: Paper, lines: Parcel) -> None:
     first = lines[0]
-    paper.qr(first.label, _MARGIN + _WIDTH - _BIG_QR, _MARGIN, _BIG_QR)
-    paper.say(brand.current().name, size=_LARGE, width=_WIDTH - _BIG_QR - 4)
+    paper.qr(first.label, MARGIN + WIDTH - _BIG_QR, MARGIN, _BIG_QR)
+    paper.say(brand.current().name, size=LARGE, width=WIDTH - _BIG_QR - 4)
     paper.say(_("Packing slip for order %(order)s") % {"order": first.label})
-    paper.say(date_format(timezone.localtime(), "DATE_FORMAT"), size=_SMALL)
-    paper.set_y(_MARGIN + _BIG_QR + 8)
+    paper.say(date_format(timezone.localtime(), "DATE_FORMAT"), size=SMALL)
+    paper.set_y(MARGIN + _BIG_QR + 8)
     for text in (first.recipient_name, *first.address_lines()):
         paper.say(text)
     paper.ln(8)
-    paper.row([(20, _("Pieces")), (50, "SKU"), (_WIDTH - 70, _("Product"))], size=_SMALL)
+    paper.row([(20, _("Pieces")), (50, "SKU"), (WIDTH - 70, _("Product"))], size=SMALL)
     for line in lines:
         paper.rule()
-        cells = [(20.0, str(line.open_quantity)), (50, line.sku), (_WIDTH - 70, line.product_name)]
+        cells = [(20.0, str(line.open_quantity)), (50, line.sku), (WIDTH - 70, line.product_name)]
         paper.row(cells)
     for text in dict.fromkeys(line.message for line in lines if line.message):
         paper.ln(6)

@@ -18,6 +18,8 @@ XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # What XML cannot hold; openpyxl refuses it.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LONGEST = 32_767  # characters of a cell
+_NOT_IN_A_NAME = re.compile(r"[][*/\\?:']")
+_LONGEST_NAME = 31
 
 
 def headings(table: ReportTable) -> list[str]:
@@ -38,13 +40,16 @@ def as_csv(table: ReportTable) -> bytes:
     return (BOM + csv_text([headings(table)]) + csv_text(values_of(table))).encode()
 
 
-def as_xlsx(table: ReportTable) -> bytes:
-    """The whole table as a workbook."""
+def as_xlsx(table: ReportTable, *more: ReportTable) -> bytes:
+    """The whole table as a workbook, with a sheet for each further one."""
     book = Workbook(write_only=True)
-    sheet: Any = book.create_sheet("Report")
-    sheet.append([_cell(sheet, title) for title in headings(table)])
-    for row in values_of(table):
-        sheet.append([_cell(sheet, value) for value in row])
+    for each in (table, *more):
+        # A sheet's name may not have some signs of a title.
+        name = _NOT_IN_A_NAME.sub(" ", each.title)[:_LONGEST_NAME] if more else "Report"
+        sheet: Any = book.create_sheet(name)
+        sheet.append([_cell(sheet, title) for title in headings(each)])
+        for row in values_of(each):
+            sheet.append([_cell(sheet, value) for value in row])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()

@@ -4,7 +4,7 @@ settings.LAYOUT_PROVIDERS names `header_figures`; `accounts.layout` calls it.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,20 +38,17 @@ def _number(rows: QuerySet[Any], by: str, what: Aggregate) -> Coalesce:
     return Coalesce(Subquery(figure), 0)
 
 
-def _figures(
-    seat: Any, company: Any, user: Any, asked_at: Any, day_before: Any
-) -> QuerySet[Any, Any]:
+def _figures(seat: Any, company: Any, user: Any, asked_at: Any) -> QuerySet[Any, Any]:
     """Read the header's figures in one query, whose parts use small or partial indexes.
 
     Points that moved after the balance was asked for are in neither figure, so they are added up
-    too. A transaction that just moved is rarely more than a day old.
+    too.
     """
     seats = AccountManager.objects.filter(pk=seat).order_by()
     lines = CartLine.objects.filter(cart=seat)
     transactions = LoyaltyTransaction.objects.filter(company=company)
     takings = transactions.filter(transaction_type__in=_TAKES)
-    since = {"settled_at__gt": asked_at, "created_at__gt": day_before}
-    moved = transactions.filter(status=TransactionStatus.SUCCEEDED, **since)
+    moved = transactions.filter(status=TransactionStatus.SUCCEEDED, settled_at__gt=asked_at)
     awaiting = RedemptionOrder.objects.filter(company=company, status=OrderStatus.AWAITING_APPROVAL)
     others = awaiting.filter(decidable(company_id=company, user_id=user))
     points = Sum("points_amount")
@@ -71,9 +68,7 @@ def _figures(
 
 
 _NOON = datetime(2000, 1, 1, 12, tzinfo=UTC)
-_read_figures = Prepared(
-    _figures, UUID(int=1), UUID(int=2), UUID(int=3), _NOON, _NOON - timedelta(days=1)
-)
+_read_figures = Prepared(_figures, UUID(int=1), UUID(int=2), UUID(int=3), _NOON)
 
 
 def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int]:
@@ -82,7 +77,7 @@ def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int
     Makes one query. `asked_at`: when the partner was asked for the balance.
     """
     ((cart_count, in_flight, unclear, moved, awaiting, approvals),) = _read_figures(
-        seat.pk, seat.company_id, seat.user_id, asked_at, asked_at - timedelta(days=1)
+        seat.pk, seat.company_id, seat.user_id, asked_at
     )
     return {
         "cart_count": cart_count,

@@ -227,6 +227,13 @@ class LoyaltyTransaction(KeyedCall):
         indexes = [
             due_index("transaction_due"),
             models.Index(fields=["company", "-created_at"], name="transaction_by_company"),
+            # The points statement: its rows, and its sums without a look at the table.
+            models.Index(
+                fields=["company", "settled_at", "id"],
+                include=["points_amount", "transaction_type"],
+                name="transaction_statement",
+                condition=Q(status="SUCCEEDED"),
+            ),
             models.Index(
                 fields=["-created_at"],
                 name="transaction_unclear",

@@ -121,18 +121,32 @@ def _of_company(seat: AccountManager) -> QuerySet[RedemptionOrder]:
 
 def list_of(seat: AccountManager, search: Search) -> OrderList:
     """One page of the company's orders, the newest first. Invalid values do not filter."""
-    tabs = _choices(search.group, [(key, label) for key, (label, _all) in GROUPS.items()])
-    times = _choices(search.time, _periods(search.time))
-    members = _choices(search.by, _members(seat))
-    types = _choices(search.product_type, ProductType.choices)
-    search = search._replace(
-        group=_chosen(tabs),
-        time=_chosen(times),
-        by=_chosen(members),
-        product_type=_chosen(types),
-    )
+    choices = _on_offer(seat, search)
+    search = _valid(search, choices)
     page = Paginator(_narrowed(_of_company(seat), search), PAGE_SIZE).get_page(search.page)
-    return OrderList(search, tabs, times, members, types, _rows(page.object_list), page)
+    tabs, times, members, types = choices
+    return OrderList(search, tabs, times, members, types, rows_of(page.object_list), page)
+
+
+def orders_found(seat: AccountManager, search: Search) -> QuerySet[RedemptionOrder]:
+    """All orders that the list has for these filters, the newest first."""
+    return _narrowed(_of_company(seat), _valid(search, _on_offer(seat, search)))
+
+
+def _on_offer(seat: AccountManager, search: Search) -> list[list[FilterOption]]:
+    """The values of each filter: statuses, times, members, and types of products."""
+    return [
+        _choices(search.group, [(key, label) for key, (label, _all) in GROUPS.items()]),
+        _choices(search.time, _periods(search.time)),
+        _choices(search.by, _members(seat)),
+        _choices(search.product_type, ProductType.choices),
+    ]
+
+
+def _valid(search: Search, choices: list[list[FilterOption]]) -> Search:
+    """The search without values that no filter has."""
+    group, time, by, product_type = (_chosen(options) for options in choices)
+    return search._replace(group=group, time=time, by=by, product_type=product_type)
 
 
 def _choices(value: str, on_offer: Iterable[tuple[str, Any]]) -> list[FilterOption]:
@@ -182,7 +196,7 @@ def _found(words: str) -> Q:
     return Q(order_number__icontains=words) | Q(reference__icontains=words) | Q(Exists(lines))
 
 
-def _rows(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
+def rows_of(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
     """The rows of these orders, in two more queries, whatever the number of lines."""
     listed = list(orders)
     lines, moves = _first_lines(listed, 1), moved(listed)
@@ -245,7 +259,7 @@ def _is_spent(order: RedemptionOrder, counts: LineCounts) -> bool:
 
 
 def recent(seat: AccountManager) -> list[OrderRow]:
-    return _rows(_of_company(seat)[:RECENT])
+    return rows_of(_of_company(seat)[:RECENT])
 
 
 class Approval(NamedTuple):
@@ -315,6 +329,6 @@ def redeemed_before(seat: AccountManager, most: int) -> list[Product]:
 
 def stuck(seat: AccountManager) -> list[OrderRow]:
     """Open orders that are flagged for a person."""
-    return _rows(
+    return rows_of(
         _of_company(seat).filter(needs_attention=True, status__in=GROUPS["open"][1])[:RECENT]
     )

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
@@ -37,19 +37,18 @@ from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus
 
 
-def _own(actor: Actor, number: str) -> RedemptionOrder:
+def own_order(actor: Actor, number: str) -> RedemptionOrder:
+    """The order of the company with this number. Raises 404 for any other."""
     order = order_of(actor, number)
     if order is None:
         raise Http404
     return order
 
 
-@require_safe
-@with_seat()
-def list_orders(request: PortalRequest) -> HttpResponse:
-    """The list of the company's orders, with the filters in the address."""
+def search_on(request: HttpRequest) -> Search:
+    """The filters in the address of the list of orders."""
     words = one_line(request.GET.get("q", ""))
-    search = Search(
+    return Search(
         q=words[:LONGEST_SEARCH],
         group=request.GET.get("status", ""),
         time=request.GET.get("time", ""),
@@ -57,6 +56,13 @@ def list_orders(request: PortalRequest) -> HttpResponse:
         product_type=request.GET.get("type", ""),
         page=request.GET.get("page", "1"),
     )
+
+
+@require_safe
+@with_seat()
+def list_orders(request: PortalRequest) -> HttpResponse:
+    """The list of the company's orders, with the filters in the address."""
+    search = search_on(request)
     fragment = request.headers.get("HX-Target") == "orders"
     template = "redemption/orders/_orders.html" if fragment else "redemption/orders/orders.html"
     response = render(request, template, {"list": list_of(request.seat, search)})
@@ -76,7 +82,7 @@ def detail(request: PortalRequest, number: str) -> HttpResponse:
     """
     page = order_page(
         request.actor,
-        _own(request.actor, number),
+        own_order(request.actor, number),
         in_full="all" in request.GET,
         only=request.GET.get("lines", ""),
     )
@@ -93,7 +99,7 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
         last = request.GET.get("last", "")
         pulse = Pulse(beat, int(last) if last.isdecimal() and len(last) < 12 else 0)
         return render(request, "redemption/orders/_pulse.html", {"number": number, "pulse": pulse})
-    page = order_page(request.actor, _own(request.actor, number))
+    page = order_page(request.actor, own_order(request.actor, number))
     balance = balance_text(header_on(request), beside=True)
     response = render(request, "redemption/orders/_story.html", {"page": page, "balance": balance})
     return trigger_client_event(response, "announce", {"value": page.latest})
@@ -103,7 +109,7 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def cancel(request: PortalRequest, number: str) -> HttpResponse:
     """Cancel what can be cancelled of the order."""
-    order = _own(request.actor, number)
+    order = own_order(request.actor, number)
     _must(may_cancel(request.actor, order))
     try:
         with tasks.going_on(order.pk):
@@ -115,7 +121,9 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
             )
     except RedemptionError as problem:
         messages.error(request, str(problem))
-        page = order_page(request.actor, _own(request.actor, number), cancel_typed=_reason(request))
+        page = order_page(
+            request.actor, own_order(request.actor, number), cancel_typed=_reason(request)
+        )
         if page.cancellation:  # keep what was typed, for confirming or trying again
             return render(request, "redemption/orders/order.html", {"page": page}, status=422)
     else:
@@ -127,7 +135,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def approve(request: PortalRequest, number: str) -> HttpResponse:
     """Approve the order; its points are taken."""
-    order = _own(request.actor, number)
+    order = own_order(request.actor, number)
     _must(may_decide(request.actor, order))
     try:
         with tasks.going_on(order.pk):
@@ -143,7 +151,7 @@ def approve(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def reject(request: PortalRequest, number: str) -> HttpResponse:
     """Reject the order, with a reason."""
-    order = _own(request.actor, number)
+    order = own_order(request.actor, number)
     _must(may_decide(request.actor, order))
     form = RejectOrderForm(request.POST, order=order)
     if not form.is_valid() and order.status == OrderStatus.AWAITING_APPROVAL:
@@ -163,7 +171,7 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
     """Show the codes of one line once, and record who saw them."""
-    order = _own(request.actor, number)
+    order = own_order(request.actor, number)
     _must(may_reveal(request.actor, order))
     item = order.items.filter(pk=item_id).first()
     if item is None:
@@ -182,7 +190,7 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
 @with_seat(allowed=may_redeem)
 def again(request: PortalRequest, number: str) -> HttpResponse:
     """Put the products of the order into the cart again, as far as they are on offer."""
-    order = _own(request.actor, number)
+    order = own_order(request.actor, number)
     pieces: Counter[Product] = Counter()
     for item in order.items.select_related("product"):
         pieces[item.product] += item.quantity
@@ -200,7 +208,7 @@ def again(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def ask(request: PortalRequest, number: str) -> HttpResponse:
     """Ask staff about the order."""
-    order = _own(request.actor, number)
+    order = own_order(request.actor, number)
     _must(may_ask(request.actor, order))
     form = QuestionForm(request.POST)
     try:

@@ -120,6 +120,7 @@
     if (button?.dataset.copy) copy(button);
     if (button?.dataset.step) step(button);
     if (event.target.closest("[data-close]")) event.target.closest("details").open = false;
+    if (event.target.closest("[data-print]")) window.print();
     closeMenus(event.target);
   });
   document.addEventListener("focusin", (event) => closeMenus(event.target));

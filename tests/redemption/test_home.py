@@ -100,7 +100,7 @@ def test_home_is_read_in_a_fixed_number_of_queries(
     for product in ProductFactory.create_batch(7):
         paid(seat, (product, 1))
     client = client_for(seat)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         client.get("/")
 
 

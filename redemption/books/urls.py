@@ -1,0 +1,11 @@
+"""Addresses of what a company's accountant takes."""
+
+from django.urls import path
+
+from redemption.books import views
+
+app_name = "points"
+urlpatterns = [
+    path("", views.statement, name="statement"),
+    path("file/<slug:form>/", views.statement_file, name="file"),
+]
