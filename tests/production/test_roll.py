@@ -34,7 +34,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [("catalog", "{last}")]
-    operations = [migrations.RunSQL("ALTER TABLE catalog_product ADD COLUMN rolled text")]
+    operations = [migrations.RunSQL("ALTER TABLE product ADD COLUMN rolled text")]
 """
 
 
