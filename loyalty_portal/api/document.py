@@ -16,7 +16,7 @@ SCHEME = "bearerAuth"
 # Every operation may answer these, and each that takes a body those.
 _ALWAYS = (
     *("malformed", "unauthenticated", "second_factor_required", "no_company"),
-    *("invalid", "too_many_requests", "internal", "busy"),
+    *("invalid", "too_many_requests", "internal", "no_answer", "busy"),
 )
 _OF_BODIES = ("too_slow", "too_large", "unsupported_media_type")
 

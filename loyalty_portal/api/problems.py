@@ -232,6 +232,15 @@ KINDS: Mapping[str, ProblemKind] = {
             "request_id."
         ),
     ),
+    "no_answer": ProblemKind(
+        502,
+        _("The portal did not answer"),
+        _(
+            "It is not known whether the request was done. Send the same request again after as "
+            "many seconds as Retry-After says, an order with the same Idempotency-Key: it is never "
+            "placed twice."
+        ),
+    ),
     "busy": ProblemKind(
         503,
         _("The portal is busy"),

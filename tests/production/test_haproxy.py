@@ -157,6 +157,27 @@ def test_a_body_over_the_cap_is_refused(front: Front) -> None:
     assert problem["title"] == str(KINDS["too_large"].title)
 
 
+def test_a_portal_that_does_not_answer_is_told_in_plain_words(front: Front) -> None:
+    there = ("web/machine1", "api/machine1")
+    for server in there:
+        front.balancer.order(f"disable server {server}")
+    try:
+        page = front.browser.post("/checkout/")
+        answer = front.browser.post("/api/v1/orders")
+    finally:
+        for server in there:
+            front.balancer.order(f"enable server {server}")
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "it is never placed twice" in page.text
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (503, 503, "no_answer")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem["request_id"] == answer.headers["X-Request-ID"]
+    assert problem["detail"] == str(KINDS["no_answer"].advice)
+    assert problem["title"] == str(KINDS["no_answer"].title)
+
+
 def test_senders_of_half_a_form_reach_no_web_process(front: Front) -> None:
     here = ("127.0.0.1", front.balancer.port)
     with ExitStack() as stack:

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -33,7 +33,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def port(folder: Path) -> Iterator[int]:
     """The proxy's port. Behind it runs the web worker with an application that echoes."""
-    port, behind = free_port(), free_port()
+    behind = free_port()
+    server = [sys.executable, "-m", "gunicorn", "tests.loyalty_portal.echo_app"]
+    server += ["--bind", f"127.0.0.1:{behind}", "--log-level", "warning"]
+    with ExitStack() as stack:
+        web = Daemon("web", server, {**os.environ, "WEB_CONCURRENCY": "1"}, folder)
+        stack.callback(web.stop)
+        web.start()
+        eventually(lambda: answers(behind), "web")
+        yield stack.enter_context(proxy(folder, behind))
+
+
+@contextmanager
+def proxy(folder: Path, behind: int) -> Iterator[int]:
+    port = free_port()
     text = CONFIGURATION.read_text()
     for theirs, ours in (
         ("listen 8080", f"listen 127.0.0.1:{port}"),
@@ -45,18 +58,16 @@ def port(folder: Path) -> Iterator[int]:
         text = text.replace(theirs, ours)
     written = folder / "nginx.conf"
     written.write_text(text)
-    server = [sys.executable, "-m", "gunicorn", "tests.loyalty_portal.echo_app"]
-    server += ["--bind", f"127.0.0.1:{behind}", "--log-level", "warning"]
     # as root, nginx would switch its workers to a user that cannot write to the tests' folder
     user = " user root;" if os.geteuid() == 0 else ""
-    proxy = [str(NGINX), "-e", "stderr", "-g", f"daemon off;{user}", "-c", str(written)]
-    with ExitStack() as stack:
-        for name, command, at in (("web", server, behind), ("nginx", proxy, port)):
-            process = Daemon(name, command, {**os.environ, "WEB_CONCURRENCY": "1"}, folder)
-            stack.callback(process.stop)
-            process.start()
-            eventually(lambda at=at: answers(at), name)  # type: ignore[misc]
+    command = [str(NGINX), "-e", "stderr", "-g", f"daemon off;{user}", "-c", str(written)]
+    process = Daemon("nginx", command, dict(os.environ), folder)
+    try:
+        process.start()
+        eventually(lambda: answers(port), "nginx")
         yield port
+    finally:
+        process.stop()
 
 
 def seen(port: int, **headers: str) -> dict[str, str]:
@@ -123,6 +134,26 @@ def test_a_call_of_the_api_over_its_cap_gets_a_problem(port: int) -> None:
     assert problem["request_id"] == answer.headers["X-Request-Id"]
     assert problem["detail"] == str(KINDS["too_large"].advice)
     assert problem["title"] == str(KINDS["too_large"].title)
+
+
+@needs_nginx
+def test_a_portal_that_does_not_answer_is_told_in_plain_words(tmp_path: Path) -> None:
+    with proxy(tmp_path, behind=free_port()) as nobody:
+        link = HTTPConnection("127.0.0.1", nobody, timeout=20)
+        link.request("POST", "/checkout/")
+        page = link.getresponse()
+        assert (page.status, page.headers["Retry-After"]) == (502, "5")
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "it is never placed twice" in page.read().decode()
+        link.request("POST", "/api/v1/orders")
+        answer = link.getresponse()
+        problem = json.loads(answer.read())
+    assert (answer.status, problem["status"], problem["code"]) == (502, 502, "no_answer")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"] == "5"
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    assert problem["detail"] == str(KINDS["no_answer"].advice)
+    assert problem["title"] == str(KINDS["no_answer"].title)
 
 
 @needs_nginx

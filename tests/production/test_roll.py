@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import secrets
 import signal
 import subprocess
 import time
@@ -49,8 +50,9 @@ def new_code(app: Path) -> None:
 
 
 def new_static(app: Path) -> None:
+    mark = secrets.token_hex(4)  # other files each time, so that no earlier test published them
     for file in ("static/css/portal/base.css", "static/js/portal.js"):
-        (app / file).write_text((app / file).read_text() + "\n/* new static files */\n")
+        (app / file).write_text((app / file).read_text() + f"\n/* {mark} */\n")
 
 
 def new_migration(app: Path) -> None:
