@@ -29,6 +29,8 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 	redemption/points/reconciliation/tally.py
 
 .DEFAULT_GOAL := help
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
+
 .PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-metrics seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
@@ -138,12 +140,9 @@ release: .venv/installed ## Make dist/: sources, list of parts, checksums of thi
 	@BIN=$(BIN) .ci/release
 
 lock: .venv/installed ## Compile the requirements with their hashes
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		requirements.in -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		requirements-otel.in -o requirements-otel.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) -c requirements-dev.txt requirements.in -o requirements.txt
+	$(LOCK) -c requirements-dev.txt requirements-otel.in -o requirements-otel.txt
 
 clean: ## Remove the environment, the demo's data and caches
 	rm -rf .venv .local dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis

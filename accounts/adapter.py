@@ -19,7 +19,7 @@ from accounts.selectors import seats_of
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.http.client_address import client_address
+from loyalty_portal.http.client_address import client_network
 
 
 class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -38,7 +38,8 @@ class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return str(super().get_login_redirect_url(request))
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return client_address(request)
+        """Whom allauth's limits count: an address, or the network of one customer in IPv6."""
+        return client_network(request)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Build a password reset link from PORTAL_URL, never from the request's Host header."""

@@ -18,7 +18,8 @@ from loyalty_portal.data.one_line import one_line
 SKU_LENGTH = 100  # characters; as the column
 _SKU_NAMES = frozenset({"sku", "article", "article no.", "article number", "item", "product"})
 _NUMBER_NAMES = frozenset({"quantity", "qty", "pieces", "count", "counted", "stock", "change"})
-_PARTS = re.compile(r"(.*?\S)[ ;,]+([-+\u2212]?\w+)")
+_SEPARATORS = " ;,"
+_NUMBER = re.compile(r"[-+\u2212]?\w+")
 _WHOLE = re.compile(r"[-+\u2212]?[0-9]{1,12}")
 
 
@@ -54,8 +55,9 @@ def _parts(line: str) -> tuple[str, str]:
     if tab:
         return one_line(sku), one_line(text.partition("\t")[0])
     line = one_line(line)
-    found = _PARTS.fullmatch(line)
-    return (found[1], found[2]) if found else (line, "")
+    at = max(line.rfind(separator) for separator in _SEPARATORS)
+    sku, text = line[: max(at, 0)].rstrip(_SEPARATORS), line[at + 1 :]
+    return (sku, text) if sku and _NUMBER.fullmatch(text) else (line, "")
 
 
 def as_text(found: list[ListLine]) -> str:

@@ -15,17 +15,21 @@ BOM = "\ufeff"  # tells a spreadsheet that the file is in UTF-8
 CSV_TYPE = "text/csv; charset=utf-8"
 _ACTS = r"[=+\-@\t\r\n|%＝＋－＠]"
 _BEGINS = re.compile(rf"\s*{_ACTS}")
-_LIKE_A_NUMBER = re.compile(r"\s*[\d.,:/\- ]*\d[\d.,:/\- ]*([eE][+-]?\d+)?\s*")
+_SIGNS_OF_NUMBERS = re.compile(r"[\d.,:/\- ]+([eE][+-]?\d+)?")
 # Where the list separator is another one, as in German, a cell ends inside the text.
-_BEGINS_WITHIN = re.compile(rf"([;\r\n])(?=\s*{_ACTS})")
+_BEGINS_WITHIN = re.compile(rf"([;\r\n])(?=[^\S\r\n]*{_ACTS})")
 
 
 def harmless(text: str) -> str:
     """The text for a cell of a CSV: no program takes it for a formula, a number or a date."""
     safe = _BEGINS_WITHIN.sub("\\1\t", text)
-    if _BEGINS.match(text) or _LIKE_A_NUMBER.fullmatch(text):
+    if _BEGINS.match(text) or _like_a_number(text.strip()):
         return f"\t{safe}"
     return safe
+
+
+def _like_a_number(text: str) -> bool:
+    return bool(_SIGNS_OF_NUMBERS.fullmatch(text)) and any(map(str.isdecimal, text))
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

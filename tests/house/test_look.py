@@ -157,7 +157,9 @@ def test_the_stylesheets_have_no_class_that_nobody_wears() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates"))
+    "path",
+    [*TEMPLATES, *ADMIN_TEMPLATES],
+    ids=lambda path: str(path.relative_to(ROOT / "templates")),
 )
 def test_a_form_leaves_it_to_the_server_to_say_what_is_wrong(path: Path) -> None:
     """The browser's own messages would hide our error texts."""

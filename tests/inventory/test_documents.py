@@ -15,6 +15,7 @@ from openpyxl import Workbook
 from accounts.models import User
 from catalog.models import Product
 from inventory import services as stock
+from inventory.documents.lists import entries
 from inventory.models import Inventory, StockDocument, StockMovement
 from inventory.services import Want
 from loyalty_portal.data.actor import SYSTEM
@@ -185,6 +186,19 @@ def test_what_changed_is_still_told_after_further_scans(clerk: User, mug: Produc
         page = post(client, "count", "MUG-1\t9", do="add", scan="PEN-2", seen=seen_on(page))
     assert "showed 10 on the shelf; now there are 15" in text(page)
     assert post(client, "count", "MUG-1\t9", seen=seen_on(page)).status_code == 422
+
+
+def test_a_list_is_read_at_once_whatever_its_lines_look_like() -> None:
+    """A search for the last separator that went back at each would take hours for the second."""
+    endless = "A" + ";" * 400_000 + "!"
+    lines = entries(f"MUG-1; 4\n{endless}\nMUG 2  -3\nMUG-3\n;5\n")
+    assert [(line.sku, line.pieces) for line in lines] == [
+        ("MUG-1", 4),
+        (endless, None),
+        ("MUG 2", -3),
+        ("MUG-3", None),
+        (";5", None),
+    ]
 
 
 def test_a_scan_adds_a_piece_and_one_of_something_else_adds_nothing(

@@ -1,5 +1,8 @@
 """A request's address is what our own proxies saw, never what the client claims."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -60,3 +63,17 @@ def test_behind_a_socket_without_an_address_everybody_is_unknown_and_nobody_an_e
 )
 def test_limits_count_a_subscriber_of_ipv6_once(settings: Any, address: str, network: str) -> None:
     assert client_network(asked(settings, 1, address)) == network
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_that_a_request_came_by_https_is_believed_of_a_proxy_alone(proxies: int) -> None:
+    asked = "RequestFactory().get('/', headers={'x-forwarded-proto': 'https'})"
+    program = (
+        "import django; django.setup(); from django.test import RequestFactory;"
+        f" print({asked}.is_secure())"
+    )
+    environment = {**os.environ, "DEBUG": "true", "TRUSTED_PROXY_COUNT": str(proxies)}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == [str(proxies == 1)]
