@@ -10,7 +10,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import loyalty
-from accounts.models import AccountManager, Company, Role, User
+from accounts.access.keys import ApiKeyTerms, make_key
+from accounts.models import AccountManager, ApiKey, Company, Role, User
 from accounts.services import refresh_balance
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
@@ -29,6 +30,7 @@ from redemption.models import EventType, RedemptionOrder
 from redemption.saga.steps import flag_overdue
 from redemption.webhooks_out.services import add_endpoint
 
+KEY_SCOPES = ("catalog:read", "balance:read", "orders:read", "orders:write")
 BATCH = 25  # orders whose times are moved with one set of statements
 
 Say = Callable[[str], None]
@@ -62,6 +64,7 @@ def seed(*, say: Say) -> None:
         _make_orders(partners, say)
     if settings.WEBHOOK_ALLOWED_NETWORKS:  # otherwise the sandbox may not be called
         _add_endpoint(partners)
+    _add_key(say)
     with transaction.atomic():
         thin_shelves(dice=dice, by=people.staff("warehouse")[0])
         people.add_superuser()
@@ -84,6 +87,19 @@ def _add_endpoint(partners: SandboxControl) -> None:
         by=Actor.in_seat(seat),
     )
     partners.receive_webhooks(made.secret)
+
+
+def _add_key(say: Say) -> None:
+    """Make a key for the first company's own systems, and say its secret this once."""
+    owners = AccountManager.objects.filter(
+        company__loyalty_account_id=COMPANIES[0].account_id, role=Role.OWNER, keys=None
+    )
+    seat = owners.select_related("company", "user").earliest("created_at")
+    if ApiKey.objects.filter(seat__company=seat.company).exists():
+        return  # an earlier try made it
+    terms = ApiKeyTerms("Intranet shop", Role.BUYER, KEY_SCOPES)
+    made = make_key(company=seat.company, terms=terms, by=Actor.in_seat(seat))
+    say(f"a key of {seat.company.name} for the API, which is shown only now: {made.secret}")
 
 
 @contextmanager

@@ -22,11 +22,16 @@ def counted(run: Run) -> Counter[str]:
     ledger, or the partner's own record of its line cannot be right. Cases are counted instead of
     incidents, because many cases share an incident.
     """
-    differing = {each.subject for each in run.house.violations()} | _impossible_there(run)
+    differing = {each.subject for each in run.house.violations()}
+    impossible = _impossible_there(run)
     counts = Counter[str]()
     for case in IncidentCase.objects.unended().select_related("incident", "order", "transaction"):
-        due = _is_due(case, differing)
-        counts["open and due" if due else f"{WITHOUT_NEED}{case.incident.kind}"] += 1
+        if _is_due(case, differing):
+            counts["open and due"] += 1
+        elif case.facts.get("line") in impossible:
+            counts["open and due, as the partner's record of the line is impossible"] += 1
+        else:
+            counts[f"{WITHOUT_NEED}{case.incident.kind}"] += 1
     for incident in Incident.objects.unresolved().filter(cases=None):
         counts[f"{WITHOUT_NEED}{incident.kind}"] += 1
     for kind in Difference.objects.values_list("kind", flat=True):

@@ -99,6 +99,12 @@ CONTROLS = (
         at_rest=True,
     ),
     Control(
+        {"refusal": "UNFINISHED"},
+        directed(2, Blow("forbidden_403", "fulfill", 60.0, enough=2), basket=((CARD, 1),)),
+        at_rest=True,
+        patience=LONG_ENOUGH,
+    ),
+    Control(
         {"wait": "WAITED"},
         directed(1, commissions=[Commission((Wish(CARD, "date", after=60.0),))] * 2),
     ),
@@ -116,7 +122,15 @@ CONTROLS = (
     ),
     Control({"durable": "TOLD"}, directed(8, Blow("kill", "postgres"), after=8)),
 )
-LONGEST = {"debit-key", "durable", "hint", "number", "incidents", "sweep"}  # half a minute and more
+LONGEST = {
+    "debit-key",
+    "durable",
+    "hint",
+    "number",
+    "incidents",
+    "refusal",
+    "sweep",
+}  # half a minute and more
 # these faults need a certain moment, so they are played step by step
 SCENES = {
     "record-lease": (told_by_who_lost_its_lease, "WITHIN"),

@@ -24,6 +24,7 @@ from inventory import services as stock
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.fastpath.updates import PreparedUpdate
 from loyalty_portal.partners import client
+from loyalty_portal.partners.answers import Answer
 from loyalty_portal.partners.client import Outcome
 from redemption.checkout import services as placing
 from redemption.checkout.services import CheckoutInput
@@ -190,12 +191,20 @@ def _believe_every_number() -> None:
     _replace(reconciling, "doubt_number", lambda _transaction, _number: False)
 
 
+def _take_each_403_for_our_credentials() -> None:
+    """A refusal with a code of the contract is taken for "nothing done, ask again"."""
+    rejects_us = vars(Answer)["rejects_us"].fget
+    either = property(lambda answer: rejects_us(answer) or answer.status_code == 403)
+    _replace(Answer, "rejects_us", either)
+
+
 GUARDS: Mapping[str, Callable[[], None]] = {
     "debit-key": _key_each_debit_anew,
     "credit-key": _key_each_credit_anew,
     "unknown": _take_unknown_for_refused,
     "mismatch": _believe_every_success,
     "number": _believe_every_number,
+    "refusal": _take_each_403_for_our_credentials,
     "stock": _reserve_without_looking,
     "form-token": _leave_the_cart_as_it_is,
     "inbox": _answer_before_storing,

@@ -19,6 +19,7 @@ from redemption.management.commands import sweep
 from redemption.models import OrderEvent, RedemptionOrder, TransactionType
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
+from redemption.states import LineStatus, OrderStatus, TransactionStatus
 from tests.accounts.access.making import new_key
 from tests.redemption.webhooks_out.receiver import OK, Receiver, owner_of
 from tests.redemption.world import World
@@ -154,6 +155,49 @@ def test_an_orders_life_is_told_in_thin_events(followed: World) -> None:
     credit = changes[3].data
     assert (credit["transaction_type"], credit["status"]) == ("CREDIT", "SUCCEEDED")
     assert {change.company for change in changes} == {followed.company.pk}
+
+
+TOLD = {
+    ("ORDER", "AWAITING_APPROVAL"): ["order.placed", "order.approval_requested"],
+    ("ORDER", "PENDING"): ["order.placed"],
+    ("ORDER", "CONFIRMED"): ["order.confirmed"],
+    ("ORDER", "DECLINED"): ["order.declined"],
+    ("ORDER", "REJECTED"): ["order.declined"],
+    ("ORDER", "EXPIRED"): ["order.declined"],
+    ("ORDER", "COMPLETED"): ["order.completed"],
+    ("ORDER", "CANCELLED"): ["order.cancelled"],
+    ("LINE", "SHIPPED"): ["order.shipped"],
+    ("LINE", "DELIVERED"): ["order.line_delivered"],
+    ("LINE", "FAILED"): ["order.line_failed"],
+    ("TRANSACTION", "SUCCEEDED"): ["points.settled"],
+    ("TRANSACTION", "REFUSED"): ["points.settled"],
+    ("TRANSACTION", "NEEDS_REVIEW"): ["points.needs_review"],
+}
+STEPS = [
+    *(("ORDER", status) for status in OrderStatus.values),
+    *(("LINE", status) for status in LineStatus.values),
+    *(("TRANSACTION", status) for status in TransactionStatus.values),
+]
+
+
+def test_each_step_is_told_by_its_type_or_not_at_all(followed: World) -> None:
+    """None stops the feed: a status that has no type is not written for it."""
+    order = followed.place((followed.product(), 1))
+    publish_all()
+    after = max(change.sequence for change in read(0))
+    for subject, status in STEPS:
+        parts = {
+            "LINE": {"item": order.items.get()},
+            "TRANSACTION": {"transaction": followed.debit(order)},
+        }
+        OrderEvent.objects.create(
+            order=order, subject=subject, to_status=status, **parts.get(subject, {})
+        )
+        publish_all()
+        changes = read(after)
+        assert [change.type for change in changes] == TOLD.get((subject, status), []), status
+        assert {change.data["status"] for change in changes} <= {status}
+        after = max([after, *(change.sequence for change in changes)])
 
 
 def test_a_change_of_a_seat_is_told_and_names_nobody(followed: World) -> None:
