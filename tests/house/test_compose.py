@@ -43,6 +43,7 @@ def check_python(words: list[str]) -> None:
         parser.parse_args(words[2:])
 
 
+WEB = ("web", "api")  # the same image and command; the proxy sends them different addresses
 CHECKS = {"celery": check_celery, "python": check_python}
 
 
@@ -50,6 +51,7 @@ def test_every_process_has_its_service() -> None:
     expected = {
         "proxy",
         "web",
+        "api",
         "worker",
         "sweeper",
         "beat",
@@ -69,7 +71,7 @@ def test_every_process_has_its_service() -> None:
     assert set(SERVICES) == expected
 
 
-@pytest.mark.parametrize("name", [name for name in OURS if name != "web"])
+@pytest.mark.parametrize("name", [name for name in OURS if name not in WEB])
 def test_a_service_runs_a_command_that_exists(name: str) -> None:
     program, *words = shlex.split(SERVICES[name]["command"])
     CHECKS[program](words)
@@ -178,7 +180,7 @@ def test_what_runs_on_is_asked_whether_it_lives(name: str) -> None:
     service = SERVICES[name]
     check = service.get("healthcheck", {})
     assert not check.get("disable")
-    if name == "web":
+    if name in WEB:
         assert "healthcheck" not in service, "the image has one"
     else:
         assert check["test"][0] in {"CMD", "CMD-SHELL"}
@@ -193,9 +195,11 @@ def test_a_sign_of_life_is_written_more_often_than_it_is_asked_for() -> None:
 
 def test_a_process_gets_longer_to_end_than_it_takes() -> None:
     server = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
-    assert seconds(SERVICES["web"]["stop_grace_period"]) > server["graceful_timeout"]
-    deadline = float(read(".env.example")["PARTNER_DEADLINE"])
-    for name in ("worker", "sweeper"):
+    written = read(".env.example")
+    drains = float(written["SHUTDOWN_DELAY"]) + server["graceful_timeout"]
+    assert seconds(SERVICES["web"]["stop_grace_period"]) > drains
+    deadline = float(written["PARTNER_DEADLINE"])
+    for name in ("worker", "sweeper", "beat"):
         assert seconds(SERVICES[name]["stop_grace_period"]) > deadline
 
 
@@ -211,8 +215,10 @@ def test_only_this_machine_reaches_what_is_published() -> None:
 
 
 def test_people_reach_the_web_process_through_the_proxy_alone() -> None:
-    assert "ports" not in SERVICES["web"]
-    assert f"server web:{SERVICES['web']['environment']['PORT']};" in NGINX.read_text()
+    for name in WEB:
+        assert "ports" not in SERVICES[name]
+        port = SERVICES[name]["environment"]["PORT"]
+        assert f"server {name}:{port};" in NGINX.read_text()
     assert SERVICES["proxy"]["volumes"] == ["./deploy/nginx/nginx.conf:/etc/nginx/nginx.conf:ro"]
     assert SERVICES["proxy"]["ports"][0].endswith(":8080")
     assert read(".env.demo")["TRUSTED_PROXY_COUNT"] == "1"

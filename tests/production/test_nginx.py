@@ -51,6 +51,7 @@ def proxy(folder: Path, behind: int) -> Iterator[int]:
     for theirs, ours in (
         ("listen 8080", f"listen 127.0.0.1:{port}"),
         ("server web:8000", f"server 127.0.0.1:{behind}"),
+        ("server api:8000", f"server 127.0.0.1:{behind}"),
         ("/tmp/", f"{folder}/"),
         ("/dev/stdout", f"{folder}/access.log"),
     ):

@@ -33,7 +33,7 @@ def checked(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     make_certificate(folder / "portal.pem")
     for theirs in ("/tmp/", "/run/", "/etc/nginx/portal.pem"):
         text = text.replace(theirs, f"{folder}/{theirs.rsplit('/', 1)[1]}")
-    text = text.replace("server web:8000", "server 127.0.0.1:8000")
+    text = re.sub(r"server (web|api):8000", "server 127.0.0.1:8000", text)
     (folder / "nginx.conf").write_text(text)
     command = [str(NGINX), "-t", "-e", "stderr", "-c", str(folder / "nginx.conf")]
     return subprocess.run(command, capture_output=True, text=True, check=False)
