@@ -225,8 +225,11 @@ def test_a_step_nudges_only_what_it_made_due(world: World, sent: list[str]) -> N
     assert len(sent) <= 2 * lines + 1  # a call and a letter each, and the letter of confirmation
 
 
-def test_a_line_that_is_called_back_costs_two_nudges(world: World, sent: list[str]) -> None:
-    """One to ask for it and one for its callback, whose task asks the partner at once."""
+def test_a_line_that_is_called_back_costs_two_nudges_and_few_statements(
+    world: World, sent: list[str], settings: Any
+) -> None:
+    """One nudge to ask for it and one for its callback, whose task asks the partner at once."""
+    settings.FASTPATH = True  # plain Django makes several statements of one
     world.partners.dial(mode="accept", delay=3600)
     lines = 3
     order = place(world, world.virtual(points=10), lines)
@@ -235,8 +238,14 @@ def test_a_line_that_is_called_back_costs_two_nudges(world: World, sent: list[st
         tasks.request_fulfillment(str(call.pk))
     for parcel in Fulfillment.objects.filter(label=order.order_number):
         send(ended_parcel(world, parcel, "delivered"))
+    counts = []
     for callback in Callback.objects.all():
-        tasks.process_callback(str(callback.pk))
+        with CaptureQueriesContext(connection) as seen:
+            tasks.process_callback(str(callback.pk))
+        counts.append(sum(each["sql"] not in {"BEGIN", "COMMIT"} for each in seen))
+    # The callback is taken, the partner asked, and its answer settled: three steps with a lease each.
+    assert set(counts[1:-1]) <= {18}
+    assert sum(counts) <= 18 * lines + 6  # the first begins the order, the last ends it
     order.refresh_from_db()
     assert order.status == OrderStatus.COMPLETED
     letters = {str(key) for key in order.letters.values_list("pk", flat=True)}

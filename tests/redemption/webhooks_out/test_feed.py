@@ -186,7 +186,7 @@ def test_each_step_is_told_by_its_type_or_not_at_all(followed: World) -> None:
     publish_all()
     after = max(change.sequence for change in read(0))
     for subject, status in STEPS:
-        parts = {
+        parts: dict[str, dict[str, Any]] = {
             "LINE": {"item": order.items.get()},
             "TRANSACTION": {"transaction": followed.debit(order)},
         }
