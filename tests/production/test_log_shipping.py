@@ -128,20 +128,48 @@ def test_lines_are_kept_for_thirty_days() -> None:
     assert states[move["state_name"]]["actions"] == [{"delete": {}}]
 
 
-def test_what_is_not_run_here_has_each_part_that_it_names() -> None:
-    """Vector and Filebeat have no checker here, so only their shape is checked."""
-    vector = read("vector.yaml")
+# Vector, Filebeat and OpenTelemetry's collector have no checker here, so their shape is checked.
+
+
+def fits_vector(vector: Any) -> bool:
+    """Each part takes its lines from a part that there is."""
     made = vector["sources"].keys() | vector["transforms"].keys()
-    for part in (*vector["transforms"].values(), *vector["sinks"].values()):
-        assert set(part["inputs"]) <= made
-    [source] = read("filebeat.yml")["filebeat.inputs"]
-    assert [next(iter(parser)) for parser in source["parsers"]] == ["container", "ndjson"]
+    parts = (*vector["transforms"].values(), *vector["sinks"].values())
+    return all(part.get("inputs") and set(part["inputs"]) <= made for part in parts)
 
 
-def test_the_collector_has_each_part_that_its_pipeline_names() -> None:
-    """OpenTelemetry's collector is not run here either."""
-    collector = yaml.safe_load((LOGS.parent / "otel/collector.yaml").read_text())
+def fits_filebeat(filebeat: Any) -> bool:
+    [source] = filebeat.get("filebeat.inputs", [{}])
+    return [next(iter(parser)) for parser in source.get("parsers", [])] == ["container", "ndjson"]
+
+
+def fits_collector(collector: Any) -> bool:
+    """The pipeline has each part that is defined, and its limit of memory first, as its
+    documentation asks.
+    """
     pipeline = collector["service"]["pipelines"]["traces"]
-    for part in ("receivers", "processors", "exporters"):
-        assert set(pipeline[part]) == collector[part].keys()
-    assert pipeline["processors"][0] == "memory_limiter"  # its documentation: the first
+    parts = ("receivers", "processors", "exporters")
+    return (
+        all(set(pipeline[part]) == collector.get(part, {}).keys() for part in parts)
+        and pipeline["processors"][0] == "memory_limiter"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "fits", "right", "wrong"),
+    [
+        ("vector.yaml", fits_vector, "inputs: [", "inputs: [mistyped_"),
+        ("vector.yaml", fits_vector, "inputs:", "input:"),
+        ("filebeat.yml", fits_filebeat, "- ndjson", "- njson"),
+        ("filebeat.yml", fits_filebeat, "filebeat.inputs", "filebeat.input"),
+        ("../otel/collector.yaml", fits_collector, "memory_limiter:", "memory_limit:"),
+        ("../otel/collector.yaml", fits_collector, "exporters:", "exporter:"),
+    ],
+)
+def test_what_is_not_run_here_has_its_shape_and_a_broken_copy_has_not(
+    file: str, fits: Callable[[Any], bool], right: str, wrong: str
+) -> None:
+    text = (LOGS / file).read_text()
+    assert right in text
+    assert fits(yaml.safe_load(text))
+    assert not fits(yaml.safe_load(text.replace(right, wrong, 1)))

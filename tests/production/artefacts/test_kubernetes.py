@@ -3,6 +3,7 @@
 They are built by kustomize and checked against the schemas of Kubernetes; no cluster runs them.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 OVERLAYS = ("small", "production")
+DUE = "portal_due_rows"
 KUBECTL = shutil.which("kubectl")
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is missing")
@@ -68,6 +70,38 @@ def test_a_broken_copy_is_refused(right: str, wrong: str, tmp_path: Path) -> Non
     manifests = built("production")
     assert right in manifests
     assert complaints(manifests.replace(right, wrong), tmp_path)
+
+
+def with_keda(folder: Path) -> dict[str, dict[str, Any]]:
+    """What the overlay of production is with the component, by kind and name."""
+    shutil.copytree(MANIFESTS, folder / "kubernetes")
+    scaled = folder / "kubernetes/overlays/scaled"
+    scaled.mkdir()
+    parts = {"resources": ["../production"], "components": ["../../components/keda"]}
+    (scaled / "kustomization.yaml").write_text(yaml.safe_dump(parts))
+    rows = yaml.safe_load_all(built("scaled", folder / "kubernetes"))
+    return {f"{row['kind']}/{row['metadata']['name']}": row for row in rows}
+
+
+def test_keda_scales_a_deployment_that_there_is_by_a_figure_that_is_told(tmp_path: Path) -> None:
+    """Its kind is unknown to the checker, so its form is checked here."""
+    made = with_keda(tmp_path)
+    [scaled] = [row for row in made.values() if row["kind"] == "ScaledObject"]
+    worker = made[f"Deployment/{scaled['spec']['scaleTargetRef']['name']}"]
+    assert "replicas" not in worker["spec"]  # two that set it would fight
+    assert 0 < scaled["spec"]["minReplicaCount"] < scaled["spec"]["maxReplicaCount"]
+    [trigger] = scaled["spec"]["triggers"]
+    assert trigger["type"] == "prometheus"
+    assert float(trigger["metadata"]["threshold"]) > 0
+    assert set(re.findall(r"portal_\w+", trigger["metadata"]["query"])) == {DUE}
+    assert not any(
+        row["kind"] == "HorizontalPodAutoscaler" and target(row) == "worker"
+        for row in made.values()
+    )
+
+
+def target(scaler: dict[str, Any]) -> str:
+    return str(scaler["spec"]["scaleTargetRef"]["name"])
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
