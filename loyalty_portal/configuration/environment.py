@@ -104,7 +104,9 @@ class Environment:
         if value and (
             urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc
         ):
-            self.wrong(name, f"must be an http(s) address, not {value!r}.")
+            # What stands before an @ may be a secret, as in SENTRY_DSN.
+            told = "" if "@" in value else f", not {value!r}"
+            self.wrong(name, f"must be an http(s) address{told}.")
         return value
 
     def redis(self, name: str, default: str) -> str:

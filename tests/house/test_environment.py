@@ -136,7 +136,8 @@ def test_production_names_what_is_missing(name: str) -> None:
         ("OTEL_TRACES_SAMPLER_ARG", "1.5", "must be between 0 and 1"),
         ("OTEL_TRACES_SAMPLER_ARG", "a tenth", "must be between 0 and 1"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "must be"),
-        ("SENTRY_DSN", "nonsense", "must be"),
+        ("SENTRY_DSN", "nonsense", "must be an http(s) address, not 'nonsense'."),
+        ("SENTRY_DSN", "s3cret@sentry.example/7", "must be an http(s) address."),
         ("LOG_FORMAT", "xml", "must be one of console, json, ecs"),
     ],
 )
@@ -144,6 +145,7 @@ def test_where_logs_and_traces_go_is_checked(name: str, value: str, why: str) ->
     done = start(**production(**{name: value}))
     assert done.returncode != 0
     assert f"{name}: {why}" in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 def test_production_refuses_to_open_inner_networks_to_webhooks() -> None:

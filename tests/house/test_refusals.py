@@ -91,3 +91,5 @@ def test_a_fault_of_our_own_is_told_with_where_it_broke(log: io.StringIO) -> Non
     assert answer.status_code == 500
     assert "a fault of our own" in log.getvalue()
     assert "test_refusals.py" in log.getvalue()
+    assert answer["X-Request-ID"] in answer.content.decode()
+    assert answer["X-Request-ID"] in log.getvalue()
