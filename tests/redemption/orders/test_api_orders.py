@@ -1,23 +1,26 @@
 """Orders placed over the API: one Idempotency-Key, one order, by the same checkout as the page."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.access import once
 from accounts.access.once import forget_old
 from accounts.models import Company, KeyedApiCall, Role
+from inventory.models import Inventory
 from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus, WaitsFor
 from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls, answer_of, code, must_fit
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db
 ADA = {
@@ -251,6 +254,40 @@ def test_nothing_is_ordered_while_the_portal_is_paused(calls: Calls, settings: A
     answer = post(calls, body((mug.sku, 1), points=300))
     assert (answer.status_code, code(answer)) == (503, "order_held")
     assert answer["Retry-After"] == "60"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_ends_as_it_began_when_its_company_is_switched_off_meanwhile(
+    calls: Calls, company: Company
+) -> None:
+    """It was right when it was sent, so its order is placed and told. The next call is refused."""
+    mug = ProductFactory.create(points_cost=300, in_stock=9)
+
+    def send() -> Any:
+        try:
+            return post(calls, body((mug.sku, 1), points=300))
+        finally:
+            connection.close()
+
+    watcher = connection.copy()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    def waits() -> bool:
+        with watcher.cursor() as cursor:
+            cursor.execute(waiting)
+            return bool(cursor.fetchone()[0])
+
+    with ThreadPoolExecutor(1) as sender, closing(watcher):
+        with transaction.atomic():
+            Inventory.objects.select_for_update().get(product=mug)
+            answer = sender.submit(send)
+            eventually(waits, "the call waits for the pieces")
+            Company.objects.filter(pk=company.pk).update(is_active=False)
+        first = answer.result()
+    assert first.status_code == 201, first.content
+    assert RedemptionOrder.objects.get().company == company
+    again = post(calls, body((mug.sku, 1), points=300), key="two")
+    assert (again.status_code, RedemptionOrder.objects.count()) == (401, 1)
 
 
 def test_a_key_is_remembered_for_ever_for_what_it_made(calls: Calls) -> None:
