@@ -21,6 +21,7 @@ from loyalty_portal.partners.client import (
 )
 
 PARTNER = "loyalty"
+THEIRS = frozenset({"earned", "expired", "adjusted"})  # what the partner books by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class StatementEntry:
-    """One entry in the partner's ledger. `kind` is debit or credit; `points` is positive."""
+    """One entry in the partner's ledger. `kind` is debit or credit; `points` is positive.
+
+    `purpose` is the contract's `kind`. What has none, or another one, is read as an entry of ours.
+    """
 
     transaction_id: str
     kind: str
@@ -47,6 +51,13 @@ class StatementEntry:
     original_transaction_id: str | None
     balance_after: int
     created_at: datetime
+    purpose: str = ""
+    description: str = ""
+
+    @property
+    def is_theirs(self) -> bool:
+        """Whether the partner booked it by itself, so that it is no transaction of ours."""
+        return self.purpose in THEIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +140,28 @@ def send_credit(body: bytes, key: str) -> TransactionAnswer:
 
 
 def statement(account_id: str, since: datetime) -> Iterator[StatementEntry]:
-    """Yield the account's ledger entries since a time, oldest first, from all pages.
+    """Yield what the portal asked for from the account's ledger since a time, oldest first, from
+    all pages. What the partner booked by itself is left out.
 
     Raises PartnerRefusedError or PartnerUnavailableError, possibly after some entries; these are
     then not the whole statement.
+    """
+    return (entry for entry in whole_statement(account_id, since) if not entry.is_theirs)
+
+
+def whole_statement(
+    account_id: str, since: datetime, *, patience: float | None = None
+) -> Iterator[StatementEntry]:
+    """Yield all ledger entries of the account since a time, as `statement` does, waiting at most
+    `patience` seconds for each page.
     """
     door = client()
     params = {"since": rfc3339(since)}
     cursors: set[str] = set()
     while True:
-        answer = door.get("/transactions/{account_id}", params, account_id=account_id)
+        answer = door.get(
+            "/transactions/{account_id}", params, patience=patience, account_id=account_id
+        )
         body = _told(answer)
         try:
             if "transactions" not in body or "next_cursor" not in body:
@@ -187,6 +210,7 @@ def _check(entry: StatementEntry, kind: str, asked: dict[str, Any]) -> None:
 
 def _entry(data: dict[str, Any]) -> StatementEntry:
     kind = wire.text(data, "type")
+    purpose = wire.text_or_none(data, "kind") or ""
     if kind not in {"debit", "credit"}:
         raise wire.MalformedError("type: neither debit nor credit")
     return StatementEntry(
@@ -194,11 +218,21 @@ def _entry(data: dict[str, Any]) -> StatementEntry:
         kind=kind,
         account_id=wire.text(data, "account_id", longest=100),
         points=wire.whole(data, "points", least=1),
-        reference=wire.text(data, "reference"),
+        reference=_reference(data),
         original_transaction_id=wire.text_or_none(data, "original_transaction_id"),
         balance_after=wire.whole(data, "balance_after", least=0),
         created_at=wire.moment(data, "created_at"),
+        purpose=purpose,
+        description=(wire.text_or_none(data, "description") or "")[:255],
     )
+
+
+def _reference(data: dict[str, Any]) -> str:
+    """The reference, which is empty for what the partner booked by itself."""
+    reference = wire.text_or_none(data, "reference")
+    if reference is None:
+        raise wire.MalformedError("reference: not a string")
+    return reference
 
 
 def _told(answer: Answer) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from accounts.models.joining import (
     hashed,
 )
 from accounts.models.keys import ApiKey, ApiKeyQuerySet, Scope, hashed_key
+from accounts.models.ledger import LedgerRead, PartnersEntry, PartnersKind
 from accounts.models.people import (
     AccountManager,
     Company,
@@ -44,6 +45,9 @@ __all__ = [
     "InvitationQuerySet",
     "KeyedApiCall",
     "KnownBalance",
+    "LedgerRead",
+    "PartnersEntry",
+    "PartnersKind",
     "PersonLetter",
     "PersonLetterKind",
     "PersonPermission",

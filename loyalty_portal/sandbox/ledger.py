@@ -13,6 +13,9 @@ from loyalty_portal.sandbox import clock
 from loyalty_portal.sandbox.problems import Json, ProblemError, invalid
 from loyalty_portal.sandbox.store import Store
 
+# What the partner books by itself, and whether it takes or gives.
+OWN = {"earned": ("credit",), "expired": ("debit",), "adjusted": ("credit", "debit")}
+_KINDS = {"debit": "redemption", "credit": "refund"}  # of what the portal asked for
 FIELDS = (
     "transaction_id, type, account_id, points, reference, original_transaction_id, "
     "balance_after, created_at"
@@ -127,28 +130,74 @@ class Ledger:
             )
         return self._move("credit", account, points, reference, original, key)
 
-    def statement(
-        self, account_id: str, *, since: str | None, cursor: str | None, size: int
+    def book(
+        self,
+        *,
+        account_id: str,
+        kind: str,
+        points: int,
+        description: str = "",
+        at: str | None = None,
     ) -> Json:
-        """A page of entries, oldest first. `next_cursor` is None on the last page."""
-        self._account(account_id)
-        created_at, seq = _read_cursor(cursor) if cursor else (_read_since(since), -1)
+        """Book what the partner does by itself: points earned (given), expired (taken) or adjusted
+        (`points` below 0 are taken). Raises 422 when the kind does not move points so.
+        """
+        type_ = "credit" if points > 0 else "debit"
+        if type_ not in OWN[kind] or not points:
+            raise invalid(f"Points that are {kind} cannot be {points}.")
+        account = self._account(account_id)
+        if -points > account["balance"]:
+            raise _refusal("insufficient_points", f"Account {account_id} holds fewer points.")
+        entry = self._move(type_, account, abs(points), "", None, None)
+        self._store.run(
+            "UPDATE entry SET kind = ?, description = ?, created_at = ? WHERE transaction_id = ?",
+            kind, description, clock.normalise(at) if at else entry["created_at"],
+            entry["transaction_id"],
+        )  # fmt: skip
+        if at:
+            self.settle_past(account_id)
+        return self.movement(entry["transaction_id"])
+
+    def statement(
+        self,
+        account_id: str,
+        *,
+        since: str | None,
+        until: str | None = None,
+        cursor: str | None,
+        size: int,
+        kinds: bool = True,
+    ) -> Json:
+        """A page of entries, oldest first. `next_cursor` is None on the last page. Without `kinds`
+        it has only what the contract asks for.
+        """
+        account = self._account(account_id)
+        first, last = _read_time("since", since), _read_time("until", until) or "9"
+        created_at, seq = _read_cursor(cursor) if cursor else (first, -1)
         rows = self._store.rows(
-            f"SELECT seq, {FIELDS} FROM entry WHERE account_id = ? AND (created_at, seq) > (?, ?)"  # noqa: S608
-            " ORDER BY created_at, seq LIMIT ?",
-            account_id, created_at, seq, size + 1,
+            f"SELECT seq, kind, description, {FIELDS} FROM entry WHERE account_id = ?"  # noqa: S608
+            " AND (created_at, seq) > (?, ?) AND created_at < ? ORDER BY created_at, seq LIMIT ?",
+            account_id, created_at, seq, last, size + 1,
         )  # fmt: skip
         page = [dict(row) for row in rows[:size]]
         more = f"{page[-1]['created_at']} {page[-1]['seq']}" if len(rows) > size else None
         for movement in page:
+            told = {"kind": movement.pop("kind") or _KINDS[movement["type"]]}
+            told["description"] = movement.pop("description")
             del movement["seq"]
+            movement |= {name: text for name, text in told.items() if kinds and text}
         next_cursor = base64.urlsafe_b64encode(more.encode()).decode() if more else None
-        return {"transactions": page, "next_cursor": next_cursor}
+        answer = {"transactions": page, "next_cursor": next_cursor}
+        if not kinds:
+            return answer
+        opening = account["opening"] + self._net(account_id, before=first)
+        closing = account["opening"] + self._net(account_id, before=last)
+        return answer | {"opening_balance": max(0, opening), "closing_balance": max(0, closing)}
 
     def entries(self, account_id: str | None = None, reference: str | None = None) -> Json:
         """All entries with their keys, and the sums, for checks."""
         rows = self._store.rows(
-            f"SELECT {FIELDS}, idempotency_key FROM entry"  # noqa: S608
+            f"SELECT {FIELDS}, idempotency_key, kind FROM entry"  # noqa: S608
             " WHERE account_id = COALESCE(?, account_id) AND reference = COALESCE(?, reference)"
             " ORDER BY created_at, seq",
             account_id, reference,
@@ -203,12 +252,13 @@ class Ledger:
         )
         return dict(row) if row else {}
 
-    def _net(self, account_id: str) -> int:
+    def _net(self, account_id: str, before: str = "9") -> int:
+        """What moved on an account before a time, in the form in which times are stored."""
         return self._store.number(
             "SELECT SUM(CASE type WHEN 'credit' THEN points ELSE -points END)"
-            " FROM entry WHERE account_id = ?",
-            account_id,
-        )
+            " FROM entry WHERE account_id = ? AND created_at < ?",
+            account_id, before,
+        )  # fmt: skip
 
     def _account(self, account_id: str) -> sqlite3.Row:
         row = self._store.row("SELECT * FROM account WHERE account_id = ?", account_id)
@@ -225,7 +275,7 @@ class Ledger:
         points: int,
         reference: str,
         original: str | None,
-        key: str,
+        key: str | None,
     ) -> Json:
         after = account["balance"] + (points if type_ == "credit" else -points)
         self._store.run(
@@ -252,13 +302,13 @@ def _refusal(code: str, detail: str) -> ProblemError:
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail)
 
 
-def _read_since(since: str | None) -> str:
-    if not since:
+def _read_time(name: str, text: str | None) -> str:
+    if not text:
         return ""
     try:
-        return clock.normalise(since)
+        return clock.normalise(text)
     except ValueError:
-        raise invalid("`since` is no RFC 3339 time.", HTTPStatus.BAD_REQUEST) from None
+        raise invalid(f"`{name}` is no RFC 3339 time.", HTTPStatus.BAD_REQUEST) from None
 
 
 def _read_cursor(cursor: str) -> tuple[str, int]:

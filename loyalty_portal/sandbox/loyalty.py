@@ -23,8 +23,10 @@ def statement(partners: Partners, call: Call) -> Answer:
     page = partners.ledger.statement(
         call.params["account_id"],
         since=call.query.get("since"),
+        until=call.query.get("until"),
         cursor=call.query.get("cursor"),
         size=partners.dials.now.page_size,
+        kinds=partners.dials.now.statement_kinds,
     )
     slips = partners.dials.now.slips
     if "statement_gap" in slips:

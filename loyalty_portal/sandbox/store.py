@@ -25,7 +25,9 @@ CREATE TABLE IF NOT EXISTS entry (
     original_transaction_id TEXT,
     balance_after INTEGER NOT NULL CHECK (balance_after >= 0),
     created_at TEXT NOT NULL,
-    idempotency_key TEXT
+    idempotency_key TEXT,
+    kind TEXT NOT NULL DEFAULT '',
+    description TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS entry_statement ON entry (account_id, created_at, seq);
 CREATE INDEX IF NOT EXISTS entry_reference ON entry (reference);
@@ -96,6 +98,10 @@ class Store:
         # WAL with NORMAL loses nothing when the process dies. A power cut may lose the last
         # commits, which a sandbox can accept to avoid an fsync for each debit.
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
+        # A file of an older sandbox lacks these columns.
+        there = {row["name"] for row in self.rows("PRAGMA table_info(entry)")}
+        for name in {"kind", "description"} - there:
+            self._db.execute(f"ALTER TABLE entry ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         return self._db.execute(sql, values).fetchall()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AccountManager
+from accounts.models import AccountManager, PartnersKind
 from redemption.analytics.spans import DAY, Span
 from redemption.models import TransactionType
 from redemption.orders import periods
@@ -89,7 +89,7 @@ class StatementForm(forms.Form):
         return StatementAsked(time, label, span, given.get("by"), kind if kind in KINDS else "")
 
 
-KINDS: dict[str, Any] = dict(TransactionType.choices)
+KINDS: dict[str, Any] = dict([*TransactionType.choices, *PartnersKind.choices])
 
 
 def times() -> list[tuple[str, str]]:

@@ -77,7 +77,7 @@ def _row(entry: StatementRow) -> ReportRow:
             entry.order_number,
             entry.our_reference,
             entry.what,
-            str(entry.who or ""),
+            entry.by,
             entry.number,
             entry.points,
             entry.balance,
@@ -155,12 +155,12 @@ def _movement(paper: Paper, entry: StatementRow) -> None:
     cells = (
         written_time(entry.at),
         entry.order_number,
-        f"{entry.kind}: {entry.what}",
+        ": ".join(part for part in (entry.kind, entry.what) if part),
         signed(entry.points),
         "" if entry.balance is None else grouped(entry.balance),
     )
     paper.row(list(zip(_WIDTHS, cells, strict=True)), size=SMALL, numbers=2)
-    below = " · ".join(part for part in (str(entry.who or ""), entry.our_reference) if part)
+    below = " · ".join(part for part in (entry.by, entry.our_reference) if part)
     paper.row([(70, entry.number), (110, below)], size=SMALL)
 
 

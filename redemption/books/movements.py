@@ -1,27 +1,30 @@
-"""Reads what moved on a company's account, by the time at which it was settled.
+"""Reads what moved on a company's account: what the portal took and gave back, by the time at which
+it was settled, and what the loyalty system booked by itself, by its own time.
 
-Every sum and every page is bounded by the index `transaction_statement`, newest first.
+Every sum and every page is bounded by an index (`transaction_statement`, `ledger_entry_statement`).
 """
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple, cast
+from itertools import islice
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Sum, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts.models import PartnersEntry, PartnersKind, User
 from loyalty_portal.data.kept import retold
 from redemption.analytics.spans import part_of
 from redemption.books.asked import StatementAsked
 from redemption.models import LoyaltyTransaction, OrderItem, TransactionType
 from redemption.states import TransactionStatus
 
-Rows = QuerySet[LoyaltyTransaction]
+Movement = LoyaltyTransaction | PartnersEntry
 
 PIECE = 1_000  # movements read at once for a file
 
@@ -30,6 +33,18 @@ _SIGNED = Case(
     default=-F("points_amount"),
     output_field=IntegerField(),
 )
+
+
+class Source(NamedTuple):
+    """Movements of one table, with the names of their columns."""
+
+    rows: QuerySet[Any]
+    at: str
+    kind: str
+    signed: Any
+
+    def within(self, condition: Q) -> "Source":
+        return self._replace(rows=self.rows.filter(condition))
 
 
 def written_time(at: datetime) -> str:
@@ -49,7 +64,8 @@ class RowPlace(NamedTuple):
 class StatementRow:
     """A movement as the statement tells it. `points` are signed as the account sees them.
 
-    `balance` is the account's after it; None where it is not told.
+    `balance` is the account's after it; None where it is not told. What the loyalty system booked
+    by itself has no order.
     """
 
     place: RowPlace
@@ -63,6 +79,11 @@ class StatementRow:
     balance: int | None = None
 
     @property
+    def by(self) -> str:
+        """Who ordered, or that the loyalty system booked it by itself."""
+        return str(self.who) if self.order_number else _("The loyalty system")
+
+    @property
     def at(self) -> datetime:
         return self.place.at
 
@@ -74,93 +95,135 @@ class Sums(NamedTuple):
     points: int = 0
 
 
-def movements(company: UUID, asked: StatementAsked) -> Rows:
-    """The movements that are asked for, in no order."""
+def movements(company: UUID, asked: StatementAsked, as_of: datetime | None) -> list[Source]:
+    """The movements that are asked for, in no order. What the loyalty system booked after `as_of`,
+    its time of the balance that is known, is not in that balance, and left out.
+    """
+    ours, theirs = _all(company, as_of)
     span = asked.span
-    rows = _settled(company).filter(settled_at__gte=span.start, settled_at__lt=span.end)
-    if asked.kind:
-        rows = rows.filter(transaction_type=asked.kind)
     if asked.member:
-        rows = rows.filter(order__account_manager=asked.member)
-    return rows
+        ours = ours.within(Q(order__account_manager=asked.member))
+    if asked.kind:
+        ours, theirs = (each.within(Q((each.kind, asked.kind))) for each in (ours, theirs))
+    wanted = []
+    if asked.kind not in PartnersKind.values:
+        wanted.append(ours)
+    if not asked.member and asked.kind not in TransactionType.values:
+        wanted.append(theirs)
+    return [
+        each.within(Q((f"{each.at}__gte", span.start), (f"{each.at}__lt", span.end)))
+        for each in wanted
+    ]
 
 
-def newest(rows: Rows, after: RowPlace | None, most: int) -> list[LoyaltyTransaction]:
+def newest(sources: Sequence[Source], after: RowPlace | None, most: int) -> list[Movement]:
     """The next movements after a place, the newest first, at most so many."""
-    if after:
-        rows = rows.filter(_older(after))
-    people = rows.select_related("order__account_manager__user", "item")
-    return list(people.defer("body").order_by("-settled_at", "-id")[:most])
+    found: list[Movement] = []
+    for source in sources:
+        older = source.within(_older(source, after)) if after else source
+        found += _with_people(older).order_by(f"-{source.at}", "-pk")[:most]
+    return sorted(found, key=place_of, reverse=True)[:most]
 
 
-def oldest(rows: Rows) -> Iterator[list[LoyaltyTransaction]]:
+def oldest(sources: Sequence[Source]) -> Iterator[list[Movement]]:
     """All movements in pieces, the oldest first."""
-    people = rows.select_related("order__account_manager__user", "item").defer("body")
-    ordered = people.order_by("settled_at", "id")
+    flow = heapq.merge(*(_flow(source) for source in sources), key=place_of)
+    while piece := list(islice(flow, PIECE)):
+        yield piece
+
+
+def place_of(row: Movement) -> RowPlace:
+    """The place of a movement; one of ours has succeeded."""
+    at = row.at if isinstance(row, PartnersEntry) else cast("datetime", row.settled_at)
+    return RowPlace(at, row.pk)
+
+
+def net(sources: Iterable[Source]) -> int:
+    """What these movements come to for the account."""
+    return sum(
+        source.rows.order_by().aggregate(n=Sum(source.signed))["n"] or 0 for source in sources
+    )
+
+
+def net_from(company: UUID, moment: datetime, as_of: datetime | None) -> int:
+    """What moved at or after a moment."""
+    return net(each.within(Q((f"{each.at}__gte", moment))) for each in _all(company, as_of))
+
+
+def net_until(sources: Iterable[Source], place: RowPlace) -> int:
+    """What the newest of these movements come to, up to the one at this place."""
+    return net(source.within(_newer(source, place, itself=True)) for source in sources)
+
+
+def sums(sources: Iterable[Source]) -> dict[str, Sums]:
+    """The sums of these movements by kind."""
+    found: dict[str, Sums] = {}
+    for source in sources:
+        by_kind = source.rows.order_by().values_list(source.kind)
+        summed = by_kind.annotate(n=Count("pk"), net=Sum(source.signed))
+        found |= {kind: Sums(number, points) for kind, number, points in summed}
+    return found
+
+
+def by_part(sources: Iterable[Source], *, grain: str, zone: str) -> dict[date, Counter[str]]:
+    """The signed points by day, week or month, and kind."""
+    parts: dict[date, Counter[str]] = {}
+    for source in sources:
+        part = part_of(source.at, grain=grain, zone=zone)
+        parted = source.rows.order_by().annotate(part=part).values_list("part", source.kind)
+        for day, kind, points in parted.annotate(net=Sum(source.signed)):
+            parts.setdefault(day, Counter())[kind] = points
+    return parts
+
+
+def told(rows: Sequence[Movement]) -> list[StatementRow]:
+    """These movements in words, in two more queries."""
+    ours = [row for row in rows if isinstance(row, LoyaltyTransaction)]
+    firsts = _first_lines({row.order_id for row in ours if row.item_id is None})
+    return [_theirs(row) if isinstance(row, PartnersEntry) else _ours(row, firsts) for row in rows]
+
+
+def _all(company: UUID, as_of: datetime | None) -> tuple[Source, Source]:
+    """Ours and theirs."""
+    ours = LoyaltyTransaction.objects.filter(company=company, status=TransactionStatus.SUCCEEDED)
+    theirs = PartnersEntry.objects.filter(company=company)
+    if as_of:
+        theirs = theirs.filter(at__lte=as_of)
+    return (
+        Source(ours, "settled_at", "transaction_type", _SIGNED),
+        Source(theirs, "at", "kind", F("points")),
+    )
+
+
+def _with_people(source: Source) -> QuerySet[Any]:
+    if source.rows.model is PartnersEntry:
+        return source.rows
+    return source.rows.select_related("order__account_manager__user", "item").defer("body")
+
+
+def _flow(source: Source) -> Iterator[Movement]:
+    ordered = _with_people(source).order_by(source.at, "pk")
     last: RowPlace | None = None
     while True:
-        piece = list((ordered.filter(_newer(last)) if last else ordered)[:PIECE])
-        if piece:
-            yield piece
+        rows = ordered.filter(_newer(source, last)) if last else ordered
+        piece = list(rows[:PIECE])
+        yield from piece
         if len(piece) < PIECE:
             return
         last = place_of(piece[-1])
 
 
-def place_of(row: LoyaltyTransaction) -> RowPlace:
-    return RowPlace(cast("datetime", row.settled_at), row.pk)  # it succeeded
-
-
-def net(rows: Rows) -> int:
-    """What these movements come to for the account."""
-    return rows.order_by().aggregate(n=Sum(_SIGNED))["n"] or 0
-
-
-def net_from(company: UUID, moment: datetime) -> int:
-    """What moved at or after a moment."""
-    return net(_settled(company).filter(settled_at__gte=moment))
-
-
-def net_until(rows: Rows, place: RowPlace) -> int:
-    """What came to the newest movements of these, up to this place."""
-    return net(rows.exclude(_older(place)))
-
-
-def sums(rows: Rows) -> dict[str, Sums]:
-    """The sums of these movements by kind."""
-    by_kind = rows.order_by().values_list("transaction_type")
-    found = by_kind.annotate(n=Count("pk"), points=Sum(_SIGNED))
-    return {kind: Sums(number, points) for kind, number, points in found}
-
-
-def by_part(rows: Rows, *, grain: str, zone: str) -> dict[date, Counter[str]]:
-    """The signed points by day, week or month, and kind."""
-    part = part_of("settled_at", grain=grain, zone=zone)
-    parted = rows.order_by().annotate(part=part).values_list("part", "transaction_type")
-    found = parted.annotate(points=Sum(_SIGNED))
-    parts: dict[date, Counter[str]] = {}
-    for day, kind, points in found:
-        parts.setdefault(day, Counter())[kind] = points
-    return parts
-
-
-def told(rows: Sequence[LoyaltyTransaction]) -> list[StatementRow]:
-    """These movements in words, in two more queries."""
-    firsts = _first_lines({row.order_id for row in rows if row.item_id is None})
-    return [_entry(row, firsts) for row in rows]
-
-
-def _settled(company: UUID) -> Rows:
-    return LoyaltyTransaction.objects.filter(company=company, status=TransactionStatus.SUCCEEDED)
-
-
-def _older(place: RowPlace) -> Q:
+def _older(source: Source, place: RowPlace) -> Q:
     """Before this place in time. The first column alone bounds it too, so that its index serves."""
-    return Q(settled_at__lte=place.at) & (Q(settled_at__lt=place.at) | Q(pk__lt=place.key))
+    at, key = place
+    tie = Q((f"{source.at}__lt", at)) | Q(pk__lt=key)
+    return Q((f"{source.at}__lte", at)) & tie
 
 
-def _newer(place: RowPlace) -> Q:
-    return Q(settled_at__gte=place.at) & (Q(settled_at__gt=place.at) | Q(pk__gt=place.key))
+def _newer(source: Source, place: RowPlace, *, itself: bool = False) -> Q:
+    at, key = place
+    tie = Q((f"{source.at}__gt", at)) | Q(("pk__gte" if itself else "pk__gt", key))
+    return Q((f"{source.at}__gte", at)) & tie
 
 
 def _first_lines(orders: Iterable[UUID]) -> dict[UUID, tuple[str, int]]:
@@ -172,7 +235,7 @@ def _first_lines(orders: Iterable[UUID]) -> dict[UUID, tuple[str, int]]:
     return {order: (f"{pieces} × {name}", counts[order] - 1) for order, pieces, name in rows}
 
 
-def _entry(row: LoyaltyTransaction, firsts: dict[UUID, tuple[str, int]]) -> StatementRow:
+def _ours(row: LoyaltyTransaction, firsts: dict[UUID, tuple[str, int]]) -> StatementRow:
     order = row.order
     return StatementRow(
         place=place_of(row),
@@ -183,6 +246,19 @@ def _entry(row: LoyaltyTransaction, firsts: dict[UUID, tuple[str, int]]) -> Stat
         our_reference=order.reference,
         number=row.external_transaction_id,
         points=row.signed_points,
+    )
+
+
+def _theirs(row: PartnersEntry) -> StatementRow:
+    return StatementRow(
+        place=place_of(row),
+        kind=row.get_kind_display(),
+        what=row.description,
+        who=None,
+        order_number="",
+        our_reference="",
+        number=row.number,
+        points=row.points,
     )
 
 

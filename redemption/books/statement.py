@@ -11,19 +11,19 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from accounts.layout import Header
-from accounts.models import AccountManager
-from loyalty_portal.data.numbers import grouped
-from loyalty_portal.data.times import exact
+from accounts.models import AccountManager, PartnersKind
 from redemption.analytics.drawing import ShownTable, shown_table
 from redemption.analytics.spans import part_told
 from redemption.analytics.tables import CellKind, ReportColumn, ReportRow, ReportTable
 from redemption.books import asked as asking
 from redemption.books import movements
 from redemption.books.asked import StatementAsked, StatementForm
-from redemption.books.movements import RowPlace, StatementRow, Sums
+from redemption.books.movements import RowPlace, Source, StatementRow, Sums
+from redemption.books.notes import notes_of
 from redemption.layout.spending import Spending
 from redemption.models import TransactionType
 from redemption.orders.selectors import FilterOption
+from redemption.points.theirs import is_due
 
 PAGE_SIZE = 50
 FORMS = ("csv", "xlsx", "pdf")
@@ -62,6 +62,7 @@ class StatementPage:
     chart: ShownTable
     files: list[str]  # the forms in which it can be taken along
     notes: list[str]  # what the balances stand on
+    asks_theirs: bool  # whether the page asks what the loyalty system booked by itself
     is_first: bool
     older: str  # the place after which the next page begins; "" on the last page
 
@@ -86,14 +87,14 @@ def statement_page(
     form.full_clean()
     asked = form.asked()
     place = _place(after)
-    rows = movements.movements(seat.company_id, asked)
-    found = movements.newest(rows, place, PAGE_SIZE + 1)
-    sums = movements.sums(rows)
+    sources = movements.movements(seat.company_id, asked, spending.as_of)
+    found = movements.newest(sources, place, PAGE_SIZE + 1)
+    sums = movements.sums(sources)
     balances = balances_of(seat.company_id, spending, asked, sums)
     balance = balances.closing
-    if balance is not None and place and found:
-        # What is newer than this page moved after its first movement.
-        balance -= movements.net_until(rows, place)
+    if balance is not None and place:
+        # What the pages before have moved after this page's first movement.
+        balance -= movements.net_until(sources, place)
     shown = found[:PAGE_SIZE]
     older = _written(movements.place_of(shown[-1])) if len(found) > PAGE_SIZE else ""
     return StatementPage(
@@ -106,9 +107,10 @@ def statement_page(
         entries=_with_balances(movements.told(shown), balance),
         totals=totals_of(sums),
         balances=balances,
-        chart=_chart(rows, asked, balances),
+        chart=_chart(sources, asked, balances, sums),
         files=list(FORMS),
-        notes=notes_of(spending, asked),
+        notes=notes_of(seat.company, spending, asked),
+        asks_theirs=is_due(seat.company),
         is_first=place is None,
         older=older,
     )
@@ -120,37 +122,19 @@ def balances_of(
     """Count back from the balance that the loyalty system told. Part of the movements has none."""
     if spending.account is None or not asked.is_whole:
         return Balances()
-    closing = spending.account - movements.net_from(company, asked.span.end)
+    closing = spending.account - movements.net_from(company, asked.span.end, spending.as_of)
     return Balances(closing - sum(each.points for each in sums.values()), closing)
 
 
-def notes_of(spending: Spending, asked: StatementAsked) -> list[str]:
-    """What a reader must know of the balances."""
-    if not asked.is_whole:
-        return [_("Balances are told for the whole statement, not for one person or kind.")]
-    known = spending.header.known
-    if known is None:
-        return [_("The loyalty system has not told us the balance yet, so none is told here.")]
-    told = _(
-        "Balances are counted back from the %(points)s points that the loyalty system told us at "
-        "%(at)s."
-    )
-    facts = {"points": grouped(known.points), "at": exact(known.fetched_at)}
-    ours = _(
-        "The statement has what this portal took and gave back. What the loyalty system books by "
-        "itself, such as points that are earned or expire, is not in it."
-    )
-    return [told % facts, ours]
-
-
 def totals_of(sums: dict[str, Sums]) -> list[Total]:
-    return [Total(str(_T(kind).label), *sums[kind]) for kind in _T.values if kind in sums]
+    """The sums by kind: ours, and then those of the loyalty system."""
+    return [Total(str(label), *sums[kind]) for kind, label in asking.KINDS.items() if kind in sums]
 
 
-def entries_of(company: UUID, asked: StatementAsked, opening: int | None) -> Iterator[StatementRow]:
+def entries_of(sources: list[Source], opening: int | None) -> Iterator[StatementRow]:
     """The whole statement, the oldest movement first."""
     balance = opening
-    for piece in movements.oldest(movements.movements(company, asked)):
+    for piece in movements.oldest(sources):
         for entry in movements.told(piece):
             if balance is not None:
                 balance += entry.points
@@ -167,28 +151,35 @@ def _with_balances(entries: list[StatementRow], newest: int | None) -> list[Stat
     return found
 
 
-def _chart(rows: movements.Rows, asked: StatementAsked, balances: Balances) -> ShownTable:
+def _chart(
+    sources: list[Source], asked: StatementAsked, balances: Balances, sums: dict[str, Sums]
+) -> ShownTable:
+    """The movements over time, drawn as balances where these are told."""
     span = asked.span
     grain = span.grain()
-    parts = movements.by_part(rows, grain=grain, zone=span.zone)
+    parts = movements.by_part(sources, grain=grain, zone=span.zone)
+    theirs = [kind for kind in PartnersKind.values if kind in sums]
+    columns: list[tuple[str, list[str], int]] = [
+        (_("Taken"), [_T.DEBIT, _T.CORRECTION], -1),
+        (_("Given back"), [_T.CREDIT], 1),
+    ]
+    columns += [(_("By the loyalty system"), theirs, 1)] if theirs else []
     balance, lines = balances.opening, []
     for day in span.parts(grain):
         moved = parts.get(day, Counter())
-        taken = -moved[_T.DEBIT] - moved[_T.CORRECTION]
-        values = [part_told(day, grain), taken, moved[_T.CREDIT]]
+        values = [sign * sum(moved[kind] for kind in kinds) for _title, kinds, sign in columns]
         if balance is not None:
             balance += sum(moved.values())
             values.append(balance)
-        lines.append(ReportRow(values))
-    columns = [
-        ReportColumn(_("Time"), CellKind.TEXT),
-        ReportColumn(_("Taken"), CellKind.POINTS),
-        ReportColumn(_("Given back"), CellKind.POINTS),
-    ]
+        lines.append(ReportRow([part_told(day, grain), *values]))
+    titles = [title for title, _kinds, _sign in columns]
     if balance is not None:
-        columns.append(ReportColumn(_("Balance at its end"), CellKind.POINTS))
-    table = ReportTable("points", _("Points over time"), columns, lines, is_timeline=True)
-    return shown_table(replace(table, drawn=len(columns) - 1 if balance is not None else 1), {})
+        titles.append(_("Balance at its end"))
+    shown = [ReportColumn(_("Time"), CellKind.TEXT)]
+    shown += [ReportColumn(title, CellKind.POINTS) for title in titles]
+    drawn = len(shown) - 1 if balance is not None else 1
+    table = ReportTable("points", _("Points over time"), shown, lines, drawn, is_timeline=True)
+    return shown_table(table, {})
 
 
 def _choices(

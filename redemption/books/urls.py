@@ -7,5 +7,6 @@ from redemption.books import views
 app_name = "points"
 urlpatterns = [
     path("", views.statement, name="statement"),
+    path("theirs/", views.theirs, name="theirs"),
     path("file/<slug:form>/", views.statement_file, name="file"),
 ]

@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.db import connection, transaction
 from django.http import Http404, HttpResponse
-from django.shortcuts import render, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django_htmx.http import trigger_client_event
 
 from accounts.layout import agree, header_on
 from accounts.views import PortalRequest, with_seat
@@ -20,15 +21,16 @@ from loyalty_portal.http.responses import SeeOther, say_where
 from redemption.books import movements
 from redemption.books.asked import StatementAsked, StatementForm
 from redemption.books.files import WRITERS, WholeStatement, as_file
+from redemption.books.notes import notes_of
 from redemption.books.statement import (
     StatementPage,
     balances_of,
     entries_of,
-    notes_of,
     statement_page,
     totals_of,
 )
 from redemption.layout.spending import spending_of
+from redemption.points.theirs import is_due, look_at_theirs
 
 
 @contextmanager
@@ -75,22 +77,39 @@ def statement_file(request: PortalRequest, form: str) -> HttpResponse:
     asking.full_clean()
     asked = asking.asked()
     with one_snapshot():
-        sums = movements.sums(movements.movements(company.pk, asked))
-        number = sum(each.number for each in sums.values())
-        if number > writer.most:
-            return _too_long(request, form, writer.most, asked)
         spending = spending_of(request.seat, header, listed=0)
+        sources = movements.movements(company.pk, asked, spending.as_of)
+        sums = movements.sums(sources)
+        if sum(each.number for each in sums.values()) > writer.most:
+            return _too_long(request, form, writer.most, asked)
         balances = balances_of(company.pk, spending, asked, sums)
         whole = WholeStatement(
             company=company,
             asked=asked,
             balances=balances,
             totals=totals_of(sums),
-            notes=notes_of(spending, asked),
-            entries=entries_of(company.pk, asked, balances.opening),
+            notes=notes_of(company, spending, asked),
+            entries=entries_of(sources, balances.opening),
         )
         content = writer.write(whole)
     return as_file(content, writer.content_type, f"{whole.name}.{form}")
+
+
+@require_safe
+@never_cache
+@with_seat()
+def theirs(request: PortalRequest) -> HttpResponse:
+    """Read what the loyalty system booked by itself lately, unless it was asked a moment ago. The
+    page shows it anew when there is any. Staff who see the page as a seat ask nobody.
+    """
+    company = request.seat.company
+    is_new = not request.seeing and is_due(company) and look_at_theirs(company=company)
+    if not request.headers.get("HX-Request"):
+        return redirect("points:statement")
+    response = HttpResponse(status=204)
+    if is_new:
+        trigger_client_event(response, "balance-changed")
+    return response
 
 
 def _too_long(request: PortalRequest, form: str, most: int, asked: StatementAsked) -> HttpResponse:

@@ -128,6 +128,12 @@ class Spending:
         return known.points - self.header.moved if known else None
 
     @property
+    def as_of(self) -> datetime | None:
+        """Until when the balance has what the loyalty system booked, by its own clock."""
+        known = self.header.known
+        return known.as_of if known else None
+
+    @property
     def asked_told(self) -> str:
         """When the loyalty system was asked: a time of today, or date and time with the zone."""
         asked = timezone.localtime(self.header.balance_age)

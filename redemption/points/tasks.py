@@ -10,6 +10,7 @@ from django.conf import settings
 from accounts.models import Company
 from loyalty_portal.celery import app, nudge
 from redemption.points.reconciliation.services import ReconciliationError, reconcile
+from redemption.points.theirs import read_theirs
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,12 @@ def reconcile_all() -> None:
 
 @app.task(name="redemption.tasks.reconcile_company")
 def reconcile_company(company_id: str) -> None:
-    """Compare one company with its statement. A failed run says so in its row."""
+    """Read what is new in one company's statement, and compare the company with it. A failed run
+    says so in its row.
+    """
     try:
-        reconcile(company=Company.objects.get(pk=company_id))
+        company = Company.objects.get(pk=company_id)
+        read_theirs(company=company)
+        reconcile(company=company)
     except ReconciliationError as error:
         logger.warning("company %s was not reconciled: %s", company_id, error)

@@ -302,6 +302,31 @@ def test_a_statement_that_breaks_the_contract_is_not_believed(
     assert raised.value.answer.mismatch
 
 
+def test_what_the_partner_books_by_itself_is_in_the_whole_statement_only(
+    sandbox: SandboxProcess,
+) -> None:
+    booking = {"account_id": "N", "kind": "earned", "points": 40, "description": "October"}
+    sandbox.control("POST", "/book", booking)
+    loyalty.send_debit(debit_body(points=10), "debit:1")
+    everything = list(loyalty.whole_statement("N", START))
+    assert [(each.purpose, each.description, each.is_theirs) for each in everything] == [
+        ("earned", "October", True),
+        ("redemption", "", False),
+    ]
+    assert [each.points for each in loyalty.statement("N", START)] == [10]
+
+
+@pytest.mark.parametrize("kind", [None, "", "bonus", "redemption"])
+def test_an_entry_of_another_kind_is_read_as_one_of_ours(
+    settings: Settings, kind: str | None
+) -> None:
+    page = {"transactions": [{**TRANSACTION, "kind": kind}], "next_cursor": None}
+    with RawPartner(reply(200, json.dumps(page).encode())) as partner:
+        settings.LOYALTY_API_URL = partner.url
+        (entry,) = loyalty.statement("N", START)
+    assert not entry.is_theirs
+
+
 def test_the_same_request_is_the_same_bytes() -> None:
     assert debit_body() == (
         b'{"account_id":"N","description":"One kettle","points":100,"reference":"R1"}'

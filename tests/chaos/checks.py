@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import F, Sum
 
+from accounts.models import Company
 from catalog.models import Product
 from fulfillment.models import Fulfillment
 from fulfillment.states import FulfillmentStatus
@@ -18,6 +19,7 @@ from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
 from tests.chaos.actors.house import House
 from tests.chaos.actors.nemesis import Nemesis
 from tests.chaos.actors.people import PROMISES, Record
+from tests.redemption.books.ledger import differences
 
 # A letter may be sent twice when its sender was killed before recording it.
 SENDERS = {"worker", "worker-2", "sweeper", "sweeper-2", "postgres"}
@@ -206,6 +208,13 @@ def _answered(run: Run) -> Iterator[Finding]:
     run.counted["lines that ended without an answer"] = unanswered.count()
 
 
+def _statement(run: Run) -> Iterator[Finding]:
+    """Each company's points statement is its account at the partner, entry by entry."""
+    run.counted["statements that are the partner's ledger"] = Company.objects.count()
+    for company, told in differences(run.house.sandbox):
+        yield Finding("STATEMENT", company.name, told)
+
+
 def _ended(run: Run) -> Iterator[Finding]:
     """Everything has ended, or a person was told why it cannot."""
     for order in RedemptionOrder.objects.all():
@@ -234,6 +243,7 @@ CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     _letters,
     _mismatches,
     _answered,
+    _statement,
     _ended,
     _strange,
 )

@@ -241,7 +241,11 @@ class Town:
         self._threads: list[threading.Thread] = []
 
     def open(self) -> None:
-        """Start all people."""
+        """Start all people. The loyalty system gives and takes points by itself, too."""
+        for account in self._house.sandbox.control("GET", "/accounts")["accounts"]:
+            for kind, points in (("earned", 700), ("adjusted", -30), ("expired", -20)):
+                booking = {"account_id": account["account_id"], "kind": kind, "points": points}
+                self._house.sandbox.control("POST", "/book", booking)
         self._deciders.start()
         self._office.start()
         for clerk in self._clerks:

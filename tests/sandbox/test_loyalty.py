@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.sandbox.conftest import ACCOUNT, Send
 from tests.sandbox.contract import STATEMENT, assert_matches, assert_problem
-from tests.support.sandbox_process import SandboxProcess
+from tests.support.sandbox_process import SandboxError, SandboxProcess
 
 
-def statement(client: httpx.Client, **query: str) -> dict[str, object]:
+def statement(client: httpx.Client, **query: str) -> dict[str, Any]:
+    """A page of the statement, without the kinds of what the portal asked for."""
+    body = whole_statement(client, **query)
+    for entry in body["transactions"]:
+        entry.pop("kind")
+    return body
+
+
+def whole_statement(client: httpx.Client, **query: str) -> dict[str, Any]:
     response = client.get(f"/loyalty/transactions/{ACCOUNT}", params=query)
     assert response.status_code == 200, response.text
     assert_matches("loyalty-api", STATEMENT, response.json())
-    body: dict[str, object] = response.json()
+    body: dict[str, Any] = response.json()
     return body
 
 
@@ -217,3 +226,50 @@ def test_statement_refuses_a_since_or_cursor_it_cannot_read(
 ) -> None:
     response = client.get(f"/loyalty/transactions/{ACCOUNT}", params=query)
     assert_problem(response, 400, "invalid_request")
+
+
+@pytest.mark.parametrize(("kind", "points"), [("earned", 300), ("adjusted", -20), ("expired", -30)])
+def test_the_partner_books_points_by_itself(
+    client: httpx.Client, sandbox: SandboxProcess, kind: str, points: int
+) -> None:
+    booking = {"account_id": ACCOUNT, "kind": kind, "points": points, "description": "October"}
+    sandbox.control("POST", "/book", booking)
+    (entry,) = whole_statement(client)["transactions"]
+    assert (entry["kind"], entry["points"], entry["description"]) == (kind, abs(points), "October")
+    assert client.get(f"/loyalty/balance/{ACCOUNT}").json()["balance"] == 1_000 + points
+
+
+@pytest.mark.parametrize(("kind", "points"), [("earned", -1), ("expired", 1), ("adjusted", 0)])
+def test_a_booking_that_its_kind_does_not_allow_is_refused(
+    sandbox: SandboxProcess, kind: str, points: int
+) -> None:
+    with pytest.raises(SandboxError):
+        sandbox.control("POST", "/book", {"account_id": ACCOUNT, "kind": kind, "points": points})
+
+
+def test_the_statement_of_a_range_has_its_opening_and_closing_balance(
+    debit: Send, client: httpx.Client, sandbox: SandboxProcess
+) -> None:
+    for day, points in (("01", 100), ("02", 200), ("03", 400)):
+        at = f"2026-01-{day}T12:00:00Z"
+        booking = {"account_id": ACCOUNT, "kind": "earned", "points": points, "at": at}
+        sandbox.control("POST", "/book", booking)
+    debit()
+    told = whole_statement(client, since="2026-01-02T00:00:00Z", until="2026-01-03T00:00:00Z")
+    assert [each["points"] for each in told["transactions"]] == [200]
+    assert (told["opening_balance"], told["closing_balance"]) == (1_100, 1_300)
+    everything = whole_statement(client)
+    assert everything["transactions"][-1]["kind"] == "redemption"
+    assert (
+        everything["closing_balance"] == client.get(f"/loyalty/balance/{ACCOUNT}").json()["balance"]
+    )
+
+
+def test_a_partner_may_tell_no_kinds(
+    debit: Send, client: httpx.Client, sandbox: SandboxProcess
+) -> None:
+    sandbox.dial(statement_kinds=False)
+    debit()
+    told = whole_statement(client)
+    assert "kind" not in told["transactions"][0]
+    assert "opening_balance" not in told

@@ -344,8 +344,12 @@ class Stack(AbstractContextManager["Stack"]):
 
 
 def statement(entries: Sequence[dict[str, Any]]) -> Iterator[StatementEntry]:
-    """Convert the sandbox's ledger to entries of the partner's statement."""
+    """Convert the sandbox's ledger to entries of the partner's statement: those that the portal
+    asked for.
+    """
     for entry in entries:
+        if entry["kind"]:
+            continue
         yield StatementEntry(
             transaction_id=entry["transaction_id"],
             kind=entry["type"],

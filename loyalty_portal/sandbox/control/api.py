@@ -3,6 +3,8 @@
 GET    /control/state           behaviour, fault rules, counts
 GET    /control/accounts        all accounts
 POST   /control/accounts        {account_id, balance, blocked?, expiring?}: create or set
+POST   /control/book            {account_id, kind, points, description?, at?}: points that the
+                                partner earns, expires or adjusts (points below 0 are taken)
 POST   /control/dials           settings of the behaviour (faults/behaviour.py)
 GET    /control/faults          the rules; POST adds one (faults/rules.py), DELETE removes all
 DELETE /control/faults/{id}     removes one
@@ -37,6 +39,7 @@ from loyalty_portal.sandbox.control.importing import SCHEMA as IMPORT
 from loyalty_portal.sandbox.control.importing import take_in
 from loyalty_portal.sandbox.faults import behaviour, fault_effects, rules
 from loyalty_portal.sandbox.keys import PARTNERS
+from loyalty_portal.sandbox.ledger import OWN
 from loyalty_portal.sandbox.partners import Partners
 from loyalty_portal.sandbox.problems import Json, ProblemError, invalid
 
@@ -60,6 +63,18 @@ ACCOUNT: Json = {
                 },
             },
         },
+    },
+}
+BOOKING: Json = {
+    "type": "object",
+    "required": ["account_id", "kind", "points"],
+    "additionalProperties": False,
+    "properties": {
+        "account_id": {"type": "string", "minLength": 1, "maxLength": 100},
+        "kind": {"enum": list(OWN)},
+        "points": {"type": "integer", "minimum": -(10**15), "maximum": 10**15},
+        "description": {"type": "string", "maxLength": 255},
+        "at": {"type": "string", "format": "date-time"},
     },
 }
 DECISION: Json = {
@@ -88,6 +103,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def _set_account(partners: Partners, body: Json) -> Json:
     with partners.store.write():
         return partners.ledger.set_account(**body)
+
+
+def _book(partners: Partners, body: Json) -> Json:
+    with partners.store.write():
+        return partners.ledger.book(**body)
 
 
 def _turn_dials(partners: Partners, body: Json) -> Json:
@@ -226,6 +246,7 @@ def add_routes(app: web.Application) -> None:
         _reading(lambda partners, _: {"accounts": partners.ledger.accounts()}),
     )
     post("/control/accounts", _changing(ACCOUNT, _set_account))
+    post("/control/book", _changing(BOOKING, _book, HTTPStatus.CREATED))
     post("/control/dials", _changing(behaviour.SCHEMA, _turn_dials))
     get("/control/faults", _reading(lambda partners, _: {"faults": partners.faults.list()}))
     post("/control/faults", _changing(rules.SCHEMA, _add_fault, HTTPStatus.CREATED))

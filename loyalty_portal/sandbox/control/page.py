@@ -14,6 +14,7 @@ from loyalty_portal.sandbox.control import api
 from loyalty_portal.sandbox.faults import fault_effects, rules
 from loyalty_portal.sandbox.faults.behaviour import MODES
 from loyalty_portal.sandbox.keys import PARTNERS
+from loyalty_portal.sandbox.ledger import OWN
 from loyalty_portal.sandbox.partners import Partners
 from loyalty_portal.sandbox.problems import Json, ProblemError
 
@@ -64,7 +65,8 @@ PAGE = Template("""<!doctype html>
 <section class="wide"><h2>Faults</h2><p>Open one, say whom it hits and how often, and turn it on.
 Times left empty means: until it is turned off.</p><div class="columns">$faults</div></section>
 <section><h2>Latest points movements</h2>$entries</section>
-<section><h2>Accounts</h2>$accounts<h3>Create or set an account</h3>$account_form</section>
+<section><h2>Accounts</h2>$accounts<h3>Create or set an account</h3>$account_form
+<h3>Earn, expire or adjust points</h3>$booking_form</section>
 <section class="wide"><h2>Latest fulfillments</h2>$fulfillments</section>
 <section class="wide"><h2>A company's own system</h2>
 <p>Gets the portal's webhooks at <code>/receiver</code>, and verifies them
@@ -108,6 +110,7 @@ def render(partners: Partners) -> str:
         entries=_entries(partners),
         accounts=_accounts(partners.ledger.accounts()),
         account_form=_account_form(),
+        booking_form=_booking_form(),
         fulfillments=_fulfillments(partners.deliveries.everything(SHOWN)),
         receiver=_receiver(receiver.state(partners)),
     )
@@ -200,6 +203,7 @@ def _dials(partners: Partners) -> str:
         f"{_number('page_size', 'statement page, rows', now.page_size)}"
         f"{_yes_no('processing_event', 'webhook on the way', now.processing_event)}"
         f"{_yes_no('honour_keys', 'honours Idempotency-Key', now.honour_keys)}"
+        f"{_yes_no('statement_kinds', 'statement has kinds', now.statement_kinds)}"
         '<label>webhook address<input class="long" name="webhook_url"'
         f' value="{escape(now.webhook_url or "")}"></label>'
         "<button>Set</button></form>"
@@ -212,6 +216,17 @@ def _account_form() -> str:
         '<label>account<input name="account_id" required maxlength="100"></label>'
         '<label>balance, points<input type="number" name="balance" min="0" required></label>'
         f"{_yes_no('blocked', 'blocked', False)}<button>Save</button></form>"
+    )
+
+
+def _booking_form() -> str:
+    return (
+        '<form method="post" action="/control/book">'
+        '<label>account<input name="account_id" required maxlength="100"></label>'
+        f"{_select('kind', 'points are', tuple(OWN), 'earned')}"
+        '<label>points, below 0 are taken<input type="number" name="points" required></label>'
+        '<label>description<input name="description" maxlength="255"></label>'
+        "<button>Book</button></form>"
     )
 
 

@@ -20,6 +20,7 @@ SCHEMA: Json = {
         "token_life": {"type": "number", "minimum": 0, "maximum": 86400},
         "page_size": {"type": "integer", "minimum": 1, "maximum": 1000},
         "honour_keys": {"type": "boolean"},
+        "statement_kinds": {"type": "boolean"},
         "webhook_url": {"type": ["string", "null"], "pattern": "^https?://"},
         "slips": {"type": "array", "items": {"enum": list(VIOLATIONS)}},
     },
@@ -33,6 +34,7 @@ class Behaviour:
     `mode`: what happens to a fulfillment. `delay`: seconds until it ends. `processing_event`:
     whether a webhook is sent before the end. `token_life`: seconds. `page_size`: entries on a page
     of the statement. `honour_keys`: False makes a partner that executes every repeat.
+    `statement_kinds`: whether the statement has what is optional: kinds, descriptions, balances.
     `webhook_url`: None keeps events unsent. `slips`: contract violations (contract_violations.py).
     """
 
@@ -42,6 +44,7 @@ class Behaviour:
     token_life: float = 3600.0
     page_size: int = 100
     honour_keys: bool = True
+    statement_kinds: bool = True
     webhook_url: str | None = None
     slips: list[str] = field(default_factory=list)
 

@@ -23,7 +23,8 @@ FORGOTTEN = timedelta(days=1)  # rows left by a killed process are deleted after
 
 # The contract's names. In a header, spaces may replace the underscores.
 COLUMNS = ("transaction_id", "type", "account_id", "points", "reference", "created_at")
-ORIGINAL = "original_transaction_id"  # a column that a file may omit
+# Columns that a file may omit.
+ORIGINAL, PURPOSE = "original_transaction_id", "kind"
 KINDS = ("debit", "credit")
 
 # The lines of a batch on this company's account, or with the id of one of its transactions.
@@ -76,7 +77,8 @@ def keep_file(batch: UUID, path: Path) -> int:
         nonlocal wrong
         for cells, entry in _read(path):
             if entry is not None:
-                yield entry
+                if not entry.is_theirs:
+                    yield entry
                 continue
             wrong += 1
             errors.extend(cells.errors[: SHOWN_ERRORS - len(errors)])
@@ -98,7 +100,7 @@ def _read(path: Path) -> Iterator[tuple[Cells, StatementEntry | None]]:
     lacking = [name for name in COLUMNS if name.replace("_", " ") not in header]
     if lacking:
         raise ImportFileError(_("These columns are missing: %s.") % ", ".join(lacking))
-    names = [name for name in (*COLUMNS, ORIGINAL) if name.replace("_", " ") in header]
+    names = [name for name in (*COLUMNS, ORIGINAL, PURPOSE) if name.replace("_", " ") in header]
     places = {name: header.index(name.replace("_", " ")) for name in names}
     for number, line in lines:
         told = {name: line[at] if at < len(line) else "" for name, at in places.items()}
@@ -126,6 +128,7 @@ def _entry(cells: Cells) -> StatementEntry | None:
         original_transaction_id=cells.text(ORIGINAL, longest=100) or None,
         balance_after=0,
         created_at=at,  # type: ignore[arg-type] # without it the row has an error
+        purpose=cells.text(PURPOSE, longest=100).lower(),
     )
     return None if cells.errors else entry
 

@@ -180,6 +180,18 @@ def test_a_file_may_tell_on_which_debit_a_credit_was_booked(world: World, financ
     assert Difference.objects.get().kind == DifferenceKind.WRONG_DEBIT
 
 
+def test_a_file_may_tell_what_the_partner_booked_by_itself(world: World, finance: Client) -> None:
+    own, theirs = (statement_file(paid(world), type="debit").splitlines()[1] for _each in range(2))
+    theirs = theirs.replace("txn_", "own_")
+    for kind, entries in (("earned", 2), ("redemption", 3)):
+        second = statement_file(*LoyaltyTransaction.objects.order_by("created_at")[1:]).splitlines()
+        told = [f"{HEADER},kind", f"{own},", f"{second[1]},refund", f"{theirs},{kind}"]
+        upload(finance, "\n".join(told), company=world.company.pk)
+        run = Reconciliation.objects.latest("started_at")
+        assert run.entries == entries
+        assert run.outcome == (RunOutcome.AGREED if kind == "earned" else RunOutcome.DIFFERS)
+
+
 def test_a_workbook_is_compared_like_a_text_file(world: World, finance: Client) -> None:
     debit = paid(world)
     assert debit.settled_at
