@@ -15,6 +15,7 @@ from accounts.services import known_balance, refresh_balance
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
 from redemption.layout.spending import Spending, spending_of
+from redemption.orders.duties import Duty, duties_of
 from redemption.orders.selectors import OrderRow, recent, redeemed_before, stuck
 
 CARDS = 5  # past orders shown
@@ -26,6 +27,7 @@ class HomePage:
 
     company: Company
     spending: Spending
+    duties: list[Duty]
     stuck: list[OrderRow]
     recent: list[OrderRow]
     before: list[Product]
@@ -39,13 +41,14 @@ class HomePage:
 @require_safe
 @with_seat()
 def home(request: PortalRequest) -> HttpResponse:
-    """Show the balance, orders that need somebody, and what was redeemed before."""
+    """Show what waits for the person, the balance, past orders, and those in trouble last."""
     seat = request.seat
     spending = spending_of(seat, header_on(request), listed=0)
     agree(request, spending.header)
     page = HomePage(
         company=seat.company,
         spending=spending,
+        duties=duties_of(seat, spending),
         stuck=stuck(seat),
         recent=recent(seat),
         before=redeemed_before(seat, CARDS),

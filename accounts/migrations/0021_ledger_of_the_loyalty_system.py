@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='PartnersEntry',
+            name='PartnersBooking',
             fields=[
                 ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('number', models.CharField(max_length=100, verbose_name="partner's number")),

@@ -11,7 +11,7 @@ from accounts.models.joining import (
     hashed,
 )
 from accounts.models.keys import ApiKey, ApiKeyQuerySet, Scope, hashed_key
-from accounts.models.ledger import LedgerRead, PartnersEntry, PartnersKind
+from accounts.models.ledger import LedgerRead, PartnersBooking, PartnersKind
 from accounts.models.people import (
     AccountManager,
     Company,
@@ -46,7 +46,7 @@ __all__ = [
     "KeyedApiCall",
     "KnownBalance",
     "LedgerRead",
-    "PartnersEntry",
+    "PartnersBooking",
     "PartnersKind",
     "PersonLetter",
     "PersonLetterKind",

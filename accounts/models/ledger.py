@@ -17,7 +17,7 @@ class PartnersKind(models.TextChoices):
     ADJUSTED = "adjusted", _("Adjusted")
 
 
-class PartnersEntry(models.Model):
+class PartnersBooking(models.Model):
     """An entry that the loyalty system booked by itself. It is a copy, reconciled with nothing.
 
     `points` are signed as the account sees them; `at` is the loyalty system's own time.

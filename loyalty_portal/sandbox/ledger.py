@@ -148,7 +148,7 @@ class Ledger:
         account = self._account(account_id)
         if -points > account["balance"]:
             raise _refusal("insufficient_points", f"Account {account_id} holds fewer points.")
-        entry = self._move(type_, account, abs(points), "", None, None)
+        entry = self._move(type_, account, abs(points), kind, None, None)
         self._store.run(
             "UPDATE entry SET kind = ?, description = ?, created_at = ? WHERE transaction_id = ?",
             kind, description, clock.normalise(at) if at else entry["created_at"],

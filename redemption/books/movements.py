@@ -17,14 +17,14 @@ from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Sum, Whe
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import PartnersEntry, PartnersKind, User
+from accounts.models import PartnersBooking, PartnersKind, User
 from loyalty_portal.data.kept import retold
 from redemption.analytics.spans import part_of
 from redemption.books.asked import StatementAsked
 from redemption.models import LoyaltyTransaction, OrderItem, TransactionType
 from redemption.states import TransactionStatus
 
-Movement = LoyaltyTransaction | PartnersEntry
+Movement = LoyaltyTransaction | PartnersBooking
 
 PIECE = 1_000  # movements read at once for a file
 
@@ -35,7 +35,7 @@ _SIGNED = Case(
 )
 
 
-class Source(NamedTuple):
+class MovementSource(NamedTuple):
     """Movements of one table, with the names of their columns."""
 
     rows: QuerySet[Any]
@@ -43,7 +43,7 @@ class Source(NamedTuple):
     kind: str
     signed: Any
 
-    def within(self, condition: Q) -> "Source":
+    def within(self, condition: Q) -> "MovementSource":
         return self._replace(rows=self.rows.filter(condition))
 
 
@@ -95,7 +95,7 @@ class Sums(NamedTuple):
     points: int = 0
 
 
-def movements(company: UUID, asked: StatementAsked, as_of: datetime | None) -> list[Source]:
+def movements(company: UUID, asked: StatementAsked, as_of: datetime | None) -> list[MovementSource]:
     """The movements that are asked for, in no order. What the loyalty system booked after `as_of`,
     its time of the balance that is known, is not in that balance, and left out.
     """
@@ -116,7 +116,7 @@ def movements(company: UUID, asked: StatementAsked, as_of: datetime | None) -> l
     ]
 
 
-def newest(sources: Sequence[Source], after: RowPlace | None, most: int) -> list[Movement]:
+def newest(sources: Sequence[MovementSource], after: RowPlace | None, most: int) -> list[Movement]:
     """The next movements after a place, the newest first, at most so many."""
     found: list[Movement] = []
     for source in sources:
@@ -125,7 +125,7 @@ def newest(sources: Sequence[Source], after: RowPlace | None, most: int) -> list
     return sorted(found, key=place_of, reverse=True)[:most]
 
 
-def oldest(sources: Sequence[Source]) -> Iterator[list[Movement]]:
+def oldest(sources: Sequence[MovementSource]) -> Iterator[list[Movement]]:
     """All movements in pieces, the oldest first."""
     flow = heapq.merge(*(_flow(source) for source in sources), key=place_of)
     while piece := list(islice(flow, PIECE)):
@@ -134,11 +134,11 @@ def oldest(sources: Sequence[Source]) -> Iterator[list[Movement]]:
 
 def place_of(row: Movement) -> RowPlace:
     """The place of a movement; one of ours has succeeded."""
-    at = row.at if isinstance(row, PartnersEntry) else cast("datetime", row.settled_at)
+    at = row.at if isinstance(row, PartnersBooking) else cast("datetime", row.settled_at)
     return RowPlace(at, row.pk)
 
 
-def net(sources: Iterable[Source]) -> int:
+def net(sources: Iterable[MovementSource]) -> int:
     """What these movements come to for the account."""
     return sum(
         source.rows.order_by().aggregate(n=Sum(source.signed))["n"] or 0 for source in sources
@@ -150,12 +150,12 @@ def net_from(company: UUID, moment: datetime, as_of: datetime | None) -> int:
     return net(each.within(Q((f"{each.at}__gte", moment))) for each in _all(company, as_of))
 
 
-def net_until(sources: Iterable[Source], place: RowPlace) -> int:
+def net_until(sources: Iterable[MovementSource], place: RowPlace) -> int:
     """What the newest of these movements come to, up to the one at this place."""
     return net(source.within(_newer(source, place, itself=True)) for source in sources)
 
 
-def sums(sources: Iterable[Source]) -> dict[str, Sums]:
+def sums(sources: Iterable[MovementSource]) -> dict[str, Sums]:
     """The sums of these movements by kind."""
     found: dict[str, Sums] = {}
     for source in sources:
@@ -165,7 +165,9 @@ def sums(sources: Iterable[Source]) -> dict[str, Sums]:
     return found
 
 
-def by_part(sources: Iterable[Source], *, grain: str, zone: str) -> dict[date, Counter[str]]:
+def by_part(
+    sources: Iterable[MovementSource], *, grain: str, zone: str
+) -> dict[date, Counter[str]]:
     """The signed points by day, week or month, and kind."""
     parts: dict[date, Counter[str]] = {}
     for source in sources:
@@ -180,28 +182,30 @@ def told(rows: Sequence[Movement]) -> list[StatementRow]:
     """These movements in words, in two more queries."""
     ours = [row for row in rows if isinstance(row, LoyaltyTransaction)]
     firsts = _first_lines({row.order_id for row in ours if row.item_id is None})
-    return [_theirs(row) if isinstance(row, PartnersEntry) else _ours(row, firsts) for row in rows]
+    return [
+        _theirs(row) if isinstance(row, PartnersBooking) else _ours(row, firsts) for row in rows
+    ]
 
 
-def _all(company: UUID, as_of: datetime | None) -> tuple[Source, Source]:
+def _all(company: UUID, as_of: datetime | None) -> tuple[MovementSource, MovementSource]:
     """Ours and theirs."""
     ours = LoyaltyTransaction.objects.filter(company=company, status=TransactionStatus.SUCCEEDED)
-    theirs = PartnersEntry.objects.filter(company=company)
+    theirs = PartnersBooking.objects.filter(company=company)
     if as_of:
         theirs = theirs.filter(at__lte=as_of)
     return (
-        Source(ours, "settled_at", "transaction_type", _SIGNED),
-        Source(theirs, "at", "kind", F("points")),
+        MovementSource(ours, "settled_at", "transaction_type", _SIGNED),
+        MovementSource(theirs, "at", "kind", F("points")),
     )
 
 
-def _with_people(source: Source) -> QuerySet[Any]:
-    if source.rows.model is PartnersEntry:
+def _with_people(source: MovementSource) -> QuerySet[Any]:
+    if source.rows.model is PartnersBooking:
         return source.rows
     return source.rows.select_related("order__account_manager__user", "item").defer("body")
 
 
-def _flow(source: Source) -> Iterator[Movement]:
+def _flow(source: MovementSource) -> Iterator[Movement]:
     ordered = _with_people(source).order_by(source.at, "pk")
     last: RowPlace | None = None
     while True:
@@ -213,14 +217,14 @@ def _flow(source: Source) -> Iterator[Movement]:
         last = place_of(piece[-1])
 
 
-def _older(source: Source, place: RowPlace) -> Q:
+def _older(source: MovementSource, place: RowPlace) -> Q:
     """Before this place in time. The first column alone bounds it too, so that its index serves."""
     at, key = place
     tie = Q((f"{source.at}__lt", at)) | Q(pk__lt=key)
     return Q((f"{source.at}__lte", at)) & tie
 
 
-def _newer(source: Source, place: RowPlace, *, itself: bool = False) -> Q:
+def _newer(source: MovementSource, place: RowPlace, *, itself: bool = False) -> Q:
     at, key = place
     tie = Q((f"{source.at}__gt", at)) | Q(("pk__gte" if itself else "pk__gt", key))
     return Q((f"{source.at}__gte", at)) & tie
@@ -249,7 +253,7 @@ def _ours(row: LoyaltyTransaction, firsts: dict[UUID, tuple[str, int]]) -> State
     )
 
 
-def _theirs(row: PartnersEntry) -> StatementRow:
+def _theirs(row: PartnersBooking) -> StatementRow:
     return StatementRow(
         place=place_of(row),
         kind=row.get_kind_display(),

@@ -18,7 +18,7 @@ from redemption.analytics.tables import CellKind, ReportColumn, ReportRow, Repor
 from redemption.books import asked as asking
 from redemption.books import movements
 from redemption.books.asked import StatementAsked, StatementForm
-from redemption.books.movements import RowPlace, Source, StatementRow, Sums
+from redemption.books.movements import MovementSource, RowPlace, StatementRow, Sums
 from redemption.books.notes import notes_of
 from redemption.layout.spending import Spending
 from redemption.models import TransactionType
@@ -131,7 +131,7 @@ def totals_of(sums: dict[str, Sums]) -> list[Total]:
     return [Total(str(label), *sums[kind]) for kind, label in asking.KINDS.items() if kind in sums]
 
 
-def entries_of(sources: list[Source], opening: int | None) -> Iterator[StatementRow]:
+def entries_of(sources: list[MovementSource], opening: int | None) -> Iterator[StatementRow]:
     """The whole statement, the oldest movement first."""
     balance = opening
     for piece in movements.oldest(sources):
@@ -152,7 +152,7 @@ def _with_balances(entries: list[StatementRow], newest: int | None) -> list[Stat
 
 
 def _chart(
-    sources: list[Source], asked: StatementAsked, balances: Balances, sums: dict[str, Sums]
+    sources: list[MovementSource], asked: StatementAsked, balances: Balances, sums: dict[str, Sums]
 ) -> ShownTable:
     """The movements over time, drawn as balances where these are told."""
     span = asked.span

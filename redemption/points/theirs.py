@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from accounts import loyalty
 from accounts.loyalty import StatementEntry
-from accounts.models import Company, LedgerRead, PartnersEntry
+from accounts.models import Company, LedgerRead, PartnersBooking
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def _keep(company: Company, row: LedgerRead, piece: list[StatementEntry]) -> int
     """Keep those of these entries that are not ours, and how far was read. Returns how many are
     new.
     """
-    mine = PartnersEntry.objects.filter(company=company)
+    mine = PartnersBooking.objects.filter(company=company)
     known = set(
         mine.filter(number__in=[entry.transaction_id for entry in piece]).values_list(
             "number", flat=True
@@ -88,7 +88,7 @@ def _keep(company: Company, row: LedgerRead, piece: list[StatementEntry]) -> int
         for entry in piece
         if entry.is_theirs and entry.transaction_id not in known
     ]
-    PartnersEntry.objects.bulk_create(theirs, ignore_conflicts=True)
+    PartnersBooking.objects.bulk_create(theirs, ignore_conflicts=True)
     newest = max(entry.created_at for entry in piece)
     row.read_until = max(newest, row.read_until or newest)
     row.tells_kinds = row.tells_kinds or any(entry.purpose for entry in piece)
@@ -96,8 +96,8 @@ def _keep(company: Company, row: LedgerRead, piece: list[StatementEntry]) -> int
     return len(theirs)
 
 
-def _entry(company: Company, entry: StatementEntry) -> PartnersEntry:
-    return PartnersEntry(
+def _entry(company: Company, entry: StatementEntry) -> PartnersBooking:
+    return PartnersBooking(
         company=company,
         number=entry.transaction_id,
         kind=entry.purpose,

@@ -1,17 +1,19 @@
 """The home page: the balance, orders that need somebody, and past orders."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AccountManager, KnownBalance, TierLevel
 from catalog.models import Product
-from redemption.models import CartLine, RedemptionOrder
+from redemption.models import CartLine, OrderMessage, RedemptionOrder
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
-from tests.redemption.factories import paid, placed
+from tests.redemption.factories import paid, placed, settle
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -75,7 +77,7 @@ def test_products_redeemed_before_are_shown_while_they_are_on_offer(
     Product.objects.filter(pk=gone.pk).update(is_active=False)
     Product.objects.filter(pk=dear.pk).update(minimum_tier=TierLevel.PLATINUM)
     page = said(client_for(seat).get("/"))
-    shown = page[page.index("Redeemed before") :]
+    shown = page[page.index("Redeemed before") : page.index("Recent orders")]
     assert shown.index(often.name) < shown.index(once.name)
     assert gone.name not in shown
     assert dear.name not in shown
@@ -87,11 +89,11 @@ def test_what_was_redeemed_before_goes_into_the_cart_again(
     product = ProductFactory.create(name="Teapot")
     paid(seat, (product, 1))
     client = client_for(seat)
-    assert "Put Teapot into the cart again" in said(client.get("/"))
+    assert "Redeem again: Teapot" in said(client.get("/"))
     client.post("/cart/add/", {"product": product.pk})
     assert CartLine.objects.get(cart=seat.pk).quantity == 1
     viewer = SeatFactory.create(company=seat.company, viewer=True)
-    assert "into the cart again" not in said(client_for(viewer).get("/"))
+    assert "Redeem again: Teapot" not in said(client_for(viewer).get("/"))
 
 
 def test_home_is_read_in_a_fixed_number_of_queries(
@@ -100,7 +102,7 @@ def test_home_is_read_in_a_fixed_number_of_queries(
     for product in ProductFactory.create_batch(7):
         paid(seat, (product, 1))
     client = client_for(seat)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         client.get("/")
 
 
@@ -108,3 +110,31 @@ def test_a_changed_balance_brings_home_alone(client_for: SignIn, seat: AccountMa
     fragment = said(client_for(seat).get("/", headers={"HX-Request": "true", "HX-Target": "home"}))
     assert "Northwind can spend" in fragment
     assert "<html" not in fragment
+
+
+def test_home_leads_to_what_waits_for_the_person(client_for: SignIn, seat: AccountManager) -> None:
+    client = client_for(seat)
+    assert "Nothing is waiting for you." in said(client.get("/"))
+    asked, declined = (placed(seat, (ProductFactory.create(), 1)) for _each in range(2))
+    settle(declined.transactions.get(), refused="insufficient_points")
+    OrderMessage.objects.create(order=asked, kind="ANSWER", text="On Monday.", by=seat.user)
+    soon = timezone.localdate() + timedelta(days=29)
+    later = soon + timedelta(days=5)
+    lapses = [{"points": 700, "expires_on": str(soon)}, {"points": 9, "expires_on": str(later)}]
+    KnownBalance.objects.update(expiring=lapses)
+    page = said(client.get("/"))
+    assert f"Your question about order {asked.order_number} was answered." in page
+    assert f"Order {declined.order_number} was declined; no points were taken." in page
+    assert "700 points expire by" in page
+    assert page.count("button--primary") == 1
+    colleague = said(client_for(SeatFactory.create(company=seat.company)).get("/"))
+    assert "was answered" not in colleague
+    assert "was declined" not in colleague
+
+
+def test_trouble_comes_last_and_quietly(client_for: SignIn, seat: AccountManager) -> None:
+    order = placed(seat, (ProductFactory.create(), 1))
+    RedemptionOrder.objects.update(needs_attention=True)
+    page = said(client_for(seat).get("/"))
+    assert page.index("Recent orders") < page.index("We are looking into these")
+    assert order.order_number in page[page.index("We are looking into these") :]

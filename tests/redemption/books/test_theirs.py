@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AccountManager, KnownBalance, LedgerRead, PartnersEntry
+from accounts.models import AccountManager, KnownBalance, LedgerRead, PartnersBooking
 from accounts.services import refresh_balance
 from redemption.invariants.checks import check_against_ledger
 from redemption.models import Incident, RunOutcome
@@ -119,7 +119,7 @@ def test_entries_are_kept_once_however_often_they_are_read(world: World) -> None
     assert not read_theirs(company=world.company)
     booked(world, "earned", 1)
     assert look_at_theirs(company=world.company)
-    points = PartnersEntry.objects.order_by("at").values_list("points", flat=True)
+    points = PartnersBooking.objects.order_by("at").values_list("points", flat=True)
     assert list(points) == [100, 101, 102, 103, 104, 1]
 
 
@@ -132,20 +132,20 @@ def test_a_reading_that_breaks_off_goes_on_where_it_was(
     for number in range(3):
         booked(world, "earned", 100 + number)
     look_at_theirs(company=world.company)
-    assert PartnersEntry.objects.count() == 2
+    assert PartnersBooking.objects.count() == 2
     world.partners.fault("statement", "unavailable_503", times=None)
     assert not look_at_theirs(company=world.company)
     assert LedgerRead.objects.get().failed_at is not None
     world.partners.clear_faults()
     look_at_theirs(company=world.company)
-    assert PartnersEntry.objects.count() == 3
+    assert PartnersBooking.objects.count() == 3
     assert LedgerRead.objects.get().failed_at is None
 
 
 def test_the_nightly_task_reads_them(world: World) -> None:
     booked(world, "earned", 5_000)
     reconcile_company(str(world.company.pk))
-    assert PartnersEntry.objects.get().points == 5_000
+    assert PartnersBooking.objects.get().points == 5_000
 
 
 def test_the_page_asks_after_it_was_shown_and_not_again_at_once(
@@ -180,7 +180,7 @@ def test_a_partner_without_kinds_is_told(client_for: SignIn, world: World) -> No
     booked(world, "earned", 5_000)
     asked(world)
     read_theirs(company=world.company)
-    assert not PartnersEntry.objects.exists()
+    assert not PartnersBooking.objects.exists()
     assert "does not say what it books by itself" in page(client_for, world)
 
 
@@ -260,5 +260,5 @@ def test_the_statement_is_the_ledger_entry_by_entry(world: World) -> None:
     assert "only there" in told
     read_theirs(company=world.company)
     assert list(differences(world.partners)) == []
-    PartnersEntry.objects.filter(points=1).update(points=2)
+    PartnersBooking.objects.filter(points=1).update(points=2)
     assert len(list(differences(world.partners))) == 1
