@@ -1,6 +1,7 @@
 """Forty orders of 500 lines at once for one product: pieces and points add up."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
 from django.db import connections
@@ -49,13 +50,13 @@ def test_forty_orders_of_500_lines_for_one_product_take_what_there_is(world: Wor
 
     placed = [order for order in all_at_once([place] * ORDERS) if order]
     assert len(placed) == STOCKED_FOR
-    assert Counter(all_at_once([lambda order=order: settle(order) for order in placed])) == {
+    assert Counter(all_at_once([partial(settle, order) for order in placed])) == {
         "CONFIRMED": STOCKED_FOR
     }
     shelf = product.inventory
     shelf.refresh_from_db()
     assert (shelf.quantity_available, shelf.quantity_reserved) == (0, STOCKED_FOR * LINES)
-    all_at_once([lambda order=order: call_off(order) for order in placed[::2]])
+    all_at_once([partial(call_off, order) for order in placed[::2]])
     shelf.refresh_from_db()
     assert shelf.quantity_available == STOCKED_FOR * LINES // 2
     for number, order in enumerate(placed):
