@@ -22,9 +22,9 @@ COPY . .
 # Collects into the default STATIC_ROOT. Production mode gives the files hashed names; the dummy
 # settings that it needs are used for this command only.
 RUN python .ci/production.py collectstatic --noinput --verbosity 0
-# The folders for uploaded pictures, for Alertmanager's configuration, and for the sandbox's data when it
+# The folders for uploaded pictures, for the search index, for Alertmanager's configuration, and for the sandbox's data when it
 # runs from this image.
-RUN mkdir /media /alerts /data && chown portal /media /alerts /data
+RUN mkdir /media /search /alerts /data && chown portal /media /search /alerts /data
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-c", "import os; \

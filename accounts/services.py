@@ -19,7 +19,7 @@ from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailab
 logger = logging.getLogger(__name__)
 
 # Permissions are strings such as room.codename: this room must not import those above it.
-_CATALOGUE = ("catalog.product", "catalog.category", "catalog.family")
+_CATALOGUE = ("catalog.product", "catalog.category", "catalog.family", "catalog.synonym")
 _STOCK = (
     "inventory.inventory",
     "inventory.stockmovement",

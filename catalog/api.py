@@ -1,5 +1,6 @@
 """Operations that read the catalogue, with the products that the company may redeem."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -12,6 +13,7 @@ from pydantic import Field
 from accounts.access.bearer import ApiRequest
 from catalog.cards import safe_html
 from catalog.models import Category, Product, ProductType, StockStatus
+from catalog.search.finding import with_words
 from catalog.selectors import (
     ProductFilters,
     offered_products,
@@ -94,7 +96,9 @@ def list_products(request: ApiRequest, asked: Query[ProductsAsked]) -> PageTold[
     company = request.auth.seat.company
     said = asked.model_dump(exclude={"limit", "after"})
     filters = ProductFilters(**{**said, "product_type": asked.product_type or ""})
-    rows = offered_products(tier_level=company.tier_level, filters=filters)
+    rows = offered_products(tier_level=company.tier_level, filters=replace(filters, q=""))
+    if filters.q:
+        rows = with_words(rows, filters.q, tier_level=company.tier_level)
     found, more = page_after(rows, by=["sku"], asked=asked, request=request, bound=company.pk)
     return PageTold[ProductTold](data=[_product(row) for row in found], next=more)
 

@@ -24,6 +24,7 @@ from catalog.models import (
     picture_address,
     shelf_address,
 )
+from catalog.search.finding import FoundCards
 from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Sort, Variant
 from loyalty_portal.data.numbers import grouped
 
@@ -137,50 +138,61 @@ class Catalogue:
     before: str
     after: str
     with_budget: bool
+    meant: str
+    meant_href: str
+    instead: bool
 
     @property
     def filters(self) -> Filters:
         return self.asked.filters
 
 
-def catalogue(
-    *,
-    asked: Asked,
-    found: Facets,
-    cards: list[Card],
-    with_budget: bool,
-) -> Catalogue:
+def catalogue(*, asked: Asked, found: FoundCards, with_budget: bool) -> Catalogue:
     """Build what the list page and its fragment show.
 
     `with_budget`: whether the company's balance is known, so that the "within our balance" filter
     can be offered.
     """
-    filters = asked.filters
-    names = {shelf.slug: shelf.name for shelf in found.shelves}
+    filters, facets = asked.filters, found.facets
+    names = {shelf.slug: shelf.name for shelf in facets.shelves}
+    last = facets.pages if facets.total is not None else 1
     return Catalogue(
         asked=asked,
         title=_title(filters, names),
-        counted=_counted(found),
-        cards=cards,
-        shelves=_shelves(filters, found),
-        types=_types(filters, found),
-        brands=_brands(filters, found),
-        sorts=_sorts(filters),
+        counted=_counted(facets),
+        cards=cards(found.rows, found.families),
+        shelves=_shelves(filters, facets),
+        types=_types(filters, facets),
+        brands=_brands(filters, facets),
+        sorts=_sorts(filters, by_index=found.by_index),
         chips=list(_chips(filters, names)),
-        pages=_pages(filters, found.pages),
-        before=address(filters, page=filters.page - 1) or "?" if filters.page > 1 else "",
-        after=address(filters, page=filters.page + 1) if filters.page < found.pages else "",
+        pages=_pages(filters, last),
+        before=_before(filters, found),
+        after=address(filters, page=found.page + 1, after=found.after) if found.more else "",
         with_budget=with_budget,
+        meant=found.meant,
+        meant_href=address(filters, q=found.meant) if found.meant else "",
+        instead=found.instead,
     )
+
+
+def _before(filters: Filters, found: FoundCards) -> str:
+    if found.page < 2:
+        return ""
+    return address(filters, page=found.page - 1, before=found.before) or "?"
 
 
 def _title(filters: Filters, names: dict[str, str]) -> str:
     if filters.q:
         return _("Results for “%(words)s”") % {"words": filters.q}
-    return names.get(filters.category) or filters.brand or _("Catalogue")
+    if len(filters.categories) == 1 and filters.categories[0] in names:
+        return names[filters.categories[0]]
+    return filters.brands[0] if len(filters.brands) == 1 else _("Catalogue")
 
 
 def _counted(found: Facets) -> str:
+    if found.total is None:
+        return ""
     if found.total > COUNT_CAP and found.partial:
         return _("More than %(count)s products") % {"count": grouped(COUNT_CAP)}
     if not found.total:
@@ -195,67 +207,57 @@ def _count(found: Facets, number: int) -> str:
 
 
 def _shelves(filters: Filters, found: Facets) -> list[FacetOption]:
-    every = sum(shelf.products for shelf in found.shelves)
     return [
-        FacetOption("", _("All categories"), _count(found, every), not filters.category),
-        *(
-            FacetOption(
-                shelf.slug,
-                shelf.name,
-                _count(found, shelf.products),
-                shelf.slug == filters.category,
-            )
-            for shelf in found.shelves
-            if shelf.products or shelf.slug == filters.category
-        ),
+        FacetOption(
+            shelf.slug,
+            shelf.name,
+            _count(found, shelf.products),
+            shelf.slug in filters.categories,
+        )
+        for shelf in found.shelves
+        if shelf.products or found.partial or shelf.slug in filters.categories
     ]
 
 
 def _types(filters: Filters, found: Facets) -> list[FacetOption]:
-    every = sum(found.types.values())
     return [
-        FacetOption("", _("All"), _count(found, every), not filters.product_type),
-        *(
-            FacetOption(
-                value.lower(),
-                str(label),
-                _count(found, found.types.get(value, 0)),
-                value == filters.product_type,
-            )
-            for value, label in ProductType.choices
-        ),
+        FacetOption(
+            value.lower(),
+            str(label),
+            _count(found, found.types.get(value, 0)),
+            value in filters.product_types,
+        )
+        for value, label in ProductType.choices
     ]
 
 
 def _brands(filters: Filters, found: Facets) -> list[FacetOption]:
     listed = dict(found.brands)
-    if not listed and not filters.brand:
-        return []
-    chosen = {filters.brand: listed.get(filters.brand)} if filters.brand else {}
+    chosen = {brand: listed.get(brand) for brand in filters.brands}
     return [
-        FacetOption("", _("All brands"), "", not filters.brand),
-        *(
-            FacetOption(
-                brand,
-                brand,
-                "" if count is None else _count(found, count),
-                brand == filters.brand,
-            )
-            for brand, count in {**chosen, **listed}.items()
-        ),
+        FacetOption(
+            brand,
+            brand,
+            "" if count is None else _count(found, count),
+            brand in filters.brands,
+        )
+        for brand, count in {**chosen, **listed}.items()
     ]
 
 
-def _sorts(filters: Filters) -> list[FacetOption]:
+def _sorts(filters: Filters, *, by_index: bool) -> list[FacetOption]:
     offered = {
         Sort.BEST: _("Best match"),
         Sort.NAME: _("Name"),
         Sort.CHEAPEST: _("Points, low to high"),
         Sort.DEAREST: _("Points, high to low"),
         Sort.NEWEST: _("Newest"),
+        Sort.POPULAR: _("Most redeemed"),
     }
     if not filters.q:
         del offered[Sort.BEST]
+    if not by_index:
+        del offered[Sort.POPULAR]
     # The first sort is the default: its value in the address is empty, with or without a search.
     first = next(iter(offered))
     return [
@@ -265,13 +267,15 @@ def _sorts(filters: Filters) -> list[FacetOption]:
 
 
 def _chips(filters: Filters, names: dict[str, str]) -> Iterable[Chip]:
-    if filters.category:
-        name = names.get(filters.category, filters.category)
-        yield Chip(name, address(filters, category=""))
-    if filters.product_type:
-        yield Chip(str(ProductType(filters.product_type).label), address(filters, product_type=""))
-    if filters.brand:
-        yield Chip(filters.brand, address(filters, brand=""))
+    for slug in filters.categories:
+        rest = tuple(each for each in filters.categories if each != slug)
+        yield Chip(names.get(slug, slug), address(filters, categories=rest))
+    for kind in filters.product_types:
+        others = tuple(each for each in filters.product_types if each != kind)
+        yield Chip(str(ProductType(kind).label), address(filters, product_types=others))
+    for brand in filters.brands:
+        left = tuple(each for each in filters.brands if each != brand)
+        yield Chip(brand, address(filters, brands=left))
     if filters.points_from is not None:
         label = _("From %(points)s points") % {"points": grouped(filters.points_from)}
         yield Chip(label, address(filters, points_from=None))
@@ -346,7 +350,7 @@ def product_page(
         picture=product.picture_url,
         shots=[_shot(each, place, product) for place, each in enumerate(pictures, 1)],
         title=product.family.name if product.family and several else product.name,
-        brand_href=f"{shelf_address()}{address(Filters(brand=product.brand))}",
+        brand_href=f"{shelf_address()}{address(Filters(brands=(product.brand,)))}",
         description=safe_html(product.description),
         variants=_variant_links(family, product) if several else [],
         many=len(family) > MANY,

@@ -5,11 +5,12 @@ value that was typed into a field shows an error there.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from catalog.models import ProductType
@@ -18,7 +19,9 @@ from catalog.selectors import COUNT_CAP, PAGE_SIZE, Filters, Sort, search_words
 LONGEST_TEXT = 100
 MOST_POINTS = 2_147_483_647  # the largest value of the points column
 MOST_PIECES = 1_000  # the cart's limit for one product
+MOST_CHOICES = 20  # in one filter
 LAST_PAGE = -(-COUNT_CAP // PAGE_SIZE)
+_PLACE = re.compile(r"[0-9a-f]{1,16}(?:-[0-9a-f]{1,16}){0,5}")
 _UNSEEN = dict.fromkeys(range(32), " ")
 # matches thousands as people group them: 5000, 5,000, 5.000, 5 000, 5'000
 _WHOLE = re.compile(r"\d{1,10}|\d{1,3}(?:[.,\s’']\d{3}){1,3}", re.ASCII)
@@ -33,11 +36,11 @@ class Asked:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def read_filters(query: Mapping[str, str]) -> Asked:
+def read_filters(query: QueryDict) -> Asked:
     """Read the filters in a query string. Never raises."""
-    text = {name: _text(query.get(name, "")) for name in ("q", "category", "brand")}
-    if not search_words(text["q"]):
-        text["q"] = ""
+    q = _text(query.get("q", ""))
+    if not search_words(q):
+        q = ""
     typed = {name: _text(query.get(name, "")) for name in ("min", "max")}
     points: dict[str, int | None] = {}
     errors: dict[str, str] = {}
@@ -48,44 +51,59 @@ def read_filters(query: Mapping[str, str]) -> Asked:
     low, high = points["min"], points["max"]
     if low is not None and high is not None and low > high:
         errors["max"] = _("“To” must not be less than “from”.")
-    product_type = query.get("type", "").upper()
+    types = _choices(each.upper() for each in query.getlist("type"))
+    after, before = _place(query.get("after", "")), _place(query.get("before", ""))
     filters = Filters(
-        q=text["q"],
-        category=text["category"],
-        product_type=product_type if product_type in ProductType.values else "",
-        brand=text["brand"],
+        q=q,
+        categories=_choices(query.getlist("category")),
+        product_types=tuple(each for each in types if each in ProductType.values),
+        brands=_choices(query.getlist("brand")),
         points_from=low,
         points_to=None if "max" in errors else high,
         within_balance=query.get("within") == "1",
         in_stock=query.get("stock") == "1",
-        sort=_sort(query.get("sort", ""), text["q"]),
-        page=_page(query.get("page", "")),
+        sort=_sort(query.get("sort", ""), q),
+        page=_page(query.get("page", ""), far=bool(after or before)),
+        after=after,
+        before="" if after else before,
     )
     return Asked(filters, typed, errors)
 
 
 def address(filters: Filters, **changes: Any) -> str:
     """The query string ("" or "?…") for `filters` with `changes`; default values are left out."""
-    wanted = replace(filters, **{"page": 1, **changes})
+    wanted = replace(filters, **{"page": 1, "after": "", "before": "", **changes})
     usual = Sort.BEST if wanted.q else Sort.NAME
     said = {
         "q": wanted.q,
-        "category": wanted.category,
-        "type": wanted.product_type.lower(),
-        "brand": wanted.brand,
+        "category": wanted.categories,
+        "type": [each.lower() for each in wanted.product_types],
+        "brand": wanted.brands,
         "min": wanted.points_from,
         "max": wanted.points_to,
         "within": "1" if wanted.within_balance else "",
         "stock": "1" if wanted.in_stock else "",
         "sort": "" if wanted.sort in {usual, Sort.BEST} else wanted.sort.value,
         "page": wanted.page if wanted.page > 1 else "",
+        "after": wanted.after,
+        "before": wanted.before,
     }
-    query = urlencode({name: value for name, value in said.items() if value not in {"", None}})
+    query = urlencode({name: value for name, value in said.items() if value or value == 0}, True)
     return f"?{query}" if query else ""
 
 
 def _text(value: str) -> str:
     return " ".join(value[: 4 * LONGEST_TEXT].translate(_UNSEEN).split())[:LONGEST_TEXT].strip()
+
+
+def _choices(values: Iterable[str]) -> tuple[str, ...]:
+    """The values that were chosen in one filter, each once."""
+    texts = dict.fromkeys(_text(value) for value in values)
+    return tuple(text for text in texts if text)[:MOST_CHOICES]
+
+
+def _place(value: str) -> str:
+    return value if _PLACE.fullmatch(value) else ""
 
 
 def _points(value: str) -> int | None:
@@ -104,10 +122,11 @@ def _sort(value: str, q: str) -> Sort:
     return usual if sort is Sort.BEST else sort
 
 
-def _page(value: str) -> int:
+def _page(value: str, *, far: bool) -> int:
+    """The number of the page. `far`: a place says where it begins, so that it may be any."""
     if not (value.isascii() and value.isdigit()) or len(value) > 6:
         return 1
-    return min(max(int(value), 1), LAST_PAGE)
+    return max(int(value), 1) if far else min(max(int(value), 1), LAST_PAGE)
 
 
 def typed_quantity(query: Mapping[str, str]) -> str:

@@ -41,3 +41,20 @@ def products_changed() -> None:
 
 def _forget() -> None:
     cache.set(_VERSION, secrets.token_hex(8), None)
+
+
+_SYNONYMS = "catalog:synonyms"
+
+
+def synonyms_changed() -> None:
+    """Have all processes read the words that mean the same again, once the transaction commits."""
+    transaction.on_commit(lambda: cache.delete(_SYNONYMS))
+
+
+def remembered_synonyms(make: Callable[[], list[str]]) -> list[str]:
+    """The words that mean the same, as staff keep them."""
+    found: list[str] | None = cache.get(_SYNONYMS)
+    if found is None:
+        found = make()
+        cache.set(_SYNONYMS, found, SECONDS)
+    return found

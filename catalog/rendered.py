@@ -1,31 +1,27 @@
-"""Renders the catalogue's pages once for all companies of a tier, and caches the text.
+"""Renders the catalogue's pages once for all companies of a tier.
 
-A page of cards takes several queries and about a thousand template steps. Between two companies of
-a tier only "N points short" differs. The cached text has a placeholder for it on each card
+The list is found and read for each request, so that it is of this moment. The text of a card is
+kept by what it shows, because a page of them takes about a thousand template steps. Between two
+companies of a tier only "N points short" differs: the text has a placeholder for it on each card
 (`Card.placeholder`), which each request fills.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
-from catalog.cards import Catalogue, cards, catalogue, product_page
+from catalog.cards import Card, Catalogue, catalogue, product_page
 from catalog.forms import Asked, address
 from catalog.freshness import remember
 from catalog.models import shelf_address
-from catalog.selectors import (
-    Facets,
-    Row,
-    Sort,
-    card_rows,
-    count_facets,
-    family_facts,
-    offered_product,
-    pictures_of,
-    variants,
-)
+from catalog.search.finding import Suggestion, find_cards, suggestions
+from catalog.selectors import Filters, Row, offered_product, pictures_of, variants
+from loyalty_portal.configuration import brand
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, render_alone
 
@@ -88,62 +84,81 @@ def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> Saf
 
 
 def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> RenderedList:
-    """Return the rendered list for the filters and the page in `asked`, from the cache if there.
+    """Return the rendered list for the filters and the page in `asked`.
 
     `budget`: the points for the filter "within our balance", None when the balance is not known.
+    """
+    rows_and_page = listed(asked, tier_level, budget, with_budget=budget is not None)
+    page = rows_and_page[1]
+    filters = page.filters
+    before, _, after = render_alone("catalog/_lacking.html", points=_FIGURE).partition(_FIGURE)
+    shown = _with_cards(page)
+    return RenderedList(
+        title=page.title,
+        q=filters.q,
+        address=shelf_address()
+        + address(filters, page=filters.page, after=filters.after, before=filters.before),
+        facets=render_alone("catalog/_facets.html", catalogue=page),
+        pieces=_PLACEHOLDER.split(shown),
+        lacking=(before, after),
+    )
+
+
+def listed(
+    asked: Asked, tier_level: str, budget: int | None, *, with_budget: bool
+) -> tuple[Sequence[Row], Catalogue]:
+    """One page of the list that companies of this tier see: its rows, and what the page shows.
+
+    `budget`: the points for the filter "within our balance", None when they are not known.
     """
     filters = asked.filters
     if budget is None:
         filters = replace(filters, within_balance=False)
     limit = budget if filters.within_balance else None
-    asked = replace(asked, filters=filters)
-    return remember(
-        "list",
-        RenderedList,
-        (tier_level, asked, limit, budget is None),
-        lambda: _make_list(asked, tier_level, limit, with_budget=budget is not None),
-    )
+    found = find_cards(tier_level=tier_level, filters=filters, budget=limit)
+    filters = replace(filters, page=found.page)
+    page = catalogue(asked=replace(asked, filters=filters), found=found, with_budget=with_budget)
+    return found.rows, page
 
 
-def listed(
-    asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool
-) -> tuple[list[Row], Catalogue]:
-    """One page of the list that companies of this tier see: its rows, and what the page shows.
-
-    `limit`: the most points that a card may cost, None for any.
-    """
-    found = remember(
-        "facets",  # the facets do not depend on page and sort, so all pages share them
-        Facets,
-        (tier_level, replace(asked.filters, page=1, sort=Sort.NAME), limit),
-        lambda: count_facets(tier_level=tier_level, filters=asked.filters, budget=limit),
-    )
-    filters = replace(asked.filters, page=min(asked.filters.page, found.pages))
-    rows = card_rows(tier_level=tier_level, filters=filters, budget=limit)
-    families = family_facts(tier_level=tier_level, rows=rows)
-    page = catalogue(
-        asked=replace(asked, filters=filters),
-        found=found,
-        cards=cards(rows, families),
-        with_budget=with_budget,
-    )
-    return rows, page
+_CARDS = "\x02"  # where the cards stand in the text around them
 
 
-def _make_list(
-    asked: Asked, tier_level: str, limit: int | None, *, with_budget: bool
-) -> RenderedList:
-    _rows, page = listed(asked, tier_level, limit, with_budget=with_budget)
-    filters = page.filters
-    before, _, after = render_alone("catalog/_lacking.html", points=_FIGURE).partition(_FIGURE)
-    return RenderedList(
-        title=page.title,
-        q=filters.q,
-        address=shelf_address() + address(filters, page=filters.page),
-        facets=render_alone("catalog/_facets.html", catalogue=page),
-        pieces=_PLACEHOLDER.split(render_alone("catalog/_results.html", catalogue=page)),
-        lacking=(before, after),
-    )
+def _with_cards(page: Catalogue) -> str:
+    """The results with their cards. A card that shows the same as before is not rendered again."""
+    around = render_alone("catalog/_results.html", catalogue=page, cards_here=_CARDS)
+    language, shown = get_language(), brand.current()
+    cards = "".join(_card(card, language, shown) for card in page.cards)
+    return around.replace(_CARDS, cards)
+
+
+@lru_cache(maxsize=4_000)
+def _card(card: Card, language: str, shown: brand.Brand) -> str:  # noqa: ARG001 - it differs by them
+    return render_alone("catalog/_card.html", card=card)
+
+
+class Option(NamedTuple):
+    """One suggestion: what it is called, what kind it is, and where it leads."""
+
+    label: str
+    kind: str
+    href: str
+
+
+def rendered_suggestions(typed: str, tier_level: str) -> SafeString:
+    """The options of the search's list for what is typed; "" if there are none."""
+    found = suggestions(tier_level=tier_level, typed=typed) if typed else []
+    options = [Option(each.label, each.kind, _href(each)) for each in found]
+    return render_alone("catalog/_suggestions.html", options=options) if options else SafeString("")
+
+
+def _href(suggestion: Suggestion) -> str:
+    match suggestion.kind:
+        case "category":
+            return shelf_address() + address(Filters(categories=(suggestion.key,)))
+        case "brand":
+            return shelf_address() + address(Filters(brands=(suggestion.key,)))
+    return f"{shelf_address()}{suggestion.key}/"
 
 
 def rendered_product(*, slug: str, tier_level: str) -> RenderedProduct | None:

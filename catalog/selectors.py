@@ -48,22 +48,27 @@ class Sort(StrEnum):
     CHEAPEST = "points"
     DEAREST = "-points"
     NEWEST = "newest"
+    POPULAR = "popular"
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of the list; an empty value does not filter. Points are for one piece."""
+    """The filters of the list; an empty value does not filter. Of several choices in one filter a
+    product has one. Points are for one piece. `after` and `before` are places in the sort.
+    """
 
     q: str = ""
-    category: str = ""  # a slug
-    product_type: str = ""
-    brand: str = ""
+    categories: tuple[str, ...] = ()  # slugs
+    product_types: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
     points_from: int | None = None
     points_to: int | None = None
     within_balance: bool = False
     in_stock: bool = False
     sort: Sort = Sort.NAME
     page: int = 1
+    after: str = ""
+    before: str = ""
 
 
 class Row(NamedTuple):
@@ -105,19 +110,20 @@ class Shelf(NamedTuple):
 class Facets:
     """The numbers of products for each filter value, counted without that filter itself.
 
-    `total` stops at COUNT_CAP + 1 in a search. `partial`: a search found more than the limit, so
-    the counts by category and type cover only a part.
+    `total` is None where counting would read too much. `partial`: the counts by category and type
+    cover only a part, or nothing. `reach`: the products that numbered pages go up to.
     """
 
-    total: int
+    total: int | None
     shelves: Sequence[Shelf]
     types: dict[str, int]
     brands: Sequence[tuple[str, int]]
     partial: bool
+    reach: int = COUNT_CAP
 
     @property
     def pages(self) -> int:
-        return max(1, -(-min(self.total, COUNT_CAP) // PAGE_SIZE))
+        return max(1, -(-min(self.total or 0, self.reach) // PAGE_SIZE))
 
 
 def search_words(text: str) -> list[str]:
@@ -146,15 +152,17 @@ def _shown(tier_level: str, filters: Filters, budget: int | None) -> ProductQuer
     if filters.q and (query := search_query(filters.q)) is not None:
         cards = cards.filter(search=query)
     narrow: dict[str, Any] = {}
-    if filters.category:
+    if len(filters.categories) == 1:
         # A subquery instead of a join: with a single value PostgreSQL reads the list from the
         # index.
-        shelf = Category.objects.filter(slug=filters.category).order_by()
+        shelf = Category.objects.filter(slug=filters.categories[0]).order_by()
         narrow["category"] = Subquery(shelf.values("pk"))
-    if filters.product_type:
-        narrow["product_type"] = filters.product_type
-    if filters.brand:
-        narrow["brand"] = filters.brand
+    elif filters.categories:
+        narrow["category__slug__in"] = filters.categories
+    if filters.product_types:
+        narrow["product_type__in"] = filters.product_types
+    if filters.brands:
+        narrow["brand__in"] = filters.brands
     if filters.points_from is not None:
         narrow["points_cost__gte"] = filters.points_from
     if filters.points_to is not None:
@@ -222,7 +230,7 @@ def family_facts(*, tier_level: str, rows: Sequence[Row]) -> dict[UUID, FamilyFa
 
 def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Facets:
     """Count the facets in one query, which groups all products; the filters are applied here."""
-    wide = replace(filters, category="", product_type="", brand="")
+    wide = replace(filters, categories=(), product_types=(), brands=())
     shown = _shown(tier_level, wide, budget).order_by()
     groups = list(_matches(shown) if filters.q else _groups(shown))
     shelves: dict[str, Shelf] = {}
@@ -230,9 +238,9 @@ def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Fa
     brands: Counter[str] = Counter()
     total = 0
     for product_type, brand, slug, name, _, number in sorted(groups, key=itemgetter(4, 3)):
-        in_shelf = filters.category in {"", slug}
-        in_type = filters.product_type in {"", product_type}
-        in_brand = filters.brand in {"", brand}
+        in_shelf = not filters.categories or slug in filters.categories
+        in_type = not filters.product_types or product_type in filters.product_types
+        in_brand = not filters.brands or brand in filters.brands
         before = shelves[slug].products if slug in shelves else 0
         shelves[slug] = Shelf(slug, name, before + number * (in_type and in_brand))
         types[product_type] += number * (in_shelf and in_brand)
@@ -245,6 +253,7 @@ def count_facets(*, tier_level: str, filters: Filters, budget: int | None) -> Fa
     # The database returns groups in any order, so brands with equal counts are sorted by name.
     ranked = sorted(brands.items(), key=lambda each: (-each[1], each[0]))[:BRANDS_SHOWN]
     listed = [(brand, number) for brand, number in ranked if number]
+    listed += [(each, brands[each]) for each in filters.brands if each not in dict(listed)]
     return Facets(total, list(shelves.values()), dict(types), listed, partial)
 
 
@@ -269,6 +278,17 @@ def _matches(shown: ProductQuerySet) -> QuerySet[Product, Any]:
         "category__position",
         "number",
     )[: COUNT_CAP + 1]
+
+
+def rows_by_key(*, tier_level: str, ids: Sequence[UUID], in_stock: bool = False) -> list[Row]:
+    """The cards of these products, in their order, as they are at this moment. What this tier may
+    not redeem now is left out.
+    """
+    cards = Product.objects.offered().for_tier(tier_level).filter(pk__in=ids).order_by()
+    if in_stock:
+        cards = cards.exclude(stock_status=StockStatus.OUT)
+    found = {row[0]: Row(*row) for row in cards.values_list(*Row._fields)}
+    return [found[key] for key in ids if key in found]
 
 
 @functools.cache

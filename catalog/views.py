@@ -16,7 +16,12 @@ from catalog.forms import MOST_PIECES, read_filters, read_quantity, typed_quanti
 from catalog.models import Product
 from catalog.pictures.artwork import product_artwork
 from catalog.pictures.services import read_picture
-from catalog.rendered import rendered_list, rendered_product, tally_text
+from catalog.rendered import (
+    rendered_list,
+    rendered_product,
+    rendered_suggestions,
+    tally_text,
+)
 from catalog.viewed import record_view
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_page
@@ -43,6 +48,14 @@ def list_products(request: PortalRequest) -> HttpResponse:
     response = HttpResponse(cached_fragment("catalog/_found.html", {}, texts))
     say_where(request, response, shown.address)
     return _either(response)
+
+
+@require_safe
+@with_seat()
+def suggest(request: PortalRequest) -> HttpResponse:
+    """Suggestions for what is typed into the search, as the options of its list."""
+    typed = read_filters(request.GET).filters.q
+    return HttpResponse(rendered_suggestions(typed, request.seat.company.tier_level))
 
 
 def _either(response: HttpResponse) -> HttpResponse:

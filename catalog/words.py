@@ -1,7 +1,8 @@
-"""Makes slugs from texts, and orders variants by size."""
+"""Makes slugs from texts, reads text out of HTML, and orders variants by size."""
 
 import re
 from collections.abc import Sequence
+from html import unescape
 
 from anyascii import anyascii
 from django.utils.text import slugify
@@ -28,6 +29,16 @@ _SIZES = {
 }
 _NUMBER = re.compile(r"(\d{1,9}(?:[.,]\d{1,3})?)\s*(\D{0,12})")
 AND = " / "  # separates the options in a variant's name
+
+
+_TAG = re.compile(r"<[^>]*>")
+LONGEST_READ = 20_000  # characters of a description that the search reads
+
+
+def plain_text(text: str) -> str:
+    """The words of simple HTML, for the search."""
+    short = text[:LONGEST_READ]
+    return unescape(_TAG.sub(" ", short)) if "<" in short or "&" in short else short
 
 
 def slug_of(text: str) -> str:

@@ -14,6 +14,7 @@ from django.db.utils import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import resolve, reverse
+from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -83,6 +84,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         "cache": _check(lambda: _redis(settings.REDIS_URL)),
         "broker": _check(_broker),
         **{f"{partner} partner": _partner(partner) for partner in PARTNERS},
+        **{name: _check(import_string(part)) for name, part in settings.READY_PARTS.items()},
         **({"work": "paused"} if is_paused() else {}),
     }
     status = "ok"

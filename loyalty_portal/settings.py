@@ -127,6 +127,7 @@ FULFILLMENT_LISTENER, ADMIN_SEARCH = wiring.FULFILLMENT_LISTENER, wiring.ADMIN_S
 FEED_SOURCES, FEED_READERS = wiring.FEED_SOURCES, wiring.FEED_READERS
 WORK_QUEUES, JOB_KINDS, ADMIN_PAGES = wiring.WORK_QUEUES, wiring.JOB_KINDS, wiring.ADMIN_PAGES
 STATE_SOURCES, PROCESS_STATES = wiring.STATE_SOURCES, wiring.PROCESS_STATES
+READY_PARTS, WEB_STATES = wiring.READY_PARTS, wiring.WEB_STATES
 API_CALLER, API_ROUTERS, OTHER_SECRETS = wiring.API_CALLER, wiring.API_ROUTERS, wiring.OTHER_SECRETS
 
 # False uses plain querysets, templates and Django's connection check (loyalty_portal/fastpath).
@@ -200,6 +201,10 @@ CELERY_BEAT_SCHEDULE = {
     "tell-expiring-keys": {"task": "accounts.tasks.tell_expiring_keys", "schedule": 3600.0},
     "watch-stock": {"task": "redemption.tasks.watch_stock", "schedule": 600.0},
     "refresh-cards": {"task": "catalog.tasks.refresh_cards", "schedule": 600.0},
+    "write-popularity": {
+        "task": "redemption.tasks.write_popularity",
+        "schedule": crontab(hour=3, minute=15),
+    },
     "log-audit-head": {"task": "audit.tasks.log_head", "schedule": crontab(hour=0, minute=5)},
     # At night, when yesterday is over and few orders are in progress.
     "reconcile": {"task": "redemption.tasks.reconcile_all", "schedule": crontab(hour=2, minute=30)},
@@ -331,6 +336,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
 # Uploaded pictures; the web processes share this folder (docs/operations.md).
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(BASE_DIR / ".local" / "media")))
+# The search index of this machine, which `index_catalog` writes and the web processes read.
+SEARCH_INDEX_PATH = Path(env.text("SEARCH_INDEX_PATH", str(BASE_DIR / ".local" / "search")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

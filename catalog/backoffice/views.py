@@ -53,8 +53,8 @@ def as_company(request: HttpRequest, object_id: UUID | None = None) -> HttpRespo
     if company is None:
         raise Http404
     asked, known = read_filters(request.GET), known_balance(company)
-    limit = known.points if known and asked.filters.within_balance else None
-    rows, page = listed(asked, company.tier_level, limit, with_budget=known is not None)
+    budget = known.points if known else None
+    rows, page = listed(asked, company.tier_level, budget, with_budget=known is not None)
     context |= {
         "company": company,
         "catalogue": page,

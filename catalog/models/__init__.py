@@ -6,6 +6,7 @@ from catalog.models.imports import ImportRow
 from catalog.models.looks import ProductView
 from catalog.models.pictures import ProductPicture
 from catalog.models.products import (
+    TOUCHED,
     Category,
     Family,
     Product,
@@ -15,8 +16,10 @@ from catalog.models.products import (
     TitleWords,
 )
 from catalog.models.saved import SavedView
+from catalog.models.synonyms import Synonym
 
 __all__ = [
+    "TOUCHED",
     "Category",
     "Family",
     "ImportRow",
@@ -28,6 +31,7 @@ __all__ = [
     "ProductView",
     "SavedView",
     "StockStatus",
+    "Synonym",
     "TitleWords",
     "picture_address",
     "picture_trouble",

@@ -19,6 +19,9 @@ from catalog.freshness import products_changed
 from catalog.models.addresses import DIGEST_LENGTH, picture_address
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
+from loyalty_portal.feed.touches import touching
+
+TOUCHED = "products"  # what the feed calls changes that the search index reads
 
 
 def _words(text: str) -> str:
@@ -39,6 +42,27 @@ _SEARCH_VECTOR = f"""
         || setweight({_words(_PLAIN_DESCRIPTION)}, 'D');
     RETURN NEW;
 """
+
+
+# The columns that the search index holds.
+_INDEXED = (
+    "sku",
+    "name",
+    "brand",
+    "description",
+    "product_type",
+    "points_cost",
+    "category_id",
+    "family_id",
+    "variant",
+    "variant_position",
+    "minimum_tier",
+    "available_from",
+    "available_until",
+    "is_active",
+    "stock_status",
+    "popularity",
+)
 
 
 class ProductType(models.TextChoices):
@@ -69,6 +93,7 @@ class Category(models.Model):
         verbose_name = _("category")
         verbose_name_plural = _("categories")
         ordering = ["position", "name"]
+        triggers = touching(TOUCHED, keys=("id",), watched=("name",))
 
     def __str__(self) -> str:
         return self.name
@@ -101,6 +126,7 @@ class Family(models.Model):
         verbose_name = _("family")
         verbose_name_plural = _("families")
         ordering = ["name"]
+        triggers = touching(TOUCHED, keys=("id",), watched=("name",))
 
     def __str__(self) -> str:
         return self.name
@@ -134,7 +160,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
             products_changed()
 
 
-@tracked(leave_out=["search", "updated_at"])
+@tracked(leave_out=["search", "updated_at", "popularity"])
 class Product(models.Model):
     """One redeemable SKU, with a cost in whole points."""
 
@@ -203,6 +229,12 @@ class Product(models.Model):
     stock_status = models.CharField(
         max_length=10, choices=StockStatus.choices, default=StockStatus.OUT, editable=False
     )
+    popularity = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("How many pieces were redeemed lately; written once a day."),
+    )
     search = SearchVectorField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -228,7 +260,8 @@ class Product(models.Model):
                     "name", "brand", "variant", "sku", "description"
                 ),
                 func=_SEARCH_VECTOR,
-            )
+            ),
+            *touching(TOUCHED, keys=("id", "family_id"), watched=_INDEXED),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(points_cost__gt=0), name="product_costs_points"),

@@ -59,6 +59,7 @@ def _catalogue() -> Item:
         _item(_("Products"), "sell", "catalog.product"),
         _item(_("Categories"), "category", "catalog.category"),
         _item(_("Families"), "style", "catalog.family"),
+        _item(_("Words that mean the same"), "sync_alt", "catalog.synonym"),
     )
 
 

@@ -89,6 +89,9 @@ OTHER_SECRETS = ["accounts.access.factor_secrets.FactorSecrets"]
 # Functions that tell Prometheus the state of the business, from the sweeper's port, and of what is
 # the same for all processes, from each (loyalty_portal/metrics/state.py).
 PROCESS_STATES = ["loyalty_portal.health.breakers"]
+WEB_STATES = [*PROCESS_STATES, "catalog.search.state.told"]
+# What /readyz says besides: functions that return "ok" or what is wrong. None of it is needed.
+READY_PARTS = {"search index": "catalog.search.state.readiness"}
 STATE_SOURCES = [
     *PROCESS_STATES,
     "loyalty_portal.health.replica",

@@ -4,6 +4,9 @@ A row of `Outbox` is written in the transaction of the change, so it exists if a
 change does. The publisher (services.py) makes `FeedItem` rows of those that are committed.
 """
 
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models.functions import Now
@@ -70,3 +73,32 @@ class FeedItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.type}"
+
+
+class TransactionId(models.Field[str, str]):
+    """PostgreSQL's number of a transaction, which never begins anew. Only SQL reads it."""
+
+    def db_type(self, connection: Any) -> str:  # noqa: ARG002 - Django's signature
+        return "xid8"
+
+
+class Touch(models.Model):
+    """Keys of rows that a statement changed, for readers that keep a copy (touches.py)."""
+
+    id = models.BigAutoField(primary_key=True)
+    xid = TransactionId(db_default=models.Func(function="pg_current_xact_id"), editable=False)
+    source = models.CharField(max_length=40)
+    keys = ArrayField(models.UUIDField())
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("touched rows")
+        verbose_name_plural = _("touched rows")
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["source", "xid"], name="feed_touch_by_transaction"),
+            models.Index(fields=["at"], name="feed_touch_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.pk}"

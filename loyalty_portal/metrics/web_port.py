@@ -56,7 +56,7 @@ def serve_sum() -> None:
     os.register_at_fork(
         before=_quiet.acquire, after_in_parent=_quiet.release, after_in_child=_quiet.release
     )
-    serve(WEB, states=settings.PROCESS_STATES, registry=registry, quiet=_quiet)
+    serve(WEB, states=settings.WEB_STATES, registry=registry, quiet=_quiet)
 
 
 def end_process(pid: int) -> None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts import loyalty
 from accounts.models import Company
+from catalog.search.state import standing
 from fulfillment import partner as fulfillment
 from loyalty_portal.data.replica import replica_lag, replica_trouble
 from loyalty_portal.health import migrations_to_apply, only_reads, redis_at
@@ -72,6 +73,17 @@ def replica() -> Iterator[Finding]:
         yield Finding("Replica", State.LOOK, f"{why}; reports read the primary", do)
     else:
         yield fine("Replica", f"is at most {lag:.1f} s behind")
+
+
+def search_index() -> Iterator[Finding]:
+    """Check the search index of this machine, and how far it is behind."""
+    now = standing()
+    if now.sentence == "ok":
+        yield fine("Search index", f"is at most {now.behind or 0:.0f} s behind")
+        return
+    do = "Start `manage.py index_catalog --follow` here, as the user of the web."
+    told = f"{now.sentence}; pages ask PostgreSQL where it is not used, and are slower"
+    yield Finding("Search index", State.LOOK, told, do)
 
 
 def clocks() -> Iterator[Finding]:

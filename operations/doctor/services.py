@@ -29,6 +29,7 @@ def examine() -> list[Finding]:
     around: dict[str, Check] = {
         "Redis, cache": infrastructure_checks.cache,
         "Queues": infrastructure_checks.queues,
+        "Search index": infrastructure_checks.search_index,
         "Partners": partial(infrastructure_checks.partners, with_database=answers),
         "Versions": partial(infrastructure_checks.versions, with_database=answers),
         "Pause": infrastructure_checks.pause,

@@ -19,7 +19,7 @@ from loyalty_portal.celery import app, nudge
 from loyalty_portal.data.leases import LeasedQuerySet
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.models import Letter, LoyaltyTransaction, OrderItem
-from redemption.saga import stock_watch
+from redemption.saga import popularity, stock_watch
 from redemption.saga.queues import work
 
 
@@ -65,6 +65,12 @@ def send_letter(letter_id: str) -> None:
 def watch_stock() -> None:
     """Check that all stock adds up."""
     stock_watch.watch_stock()
+
+
+@app.task(name="redemption.tasks.write_popularity")
+def write_popularity() -> None:
+    """Tell the catalogue how often its products were redeemed lately."""
+    popularity.tell_popularity()
 
 
 def _ask(fulfillment_id: uuid.UUID) -> None:

@@ -57,7 +57,7 @@ def same_as_reloaded(page: Page, *parts: str) -> None:
 
 def test_search_as_you_type_keeps_the_address(scene: Scene, open_window: Opener) -> None:
     page = open_window(scene.buyer).go("/catalog/")
-    search = page.get_by_role("searchbox", name="Search the catalogue")
+    search = page.get_by_role("combobox", name="Search the catalogue")
     results = page.locator("#results")
 
     search.press_sequentially("kitchen")

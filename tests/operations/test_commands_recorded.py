@@ -17,10 +17,10 @@ RECORDED = {
     "replay_webhooks", "revoke_key", "rotate_keys", "seed_demo", "seed_scale",
 }  # fmt: skip
 # These change no data, except `sweep`, which is the portal itself, `demo`, which runs `seed_demo`,
-# and `migrate`, which changes tables; `publish_static` copies files.
+# and `migrate`, which changes tables; `publish_static` copies files, `index_catalog` makes some.
 NOT_RECORDED = {
-    "api_schema", "check_partners", "demo", "demo_code", "doctor", "migrate", "permission_matrix",
-    "publish_static", "state_diagram", "sweep", "verify_audit",
+    "api_schema", "check_partners", "demo", "demo_code", "doctor", "index_catalog", "migrate",
+    "permission_matrix", "publish_static", "state_diagram", "sweep", "verify_audit",
 }  # fmt: skip
 
 

@@ -31,6 +31,8 @@ ENVIRONMENT = {
     "FULFILLMENT_WEBHOOK_SECRETS": "whsec_Zm9yIHRlc3RzIG9ubHk6IHRoaXJ0eS10d28gYnl0ZXM=",
     # Several of each process run beside each other. Those whose figures are tested have a port.
     "METRICS_PORT": "0",
+    # No index: pages ask PostgreSQL. Tests of the search have a folder of their own.
+    "SEARCH_INDEX_PATH": "/nonexistent/search",
 }
 
 

@@ -192,6 +192,7 @@ class Stack(AbstractContextManager["Stack"]):
             "EMAIL_URL": self.mailbox.url,
             "WEB_CONCURRENCY": "2",
             "METRICS_PORT": "0",
+            "SEARCH_INDEX_PATH": str(folder / "search"),
             "PYTHONUNBUFFERED": "1",
             **variables,
         }
@@ -206,6 +207,9 @@ class Stack(AbstractContextManager["Stack"]):
         self.web.port = int(bind.rpartition(":")[2])
         self.worker = Daemon("worker", celery, environment, folder)
         self.sweeper = Daemon("sweeper", sweep, environment, folder)
+        # Started by the tests that need it: without it PostgreSQL answers.
+        index = [python, "manage.py", "index_catalog", "--follow"]
+        self.indexer = Daemon("indexer", index, environment, folder)
         self._partners_port = int(partners.rpartition(":")[2])
 
     @property
@@ -215,7 +219,7 @@ class Stack(AbstractContextManager["Stack"]):
     def __enter__(self) -> Self:
         with ExitStack() as starting:
             starting.enter_context(self.mailbox)
-            for process in self.processes:
+            for process in (*self.processes, self.indexer):
                 starting.callback(process.kill)
             self._launch()
             self.sandbox = SandboxProcess.start(

@@ -30,7 +30,7 @@ LETTERS = FOLDER / "letters"
 
 class Command(BaseCommand):
     help = (
-        "Runs the portal with its worker, sweeper, scheduler and pretend partners, on an "
+        "Runs the portal with its worker, sweeper, scheduler, indexer and pretend partners, on an "
         "embedded PostgreSQL and Redis unless DATABASE_URL and REDIS_URL name others."
     )
     # This command starts the database, so it cannot be checked first; its children check
@@ -119,6 +119,7 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         "FULFILLMENT_API_KEY": "sandbox-key",
         "FULFILLMENT_API_RESEND": "true",
         "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "SEARCH_INDEX_PATH": str(FOLDER / "search"),
         "BEAT_SCHEDULE_FILE": str(FOLDER / "beat"),
         "EMAIL_URL": f"filemail:///{quote(str(LETTERS))}",
         "ALERT_EMAILS": "on-call@meridian.example",
@@ -171,6 +172,7 @@ def _workers() -> dict[str, list[str]]:
         "worker": _python(*celery, "worker", "-P", "threads", "-c", "8", "-Q", queues),
         "beat": _python(*celery, "beat"),
         "sweeper": _manage("sweep"),
+        "indexer": _manage("index_catalog", "--follow"),
     }
 
 

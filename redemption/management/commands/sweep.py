@@ -22,6 +22,7 @@ from loyalty_portal.configuration.observability import traces
 from loyalty_portal.configuration.processes import SWEEPER
 from loyalty_portal.data.trouble import Looks, is_away
 from loyalty_portal.feed.services import forget_changes, publish_all
+from loyalty_portal.feed.touches import forget_touches
 from loyalty_portal.jobs.services import forget_files
 from loyalty_portal.metrics.figures import LAST_LOOK
 from loyalty_portal.metrics.serving import serve
@@ -57,6 +58,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "former values past their days": forget_edits,
     "rows of the audit chain": publish,
     "changes past their days": forget_changes,
+    "touched rows past their days": forget_touches,
     "pings past their days": forget_pings,
 }
 

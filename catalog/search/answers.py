@@ -1,0 +1,250 @@
+"""Answers of the index: pages of cards in order, and counts for each choice of a filter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+import tantivy
+from tantivy import DocAddress, Order, Query
+
+from catalog.search.keys import HALF
+from catalog.search.questions import (
+    KEYS,
+    CardQuestion,
+    best_first,
+    between,
+    every,
+    matching,
+    one_of,
+    own_words,
+    some,
+    term,
+)
+from catalog.search.schema import MOST
+from catalog.selectors import Sort
+
+BEST_REACH = 1_000  # results that are ranked
+REACH = 10_000  # results that a page is counted off to; those behind are reached by a place
+_BRANDS = 60
+_WIDE = 60_000  # values of a filter that are counted in each part of the index
+
+Place = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundProducts:
+    """A page of products in order, with their places in the sort; none for the best first."""
+
+    ids: Sequence[UUID]
+    places: Sequence[Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many cards each choice would show, each filter's own choices left out. Categories are
+    ids as 32 letters.
+    """
+
+    total: int
+    categories: dict[str, int]
+    types: dict[str, int]
+    brands: dict[str, int]
+
+
+def page(
+    searcher: tantivy.Searcher,
+    question: CardQuestion,
+    sort: Sort,
+    *,
+    size: int,
+    skip: int = 0,
+    after: Place | None = None,
+    before: Place | None = None,
+) -> FoundProducts:
+    """One page: `size` products after `skip`, or after or before a place in the sort."""
+    if sort is Sort.BEST:
+        reach = min(skip, BEST_REACH - size)
+        hits = searcher.search(best_first(question), limit=size, offset=reach, count=False).hits
+        return FoundProducts(_ids(searcher, [address for _rank, address in hits]), ())
+    fields, descending = KEYS[sort]
+    base = matching(question)
+    if before is not None:
+        addresses = _walk(searcher, base, fields, not descending, before, size)[::-1]
+    elif after is not None:
+        addresses = _walk(searcher, base, fields, descending, after, size)
+    else:
+        most = min(skip, REACH) + size
+        addresses = _walk(searcher, base, fields, descending, (), most)[min(skip, REACH) :]
+    return FoundProducts(_ids(searcher, addresses), _places(searcher, fields, addresses))
+
+
+def _walk(
+    searcher: tantivy.Searcher,
+    query: Query,
+    fields: Sequence[str],
+    descending: bool,
+    after: Place,
+    most: int,
+) -> list[DocAddress]:
+    """The first `most` in the order of several fields, after a place. The index sorts by one, so
+    those that are equal in the first are asked for by the next.
+    """
+    if most <= 0 or not fields:
+        return []
+    field, rest = fields[0], fields[1:]
+    found: list[DocAddress] = []
+    if after:
+        same = every([query, between(field, after[0], after[0])])
+        found = _walk(searcher, same, rest, descending, after[1:], most) if rest else []
+        if descending:
+            if after[0] == 0:
+                return found
+            query = every([query, between(field, 0, after[0] - 1)])
+        else:
+            query = every([query, between(field, min(after[0] + 1, MOST), MOST)])
+        if len(found) >= most:
+            return found
+    return found + _first(searcher, query, fields, descending, most - len(found))
+
+
+def _first(
+    searcher: tantivy.Searcher, query: Query, fields: Sequence[str], descending: bool, most: int
+) -> list[DocAddress]:
+    """The first `most` of all that match, in the order of these fields."""
+    field, rest = fields[0], fields[1:]
+    order = Order.Desc if descending else Order.Asc
+    hits = searcher.search(
+        query, limit=most + 1, count=False, order_by_field=field, order=order
+    ).hits
+    found: list[DocAddress] = []
+    for value, group in groupby(hits, key=itemgetter(0)):
+        addresses = [address for _value, address in group]
+        left = most - len(found)
+        if left <= 0:
+            break
+        if len(addresses) > 1 and rest:
+            equal = every([query, between(field, value, value)])
+            addresses = _first(searcher, equal, rest, descending, left)
+        found += addresses[:left]
+    return found
+
+
+def _ids(searcher: tantivy.Searcher, addresses: list[DocAddress]) -> list[UUID]:
+    if not addresses:
+        return []
+    highs = searcher.fast_field_values("id_high", addresses)
+    lows = searcher.fast_field_values("id_low", addresses)
+    return [
+        UUID(int=int(high or 0) * HALF + int(low or 0))
+        for high, low in zip(highs, lows, strict=True)
+    ]
+
+
+def _places(
+    searcher: tantivy.Searcher, fields: Sequence[str], addresses: list[DocAddress]
+) -> list[Place]:
+    if not addresses:
+        return []
+    columns = [searcher.fast_field_values(field, addresses) for field in fields]
+    return [tuple(int(value or 0) for value in row) for row in zip(*columns, strict=True)]
+
+
+def _terms(field: str, size: int) -> dict[str, Any]:
+    # Each part of the index counts all values: the most frequent of all need not be so in each.
+    return {"terms": {"field": field, "size": size, "segment_size": _WIDE}}
+
+
+_ASKED = {
+    "categories": _terms("category", 2_000),
+    "product_types": _terms("product_type", 10),
+    "brands": _terms("brand", _BRANDS),
+}
+
+
+def counts(searcher: tantivy.Searcher, question: CardQuestion) -> Counts:
+    """Count the cards of a question, and of each choice in its filters."""
+    chosen = [name for name in _ASKED if getattr(question, name)]
+    all_of = {**_ASKED, "total": {"terms": {"field": "product_type", "size": 10}}}
+    plain = {name: asked for name, asked in all_of.items() if name not in chosen}
+    told = searcher.aggregate(matching(question), plain)
+    for name in chosen:
+        wide = {name: _ASKED[name]}
+        told |= searcher.aggregate(matching(question.without(name)), wide)
+    found = {
+        name: {str(each["key"]): int(each["doc_count"]) for each in told[name]["buckets"]}
+        for name in all_of
+    }
+    brands = found["brands"]
+    for brand in question.brands:
+        if brand not in brands:
+            brands[brand] = _count(searcher, question.without("brands"), term("brand", brand))
+    return Counts(
+        total=sum(found["total"].values()),
+        categories=found["categories"],
+        types=found["product_types"],
+        brands=brands,
+    )
+
+
+def _count(searcher: tantivy.Searcher, question: CardQuestion, more: Query) -> int:
+    return how_many(searcher, every([matching(question), more]))
+
+
+def how_many(searcher: tantivy.Searcher, query: Query) -> int:
+    """How many documents match."""
+    # The wheel's types do not name this attribute.
+    return int(searcher.search(query, limit=1).count)  # type: ignore[attr-defined]
+
+
+def best_variants(
+    searcher: tantivy.Searcher, question: CardQuestion, ids: Sequence[UUID]
+) -> dict[UUID, UUID]:
+    """For cards that were found by words: the variant that has them itself, where it is another.
+
+    The card of a mug is found by "red", and its link should lead to the red one.
+    """
+    words = own_words(question.words)
+    if not words or not ids:
+        return {}
+    wanted = some([term("key", key.hex) for key in ids])
+    first = searcher.search(wanted, limit=len(ids), count=False).hits
+    addresses = [address for _rank, address in first]
+    cards = searcher.fast_field_values("group_key", addresses)
+    found_ids = _ids(searcher, addresses)
+    by_card = {
+        int(card): key for card, key in zip(cards, found_ids, strict=True) if card is not None
+    }
+    by_card.pop(0, None)
+    if not by_card:
+        return {}
+    conditions = [
+        one_of("group", [f"{card:016x}" for card in by_card]),
+        term("flags", f"seen{question.tier}"),
+        *words,
+    ]
+    if question.points_from:
+        conditions.append(between("points", question.points_from, MOST))
+    if question.points_to is not None:
+        conditions.append(between("points", 0, question.points_to))
+    if question.in_stock:
+        conditions.append(term("flags", "stocked"))
+    hits = searcher.search(
+        every(conditions), limit=200, count=False, order_by_field="by_points", order=Order.Asc
+    ).hits
+    those = [address for _points, address in hits]
+    if not those:
+        return {}
+    better: dict[int, UUID] = {}
+    own_cards = searcher.fast_field_values("group_key", those)
+    for card, key in zip(own_cards, _ids(searcher, those), strict=True):
+        better.setdefault(int(card or 0), key)
+    return {by_card[card]: key for card, key in better.items() if card in by_card}
+
+
+def products_with(searcher: tantivy.Searcher, words: Query, *, most: int) -> list[UUID]:
+    """The keys of the first `most` products that match, in no order."""
+    hits = searcher.search(words, limit=most, count=False).hits
+    return _ids(searcher, [address for _rank, address in hits])

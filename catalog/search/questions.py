@@ -1,0 +1,175 @@
+"""What can be asked of the index, and its queries, which are built from terms alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tantivy import FieldType, Occur, Query
+
+from catalog.search.analysis import LONGEST_TEXT, Word, plain_sku
+from catalog.search.schema import MOST, NAME_KEYS, SCHEMA, TIERS, before_field, letter
+from catalog.selectors import Sort
+
+# What ranks: an SKU that was typed whole, then what is in stock, then where a word stands.
+_SKU, _STOCK = 4_000.0, 1_000.0
+_WEIGHTS = {"name": 8.0, "more": 5.0, "brand_words": 4.0}
+_BODY = 1.0
+_STEM, _PREFIX = 0.7, 0.4  # of the weight of a word that is there as typed
+
+
+# The fields to sort by in turn, and whether from the greatest.
+KEYS: dict[Sort, tuple[tuple[str, ...], bool]] = {
+    Sort.NAME: ((*NAME_KEYS, "id_low"), False),
+    Sort.CHEAPEST: (("by_points", "id_low"), False),
+    Sort.DEAREST: (("by_points", "id_low"), True),
+    Sort.NEWEST: (("by_age", "id_low"), True),
+    Sort.POPULAR: (("by_popularity", "id_low"), True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CardQuestion:
+    """Which cards a company asks for; an empty value does not filter. Categories are ids as 32
+    letters. Points are for one piece.
+    """
+
+    tier_level: str
+    words: tuple[Word, ...] = ()
+    typed: str = ""
+    categories: tuple[str, ...] = ()
+    product_types: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    points_from: int | None = None
+    points_to: int | None = None
+    in_stock: bool = False
+
+    @property
+    def tier(self) -> int:
+        return TIERS.index(self.tier_level)
+
+    def without(self, field: str) -> "CardQuestion":
+        """The same question without the choices in one field."""
+        nothing: dict[str, Any] = {field: ()}
+        return replace(self, **nothing)
+
+
+def one_of(field: str, values: Sequence[str]) -> Query:
+    """What has one of these values."""
+    return Query.term_set_query(SCHEMA, field, list(values))
+
+
+def between(field: str, low: int, high: int) -> Query:
+    """What has a number in this range, both ends included."""
+    return Query.range_query(SCHEMA, field, FieldType.Unsigned, low, high)
+
+
+def term(field: str, value: str) -> Query:
+    """What has this term."""
+    return Query.term_query(SCHEMA, field, value, "freq" if field in _WEIGHTS else "basic")
+
+
+def every(queries: Sequence[Query]) -> Query:
+    """What matches all of them."""
+    if len(queries) == 1:
+        return queries[0]
+    return Query.boolean_query([(Occur.Must, query) for query in queries])
+
+
+def some(queries: Sequence[Query]) -> Query:
+    """What matches one of them or more."""
+    if len(queries) == 1:
+        return queries[0]
+    return Query.boolean_query([(Occur.Should, query) for query in queries])
+
+
+def filtered(question: CardQuestion) -> list[Query]:
+    """The conditions of a question besides its words: each card matches with one product.
+
+    Of the products of a card in a range of points, the one matches that no cheaper one in the range
+    precedes (documents.py).
+    """
+    low, high = question.points_from or 0, question.points_to
+    if low > 1:
+        before = before_field(question.tier, question.in_stock)
+        conditions = [between(before, 0, low - 1), between("points", low, MOST)]
+    else:
+        conditions = [term("flags", f"lead{question.tier}{int(question.in_stock)}")]
+    if high is not None:
+        conditions.append(between("points", 0, high))
+    for field, values in (
+        ("category", question.categories),
+        ("product_type", question.product_types),
+        ("brand", question.brands),
+    ):
+        if values:
+            conditions.append(one_of(field, values))
+    return conditions
+
+
+def worded(question: CardQuestion) -> list[Query]:
+    """The conditions that the words of a question make, without rank."""
+    letters = [letter(tier) for tier in range(question.tier + 1)]
+    return [every_way(word, letters, "words") for word in question.words if not word.optional]
+
+
+def every_way(word: Word, letters: Sequence[str], field: str) -> Query:
+    """What has a word, in one of the ways in which it can be found."""
+    single = [way[0] for way in word.ways if len(way) == 1] + list(word.stems)
+    ways = [one_of(field, [f"{mark}{each}" for mark in letters for each in single])]
+    for way in word.ways:
+        if len(way) > 1:
+            each = [one_of(field, [f"{mark}{part}" for mark in letters]) for part in way]
+            ways.append(every(each))
+    if word.prefix:
+        ways += [begins(field, f"{mark}{word.prefix}") for mark in letters]
+    return Query.const_score_query(some(ways), 0.0)
+
+
+def begins(field: str, text: str) -> Query:
+    """What has a term that begins with this text."""
+    return Query.fuzzy_term_query(SCHEMA, field, text, distance=0, prefix=True)
+
+
+def ranked(question: CardQuestion) -> list[Query]:
+    """What gives a card its rank among those that match."""
+    tier = question.tier
+    letters = [letter(each) for each in range(tier + 1)]
+    ranks = [Query.const_score_query(term("flags", f"some{tier}"), _STOCK)]
+    if sku := plain_sku(question.typed[:LONGEST_TEXT]):
+        exact = one_of("sku", [f"{mark}{sku}" for mark in letters])
+        ranks.append(Query.const_score_query(exact, _SKU))
+    for word in question.words:
+        best = []
+        for field, weight in _WEIGHTS.items():
+            names = {way[0] for way in word.ways if len(way) == 1}
+            best += [Query.boost_query(term(field, name), weight) for name in names]
+            best += [Query.boost_query(term(field, stem), weight * _STEM) for stem in word.stems]
+            if word.prefix:
+                prefix = begins(field, word.prefix)
+                best.append(Query.const_score_query(prefix, weight * _PREFIX))
+            if len(word.ways[0]) > 1:
+                parts = every([term(field, part) for part in word.ways[0]])
+                best.append(Query.boost_query(parts, weight))
+        exact_words = one_of("words", [f"{mark}{word.text}" for mark in letters])
+        best.append(Query.const_score_query(exact_words, _BODY))
+        ranks.append(Query.disjunction_max_query(best, tie_breaker=0.1))
+    return ranks
+
+
+def matching(question: CardQuestion) -> Query:
+    """What matches a question, without rank: for counts and for sorts by a key."""
+    return every([*filtered(question), *worded(question)])
+
+
+def best_first(question: CardQuestion) -> Query:
+    """What matches a question, with its rank."""
+    conditions = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in filtered(question)]
+    conditions += [(Occur.Must, query) for query in worded(question)]
+    return Query.boolean_query(
+        [*conditions, *((Occur.Should, query) for query in ranked(question))]
+    )
+
+
+def own_words(words: Sequence[Word]) -> list[Query]:
+    """What has these words itself, whatever its family has: for lists of products."""
+    return [every_way(word, [""], "own") for word in words if not word.optional]
