@@ -23,6 +23,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from redemption.incidents.services import raise_incident
 from redemption.models import Alert, Letter, RedemptionOrder
 from redemption.states import IncidentKind
+from tests.production.stores.standby import Standby, standby_of
 from tests.production.watching import PROGRAMS, PagerDuty, Watch, needs
 from tests.redemption.world import World
 from tests.support.ports import free_port
@@ -45,12 +46,24 @@ def pagerduty() -> Iterator[PagerDuty]:
 
 
 @pytest.fixture(scope="module")
+def primary(databases: Databases) -> str:
+    return databases.create()
+
+
+@pytest.fixture(scope="module")
+def standby(primary: str) -> Iterator[Standby]:
+    with standby_of(primary) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def watched(
-    databases: Databases, pagerduty: PagerDuty, tmp_path_factory: pytest.TempPathFactory
+    primary: str, standby: Standby, pagerduty: PagerDuty, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     running = Stack(
         tmp_path_factory.mktemp("watched"),
-        databases.create(),
+        primary,
+        REPLICA_DATABASE_URL=standby.address,
         PAGERDUTY_URL=pagerduty.url,
         PAGERDUTY_ROUTING_KEY="pretended",
     )
@@ -109,41 +122,9 @@ class _Fine(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-class Telling:
-    """A target whose series a test sets: the replica's age, which needs a replica otherwise."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.text = ""
-        taken = self
-
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                raw = taken.text.encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
-
-            def log_message(self, *_args: object) -> None:
-                """Nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", self.port), Answer)
-        Thread(target=server.serve_forever, daemon=True).start()
-        self.close = server.shutdown
-
-
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     running = Secure(tmp_path_factory.mktemp("secure"))
-    yield running
-    running.close()
-
-
-@pytest.fixture(scope="module")
-def telling() -> Iterator[Telling]:
-    running = Telling()
     yield running
     running.close()
 
@@ -153,7 +134,6 @@ def watch(
     watched: Stack,
     pagerduty: PagerDuty,
     secure: Secure,
-    telling: Telling,
     disk: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Watch]:
@@ -163,7 +143,6 @@ def watch(
     with Watch(
         tmp_path_factory.mktemp("watch"),
         targets=targets,
-        extra={"replica": telling.port},
         database=watched.database,
         redis=watched.redis.url,
         outside=f"https://127.0.0.1:{secure.port}/healthz",
@@ -296,10 +275,11 @@ def test_a_disk_that_is_95_percent_full(stack: Stack, disk: Path, watch: Watch, 
     page.is_the_only_one("DiskFull", watch)
 
 
-def test_a_replica_that_is_behind(stack: Stack, telling: Telling, watch: Watch, page: Page) -> None:
-    telling.text = "portal_replica_lag_seconds 600\n"
+def test_a_replica_that_is_behind(stack: Stack, standby: Standby, watch: Watch, page: Page) -> None:
+    """It replays nothing, while the sweeper goes on writing."""
+    standby.ask("SELECT pg_wal_replay_pause()")
     page.arrives("ReplicaBehind")
-    telling.text = "portal_replica_lag_seconds 0\n"
+    standby.ask("SELECT pg_wal_replay_resume()")
     page.ends("ReplicaBehind")
     page.is_the_only_one("ReplicaBehind", watch)
 

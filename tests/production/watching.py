@@ -162,9 +162,9 @@ def alertmanager(folder: Path, port: int) -> list[str]:
 class Watch(AbstractContextManager["Watch"]):
     """Prometheus with the shipped rules, exporters and targets; Alertmanager if `pagerduty`.
 
-    `targets` are ports by job; `extra` of jobs that the shipped configuration has not. `disk`: only
-    this file system is looked at. `without`: alerts that are left out. `trusts`: a certificate of the address `outside`. `by` shortens
-    all times (`shortened`); 1 leaves them.
+    `targets` are ports by job. `disk`: only this file system is looked at. `without`: alerts that
+    are left out. `trusts`: a certificate of the address `outside`. `by` shortens all times
+    (`shortened`); 1 leaves them.
     """
 
     def __init__(
@@ -176,7 +176,6 @@ class Watch(AbstractContextManager["Watch"]):
         redis: str,
         outside: str,
         pagerduty: PagerDuty | None = None,
-        extra: Mapping[str, int] | None = None,
         disk: Path | None = None,
         trusts: Path | None = None,
         without: Sequence[str] = (),
@@ -186,7 +185,6 @@ class Watch(AbstractContextManager["Watch"]):
         self._pagerduty = pagerduty
         self._by = by
         self._without = set(without)
-        self._extra = dict(extra or {})
         self._trusts = trusts
         self._disk = disk
         self.port = free_port()
@@ -263,9 +261,6 @@ class Watch(AbstractContextManager["Watch"]):
         # It tries three seconds long before it says that the database is away.
         [postgres] = [each for each in settings["scrape_configs"] if each["job_name"] == "postgres"]
         postgres.update(scrape_interval="5s", scrape_timeout="5s")
-        for job, port in self._extra.items():
-            told = {"targets": [f"127.0.0.1:{port}"]}
-            settings["scrape_configs"].append({"job_name": job, "static_configs": [told]})
         if self._disk:
             keep: dict[str, Any] = {"source_labels": ["__name__", "mountpoint"], "action": "keep"}
             keep["regex"] = f"node_filesystem.*;{self._disk}|up;.*"
