@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 
 from django.db.models import F, Sum
 
+<<<<<<< HEAD
 from accounts.models import Company
+=======
+from accounts.models import User
+>>>>>>> 95cedb9 (Read all lines of a day of chaos for what must not be in them)
 from catalog.models import Product
-from fulfillment.models import Fulfillment
+from fulfillment.models import Fulfillment, VirtualCode
 from fulfillment.states import FulfillmentStatus
 from inventory.models import Inventory, StockMovement
 from redemption.invariants.checks import Invariant
@@ -23,6 +28,14 @@ from tests.redemption.books.ledger import differences
 
 # A letter may be sent twice when its sender was killed before recording it.
 SENDERS = {"worker", "worker-2", "sweeper", "sweeper-2", "postgres"}
+
+
+OURS = ("web", "worker", "sweeper")  # processes, and their spares
+PERSONAL = ("recipient_email", "recipient_phone", "address_line1")
+SHORTEST = 6  # characters; what is shorter may be part of anything
+WORD = re.compile(r"[\w.+@:/-]+")
+KEY_OR_TOKEN = re.compile(r"(lrp_)(?:live|test)_[0-9A-Za-z]{20}|(eyJ)[\w-]{15}")
+LINES = "lines of the log, with nothing personal or secret"
 
 
 @dataclass(frozen=True)
@@ -182,6 +195,32 @@ def _letters(run: Run) -> Iterator[Finding]:
                 yield Finding("SECRET", each["reference"], "its code is in a letter")
 
 
+def _lines(run: Run) -> Iterator[Finding]:
+    """No line that the portal's processes wrote in the day has an address, a code, a key or a
+    token.
+    """
+    texts = list(User.objects.values_list("email", flat=True))
+    texts += [text for row in OrderItem.objects.values_list(*PERSONAL) for text in row]
+    texts += [
+        text or "" for one in VirtualCode.objects.all() for text in (one.code, one.pin, one.url)
+    ]
+    never = {text for text in texts if len(text) >= SHORTEST} | {"lrp_", "eyJ"}
+    for process in run.house.processes:
+        if not process.name.startswith(OURS) or not process.log.exists():
+            continue
+        with process.log.open(errors="replace") as lines:
+            for line in lines:
+                run.counted[LINES] += 1
+                if words := words_of(line) & never:
+                    yield Finding("SECRET", process.name, f"{sorted(words)} in {line[:200]}")
+
+
+def words_of(line: str) -> set[str]:
+    """The words of a line; "lrp_" or "eyJ" stands for a key or a token."""
+    secrets = {found[1] or found[2] for found in KEY_OR_TOKEN.finditer(line)}
+    return {word.rstrip(".") for word in WORD.findall(line)} | secrets
+
+
 def _mismatches(run: Run) -> Iterator[Finding]:
     """A mismatching answer that reached us was shown to a person."""
     if any(blow.kind != "mismatch" for blow in run.nemesis.struck):
@@ -241,6 +280,7 @@ CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     _inbox,
     _deliveries,
     _letters,
+    _lines,
     _mismatches,
     _answered,
     _statement,
