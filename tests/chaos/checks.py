@@ -9,11 +9,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import F, Sum
 
-<<<<<<< HEAD
-from accounts.models import Company
-=======
-from accounts.models import User
->>>>>>> 95cedb9 (Read all lines of a day of chaos for what must not be in them)
+from accounts.models import Company, User
 from catalog.models import Product
 from fulfillment.models import Fulfillment, VirtualCode
 from fulfillment.states import FulfillmentStatus
@@ -28,8 +24,6 @@ from tests.redemption.books.ledger import differences
 
 # A letter may be sent twice when its sender was killed before recording it.
 SENDERS = {"worker", "worker-2", "sweeper", "sweeper-2", "postgres"}
-
-
 OURS = ("web", "worker", "sweeper")  # processes, and their spares
 PERSONAL = ("recipient_email", "recipient_phone", "address_line1")
 SHORTEST = 6  # characters; what is shorter may be part of anything
