@@ -363,6 +363,11 @@ class AccountManager(models.Model):
     def name(self) -> str:
         return self.user.name
 
+    @property
+    def signature(self) -> str:
+        """Who a message to a recipient is from: person and company; of a key the company."""
+        return ", ".join([*([] if self.user.is_machine else [self.name]), self.company.name])
+
 
 class KnownBalance(models.Model):
     """The last balance from the Loyalty Points API, shown while the API does not answer."""

@@ -52,6 +52,8 @@ _LINK = re.compile(
     r"|\b[\w-]+\.(?:com|net|org|info|io|biz|app|dev|link|shop|xyz|eu|de|uk)\b",
     re.IGNORECASE,
 )
+# A cell that a spreadsheet would compute. A text such as "=)" is none.
+_FORMULA = re.compile(r"=\s*[\w\"(@+-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,13 @@ def _read(given: GivenRow, today: date) -> tuple[DraftRow, _Errors]:
     product, errors = given.product, []
     said: dict[str, Any] = {}
     for column, cell in _cells().items():
+        text = str(given.cells.get(column) or "")
+        if _FORMULA.match(text):
+            told = _("This is a formula. Write the text or the number itself.")
+            errors.append((column, "invalid", told))
+            continue
         try:
-            said[column] = cell.clean(str(given.cells.get(column) or ""))
+            said[column] = cell.clean(text)
         except forms.ValidationError as error:
             errors.append((column, "invalid", " ".join(error.messages)))
     recipient = recipient_of(product, said)

@@ -51,6 +51,8 @@ class CheckoutPage:
     shown: str  # the content that the page shows, for a hidden form field
     halted: Promise | str  # why no points can be taken at the moment
     unready: str  # what is missing about the people who are named
+    signature: str  # who messages to recipients are from
+    zone: str  # of the company, in which days are meant
     problem: str = ""
 
     @property
@@ -220,6 +222,8 @@ def _show(
         changes=list(seen.changes(products)) if seen else [],
         shown=Shown.of(products, waits=need is not None).written(),
         unready=unready,
+        signature=request.seat.signature,
+        zone=request.seat.company.time_zone,
         halted="" if problem else _halted(request.seat, lines, cart.total),
         problem=problem,
     )

@@ -55,6 +55,11 @@ _RETURNED_AS_A_WHOLE = """
 """
 
 
+def signed(message: str, seat: AccountManager) -> str:
+    """A buyer's message as its recipient gets it, with who sends it; "" for no message."""
+    return f"{message}\n— {seat.signature}"[:1000] if message else ""
+
+
 class OrderQuerySet(models.QuerySet["RedemptionOrder"]):
     """Query methods for orders. Whoever changes what an order's page shows moves its pulse, in
     the transaction of the change (docs/decisions/0038-the-pulse-of-an-order.md); for a letter that

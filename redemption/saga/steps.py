@@ -40,7 +40,7 @@ from redemption.models import (
     RedemptionOrder,
     TransactionType,
 )
-from redemption.models.orders import MOVED
+from redemption.models.orders import MOVED, signed
 from redemption.saga import waits
 from redemption.saga.credits import intend_credit
 from redemption.states import (
@@ -219,7 +219,7 @@ def _parcel(order: RedemptionOrder, item: OrderItem) -> Parcel:
         product_name=item.product_name,
         quantity=item.quantity,
         recipient=item.recipient(),
-        message=item.message,
+        message=signed(item.message, order.account_manager),
     )
 
 

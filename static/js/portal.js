@@ -137,6 +137,19 @@
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
 
+  /* ---- pieces that rows of people get, counted while they are typed */
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("form[data-people]");
+    if (!form) return;
+    let shared = 0;
+    form.querySelectorAll("[data-person]").forEach((person) => {
+      const typed = [...person.querySelectorAll("input, textarea")].some((field) => field.value.trim());
+      if (typed) shared += Number(person.querySelector("[name$='-quantity']").value) || 1;
+    });
+    form.querySelector("[data-shared]").textContent = shared;
+    form.querySelector("[data-left]").textContent = Math.max(0, form.elements.total.value - shared);
+  });
+
   /* ---- what somebody is typing survives a swap: an open form to confirm stays as it is, and so
      does what stands in the field that has the focus */
   document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {

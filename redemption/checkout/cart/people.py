@@ -3,33 +3,30 @@
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render, resolve_url
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
-from catalog.models import Product
-from loyalty_portal.data.countries import name_of, names_in
 from loyalty_portal.http.many_fields import with_many_fields
 from loyalty_portal.http.responses import SeeOther
 from redemption.checkout.cart import services
-from redemption.checkout.cart.selectors import lines_of
+from redemption.checkout.cart.selectors import MOST_IN_BOOK, from_book, lines_of
+from redemption.checkout.cart.table import PeoplePage, filled, refused
+from redemption.checkout.pasted import read_pasted
 from redemption.checkout.rows import (
     COLUMNS,
-    LONGEST_NUMBER,
-    PARCEL_ONLY,
-    CellError,
     DraftRow,
     GivenRow,
     Reading,
-    label_of,
     read_rows,
     same_people,
     saved_rows,
@@ -42,51 +39,11 @@ from redemption.models.cart import MOST_ROWS
 from redemption.saga.steps import RedemptionError
 
 BLANK_ROWS = 3
-MOST_BLANK = 50
-MOST_FIELDS = (MOST_ROWS + MOST_BLANK) * len(COLUMNS) + 10
+MOST_FIELDS = (MOST_ROWS + BLANK_ROWS) * len(COLUMNS) + MOST_IN_BOOK + 20
 MOST_TWICE = 3  # people who are told to be in several rows
-MOST_IN_SUMMARY = 10  # errors; each stands at its cell too
-KINDS = {"quantity": "number", "recipient_email": "email", "send_on": "date"}
+LONGEST_PASTED = 1_000_000  # characters that are shown again when they could not be read
+Texts = list[dict[str, str]]
 _CELL = re.compile(rf"(\d{{1,4}})-({'|'.join(COLUMNS)})")
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A field of the form. `errors` are sentences."""
-
-    name: str
-    column: str
-    label: str
-    kind: str  # type of the input
-    value: str
-    errors: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class PageRow:
-    """A row of the form."""
-
-    cells: list[Cell]
-
-    @property
-    def is_blank(self) -> bool:
-        return not any(cell.value for cell in self.cells)
-
-
-@dataclass(frozen=True, slots=True)
-class PeoplePage:
-    """The one object of the page's template."""
-
-    product: Product
-    total: str
-    seen: str  # the version of the saved rows that the page shows
-    rows: list[PageRow]
-    countries: tuple[str, ...]
-    gaps: int  # cells that an order needs and that are still empty
-    problem: str = ""  # why nothing was saved
-    total_problem: str = ""  # what is wrong with the total
-    errors: tuple[tuple[str, str], ...] = ()  # name of the field, sentence
-    more_errors: int = 0
 
 
 def too_much(request: HttpRequest, product_id: uuid.UUID) -> HttpResponse:
@@ -103,14 +60,17 @@ def too_much(request: HttpRequest, product_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @with_seat(allowed=may_redeem)
 def who_gets_it(request: PortalRequest, product_id: uuid.UUID) -> HttpResponse:
-    """GET shows the rows of a product, POST saves them. Cells may stay empty until the order."""
+    """GET shows the rows of a product, POST saves them, or changes what the page shows. Cells may
+    stay empty until the order.
+    """
     lines = lines_of(request.seat, product_id)
     if not lines:
         messages.error(request, _("This product is not in your cart any more."))
         return SeeOther(resolve_url("cart:detail"))
-    if request.method == "POST":
-        return _saved(request, lines)
-    return _show(request, _page(request, lines))
+    if request.method != "POST":
+        return _show(request, _page(request, lines))
+    change = CHANGES.get(request.POST.get("do", ""))
+    return _changed(request, lines, change) if change else _saved(request, lines)
 
 
 def _show(request: PortalRequest, page: PeoplePage) -> HttpResponse:
@@ -122,65 +82,94 @@ def _page(request: PortalRequest, lines: list[CartLine]) -> PeoplePage:
     """The rows as they are saved, and some empty ones."""
     people = [line for line in lines if line.position is not None]
     reading = saved_rows(people, today=today_of(request.seat.company))
-    asked = request.GET.get("blank", "")
-    blank = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else BLANK_ROWS
-    blank = max(0, min(blank, MOST_BLANK, MOST_ROWS - len(people)))
-    texts = [*map(texts_of, people), *({} for _each in range(blank))]
-    total = str(sum(line.quantity for line in lines))
-    return _filled(lines, texts, reading, total)
+    blank = min(BLANK_ROWS, MOST_ROWS - len(people))
+    texts: Texts = [*map(texts_of, people), *({} for _each in range(blank))]
+    return filled(lines, texts, reading, str(sum(line.quantity for line in lines)))
 
 
-def _filled(
-    lines: list[CartLine], texts: Sequence[Mapping[str, str]], reading: Reading, total: str
-) -> PeoplePage:
-    product = lines[0].product
-    wrong: dict[tuple[int, str], list[str]] = defaultdict(list)
-    for error in reading.errors:
-        wrong[error.row, error.column].append(error.detail)
-    return PeoplePage(
-        product=product,
-        total=total,
-        seen=version_of(lines),
-        rows=[
-            PageRow(list(_cells(product, number, text, wrong))) for number, text in enumerate(texts)
-        ],
-        countries=() if product.is_virtual else names_in(get_language() or "en"),
-        gaps=sum(error.is_gap for error in reading.errors),
+# --- What changes the page, and saves nothing ----------------------------------------------
+
+# What is done to the rows with the rest of the form: the rows, and a sentence about it.
+Change = Callable[[PortalRequest, Texts, bool], tuple[Texts, str]]
+
+
+def _add(_request: PortalRequest, texts: Texts, _by_mail: bool) -> tuple[Texts, str]:
+    return [*texts, {}], ""
+
+
+def _paste(request: PortalRequest, texts: Texts, by_mail: bool) -> tuple[Texts, str]:
+    read = read_pasted(request.POST.get("pasted", ""), by_mail=by_mail)
+    told = ngettext("%(rows)s row is read.", "%(rows)s rows are read.", len(read))
+    return [*texts, *read], told % {"rows": len(read)}
+
+
+def _from_book(request: PortalRequest, texts: Texts, by_mail: bool) -> tuple[Texts, str]:
+    found = from_book(request.seat, request.POST.getlist("book"), by_mail=by_mail)
+    if not found:
+        raise RedemptionError(_("Choose somebody from the address book first."))
+    told = ngettext("%(people)s person is added.", "%(people)s people are added.", len(found))
+    return [*texts, *found], told % {"people": len(found)}
+
+
+def _for_all(request: PortalRequest, texts: Texts, by_mail: bool) -> tuple[Texts, str]:
+    said = {name: request.POST.get(f"all-{name}", "").strip() for name in ("message", "send_on")}
+    given = {name: text for name, text in said.items() if text and (by_mail or name == "message")}
+    if not given:
+        raise RedemptionError(_("Write a message or choose a day first."))
+    if not texts:
+        raise RedemptionError(_("Name somebody first; then it is written into each row."))
+    return [{**text, **given} for text in texts], _("It is written into each row.")
+
+
+CHANGES: dict[str, Change] = {"add": _add, "paste": _paste, "book": _from_book, "all": _for_all}
+
+
+def _changed(request: PortalRequest, lines: list[CartLine], change: Change) -> HttpResponse:
+    """Show the rows as they are typed, with one change. Nothing is saved."""
+    said, product = request.POST, lines[0].product
+    kept = _kept(said)
+    problem = told = pasted = ""
+    texts = kept
+    try:
+        texts, told = change(request, kept, product.is_virtual)
+        if len(texts) > MOST_ROWS:
+            facts = {"most": MOST_ROWS, "count": len(texts)}
+            raise RedemptionError(
+                _("At most %(most)s rows fit into one order; these are %(count)s.") % facts
+            )
+    except RedemptionError as error:
+        texts, problem, told = kept, str(error), ""
+        pasted = said.get("pasted", "")[:LONGEST_PASTED]
+    adds = said.get("do") == "add" and not problem
+    reading = _read(lines, texts[:-1] if adds else texts, today_of(request.seat.company))
+    page = replace(
+        filled(lines, texts, reading, said.get("total", "")),
+        seen=said.get("seen", "")[:64],
+        pasted=pasted,
+        told=_told(told, reading),
+        focus=len(texts) - 1 if adds else None,
     )
+    if problem:
+        return _show(request, refused(page, problem, []))
+    if reading.can_be_kept or adds:
+        return _show(request, page)
+    why = _("Please correct this. Nothing is saved yet.")
+    return _show(request, refused(page, why, reading.errors))
 
 
-def _cells(
-    product: Product,
-    number: int,
-    text: Mapping[str, str],
-    wrong: Mapping[tuple[int, str], list[str]],
-) -> Iterator[Cell]:
-    for column in COLUMNS:
-        if column in PARCEL_ONLY and product.is_virtual:
-            continue
-        if column == "send_on" and not (product.is_virtual or text.get(column)):
-            continue
-        value = text.get(column, "")
-        yield Cell(
-            name=f"{number}-{column}",
-            column=column,
-            label=label_of(column),
-            kind=KINDS.get(column, "text"),
-            value=name_of(value) if column == "country" else value,
-            errors=wrong.get((number, column), []),
-        )
+def _told(done: str, reading: Reading) -> tuple[str, ...]:
+    if not done:
+        return ()
+    return (done, _("Nothing is saved yet: check the rows, then save."), *_twice(reading.rows))
+
+
+# --- Saving ----------------------------------------------------------------------------------
 
 
 def _saved(request: PortalRequest, lines: list[CartLine]) -> HttpResponse:
     product, said = lines[0].product, request.POST
-    texts, seen = _texts(said), said.get("seen", "")[:64]
-    removed = said.get("remove", "")[:5]
-    if removed.isascii() and removed.isdigit():
-        texts.pop(int(removed), None)
-    kept = [text for _number, text in sorted(texts.items()) if any(text.values())]
-    reading = read_rows(
-        [GivenRow(product, text) for text in kept], today=today_of(request.seat.company)
-    )
+    kept, seen = _kept(said, without=said.get("remove", "")[:5]), said.get("seen", "")[:64]
+    reading = _read(lines, kept, today_of(request.seat.company))
     total_problem = ""
     try:
         total = services.parse_quantity(said.get("total"))
@@ -205,44 +194,26 @@ def _saved(request: PortalRequest, lines: list[CartLine]) -> HttpResponse:
     except RedemptionError as error:
         problem = str(error)
     page = replace(
-        _filled(lines, kept, reading, said.get("total", "")[:LONGEST_NUMBER]),
-        seen=seen,
-        total_problem=total_problem,
+        filled(lines, kept, reading, said.get("total", "")), seen=seen, total_problem=total_problem
     )
-    return _show(request, _refused(page, problem, reading.errors))
+    return _show(request, refused(page, problem, reading.errors))
 
 
-def _refused(page: PeoplePage, problem: str, errors: list[CellError]) -> PeoplePage:
-    wrong = [error for error in errors if not error.is_gap]
-    told = tuple(
-        (f"{error.row}-{error.column}" if error.column else "", _in_summary(error))
-        for error in wrong[:MOST_IN_SUMMARY]
-    )
-    more = len(wrong) - len(told)
-    if page.total_problem:
-        facts = {"column": _("Pieces in all"), "why": page.total_problem}
-        told = (("total", _("%(column)s: %(why)s") % facts), *told)
-    return replace(page, problem=problem, errors=told, more_errors=more, gaps=0)
+def _read(lines: list[CartLine], texts: Texts, today: date) -> Reading:
+    return read_rows([GivenRow(lines[0].product, text) for text in texts], today=today)
 
 
-def _in_summary(error: CellError) -> str:
-    if not error.column:
-        return error.detail
-    facts = {
-        "row": error.row + 1,
-        "column": label_of(error.column),
-        "why": error.detail,
-    }
-    return _("Row %(row)s, %(column)s: %(why)s") % facts
-
-
-def _texts(said: QueryDict) -> dict[int, dict[str, str]]:
-    """The cells of each row, by the number that the row had on the page."""
+def _kept(said: QueryDict, *, without: str = "") -> Texts:
+    """The cells of each row that is not blank, in the order of the page; one row may be removed, by
+    the number that it had there.
+    """
     texts: dict[int, dict[str, str]] = defaultdict(dict)
     for name, value in said.items():
         if found := _CELL.fullmatch(name):
             texts[int(found[1])][found[2]] = str(value).strip()
-    return texts
+    if without.isascii() and without.isdigit():
+        texts.pop(int(without), None)
+    return [text for _number, text in sorted(texts.items()) if any(text.values())]
 
 
 def _shared_out(rows: list[DraftRow], total: int) -> list[DraftRow]:
@@ -266,8 +237,6 @@ def _done(
         messages.info(request, _("They get more than the cart had, so it has more now."))
     for sentence in _twice(rows):
         messages.info(request, sentence)
-    if request.POST.get("do") == "more":
-        return SeeOther(f"{here}?blank=10")
     goes_on = is_whole and "remove" not in request.POST and request.POST.get("do") != "share"
     return SeeOther(resolve_url("cart:detail") if goes_on else here)
 

@@ -1,17 +1,22 @@
 """Reads the cart: its lines, whether each can be redeemed now, and the points that remain."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.layout import Header
-from accounts.models import AccountManager
+from accounts.models import AccountManager, Address
 from accounts.permissions import may_redeem
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.models import CartLine
+
+MOST_IN_BOOK = 500  # entries of the address book that a page offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +108,36 @@ def cart_lines(seat: AccountManager) -> list[CartLine]:
 
 
 def lines_of(seat: AccountManager, product_id: UUID) -> list[CartLine]:
-    """The rows of one product in the seat's cart, people first."""
+    """The rows of one product in the seat's cart, people first, each with its product and seat."""
     rows = CartLine.objects.filter(cart=seat.pk, product=product_id)
-    return list(rows.select_related("product").defer("product__description", "product__search"))
+    needed = rows.select_related("product", "cart__seat__user", "cart__seat__company")
+    return list(needed.defer("product__description", "product__search"))
+
+
+class InBook(NamedTuple):
+    """An entry of the address book, to choose by its key."""
+
+    key: UUID
+    label: str
+
+
+def book_of(seat: AccountManager, *, by_mail: bool) -> list[InBook]:
+    """Those of the company's address book who can get a product: by e-mail, or by parcel."""
+    return [
+        InBook(row.pk, f"{row.recipient_name}, {row.recipient_email}" if by_mail else str(row))
+        for row in _in_book(seat, by_mail=by_mail)[:MOST_IN_BOOK]
+    ]
+
+
+def from_book(seat: AccountManager, keys: Sequence[str], *, by_mail: bool) -> list[dict[str, str]]:
+    """The recipients with these keys, in the order of the book. Other keys count for nothing."""
+    known = {str(row.pk): row for row in _in_book(seat, by_mail=by_mail)[:MOST_IN_BOOK]}
+    return [row.recipient() for key, row in known.items() if key in set(keys)]
+
+
+def _in_book(seat: AccountManager, *, by_mail: bool) -> QuerySet[Address]:
+    column = "recipient_email" if by_mail else "address_line1"
+    return Address.objects.filter(company=seat.company_id).exclude(**{column: ""})
 
 
 def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> CartPage:

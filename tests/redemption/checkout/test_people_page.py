@@ -172,17 +172,19 @@ def test_rows_are_added_removed_and_shared_out_by_their_buttons(
 ) -> None:
     client = client_for(seat)
     form = form_of(client.get(address(card)))
-    answer = client.post(address(card), {**form, **typed(ADA, GRACE), "do": "more"})
-    page = client.get(answer["Location"])
-    assert "12-recipient_name" not in said(page)
-    assert "11-recipient_name" in said(page)
-    client.post(address(card), {**form_of(page), "do": "share"})
+    page = client.post(address(card), {**form, **typed(ADA), "do": "add"})
+    assert re.search(r'id="1-recipient_name"[^>]*autofocus', said(page))
+    assert "2-recipient_name" not in said(page)
+    assert names() == [""]  # a new row saves nothing
+    rows = {**form_of(page), **{f"1-{name}": text for name, text in GRACE.items()}}
+    client.post(address(card), {**rows, "do": "share"})
     assert list(CartLine.objects.values_list("quantity", flat=True)) == [2, 1]
     form = form_of(client.get(address(card)))
     assert client.post(address(card), {**form, "remove": "0"})["Location"] == address(card)
     assert names() == ["Grace Hopper", ""]
     assert sum(CartLine.objects.values_list("quantity", flat=True)) == 3
-    assert "12-recipient_name" not in said(client.get(f"{address(card)}?blank=99999"))
+    blank = {"0-recipient_name": "", "do": "add"}  # no row after a blank one
+    assert form_of(client.post(address(card), {**form, **blank}))["0-recipient_name"] == ""
 
 
 def test_the_second_of_two_tabs_is_told_what_it_would_replace(

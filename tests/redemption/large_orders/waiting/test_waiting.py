@@ -60,7 +60,7 @@ def test_a_line_for_a_date_is_sent_when_the_date_comes_and_the_others_at_once(
     assert "1 waiting lines" in sweep()
     waited = order.items.get(waits_for="DATE")
     call = PartnerCall.objects.get(fulfillment__reference=waited.pk)
-    assert orjson.loads(call.body)["message"] == "Well done!"
+    assert orjson.loads(call.body)["message"] == f"Well done!\n— Grace Hopper, {world.company.name}"
     sweep()
     assert sorted(statuses(order)) == ["DELIVERED", "DELIVERED", "QUEUED"]
     assert check_invariants() == []
@@ -142,7 +142,7 @@ def test_whoever_confirms_an_e_mail_address_gets_the_code_there(world: World) ->
     waiting.answer(item=item, recipient=who, by=SYSTEM)
     body = orjson.loads(PartnerCall.objects.get().body)
     assert body["recipient"]["email"] == "ada@home.example"
-    assert body["message"] == "For you"
+    assert body["message"] == f"For you\n— Grace Hopper, {world.company.name}"
     assert check_invariants() == []
 
 
