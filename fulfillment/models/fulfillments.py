@@ -56,12 +56,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     sku = models.CharField("SKU", max_length=100)
     product_name = models.CharField(_("product"), max_length=255)
     quantity = models.PositiveIntegerField(_("quantity"))
+    # As long as the partner's contract allows: the buyer's text, and who signs it.
     message = models.CharField(
-        _("message to the recipient"),
-        max_length=1000,  # as the partner's contract has it: the buyer's text, and who signs it
-        blank=True,
-        default="",
-        db_default="",
+        _("message to the recipient"), max_length=1000, blank=True, default="", db_default=""
     )
     quantity_shipped = models.PositiveIntegerField(_("shipped"), default=0)
     quantity_delivered = models.PositiveIntegerField(_("delivered"), default=0)

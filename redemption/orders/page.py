@@ -1,9 +1,11 @@
 """The page of one order: the one object of its templates."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
@@ -19,10 +21,12 @@ from redemption.models import (
     OrderMessage,
     RedemptionOrder,
 )
+from redemption.models.orders import signed
 from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
 from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.since import changed_since
+from redemption.orders.standing import standing_of
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import (
@@ -47,6 +51,8 @@ class LineShown(NamedTuple):
     parcels: list[ShipmentLine]
     has_codes: bool
     tells_units: bool  # how many units arrived, came back, and of how many points went back
+    sent_message: str  # the message as the recipient gets it
+    cancellation: Cancellation | None  # what cancelling this line alone would do, where it can be
 
 
 class LinesInStatus(NamedTuple):
@@ -77,10 +83,12 @@ class OrderPage:
 
     order: RedemptionOrder
     look: Badge
+    standing: str  # where it stands, in one sentence
     pulse: Pulse
     lines: list[LineShown]
     lines_in_all: int
     only: list[LinesInStatus]  # links to the lines of one status; empty while all lines are shown
+    who: str  # words in the name, address or e-mail of those who are shown; "" for everybody
     in_full: bool
     one_recipient: OrderItem | None  # the first line when all go to one known person and place
     steps: list[TimelineStep]
@@ -113,8 +121,18 @@ class OrderPage:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether only lines of one status are shown."""
-        return any(each.chosen for each in self.only)
+        """Whether only lines of one status, or of some people, are shown."""
+        return bool(self.who) or any(each.chosen for each in self.only)
+
+    @property
+    def chosen(self) -> str:
+        """The status of which lines alone are shown; "" for all."""
+        return next((each.status for each in self.only if each.chosen), "")
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether its lines are for several people, and so a table of them."""
+        return self.lines_in_all > 1 and self.one_recipient is None
 
     @property
     def is_live(self) -> bool:
@@ -146,12 +164,13 @@ def order_page(
     question: QuestionForm | None = None,
     in_full: bool = False,
     only: str = "",
+    who: str = "",
 ) -> OrderPage:
     """Build the whole page. `reject` is a rejected form without a reason, `question` a refused one;
     `cancel_typed` is the reason typed into a refused form to cancel. Unless `in_full`, an order of
     many lines shows the first ones, and the newest letters, and tells the others together. `only`
     is a status of lines: of an order of many lines, all lines of this status are shown; another
-    text chooses nothing.
+    text chooses nothing. `who` are words of which each stands in a recipient's columns.
     """
     facts = facts_of(order, in_full=in_full)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
@@ -162,10 +181,12 @@ def order_page(
     return OrderPage(
         order=order,
         look=order_look(order, facts.items, facts.transactions),
+        standing=standing_of(facts),
         pulse=pulse_of(facts),
-        lines=[_line(facts, item) for item in _chosen(facts.items, choices, in_full=in_full)],
+        lines=_lines(facts, choices, who, cancelling if can_cancel else None, in_full=in_full),
         lines_in_all=len(facts.items),
         only=choices,
+        who=who,
         in_full=in_full,
         one_recipient=_one_recipient(facts.items),
         steps=timeline_of(facts),
@@ -185,6 +206,21 @@ def order_page(
         messages=list(order.messages.exclude(text="").select_related("by")),
         question=(question or QuestionForm()) if may_ask(actor, order) else None,
     )
+
+
+def _lines(
+    facts: Facts,
+    choices: list[LinesInStatus],
+    who: str,
+    cancelling: Cancellation | None,
+    *,
+    in_full: bool,
+) -> list[LineShown]:
+    """The lines to show, with what cancelling each alone would do, where there are others."""
+    theirs = [item for item in facts.items if _is_of(item, who)]
+    by_line = _by_line(cancelling) if cancelling and len(facts.items) > 1 else {}
+    shown = _chosen(theirs, choices, in_full=in_full or bool(who))
+    return [_line(facts, item, by_line) for item in shown]
 
 
 def _chosen(
@@ -237,7 +273,19 @@ def _cancellation(facts: Facts) -> Cancellation:
     )
 
 
-def _line(facts: Facts, item: OrderItem) -> LineShown:
+def _is_of(item: OrderItem, who: str) -> bool:
+    """Whether each of the words stands in the columns of the line's recipient."""
+    columns = " ".join(map(str, item.recipient().values())).casefold()
+    return all(word in columns for word in who.casefold().split())
+
+
+def _by_line(whole: Cancellation) -> dict[UUID, Cancellation]:
+    """What cancelling each line alone would do, by the line's key, for those that can be."""
+    each = ((part.item.pk, Cancellation(whole.order, [part])) for part in whole.parts)
+    return {key: alone for key, alone in each if alone.possible}
+
+
+def _line(facts: Facts, item: OrderItem, by_line: Mapping[UUID, Cancellation]) -> LineShown:
     delivery = facts.delivery(item)
     return LineShown(
         item=item,
@@ -245,6 +293,8 @@ def _line(facts: Facts, item: OrderItem) -> LineShown:
         parcels=delivery.parcels,
         has_codes=delivery.has_codes,
         tells_units=_tells_units(item),
+        sent_message=signed(item.message, facts.order.account_manager),
+        cancellation=by_line.get(item.pk),
     )
 
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("<slug:number>/", views.detail, name="detail"),
     path("<slug:number>/story/", views.story, name="story"),
     path("<slug:number>/cancel/", views.cancel, name="cancel"),
+    path("<slug:number>/lines/<uuid:item_id>/cancel/", views.cancel_line, name="cancel_line"),
     path("<slug:number>/again/", views.again, name="again"),
     path("<slug:number>/approve/", views.approve, name="approve"),
     path("<slug:number>/reject/", views.reject, name="reject"),

@@ -77,14 +77,15 @@ def list_orders(request: PortalRequest) -> HttpResponse:
 @never_cache
 @with_seat()
 def detail(request: PortalRequest, number: str) -> HttpResponse:
-    """The page of one order; with `?all` in full, with `?lines` the lines of one status. These two
-    do not look again by themselves.
+    """The page of one order; with `?all` in full, with `?lines` the lines of one status, with
+    `?who` those of some people. These do not look again by themselves.
     """
     page = order_page(
         request.actor,
         own_order(request.actor, number),
         in_full="all" in request.GET,
         only=request.GET.get("lines", ""),
+        who=one_line(request.GET.get("who", ""))[:LONGEST_SEARCH],
     )
     return render(request, "redemption/orders/order.html", {"page": page})
 
@@ -129,6 +130,30 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
     else:
         messages.success(request, told)
     return SeeOther(order.get_absolute_url())
+
+
+@form_only("orders:detail", "number")
+@with_seat()
+def cancel_line(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
+    """Cancel one line, and so what one person gets; the others go on."""
+    order = _own(request.actor, number)
+    _must(may_cancel(request.actor, order))
+    item = order.items.filter(pk=item_id).first()
+    if item is None:
+        raise Http404
+    try:
+        with tasks.going_on(order.pk):
+            told = cancelling.cancel_line(
+                item=item,
+                by=request.actor,
+                reason=_reason(request),
+                shown=request.POST.get("shown", ""),
+            )
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+    else:
+        messages.success(request, told)
+    return SeeOther(f"{order.get_absolute_url()}#lines-title")
 
 
 @form_only("orders:detail", "number")
