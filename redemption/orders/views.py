@@ -136,7 +136,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def cancel_line(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
     """Cancel one line, and so what one person gets; the others go on."""
-    order = _own(request.actor, number)
+    order = own_order(request.actor, number)
     _must(may_cancel(request.actor, order))
     item = order.items.filter(pk=item_id).first()
     if item is None:
