@@ -170,20 +170,19 @@ def order_page(
     `cancel_typed` is the reason typed into a refused form to cancel. Unless `in_full`, an order of
     many lines shows the first ones, and the newest letters, and tells the others together. `only`
     is a status of lines: of an order of many lines, all lines of this status are shown; another
-    text chooses nothing. `who` are words of which each stands in a recipient's columns.
+    text chooses nothing. `who`: words of which each stands in a recipient's columns.
     """
     facts = facts_of(order, in_full=in_full)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
-    can_decide, cancelling = waits and may_decide(actor, order), _cancellation(facts)
-    can_cancel = may_cancel(actor, order) and cancelling.possible and not can_decide
-    choices = statuses_shown(facts.items, only)
-    letters = facts.letters if in_full else facts.letters[-LETTERS_SHOWN:]
+    can_decide, choices = waits and may_decide(actor, order), statuses_shown(facts.items, only)
+    cancelling = None if can_decide else _cancellation(actor, facts)
+    letters = facts.letters[None if in_full else -LETTERS_SHOWN :]
     return OrderPage(
         order=order,
         look=order_look(order, facts.items, facts.transactions),
         standing=standing_of(facts),
         pulse=pulse_of(facts),
-        lines=_lines(facts, choices, who, cancelling if can_cancel else None, in_full=in_full),
+        lines=_lines(facts, choices, who, cancelling, in_full=in_full),
         lines_in_all=len(facts.items),
         only=choices,
         who=who,
@@ -193,7 +192,7 @@ def order_page(
         movements=_movements(facts),
         letters=_with_items(letters, facts),
         earlier_letters=len(facts.letters) - len(letters),
-        cancellation=cancelling if can_cancel else None,
+        cancellation=cancelling,
         cancel_typed=cancel_typed,
         can_decide=can_decide,
         reject=reject or RejectOrderForm(order=order),
@@ -266,11 +265,15 @@ def _held(facts: Facts) -> str:
     return partner_trouble().holds_approval(facts.order.products())
 
 
-def _cancellation(facts: Facts) -> Cancellation:
+def _cancellation(actor: Actor, facts: Facts) -> Cancellation | None:
+    """What cancelling would do now; None where the actor may not, or nothing can be cancelled."""
+    if not may_cancel(actor, facts.order):
+        return None
     lines = ((item, facts.delivery(item)) for item in facts.items)
-    return cancellation(
+    now = cancellation(
         facts.order, [(item, delivery.parcel, delivery.calls) for item, delivery in lines]
     )
+    return now if now.possible else None
 
 
 def _is_of(item: OrderItem, who: str) -> bool:
