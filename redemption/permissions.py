@@ -12,6 +12,7 @@ from accounts.models import ApiKey, Company
 from accounts.permissions import acts_as_owner, is_owner, may_approve, may_redeem, may_see_codes
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
+    Bulk,
     Decision,
     Incident,
     LineReturn,
@@ -76,6 +77,20 @@ def decidable(*, company_id: UUID, user_id: UUID) -> Q:
     own = Q(account_manager__user=user_id) | Q(placed_by=user_id, placed_by__isnull=False)
     made = ApiKey.objects.filter(seat=OuterRef("account_manager"), created_by=user_id)
     return Q(company=company_id) & ~own & ~Q(Exists(made))
+
+
+def may_decide_bulk(actor: Actor, bulk: Bulk) -> bool:
+    """Whether the actor may approve or reject all orders of a bulk: an approver of its company, and
+    not who gave it.
+    """
+    of_company = actor.seat is not None and actor.seat.company_id == bulk.seat.company_id
+    return of_company and may_approve(actor) and bulk.seat.user_id != actor.user_id
+
+
+def may_see_bulk(actor: Actor, bulk: Bulk) -> bool:
+    """Whether the actor may see a bulk, with its people: who gave it, and who may decide on it."""
+    own = actor.seat is not None and actor.seat.pk == bulk.seat_id
+    return own or may_decide_bulk(actor, bulk)
 
 
 def may_order_for(actor: Actor) -> bool:

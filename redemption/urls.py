@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("balance/", views.balance, name="balance"),
     path("cart/", include("redemption.checkout.cart.urls")),
+    path("bulk/", include("redemption.checkout.bulk.urls")),
     path("checkout/", include("redemption.checkout.urls")),
     path("orders/", include("redemption.books.order_urls")),
     path("orders/", include("redemption.orders.urls")),

@@ -94,13 +94,14 @@ def named(cells: Sequence[str], also: Mapping[str, str] | None = None) -> list[s
     no such line. `also`: further columns by the names that they may have.
     """
     known = {**_names(), **(also or {})}
-    found = [known.get(_bare(cell), "") for cell in cells]
+    found = [known.get(bare(cell), "") for cell in cells]
     ours = [name for name in found if name]
     if "recipient_name" not in ours and "recipient_email" not in ours:
         return None
     if twice := sorted({name for name in ours if ours.count(name) > 1}):
         told = _("The table has two columns for “%(column)s”.")
-        raise RedemptionError(told % {"column": label_of(twice[0])})
+        shown = label_of(twice[0]) if twice[0] in COLUMNS else twice[0].upper()
+        raise RedemptionError(told % {"column": shown})
     return found
 
 
@@ -122,15 +123,16 @@ def _plain(cell: str) -> str:
     return kept[1].replace('""', '"') if kept else cell
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """The name of a column as it is compared."""
     return "-".join(text.casefold().replace("_", " ").split())
 
 
 @functools.cache
 def _names() -> dict[str, str]:
     """The columns by the names that a first line may give them."""
-    names = {_bare(bare): column for column, words in _ALSO.items() for bare in words.split()}
+    names = {bare(word): column for column, words in _ALSO.items() for word in words.split()}
     for language, _label in settings.LANGUAGES:
         with override(language):
-            names |= {_bare(label_of(column)): column for column in COLUMNS}
-    return names | {_bare(column): column for column in COLUMNS}
+            names |= {bare(label_of(column)): column for column in COLUMNS}
+    return names | {bare(column): column for column in COLUMNS}

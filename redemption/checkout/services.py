@@ -104,6 +104,8 @@ class CheckoutInput:
     cart: Cart | None = None
     # Who asked staff to place it, and when; "" where the seat itself places it.
     asked: str = ""
+    # Who has approved it already, together with others (a bulk).
+    approved_by: uuid.UUID | None = None
     # Known before saving, so that the caller can nudge it.
     debit_id: uuid.UUID = field(default_factory=uuid7)
 
@@ -201,7 +203,7 @@ def _place(
         _empty(entered.cart, shown_with=entered.token)
     if entered.asked or seat.company.approval_threshold is not None:
         _hold(seat)
-    need = approval_need(seat, total)
+    need = None if entered.approved_by else approval_need(seat, total)
     if entered.shown is not None and entered.shown.waits != (need is not None):
         raise RedemptionError(_otherwise(need))
     waits = need is not None
@@ -214,7 +216,9 @@ def _place(
         reference=entered.reference,
         note=entered.note,
         placed_by_id=by.person_id if entered.asked else None,
-        approve_by=timezone.now() + APPROVAL_TIME if waits else None,
+        # An order that somebody else approved counts for no further one (approval_need).
+        approve_by=timezone.now() + APPROVAL_TIME if waits or entered.approved_by else None,
+        decided_by_id=entered.approved_by,
     )
     items = list(_items(order, lines, seat.company))
     written: list[Model] = [

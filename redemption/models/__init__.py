@@ -1,5 +1,6 @@
 """Orders and their points. A row is the intent, the queue entry and the record (saga.md)."""
 
+from redemption.models.bulk import Bulk, BulkPart, BulkRow, BulkStatus
 from redemption.models.cart import Cart, CartLine
 from redemption.models.decisions import Decision
 from redemption.models.figures import (
@@ -47,6 +48,10 @@ from redemption.models.webhooks_out import (
 __all__ = [
     "Alert",
     "AlertAction",
+    "Bulk",
+    "BulkPart",
+    "BulkRow",
+    "BulkStatus",
     "Cadence",
     "Callback",
     "CallbackState",

@@ -22,6 +22,7 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
 from redemption.checkout import services as placing
+from redemption.checkout.bulk.selectors import waiting_for
 from redemption.checkout.cart import services as cart
 from redemption.models import RedemptionOrder
 from redemption.orders.actions import cancelling
@@ -255,7 +256,8 @@ def list_approvals(request: PortalRequest) -> HttpResponse:
         (approval, RejectOrderForm(order=approval.order))
         for approval in approvals(request.actor, header_on(request).spendable)
     ]
-    return render(request, "redemption/orders/approvals.html", {"approvals": waiting})
+    context = {"approvals": waiting, "bulks": waiting_for(request.seat)}
+    return render(request, "redemption/orders/approvals.html", context)
 
 
 def _reason(request: PortalRequest) -> str:
