@@ -19,4 +19,4 @@ def _hurry(debits: Sequence[uuid.UUID]) -> None:
         nudge(tasks.settle_transaction, debit)
 
 
-BULKS = Queue("bulks", Bulk, _act)
+BULKS = Queue("bulks", Bulk, _act, hands=2)

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0020_which_request'),
-        ('redemption', '0026_which_request'),
+        ('redemption', '0027_statement_by_index'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
