@@ -49,6 +49,7 @@ LEASE = 120.0  # seconds from the last slice until another process may take the 
 TURN = 5.0  # seconds that a bulk is worked without a break
 SLICE = 500  # rows that are read, or lines that are placed, in one transaction
 MOST_ORDERS = 25  # of one transaction
+_WORKED = (BulkStatus.READING, BulkStatus.PLACING)
 HELD_UP = 60.0  # seconds until a bulk that a partner's problem holds up is tried again
 
 
@@ -61,7 +62,7 @@ class SameFileError(RedemptionError):
         super().__init__(_("The same file was given on %(when)s.") % facts)
 
 
-class LeaseLostError(Exception):
+class BulkTakenUpError(Exception):
     """Another process has taken the bulk up. This slice is rolled back."""
 
 
@@ -136,6 +137,8 @@ def reject(*, bulk: Bulk, by: Actor, reason: str) -> None:
 def go_on(*, bulk: Bulk, by: Actor) -> None:
     """Try the orders once more that could not be placed, after a stop too."""
     must(may_redeem(by) and bulk.seat.user_id == by.user_id)
+    if not can_go_on(bulk):
+        raise RedemptionError(_("Nothing of this can be tried again."))
     with transaction.atomic():
         _move(bulk, bulk.status, BulkStatus.PLACING, next_attempt_at=Now(), problem="")
         bulk.parts.filter(order=None).update(problem="")
@@ -154,9 +157,7 @@ def points_of(bulk: Bulk) -> int:
 
 
 def _move(bulk: Bulk, before: str, to: str, **changes: Any) -> None:
-    allowed = before != BulkStatus.PLACING
-    moved = allowed and Bulk.objects.filter(pk=bulk.pk, status=before).update(status=to, **changes)
-    if not moved:
+    if not Bulk.objects.filter(pk=bulk.pk, status=before).update(status=to, **changes):
         raise RedemptionError(_("Somebody did this already. Look at the page again."))
 
 
@@ -171,27 +172,34 @@ def work_on(bulk_id: uuid.UUID, *, placed: Callable[[Sequence[uuid.UUID]], None]
     if token is None:
         return False
     bulk = Bulk.objects.select_related("seat__user", "seat__company").get(pk=bulk_id)
-    until = time.monotonic() + TURN
     with reader_of(bulk.seat.user, bulk.seat.company).reading():
         try:
-            slices = _reading(bulk) if bulk.status == BulkStatus.READING else _placing(bulk)
-            while time.monotonic() < until:
-                with transaction.atomic():
-                    step = next(slices, None)
-                    if step is None:
-                        _write(
-                            bulk, token, next_attempt_at=None, lease_until=None, lease_token=None
-                        )
-                        return True
-                    _write(bulk, token, lease_until=Now() + timedelta(seconds=LEASE), raised=0)
-                placed(step)
-        except LeaseLostError:
+            ended = _turn(bulk, token, placed)
+        except BulkTakenUpError:
             logger.warning("bulk: %s is at work elsewhere", bulk_id)
             return True
         except _HeldUpError as why:
             Bulk.objects.release(bulk.pk, token, retry_in=HELD_UP, problem=str(why))
             return True
-    Bulk.objects.release(bulk.pk, token, retry_in=0.0)
+    if not ended:
+        Bulk.objects.release(bulk.pk, token, retry_in=0.0)
+    return True
+
+
+def _turn(bulk: Bulk, token: uuid.UUID, placed: Callable[[Sequence[uuid.UUID]], None]) -> bool:
+    """Work slices until no work is left, or the turn is over. Returns whether none is left."""
+    until = time.monotonic() + TURN
+    slices = _reading(bulk) if bulk.status == BulkStatus.READING else _placing(bulk)
+    while bulk.status in _WORKED and time.monotonic() < until:
+        with transaction.atomic():
+            step = next(slices)
+            _write(bulk, token, lease_until=Now() + timedelta(seconds=LEASE), raised=0)
+        placed(step)
+    if bulk.status in _WORKED:
+        return False
+    # It may have been confirmed meanwhile: then it is due, and stays so.
+    _write(bulk, token, lease_until=None, lease_token=None)
+    Bulk.objects.filter(pk=bulk.pk).exclude(status__in=_WORKED).update(next_attempt_at=None)
     return True
 
 
@@ -201,11 +209,16 @@ class _HeldUpError(Exception):
 
 def _write(bulk: Bulk, token: uuid.UUID, **changes: Any) -> None:
     if not Bulk.objects.filter(pk=bulk.pk, lease_token=token).update(**changes):
-        raise LeaseLostError
+        raise BulkTakenUpError
 
 
 def _set(bulk: Bulk, **changes: Any) -> None:
+    """Write columns in the transaction of the slice. A bulk without further work is not due."""
+    if changes.get("status", bulk.status) not in _WORKED:
+        changes["next_attempt_at"] = None
     Bulk.objects.filter(pk=bulk.pk).update(**changes)
+    for name, value in changes.items():
+        setattr(bulk, name, value)
 
 
 # What a slice did: debits to be worked. Each slice is a transaction.

@@ -276,6 +276,28 @@ def test_only_the_seat_and_its_approvers_see_a_bulk(
     assert viewer.get(reverse("bulk:start")).status_code == 403
 
 
+def test_a_bulk_that_is_read_places_nothing_until_somebody_confirms_it(
+    client_for: SignIn, seat: AccountManager, card: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when it is worked once more, nor by the button to try again."""
+    # replaced: each turn ends after its first slice
+    monkeypatch.setattr(services, "TURN", 0.0)
+    data = file_of(*people(3))
+    bulk = services.take(seat=seat, name="x", data=data, again=False, by=Actor.in_seat(seat))
+    assert services.work_on(bulk.pk, placed=lambda _debits: None)
+    assert Bulk.objects.due().filter(pk=bulk.pk).exists()
+    monkeypatch.undo()
+    work(bulk)
+    assert bulk.status == BulkStatus.READY
+    make_due(bulk)
+    work(bulk)
+    there = reverse("bulk:go_on", args=[bulk.pk])
+    assert client_for(seat).post(there).status_code == 422
+    bulk.refresh_from_db()
+    assert (bulk.status, bulk.next_attempt_at) == (BulkStatus.READY, None)
+    assert not RedemptionOrder.objects.exists()
+
+
 # --- Placing -------------------------------------------------------------------------------
 
 
@@ -298,7 +320,8 @@ def test_an_order_that_cannot_be_placed_says_why_and_is_tried_again_later(
 def test_a_company_that_is_switched_off_amid_a_bulk_stops_it_and_loses_nothing(
     seat: AccountManager, card: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "MOST_ORDERS", 1)  # replaced: one order a slice
+    # replaced: one order a slice
+    monkeypatch.setattr(services, "MOST_ORDERS", 1)
     bulk = confirmed(seat, file_of(*people(2, "A"), *people(2, "B"), *people(2, "C")))
 
     def off(_debits: Any) -> None:
@@ -320,12 +343,16 @@ class Killed(BaseException):
     """The process dies."""
 
 
-def killed_and_taken_up(monkeypatch: pytest.MonkeyPatch, seat: AccountManager) -> list[str]:
-    """A process dies when a slice has placed its order, before the commit. Another goes on.
+def three_orders(monkeypatch: pytest.MonkeyPatch, seat: AccountManager) -> Bulk:
+    # replaced: one order a slice
+    monkeypatch.setattr(services, "MOST_ORDERS", 1)
+    return confirmed(seat, file_of(*people(2, "A"), *people(2, "B"), *people(2, "C")))
+
+
+def killed_and_taken_up(monkeypatch: pytest.MonkeyPatch, bulk: Bulk) -> list[str]:
+    """A process dies when a slice has placed its order, before it is recorded. Another goes on.
     Returns who got something.
     """
-    monkeypatch.setattr(services, "MOST_ORDERS", 1)  # replaced: one order a slice
-    bulk = confirmed(seat, file_of(*people(2, "A"), *people(2, "B"), *people(2, "C")))
     record = services._record
 
     def dying(*parts: Any) -> None:
@@ -334,7 +361,8 @@ def killed_and_taken_up(monkeypatch: pytest.MonkeyPatch, seat: AccountManager) -
         record(*parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(services, "_record", dying)  # replaced: the process dies there
+        # replaced: the process dies there
+        patch.setattr(services, "_record", dying)
         with pytest.raises(Killed):
             services.work_on(bulk.pk, placed=lambda _debits: None)
     assert services.work_on(bulk.pk, placed=lambda _debits: None) is False, "the lease holds"
@@ -351,7 +379,7 @@ ONCE = [f"{reference}: Person {n}" for reference in "ABC" for n in range(2)]
 def test_a_killed_process_places_no_row_twice_and_forgets_none(
     monkeypatch: pytest.MonkeyPatch, seat: AccountManager, card: Product
 ) -> None:
-    assert killed_and_taken_up(monkeypatch, seat) == ONCE
+    assert killed_and_taken_up(monkeypatch, three_orders(monkeypatch, seat)) == ONCE
     assert check_invariants(at_rest=False) == []
 
 
@@ -359,6 +387,7 @@ def test_without_its_transaction_and_its_token_an_order_is_placed_twice(
     monkeypatch: pytest.MonkeyPatch, seat: AccountManager, card: Product
 ) -> None:
     """The negative control: neither guard is there."""
+    bulk = three_orders(monkeypatch, seat)
     place = services._place_part
 
     def untold(bulk: Bulk, seat: AccountManager, part: Any, *rest: Any) -> uuid.UUID:
@@ -368,8 +397,9 @@ def test_without_its_transaction_and_its_token_an_order_is_placed_twice(
         finally:
             part.pk = known
 
-    # replaced: the guards are off. An order is committed before it is recorded, and each try has a
-    # token of its own.
+    # The guards are off: an order is committed before it is recorded, and each try has a token of
+    # its own.
+    # replaced: both guards
     monkeypatch.setattr(services, "_place_part", untold)
     monkeypatch.setattr(services, "transaction", SimpleNamespace(atomic=nullcontext))
-    assert len(killed_and_taken_up(monkeypatch, seat)) > len(ONCE)
+    assert len(killed_and_taken_up(monkeypatch, bulk)) > len(ONCE)
