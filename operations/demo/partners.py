@@ -30,11 +30,18 @@ class SandboxControl:
         return {account["account_id"]: account["balance"] for account in accounts}
 
     def has_entries(self, account_id: str) -> bool:
-        return bool(self._ask("GET", f"ledger?account={account_id}")["count"])
+        """Whether the ledger has movements that a portal asked for."""
+        entries = self._ask("GET", f"ledger?account={account_id}")["entries"]
+        return any(not entry["kind"] for entry in entries)
 
     def set_account(self, account_id: str, balance: int, **more: Any) -> None:
         """Create or change an account. `more` may have `blocked` and `expiring`."""
         self._ask("POST", "accounts", {"account_id": account_id, "balance": balance, **more})
+
+    def book(self, account_id: str, kind: str, points: int, **more: str) -> None:
+        """Let the partner earn, expire or adjust points. `more` may have `description` and `at`."""
+        booking = {"account_id": account_id, "kind": kind, "points": points, **more}
+        self._ask("POST", "book", booking)
 
     def take_in(self, **past: list[dict[str, Any]]) -> None:
         """Import past `entries` and `fulfillments`. The sandbox ignores those that it has

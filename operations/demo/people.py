@@ -46,6 +46,13 @@ class CompanyData:
     expiring: tuple[tuple[int, int], ...] = ()
 
 
+# What the loyalty system booked by itself on each account: kind, points, days ago, and what for.
+BOOKED = (
+    ("earned", 24_000, 80, "Sales, third quarter"),
+    ("earned", 31_500, 17, "Sales, October"),
+    ("adjusted", -1_500, 12, "Correction of October"),
+    ("expired", -6_000, 5, "Points of two years ago"),
+)
 PRIYA = "priya@northwind.example"
 COMPANIES = (
     CompanyData(

@@ -127,15 +127,20 @@ def _open_account(partners: SandboxControl, company: people.CompanyData) -> None
             f"The sandbox does not know the account of {company.name}, which has orders here."
             " Its ledger was emptied; start again with an empty database as well."
         )
-    today = timezone.now().date()
+    now = timezone.now()
+    today = now.date()
+    booked = sum(points for _kind, points, _days, _text in people.BOOKED)
     partners.set_account(
         company.account_id,
-        company.points,
+        company.points - booked,
         expiring=[
             {"points": points, "expires_on": (today + timedelta(days=days)).isoformat()}
             for points, days in company.expiring
         ],
     )
+    for kind, points, days, text in people.BOOKED:
+        at = (now - timedelta(days=days)).isoformat()
+        partners.book(company.account_id, kind, points, description=text, at=at)
 
 
 def _make_orders(partners: SandboxControl, say: Say) -> None:

@@ -185,7 +185,7 @@ class FileForm(NamedTuple):
 
 
 WRITERS = {
-    "csv": FileForm(statement_csv, CSV_TYPE, 50_000),
-    "xlsx": FileForm(statement_xlsx, XLSX_TYPE, 50_000),
-    "pdf": FileForm(statement_pdf, PDF_TYPE, 5_000),
+    "csv": FileForm(statement_csv, CSV_TYPE, 20_000),
+    "xlsx": FileForm(statement_xlsx, XLSX_TYPE, 20_000),
+    "pdf": FileForm(statement_pdf, PDF_TYPE, 2_000),
 }

@@ -17,7 +17,7 @@ from redemption.orders.selectors import OrderRow, rows_of
 from redemption.states import TransactionStatus
 
 Orders = QuerySet[RedemptionOrder]
-MOST_ORDERS = 50_000  # in a file
+MOST_ORDERS = 20_000  # in a file
 PIECE = 500  # orders read at once
 _T, _P, _N = CellKind.TEXT, CellKind.POINTS, CellKind.COUNT
 _CREDIT = Q(transaction_type=TransactionType.CREDIT)

@@ -154,7 +154,7 @@ def test_the_sums_are_told_by_member_and_month(
 def test_a_list_that_is_too_long_for_a_file_says_so(
     client_for: SignIn, seat: AccountManager, book: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # replaced: 50,000 orders would take long
+    # replaced: 20,000 orders would take long
     monkeypatch.setattr("redemption.books.order_views.MOST_ORDERS", 1)
     paid(seat, (book, 1))
     paid(seat, (book, 1))

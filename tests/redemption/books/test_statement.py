@@ -395,7 +395,7 @@ def test_a_part_of_the_statement_has_no_balances(
 def test_a_file_that_would_be_too_long_is_not_begun(
     client_for: SignIn, seat: AccountManager, book: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # replaced: 5,000 orders would take long
+    # replaced: 2,000 orders would take long
     monkeypatch.setitem(WRITERS, "pdf", WRITERS["pdf"]._replace(most=1))
     for _each in range(2):
         paid(seat, (book, 1))
