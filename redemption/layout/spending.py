@@ -135,9 +135,11 @@ class Spending:
 
     @property
     def asked_told(self) -> str:
-        """When the loyalty system was asked: a time of today, or date and time with the zone."""
+        """When the loyalty system was asked: a time of today, or date and time; with the zone."""
         asked = timezone.localtime(self.header.balance_age)
-        return f"{asked:%H:%M}" if asked.date() == timezone.localdate() else exact(asked)
+        if asked.date() == timezone.localdate():
+            return f"{asked:%H:%M} {asked.tzname()}"
+        return exact(asked)
 
     @property
     def listed(self) -> list[SumPart]:
