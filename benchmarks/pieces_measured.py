@@ -261,7 +261,6 @@ PIECES = [
     Piece("fragment: results", "list, results alone", ((catalogue, "cached_fragment"),)),
     Piece("fragment: tally", "product", ((rendered, "cached_fragment"),)),
     Piece("fragment: tally", "product, tally alone", ((rendered, "cached_fragment"),)),
-    Piece("cached list", "list", ((freshness, "cached_value"),)),
     Piece("cached product", "product", ((freshness, "cached_value"),)),
 ]
 

@@ -1,14 +1,15 @@
-"""The catalogue's cache. Values expire after SECONDS, and all are dropped when products change.
+"""The catalogue's cache: pages of products, and what changes seldom. Values expire after SECONDS.
 
-The catalogue is read far more often than it changes, and all companies of a tier see the same. A
-saved product, or a change between in stock, low and out, drops the cache at once. The dates between
-which a product is offered take effect up to SECONDS late. Placing an order checks everything again
-in the database.
+The page of a product is dropped at once when it or another of its family changes: saved, dearer, or
+between in stock, low and out. All pages are dropped when many products or a category change. The
+dates between which a product is offered take effect up to SECONDS late, and so do the counts of a
+list that PostgreSQL answers. Lists themselves are not kept (rendered.py). Placing an order checks
+everything again in the database.
 """
 
 import hashlib
 import secrets
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import TypeVar
 
 from django.core.cache import cache
@@ -23,24 +24,37 @@ _VERSION = "catalog:version"
 Value = TypeVar("Value")
 
 
-def remember(name: str, kind: Hashable, asked: object, make: Callable[[], Value]) -> Value:
+def remember(
+    name: str, kind: Hashable, asked: object, make: Callable[[], Value], *, slug: str = ""
+) -> Value:
     """Return the cached value for `asked`, or call `make` and cache its result for SECONDS.
 
     The key is made of `kind` (the value's type), repr(`asked`) and the current language. None is
-    not cached: made-up addresses would fill the cache with it.
+    not cached: made-up addresses would fill the cache with it. `slug`: of the product whose page it
+    is.
     """
     digest = hashlib.blake2b(repr((asked, get_language())).encode(), digest_size=16).hexdigest()
     key = f"catalog:{name}:{shape_of(kind)}:{digest}"
-    return cached_value(key, version_key=_VERSION, seconds=SECONDS, make=make)
+    versions = [_VERSION, _version_of(slug)] if slug else [_VERSION]
+    return cached_value(key, version_keys=versions, seconds=SECONDS, make=make)
 
 
-def products_changed() -> None:
-    """Drop all cached values once the current transaction commits."""
-    transaction.on_commit(_forget)
+def products_changed(slugs: Collection[str] | None = None) -> None:
+    """Drop the pages of these products once the current transaction commits; None: everything."""
+    transaction.on_commit(lambda: _forget(slugs))
 
 
-def _forget() -> None:
-    cache.set(_VERSION, secrets.token_hex(8), None)
+def _forget(slugs: Collection[str] | None) -> None:
+    token = secrets.token_hex(8)
+    if slugs is None:
+        cache.set(_VERSION, token, None)
+    else:
+        # They outlive what was cached before them.
+        cache.set_many({_version_of(slug): token for slug in slugs}, 2 * SECONDS)
+
+
+def _version_of(slug: str) -> str:
+    return f"{_VERSION}:{slug}"
 
 
 _SYNONYMS = "catalog:synonyms"

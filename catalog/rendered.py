@@ -168,6 +168,7 @@ def rendered_product(*, slug: str, tier_level: str) -> RenderedProduct | None:
         RenderedProduct,
         (tier_level, slug),
         lambda: _make_product(slug, tier_level),
+        slug=slug,
     )
 
 

@@ -125,6 +125,8 @@ def save_product(*, product: Product, by: Actor, fields: Collection[str] | None 
                 }
             )
         choose_cards(families={family for family in (stored, product.family_id) if family})
+        if stored and stored != product.family_id:
+            products_changed(Product.objects.filter(family=stored).slugs_of_pages())
     return product
 
 
@@ -383,7 +385,4 @@ def choose_cards(*, families: Collection[UUID] | None) -> int:
             _CHOOSE.format(which=which),
             {"tiers": TierLevel.values, "families": list(families or [])},
         )
-        changed = int(cursor.rowcount)
-    if changed:
-        products_changed()
-    return changed
+        return int(cursor.rowcount)

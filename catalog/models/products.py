@@ -155,9 +155,21 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.filter(minimum_tier__in=TierLevel.up_to(tier_level))
 
     def show_stock(self, status: StockStatus) -> None:
-        """Set the stock status of these products, and drop the catalogue's cache on commit."""
+        """Set the stock status of these products, and drop their pages from the cache on commit."""
         if self.exclude(stock_status=status).update(stock_status=status):
-            products_changed()
+            products_changed(self.slugs_of_pages())
+
+    def slugs_of_pages(self) -> set[str]:
+        """The slugs of the pages that show these products: their own, and those of their
+        families.
+        """
+        rows = list(self.order_by().values_list("slug", "family_id"))
+        families = {family for _slug, family in rows if family is not None}
+        slugs = {slug for slug, _family in rows}
+        if families:
+            others = Product.objects.filter(family__in=families).order_by()
+            slugs.update(others.values_list("slug", flat=True))
+        return slugs
 
 
 @tracked(leave_out=["search", "updated_at", "popularity"])
@@ -347,7 +359,11 @@ class Product(models.Model):
         if self._state.adding and self.is_virtual:
             self.stock_status = StockStatus.IN_STOCK
         super().save(*args, **kwargs)
-        products_changed()
+        slugs = {self.slug}
+        if self.family_id:
+            others = Product.objects.filter(family=self.family_id).order_by()
+            slugs.update(others.values_list("slug", flat=True))
+        products_changed(slugs)
 
     def get_absolute_url(self) -> str:
         return reverse("catalog:product", args=[self.slug])

@@ -94,4 +94,4 @@ def settle_cover(*, product: Product) -> None:
     first = product.pictures.order_by("position", "created_at", "id").first()
     product.cover = first.digest if first else ""
     Product.objects.filter(pk=product.pk).exclude(cover=product.cover).update(cover=product.cover)
-    products_changed()
+    products_changed({product.slug})

@@ -6,7 +6,7 @@ each value that differs, and each request fills the placeholders. Personal data 
 value, so the cached text can be shown to anybody.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -78,16 +78,18 @@ def cached_page(
     return HttpResponse(cached_fragment(template, {"seat": True, **conditions}, filled))
 
 
-def cached_value(key: str, *, version_key: str, seconds: int, make: Callable[[], Value]) -> Value:
+def cached_value(
+    key: str, *, version_keys: Sequence[str], seconds: int, make: Callable[[], Value]
+) -> Value:
     """Return the value cached at `key`, or call `make` and cache its result for `seconds`.
 
-    All processes share it. Changing the value at `version_key` drops it. None is not cached:
+    All processes share it. Changing a value at `version_keys` drops it. None is not cached:
     made-up keys would fill the cache with it. With FASTPATH=false `make` is called each time.
     """
     if not settings.FASTPATH:
         return make()
-    found = cache.get_many([version_key, key])
-    version = found.get(version_key, "")
+    found = cache.get_many([*version_keys, key])
+    version = " ".join(found.get(each, "") for each in version_keys)
     entry: tuple[str, Value] | None = found.get(key)
     if entry is not None and entry[0] == version:
         return entry[1]

@@ -304,6 +304,33 @@ def test_a_saved_product_is_seen_at_once(client: Client) -> None:
     assert client.get(product.get_absolute_url()).status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_saved_product_drops_its_own_page_and_those_of_its_family_alone(
+    client: Client, settings: Any
+) -> None:
+    settings.FASTPATH = True  # plain Django caches no pages
+    family = FamilyFactory.create(name="Mug")
+    one, other = (ProductFactory.create(name=f"Mug {n}", family=family, variant=n) for n in "AB")
+    alone = ProductFactory.create(name="Lamp")
+    for product in (one, other, alone):
+        client.get(product.get_absolute_url())
+
+    def queries(product: Product) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(product.get_absolute_url()).status_code == 200
+        return len(asked)
+
+    warm = queries(alone)
+    one.points_cost = 7_777
+    one.save()
+    assert queries(alone) == warm
+    assert queries(other) > warm
+    assert "7,777" in client.get(one.get_absolute_url()).content.decode()
+    Product.objects.filter(pk=alone.pk).show_stock(StockStatus.LOW)
+    assert queries(alone) > warm
+    assert queries(other) == warm
+
+
 def test_the_card_of_a_family_is_the_one_most_may_have() -> None:
     family = FamilyFactory.create()
     cheap_but_gold = ProductFactory.create(family=family, points_cost=100, minimum_tier="GOLD")
