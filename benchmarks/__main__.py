@@ -239,7 +239,7 @@ def main() -> None:
         portal_env = environment(shared, folder) | {
             "DATABASE_URL": database(address, "bench_portal")
         }
-        bare_env = shared | {"DATABASE_URL": database(address, "bench_bare")}
+        bare_env = shared | {"DATABASE_URL": database(address, "bench_bare"), "METRICS_PORT": "0"}
         first = int(python("-m", "benchmarks.bare.prepare", env=bare_env))
         python("manage.py", "collectstatic", "--noinput", "-v0", env=portal_env)
         python("manage.py", "migrate", "-v0", env=portal_env)

@@ -20,3 +20,5 @@ DATABASES = {"default": environ.Env.db_url_config(__import__("os").environ["DATA
 DATABASES["default"].update(CONN_MAX_AGE=600, CONN_HEALTH_CHECKS=True)
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# gunicorn.conf.py, which both apps use, tells the portal's figures; with METRICS_PORT=0 nobody asks.
+WEB_STATES: list[str] = []

@@ -219,7 +219,7 @@ def main() -> None:
             "DATABASE_URL": own,
             "SEARCH_INDEX_PATH": str(folder / "search"),
         }
-        bare_env = shared | {"DATABASE_URL": database(address, "bench_bare")}
+        bare_env = shared | {"DATABASE_URL": database(address, "bench_bare"), "METRICS_PORT": "0"}
         python("-m", "benchmarks.bare.prepare", env=bare_env)
         python("manage.py", "collectstatic", "--noinput", "-v0", env=env)
         python("manage.py", "migrate", "-v0", env=env)
