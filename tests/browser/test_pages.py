@@ -38,6 +38,7 @@ PAGES = {
     "cart": ("approver", "/cart/"),
     "who gets it": ("approver", "/cart/{card_key}/people/"),
     "checkout": ("approver", "/checkout/"),
+    "many orders at once": ("buyer", "/bulk/"),
     "order, waiting": ("approver", "/orders/{waiting}/"),
     "order, queued": ("buyer", "/orders/{queued}/"),
     "order, shipped in part": ("buyer", "/orders/{shipped}/"),
