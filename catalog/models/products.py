@@ -46,23 +46,10 @@ _SEARCH_VECTOR = f"""
 
 # The columns that the search index holds.
 _INDEXED = (
-    "sku",
-    "name",
-    "brand",
-    "description",
-    "product_type",
-    "points_cost",
-    "category_id",
-    "family_id",
-    "variant",
-    "variant_position",
-    "minimum_tier",
-    "available_from",
-    "available_until",
-    "is_active",
-    "stock_status",
-    "popularity",
-)
+    "sku", "name", "brand", "description", "product_type", "points_cost", "category_id",
+    "family_id", "variant", "variant_position", "minimum_tier", "available_from",
+    "available_until", "is_active", "stock_status", "popularity",
+)  # fmt: skip
 
 
 class ProductType(models.TextChoices):
