@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+_OFFICE = "100/m/ip"  # an office of many people behind one address
+
 
 def sign_in_settings(brand_name: str) -> dict[str, Any]:
     """allauth's settings. `brand_name` is what authenticator apps show."""
@@ -15,13 +17,12 @@ def sign_in_settings(brand_name: str) -> dict[str, Any]:
         "ACCOUNT_LOGOUT_REDIRECT_URL": "account_login",
         "ACCOUNT_SESSION_REMEMBER": True,
         "ACCOUNT_EMAIL_SUBJECT_PREFIX": "",
-        # accounts.access limits wrong passwords and codes; allauth's own limits are off. A whole
-        # office may reset its passwords at once.
+        # accounts.access limits wrong passwords and codes; allauth's own limits are off.
         "ACCOUNT_RATE_LIMITS": {
             "login": None,
             "login_failed": None,
-            "reset_password": "100/m/ip,5/m/key",
-            "reset_password_from_key": "100/m/ip",
+            "reset_password": f"{_OFFICE},5/m/key",
+            "reset_password_from_key": _OFFICE,
         },
         "HEADLESS_CLIENTS": ("app",),  # accounts/access/app_urls.py mounts what is offered
         "HEADLESS_TOKEN_STRATEGY": "accounts.access.tokens.SessionTokens",

@@ -28,7 +28,9 @@ logger = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
 
-TRIES = 2  # each try waits up to 5 s for a lock (settings.DATABASES)
+# On a busy machine one is overtaken twice in a row. Each try waits up to 5 s for a lock
+# (settings.DATABASES).
+TRIES = 3
 RETRY_AFTER = 5  # seconds
 LONGEST_PAUSE = 30.0  # seconds between two tries of a background process
 # Another transaction won; the same one may succeed now.

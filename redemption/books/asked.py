@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountManager, PartnersKind
+from loyalty_portal.data.one_line import OneLineField
 from redemption.analytics.spans import DAY, Span
 from redemption.models import TransactionType
 from redemption.orders import periods
@@ -51,11 +52,11 @@ class StatementAsked:
 class StatementForm(forms.Form):
     """Reads the filters. Every field may be missing; the time is then the current month."""
 
-    time = forms.CharField(required=False, max_length=10)
+    time = OneLineField(required=False, max_length=10)
     since = forms.DateField(label=_("From"), required=False)
     until = forms.DateField(label=_("To, included"), required=False)
     by = forms.UUIDField(required=False)
-    kind = forms.CharField(required=False, max_length=20)
+    kind = OneLineField(required=False, max_length=20)
 
     def __init__(self, data: Any, *, seat: AccountManager) -> None:
         super().__init__(data, auto_id="points-%s")

@@ -56,6 +56,7 @@ def shown(page: str) -> str:
     page = re.sub(r' hx-headers="[^"]*"', "", BANNER.sub("", page))
     page = re.sub(r'name="(csrfmiddlewaretoken|token|form)" value="[^"]*"', "", page)
     page = re.sub(r"<time.*?</time>", "", page, flags=re.DOTALL)
+    page = re.sub(r"\d\d:\d\d:\d\d UTC", "", page)  # when a receipt was written
     return re.sub(r"\s+", " ", page)
 
 

@@ -291,9 +291,8 @@ def test_one_that_was_promoted_is_no_replica(
         reads_from(other.address)
         look_again(monkeypatch)
         eventually(lambda: other.has_all, "the standby has all")
-        eventually(lambda: database_read() == REPLICA, "it has replayed something and is read")
+        eventually(lambda: database_read() == REPLICA, "it is read")
         reads_from(other.address)  # forgets what was said until then, which counts for a minute
-        assert database_read() == REPLICA
         caplog.clear()
         other.ask("SELECT pg_promote()")
         assert database_read() == DEFAULT_DB_ALIAS
