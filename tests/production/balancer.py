@@ -51,7 +51,10 @@ class Balancer(Daemon):
 
     def start(self) -> None:
         super().start()
-        eventually(lambda: answers(self.port), f"{self.name} listens\n{self.news()}")
+        eventually(
+            lambda: self.socket.exists() and answers(self.port),
+            f"{self.name} listens\n{self.news()}",
+        )
 
     def reload(self) -> None:
         """Read the configuration again, as `systemctl reload haproxy` does."""

@@ -124,7 +124,10 @@ def test_they_start_what_compose_starts() -> None:
         assert " ".join(container["command"]) == services[name]["command"]
     [migrate] = pods("production")["migrate"]["spec"]["initContainers"]
     assert " ".join(migrate["command"]) == services["migrate"]["command"]
-    [web] = pods("production")["web"]["spec"]["containers"]
+    beside = {each["name"]: each for each in pods("production")["web"]["spec"]["containers"]}
+    indexer = beside.pop("indexer")
+    assert " ".join(indexer["command"]) == services["indexer"]["command"]
+    [web] = beside.values()
     assert "command" not in web  # as in compose, it is the image's own
 
 
