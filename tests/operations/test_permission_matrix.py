@@ -25,6 +25,7 @@ from django.utils import timezone
 
 from accounts.models import AccountManager, Address, Invitation, PersonLetter, User
 from accounts.services import STAFF_GROUPS, ensure_staff_groups
+from catalog.models import Synonym
 from inventory.models import LowStockRule, StockDocument
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.http.sessions import SECOND_FACTOR
@@ -80,6 +81,7 @@ def one_of_everything() -> None:
     order = confirmed_order((ProductFactory.create(in_stock=5), 1))
     seat = SeatFactory.create()
     FamilyFactory.create()
+    Synonym.objects.create(names="mug, cup")
     Invitation.objects.create(
         company=seat.company, email="kim@n.example", role=seat.role, by=seat.user, token_hash="0"
     )
