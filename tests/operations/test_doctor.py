@@ -18,6 +18,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from catalog.search.building import build
+from catalog.search.following import IndexFollower
 from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.virtual import saga as virtual
 from inventory.models import Inventory
@@ -55,6 +57,15 @@ def well(world: World) -> World:
     return world
 
 
+@pytest.fixture
+def followed(well: World, settings: Any, tmp_path: Path) -> None:
+    """A search index of this test alone, which a follower has just brought up to date."""
+    settings.SEARCH_INDEX_PATH = tmp_path / "search"
+    follower = IndexFollower()
+    follower.turn()
+    follower.close()
+
+
 def found(subject: str) -> list[Finding]:
     return [finding for finding in examine() if finding.subject == subject]
 
@@ -69,6 +80,7 @@ def old(**age: int) -> Any:
     return Now() - timedelta(**age)
 
 
+@pytest.mark.usefixtures("followed")
 def test_a_portal_that_is_well_is_told_so_line_by_line(
     well: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,11 +93,12 @@ def test_a_portal_that_is_well_is_told_so_line_by_line(
         "Versions", "Clocks", "Migrations", "Due transactions", "Due partner calls", "Due polls",
         "Due callbacks", "Due letters", "Due alerts", "Leases", "Rows put aside",
         "Parked callbacks", "Stuck orders", "Overdue orders", "Incidents", "Unsettled points",
-        "Reconciliation", "Stock", "Low stock",
+        "Reconciliation", "Stock", "Low stock", "Search index",
     ):  # fmt: skip
         assert subject in told
 
 
+@pytest.mark.usefixtures("followed")
 def test_for_programs_the_same_is_json_and_the_exit_code_says_bad(
     well: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +113,19 @@ def test_for_programs_the_same_is_json_and_the_exit_code_says_bad(
     [stock] = [each for each in told["findings"] if each["subject"] == "Stock"]
     assert set(stock) == {"subject", "state", "says", "do"}
     assert Inventory.objects.get().product.sku in stock["says"]
+
+
+def test_an_index_that_is_missing_or_not_followed_wants_a_look(
+    well: World, settings: Any, tmp_path: Path
+) -> None:
+    settings.SEARCH_INDEX_PATH = tmp_path / "search"
+    finding = the("Search index")
+    assert finding.state == State.LOOK
+    assert finding.says.startswith("is not used: there is no index yet")
+    build()
+    finding = the("Search index")
+    assert finding.state == State.LOOK
+    assert finding.says.startswith("nobody follows the changes")
 
 
 def test_what_only_wants_a_look_is_no_failure(well: World) -> None:
@@ -378,7 +404,7 @@ def test_without_a_table_its_line_says_so(well: World) -> None:
     assert findings["Stock"].state == State.OK
 
 
-def test_with_everything_down_it_says_so_and_ends_with_1() -> None:
+def test_with_everything_down_it_says_so_and_ends_with_1(tmp_path: Path) -> None:
     """In a separate process, because this one needs its database."""
     down = {
         "DEBUG": "true",
@@ -389,6 +415,7 @@ def test_with_everything_down_it_says_so_and_ends_with_1() -> None:
         "FULFILLMENT_API_URL": f"http://{CLOSED}/fulfillment",
         "PARTNER_DEADLINE": "2",
         "PARTNER_TIMEOUT": "1",
+        "SEARCH_INDEX_PATH": str(tmp_path / "none"),
     }
     done = subprocess.run(
         [sys.executable, "manage.py", "doctor", "--json"],
@@ -402,10 +429,11 @@ def test_with_everything_down_it_says_so_and_ends_with_1() -> None:
     states = {each["subject"]: each["state"] for each in told["findings"]}
     assert done.returncode == 1, done.stderr
     assert states.pop("Versions") == "ok"
+    assert states.pop("Search index") == "look"  # without it pages are only slower
     assert states == dict.fromkeys(
         ("PostgreSQL", "Redis, cache", "Queues", "Loyalty partner", "Fulfillment partner"), "bad"
     )
-    assert all(each["do"] for each in told["findings"] if each["state"] == "bad")
+    assert all(each["do"] for each in told["findings"] if each["state"] != "ok")
     assert "secret-word" not in done.stdout + done.stderr
 
 
