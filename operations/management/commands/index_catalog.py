@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def _build(self) -> None:
         began = time.monotonic()
         try:
-            folder, count = build(tell=lambda done: self.stdout.write(f"{done:,} products read"))
+            folder, count = build(tell=lambda done: self._tell(f"{done:,} products read"))
         except OSError as error:
             raise CommandError(
                 f"SEARCH_INDEX_PATH: {settings.SEARCH_INDEX_PATH} cannot be written ({error})."
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             try:
                 with only_follower() as alone:
                     if alone:
-                        follow(stop, tell=self.stdout.write, beat=alive)
+                        follow(stop, tell=self._tell, beat=alive)
                     else:
                         self._wait(stop, "Another follower is at work; waiting for its end.")
             except OperationalError as error:
@@ -78,8 +78,13 @@ class Command(BaseCommand):
                 # A full disk, or a folder that cannot be written: pages ask PostgreSQL meanwhile.
                 self._wait(stop, f"The index cannot be written ({error}); trying again.")
 
+    def _tell(self, said: str) -> None:
+        """Say it at once: Python keeps the output to a file or pipe until the process ends."""
+        self.stdout.write(said)
+        self.stdout.flush()
+
     def _wait(self, stop: Event, why: str) -> None:
         if why != getattr(self, "_told", ""):
             self._told = why
-            self.stdout.write(why)
+            self._tell(why)
         stop.wait(WAIT_SECONDS)

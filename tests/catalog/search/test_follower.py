@@ -31,7 +31,9 @@ def follower(settings: Any, tmp_path: Path) -> Iterator[Daemon]:
     address = f"postgresql://{ours['USER']}:{ours['PASSWORD']}@" + (
         host or f"{ours['HOST']}:{ours['PORT']}/{ours['NAME']}"
     )
-    environment = os.environ | {
+    environment = {
+        # Without it, because what the follower says must be read at once wherever it runs.
+        **{name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         "DATABASE_URL": address,
         "SEARCH_INDEX_PATH": str(tmp_path / "search"),
     }
