@@ -9,11 +9,12 @@ from django.utils.translation import ngettext
 from accounts.selectors import told_as
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.times import exact
+from redemption.badges import LineCounts
 from redemption.models import EventSubject, OrderItem
-from redemption.orders.facts import Facts
-from redemption.states import LineStatus, OrderStatus, WaitsFor
+from redemption.orders.facts import EventTold, Facts
+from redemption.states import UNCLEAR, LineStatus, OrderStatus, WaitsFor
 
-_ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.CANCELLING, OrderStatus.REJECTED})
+_CANCELLED = frozenset({OrderStatus.CANCELLED, OrderStatus.CANCELLING})
 _L = LineStatus
 
 
@@ -24,32 +25,68 @@ def standing_of(facts: Facts) -> str:
         until = exact(order.approve_by, zone=order.company.time_zone) if order.approve_by else ""
         return _("Held until %(when)s, waiting for approval.") % {"when": until}
     if order.status == OrderStatus.PENDING:
-        return _("The points are being taken; then it goes on by itself.")
-    if order.status in _ENDED:
-        return _cancelled(facts)
+        return _pending(facts)
+    if order.status == OrderStatus.REJECTED:
+        return _not_approved(facts)
+    if order.status in _CANCELLED:
+        return _without_delivery(facts)
     if order.status in {OrderStatus.DECLINED, OrderStatus.EXPIRED}:
         return _("It did not begin, and nothing is sent.")
     told = ", ".join(_parts(facts.items))
     return f"{told[:1].upper()}{told[1:]}."
 
 
+def _pending(facts: Facts) -> str:
+    if any(each.is_debit and each.status in UNCLEAR for each in facts.transactions):
+        return _("It goes on by itself once it is clear whether its points were taken.")
+    return _("The points are being taken; then it goes on by itself.")
+
+
+def _not_approved(facts: Facts) -> str:
+    """Who withdrew it or did not approve it. Its lines never began, so nothing is cancelled."""
+    by_people = (event for event in facts.events if event.to_status == OrderStatus.REJECTED)
+    event = next((event for event in by_people if event.by), None)
+    if event is None:
+        return _("It did not begin, and nothing is sent.")
+    if facts.order.was_placed_by(event.by_id):
+        return _("Withdrawn by %(who)s, %(when)s.") % _who_and_when(facts, event)
+    return _("Not approved by %(who)s, %(when)s.") % _who_and_when(facts, event)
+
+
+def _without_delivery(facts: Facts) -> str:
+    """Why nothing of it was delivered, by the same counts as the order's badge."""
+    counts = LineCounts.of(facts.items)
+    if counts.arrived:  # two people found so later
+        return _("It was delivered after all.")
+    if counts.failed:
+        all_of_it = counts.failed == counts.lines
+        some = _("Nothing of it was delivered.")
+        return _("Nothing of it could be supplied.") if all_of_it else some
+    return _cancelled(facts)
+
+
 def _cancelled(facts: Facts) -> str:
-    """Who ended it. The lines tell it where the order ended because all of them did."""
+    """Who cancelled it. The lines tell it where the order ended because all of them did."""
     by_people = (
         event
         for event in facts.events
         if event.by is not None
         and (
-            (event.subject == EventSubject.ORDER and event.to_status in _ENDED)
+            (event.subject == EventSubject.ORDER and event.to_status in _CANCELLED)
             or (event.subject == EventSubject.LINE and event.to_status == _L.CANCELLED)
         )
     )
     event = next(by_people, None)
     if event is None:
         return _("Cancelled: nothing of it was delivered.")
-    who = told_as(event.by, facts.order.company_id)
-    when = exact(event.at, zone=facts.order.company.time_zone)
-    return _("Cancelled by %(who)s, %(when)s.") % {"who": who, "when": when}
+    return _("Cancelled by %(who)s, %(when)s.") % _who_and_when(facts, event)
+
+
+def _who_and_when(facts: Facts, event: EventTold) -> dict[str, str]:
+    return {
+        "who": told_as(event.by, facts.order.company_id),
+        "when": exact(event.at, zone=facts.order.company.time_zone),
+    }
 
 
 def _parts(items: list[OrderItem]) -> Iterator[str]:

@@ -97,16 +97,22 @@ def test_a_debit_that_is_unclear_is_not_being_taken_at_this_moment(
 ) -> None:
     order = placed(seat, (book, 1))
     client = client_for(seat)
-    assert "Being taken at this moment" in said(client.get("/"))
+    assert "Being taken at this moment" in said(client.get("/points/"))
+    assert "1,500 being taken" in (home := said(client.get("/")))
+    assert "of it unclear" not in home
     debit = order.transactions.get()
     debit.transition(TransactionStatus.SENT)
     debit.transition(TransactionStatus.UNKNOWN)
+    points = said(client.get("/points/"))
+    assert "Being taken at this moment" not in points
+    assert "Held until it is clear whether they were taken" in points
     home = said(client.get("/"))
-    assert "Being taken at this moment" not in home
-    assert "Held until it is clear whether they were taken" in home
+    assert "of it unclear since" in home
+    assert '<a href="/points/#unclear">1,500</a>' in home
     assert "Points not clear yet" in home
     page = said(client.get(order.get_absolute_url()))
-    assert "Being taken" not in page
+    assert "being taken" not in page.partition('id="order"')[2].lower()
+    assert "It goes on by itself once it is clear whether its points were taken." in page
     assert "It is not clear yet whether 1,500 points were taken" in page
 
 

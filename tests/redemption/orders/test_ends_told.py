@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AccountManager
+from accounts.selectors import told_as
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, PartnerCall
@@ -20,6 +21,8 @@ from redemption.checkout.services import reject
 from redemption.messages.notifications import compose
 from redemption.models import Letter, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
+from redemption.orders.facts import facts_of
+from redemption.orders.standing import standing_of
 from redemption.saga.steps import drop_order, locked
 from redemption.saga.transactions import settle_transaction
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
@@ -116,6 +119,7 @@ def test_an_order_that_could_not_be_supplied_is_nowhere_said_to_be_cancelled(
     assert (last.title, last.text) == ("Could not be supplied", "All points are back.")
     page = said(client_for(seat).get(order.get_absolute_url()))
     assert "Cancelled" not in page.partition('id="order"')[2]
+    assert "Nothing of it could be supplied." in page
     letter = compose(Letter.objects.get(order=order, kind="cancelled"))
     assert letter.subject == f"Order {order.order_number} could not be supplied"
     assert "cancelled" not in letter.body.lower()
@@ -131,6 +135,7 @@ def test_an_order_of_which_a_part_was_cancelled_and_a_part_could_not_be_supplied
     credits_settled(order)
     word, lines = words(order)
     assert word == timeline(order)[-1].title == "Nothing was delivered"
+    assert standing_of(facts_of(now(order))) == "Nothing of it was delivered."
     assert sorted(lines) == ["Cancelled", "Could not be supplied"]
 
 
@@ -164,6 +169,11 @@ def test_a_line_of_an_order_that_never_began_is_not_cancelled(
     assert words(order) == (end, [end])
     page = said(client_for(seat).get(order.get_absolute_url()))
     assert "Cancelled" not in page.partition('id="order"')[2]
+    if end in {"Not approved", "Withdrawn"}:
+        who = told_as(
+            order.account_manager.user if end == "Withdrawn" else other.user, seat.company_id
+        )
+        assert f"<p>{end} by {who}, " in page
     back_office = browser(staff("finance"))
     record = said(back_office.get(f"/admin/redemption/redemptionorder/{order.pk}/change/"))
     assert f"{end} · {book.sku}" in record
