@@ -85,6 +85,9 @@ def test_what_is_missing_may_be_kept_and_is_named_by_row_and_column(
         ("send_on", "2026-02-30"),
         ("send_on", "12/11/2026"),
         ("send_on", "tomorrow"),
+        ("recipient_name", "=A1"),
+        ("message", "=1+1"),
+        ("message", '= CONCAT("Dear ", A1)'),
     ],
 )
 def test_what_is_wrong_is_named_in_a_sentence_and_cannot_be_kept(
@@ -108,7 +111,15 @@ def test_an_address_is_checked_as_at_the_checkout_and_a_parcel_has_no_date(
 
 @pytest.mark.parametrize(
     "text",
-    ["Thank you!Come again", "It costs 3.50 or so", "Meet at 9.30", "=1+1", "<b>Hi</b>", "🎉"],
+    [
+        "Thank you!Come again",
+        "It costs 3.50 or so",
+        "Meet at 9.30",
+        "=)",
+        "1+1=2",
+        "<b>Hi</b>",
+        "🎉",
+    ],
 )
 def test_a_message_without_a_link_is_kept_as_it_is(card: Product, text: str) -> None:
     [row] = read(card, {**ADA, "message": text}).rows
