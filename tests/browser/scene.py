@@ -44,6 +44,12 @@ class Scene(World):
         shelf = {name: product.get_absolute_url() for name, product in products.items()}
         return page.format(**self.order, **shelf, card_key=self.card.pk)
 
+    def queue_again(self) -> None:
+        """Let "queued" be a new order: tests of the desk send whatever waits there."""
+        order = self.place((self.book, 1), (self.card, 1))
+        self._reach(order, "IN_FULFILLMENT", "CONFIRMED")
+        self.order["queued"] = order.order_number
+
     def _orders(self) -> dict[str, RedemptionOrder]:
         orders = {
             "delivered": self.place((self.card, 1)),

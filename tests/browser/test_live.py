@@ -299,7 +299,8 @@ def test_approver_says_yes_in_the_browser(scene: Scene, open_window: Opener) -> 
     expect(watching.get_by_role("main")).to_contain_text("Waiting for approval")
 
     page = open_window(approver).go("/")
-    page.get_by_role("link", name="1 order is waiting for your approval").click()
+    waiting = page.get_by_role("listitem").filter(has_text="1 order is waiting for your approval")
+    waiting.get_by_role("link", name="Decide").click()
     page.get_by_role("button", name="Approve 1,500 points").click()
 
     expect(page.get_by_role("main")).to_contain_text("Approved by Grace Hopper")
