@@ -473,7 +473,7 @@ def _indexed(stack: Stack, scene: Scene) -> Iterator[None]:
 
     eventually(is_ready, "the index is used", within=120)
     yield
-    stack.indexer.stop()
+    stack.drop_index()
 
 
 def _parts(probe: Visitor) -> dict[str, str]:

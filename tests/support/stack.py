@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -211,6 +212,13 @@ class Stack(AbstractContextManager["Stack"]):
         index = [python, "manage.py", "index_catalog", "--follow"]
         self.indexer = Daemon("indexer", index, environment, folder)
         self._partners_port = int(partners.rpartition(":")[2])
+
+    def drop_index(self) -> None:
+        """Stop the indexer and delete the index, so that PostgreSQL answers again: an index that
+        nobody follows would be asked still.
+        """
+        self.indexer.stop()
+        shutil.rmtree(self._folder / "search")
 
     @property
     def processes(self) -> tuple[Daemon, ...]:
