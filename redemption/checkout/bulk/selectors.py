@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from accounts.layout import Header
 from accounts.models import AccountManager
-from accounts.permissions import may_redeem
+from accounts.permissions import may_approve, may_redeem
 from loyalty_portal.data.actor import Actor
 from redemption.badges import Badge
 from redemption.checkout.bulk.services import can_go_on
@@ -93,21 +93,22 @@ class BulkPage:
 
 def bulks_of(seat: AccountManager) -> list[Bulk]:
     """The newest bulks that the seat may see: its own, and those of colleagues that it decides."""
-    found = Bulk.objects.filter(seat__company=seat.company_id).defer("file")
-    actor = Actor.in_seat(seat)
-    rows = found.select_related("seat__user", "seat__company")[: SHOWN * 2]
-    return [bulk for bulk in rows if bulk.seat_id == seat.pk or may_decide_bulk(actor, bulk)][
-        :SHOWN
-    ]
+    found = _of_company(seat)
+    if not may_approve(Actor.in_seat(seat)):
+        found = found.filter(seat=seat)
+    return list(found[:SHOWN])
 
 
 def waiting_for(seat: AccountManager) -> list[Bulk]:
     """The bulks of colleagues that wait for an approval which this seat may give."""
-    return [
-        bulk
-        for bulk in bulks_of(seat)
-        if bulk.status == BulkStatus.WAITING and bulk.seat_id != seat.pk
-    ]
+    actor = Actor.in_seat(seat)
+    waiting = _of_company(seat).filter(status=BulkStatus.WAITING).exclude(seat=seat)
+    return [bulk for bulk in waiting[:SHOWN] if may_decide_bulk(actor, bulk)]
+
+
+def _of_company(seat: AccountManager) -> QuerySet[Bulk]:
+    found = Bulk.objects.filter(seat__company=seat.company_id).defer("file")
+    return found.select_related("seat__user", "seat__company")
 
 
 def bulk_page(bulk: Bulk, seat: AccountManager, header: Header, problem: str = "") -> BulkPage:

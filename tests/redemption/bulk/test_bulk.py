@@ -260,6 +260,18 @@ def test_a_rejected_bulk_places_nothing_and_says_why(
     assert not RedemptionOrder.objects.exists()
 
 
+def test_a_bulk_that_waits_is_shown_however_many_came_after_it(
+    seat: AccountManager, client_for: SignIn
+) -> None:
+    approver = SeatFactory.create(company=seat.company, approver=True)
+    Bulk.objects.create(seat=seat, name="first.csv", status=BulkStatus.WAITING)
+    Bulk.objects.bulk_create(
+        Bulk(seat=approver, name=f"{number}.csv", status=BulkStatus.DONE) for number in range(120)
+    )
+    assert "first.csv" in client_for(approver).get("/approvals/").content.decode()
+    assert "first.csv" in client_for(seat).get("/bulk/").content.decode()
+
+
 def test_only_the_seat_and_its_approvers_see_a_bulk(
     client_for: SignIn, seat: AccountManager, card: Product
 ) -> None:
