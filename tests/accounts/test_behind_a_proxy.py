@@ -87,6 +87,6 @@ def test_ten_strangers_behind_the_proxy_lock_out_nobody_whatever_they_say_of_the
 
 def test_without_the_count_the_proxy_is_everybody(tmp_path: Path, database: str) -> None:
     """The negative control: without trusted proxies, ten strangers lock out everybody."""
-    with Street(tmp_path, database, KINDS[-1], proxies=0) as street:
+    with Street(tmp_path, database, "own", proxies=0) as street:
         street.ten_strangers_guess()
         assert not street.signs_in("mara@northwind.example", PASSWORD, address=HOME)

@@ -145,7 +145,7 @@ def test_what_only_an_extra_needs_is_missed() -> None:
 def test_every_install_takes_what_is_listed_and_checks_it() -> None:
     texts = [ROOT / name for name in ("Makefile", "Dockerfile", "README.md", "CONTRIBUTING.md")]
     texts += [path for path in (ROOT / ".ci").iterdir() if path.is_file()]
-    texts += (ROOT / "docs").rglob("*.md")
+    texts += [*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
     installs = [text.read_text() for text in texts if "pip install" in text.read_text()]
     assert len(installs) >= 2
     for text in installs:

@@ -14,12 +14,15 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.support.daemons import Web
 from tests.support.ports import free_port
 
 HOST = "127.0.0.1"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-KINDS = ("own", "nginx") if NGINX else ("own",)
+missing = pytest.mark.skipif(not NGINX, reason="nginx is missing (Debian: apt install nginx)")
+KINDS = ("own", pytest.param("nginx", marks=missing))
 
 CONFIGURATION = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr error;
