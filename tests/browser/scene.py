@@ -48,6 +48,8 @@ class Scene(World):
         """Let "queued" be a new order: tests of the desk send whatever waits there."""
         order = self.place((self.book, 1), (self.card, 1))
         self._reach(order, "IN_FULFILLMENT", "CONFIRMED")
+        sent = order.items.filter(product=self.card, fulfillment_status="DELIVERED")
+        eventually(sent.exists, "its code has come")
         self.order["queued"] = order.order_number
 
     def _orders(self) -> dict[str, RedemptionOrder]:
