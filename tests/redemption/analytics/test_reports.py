@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -23,6 +24,7 @@ from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.services import work_on
 from loyalty_portal.jobs.states import JobStatus
 from redemption.analytics import exporting
+from redemption.analytics.drawing import shown_table
 from redemption.analytics.exports import as_xlsx
 from redemption.analytics.forms import ReportForm
 from redemption.analytics.questions import Question
@@ -408,3 +410,14 @@ def test_what_was_looked_at_stands_beside_what_was_redeemed(finance: Client) -> 
     assert page.tiles[0].value == 4
     mine = answer("looked-at", seat=str(other.pk)).tables[0]
     assert list(rows(mine)) == [wanted.sku]
+
+
+@pytest.mark.parametrize("place", ["admin/reports/_table.html", "redemption/points/_chart.html"])
+def test_a_wide_chart_has_its_whole_width(place: str) -> None:
+    """A number of an SVG has no separator of thousands."""
+    columns = [ReportColumn("Day", CellKind.TEXT), ReportColumn("Points", CellKind.POINTS)]
+    rows = [ReportRow([f"Day {number}", 1 + number]) for number in range(1_000)]
+    table = ReportTable("points", "Points", columns, rows, is_timeline=True)
+    shown = shown_table(table, {})
+    assert shown.width > 999
+    assert f'viewBox="0 0 {shown.width} 100"' in render_to_string(place, {"shown": shown})
