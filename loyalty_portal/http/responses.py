@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods
 
 
@@ -15,6 +16,13 @@ class SeeOther(HttpResponseRedirect):
     """A redirect after a POST (303), which browsers follow with a GET."""
 
     status_code = 303
+
+
+def attachment(content: bytes | str, content_type: str, name: str) -> HttpResponse:
+    """A response that a browser saves under this name."""
+    disposition = content_disposition_header(True, name) or "attachment"
+    headers = {"Content-Disposition": disposition}
+    return HttpResponse(content, content_type=content_type, headers=headers)
 
 
 def private_by_default(

@@ -14,7 +14,6 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
@@ -23,6 +22,7 @@ from accounts.models import programme_zone
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.replica import reported
+from loyalty_portal.http.responses import attachment
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.services import start_job
 from redemption.analytics.drawing import shown_table
@@ -141,9 +141,7 @@ def export_report(request: HttpRequest, name: str, table: str, form: str) -> Htt
         parameters = {"report": name, "table": table, "format": form, "asked": asked}
         return begun(start_job(kind=JOB_KIND, parameters=parameters, by=actor))
     content_type, write = FORMATS[form]
-    disposition = content_disposition_header(True, file_name(name, question, form))
-    headers = {"Content-Disposition": disposition or "attachment"}
-    return HttpResponse(write(found), content_type=content_type, headers=headers)
+    return attachment(write(found), content_type, file_name(name, question, form))
 
 
 @_for_readers

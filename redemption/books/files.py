@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
 from accounts.models import Company
@@ -167,13 +165,6 @@ def _movement(paper: Paper, entry: StatementRow) -> None:
 def _balance(paper: Paper, label: str, points: int | None) -> None:
     if points is not None:
         paper.row([(154, label), (26, grouped(points))], numbers=1)
-
-
-def as_file(content: bytes, content_type: str, name: str) -> HttpResponse:
-    """A response that a browser saves under this name."""
-    disposition = content_disposition_header(True, name) or "attachment"
-    headers = {"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"}
-    return HttpResponse(content, content_type=content_type, headers=headers)
 
 
 class FileForm(NamedTuple):

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_safe
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.data.cells import CSV_TYPE
 from loyalty_portal.data.numbers import grouped
-from loyalty_portal.http.responses import SeeOther
+from loyalty_portal.http.responses import SeeOther, attachment
 from redemption.analytics.drawing import shown_table
 from redemption.analytics.exports import XLSX_TYPE, as_csv, as_xlsx
-from redemption.books.files import PDF_TYPE, as_file
+from redemption.books.files import PDF_TYPE
 from redemption.books.order_sums import MOST_ORDERS, orders_table, tables_of
 from redemption.books.receipt import more_to_come, receipt_of, receipt_pdf
 from redemption.orders.selectors import orders_found
@@ -38,7 +38,7 @@ def receipt_file(request: PortalRequest, number: str) -> HttpResponse:
     """An order's receipt as PDF."""
     order = own_order(request.actor, number)
     content = receipt_pdf(receipt_of(order))
-    return as_file(content, PDF_TYPE, f"receipt-{order.order_number}.pdf")
+    return attachment(content, PDF_TYPE, f"receipt-{order.order_number}.pdf")
 
 
 @require_safe
@@ -66,8 +66,8 @@ def orders_file(request: PortalRequest, form: str) -> HttpResponse:
     name = f"orders-{timezone.localdate():%Y-%m-%d}.{form}"
     table = orders_table(orders)
     if form == "csv":
-        return as_file(as_csv(table), CSV_TYPE, name)
-    return as_file(as_xlsx(table, *tables_of(orders)), XLSX_TYPE, name)
+        return attachment(as_csv(table), CSV_TYPE, name)
+    return attachment(as_xlsx(table, *tables_of(orders)), XLSX_TYPE, name)
 
 
 _FORMS = ("csv", "xlsx")

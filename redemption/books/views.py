@@ -17,10 +17,10 @@ from django_htmx.http import trigger_client_event
 from accounts.layout import agree, header_on
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.data.numbers import grouped
-from loyalty_portal.http.responses import SeeOther, say_where
+from loyalty_portal.http.responses import SeeOther, attachment, say_where
 from redemption.books import movements
 from redemption.books.asked import StatementAsked, StatementForm
-from redemption.books.files import WRITERS, WholeStatement, as_file
+from redemption.books.files import WRITERS, WholeStatement
 from redemption.books.notes import notes_of
 from redemption.books.statement import (
     StatementPage,
@@ -92,7 +92,7 @@ def statement_file(request: PortalRequest, form: str) -> HttpResponse:
             entries=entries_of(sources, balances.opening),
         )
         content = writer.write(whole)
-    return as_file(content, writer.content_type, f"{whole.name}.{form}")
+    return attachment(content, writer.content_type, f"{whole.name}.{form}")
 
 
 @require_safe

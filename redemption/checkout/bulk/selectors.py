@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from accounts.layout import Header
@@ -123,10 +123,12 @@ def bulk_page(bulk: Bulk, seat: AccountManager, header: Header, problem: str = "
         wrong=[_wrong(row) for row in wrong[:SHOWN]],
         wrong_in_all=wrong.count(),
         parts=list(parts[:SHOWN]),
-        parts_in_all=parts.count(),
-        placed=parts.exclude(order=None).count(),
-        failed=parts.exclude(problem="").count(),
-        points=parts.aggregate(total=Sum("points", default=0))["total"],
+        **parts.aggregate(
+            parts_in_all=Count("pk"),
+            placed=Count("order"),
+            failed=Count("pk", filter=~Q(problem="")),
+            points=Sum("points", default=0),
+        ),
         header=header,
         is_own=bulk.seat_id == seat.pk and may_redeem(actor),
         can_decide=bulk.status == BulkStatus.WAITING and may_decide_bulk(actor, bulk),

@@ -16,7 +16,7 @@ from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
 from loyalty_portal.data.one_line import one_line
-from loyalty_portal.http.responses import SeeOther, form_only
+from loyalty_portal.http.responses import SeeOther, attachment, form_only
 from loyalty_portal.jobs.spreadsheets import TYPES, Cell
 from loyalty_portal.queue.pause import CLOSED, is_paused
 from redemption.checkout.bulk import services, sheets
@@ -158,6 +158,4 @@ def _file(
 ) -> HttpResponse:
     if kind not in TYPES:
         raise Http404
-    response = HttpResponse(sheets.sheet(kind, header, rows), content_type=TYPES[kind])
-    response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
-    return response
+    return attachment(sheets.sheet(kind, header, rows), TYPES[kind], f"{name}.{kind}")
