@@ -31,7 +31,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 .DEFAULT_GOAL := help
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-metrics seed-scale chaos audit sbom release lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api check-document bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-metrics seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -62,6 +62,10 @@ production-faults: .venv/installed ## The tests of deploy/ that take long: fault
 check-api: SEED =
 check-api: .venv/installed ## Call the API with thousands of right and wrong calls made from its document (SEED=1)
 	SEED=$(SEED) $(BIN)/python -m pytest tests/loyalty_portal/api/test_fuzzed.py -m long -n 0 -rP
+
+check-document: ## Lint the document of the API with Redocly (needs Node.js with npm)
+	@cd .ci/document && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@cd .ci/document && REDOCLY_TELEMETRY=off npx --no-install redocly lint ../../docs/api/openapi-v1.json
 
 mutants: .venv/installed ## Find mistakes that no test would notice, an hour or two (SEED=1)
 	$(BIN)/python -m tests.mutants --seed $(firstword $(subst -, ,$(SEED)))
