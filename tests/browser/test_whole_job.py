@@ -84,9 +84,13 @@ REAL_ONE = Catalogue(
         pytest.param(
             REAL_ONE,
             id="real-catalogues",
-            marks=pytest.mark.skipif(
-                not REAL, reason="REAL_CATALOGUES names no folder with other people's catalogues"
-            ),
+            marks=[
+                pytest.mark.long,
+                pytest.mark.skipif(
+                    not REAL,
+                    reason="REAL_CATALOGUES names no folder with other people's catalogues",
+                ),
+            ],
         ),
     ],
 )

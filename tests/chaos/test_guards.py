@@ -123,6 +123,7 @@ CONTROLS = (
     Control({"durable": "TOLD"}, directed(8, Blow("kill", "postgres"), after=8)),
 )
 LONGEST = {
+    "credit-key",
     "debit-key",
     "durable",
     "hint",
