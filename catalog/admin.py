@@ -16,13 +16,13 @@ from catalog.backoffice.exchange.views import Exchanging, export
 from catalog.backoffice.forms import FamilyForm, ProductForm
 from catalog.backoffice.services import add_variant, views_for
 from catalog.backoffice.views import as_company, keep_view, preview, take_view_away
-from catalog.cards import safe_html
 from catalog.models import Category, Family, Product, ProductType, StockStatus, Synonym
 from catalog.pictures.images import PictureError
 from catalog.pictures.services import add_pictures, copy_pictures, settle_cover
 from catalog.search.finding import with_words
 from catalog.selectors import stored_product, variant_to_follow
 from catalog.services import save_product
+from catalog.words import safe_html
 from loyalty_portal.admin_site.base import PortalAdmin, badge
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.numbers import grouped

@@ -11,7 +11,6 @@ from ninja import Query, Router
 from pydantic import Field
 
 from accounts.access.bearer import ApiRequest
-from catalog.cards import safe_html
 from catalog.models import Category, Product, ProductType, StockStatus
 from catalog.search.finding import with_words
 from catalog.selectors import (
@@ -20,6 +19,7 @@ from catalog.selectors import (
     offered_with_sku,
     shelves,
 )
+from catalog.words import safe_html
 from loyalty_portal.api.calls import allowed
 from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.shapes import LARGEST_WHOLE, AnswerShape, PageAsked, PageTold, known_values

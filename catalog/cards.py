@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-import nh3
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from catalog.forms import Asked, address
+from catalog.forms import Asked, FacetOption, address, sorts_offered
 from catalog.models import (
     Product,
     ProductPicture,
@@ -25,13 +24,13 @@ from catalog.models import (
     shelf_address,
 )
 from catalog.search.finding import FoundCards
-from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Sort, Variant
+from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Variant
+from catalog.words import safe_html
 from loyalty_portal.data.numbers import grouped
 
-ALLOWED_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
-REMEMBERED = 2_000  # characters: a longer description is cleaned each time
 MANY = 24  # variants; with more, the product page shows only a part of them
 SHOWN_SIDE, SMALL_SIDE = 640, 320  # pixels of pictures on a product page, unless srcset is used
+_GAP = "…"
 EAGER_PICTURES = 8  # about as many as a screen shows before scrolling
 
 
@@ -60,51 +59,50 @@ class Card(NamedTuple):
 
 def cards(rows: Sequence[Row], families: dict[UUID, FamilyFacts]) -> list[Card]:
     """Make the cards of a page, in the order of `rows`."""
-    made = []
-    for index, row in enumerate(rows):
-        family = families.get(row.family_id) if row.family_id else None
-        several = family is not None and family.variants > 1
-        points, stock = row.points_cost, row.stock_status
-        if family and several:
-            points = family.points_from
-            stock = StockStatus.IN_STOCK if family.in_stock else StockStatus.OUT
-        made.append(
-            Card(
-                href=f"{shelf_address()}{row.slug}/",
-                picture=picture_address(
-                    slug=row.slug,
-                    cover=row.cover,
-                    image_url=row.image_url,
-                    drawn=f"{row.name}{row.brand}{row.variant}",
-                    category_id=row.category_id,
-                ),
-                eager=index < EAGER_PICTURES,
-                name=family.name if family and several else row.name,
-                brand=row.brand,
-                points=grouped(points),
-                cost=points,
-                ranged=bool(family and several and family.points_to > points),
-                choices=_choices(family.variants) if family and several else "",
-                virtual=row.product_type == ProductType.VIRTUAL,
-                stock="" if stock == StockStatus.IN_STOCK else stock,
-            )
+    language = get_language()
+    return [
+        _card(
+            row,
+            families.get(row.family_id) if row.family_id else None,
+            index < EAGER_PICTURES,
+            language,
         )
-    return made
+        for index, row in enumerate(rows)
+    ]
+
+
+@functools.lru_cache(maxsize=4_000)
+def _card(row: Row, family: FamilyFacts | None, eager: bool, language: str) -> Card:  # noqa: ARG001 - it differs by it
+    points, stock = row.points_cost, row.stock_status
+    several = family is not None and family.variants > 1
+    if family and several:
+        points = family.points_from
+        stock = StockStatus.IN_STOCK if family.in_stock else StockStatus.OUT
+    return Card(
+        href=f"{shelf_address()}{row.slug}/",
+        picture=picture_address(
+            slug=row.slug,
+            cover=row.cover,
+            image_url=row.image_url,
+            drawn=f"{row.name}{row.brand}{row.variant}",
+            category_id=row.category_id,
+        ),
+        eager=eager,
+        name=family.name if family and several else row.name,
+        brand=row.brand,
+        points=grouped(points),
+        cost=points,
+        ranged=bool(family and several and family.points_to > points),
+        choices=_choices(family.variants) if family and several else "",
+        virtual=row.product_type == ProductType.VIRTUAL,
+        stock="" if stock == StockStatus.IN_STOCK else stock,
+    )
 
 
 def _choices(variants: int) -> str:
     return ngettext("%(count)s choice", "%(count)s choices", variants) % {
         "count": grouped(variants)
     }
-
-
-class FacetOption(NamedTuple):
-    """One value of a filter. `finds` is the number of products it would show, "" if not counted."""
-
-    value: str
-    label: str
-    finds: str
-    chosen: bool
 
 
 class Chip(NamedTuple):
@@ -120,6 +118,10 @@ class PageLink(NamedTuple):
     label: str
     href: str
 
+    @property
+    def is_gap(self) -> bool:
+        return self.label == _GAP
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
@@ -132,7 +134,7 @@ class Catalogue:
     shelves: list[FacetOption]
     types: list[FacetOption]
     brands: list[FacetOption]
-    sorts: list[FacetOption]
+    sorts: Sequence[FacetOption]
     chips: list[Chip]
     pages: list[PageLink]
     before: str
@@ -164,7 +166,12 @@ def catalogue(*, asked: Asked, found: FoundCards, with_budget: bool) -> Catalogu
         shelves=_shelves(filters, facets),
         types=_types(filters, facets),
         brands=_brands(filters, facets),
-        sorts=_sorts(filters, by_index=found.by_index),
+        sorts=sorts_offered(
+            filters.sort,
+            searched=bool(filters.q),
+            by_index=found.by_index,
+            language=get_language(),
+        ),
         chips=list(_chips(filters, names)),
         pages=_pages(filters, last),
         before=_before(filters, found),
@@ -223,12 +230,17 @@ def _types(filters: Filters, found: Facets) -> list[FacetOption]:
     return [
         FacetOption(
             value.lower(),
-            str(label),
+            label,
             _count(found, found.types.get(value, 0)),
             value in filters.product_types,
         )
-        for value, label in ProductType.choices
+        for value, label in _type_labels(get_language())
     ]
+
+
+@functools.cache
+def _type_labels(language: str) -> list[tuple[str, str]]:  # noqa: ARG001 - they differ by it
+    return [(value, str(label)) for value, label in ProductType.choices]
 
 
 def _brands(filters: Filters, found: Facets) -> list[FacetOption]:
@@ -242,27 +254,6 @@ def _brands(filters: Filters, found: Facets) -> list[FacetOption]:
             brand in filters.brands,
         )
         for brand, count in {**chosen, **listed}.items()
-    ]
-
-
-def _sorts(filters: Filters, *, by_index: bool) -> list[FacetOption]:
-    offered = {
-        Sort.BEST: _("Best match"),
-        Sort.NAME: _("Name"),
-        Sort.CHEAPEST: _("Points, low to high"),
-        Sort.DEAREST: _("Points, high to low"),
-        Sort.NEWEST: _("Newest"),
-        Sort.POPULAR: _("Most redeemed"),
-    }
-    if not filters.q:
-        del offered[Sort.BEST]
-    if not by_index:
-        del offered[Sort.POPULAR]
-    # The first sort is the default: its value in the address is empty, with or without a search.
-    first = next(iter(offered))
-    return [
-        FacetOption("" if sort is first else sort.value, label, "", sort is filters.sort)
-        for sort, label in offered.items()
     ]
 
 
@@ -298,7 +289,7 @@ def _pages(filters: Filters, last: int) -> list[PageLink]:
     before = 0
     for page in near:
         if page > before + 1:
-            links.append(PageLink("…", ""))
+            links.append(PageLink(_GAP, ""))
         href = "" if page == now else address(filters, page=page) or "?"
         links.append(PageLink(grouped(page), href))
         before = page
@@ -383,16 +374,3 @@ def _variant_link(variant: Variant, product: Product) -> VariantLink:
         gone=variant.stock_status == StockStatus.OUT,
         shown=variant.slug == product.slug,
     )
-
-
-def safe_html(text: str) -> SafeString:
-    """Clean a product's description so that it is safe to show, whatever its source."""
-    return _remembered(text) if len(text) <= REMEMBERED else _cleaned(text)
-
-
-def _cleaned(text: str) -> SafeString:
-    return mark_safe(nh3.clean(text, tags=ALLOWED_TAGS, attributes={}, link_rel=None))  # noqa: S308
-
-
-# A list over the API cleans up to a hundred descriptions, which takes as long as reading them.
-_remembered = functools.lru_cache(maxsize=1_000)(_cleaned)

@@ -4,10 +4,11 @@ People type, share and edit addresses, so an invalid value never fails: it does 
 value that was typed into a field shows an error there.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -34,6 +35,15 @@ class Asked:
     filters: Filters
     typed: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+
+
+class FacetOption(NamedTuple):
+    """One value of a filter. `finds` is the number of products it would show, "" if not counted."""
+
+    value: str
+    label: str
+    finds: str
+    chosen: bool
 
 
 def read_filters(query: QueryDict) -> Asked:
@@ -70,23 +80,56 @@ def read_filters(query: QueryDict) -> Asked:
     return Asked(filters, typed, errors)
 
 
+@functools.cache
+def sorts_offered(
+    chosen: Sort,
+    *,
+    searched: bool,
+    by_index: bool,
+    language: str,  # noqa: ARG001 - the labels differ by it
+) -> tuple[FacetOption, ...]:
+    """The sorts of the list, the usual first. `searched`: it is of what words find."""
+    offered = {
+        Sort.BEST: _("Best match"),
+        Sort.NAME: _("Name"),
+        Sort.CHEAPEST: _("Points, low to high"),
+        Sort.DEAREST: _("Points, high to low"),
+        Sort.NEWEST: _("Newest"),
+        Sort.POPULAR: _("Most redeemed"),
+    }
+    if not searched:
+        del offered[Sort.BEST]
+    if not by_index:
+        del offered[Sort.POPULAR]
+    # The first sort is the default: its value in the address is empty, with or without a search.
+    first = next(iter(offered))
+    return tuple(
+        FacetOption("" if sort is first else sort.value, label, "", sort is chosen)
+        for sort, label in offered.items()
+    )
+
+
 def address(filters: Filters, **changes: Any) -> str:
     """The query string ("" or "?…") for `filters` with `changes`; default values are left out."""
-    wanted = replace(filters, **{"page": 1, "after": "", "before": "", **changes})
-    usual = Sort.BEST if wanted.q else Sort.NAME
+
+    def wanted(name: str) -> Any:
+        return changes[name] if name in changes else getattr(filters, name)
+
+    q, sort, page = wanted("q"), wanted("sort"), changes.get("page", 1)
+    usual = Sort.BEST if q else Sort.NAME
     said = {
-        "q": wanted.q,
-        "category": wanted.categories,
-        "type": [each.lower() for each in wanted.product_types],
-        "brand": wanted.brands,
-        "min": wanted.points_from,
-        "max": wanted.points_to,
-        "within": "1" if wanted.within_balance else "",
-        "stock": "1" if wanted.in_stock else "",
-        "sort": "" if wanted.sort in {usual, Sort.BEST} else wanted.sort.value,
-        "page": wanted.page if wanted.page > 1 else "",
-        "after": wanted.after,
-        "before": wanted.before,
+        "q": q,
+        "category": wanted("categories"),
+        "type": [each.lower() for each in wanted("product_types")],
+        "brand": wanted("brands"),
+        "min": wanted("points_from"),
+        "max": wanted("points_to"),
+        "within": "1" if wanted("within_balance") else "",
+        "stock": "1" if wanted("in_stock") else "",
+        "sort": "" if sort in {usual, Sort.BEST} else sort.value,
+        "page": page if page > 1 else "",
+        "after": changes.get("after", ""),
+        "before": changes.get("before", ""),
     }
     query = urlencode({name: value for name, value in said.items() if value or value == 0}, True)
     return f"?{query}" if query else ""

@@ -5,13 +5,18 @@ between in stock, low and out. All pages are dropped when many products or a cat
 dates between which a product is offered take effect up to SECONDS late, and so do the counts of a
 list that PostgreSQL answers. Lists themselves are not kept (rendered.py). Placing an order checks
 everything again in the database.
+
+What each list needs and staff seldom change, the names of categories and the words that mean the
+same, is held in each process for HELD_SECONDS, which is as late as the search index may be.
 """
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable, Collection, Hashable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils.translation import get_language
@@ -20,6 +25,7 @@ from loyalty_portal.data.shapes import shape_of
 from loyalty_portal.fastpath.fragments import cached_value
 
 SECONDS = 300
+HELD_SECONDS = 2.0
 _VERSION = "catalog:version"
 Value = TypeVar("Value")
 
@@ -47,6 +53,7 @@ def products_changed(slugs: Collection[str] | None = None) -> None:
 def _forget(slugs: Collection[str] | None) -> None:
     token = secrets.token_hex(8)
     if slugs is None:
+        forget_held()
         cache.set(_VERSION, token, None)
     else:
         # They outlive what was cached before them.
@@ -57,18 +64,31 @@ def _version_of(slug: str) -> str:
     return f"{_VERSION}:{slug}"
 
 
-_SYNONYMS = "catalog:synonyms"
+_held: dict[str, tuple[float, Any]] = {}
 
 
-def synonyms_changed() -> None:
-    """Have all processes read the words that mean the same again, once the transaction commits."""
-    transaction.on_commit(lambda: cache.delete(_SYNONYMS))
+def held(name: str, make: Callable[[], Value]) -> Value:
+    """The value held in this process, or what `make` returns; it is the same for all languages.
+
+    Other processes see a change up to HELD_SECONDS late; the one that made it, at once. With
+    FASTPATH=false `make` is called each time.
+    """
+    if not settings.FASTPATH:
+        return make()
+    until, value = _held.get(name, (0.0, None))
+    now = time.monotonic()
+    if now >= until:
+        value = make()
+        _held[name] = (now + HELD_SECONDS, value)
+    kept: Value = value
+    return kept
 
 
-def remembered_synonyms(make: Callable[[], list[str]]) -> list[str]:
-    """The words that mean the same, as staff keep them."""
-    found: list[str] | None = cache.get(_SYNONYMS)
-    if found is None:
-        found = make()
-        cache.set(_SYNONYMS, found, SECONDS)
-    return found
+def forget_held() -> None:
+    """Have this process make its held values again."""
+    _held.clear()
+
+
+def held_values_changed() -> None:
+    """Have this process make its held values again, once the current transaction commits."""
+    transaction.on_commit(forget_held)

@@ -1,13 +1,15 @@
 """Renders the catalogue's pages once for all companies of a tier.
 
-The list is found and read for each request, so that it is of this moment. The text of a card is
-kept by what it shows, because a page of them takes about a thousand template steps. Between two
-companies of a tier only "N points short" differs: the text has a placeholder for it on each card
-(`Card.placeholder`), which each request fills.
+The list is found and read for each request, so that it is of this moment. Its texts are put
+together from templates with placeholders, because a page takes Django some thousand template steps;
+what a card, a filter or the results show only on a condition is a condition of the template. The
+text of a card is kept by what it shows. Between two companies of a tier only "N points short"
+differs: the text has a placeholder for it on each card (`Card.placeholder`), which each request
+fills.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,15 +17,15 @@ from typing import NamedTuple
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from catalog.cards import Card, Catalogue, catalogue, product_page
-from catalog.forms import Asked, address
+from catalog.cards import Card, Catalogue, PageLink, catalogue, product_page
+from catalog.forms import Asked, FacetOption, address
 from catalog.freshness import remember
 from catalog.models import shelf_address
 from catalog.search.finding import Suggestion, find_cards, suggestions
 from catalog.selectors import Filters, Row, offered_product, pictures_of, variants
 from loyalty_portal.configuration import brand
 from loyalty_portal.data.numbers import grouped
-from loyalty_portal.fastpath.fragments import cached_fragment, render_alone
+from loyalty_portal.fastpath.fragments import cached_fragment, cached_fragments, render_alone
 
 # PostgreSQL text cannot contain NUL, so product data cannot forge a placeholder.
 _PLACEHOLDER = re.compile("\x00([0-9]+)\x00")
@@ -91,15 +93,15 @@ def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> Rende
     rows_and_page = listed(asked, tier_level, budget, with_budget=budget is not None)
     page = rows_and_page[1]
     filters = page.filters
-    before, _, after = render_alone("catalog/_lacking.html", points=_FIGURE).partition(_FIGURE)
-    shown = _with_cards(page)
+    lacking = cached_fragment("catalog/_lacking.html", {}, {"points": _FIGURE})
+    before, _, after = lacking.partition(_FIGURE)
     return RenderedList(
         title=page.title,
         q=filters.q,
         address=shelf_address()
         + address(filters, page=filters.page, after=filters.after, before=filters.before),
-        facets=render_alone("catalog/_facets.html", catalogue=page),
-        pieces=_PLACEHOLDER.split(shown),
+        facets=_facets(page),
+        pieces=_PLACEHOLDER.split(_results(page)),
         lacking=(before, after),
     )
 
@@ -121,20 +123,105 @@ def listed(
     return found.rows, page
 
 
-_CARDS = "\x02"  # where the cards stand in the text around them
+def _facets(page: Catalogue) -> SafeString:
+    """The filters, with a count for each choice."""
+    typed, errors = page.asked.typed, page.asked.errors
+    conditions = {
+        "with_budget": page.with_budget,
+        "within": page.filters.within_balance,
+        "in_stock": page.filters.in_stock,
+        "wrong_min": "min" in errors,
+        "wrong_max": "max" in errors,
+        "branded": bool(page.brands),
+    }
+    texts = {
+        "shelves": _choices("category", page.shelves),
+        "types": _choices("type", page.types),
+        "brands": _choices("brand", page.brands),
+        "min": typed.get("min", ""),
+        "max": typed.get("max", ""),
+        "error": errors.get("min") or errors.get("max", ""),
+        "counted": page.counted,
+    }
+    return cached_fragment("catalog/_facets.html", conditions, texts)
 
 
-def _with_cards(page: Catalogue) -> str:
-    """The results with their cards. A card that shows the same as before is not rendered again."""
-    around = render_alone("catalog/_results.html", catalogue=page, cards_here=_CARDS)
+def _choices(name: str, options: Iterable[FacetOption]) -> SafeString:
+    """The choices of one filter. Those of brands are numbered, because a brand may be any text."""
+    return cached_fragments(
+        "catalog/_choice.html",
+        (
+            (
+                {"name": name, "chosen": option.chosen},
+                {
+                    "value": option.value,
+                    "key": f"{name}-{number if name == 'brand' else option.value}",
+                    "label": option.label,
+                    "finds": option.finds,
+                },
+            )
+            for number, option in enumerate(options, 1)
+        ),
+    )
+
+
+def _results(page: Catalogue) -> SafeString:
+    """What stands beside the filters: the cards, and what is said and offered around them."""
+    conditions = {
+        "has_meant": bool(page.meant),
+        "instead": page.instead,
+        "has_cards": bool(page.cards),
+        "has_chips": bool(page.chips),
+        "is_narrowed": bool(page.filters.q or page.chips),
+        "has_pages": bool(page.pages or page.before or page.after),
+        "has_before": bool(page.before),
+        "has_after": bool(page.after),
+    }
     language, shown = get_language(), brand.current()
-    cards = "".join(_card(card, language, shown) for card in page.cards)
-    return around.replace(_CARDS, cards)
+    cards = "".join([_card(card, language, shown) for card in page.cards])
+    texts = {
+        "counted": page.counted,
+        "title": page.title,
+        "meant": page.meant,
+        "meant_href": page.meant_href,
+        "sorts": cached_fragment("catalog/_sorts.html", {"sorts": page.sorts}, {}),
+        "chips": cached_fragments(
+            "catalog/_chip.html",
+            (({}, {"href": chip.href or "?", "label": chip.label}) for chip in page.chips),
+        ),
+        "cards": mark_safe(cards),  # noqa: S308 - what templates made
+        "pages": cached_fragments("catalog/_page_link.html", map(_page_link, page.pages)),
+        "before": page.before,
+        "after": page.after,
+    }
+    return cached_fragment("catalog/_results.html", conditions, texts)
+
+
+def _page_link(link: PageLink) -> tuple[Mapping[str, bool], Mapping[str, str]]:
+    conditions = {"gap": link.is_gap, "here": not link.href}
+    return conditions, {"href": link.href, "label": link.label}
 
 
 @lru_cache(maxsize=4_000)
 def _card(card: Card, language: str, shown: brand.Brand) -> str:  # noqa: ARG001 - it differs by them
-    return render_alone("catalog/_card.html", card=card)
+    conditions = {
+        "eager": card.eager,
+        "has_maker": bool(card.brand),
+        "ranged": card.ranged,
+        "has_choices": bool(card.choices),
+        "virtual": card.virtual,
+        "stock": card.stock,
+    }
+    texts = {
+        "href": card.href,
+        "picture": card.picture,
+        "name": card.name,
+        "maker": card.brand,
+        "points": card.points,
+        "choices": card.choices,
+        "placeholder": card.placeholder,
+    }
+    return cached_fragment("catalog/_card.html", conditions, texts)
 
 
 class Option(NamedTuple):

@@ -16,11 +16,9 @@ from uuid import UUID
 
 from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 
-from accounts.models import TierLevel
 from catalog.models import (
     Category,
     Family,
@@ -282,23 +280,22 @@ def _matches(shown: ProductQuerySet) -> QuerySet[Product, Any]:
     )[: COUNT_CAP + 1]
 
 
-# As `offered` and `for_tier` say it. Each page of the list asks this, and making the same statement
-# of a queryset takes Django longer than PostgreSQL its answer.
-_BY_KEY = f"""
-    SELECT {", ".join(Row._fields)} FROM product
-    WHERE id = ANY(%s) AND minimum_tier = ANY(%s) AND is_active
-        AND (available_from IS NULL OR available_from <= statement_timestamp())
-        AND (available_until IS NULL OR available_until > statement_timestamp())
-"""  # noqa: S608 - our own columns
+@functools.cache
+def _cards_by_key(tier_level: str) -> Prepared[tuple[Any, ...]]:
+    offered = Product.objects.offered().for_tier(tier_level).order_by()
+    wanted = offered.values_list(*Row._fields)
+    stand_ins = [UUID(int=number) for number in range(1, PAGE_SIZE + 1)]
+    return Prepared(lambda *keys: wanted.filter(pk__in=keys), *stand_ins)
 
 
 def rows_by_key(*, tier_level: str, ids: Sequence[UUID], in_stock: bool = False) -> list[Row]:
-    """The cards of these products, in their order, as they are at this moment. What this tier may
-    not redeem now is left out.
+    """The cards of these products, at most PAGE_SIZE, in their order, as they are at this moment.
+    What this tier may not redeem now is left out.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_BY_KEY, [list(ids), TierLevel.up_to(tier_level)])
-        found = {row[0]: Row(*row) for row in cursor.fetchall()}
+    if not ids:
+        return []
+    padded = [*ids, *[ids[-1]] * (PAGE_SIZE - len(ids))]
+    found = {row[0]: Row(*row) for row in _cards_by_key(tier_level)(*padded)}
     rows = [found[key] for key in ids if key in found]
     return [row for row in rows if not in_stock or row.stock_status != StockStatus.OUT]
 

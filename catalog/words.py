@@ -1,11 +1,17 @@
-"""Makes slugs from texts, reads text out of HTML, and orders variants by size."""
+"""Makes slugs from texts, cleans HTML and reads text out of it, and orders variants by size."""
 
+import functools
 import re
 from collections.abc import Sequence
 from html import unescape
 
+import nh3
 from anyascii import anyascii
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
+
+ALLOWED_TAGS = {"p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "h3", "h4"}
+REMEMBERED = 2_000  # characters: a longer description is cleaned each time
 
 _SIZES = {
     size: place
@@ -70,3 +76,16 @@ def _ranks(values: Sequence[str]) -> list[float]:
         return [number for number, _ in sizes]
     first = {value: place for place, value in reversed(list(enumerate(values)))}
     return [float(first[value]) for value in values]
+
+
+def safe_html(text: str) -> SafeString:
+    """Clean a product's description so that it is safe to show, whatever its source."""
+    return _remembered(text) if len(text) <= REMEMBERED else _cleaned(text)
+
+
+def _cleaned(text: str) -> SafeString:
+    return mark_safe(nh3.clean(text, tags=ALLOWED_TAGS, attributes={}, link_rel=None))  # noqa: S308
+
+
+# A list over the API cleans up to a hundred descriptions, which takes as long as reading them.
+_remembered = functools.lru_cache(maxsize=1_000)(_cleaned)

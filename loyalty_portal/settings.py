@@ -338,6 +338,8 @@ STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(BASE_DIR / ".local" / "media")))
 # The search index of this machine, which `index_catalog` writes and the web processes read.
 SEARCH_INDEX_PATH = Path(env.text("SEARCH_INDEX_PATH", str(BASE_DIR / ".local" / "search")))
+# Seconds that it may be behind; an older one is not asked.
+SEARCH_MAX_LAG = env.seconds("SEARCH_MAX_LAG", 300, low=10, high=86400)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -10,6 +10,7 @@ from django.test import Client
 
 from accounts.models import AccountManager
 from accounts.selectors import SEAT_KEY
+from catalog.freshness import forget_held
 from tests.accounts.second_factor import ProvedForce
 from tests.redemption.world import World
 from tests.support.sandbox_process import API_KEY, SandboxProcess
@@ -50,6 +51,7 @@ def _forced_sign_ins_have_both_steps() -> None:
 def _empty_cache() -> None:
     """Empty the cache, so that no test finds another test's entries."""
     cache.clear()
+    forget_held()
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from catalog.freshness import synonyms_changed
+from catalog.freshness import held_values_changed
 from loyalty_portal.data.ids import uuid7
 
 
@@ -32,11 +32,11 @@ class Synonym(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
-        synonyms_changed()
+        held_values_changed()
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         gone = super().delete(*args, **kwargs)
-        synonyms_changed()
+        held_values_changed()
         return gone
 
     def clean(self) -> None:

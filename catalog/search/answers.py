@@ -167,7 +167,9 @@ _ASKED = {
 def counts(searcher: tantivy.Searcher, question: CardQuestion) -> Counts:
     """Count the cards of a question, and of each choice in its filters."""
     chosen = [name for name in _ASKED if getattr(question, name)]
-    all_of = {**_ASKED, "total": {"terms": {"field": "product_type", "size": 10}}}
+    # Each card has one type, so all of them are as many as the cards of all types.
+    whole = "total" if "product_types" in chosen else "product_types"
+    all_of = {**_ASKED, whole: _ASKED["product_types"]}
     plain = {name: asked for name, asked in all_of.items() if name not in chosen}
     told = searcher.aggregate(matching(question), plain)
     for name in chosen:
@@ -182,7 +184,7 @@ def counts(searcher: tantivy.Searcher, question: CardQuestion) -> Counts:
         if brand not in brands:
             brands[brand] = _count(searcher, question.without("brands"), term("brand", brand))
     return Counts(
-        total=sum(found["total"].values()),
+        total=sum(found[whole].values()),
         categories=found["categories"],
         types=found["product_types"],
         brands=brands,

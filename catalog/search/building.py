@@ -2,8 +2,9 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from catalog.models import Product
 from catalog.search import folders
 from catalog.search.documents import IndexRow, documents, index_rows
 from catalog.search.schema import SCHEMA
+from catalog.search.state import FollowerState, write_state
 from loyalty_portal.feed.touches import FeedPlace, place_now
 
 HEAP_BYTES = 96_000_000  # of the writer, before it writes a part to disk
@@ -70,18 +72,21 @@ def build(*, tell: Callable[[int], None] = lambda _done: None) -> tuple[Path, in
     written; a part of a build is removed.
     """
     folder = folders.new_build()
+    began = time.monotonic()
     try:
-        count = _fill(folder, tell)
+        place, count = _fill(folder, tell)
         folders.write_manifest(folder)
         folders.verify(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     folders.switch_to(folder)
+    took = timedelta(seconds=time.monotonic() - began)
+    write_state(FollowerState(at=place.at + took, place_at=place.at, waiting=0))
     return folder, count
 
 
-def _fill(folder: Path, tell: Callable[[int], None]) -> int:
+def _fill(folder: Path, tell: Callable[[int], None]) -> tuple[FeedPlace, int]:
     index = tantivy.Index(SCHEMA, path=str(folder), reuse=False)
     try:
         writer = index.writer(heap_size=HEAP_BYTES, num_threads=1)
@@ -96,7 +101,7 @@ def _fill(folder: Path, tell: Callable[[int], None]) -> int:
     writer.add_document(position_document(place, told_for=now))
     writer.commit()
     writer.wait_merging_threads()
-    return count
+    return place, count
 
 
 def counted(rows: Iterable[IndexRow], tell: Callable[[int], None]) -> Iterator[IndexRow]:

@@ -14,7 +14,7 @@ import tantivy
 from django.db import connection
 from django.db.models import QuerySet
 
-from catalog.freshness import remember, remembered_synonyms
+from catalog.freshness import held, remember
 from catalog.models import Category, Product, Synonym
 from catalog.search import answers, opened, spelling
 from catalog.search.analysis import Synonyms, question_words, synonym_groups
@@ -102,13 +102,12 @@ def find_cards(*, tier_level: str, filters: Filters, budget: int | None) -> Foun
 
 def categories_shown() -> list[CategoryRow]:
     """All categories, in the order in which filters show them."""
-    return remember("categories", CategoryRow, "", category_rows)
+    return held("categories", category_rows)
 
 
 def synonyms() -> Synonyms:
-    """The words that mean the same."""
-    listed = remembered_synonyms(lambda: list(Synonym.objects.values_list("names", flat=True)))
-    return synonym_groups(listed)
+    """The words that mean the same, as staff keep them."""
+    return held("synonyms", lambda: synonym_groups(Synonym.objects.values_list("names", flat=True)))
 
 
 def question_of(

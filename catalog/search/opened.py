@@ -13,6 +13,7 @@ from threading import Lock
 import tantivy
 
 from catalog.search import folders
+from catalog.search.state import too_late
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ class _Opened:
             self.index = tantivy.Index.open(str(current.folder))
             self.index.config_reader("manual", 0)
             self.current, self.commit = current, (0, 0)
+        if late := too_late():
+            raise folders.IndexUnusableError(late)
         state = _commit(current.folder)
         if state != self.commit:
             self.index.reload()

@@ -14,6 +14,7 @@ from catalog.selectors import Sort
 _SKU, _STOCK = 4_000.0, 1_000.0
 _WEIGHTS = {"name": 8.0, "more": 5.0, "brand_words": 4.0}
 _BODY = 1.0
+_FEW_VALUES = 24
 _STEM, _PREFIX = 0.7, 0.4  # of the weight of a word that is there as typed
 
 
@@ -54,7 +55,11 @@ class CardQuestion:
 
 
 def one_of(field: str, values: Sequence[str]) -> Query:
-    """What has one of these values."""
+    """What has one of these values. Few are looked up one by one: a set is made into an automaton,
+    which takes longer than a question otherwise.
+    """
+    if 0 < len(values) <= _FEW_VALUES:
+        return some([Query.term_query(SCHEMA, field, value, "basic") for value in values])
     return Query.term_set_query(SCHEMA, field, list(values))
 
 
@@ -91,11 +96,11 @@ def filtered(question: CardQuestion) -> list[Query]:
     low, high = question.points_from or 0, question.points_to
     if low > 1:
         before = before_field(question.tier, question.in_stock)
-        conditions = [between(before, 0, low - 1), between("points", low, MOST)]
+        conditions = [between(before, 0, low - 1)]
     else:
         conditions = [term("flags", f"lead{question.tier}{int(question.in_stock)}")]
-    if high is not None:
-        conditions.append(between("points", 0, high))
+    if low > 1 or high is not None:
+        conditions.append(between("points", low, MOST if high is None else high))
     for field, values in (
         ("category", question.categories),
         ("product_type", question.product_types),
@@ -162,12 +167,16 @@ def matching(question: CardQuestion) -> Query:
 
 
 def best_first(question: CardQuestion) -> Query:
-    """What matches a question, with its rank."""
-    conditions = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in filtered(question)]
-    conditions += [(Occur.Must, query) for query in worded(question)]
-    return Query.boolean_query(
-        [*conditions, *((Occur.Should, query) for query in ranked(question))]
-    )
+    """What matches a question, with its rank.
+
+    What ranks is put around it one by one. Tantivy looks up a single optional part for what was
+    found only, but walks through all products that have one of several.
+    """
+    conditions = [*filtered(question), *worded(question)]
+    found = Query.const_score_query(every(conditions), 0.0)
+    for rank in ranked(question):
+        found = Query.boolean_query([(Occur.Must, found), (Occur.Should, rank)])
+    return found
 
 
 def own_words(words: Sequence[Word]) -> list[Query]:

@@ -1,18 +1,26 @@
-"""How far the index of this machine is, for /readyz, doctor and the figures."""
+"""How far the index of this machine is: whether pages may ask it; for /readyz, doctor and figures.
+
+Ages are counted by a clock that nobody sets. The machine's own only says how old a note was that
+this process finds for the first time: when that clock jumps, no index becomes old or young by it.
+"""
 
 import json
 import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from threading import Lock
+
+from django.conf import settings
 
 from catalog.search import folders
 from loyalty_portal.metrics.state import StateFigure
 
 _FILE = "state.json"
+_USUAL = 2.0  # seconds between two notes, which nobody is told of
 SILENT_SECONDS = 30.0  # after which a follower counts as gone
 
 
@@ -25,6 +33,71 @@ class FollowerState:
     at: datetime
     place_at: datetime
     waiting: int
+
+
+class _Watch:
+    """The note of how far the follower is, as this process saw it. Threads share it."""
+
+    def __init__(self) -> None:
+        self.root = folders.root()
+        self._lock = Lock()
+        self._stamp: tuple[int, int] | None = None
+        self._looked: float | None = None
+        self._written = time.monotonic()  # when the note was, by this clock
+        self.behind, self.waiting = 0.0, 0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody follows the changes."""
+        return self._stamp is None or self.age() > SILENT_SECONDS
+
+    def age(self) -> float:
+        """Seconds since the note was written; since the first look if there is none."""
+        with self._lock:
+            now = time.monotonic()
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                self._read(now)
+            self._looked = now
+            return now - self._written
+
+    def _read(self, now: float) -> None:
+        file = self.root / _FILE
+        state = file.stat()
+        stamp = (state.st_mtime_ns, state.st_ino)
+        if stamp == self._stamp:
+            return
+        told = json.loads(file.read_text())
+        self.behind, self.waiting = float(told["behind"]), int(told["waiting"])
+        age = max(time.time() - state.st_mtime, 0.0)
+        if self._looked is not None:
+            age = min(age, now - self._looked)  # it was not there at the last look
+        self._stamp, self._written = stamp, now - age
+
+
+_here: _Watch | None = None
+
+
+def _watch() -> _Watch:
+    global _here  # noqa: PLW0603 - one for each process
+    if _here is None or _here.root != folders.root():
+        _here = _Watch()
+    return _here
+
+
+def lateness() -> float:
+    """Seconds that the index is behind at most: what its follower said, and how long ago."""
+    watch = _watch()
+    return max(watch.age() - _USUAL, 0.0) + watch.behind
+
+
+def too_late() -> str:
+    """Why the index is too old to be asked; "" if it is not."""
+    most = settings.SEARCH_MAX_LAG
+    if lateness() <= most:
+        return ""
+    if _watch().is_silent:
+        return f"nobody has followed the changes for more than {most:.0f} s"
+    return f"it is more than {most:.0f} s behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +137,11 @@ def standing() -> Standing:
     """How the index of this machine stands. Never raises."""
     try:
         folders.verify(folders.current().folder, sums=False)
-        wrong = ""
+        wrong = too_late()
     except folders.IndexUnusableError as error:
         wrong = str(error)
-    try:
-        file = folders.root() / _FILE
-        age = time.time() - file.stat().st_mtime
-        told: dict[str, Any] = json.loads(file.read_text())
-        behind, waiting = float(told["behind"]), int(told["waiting"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Standing(None, 0, wrong)
-    silent = age > SILENT_SECONDS
-    return Standing(None if silent else behind + max(age - 2, 0.0), waiting, wrong)
+    behind, watch = lateness(), _watch()
+    return Standing(None if watch.is_silent else behind, watch.waiting, wrong)
 
 
 def readiness() -> str:

@@ -6,7 +6,8 @@ each value that differs, and each request fills the placeholders. Personal data 
 value, so the cached text can be shown to anybody.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import html
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,7 +16,6 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
-from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
@@ -49,15 +49,31 @@ def cached_fragment(
     with placeholders. A value named "a.b" is `a.b` in the template. With FASTPATH=false the
     template is rendered each time with the values themselves.
     """
+    return cached_fragments(template, [(conditions, values)])
+
+
+def cached_fragments(
+    template: str, parts: Iterable[tuple[Mapping[str, Hashable], Mapping[str, str]]]
+) -> SafeString:
+    """`cached_fragment` of each of `parts`, conditions and values, one after the other."""
     if not settings.FASTPATH:
-        return render_alone(template, **_nested({**conditions, **values}))
+        made = [render_alone(template, **_nested({**one, **other})) for one, other in parts]
+        return mark_safe("".join(made))  # noqa: S308 - what templates made
     cut = _cut if settings.DEBUG else _cut_once  # during development templates change
-    pieces = list(
-        cut(template, get_language(), brand.current(), (*conditions.items(),), (*values,))
-    )
-    for place in range(1, len(pieces), 2):
-        pieces[place] = conditional_escape(values[pieces[place]])
-    return mark_safe("".join(pieces))  # noqa: S308 - what templates made, and escaped values
+    language, shown = get_language(), brand.current()
+    filled: list[str] = []
+    for conditions, values in parts:
+        pieces = cut(template, language, shown, (*conditions.items(),), (*values,))
+        filled += [
+            _escaped(values[piece]) if place % 2 else piece
+            for place, piece in enumerate(pieces)
+        ]
+    return mark_safe("".join(filled))  # noqa: S308 - what templates made, and escaped values
+
+
+def _escaped(value: str) -> str:
+    """As Django's conditional_escape, which looks for lazy texts first: a page has some hundred."""
+    return value if isinstance(value, SafeString) else html.escape(str(value))
 
 
 def render_alone(template: str, /, **context: Any) -> SafeString:
