@@ -31,7 +31,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 .DEFAULT_GOAL := help
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api check-document bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-metrics seed-scale chaos audit sbom release lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api check-document bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-index bench-metrics seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -120,6 +120,9 @@ bench-metrics: .venv/installed ## Measure what figures for Prometheus cost a req
 
 bench-catalog: .venv/installed ## Measure pages that were never asked before beside a bare list (BENCH_PRODUCTS=1000,100000)
 	$(BIN)/python -m benchmarks.large.catalogue
+
+bench-index: .venv/installed ## Measure how far the search index is behind while products change (BENCH_PRODUCTS=1000)
+	$(BIN)/python -m benchmarks.large.following
 
 bench-admin: .venv/installed ## Measure each page of the back office at a million orders beside 10,000 (an hour at first)
 	$(BIN)/python -m benchmarks.admin

@@ -42,6 +42,7 @@ from catalog import freshness, rendered
 from catalog import selectors as products
 from catalog import views as catalogue
 from catalog.models import Product
+from catalog.search import finding
 from fulfillment import services as deliveries
 from inventory import services as stock
 from loyalty_portal.data import leases, lifecycle
@@ -236,6 +237,7 @@ PIECES = [
     Piece("query: seats", "placing an order", ((seats, "_usable_seats"),)),
     Piece("query: header", "list", ((providers, "_read_figures"),)),
     Piece("query: header", "product", ((providers, "_read_figures"),)),
+    Piece("query: cards by key", "list", ((products, "_cards_by_key"),)),
     Piece("query: product", "product, first time", ((products, "_offered_by_slug"),)),
     Piece("query: cart lines", "cart", ((cart, "_cart_lines"),)),
     Piece("query: cart lines", "placing an order", ((cart, "_cart_lines"),)),
@@ -259,6 +261,9 @@ PIECES = [
     Piece("page", "list", ((catalogue, "cached_page"),)),
     Piece("page", "product", ((catalogue, "cached_page"),)),
     Piece("fragment: results", "list, results alone", ((catalogue, "cached_fragment"),)),
+    Piece("fragments: filters, results", "list", ((rendered, "cached_fragment"),)),
+    Piece("fragments: choices, links", "list", ((rendered, "cached_fragments"),)),
+    Piece("held values", "list", ((finding, "held"),)),
     Piece("fragment: tally", "product", ((rendered, "cached_fragment"),)),
     Piece("fragment: tally", "product, tally alone", ((rendered, "cached_fragment"),)),
     Piece("cached product", "product", ((freshness, "cached_value"),)),
@@ -271,7 +276,7 @@ def without(piece: Piece) -> Iterator[None]:
         for owner, name in piece.off:
             fast = getattr(owner, name)
             plain: Any = plainly(fast, piece.template)
-            if name == "_offered_by_slug":
+            if name in {"_offered_by_slug", "_cards_by_key"}:
                 plain = lambda tier, fast=fast: plainly(fast(tier))  # noqa: E731
             elif name == "cached_value":
                 plain = made_each_time

@@ -12,17 +12,15 @@ same, is held in each process for HELD_SECONDS, which is as late as the search i
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Collection, Hashable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils.translation import get_language
 
 from loyalty_portal.data.shapes import shape_of
-from loyalty_portal.fastpath.fragments import cached_value
+from loyalty_portal.fastpath.fragments import cached_value, forget_held, held_value
 
 SECONDS = 300
 HELD_SECONDS = 2.0
@@ -64,29 +62,12 @@ def _version_of(slug: str) -> str:
     return f"{_VERSION}:{slug}"
 
 
-_held: dict[str, tuple[float, Any]] = {}
-
-
 def held(name: str, make: Callable[[], Value]) -> Value:
     """The value held in this process, or what `make` returns; it is the same for all languages.
 
-    Other processes see a change up to HELD_SECONDS late; the one that made it, at once. With
-    FASTPATH=false `make` is called each time.
+    Other processes see a change up to HELD_SECONDS late; the one that made it, at once.
     """
-    if not settings.FASTPATH:
-        return make()
-    until, value = _held.get(name, (0.0, None))
-    now = time.monotonic()
-    if now >= until:
-        value = make()
-        _held[name] = (now + HELD_SECONDS, value)
-    kept: Value = value
-    return kept
-
-
-def forget_held() -> None:
-    """Have this process make its held values again."""
-    _held.clear()
+    return held_value(f"catalog:{name}", seconds=HELD_SECONDS, make=make)
 
 
 def held_values_changed() -> None:

@@ -13,7 +13,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from catalog.selectors import search_query
+from catalog.models import Product
+from catalog.search.finding import with_words
+from catalog.selectors import search_words
 from inventory.documents.views import workbench
 from inventory.marks import set_rule
 from inventory.models import (
@@ -71,7 +73,7 @@ def told_movements(rows: list[StockMovement]) -> list[tuple[StockMovement, Any, 
 
 
 class FindsProducts(ReadOnlyAdmin[Model]):
-    """Searches products with the catalogue's own index: words of the name, the brand, the SKU."""
+    """Searches products as the catalogue does: words of the name, the brand, the SKU."""
 
     search_fields = ["product__name"]
     search_help_text = gettext_lazy("Name or SKU")
@@ -79,8 +81,10 @@ class FindsProducts(ReadOnlyAdmin[Model]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        query = search_query(search_term)
-        return (queryset.filter(product__search=query) if query else queryset), False
+        if not search_words(search_term):
+            return queryset, False
+        found = with_words(Product.objects.order_by(), search_term)
+        return queryset.filter(product__in=found.values("pk")), False
 
 
 class StockMovementAdmin(ReadOnlyAdmin[StockMovement]):

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import AccountManager
 from accounts.selectors import SEAT_KEY
-from catalog.freshness import forget_held
+from loyalty_portal.fastpath.fragments import forget_held
 from tests.accounts.second_factor import ProvedForce
 from tests.redemption.world import World
 from tests.support.sandbox_process import API_KEY, SandboxProcess

@@ -1,7 +1,8 @@
 """`make bench-catalog`: pages of the catalogue that were never asked before, beside the bare list.
 
 For each number of products (BENCH_PRODUCTS=1000,100000; 1000000 on demand) the rows are measured
-in turns with the bare list of 24, in the same run. Each request has an address of its own.
+in turns with the bare list of 24, in the same run, while the index is followed. Each request has an
+address of its own, and finds products. Suggestions are measured as one types.
 """
 
 import itertools
@@ -9,17 +10,19 @@ import json
 import os
 import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 import psutil
 import psycopg
 
-from benchmarks.__main__ import AT_ONCE, Web, database, environment, python, signed_in
+from benchmarks.__main__ import AT_ONCE, ROOT, Web, database, environment, python, signed_in
 from benchmarks.load import Ask, Result, run
 from loyalty_portal.local.embedded import Services
 
@@ -27,6 +30,7 @@ SIZES = [int(size) for size in os.environ.get("BENCH_PRODUCTS", "1000,100000").s
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
 BUYERS = 40
+SUGGESTIONS = "suggestions"
 WORDS = [
     "anchor",
     "apron",
@@ -109,14 +113,25 @@ COLOURS = [
 ]
 TARGETS = {"two words": (0.4, 0.3), "one word": (0.4, 0.3), "category, points, sort": (0.4, 0.12),
            "points, sort, page": (0.4, 0.12)}  # fmt: skip
-# Products of which a fifth are variants of families, by SQL alone: a million takes a minute or two.
-_MORE = """
-    WITH words AS (SELECT %(words)s::text[] AS w, %(colours)s::text[] AS c),
+SUGGESTED_WITHIN = 100  # ms, at the 95th percentile
+BROUGHT_BY_WORKERS = 40  # MB of private memory at most, beside a worker that searches nothing
+_NAME = """initcap(c[1 + n %% 12] || ' ' || w[1 + (n * 7) %% 63] || ' ' || w[1 + (n / 63) %% 63]
+    || ' ' || n)"""
+_WORDS = "words AS (SELECT %(words)s::text[] AS w, %(colours)s::text[] AS c)"
+# The products that are there get names and prices like those that follow.
+_LIKE_THE_OTHERS = f"""
+    WITH {_WORDS}, numbers AS (SELECT id, substr(sku, 7)::int AS n FROM product WHERE sku LIKE 'BENCH-%%')
+    UPDATE product SET name = {_NAME}, points_cost = 100 + (n * 7919) %% 90000
+    FROM numbers, words WHERE numbers.id = product.id
+"""
+# Products by SQL alone: a million takes a minute or two.
+_MORE = f"""
+    WITH {_WORDS},
     numbers AS (SELECT n, uuidv7(interval '1 millisecond' * n) AS id FROM generate_series(%(first)s, %(last)s) n)
     INSERT INTO product (id, sku, name, slug, brand, description, product_type, points_cost, image_url,
         category_id, variant, is_card, minimum_tier, is_active, stock_status, created_at, updated_at)
     SELECT id, 'MORE-' || n,
-        initcap(c[1 + n %% 12] || ' ' || w[1 + (n * 7) %% 63] || ' ' || w[1 + (n / 63) %% 63] || ' ' || n), 'more-' || n,
+        {_NAME}, 'more-' || n,
         'Brand ' || (n * 13) %% 300, '<p>' || w[1 + (n * 5) %% 63] || ' for every day, made to last.</p>',
         CASE WHEN n %% 9 = 0 THEN 'VIRTUAL' ELSE 'PHYSICAL' END, 100 + (n * 7919) %% 90000, '',
         (SELECT id FROM catalog_category ORDER BY slug OFFSET n %% 12 LIMIT 1), '', true,
@@ -126,17 +141,23 @@ _MORE = """
 """
 
 
-def grow(address: str, first: int, last: int) -> None:
-    """Add products to the portal's database."""
+def like_the_others(address: str) -> None:
     with psycopg.connect(address, autocommit=True) as link:
-        for start in range(first, last, 50_000):
+        link.execute(_LIKE_THE_OTHERS, {"words": WORDS, "colours": COLOURS})
+        link.execute("VACUUM ANALYZE product")
+
+
+def grow(address: str, first: int, last: int, *, at_once: int = 50_000) -> None:
+    """Add products to the portal's database, so many in one transaction."""
+    with psycopg.connect(address, autocommit=True) as link:
+        for start in range(first, last, at_once):
             link.execute(
                 _MORE,
                 {
                     "words": WORDS,
                     "colours": COLOURS,
                     "first": start,
-                    "last": min(start + 50_000, last) - 1,
+                    "last": min(start + at_once, last) - 1,
                 },
             )
         link.execute("VACUUM ANALYZE product")
@@ -167,6 +188,29 @@ def rows(cookies: list[str]) -> dict[str, Iterable[Ask]]:
     }
 
 
+def suggested(cookies: list[str]) -> Iterable[Ask]:
+    """What is asked while people type names, letter by letter."""
+    roll = random.Random(11)
+    for number in itertools.count():
+        name = f"{roll.choice(COLOURS)} {roll.choice(WORDS)}"
+        typed = name[: 2 + number % len(name)]
+        yield Ask(
+            f"/catalog/suggest/?{urlencode({'q': typed})}", 200, cookies[number % len(cookies)]
+        )
+
+
+@contextmanager
+def followed(env: dict[str, str]) -> Iterator[None]:
+    """The index is kept true meanwhile, as in production."""
+    command = [sys.executable, "manage.py", "index_catalog", "--follow"]
+    follower = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        follower.terminate()
+        follower.wait(20)
+
+
 def private(web: Web) -> list[float]:
     """The private memory of each worker, in MB."""
     workers = psutil.Process(web.process.pid).children()
@@ -177,35 +221,45 @@ def measure(size: int, bare: Web, env: dict[str, str], cookies: list[str]) -> No
     began = time.monotonic()
     told = python("manage.py", "index_catalog", env=env).splitlines()[-1]
     print(f"\n{size:,} products; {told} ({time.monotonic() - began:.0f} s with its start)")
-    web = Web("loyalty_portal.wsgi", env)
-    try:
+    with followed(env), closing(Web("loyalty_portal.wsgi", env)) as web:
         web.wait("/healthz")
-        asked = rows(cookies)
-        results: dict[str, list[Result]] = {name: [] for name in ["bare list", *asked]}
-        bare_list = (Ask(f"/?page={n % 40 + 1}", 200) for n in itertools.count())
-        before = [0.0]
+        product = (
+            Ask(f"/catalog/product-{n % 900:04d}/", 200, cookies[0]) for n in itertools.count()
+        )
+        run(product, port=web.port, at_once=AT_ONCE, seconds=SECONDS)
+        before = max(private(web))  # of a worker that has shown pages without the index
+        asked: dict[str, tuple[Web, Iterable[Ask]]] = {
+            "bare list": (bare, (Ask(f"/?page={n % 40 + 1}", 200) for n in itertools.count())),
+            **{name: (web, asks) for name, asks in rows(cookies).items()},
+            SUGGESTIONS: (web, suggested(cookies)),
+        }
+        results: dict[str, list[Result]] = {name: [] for name in asked}
         for number in range(ROUNDS + 1):  # the first round only warms up
-            for name, asks in {"bare list": bare_list, **asked}.items():
-                where = bare if name == "bare list" else web
+            for name, (where, asks) in asked.items():
                 result = run(asks, port=where.port, at_once=AT_ONCE, seconds=SECONDS)
                 if number:
                     results[name].append(result)
-            if not number:
-                before = private(web)
-        for name, each in results.items():
-            pairs = zip(each, results["bare list"], strict=True)
-            ratio = statistics.median(one.rate / other.rate for one, other in pairs)
-            rate = statistics.median(one.rate for one in each)
-            p95 = statistics.median(one.p95 for one in each)
-            reach = TARGETS[name][size >= 1_000_000] if name in TARGETS else 1
-            print(
-                f"{name:26}{rate:8.0f}/s{p95:9.1f} ms p95{ratio:8.2f} of bare (to reach: {reach})"
-            )
-        memory = ", ".join(f"{each:.0f}" for each in private(web))
-        warm = ", ".join(f"{each:.0f}" for each in before)
-        print(f"private memory of the web workers: {memory} MB (after the first round: {warm})")
-    finally:
-        web.close()
+        report(results, size)
+        memory = private(web)
+        print(
+            f"private memory of the web workers: {', '.join(f'{each:.0f}' for each in memory)} MB,"
+            f" at most {max(memory) - before:.0f} MB more than before they searched"
+            f" (to keep: {BROUGHT_BY_WORKERS})"
+        )
+
+
+def report(results: dict[str, list[Result]], size: int) -> None:
+    for name, each in results.items():
+        pairs = zip(each, results["bare list"], strict=True)
+        ratio = statistics.median(one.rate / other.rate for one, other in pairs)
+        rate = statistics.median(one.rate for one in each)
+        p95 = statistics.median(one.p95 for one in each)
+        told = f"{name:26}{rate:8.0f}/s{p95:9.1f} ms p95{ratio:8.2f} of bare"
+        if name in TARGETS:
+            told += f" (to reach: {TARGETS[name][size >= 1_000_000]})"
+        if name == SUGGESTIONS:
+            told += f" (to keep: {SUGGESTED_WITHIN} ms, with {AT_ONCE} who type at once)"
+        print(told)
 
 
 def main() -> None:
@@ -227,6 +281,7 @@ def main() -> None:
         bare = Web("benchmarks.bare.wsgi", bare_env)
         stack.callback(bare.close)
         bare.wait("/")
+        like_the_others(own)
         there = 1_000
         for size in SIZES:
             if size > there:

@@ -7,6 +7,7 @@ points of the next cheaper one among those that such a viewer sees (`before_…`
 points, the one to count is above the range's beginning while its predecessor is below it.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -23,6 +24,12 @@ from catalog.search.analysis import plain_sku, sku_terms, terms
 from catalog.search.keys import halves, name_keys, with_key, with_key_by_age
 from catalog.search.schema import CLASSES, NAME_KEYS, SCHEMA, TIERS, before_field, letter
 from catalog.words import plain_text
+
+# A product's texts are read for itself and for its card, and brands and categories come again. What
+# is returned must not be changed.
+_terms = functools.lru_cache(maxsize=512)(terms)
+_PLACES = {tier: place for place, tier in enumerate(TIERS)}
+_LETTERS = [letter(place) for place in range(len(TIERS))]
 
 
 class IndexRow(NamedTuple):
@@ -59,7 +66,7 @@ class IndexRow(NamedTuple):
 
     @property
     def tier(self) -> int:
-        return TIERS.index(self.minimum_tier)
+        return _PLACES[self.minimum_tier]
 
     @property
     def is_stocked(self) -> bool:
@@ -159,10 +166,10 @@ def _predecessors(offered: Sequence[IndexRow]) -> dict[UUID, dict[str, int]]:
 def _own(row: IndexRow) -> dict[str, Any]:
     """The fields of a product that do not depend on others of its family."""
     words = {
-        **terms(" ".join((row.family__name or "", row.name, row.brand, row.variant))),
+        **_terms(" ".join((row.family__name or "", row.name, row.brand, row.variant))),
         **sku_terms(row.sku),
-        **terms(row.category__name),
-        **terms(plain_text(row.description)),
+        **_terms(row.category__name),
+        **_terms(plain_text(row.description)),
     }
     fields: dict[str, Any] = {
         "key": row.id.hex,
@@ -190,27 +197,28 @@ def _shared(offered: Sequence[IndexRow]) -> dict[str, Any]:
     for row in sorted(offered, key=attrgetter("tier")):
         said.setdefault(row.description, row.tier)
         own = {
-            **(name := terms(f"{row.family__name or ''} {row.name}")),
-            **(rest := {**terms(row.variant), **sku_terms(row.sku)}),
-            **terms(row.brand),
-            **terms(row.category__name),
+            **(name := _terms(f"{row.family__name or ''} {row.name}")),
+            **(rest := {**_terms(row.variant), **sku_terms(row.sku)}),
+            **_terms(row.brand),
+            **_terms(row.category__name),
         }
         names.update(name)
         more.update(rest)
         skus.setdefault(plain_sku(row.sku), row.tier)
+        tier = row.tier
         for term in own:
-            lowest.setdefault(term, row.tier)
+            lowest.setdefault(term, tier)
     for description, tier in said.items():
-        for term in terms(plain_text(description)):
+        for term in _terms(plain_text(description)):
             lowest[term] = min(lowest.get(term, tier), tier)
     first = offered[0]
     shown = dict.fromkeys(
         f"{letter(row.tier)}{row.family__name or ''} {row.name} {row.brand}" for row in offered
     )
     return {
-        "words": " ".join(f"{letter(tier)}{term}" for term, tier in lowest.items()),
+        "words": " ".join([f"{_LETTERS[tier]}{term}" for term, tier in lowest.items()]),
         "name": " ".join(names),
-        "brand_words": " ".join(terms(first.brand)),
+        "brand_words": " ".join(_terms(first.brand)),
         "more": " ".join(more),
         "sku": [f"{letter(tier)}{sku}" for sku, tier in skus.items() if sku],
         "shown": "\n".join(list(shown)[:20]),

@@ -31,6 +31,8 @@ def romanized(name: str) -> str:
 
 
 def _packed(letters: str) -> int:
+    if not letters:
+        return 0
     number = 0
     for letter in letters.ljust(_WIDTH, "\0"):
         number = number * _BASE + _PLACES.get(letter, 0)

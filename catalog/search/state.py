@@ -35,7 +35,7 @@ class FollowerState:
     waiting: int
 
 
-class _Watch:
+class _FollowerNote:
     """The note of how far the follower is, as this process saw it. Threads share it."""
 
     def __init__(self) -> None:
@@ -74,20 +74,20 @@ class _Watch:
         self._stamp, self._written = stamp, now - age
 
 
-_here: _Watch | None = None
+_here: _FollowerNote | None = None
 
 
-def _watch() -> _Watch:
+def _note() -> _FollowerNote:
     global _here  # noqa: PLW0603 - one for each process
     if _here is None or _here.root != folders.root():
-        _here = _Watch()
+        _here = _FollowerNote()
     return _here
 
 
 def lateness() -> float:
     """Seconds that the index is behind at most: what its follower said, and how long ago."""
-    watch = _watch()
-    return max(watch.age() - _USUAL, 0.0) + watch.behind
+    note = _note()
+    return max(note.age() - _USUAL, 0.0) + note.behind
 
 
 def too_late() -> str:
@@ -95,7 +95,7 @@ def too_late() -> str:
     most = settings.SEARCH_MAX_LAG
     if lateness() <= most:
         return ""
-    if _watch().is_silent:
+    if _note().is_silent:
         return f"nobody has followed the changes for more than {most:.0f} s"
     return f"it is more than {most:.0f} s behind"
 
@@ -140,8 +140,8 @@ def standing() -> Standing:
         wrong = too_late()
     except folders.IndexUnusableError as error:
         wrong = str(error)
-    behind, watch = lateness(), _watch()
-    return Standing(None if watch.is_silent else behind, watch.waiting, wrong)
+    behind, note = lateness(), _note()
+    return Standing(None if note.is_silent else behind, note.waiting, wrong)
 
 
 def readiness() -> str:

@@ -7,6 +7,7 @@ value, so the cached text can be shown to anybody.
 """
 
 import html
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -65,8 +66,7 @@ def cached_fragments(
     for conditions, values in parts:
         pieces = cut(template, language, shown, (*conditions.items(),), (*values,))
         filled += [
-            _escaped(values[piece]) if place % 2 else piece
-            for place, piece in enumerate(pieces)
+            _escaped(values[piece]) if place % 2 else piece for place, piece in enumerate(pieces)
         ]
     return mark_safe("".join(filled))  # noqa: S308 - what templates made, and escaped values
 
@@ -113,6 +113,30 @@ def cached_value(
     if value is not None:
         cache.set(key, (version, value), seconds)
     return value
+
+
+_held: dict[str, tuple[float, Any]] = {}
+
+
+def held_value(key: str, *, seconds: float, make: Callable[[], Value]) -> Value:
+    """Return the value held in this process at `key`, or what `make` returns, held for `seconds`.
+
+    It must not be changed. With FASTPATH=false `make` is called each time.
+    """
+    if not settings.FASTPATH:
+        return make()
+    until, held = _held.get(key, (0.0, None))
+    now = time.monotonic()
+    if now >= until:
+        held = make()
+        _held[key] = (now + seconds, held)
+    value: Value = held
+    return value
+
+
+def forget_held() -> None:
+    """Have this process make its held values again."""
+    _held.clear()
 
 
 def _cut(

@@ -14,7 +14,8 @@ from accounts.layout import Header
 from accounts.models import AccountManager, Company
 from accounts.selectors import find_companies
 from catalog.models import Product
-from catalog.selectors import search_query
+from catalog.search.finding import with_words
+from catalog.selectors import search_words
 from redemption.backoffice.ordering.typed import Typed, TypedLine
 from redemption.checkout.approval import approval_need
 from redemption.checkout.enough import short_of
@@ -108,10 +109,10 @@ def _of_people() -> QuerySet[AccountManager]:
 
 def find_products(seat: AccountManager, words: str) -> list[Product]:
     """Products that the seat's company may redeem and that have all the words, SKUs included."""
-    query = search_query(words)
-    if query is None:
+    if not search_words(words):
         return []
-    return list(_offered(seat).filter(search=query).order_by("name", "sku")[:FOUND])
+    found = with_words(_offered(seat), words, tier_level=seat.company.tier_level)
+    return list(found.order_by("name", "sku")[:FOUND])
 
 
 def _offered(seat: AccountManager) -> QuerySet[Product]:

@@ -19,7 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Company, User
 from catalog.models import Product
-from catalog.selectors import search_query, search_words
+from catalog.search.finding import with_words as products_with
+from catalog.selectors import search_words
 from fulfillment.models import Fulfillment, Shipment, VirtualCode
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.encrypted_field import fingerprints
@@ -182,10 +183,9 @@ def _parcels(term: str) -> Iterator[Hit]:
 
 
 def _products(term: str) -> Iterator[Hit]:
-    words = search_query(term)
-    if words is None:
+    if not search_words(term):
         return
-    for product in Product.objects.filter(search=words).order_by()[: SHOWN + 1]:
+    for product in products_with(Product.objects.order_by(), term)[: SHOWN + 1]:
         exact = product.sku.upper() == term.upper()
         yield Hit(product.name, f"{product.sku}", _page(product), exact)
 

@@ -7,7 +7,12 @@ import pytest
 from django.utils.autoreload import file_changed
 from django.utils.safestring import mark_safe
 
-from loyalty_portal.fastpath.fragments import cached_fragment
+from loyalty_portal.fastpath.fragments import (
+    cached_fragment,
+    cached_fragments,
+    forget_held,
+    held_value,
+)
 
 pytestmark = pytest.mark.both_ways
 
@@ -47,3 +52,20 @@ def test_a_developer_sees_a_template_as_it_is_now(template: Path, settings: Any)
     template.write_text("after {{ word }}")
     file_changed.send(sender=None, file_path=template)  # as runserver does when a file changes
     assert cached_fragment("part.html", {}, {"word": "x"}) == "after x"
+
+
+def test_several_parts_of_one_template_stand_one_after_the_other(template: Path) -> None:
+    template.write_text("{% if big %}<b>{{ word }}</b>{% else %}{{ word }}, {% endif %}")
+    parts = [({"big": False}, {"word": "<one>"}), ({"big": True}, {"word": "two"})]
+    assert cached_fragments("part.html", parts) == "&lt;one&gt;, <b>two</b>"
+    assert cached_fragments("part.html", []) == ""
+
+
+def test_a_value_is_held_until_it_is_forgotten(settings: Any) -> None:
+    made = iter(range(10))
+    first = held_value("number", seconds=60, make=lambda: next(made))
+    second = held_value("number", seconds=60, make=lambda: next(made))
+    assert (second == first) is settings.FASTPATH
+    forget_held()
+    assert held_value("number", seconds=0, make=lambda: next(made)) > second
+    assert held_value("number", seconds=0, make=lambda: next(made)) > second + 1
