@@ -195,7 +195,9 @@ def suggested(cookies: list[str]) -> Iterable[Ask]:
         name = f"{roll.choice(COLOURS)} {roll.choice(WORDS)}"
         typed = name[: 2 + number % len(name)]
         yield Ask(
-            f"/catalog/suggest/words/?{urlencode({'q': typed})}", 200, cookies[number % len(cookies)]
+            f"/catalog/suggest/words/?{urlencode({'q': typed})}",
+            200,
+            cookies[number % len(cookies)],
         )
 
 
