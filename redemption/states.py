@@ -42,9 +42,11 @@ ORDER = LifeCycle(
 )
 # Not ended.
 OPEN_ORDER = (_O.AWAITING_APPROVAL, _O.PENDING, _O.CONFIRMED, _O.IN_FULFILLMENT, _O.CANCELLING)
-# How long an order may stay in these statuses before it is marked as stuck.
+# How long an order may stay in these statuses before it is marked as stuck. The time counts from
+# its step to the first of them.
 DEADLINES = (
-    ((_O.PENDING, _O.CANCELLING), timedelta(minutes=15)),
+    ((_O.PENDING,), timedelta(minutes=15)),
+    ((_O.CANCELLING,), timedelta(minutes=15)),
     ((_O.CONFIRMED, _O.IN_FULFILLMENT), timedelta(days=14)),
 )
 # In these, the time counts for a line that waited from the end of its wait.

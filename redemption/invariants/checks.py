@@ -185,10 +185,11 @@ def check_deadlines() -> list[Violation]:
 
 
 def _deadlines() -> dict[str, Any]:
-    statuses = [(status, age) for group, age in DEADLINES for status in group]
+    statuses = [(status, group[0], age) for group, age in DEADLINES for status in group]
     return {
-        "statuses": [status for status, _age in statuses],
-        "ages": [age for _status, age in statuses],
+        "statuses": [status for status, _since, _age in statuses],
+        "sinces": [since for _status, since, _age in statuses],
+        "ages": [age for _status, _since, age in statuses],
         "grace": GRACE,
         "settled": sorted(SETTLED_LINE),
         "from_waits": sorted(COUNT_FROM_WAITS),

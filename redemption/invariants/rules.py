@@ -349,10 +349,16 @@ WITH marked AS (
        OR EXISTS (SELECT 1 FROM loyalty_transaction t
                   WHERE t.order_id = o.id AND t.status = 'NEEDS_REVIEW')
 )
-SELECT 'MARKED', order_number, format('%%s since %%s', status, created_at)
+SELECT 'MARKED', order_number, format('%%s since %%s', status, reached.at)
 FROM marked
-JOIN unnest(%(statuses)s::text[], %(ages)s::interval[]) AS deadline (status, age) USING (status)
+JOIN unnest(%(statuses)s::text[], %(sinces)s::text[], %(ages)s::interval[])
+    AS deadline (status, since, age) USING (status)
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(e.at), marked.created_at) AS at FROM redemption_orderevent e
+    WHERE e.order_id = marked.id AND e.subject = 'ORDER' AND e.to_status = deadline.since
+) AS reached
 WHERE NOT is_marked AND created_at < now() - age - %(grace)s::interval
+  AND reached.at < now() - age - %(grace)s::interval
   -- For a line that waited the time counts from the end of its wait.
   AND CASE
     WHEN NOT status = ANY(%(from_waits)s) THEN true

@@ -303,10 +303,14 @@ def credited(order: RedemptionOrder, credit: LoyaltyTransaction) -> None:
 
 def flag_overdue() -> int:
     """Flag each open order that is past its deadline, once. Returns how many."""
-    return sum(_flag_late(status, age) for statuses, age in DEADLINES for status in statuses)
+    return sum(
+        _flag_late(status, age, since=statuses[0])
+        for statuses, age in DEADLINES
+        for status in statuses
+    )
 
 
-def _flag_late(status: OrderStatus, age: timedelta) -> int:
+def _flag_late(status: OrderStatus, age: timedelta, *, since: OrderStatus) -> int:
     why = _("Still “%(status)s” after %(age)s.") % {
         "status": status.label.lower(),
         "age": timesince(timezone.now() - age),
@@ -314,7 +318,13 @@ def _flag_late(status: OrderStatus, age: timedelta) -> int:
     said = IncidentCase.objects.filter(
         order=OuterRef("pk"), incident__kind=IncidentKind.STUCK_ORDER, facts__status=status
     )
-    late = RedemptionOrder.objects.filter(~Exists(said), status=status, created_at__lt=Now() - age)
+    # An order that waited for approval or whose cancel was asked for late is older than its status.
+    recent = OrderEvent.objects.filter(
+        order=OuterRef("pk"), subject=EventSubject.ORDER, to_status=since, at__gte=Now() - age
+    )
+    late = RedemptionOrder.objects.filter(
+        ~Exists(said), ~Exists(recent), status=status, created_at__lt=Now() - age
+    )
     if status in COUNT_FROM_WAITS:
         late = late.filter(_something_is_late(age))
     marked = 0

@@ -20,6 +20,20 @@ def make_older(sandbox: SandboxProcess, age: timedelta) -> None:
     _write(sandbox, f"UPDATE entry SET created_at = {earlier(age)}")  # it may be empty
 
 
+def make_orders_older(age: timedelta, *, which: str = "true") -> None:
+    """Move these orders (a condition in SQL) and the steps until now into the past by `age`."""
+    with pgtrigger.ignore(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE redemption_orderevent SET at = at - %s::interval WHERE order_id IN"
+            f" (SELECT id FROM redemption_order WHERE {which})",
+            [str(age)],
+        )
+        cursor.execute(
+            f"UPDATE redemption_order SET created_at = created_at - %s::interval WHERE {which}",
+            [str(age)],
+        )
+
+
 def earlier(age: timedelta) -> str:
     """The SQL of the sandbox's database for an entry's time, earlier by `age`."""
     return f"strftime('%Y-%m-%dT%H:%M:%fZ', created_at, '{-int(age.total_seconds()):+d} seconds')"

@@ -9,12 +9,15 @@ from django.core.management import call_command
 from django.db.models import F
 from django.db.models.functions import Now
 
+from accounts.models import Role
 from fulfillment.models import PartnerCall
 from fulfillment.virtual.saga import ask
 from inventory.models import Inventory
 from loyalty_portal.data.actor import Actor
+from redemption.checkout.services import approve
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.services import raise_incident, settle_incident
+from redemption.invariants.checks import check_deadlines
 from redemption.models import AlertAction, Callback, Incident, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.saga import inbox as callbacks
@@ -22,8 +25,10 @@ from redemption.saga import tasks
 from redemption.saga.steps import flag_overdue
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, IncidentStatus, OrderStatus
+from tests.accounts.factories import SeatFactory
 from tests.redemption.saga.test_webhooks import ask_the_partner, body, ended, send
 from tests.redemption.world import World, make_all_due
+from tests.support.ageing import make_orders_older
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +46,7 @@ def over(incident: Incident) -> bool:
 
 
 def late(order: RedemptionOrder, **age: int) -> None:
-    RedemptionOrder.objects.filter(pk=order.pk).update(created_at=Now() - timedelta(**age))
+    make_orders_older(timedelta(**age), which=f"id = '{order.pk}'")
 
 
 def owed(world: World) -> LoyaltyTransaction:
@@ -78,6 +83,34 @@ def test_an_answer_that_does_not_match_is_over_once_the_same_call_is_answered_ri
     order.refresh_from_db()
     assert (order.needs_attention, order.attention_reason) == (False, "")
     assert order.events.filter(reason__contains="No longer needs a person").exists()
+
+
+def test_the_time_of_an_order_that_was_approved_late_counts_from_the_approval(world: World) -> None:
+    world.company.approval_threshold = 1
+    world.company.save()
+    approver = SeatFactory.create(company=world.company, role=Role.APPROVER)
+    order = world.place((world.product(), 1))
+    late(order, days=1)
+    approve(order=order, by=Actor.in_seat(approver))
+    assert (flag_overdue(), check_deadlines()) == (0, [])
+    late(order, minutes=26)
+    assert [found.subject for found in check_deadlines()] == [order.order_number]
+    assert flag_overdue() == 1
+
+
+def test_the_time_of_an_order_that_is_cancelled_late_counts_from_the_cancel(world: World) -> None:
+    order = world.place((world.product(), 1))
+    world.partners.fault("debit", "timeout_before")
+    settle_transaction(world.debit(order).pk)
+    late(order, minutes=14)
+    cancel(order=order, by=Actor.in_seat(world.seat), reason="")
+    late(order, minutes=2)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.CANCELLING
+    assert (flag_overdue(), check_deadlines()) == (0, [])
+    late(order, minutes=24)
+    assert [found.subject for found in check_deadlines()] == [order.order_number]
+    assert flag_overdue() == 1
 
 
 def test_an_order_keeps_its_mark_while_another_case_of_it_is_open(world: World) -> None:

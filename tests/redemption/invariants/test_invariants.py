@@ -300,7 +300,8 @@ BREAKAGES = [
     (Invariant.DUE, "UPDATE redemption_letter SET next_attempt_at = NULL"),
     (
         Invariant.MARKED,
-        f"UPDATE redemption_order SET created_at = {OLD} WHERE status = 'PENDING'",
+        f"UPDATE redemption_orderevent SET at = {OLD}; "
+        + f"UPDATE redemption_order SET created_at = {OLD} WHERE status = 'PENDING'",
     ),
     (
         Invariant.MARKED,
@@ -337,7 +338,8 @@ def test_every_invariant_of_ours_has_a_breakage() -> None:
 
 def test_an_overdue_order_that_is_marked_is_no_violation(orders: Orders) -> None:
     break_it(
-        f"UPDATE redemption_order SET created_at = {OLD}, needs_attention = true"
+        f"UPDATE redemption_orderevent SET at = {OLD};"
+        f" UPDATE redemption_order SET created_at = {OLD}, needs_attention = true"
         " WHERE status = 'PENDING'"
     )
     assert Invariant.MARKED not in kinds(check_invariants())

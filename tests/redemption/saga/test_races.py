@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
@@ -39,6 +39,7 @@ from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.redemption.factories import checkout_form, fill_cart
 from tests.redemption.saga.test_webhooks import body, send
 from tests.redemption.world import World, make_all_due
+from tests.support.ageing import make_orders_older
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -194,7 +195,7 @@ def test_an_approval_that_comes_as_the_time_runs_out_counts(world: World) -> Non
 
 def test_an_order_that_moves_on_as_it_is_found_late_is_not_marked(world: World) -> None:
     order = world.place((world.product(), 1))
-    RedemptionOrder.objects.update(created_at="2020-01-01T00:00:00Z")
+    make_orders_older(timedelta(days=1))
     with while_somebody_moves(order, status=OrderStatus.DECLINED):
         assert flag_overdue() == 0
     assert not RedemptionOrder.objects.get().needs_attention

@@ -32,6 +32,7 @@ from tests.redemption.large_orders.waiting.lines import (
 )
 from tests.redemption.saga.test_sweep import sweep
 from tests.redemption.world import RECIPIENT, World
+from tests.support.ageing import make_orders_older
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -229,9 +230,7 @@ def test_nothing_hurries_a_waiting_line(world: World) -> None:
 
 
 def aged(order: RedemptionOrder, days: int) -> None:
-    RedemptionOrder.objects.filter(pk=order.pk).update(
-        created_at=timezone.now() - timedelta(days=days)
-    )
+    make_orders_older(timedelta(days=days), which=f"id = '{order.pk}'")
 
 
 def test_the_deadline_of_a_line_for_a_date_counts_from_the_date(world: World) -> None:
