@@ -301,7 +301,7 @@ BREAKAGES = [
     (
         Invariant.MARKED,
         f"UPDATE redemption_orderevent SET at = {OLD}; "
-        + f"UPDATE redemption_order SET created_at = {OLD} WHERE status = 'PENDING'",
+         f"UPDATE redemption_order SET created_at = {OLD} WHERE status = 'PENDING'",
     ),
     (
         Invariant.MARKED,
