@@ -300,8 +300,10 @@ BREAKAGES = [
     (Invariant.DUE, "UPDATE redemption_letter SET next_attempt_at = NULL"),
     (
         Invariant.MARKED,
-        f"UPDATE redemption_orderevent SET at = {OLD}; "
-         f"UPDATE redemption_order SET created_at = {OLD} WHERE status = 'PENDING'",
+        (
+            f"UPDATE redemption_orderevent SET at = {OLD};"
+            f" UPDATE redemption_order SET created_at = {OLD} WHERE status = 'PENDING'"
+        ),
     ),
     (
         Invariant.MARKED,
