@@ -1,9 +1,16 @@
-"""Who may work on what at the desk. Statuses that allow it are in states.py."""
+"""Who may work on what at the desk, and when people may decide. Statuses that allow it are in
+states.py.
+"""
+
+from collections.abc import Iterable
 
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from fulfillment.models import Fulfillment
+from fulfillment.models import CallKind, Fulfillment, PartnerCall
+from fulfillment.states import OPEN_CALL, FulfillmentStatus
 from loyalty_portal.data.actor import Actor
 
 
@@ -43,3 +50,18 @@ WORK, TAKE_OVER, ASSIGN = "work_desk", "take_over_work", "assign_work"
 def may_do(actor: Actor, what: str) -> bool:
     """Whether the actor is staff who may do this at the desk: WORK, TAKE_OVER or ASSIGN."""
     return actor.has_perm(f"fulfillment.{what}")
+
+
+def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
+    """Why people cannot decide about it (yet), in a sentence; "" when they can.
+
+    `calls` are all of its calls.
+    """
+    if held.status != FulfillmentStatus.REQUESTED:
+        told = _("There is nothing to decide any more: it is “%(status)s”.")
+        return told % {"status": held.get_status_display().lower()}
+    if any(call.kind == CallKind.REQUEST and call.status in OPEN_CALL for call in calls):
+        return _("The partner is still being asked, which is safe, and may tell us.")
+    if not held.attention and held.promised_by > timezone.now():
+        return _("The partner is working on it, and in time.")
+    return ""

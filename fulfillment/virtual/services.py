@@ -4,20 +4,18 @@ hints.py processes callbacks.
 """
 
 import uuid
-from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fulfillment.models import CallKind, Channel, Fulfillment, PartnerCall, VirtualCode
+from fulfillment.models import CallKind, Channel, Fulfillment, VirtualCode
 from fulfillment.news import tell
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import tell_unreadable
-from fulfillment.states import OPEN_CALL, CallStatus, FulfillmentStatus
+from fulfillment.states import CallStatus, FulfillmentStatus
 from fulfillment.virtual import hints
 from fulfillment.virtual.hints import (
     digest_of,
@@ -241,21 +239,6 @@ def _code(held: Fulfillment, position: int, deliverable: Deliverable) -> Virtual
 
 
 # --- Decisions of two people -----------------------------------------------------------------
-
-
-def nothing_to_decide(held: Fulfillment, calls: Iterable[PartnerCall]) -> str:
-    """Why people cannot decide about it (yet), in a sentence; "" when they can.
-
-    `calls` are all of its calls.
-    """
-    if held.status != FulfillmentStatus.REQUESTED:
-        told = _("There is nothing to decide any more: it is “%(status)s”.")
-        return told % {"status": held.get_status_display().lower()}
-    if any(call.kind == CallKind.REQUEST and call.status in OPEN_CALL for call in calls):
-        return _("The partner is still being asked, which is safe, and may tell us.")
-    if not held.attention and held.promised_by > timezone.now():
-        return _("The partner is working on it, and in time.")
-    return ""
 
 
 def settle_by_hand(*, held: Fulfillment, came: int, by: Actor) -> None:

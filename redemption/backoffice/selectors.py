@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from fulfillment.models import Channel, Fulfillment, PartnerCall
-from fulfillment.virtual.services import nothing_to_decide
+from fulfillment.permissions import nothing_to_decide
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import line_word, wait_told

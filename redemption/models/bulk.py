@@ -63,6 +63,12 @@ class Bulk(LeasedWork):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether some of its orders were not placed, and nobody works on them."""
+        over = self.status in {BulkStatus.DONE, BulkStatus.STOPPED}
+        return over and self.parts.filter(order=None).exists()
+
 
 class BulkPart(models.Model):
     """What becomes one order: rows of one reference, 500 at most. Its key is the order's token, so

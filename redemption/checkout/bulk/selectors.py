@@ -11,7 +11,6 @@ from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from loyalty_portal.data.actor import Actor
 from redemption.badges import Badge
-from redemption.checkout.bulk.services import can_go_on
 from redemption.checkout.rows import COLUMNS, label_of
 from redemption.models import Bulk, BulkPart, BulkRow, BulkStatus
 from redemption.permissions import may_decide_bulk
@@ -132,7 +131,7 @@ def bulk_page(bulk: Bulk, seat: AccountManager, header: Header, problem: str = "
         header=header,
         is_own=bulk.seat_id == seat.pk and may_redeem(actor),
         can_decide=bulk.status == BulkStatus.WAITING and may_decide_bulk(actor, bulk),
-        can_go_on=bulk.seat_id == seat.pk and can_go_on(bulk),
+        can_go_on=bulk.seat_id == seat.pk and bulk.can_go_on,
         problem=problem,
     )
 

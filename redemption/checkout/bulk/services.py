@@ -137,17 +137,11 @@ def reject(*, bulk: Bulk, by: Actor, reason: str) -> None:
 def go_on(*, bulk: Bulk, by: Actor) -> None:
     """Try the orders once more that could not be placed, after a stop too."""
     must(may_redeem(by) and bulk.seat.user_id == by.user_id)
-    if not can_go_on(bulk):
+    if not bulk.can_go_on:
         raise RedemptionError(_("Nothing of this can be tried again."))
     with transaction.atomic():
         _move(bulk, bulk.status, BulkStatus.PLACING, next_attempt_at=Now(), problem="")
         bulk.parts.filter(order=None).update(problem="")
-
-
-def can_go_on(bulk: Bulk) -> bool:
-    """Whether orders of it are left that were not placed, and nobody works on them."""
-    over = bulk.status in {BulkStatus.DONE, BulkStatus.STOPPED}
-    return over and bulk.parts.filter(order=None).exists()
 
 
 def points_of(bulk: Bulk) -> int:

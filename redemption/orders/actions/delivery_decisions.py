@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from fulfillment import services as fulfillments
 from fulfillment.models import Channel, Fulfillment
-from fulfillment.virtual.services import nothing_to_decide, settle_by_hand
+from fulfillment.permissions import nothing_to_decide
+from fulfillment.virtual.services import settle_by_hand
 from loyalty_portal.data.actor import Actor
 from redemption.models import Decision, IncidentCase, OrderItem
 from redemption.orders.actions.dual_control import (

@@ -326,7 +326,7 @@ def test_an_order_that_cannot_be_placed_says_why_and_is_tried_again_later(
     services.go_on(bulk=bulk, by=Actor.in_seat(seat))
     work(bulk)
     assert references() == [("A", 2), ("B", 2)]
-    assert not services.can_go_on(bulk)
+    assert not bulk.can_go_on
 
 
 def test_a_company_that_is_switched_off_amid_a_bulk_stops_it_and_loses_nothing(

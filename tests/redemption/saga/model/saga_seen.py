@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fulfillment.models import Channel, Fulfillment, PartnerCall, Shipment
-from fulfillment.virtual.services import nothing_to_decide
+from fulfillment.permissions import nothing_to_decide
 from redemption.models import Callback, LineWait, LoyaltyTransaction, OrderItem, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.support.sandbox_process import SandboxProcess
