@@ -50,16 +50,19 @@ _ECS = {
 
 
 class RefusalsInOneLine(logging.Filter):
-    """Logs requests that Django refused in one line without a traceback, and names their route, not
+    """Logs requests that were refused in one line without a traceback, and names their route, not
     their path.
 
     A missing permission, a foreign host or a too large form is no error of the program, and senders
-    of such requests must not be able to fill the log.
+    of such requests must not be able to fill the log. Neither must an outage of the database: 503
+    is its answer only (loyalty_portal/data/trouble.py).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         status = getattr(record, "status_code", 0)
-        if record.name.startswith("django.") and 400 <= status < 500:
+        if record.name.startswith("django.") and (400 <= status < 500 or status == 503):
+            if status == 503 and record.exc_info and record.exc_info[0]:
+                record.error = record.exc_info[0].__name__
             record.exc_info = record.exc_text = None
         request = getattr(record, "request", None)
         if isinstance(request, HttpRequest) and isinstance(record.args, tuple):

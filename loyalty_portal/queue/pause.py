@@ -11,6 +11,9 @@ CLOSED = _(
     "Nothing can be redeemed at the moment, we are checking something. Your cart is kept as it is: "
     "please try again later."
 )
+LATER = _(
+    "We are checking something at the moment: what you asked for is kept, and done once we go on."
+)
 
 
 def is_paused() -> bool:

@@ -21,6 +21,7 @@ from catalog.models import Product
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
+from loyalty_portal.queue.pause import LATER, is_paused
 from redemption.checkout import services as placing
 from redemption.checkout.bulk.selectors import waiting_for
 from redemption.checkout.cart import services as cart
@@ -129,7 +130,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
         if page.cancellation:  # keep what was typed, for confirming or trying again
             return render(request, "redemption/orders/order.html", {"page": page}, status=422)
     else:
-        messages.success(request, told)
+        _say_done(request, told)
     return SeeOther(order.get_absolute_url())
 
 
@@ -153,7 +154,7 @@ def cancel_line(request: PortalRequest, number: str, item_id: uuid.UUID) -> Http
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
-        messages.success(request, told)
+        _say_done(request, told)
     return SeeOther(f"{order.get_absolute_url()}#lines-title")
 
 
@@ -169,7 +170,10 @@ def approve(request: PortalRequest, number: str) -> HttpResponse:
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
-        messages.success(request, _("Approved. The points are being taken now."))
+        _say_done(
+            request,
+            _("Approved.") if is_paused() else _("Approved. The points are being taken now."),
+        )
     return SeeOther(order.get_absolute_url())
 
 
@@ -258,6 +262,13 @@ def list_approvals(request: PortalRequest) -> HttpResponse:
     ]
     context = {"approvals": waiting, "bulks": waiting_for(request.seat)}
     return render(request, "redemption/orders/approvals.html", context)
+
+
+def _say_done(request: PortalRequest, told: str) -> None:
+    """Say that it is done; while the portal is paused also that nothing is sent yet."""
+    messages.success(request, told)
+    if is_paused():
+        messages.warning(request, LATER)
 
 
 def _reason(request: PortalRequest) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
+
+from accounts.models import AccountManager
 from redemption.models import LoyaltyTransaction
 from redemption.states import OrderStatus
 from tests.redemption.world import World
-from tests.support.stack import Stack
+from tests.support.stack import Databases, Stack
 from tests.support.visitor import Visitor, order_number
 from tests.support.waiting import eventually
 
@@ -130,6 +137,32 @@ def test_postgresql_away_is_a_line_a_try_and_no_traceback(
     lines = "\n".join([*said, stack.worker.news()])
     assert "Traceback" not in lines
     assert lines.count("the database does not serve") <= 5
+
+
+def test_a_page_that_postgresql_cannot_serve_is_a_few_lines_and_no_traceback(
+    tmp_path: Path,
+    databases: Databases,
+    django_db_blocker: DjangoDbBlocker,
+    client_for: Callable[[AccountManager], Client],
+) -> None:
+    asked = ["/catalog/", "/orders/", "/checkout/"] * 3
+    errors = "loyalty_portal.local.demo_settings"  # its error pages are production's
+    with (
+        django_db_blocker.unblock(),
+        Stack(tmp_path, databases.create(), settings=errors) as stack,
+        stack.as_default(),
+    ):
+        session = client_for(World(stack.sandbox).seat).cookies["sessionid"].value
+        visitor = stack.visitor(sessionid=session)
+        assert visitor.status("/catalog/") == 200
+        stack.web.news()
+        with stack.database_away():
+            assert [visitor.status(path) for path in asked] == [503] * len(asked)
+        assert visitor.status("/catalog/") == 200
+        pages = stack.web.news()
+    assert "Traceback" not in pages
+    assert "error=OperationalError" in pages
+    assert len(pages.splitlines()) <= 4 * len(asked)
 
 
 def test_connections_to_postgresql_cut_again_and_again(

@@ -120,6 +120,10 @@ class Visitor:
     def get(self, path: str) -> httpx.Response:
         return self._check(self._browser.get(path))
 
+    def status(self, path: str) -> int:
+        """The status of the answer, which may be an error."""
+        return self._browser.get(path).status_code
+
     def follow(self, answer: httpx.Response) -> httpx.Response:
         """Follow all redirects and return the last page."""
         while answer.is_redirect:

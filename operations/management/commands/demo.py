@@ -124,6 +124,8 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         "EMAIL_URL": f"filemail:///{quote(str(LETTERS))}",
         "ALERT_EMAILS": "on-call@meridian.example",
     }
+    if settings.PORTAL_PAUSED:  # else what a terminal starts with this file would send things
+        environment["PORTAL_PAUSED"] = "true"
     lines = (f"{key}={shlex.quote(value)}\n" for key, value in environment.items())
     _write_secret(FOLDER / "env", "".join(lines))
     return {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}

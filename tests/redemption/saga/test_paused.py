@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import AccountManager
 from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.queue.pause import CLOSED
+from loyalty_portal.queue.pause import CLOSED, LATER
 from operations.doctor.findings import State
 from operations.doctor.services import examine
 from redemption.checkout.services import approve
@@ -107,6 +107,21 @@ def test_a_cancellation_is_recorded_and_gives_nothing_back_until_then(
     settle_task(str(credit.pk))
     assert LoyaltyTransaction.objects.get(pk=credit.pk).status == TransactionStatus.INTENDED
     assert world.ledger(order) == (10, 0)
+
+
+def test_a_page_does_not_say_that_points_move_during_the_pause(
+    client_for: Callable[[AccountManager], Client], world: World, sent: list[str]
+) -> None:
+    world.company.approval_threshold = 1
+    world.company.save()
+    order = world.place((world.product(points=10), 1))
+    owner = client_for(SeatFactory.create(company=world.company, role="owner"))
+    page = owner.post(f"{order.get_absolute_url()}approve/", follow=True).content.decode()
+    assert "Approved." in page
+    assert "being taken now" not in page
+    assert str(LATER) in page
+    page = owner.post(f"{order.get_absolute_url()}cancel/", follow=True).content.decode()
+    assert str(LATER) in page
 
 
 def test_callbacks_are_stored(world: World, sent: list[str]) -> None:
