@@ -18,6 +18,7 @@ _UNSEEN = re.compile(
     r"\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 # The form ="007" by which spreadsheets keep leading zeros.
+_LISTING = re.compile(r"(</?(?:ul|ol|li)>)")
 _PROTECTED = re.compile(r'="(.*)"', re.DOTALL)
 _PARAGRAPHS = (
     "address article aside blockquote caption center dd details div dl dt fieldset figcaption "
@@ -88,4 +89,22 @@ def _marked_up(text: str) -> str:
     # A block tag also ends the paragraph before it.
     text = _OUTER.sub("</p><p>", text)
     clean = nh3.clean(text, tags=DESCRIPTION_TAGS, attributes={})
-    return _EMPTY.sub("", _FIRST_CELL.sub(r"\1", clean)).strip()
+    return _in_lists(_EMPTY.sub("", _FIRST_CELL.sub(r"\1", clean)).strip())
+
+
+def _in_lists(clean: str) -> str:
+    """Put items that stand in no list into one: shops export them so, and browsers show them."""
+    made: list[str] = []
+    lists = items = 0
+    is_ours = False
+    for piece in _LISTING.split(clean):
+        if is_ours and not items and piece.strip() and piece != "<li>":
+            made.append("</ul>")
+            is_ours = False
+        if piece == "<li>" and not lists and not items and not is_ours:
+            made.append("<ul>")
+            is_ours = True
+        made.append(piece)
+        lists += (piece in {"<ul>", "<ol>"}) - (piece in {"</ul>", "</ol>"})
+        items += (piece == "<li>") - (piece == "</li>")
+    return "".join(made) + ("</ul>" if is_ours else "")

@@ -116,7 +116,7 @@ def _agreed(facts: Facts, correction: LoyaltyTransaction) -> str:
     for decision in facts.remedies:
         if decision.pk == correction.decision_id and decision.agreed_on:
             text = _("It was delivered after all. %(who)s agreed to it on %(day)s.")
-            day = date_format(decision.agreed_on, "SHORT_DATE_FORMAT")
+            day = date_format(decision.agreed_on)
             return text % {"who": decision.agreed_by, "day": day}
     return ""
 

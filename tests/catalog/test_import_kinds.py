@@ -377,6 +377,11 @@ def test_a_family_whose_file_is_imported_in_our_columns_retires_nothing(tmp_path
             "<p>Size · Chest</p><p>S · 88</p><h3>Care</h3><p>One</p><p>Two</p><p>Three</p>",
         ),
         ("<ul><li>Steel</li><li>Cork</li></ul>", "<ul><li>Steel</li><li>Cork</li></ul>"),
+        (
+            "<p>With</p><li>Steel</li><li>Cork<ul><li>thick</li></ul></li><p>lid</p>",
+            "<p>With</p><ul><li>Steel</li><li>Cork<ul><li>thick</li></ul></li></ul><p>lid</p>",
+        ),
+        ("<div>With</div><li>Steel", "<p>With</p><ul><li>Steel</li></ul>"),
         ("Warm<br>and soft", "Warm<br>and soft"),
         ("<section>One</section><section>Two</section>", "<p>One</p><p>Two</p>"),
         ("<div>Intro <p>Text</p></div>", "<p>Intro </p><p>Text</p>"),

@@ -119,6 +119,7 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         "FULFILLMENT_API_KEY": "sandbox-key",
         "FULFILLMENT_API_RESEND": "true",
         "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "API_KEY_ENVIRONMENT": "test",
         "SEARCH_INDEX_PATH": str(FOLDER / "search"),
         "BEAT_SCHEDULE_FILE": str(FOLDER / "beat"),
         "EMAIL_URL": f"filemail:///{quote(str(LETTERS))}",
