@@ -147,7 +147,7 @@ class CompanyAdmin(Onboarding):
     inlines = [SeatInline, AddressInline]
     fieldsets = [
         (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),
-        (_("Approval"), {"fields": ["approval_threshold"]}),
+        (_("Approval"), {"fields": [("approval_threshold", "quarterly_budget")]}),
         (_("Signing in"), {"fields": ["require_second_factor"]}),
         (_("API"), {"fields": ["api_rate"]}),
         (_("Place"), {"fields": [("language", "time_zone")]}),

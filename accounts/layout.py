@@ -43,7 +43,8 @@ class Header:
 
     `in_flight`: points of unsettled debits and corrections; of these, `unclear` were sent without a
     clear answer. `awaiting`: points of orders that wait for approval. Figures without a provider
-    are 0. `asked`: the partner was just asked, so the page must not ask again.
+    are 0. `stands_in`: for how many approvers who are away the seat decides. `asked`: the partner
+    was just asked, so the page must not ask again.
     """
 
     known: KnownBalance | None
@@ -54,6 +55,7 @@ class Header:
     awaiting: int = 0
     cart_count: int = 0
     approvals_count: int = 0
+    stands_in: int = 0
 
     @property
     def being_taken(self) -> int:
@@ -200,7 +202,7 @@ def _nav(request: HttpRequest, seat: AccountManager, header: Header) -> SafeStri
     match = request.resolver_match
     conditions = {
         "at": (match.namespace or match.view_name) if match else "",
-        "approver": may_approve(Actor.in_seat(seat)),
+        "approver": may_approve(Actor.in_seat(seat)) or bool(header.stands_in),
         "waiting": bool(header.approvals_count),
         "filled": bool(header.cart_count),
     }

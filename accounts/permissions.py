@@ -1,10 +1,10 @@
 """What an actor may do for a company, by the role of the actor's seat."""
 
-from accounts.models import AccountManager, Company, Role, User
+from accounts.models import AccountManager, Company, Role, StandIn, User
 from loyalty_portal.data.actor import Actor
 
 _REDEEM = frozenset({Role.OWNER, Role.APPROVER, Role.BUYER})
-_APPROVE = frozenset({Role.OWNER, Role.APPROVER})
+APPROVING = frozenset({Role.OWNER, Role.APPROVER})
 
 
 def may_redeem(actor: Actor) -> bool:
@@ -16,7 +16,36 @@ def may_approve(actor: Actor) -> bool:
     """Whether they may decide on orders above the threshold (never on their own). A key never may,
     whatever the role of its seat.
     """
-    return actor.seat is not None and actor.seat.role in _APPROVE and not actor.is_machine
+    return actor.seat is not None and actor.seat.role in APPROVING and not actor.is_machine
+
+
+def approves(seat: AccountManager) -> bool:
+    """Whether the role of this seat includes to decide on orders. A key never does."""
+    return may_approve(Actor.in_seat(seat))
+
+
+def may_name_stand_in(actor: Actor, approver: AccountManager) -> bool:
+    """Whether they may say who decides in the place of this approver: the approver alone, and no
+    key.
+    """
+    own = actor.seat is not None and actor.seat.pk == approver.pk
+    return own and may_approve(actor)
+
+
+def may_end_stand_in(actor: Actor, stand_in: StandIn) -> bool:
+    """Whether they may end that somebody stands in: the approver, and owners of the company."""
+    if actor.is_machine:
+        return False
+    own = actor.seat is not None and actor.seat.pk == stand_in.approver_id
+    return own or is_owner(actor, stand_in.approver.company)
+
+
+def may_set_limits(actor: Actor, company: Company) -> bool:
+    """Whether they may set how many points the company and its seats order: its owners, no key, and
+    staff who may change companies.
+    """
+    own = is_owner(actor, company) and not actor.is_machine
+    return own or actor.has_perm("accounts.change_company")
 
 
 def may_see_codes(actor: Actor) -> bool:

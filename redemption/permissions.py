@@ -4,12 +4,23 @@ Pages that offer an action and services that do it call the same function. For l
 condition follows the function for one row.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, UUIDField, Value
+from django.db.models.functions import Coalesce
 
-from accounts.models import ApiKey, Company
-from accounts.permissions import acts_as_owner, is_owner, may_approve, may_redeem, may_see_codes
+from accounts.models import AccountManager, ApiKey, Company, StandIn
+from accounts.permissions import (
+    APPROVING,
+    acts_as_owner,
+    is_owner,
+    may_approve,
+    may_redeem,
+    may_see_codes,
+)
+from accounts.seats.stand_ins import stood_in_for
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
     Bulk,
@@ -64,12 +75,52 @@ def had_part(actor: Actor, order: RedemptionOrder) -> bool:
     return placed(actor, order) or placed_for(actor, order) or placed_by_own_key(actor, order)
 
 
+NOBODY = UUID(int=0)  # the id of no person
+
+
+class Decider(NamedTuple):
+    """That an actor may decide. `instead_of`: in whose place; None for an approver."""
+
+    instead_of: AccountManager | None
+
+
+def decider(
+    actor: Actor, order: RedemptionOrder, away: Sequence[AccountManager] | None = None
+) -> Decider | None:
+    """By which right the actor may approve or reject the order; None when they may not.
+
+    It is an approver's who had no part in it. Whoever stands in for an approver has the same right,
+    unless that approver had a part in it. `away`: those for whom the actor stands in, if they were
+    read (`stood_in_for`); that is one query otherwise, for those who are no approvers.
+    """
+    if actor.seat is None or not may_see(actor, order) or had_part(actor, order):
+        return None
+    if may_approve(actor):
+        return Decider(None)
+    found = stood_in_for(actor.seat) if away is None else away
+    others = (each for each in found if not had_part(Actor.in_seat(each), order))
+    return next(map(Decider, others), None)
+
+
 def may_decide(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether the actor may approve or reject the order: an approver who had no part in it.
+    """Whether the actor may approve or reject the order: an approver who had no part in it, or who
+    stands in for one.
 
     The database enforces it for orders placed by staff too (order_approved_by_another).
     """
-    return may_approve(actor) and may_see(actor, order) and not had_part(actor, order)
+    return decider(actor, order) is not None
+
+
+def could_decide(actor: Actor) -> bool:
+    """Whether the actor could ever decide on orders: each person of a company, who may stand in for
+    an approver, and no key.
+    """
+    return actor.seat is not None and not actor.is_machine
+
+
+def may_decide_orders(actor: Actor) -> bool:
+    """Whether the actor may decide on orders at all now: an approver, or who stands in for one."""
+    return may_approve(actor) or (actor.seat is not None and bool(stood_in_for(actor.seat)))
 
 
 def decidable(*, company_id: UUID, user_id: UUID) -> Q:
@@ -79,12 +130,47 @@ def decidable(*, company_id: UUID, user_id: UUID) -> Q:
     return Q(company=company_id) & ~own & ~Q(Exists(made))
 
 
-def may_decide_bulk(actor: Actor, bulk: Bulk) -> bool:
-    """Whether the actor may approve or reject all orders of a bulk: an approver of its company, and
-    not who gave it.
+def decidable_instead(*, seat_id: UUID, company_id: UUID, user_id: UUID) -> Q:
+    """The orders for which `may_decide` is true, for an actor who is no approver."""
+    away = standing_in(seat_id).exclude(approver__user=OuterRef("account_manager__user"))
+    made = ApiKey.objects.filter(
+        seat=OuterRef(OuterRef("account_manager")), created_by=OuterRef("approver__user")
+    )
+    staff = Coalesce(OuterRef("placed_by"), Value(NOBODY), output_field=UUIDField())
+    away = away.exclude(approver__user=staff).filter(~Exists(made))
+    return decidable(company_id=company_id, user_id=user_id) & Q(Exists(away))
+
+
+def standing_in(seat_id: UUID) -> QuerySet[StandIn]:
+    """The rows by which a seat stands in for approvers at this moment, as `stood_in_for`."""
+    return StandIn.objects.now().filter(
+        deputy=seat_id,
+        deputy__company=F("approver__company"),
+        approver__role__in=APPROVING,
+        approver__is_active=True,
+        approver__user__is_active=True,
+        approver__user__is_machine=False,
+    )
+
+
+def bulk_decider(actor: Actor, bulk: Bulk) -> Decider | None:
+    """By which right the actor may approve or reject all orders of a bulk; None when they may not.
+    Nobody decides on what they gave themselves, nor does who stands in for them.
     """
-    of_company = actor.seat is not None and actor.seat.company_id == bulk.seat.company_id
-    return of_company and may_approve(actor) and bulk.seat.user_id != actor.user_id
+    seat, gave = actor.seat, bulk.seat.user_id
+    if seat is None or seat.company_id != bulk.seat.company_id or actor.user_id == gave:
+        return None
+    if may_approve(actor):
+        return Decider(None)
+    others = (each for each in stood_in_for(seat) if each.user_id != gave)
+    return next(map(Decider, others), None)
+
+
+def may_decide_bulk(actor: Actor, bulk: Bulk) -> bool:
+    """Whether the actor may approve or reject all orders of a bulk: an approver of its company or
+    who stands in for one, and not who gave it.
+    """
+    return bulk_decider(actor, bulk) is not None
 
 
 def may_see_bulk(actor: Actor, bulk: Bulk) -> bool:

@@ -3,7 +3,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from redemption import views
-from redemption.orders.views import list_approvals
 from redemption.saga import webhooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -15,7 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/", include("redemption.books.order_urls")),
     path("orders/", include("redemption.orders.urls")),
     path("points/", include("redemption.books.urls")),
-    path("approvals/", include(([path("", list_approvals, name="list")], "approvals"))),
+    path("approvals/", include("redemption.approvals.urls")),
     path("company/webhooks/", include("redemption.webhooks_out.urls")),
     path("webhooks/fulfillment/", webhooks.fulfillment, name="fulfillment_webhook"),
 ]

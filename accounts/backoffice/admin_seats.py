@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.backoffice.forms import RoleForm, SeatReasonForm
+from accounts.backoffice.forms import LimitForm, RoleForm, SeatReasonForm
 from accounts.models import AccountManager
+from accounts.seats.limits import set_monthly_limit
 from accounts.seats.services import SeatRefusedError, change_role, switch_off, switch_on
 from accounts.see_as.views import see_as
 from accounts.tasks import send_letters_of
@@ -35,6 +36,11 @@ def _change_role(seat: AccountManager, data: dict[str, Any], by: Actor) -> str:
     change_role(seat=seat, role=data["role"], by=by, reason=data["reason"])
     send_letters_of(seat.company_id)
     return _("The role is changed. The owners are told.")
+
+
+def _set_limit(seat: AccountManager, data: dict[str, Any], by: Actor) -> str:
+    set_monthly_limit(seat=seat, points=data["points"], by=by)
+    return _("The limit is changed.")
 
 
 class SeatAdmin(ActingAdmin[AccountManager]):
@@ -66,6 +72,9 @@ class SeatAdmin(ActingAdmin[AccountManager]):
             _change_role,
             RoleForm,
         ),
+        "limit": Verb(
+            gettext_lazy("Change the limit"), "accounts.change_company", _set_limit, LimitForm
+        ),
     }
 
     def get_urls(self) -> list[URLPattern]:
@@ -77,7 +86,7 @@ class SeatAdmin(ActingAdmin[AccountManager]):
         ]
 
     def first_values(self, row: AccountManager) -> dict[str, object]:
-        return {"role": row.role}
+        return {"role": row.role, "points": row.monthly_limit}
 
     def facts(self, request: HttpRequest, row: AccountManager) -> dict[str, object]:
         return {"seat": row, "state": on_or_off(on=row.is_active)}

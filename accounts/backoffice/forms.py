@@ -16,6 +16,7 @@ from unfold.widgets import (
 
 from accounts.invitations.onboarding import NewCompany
 from accounts.models import Role, TierLevel, languages, programme_language, programme_zone
+from accounts.seats.limits import LARGEST_LIMIT
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.one_line import OneLineField, TextField
 from loyalty_portal.data.zones import zone_names
@@ -42,6 +43,19 @@ class KeyReasonForm(forms.Form):
     """Why an API key is revoked."""
 
     reason = _reason(_("The owners of the company read this."))
+
+
+class LimitForm(forms.Form):
+    """How many points a seat may order in a month."""
+
+    points = forms.IntegerField(
+        label=_("Points a month"),
+        required=False,
+        min_value=0,
+        max_value=LARGEST_LIMIT,
+        help_text=_("In a calendar month of the company’s time zone. Empty: no limit."),
+        widget=UnfoldAdminIntegerFieldWidget({"inputmode": "numeric"}),
+    )
 
 
 class RoleForm(SeatReasonForm):

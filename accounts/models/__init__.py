@@ -1,6 +1,7 @@
 """People, companies, seats, invitations, API keys, and the letters about them."""
 
 from accounts.models.addresses import Address
+from accounts.models.balances import KnownBalance
 from accounts.models.calls import KeyedApiCall
 from accounts.models.joining import (
     Invitation,
@@ -17,7 +18,6 @@ from accounts.models.people import (
     Company,
     GroupMember,
     GroupPermission,
-    KnownBalance,
     PersonPermission,
     Role,
     SeatQuerySet,
@@ -30,6 +30,7 @@ from accounts.models.people import (
     programme_zone,
 )
 from accounts.models.sessions import PersonSession
+from accounts.models.stand_ins import StandIn, StandInQuerySet
 from accounts.models.viewings import Viewing
 
 __all__ = [
@@ -56,6 +57,8 @@ __all__ = [
     "Scope",
     "SeatQuerySet",
     "StaffGroup",
+    "StandIn",
+    "StandInQuerySet",
     "TierLevel",
     "User",
     "UserManager",

@@ -120,6 +120,8 @@ class PersonLetterKind(models.TextChoices):
     KEY_NEWS = "api_key", _("API key")
     ENDPOINT_NEWS = "endpoint", _("Webhook endpoint")
     ACCESS = "access", _("How you sign in")
+    STAND_IN = "stand_in", _("Stand-in of an approver")
+    BULK = "bulk", _("File of orders")
 
 
 class PersonLetter(LeasedWork):

@@ -1,4 +1,4 @@
-"""People, companies, seats, and each company's last known balance."""
+"""People, companies and seats."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -247,6 +247,12 @@ class Company(models.Model):
         blank=True,
         help_text=_("Orders above this number of points need approval. Empty: no order does."),
     )
+    quarterly_budget = models.PositiveBigIntegerField(
+        _("budget of a quarter"),
+        null=True,
+        blank=True,
+        help_text=_("Points that the company may order in a calendar quarter. Empty: no limit."),
+    )
     require_second_factor = models.BooleanField(
         _("second step to sign in"),
         default=False,
@@ -326,6 +332,12 @@ class AccountManager(models.Model):
     company = models.ForeignKey(Company, models.PROTECT, related_name="seats")
     user = models.ForeignKey(User, models.PROTECT, related_name="seats")
     role = models.CharField(_("role"), max_length=50, choices=Role.choices, default=Role.BUYER)
+    monthly_limit = models.PositiveBigIntegerField(
+        _("limit of a month"),
+        null=True,
+        blank=True,
+        help_text=_("Points that the seat may order in a calendar month. Empty: no limit."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -367,23 +379,3 @@ class AccountManager(models.Model):
     def signature(self) -> str:
         """Who a message to a recipient is from: person and company; of a key the company."""
         return ", ".join([*([] if self.user.is_machine else [self.name]), self.company.name])
-
-
-class KnownBalance(models.Model):
-    """The last balance from the Loyalty Points API, shown while the API does not answer."""
-
-    company = models.OneToOneField(
-        Company, models.CASCADE, primary_key=True, related_name="known_balance"
-    )
-    points = models.PositiveBigIntegerField()
-    as_of = models.DateTimeField()
-    fetched_at = models.DateTimeField()
-    expiring = models.JSONField(default=list, blank=True)
-    failed_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("known balance")
-        verbose_name_plural = _("known balances")
-
-    def __str__(self) -> str:
-        return f"{self.company_id}: {self.points}"

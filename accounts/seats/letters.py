@@ -3,13 +3,14 @@
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.models import (
@@ -25,6 +26,7 @@ from accounts.readers import reader_of
 from accounts.selectors import told_as
 from loyalty_portal import mail
 from loyalty_portal.configuration import brand
+from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.times import exact
 from loyalty_portal.metrics.figures import sent
 
@@ -255,10 +257,80 @@ def _of_sign_in(change: str) -> str:
     }[change]
 
 
+def _of_stand_in(letter: PersonLetter) -> dict[str, Any]:
+    facts, company = letter.facts, _company_of(letter)
+    by = User.objects.filter(pk=facts["by"]).first() if facts["by"] else None
+    days = {name: date_format(date.fromisoformat(facts[name])) for name in ("first", "last")}
+    named = {"approver": facts["approver"], "deputy": facts["deputy"], **days}
+    what = {
+        "named": _(
+            "%(deputy)s may decide on orders in the place of %(approver)s, from %(first)s to "
+            "%(last)s, the last day included."
+        ),
+        "ended": _("%(deputy)s does not decide in the place of %(approver)s any more."),
+    }[facts["change"]]
+    return {
+        "what": what % named,
+        "by": told_as(by, company.pk),
+        "path": reverse("approvals:list"),
+    }
+
+
+def _of_bulk(letter: PersonLetter) -> dict[str, Any]:
+    """About a file of orders (redemption/checkout/bulk/told.py)."""
+    facts = letter.facts
+    until = exact(datetime.fromisoformat(facts["until"]))
+    named = {
+        "file": facts["name"],
+        "who": facts["who"],
+        "points": grouped(facts["points"]),
+        "orders": grouped(facts["orders"]),
+        "until": until,
+    }
+    title, what = _happened_to_bulk(facts["change"])
+    path = reverse("bulk:detail", args=[facts["bulk"]])
+    return {
+        "title": title % named,
+        "what": what % named,
+        "reason": facts["reason"],
+        "path": path,
+    }
+
+
+def _happened_to_bulk(change: str) -> tuple[str, str]:
+    """What became of a file of orders: a heading and a sentence."""
+    waits = _(
+        "%(who)s wants to place the orders of the file “%(file)s”: %(orders)s orders for "
+        "%(points)s points. It waits for one approval of all, until %(until)s."
+    )
+    return {
+        "asked": (_("A file of orders waits for your approval"), waits),
+        "reminded": (_("A file of orders still waits for your approval"), waits),
+        "ending": (_("A file of orders waits for your approval, and not for long any more"), waits),
+        "approved": (
+            _("Your file of orders was approved"),
+            _("%(who)s approved the file “%(file)s”. Its orders are being placed."),
+        ),
+        "rejected": (
+            _("Your file of orders was not approved"),
+            _("%(who)s did not approve the file “%(file)s”. Nothing was ordered."),
+        ),
+        "expired": (
+            _("Nobody approved your file of orders in time"),
+            _(
+                "Nobody decided on the file “%(file)s” until %(until)s. Nothing was ordered and no "
+                "points were taken. You can have it placed once more from its page."
+            ),
+        ),
+    }[change]
+
+
 _FACTS: Mapping[PersonLetterKind, Callable[[PersonLetter], dict[str, Any]]] = {
     PersonLetterKind.INVITATION: _of_invitation,
     PersonLetterKind.RIGHTS: _of_rights,
     PersonLetterKind.KEY_NEWS: _of_key,
     PersonLetterKind.ENDPOINT_NEWS: _of_endpoint,
     PersonLetterKind.ACCESS: _of_access,
+    PersonLetterKind.STAND_IN: _of_stand_in,
+    PersonLetterKind.BULK: _of_bulk,
 }

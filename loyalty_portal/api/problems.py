@@ -175,6 +175,15 @@ KINDS: Mapping[str, ProblemKind] = {
         _("This is not possible with the order"),
         _("The answer's detail says why. Nothing was changed."),
     ),
+    "over_limit": ProblemKind(
+        409,
+        _("The order is over a limit of points"),
+        _(
+            "Nothing was changed. The answer's detail says what is left of the seat's month or the "
+            "company's quarter, and when it renews; a preview tells it before. An owner of your "
+            "company can raise the limit."
+        ),
+    ),
     "member_refused": ProblemKind(
         409,
         _("This is not possible with the member"),

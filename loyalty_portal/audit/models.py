@@ -25,6 +25,8 @@ class TrailKind(models.TextChoices):
     ACCESS_CHANGED = "access_changed", _("Access of a person changed")
     SEAT = "seat", _("Seat of a company")
     INVITATION = "invitation", _("Invitation to a seat")
+    LIMIT = "limit", _("Limit of points")
+    STAND_IN = "stand_in", _("Stand-in of an approver")
     KEY_CHANGED = "api_key", _("API key")
     COMPANY_OPENED = "company_opened", _("Company opened")
     DECISION = "decision", _("Decision by two people")

@@ -22,8 +22,8 @@ from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.actor import Actor
 from operations.demo.partners import SandboxControl
 from operations.demo.timeline import Timeline
-from redemption.checkout import services as placing
-from redemption.checkout.services import APPROVAL_TIME
+from redemption.checkout import deciding
+from redemption.checkout.asking import APPROVAL_TIME
 from redemption.models import (
     LineReturn,
     LoyaltyTransaction,
@@ -136,18 +136,18 @@ def _partners_id(prefix: str, key: str) -> str:
 
 
 def approve(scene: Scene) -> None:
-    placing.approve(order=scene.order, by=scene.approver)
+    deciding.approve(order=scene.order, by=scene.approver)
 
 
 def reject(scene: Scene, reason: str) -> None:
-    placing.reject(order=scene.order, by=scene.approver, reason=reason)
+    deciding.reject(order=scene.order, by=scene.approver, reason=reason)
 
 
 def expire(scene: Scene) -> None:
     """Let the approval expire."""
     rows = RedemptionOrder.objects.filter(pk=scene.order.pk)
     rows.update(approve_by=Now())
-    placing.expire_approvals()
+    deciding.expire_approvals()
     rows.update(approve_by=scene.order.created_at + APPROVAL_TIME)
 
 

@@ -66,8 +66,8 @@ def entry_of(seat: AccountManager, chosen: str) -> Address | None:
 
 
 def can_try(cart: CartPage) -> bool:
-    """Whether the page offers the button. Only a fresh balance that is too low takes it away; the
-    partner decides in the end.
+    """Whether the page offers the button. Of the balance only a fresh one that is too low takes it
+    away; the partner decides in the end.
     """
     known_short = cart.missing > 0 and not cart.header.stale
-    return bool(cart.entries) and not cart.troubled and not known_short
+    return bool(cart.entries) and not cart.troubled and not known_short and not cart.over

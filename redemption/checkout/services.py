@@ -1,9 +1,9 @@
-"""Places an order, and approves, rejects or expires one that is waiting for approval."""
+"""Places an order."""
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -19,7 +19,7 @@ from inventory import services as stock
 from inventory.services import OutOfStockError, Want
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
-from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.kept import kept
 from loyalty_portal.data.numbers import grouped
@@ -27,32 +27,23 @@ from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.fastpath.updates import delete, update
 from loyalty_portal.metrics.figures import ORDERS, count_when_true
 from redemption.checkout.approval import Need, approval_need
+from redemption.checkout.asking import APPROVAL_TIME, letters_to_approvers, who_decides
 from redemption.checkout.held import partner_trouble
+from redemption.checkout.limits import check_limits, hold_company
 from redemption.checkout.shown import Shown
 from redemption.checkout.waits import check_terms, wait_columns
 from redemption.models import (
     Cart,
     CartLine,
     LetterKind,
-    LoyaltyTransaction,
     OrderItem,
     OrderNote,
     RedemptionOrder,
 )
 from redemption.models.notes import LONGEST_NOTE
-from redemption.permissions import may_decide, placed, placed_by_own_key, placed_for
-from redemption.saga.steps import (
-    RedemptionError,
-    drop_order,
-    locked,
-    must,
-    new_debit,
-    new_letter,
-)
+from redemption.saga.steps import RedemptionError, new_debit, new_letter
 from redemption.states import OrderStatus
 
-# How long stock is reserved for an order that waits for approval.
-APPROVAL_TIME = timedelta(hours=72)
 CART_CHANGED = gettext_lazy(
     "Your cart has changed in the meantime, perhaps in another window. Nothing was ordered: "
     "please check it and confirm again."
@@ -201,8 +192,10 @@ def _place(
     # count together are placed one after another, so that each counts those before it.
     if entered.cart is not None:
         _empty(entered.cart, shown_with=entered.token)
+    hold_company(seat)
     if entered.asked or seat.company.approval_threshold is not None:
         _hold(seat)
+    check_limits(seat, total)
     need = None if entered.approved_by else approval_need(seat, total)
     if entered.shown is not None and entered.shown.waits != (need is not None):
         raise RedemptionError(_otherwise(need))
@@ -221,15 +214,19 @@ def _place(
         decided_by_id=entered.approved_by,
     )
     items = list(_items(order, lines, seat.company))
+    why = kept(lambda: need.why) if need else ""
     written: list[Model] = [
         order,
         *items,
-        order.event("", order.status, by=by, reason=kept(lambda: need.why) if need else ""),
+        order.event("", order.status, by=by, reason=why),
         *(item.event("", item.fulfillment_status) for item in items),
     ]
     if entered.asked:
         written += _told_by_staff(order, entered.asked, by)
-    if not waits:
+    if waits:
+        asked = who_decides(order)
+        written += letters_to_approvers(order, LetterKind.APPROVAL_ASKED, asked, why)
+    else:
         debit = new_debit(order, seat.company.loyalty_account_id)
         debit.id = entered.debit_id
         written += [debit, debit.event("", debit.status)]
@@ -297,71 +294,3 @@ def _empty(cart: Cart, *, shown_with: uuid.UUID) -> None:
     shown = update(Cart, {"pk": cart.pk, "token": shown_with}, fresh)
     if not (shown and delete(CartLine, {"cart": cart.pk})):
         raise _CartChangedError(CART_CHANGED)
-
-
-def approve(*, order: RedemptionOrder, by: Actor) -> RedemptionOrder:
-    """Approve the order, so that its points are taken. Nobody approves their own order.
-
-    Raises RedemptionError when it cannot go ahead now; the order then keeps waiting.
-    """
-    if why := partner_trouble().holds_approval(order.products()):
-        raise RedemptionError(why)
-    with transaction.atomic():
-        held = _decidable(order, by)
-        held.transition(
-            OrderStatus.PENDING, by=by, reason=kept(lambda: _("Approved")), decided_by_id=by.user_id
-        )
-        debit: LoyaltyTransaction = new_debit(held, held.company.loyalty_account_id)
-        debit.save(force_insert=True)
-        debit.event("", debit.status, by=by).save()
-        return held
-
-
-def reject(*, order: RedemptionOrder, by: Actor, reason: str) -> None:
-    """Reject the order, with a reason that the buyer reads. Its stock is released."""
-    if not reason.strip():
-        raise RedemptionError(_("Give a reason; the buyer will read it."))
-    with transaction.atomic():
-        held = _decidable(order, by)
-        drop_order(
-            held,
-            OrderStatus.REJECTED,
-            by=by,
-            reason=reason.strip(),
-            decided_by_id=by.user_id,
-            decision_reason=reason.strip()[:255],
-        )
-
-
-def _decidable(order: RedemptionOrder, by: Actor) -> RedemptionOrder:
-    held = locked(order.pk)
-    if held.status != OrderStatus.AWAITING_APPROVAL:
-        raise RedemptionError(
-            _("This order is no longer waiting for approval: it is “%(status)s”.")
-            % {"status": held.get_status_display().lower()}
-        )
-    if placed(by, held):
-        raise RedemptionError(_("Nobody approves their own order."))
-    if placed_for(by, held):
-        raise RedemptionError(_("You placed this order as staff; somebody else decides on it."))
-    if placed_by_own_key(by, held):
-        raise RedemptionError(_("Whoever made or rotated an API key does not approve its orders."))
-    must(may_decide(by, held))
-    return held
-
-
-def expire_approvals() -> int:
-    """Expire the orders that nobody decided on in time. Returns how many."""
-    late = RedemptionOrder.objects.filter(
-        status=OrderStatus.AWAITING_APPROVAL, approve_by__lte=Now()
-    )
-    ended = 0
-    for order_id in late.values_list("pk", flat=True)[:100]:
-        with transaction.atomic():
-            held = locked(order_id)
-            if held.status == OrderStatus.AWAITING_APPROVAL:
-                drop_order(
-                    held, OrderStatus.EXPIRED, by=SYSTEM, reason=_("Nobody decided in time.")
-                )
-                ended += 1
-    return ended

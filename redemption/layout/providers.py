@@ -3,8 +3,9 @@
 settings.LAYOUT_PROVIDERS names `header_figures`; `accounts.layout` calls it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from django.db.models import (
     Count,
     F,
     IntegerField,
+    Q,
     QuerySet,
     Subquery,
     Sum,
@@ -26,7 +28,7 @@ from accounts.permissions import may_approve
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.models import CartLine, LoyaltyTransaction, RedemptionOrder, TransactionType
-from redemption.permissions import decidable
+from redemption.permissions import decidable, decidable_instead, standing_in
 from redemption.states import OPEN_TRANSACTION, UNCLEAR, OrderStatus, TransactionStatus
 
 _TAKES = [TransactionType.DEBIT, TransactionType.CORRECTION]
@@ -38,8 +40,11 @@ def _number(rows: QuerySet[Any], by: str, what: Aggregate) -> Coalesce:
     return Coalesce(Subquery(figure), 0)
 
 
-def _figures(seat: Any, company: Any, user: Any, asked_at: Any) -> QuerySet[Any, Any]:
-    """Read the header's figures in one query, whose parts use small or partial indexes.
+def _figures(
+    decides: Callable[[Any, Any, Any], Q], seat: Any, company: Any, user: Any, asked_at: Any
+) -> QuerySet[Any, Any]:
+    """Read the header's figures in one query, whose parts use small or partial indexes. `decides`:
+    the orders on which the seat decides.
 
     Points that moved after the balance was asked for are in neither figure, so they are added up
     too.
@@ -50,7 +55,7 @@ def _figures(seat: Any, company: Any, user: Any, asked_at: Any) -> QuerySet[Any,
     takings = transactions.filter(transaction_type__in=_TAKES)
     moved = transactions.filter(status=TransactionStatus.SUCCEEDED, settled_at__gt=asked_at)
     awaiting = RedemptionOrder.objects.filter(company=company, status=OrderStatus.AWAITING_APPROVAL)
-    others = awaiting.filter(decidable(company_id=company, user_id=user))
+    others = awaiting.filter(decides(seat, company, user))
     points = Sum("points_amount")
     signed = Case(
         When(transaction_type=TransactionType.CREDIT, then=-F("points_amount")),
@@ -64,11 +69,24 @@ def _figures(seat: Any, company: Any, user: Any, asked_at: Any) -> QuerySet[Any,
         _number(moved, "company", Sum(signed)),
         _number(awaiting, "company", Sum("total_points")),
         _number(others, "company", Count("pk")),
+        _number(standing_in(seat), "deputy", Count("pk")),
     )
 
 
 _NOON = datetime(2000, 1, 1, 12, tzinfo=UTC)
-_read_figures = Prepared(_figures, UUID(int=1), UUID(int=2), UUID(int=3), _NOON)
+_OF_ONE = (UUID(int=1), UUID(int=2), UUID(int=3), _NOON)
+
+
+def _by_role(_seat: Any, company: Any, user: Any) -> Q:
+    return decidable(company_id=company, user_id=user)
+
+
+def _instead(seat: Any, company: Any, user: Any) -> Q:
+    return decidable_instead(seat_id=seat, company_id=company, user_id=user)
+
+
+_of_approvers = Prepared(partial(_figures, _by_role), *_OF_ONE)
+_of_others = Prepared(partial(_figures, _instead), *_OF_ONE)
 
 
 def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int]:
@@ -76,7 +94,9 @@ def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int
 
     Makes one query. `asked_at`: when the partner was asked for the balance.
     """
-    ((cart_count, in_flight, unclear, moved, awaiting, approvals),) = _read_figures(
+    approver = may_approve(Actor.in_seat(seat))
+    read = _of_approvers if approver else _of_others
+    ((cart_count, in_flight, unclear, moved, awaiting, approvals, stands_in),) = read(
         seat.pk, seat.company_id, seat.user_id, asked_at
     )
     return {
@@ -85,5 +105,6 @@ def header_figures(seat: AccountManager, asked_at: datetime) -> Mapping[str, int
         "unclear": int(unclear),
         "moved": int(moved),
         "awaiting": int(awaiting),
-        "approvals_count": approvals if may_approve(Actor.in_seat(seat)) else 0,
+        "approvals_count": approvals if approver or stands_in else 0,
+        "stands_in": stands_in,
     }

@@ -45,6 +45,14 @@ class Bulk(LeasedWork):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
 
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision = models.TextField(
+        blank=True, default="", db_default="", help_text=_("In whose place it was decided.")
+    )
+    reminders = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text=_("How often approvers were reminded of it.")
+    )
+
     objects = LeasedQuerySet["Bulk"].as_manager()
 
     class Meta:

@@ -28,6 +28,20 @@ class LetterKind(models.TextChoices):
     RESENT = "resent", _("Codes sent again")
     ANSWERED = "answered", _("Answer to a question")
     PLACED = "placed", _("Ordered for you")
+    APPROVAL_ASKED = "approval_asked", _("Approval asked for")
+    APPROVAL_REMINDED = "approval_reminded", _("Reminder of an approval")
+    APPROVAL_ENDING = "approval_ending", _("Approval that runs out")
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Not approved")
+    EXPIRED = "expired", _("Approval ran out")
+
+
+# To those who decide; all others are to whoever ordered.
+TO_APPROVERS = (
+    LetterKind.APPROVAL_ASKED,
+    LetterKind.APPROVAL_REMINDED,
+    LetterKind.APPROVAL_ENDING,
+)
 
 
 class Letter(LeasedWork):

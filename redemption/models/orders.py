@@ -163,6 +163,11 @@ class RedemptionOrder(HasLifeCycle):
                 condition=Q(status="AWAITING_APPROVAL"),
             ),
             models.Index(
+                fields=["company", "-approve_by"],
+                name="order_decided",
+                condition=Q(approve_by__isnull=False),
+            ),
+            models.Index(
                 fields=["-created_at"], name="order_attention", condition=Q(needs_attention=True)
             ),
             models.Index(fields=["status"], name="order_open", condition=Q(status__in=OPEN_ORDER)),

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import ShipmentLine
 from loyalty_portal.data.actor import Actor
 from redemption.badges import Badge, line_look, order_look
 from redemption.checkout.held import partner_trouble
+from redemption.checkout.limits import over_if_approved
 from redemption.models import (
     Letter,
     LoyaltyTransaction,
@@ -30,10 +32,10 @@ from redemption.orders.standing import standing_of
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import (
+    decider,
     had_part,
     may_ask,
     may_cancel,
-    may_decide,
     may_reveal,
     placed_by_own_key,
 )
@@ -102,6 +104,8 @@ class OrderPage:
     held: str  # why it cannot be approved now; "" when it can
     since: list[str]  # what changed in the catalogue since the order was placed
     by_own_key: bool  # it waits, and an API key placed it that they made
+    over: list[str]  # why limits of points forbid the approval now
+    instead_of: AccountManager | None  # in whose place they would decide
     waits_for_others: bool  # one's own order, or placed as staff: somebody else must approve it
     can_reveal: bool
     can_repeat: bool
@@ -174,7 +178,8 @@ def order_page(
     """
     facts = facts_of(order, in_full=in_full)
     waits = order.status == OrderStatus.AWAITING_APPROVAL
-    can_decide, choices = waits and may_decide(actor, order), statuses_shown(facts.items, only)
+    right = decider(actor, order) if waits else None
+    can_decide, choices = right is not None, statuses_shown(facts.items, only)
     cancelling = None if can_decide else _cancellation(actor, facts)
     letters = facts.letters[None if in_full else -LETTERS_SHOWN :]
     return OrderPage(
@@ -199,6 +204,8 @@ def order_page(
         held=_held(facts) if can_decide else "",
         since=changed_since([order])[order.pk] if can_decide else [],
         by_own_key=waits and placed_by_own_key(actor, order),
+        over=over_if_approved(order) if can_decide else [],
+        instead_of=right.instead_of if right else None,
         waits_for_others=waits and had_part(actor, order),
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,

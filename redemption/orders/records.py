@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
+from accounts.permissions import may_approve
 from fulfillment.models import Fulfillment, ShipmentLine, VirtualCode
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
@@ -17,7 +18,7 @@ from redemption.models import (
     RedemptionOrder,
     TransactionType,
 )
-from redemption.permissions import decidable, seen_by, seen_transactions
+from redemption.permissions import decidable, decidable_instead, seen_by, seen_transactions
 from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
 
 _TAKES = (TransactionType.DEBIT, TransactionType.CORRECTION)
@@ -75,7 +76,11 @@ def waiting_for(actor: Actor) -> QuerySet[RedemptionOrder]:
     waiting = seen_by(actor).filter(status=OrderStatus.AWAITING_APPROVAL)
     if actor.seat is None or actor.user_id is None:
         return waiting.none()
-    rows = waiting.filter(decidable(company_id=actor.seat.company_id, user_id=actor.user_id))
+    of_company = {"company_id": actor.seat.company_id, "user_id": actor.user_id}
+    rule = decidable(**of_company)
+    if not may_approve(actor):
+        rule = decidable_instead(seat_id=actor.seat.pk, **of_company)
+    rows = waiting.filter(rule)
     return rows.select_related("account_manager__user").order_by()
 
 

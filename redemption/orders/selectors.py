@@ -1,6 +1,4 @@
-"""Reads lists of orders: all of a company, those waiting for approval, and products redeemed
-before.
-"""
+"""Reads lists of orders: all of a company, and products redeemed before."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,10 +14,8 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
-    Subquery,
     Sum,
     Window,
-    prefetch_related_objects,
 )
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext_lazy as _
@@ -28,19 +24,15 @@ from accounts.models import AccountManager
 from catalog.models import Product, ProductType
 from loyalty_portal.data.actor import Actor
 from redemption.badges import Badge, LineCounts, Moved, counts_in_sql, look_of, moved
-from redemption.checkout.held import partner_trouble
-from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
+from redemption.models import OrderItem, RedemptionOrder
 from redemption.orders import periods
-from redemption.orders.since import changed_since
-from redemption.permissions import may_decide, placed_by_own_key, seen_by
+from redemption.permissions import seen_by
 from redemption.states import OrderStatus
 
 PAGE_SIZE = 25
 LONGEST_SEARCH = 100  # characters
 RECENT = 5
 ORDERS_LOOKED_AT = 200  # the newest orders, from which "redeemed before" is made
-MOST_APPROVALS = 100
-LINES_TO_APPROVE = 5  # shown of each order in the list of approvals
 
 GROUPS = {
     "open": (
@@ -199,7 +191,7 @@ def _found(words: str) -> Q:
 def rows_of(orders: Iterable[RedemptionOrder]) -> list[OrderRow]:
     """The rows of these orders, in two more queries, whatever the number of lines."""
     listed = list(orders)
-    lines, moves = _first_lines(listed, 1), moved(listed)
+    lines, moves = first_lines(listed, 1), moved(listed)
     return [_row(order, lines[order.pk], moves[order.pk]) for order in listed]
 
 
@@ -225,7 +217,7 @@ class FirstLines(NamedTuple):
     pieces: int
 
 
-def _first_lines(orders: Iterable[RedemptionOrder], most: int) -> dict[UUID, FirstLines]:
+def first_lines(orders: Iterable[RedemptionOrder], most: int) -> dict[UUID, FirstLines]:
     """The first lines of each of these orders, at most so many, by the order's key."""
     counts = {f"count_{name}": window for name, window in counts_in_sql().items()}
     place = Window(RowNumber(), partition_by=F("order"), order_by="id")
@@ -260,57 +252,6 @@ def _is_spent(order: RedemptionOrder, counts: LineCounts) -> bool:
 
 def recent(seat: AccountManager) -> list[OrderRow]:
     return rows_of(_of_company(seat)[:RECENT])
-
-
-class Approval(NamedTuple):
-    """An order that is waiting for approval. `decidable`: whether they may decide on it.
-
-    `items` are its first lines, and `more` the number of the others.
-    """
-
-    order: RedemptionOrder
-    items: list[OrderItem]
-    more: int
-    decidable: bool
-    by_own_key: bool  # an API key placed it that they made
-    left: int | None  # points left after the order; None when the balance is not known
-    why: str  # the reason for approval, as the buyer read it
-    held: str  # why it cannot be approved now; "" when it can
-    since: list[str]  # what changed in the catalogue since the order was placed
-
-
-def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
-    """The orders that are waiting for approval, the most urgent first."""
-    placing = OrderEvent.objects.filter(
-        order=OuterRef("pk"), subject=EventSubject.ORDER, from_status=""
-    )
-    waiting = (
-        seen_by(actor)
-        .filter(status=OrderStatus.AWAITING_APPROVAL)
-        .annotate(why=Subquery(placing.values("reason")[:1]))
-        .select_related("account_manager__user", "company")
-        .order_by("approve_by", "id")
-    )
-    orders = list(waiting[:MOST_APPROVALS])
-    by_keys = [row.account_manager for row in orders if row.account_manager.user.is_machine]
-    prefetch_related_objects(by_keys, "keys")
-    trouble, since = partner_trouble(), changed_since(orders)
-    lines = _first_lines(orders, LINES_TO_APPROVE)
-    return [
-        Approval(
-            order=order,
-            items=found.items,
-            more=found.counts.lines - len(found.items),
-            decidable=may_decide(actor, order),
-            by_own_key=placed_by_own_key(actor, order),
-            left=None if spendable is None else spendable - order.total_points,
-            why=order.why or "",
-            held=trouble.holds_approval(order.products()),
-            since=since[order.pk],
-        )
-        for order in orders
-        for found in [lines[order.pk]]
-    ]
 
 
 def redeemed_before(seat: AccountManager, most: int) -> list[Product]:

@@ -12,10 +12,8 @@ from accounts.selectors import told_as
 from loyalty_portal.data.kept import retold
 from loyalty_portal.data.numbers import grouped
 from redemption.badges import LineCounts, wait_told, without_delivery
-from redemption.models import (
-    EventSubject,
-    OrderItem,
-)
+from redemption.checkout.asking import people_asked
+from redemption.models import BulkPart, EventSubject, LetterKind, OrderItem
 from redemption.orders.facts import EventTold, Facts
 from redemption.orders.lines_told import (
     came_back,
@@ -92,22 +90,53 @@ def _placed(facts: Facts) -> TimelineStep:
 def _decision(facts: Facts) -> Iterator[TimelineStep]:
     order = facts.order
     if order.status == OrderStatus.AWAITING_APPROVAL:
-        yield TimelineStep(
-            _("Waiting for approval"),
-            f"{_why_it_waits(facts)} {_held()}",
-            "hourglass",
-            "warn",
-        )
+        told = " ".join([_why_it_waits(facts), _held(), *_who_was_asked(facts)])
+        yield TimelineStep(_("Waiting for approval"), told, "hourglass", "warn")
+    if order.decided_by_id and order.approve_by:
+        yield from _approved_with_others(facts)
     for event in moves(facts, EventSubject.ORDER, from_status=OrderStatus.AWAITING_APPROVAL):
         if event.to_status == OrderStatus.PENDING:
-            yield TimelineStep(
-                _("Approved by %(who)s") % {"who": event.by}, "", "check", "ok", event.at
-            )
+            text = sentence(_instead_of(facts))
+            title = _("Approved by %(who)s") % {"who": event.by}
+            yield TimelineStep(title, text, "check", "ok", event.at)
         elif event.to_status == OrderStatus.REJECTED:
             yield _not_approved(facts, event)
         else:
             text = _("The products are no longer held. No points were taken.")
             yield TimelineStep(_("Nobody approved it in time"), text, "clock", "bad", event.at)
+
+
+def _who_was_asked(facts: Facts) -> list[str]:
+    """Who was asked to decide: a sentence, or none when nobody was."""
+    names = people_asked(facts.letters)
+    return [_("Asked: %(names)s.") % {"names": ", ".join(names)}] if names else []
+
+
+def _instead_of(facts: Facts) -> str:
+    """In whose place somebody decided; "" for an approver."""
+    decided = (LetterKind.APPROVED, LetterKind.REJECTED)
+    told = (each.facts.get("instead_of", "") for each in facts.letters if each.kind in decided)
+    who = next(filter(None, told), "")
+    return capfirst(_("in the place of %(who)s") % {"who": who}) if who else ""
+
+
+def _approved_with_others(facts: Facts) -> Iterator[TimelineStep]:
+    """The approval of the file that the order came from, which was before the order was placed.
+    Makes a query for orders that never waited themselves.
+    """
+    if any(each.from_status == OrderStatus.AWAITING_APPROVAL for each in facts.events):
+        return
+    parts = BulkPart.objects.filter(order=facts.order.pk).select_related("bulk").defer("bulk__file")
+    part = parts.first()
+    if part is None:
+        return
+    title = _("Approved by %(who)s") % {"who": facts.order.decided_by}
+    with_others = _("Together with the other orders of the file “%(file)s”.")
+    told = [with_others % {"file": part.bulk.name}]
+    if part.bulk.decision not in {"", "Approved"}:
+        told.append(sentence(retold(part.bulk.decision)))
+    at = part.bulk.decided_at or facts.order.created_at
+    yield TimelineStep(title, " ".join(told), "check", "ok", at)
 
 
 def _why_it_waits(facts: Facts) -> str:
@@ -127,7 +156,7 @@ def _not_approved(facts: Facts, event: EventTold) -> TimelineStep:
     said_already = retold(event.reason) == _("Cancelled by %(who)s") % who
     reason = "" if said_already else sentence(event.reason)
     untaken = _("No points were taken.")
-    text = f"{reason} {untaken}".strip()
+    text = " ".join(filter(None, [sentence(_instead_of(facts)), reason, untaken]))
     return TimelineStep(title % who, text, "circle-x", "bad", event.at)
 
 

@@ -15,15 +15,14 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
 from accounts.layout import balance_text, header_on
-from accounts.permissions import may_approve, may_redeem
+from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
 from loyalty_portal.queue.pause import LATER, is_paused
-from redemption.checkout import services as placing
-from redemption.checkout.bulk.selectors import waiting_for
+from redemption.checkout import deciding
 from redemption.checkout.cart import services as cart
 from redemption.models import RedemptionOrder
 from redemption.orders.actions import cancelling
@@ -31,7 +30,7 @@ from redemption.orders.actions import services as aftercare
 from redemption.orders.facts import Pulse, beat_of, order_of
 from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.page import order_page
-from redemption.orders.selectors import LONGEST_SEARCH, Search, approvals, list_of
+from redemption.orders.selectors import LONGEST_SEARCH, Search, list_of
 from redemption.permissions import may_ask, may_cancel, may_decide, may_reveal
 from redemption.questions import services as questions
 from redemption.saga import tasks
@@ -166,7 +165,7 @@ def approve(request: PortalRequest, number: str) -> HttpResponse:
     _must(may_decide(request.actor, order))
     try:
         with tasks.going_on(order.pk):
-            placing.approve(order=order, by=request.actor)
+            deciding.approve(order=order, by=request.actor)
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
@@ -188,7 +187,7 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
         page = order_page(request.actor, order, form)
         return render(request, "redemption/orders/order.html", {"page": page}, status=422)
     try:
-        placing.reject(order=order, by=request.actor, reason=form.cleaned_data.get("reason", ""))
+        deciding.reject(order=order, by=request.actor, reason=form.cleaned_data.get("reason", ""))
     except RedemptionError as problem:
         messages.error(request, str(problem))
     else:
@@ -250,18 +249,6 @@ def ask(request: PortalRequest, number: str) -> HttpResponse:
         form.add_error("text", str(problem))
     page = order_page(request.actor, order, question=form)
     return render(request, "redemption/orders/order.html", {"page": page}, status=422)
-
-
-@require_safe
-@with_seat(allowed=may_approve)
-def list_approvals(request: PortalRequest) -> HttpResponse:
-    """The list of orders that are waiting for approval, with what the approver needs to know."""
-    waiting = [
-        (approval, RejectOrderForm(order=approval.order))
-        for approval in approvals(request.actor, header_on(request).spendable)
-    ]
-    context = {"approvals": waiting, "bulks": waiting_for(request.seat)}
-    return render(request, "redemption/orders/approvals.html", context)
 
 
 def _say_done(request: PortalRequest, told: str) -> None:

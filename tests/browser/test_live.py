@@ -303,8 +303,51 @@ def test_approver_says_yes_in_the_browser(scene: Scene, open_window: Opener) -> 
     waiting.get_by_role("link", name="Decide").click()
     page.get_by_role("button", name="Approve 1,500 points").click()
 
-    expect(page.get_by_role("main")).to_contain_text("Approved by Grace Hopper")
+    expect(page.locator("#messages")).to_contain_text(f"Approved: {order.order_number}.")
+    expect(page.get_by_role("main")).to_contain_text("Nothing is waiting for you")
     expect(watching.locator("#order header")).to_contain_text("Completed")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_approver_looks_at_orders_and_decides_on_several_by_keyboard(
+    scene: Scene, open_window: Opener, javascript: bool
+) -> None:
+    company = scene.new_company(points=100_000, approval_threshold=1_000)
+    buyer, approver = (scene.new_seat(role, company) for role in ("buyer", "approver"))
+    orders = [scene.place((scene.card, pieces), seat=buyer) for pieces in (1, 2, 3)]
+    window = open_window(approver, javascript=javascript)
+    page = window.go("/approvals/")
+    expect(page.locator("#panel")).to_contain_text("Approve 1,500 points")
+    page.get_by_role("checkbox", name=orders[0].order_number).focus()
+    page.keyboard.press("Space")
+    if javascript:
+        third = page.get_by_role("row").filter(has_text="4,500").get_by_role("link")
+        third.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#panel")).to_contain_text("Approve 4,500 points")
+        expect(third).to_be_focused()
+        expect(page.get_by_role("checkbox", name=orders[0].order_number)).to_be_checked()
+        assert window.axe_finds(STRICT) == []
+    page.get_by_role("checkbox", name=orders[1].order_number).focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Approve the chosen ones").focus()
+    page.keyboard.press("Enter")
+    told = page.locator("#messages")
+    for order in orders[:2]:
+        expect(told).to_contain_text(order.order_number)
+    expect(page.locator("#panel")).to_contain_text("Approve 4,500 points")
+    if javascript:
+        page.get_by_role("link", name="3 × ").click()
+        expect(page.locator("#panel")).to_contain_text("Approve 4,500 points")
+        same_as_reloaded(page, "#panel")
+    # A no without a reason is told beside the field, and nothing is decided.
+    page.get_by_role("checkbox", name=orders[2].order_number).check()
+    page.get_by_text("Do not approve the chosen ones").first.click()
+    page.get_by_role("button", name="Do not approve the chosen ones").click()
+    expect(page.get_by_role("main")).to_contain_text("Give a reason; the buyer will read it.")
+    page.get_by_label("Why? The buyer reads it.").first.fill("Not now")
+    page.get_by_role("button", name="Do not approve the chosen ones").click()
+    expect(page.locator("#messages")).to_contain_text("No points were taken.")
 
 
 # --- The balance ---------------------------------------------------------------------------------

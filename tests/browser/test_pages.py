@@ -52,6 +52,8 @@ PAGES = {
     "receipt": ("buyer", "/orders/{delivered}/receipt/"),
     "sums of the orders": ("buyer", "/orders/sums/"),
     "approvals": ("approver", "/approvals/"),
+    "approvals, decided": ("approver", "/approvals/decided/"),
+    "approvals, away": ("approver", "/approvals/away/"),
     "nothing to approve": ("poor", "/approvals/"),
     "not found": ("buyer", "/nothing/here/"),
     "another company's order": ("poor", "/orders/{queued}/"),
@@ -186,7 +188,10 @@ ACTIONS = {
     "/cart/": ("approver", ["One more", "Take out The Lighthouse Ledger", "Go to checkout"]),
     "/checkout/": ("approver", ["Name", "Postcode", "Redeem 2,990 points"]),
     "/orders/{queued}/": ("buyer", ["Cancel this order", "Show the code"]),
-    "/approvals/": ("approver", ["Approve 45,000 points", "Do not approve"]),
+    "/approvals/": (
+        "approver",
+        ["Choose order", "Approve the chosen ones", "Approve 45,000 points"],
+    ),
 }
 
 
@@ -306,7 +311,7 @@ WORDS = """main :is(.head__text h1, .row h2, .row h2 a, .product h1, .card__name
 
 @pytest.mark.parametrize(
     "name", ["home", "catalogue", "card with values", "cart", "checkout", "order, shipped in part",
-             "order, delivered", "orders", "approvals"],
+             "order, delivered", "orders", "approvals", "approvals, decided"],
 )  # fmt: skip
 def test_long_words_do_not_widen_a_small_page(scene: Scene, open_window: Opener, name: str) -> None:
     who, path = PAGES[name]

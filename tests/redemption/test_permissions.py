@@ -7,12 +7,12 @@ from accounts.access.keys import rotate_key
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from loyalty_portal.data.actor import SYSTEM, Actor
-from redemption.checkout import services as placing
+from redemption.approvals.selectors import approvals
+from redemption.checkout import deciding
 from redemption.layout.providers import header_figures
 from redemption.models import Decision, RedemptionOrder
 from redemption.orders.actions import cancelling
 from redemption.orders.actions import services as actions
-from redemption.orders.selectors import approvals
 from redemption.permissions import (
     decidable,
     may_cancel,
@@ -97,12 +97,12 @@ def test_who_made_or_rotated_a_key_decides_on_none_of_its_orders() -> None:
         assert header_figures(seat, timezone.now())["approvals_count"] == len(may)
     for seat in (ada, bob):
         with pytest.raises(RedemptionError, match="made or rotated an API key"):
-            placing.approve(order=order, by=Actor.in_seat(seat))
+            deciding.approve(order=order, by=Actor.in_seat(seat))
         with pytest.raises(RedemptionError, match="made or rotated an API key"):
-            placing.reject(order=order, by=Actor.in_seat(seat), reason="no")
+            deciding.reject(order=order, by=Actor.in_seat(seat), reason="no")
     with pytest.raises(RedemptionError):
-        placing.approve(order=other, by=Actor.in_seat(made.seat))
-    assert placing.approve(order=order, by=Actor.in_seat(kim)).status == OrderStatus.PENDING
+        deciding.approve(order=other, by=Actor.in_seat(made.seat))
+    assert deciding.approve(order=order, by=Actor.in_seat(kim)).status == OrderStatus.PENDING
 
 
 def nobody() -> list[Actor]:
@@ -119,9 +119,9 @@ def test_what_is_not_offered_is_not_done_either(
         for order in orders:
             if not may_decide(actor, order):
                 with pytest.raises(RedemptionError):
-                    placing.approve(order=order, by=actor)
+                    deciding.approve(order=order, by=actor)
                 with pytest.raises(RedemptionError):
-                    placing.reject(order=order, by=actor, reason="No.")
+                    deciding.reject(order=order, by=actor, reason="No.")
             if not may_cancel(actor, order):
                 with pytest.raises(RedemptionError):
                     cancelling.cancel(order=order, by=actor, reason="")

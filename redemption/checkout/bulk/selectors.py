@@ -1,6 +1,6 @@
 """A bulk as its page shows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
@@ -11,6 +11,7 @@ from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from loyalty_portal.data.actor import Actor
 from redemption.badges import Badge
+from redemption.checkout.limits import Allowance, allowances_of
 from redemption.checkout.rows import COLUMNS, label_of
 from redemption.models import Bulk, BulkPart, BulkRow, BulkStatus
 from redemption.permissions import may_decide_bulk
@@ -56,6 +57,13 @@ class BulkPage:
     can_decide: bool
     can_go_on: bool
     problem: str = ""
+    allowances: list[Allowance] = field(default_factory=list)
+
+    @property
+    def over(self) -> list[str]:
+        """Why its orders together are more than limits leave: a sentence for each."""
+        exceeded = (each for each in self.allowances if each.over(self.points))
+        return [each.refusal(self.points) for each in exceeded]
 
     @property
     def is_live(self) -> bool:
@@ -102,6 +110,7 @@ def waiting_for(seat: AccountManager) -> list[Bulk]:
     """The bulks of colleagues that wait for an approval which this seat may give."""
     actor = Actor.in_seat(seat)
     waiting = _of_company(seat).filter(status=BulkStatus.WAITING).exclude(seat=seat)
+    waiting = waiting.annotate(orders=Count("parts"), points=Sum("parts__points"))
     return [bulk for bulk in waiting[:SHOWN] if may_decide_bulk(actor, bulk)]
 
 
@@ -133,6 +142,7 @@ def bulk_page(bulk: Bulk, seat: AccountManager, header: Header, problem: str = "
         can_decide=bulk.status == BulkStatus.WAITING and may_decide_bulk(actor, bulk),
         can_go_on=bulk.seat_id == seat.pk and bulk.can_go_on,
         problem=problem,
+        allowances=allowances_of(seat) if bulk.status == BulkStatus.READY else [],
     )
 
 

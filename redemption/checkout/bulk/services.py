@@ -23,6 +23,7 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.times import exact
 from redemption.checkout.approval import approval_need
+from redemption.checkout.asking import APPROVAL_TIME
 from redemption.checkout.bulk.sheets import (
     LARGEST_FILE,
     LONGEST_REFERENCE,
@@ -33,14 +34,12 @@ from redemption.checkout.held import partner_trouble
 from redemption.checkout.rows import GivenRow, read_rows, today_of
 from redemption.checkout.selectors import offered_products
 from redemption.checkout.services import (
-    APPROVAL_TIME,
     CheckoutInput,
     Line,
     place_order,
 )
 from redemption.models import Bulk, BulkPart, BulkRow, BulkStatus
 from redemption.models.cart import MOST_ROWS as MOST_LINES
-from redemption.permissions import may_decide_bulk
 from redemption.saga.steps import RedemptionError, must
 
 logger = logging.getLogger(__name__)
@@ -88,9 +87,10 @@ def take(*, seat: AccountManager, name: str, data: bytes, again: bool, by: Actor
         return Bulk.objects.create(seat=seat, name=name[-200:], digest=digest, file=data)
 
 
-def confirm(*, bulk: Bulk, seen_points: int, by: Actor) -> bool:
+def confirm(*, bulk: Bulk, seen_points: int, by: Actor, ask: Callable[[Bulk], object]) -> bool:
     """Have the right rows placed; the wrong ones are left out. Returns whether the bulk waits for
-    one approval of all its orders first.
+    one approval of all its orders first, which `ask` asks for. One whose approval ran out may be
+    confirmed anew.
 
     Raises RedemptionError when it is not the actor's, was confirmed before, or costs something
     else than the page showed.
@@ -105,33 +105,19 @@ def confirm(*, bulk: Bulk, seen_points: int, by: Actor) -> bool:
             raise RedemptionError(_("This has changed since you looked. Please check it again."))
         need = approval_need(seat, total)
         to = BulkStatus.WAITING if need else BulkStatus.PLACING
+        bulk.approve_by = timezone.now() + APPROVAL_TIME if need else None
         _move(
             bulk,
             BulkStatus.READY,
             to,
-            approve_by=timezone.now() + APPROVAL_TIME if need else None,
+            approve_by=bulk.approve_by,
+            reminders=0,
+            problem="",
             next_attempt_at=None if need else Now(),
         )
+        if need:
+            ask(bulk)
     return need is not None
-
-
-def approve(*, bulk: Bulk, by: Actor) -> None:
-    """Approve all orders of the bulk at once: they are placed. Nobody approves their own."""
-    must(may_decide_bulk(by, bulk))
-    if bulk.approve_by is None or bulk.approve_by <= timezone.now():
-        raise RedemptionError(_("The time for an approval is over. It must be given anew."))
-    _move(
-        bulk, BulkStatus.WAITING, BulkStatus.PLACING, next_attempt_at=Now(), decided_by=by.person_id
-    )
-
-
-def reject(*, bulk: Bulk, by: Actor, reason: str) -> None:
-    """Reject all orders of the bulk, with a reason that the buyer reads."""
-    must(may_decide_bulk(by, bulk))
-    if not reason.strip():
-        raise RedemptionError(_("Give a reason; the buyer will read it."))
-    changes = {"problem": reason.strip()[:500], "decided_by": by.person_id}
-    _move(bulk, BulkStatus.WAITING, BulkStatus.REJECTED, **changes)
 
 
 def go_on(*, bulk: Bulk, by: Actor) -> None:

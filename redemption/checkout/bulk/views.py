@@ -13,13 +13,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.layout import header_on
 from accounts.permissions import may_redeem
+from accounts.tasks import send_letters_of
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, attachment, form_only
 from loyalty_portal.jobs.spreadsheets import TYPES, Cell
 from loyalty_portal.queue.pause import CLOSED, is_paused
-from redemption.checkout.bulk import services, sheets
+from redemption.checkout.bulk import approving, services, sheets
 from redemption.checkout.bulk.selectors import bulk_page, bulks_of, wrong_rows
 from redemption.checkout.shown import read_points
 from redemption.models import Bulk
@@ -100,7 +101,11 @@ def place(request: PortalRequest, bulk_id: uuid.UUID) -> HttpResponse:
         return _show(request, bulk, str(CLOSED))
     points = read_points(request.POST.get("seen_points", ""))
     return _done(
-        request, bulk, lambda: services.confirm(bulk=bulk, seen_points=points, by=request.actor)
+        request,
+        bulk,
+        lambda: services.confirm(
+            bulk=bulk, seen_points=points, by=request.actor, ask=approving.ask
+        ),
     )
 
 
@@ -117,7 +122,7 @@ def go_on(request: PortalRequest, bulk_id: uuid.UUID) -> HttpResponse:
 def approve(request: PortalRequest, bulk_id: uuid.UUID) -> HttpResponse:
     """Approve all orders at once."""
     bulk = _own(request, bulk_id)
-    return _done(request, bulk, lambda: services.approve(bulk=bulk, by=request.actor))
+    return _done(request, bulk, lambda: approving.approve(bulk=bulk, by=request.actor))
 
 
 @form_only("bulk:detail", "bulk_id")
@@ -126,7 +131,9 @@ def reject(request: PortalRequest, bulk_id: uuid.UUID) -> HttpResponse:
     """Reject all orders at once, with a reason."""
     bulk = _own(request, bulk_id)
     reason = one_line(request.POST.get("reason", ""))
-    return _done(request, bulk, lambda: services.reject(bulk=bulk, by=request.actor, reason=reason))
+    return _done(
+        request, bulk, lambda: approving.reject(bulk=bulk, by=request.actor, reason=reason)
+    )
 
 
 def _done(request: PortalRequest, bulk: Bulk, act: Callable[[], object]) -> HttpResponse:
@@ -134,6 +141,7 @@ def _done(request: PortalRequest, bulk: Bulk, act: Callable[[], object]) -> Http
         act()
     except RedemptionError as problem:
         return _show(request, _own(request, bulk.pk), str(problem))
+    send_letters_of(bulk.seat.company_id)
     messages.success(request, _("Done. You may close this page: it goes on by itself."))
     return SeeOther(resolve_url("bulk:detail", bulk.pk))
 

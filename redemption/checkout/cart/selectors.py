@@ -1,7 +1,7 @@
 """Reads the cart: its lines, whether each can be redeemed now, and the points that remain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from accounts.permissions import may_redeem
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.sql import Prepared
+from redemption.checkout.limits import Allowance, allowances_of
 from redemption.models import CartLine
 
 MOST_IN_BOOK = 500  # entries of the address book that a page offers
@@ -66,6 +67,13 @@ class CartPage:
     header: Header
     may_redeem: bool
     refused: Refused | None = None
+    allowances: list[Allowance] = field(default_factory=list)
+
+    @property
+    def over(self) -> list[str]:
+        """Why it is more than limits leave: a sentence for each."""
+        exceeded = (each for each in self.allowances if each.over(self.total))
+        return [each.refusal(self.total) for each in exceeded]
 
     @property
     def total(self) -> int:
@@ -146,7 +154,12 @@ def cart_page(seat: AccountManager, lines: list[CartLine], header: Header) -> Ca
     for line in lines:
         rows_of.setdefault(line.product_id, []).append(line)
     entries = [_entry(rows, seat) for rows in rows_of.values()]
-    return CartPage(entries=entries, header=header, may_redeem=may_redeem(Actor.in_seat(seat)))
+    return CartPage(
+        entries=entries,
+        header=header,
+        may_redeem=may_redeem(Actor.in_seat(seat)),
+        allowances=allowances_of(seat) if entries else [],
+    )
 
 
 def _entry(rows: list[CartLine], seat: AccountManager) -> Entry:

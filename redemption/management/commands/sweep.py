@@ -29,7 +29,9 @@ from loyalty_portal.metrics.serving import serve
 from loyalty_portal.queue.heartbeat import beat
 from loyalty_portal.queue.pause import is_paused, say_so
 from redemption.analytics.services import count_figures
-from redemption.checkout.services import expire_approvals
+from redemption.checkout.asking import remind_approvers
+from redemption.checkout.bulk.approving import expire_bulks, remind_of_bulks
+from redemption.checkout.deciding import expire_approvals
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
 from redemption.saga.queues import queues, settle_mended, work
@@ -49,6 +51,9 @@ FEED_SECONDS = 0.5  # seconds between two looks into the feed's outbox
 
 CHORES: dict[str, Callable[[], int]] = {
     "approvals that ran out": expire_approvals,
+    "approvals to remind of": remind_approvers,
+    "files of orders nobody approved": expire_bulks,
+    "files of orders to remind of": remind_of_bulks,
     "overdue orders": flag_overdue,
     "incidents that are over": settle_gone,
     "mended rows": settle_mended,

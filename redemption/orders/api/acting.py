@@ -10,21 +10,22 @@ from pydantic import Field
 
 from accounts.access.bearer import ApiRequest
 from accounts.access.once import KeyedRequest, once
-from accounts.permissions import may_approve, may_redeem, may_see_codes
+from accounts.permissions import may_redeem, may_see_codes
 from fulfillment.models import VirtualCode
 from loyalty_portal.api.calls import ApiResult, allowed
 from loyalty_portal.api.problems import ApiProblemError, refused_as
 from loyalty_portal.api.shapes import AnswerShape, RequestShape, Text
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.rates import Rate
-from redemption.checkout.services import approve, reject
+from redemption.checkout.deciding import approve, reject
+from redemption.checkout.limits import OverLimitError
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import reveal_codes
 from redemption.orders.api.placing import router
-from redemption.orders.api.reading import OrderKey, one_told, own_order
+from redemption.orders.api.reading import OrderKey, must_decide_orders, one_told, own_order
 from redemption.orders.told import OrderTold
-from redemption.permissions import may_cancel, may_decide, may_reveal
+from redemption.permissions import could_decide, may_cancel, may_decide, may_reveal
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
 
@@ -87,12 +88,13 @@ def cancel_order(request: KeyedRequest, order: OrderKey, entered: CancelEntered)
 @router.post(
     "/{order}/approve", response=OrderTold, operation_id="approveOrder", summary="Approve an order"
 )
-@allowed(SCOPE, may=may_approve, problems=("order_forbids", "order_refused"))
+@allowed(SCOPE, may=could_decide, problems=("order_forbids", "order_refused", "over_limit"))
 @once(together=True)
 def approve_order(request: KeyedRequest, order: OrderKey) -> ApiResult:
     """Approve an order of somebody else, so that its points are taken. A key never approves, and
-    whoever made a key does not approve its orders.
+    whoever made a key does not approve its orders. Who stands in for an approver decides too.
     """
+    must_decide_orders(request)
     own = own_order(request, order)
     _must(may_decide(request.auth.actor, own))
     return _acted(request, own, lambda: approve(order=own, by=request.auth.actor))
@@ -101,10 +103,11 @@ def approve_order(request: KeyedRequest, order: OrderKey) -> ApiResult:
 @router.post(
     "/{order}/reject", response=OrderTold, operation_id="rejectOrder", summary="Reject an order"
 )
-@allowed(SCOPE, may=may_approve, problems=("order_forbids", "order_refused"))
+@allowed(SCOPE, may=could_decide, problems=("order_forbids", "order_refused"))
 @once(together=True)
 def reject_order(request: KeyedRequest, order: OrderKey, entered: RejectEntered) -> ApiResult:
     """Reject an order of somebody else that waits for approval. Its stock is released."""
+    must_decide_orders(request)
     own = own_order(request, order)
     _must(may_decide(request.auth.actor, own))
     reason = one_line(entered.reason)
@@ -145,7 +148,8 @@ def _code(code: VirtualCode) -> CodeTold:
 
 def _acted(request: KeyedRequest, order: RedemptionOrder, act: Callable[[], object]) -> ApiResult:
     """Act on the order, and tell it as it is then."""
-    with refused_as("order_refused", RedemptionError), tasks.going_on(order.pk):
+    of_limits = refused_as("over_limit", OverLimitError)
+    with refused_as("order_refused", RedemptionError), tasks.going_on(order.pk), of_limits:
         act()
     return ApiResult(one_told(request, own_order(request, str(order.pk))))
 

@@ -1,6 +1,7 @@
 """Operations that preview and place orders, by the same services as the checkout's page."""
 
 from collections.abc import Container, Sequence
+from datetime import datetime
 from typing import Annotated
 
 from django.utils.translation import gettext as _
@@ -24,6 +25,7 @@ from loyalty_portal.http.rates import Rate
 from redemption.checkout.approval import approval_need
 from redemption.checkout.enough import pieces_of, short_of
 from redemption.checkout.for_seats import held_up, points_of
+from redemption.checkout.limits import Allowance, OverLimitError, allowances_of
 from redemption.checkout.rows import (
     MOST_OF_ONE,
     CellError,
@@ -46,6 +48,7 @@ __all__ = ["previews", "router"]
 previews = Router(tags=["orders"])
 SCOPE = "orders:write"
 ORDERS = Rate("orders", most=60, burst=20)
+PROBLEMS = ("points_changed", "order_refused", "over_limit", "order_held")
 HELD_FOR = "60"  # seconds until an order that is held up may be sent again
 
 
@@ -113,6 +116,19 @@ class LinePreviewTold(AnswerShape):
     detail: str | None = Field(description="The trouble in words.", examples=[None])
 
 
+class LimitTold(AnswerShape):
+    """A limit of points, and what is left of it."""
+
+    of: str = Field(
+        description="The seat's in this month, or the company's in this quarter.",
+        json_schema_extra=known_values(["seat", "company"]),
+        examples=["seat"],
+    )
+    limit: int = Field(examples=[20000])
+    left: int = Field(description="Never below 0.", examples=[12500])
+    renews_at: datetime = Field(description="When the next month or quarter begins.")
+
+
 class PreviewTold(AnswerShape):
     """What an order would be now."""
 
@@ -122,6 +138,9 @@ class PreviewTold(AnswerShape):
         description="What the company can spend, as last known.", examples=[12000]
     )
     needs_approval: bool
+    limits: list[LimitTold] = Field(
+        description="Limits of the seat and its company. An order above one is refused."
+    )
     held: str | None = Field(
         description="Why nothing can be ordered at the moment.", examples=[None]
     )
@@ -142,12 +161,13 @@ def preview_order(request: ApiRequest, entered: PreviewEntered) -> PreviewTold:
         total_points=total,
         spendable=header_of(seat, known=known_balance(seat.company)).spendable,
         needs_approval=approval_need(seat, total) is not None,
+        limits=[_limit(each) for each in allowances_of(seat)],
         held=held_up(seat, lines) or None,
     )
 
 
 @router.post("", response={201: OrderTold}, operation_id="placeOrder", summary="Place an order")
-@allowed(SCOPE, may=may_redeem, problems=("points_changed", "order_refused", "order_held"))
+@allowed(SCOPE, may=may_redeem, problems=PROBLEMS)
 @once(together=False)
 def place(request: KeyedRequest, entered: OrderEntered) -> ApiResult:
     """Place one order. The same Idempotency-Key and body give the same order and the same answer,
@@ -174,12 +194,21 @@ def _placed(request: KeyedRequest, entered: OrderEntered) -> RedemptionOrder:
         reference=one_line(entered.reference),
         note=entered.note.strip(),
     )
-    with refused_as("order_refused", RedemptionError):
+    with refused_as("order_refused", RedemptionError), refused_as("over_limit", OverLimitError):
         order = retried(
             lambda: place_order(seat=seat, lines=lines, entered=said, by=request.auth.actor)
         )
     nudge(tasks.settle_transaction, said.debit_id)
     return order
+
+
+def _limit(allowance: Allowance) -> LimitTold:
+    return LimitTold(
+        of="company" if allowance.of_company else "seat",
+        limit=allowance.limit,
+        left=allowance.left,
+        renews_at=allowance.period.end,
+    )
 
 
 def _previewed(line: Line, wanted: int) -> LinePreviewTold:

@@ -35,6 +35,7 @@ from redemption.orders.told import (
     line_told,
     order_told,
 )
+from redemption.permissions import may_decide_orders
 from redemption.points.api import SCOPE as TRANSACTIONS
 from redemption.points.api import transaction_told
 from redemption.states import OrderStatus
@@ -143,6 +144,12 @@ def own_order(request: ApiRequest, key: str) -> RedemptionOrder:
     if found is None:
         raise Http404
     return found
+
+
+def must_decide_orders(request: ApiRequest) -> None:
+    """Raise the problem `role_forbids` unless the caller may decide on orders now."""
+    if not may_decide_orders(request.auth.actor):
+        raise ApiProblemError("role_forbids")
 
 
 def _parts(request: ApiRequest, expand: str) -> frozenset[Part]:

@@ -7,11 +7,12 @@ from ninja import Query, Router
 from pydantic import Field
 
 from accounts.access.bearer import ApiRequest
-from accounts.permissions import may_approve
 from loyalty_portal.api.calls import allowed
 from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.shapes import AnswerShape, PageAsked, PageTold
+from redemption.orders.api.reading import must_decide_orders
 from redemption.orders.records import waiting_for
+from redemption.permissions import could_decide
 
 approvals = Router(tags=["orders"])
 
@@ -35,9 +36,12 @@ class ApprovalTold(AnswerShape):
     operation_id="listApprovals",
     summary="List what waits for approval",
 )
-@allowed("orders:read", may=may_approve, problems=("invalid_cursor",))
+@allowed("orders:read", may=could_decide, problems=("invalid_cursor",))
 def list_approvals(request: ApiRequest, asked: Query[PageAsked]) -> PageTold[ApprovalTold]:
-    """The orders on which the caller may decide, the most urgent first. None waits for a key."""
+    """The orders on which the caller may decide, the most urgent first: an approver's, or of who
+    stands in for one. None waits for a key.
+    """
+    must_decide_orders(request)
     rows, by = waiting_for(request.auth.actor), ["approve_by", "id"]
     bound = request.auth.seat.pk
     found, more = page_after(rows, by=by, asked=asked, request=request, bound=bound)

@@ -15,7 +15,7 @@ from accounts.models import AccountManager, KnownBalance, Role, User
 from catalog.models import Product
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.services import approve, reject
+from redemption.checkout.deciding import approve, reject
 from redemption.messages.notifications import compose
 from redemption.models import LetterKind, OrderNote, RedemptionOrder
 from redemption.orders.facts import facts_of, order_of

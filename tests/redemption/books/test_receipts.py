@@ -13,7 +13,7 @@ from openpyxl import load_workbook
 from accounts.models import AccountManager
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.services import approve
+from redemption.checkout.deciding import approve
 from redemption.models import RedemptionOrder, TransactionType
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory

@@ -16,7 +16,7 @@ from django.urls import reverse
 from accounts.models import AccountManager, Company
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.bulk import services, sheets
+from redemption.checkout.bulk import approving, services, sheets
 from redemption.invariants.checks import check_invariants
 from redemption.models import Bulk, BulkRow, BulkStatus, OrderItem, RedemptionOrder
 from redemption.saga.steps import RedemptionError
@@ -67,7 +67,9 @@ def read(seat: AccountManager, data: bytes, *, again: bool = False) -> Bulk:
 
 def confirmed(seat: AccountManager, data: bytes) -> Bulk:
     bulk = read(seat, data)
-    services.confirm(bulk=bulk, seen_points=services.points_of(bulk), by=Actor.in_seat(seat))
+    services.confirm(
+        bulk=bulk, seen_points=services.points_of(bulk), by=Actor.in_seat(seat), ask=approving.ask
+    )
     bulk.refresh_from_db()
     return bulk
 

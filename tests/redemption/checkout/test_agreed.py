@@ -20,7 +20,7 @@ from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
 from redemption.checkout import services as placing
-from redemption.checkout.services import approve
+from redemption.checkout.deciding import approve, reject
 from redemption.models import Decision, LoyaltyTransaction, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.accounts.access.making import new_key, owner_of
@@ -192,7 +192,7 @@ def test_what_came_to_nothing_or_had_its_own_yes_does_not_count(limited: Account
     tent, approver = a_thing("Tent"), SeatFactory.create(company=limited.company, approver=True)
     settle(placed(limited, (tent, 2)).transactions.get(), refused="insufficient_points")
     rejected, big = placed(limited, (tent, 3)), placed(limited, (tent, 4))
-    placing.reject(order=rejected, by=Actor.in_seat(approver), reason="No.")
+    reject(order=rejected, by=Actor.in_seat(approver), reason="No.")
     approve(order=big, by=Actor.in_seat(approver))
     placed(SeatFactory.create(company=limited.company), (tent, 2))  # another member's order
     old = placed(limited, (tent, 2))

@@ -14,14 +14,8 @@ from catalog.models import Product
 from inventory.models import Inventory
 from loyalty_portal.data.actor import Actor
 from redemption.checkout import services as placing
-from redemption.checkout.services import (
-    CheckoutInput,
-    Line,
-    approve,
-    expire_approvals,
-    place_order,
-    reject,
-)
+from redemption.checkout.deciding import approve, expire_approvals, reject
+from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import Letter, LetterKind, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import retry_now, reveal_codes, unflag

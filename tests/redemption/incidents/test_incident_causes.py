@@ -14,7 +14,7 @@ from fulfillment.models import PartnerCall
 from fulfillment.virtual.saga import ask
 from inventory.models import Inventory
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.services import approve
+from redemption.checkout.deciding import approve
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.invariants.checks import check_deadlines

@@ -5,7 +5,7 @@ from fulfillment import services as desk
 from fulfillment.models import PartnerCall, Shipment
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.services import approve, reject
+from redemption.checkout.deciding import approve, reject
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.unit_credits import confirm, credit_units

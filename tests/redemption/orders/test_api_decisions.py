@@ -7,6 +7,7 @@ import pytest
 
 from accounts.access.keys import rotate_key
 from accounts.models import AccountManager, Company
+from accounts.seats.stand_ins import name_stand_in
 from loyalty_portal.data.actor import Actor
 from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus
@@ -15,6 +16,7 @@ from tests.accounts.access.signing_in import signed_in
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls, code
+from tests.redemption.approvals.test_stand_ins import today
 from tests.redemption.factories import placed
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +86,23 @@ def test_who_may_not_decide_changes_nothing(company: Company) -> None:
         assert order.order_number not in told
     third = signed_in(SeatFactory.create(company=company, approver=True).user).calls
     assert decide(third, of_key).status_code == 200
+
+
+def test_who_stands_in_decides_over_the_api_and_a_lowered_limit_is_told(company: Company) -> None:
+    approver = SeatFactory.create(company=company, approver=True, user__name="Grace")
+    deputy = SeatFactory.create(company=company)
+    buyer = SeatFactory.create(company=company)
+    order = waiting(buyer)
+    calls = signed_in(deputy.user).calls
+    assert code(calls.get("/approvals")) == "role_forbids"
+    day = today(company)
+    by = Actor.in_seat(approver)
+    name_stand_in(approver=approver, deputy=deputy, first=day, last=day, by=by)
+    listed = calls.get("/approvals").json()["data"]
+    assert [each["order_number"] for each in listed] == [order.order_number]
+    AccountManager.objects.filter(pk=buyer.pk).update(monthly_limit=100)
+    answer = decide(calls, order)
+    assert (answer.status_code, code(answer)) == (409, "over_limit")
+    AccountManager.objects.filter(pk=buyer.pk).update(monthly_limit=None)
+    assert decide(calls, order).json()["status"] == "PENDING"
+    assert code(decide(calls, waiting(approver))) == "order_forbids"

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.access import once
 from accounts.access.once import forget_old
-from accounts.models import Company, KeyedApiCall, Role
+from accounts.models import AccountManager, Company, KeyedApiCall, Role
 from inventory.models import Inventory
 from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus, WaitsFor
@@ -365,3 +365,22 @@ def test_the_row_and_the_token_each_hold_alone_and_without_both_there_are_many_o
     answers = many_at_once(calls.secret, body((mug.sku, 1), points=300), 12)
     assert any(answer.status_code == 201 for answer in answers)
     assert RedemptionOrder.objects.count() == orders
+
+
+def test_an_order_over_a_limit_is_refused_and_a_preview_tells_what_is_left(
+    calls: Calls, company: Company
+) -> None:
+    AccountManager.objects.filter(user__is_machine=True).update(monthly_limit=700)
+    Company.objects.filter(pk=company.pk).update(quarterly_budget=5_000)
+    mug = ProductFactory.create(sku="MUG", points_cost=300, in_stock=9)
+    assert post(calls, body((mug.sku, 1), points=300)).status_code == 201
+    told = calls.call("post", "/order-previews", {"lines": body((mug.sku, 2))["lines"]}).json()
+    assert must_fit(answer_of("previewOrder"), told) == []
+    found = [(each["of"], each["limit"], each["left"]) for each in told["limits"]]
+    assert found == [("seat", 700, 400), ("company", 5_000, 4_700)]
+    refused = post(calls, body((mug.sku, 2), points=600), key="two")
+    assert (refused.status_code, code(refused)) == (409, "over_limit")
+    assert "400 of 700 points are left. It renews on" in refused.json()["detail"]
+    assert RedemptionOrder.objects.count() == 1
+    AccountManager.objects.filter(user__is_machine=True).update(monthly_limit=None)
+    assert post(calls, body((mug.sku, 2), points=600), key="three").status_code == 201

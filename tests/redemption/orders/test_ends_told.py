@@ -17,7 +17,7 @@ from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import hear_answer
 from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.badges import line_look, order_look
-from redemption.checkout.services import reject
+from redemption.checkout.deciding import reject
 from redemption.messages.notifications import compose
 from redemption.models import Letter, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel

@@ -21,7 +21,7 @@ from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import find_by_reference, hear_answer
 from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.checkout.cart.services import add_to_cart
-from redemption.checkout.services import expire_approvals
+from redemption.checkout.deciding import expire_approvals
 from redemption.models import (
     Callback,
     CallbackState,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from fulfillment.models import Fulfillment, PartnerCall
 from loyalty_portal.data.actor import SYSTEM, Actor
-from redemption.checkout.services import approve
+from redemption.checkout.deciding import approve
 from redemption.incidents.causes import settle_gone
 from redemption.invariants.checks import check_deadlines, check_invariants
 from redemption.models import IncidentCase, LineWait, OrderItem, RedemptionOrder

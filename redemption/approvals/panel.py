@@ -1,0 +1,65 @@
+"""What an approver reads about one order: all that the buyer saw, and what has changed since."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from catalog.models import ProductType, StockStatus
+from redemption.approvals.selectors import Approval
+from redemption.checkout.asking import people_asked
+from redemption.checkout.limits import over_if_approved
+from redemption.models import OrderItem, RedemptionOrder
+from redemption.models.messages import TO_APPROVERS
+from redemption.models.orders import signed
+
+LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LineSeen:
+    """A line as the buyer placed it, with its message as the recipient gets it."""
+
+    item: OrderItem
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The one object of the panel's template."""
+
+    approval: Approval
+    lines: list[LineSeen]
+    more: int  # lines that are not shown
+    since: list[str]  # what changed: names, points, offers, and stock
+    over: list[str]  # why limits forbid the approval now
+    asked: list[str]  # the names of those who were asked
+
+    @property
+    def order(self) -> RedemptionOrder:
+        return self.approval.order
+
+
+def panel_of(approval: Approval) -> Panel:
+    """Read the panel of one order that waits."""
+    order = approval.order
+    items = list(order.items.select_related("product"))
+    letters = order.letters.filter(kind__in=TO_APPROVERS)
+    return Panel(
+        approval=approval,
+        lines=[
+            LineSeen(item, signed(item.message, order.account_manager)) for item in items[:LINES]
+        ],
+        more=max(0, len(items) - LINES),
+        since=[*approval.since, *_sold_out(order)],
+        over=over_if_approved(order),
+        asked=people_asked(list(letters)),
+    )
+
+
+def _sold_out(order: RedemptionOrder) -> list[str]:
+    """A sentence for each product of which nothing is left but what is held."""
+    gone = order.products().filter(product_type=ProductType.PHYSICAL, stock_status=StockStatus.OUT)
+    told = _("“%(product)s” is sold out by now; the pieces of this order are held.")
+    return [
+        told % {"product": name} for name in gone.order_by("name").values_list("name", flat=True)
+    ]
