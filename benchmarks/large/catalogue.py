@@ -121,7 +121,7 @@ _WORDS = "words AS (SELECT %(words)s::text[] AS w, %(colours)s::text[] AS c)"
 # The products that are there get names and prices like those that follow.
 _LIKE_THE_OTHERS = f"""
     WITH {_WORDS}, numbers AS (SELECT id, substr(sku, 7)::int AS n FROM product WHERE sku LIKE 'BENCH-%%')
-    UPDATE product SET name = {_NAME}, points_cost = 100 + (n * 7919) %% 90000
+    UPDATE product SET name = {_NAME}, points_cost = 100 + (n::bigint * 7919) %% 90000
     FROM numbers, words WHERE numbers.id = product.id
 """
 # Products by SQL alone: a million takes a minute or two.
@@ -133,7 +133,7 @@ _MORE = f"""
     SELECT id, 'MORE-' || n,
         {_NAME}, 'more-' || n,
         'Brand ' || (n * 13) %% 300, '<p>' || w[1 + (n * 5) %% 63] || ' for every day, made to last.</p>',
-        CASE WHEN n %% 9 = 0 THEN 'VIRTUAL' ELSE 'PHYSICAL' END, 100 + (n * 7919) %% 90000, '',
+        CASE WHEN n %% 9 = 0 THEN 'VIRTUAL' ELSE 'PHYSICAL' END, 100 + (n::bigint * 7919) %% 90000, '',
         (SELECT id FROM catalog_category ORDER BY slug OFFSET n %% 12 LIMIT 1), '', true,
         CASE WHEN n %% 10 = 0 THEN 'GOLD' ELSE 'BRONZE' END, true,
         CASE WHEN n %% 17 = 0 THEN 'OUT' ELSE 'IN_STOCK' END, now() - interval '1 second' * n, now()

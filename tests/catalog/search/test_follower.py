@@ -76,7 +76,7 @@ def settled(dice: Dice) -> None:
     eventually(has_everything, "the index has everything", within=120)
 
 
-def play(dice: Dice, follower: Daemon, kills: int) -> None:
+def play(dice: Dice, follower: Daemon, kills: int, *, asked_each_time: int = 0) -> None:
     families = dice.families(10)
     rows = [dice.product(families, available_from=None, available_until=None) for _ in range(200)]
     Product.objects.bulk_create(rows)
@@ -89,6 +89,11 @@ def play(dice: Dice, follower: Daemon, kills: int) -> None:
         follower.kill()
         if folders.root().joinpath("current-1.json").exists():
             folders.verify(folders.current().folder)  # what was left is whole
+        if asked_each_time:
+            follower.start()
+            settled(dice)
+            compare(dice, asked_each_time)
+            follower.kill()
     follower.start()
     settled(dice)
     compare(dice, 40)
@@ -99,8 +104,9 @@ def test_a_follower_that_is_killed_at_random_leaves_a_good_index(follower: Daemo
 
 
 @pytest.mark.long
-def test_a_follower_that_is_killed_twenty_times(follower: Daemon) -> None:
-    play(Dice(random.Random().randrange(10**9), place_now().at), follower, kills=20)
+def test_a_follower_that_is_killed_in_each_of_20_rounds_and_asked_2000_times(follower: Daemon) -> None:
+    dice = Dice(random.Random().randrange(10**9), place_now().at)
+    play(dice, follower, kills=20, asked_each_time=2_000)
 
 
 def test_two_followers_at_once_do_the_work_of_one(follower: Daemon, tmp_path: Path) -> None:
