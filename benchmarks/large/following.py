@@ -98,6 +98,8 @@ def tell(name: str, behind: list[float], rate: float) -> None:
 
 
 def play(address: str, reader: Reader) -> None:
+    once = iter([False])
+    watch(address, reader, lambda: next(once, True))  # the follower has begun
     done: list[float] = []
     stop = threading.Event()
     changing = threading.Thread(target=change_steadily, args=(address, stop, done))

@@ -20,7 +20,6 @@ from catalog.search.questions import (
     matching,
     one_of,
     own_words,
-    some,
     term,
 )
 from catalog.search.schema import MOST
@@ -36,9 +35,12 @@ Place = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class FoundProducts:
-    """A page of products in order, with their places in the sort; none for the best first."""
+    """A page of products in order, with the numbers of their families' cards (0: without family),
+    and with their places in the sort; none for the best first.
+    """
 
     ids: Sequence[UUID]
+    cards: Sequence[int]
     places: Sequence[Place]
 
 
@@ -68,7 +70,8 @@ def page(
     if sort is Sort.BEST:
         reach = min(skip, BEST_REACH - size)
         hits = searcher.search(best_first(question), limit=size, offset=reach, count=False).hits
-        return FoundProducts(_ids(searcher, [address for _rank, address in hits]), ())
+        best = [address for _rank, address in hits]
+        return FoundProducts(_ids(searcher, best), _cards(searcher, best), ())
     fields, descending = KEYS[sort]
     base = matching(question)
     if before is not None:
@@ -78,7 +81,11 @@ def page(
     else:
         most = min(skip, REACH) + size
         addresses = _walk(searcher, base, fields, descending, (), most)[min(skip, REACH) :]
-    return FoundProducts(_ids(searcher, addresses), _places(searcher, fields, addresses))
+    return FoundProducts(
+        _ids(searcher, addresses),
+        _cards(searcher, addresses),
+        _places(searcher, fields, addresses),
+    )
 
 
 def _walk(
@@ -143,6 +150,12 @@ def _ids(searcher: tantivy.Searcher, addresses: list[DocAddress]) -> list[UUID]:
     ]
 
 
+def _cards(searcher: tantivy.Searcher, addresses: list[DocAddress]) -> list[int]:
+    if not addresses:
+        return []
+    return [int(card or 0) for card in searcher.fast_field_values("group_key", addresses)]
+
+
 def _places(
     searcher: tantivy.Searcher, fields: Sequence[str], addresses: list[DocAddress]
 ) -> list[Place]:
@@ -202,25 +215,15 @@ def how_many(searcher: tantivy.Searcher, query: Query) -> int:
 
 
 def best_variants(
-    searcher: tantivy.Searcher, question: CardQuestion, ids: Sequence[UUID]
+    searcher: tantivy.Searcher, question: CardQuestion, found: FoundProducts
 ) -> dict[UUID, UUID]:
     """For cards that were found by words: the variant that has them itself, where it is another.
 
     The card of a mug is found by "red", and its link should lead to the red one.
     """
     words = own_words(question.words)
-    if not words or not ids:
-        return {}
-    wanted = some([term("key", key.hex) for key in ids])
-    first = searcher.search(wanted, limit=len(ids), count=False).hits
-    addresses = [address for _rank, address in first]
-    cards = searcher.fast_field_values("group_key", addresses)
-    found_ids = _ids(searcher, addresses)
-    by_card = {
-        int(card): key for card, key in zip(cards, found_ids, strict=True) if card is not None
-    }
-    by_card.pop(0, None)
-    if not by_card:
+    by_card = {card: key for card, key in zip(found.cards, found.ids, strict=True) if card}
+    if not words or not by_card:
         return {}
     conditions = [
         one_of("group", [f"{card:016x}" for card in by_card]),
@@ -240,9 +243,9 @@ def best_variants(
     if not those:
         return {}
     better: dict[int, UUID] = {}
-    own_cards = searcher.fast_field_values("group_key", those)
+    own_cards = _cards(searcher, those)
     for card, key in zip(own_cards, _ids(searcher, those), strict=True):
-        better.setdefault(int(card or 0), key)
+        better.setdefault(card, key)
     return {by_card[card]: key for card, key in better.items() if card in by_card}
 
 

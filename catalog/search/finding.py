@@ -172,7 +172,7 @@ def _page(
     )
     ids = list(found.ids)
     if question.words:
-        better = answers.best_variants(searcher, question, ids)
+        better = answers.best_variants(searcher, question, found)
         ids = [better.get(key, key) for key in ids]
     rows = rows_by_key(tier_level=question.tier_level, ids=ids, in_stock=filters.in_stock)
     full = len(found.ids) == PAGE_SIZE
