@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def tell(name: str, behind: list[float], rate: float) -> None:
     )
 
 
-def play(address: str, reader: Reader) -> None:
+def play(address: str, reader: Reader, stack: ExitStack) -> None:
     once = iter([False])
     watch(address, reader, lambda: next(once, True))  # the follower has begun
     done: list[float] = []
@@ -110,14 +111,18 @@ def play(address: str, reader: Reader) -> None:
         behind = watch(address, reader, lambda: time.monotonic() > ends)
         tell("prices change", behind, len(done) / (time.monotonic() - began))
         there = reader.products()
-        importing = threading.Thread(target=bring, args=(address,))
         before, began = len(done), time.monotonic()
-        importing.start()
-        behind = watch(address, reader, lambda: reader.products() >= there + IMPORT)
+        importing = stack.enter_context(ThreadPoolExecutor(1)).submit(bring, address)
+
+        def is_over() -> bool:
+            if importing.done():
+                importing.result()  # an error ends the benchmark
+            return reader.products() >= there + IMPORT
+
+        behind = watch(address, reader, is_over)
         took = time.monotonic() - began
         tell(f"beside an import of {IMPORT:,}", behind, (len(done) - before) / took)
         print(f"all of the import is found after {took:.0f} s, with its writing")
-        importing.join()
     finally:
         stop.set()
         changing.join()
@@ -144,7 +149,7 @@ def main() -> None:
             grow(own, 1_000, PRODUCTS)
         print(python("manage.py", "index_catalog", env=env).splitlines()[-1])
         stack.enter_context(followed(env))
-        play(own, Reader(folder / "search"))
+        play(own, Reader(folder / "search"), stack)
 
 
 if __name__ == "__main__":

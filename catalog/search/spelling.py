@@ -5,7 +5,7 @@ from collections import Counter
 import tantivy
 from tantivy import Query
 
-from catalog.search.analysis import Word, distance, mistakes_allowed, question_words, terms
+from catalog.search.analysis import Word, distance, mistakes_allowed, question_words, terms, tokens
 from catalog.search.answers import how_many
 from catalog.search.questions import CardQuestion, every, filtered, matching
 from catalog.search.schema import SCHEMA, letter
@@ -42,14 +42,16 @@ def _nearest(
     hits = searcher.search(every([*plain, either]), limit=_LOOKED_AT, count=False).hits
     letters = tuple(letter(tier) for tier in range(question.tier + 1))
     seen: Counter[str] = Counter()
+    whole: set[str] = set()  # words as they are written, which are told rather than their stems
     for _rank, address in hits:
         shown = str(searcher.doc(address).get_first("shown") or "")
         for line in shown.splitlines():
             if line.startswith(letters):
                 seen.update(terms(line[1:]).keys())
+                whole.update(tokens(line[1:]))
     candidates = [
-        (far, -often, there)
+        (far, there not in whole, -often, there)
         for there, often in seen.items()
         if there != word.text and (far := distance(word.text, there, most)) <= most
     ]
-    return min(candidates)[2] if candidates else None
+    return min(candidates)[3] if candidates else None

@@ -104,7 +104,9 @@ def test_a_follower_that_is_killed_at_random_leaves_a_good_index(follower: Daemo
 
 
 @pytest.mark.long
-def test_a_follower_that_is_killed_in_each_of_20_rounds_and_asked_2000_times(follower: Daemon) -> None:
+def test_a_follower_that_is_killed_in_each_of_20_rounds_and_asked_2000_times(
+    follower: Daemon,
+) -> None:
     dice = Dice(random.Random().randrange(10**9), place_now().at)
     play(dice, follower, kills=20, asked_each_time=2_000)
 

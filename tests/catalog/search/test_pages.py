@@ -67,6 +67,12 @@ def test_a_near_spelling_is_found_where_nothing_else_is(client: Client, index: O
     assert names(page(client, "?q=xylophone")) == []
 
 
+def test_a_near_spelling_is_told_as_a_whole_word(client: Client, index: OwnIndex) -> None:
+    ProductFactory.create(name="Pink kettle")
+    index.build()
+    assert "This is what “kettle” finds." in words(page(client, "?q=kettel"))
+
+
 def test_what_few_have_asks_whether_another_word_was_meant(client: Client, index: OwnIndex) -> None:
     ProductFactory.create(name="Lampen-Öl")
     for number in range(5):
