@@ -318,3 +318,34 @@ def test_offers_begin_and_end_by_the_clock_also_when_it_jumps(
     later = now + timedelta(hours=2)
     assert turned_between(now, later) == [soon.pk]
     assert turned_between(later, now) == [soon.pk]
+
+
+def test_a_page_is_the_same_as_plain_django_makes_it(
+    client: Client, index: OwnIndex, settings: Any
+) -> None:
+    books = CategoryFactory.create(name="Books & more", slug="books")
+    family = FamilyFactory.create(name="<Sneaker>")
+    for points in (100, 900):
+        ProductFactory.create(family=family, variant=f"{points}", points_cost=points)
+    stocked = [StockStatus.IN_STOCK, StockStatus.LOW, StockStatus.OUT]
+    for number in range(30):
+        ProductFactory.create(
+            name=f"Mug {number}",
+            category=books,
+            brand="Kiln & Co",
+            points_cost=100 + 1_000 * number,
+        )
+    for number, status in enumerate(stocked):
+        Product.objects.filter(name=f"Mug {number}").update(stock_status=status)
+    index.build()
+    asked = [
+        "", "?page=2", "?q=mug", "?q=mgu", "?q=mug+sneaker", "?min=900&max=abc", "?min=9&max=5",
+        "?category=books&brand=Kiln+%26+Co&stock=1&within=1&sort=-points", "?type=virtual",
+    ]  # fmt: skip
+    for query in asked:
+        shown = []
+        for settings.FASTPATH in (True, False):
+            answer = client.get(f"/catalog/{query}", headers={"HX-Target": "results"})
+            shown.append(answer.content.decode())
+        assert shown[0] == shown[1], query
+        assert "\0" not in shown[0], query
