@@ -33,7 +33,7 @@ from loyalty_portal.feed.touches import FeedPlace, PlaceLostError, touched_since
 logger = logging.getLogger(__name__)
 
 PERIOD = 0.25  # seconds between two looks when nothing happens
-PART = 2_000  # products in one commit
+PART = 1_000  # products in one commit: a change that comes meanwhile waits for it
 TOLD_SECONDS = 1.0  # between two notes of how far it is
 # A place that nothing moves on is written down all the same, or it would be past its days.
 KEPT_AT_LEAST_EVERY = timedelta(minutes=10)
