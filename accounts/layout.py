@@ -116,7 +116,7 @@ def header_on(request: Any) -> Header:
 
 
 def agree(request: Any, header: Header) -> None:
-    """Have the header of this request's page say the same as the page, which read it anew."""
+    """Replace the cached header of this request, so that it matches the figures on the page."""
     request.header = header
 
 

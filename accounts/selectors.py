@@ -56,9 +56,9 @@ def key_of_secret(secret: str) -> ApiKey | None:
     return next(iter(_keys_by_hash(hashed_key(secret))), None)
 
 
-def seats_of_one_hand(seat: AccountManager) -> QuerySet[AccountManager]:
-    """The seat's own and those of its company behind which the same people are: of whoever made or
-    rotated its key, and of all keys that they made or rotated.
+def seats_of_same_person(seat: AccountManager) -> QuerySet[AccountManager]:
+    """Seats of the company that the same person controls: theirs, and those of API keys that they
+    made or rotated. For a key's seat: of whoever made or rotated the key.
     """
     makers = ApiKey.objects.filter(seat=seat.pk).values("created_by")
     people = Q(user=seat.user_id) | Q(user__in=makers)

@@ -24,35 +24,48 @@ class Resent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What happened to the fulfillment for `reference`, which is now `status`."""
+    """One change of the fulfillment for `reference`, whose status is now `status`.
+
+    `was`: the status that the line must still have, where no fulfillment of it is locked. Units:
+    `delivered`; `shipped`, now in a parcel on its way; `consumed`, which left the stock; `lost`,
+    not supplied, their points are owed; `returned`, delivered units that came back, about whose
+    points people decide; `written_off`, those of them that do not go to the stock. `gone`: the lost
+    units are not on the shelf either. `elsewhere`: the partner delivered the units itself, so there
+    are no codes to show. `righted`: units delivered more (negative: fewer) than settled before, as
+    two people found.
+
+    `reason`: why, for the order's timeline. `attention`: why a person must look, with `trouble`,
+    the kind of its incident (CONTRADICTION, MISMATCH, HORIZON or UNREADABLE). `cleared`: why a
+    contradiction is resolved without a person. `resent`: a value of Resent; `facts` name the call.
+    `falsehood`: what a callback said that the partner's own answer denies. `by`: who acts.
+
+    `facts` of a parcel: its carrier, its tracking number and the key of its shipment; news of its
+    lines are reported together. `recipient`: the corrected columns, all of them. `word`: what the
+    desk tells the company.
+    """
 
     reference: uuid.UUID
     status: str
-    # The status that the line must still have, where no fulfillment of it is locked.
     was: str = ""
-    delivered: int = 0  # units
-    shipped: int = 0  # units now in a parcel on its way
-    consumed: int = 0  # units that left the stock
-    lost: int = 0  # units not supplied; their points are owed
-    gone: bool = False  # what is lost is not on the shelf either
-    returned: int = 0  # delivered units that came back; people decide about their points
-    written_off: int = 0  # of these, units that do not go to the stock
-    elsewhere: bool = False  # the partner delivered the units itself, so there are no codes to show
+    delivered: int = 0
+    shipped: int = 0
+    consumed: int = 0
+    lost: int = 0
+    gone: bool = False
+    returned: int = 0
+    written_off: int = 0
+    elsewhere: bool = False
     reason: str = ""
     attention: str = ""
-    # The kind of incident for `attention`: this, MISMATCH, HORIZON or UNREADABLE.
     trouble: str = "CONTRADICTION"
-    # Units delivered more (negative: fewer) than settled before, as two people found.
     righted: int = 0
-    cleared: str = ""  # why a contradiction is resolved without a person
-    resent: str = ""  # a value of Resent; facts name the call
-    falsehood: str = ""  # what a callback said that the partner's own answer denies
+    cleared: str = ""
+    resent: str = ""
+    falsehood: str = ""
     by: Actor = SYSTEM
-    # Of a parcel: its carrier, its tracking number and the key of its shipment. News of its lines
-    # are told together.
     facts: Mapping[str, str] = field(default_factory=dict)
-    recipient: Mapping[str, str] = field(default_factory=dict)  # the corrected columns, all of them
-    word: str = ""  # what the desk tells the company about it
+    recipient: Mapping[str, str] = field(default_factory=dict)
+    word: str = ""
 
     @property
     def is_progress(self) -> bool:

@@ -276,7 +276,7 @@ def end_told(counts: LineCounts) -> str:
 
 def without_delivery(counts: LineCounts) -> tuple[str, str, Any]:
     """The tone, icon and word of an order that ended as CANCELLED, by what its lines say."""
-    if counts.arrived:  # two people found so later
+    if counts.arrived:  # a decision by two people changed its final status
         return "warn", "package-check", _("Delivered after all")
     if counts.failed == counts.lines:
         return "bad", "package-x", _("Could not be supplied")
@@ -310,7 +310,7 @@ def _on_the_way(counts: LineCounts) -> tuple[str, str, Any] | None:
 
 
 def _completed(counts: LineCounts) -> tuple[str, str, Any]:
-    if not counts.arrived:  # two people found so later
+    if not counts.arrived:  # a decision by two people changed its final status
         return without_delivery(counts)
     if counts.came_back:
         all_of_it = counts.returned == counts.lines

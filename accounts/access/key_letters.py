@@ -48,8 +48,9 @@ def tell_owners(
 
 
 def days_told_at_once(expires_at: datetime) -> int | None:
-    """For a new key, the letter that it is too late for: whoever makes a key for ten days knows
-    that it ends within thirty. None when no letter is too late.
+    """The expiry reminder to skip for a key made with less time left than the reminder's threshold.
+
+    In days; None: skip none. Whoever makes a key for ten days knows that it ends within thirty.
     """
     days = ceil((expires_at - timezone.now()) / timedelta(days=1))
     return min((each for each in TOLD_DAYS if each >= days), default=None)

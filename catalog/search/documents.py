@@ -2,9 +2,8 @@
 
 Cards are of families. A card is what a family's products of one category, type and brand have in
 common; a product without a family is its own. Which product stands for a card depends on who looks
-and on the filters: the cheapest that matches. So that a card counts once, each product knows the
-points of the next cheaper one among those that such a viewer sees (`before_…`): in a range of
-points, the one to count is above the range's beginning while its predecessor is below it.
+and on the filters: the cheapest that matches. `before_<class>` holds the cost of the
+next cheaper variant that such a viewer sees; a range filter uses it to count each card once.
 """
 
 import functools

@@ -55,8 +55,10 @@ class CardQuestion:
 
 
 def one_of(field: str, values: Sequence[str]) -> Query:
-    """What has one of these values. Few are looked up one by one: a set is made into an automaton,
-    which takes longer than a question otherwise.
+    """Query: documents with one of these values.
+
+    Few values are looked up one by one: a set is made into an automaton, which takes longer than
+    the rest of the question.
     """
     if 0 < len(values) <= _FEW_VALUES:
         return some([Query.term_query(SCHEMA, field, value, "basic") for value in values])
@@ -64,34 +66,32 @@ def one_of(field: str, values: Sequence[str]) -> Query:
 
 
 def between(field: str, low: int, high: int) -> Query:
-    """What has a number in this range, both ends included."""
+    """Query: documents with a number in this range, both ends included."""
     return Query.range_query(SCHEMA, field, FieldType.Unsigned, low, high)
 
 
 def term(field: str, value: str) -> Query:
-    """What has this term."""
+    """Query: documents with this term."""
     return Query.term_query(SCHEMA, field, value, "freq" if field in _WEIGHTS else "basic")
 
 
 def every(queries: Sequence[Query]) -> Query:
-    """What matches all of them."""
+    """AND of the queries."""
     if len(queries) == 1:
         return queries[0]
     return Query.boolean_query([(Occur.Must, query) for query in queries])
 
 
 def some(queries: Sequence[Query]) -> Query:
-    """What matches one of them or more."""
+    """OR of the queries."""
     if len(queries) == 1:
         return queries[0]
     return Query.boolean_query([(Occur.Should, query) for query in queries])
 
 
 def filtered(question: CardQuestion) -> list[Query]:
-    """The conditions of a question besides its words: each card matches with one product.
-
-    Of the products of a card in a range of points, the one matches that no cheaper one in the range
-    precedes (documents.py).
+    """Filter queries, without the words. Among a card's variants within the points range, only the
+    cheapest matches, so a card counts once (documents.py).
     """
     low, high = question.points_from or 0, question.points_to
     if low > 1:
@@ -112,13 +112,13 @@ def filtered(question: CardQuestion) -> list[Query]:
 
 
 def worded(question: CardQuestion) -> list[Query]:
-    """The conditions that the words of a question make, without rank."""
+    """A query for each word that must be there, without rank."""
     letters = [letter(tier) for tier in range(question.tier + 1)]
     return [every_way(word, letters, "words") for word in question.words if not word.optional]
 
 
 def every_way(word: Word, letters: Sequence[str], field: str) -> Query:
-    """What has a word, in one of the ways in which it can be found."""
+    """OR query: documents with the word, one of its spellings, its stem, or its beginning."""
     single = [way[0] for way in word.ways if len(way) == 1] + list(word.stems)
     ways = [one_of(field, [f"{mark}{each}" for mark in letters for each in single])]
     for way in word.ways:
@@ -131,12 +131,12 @@ def every_way(word: Word, letters: Sequence[str], field: str) -> Query:
 
 
 def begins(field: str, text: str) -> Query:
-    """What has a term that begins with this text."""
+    """Query: documents with a term that begins with this text."""
     return Query.fuzzy_term_query(SCHEMA, field, text, distance=0, prefix=True)
 
 
 def ranked(question: CardQuestion) -> list[Query]:
-    """What gives a card its rank among those that match."""
+    """Queries whose scores together are the rank of a card that matches."""
     tier = question.tier
     letters = [letter(each) for each in range(tier + 1)]
     ranks = [Query.const_score_query(term("flags", f"some{tier}"), _STOCK)]
@@ -162,15 +162,15 @@ def ranked(question: CardQuestion) -> list[Query]:
 
 
 def matching(question: CardQuestion) -> Query:
-    """What matches a question, without rank: for counts and for sorts by a key."""
+    """Query: cards that match, without rank. For counts and for sorts by a key."""
     return every([*filtered(question), *worded(question)])
 
 
 def best_first(question: CardQuestion) -> Query:
-    """What matches a question, with its rank.
+    """Query: cards that match, with their rank.
 
-    What ranks is put around it one by one. Tantivy looks up a single optional part for what was
-    found only, but walks through all products that have one of several.
+    Each query that ranks is put around it as one optional part. Tantivy looks up a single optional
+    part for what was found only, but walks through all products that have one of several.
     """
     conditions = [*filtered(question), *worded(question)]
     found = Query.const_score_query(every(conditions), 0.0)
@@ -180,5 +180,5 @@ def best_first(question: CardQuestion) -> Query:
 
 
 def own_words(words: Sequence[Word]) -> list[Query]:
-    """What has these words itself, whatever its family has: for lists of products."""
+    """Queries: products that have these words themselves, whatever their family has."""
     return [every_way(word, [""], "own") for word in words if not word.optional]

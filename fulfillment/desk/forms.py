@@ -153,7 +153,7 @@ class WordForm(ParcelForm):
     token = TokenField()
     text = TextField(
         label=_("Note to the account manager"),
-        help_text=_("It stands in the order’s story, which everybody of the company may read."),
+        help_text=_("It stands in the order’s timeline, which everybody of the company may read."),
         max_length=240,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
     )

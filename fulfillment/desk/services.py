@@ -264,8 +264,8 @@ def _changes(line: Fulfillment, said: Mapping[str, str]) -> str:
 
 @transaction.atomic
 def tell_company(*, parcel: Fulfillment, text: str, token: UUID, by: Actor) -> None:
-    """Write a note about the parcel that the account manager reads in the order's story. A second
-    call with the same token changes nothing.
+    """Write a note about the parcel that the account manager reads in the order's timeline. A
+    second call with the same token changes nothing.
     """
     lines = _held(parcel, by)
     if not text.strip():

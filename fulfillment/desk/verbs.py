@@ -145,12 +145,12 @@ def _deliver(shown: ParcelShown, form: Any, by: Actor) -> str:
 
 def _correct(shown: ParcelShown, form: Any, by: Actor) -> str:
     services.correct_recipient(parcel=shown.line, recipient=form.cleaned_data, by=by)
-    return _("Corrected. The company reads in the order’s story what was changed.")
+    return _("Corrected. The company reads in the order’s timeline what was changed.")
 
 
 def _tell(shown: ParcelShown, form: Any, by: Actor) -> str:
     services.tell_company(parcel=shown.line, **form.cleaned_data, by=by)
-    return _("The company can read it in the order’s story.")
+    return _("The company can read it in the order’s timeline.")
 
 
 VERBS: Mapping[str, DeskVerb] = {

@@ -275,9 +275,9 @@ class PreparedHold(Prepared[Row]):
     are then, in one statement.
 
     `build` selects rows of one model by its own columns, with `select_related`, as for Prepared.
-    `held` selects the rows to write if they are not those, but rows to which those belong: what is
-    read of others is as it was when the statement began, before it waited for the lock. With
-    FASTPATH=false a queryset updates the rows, and then `build` reads.
+    `held`: the parent rows to lock, when `build` selects children. Other rows are read from the
+    snapshot before the lock was granted, so they may be stale. With FASTPATH=false a queryset
+    updates the rows, and then `build` reads.
     """
 
     def __init__(

@@ -25,7 +25,9 @@ class Where:
 
 @contextmanager
 def happening_at(here: HttpRequest | str) -> Iterator[None]:
-    """Say where what happens in this block happens: a request, or the name of a command."""
+    """Set the current location (request path or command name) that history rows record, for this
+    block.
+    """
     before = _here.set(here)
     try:
         yield

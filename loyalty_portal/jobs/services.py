@@ -31,13 +31,14 @@ from loyalty_portal.jobs.states import JOB, JobStatus
 logger = logging.getLogger(__name__)
 
 LEASE = 120.0  # seconds from the last slice until another process may take the job up
-# Seconds that a job is worked without a break. Shorter than what a process has to end (SIGTERM).
+# Seconds that a worker spends on one job before it takes the next. Shorter than the time that a
+# process has to end after SIGTERM.
 TURN = 15.0
 MOST_FAILURES = 5  # tries of one slice; the last one ends the job
 
 
 class LeaseLostError(Exception):
-    """Another process has taken the job up. This slice is rolled back."""
+    """The lease was lost to another process; roll this slice back."""
 
 
 def start_job(

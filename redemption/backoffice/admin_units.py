@@ -90,7 +90,7 @@ class WaitingFilter(admin.SimpleListFilter):
         ]
 
     def choices(self, changelist: Any) -> Any:
-        """Make "nothing chosen" mean what waits, not all."""
+        """Without a choice, show only lines that wait for a decision."""
         first, *others = super().choices(changelist)
         return [{**first, "display": _("To decide")}, *others]
 

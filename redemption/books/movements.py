@@ -188,7 +188,7 @@ def told(rows: Sequence[Movement]) -> list[StatementRow]:
 
 
 def _all(company: UUID, as_of: datetime | None) -> tuple[MovementSource, MovementSource]:
-    """Ours and theirs."""
+    """Both sources: the portal's transactions and the loyalty system's own bookings."""
     ours = LoyaltyTransaction.objects.filter(company=company, status=TransactionStatus.SUCCEEDED)
     theirs = PartnersBooking.objects.filter(company=company)
     if as_of:

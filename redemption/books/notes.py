@@ -36,7 +36,7 @@ def _balances(spending: Spending, asked: StatementAsked) -> str:
 
 
 def _theirs(company: Company) -> Iterator[str]:
-    """Whether the statement has what the loyalty system books by itself."""
+    """The note on whether entries that the loyalty system made itself are included."""
     read = LedgerRead.objects.filter(company=company).first()
     if not settings.LOYALTY_API_STATEMENT:
         yield _(

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
-from accounts.selectors import seats_of_one_hand
+from accounts.selectors import seats_of_same_person
 from loyalty_portal.data.numbers import grouped
 from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus
@@ -78,7 +78,7 @@ def _went_ahead(seat: AccountManager) -> int:
         return 0
     window = timedelta(hours=settings.APPROVAL_WINDOW_HOURS)
     orders = RedemptionOrder.objects.filter(
-        account_manager__in=seats_of_one_hand(seat),
+        account_manager__in=seats_of_same_person(seat),
         created_at__gt=Now() - window,
         approve_by=None,
     ).exclude(status__in=_CAME_TO_NOTHING)

@@ -73,7 +73,7 @@ def place_for(
     and then changes nothing.
     """
     must_be_staff(may_order_for(by), _("place orders for companies"))
-    # Asked once: between two questions the form's other press may place the order.
+    # Read once: a concurrent submit of the same form may place the order between two reads.
     if placed := RedemptionOrder.objects.filter(token=entered.token).first():
         if placed.account_manager_id == seat.pk:
             return placed

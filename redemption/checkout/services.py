@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import AccountManager, Company
-from accounts.selectors import seats_of_one_hand
+from accounts.selectors import seats_of_same_person
 from catalog.models import Product
 from inventory import services as stock
 from inventory.services import OutOfStockError, Want
@@ -280,7 +280,7 @@ def _hold(seat: AccountManager) -> None:
 
     Raises RedemptionError when the seat, its person or its company was switched off meanwhile.
     """
-    together = seats_of_one_hand(seat).select_for_update(no_key=True, of=("self",))
+    together = seats_of_same_person(seat).select_for_update(no_key=True, of=("self",))
     list(together.order_by("pk").values_list("pk"))
     if not AccountManager.objects.usable().filter(pk=seat.pk).exists():
         raise RedemptionError(

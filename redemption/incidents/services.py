@@ -136,9 +136,7 @@ def _begin(made: Incident) -> None:
 
 
 def _come_back(new: Incident) -> Incident | None:
-    """Reopen an incident that ended by itself a short while ago, before anybody was told of its
-    end.
-    """
+    """Reopen an incident that resolved itself, if its resolve alert was not sent yet."""
     if new.run is not None:
         return None
     rows = Incident.objects.select_for_update(no_key=True, of=("self",)).filter(
@@ -161,7 +159,7 @@ def _come_back(new: Incident) -> Incident | None:
                 evidence="",
             )
     except IntegrityError:
-        return None  # another process opened one just now
+        return None  # lost the race: another process has opened an incident of this cause; join it
     return over
 
 

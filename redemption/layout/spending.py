@@ -113,7 +113,7 @@ class Spending:
 
     @property
     def rest(self) -> int | None:
-        """The sum itself, which may be below 0: what can be spent never is."""
+        """Balance minus all parts; may be negative. `spendable` is this, at least 0."""
         return None if self.account is None else self.account - self.header.in_flight
 
     @property
@@ -143,7 +143,7 @@ class Spending:
 
     @property
     def listed(self) -> list[SumPart]:
-        """The parts that orders are behind, in the order of the sentence."""
+        """The parts made up of orders, in the order of the sentence."""
         parts = (self.taking, self.unclear, self.since, self.awaiting, self.back)
         return [part for part in parts if part.number]
 

@@ -178,7 +178,7 @@ def _under_way(found: _Found, item: OrderItem) -> int:
 
 
 def _lost_as(item: OrderItem) -> str:
-    """The status that says why units of the line are lost."""
+    """The final status of units that were not supplied: FAILED or CANCELLED."""
     cancelled = item.fulfillment_status == LineStatus.CANCELLED
     return LineStatus.CANCELLED if cancelled else LineStatus.FAILED
 
@@ -331,7 +331,7 @@ def _points(parts: Sequence[_Part]) -> int:
 
 
 def _back_otherwise(found: _Found, kinds: Sequence[_Kind]) -> int:
-    """Points that came back for lines that an earlier letter told of."""
+    """Points refunded for lines that an earlier digest reported."""
     done = {TransactionStatus.SUCCEEDED}
     told = sum(
         _points(kind.parts)

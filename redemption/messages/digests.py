@@ -54,7 +54,10 @@ class Units(NamedTuple):
 
 
 def is_part(order: RedemptionOrder, item: OrderItem | None, *more: OrderItem) -> bool:
-    """Whether the order has other lines than these. None is for several lines, or all."""
+    """Whether these lines are only part of the order.
+
+    `item=None`: the news is about several lines, or the whole order.
+    """
     if item is not None:
         points = sum(each.points for each in (item, *more))
         return points != order.total_points  # each line costs points

@@ -259,7 +259,7 @@ class DeliveryQuerySet(LeasedQuerySet["WebhookDelivery"]):
 
 
 class WebhookDelivery(LeasedWork):
-    """That an endpoint is to be told a change: work, and the record of each try.
+    """One delivery of one feed event to one endpoint: queue row and attempt log.
 
     `tries` are objects with `at` (RFC 3339), `status_code` or null, `duration_ms`, and `error`: ""
     or a word of `loyalty_portal.outbound_http.Failure`. Without a change it is a ping.

@@ -40,7 +40,7 @@ from redemption.states import (
     TransactionStatus,
 )
 
-# Up to this number of lines, the story tells of each.
+# Up to this number of lines, the timeline shows each.
 TOLD_ONE_BY_ONE = 10
 
 # The columns of a fulfillment that tell whether it can be withdrawn (Fulfillment.withdrawal).
@@ -158,7 +158,7 @@ def _returns(items: list[OrderItem]) -> list[LineReturn]:
 
 
 def _newest_trouble() -> Subquery:
-    """The kind of the incident that a transaction was seen in last."""
+    """For each transaction, the kind of its newest incident case."""
     cases = IncidentCase.objects.filter(transaction=OuterRef("pk"))
     return Subquery(cases.order_by("-seen_at").values("incident__kind")[:1])
 

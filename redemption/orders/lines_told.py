@@ -199,9 +199,7 @@ def sent_again(facts: Facts) -> Iterator[TimelineStep]:
 
 
 def _left_with_them(item: OrderItem, decision: Decision) -> TimelineStep:
-    """The step for points that went back although the partner delivered, and are not taken
-    again.
-    """
+    """The step for points that stay refunded although the line was delivered (a write-off)."""
     units = decision.units or 0
     text = _(
         "%(what)s: our partner delivered it after all. The %(points)s points that went back are "
@@ -333,7 +331,7 @@ def _parcels_together(sent: list[_Sent]) -> Iterator[TimelineStep]:
 
 
 def words(facts: Facts) -> Iterator[TimelineStep]:
-    """The steps of what the desk told the company."""
+    """Timeline steps for notes from the desk to the company."""
     for event in facts.events:
         if event.subject == EventSubject.TOLD:
             title = _("The fulfillment desk")

@@ -1,7 +1,7 @@
-"""Copies what the loyalty system books by itself, for the points statement.
+"""Copies entries that the loyalty system made on its own (earned, expired, adjusted).
 
-Nothing is reconciled with it and nothing decides by it. Entries come oldest first, so a reading
-that breaks off goes on where it was; each entry is kept once.
+They are for display only: never reconciled, never used in decisions. Entries are read oldest first,
+so an interrupted run continues where it stopped; each entry is stored once.
 """
 
 import logging

@@ -46,8 +46,8 @@ def ask(*, order: RedemptionOrder, text: str, token: UUID, by: Actor) -> OrderMe
 
 @transaction.atomic
 def answer(*, order: RedemptionOrder, text: str, seen: str, token: UUID, by: Actor) -> OrderMessage:
-    """Answer the company's questions about the order, in its story and by a letter. A second call
-    with the same token returns the same answer.
+    """Answer the company's questions about the order, in its timeline and by a letter. A second
+    call with the same token returns the same answer.
 
     `seen` is the key of the newest message when the form was shown. Raises RedemptionError when
     another message came since, so that nobody answers twice, or what was not read.

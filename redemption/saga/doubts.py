@@ -54,8 +54,10 @@ class NextAction(enum.Enum):
     PERSON = "people must find out"
 
 
-def step(intent: LoyaltyTransaction) -> NextAction:
-    """The next action for a due transaction."""
+def next_action(intent: LoyaltyTransaction) -> NextAction:
+    """Decide whether to call, ask again, read the statement or hand a due transaction over to
+    people.
+    """
     if intent.original is not None and (intent.original.doubt or held_back_by(intent)):
         return NextAction.WAIT  # a credit names its debit's number, so it waits for it
     if numbers.must_be_checked(intent):
@@ -153,9 +155,7 @@ def locked_with_others(intent: LoyaltyTransaction, number: str = "") -> Redempti
 
 
 def believed(intent: LoyaltyTransaction) -> TransactionAnswer:
-    """An answer as if the partner had confirmed the number, because nobody else claims it
-    any more.
-    """
+    """Build a SUCCEEDED answer with this number; no other transaction can own it."""
     told = Answer(Outcome.SUCCEEDED, detail=_("Nobody else has this number any more."))
     return TransactionAnswer(told, intent.disputed_id)
 
@@ -185,7 +185,7 @@ def doubt_holder(number: str, *, insisted: bool) -> LoyaltyTransaction | None:
 
 
 def given_twice(number: str, holder: LoyaltyTransaction) -> str:
-    """What happened, for the person who looks at the rival. Which of the two is wrong is
+    """Incident text: the partner gave one number to two transactions; which one is wrong is
     unknown.
     """
     told = _(

@@ -102,8 +102,8 @@ def _hear_trouble(order: RedemptionOrder, item: OrderItem, news: News) -> None:
 
 
 def _hear_words(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> None:
-    """Process a corrected recipient, which is the same for all lines, and what the desk tells the
-    company.
+    """Handle messages that carry no progress: a corrected recipient, which is the same for all
+    lines, or a note from the desk.
     """
     corrected = [(item, news) for item, news in told if news.recipient]
     if corrected:
@@ -276,8 +276,8 @@ def _tell_of_resending(order: RedemptionOrder, item: OrderItem, news: News) -> N
 
 
 def _tell_falsehood(order: RedemptionOrder, item: OrderItem, what: str) -> None:
-    """Raise an incident about callbacks that are not true. The order is not flagged: they had no
-    effect.
+    """Raise an incident about callbacks that the partner's own answer contradicts. Do not flag the
+    order: the callbacks had no effect.
     """
     raise_incident(
         kind=IncidentKind.PUZZLING_CALLBACK,

@@ -117,7 +117,9 @@ def points() -> Iterator[StateFigure]:
 
 
 def net_effect() -> Iterator[StateFigure]:
-    """Points that orders of the last day took or gave back too much; always 0."""
+    """Points taken or refunded beyond the amount due, over orders of the last day. Anything but 0
+    is a bug.
+    """
     with briefly(), connection.cursor() as cursor:
         cursor.execute(_NET_EFFECT, [RECENTLY])
         [difference] = cursor.fetchone()

@@ -97,7 +97,7 @@ def _claimed(intent: LoyaltyTransaction) -> _ClaimedTransaction | None:
 
     Returns None when a person must decide, or when it must wait for another row.
     """
-    first_try, step = intent.first_sent_at is None, doubts.step(intent)
+    first_try, step = intent.first_sent_at is None, doubts.next_action(intent)
     claimant = doubts.held_back_by(intent) if step is NextAction.WAIT else None
     held_back = doubts.why_held_back(intent, claimant) if claimant else ""
     # Find the order before claiming, because an order is locked before its transactions.

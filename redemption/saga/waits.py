@@ -37,7 +37,8 @@ def begin(items: Sequence[OrderItem]) -> None:
 
 def end(items: Sequence[OrderItem]) -> None:
     """End the waits of lines. Deadlines count from `waits_until`, so it is now for lines that were
-    answered or cancelled early. A date stays: were it sent early, that would be seen.
+    answered or cancelled early. A chosen date stays in `waits_until`, so that the invariant check
+    detects a line that was sent too early.
     """
     keys = [item.pk for item in items]
     LineWait.objects.filter(pk__in=keys).update(**ENDED, ended_at=Now())

@@ -46,7 +46,8 @@ def fan_out(changes: Sequence[FeedItem]) -> None:
         for change in changes
         for endpoint in of_company[change.company]
         if change.type in endpoint.events
-        and change.data.get("endpoint_id") != str(endpoint.pk)  # that it was disabled itself
+        # skip the event that tells of this endpoint's own disabling
+        and change.data.get("endpoint_id") != str(endpoint.pk)
     )
 
 

@@ -65,7 +65,9 @@ def disable(endpoint: WebhookEndpoint, *, why: DisabledWhy) -> None:
 
 
 def drop_waiting(endpoint: WebhookEndpoint) -> None:
-    """Leave what waits for it undelivered. It can be sent again for as long as the feed has it."""
+    """Cancel its pending deliveries. They can be replayed while the feed keeps the events (30
+    days).
+    """
     endpoint.deliveries.filter(next_attempt_at__isnull=False).update(next_attempt_at=None)
 
 

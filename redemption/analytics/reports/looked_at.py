@@ -31,7 +31,7 @@ Groups = dict[Any, Counter[str]]
 
 
 def answer(question: Question) -> ReportPage:
-    """A look is a seat that opened the page of a product on a day, however often."""
+    """Build the report. It counts one look for each seat, product and day."""
     sums = _sums(question)
     now, then = total(sums), total(_sums(question.before()))
     unredeemed = {

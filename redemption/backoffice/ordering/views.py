@@ -155,7 +155,7 @@ def _posted(request: HttpRequest, seat: AccountManager) -> HttpResponse:
     header = _header(seat, ask=do == "check")
     checked = check(seat, typed, header=header, version=version)
     problem = _problem(form, checked, why_not(seat, actor_of(request)))
-    # After the checks: what they find missing may have gone to this very form's other press.
+    # Look again for an order with this token: the other submit may have used the stock.
     if do == "place" and token and (placed := placed_with(seat=seat, token=token)):
         told = _("This form placed order %(number)s before. Nothing was ordered again.")
         messages.info(request, told % {"number": placed.order_number})
@@ -233,7 +233,7 @@ def _of(
 ) -> Page:
     words = request.POST.get("find", "").replace("\0", "").strip()[:100]
     finds = bool(words) and request.POST.get("do", "").partition(":")[0] in {"find", "add"}
-    if checked:  # the hidden fields are what this page shows, and not what the last one did
+    if checked:  # hidden fields get this page's values, not the posted ones
         form.data = {**request.POST.dict(), "seen": checked.version}
     if problem:
         messages.error(request, problem)

@@ -62,7 +62,7 @@ class SameFileError(RedemptionError):
 
 
 class BulkTakenUpError(Exception):
-    """Another process has taken the bulk up. This slice is rolled back."""
+    """The lease was lost to another process; roll this slice back."""
 
 
 def take(*, seat: AccountManager, name: str, data: bytes, again: bool, by: Actor) -> Bulk:

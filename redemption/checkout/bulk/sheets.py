@@ -74,7 +74,7 @@ def rows_of(data: bytes) -> list[tuple[int, dict[str, str]]]:
 
 
 def too_large() -> str:
-    """That a file is too large, in a sentence."""
+    """The error message for a file over the limit."""
     return _("The file is larger than %(most)s MB. %(rows)s rows need much less.") % {
         "most": LARGEST_FILE // 1_000_000,
         "rows": grouped(MOST_ROWS),

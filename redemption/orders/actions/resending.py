@@ -35,7 +35,7 @@ MOST_A_DAY = 5  # for one line
 @transaction.atomic
 def resend(*, item: OrderItem, email: str, reason: str, by: Actor) -> str:
     """Have the codes of a line sent again, to its recipient at `email`: the same address or a
-    corrected one. Whoever ordered is told by a letter, and the order's story says so. Returns a
+    corrected one. Whoever ordered is told by a letter, and the order's timeline says so. Returns a
     sentence about what is done.
 
     Raises RedemptionError when the actor may not, without a reason or a valid address, when nothing

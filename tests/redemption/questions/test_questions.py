@@ -1,4 +1,4 @@
-"""A company asks about an order; staff answer once, in the order's story and by a letter."""
+"""A company asks about an order; staff answer once, in the order's timeline and by a letter."""
 
 import re
 from typing import Any
