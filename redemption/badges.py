@@ -171,8 +171,13 @@ def look_of(order: RedemptionOrder, counts: LineCounts, moves: Iterable[Moved]) 
     return Badge(tone, icon, word, _where_points_are(order, points))
 
 
-def line_look(item: OrderItem, zone: str) -> Badge:
-    """The badge of a line; the sentence says how long it waits. `zone`: the company's."""
+def line_look(item: OrderItem, zone: str, *, unclear: bool = False) -> Badge:
+    """The badge of a line; the sentence says how long it waits. `zone`: the company's. `unclear`:
+    the partner owes an answer for so long that people look into it.
+    """
+    if unclear:
+        told = _("Our partner has not said what became of it. We are finding out.")
+        return Badge("warn", "refresh-cw", _("Not clear yet"), told)
     if ended := _ended_with_order(item):
         return Badge(*ended)
     tone, icon = _LINE[LineStatus(item.fulfillment_status)]

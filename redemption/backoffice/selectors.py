@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy
 
 from fulfillment.models import Channel, Fulfillment, PartnerCall
 from fulfillment.permissions import nothing_to_decide
@@ -44,7 +45,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     EventSubject.LINE: dict(LineStatus.choices),
     EventSubject.TRANSACTION: dict(TransactionStatus.choices),
     EventSubject.NOTE: {},
-    EventSubject.TOLD: {},
+    EventSubject.TOLD: {LineStatus.CANCELLED: gettext_lazy("Asked to stop")},
 }
 
 

@@ -14,7 +14,7 @@ from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
 class EventSubject(models.TextChoices):
     """What an event is about. A NOTE or a TOLD changes no status; the company reads only what is
-    TOLD to it.
+    TOLD to it. A TOLD with a status is what the partner was asked to make of the line.
     """
 
     ORDER = "ORDER", _("Order")

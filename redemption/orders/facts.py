@@ -47,6 +47,7 @@ TOLD_ONE_BY_ONE = 10
 _SHOWN = (
     "reference",
     "status",
+    "attention",
     "claimed_by_id",
     "claimed_until",
     "quantity",
@@ -66,6 +67,12 @@ class LineDelivery:
     has_codes: bool = False
     parcel: Fulfillment | None = None
     calls: list[PartnerCall] = field(default_factory=list)
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether the partner owes an answer for so long that people look into it."""
+        parcel = self.parcel
+        return bool(parcel and parcel.attention and parcel.status == FulfillmentStatus.REQUESTED)
 
 
 NO_DELIVERY = LineDelivery()  # of a line that is not passed on yet

@@ -55,6 +55,7 @@ _MANY: dict[str, Any] = {
     LineStatus.PACKED: gettext_lazy("%(n)s of %(all)s lines packed"),
     LineStatus.DELIVERED: gettext_lazy("%(n)s of %(all)s lines delivered by e-mail"),
 }
+_UNCLEAR = gettext_lazy("%(what)s: our partner has not said yet what became of it.")
 _CODES_HERE = gettext_lazy("%(what)s: the codes went to %(email)s, and can be shown here.")
 _CODES_SENT = gettext_lazy("%(what)s: our partner sent the codes to %(email)s itself.")
 
@@ -140,6 +141,8 @@ def _line_step(facts: Facts, status: str, touched: list[OrderItem], *, shown: bo
     if facts.many:
         alike = [item for item in facts.items if item.product.is_virtual == _at_partner(status)]
         title = _MANY[status] % {"n": len(touched), "all": len(alike)}
+    if any(facts.delivery(item).is_unclear for item in touched):
+        told = _UNCLEAR
     if status == LineStatus.DELIVERED:
         what = some_of(_came(item) for item in touched)
         told = _CODES_HERE if shown else _CODES_SENT
@@ -333,7 +336,7 @@ def _parcels_together(sent: list[_Sent]) -> Iterator[TimelineStep]:
 def words(facts: Facts) -> Iterator[TimelineStep]:
     """Timeline steps for notes from the desk to the company."""
     for event in facts.events:
-        if event.subject == EventSubject.TOLD:
+        if event.subject == EventSubject.TOLD and not event.to_status:
             title = _("The fulfillment desk")
             yield TimelineStep(title, sentence(event.reason), "info", at=event.at)
 

@@ -299,7 +299,7 @@ def _line(facts: Facts, item: OrderItem, by_line: Mapping[UUID, Cancellation]) -
     delivery = facts.delivery(item)
     return LineShown(
         item=item,
-        look=line_look(item, facts.order.company.time_zone),
+        look=line_look(item, facts.order.company.time_zone, unclear=delivery.is_unclear),
         parcels=delivery.parcels,
         has_codes=delivery.has_codes,
         tells_units=_tells_units(item),

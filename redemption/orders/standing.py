@@ -32,7 +32,7 @@ def standing_of(facts: Facts) -> str:
         return _without_delivery(facts)
     if order.status in {OrderStatus.DECLINED, OrderStatus.EXPIRED}:
         return _("It did not begin, and nothing is sent.")
-    told = ", ".join(_parts(facts.items))
+    told = ", ".join(_parts(facts))
     return f"{told[:1].upper()}{told[1:]}."
 
 
@@ -89,13 +89,15 @@ def _who_and_when(facts: Facts, event: EventTold) -> dict[str, str]:
     }
 
 
-def _parts(items: list[OrderItem]) -> Iterator[str]:
-    lines = Counter(_kind(item) for item in items)
+def _parts(facts: Facts) -> Iterator[str]:
+    items = facts.items
+    lines = Counter(_kind(facts, item) for item in items)
     if lines["delivered"]:
         told = ngettext("%(n)s of %(all)s delivered", "%(n)s of %(all)s delivered", len(items))
         yield told % {"n": grouped(lines["delivered"]), "all": grouped(len(items))}
     for kind, told in (
         ("sent", ngettext("%(n)s on its way", "%(n)s on their way", lines["sent"])),
+        ("unclear", ngettext("%(n)s not clear yet", "%(n)s not clear yet", lines["unclear"])),
         ("at work", ngettext("%(n)s being prepared", "%(n)s being prepared", lines["at work"])),
         ("dated", ngettext("%(n)s to be sent later", "%(n)s to be sent later", lines["dated"])),
         (
@@ -120,8 +122,10 @@ def _parts(items: list[OrderItem]) -> Iterator[str]:
             yield told % {"n": grouped(lines[kind])}
 
 
-def _kind(item: OrderItem) -> str:
+def _kind(facts: Facts, item: OrderItem) -> str:
     """What a line counts as. One that came in part is delivered; its units are told at it."""
+    if facts.delivery(item).is_unclear:
+        return "unclear"
     if item.is_waiting:
         return "dated" if item.waits_for == WaitsFor.DATE else "asked"
     if item.fulfillment_status == _L.DELIVERED:

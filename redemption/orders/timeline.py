@@ -28,6 +28,7 @@ from redemption.orders.lines_told import (
 )
 from redemption.orders.points_told import movements
 from redemption.orders.steps import TimelineStep, sentence
+from redemption.orders.stopped import stopped
 from redemption.states import LineStatus, OrderStatus
 
 
@@ -59,6 +60,7 @@ def _steps(facts: Facts) -> Iterator[TimelineStep]:
     yield from sent_again(facts)
     yield from parcels(facts)
     yield from words(facts)
+    yield from stopped(facts)
     yield from came_back(facts)
     yield from reveals(facts)
     yield from _ending(facts)

@@ -21,11 +21,11 @@ from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.some import some_of
-from redemption.models import OrderItem, RedemptionOrder
+from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
 from redemption.permissions import may_cancel
 from redemption.saga.steps import RedemptionError, drop_order, locked, must
 from redemption.saga.waits import news_of_end
-from redemption.states import OrderStatus
+from redemption.states import LineStatus, OrderStatus
 
 # Nothing has been sent to anybody yet in these statuses, so the whole order is cancelled.
 _AS_A_WHOLE = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PENDING})
@@ -218,6 +218,18 @@ def _withdraw(lines: QuerySet[OrderItem], *, by: Actor, reason: str) -> list[Par
     ends = [news_of_end(item, by=by, reason=reason) for item in waiting]
     results = withdraw(references=list(items), by=by, reason=reason, along=ends)
     parts = [Part(items[pk], result) for pk, result in results.items()]
+    OrderEvent.objects.bulk_create(
+        OrderEvent(
+            order_id=part.item.order_id,
+            item=part.item,
+            subject=EventSubject.TOLD,
+            to_status=LineStatus.CANCELLED,
+            by_id=by.user_id,
+            reason=reason[:255],
+        )
+        for part in parts
+        if part.result.how == Withdrawal.ASK
+    )
     return parts + [_waiting_part(item) for item in waiting]
 
 

@@ -4,12 +4,17 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AccountManager
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.partner import Deliverable, Report, ReportStatus
+from fulfillment.virtual.services import flag, hear_answer, locked
 from loyalty_portal.data.actor import Actor
+from redemption.invariants.checks import check_invariants
+from redemption.orders.actions.cancelling import cancel
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import paid
@@ -86,9 +91,44 @@ def test_what_the_partner_could_not_stop_is_not_offered_again(
     told = said(client.post(address(order, "cancel"), follow=True))
     assert "Our partner is asked to stop Gift card. If it is not too late, 5,000 points" in told
     assert "Cancel this order" not in told
+    assert f"{seat.user} asked to stop Gift card" in told
+    assert "If it is not too late, its points come back." in told
     PartnerCall.objects.filter(kind="CANCEL").update(status="REFUSED", next_attempt_at=None)
+    told = said(client.get(order.get_absolute_url()))
+    assert "Too late: our partner delivers Gift card already, and its points stay taken." in told
     again = said(client.post(address(order, "cancel"), follow=True))
     assert (
         "Gift card cannot be cancelled any more: our partner could not stop it any more." in again
     )
     assert PartnerCall.objects.filter(kind="CANCEL").count() == 1
+
+
+def test_who_asked_the_partner_to_stop_and_what_came_of_it_stays_in_the_story(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    order = paid(seat, (card, 1))
+    PartnerCall.objects.update(status="SUCCEEDED", next_attempt_at=None)
+    cancel(order=order, by=Actor.in_seat(seat), reason="")
+    held = Fulfillment.objects.get()
+    units = (Deliverable(code="ABCD", pin=None, url=None, expires_on=None),)
+    report = Report("F-1", str(held.pk), ReportStatus.DELIVERED, timezone.now(), None, units)
+    hear_answer(held=locked(held.pk, report), report=report)
+    told = said(client_for(seat).get(order.get_absolute_url()))
+    assert f"{seat.user} asked to stop Gift card" in told
+    assert "Too late: Gift card was delivered, and its points stay taken." in told
+    assert check_invariants() == []
+
+
+def test_a_delivery_that_is_not_clear_is_said_to_be_that(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    order = paid(seat, (card, 1))
+    PartnerCall.objects.update(status="SUCCEEDED", next_attempt_at=None)
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    assert "usually within minutes" in page
+    flag(Fulfillment.objects.get(), "The partner gave no clear answer in time.", "HORIZON")
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    assert "usually within minutes" not in page
+    assert "1 not clear yet." in page
+    assert "Our partner has not said what became of it. We are finding out." in page
+    assert "our partner has not said yet what became of it" in page
