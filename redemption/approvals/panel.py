@@ -42,14 +42,12 @@ class Panel:
 def panel_of(approval: Approval) -> Panel:
     """Read the panel of one order that waits."""
     order = approval.order
-    items = list(order.items.select_related("product"))
+    items = order.items.select_related("product")[:LINES]
     letters = order.letters.filter(kind__in=TO_APPROVERS)
     return Panel(
         approval=approval,
-        lines=[
-            LineSeen(item, signed(item.message, order.account_manager)) for item in items[:LINES]
-        ],
-        more=max(0, len(items) - LINES),
+        lines=[LineSeen(item, signed(item.message, order.account_manager)) for item in items],
+        more=max(0, approval.lines - LINES),
         since=[*approval.since, *_sold_out(order)],
         over=over_if_approved(order),
         asked=people_asked(list(letters)),

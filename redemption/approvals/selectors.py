@@ -48,6 +48,7 @@ class Approval(NamedTuple):
     first: OrderItem
     pieces: int  # of the first line's product
     more: int  # lines of other products
+    lines: int  # in all
     decidable: bool
     instead_of: AccountManager | None
     by_own_key: bool  # an API key placed it that they made
@@ -86,6 +87,7 @@ def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
             first=found.items[0],
             pieces=found.pieces,
             more=found.counts.lines - found.alike,
+            lines=found.counts.lines,
             decidable=right is not None,
             instead_of=right.instead_of if right else None,
             by_own_key=placed_by_own_key(actor, order),

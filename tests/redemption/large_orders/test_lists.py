@@ -61,10 +61,9 @@ def test_a_list_reads_as_much_for_500_lines_as_for_one(
         orders(world, lines)
         statements, rows, page = reading(client, address)
         figures.append((statements, rows))
-        shown = {"/approvals/": "and 495 more"}.get(address, "and 499 more")
-        assert (shown in page) == (lines == MANY)
+        assert ("and 499 more" in page) == (lines == MANY)
         if address != "/approvals/" and lines == MANY:
             assert "500 × Thing" in page  # one product for 500 people
     (few, little), (many, much) = figures
     assert few == many
-    assert much <= little + 10  # the lines of an order to approve are shown, a few of them
+    assert much <= little + 20  # the first lines of an order to approve are shown
