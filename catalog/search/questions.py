@@ -120,7 +120,10 @@ def worded(question: CardQuestion) -> list[Query]:
 def every_way(word: Word, letters: Sequence[str], field: str) -> Query:
     """OR query: documents with the word, one of its spellings, its stem, or its beginning."""
     single = [way[0] for way in word.ways if len(way) == 1] + list(word.stems)
-    ways = [one_of(field, [f"{mark}{each}" for mark in letters for each in single])]
+    if word.prefix:  # finds them too
+        single = [each for each in single if not each.startswith(word.prefix)]
+    each_one = [f"{mark}{each}" for mark in letters for each in single]
+    ways = [one_of(field, each_one)] if each_one else []
     for way in word.ways:
         if len(way) > 1:
             each = [one_of(field, [f"{mark}{part}" for mark in letters]) for part in way]
