@@ -25,7 +25,7 @@ def parcels(request: HttpRequest) -> Iterator[Part]:
     """The queue by age, and its first parcels, the oldest promise first."""
     if not request.user.has_perm("fulfillment.view_fulfillment"):
         return
-    ages = QueueByAge(*briefly("ages", _ages))
+    ages = briefly("ages", QueueByAge, queue_by_age)
     there = reverse("admin:fulfillment_desk")
     for title, number, says, age, icon, tone in (
         (_("Late"), ages.late, _("past their promise"), "late", "priority_high", "bad"),
@@ -42,11 +42,6 @@ def parcels(request: HttpRequest) -> Iterator[Part]:
         more=ages.late + ages.soon + ages.later - len(lines),
         href=there,
     )
-
-
-def _ages() -> tuple[int, int, int]:
-    ages = queue_by_age()
-    return ages.late, ages.soon, ages.later
 
 
 def _line(parcel: Fulfillment) -> HomeLine:

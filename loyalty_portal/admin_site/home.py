@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.shapes import shape_of
 
 Value = TypeVar("Value")
 SHOWN = 6  # rows of each list
@@ -24,9 +25,11 @@ SECONDS = 15  # how long a count may be old
 MOST = 1_000  # nobody needs to know how many more than these wait
 
 
-def briefly(name: str, ask: Callable[[], Value]) -> Value:
-    """The answer of `ask`, at most SECONDS old."""
-    found: Any = cache.get_or_set(f"waiting:{name}", ask, SECONDS)
+def briefly(name: str, kind: type[Value], ask: Callable[[], Value]) -> Value:
+    """The answer of `ask`, which is a `kind`, at most SECONDS old. The shape of `kind` is a part of
+    the key: the version before or after may have another.
+    """
+    found: Any = cache.get_or_set(f"waiting:{name}:{shape_of(kind)}", ask, SECONDS)
     kept: Value = found
     return kept
 
@@ -36,7 +39,7 @@ def waiting_count(name: str, rows: QuerySet[Any]) -> int:
 
     The rows must be found by an index, because the menu of every page asks for them.
     """
-    return briefly(name, rows.order_by()[: MOST + 1].count)
+    return briefly(name, int, rows.order_by()[: MOST + 1].count)
 
 
 def told(number: int) -> str:

@@ -15,6 +15,8 @@ from loyalty_portal.admin_site.home import Chart, Part, briefly
 from loyalty_portal.data.zones import local_day, local_moment
 from redemption.models import OrderFigure
 
+DayFigures = dict[date, tuple[int, int]]  # orders, and points taken, of each day
+
 DAYS = 28
 
 
@@ -26,14 +28,14 @@ def by_day(request: HttpRequest) -> Iterator[Part]:
         return
     today = local_day(timezone.now(), programme_zone())
     days = [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
-    found = briefly(f"by-day:{today}", lambda: _counted(days[0]))
+    found = briefly(f"by-day:{today}", DayFigures, lambda: _counted(days[0]))
     orders = [(day, found.get(day, (0, 0))[0]) for day in days]
     points = [(day, found.get(day, (0, 0))[1]) for day in days]
     yield Chart.of(_("Orders by day"), _("orders"), orders)
     yield Chart.of(_("Points taken by day"), _("points"), points)
 
 
-def _counted(since: date) -> dict[date, tuple[int, int]]:
+def _counted(since: date) -> DayFigures:
     """Orders placed, and the points of those whose debit succeeded, by day."""
     zone = programme_zone()
     start = local_moment(since, time.min, zone)
@@ -43,7 +45,7 @@ def _counted(since: date) -> dict[date, tuple[int, int]]:
         .values_list("day", "taken")
         .order_by("day", "taken")
     ).annotate(number=Sum("orders"), sum=Sum("points"))
-    found: dict[date, tuple[int, int]] = {}
+    found: DayFigures = {}
     for day, taken, number, points in sums:
         orders, before = found.get(day, (0, 0))
         found[day] = (orders + number, before + (points if taken else 0))

@@ -15,8 +15,6 @@ from redemption.models.history import EventSubject, OrderEvent
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.states import TRANSACTION, Doubt, TransactionStatus
 
-# An unknown call is repeated for this share of the time for which the partner keeps keys.
-HORIZON_SHARE = 0.8
 # Stored in place of an answer while a credit waits, because its debit's number is uncertain.
 HELD_BACK = "held_back"
 # Stored in place of an answer once the statement was read for the number that a credit names.

@@ -13,6 +13,7 @@ from django.test import Client
 from accounts.models import AccountManager, Company, KnownBalance
 from accounts.services import refresh_balance
 from catalog.freshness import remember
+from loyalty_portal.admin_site.home import briefly
 from loyalty_portal.data.shapes import shape_of
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -46,6 +47,15 @@ def test_a_version_with_another_shape_finds_nothing_of_the_other(settings: Any) 
     assert [getattr(new, field.name) for field in fields(after)] == ["Kitchen", "For tea", "mug"]
     released(title=str, q=str)
     assert remember("of-a-test", before, "asked", lambda: before("made", "anew")).q == old.q
+
+
+def test_what_the_first_page_of_the_admin_caches_is_of_one_shape() -> None:
+    before = released(late=int, later=int)
+    assert briefly("of-a-test", before, lambda: before(3, 8)).later == 8
+    after = released(late=int, soon=int, later=int)
+    assert briefly("of-a-test", after, lambda: after(3, 5, 8)).soon == 5
+    released(late=int, later=int)
+    assert briefly("of-a-test", before, lambda: before(0, 0)).later == 8, "kept, beside the other"
 
 
 class Inner(NamedTuple):

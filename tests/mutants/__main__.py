@@ -25,8 +25,13 @@ WHERE = (
         for room in ("accounts", "catalog", "fulfillment", "redemption")
         for name in ("permissions", "views")
     ),
+    "accounts/*/views.py",
     "redemption/*/views.py",
+    "redemption/backoffice/*/views.py",
     "redemption/*/permissions.py",
+    "fulfillment/desk/views.py",
+    "fulfillment/virtual/saga.py",
+    "loyalty_portal/jobs/permissions.py",
 )
 WANTED = 0.95
 

@@ -154,16 +154,15 @@ def _ask_again(held: LoyaltyTransaction) -> str:
     """
     rows = LoyaltyTransaction.objects.filter(pk=held.pk)
     refused = held.incident_cases.filter(incident__kind=IncidentKind.CREDIT_REFUSED).exists()
-    if refused and held.first_sent_at:
-        forgotten = held.first_sent_at + timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION)
-        if forgotten > timezone.now():
-            rows.update(next_attempt_at=forgotten, first_sent_at=None)
-            told = _(
-                "Confirmed. The partner is asked again on %(when)s; until then it repeats its "
-                "refusal."
-            )
-            when = timezone.localtime(forgotten)
-            return told % {"when": date_format(when, "SHORT_DATETIME_FORMAT")}
+    kept_for = timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION)
+    known = rows.filter(first_sent_at__gt=Now() - kept_for).values_list("first_sent_at", flat=True)
+    if refused and (sent := known.first()):
+        rows.update(next_attempt_at=sent + kept_for, first_sent_at=None)
+        told = _(
+            "Confirmed. The partner is asked again on %(when)s; until then it repeats its refusal."
+        )
+        when = timezone.localtime(sent + kept_for)
+        return told % {"when": date_format(when, "SHORT_DATETIME_FORMAT")}
     rows.update(next_attempt_at=Now(), first_sent_at=None, doubt=Doubt.ASK if held.doubt else "")
     return _("Confirmed. The partner is asked again.")
 

@@ -153,7 +153,7 @@ def _kept_honest(run: Reconciliation) -> Iterator[None]:
 
 
 def _compare(run: Reconciliation, *, batch: UUID, began: datetime, until: datetime) -> None:
-    tally = Tally(run, timezone.now())
+    tally = Tally(run)
     facts = {
         "batch": batch,
         "account": run.company.loyalty_account_id,

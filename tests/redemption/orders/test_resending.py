@@ -48,7 +48,9 @@ def line_of(order: RedemptionOrder) -> OrderItem:
     return OrderItem.objects.select_related("order").get(order=order)
 
 
-def resend(card: OrderItem, by: Any, email: str = OLD, reason: str = "She did not get it.") -> str:
+def resend(
+    card: OrderItem, by: Actor, email: str = OLD, reason: str = "She did not get it."
+) -> str:
     return resending.resend(item=card, email=email, reason=reason, by=by)
 
 
@@ -56,7 +58,7 @@ def clerk() -> Actor:
     return Actor.person(staff("support"))
 
 
-def refused(card: OrderItem, by: Any, **changes: str) -> str:
+def refused(card: OrderItem, by: Actor, **changes: str) -> str:
     with pytest.raises(RedemptionError) as problem:
         resend(card, by, **changes)
     return str(problem.value)
