@@ -29,7 +29,8 @@ def briefly(name: str, kind: type[Value], ask: Callable[[], Value]) -> Value:
     """The answer of `ask`, which is a `kind`, at most SECONDS old. The shape of `kind` is a part of
     the key: the version before or after may have another.
     """
-    found: Any = cache.get_or_set(f"waiting:{name}:{shape_of(kind)}", ask, SECONDS)
+    hint: Any = kind
+    found: Any = cache.get_or_set(f"waiting:{name}:{shape_of(hint)}", ask, SECONDS)
     kept: Value = found
     return kept
 
