@@ -14,7 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/", include("redemption.books.order_urls")),
     path("orders/", include("redemption.orders.urls")),
     path("points/", include("redemption.books.urls")),
-    path("approvals/", include("redemption.approvals.urls")),
+    path("approvals/", include("redemption.orders.approvals.urls")),
     path("company/webhooks/", include("redemption.webhooks_out.urls")),
     path("webhooks/fulfillment/", webhooks.fulfillment, name="fulfillment_webhook"),
 ]

@@ -277,7 +277,7 @@ def _of_stand_in(letter: PersonLetter) -> dict[str, Any]:
 
 
 def _of_bulk(letter: PersonLetter) -> dict[str, Any]:
-    """About a file of orders (redemption/checkout/bulk/told.py)."""
+    """About a file of orders (redemption/checkout/bulk/approving.py)."""
     facts = letter.facts
     until = exact(datetime.fromisoformat(facts["until"]))
     named = {

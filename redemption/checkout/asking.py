@@ -28,14 +28,14 @@ REMINDERS = (
 MOST = 100  # orders that are looked at together
 
 
-class Asked(NamedTuple):
+class PersonAsked(NamedTuple):
     """Somebody who may decide. `instead_of`: in whose place; None for an approver."""
 
     seat: AccountManager
     instead_of: AccountManager | None
 
 
-def who_decides(order: RedemptionOrder) -> list[Asked]:
+def who_decides(order: RedemptionOrder) -> list[PersonAsked]:
     """The people who may decide on the order now: approvers who had no part in it, and who stands
     in for them. Makes two queries.
     """
@@ -43,11 +43,11 @@ def who_decides(order: RedemptionOrder) -> list[Asked]:
     return _with_deputies([seat for seat in seats if not _had_part(seat, order)], order)
 
 
-def _with_deputies(approvers: list[AccountManager], order: RedemptionOrder) -> list[Asked]:
-    found = {seat.pk: Asked(seat, None) for seat in approvers}
+def _with_deputies(approvers: list[AccountManager], order: RedemptionOrder) -> list[PersonAsked]:
+    found = {seat.pk: PersonAsked(seat, None) for seat in approvers}
     for approver, deputy in deputies_of(approvers) if approvers else ():
         if not _had_part(deputy, order):
-            found.setdefault(deputy.pk, Asked(deputy, approver))
+            found.setdefault(deputy.pk, PersonAsked(deputy, approver))
     return list(found.values())
 
 
@@ -56,7 +56,7 @@ def _had_part(seat: AccountManager, order: RedemptionOrder) -> bool:
 
 
 def letters_to_approvers(
-    order: RedemptionOrder, kind: LetterKind, asked: Iterable[Asked], why: str
+    order: RedemptionOrder, kind: LetterKind, asked: Iterable[PersonAsked], why: str
 ) -> list[Letter]:
     """One letter of this kind to each of these people, unsaved. Their keys ensure that nobody gets
     one twice about the same order. `why` it needs approval, as it is stored.

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, Company
-from accounts.seats.periods import Period, month_of, quarter_of
+from accounts.seats.periods import LimitPeriod, month_of, quarter_of
 from loyalty_portal.data.numbers import grouped
 from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
 from redemption.saga.steps import RedemptionError
@@ -38,7 +38,7 @@ class Allowance:
 
     limit: int
     used: int
-    period: Period
+    period: LimitPeriod
     of_company: bool
     of_whom: str  # the name of the person or company
 
@@ -197,11 +197,11 @@ def _of_company(company: Company, at: datetime, which: Q) -> Allowance | None:
     return Allowance(limit, used, quarter, of_company=True, of_whom=company.name)
 
 
-def _used(scope: Q, period: Period) -> int:
+def _used(scope: Q, period: LimitPeriod) -> int:
     return sum(_by("company", scope, period).values())
 
 
-def _by(name: str, scope: Q, period: Period) -> dict[UUID, int]:
+def _by(name: str, scope: Q, period: LimitPeriod) -> dict[UUID, int]:
     """The points that count of these orders of a period, by a column of the order."""
     placed = RedemptionOrder.objects.filter(
         scope, created_at__gte=period.start, created_at__lt=period.end

@@ -223,13 +223,7 @@ def _place(
     ]
     if entered.asked:
         written += _told_by_staff(order, entered.asked, by)
-    if waits:
-        asked = who_decides(order)
-        written += letters_to_approvers(order, LetterKind.APPROVAL_ASKED, asked, why)
-    else:
-        debit = new_debit(order, seat.company.loyalty_account_id)
-        debit.id = entered.debit_id
-        written += [debit, debit.event("", debit.status)]
+    written += _what_follows(order, entered, why)
     # Stock comes last, because other orders wait for its rows until the commit.
     held = [
         Want(line.product.id, line.quantity, item.id)
@@ -238,6 +232,18 @@ def _place(
     ]
     stock.reserve(wants=held, by=by, along=written)
     return order
+
+
+def _what_follows(order: RedemptionOrder, entered: CheckoutInput, why: str) -> Iterator[Model]:
+    """The letters to those who decide on an order that waits, and `why` it does; else its debit."""
+    if order.status == OrderStatus.AWAITING_APPROVAL:
+        asked = who_decides(order)
+        yield from letters_to_approvers(order, LetterKind.APPROVAL_ASKED, asked, why)
+        return
+    debit = new_debit(order, order.account_manager.company.loyalty_account_id)
+    debit.id = entered.debit_id
+    yield debit
+    yield debit.event("", debit.status)
 
 
 def _items(order: RedemptionOrder, lines: Sequence[Line], company: Company) -> Iterator[OrderItem]:

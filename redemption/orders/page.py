@@ -32,6 +32,7 @@ from redemption.orders.standing import standing_of
 from redemption.orders.steps import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import (
+    Decider,
     decider,
     had_part,
     may_ask,
@@ -99,18 +100,26 @@ class OrderPage:
     earlier_letters: int  # that are not shown
     cancellation: Cancellation | None  # None when nothing can be cancelled or the seat may not
     cancel_typed: str | None  # the reason typed into a refused form to cancel
-    can_decide: bool
+    right: Decider | None  # by which they decide on it while it waits
     reject: RejectOrderForm  # only for those who can decide
     held: str  # why it cannot be approved now; "" when it can
     since: list[str]  # what changed in the catalogue since the order was placed
     by_own_key: bool  # it waits, and an API key placed it that they made
     over: list[str]  # why limits of points forbid the approval now
-    instead_of: AccountManager | None  # in whose place they would decide
     waits_for_others: bool  # one's own order, or placed as staff: somebody else must approve it
     can_reveal: bool
     can_repeat: bool
     messages: list[OrderMessage]  # questions of the company and answers of staff
     question: QuestionForm | None  # None for those who may not ask
+
+    @property
+    def can_decide(self) -> bool:
+        return self.right is not None
+
+    @property
+    def instead_of(self) -> AccountManager | None:
+        """In whose place they would decide."""
+        return self.right.instead_of if self.right else None
 
     @property
     def cost(self) -> int:
@@ -172,12 +181,10 @@ def order_page(
 ) -> OrderPage:
     """Build the whole page. `reject` is a rejected form without a reason, `question` a refused one;
     `cancel_typed` is the reason typed into a refused form to cancel. Unless `in_full`, an order of
-    many lines shows the first ones, and the newest letters, and tells the others together. `only`
-    is a status of lines: of an order of many lines, all lines of this status are shown; another
-    text chooses nothing. `who`: words of which each stands in a recipient's columns.
+    many lines shows the first ones, and the newest letters, and tells the others together. `only`:
+    the status of the lines to show of many. `who`: words that stand in a recipient's columns.
     """
-    facts = facts_of(order, in_full=in_full)
-    waits = order.status == OrderStatus.AWAITING_APPROVAL
+    facts, waits = facts_of(order, in_full=in_full), order.status == OrderStatus.AWAITING_APPROVAL
     right = decider(actor, order) if waits else None
     can_decide, choices = right is not None, statuses_shown(facts.items, only)
     cancelling = None if can_decide else _cancellation(actor, facts)
@@ -199,13 +206,12 @@ def order_page(
         earlier_letters=len(facts.letters) - len(letters),
         cancellation=cancelling,
         cancel_typed=cancel_typed,
-        can_decide=can_decide,
+        right=right,
         reject=reject or RejectOrderForm(order=order),
         held=_held(facts) if can_decide else "",
         since=changed_since([order])[order.pk] if can_decide else [],
         by_own_key=waits and placed_by_own_key(actor, order),
         over=over_if_approved(order) if can_decide else [],
-        instead_of=right.instead_of if right else None,
         waits_for_others=waits and had_part(actor, order),
         can_reveal=may_reveal(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,

@@ -7,12 +7,12 @@ from accounts.access.keys import rotate_key
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from loyalty_portal.data.actor import SYSTEM, Actor
-from redemption.approvals.selectors import approvals
 from redemption.checkout import deciding
 from redemption.layout.providers import header_figures
 from redemption.models import Decision, RedemptionOrder
 from redemption.orders.actions import cancelling
 from redemption.orders.actions import services as actions
+from redemption.orders.approvals.selectors import approvals
 from redemption.permissions import (
     decidable,
     may_cancel,

@@ -16,7 +16,7 @@ from tests.accounts.access.signing_in import signed_in
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls, code
-from tests.redemption.approvals.test_stand_ins import today
+from tests.redemption.checkout.approvals.test_stand_ins import today
 from tests.redemption.factories import placed
 
 pytestmark = pytest.mark.django_db

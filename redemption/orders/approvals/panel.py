@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from catalog.models import ProductType, StockStatus
-from redemption.approvals.selectors import Approval
 from redemption.checkout.asking import people_asked
 from redemption.checkout.limits import over_if_approved
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.models.messages import TO_APPROVERS
 from redemption.models.orders import signed
+from redemption.orders.approvals.selectors import Approval
 
 LINES = 20
 

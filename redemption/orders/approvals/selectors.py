@@ -59,7 +59,7 @@ class Approval(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What its box sends (redemption/approvals/services.py)."""
+        """What its box sends (redemption/orders/approvals/services.py)."""
         return f"order:{self.order.order_number}"
 
 

@@ -32,11 +32,11 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.zones import local_day
 from loyalty_portal.http.responses import SeeOther, form_only
 from loyalty_portal.queue.pause import LATER, is_paused
-from redemption.approvals import services
-from redemption.approvals.forms import AwayForm, DecideForm
-from redemption.approvals.panel import panel_of
-from redemption.approvals.selectors import approvals, decided_page, files_decided
 from redemption.checkout.bulk.selectors import waiting_for
+from redemption.orders.approvals import services
+from redemption.orders.approvals.forms import AwayForm, DecideForm
+from redemption.orders.approvals.panel import panel_of
+from redemption.orders.approvals.selectors import approvals, decided_page, files_decided
 from redemption.permissions import may_decide_orders
 from redemption.saga import tasks
 

@@ -22,7 +22,7 @@ MOST_TOLD = 10  # refusals that are told one by one
 
 
 @dataclass(slots=True)
-class Outcome:
+class DecidedTogether:
     """What became of them: the names of those that were decided, and a sentence for each other."""
 
     rejects: bool
@@ -57,11 +57,11 @@ Around = Callable[[UUID], AbstractContextManager[None]]
 
 def decide(
     *, chosen: Iterable[str], rejects: bool, reason: str, by: Actor, around: Around
-) -> Outcome:
+) -> DecidedTogether:
     """Approve or reject each of these: `order:NUMBER` or `bulk:KEY`. What is not of the company is
     told as unknown.
     """
-    outcome = Outcome(rejects)
+    outcome = DecidedTogether(rejects)
     for each in dict.fromkeys(chosen):
         kind, _colon, key = each.partition(":")
         if kind == "order":

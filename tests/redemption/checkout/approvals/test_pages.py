@@ -10,9 +10,9 @@ from django.test import Client
 from accounts.models import AccountManager, Company
 from catalog.models import Product, StockStatus
 from loyalty_portal.data.actor import Actor
-from redemption.approvals.selectors import PAGE_SIZE
 from redemption.checkout.deciding import approve, reject
 from redemption.models import Bulk, BulkPart, BulkStatus, LoyaltyTransaction, RedemptionOrder
+from redemption.orders.approvals.selectors import PAGE_SIZE
 from redemption.states import OrderStatus
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from redemption.approvals import views
+from redemption.orders.approvals import views
 
 app_name = "approvals"
 urlpatterns = [

@@ -23,7 +23,7 @@ from redemption.saga.steps import RedemptionError
 from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
-from tests.redemption.approvals.test_stand_ins import today
+from tests.redemption.checkout.approvals.test_stand_ins import today
 from tests.redemption.factories import placed
 
 pytestmark = pytest.mark.django_db
