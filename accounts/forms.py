@@ -1,5 +1,8 @@
-"""Forms in which staff create and edit users, and people their own profile."""
+"""Forms in which staff create and edit users, people their own profile, and owners look after the
+people of their company.
+"""
 
+import re
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,10 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from accounts.models import Company, User
+from accounts.models import AccountManager, Company, LetterTopic, Role, User
 from accounts.readers import reader_of
+from accounts.seats.limits import LARGEST_LIMIT
 from loyalty_portal.admin_site.edits import EditedForm
-from loyalty_portal.data.one_line import formfield
+from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.one_line import OneLineField, formfield
 from loyalty_portal.data.zones import zones_by_region
 
 
@@ -78,3 +83,107 @@ class ProfileForm(forms.ModelForm[User]):
             choices=[("", format_lazy(whose, zone=zone)), *zones_by_region().items()],
             help_text=_("All times on pages and in letters are told in it."),
         )
+
+
+class LettersForm(forms.Form):
+    """Which letters about orders a person gets. What must be read is not offered."""
+
+    letters = forms.MultipleChoiceField(
+        label=_("Send me letters about"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(
+        self, *args: Any, person: User, seat: AccountManager | None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        approves = seat is not None and seat.role in {Role.OWNER, Role.APPROVER}
+        theirs = (LetterTopic.APPROVALS, LetterTopic.COPIES)
+        self.offered = [each for each in LetterTopic if approves or each not in theirs]
+        off = set(person.letters_off.values_list("topic", flat=True))
+        field = self.fields["letters"]
+        field.choices = [(each.value, each.label) for each in self.offered]  # type: ignore[attr-defined]
+        field.initial = [each.value for each in self.offered if each not in off]
+
+
+# --- The people of a company -------------------------------------------------------------------
+
+_GROUPED = re.compile(r"[0-9]+|[0-9]{1,3}(?P<by>[.,'’\s])[0-9]{3}(?:(?P=by)[0-9]{3})*")
+WHAT_ROLES_DO = [
+    (Role.OWNER, _("Owner: everything, and looks after people, rules and points")),
+    (Role.APPROVER, _("Approver: orders, and approves orders of others")),
+    (Role.BUYER, _("Buyer: orders")),
+    (Role.VIEWER, _("Viewer: only looks")),
+]
+
+
+def _role_field() -> forms.ChoiceField:
+    return forms.ChoiceField(label=_("Role"), choices=WHAT_ROLES_DO, initial=Role.BUYER)
+
+
+class PointsField(forms.CharField):
+    """A whole number of points, perhaps with separators of thousands; None when empty.
+
+    Points have no decimals, so 5,000 and 5.000 are five thousand in each language.
+    """
+
+    def __init__(self, *, largest: int, **options: Any) -> None:
+        self.largest = largest
+        attrs = {"inputmode": "numeric", "autocomplete": "off"}
+        super().__init__(max_length=30, widget=forms.TextInput(attrs), **options)
+
+    def clean(self, value: Any) -> int | None:
+        text = str(super().clean(value)).strip()
+        if not text:
+            return None
+        points = int(re.sub(r"[^0-9]", "", text)) if _GROUPED.fullmatch(text) else -1
+        if not 0 <= points <= self.largest:
+            told = _("Enter a whole number of points from 0 to %(most)s, or leave it empty.")
+            raise forms.ValidationError(told, params={"most": grouped(self.largest)})
+        return points
+
+    def prepare_value(self, value: Any) -> Any:
+        return grouped(value) if isinstance(value, int) else value
+
+
+class SomebodyForm(forms.Form):
+    """Whom to invite. The service checks the address, for the API too."""
+
+    email = OneLineField(
+        label=_("E-mail"),
+        max_length=255,
+        help_text=_("They get a letter with a link that works once, for seven days."),
+        widget=forms.EmailInput({"autocomplete": "off", "spellcheck": "false"}),
+    )
+    role = _role_field()
+
+
+class SwitchForm(forms.Form):
+    """Why a seat is switched off or on."""
+
+    reason = OneLineField(
+        label=_("Why? All owners read it."),
+        required=False,
+        max_length=255,
+        widget=forms.TextInput({"autocomplete": "off"}),
+    )
+
+
+class MonthlyLimitForm(forms.Form):
+    """How many points a member may order in a month."""
+
+    points = PointsField(
+        label=_("Limit for a calendar month, in points"),
+        required=False,
+        largest=LARGEST_LIMIT,
+        help_text=_(
+            "In the company’s time zone. Empty: as much as there are points. What waits for "
+            "approval counts too; a lower limit takes nothing back."
+        ),
+    )
+
+
+class NewRoleForm(SwitchForm):
+    """Another role."""
+
+    role = _role_field()
+    field_order: Any = ("role", "reason")

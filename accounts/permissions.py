@@ -99,6 +99,19 @@ def may_manage_members(actor: Actor) -> bool:
     return acts_as_owner(actor)
 
 
+def may_see_activity(actor: Actor, seat: AccountManager) -> bool:
+    """Whether they may see what the person of a seat did for the company: its owners, and the
+    person.
+    """
+    own = actor.seat is not None and actor.seat.pk == seat.pk
+    return own or is_owner(actor, seat.company)
+
+
+def may_change_rules(actor: Actor, company: Company) -> bool:
+    """Whether they may change the company's rules, and who gets its letters: its owners."""
+    return is_owner(actor, company) and not actor.is_machine
+
+
 def may_manage_keys(actor: Actor) -> bool:
     """Whether they may look after the API keys of the company of their seat: its owners, and no
     key.

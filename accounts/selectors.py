@@ -9,6 +9,10 @@ from accounts.models import (
     AccountManager,
     ApiKey,
     Company,
+    CopyTo,
+    LetterCopy,
+    LetterOff,
+    LetterTopic,
     PersonLetter,
     Role,
     User,
@@ -124,6 +128,36 @@ def letter_address(seat: AccountManager) -> str:
     owners = AccountManager.objects.usable().filter(company=seat.company_id, role=Role.OWNER)
     people = owners.exclude(user__is_machine=True).select_related("user").order_by("id")
     return next((owner.email for owner in people[:1]), seat.email)
+
+
+def letter_goes_to(*, company_id: UUID, topic: LetterTopic, to: str, must: bool) -> list[str]:
+    """The addresses that a letter about an order goes to: first `to`, unless its person switched
+    letters of this topic off, then those who get copies. `must`: nobody can switch it off.
+    """
+    off = LetterOff.objects.filter(user__email__iexact=to, topic=topic)
+    first = [to] if must or not off.exists() else []
+    rows = LetterCopy.objects.filter(company=company_id, topic=topic)
+    copies = dict(rows.values_list("to", "email"))
+    roles = {role for kind, held in _COPIED_ROLES.items() if kind in copies for role in held}
+    more = _colleagues(company_id, roles) if roles else []
+    mailbox = copies.get(CopyTo.MAILBOX, "")
+    found = {each.lower(): each for each in [*more, mailbox] if each}
+    found.pop(to.lower(), None)
+    return [*first, *found.values()]
+
+
+_COPIED_ROLES = {
+    CopyTo.OWNERS: [Role.OWNER],
+    CopyTo.APPROVERS: [Role.OWNER, Role.APPROVER],  # owners approve too
+}
+
+
+def _colleagues(company_id: UUID, roles: set[Role]) -> list[str]:
+    """The addresses of people with these roles who have not switched copies off."""
+    seats = AccountManager.objects.usable().filter(company=company_id, role__in=roles)
+    off = LetterOff.objects.filter(topic=LetterTopic.COPIES).values("user")
+    people = seats.exclude(user__is_machine=True).exclude(user__in=off)
+    return list(people.order_by("id").values_list("user__email", flat=True))
 
 
 def told_as(user: Person | None, company_id: UUID) -> str:

@@ -1,7 +1,9 @@
-"""Sets up staff groups and the first administrator, and refreshes a company's balance."""
+"""Sets up staff groups and the first administrator, refreshes a company's balance, and keeps which
+letters a person wants.
+"""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 
 from django.contrib.auth.models import Group, Permission
@@ -12,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts import loyalty
-from accounts.models import Company, KnownBalance, User
+from accounts.models import Company, KnownBalance, LetterOff, User
 from loyalty_portal.data.shapes import shape_of
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 
@@ -195,6 +197,21 @@ def make_first_administrator(person: User, *, password: str | None) -> None:
         validate_password(password, person)
     person.set_password(password)
     person.save()
+
+
+# --- Letters -----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def choose_letters(*, person: User, on: Collection[str], offered: Collection[str]) -> None:
+    """Have the person get letters about these of the topics that were offered to them, and none
+    about the others. Topics that were not offered stay as they are.
+    """
+    off = [topic for topic in offered if topic not in on]
+    person.letters_off.filter(topic__in=[topic for topic in offered if topic in on]).delete()
+    LetterOff.objects.bulk_create(
+        [LetterOff(user=person, topic=topic) for topic in off], ignore_conflicts=True
+    )
 
 
 # --- The balance -----------------------------------------------------------------------------

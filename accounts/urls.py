@@ -1,4 +1,6 @@
-"""Addresses of seats, profile, second factor, invitations; allauth pages that are turned off."""
+"""Addresses of seats, people, company, profile, second factor, invitations; allauth pages that are
+turned off.
+"""
 
 from django.urls import include, path
 
@@ -9,8 +11,11 @@ from accounts.see_as.views import end_see_as
 
 urlpatterns = [
     path("seat/", views.switch_seat, name="seat_switch"),
+    path("people/", include("accounts.company.people.urls")),
+    path("company/", include("accounts.company.rules.urls")),
     path("company/keys/", include("accounts.company.urls")),
     path("profile/", views.profile, name="profile"),
+    path("profile/letters/", views.profile_letters, name="profile_letters"),
     path("language/", views.choose_language, name="language"),
     path("see-as/end/", end_see_as, name="see_as_end"),
     path("invitations/unknown/", invitations.unknown, name="invitation_unknown"),

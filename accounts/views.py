@@ -22,6 +22,7 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
+from django.urls import Resolver404, resolve, reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -31,8 +32,8 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access.second_factor import lacks
 from accounts.access.sessions import note
-from accounts.forms import ProfileForm
-from accounts.models import AccountManager, User
+from accounts.forms import LettersForm, ProfileForm
+from accounts.models import AccountManager, Company, User
 from accounts.readers import Reader, reader_of
 from accounts.see_as.services import (
     HowItEnded,
@@ -44,6 +45,7 @@ from accounts.see_as.services import (
     seen_page,
 )
 from accounts.selectors import SEAT_KEY, choose_seat, own_seat, seats_of
+from accounts.services import choose_letters
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.responses import SeeOther, form_only
 
@@ -220,6 +222,7 @@ def with_seat(
             return response
 
         update_wrapper(checked, view)
+        checked.allowed = allowed  # type: ignore[attr-defined] # for whoever leads there
         return checked
 
     return decorate
@@ -265,35 +268,84 @@ def _to_go_on_at(request: HttpRequest) -> str:
 @form_only("home")
 @login_required
 def switch_seat(request: Any) -> HttpResponseRedirect:
-    """Switch to another seat of the user. An id that is not one of the user's changes nothing."""
+    """Switch to another seat of the user. An id that is not one of the user's changes nothing.
+
+    It leads on to `next`, or else to the kind of page that the form was on, where the new seat may
+    be there.
+    """
     seat = own_seat(request.seats, request.POST.get("seat"))
     if seat is not None:
         request.session[SEAT_KEY] = str(seat.id)
     target = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})
-    return redirect(target if safe else "home")
+    if url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+        return redirect(target)
+    return redirect(page_of_kind(_to_go_on_at(request), seat) if seat else "home")
+
+
+def page_of_kind(address: str, seat: AccountManager) -> str:
+    """The page of the same kind as this one, for another seat: from an order to the list of orders,
+    from the points statement to the points statement. The first page where the seat may not be
+    there. `address` is a path, perhaps with a query, which is left out: it may name what is another
+    company's.
+    """
+    parts = [part for part in address.partition("?")[0].split("/") if part]
+    while parts:
+        path = f"/{'/'.join(parts)}/"
+        try:
+            match = resolve(path)
+        except Resolver404:
+            match = None
+        if match and not match.kwargs and not match.args:
+            allowed = getattr(match.func, "allowed", None)
+            is_open = allowed is None or allowed(Actor.in_seat(seat))
+            return path if is_open else reverse("home")
+        parts.pop()
+    return reverse("home")
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: Any) -> HttpResponse:
-    """A person's own name, language and time zone."""
-    company = request.seat.company if request.seat else None
-    seeing = seeing_on(request)
-    own = seeing.seat.user_id if seeing else request.user.pk
-    person = User.objects.get(pk=own)  # read anew: a refused form must not rename the menu
+    """A person's own name, language and time zone; and which letters they get."""
+    company, person = _company_and_person(request)
     form = ProfileForm(request.POST or None, instance=person, company=company)
     if request.method == "POST" and form.is_valid():
         person.save(update_fields=form.Meta.fields)
         with reader_of(person, company, language=get_language_from_request(request)).reading():
             messages.success(request, _("Your profile is saved."))
         return SeeOther(resolve_url("profile"))
-    return render(
-        request,
-        "accounts/profile.html",
-        {"form": form},
-        status=422 if request.method == "POST" else 200,
-    )
+    return _show_profile(request, form, status=422 if request.method == "POST" else 200)
+
+
+@form_only("profile")
+@login_required
+def profile_letters(request: Any) -> HttpResponse:
+    """Choose which letters one gets."""
+    company, person = _company_and_person(request)
+    form = LettersForm(request.POST, person=person, seat=request.seat or None)
+    if not form.is_valid():
+        profile_form = ProfileForm(instance=person, company=company)
+        return _show_profile(request, profile_form, form, status=422)
+    choose_letters(person=person, on=form.cleaned_data["letters"], offered=form.offered)
+    messages.success(request, _("Your choice of letters is saved."))
+    return SeeOther(resolve_url("profile"))
+
+
+def _company_and_person(request: Any) -> tuple[Company | None, User]:
+    """The company of the seat, and the person whose profile it is, read anew: a refused form must
+    not rename the menu.
+    """
+    seeing = seeing_on(request)
+    own = seeing.seat.user_id if seeing else request.user.pk
+    return request.seat.company if request.seat else None, User.objects.get(pk=own)
+
+
+def _show_profile(
+    request: Any, form: ProfileForm, letters: LettersForm | None = None, *, status: int
+) -> HttpResponse:
+    letters = letters or LettersForm(person=form.instance, seat=request.seat or None)
+    facts = {"form": form, "letters": letters}
+    return render(request, "accounts/profile.html", facts, status=status)
 
 
 @form_only("home")

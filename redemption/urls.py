@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/", include("redemption.orders.urls")),
     path("points/", include("redemption.books.urls")),
     path("approvals/", include("redemption.orders.approvals.urls")),
+    path("people/", include("redemption.orders.members.urls")),
+    path("company/addresses/", include("redemption.checkout.book.urls")),
     path("company/webhooks/", include("redemption.webhooks_out.urls")),
     path("webhooks/fulfillment/", webhooks.fulfillment, name="fulfillment_webhook"),
 ]

@@ -21,6 +21,7 @@ from accounts.invitations.onboarding import (
 from accounts.invitations.services import InvitationRefusedError, invite
 from accounts.models import Company, Role
 from accounts.permissions import may_add_companies, may_give_seats
+from accounts.seats.company_rules import TOLD, tell_rules
 from accounts.tasks import send_letters_of
 from loyalty_portal.admin_site.base import KeptAdmin
 from loyalty_portal.admin_site.refusals import RefusedError
@@ -65,6 +66,15 @@ class Onboarding(KeptAdmin[Company]):
         send_letters_of(company.pk)
         messages.success(request, _told_of(company))
         return SeeOther(_page_of(company))
+
+    def save_model(self, request: HttpRequest, obj: Company, form: Any, change: bool) -> None:
+        """Save the company, and tell its owners when rules that are theirs are different now."""
+        rows = Company.objects.filter(pk=obj.pk).values(*TOLD)
+        saved = rows.first() or {}
+        super().save_model(request, obj, form, change)
+        before = {name: old for name, old in saved.items() if old != getattr(obj, name)}
+        tell_rules(company=obj, before=before, by=actor_of(request))
+        send_letters_of(obj.pk)
 
     def _onboarding(
         self, request: HttpRequest, form: OnboardingForm, *, no_answer: bool = False

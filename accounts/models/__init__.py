@@ -13,6 +13,7 @@ from accounts.models.joining import (
 )
 from accounts.models.keys import ApiKey, ApiKeyQuerySet, Scope, hashed_key
 from accounts.models.ledger import LedgerRead, PartnersBooking, PartnersKind
+from accounts.models.letter_choices import COPIED, CopyTo, LetterCopy, LetterOff, LetterTopic
 from accounts.models.people import (
     AccountManager,
     Company,
@@ -34,11 +35,13 @@ from accounts.models.stand_ins import StandIn, StandInQuerySet
 from accounts.models.viewings import Viewing
 
 __all__ = [
+    "COPIED",
     "AccountManager",
     "Address",
     "ApiKey",
     "ApiKeyQuerySet",
     "Company",
+    "CopyTo",
     "GroupMember",
     "GroupPermission",
     "Invitation",
@@ -47,6 +50,9 @@ __all__ = [
     "KeyedApiCall",
     "KnownBalance",
     "LedgerRead",
+    "LetterCopy",
+    "LetterOff",
+    "LetterTopic",
     "PartnersBooking",
     "PartnersKind",
     "PersonLetter",

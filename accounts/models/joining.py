@@ -117,6 +117,7 @@ class PersonLetterKind(models.TextChoices):
 
     INVITATION = "invitation", _("Invitation")
     RIGHTS = "rights", _("Who may do what")
+    RULES = "rules", _("Rules of the company")
     KEY_NEWS = "api_key", _("API key")
     ENDPOINT_NEWS = "endpoint", _("Webhook endpoint")
     ACCESS = "access", _("How you sign in")

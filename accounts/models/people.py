@@ -282,6 +282,14 @@ class Company(models.Model):
         db_default="en",
         help_text=_("Of letters to people of the company who have chosen none."),
     )
+    sender_name = models.CharField(
+        _("sender of messages"),
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Stands below messages to recipients. Empty: the company’s name."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     awaits_account_check = models.BooleanField(
         _("loyalty account not checked"),
@@ -378,4 +386,5 @@ class AccountManager(models.Model):
     @property
     def signature(self) -> str:
         """Who a message to a recipient is from: person and company; of a key the company."""
-        return ", ".join([*([] if self.user.is_machine else [self.name]), self.company.name])
+        company = self.company.sender_name or self.company.name
+        return ", ".join([*([] if self.user.is_machine else [self.name]), company])

@@ -23,6 +23,7 @@ from accounts.models import (
     User,
 )
 from accounts.readers import reader_of
+from accounts.seats.rules_told import rule_changed
 from accounts.selectors import told_as
 from loyalty_portal import mail
 from loyalty_portal.configuration import brand
@@ -139,6 +140,16 @@ def _of_rights(letter: PersonLetter) -> dict[str, Any]:
         "by": told_as(by, company.pk),
         "reason": facts["reason"],
         "is_staff": facts["is_staff"],
+    }
+
+
+def _of_rules(letter: PersonLetter) -> dict[str, Any]:
+    facts, company = letter.facts, _company_of(letter)
+    by = User.objects.filter(pk=facts["by"]).first() if facts["by"] else None
+    return {
+        "changes": [rule_changed(change, company) for change in facts["changes"]],
+        "by": told_as(by, company.pk),
+        "link": f"{settings.PORTAL_URL}{reverse('company:page')}",
     }
 
 
@@ -328,6 +339,7 @@ def _happened_to_bulk(change: str) -> tuple[str, str]:
 _FACTS: Mapping[PersonLetterKind, Callable[[PersonLetter], dict[str, Any]]] = {
     PersonLetterKind.INVITATION: _of_invitation,
     PersonLetterKind.RIGHTS: _of_rights,
+    PersonLetterKind.RULES: _of_rules,
     PersonLetterKind.KEY_NEWS: _of_key,
     PersonLetterKind.ENDPOINT_NEWS: _of_endpoint,
     PersonLetterKind.ACCESS: _of_access,

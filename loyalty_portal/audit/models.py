@@ -27,6 +27,7 @@ class TrailKind(models.TextChoices):
     INVITATION = "invitation", _("Invitation to a seat")
     LIMIT = "limit", _("Limit of points")
     STAND_IN = "stand_in", _("Stand-in of an approver")
+    COMPANY_RULES = "company_rules", _("Rules of a company")
     KEY_CHANGED = "api_key", _("API key")
     COMPANY_OPENED = "company_opened", _("Company opened")
     DECISION = "decision", _("Decision by two people")

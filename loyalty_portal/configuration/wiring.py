@@ -21,6 +21,8 @@ HOME_CARDS = [
 ]
 
 
+# What a company and its seats ordered (accounts/invitations/members.py).
+SPENDING = "redemption.orders.members.selectors.spending_of"
 # fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
 FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
 # The back office's search, a view of redemption, which searches the rooms below it.

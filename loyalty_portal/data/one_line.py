@@ -22,12 +22,23 @@ _BETWEEN_WORDS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Letters and symbols by category that look blank.
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# What mail programs turn into a link: an address with a scheme, with www, or a bare host.
+_LINK = re.compile(
+    r"\w://|\bwww\.|\bmailto:|\b[\w-]+\.[a-z]{2,24}/"
+    r"|\b[\w-]+\.(?:com|net|org|info|io|biz|app|dev|link|shop|xyz|eu|de|uk)\b",
+    re.IGNORECASE,
+)
 _SEEN = frozenset("LNPS")  # letters, numbers, punctuation, symbols
 
 
 def is_visible(text: str) -> bool:
     """Whether the text has at least one visible character."""
     return any(sign not in _BLANKS and unicodedata.category(sign)[0] in _SEEN for sign in text)
+
+
+def has_link(text: str) -> bool:
+    """Whether mail programs would show a part of the text as a link."""
+    return bool(_LINK.search(text))
 
 
 def one_line(text: str) -> str:

@@ -4,7 +4,7 @@ import csv
 import functools
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -52,7 +52,14 @@ def read_pasted(text: str, *, by_mail: bool, most: int = MOST_ROWS) -> list[dict
     Raises RedemptionError with a sentence when it is no table: empty, a quote that never ends, more
     than `most` rows, more cells than columns.
     """
-    lines = [cells for cells in cells_of(text) if any(cells)]
+    return read_lines(cells_of(text), columns=columns_for(by_mail=by_mail), most=most)
+
+
+def read_lines(
+    given: Iterable[Sequence[str]], *, columns: Sequence[str], most: int
+) -> list[dict[str, str]]:
+    """The same of lines that were split into cells. `columns`: their order without names."""
+    lines = [cells for cells in given if any(cells)]
     if not lines:
         raise RedemptionError(_("Paste the rows of your table first."))
     names = named(lines[0])
@@ -65,7 +72,7 @@ def read_pasted(text: str, *, by_mail: bool, most: int = MOST_ROWS) -> list[dict
         told = _("These are %(count)s rows; at most %(most)s fit. Nothing of them was taken.")
         raise RedemptionError(told % facts)
     return [
-        _row(number, cells, names or columns_for(by_mail=by_mail), named=names is not None)
+        _row(number, cells, names or columns, named=names is not None)
         for number, cells in enumerate(lines, start=1)
     ]
 

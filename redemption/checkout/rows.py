@@ -24,7 +24,7 @@ from accounts.models import Address, Company
 from catalog.models import Product
 from loyalty_portal.data.countries import CountryField, checked_postcode, postcodes
 from loyalty_portal.data.numbers import grouped
-from loyalty_portal.data.one_line import TextField, formfield
+from loyalty_portal.data.one_line import TextField, formfield, has_link
 from loyalty_portal.data.recipient import FIELDS
 from loyalty_portal.data.zones import local_day
 from redemption.checkout.waits import LONGEST_MESSAGE, MOST_AHEAD
@@ -46,12 +46,6 @@ MISSING = {
 _NEEDED_BY_MAIL = ("recipient_name", "recipient_email")
 _NEEDED_BY_PARCEL = ("recipient_name", "address_line1", "city", "country")
 DAYS = ("%Y-%m-%d", "%d.%m.%Y")  # no format whose day and month could be taken for one another
-# What mail programs turn into a link: an address with a scheme, with www, or a bare host.
-_LINK = re.compile(
-    r"\w://|\bwww\.|\bmailto:|\b[\w-]+\.[a-z]{2,24}/"
-    r"|\b[\w-]+\.(?:com|net|org|info|io|biz|app|dev|link|shop|xyz|eu|de|uk)\b",
-    re.IGNORECASE,
-)
 # A cell that a spreadsheet would compute. A text such as "=)" is none.
 _FORMULA = re.compile(r"=\s*[\w\"(@+-]")
 
@@ -190,28 +184,51 @@ def _who(row: DraftRow) -> tuple[str, ...]:
 _Errors = list[tuple[str, str, str]]  # column, code, sentence
 
 
-def _read(given: GivenRow, today: date) -> tuple[DraftRow, _Errors]:
-    product, errors = given.product, []
+def _cleaned(given: Mapping[str, str], columns: Iterable[str]) -> tuple[dict[str, Any], _Errors]:
+    """The values of these columns that can be read, and what is wrong with the others."""
     said: dict[str, Any] = {}
-    for column, cell in _cells().items():
-        text = str(given.cells.get(column) or "")
+    errors: _Errors = []
+    cells = _cells()
+    for column in columns:
+        text = str(given.get(column) or "")
         if _FORMULA.match(text):
             told = _("This is a formula. Write the text or the number itself.")
             errors.append((column, "invalid", told))
             continue
         try:
-            said[column] = cell.clean(text)
+            said[column] = cells[column].clean(text)
         except forms.ValidationError as error:
             errors.append((column, "invalid", " ".join(error.messages)))
-    recipient = recipient_of(product, said)
-    wrong = {column for column, *_rest in errors}
-    errors += _address_errors(recipient, wrong) if not product.is_virtual else []
-    needed = _NEEDED_BY_MAIL if product.is_virtual else _NEEDED_BY_PARCEL
-    errors += [
+    return said, errors
+
+
+def _missing(recipient: Mapping[str, str], needed: Iterable[str], wrong: set[str]) -> _Errors:
+    return [
         (column, "required", str(MISSING[column]))
         for column in needed
         if column not in wrong and not recipient[column]
     ]
+
+
+def read_address(given: Mapping[str, str]) -> tuple[dict[str, str], _Errors]:
+    """An entry of the address book from texts by column, and what is wrong: column, code, sentence.
+    A cell with an error is empty.
+    """
+    said, errors = _cleaned(given, FIELDS)
+    recipient = {name: said.get(name) or "" for name in FIELDS}
+    wrong = {column for column, *_rest in errors}
+    errors += _address_errors(recipient, wrong)
+    return recipient, [*errors, *_missing(recipient, _NEEDED_BY_PARCEL, wrong)]
+
+
+def _read(given: GivenRow, today: date) -> tuple[DraftRow, _Errors]:
+    product = given.product
+    said, errors = _cleaned(given.cells, COLUMNS)
+    recipient = recipient_of(product, said)
+    wrong = {column for column, *_rest in errors}
+    errors += _address_errors(recipient, wrong) if not product.is_virtual else []
+    needed = _NEEDED_BY_MAIL if product.is_virtual else _NEEDED_BY_PARCEL
+    errors += _missing(recipient, needed, wrong)
     day = said.get("send_on")
     errors += [("send_on", "invalid", why) for why in _day_errors(product, day, today)]
     row = DraftRow(product, said.get("quantity", 1), recipient, said.get("message", ""), day)
@@ -268,7 +285,7 @@ class _MessageField(TextField):
 
     def clean(self, value: Any) -> str:
         text = str(super().clean(value))
-        if _LINK.search(text):
+        if has_link(text):
             raise forms.ValidationError(_("A message may not have links or web addresses."))
         return text
 

@@ -1,5 +1,6 @@
 """Letters: composes an e-mail from a row, in HTML and text, and sends it once."""
 
+import hashlib
 import logging
 import uuid
 from collections.abc import Sequence
@@ -10,10 +11,12 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import LetterTopic, User
 from accounts.readers import Reader, reader_of
+from accounts.selectors import letter_goes_to
 from loyalty_portal import mail
 from loyalty_portal.configuration import brand
+from loyalty_portal.data.one_line import render_plain
 from loyalty_portal.data.some import some_of
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.metrics.figures import ORDER_SECONDS, sent, took
@@ -25,6 +28,29 @@ from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
 logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
+
+# What letters are about, for those who choose which they get; letters of other kinds always go to
+# whoever ordered alone.
+_TOPICS = {
+    LetterKind.CONFIRMED: LetterTopic.PROGRESS,
+    LetterKind.SHIPPED: LetterTopic.PROGRESS,
+    LetterKind.DELIVERED: LetterTopic.PROGRESS,
+    LetterKind.DIGEST: LetterTopic.PROGRESS,
+    LetterKind.REFUNDED: LetterTopic.POINTS_BACK,
+    LetterKind.CANCELLED: LetterTopic.POINTS_BACK,
+    LetterKind.DECLINED: LetterTopic.POINTS_BACK,
+    LetterKind.REJECTED: LetterTopic.POINTS_BACK,
+    LetterKind.EXPIRED: LetterTopic.POINTS_BACK,
+    LetterKind.APPROVED: LetterTopic.PROGRESS,
+    LetterKind.APPROVAL_ASKED: LetterTopic.APPROVALS,
+    LetterKind.APPROVAL_REMINDED: LetterTopic.APPROVALS,
+}
+_MUST_BE_READ = {
+    LetterKind.CANCELLED,
+    LetterKind.DECLINED,
+    LetterKind.REJECTED,
+    LetterKind.EXPIRED,
+}
 
 _KEY = uuid.uuid4()  # a placeholder for an id
 _read = Prepared(
@@ -55,13 +81,18 @@ def send_letter(letter_id: uuid.UUID) -> bool:
         if not digests.close(letter_id, token):
             return True
         [letter] = _read(letter_id)
-    problem = mail.sent(compose(letter))
+    goes_to = _goes_to(letter)
+    if not goes_to:
+        _record(letter, token, retry_in=None, facts={**letter.facts, "not_wanted": True})
+        return True
+    problem, facts = _sent_to(letter, goes_to)
     sent("letter", problem)
     if problem:
         logger.warning("letter %s could not be sent: %s", letter_id, problem)
-        _record(letter, token, retry_in=mail.next_try_in(letter.attempts), problem=problem)
+        retry = mail.next_try_in(letter.attempts)
+        _record(letter, token, retry_in=retry, problem=problem, facts=facts)
         return True
-    _went_out(letter, token)
+    _went_out(letter, token, facts)
     if letter.kind != LetterKind.DIGEST:  # which waits on purpose
         seconds = (timezone.now() - letter.created_at).total_seconds()
         took(ORDER_SECONDS, seconds, "letter")
@@ -69,10 +100,51 @@ def send_letter(letter_id: uuid.UUID) -> bool:
     return True
 
 
-def _went_out(letter: Letter, token: uuid.UUID) -> None:
+def _goes_to(letter: Letter) -> list[str]:
+    """The addresses that the letter goes to: whoever ordered, unless they switched such letters
+    off, and those who get copies. What staff have sent once more goes to one address.
+    """
+    topic = _TOPICS.get(LetterKind(letter.kind))
+    if topic is None or letter.again_of_id:
+        return [letter.to]
+    return letter_goes_to(
+        company_id=letter.order.company_id, topic=topic, to=letter.to, must=_must_be_read(letter)
+    )
+
+
+def _must_be_read(letter: Letter) -> bool:
+    """Whether nobody can switch this letter off: something will not arrive."""
+    lines = letter.facts.get("lines", {}).values()
+    lost = any(units[2:3] > [0] for units in lines) or letter.facts.get("back", 0) > 0
+    return letter.kind in _MUST_BE_READ or lost
+
+
+def _sent_to(letter: Letter, goes_to: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Send the letter to these addresses, each once. Returns what failed ("": nothing), and the
+    letter's facts, which name those that have it, so that a later try leaves them out.
+    """
+    has_it = list(letter.facts.get("went_to", ()))
+    problem = ""
+    for address in goes_to:
+        if (name := _copy_name(letter, address)) not in has_it and not problem:
+            problem = mail.sent(compose(letter, copy_to="" if address == letter.to else address))
+            has_it += [] if problem else [name]
+    if len(goes_to) == 1 and goes_to[0] == letter.to:
+        return problem, letter.facts
+    return problem, {**letter.facts, "went_to": has_it}
+
+
+def _copy_name(letter: Letter, address: str) -> str:
+    """The name of the e-mail to this address: the same however often it is sent."""
+    if address == letter.to:
+        return f"letter-{letter.pk}"
+    return f"letter-{letter.pk}-{hashlib.sha256(address.lower().encode()).hexdigest()[:12]}"
+
+
+def _went_out(letter: Letter, token: uuid.UUID, facts: dict[str, Any]) -> None:
     """Record that the letter was sent, without waiting for its order's lock."""
     rows = Letter.objects.filter(pk=letter.pk, lease_token=token)
-    rows.update(sent_at=timezone.now(), problem="")
+    rows.update(sent_at=timezone.now(), problem="", facts=facts)
 
 
 @transaction.atomic
@@ -82,21 +154,21 @@ def _record(letter: Letter, token: uuid.UUID, *, retry_in: float | None, **chang
     Letter.objects.release(letter.pk, token, retry_in=retry_in, **changes)
 
 
-def compose(letter: Letter) -> EmailMultiAlternatives:
-    """The e-mail in its reader's language and time zone."""
-    with _reader(letter).reading():
-        return _composed(letter)
+def compose(letter: Letter, copy_to: str = "") -> EmailMultiAlternatives:
+    """The e-mail in its reader's language and time zone. `copy_to`: who gets it as a copy."""
+    with _reader(letter, copy_to or letter.to).reading():
+        return _composed(letter, copy_to)
 
 
-def _reader(letter: Letter) -> Reader:
+def _reader(letter: Letter, address: str) -> Reader:
     """Who reads the letter: a person by the address, otherwise the order's company."""
     person: User | None = letter.order.account_manager.user
-    if person and person.email.lower() != letter.to.lower():
-        person = User.objects.filter(email__iexact=letter.to).first()
+    if person and person.email.lower() != address.lower():
+        person = User.objects.filter(email__iexact=address).first()
     return reader_of(person, letter.order.company)
 
 
-def _composed(letter: Letter) -> EmailMultiAlternatives:
+def _composed(letter: Letter, copy_to: str) -> EmailMultiAlternatives:
     """The e-mail, from templates/redemption/email/<kind>.{subject,text,html}."""
     items = _items(letter.order_id)
     transactions = list(letter.order.transactions.all())
@@ -114,11 +186,17 @@ def _composed(letter: Letter) -> EmailMultiAlternatives:
         "brand": brand.current(),
         "order_url": f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}",
         "portal_url": settings.PORTAL_URL,
+        "is_copy": bool(copy_to),
     }
     if letter.kind == LetterKind.DIGEST:
         facts["digest"] = digest_text(letter, items, transactions)
-    template, name = f"redemption/email/{letter.kind}", f"letter-{letter.pk}"
-    return mail.written(template, facts, to=letter.to, name=name)
+    to = copy_to or letter.to
+    made = mail.written(
+        f"redemption/email/{letter.kind}", facts, to=to, name=_copy_name(letter, to)
+    )
+    if copy_to:
+        made.body = f"{render_plain('redemption/email/_copy.txt', facts)}\n{made.body}"
+    return made
 
 
 def _parts(letter: Letter, items: Sequence[OrderItem]) -> list[tuple[OrderItem, int]]:

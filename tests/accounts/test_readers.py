@@ -198,3 +198,40 @@ def test_staff_without_a_seat_have_a_profile_too() -> None:
     assert "As the programme: UTC" in page
     assert "Back office" in page
     assert Client().get("/profile/").headers["Location"] == f"{SIGN_IN}?next=/profile/"
+
+
+def test_a_person_chooses_which_letters_they_get(client_for: SignIn) -> None:
+    buyer = SeatFactory.create()
+    client = client_for(buyer)
+    page = client.get("/profile/").content.decode()
+    assert page.count('name="letters"') == 2  # copies are for those who approve
+    assert "These are always sent" in page
+    assert client.post("/profile/letters/", {"letters": ["points_back"]}).status_code == 303
+    assert [row.topic for row in buyer.user.letters_off.all()] == ["progress"]
+    saved = client.get("/profile/").content.decode()
+    assert re.search(r'value="points_back"[^>]*checked', saved)
+    assert not re.search(r'value="progress"[^>]*checked', saved)
+    client.post("/profile/letters/", {"letters": ["progress", "points_back"]})
+    assert not buyer.user.letters_off.exists()
+    wrong = client.post("/profile/letters/", {"letters": ["copies", "everything"]})
+    assert wrong.status_code == 422
+    assert not buyer.user.letters_off.exists()
+
+
+def test_a_choice_that_was_not_offered_stays(client_for: SignIn) -> None:
+    """An owner who became a buyer keeps what they said about copies."""
+    seat = SeatFactory.create(owner=True)
+    said = {"letters": ["progress", "points_back", "approvals"]}
+    client_for(seat).post("/profile/letters/", said)
+    assert [row.topic for row in seat.user.letters_off.all()] == ["copies"]
+    seat.role = "buyer"
+    seat.save()
+    client_for(seat).post("/profile/letters/", {"letters": ["progress"]})
+    assert sorted(row.topic for row in seat.user.letters_off.all()) == ["copies", "points_back"]
+
+
+def test_the_profile_leads_to_password_second_step_and_sessions(client_for: SignIn) -> None:
+    page = client_for(SeatFactory.create(owner=True)).get("/profile/").content.decode()
+    for where in ("/accounts/password/change/", "/accounts/2fa/", "/accounts/sessions/"):
+        assert f'<a href="{where}">' in page
+    assert "Owners always get letters about people, rules and API keys" in page

@@ -163,3 +163,40 @@ def test_who_is_signed_out_comes_back_to_where_they_were() -> None:
         assert answer["Location"] == f"{login}{back}", page
     fragment = client.get("/orders/", headers={"HX-Request": "true"})
     assert fragment.status_code == HTTPStatus.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        ("/orders/R-7KQ4M-2XDTP/", "/orders/"),
+        ("/orders/R-7KQ4M-2XDTP/receipt/", "/orders/"),
+        ("/orders/?by=0192", "/orders/"),
+        ("/points/?time=all", "/points/"),
+        ("/people/01920000-0000-7000-8000-000000000000/", "/people/"),
+        ("/company/", "/company/"),
+        ("/company/addresses/01920000-0000-7000-8000-000000000000/", "/company/addresses/"),
+        ("/catalog/a-mug/", "/catalog/"),
+        ("/cart/01920000-0000-7000-8000-000000000000/people/", "/cart/"),
+        ("/approvals/", "/approvals/"),
+        ("/company/keys/", "/"),  # an approver has no keys
+        ("/nothing/here/", "/"),
+        ("/", "/"),
+    ],
+)
+def test_the_switch_stays_on_the_kind_of_page(
+    page: str, kind: str, client_for: SignIn, acme: AccountManager, zenith: AccountManager
+) -> None:
+    """The browser says on which page the menu was; what it shows may be of the first company."""
+    answer = client_for(acme).post(
+        SWITCH, {"seat": str(zenith.pk)}, headers={"referer": f"http://testserver{page}"}
+    )
+    assert (answer.status_code, answer["Location"]) == (302, kind)
+
+
+def test_the_switch_from_another_host_leads_home(
+    client_for: SignIn, acme: AccountManager, zenith: AccountManager
+) -> None:
+    answer = client_for(acme).post(
+        SWITCH, {"seat": str(zenith.pk)}, headers={"referer": "https://evil.example/orders/"}
+    )
+    assert answer["Location"] == "/"

@@ -1,6 +1,6 @@
 """The data of the browser tests: a company, its people, staff, and orders in many states."""
 
-from accounts.models import AccountManager, Role
+from accounts.models import AccountManager, Address, Role
 from catalog.models import Product
 from fulfillment import services as desk
 from inventory.services import receive
@@ -8,7 +8,7 @@ from loyalty_portal.data.actor import SYSTEM, Actor
 from redemption.checkout.cart.services import add_to_cart
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
-from tests.redemption.world import World
+from tests.redemption.world import RECIPIENT, World
 from tests.support.stack import Stack
 from tests.support.staff import staff
 from tests.support.waiting import eventually
@@ -35,6 +35,8 @@ class Scene(World):
         # some tests order many of it
         receive(product=self.book, quantity=1_000, reason="For all tests", by=SYSTEM)
         self.order = {name: order.order_number for name, order in self._orders().items()}
+        for line in ("Invalidenstr. 43", "Invalidenstr 43"):  # one person, who is in it twice
+            Address.objects.create(company=self.company, **{**RECIPIENT, "address_line1": line})
         for product in (self.book, self.card):
             add_to_cart(seat=self.approver, product=product, quantity=1)
 
@@ -42,7 +44,8 @@ class Scene(World):
         """Fill in an address such as "/orders/{queued}/" or "{book}"."""
         products = {"book": self.book, "card": self.card, "family": self.family}
         shelf = {name: product.get_absolute_url() for name, product in products.items()}
-        return page.format(**self.order, **shelf, card_key=self.card.pk)
+        keys = {"card_key": self.card.pk, "poor": self.poor.pk}
+        return page.format(**self.order, **shelf, **keys)
 
     def queue_again(self) -> None:
         """Let "queued" be a new order: tests of the desk send whatever waits there."""

@@ -55,6 +55,15 @@ PAGES = {
     "approvals, decided": ("approver", "/approvals/decided/"),
     "approvals, away": ("approver", "/approvals/away/"),
     "nothing to approve": ("poor", "/approvals/"),
+    "people": ("poor", "/people/"),
+    "people for a buyer": ("buyer", "/people/"),
+    "a member": ("poor", "/people/{poor}/"),
+    "company": ("poor", "/company/"),
+    "company for a buyer": ("buyer", "/company/"),
+    "address book": ("buyer", "/company/addresses/"),
+    "add an address": ("buyer", "/company/addresses/new/"),
+    "import addresses": ("buyer", "/company/addresses/import/"),
+    "merge addresses": ("buyer", "/company/addresses/duplicates/"),
     "not found": ("buyer", "/nothing/here/"),
     "another company's order": ("poor", "/orders/{queued}/"),
     "not for this role": ("viewer", "/checkout/"),
@@ -192,6 +201,10 @@ ACTIONS = {
         "approver",
         ["Choose order", "Approve the chosen ones", "Approve 45,000 points"],
     ),
+    "/people/": ("poor", ["E-mail", "Role", "Send the invitation"]),
+    "/people/{poor}/": ("poor", ["Change the role", "Switch off"]),
+    "/company/": ("poor", ["Approval threshold", "Save: Points", "Time zone", "And to this"]),
+    "/company/addresses/": ("buyer", ["Add an address", "CSV", "Remove Ada Byron"]),
 }
 
 
@@ -527,3 +540,51 @@ def test_no_relative_time_is_printed(scene: Scene, open_window: Opener) -> None:
     assert " ago" not in page.locator("main").inner_text()
     page.goto(f"/orders/{scene.order['delivered']}/receipt/")
     assert " ago" not in page.locator("main").inner_text()
+
+
+# --- People, company and address book --------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "javascript"), [(1280, True), (390, False)])
+def test_an_owner_invites_changes_a_rule_and_takes_the_invitation_back(
+    scene: Scene, open_window: Opener, width: int, *, javascript: bool
+) -> None:
+    page = open_window(scene.poor, width=width, javascript=javascript).go("/people/")
+    email = f"kim{width}@northwind.example"
+    page.get_by_label("E-mail").fill("nobody")
+    page.get_by_role("button", name="Send the invitation", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Enter a valid e-mail address")
+    expect(page.get_by_label("E-mail")).to_have_value("nobody")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_role("button", name="Send the invitation", exact=True).click()
+    expect(page.get_by_role("status").first).to_contain_text(f"{email} is invited.")
+    page.get_by_role("button", name=f"Take the invitation of {email} back").click()
+    expect(page.get_by_role("status").first).to_contain_text("is taken back")
+
+    page.get_by_role("contentinfo").get_by_role("link", name="Company").click()
+    page.get_by_label("Approval threshold, in points").fill("12.500")
+    page.get_by_role("button", name="Save: Points").click()
+    expect(page.get_by_role("main")).to_contain_text("Orders above 12,500 points need approval.")
+    page.get_by_label("Approval threshold, in points").fill("")
+    page.get_by_role("button", name="Save: Points").click()
+    expect(page.get_by_role("main")).to_contain_text("No order needs approval.")
+
+
+@pytest.mark.parametrize(("width", "javascript"), [(1280, True), (390, False)])
+def test_a_table_of_addresses_is_corrected_where_it_is_wrong_and_kept(
+    scene: Scene, open_window: Opener, width: int, *, javascript: bool
+) -> None:
+    window = open_window(scene.poor, width=width, javascript=javascript)
+    page = window.go("/company/addresses/import/")
+    name = f"Grace {width}"
+    rows = f"Name\tAddress\tPostcode\tCity\tCountry\n{name}\tStreet 1\t1\tBerlin\tGermany"
+    page.get_by_label("Rows of your table").fill(rows)
+    page.get_by_role("button", name="Read these rows").click()
+    expect(page.get_by_role("alert")).to_contain_text("Row 1, Postcode:")
+    assert window.sideways() <= 0
+    assert not window.axe_finds()
+    page.get_by_role("link", name="Row 1, Postcode:").click()
+    page.get_by_label("Postcode").fill("10115")
+    page.get_by_role("button", name="Keep these addresses").click()
+    expect(page.get_by_role("status").first).to_contain_text("1 address is kept.")
+    expect(page.get_by_role("link", name=name)).to_be_visible()

@@ -49,12 +49,7 @@ def rows_of(data: bytes) -> list[tuple[int, dict[str, str]]]:
 
     Raises RedemptionError with a sentence when the file cannot be read as a table of people.
     """
-    if len(data) > LARGEST_FILE:
-        raise RedemptionError(too_large())
-    lines = list(_workbook(data) if data[:2] == ZIP_MAGIC[:2] else _text(data))
-    filled = [(number, cells) for number, cells in lines if any(cells)]
-    if not filled:
-        raise RedemptionError(_("The file is empty."))
+    filled = lines_of(data)
     columns = named(filled[0][1], _NAMES)
     if columns is None or "sku" not in columns:
         raise RedemptionError(
@@ -71,6 +66,20 @@ def rows_of(data: bytes) -> list[tuple[int, dict[str, str]]]:
         facts = {"most": grouped(MOST_ROWS), "count": grouped(len(kept))}
         raise RedemptionError(_("A file has at most %(most)s rows; these are %(count)s.") % facts)
     return kept
+
+
+def lines_of(data: bytes) -> list[tuple[int, list[str]]]:
+    """The lines of a CSV file or a workbook that say something, with their numbers, in cells.
+
+    Raises RedemptionError with a sentence for a file that is empty, too large or damaged.
+    """
+    if len(data) > LARGEST_FILE:
+        raise RedemptionError(too_large())
+    lines = list(_workbook(data) if data[:2] == ZIP_MAGIC[:2] else _text(data))
+    filled = [(number, cells) for number, cells in lines if any(cells)]
+    if not filled:
+        raise RedemptionError(_("The file is empty."))
+    return filled
 
 
 def too_large() -> str:

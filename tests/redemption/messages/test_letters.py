@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMessage
 from django.db import OperationalError, connection
 
-from accounts.models import AccountManager
+from accounts.models import AccountManager, CopyTo, LetterCopy, LetterOff, LetterTopic
 from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
@@ -211,7 +212,86 @@ def test_recorded_only_with_the_orders_lock_it_is_sent_twice(
 ) -> None:
     """The negative control."""
     # replaced: negative control, the record of its own taken away
-    monkeypatch.setattr(notifications, "_went_out", lambda _letter, _token: None)
+    monkeypatch.setattr(notifications, "_went_out", lambda _letter, _token, _facts: None)
     sent_while_its_order_is_locked(paid(seat, (book, 1)))
     assert len({message.extra_headers["Message-ID"] for message in mail.outbox}) == 1
     assert len(mail.outbox) == 2
+
+
+# --- Who gets them -------------------------------------------------------------------------------
+
+
+def due(order: RedemptionOrder) -> Letter:
+    return Letter.objects.get(order=order, kind=LetterKind.CONFIRMED)
+
+
+def test_who_switched_letters_of_a_topic_off_gets_none_but_those_that_must_be_read(
+    seat: AccountManager, book: Product
+) -> None:
+    LetterOff.objects.create(user=seat.user, topic=LetterTopic.PROGRESS)
+    order = paid(seat, (book, 1))
+    assert send_letter(due(order).pk)
+    assert mail.outbox == []
+    kept = due(order)
+    assert (kept.sent_at, kept.next_attempt_at, kept.problem) == (None, None, "")
+    assert kept.facts["not_wanted"]
+    LetterOff.objects.create(user=seat.user, topic=LetterTopic.POINTS_BACK)
+    refused = placed(seat, (book, 1))
+    settle(refused.transactions.get(), refused="insufficient_points")
+    assert send_letter(Letter.objects.get(order=refused).pk)
+    assert [each.to for each in mail.outbox] == [[seat.email]]
+
+
+def test_copies_go_to_each_reader_once_in_their_language(
+    seat: AccountManager, book: Product
+) -> None:
+    """To owners and the mailbox; not to those who switched copies off, left, or ordered."""
+    company = seat.company
+    owner = SeatFactory.create(company=company, owner=True, user__language="de")
+    SeatFactory.create(company=company, owner=True, is_active=False)
+    quiet = SeatFactory.create(company=company, owner=True)
+    LetterOff.objects.create(user=quiet.user, topic=LetterTopic.COPIES)
+    SeatFactory.create(company=company, approver=True)
+    topic = LetterTopic.PROGRESS
+    LetterCopy.objects.create(company=company, topic=topic, to=CopyTo.OWNERS)
+    LetterCopy.objects.create(
+        company=company, topic=topic, to=CopyTo.MAILBOX, email="books@smith.example"
+    )
+    order = paid(seat, (book, 1))
+    assert send_letter(due(order).pk)
+    assert [each.to for each in mail.outbox] == [
+        [seat.email], [owner.email], ["books@smith.example"],
+    ]  # fmt: skip
+    mine, german, mailbox = mail.outbox
+    assert "This is a copy" not in mine.body
+    assert "This is a copy" in mailbox.body
+    assert "Bestellung" in german.subject
+    assert len({each.extra_headers["Message-ID"] for each in mail.outbox}) == 3
+    assert due(order).sent_at
+    other = paid(SeatFactory.create(), (book, 1))
+    send_letter(due(other).pk)
+    assert len(mail.outbox) == 4  # copies of one company's letters are no other's
+
+
+def test_a_copy_that_failed_is_tried_again_alone(
+    seat: AccountManager, book: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LetterCopy.objects.create(
+        company=seat.company, topic=LetterTopic.PROGRESS, to=CopyTo.MAILBOX, email="b@smith.example"
+    )
+    order = paid(seat, (book, 1))
+    true_send = EmailMessage.send
+
+    def refused_for_copies(message: EmailMessage, *args: Any, **kwargs: Any) -> int:
+        if message.to == ["b@smith.example"]:
+            raise OSError("no such server")
+        return true_send(message, *args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EmailMessage, "send", refused_for_copies)  # replaced: a server that fails
+        assert send_letter(due(order).pk)
+    assert due(order).problem == "OSError"
+    Letter.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
+    assert send_letter(due(order).pk)
+    assert [each.to for each in mail.outbox] == [[seat.email], ["b@smith.example"]]
+    assert due(order).sent_at
