@@ -4,7 +4,7 @@ Rooms add to it by a function that `settings.HOME_CARDS` names (configuration/wi
 function takes the request and yields cards, lists and charts, only those that the person may see.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
@@ -25,12 +25,11 @@ SECONDS = 15  # how long a count may be old
 MOST = 1_000  # nobody needs to know how many more than these wait
 
 
-def briefly(name: str, kind: type[Value], ask: Callable[[], Value]) -> Value:
+def briefly(name: str, kind: Hashable, ask: Callable[[], Value]) -> Value:
     """The answer of `ask`, which is a `kind`, at most SECONDS old. The shape of `kind` is a part of
     the key: the version before or after may have another.
     """
-    hint: Any = kind
-    found: Any = cache.get_or_set(f"waiting:{name}:{shape_of(hint)}", ask, SECONDS)
+    found: Any = cache.get_or_set(f"waiting:{name}:{shape_of(kind)}", ask, SECONDS)
     kept: Value = found
     return kept
 
