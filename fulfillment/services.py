@@ -364,12 +364,16 @@ def find(reference: uuid.UUID) -> Fulfillment | None:
 
 
 @transaction.atomic
-def reveal_codes(*, fulfillment: Fulfillment, by: Actor) -> list[VirtualCode]:
-    """Return the codes for a person who asked to see them, and record who saw them.
+def reveal_codes(
+    *, fulfillment: Fulfillment, by: Actor, number: int | None = None
+) -> list[VirtualCode]:
+    """Return the codes for a person who asked to see them, and record who saw them. `number`: of
+    these only the one with this number, from 1.
 
     Unreadable codes (VirtualCode.can_be_read) are among them, and raise an incident.
     """
     codes = list(VirtualCode.objects.valid().filter(fulfillment=fulfillment))
+    codes = codes if number is None else codes[number - 1 : number]
     readable = [code for code in codes if code.can_be_read()]
     if readable:
         CodeReveal.objects.create(fulfillment=fulfillment, by_id=by.user_id)
@@ -378,7 +382,7 @@ def reveal_codes(*, fulfillment: Fulfillment, by: Actor) -> list[VirtualCode]:
             by=by,
             about=fulfillment,
             what=f"{fulfillment.label} · {fulfillment.product_name}",
-            facts={"codes": len(readable)},
+            facts={"codes": len(readable)} | ({"number": number} if number else {}),
         )
     if len(readable) < len(codes):
         tell_unreadable(locked(fulfillment))

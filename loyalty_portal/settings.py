@@ -309,6 +309,8 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Loyalty Portal <no-reply@po
 
 # --- Numbers of the programme: hours of a member's orders that count towards the threshold ---
 APPROVAL_WINDOW_HOURS = env.count("APPROVAL_WINDOW_HOURS", 24, high=24 * 366)
+# Within which somebody of the programme looks at an order that needs attention, again and again.
+ATTENTION_HOURS = env.count("ATTENTION_HOURS", 24, low=1, high=24 * 31)
 # How many pieces of a product are few, where neither it nor its category says so.
 LOW_STOCK_AT = env.count("LOW_STOCK_AT", 5, high=1_000_000)
 # The points of an order that one person may give back for units.

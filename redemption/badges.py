@@ -195,8 +195,10 @@ def _ended_with_order(item: OrderItem) -> tuple[str, str, Any] | None:
     return never_begun(item.order) if cancelled else None
 
 
-def wait_told(item: OrderItem, zone: str) -> str:
-    """How long a line waits, in a sentence; "" when it does not. `zone`: the company's."""
+def wait_told(item: OrderItem, zone: str, *, named: bool = True) -> str:
+    """How long a line waits, in a sentence; "" when it does not. `zone`: the company's. `named`:
+    whether it says for whose answer.
+    """
     if not item.is_waiting:
         return ""
     until = exact(item.waits_until, zone=zone) if item.waits_until else ""
@@ -204,6 +206,9 @@ def wait_told(item: OrderItem, zone: str) -> str:
         return _("Will be sent on %(when)s.") % {"when": until}
     if not until:
         return _("Its recipient is asked once the points are taken.")
+    if named and item.recipient_name:
+        told = _("Waits until %(when)s for %(who)s to answer.")
+        return told % {"when": until, "who": item.recipient_name}
     return _("Waits for the recipient’s answer until %(when)s.") % {"when": until}
 
 

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from redemption import views
+from redemption.orders.asking import views as asking
 from redemption.saga import webhooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -18,5 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("people/", include("redemption.orders.members.urls")),
     path("company/addresses/", include("redemption.checkout.book.urls")),
     path("company/webhooks/", include("redemption.webhooks_out.urls")),
+    path("for-you/done/", asking.done, name="for_you_done"),
+    path("for-you/<str:token>/", asking.for_you, name="for_you"),
     path("webhooks/fulfillment/", webhooks.fulfillment, name="fulfillment_webhook"),
 ]

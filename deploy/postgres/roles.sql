@@ -32,7 +32,7 @@ SELECT format('REVOKE ALL ON %I FROM %I', name, :'reports')
          'django_session', 'accounts_personsession', 'mfa_authenticator', 'accounts_apikey',
          'accounts_keyedapicall', 'accounts_invitation', 'accounts_personletter',
          'account_emailconfirmation', 'fulfillment_virtualcode', 'redemption_callback',
-         'redemption_webhookendpoint'
+         'redemption_webhookendpoint', 'redemption_recipientask'
        ]) AS name
  WHERE to_regclass(name) IS NOT NULL \gexec
 -- Of people it sees all but the password's hash. A column that is added later is granted by running

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from fulfillment.models.carriers import HasTracking
 from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.history import append_only
@@ -274,7 +275,7 @@ _LINE_OF_THE_VERSION_BEFORE = """
 """
 
 
-class Shipment(models.Model):
+class Shipment(HasTracking, models.Model):
     """A parcel on its way: units of one or more fulfillments for one recipient."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -24,7 +24,7 @@ ECS_VERSION = "8.11.0"
 
 # The links of letters whose address is the secret. deploy/nginx/nginx.conf names them too.
 _SECRET_PATHS = re.compile(
-    r"(/invitations/(?!of/|unknown/)|/accounts/password/reset/key/)[^/\s\"'?#]+"
+    r"(/invitations/(?!of/|unknown/)|/for-you/(?!done/)|/accounts/password/reset/key/)[^/\s\"'?#]+"
 )
 # API keys and tokens, wherever somebody put one: the part of a key that is shown stays.
 _API_KEYS = re.compile(r"(lrp_(?:live|test)_[0-9A-Za-z]{4})[0-9A-Za-z]{32}")

@@ -59,6 +59,7 @@ WORK_QUEUES = [
     "redemption.analytics.queues.REPORTS_BY_MAIL",
     "redemption.webhooks_out.queues.WEBHOOKS",
     "redemption.checkout.bulk.queues.BULKS",
+    "redemption.orders.asking.queues.LETTERS_TO_RECIPIENTS",
 ]
 # Functions that tell what happened by rows of the feed's outbox, by the source in the row, and
 # those that get the changes when they are published (loyalty_portal/feed/services.py).

@@ -22,6 +22,8 @@ FIELDS = (
     "postcode",
     "country",
 )
+# What a company sees of an address that the recipient gave.
+SEEN_BY_COMPANY = ("recipient_name", "recipient_email", "city")
 
 
 class Recipient(models.Model):
@@ -70,6 +72,11 @@ def check_recipient(said: Mapping[str, str], *, by_parcel: bool) -> dict[str, st
     if by_parcel:
         told["postcode"] = checked_postcode(told["country"], told["postcode"])
     return told
+
+
+def city_only(recipient: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a recipient as their company sees them: of the address the city alone."""
+    return {name: recipient[name] if name in SEEN_BY_COMPANY else "" for name in FIELDS}
 
 
 def parcel_key(label: str, recipient: Mapping[str, str]) -> str:

@@ -22,15 +22,17 @@ def place_draft(
     recipient: Mapping[str, str],
     entered: CheckoutInput,
     by: Actor,
+    asks: bool = False,
 ) -> RedemptionOrder:
     """Place one order of all rows of the seat's draft, a line for each, and empty the draft.
 
-    `recipient` gets the pieces for whom nobody is named. The rows have their products and stock
+    `recipient` gets the pieces for whom nobody is named; `asks`: they are asked where to send
+    them. The rows have their products and stock
     loaded. Raises RedemptionError when a row is incomplete or wrong by now, and as `place_order`.
     """
     if problem := problem_of(rows, seat):
         raise RedemptionError(problem)
-    lines = [_line(row, recipient) for row in rows]
+    lines = [_line(row, recipient, asks=asks) for row in rows]
     return place_order(seat=seat, lines=lines, entered=entered, by=by)
 
 
@@ -53,12 +55,14 @@ def problem_of(rows: Sequence[CartLine], seat: AccountManager) -> str:
     return " ".join(told)
 
 
-def _line(row: CartLine, recipient: Mapping[str, str]) -> Line:
-    said = recipient if row.position is None else row.recipient()
+def _line(row: CartLine, recipient: Mapping[str, str], *, asks: bool) -> Line:
+    is_nobodys = row.position is None
+    said = recipient if is_nobodys else row.recipient()
     return Line(
         product=row.product,
         quantity=row.quantity,
         recipient=recipient_of(row.product, said),
         message=row.message,
         send_on=row.send_on,
+        asks=asks if is_nobodys else row.asks,
     )

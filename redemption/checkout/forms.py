@@ -19,7 +19,14 @@ from loyalty_portal.data.countries import (
 )
 from loyalty_portal.data.one_line import OneLineField, TextField, formfield
 from loyalty_portal.data.recipient import FIELDS
-from redemption.checkout.rows import MISSING, PARCEL_ONLY, STREET
+from redemption.checkout.rows import (
+    ASKED_AT,
+    ASKS_MAIL,
+    ASKS_PARCEL,
+    MISSING,
+    PARCEL_ONLY,
+    STREET,
+)
 
 AUTOCOMPLETE = {
     "recipient_name": "shipping name",
@@ -37,7 +44,7 @@ AUTOCOMPLETE = {
 NO_COUNTRY_YET = Postcodes(exist=True, needed=True, pattern=None, example="")
 
 
-class _ChecksPostcode(forms.BaseForm):
+class ChecksPostcode(forms.BaseForm):
     """Checks the postcode by the rules of the chosen country."""
 
     def clean(self) -> dict[str, Any]:
@@ -56,7 +63,7 @@ class _ChecksPostcode(forms.BaseForm):
         return postcodes(country) if country else NO_COUNTRY_YET
 
 
-class CheckoutForm(_ChecksPostcode, forms.Form):
+class CheckoutForm(ChecksPostcode, forms.Form):
     """The checkout. Asks for an e-mail address where codes are sent, for a postal address where
     parcels are, and for no recipient where others are named for everything.
     """
@@ -76,11 +83,16 @@ class CheckoutForm(_ChecksPostcode, forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     save_address = forms.BooleanField(label=_("Keep in our address book"), required=False)
+    asks = forms.BooleanField(required=False)
 
     def __init__(self, *args: Any, by_mail: bool, by_parcel: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         asked = self.asked()
-        self.fields = _fields(by_mail, by_parcel, asked.exist, asked.needed)
+        self.fields = _fields(by_mail, by_parcel, asked.exist, asked.needed, self._asks())
+
+    def _asks(self) -> bool:
+        """Whether the recipient is asked where to send it; then no address is needed here."""
+        return bool(self.data.get("asks") if self.is_bound else self.initial.get("asks"))
 
     @property
     def who(self) -> list[forms.BoundField]:
@@ -145,9 +157,25 @@ ASK_AGAIN = {
 }
 
 
+# Whoever is asked needs no address here, so the fields are loaded again.
+ASK_WITHOUT_ADDRESS = {
+    "hx-post": reverse_lazy("checkout_recipient"),
+    "hx-target": "#recipient",
+    "hx-trigger": "change",
+}
+_ASKED_BY_PARCEL = _(
+    "They get a letter with a link, for 14 days. You see the city; only the desk sees the address. "
+    "Without an answer it ends, and its points go back."
+)
+_ASKED_BY_MAIL = _(
+    "They get a letter with a link, for 14 days; the codes are sent once they have confirmed. "
+    "Without an answer it ends, and its points go back."
+)
+
+
 @functools.cache
 def _fields(
-    by_mail: bool, by_parcel: bool, with_postcode: bool, postcode_needed: bool
+    by_mail: bool, by_parcel: bool, with_postcode: bool, postcode_needed: bool, asks: bool
 ) -> dict[str, forms.Field]:
     fields = copy.deepcopy(dict(CheckoutForm.base_fields))
     fields["recipient_phone"].help_text = _("For the carrier, should there be a question.")
@@ -155,7 +183,11 @@ def _fields(
         for name in (*PARCEL_ONLY, "save_address"):
             del fields[name]
     if not (by_mail or by_parcel):
-        del fields["recipient_name"], fields["recipient_email"]
+        del fields["recipient_name"], fields["recipient_email"], fields["asks"]
+    else:
+        fields["asks"].label = ASKS_PARCEL if by_parcel else ASKS_MAIL
+        fields["asks"].widget.attrs |= ASK_WITHOUT_ADDRESS
+        fields["asks"].help_text = _ASKED_BY_PARCEL if by_parcel else _ASKED_BY_MAIL
     if by_mail:
         fields["recipient_email"].required = True
         fields["recipient_email"].help_text = _("The codes go here.")
@@ -168,10 +200,21 @@ def _fields(
         fields["country"].widget.attrs |= ASK_AGAIN
         if not with_postcode:
             del fields["postcode"]
+    if asks and "asks" in fields:
+        return _of_asked(fields)
     return fields
 
 
-class AddressForm(_ChecksPostcode, forms.ModelForm[Address]):
+def _of_asked(fields: dict[str, forms.Field]) -> dict[str, forms.Field]:
+    """The fields about somebody who is asked where to send it: no address."""
+    email = fields["recipient_email"]
+    email.required, email.help_text = True, _("The letter with the link goes here.")
+    email.error_messages["required"] = ASKED_AT
+    left_out = {*PARCEL_ONLY, "save_address"}
+    return {name: field for name, field in fields.items() if name not in left_out}
+
+
+class AddressForm(ChecksPostcode, forms.ModelForm[Address]):
     """An entry of the address book, as somebody edits it."""
 
     class Meta:

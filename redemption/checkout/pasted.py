@@ -36,6 +36,7 @@ _ALSO = {
     "country": "country land",
     "message": "message text greeting nachricht gruß",
     "send_on": "send-on date day datum versanddatum tag senden-am",
+    "asks": "ask ask-them let-them-choose fragen selbst-wählen",
 }
 _KEPT_AS_TEXT = re.compile(r'="((?:[^"]|"")*)"')  # as spreadsheets and our own files write 007
 

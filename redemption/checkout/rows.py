@@ -32,7 +32,7 @@ from redemption.models.cart import MOST_ROWS, CartLine
 
 MOST_OF_ONE = 1_000  # pieces of one product in one cart
 LONGEST_NUMBER = 12  # digits that are read as a number, and shown again when they are wrong
-COLUMNS = ("quantity", *FIELDS, "message", "send_on")
+COLUMNS = ("quantity", *FIELDS, "message", "send_on", "asks")
 STREET = ("address_line1", "address_line2", "postcode", "city", "region", "country")
 PARCEL_ONLY = ("recipient_phone", *STREET)
 MISSING = {
@@ -43,6 +43,12 @@ MISSING = {
     "city": gettext_lazy("Enter the city."),
     "country": gettext_lazy("Choose the country."),
 }
+ASKED_AT = gettext_lazy("Enter the e-mail address at which they are asked.")
+ASKS_PARCEL = gettext_lazy("Let them tell us where to send it")
+ASKS_MAIL = gettext_lazy("Let them confirm their e-mail")
+YES = "yes"  # in the column of those who are asked
+_YES = frozenset({YES, "ja", "y", "j", "x", "1", "true", "wahr"})
+_NO = frozenset({"", "no", "nein", "n", "0", "false", "falsch"})
 _NEEDED_BY_MAIL = ("recipient_name", "recipient_email")
 _NEEDED_BY_PARCEL = ("recipient_name", "address_line1", "city", "country")
 DAYS = ("%Y-%m-%d", "%d.%m.%Y")  # no format whose day and month could be taken for one another
@@ -67,6 +73,7 @@ class DraftRow:
     recipient: Mapping[str, str]
     message: str = ""
     send_on: date | None = None
+    asks: bool = False  # the person is asked where to send it
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +152,7 @@ def same_people(rows: Sequence[DraftRow]) -> list[str]:
 
 def version_of(lines: Iterable[CartLine]) -> str:
     """A text that differs whenever the rows do: a page shows it, and the service compares it."""
-    facts = [
-        [getattr(line, name) for name in ("position", "quantity", *FIELDS, "message", "send_on")]
-        for line in lines
-    ]
+    facts = [[getattr(line, name) for name in ("position", *COLUMNS)] for line in lines]
     return hashlib.sha256(orjson.dumps(facts)).hexdigest()
 
 
@@ -159,7 +163,8 @@ def saved_rows(lines: Iterable[CartLine], *, today: date) -> Reading:
 
 def texts_of(line: CartLine) -> dict[str, str]:
     """The cells of a saved row as texts."""
-    return {column: str(getattr(line, column) or "") for column in COLUMNS}
+    texts = {column: str(getattr(line, column) or "") for column in COLUMNS}
+    return {**texts, "asks": YES if line.asks else ""}
 
 
 def label_of(column: str) -> str:
@@ -226,13 +231,34 @@ def _read(given: GivenRow, today: date) -> tuple[DraftRow, _Errors]:
     said, errors = _cleaned(given.cells, COLUMNS)
     recipient = recipient_of(product, said)
     wrong = {column for column, *_rest in errors}
-    errors += _address_errors(recipient, wrong) if not product.is_virtual else []
-    needed = _NEEDED_BY_MAIL if product.is_virtual else _NEEDED_BY_PARCEL
-    errors += _missing(recipient, needed, wrong)
+    asks = bool(said.get("asks"))
+    if asks:
+        errors += _asked_errors(recipient, said.get("send_on"))
+    elif not product.is_virtual:
+        errors += _address_errors(recipient, wrong)
+    needed = _NEEDED_BY_MAIL if asks or product.is_virtual else _NEEDED_BY_PARCEL
+    missing = _missing(recipient, needed, wrong)
+    errors += [_asked_at(each) for each in missing] if asks else missing
     day = said.get("send_on")
     errors += [("send_on", "invalid", why) for why in _day_errors(product, day, today)]
-    row = DraftRow(product, said.get("quantity", 1), recipient, said.get("message", ""), day)
+    row = DraftRow(product, said.get("quantity", 1), recipient, said.get("message", ""), day, asks)
     return row, errors
+
+
+def _asked_at(error: tuple[str, str, str]) -> tuple[str, str, str]:
+    """The error of a row whose person is asked: no code goes to their address yet."""
+    column, code, told = error
+    return column, code, str(ASKED_AT) if column == "recipient_email" else told
+
+
+def _asked_errors(recipient: Mapping[str, str], day: date | None) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a row whose person is asked: an address, or a day."""
+    if typed := next((name for name in PARCEL_ONLY if recipient[name]), None):
+        told = _("They are asked for it: leave it empty, or do not ask them.")
+        yield (typed, "invalid", told)
+    if day:
+        told = _("It is sent when they have answered, so it cannot wait for a day too.")
+        yield ("send_on", "invalid", told)
 
 
 def _address_errors(recipient: dict[str, str], wrong: set[str]) -> _Errors:
@@ -290,6 +316,16 @@ class _MessageField(TextField):
         return text
 
 
+class _AsksField(forms.Field):
+    """Whether the person is asked: yes or no, in English or German."""
+
+    def clean(self, value: Any) -> bool:
+        text = str(value).strip().casefold()
+        if text not in _YES | _NO:
+            raise forms.ValidationError(_("Write yes, or leave it empty."))
+        return text in _YES
+
+
 @functools.cache
 def _cells() -> dict[str, forms.Field]:
     """A form field for each column, which checks its cells. None is required."""
@@ -300,6 +336,7 @@ def _cells() -> dict[str, forms.Field]:
         "country": CountryField(max_length=80, label=gettext_lazy("Country")),
         "message": _MessageField(max_length=LONGEST_MESSAGE, label=gettext_lazy("Message to them")),
         "send_on": forms.DateField(input_formats=DAYS, label=gettext_lazy("Send on")),
+        "asks": _AsksField(label=gettext_lazy("Let them choose")),
     }
     for cell in cells.values():
         cell.required = False

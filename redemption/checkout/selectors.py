@@ -9,8 +9,10 @@ from django.db.models.expressions import RawSQL
 
 from accounts.models import AccountManager, Address
 from catalog.models import Product
+from loyalty_portal.data.actor import Actor
 from loyalty_portal.fastpath.sql import Prepared
 from redemption.checkout.cart.selectors import CartPage
+from redemption.permissions import seen_by
 
 MOST_ADDRESSES = 500  # the most address-book entries in the list
 MYSELF = "me"
@@ -63,6 +65,12 @@ def entry_of(seat: AccountManager, chosen: str) -> Address | None:
     except ValueError:
         return None
     return Address.objects.filter(company=seat.company_id, pk=key).first()
+
+
+def reference_of(actor: Actor, number: str) -> str:
+    """The company's own reference on its order with this number; "" for none."""
+    orders = seen_by(actor).filter(order_number=number.upper()[:50])
+    return orders.values_list("reference", flat=True).first() or ""
 
 
 def can_try(cart: CartPage) -> bool:

@@ -38,6 +38,7 @@ from redemption.models import (
     LetterKind,
     OrderItem,
     OrderNote,
+    RecipientAsk,
     RedemptionOrder,
 )
 from redemption.models.notes import LONGEST_NOTE
@@ -71,6 +72,8 @@ class Line:
     `recipient` has the columns of loyalty_portal.data.recipient; None: they are not known yet, and
     the line waits until the recipient gives them. `message` to the recipient: up to 500 characters.
     `send_on`: the day on which a virtual line is sent, in the company's time zone; None: at once.
+    `asks`: the recipient, of whom name and e-mail address are known, is asked by a letter where to
+    send it.
     """
 
     product: Product
@@ -78,6 +81,7 @@ class Line:
     recipient: Mapping[str, str] | None
     message: str = ""
     send_on: date | None = None
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,7 @@ def _check_line(seat: AccountManager, line: Line) -> None:
         send_on=line.send_on,
         message=line.message,
         company=seat.company,
+        asks=line.asks,
     )
 
 
@@ -218,6 +223,7 @@ def _place(
     written: list[Model] = [
         order,
         *items,
+        *_asks(order, lines),
         order.event("", order.status, by=by, reason=why),
         *(item.event("", item.fulfillment_status) for item in items),
     ]
@@ -256,8 +262,23 @@ def _items(order: RedemptionOrder, lines: Sequence[Line], company: Company) -> I
             quantity=line.quantity,
             points_per_item=line.product.points_cost,
             message=line.message,
-            **wait_columns(recipient=line.recipient, send_on=line.send_on, company=company),
+            **wait_columns(
+                recipient=line.recipient, send_on=line.send_on, company=company, asks=line.asks
+            ),
         )
+
+
+def _asks(order: RedemptionOrder, lines: Sequence[Line]) -> list[RecipientAsk]:
+    """One for each person who is asked. Their letters are due once the points are taken."""
+    people = {
+        (line.recipient["recipient_name"], line.recipient["recipient_email"])
+        for line in lines
+        if line.asks and line.recipient
+    }
+    return [
+        RecipientAsk(order=order, name=name, email=email, next_attempt_at=None)
+        for name, email in sorted(people)
+    ]
 
 
 def _told_by_staff(order: RedemptionOrder, asked: str, by: Actor) -> list[Model]:

@@ -26,7 +26,14 @@ from redemption.checkout.approval import approval_need
 from redemption.checkout.cart.selectors import CartPage, Entry, cart_lines, cart_page
 from redemption.checkout.drafts import place_draft, problem_of
 from redemption.checkout.forms import AddressForm, CheckoutForm
-from redemption.checkout.selectors import AddressOption, address_book, can_try, entry_of, picked
+from redemption.checkout.selectors import (
+    AddressOption,
+    address_book,
+    can_try,
+    entry_of,
+    picked,
+    reference_of,
+)
 from redemption.checkout.services import CART_CHANGED, CheckoutInput, halted, placed_with
 from redemption.checkout.shown import Shown, read_points
 from redemption.models import CartLine, RedemptionOrder
@@ -68,14 +75,18 @@ class CheckoutPage:
 @require_http_methods(["GET", "HEAD", "POST"])
 @with_seat(allowed=may_redeem)
 def checkout(request: PortalRequest) -> HttpResponse:
-    """GET shows the form, filled from the address book with `?address=`. POST places the order."""
+    """GET shows the form, filled from the address book with `?address=`, and with the reference of
+    another order with `?again=`. POST places the order.
+    """
     if request.method == "POST":
         return _place(request)
     lines = cart_lines(request.seat)
     if not lines:
         return redirect("cart:detail")
     chosen = request.GET.get("address", "")
-    initial = picked(request.seat, chosen) if chosen else {}
+    initial = dict(picked(request.seat, chosen)) if chosen else {}
+    if again := request.GET.get("again", ""):
+        initial["reference"] = reference_of(request.actor, again)
     return _show(request, _form(lines, initial=initial), lines, chosen=chosen)
 
 
@@ -168,8 +179,11 @@ def _order(request: PortalRequest, form: CheckoutForm, lines: list[CartLine]) ->
     if why := _halted(seat, lines, entered.seen_points):
         raise RedemptionError(why)
     who = form.recipient()
+    asks = bool(form.cleaned_data.get("asks"))
     order = retried(
-        lambda: place_draft(seat=seat, rows=lines, recipient=who, entered=entered, by=request.actor)
+        lambda: place_draft(
+            seat=seat, rows=lines, recipient=who, entered=entered, by=request.actor, asks=asks
+        )
     )
     nudge(tasks.settle_transaction, entered.debit_id)
     return order

@@ -31,12 +31,17 @@ def check_terms(
     send_on: date | None,
     message: str,
     company: Company,
+    asks: bool = False,
 ) -> None:
     """Raise RedemptionError with a sentence for the buyer unless a line can wait in this way and
-    carry this message. `recipient`: None when they are asked for the details.
+    carry this message. `recipient`: None when the details are not known yet. `asks`: the recipient
+    is asked for them, by their e-mail address.
     """
     if recipient is not None and not recipient.get("recipient_name", "").strip():
         raise RedemptionError(_("Say who gets “%(product)s”.") % {"product": product.name})
+    if asks and not (recipient or {}).get("recipient_email", "").strip():
+        why = _("Give the e-mail address of whoever is asked where to send “%(product)s”.")
+        raise RedemptionError(why % {"product": product.name})
     if len(message) > LONGEST_MESSAGE:
         raise RedemptionError(
             _("The message for “%(product)s” has %(count)s characters; it may have %(most)s.")
@@ -46,7 +51,7 @@ def check_terms(
         return
     if not product.is_virtual:
         why = _("“%(product)s” is sent as a parcel, which cannot wait for a date.")
-    elif recipient is None:
+    elif asks or recipient is None:
         why = _("“%(product)s” waits for its recipient’s answer, and cannot wait for a date too.")
     elif send_on < (today := local_day(timezone.now(), company.time_zone)):
         why = _("“%(product)s” cannot be sent on %(day)s: that day is over.")
@@ -59,11 +64,20 @@ def check_terms(
 
 
 def wait_columns(
-    *, recipient: Mapping[str, str] | None, send_on: date | None, company: Company
+    *,
+    recipient: Mapping[str, str] | None,
+    send_on: date | None,
+    company: Company,
+    asks: bool = False,
 ) -> dict[str, Any]:
-    """The columns of a line for its recipient (None: to be asked) and its day (None: at once)."""
+    """The columns of a line for its recipient (None: not known yet), its day (None: at once), and
+    whether the recipient is asked: then only their name and e-mail address are kept.
+    """
     if recipient is None:
         return {"waits_for": WaitsFor.RECIPIENT}
+    if asks:
+        who = ("recipient_name", "recipient_email")
+        return {**{name: recipient[name] for name in who}, "waits_for": WaitsFor.RECIPIENT}
     if send_on is None:
         return {**recipient}
     return {

@@ -1,5 +1,6 @@
 """Orders and their points. A row is the intent, the queue entry and the record (saga.md)."""
 
+from redemption.models.asks import RecipientAsk
 from redemption.models.bulk import Bulk, BulkPart, BulkRow, BulkStatus
 from redemption.models.cart import Cart, CartLine
 from redemption.models.decisions import Decision
@@ -84,6 +85,7 @@ __all__ = [
     "OrderMessageKind",
     "OrderNote",
     "PointsFigure",
+    "RecipientAsk",
     "ReconciledDay",
     "Reconciliation",
     "RedemptionOrder",

@@ -40,7 +40,8 @@ class CartLine(Recipient):
 
     `position`: the place of the person among those of the product, from 0. Empty: the pieces are
     nobody's yet, and go to the one recipient of the checkout; a product has at most one such row.
-    A person's columns may be incomplete until the order is placed.
+    A person's columns may be incomplete until the order is placed. `asks`: the person is asked by
+    a letter where to send it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -59,6 +60,7 @@ class CartLine(Recipient):
     country = _text(80)
     message = _text(500)
     send_on = models.DateField(null=True, blank=True)
+    asks = models.BooleanField(default=False, db_default=False)
     added_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -87,9 +87,8 @@ class RedemptionOrder(HasLifeCycle):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order_number = models.CharField(_("order"), max_length=50, unique=True, default=order_number)
-    # Needs no index: order_by_company is used.
+    # These two need no index: order_by_company and order_by_seat are used.
     company = models.ForeignKey(Company, models.PROTECT, related_name="orders", db_index=False)
-    # Needs no index: order_by_seat is used.
     account_manager = models.ForeignKey(
         AccountManager, models.PROTECT, related_name="orders", db_index=False
     )
@@ -379,6 +378,11 @@ class OrderItem(HasLifeCycle, Recipient):
     def is_waiting(self) -> bool:
         """Whether it is not passed on before a date, or before its recipient has answered."""
         return bool(self.waits_for) and self.fulfillment_status == LineStatus.WAITING
+
+    @property
+    def hides_address(self) -> bool:
+        """Whether its recipient gave the address: the city is here, the parcel has the whole."""
+        return self.waits_for == WaitsFor.RECIPIENT and bool(self.city) and not self.address_line1
 
     @property
     def is_settled(self) -> bool:

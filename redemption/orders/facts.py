@@ -29,8 +29,11 @@ from redemption.models import (
     LineReturn,
     LoyaltyTransaction,
     OrderItem,
+    OrderMessage,
+    RecipientAsk,
     RedemptionOrder,
 )
+from redemption.orders.looks import StaffLooks, looks_at
 from redemption.permissions import seen_by
 from redemption.states import (
     OPEN_TRANSACTION,
@@ -38,6 +41,7 @@ from redemption.states import (
     DecisionStatus,
     IncidentKind,
     TransactionStatus,
+    WaitsFor,
 )
 
 # Up to this number of lines, the timeline shows each.
@@ -110,11 +114,20 @@ class Facts:
     deliveries: dict[UUID, LineDelivery]
     remedies: list[Decision] = field(default_factory=list)
     returns: list[LineReturn] = field(default_factory=list)
+    asks: dict[tuple[str, str], RecipientAsk] = field(default_factory=dict)  # by name and e-mail
+    messages: list[OrderMessage] = field(default_factory=list)
+    looks: StaffLooks | None = None  # at an order that needs attention
     many: bool = False  # so many lines that they are told together
     refused: frozenset[UUID] = frozenset()
 
     def delivery(self, item: OrderItem) -> LineDelivery:
         return self.deliveries.get(item.pk, NO_DELIVERY)
+
+    def ask(self, item: OrderItem) -> RecipientAsk | None:
+        """Whom a line waits for, while it does."""
+        if not (item.is_waiting and item.waits_for == WaitsFor.RECIPIENT):
+            return None
+        return self.asks.get((item.recipient_name, item.recipient_email))
 
 
 def order_of(actor: Actor, number: str) -> RedemptionOrder | None:
@@ -148,6 +161,9 @@ def facts_of(order: RedemptionOrder, *, in_full: bool = False) -> Facts:
             )
         ),
         returns=_returns(items),
+        asks=_asks(order, items),
+        messages=list(order.messages.exclude(text="").select_related("by")),
+        looks=looks_at(order),
         many=len(items) > TOLD_ONE_BY_ONE and not in_full,
     )
 
@@ -162,6 +178,13 @@ def _returns(items: list[OrderItem]) -> list[LineReturn]:
     decided = Decision.objects.filter(returned=OuterRef("pk"), status=DecisionStatus.CONFIRMED)
     known = {"why": Subquery(decided.values("evidence")[:1])}
     return list(LineReturn.objects.filter(item__in=lines).annotate(**known))
+
+
+def _asks(order: RedemptionOrder, items: list[OrderItem]) -> dict[tuple[str, str], RecipientAsk]:
+    """Who was asked where to send something. Makes no query when nobody was."""
+    if not any(item.waits_for == WaitsFor.RECIPIENT for item in items):
+        return {}
+    return {(ask.name, ask.email): ask for ask in order.asks.defer("secret")}
 
 
 def _newest_trouble() -> Subquery:

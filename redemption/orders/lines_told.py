@@ -178,6 +178,21 @@ def put_right(facts: Facts) -> Iterator[TimelineStep]:
             yield _left_with_them(item, decision)
 
 
+def asked(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps of recipients who were asked where to send something."""
+    sent = [(ask, ask.sent_at) for ask in facts.asks.values() if ask.sent_at]
+    if facts.many and sent:
+        told = ngettext("%(n)s recipient is asked", "%(n)s recipients are asked", len(sent))
+        title, at = told % {"n": grouped(len(sent))}, max(moment for _ask, moment in sent)
+        text = some_of(ask.name for ask, _moment in sent)
+        yield TimelineStep(title, sentence(text), "mail", at=at)
+        return
+    for ask, moment in sent:
+        title = _("%(who)s is asked") % {"who": ask.name}
+        text = _("A letter with a link went to %(email)s.") % {"email": ask.email}
+        yield TimelineStep(title, text, "mail", at=moment)
+
+
 def sent_again(facts: Facts) -> Iterator[TimelineStep]:
     """The steps of codes that somebody had sent again. The letters about it say what was done."""
     items = {item.pk: item for item in facts.items}

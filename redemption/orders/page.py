@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
@@ -21,6 +22,7 @@ from redemption.models import (
     LoyaltyTransaction,
     OrderItem,
     OrderMessage,
+    RecipientAsk,
     RedemptionOrder,
 )
 from redemption.models.orders import signed
@@ -37,10 +39,11 @@ from redemption.permissions import (
     had_part,
     may_ask,
     may_cancel,
+    may_resend,
     may_reveal,
     placed_by_own_key,
 )
-from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus
+from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus, WaitsFor
 
 LINES_SHOWN = 20
 LETTERS_SHOWN = 20  # the newest
@@ -56,6 +59,9 @@ class LineShown(NamedTuple):
     tells_units: bool  # how many units arrived, came back, and of how many points went back
     sent_message: str  # the message as the recipient gets it
     cancellation: Cancellation | None  # what cancelling this line alone would do, where it can be
+    ask: RecipientAsk | None  # the recipient who is asked where to send it, while it waits
+    waits_for_answer: bool
+    can_resend: bool  # whether our partner can send its codes again, and the actor may ask for it
 
 
 class LinesInStatus(NamedTuple):
@@ -108,9 +114,11 @@ class OrderPage:
     over: list[str]  # why limits of points forbid the approval now
     waits_for_others: bool  # one's own order, or placed as staff: somebody else must approve it
     can_reveal: bool
+    can_change_recipients: bool  # of lines that wait for their recipients
     can_repeat: bool
     messages: list[OrderMessage]  # questions of the company and answers of staff
     question: QuestionForm | None  # None for those who may not ask
+    is_asking: bool = False  # whether the form of the question is open
 
     @property
     def can_decide(self) -> bool:
@@ -150,7 +158,7 @@ class OrderPage:
     @property
     def is_live(self) -> bool:
         """Whether the page looks again by itself: it does when opened without a choice."""
-        return not self.in_full and not self.is_narrowed
+        return not (self.in_full or self.is_narrowed or self.is_asking)
 
     @property
     def tells_once(self) -> bool:
@@ -194,7 +202,7 @@ def order_page(
         look=order_look(order, facts.items, facts.transactions),
         standing=standing_of(facts),
         pulse=pulse_of(facts),
-        lines=_lines(facts, choices, who, cancelling, in_full=in_full),
+        lines=_lines(actor, facts, choices, who, cancelling, in_full=in_full),
         lines_in_all=len(facts.items),
         only=choices,
         who=who,
@@ -214,13 +222,15 @@ def order_page(
         over=over_if_approved(order) if can_decide else [],
         waits_for_others=waits and had_part(actor, order),
         can_reveal=may_reveal(actor, order),
+        can_change_recipients=may_cancel(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,
-        messages=list(order.messages.exclude(text="").select_related("by")),
+        messages=facts.messages,
         question=(question or QuestionForm()) if may_ask(actor, order) else None,
     )
 
 
 def _lines(
+    actor: Actor,
     facts: Facts,
     choices: list[LinesInStatus],
     who: str,
@@ -232,7 +242,8 @@ def _lines(
     theirs = [item for item in facts.items if _is_of(item, who)]
     by_line = _by_line(cancelling) if cancelling and len(facts.items) > 1 else {}
     shown = _chosen(theirs, choices, in_full=in_full or bool(who))
-    return [_line(facts, item, by_line) for item in shown]
+    can_resend = settings.FULFILLMENT_API_RESEND and may_resend(actor, facts.order)
+    return [_line(facts, item, by_line, can_resend=can_resend) for item in shown]
 
 
 def _chosen(
@@ -301,7 +312,9 @@ def _by_line(whole: Cancellation) -> dict[UUID, Cancellation]:
     return {key: alone for key, alone in each if alone.possible}
 
 
-def _line(facts: Facts, item: OrderItem, by_line: Mapping[UUID, Cancellation]) -> LineShown:
+def _line(
+    facts: Facts, item: OrderItem, by_line: Mapping[UUID, Cancellation], *, can_resend: bool
+) -> LineShown:
     delivery = facts.delivery(item)
     return LineShown(
         item=item,
@@ -311,6 +324,11 @@ def _line(facts: Facts, item: OrderItem, by_line: Mapping[UUID, Cancellation]) -
         tells_units=_tells_units(item),
         sent_message=signed(item.message, facts.order.account_manager),
         cancellation=by_line.get(item.pk),
+        ask=facts.ask(item),
+        waits_for_answer=item.is_waiting
+        and item.waits_for == WaitsFor.RECIPIENT
+        and item.waits_until is not None,
+        can_resend=can_resend and item.product.is_virtual and item.quantity_delivered > 0,
     )
 
 

@@ -16,6 +16,7 @@ class TimelineStep(NamedTuple):
     at: datetime | None = None
     now: bool = False
     ahead: bool = False
+    may_ask: bool = False  # it leads to the form of a question
 
 
 def sentence(text: str) -> str:

@@ -4,18 +4,21 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.utils.text import capfirst
+from django.utils import timezone
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.selectors import told_as
 from loyalty_portal.data.kept import retold
 from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.times import exact
 from redemption.badges import LineCounts, wait_told, without_delivery
 from redemption.checkout.asking import people_asked
-from redemption.models import BulkPart, EventSubject, LetterKind, OrderItem
+from redemption.models import BulkPart, EventSubject, LetterKind, OrderItem, OrderMessageKind
 from redemption.orders.facts import EventTold, Facts
 from redemption.orders.lines_told import (
+    asked,
     came_back,
     moves,
     parcels,
@@ -30,6 +33,8 @@ from redemption.orders.points_told import movements
 from redemption.orders.steps import TimelineStep, sentence
 from redemption.orders.stopped import stopped
 from redemption.states import LineStatus, OrderStatus
+
+LONGEST_TOLD = 300  # characters of a question or an answer; the whole stands below the lines
 
 
 def timeline_of(facts: Facts) -> list[TimelineStep]:
@@ -56,6 +61,7 @@ def _steps(facts: Facts) -> Iterator[TimelineStep]:
     yield from _decision(facts)
     yield from movements(facts)
     yield from work(facts)
+    yield from asked(facts)
     yield from put_right(facts)
     yield from sent_again(facts)
     yield from parcels(facts)
@@ -63,6 +69,7 @@ def _steps(facts: Facts) -> Iterator[TimelineStep]:
     yield from stopped(facts)
     yield from came_back(facts)
     yield from reveals(facts)
+    yield from _talk(facts)
     yield from _ending(facts)
 
 
@@ -178,10 +185,49 @@ def _ending(facts: Facts) -> Iterator[TimelineStep]:
             tone, icon, word = without_delivery(_counts_then(facts, event))
             yield TimelineStep(str(word), _cancelled(facts), icon, tone, event.at)
     if facts.order.needs_attention:
-        text = _("Something unusual happened. You do not have to do anything.")
         yield TimelineStep(
-            _("Somebody of the programme is looking at it"), text, "life-buoy", "warn"
+            _("Somebody of the programme is looking at it"),
+            _looked_at(facts),
+            "life-buoy",
+            "warn",
+            may_ask=True,
         )
+
+
+def _looked_at(facts: Facts) -> str:
+    """When somebody last looked at an order that needs attention, and by when somebody will."""
+    told = [_("Something unusual happened. You do not have to do anything.")]
+    if facts.looks is None:
+        return told[0]
+    zone = facts.order.company.time_zone
+    last, by, asks = (
+        exact(moment, zone=zone) if moment else ""
+        for moment in (facts.looks.last, facts.looks.by, facts.looks.asks)
+    )
+    told.append(
+        _("Last looked at on %(when)s.") % {"when": last}
+        if last
+        else _("Nobody has looked at it yet.")
+    )
+    if facts.looks.by and facts.looks.by <= timezone.now():
+        told.append(_("It was to be looked at by %(when)s: please ask about it.") % {"when": by})
+    elif by:
+        told.append(_("Somebody looks at it by %(when)s.") % {"when": by})
+    if asks:
+        told.append(
+            _("The portal itself asks the loyalty system again on %(when)s.") % {"when": asks}
+        )
+    return " ".join(told)
+
+
+def _talk(facts: Facts) -> Iterator[TimelineStep]:
+    """The steps of questions of the company, and of the programme's answers."""
+    for message in facts.messages:
+        title = _("%(who)s asked") % {"who": message.by}
+        if message.kind == OrderMessageKind.ANSWER:
+            title = _("The programme answered")
+        text = Truncator(message.text).chars(LONGEST_TOLD)
+        yield TimelineStep(title, text, "mail", at=message.at)
 
 
 def _counts_then(facts: Facts, end: EventTold) -> LineCounts:
@@ -227,7 +273,7 @@ def _many_ahead(facts: Facts) -> Iterator[TimelineStep]:
     """One step for all lines that wait alike, or are on their way alike."""
     zone = facts.order.company.time_zone
     alike: Counter[tuple[str, str, str]] = Counter(
-        (_what_comes(item), _way(item), wait_told(item, zone))
+        (_what_comes(item), _way(item), wait_told(item, zone, named=False))
         for item in facts.items
         if not item.is_settled
     )

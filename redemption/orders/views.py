@@ -1,7 +1,8 @@
 """The pages of placed orders, and the actions on them."""
 
 import uuid
-from collections import Counter
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -17,21 +18,19 @@ from django_htmx.http import trigger_client_event
 from accounts.layout import balance_text, header_on
 from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
-from catalog.models import Product
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
 from loyalty_portal.queue.pause import LATER, is_paused
 from redemption.checkout import deciding
-from redemption.checkout.cart import services as cart
-from redemption.models import RedemptionOrder
-from redemption.orders.actions import cancelling
+from redemption.models import OrderItem, RedemptionOrder
+from redemption.orders.actions import cancelling, repeating, resending
 from redemption.orders.actions import services as aftercare
 from redemption.orders.facts import Pulse, beat_of, order_of
 from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.page import order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, list_of
-from redemption.permissions import may_ask, may_cancel, may_decide, may_reveal
+from redemption.permissions import may_ask, may_cancel, may_decide, may_resend, may_reveal
 from redemption.questions import services as questions
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
@@ -79,7 +78,8 @@ def list_orders(request: PortalRequest) -> HttpResponse:
 @with_seat()
 def detail(request: PortalRequest, number: str) -> HttpResponse:
     """The page of one order; with `?all` in full, with `?lines` the lines of one status, with
-    `?who` those of some people. These do not look again by themselves.
+    `?who` those of some people, with `?ask` the form of a question open. These do not look again by
+    themselves.
     """
     page = order_page(
         request.actor,
@@ -88,6 +88,8 @@ def detail(request: PortalRequest, number: str) -> HttpResponse:
         only=request.GET.get("lines", ""),
         who=one_line(request.GET.get("who", ""))[:LONGEST_SEARCH],
     )
+    if "ask" in request.GET:
+        page = replace(page, is_asking=True)
     return render(request, "redemption/orders/order.html", {"page": page})
 
 
@@ -199,38 +201,75 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
 @never_cache
 @with_seat()
 def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
-    """Show the codes of one line once, and record who saw them."""
+    """Show the codes of one line once, of several the one with the number that was sent, and record
+    who saw it.
+    """
     order = own_order(request.actor, number)
     _must(may_reveal(request.actor, order))
     item = order.items.filter(pk=item_id).first()
     if item is None:
         raise Http404
     item.order = order
-    shown = aftercare.reveal_codes(item=item, by=request.actor)
+    piece = _piece(request, item)
+    facts: dict[str, Any] = {
+        "codes": aftercare.reveal_codes(item=item, by=request.actor, number=piece),
+        "codes_of": item.pk,
+        "item": item,
+        "number": piece,
+        "next": piece % item.quantity_delivered + 1 if piece else 0,
+    }
     if request.headers.get("HX-Target", "").startswith("codes-"):
-        return render(request, "redemption/orders/_codes.html", {"codes": shown})
+        facts["page"] = {"order": order}
+        return render(request, "redemption/orders/_codes.html", facts)
     # The line may be one of those that only the page in full shows.
-    page = order_page(request.actor, order, in_full=True)
-    facts = {"page": page, "codes": shown, "codes_of": item.pk}
+    facts["page"] = order_page(request.actor, order, in_full=True)
     return render(request, "redemption/orders/order.html", facts)
+
+
+def _piece(request: PortalRequest, item: OrderItem) -> int | None:
+    """Which code of a line with several is asked for, from 1; None for a line with one."""
+    if item.quantity_delivered <= 1:
+        return None
+    said = request.POST.get("number", "")
+    number = int(said) if said.isascii() and said.isdigit() and len(said) <= 4 else 1
+    return min(max(number, 1), item.quantity_delivered)
+
+
+@form_only("orders:detail", "number")
+@with_seat()
+def resend(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpResponse:
+    """Have the codes of one line sent again, to the same or a corrected address."""
+    order = own_order(request.actor, number)
+    _must(may_resend(request.actor, order))
+    item = order.items.filter(pk=item_id).first()
+    if item is None:
+        raise Http404
+    item.order = order
+    said = {"email": request.POST.get("email", "")[:255], "reason": _reason(request)}
+    try:
+        with tasks.going_on(order.pk):
+            told = resending.resend(item=item, **said, by=request.actor)
+    except RedemptionError as problem:
+        messages.error(request, str(problem))
+    else:
+        messages.success(request, told)
+    return SeeOther(f"{order.get_absolute_url()}#line-{item.pk}")
 
 
 @form_only("orders:detail", "number")
 @with_seat(allowed=may_redeem)
 def again(request: PortalRequest, number: str) -> HttpResponse:
-    """Put the products of the order into the cart again, as far as they are on offer."""
+    """Put the products of the order into the cart again, for the same people, as far as they are on
+    offer. The checkout follows, with the same reference, unless the cart holds other things too.
+    """
     order = own_order(request.actor, number)
-    pieces: Counter[Product] = Counter()
-    for item in order.items.select_related("product"):
-        pieces[item.product] += item.quantity
-    for product, quantity in pieces.items():
-        try:
-            offered = cart.offered_to(request.seat, str(product.pk))
-            cart.add_to_cart(seat=request.seat, product=offered, quantity=quantity)
-        except RedemptionError as problem:
-            facts = {"product": product.name, "why": problem}
-            messages.warning(request, _("“%(product)s” was left out: %(why)s") % facts)
-    return SeeOther(resolve_url("cart:detail"))
+    had_more = repeating.has_cart(request.seat)
+    left_out = repeating.repeat(seat=request.seat, order=order)
+    for told in left_out:
+        messages.warning(request, told)
+    if had_more or left_out:
+        return SeeOther(resolve_url("cart:detail"))
+    return SeeOther(f"{resolve_url('checkout')}?again={order.order_number}")
 
 
 @form_only("orders:detail", "number")

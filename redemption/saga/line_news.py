@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from inventory.services import Want
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import StaleStatusError, transition_all
+from loyalty_portal.data.recipient import city_only
 from loyalty_portal.fastpath.updates import PreparedHold
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.messages.digests import gather, is_part
@@ -107,16 +108,26 @@ def _hear_words(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) 
     """
     corrected = [(item, news) for item, news in told if news.recipient]
     if corrected:
-        rows = OrderItem.objects.filter(pk__in=[item.pk for item, _news in corrected])
-        rows.update(**corrected[0][1].recipient)
+        _correct([item for item, _news in corrected], corrected[0][1].recipient)
+    hidden = any(item.hides_address for item, _news in corrected)
     for _item, news in told:
         if news.word:
+            word = kept(lambda: _("Recipient corrected.")) if hidden else news.word
             OrderEvent.objects.create(
                 order=order,
                 subject=EventSubject.TOLD,
                 by_id=news.by.user_id,
-                reason=news.word[:255],
+                reason=word[:255],
             )
+
+
+def _correct(items: Sequence[OrderItem], recipient: Mapping[str, str]) -> None:
+    """Write the corrected recipient to lines; to those that hide the address, what the company
+    sees of it.
+    """
+    for hides, seen in ((False, recipient), (True, city_only(recipient))):
+        those = [item.pk for item in items if item.hides_address is hides]
+        OrderItem.objects.filter(pk__in=those).update(**seen)
 
 
 def _go_on(order: RedemptionOrder, told: Sequence[tuple[OrderItem, News]]) -> None:

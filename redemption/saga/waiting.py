@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.kept import kept
-from loyalty_portal.data.recipient import FIELDS, check_recipient
+from loyalty_portal.data.recipient import FIELDS, check_recipient, city_only
 from redemption.models import LineWait, OrderItem, RedemptionOrder
 from redemption.saga import steps, waits
 from redemption.saga.line_news import hear_fulfillment
@@ -64,7 +64,8 @@ def _put_back(item_id: uuid.UUID) -> None:
 @transaction.atomic
 def answer(*, item: OrderItem, recipient: Mapping[str, str], by: Actor) -> OrderItem:
     """Write down who the recipient of a waiting line is, and pass the line on. `recipient` has the
-    columns of loyalty_portal.data.recipient; `by` is SYSTEM when the recipient answered.
+    columns of loyalty_portal.data.recipient; `by` is SYSTEM when the recipient answered. Then the
+    parcel alone has their address, and the line its city: the company sees the line.
 
     Raises RedemptionError, with a sentence for whoever answers, when the details are not complete
     or when the line waits for no answer (any more).
@@ -77,10 +78,13 @@ def answer(*, item: OrderItem, recipient: Mapping[str, str], by: Actor) -> Order
         told = check_recipient(recipient, by_parcel=not held.product.is_virtual)
     except ValidationError as error:
         raise RedemptionError(" ".join(error.messages)) from error
+    seen, reason = told, kept(lambda: _("The address was given for the recipient."))
+    if by.is_system:
+        seen, reason = city_only(told), kept(lambda: _("The recipient answered."))
+    OrderItem.objects.filter(pk=held.pk).update(**seen)
     for name in FIELDS:
         setattr(held, name, told[name])
-    held.save(update_fields=FIELDS)
-    _pass_on(order, [held], by=by, reason=kept(lambda: _("The recipient answered.")))
+    _pass_on(order, [held], by=by, reason=reason)
     return held
 
 

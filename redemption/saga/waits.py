@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from fulfillment.news import News
 from loyalty_portal.data.leases import ENDED
-from redemption.models import LineWait, OrderItem
+from redemption.models import LineWait, OrderItem, RecipientAsk
 from redemption.states import LineStatus, WaitsFor
 
 # How long a recipient may take to answer, from the moment at which the points were taken.
@@ -26,6 +26,7 @@ def begin(items: Sequence[OrderItem]) -> None:
     asked = [item.pk for item in items if item.waits_for == WaitsFor.RECIPIENT]
     if asked:
         OrderItem.objects.filter(pk__in=asked).update(waits_until=until)
+        RecipientAsk.objects.filter(order=items[0].order_id).update(next_attempt_at=Now())
     LineWait.objects.bulk_create(
         LineWait(
             item=item,

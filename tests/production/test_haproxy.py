@@ -228,6 +228,7 @@ def test_the_log_has_no_query_and_no_secret_of_a_link(front: Front) -> None:
     for path in (
         "/accounts/password/reset/key/1-s3cret/",
         "/invitations/s3cret/",
+        "/for-you/s3cret/",
         "/catalog/?q=wheelchair",
     ):
         front.browser.get(path)
@@ -236,7 +237,8 @@ def test_the_log_has_no_query_and_no_secret_of_a_link(front: Front) -> None:
     lines = front.balancer.log.read_text()
     told = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
     paths = {line["path"] for line in told}
-    assert {"/accounts/password/reset/key/-", "/invitations/-", "/catalog/"} <= paths
+    hidden = {"/accounts/password/reset/key/-", "/invitations/-", "/for-you/-"}
+    assert {*hidden, "/catalog/"} <= paths
     assert not any(word in lines for word in ("s3cret", "wheelchair"))
 
 

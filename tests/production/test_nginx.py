@@ -160,7 +160,7 @@ def test_a_portal_that_does_not_answer_is_told_in_plain_words(tmp_path: Path) ->
 @needs_nginx
 def test_the_log_has_no_query_and_no_secret_of_a_link(port: int, folder: Path) -> None:
     link = HTTPConnection("127.0.0.1", port, timeout=20)
-    links = ("/accounts/password/reset/key/1-s3cret/", "/invitations/s3cret/")
+    links = ("/accounts/password/reset/key/1-s3cret/", "/invitations/s3cret/", "/for-you/s3cret/")
     for path in (*links, "/catalog/?q=wheelchair"):
         link.request("GET", path)
         link.getresponse().read()
@@ -169,4 +169,5 @@ def test_the_log_has_no_query_and_no_secret_of_a_link(port: int, folder: Path) -
     eventually(lambda: "/catalog/" in log.read_text(), "both lines are written")
     assert "/accounts/password/reset/key/-" in log.read_text()
     assert "/invitations/-" in log.read_text()
+    assert "/for-you/-" in log.read_text()
     assert not any(word in log.read_text() for word in ("s3cret", "wheelchair"))

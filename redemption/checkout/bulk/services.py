@@ -349,7 +349,9 @@ def _place_part(
             told = _("Line %(line)s: %(why)s")
             raise RedemptionError(told % {"line": row.number, "why": reading.errors[0].detail})
         [read] = reading.rows
-        lines.append(Line(product, read.quantity, read.recipient, read.message, read.send_on))
+        lines.append(
+            Line(product, read.quantity, read.recipient, read.message, read.send_on, read.asks)
+        )
     entered = CheckoutInput(
         token=part.pk,
         seen_points=part.points,

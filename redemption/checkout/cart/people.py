@@ -112,8 +112,9 @@ def _from_book(request: PortalRequest, texts: Texts, by_mail: bool) -> tuple[Tex
 
 
 def _for_all(request: PortalRequest, texts: Texts, by_mail: bool) -> tuple[Texts, str]:
-    said = {name: request.POST.get(f"all-{name}", "").strip() for name in ("message", "send_on")}
-    given = {name: text for name, text in said.items() if text and (by_mail or name == "message")}
+    names = ("message", "asks", *(["send_on"] if by_mail else []))
+    said = {name: request.POST.get(f"all-{name}", "").strip() for name in names}
+    given = {name: text for name, text in said.items() if text}
     if not given:
         raise RedemptionError(_("Write a message or choose a day first."))
     if not texts:

@@ -69,6 +69,26 @@ def add_to_cart(*, seat: AccountManager, product: Product, quantity: int) -> Car
 
 
 @transaction.atomic
+def add_people(*, seat: AccountManager, product: Product, rows: Sequence[DraftRow]) -> None:
+    """Add people who get a product, with what each gets, after those who are named already.
+
+    Raises RedemptionError when the cart would be too full; nothing is added then.
+    """
+    if not rows:
+        return
+    cart, _created = Cart.objects.get_or_create(seat=seat)
+    _renew(seat)
+    before = list(CartLine.objects.filter(cart=cart, product=product))
+    _check_pieces(sum(row.quantity for row in before), sum(row.quantity for row in rows))
+    _check_room(seat, more=len(rows), is_new=not before)
+    first = 1 + max((row.position for row in before if row.position is not None), default=-1)
+    added = [_person(seat, row, position) for position, row in enumerate(rows, start=first)]
+    for line in added:
+        line.added_at = before[0].added_at if before else added[0].added_at
+    CartLine.objects.bulk_create(added)
+
+
+@transaction.atomic
 def change_quantity(*, seat: AccountManager, product_id: uuid.UUID, quantity: int) -> None:
     """Set how many pieces of a product are in the cart. What nobody is named for grows or shrinks.
 
@@ -120,21 +140,11 @@ def replace_rows(
         raise RowsChangedError(_CHANGED % _facts(before))
     shared = sum(row.quantity for row in rows)
     _check_pieces(0, max(total, shared))
-    written = [
-        CartLine(
-            quantity=row.quantity,
-            position=position,
-            message=row.message,
-            send_on=row.send_on,
-            **row.recipient,
-        )
-        for position, row in enumerate(rows)
-    ]
+    written = [_person(seat, row, position) for position, row in enumerate(rows)]
     if total > shared:
-        written.append(CartLine(quantity=total - shared))
+        written.append(CartLine(cart_id=seat.pk, quantity=total - shared))
     for line in written:
-        line.cart_id, line.product_id = seat.pk, product.pk
-        line.added_at = before[0].added_at
+        line.product, line.added_at = product, before[0].added_at
     CartLine.objects.filter(cart=seat.pk, product=product.pk).delete()
     _check_room(seat, more=len(written))
     CartLine.objects.bulk_create(written)
@@ -152,6 +162,19 @@ def share_out(*, total: int, people: int) -> list[int]:
         )
     each, left = divmod(total, people) if people else (0, 0)
     return [each + (number < left) for number in range(people)]
+
+
+def _person(seat: AccountManager, row: DraftRow, position: int) -> CartLine:
+    return CartLine(
+        cart_id=seat.pk,
+        product=row.product,
+        quantity=row.quantity,
+        position=position,
+        message=row.message,
+        send_on=row.send_on,
+        asks=row.asks,
+        **row.recipient,
+    )
 
 
 _CHANGED = gettext_lazy(

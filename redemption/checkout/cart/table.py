@@ -12,6 +12,8 @@ from loyalty_portal.data.countries import name_of, names_in
 from redemption.checkout.cart.selectors import InBook, book_of
 from redemption.checkout.pasted import columns_for
 from redemption.checkout.rows import (
+    ASKS_MAIL,
+    ASKS_PARCEL,
     COLUMNS,
     LONGEST_NUMBER,
     PARCEL_ONLY,
@@ -24,7 +26,13 @@ from redemption.models import CartLine
 from redemption.models.orders import signed
 
 MOST_IN_SUMMARY = 10  # errors; each stands at its cell too
-KINDS = {"quantity": "number", "recipient_email": "email", "send_on": "date"}
+KINDS = {
+    "quantity": "number",
+    "recipient_email": "email",
+    "send_on": "date",
+    "asks": "checkbox",
+}
+TYPED = KINDS.keys() - {"asks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +130,16 @@ def _cells(
         yield Cell(
             name=f"{number}-{column}",
             column=column,
-            label=label_of(column),
+            label=_asks(product) if column == "asks" else label_of(column),
             # A browser would not show a date or a number that it cannot read.
-            kind="text" if errors and column in KINDS else KINDS.get(column, "text"),
+            kind="text" if errors and column in TYPED else KINDS.get(column, "text"),
             value=name_of(value) if column == "country" else value,
             errors=errors,
         )
+
+
+def _asks(product: Product) -> str:
+    return str(ASKS_MAIL if product.is_virtual else ASKS_PARCEL)
 
 
 def refused(page: PeoplePage, problem: str, errors: list[CellError]) -> PeoplePage:

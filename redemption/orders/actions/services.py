@@ -92,19 +92,19 @@ def retry_now(*, order: RedemptionOrder, by: Actor) -> int:
 
 
 @transaction.atomic
-def reveal_codes(*, item: OrderItem, by: Actor) -> list[VirtualCode]:
-    """Return the codes of a delivered virtual line, including unreadable ones. Records who saw
-    them.
+def reveal_codes(*, item: OrderItem, by: Actor, number: int | None = None) -> list[VirtualCode]:
+    """Return the codes of a delivered virtual line, including unreadable ones, or the one with this
+    number, from 1. Records who saw them.
     """
     must(may_reveal(by, item.order))
     held = fulfillments.find(item.id)
-    codes = fulfillments.reveal_codes(fulfillment=held, by=by) if held else []
+    codes = fulfillments.reveal_codes(fulfillment=held, by=by, number=number) if held else []
     if any(code.can_be_read() for code in codes):
-        note(
-            item.order,
-            kept(lambda: _("Showed the codes of %(product)s.") % {"product": item.product_name}),
-            by=by,
-        )
+        facts = {"product": item.product_name, "number": number}
+        told = kept(lambda: _("Showed the codes of %(product)s.") % facts)
+        if number is not None:
+            told = kept(lambda: _("Showed code %(number)s of %(product)s.") % facts)
+        note(item.order, told, by=by)
         RedemptionOrder.objects.filter(pk=item.order_id).beat()
     return codes
 

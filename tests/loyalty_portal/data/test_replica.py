@@ -49,6 +49,7 @@ HIDDEN = (  # who is signed in, what signs people and systems in, and what is se
     "code FROM fulfillment_virtualcode",
     "body FROM redemption_callback",
     "secret FROM redemption_webhookendpoint",
+    "token_hash FROM redemption_recipientask",
     "password FROM accounts_user",
 )
 

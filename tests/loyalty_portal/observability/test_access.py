@@ -65,6 +65,7 @@ def test_a_page_that_succeeds_has_its_line(
     [
         ("/orders/PO-7KQ4M-2XDTP/", 302, "orders:detail"),
         ("/invitations/s3cret/", 302, "invitation"),
+        ("/for-you/s3cret/", 404, "for_you"),
         ("/accounts/login/", 200, "account_login"),
         ("/nowhere/s3cret/", 404, ""),
         ("/static/img/favicon.svg", 200, "static"),

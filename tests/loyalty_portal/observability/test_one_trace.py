@@ -232,6 +232,7 @@ def test_no_line_has_anything_personal_or_secret(
     )
     visitor.get("/catalog/?q=wheelchair")
     visitor._browser.get("/invitations/s3cret-of-a-link/")
+    visitor._browser.get("/for-you/s3cret-of-a-link/")
     visitor._browser.get("/nowhere/kim@elsewhere.example/")
     codes = [text for code in VirtualCode.objects.all() for text in (code.code, code.pin, code.url)]
     people = list(User.objects.values_list("email", flat=True))

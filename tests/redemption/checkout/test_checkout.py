@@ -64,6 +64,25 @@ def test_redeeming_places_the_order_and_leads_to_its_page(
     assert Inventory.objects.get(product=book).quantity_reserved == 2
 
 
+def test_the_one_recipient_may_be_asked_where_to_send_it(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    client = client_for(seat)
+    assert "Let them tell us where to send it" in client.get(URL).content.decode()
+    fields = {"recipient_name": "Ada", "asks": "on"}
+    shown = client.post("/checkout/recipient/", fields).content.decode()
+    assert "The letter with the link goes here." in shown
+    assert 'name="address_line1"' not in shown
+    empty = dict.fromkeys(RECIPIENT, "")
+    refused = client.post(URL, {**checkout_form(seat), **empty, **fields})
+    assert "Enter the e-mail address at which they are asked." in refused.content.decode()
+    answer = {**fields, "recipient_email": "ada@n.example"}
+    placed = client.post(URL, {**checkout_form(seat), **empty, **answer})
+    item = RedemptionOrder.objects.get().items.get()
+    assert placed["Location"] == item.order.get_absolute_url()
+    assert (item.waits_for, item.recipient_email, item.city) == ("RECIPIENT", "ada@n.example", "")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_placing_an_order_takes_at_most_15_queries_and_its_points_are_asked_for_at_once(
     client_for: SignIn,

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models import AccountManager, Address, Company
 from catalog.models import Product
 from redemption.checkout.pasted import read_pasted
-from redemption.models import CartLine, OrderItem
+from redemption.models import CartLine, OrderItem, RecipientAsk
 from redemption.saga.steps import RedemptionError
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
@@ -225,6 +225,37 @@ def test_one_message_and_day_go_into_every_row_and_are_shown_as_they_are_sent(
     assert ", 09:00 (" in said(shown)
     assert client.post("/checkout/", checkout_form(shown)).status_code == 303
     assert set(OrderItem.objects.values_list("message", "waits_for")) == {("Well done!", "DATE")}
+
+
+def test_people_are_asked_where_to_send_it(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    client = client_for(seat)
+    table = "name\te-mail\tlet them choose\nAda\tada@n.example\tyes\nBo\tbo@n.example\tmaybe"
+    page = do(client, card, "paste", pasted=table)
+    assert "Write yes, or leave it empty." in said(page)
+    rows = {"0-recipient_name": "Ada", "0-recipient_email": "ada@n.example"}
+    page = do(client, card, "all", **rows, **{"all-asks": "yes"})
+    assert form_of(page)["0-asks"] == "yes"
+    day = (timezone.now() + timedelta(days=40)).date().isoformat()
+    page = do(client, card, "save", **rows, **{"0-asks": "yes", "0-send_on": day})
+    assert "cannot wait for a day too" in said(page)
+    mug = ProductFactory.create(in_stock=9, name="Mug")
+    fill_cart(seat, (mug, 1))
+    street = {"0-recipient_name": "Ada", "0-asks": "yes", "0-address_line1": "Torstr. 1"}
+    page = do(client, mug, "save", **street)
+    assert "leave it empty, or do not ask them" in said(page)
+    for product in (card, mug):
+        form = form_of(client.get(address(product)))
+        asked = {**form, **rows, "0-asks": "yes", "total": "1", "do": "save"}
+        client.post(address(product), asked)
+    assert set(CartLine.objects.values_list("asks", "position")) == {(True, 0)}
+    shown = client.get("/checkout/")
+    assert "When they have answered" in said(shown)
+    assert client.post("/checkout/", checkout_form(shown)).status_code == 303
+    lines = OrderItem.objects.values_list("waits_for", "recipient_email", "address_line1")
+    assert set(lines) == {("RECIPIENT", "ada@n.example", "")}
+    assert RecipientAsk.objects.get().name == "Ada"
 
 
 def test_today_is_the_companys_day_and_not_the_servers(

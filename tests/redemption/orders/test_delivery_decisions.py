@@ -248,7 +248,7 @@ def test_codes_of_what_was_decided_as_delivered_are_kept_should_they_still_come(
     assert not now(order).needs_attention
     assert world.fulfillment(order).events.filter(reason="Its codes came after all.").count() == 1
     page = client_for(world.seat).get(order.get_absolute_url()).content.decode()
-    assert "Show the code" in page
+    assert "Show this code" in page
     assert check_invariants(at_rest=True) == []
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import AccountManager, Role
 from catalog.models import Product
-from fulfillment.models import CodeReveal
+from fulfillment.models import CodeReveal, Shipment
 from redemption.checkout.rows import MOST_OF_ONE
 from redemption.models import CartLine, RedemptionOrder
 from redemption.states import OrderStatus
@@ -22,8 +22,10 @@ from tests.redemption.factories import (
     paid,
     placed,
     settle,
+    shipped,
 )
 from tests.redemption.pages import address, now, said, timeline, titles
+from tests.redemption.world import RECIPIENT
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]
@@ -289,6 +291,52 @@ def test_codes_are_for_whoever_ordered_and_for_approvers(
     assert ("Show the code" in said(client.get(order.get_absolute_url()))) is (status == 200)
 
 
+def test_codes_of_several_pieces_are_shown_one_at_a_time(
+    client_for: SignIn, seat: AccountManager, card: Product
+) -> None:
+    order = paid(seat, (card, 3))
+    delivered_by_mail(order, "FIRST-CODE", "SECOND-CODE", "THIRD-CODE")
+    client = client_for(seat)
+    item = order.items.get()
+    page = client.get(order.get_absolute_url())
+    assert "Show this code" in said(page)
+    url = address(order, "codes", item.pk)
+    for number, code in ((2, "SECOND-CODE"), (3, "THIRD-CODE"), (99, "THIRD-CODE")):
+        shown = said(client.post(url, {"number": str(number)}, headers={"HX-Target": "codes-1"}))
+        assert [each for each in ("FIRST", "SECOND", "THIRD") if each in shown] == [
+            code.partition("-")[0]
+        ]
+        assert f"Code {min(number, 3)} of 3" in shown
+    assert "FIRST-CODE" in said(client.post(url, {"number": "x"}))
+    assert CodeReveal.objects.filter(by=seat.user).count() == 4
+    notes = order.events.filter(subject="NOTE", by=seat.user).values_list("reason", flat=True)
+    assert notes[0] == "Showed code 2 of Gift card."
+
+
+def test_a_parcel_leads_to_its_carriers_page(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = paid(seat, (book, 1))
+    shipped(order)
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    number = Shipment.objects.get().tracking_number
+    assert f"piececode={number}" in page
+    Shipment.objects.update(carrier="Somebody Else", tracking_number="A-B")
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    assert "piececode" not in page
+    assert "A-B" in page
+
+
+def test_an_open_order_says_that_its_page_may_be_closed(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 1))
+    client = client_for(seat)
+    assert "You may close this page" in said(client.get(order.get_absolute_url()))
+    settle(order.transactions.get(), refused="insufficient_points")
+    assert "You may close this page" not in said(client.get(order.get_absolute_url()))
+
+
 def test_codes_of_a_line_of_another_order_are_not_there(
     client_for: SignIn, seat: AccountManager, card: Product
 ) -> None:
@@ -311,6 +359,55 @@ def test_redeeming_again_fills_the_cart_with_what_is_still_on_offer(
     page = said(client.get("/cart/"))
     assert "“Gift card” was left out: This product is not on offer any more." in page
     assert [(line.product, line.quantity) for line in CartLine.objects.all()] == [(book, 2)]
+
+
+def test_redeeming_again_keeps_the_people_and_the_reference_and_leads_to_the_button(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 2), reference="PO-4711")
+    client = client_for(seat)
+    response = client.post(address(order, "again"))
+    assert response["Location"] == f"/checkout/?again={order.order_number}"
+    row = CartLine.objects.get()
+    assert (row.recipient(), row.quantity, row.message) == (RECIPIENT, 2, "")
+    page = client.get(response["Location"])
+    assert "PO-4711" in said(page)
+    assert "Invalidenstr. 43" in said(page)
+    stranger = SeatFactory.create(role="buyer")
+    fill_cart(stranger, (book, 1))
+    assert "PO-4711" not in said(client_for(stranger).get(response["Location"]))
+
+
+def test_redeeming_again_beside_other_things_leads_to_the_cart(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 2))
+    fill_cart(seat, (book, 1))
+    client = client_for(seat)
+    assert client.post(address(order, "again"))["Location"] == "/cart/"
+    assert client.post(address(order, "again"))["Location"] == "/cart/"
+    rows = CartLine.objects.order_by("position").values_list("position", "quantity")
+    assert list(rows) == [(0, 2), (1, 2), (None, 1)]
+
+
+def test_redeeming_again_asks_whoever_gave_their_own_address(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 2))
+    hidden = {"address_line1": "", "postcode": "", "country": "", "recipient_phone": ""}
+    order.items.update(**hidden, waits_for="RECIPIENT", fulfillment_status="SHIPPED")
+    client_for(seat).post(address(order, "again"))
+    row = CartLine.objects.get()
+    assert (row.asks, row.recipient_email, row.city) == (True, RECIPIENT["recipient_email"], "")
+
+
+def test_redeeming_again_what_was_for_nobody_yet_is_for_nobody(
+    client_for: SignIn, seat: AccountManager, book: Product
+) -> None:
+    order = placed(seat, (book, 2))
+    order.items.update(recipient_name="", waits_for="RECIPIENT")
+    client_for(seat).post(address(order, "again"))
+    assert CartLine.objects.get().position is None
 
 
 def test_redeeming_again_for_many_people_costs_no_more_than_for_one(

@@ -236,6 +236,7 @@ def test_each_table_about_an_order_is_known_to_move_its_pulse_or_not_to_show() -
         "CodeReveal",
         "LineReturn",
         "PartnerCall",
+        "RecipientAsk",
         "Shipment",
         "ShipmentLine",
         "VirtualCode",

@@ -44,6 +44,30 @@ def card(world: World) -> OrderItem:
     return line_of(order)
 
 
+def test_the_company_has_codes_sent_to_a_corrected_address_from_the_orders_page(
+    world: World, card: OrderItem, resends: None
+) -> None:
+    buyer = browser(world.seat.user)
+    there = card.order.get_absolute_url()
+    assert "Send the codes again" in said(buyer.get(there))
+    form = {"email": NEW, "reason": "A typo"}
+    page = buyer.post(f"{there}lines/{card.pk}/resend/", form, follow=True)
+    assert f"asked to send the codes to {NEW} once more" in said(page)
+    assert PartnerCall.objects.filter(kind="RESEND").count() == 1
+    page = buyer.post(f"{there}lines/{card.pk}/resend/", form, follow=True)
+    assert "less than five minutes ago" in said(page)
+    colleague = browser(world.new_seat(Role.BUYER).user)
+    assert "Send the codes again" not in said(colleague.get(there))
+    assert colleague.post(f"{there}lines/{card.pk}/resend/", form).status_code == 403
+    other = world.place((world.virtual(points=500), 1)).items.get()
+    assert buyer.post(f"{there}lines/{other.pk}/resend/", form).status_code == 404
+
+
+def test_a_partner_that_cannot_is_not_offered(world: World, card: OrderItem) -> None:
+    page = said(browser(world.seat.user).get(card.order.get_absolute_url()))
+    assert "Send the codes again" not in page
+
+
 def line_of(order: RedemptionOrder) -> OrderItem:
     return OrderItem.objects.select_related("order").get(order=order)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,11 +13,14 @@ from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
-from redemption.models import RedemptionOrder
+from loyalty_portal.data.times import exact
+from redemption.incidents.services import acknowledge
+from redemption.models import Incident, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.facts import facts_of, pulse_of
-from redemption.states import TransactionStatus
-from tests.accounts.factories import SeatFactory
+from redemption.saga.steps import flag, locked
+from redemption.states import IncidentKind, TransactionStatus
+from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import (
     delivered_by_mail,
@@ -179,6 +183,34 @@ def test_an_order_that_somebody_looks_at_says_so_without_the_inner_reason(
     page = said(client_for(seat).get(order.get_absolute_url()))
     assert "Somebody of the programme is looking at it" in page
     assert "lease lost" not in page
+
+
+def test_an_order_that_needs_attention_says_when_it_was_looked_at_and_by_when_it_will_be(
+    client_for: SignIn, seat: AccountManager, book: Product, settings: Any
+) -> None:
+    settings.ATTENTION_HOURS = 24
+    order = paid(seat, (book, 1))
+    flag(locked(order.pk), "lost", kind=IncidentKind.STUCK_ORDER)
+    client = client_for(seat)
+    page = said(client.get(order.get_absolute_url()))
+    assert "Nobody has looked at it yet. Somebody looks at it by" in page
+    assert f"{order.get_absolute_url()}?ask#ask" in page
+    opened = said(client.get(f"{order.get_absolute_url()}?ask"))
+    assert '<details class="confirm" id="ask" open>' in " ".join(opened.split())
+    clerk = Actor.person(UserFactory.create(superuser=True))
+    acknowledge(incident=Incident.objects.get(), by=clerk)
+    assert "Last looked at on" in said(client.get(order.get_absolute_url()))
+    settings.ATTENTION_HOURS = 0
+    page = said(client.get(order.get_absolute_url()))
+    assert "It was to be looked at by" in page
+    later = timezone.now() + timedelta(days=3)
+    Incident.objects.update(snoozed_until=later, snoozed_why="The partner is closed")
+    page = said(client.get(order.get_absolute_url()))
+    assert f"Somebody looks at it by {exact(later, zone=seat.company.time_zone)}" in page
+    assert "The partner is closed" not in page
+    order.transactions.update(status=TransactionStatus.UNKNOWN, next_attempt_at=later)
+    page = said(client.get(order.get_absolute_url()))
+    assert "The portal itself asks the loyalty system again on" in page
 
 
 def test_the_page_shows_ledger_letters_reference_and_note(

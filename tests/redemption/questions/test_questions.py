@@ -12,6 +12,7 @@ from redemption.models import Letter, OrderMessage, RedemptionOrder, WaitingQues
 from redemption.questions.services import MOST_UNANSWERED
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
+from tests.redemption.pages import timeline
 from tests.support.order_kinds import confirmed_order
 from tests.support.staff import browser, staff
 
@@ -58,6 +59,11 @@ def test_a_question_waits_until_staff_answer_and_the_answer_comes_by_e_mail(
     assert "The company waits for an answer" in shown
 
     act(clerk, order, "answer", text="Yes, on Thursday.")
+    told = timeline(order)
+    assert [step.text for step in told if step.title == "The programme answered"] == [
+        "Yes, on Thursday."
+    ]
+    assert any(step.text == "Will it come before Friday?" for step in told)
     assert not WaitingQuestion.objects.exists()
     seen = browser(order.account_manager.user).get(order.get_absolute_url()).content.decode()
     assert "Yes, on Thursday." in seen

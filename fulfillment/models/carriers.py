@@ -1,0 +1,30 @@
+"""Where carriers tell where a parcel is."""
+
+from typing import Any
+from urllib.parse import quote
+
+# By the carrier's name in small letters, as the desk writes it.
+_PAGES = {
+    "dhl": "https://www.dhl.de/de/privatkunden/pakete-empfangen/verfolgen.html?piececode=",
+    "ups": "https://www.ups.com/track?tracknum=",
+    "fedex": "https://www.fedex.com/fedextrack/?trknbr=",
+    "usps": "https://tools.usps.com/go/TrackConfirmAction?tLabels=",
+    "dpd": "https://tracking.dpd.de/status/en_US/parcel/",
+    "gls": "https://gls-group.eu/track/",
+    "hermes": "https://www.myhermes.de/empfangen/sendungsverfolgung/sendungsinformation/#",
+    "royal mail": "https://www.royalmail.com/track-your-item#/tracking-results/",
+}
+
+
+class HasTracking:
+    """Something that a carrier takes to somebody."""
+
+    carrier: Any
+    tracking_number: Any
+
+    @property
+    def tracking_page(self) -> str:
+        """The address of the carrier's page about it; "" for an unknown carrier or no number."""
+        page = _PAGES.get(" ".join(self.carrier.casefold().split()), "")
+        number = quote(self.tracking_number, safe="")
+        return f"{page}{number}" if page and number else ""
