@@ -78,6 +78,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "fulfillment.work_desk",
             "fulfillment.take_over_work",
             "fulfillment.assign_work",
+            "fulfillment.correct_recipient",
         }
     ),
     "fulfillment": frozenset(
@@ -86,6 +87,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "fulfillment.work_desk",
             "fulfillment.take_over_work",
             "fulfillment.assign_work",
+            "fulfillment.correct_recipient",
         }
     ),
     "finance": frozenset(
@@ -114,6 +116,7 @@ STAFF_GROUPS: Mapping[str, frozenset[str]] = {
             "redemption.cancel_order",
             "redemption.handle_incident",
             "redemption.resend_codes",
+            "fulfillment.correct_recipient",
             "redemption.answer_question",
             "redemption.send_letter_again",
             "redemption.credit_units",

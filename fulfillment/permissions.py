@@ -45,10 +45,11 @@ def to_take_over(actor: Actor) -> Q:
 
 
 WORK, TAKE_OVER, ASSIGN = "work_desk", "take_over_work", "assign_work"
+CORRECT = "correct_recipient"  # also for lines that are not at the desk yet
 
 
 def may_do(actor: Actor, what: str) -> bool:
-    """Whether the actor is staff who may do this at the desk: WORK, TAKE_OVER or ASSIGN."""
+    """Whether the actor is staff who may do this at the desk: one of the four above."""
     return actor.has_perm(f"fulfillment.{what}")
 
 

@@ -118,10 +118,11 @@ def all_locked(keys: Collection[UUID]) -> list[Fulfillment]:
 
 
 def at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:
-    return _checked(locked(fulfillment), statuses)
+    return checked(locked(fulfillment), statuses)
 
 
-def _checked(held: Fulfillment, statuses: Collection[str]) -> Fulfillment:
+def checked(held: Fulfillment, statuses: Collection[str]) -> Fulfillment:
+    """A locked row, if it is at the desk in one of these statuses. Raises DeskError otherwise."""
     if held.channel != Channel.DESK:
         raise DeskError(_("This one is delivered by the partner, not by the desk."))
     if held.status not in statuses:
@@ -139,7 +140,7 @@ def _mine(fulfillment: Fulfillment, by: Actor, *statuses: str) -> Fulfillment:
 
 def checked_mine(held: Fulfillment, by: Actor, *statuses: str) -> Fulfillment:
     """A locked row, if `by` may work on it. Raises DeskError otherwise."""
-    _checked(held, statuses or TO_SEND)
+    checked(held, statuses or TO_SEND)
     if not may_work_on(by, held):
         raise DeskError(
             _("%(who)s is working on this one. Take it over first.") % {"who": held.claimed_by}

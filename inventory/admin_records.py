@@ -124,7 +124,7 @@ class StockDocumentAdmin(ActingAdmin[StockDocument]):
     list_filter = ["kind"]
     search_fields = ["number__exact", "reference__exact"]
     search_help_text = gettext_lazy("The whole number or reference")
-    ordering = ["-created_at", "-id"]
+    ordering = ["-id"]  # the time is in the key, which has an index
     list_before_template = "admin/inventory/_ways.html"
     page_template = "admin/inventory/document.html"
 
@@ -185,7 +185,7 @@ class ReservationAdmin(FindsProducts, ReadOnlyAdmin[Reservation]):
     ]
     list_select_related = ["product"]
     list_filter = [OpenFilter]
-    ordering = ["-created_at", "-id"]
+    ordering = ["-id"]  # the time is in the key, which has an index
     fields = ["product", "reference", "quantity", "released", "consumed", "open", "created_at"]
     readonly_fields = ["open"]
 

@@ -269,7 +269,7 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
     list_filter = [LetterFilter, "kind", "created_at"]
     search_fields = ["to", "order__order_number"]
     search_help_text = gettext_lazy("Order number or e-mail")
-    ordering = ["-created_at", "-id"]
+    ordering = ["-id"]  # the time is in the key, which has an index
     fields = [
         ("kind", "to"), ("order", "item"), "key", ("created_at", "sent_at"),
         ("attempts", "next_attempt_at"), "problem",
@@ -325,6 +325,7 @@ class CallbackAdmin(ReadOnlyAdmin[Callback]):
     list_filter = [CallbackFilter, "state", "event_type", "received_at"]
     search_fields = ["webhook_id", "reference"]
     search_help_text = gettext_lazy("Webhook id or reference")
+    ordering = ["-id"]  # the time is in the key, which has an index
     fields = [
         "webhook_id", ("event_type", "reference"), ("state", "problem"),
         ("received_at", "processed_at"), ("attempts", "next_attempt_at"),

@@ -17,9 +17,26 @@ from django.utils.translation import gettext_lazy
 from fulfillment.desk.selectors import lines_of, state_of, to_do
 from fulfillment.models import Fulfillment, FulfillmentEvent, Shipment
 from fulfillment.news import news_of, tell_all
-from fulfillment.permissions import ASSIGN, TAKE_OVER, WORK, may_do, may_take_over
-from fulfillment.services import DeskError, assign, checked_mine, not_on_hold, ship_together
-from fulfillment.states import FulfillmentStatus
+from fulfillment.permissions import (
+    ASSIGN,
+    CORRECT,
+    TAKE_OVER,
+    WORK,
+    may_do,
+    may_take_over,
+    may_work_on,
+)
+from fulfillment.services import (
+    DeskError,
+    assign,
+    checked,
+    checked_mine,
+    not_on_hold,
+    ship_together,
+)
+from fulfillment.states import TO_SEND, FulfillmentStatus
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor, Person
 from loyalty_portal.data.countries import name_of
 from loyalty_portal.data.kept import kept
@@ -35,6 +52,9 @@ REFUSALS: Mapping[str, Promise] = {
     ),
     ASSIGN: gettext_lazy(
         "You may not give work to a colleague. The groups fulfillment and warehouse may."
+    ),
+    CORRECT: gettext_lazy(
+        "You may not correct recipients. The groups fulfillment, support and warehouse may."
     ),
 }
 
@@ -75,6 +95,12 @@ def check_free(parcel: Fulfillment, by: Actor) -> None:
 def check_workable(parcel: Fulfillment, by: Actor) -> None:
     """Raise DeskError like `check_free`, and while the parcel is on hold."""
     not_on_hold(_mine(parcel, by))
+
+
+@transaction.atomic
+def check_correctable(parcel: Fulfillment, by: Actor) -> None:
+    """Raise DeskError like `check_free`, but ask whether the actor may correct recipients."""
+    _mine(parcel, by, CORRECT)
 
 
 @transaction.atomic
@@ -125,6 +151,8 @@ def take_over_parcel(*, parcel: Fulfillment, whose: UUID | None, by: Actor) -> N
         raise DeskError(_("Somebody has worked on this since the page was made. Look again."))
     for line in lines:
         assign(line, to=by.user_id, by=by, reason=_from_whom(line))
+    first = theirs[0]
+    record(TrailKind.TAKEN_OVER, by=by, about=first, what=first.label, facts={"from": str(whose)})
 
 
 def _from_whom(line: Fulfillment) -> str:
@@ -224,17 +252,40 @@ def correct_recipient(*, parcel: Fulfillment, recipient: Mapping[str, str], by: 
     """Correct to whom and where the parcel goes. The order's lines follow, and the company reads
     what was changed. Raises DeskError when something is missing or nothing was changed.
     """
-    lines = _mine(parcel, by)
+    _correct(_mine(parcel, by, CORRECT), recipient, by, reason="")
+
+
+@transaction.atomic
+def correct_for_company(
+    *, parcel: Fulfillment, recipient: Mapping[str, str], reason: str, by: Actor
+) -> None:
+    """Correct it for somebody who does not stand at the desk, also while a colleague works on it:
+    what was made for the old address can then not be shipped any more (`Packing.seen`). Raises
+    DeskError like `correct_recipient`, and when a colleague has packed it.
+    """
+    lines = _held(parcel, by, CORRECT)
+    if parcel.pk not in {line.pk for line in lines}:  # it was sent; others go to the same place
+        raise DeskError(_("Nothing of this parcel is left to send. Look again."))
+    for line in lines:
+        checked(line, TO_SEND)
+        if line.status == FulfillmentStatus.PACKED and not may_work_on(by, line):
+            told = _("%(who)s has packed it already. Ask them to correct it at the desk.")
+            raise DeskError(told % {"who": line.claimed_by})
+    _correct(lines, recipient, by, reason)
+
+
+def _correct(
+    lines: list[Fulfillment], recipient: Mapping[str, str], by: Actor, reason: str
+) -> None:
     try:
         said = check_recipient(recipient, by_parcel=True)
     except ValidationError as error:
         raise DeskError(" ".join(error.messages)) from error
     if not said["recipient_name"]:
         raise DeskError(_("Say who gets the parcel."))
-    told = _changes(lines[0], said)
-    if not told:
+    word = corrected_word(lines[0], said, reason)
+    if not word:
         raise DeskError(_("Nothing was changed."))
-    word = kept(lambda: _("Recipient corrected. %(changes)s") % {"changes": told})
     for line in lines:
         for name in FIELDS:
             setattr(line, name, said[name])
@@ -250,7 +301,20 @@ def correct_recipient(*, parcel: Fulfillment, recipient: Mapping[str, str], by: 
     )
 
 
-def _changes(line: Fulfillment, said: Mapping[str, str]) -> str:
+def corrected_word(before: Recipient, said: Mapping[str, str], reason: str) -> str:
+    """What the company reads about a correction, with its reason where there is one; "" when
+    nothing is changed.
+    """
+    told = _changes(before, said)
+    if not told:
+        return ""
+    if reason:
+        facts = {"why": reason, "changes": told}
+        return kept(lambda: _("Recipient corrected (%(why)s). %(changes)s") % facts)
+    return kept(lambda: _("Recipient corrected. %(changes)s") % {"changes": told})
+
+
+def _changes(line: Recipient, said: Mapping[str, str]) -> str:
     """What is changed, as “postcode: 10115 → 10117; city: …”; "" for nothing."""
     changed = []
     for name in FIELDS:

@@ -27,7 +27,7 @@ from fulfillment.desk.forms import (
 from fulfillment.desk.selectors import ParcelShown, parcel_shown
 from fulfillment.desk.services import Packing
 from fulfillment.models import Fulfillment, Shipment
-from fulfillment.permissions import ASSIGN, TAKE_OVER, WORK
+from fulfillment.permissions import ASSIGN, CORRECT, TAKE_OVER, WORK
 from fulfillment.returning import return_units
 from fulfillment.services import DeskError
 from loyalty_portal.data.actor import Actor
@@ -187,6 +187,12 @@ VERBS: Mapping[str, DeskVerb] = {
     ),
     "return": DeskVerb(gettext_lazy("Take it back"), _return, LineReturnForm, check=None),
     "deliver": DeskVerb(gettext_lazy("It has arrived"), _deliver, ArrivedForm, check=None),
-    "correct": DeskVerb(gettext_lazy("Correct"), _correct, RecipientForm),
+    "correct": DeskVerb(
+        gettext_lazy("Correct"),
+        _correct,
+        RecipientForm,
+        permission=CORRECT,
+        check=services.check_correctable,
+    ),
     "tell": DeskVerb(gettext_lazy("Tell the company"), _tell, WordForm),
 }

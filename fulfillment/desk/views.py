@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -38,6 +37,7 @@ from fulfillment.desk.services import Packing
 from fulfillment.desk.verbs import VERBS, DeskVerb
 from fulfillment.permissions import WORK, has_claimed, may_do, may_work_on
 from fulfillment.services import DeskError
+from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import Act, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
@@ -64,7 +64,9 @@ def begin(request: HttpRequest) -> HttpResponse:
     _check_may_look(request)
     if request.method != "POST":
         return redirect(_address(request))
-    return _to_next(request, actor_of(request))
+    by = actor_of(request)
+    _must(by, WORK)
+    return _to_next(request, by)
 
 
 def do(request: HttpRequest, object_id: UUID, verb: str) -> HttpResponse:
@@ -72,11 +74,9 @@ def do(request: HttpRequest, object_id: UUID, verb: str) -> HttpResponse:
     _check_may_look(request)
     if verb not in VERBS:
         raise Http404
-    if request.method != "POST":
-        return redirect(_address(request, object_id))
     shown, what, by = _shown(object_id), VERBS[verb], actor_of(request)
-    if not may_do(by, what.permission):
-        messages.error(request, str(services.REFUSALS[what.permission]))
+    _must(by, what.permission)
+    if request.method != "POST":
         return redirect(_address(request, object_id))
     form = what.form(request.POST, shown=shown, auto_id=f"{verb}-%s")
     try:
@@ -123,10 +123,12 @@ def batch(request: HttpRequest) -> HttpResponse:
     _check_may_look(request)
     if request.method != "POST":
         return redirect(_address(request))
+    by, sent = actor_of(request), 0
+    _must(by, WORK)
     form = BatchForm(request.POST)
     if not form.is_valid():
         return _refused(request, form)
-    by, carrier, sent = actor_of(request), form.cleaned_data["carrier"], 0
+    carrier = form.cleaned_data["carrier"]
     for lines in open_parcels(form.cleaned_data["chosen"]):
         try:
             packing = Packing(carrier, "", state_of(lines))
@@ -166,7 +168,12 @@ def paper(request: HttpRequest, kind: str) -> HttpResponse:
 
 def _check_may_look(request: HttpRequest) -> None:
     if not request.user.has_perm("fulfillment.view_fulfillment"):
-        raise PermissionDenied
+        raise RefusedError("fulfillment.view_fulfillment")
+
+
+def _must(by: Actor, what: str) -> None:
+    if not may_do(by, what):
+        raise RefusedError(f"fulfillment.{what}")
 
 
 def _shown(line: UUID) -> ParcelShown:
@@ -208,9 +215,6 @@ def _address(request: HttpRequest, line: UUID | None = None) -> str:
 
 def _to_next(request: HttpRequest, by: Actor) -> HttpResponse:
     """Claim the next parcel of the filter, and go to it."""
-    if not may_do(by, WORK):
-        messages.error(request, str(services.REFUSALS[WORK]))
-        return redirect(_address(request))
     head = services.claim_next(by=by, which=_filter(request))
     if head is None:
         messages.info(request, _("Nothing that you could go on with is left here."))

@@ -143,6 +143,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
             ("work_desk", "Can claim, pack, ship and settle at the desk"),
             ("take_over_work", "Can take over what a colleague at the desk has claimed"),
             ("assign_work", "Can give work at the desk to a colleague"),
+            ("correct_recipient", "Can correct who gets a line, and where, before it is sent"),
         ]
         ordering = ["promised_by", "id"]
         constraints = [

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -18,6 +17,7 @@ from inventory.documents.forms import AT_ONCE, MOST_LINES, DocumentForm, ScanFor
 from inventory.documents.lists import ListLine, added, as_text, entries
 from inventory.documents.services import Checked, WrongRowsError, booked_before, check, write
 from inventory.models import DocumentKind
+from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.numbers import grouped
 from loyalty_portal.jobs.admin import begun
@@ -90,7 +90,7 @@ def workbench(request: HttpRequest, way: str, each_context: dict[str, Any]) -> H
     if way not in WAYS:
         raise Http404
     if not request.user.has_perm("inventory.move_stock"):
-        raise PermissionDenied
+        raise RefusedError("inventory.move_stock")
     kind, title, book = WAYS[way]
     desk = Desk(DocumentForm(kind=kind, initial={"token": new_token()}, auto_id="doc-%s"))
     status = 200

@@ -88,7 +88,7 @@ class HomeLine:
 class WorkList:
     """What waits, the most urgent first. `empty`: the sentence when nothing does.
 
-    `more`: how many more there are, at `href`.
+    `more`: how many more there are, at `href`. `key`: the list's anchor, "" for none.
     """
 
     title: str
@@ -96,6 +96,7 @@ class WorkList:
     empty: str
     more: int = 0
     href: str = ""
+    key: str = ""
 
     @property
     def more_told(self) -> str:

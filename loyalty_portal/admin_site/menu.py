@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 Item = dict[str, Any]
@@ -90,6 +91,15 @@ def _orders() -> Item:
             "link": reverse_lazy("admin:redemption_order_for_company"),
             "permission": _may("redemption.order_for_company"),
         },
+        {
+            "title": _("Questions from companies"),
+            "icon": "forum",
+            "link": format_lazy(
+                "{}?question=waits", reverse_lazy("admin:redemption_redemptionorder_changelist")
+            ),
+            "badge": f"{_HOME}.questions_badge",
+            "permission": _may("redemption.answer_question"),
+        },
         _item(_("Virtual deliveries"), "send", "redemption.orderitem"),
         _item(_("Letters"), "mail", "redemption.letter", f"{_HOME}.letters_badge"),
     )
@@ -107,9 +117,25 @@ def _points() -> Item:
             ),
             "link": reverse_lazy("admin:redemption_loyaltytransaction_unclear"),
         },
+        {
+            "title": _("Second looks"),
+            "icon": "how_to_reg",
+            "link": format_lazy("{}#second-look", reverse_lazy("admin:index")),
+            "badge": f"{_HOME}.second_look_badge",
+            "permission": _may_any(
+                "redemption.decide_transaction",
+                "redemption.decide_delivery",
+                "redemption.decide_credit",
+            ),
+        },
         _item(_("Transactions"), "swap_vert", "redemption.loyaltytransaction"),
         _item(_("Reconciliation"), "balance", "redemption.reconciliation"),
-        _item(_("Returns and credits"), "assignment_return", "redemption.lineunits"),
+        _item(
+            _("Returns and credits"),
+            "assignment_return",
+            "redemption.lineunits",
+            f"{_HOME}.returns_badge",
+        ),
     )
 
 
@@ -174,7 +200,11 @@ def _item(title: Promise, icon: str, model: str, badge: str = "") -> Item:
 
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    return _may_any(permission)
+
+
+def _may_any(*permissions: str) -> Callable[[HttpRequest], bool]:
     def allowed(request: HttpRequest) -> bool:
-        return request.user.has_perm(permission)
+        return any(request.user.has_perm(each) for each in permissions)
 
     return allowed

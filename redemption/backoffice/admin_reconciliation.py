@@ -14,6 +14,8 @@ from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -46,6 +48,11 @@ MOST_DIFFERENCES = 500  # differences on a run's page
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def _moment(at: datetime) -> str:
+    """In the zone and the form of whoever looks."""
+    return date_format(timezone.localtime(at), "SHORT_DATETIME_FORMAT")
 
 
 def _with_statement(data: dict[str, Any], by: Actor) -> tuple[list[Reconciliation], int]:
@@ -224,8 +231,8 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
         return format_html(
             '<span class="two-lines"><b>{}</b><small>{} – {}</small></span>',
             run.company,
-            run.since.strftime("%Y-%m-%d"),
-            run.until.strftime("%Y-%m-%d"),
+            _moment(run.since),
+            _moment(run.until),
         )
 
     @admin.display(description=gettext_lazy("outcome"), ordering="outcome")

@@ -13,10 +13,12 @@ from django.utils.translation import gettext_lazy
 from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.recipient import FIELDS
 from redemption.backoffice.badges import line_badge
 from redemption.backoffice.forms import (
     CancelForm,
     ConfirmForm,
+    CorrectRecipientForm,
     CreditUnitsForm,
     DecideReturnForm,
     RejectProposalForm,
@@ -28,7 +30,7 @@ from redemption.backoffice.selectors import (
     recorded_event,
 )
 from redemption.models import Decision, LineReturn, LineUnits
-from redemption.orders.actions import unit_credits
+from redemption.orders.actions import recipients, unit_credits
 from redemption.orders.actions.cancelling import Cancellation, cancel_line, cancellation
 from redemption.permissions import may_decide_credit, recorded
 from redemption.saga.steps import RedemptionError
@@ -42,6 +44,13 @@ def _cancel(item: LineUnits, data: dict[str, Any], by: Actor) -> str:
 def _credit(item: LineUnits, data: dict[str, Any], by: Actor) -> str:
     return unit_credits.credit_units(
         item=item, units=data["units"], reason=data["reason"], by=by, seen=data["seen"]
+    )
+
+
+def _correct(item: LineUnits, data: dict[str, Any], by: Actor) -> str:
+    recipient = {name: data[name] for name in FIELDS}
+    return recipients.correct_recipient(
+        item=item, recipient=recipient, reason=data["reason"], by=by
     )
 
 
@@ -121,6 +130,12 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
             _credit,
             CreditUnitsForm,
         ),
+        "correct": Verb(
+            gettext_lazy("Correct the recipient"),
+            "fulfillment.correct_recipient",
+            _correct,
+            CorrectRecipientForm,
+        ),
         "decide": Verb(gettext_lazy("Decide it"), may, _decide, DecideReturnForm),
         "confirm": Verb(gettext_lazy("Confirm it"), may, _confirm, ConfirmForm),
         "reject": Verb(gettext_lazy("Reject it"), may, _reject, RejectProposalForm),
@@ -139,6 +154,7 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
             "returned": due.pk if due else None,
             "back": min(due.units, row.quantity_chargeable) if due else 0,
             "proposal": proposal_of(row),
+            **row.recipient(),
         }
 
     def facts(self, request: HttpRequest, row: LineUnits) -> dict[str, object]:
@@ -155,6 +171,7 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
             "item": row,
             "state": line_badge(row),
             "cancellation": read.offer,
+            "too_late": read.too_late,
             "returns": read.returns,
             "due": due,
             "recorded_it": bool(due and recorded(actor, due)),
@@ -189,16 +206,11 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
         return line_badge(row)
 
 
-def _offer(row: LineUnits) -> Cancellation:
-    """What cancelling the line would do now."""
-    [line] = line_records([row], with_parcels=False)
-    return cancellation(row.order, [(row, line.fulfillment, line.calls)])
-
-
 class _Read(NamedTuple):
     """What both the forms and the page are made of."""
 
-    offer: Cancellation
+    offer: Cancellation  # what cancelling the line would do now
+    too_late: str  # why its recipient cannot be corrected; "" when that is possible
     returns: list[LineReturn]  # the oldest first
 
     @property
@@ -212,6 +224,9 @@ def _read(row: LineUnits) -> _Read:
     kept: dict[str, Any] = vars(row)
     if "read" not in kept:
         returns = row.returns.select_related("recorded_by").order_by("recorded_at", "id")
-        kept["read"] = _Read(_offer(row), list(returns))
+        [line] = line_records([row], with_parcels=False)
+        offer = cancellation(row.order, [(row, line.fulfillment, line.calls)])
+        why = recipients.too_late(row, line.fulfillment)
+        kept["read"] = _Read(offer, why, list(returns))
     found: _Read = kept["read"]
     return found

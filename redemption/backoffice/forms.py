@@ -1,5 +1,6 @@
 """Forms of staff about orders, points, incidents and reconciliation."""
 
+from copy import deepcopy
 from typing import Any
 
 from django import forms
@@ -15,10 +16,12 @@ from unfold.widgets import (
 )
 
 from accounts.models import Company
+from fulfillment.desk.forms import RecipientForm
 from loyalty_portal.admin_site.fields import DayField
 from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.once import TokenField
 from loyalty_portal.data.one_line import OneLineField, TextField
+from loyalty_portal.data.recipient import FIELDS, Recipient
 from redemption.models.notes import LONGEST_NOTE
 from redemption.models.questions import LONGEST_QUESTION
 from redemption.states import ABOUT_POINTS, REMEDIES, Verdict
@@ -140,6 +143,29 @@ class ResendForm(forms.Form):
         max_length=180,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
     )
+
+
+class CorrectRecipientForm(forms.Form):
+    """Correct who gets a line, and where. What is needed depends on how it is sent, so the service
+    says what is missing.
+    """
+
+    reason = OneLineField(
+        label=_("Why"),
+        help_text=_("The company reads this."),
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        columns = {column.name: column.verbose_name for column in Recipient._meta.fields}
+        for name in FIELDS:
+            field = deepcopy(RecipientForm.base_fields[name])
+            field.required = name == "recipient_name"
+            field.label = str(columns[name]).capitalize()
+            self.fields[name] = field
+        self.order_fields([*FIELDS, "reason"])
 
 
 class EvidenceForm(forms.Form):

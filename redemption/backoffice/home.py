@@ -58,6 +58,7 @@ def second_look(request: HttpRequest) -> Iterator[Part]:
         empty=_("Nothing. What others propose and you may decide is listed here."),
         more=number - len(shown),
         href=reverse("admin:redemption_loyaltytransaction_unclear") + "?what=review",
+        key="second-look",
     )
 
 
@@ -232,3 +233,19 @@ def letters_badge(request: HttpRequest) -> str:  # noqa: ARG001
 
 def callbacks_badge(request: HttpRequest) -> str:  # noqa: ARG001
     return menu_count("callbacks", puzzling_callbacks())
+
+
+def questions_badge(request: HttpRequest) -> str:  # noqa: ARG001
+    return menu_count("questions", WaitingQuestion.objects.all())
+
+
+def returns_badge(request: HttpRequest) -> str:
+    if not request.user.has_perm("redemption.decide_credit"):
+        return ""
+    return menu_count("returns", undecided_returns())
+
+
+def second_look_badge(request: HttpRequest) -> str:
+    actor = actor_of(request)
+    found = proposals_for(actor)
+    return "" if found is None else menu_count(f"second:{actor.user_id}", found)

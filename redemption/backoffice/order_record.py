@@ -30,6 +30,7 @@ from redemption.models import (
     OrderNote,
     RedemptionOrder,
 )
+from redemption.orders.actions.recipients import too_late
 from redemption.orders.actions.services import OPEN_BY_ITSELF, open_letters
 from redemption.orders.page import LETTERS_SHOWN, LINES_SHOWN, LinesInStatus, statuses_shown
 
@@ -59,6 +60,11 @@ class LineDetail:
     calls: list[CallShown]
     tries: list[Try]
     callbacks: list[Callback]
+
+    @property
+    def can_be_corrected(self) -> bool:
+        """Whether it is not too late to correct its recipient."""
+        return not too_late(self.record.item, self.record.fulfillment)
 
 
 class PointsShown(NamedTuple):

@@ -3,13 +3,13 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from inventory.models import Inventory
+from loyalty_portal.admin_site.refusals import RefusedError
 from redemption.saga.stock_watch import watch_product
 
 
@@ -18,7 +18,7 @@ def check_product(request: HttpRequest, stock_id: UUID) -> HttpResponse:
     resolve its incident.
     """
     if not request.user.has_perm("inventory.move_stock"):
-        raise PermissionDenied
+        raise RefusedError("inventory.move_stock")
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     stock = get_object_or_404(Inventory.objects.select_related("product"), pk=stock_id)

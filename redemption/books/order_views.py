@@ -14,6 +14,7 @@ from loyalty_portal.data.numbers import grouped
 from loyalty_portal.http.responses import SeeOther, attachment
 from redemption.analytics.drawing import shown_table
 from redemption.analytics.exports import XLSX_TYPE, as_csv, as_xlsx
+from redemption.books.exported import note_file
 from redemption.books.files import PDF_TYPE
 from redemption.books.order_sums import MOST_ORDERS, orders_table, tables_of
 from redemption.books.receipt import more_to_come, receipt_of, receipt_pdf
@@ -65,6 +66,9 @@ def orders_file(request: PortalRequest, form: str) -> HttpResponse:
         return SeeOther(f"{resolve_url('receipts:sums')}?{request.GET.urlencode()}")
     name = f"orders-{timezone.localdate():%Y-%m-%d}.{form}"
     table = orders_table(orders)
+    if not request.seeing:
+        company = request.seat.company
+        note_file(company=company, what=_("Orders"), form=form, by=request.actor)
     if form == "csv":
         return attachment(as_csv(table), CSV_TYPE, name)
     return attachment(as_xlsx(table, *tables_of(orders)), XLSX_TYPE, name)

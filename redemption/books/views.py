@@ -20,6 +20,7 @@ from loyalty_portal.data.numbers import grouped
 from loyalty_portal.http.responses import SeeOther, attachment, say_where
 from redemption.books import movements
 from redemption.books.asked import StatementAsked, StatementForm
+from redemption.books.exported import note_file
 from redemption.books.files import WRITERS, WholeStatement
 from redemption.books.notes import notes_of
 from redemption.books.statement import (
@@ -92,6 +93,8 @@ def statement_file(request: PortalRequest, form: str) -> HttpResponse:
             entries=entries_of(sources, balances.opening),
         )
         content = writer.write(whole)
+    if not request.seeing:
+        note_file(company=company, what=_("Points statement"), form=form, by=request.actor)
     return attachment(content, writer.content_type, f"{whole.name}.{form}")
 
 

@@ -8,8 +8,11 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from catalog.models import Product
+from accounts.models import Invitation
+from catalog.models import Product, Synonym
 from inventory.models import Inventory
+from redemption.models import RedemptionOrder, WebhookEndpoint
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import UserFactory
 from tests.browser.scene import Scene
 from tests.browser.window import Window
@@ -42,6 +45,42 @@ def test_pages_of_the_back_office_are_for_everybody(
     )
     window = open_window(UserFactory.create(superuser=True))
     assert window.finds_for_everybody((*LISTS, *pages)) == []
+
+
+def test_the_back_offices_own_pages_are_for_everybody(
+    scene: Scene, open_window: Callable[..., Window]
+) -> None:
+    seat, row = scene.buyer, scene.order["delivered"]
+    order = RedemptionOrder.objects.get(order_number=row)
+    invitation = Invitation.objects.create(
+        company=scene.company, email="kim@n.example", role=seat.role, by=seat.user, token_hash="0"
+    )
+    endpoint = WebhookEndpoint.objects.create(
+        company=scene.company, url="https://n.example/", events=["order.placed"], secret="-",
+        created_by=seat.user,
+    )  # fmt: skip
+    key = new_key(scene.company, by=scene.new_seat("owner")).key
+    synonym = Synonym.objects.create(names="mug, cup")
+    named = {
+        "redemption_order_for_seat": seat.pk,
+        "redemption_lineunits_change": order.items.get().pk,
+        "redemption_orderitem_change": order.items.get().pk,
+        "redemption_loyaltytransaction_change": scene.debit(order).pk,
+        "accounts_see_as": seat.pk,
+        "accounts_see_as_choose": scene.company.pk,
+        "accounts_company_invite": scene.company.pk,
+        "accounts_invitation_change": invitation.pk,
+        "accounts_apikey_change": key.pk,
+        "redemption_webhookendpoint_change": endpoint.pk,
+        "catalog_synonym_change": synonym.pk,
+    }
+    pages = [
+        *("/admin/search/", reverse("admin:redemption_order_for_company")),
+        *(reverse("admin:accounts_company_add"), reverse("admin:catalog_synonym_add")),
+        *(reverse(f"admin:{name}", args=[pk]) for name, pk in named.items()),
+    ]
+    window = open_window(UserFactory.create(superuser=True))
+    assert window.finds_for_everybody(pages) == []
 
 
 def test_an_opened_chooser_says_what_is_searched_for(

@@ -99,6 +99,63 @@ def test_support_says_where_it_is_notes_the_call_and_sends_a_letter_again(
     assert (counted.clicks, counted.loads) == (2, 3)
 
 
+def at_the_desk(scene: Scene) -> RedemptionOrder:
+    """An order of two lines of which one waits at the desk."""
+    order = scene.place((scene.book, 3), (scene.card, 1))
+    queued = order.items.filter(product=scene.book, fulfillment_status="QUEUED")
+    eventually(queued.exists, "it waits at the desk")
+    return order
+
+
+def test_support_corrects_a_wrong_address(scene: Scene, open_window: Opener) -> None:
+    order = at_the_desk(scene)
+    book = order.items.get(product=scene.book)
+    window = open_window(staff("support"))
+    window.go("/admin/")
+    counted = Counted(window)
+    page = find(window, order.order_number)
+    counted.click(
+        page.locator(f"#line-{book.pk}").get_by_role("link", name="Correct the recipient")
+    )
+    counted.click(page.locator("#recipient summary"))
+    page.get_by_label("Address", exact=True).fill("Chausseestr. 5")
+    page.get_by_label("Why").fill("They moved.")
+    counted.click(page.get_by_role("button", name="Correct the recipient"))
+    expect(page.get_by_role("main")).to_contain_text("Corrected. The company reads")
+    assert (counted.clicks, counted.loads) == (3, 3)
+    line = reverse("admin:redemption_lineunits_change", args=[book.pk])
+    assert window.finds_for_everybody([line]) == []
+    theirs = open_window(scene.buyer).go(f"/orders/{order.order_number}/")
+    expect(theirs.get_by_role("main")).to_contain_text("Recipient corrected (They moved.)")
+
+
+def test_support_credits_some_units_of_a_line_and_cancels_it(
+    scene: Scene, open_window: Opener
+) -> None:
+    order = at_the_desk(scene)
+    there = reverse("admin:redemption_redemptionorder_change", args=[order.pk])
+    line = f"#line-{order.items.get(product=scene.book).pk}"
+    window = open_window(staff("support"))
+    page = window.go(there)
+    counted = Counted(window)
+    counted.click(page.locator(line).get_by_role("link", name="Units and points"))
+    counted.click(page.locator("summary", has_text="Give points of some units back"))
+    page.get_by_label("Units", exact=True).fill("1")
+    page.locator("#credit-reason").fill("One was promised for free.")
+    counted.click(page.get_by_role("button", name="Give these points back"))
+    expect(page.get_by_role("main")).to_contain_text("The points of 2 units were not given back.")
+    assert (counted.clicks, counted.loads) == (3, 2)
+
+    page = window.go(there)
+    counted = Counted(window)
+    counted.click(page.locator(line).get_by_role("link", name="Units and points"))
+    counted.click(page.locator("summary", has_text="Cancel this line"))
+    page.locator("#cancel-reason").fill("Not needed any more.")
+    counted.click(page.get_by_role("button", name="Cancel this line"))
+    expect(page.get_by_role("main")).to_contain_text("This line has ended.")
+    assert (counted.clicks, counted.loads) == (3, 2)
+
+
 def test_support_works_a_list_of_incidents_several_at_once(open_window: Opener) -> None:
     for name in ("first", "second"):
         kind = IncidentKind.RECONCILIATION

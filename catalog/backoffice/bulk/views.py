@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
@@ -18,6 +17,7 @@ from catalog.backoffice.bulk.forms import EditForm
 from catalog.backoffice.bulk.selection import MOST_SELECTED, PREVIEW, products_of, read_selection
 from catalog.models import Category, Product, ProductQuerySet
 from loyalty_portal.admin_site.base import KeptAdmin
+from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.numbers import grouped
@@ -98,7 +98,7 @@ class BulkEditing(KeptAdmin[Product]):
         (303), so that “back” returns to it, or, when exactly that was seen, starts the job.
         """
         if not self.has_bulk_edit_permission(request):
-            raise PermissionDenied
+            raise RefusedError("catalog.bulk_edit")
         selection, asked = read_selection(request.GET), request.GET.get(PREVIEW)
         if request.method != "POST":
             form = EditForm(QueryDict(asked) if asked else None)

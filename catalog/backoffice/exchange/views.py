@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,7 +19,10 @@ from catalog.backoffice.exchange.forms import ExportForm, ImportForm
 from catalog.backoffice.exchange.reading import ENDED_EARLY, import_of
 from catalog.models import Product
 from loyalty_portal.admin_site.base import KeptAdmin
+from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import Act, actor_of
+from loyalty_portal.audit.models import TrailKind
+from loyalty_portal.audit.services import record
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.files import give_file
 from loyalty_portal.jobs.models import Job
@@ -107,7 +109,12 @@ class Exchanging(KeptAdmin[Product]):
         form = ExportForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             asked = {"selection": selection, "format": form.cleaned_data["format"]}
-            return begun(start_job(kind="catalog.export", parameters=asked, by=actor_of(request)))
+            by = actor_of(request)
+            with transaction.atomic():
+                job = start_job(kind="catalog.export", parameters=asked, by=by)
+                facts = {"format": asked["format"], "job": str(job.pk)}
+                record(TrailKind.EXPORTED, by=by, what=_("Products"), facts=facts)
+            return begun(job)
         number = len(products_of(selection, person).order_by().values_list("pk")[: COUNTED + 1])
         label, title = gettext_lazy("Export"), _("Export products")
         more = {"number": min(number, COUNTED), "more": number > COUNTED}
@@ -138,7 +145,7 @@ class Exchanging(KeptAdmin[Product]):
 
 def _must_have(request: HttpRequest, permission: str) -> None:
     if not request.user.has_perm(permission):
-        raise PermissionDenied
+        raise RefusedError(permission)
 
 
 def export(_admin: Any, request: HttpRequest, _chosen: Any) -> HttpResponse:

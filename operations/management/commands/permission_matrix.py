@@ -20,10 +20,12 @@ from django.urls import URLResolver
 from django.urls.resolvers import RegexPattern
 
 from accounts.services import STAFF_GROUPS
+from fulfillment.desk.verbs import VERBS
 from loyalty_portal.admin_site.base import ActingAdmin, KeptAdmin, ReadOnlyAdmin
 
 MATRIX = Path("docs") / "permissions.md"
 BEGIN, END = "<!-- begin: made from the code -->\n", "<!-- end -->"
+_OF_DESK = "fulfillment.fulfillment"  # the model whose rows the desk shows
 STAFF, NOBODY, SUPERUSER, UNSAID = "staff", "nobody", "superuser", "?"
 
 
@@ -85,6 +87,10 @@ def _walk(patterns: Iterable[Any], before: str) -> Iterator[AdminAddress]:
             for name, verb in acting.verbs.items():
                 told = route.replace("<slug:verb>", name)
                 yield AdminAddress(told, label, verb.permission or name)
+        elif each.name == "fulfillment_desk_do":
+            for name, what in VERBS.items():
+                told = route.replace("<slug:verb>", name)
+                yield AdminAddress(told, _OF_DESK, f"fulfillment.{what.permission}")
         else:
             yield AdminAddress(route, label, each.name or "", _kind(owner))
 

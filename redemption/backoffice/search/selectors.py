@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import BooleanField, ExpressionWrapper, F, Model, Q, QuerySet, Value
+from django.db.models import F, Model, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Upper
 from django.urls import reverse
@@ -21,7 +21,7 @@ from accounts.models import Company, User
 from catalog.models import Product
 from catalog.search.finding import with_words as products_with
 from catalog.selectors import search_words
-from fulfillment.models import Fulfillment, Shipment, VirtualCode
+from fulfillment.models import Channel, Fulfillment, Shipment, VirtualCode
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.encrypted_field import fingerprints
 from loyalty_portal.data.ids import order_number_in
@@ -93,10 +93,6 @@ def with_words(rows: QuerySet[Any], column: str, term: str) -> QuerySet[Any]:
     return having
 
 
-def _is(condition: Q) -> Combinable:
-    return ExpressionWrapper(condition, output_field=BooleanField())
-
-
 _EXACTLY = Value(True)
 
 
@@ -140,21 +136,20 @@ def _parcels_by(term: str, key: str) -> list[_Branch]:
 def _recipients(rows: QuerySet[Any], term: str, key: str) -> list[_Branch]:
     """Rows by the e-mail address or the name of their recipient, `key` names the result."""
     named = _Branch(with_words(rows, "recipient_name", term), key, Value(False))
-    of_address = rows.filter(recipient_email__istartswith=term)
-    return [_Branch(of_address, key, _is(Q(recipient_email__iexact=term))), named]
+    of_address = _Branch(rows.filter(recipient_email__iexact=term), key)
+    beginning = _Branch(rows.filter(recipient_email__istartswith=term), key, Value(False))
+    return [of_address, beginning, named]
 
 
 def _lines_and_orders(term: str) -> Iterator[Hit]:
     orders = RedemptionOrder.objects.all()
+    referred = orders.exclude(reference="")
     booked = LoyaltyTransaction.objects.filter(external_transaction_id=term.replace(" ", ""))
     keys = _keys(
         [
             _Branch(orders.filter(order_number=order_number_in(term)), "pk"),
-            _Branch(
-                orders.exclude(reference="").filter(reference__istartswith=term),
-                "pk",
-                _is(Q(reference__iexact=term)),
-            ),
+            _Branch(referred.filter(reference__iexact=term), "pk"),
+            _Branch(referred.filter(reference__istartswith=term), "pk", Value(False)),
             *_recipients(OrderItem.objects.all(), term, "order"),
             _Branch(booked, "order"),
         ]
@@ -173,35 +168,49 @@ def _parcels(term: str) -> Iterator[Hit]:
     parcels = Fulfillment.objects.all()
     keys = _keys(
         [
-            _Branch(parcels.filter(label=order_number_in(term)), "pk", Value(False)),
+            _Branch(parcels.filter(label=order_number_in(term)), "pk"),
             *_parcels_by(term, "pk"),
         ]
     )
-    for parcel in parcels.filter(pk__in=keys).order_by("-promised_by", "-id"):
-        says = f"{parcel.quantity} × {parcel.product_name} · {parcel.recipient_name}"
-        yield Hit(parcel.label, says, _page(parcel), keys[parcel.pk])
+    told: set[object] = set()
+    for line in parcels.filter(pk__in=keys).order_by("-promised_by", "-id"):
+        at_desk = line.channel == Channel.DESK
+        parcel = (at_desk and line.parcel_key) or line.pk
+        if parcel in told:  # a parcel is one page, whatever line it is opened by
+            continue
+        told.add(parcel)
+        there = reverse("admin:fulfillment_desk_parcel", args=[line.pk]) if at_desk else _page(line)
+        says = f"{line.quantity} × {line.product_name} · {line.recipient_name}"
+        yield Hit(line.label, says, there, keys[line.pk])
 
 
 def _products(term: str) -> Iterator[Hit]:
-    if not search_words(term):
-        return
-    for product in products_with(Product.objects.order_by(), term)[: SHOWN + 1]:
-        exact = product.sku.upper() == term.upper()
-        yield Hit(product.name, f"{product.sku}", _page(product), exact)
+    # Its own query: the words may find more than are shown, in any order.
+    products = Product.objects.order_by().defer("search", "description")
+    found = list(products.alias(number=Upper("sku")).filter(number=term.upper()))
+    exact = {product.pk for product in found}
+    if search_words(term):
+        found.extend(products_with(products, term)[: SHOWN + 1])
+    for product in {each.pk: each for each in found}.values():
+        yield Hit(product.name, product.sku, _page(product), product.pk in exact)
 
 
 def _companies(term: str) -> Iterator[Hit]:
     named = with_words(Company.objects.order_by(), "name", term)[: SHOWN + 1]
     of_account = Company.objects.filter(loyalty_account_id=term)
-    for company in {each.pk: each for rows in (of_account, named) for each in rows}.values():
+    of_name = Company.objects.alias(upper=Upper("name")).filter(upper=term.upper()).order_by()
+    found = (of_account, of_name[: SHOWN + 1], named)
+    for company in {each.pk: each for rows in found for each in rows}.values():
         exact = term.upper() in {company.name.upper(), company.loyalty_account_id.upper()}
         yield Hit(company.name, company.loyalty_account_id, _page(company), exact)
 
 
 def _people(term: str) -> Iterator[Hit]:
-    of_address = User.objects.filter(email__istartswith=term).order_by()[: SHOWN + 1]
+    people = User.objects.order_by()
+    exact = people.filter(email__iexact=term)[: SHOWN + 1]
+    of_address = people.filter(email__istartswith=term)[: SHOWN + 1]
     named = with_words(User.objects.order_by(), "name", term)[: SHOWN + 1]
-    for user in {each.pk: each for rows in (of_address, named) for each in rows}.values():
+    for user in {each.pk: each for rows in (exact, of_address, named) for each in rows}.values():
         yield Hit(str(user), user.email, _page(user), user.email.upper() == term.upper())
 
 

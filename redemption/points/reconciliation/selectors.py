@@ -102,6 +102,22 @@ def companies_in(batch: UUID) -> QuerySet[Company]:
     return Company.objects.filter(loyalty_account_id__in=accounts)
 
 
+def has_lines_of(company: Company, batch: UUID) -> bool:
+    """Whether a statement has an entry on the company's account, or one of its transactions."""
+    lines = StatementLine.objects.filter(batch=batch)
+    booked = LoyaltyTransaction.objects.filter(
+        company=company, external_transaction_id=OuterRef("entry")
+    )
+    on_account = lines.filter(account=company.loyalty_account_id)
+    return on_account.exists() or lines.filter(Exists(booked)).exists()
+
+
+def accounts_in(batch: UUID) -> list[str]:
+    """The accounts of a statement, in their order."""
+    accounts = StatementLine.objects.filter(batch=batch).order_by("account")
+    return list(accounts.values_list("account", flat=True).distinct())
+
+
 def strangers(batch: UUID) -> int:
     """The number of entries of a statement on accounts that belong to no company."""
     ours = Company.objects.values("loyalty_account_id")

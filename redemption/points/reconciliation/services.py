@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts import loyalty
 from accounts.models import Company
@@ -33,13 +34,21 @@ from redemption.models import (
 from redemption.points.doubting import doubt_number
 from redemption.points.reconciliation.matching import compare
 from redemption.points.reconciliation.selectors import (
+    accounts_in,
     companies_in,
     due_since,
     first_asked,
+    has_lines_of,
     midnight,
     strangers,
 )
-from redemption.points.reconciliation.statements import LINES, forget, keep, keep_file
+from redemption.points.reconciliation.statements import (
+    LINES,
+    StatementFileError,
+    forget,
+    keep,
+    keep_file,
+)
 from redemption.points.reconciliation.tally import Tally
 from redemption.states import DifferenceKind, IncidentKind
 
@@ -52,6 +61,7 @@ MARGIN = timedelta(minutes=10)
 READ_BACK = timedelta(days=1)
 # A run that is older and not finished belongs to a process that was killed.
 ABANDONED = timedelta(hours=2)
+NAMED_ACCOUNTS = 5  # of a file that has nothing of the company
 
 
 class ReconciliationError(Exception):
@@ -97,17 +107,34 @@ def reconcile_file(
 
     `company` None: every company whose account occurs in the file. Returns the runs, one for each
     company, and the number of entries on accounts of no company. Raises StatementFileError when a
-    row is wrong, and ReconciliationError when the time is too recent or a company is being compared
-    already.
+    row is wrong or the file has none of the company, and ReconciliationError when the time is too
+    recent or a company is being compared already.
     """
     until = min(until, timezone.now() - MARGIN)
     batch = uuid7()
     keep_file(batch, path)
     try:
+        if company and not has_lines_of(company, batch):
+            raise _of_others(company, accounts_in(batch))
         companies = [company] if company else list(companies_in(batch))
         return [_with_file(each, batch, since, until, by) for each in companies], strangers(batch)
     finally:
         forget(batch)
+
+
+def _of_others(company: Company, accounts: list[str]) -> StatementFileError:
+    """Why the file is not compared: a wrong one would make an incident of each transaction."""
+    others = len(accounts) - NAMED_ACCOUNTS
+    named = ", ".join(accounts[:NAMED_ACCOUNTS]) + (" …" if others > 0 else "")
+    told = ngettext(
+        "This file has nothing of %(company)s (account %(account)s). Its account is %(named)s. "
+        "Nothing was compared.",
+        "This file has nothing of %(company)s (account %(account)s). Its %(n)s accounts are "
+        "%(named)s. Nothing was compared.",
+        len(accounts),
+    )
+    facts = {"company": company, "account": company.loyalty_account_id}
+    return StatementFileError(told % {**facts, "named": named, "n": len(accounts)}, [], 0)
 
 
 def _with_file(

@@ -17,6 +17,7 @@ from catalog.backoffice.exchange import exporting, reading, writing
 from catalog.backoffice.exchange.exporting import HEADER
 from catalog.models import ImportRow, Product, ProductType
 from inventory.models import Inventory
+from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.jobs.files import pieces_of
 from loyalty_portal.jobs.models import FileRole, Job
@@ -87,6 +88,8 @@ def a_difficult_catalogue() -> None:
 def test_what_is_exported_comes_back_unchanged(person: User, kind: str, small_slices: None) -> None:
     a_difficult_catalogue()
     content = exported(person, kind)
+    taken = TrailEntry.objects.get(kind=TrailKind.EXPORTED)
+    assert (taken.by_id, taken.what, taken.facts["format"]) == (person.pk, "Products", kind)
     preview = read(person, content, f"products.{kind}")
     assert not ImportRow.objects.filter(data=None).exists(), list(
         ImportRow.objects.values("trouble")

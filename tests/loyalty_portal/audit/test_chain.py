@@ -164,6 +164,23 @@ def test_a_chain_that_was_cut_off_lacks_a_head_that_the_log_has(
 
 
 @pytest.mark.django_db
+def test_the_head_of_a_day_is_in_the_log_also_without_a_broker(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    entries(1)
+    publish()
+    entries(1)
+    publish()
+    assert "the head of the chain" not in caplog.text
+    ends = str(head())
+    tampered(f"UPDATE {LINKS} SET at = at - interval '1 day'")
+    entries(1)
+    publish()
+    assert caplog.text.count(f"the head of the chain is {ends}") == 1
+
+
+@pytest.mark.django_db
 def test_erasing_a_person_leaves_the_chain_whole_and_nothing_of_the_person() -> None:
     person = UserFactory.create(email="ingrid@example.test", name="Ingrid")
     User.objects.filter(pk=person.pk).update(name="Ada Byron")

@@ -241,6 +241,26 @@ def test_a_file_of_all_companies_makes_a_run_for_each_and_tells_of_strange_accou
     assert outcomes == {world.company.name: "AGREED", other.name: "DIFFERS"}
 
 
+def test_a_file_of_another_company_is_refused_and_nothing_is_compared(
+    world: World, finance: Client
+) -> None:
+    mine, other = paid(world), world.new_company(points=1)
+    of_other = statement_file(mine, id="txn_y", account=other.loyalty_account_id)
+    answer = upload(finance, of_other, company=str(world.company.pk))
+    assert answer.status_code == 422
+    told = (
+        f"This file has nothing of {world.company.name} (account "
+        f"{world.company.loyalty_account_id}). Its account is {other.loyalty_account_id}."
+    )
+    assert told in answer.content.decode()
+    assert not Reconciliation.objects.exists()
+    assert not Incident.objects.exists()
+    # One of its transactions on a wrong account is a difference, so such a file is compared.
+    swapped = statement_file(mine, account=other.loyalty_account_id)
+    assert upload(finance, swapped, company=str(world.company.pk)).status_code == 303
+    assert Reconciliation.objects.get().outcome == "DIFFERS"
+
+
 def test_each_wrong_row_is_named_and_nothing_is_compared(world: World, finance: Client) -> None:
     debit = paid(world)
     rows = (

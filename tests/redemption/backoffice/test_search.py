@@ -101,10 +101,38 @@ def test_staff_find_only_what_they_may_see(order: RedemptionOrder) -> None:
     company = CompanyFactory.create(name="Harbour Freight Lines")
     assert company.name not in searched("harbour", "fulfillment").content.decode()
     parcel = Fulfillment.objects.get(label=order.order_number, channel="DESK")
-    there = reverse("admin:fulfillment_fulfillment_change", args=[parcel.pk])
+    there = reverse("admin:fulfillment_desk_parcel", args=[parcel.pk])
     assert searched("1Z999AA10123456784", "fulfillment").headers["Location"] == there
     assert "Nothing was found" in searched(order.order_number, "catalogue").content.decode()
     assert browser(staff()).post(SEARCH, {"q": "x"}).status_code == 200
+
+
+def test_the_desk_opens_the_parcel_of_an_order_by_its_number() -> None:
+    order = confirmed_order((ProductFactory.create(), 1), (ProductFactory.create(), 2))
+    lines = Fulfillment.objects.filter(label=order.order_number)
+    pages = {reverse("admin:fulfillment_desk_parcel", args=[line.pk]) for line in lines}
+    assert searched(order.order_number, "warehouse").headers["Location"] in pages
+
+
+def test_what_is_exact_is_found_among_many_that_begin_alike() -> None:
+    others = [
+        *ProductFactory.create_batch(15, name="Kettle for KET-9"),
+        *CompanyFactory.create_batch(15, name="Harbour Freight Lines North"),
+    ]
+    assert others
+    product = ProductFactory.create(name="Kettle", sku="KET-9")
+    company = CompanyFactory.create(name="Harbour Freight Lines")
+    orders = [confirmed_order((ProductFactory.create(), 1)) for _each in range(13)]
+    for number, each in enumerate(orders, 10):
+        RedemptionOrder.objects.filter(pk=each.pk).update(reference=f"PO 7{number}")
+    RedemptionOrder.objects.filter(pk=orders[-1].pk).update(reference="PO 7")
+    for text, there in (
+        ("ket-9", reverse("admin:catalog_product_change", args=[product.pk])),
+        ("harbour freight lines", reverse("admin:accounts_company_change", args=[company.pk])),
+        ("po 7", page_of(orders[-1])),
+    ):
+        answer = searched(text)
+        assert (answer.status_code, answer.headers.get("Location")) == (303, there), text
 
 
 @pytest.mark.parametrize(

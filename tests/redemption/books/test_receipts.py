@@ -12,6 +12,7 @@ from openpyxl import load_workbook
 
 from accounts.models import AccountManager
 from catalog.models import Product
+from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.actor import Actor
 from redemption.checkout.deciding import approve
 from redemption.models import RedemptionOrder, TransactionType
@@ -120,6 +121,8 @@ def test_the_list_is_taken_along_as_it_is_narrowed(
     assert by_order[ours[0].order_number][3].startswith("\t=")
     assert "1 × Bicycles" in by_order[ours[0].order_number][4]
 
+    taken = TrailEntry.objects.get(kind=TrailKind.EXPORTED)
+    assert (taken.by_id, taken.what, taken.facts["format"]) == (seat.user_id, "Orders", "csv")
     narrowed = client.get(f"/orders/file/csv/?by={colleague.pk}").content.decode()
     assert grace.order_number in narrowed
     assert ours[0].order_number not in narrowed

@@ -17,6 +17,7 @@ from accounts.models import AccountManager, KnownBalance
 from accounts.services import known_balance
 from catalog.models import Product
 from fulfillment import services as desk
+from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.actor import Actor
 from redemption.books.files import WRITERS
 from redemption.layout.spending import spending_of
@@ -337,6 +338,10 @@ def test_a_file_has_the_whole_statement_that_adds_up(
     paid(seat, (evil, 1), reference="007")
     answer = client_for(seat).get("/points/file/csv/")
     assert answer["Content-Disposition"].startswith('attachment; filename="points-')
+    taken = TrailEntry.objects.get(kind=TrailKind.EXPORTED)
+    assert (taken.by_id, taken.what, taken.key) == (
+        seat.user_id, "Points statement", str(seat.company_id),
+    )  # fmt: skip
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
     opening, *moved, closing = rows[1:]
     assert int(opening[-1]) == 100_000
