@@ -36,6 +36,13 @@ def append_only(*, once: pgtrigger.Q | None = None) -> list[pgtrigger.Trigger]:
     """
     return [
         pgtrigger.Protect(name="rows_stay_as_they_are", operation=pgtrigger.Update, condition=once),
+        *never_deleted(),
+    ]
+
+
+def never_deleted() -> list[pgtrigger.Trigger]:
+    """Triggers that refuse DELETE and TRUNCATE."""
+    return [
         pgtrigger.Protect(name="rows_stay", operation=pgtrigger.Delete),
         pgtrigger.Trigger(
             name="table_stays",

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from loyalty_portal.data.encrypted_field import EncryptedTextField
+from loyalty_portal.data.history import never_deleted
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
 from loyalty_portal.data.numbers import grouped
@@ -163,6 +164,7 @@ class Callback(LeasedWork):
                 condition=Q(state__in=["PARKED", "PUZZLING"]),
             ),
         ]
+        triggers = never_deleted()
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.reference}"

@@ -25,6 +25,7 @@ from redemption.models import (
     RecipientAsk,
     RedemptionOrder,
 )
+from redemption.models.messages import TO_APPROVERS
 from redemption.models.orders import signed
 from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
@@ -134,6 +135,14 @@ class OrderPage:
         """Points that the order has cost so far: those taken, less those given back."""
         moved = (one for one in self.movements if one.settled)
         return sum(one.points if one.is_debit else -one.points for one in moved)
+
+    @property
+    def letters_to(self) -> str:
+        """The addresses that the letters shown went to, without those of approvers. The letters of
+        an API key's orders go to a person.
+        """
+        shown = (letter.to for letter in self.letters if letter.kind not in TO_APPROVERS)
+        return ", ".join(dict.fromkeys(shown))
 
     @property
     def more(self) -> int:
