@@ -64,10 +64,9 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     quantity_shipped = models.PositiveIntegerField(_("shipped"), default=0)
     quantity_delivered = models.PositiveIntegerField(_("delivered"), default=0)
     quantity_failed = models.PositiveIntegerField(
-        _("not supplied"),
-        default=0,
+        _("not supplied"), default=0,
         help_text=_("Units that could not be supplied or were cancelled."),
-    )
+    )  # fmt: skip
     quantity_returned = models.PositiveIntegerField(
         _("came back"),
         default=0,
