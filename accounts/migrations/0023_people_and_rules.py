@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ('topic', models.CharField(choices=[('progress', 'Your orders go on: confirmed, sent, delivered'), ('points_back', 'Points of your orders were given back'), ('approvals', 'Orders that wait for your approval'), ('copies', 'Copies of letters about orders of your colleagues')], max_length=20)),
                 ('to', models.CharField(choices=[('owners', 'all owners'), ('approvers', 'all who approve'), ('mailbox', 'one more address')], max_length=10)),
                 ('email', models.EmailField(blank=True, default='', max_length=255)),
+                ('company', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='letter_copies', to='accounts.company')),
             ],
             options={
                 'default_permissions': (),
@@ -32,6 +33,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('topic', models.CharField(choices=[('progress', 'Your orders go on: confirmed, sent, delivered'), ('points_back', 'Points of your orders were given back'), ('approvals', 'Orders that wait for your approval'), ('copies', 'Copies of letters about orders of your colleagues')], max_length=20)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='letters_off', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'default_permissions': (),
@@ -75,16 +77,6 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='company',
             trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "accounts_companychange" ("api_rate", "approval_threshold", "awaits_account_check", "created_at", "id", "is_active", "language", "loyalty_account_id", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "quarterly_budget", "require_second_factor", "sender_name", "tier_level", "time_zone", "updated_at") VALUES (OLD."api_rate", OLD."approval_threshold", OLD."awaits_account_check", OLD."created_at", OLD."id", OLD."is_active", OLD."language", OLD."loyalty_account_id", OLD."name", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."quarterly_budget", OLD."require_second_factor", OLD."sender_name", OLD."tier_level", OLD."time_zone", OLD."updated_at"); RETURN NULL;', hash='8e33379bf5c478b9c7a79f23f541231916d5139c', operation='DELETE', pgid='pgtrigger_delete_delete_7a01f', table='company', when='AFTER')),
-        ),
-        migrations.AddField(
-            model_name='lettercopy',
-            name='company',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='letter_copies', to='accounts.company'),
-        ),
-        migrations.AddField(
-            model_name='letteroff',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='letters_off', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddConstraint(
             model_name='lettercopy',
