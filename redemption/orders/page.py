@@ -196,10 +196,9 @@ def order_page(
     only: str = "",
     who: str = "",
 ) -> OrderPage:
-    """Build the whole page. `reject` is a rejected form without a reason, `question` a refused one;
-    `cancel_typed` is the reason typed into a refused form to cancel. Unless `in_full`, an order of
-    many lines shows the first ones, and the newest letters, and tells the others together. `only`:
-    the status of the lines to show of many. `who`: words that stand in a recipient's columns.
+    """Build the whole page. `reject` and `question` are refused forms, `cancel_typed` the reason
+    typed into one. Unless `in_full`, an order of many lines shows the first ones and the newest
+    letters. `only`: the status of the lines to show. `who`: words in a recipient's columns.
     """
     facts, waits = facts_of(order, in_full=in_full), order.status == OrderStatus.AWAITING_APPROVAL
     right = decider(actor, order) if waits else None
