@@ -4,7 +4,7 @@ Each branch of a search is answered by one index, and reads at most a few rows. 
 is in an address: the page posts what is searched for.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -195,12 +195,17 @@ def _products(term: str) -> Iterator[Hit]:
         yield Hit(product.name, product.sku, _page(product), product.pk in exact)
 
 
+def _each_once(*found: QuerySet[Any]) -> Iterable[Any]:
+    """The rows of all these, each once, in one statement."""
+    first, *others = found
+    return {row.pk: row for row in first.union(*others, all=True)}.values()
+
+
 def _companies(term: str) -> Iterator[Hit]:
     named = with_words(Company.objects.order_by(), "name", term)[: SHOWN + 1]
     of_account = Company.objects.filter(loyalty_account_id=term)
     of_name = Company.objects.alias(upper=Upper("name")).filter(upper=term.upper()).order_by()
-    found = (of_account, of_name[: SHOWN + 1], named)
-    for company in {each.pk: each for rows in found for each in rows}.values():
+    for company in _each_once(of_account.order_by(), of_name[: SHOWN + 1], named):
         exact = term.upper() in {company.name.upper(), company.loyalty_account_id.upper()}
         yield Hit(company.name, company.loyalty_account_id, _page(company), exact)
 
@@ -210,7 +215,7 @@ def _people(term: str) -> Iterator[Hit]:
     exact = people.filter(email__iexact=term)[: SHOWN + 1]
     of_address = people.filter(email__istartswith=term)[: SHOWN + 1]
     named = with_words(User.objects.order_by(), "name", term)[: SHOWN + 1]
-    for user in {each.pk: each for rows in (exact, of_address, named) for each in rows}.values():
+    for user in _each_once(exact, of_address, named):
         yield Hit(str(user), user.email, _page(user), user.email.upper() == term.upper())
 
 
