@@ -582,7 +582,8 @@ def test_a_table_of_addresses_is_corrected_where_it_is_wrong_and_kept(
     page.get_by_role("button", name="Read these rows").click()
     expect(page.get_by_role("alert")).to_contain_text("Row 1, Postcode:")
     assert window.sideways() <= 0
-    assert not window.axe_finds()
+    if javascript:  # axe is a script
+        assert not window.axe_finds()
     page.get_by_role("link", name="Row 1, Postcode:").click()
     page.get_by_label("Postcode").fill("10115")
     page.get_by_role("button", name="Keep these addresses").click()
