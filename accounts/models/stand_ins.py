@@ -33,8 +33,12 @@ class StandIn(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    approver = models.ForeignKey(AccountManager, models.PROTECT, related_name="stand_ins")
-    deputy = models.ForeignKey(AccountManager, models.PROTECT, related_name="stands_in")
+    approver = models.ForeignKey(
+        AccountManager, models.PROTECT, related_name="stand_ins", verbose_name=_("approver")
+    )
+    deputy = models.ForeignKey(
+        AccountManager, models.PROTECT, related_name="stands_in", verbose_name=_("stand-in")
+    )
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(_("until"))
     by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("recorded by"))

@@ -334,9 +334,9 @@ def test_who_may_only_look_is_offered_nothing_and_told_who_may(order: Redemption
     page = looker.get(parcel(order)).content.decode()
     assert "do/ship/" not in page
     for verb in ("claim", "ship", "deliver", "return", "cannot_supply", "tell"):
-        assert "The groups fulfillment and warehouse may" in do(looker, order, verb)
+        assert "The groups fulfillment and warehouse have it." in do(looker, order, verb)
     begun = looker.post(f"{DESK}next/", follow=True).content.decode()
-    assert "The groups fulfillment and warehouse may" in begun
+    assert "The groups fulfillment and warehouse have it." in begun
     assert browser(staff("catalogue")).get(DESK).status_code == 403
     assert looker.get(f"{DESK}{order.pk}/").status_code == 404
     assert looker.post(f"{parcel(order)}do/nothing/").status_code == 404

@@ -28,6 +28,7 @@ HISTORY: dict[str, dict[str, str]] = {
         "source": "API", "outcome": "AGREED", "finished_at": NOON, "since": "2025-12-31T00:00:00Z",
     },
     "redemption.OrderNote": {"text": "seen"},
+    "redemption.Callback": {"state": "RECEIVED"},
     "redemption.OrderMessage": {"kind": "ANSWER", "text": "seen"},
     "fulfillment.FulfillmentEvent": {},
     "fulfillment.CodeReveal": {},
@@ -38,8 +39,9 @@ HISTORY: dict[str, dict[str, str]] = {
     "admin.LogEntry": {"action_flag": "1"},
     "pghistory.Context": {},
 }  # fmt: skip
-# pghistory adds to a request's context during the request (accounts/migrations/0002).
-GROWS = {"pghistory.Context"}
+# pghistory adds to a request's context during the request (accounts/migrations/0002), and what
+# became of a callback is written to it.
+GROWS = {"pghistory.Context", "redemption.Callback"}
 BY_TYPE = {
     "uuid": ONE, "boolean": "false", "jsonb": "{}", "timestamp with time zone": NOON, "date": NOON,
     "ARRAY": "{}",

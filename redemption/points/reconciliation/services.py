@@ -180,7 +180,7 @@ def _kept_honest(run: Reconciliation) -> Iterator[None]:
 
 
 def _compare(run: Reconciliation, *, batch: UUID, began: datetime, until: datetime) -> None:
-    tally = Tally(run)
+    tally = Tally(run, timezone.now())
     facts = {
         "batch": batch,
         "account": run.company.loyalty_account_id,

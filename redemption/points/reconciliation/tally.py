@@ -21,12 +21,10 @@ _FIGURES = ("entries", "matched", "waiting", "points_taken", "points_given_back"
 class Tally:
     """Takes matches one by one. Afterwards `gone()` has the differences that no longer exist."""
 
-    def __init__(self, run: Reconciliation) -> None:
+    def __init__(self, run: Reconciliation, now: datetime) -> None:
         self.run = run
         # The partner is not asked after this time, so an entry without an answer needs a person.
-        # The run's beginning is by PostgreSQL's clock.
-        horizon = timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION * HORIZON_SHARE)
-        self._deadline = run.started_at - horizon
+        self._deadline = now - timedelta(seconds=settings.LOYALTY_API_KEY_RETENTION * HORIZON_SHARE)
         self._open = {each.key: each for each in open_differences(run.company)}
         self._watched = {each.transaction_id for each in self._open.values()} - {None}
         self._seen: set[UUID | None] = set()

@@ -16,6 +16,7 @@ from loyalty_portal.fastpath.updates import PreparedPair, PreparedUpdate, delete
 from redemption.models import (
     Callback,
     CallbackState,
+    CartLine,
     Letter,
     LetterKind,
     OrderEvent,
@@ -23,6 +24,7 @@ from redemption.models import (
 )
 from redemption.saga.steps import new_letter
 from tests.accounts.factories import CompanyFactory, UserFactory
+from tests.redemption.factories import fill_cart
 from tests.redemption.world import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_ways]
@@ -93,11 +95,12 @@ def test_nothing_equals_none() -> None:
     assert Callback.objects.filter(pk=row.pk, lease_token=None, attempts=0).exists()
 
 
-def test_a_deletion_takes_the_rows_that_it_names_and_says_how_many() -> None:
-    first, second = callback(), callback()
-    assert delete(Callback, {"pk": first.pk, "attempts": 0}) == 1
-    assert delete(Callback, {"pk": second.pk, "attempts": 7}) == 0
-    assert list(Callback.objects.values_list("pk", flat=True)) == [second.pk]
+def test_a_deletion_takes_the_rows_that_it_names_and_says_how_many(world: World) -> None:
+    fill_cart(world.seat, (world.product(), 1), (world.product(), 1))
+    first, second = CartLine.objects.order_by("pk")
+    assert delete(CartLine, {"pk": first.pk, "quantity": 1}) == 1
+    assert delete(CartLine, {"pk": second.pk, "quantity": 7}) == 0
+    assert list(CartLine.objects.values_list("pk", flat=True)) == [second.pk]
 
 
 def test_a_prepared_update_changes_a_row_by_its_old_values_and_says_the_new_ones() -> None:

@@ -23,6 +23,7 @@ from redemption.saga.steps import RedemptionError, flag, flag_overdue, write_let
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, OrderStatus
 from tests.redemption.world import RECIPIENT, World
+from tests.support.ageing import make_orders_older
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -213,7 +214,7 @@ def test_a_waiting_order_can_be_withdrawn(world: World, big: RedemptionOrder) ->
 def test_an_order_that_stays_too_long_is_marked_once(world: World) -> None:
     order = world.place((world.product(), 1))
     assert flag_overdue() == 0
-    RedemptionOrder.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    make_orders_older(timedelta(hours=1))
     assert flag_overdue() == 1
     order.refresh_from_db()
     assert order.needs_attention

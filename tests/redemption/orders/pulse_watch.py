@@ -18,7 +18,9 @@ from redemption.saga import line_news, steps
 _TIMES = re.compile(
     r'<time.*?</time>( <span class="moment__ago.*?</span>)?'
     r'|name="token" value="[^"]*"'
-    r"|This takes a few seconds\.|It takes longer than usual\.[^<]*",
+    r"|This takes a few seconds\.|It takes longer than usual\.[^<]*"
+    # When the portal asks again is told as of the last change; each try sets another time.
+    r"|The portal itself asks the loyalty system again on [^<]*",
     re.DOTALL,
 )
 

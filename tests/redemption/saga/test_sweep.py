@@ -134,7 +134,7 @@ def test_what_a_person_does_on_a_page_is_queued_at_once(
     world.company.save()
     approved = world.place((world.product(), 1))
     client_for(world.new_seat(Role.APPROVER)).post(address(approved, "approve"))
-    assert sent[1:] == [str(world.debit(approved).pk)]
+    assert str(world.debit(approved).pk) in sent[1:]
 
 
 def test_a_broker_that_does_not_answer_fails_nothing_and_is_left_alone_for_a_while(

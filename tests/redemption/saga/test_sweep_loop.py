@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from redemption.models import (
     RedemptionOrder,
 )
 from redemption.saga.queues import TRANSACTIONS
+from redemption.saga.transactions import settle_transaction
 from redemption.states import OrderStatus, TransactionStatus
 from tests.redemption.saga.test_races import asked_for
 from tests.redemption.saga.test_webhooks import body, ended, send
 from tests.redemption.world import World
+from tests.support.ageing import make_orders_older
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,7 +77,8 @@ def test_it_takes_orders_to_their_end_until_it_is_told_to_stop(world: World) -> 
     world.partners.dial(mode="instant")
     order = world.place((world.virtual(points=500), 1))
     late = world.place((world.product(), 1))
-    RedemptionOrder.objects.filter(pk=late.pk).update(created_at="2020-01-01T00:00:00Z")
+    settle_transaction(world.debit(late).pk)
+    make_orders_older(timedelta(days=15), which=f"id = '{late.pk}'")
 
     def watching() -> None:
         orders = RedemptionOrder.objects
