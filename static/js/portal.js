@@ -143,7 +143,9 @@
     if (!form) return;
     let shared = 0;
     form.querySelectorAll("[data-person]").forEach((person) => {
-      const typed = [...person.querySelectorAll("input, textarea")].some((field) => field.value.trim());
+      const typed = [...person.querySelectorAll("input, textarea")].some((field) =>
+        field.type === "checkbox" ? field.checked : field.value.trim(),
+      );
       if (typed) shared += Number(person.querySelector("[name$='-quantity']").value) || 1;
     });
     form.querySelector("[data-shared]").textContent = shared;
