@@ -178,6 +178,25 @@ def test_an_approved_order_goes_on(
         reject(order=big, by=Actor.in_seat(approver), reason="too late")
 
 
+def test_whoever_decides_too_late_reads_what_became_of_the_order(
+    world: World, big: RedemptionOrder, approver: AccountManager
+) -> None:
+    by = Actor.in_seat(approver)
+    never_held = world.place((world.product(points=10), 1))
+    with pytest.raises(RedemptionError, match=r"no longer waiting for approval\.$"):
+        approve(order=never_held, by=by)
+    withdrawn = world.place((world.product(points=6_000), 1))
+    cancel(order=withdrawn, by=Actor.in_seat(world.seat), reason="")
+    with pytest.raises(RedemptionError, match=f"{world.seat.user} withdrew it"):
+        approve(order=withdrawn, by=by)
+    RedemptionOrder.objects.filter(pk=big.pk).update(
+        approve_by=timezone.now() - timedelta(minutes=1)
+    )
+    assert expire_approvals() == 1
+    with pytest.raises(RedemptionError, match="Nobody decided in time"):
+        approve(order=big, by=by)
+
+
 def test_a_rejected_order_says_why_and_frees_its_stock(
     big: RedemptionOrder, approver: AccountManager
 ) -> None:
