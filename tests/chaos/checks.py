@@ -20,6 +20,7 @@ from redemption.states import OPEN_TRANSACTION, OrderStatus, TransactionStatus
 from tests.chaos.actors.house import House
 from tests.chaos.actors.nemesis import Nemesis
 from tests.chaos.actors.people import PROMISES, Record
+from tests.chaos.actors.recipients import TAKEN, Links, visit
 from tests.redemption.books.ledger import differences
 
 # A letter may be sent twice when its sender was killed before recording it.
@@ -46,12 +47,15 @@ class Finding:
 
 @dataclass
 class Run:
-    """Everything known about a finished run. `received`: pieces by product name."""
+    """Everything known about a finished run. `received`: pieces by product name; `links`: what
+    recipients did with theirs.
+    """
 
     house: House
     record: Record
     nemesis: Nemesis
     received: dict[str, int]
+    links: Links = field(default_factory=Links)
     counted: Counter[str] = field(default_factory=Counter)
 
     def finds(self, names: Set[str]) -> bool:
@@ -199,6 +203,7 @@ def _lines(run: Run) -> Iterator[Finding]:
         text or "" for one in VirtualCode.objects.all() for text in (one.code, one.pin, one.url)
     ]
     never = {text for text in texts if len(text) >= SHORTEST} | {"lrp_", "eyJ"}
+    never |= run.links.tokens
     for process in run.house.processes:
         if not process.name.startswith(OURS) or not process.log.exists():
             continue
@@ -212,7 +217,8 @@ def _lines(run: Run) -> Iterator[Finding]:
 def words_of(line: str) -> set[str]:
     """The words of a line; "lrp_" or "eyJ" stands for a key or a token."""
     secrets = {found[1] or found[2] for found in KEY_OR_TOKEN.finditer(line)}
-    return {word.rstrip(".") for word in WORD.findall(line)} | secrets
+    words = {word.rstrip(".") for word in WORD.findall(line)}
+    return words.union(secrets, *(word.split("/") for word in words if "/for-you/" in word))
 
 
 def _mismatches(run: Run) -> Iterator[Finding]:
@@ -237,8 +243,31 @@ def _answered(run: Run) -> Iterator[Finding]:
             yield Finding("ANSWERED", str(key), told)
     waited = Fulfillment.objects.filter(reference__in=OrderItem.objects.exclude(waits_for=""))
     run.counted["lines that waited and were passed on"] = waited.count()
-    unanswered = OrderItem.objects.filter(waits_for="RECIPIENT", recipient_name="")
-    run.counted["lines that ended without an answer"] = unanswered.count()
+    silent = OrderItem.objects.filter(waits_for="RECIPIENT", fulfillment_status="CANCELLED")
+    run.counted["lines that ended without an answer"] = silent.count()
+
+
+def _by_link(run: Run) -> Iterator[Finding]:
+    """Of all answers to a link one counts. The company sees the city of it, the desk the address.
+    A link that nobody answered in time takes no answer any more.
+    """
+    for link, names in run.links.tried.items():
+        sent = Fulfillment.objects.filter(recipient_name__in=names)
+        counted = run.links.taken.get(link, [])
+        run.counted["answers by a link that counted"] += len(counted)
+        parcels = list(sent.values_list("recipient_name", flat=True))
+        if len(counted) > 1 or len(parcels) > 1 or not set(counted) <= set(parcels):
+            yield Finding("LINK", names[0], f"{counted} counted, sent to {parcels}")
+        for item in OrderItem.objects.filter(pk__in=sent.values("reference")):
+            there = sent.get(reference=item.pk)
+            if item.address_line1 or item.city != there.city:
+                yield Finding("LINK", str(item.pk), "the company sees the address")
+    for link in run.links.ignored:
+        run.counted["links that nobody answered in time"] += 1
+        if (said := visit(run.house.url, link, "Too Late")) == TAKEN:
+            yield Finding("LINK", "Too Late", f"an answer after its time counted ({said})")
+    if Fulfillment.objects.filter(recipient_name="Too Late").exists():
+        yield Finding("LINK", "Too Late", "something is sent there")
 
 
 def _statement(run: Run) -> Iterator[Finding]:
@@ -277,6 +306,7 @@ CHECKS: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     _lines,
     _mismatches,
     _answered,
+    _by_link,
     _statement,
     _ended,
     _strange,

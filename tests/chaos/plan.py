@@ -132,8 +132,9 @@ class Errand:
 
 @dataclass(frozen=True)
 class Wish:
-    """One line of a commission: a product by number, what it waits for ("", date or answer), and
-    after how many seconds that comes. Of those who are asked not all answer.
+    """One line of a commission: a product by number, what it waits for ("", date, answer, or an
+    answer by the link of a letter), and after how many seconds that comes. Of those who are asked
+    not all answer.
     """
 
     product: int
@@ -182,7 +183,7 @@ def make_plan(seed: int, orders: int) -> Plan:
         rounds=tuple(_rounds(dice, orders)),
         desk=tuple(_desk_deed(dice) for _parcel in range(2 * orders)),
         scarce=max(3, orders // 12),
-        commissions=tuple(_commissions(dice, orders)),
+        commissions=tuple(_commissions(dice, random.Random(f"{seed} links"), orders)),
     )
 
 
@@ -217,14 +218,15 @@ def _errand(dice: random.Random, buyer: int) -> Errand:
     )
 
 
-def _commissions(dice: random.Random, orders: int) -> Iterator[Commission]:
+def _commissions(dice: random.Random, links: random.Random, orders: int) -> Iterator[Commission]:
     """Mostly small ones; in a long run one of the most lines that an order may have."""
     sizes = [dice.choices((1, 2, 5, 20), (40, 30, 20, 10))[0] for _ in range(orders // 8)]
     if orders >= A_LONG_RUN:
         sizes[len(sizes) // 2] = MOST_LINES
     for size in sizes:
         cancel_after = dice.uniform(0.0, 6.0) if dice.random() < 0.3 else None
-        yield Commission(tuple(_wish(dice, size) for _line in range(size)), cancel_after)
+        wishes = (_wish(dice, size) for _line in range(size))
+        yield Commission(tuple(_by_link(links, wish) for wish in wishes), cancel_after)
 
 
 def _wish(dice: random.Random, size: int) -> Wish:
@@ -238,6 +240,11 @@ def _wish(dice: random.Random, size: int) -> Wish:
         after=dice.uniform(0.5, 8.0),
         answered=answered,
     )
+
+
+def _by_link(dice: random.Random, wish: Wish) -> Wish:
+    """Half of those who are asked get a letter with a link."""
+    return replace(wish, waits="link") if wish.waits == "answer" and dice.random() < 0.5 else wish
 
 
 def _desk_deed(dice: random.Random) -> str:

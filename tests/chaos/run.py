@@ -31,6 +31,7 @@ from tests.chaos.actors.house import House, Postgres
 from tests.chaos.actors.nemesis import Nemesis, wait
 from tests.chaos.actors.office import Office
 from tests.chaos.actors.people import Buyer, Deciders, Person, Record
+from tests.chaos.actors.recipients import Links, Recipients
 from tests.chaos.actors.systems import Offered, System
 from tests.chaos.checks import Finding, Run
 from tests.chaos.plan import BUYERS, COMPANIES, PLENTY, PRODUCTS, SCARCE, Errand, Plan
@@ -71,6 +72,8 @@ _TIME_COMES = """
 # Leases for letters and callbacks are long, so a holder for 15 s counts as dead.
 _BURY = """
     UPDATE redemption_letter SET lease_until = now() WHERE lease_until < now() + interval '45 s';
+    UPDATE redemption_recipientask SET lease_until = now()
+    WHERE lease_until < now() + interval '45 s';
     UPDATE redemption_callback SET lease_until = now() WHERE lease_until < now() + interval '15 s'
 """
 _OPEN = """
@@ -80,6 +83,7 @@ _OPEN = """
             OR doubt <> '' AND next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_linewait WHERE next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_letter WHERE next_attempt_at IS NOT NULL)
+         + (SELECT count(*) FROM redemption_recipientask WHERE next_attempt_at IS NOT NULL)
          + (SELECT count(*) FROM redemption_callback WHERE state IN ('RECEIVED', 'PARKED'))
 """
 
@@ -121,7 +125,7 @@ def run(
         town.open()
         over = _strike(house, plan, town, nemesis, recovery)
         town.close()
-        told = Run(house, town.record, nemesis, town.received)
+        told = Run(house, town.record, nemesis, town.received, town.links)
         _wait_for_quiet(house, told, sought, patience)
         town.go_home(at_once=told.finds(sought))
         quiet = time.monotonic() - over
@@ -233,6 +237,8 @@ class Town:
         names = [name for name, _path in self._products]
         office = self._world.new_seat(Role.BUYER, companies[0])
         self._office = Office(office, names, plan.commissions, self.record)
+        self.links = Links()
+        self._recipients = Recipients(house.mailbox, house.url, self.links)
         deeds = itertools.cycle(plan.desk)
         self._clerks = [
             Clerk(self._staff(), place, CLERKS, deeds, self.record) for place in range(CLERKS)
@@ -248,6 +254,7 @@ class Town:
                 self._house.sandbox.control("POST", "/book", booking)
         self._deciders.start()
         self._office.start()
+        self._recipients.start()
         for clerk in self._clerks:
             clerk.start()
         for number, (person, company) in enumerate(self._buyers):
@@ -265,6 +272,7 @@ class Town:
         for thread in self._threads:
             thread.join()
         self._office.finish()
+        self._recipients.finish()
         self._deciders.finish()
 
     def go_home(self, *, at_once: bool = False) -> None:

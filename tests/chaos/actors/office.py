@@ -21,6 +21,7 @@ from django.utils import timezone
 from accounts.models import AccountManager
 from catalog.models import Product
 from loyalty_portal.data.actor import SYSTEM, Actor
+from loyalty_portal.data.recipient import FIELDS
 from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import LineWait, OrderItem, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -28,6 +29,7 @@ from redemption.orders.actions.services import retry_now
 from redemption.saga import waiting
 from redemption.saga.steps import RedemptionError, locked
 from tests.chaos.actors.people import PAUSE, PERSISTENCE, Record, Told, promised
+from tests.chaos.actors.recipients import ANSWERS
 from tests.chaos.plan import Commission, Wish
 from tests.support.visitor import RECIPIENT
 
@@ -111,8 +113,9 @@ class Office(threading.Thread):
             Line(
                 found[self._products[wish.product]],
                 1,
-                None if wish.waits == "answer" else RECIPIENT,
+                _recipient(wish),
                 send_on=tomorrow if wish.waits == "date" else None,
+                asks=wish.waits == "link",
             )
             for wish in commission.wishes
         ]
@@ -146,12 +149,26 @@ class Office(threading.Thread):
         return give_up
 
 
+def _recipient(wish: Wish) -> dict[str, str] | None:
+    """Who gets a line; None: not known yet. Whoever is asked by a link is known by their e-mail
+    address, which says whether they will answer.
+    """
+    if wish.waits == "answer":
+        return None
+    if wish.waits != "link":
+        return RECIPIENT
+    email = f"{ANSWERS if wish.answered else 'silent-'}{uuid.uuid4()}@home.example"
+    return dict.fromkeys(FIELDS, "") | {"recipient_name": "Somebody", "recipient_email": email}
+
+
 def _waiting(
     order: RedemptionOrder, wishes: Sequence[Wish], waits: str
 ) -> list[tuple[OrderItem, Wish]]:
     """The order's lines that wait so, each with a wish; lines of one kind are alike."""
     kinds = {"date": "DATE", "answer": "RECIPIENT"}
     items = OrderItem.objects.filter(order=order, waits_for=kinds[waits]).order_by("id")
+    if waits == "answer":  # others are asked by a link
+        items = items.filter(recipient_name="")
     return list(zip(items, [wish for wish in wishes if wish.waits == waits], strict=True))
 
 
