@@ -23,6 +23,8 @@ class Scene(World):
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack.sandbox)
+        # enough for all the tests that order from this company
+        self.partners.account(self.company.loyalty_account_id, 1_000_000)
         self.buyer = self.seat
         self.approver = self.new_seat(Role.APPROVER)
         self.viewer = self.new_seat(Role.VIEWER)
