@@ -12,7 +12,7 @@ COVERED := $(foreach package,$(ROOMS) loyalty_portal,--cov=$(package))
 # Two processes run the tests, each with its own PostgreSQL and Redis. With given servers one does.
 BESIDE := $(if $(DATABASE_URL)$(REDIS_URL),,-n 2 --dist worksteal)
 # Errors in these files could lose points, so tests must cover every branch.
-SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga/corrections.py,redemption/saga/credits.py,redemption/saga/queues.py,redemption/checkout/services.py,redemption/checkout/deciding.py,$\
+SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga/corrections.py,redemption/saga/credits.py,redemption/saga/queues.py,redemption/checkout/services.py,redemption/checkout/approvals/deciding.py,$\
 	redemption/saga/waits.py,redemption/saga/waiting.py,redemption/checkout/waits.py,redemption/orders/asking/services.py,$\
 	redemption/saga/doubts.py,redemption/saga/numbers.py,redemption/points/doubting.py,redemption/messages/digests.py,$\
 	redemption/saga/inbox.py,redemption/orders/actions/services.py,$\

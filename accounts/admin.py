@@ -39,8 +39,8 @@ from accounts.models import (
     User,
 )
 from accounts.permissions import may_change_person, may_give_access, may_manage_staff
+from accounts.seats.see_as.views import choose_seat_to_see
 from accounts.seats.services import SeatChange, give_seat, tell_of_person
-from accounts.see_as.views import choose_seat_to_see
 from accounts.services import STAFF_GROUPS
 from accounts.tasks import send_letters_of
 from loyalty_portal.admin_site.base import (
@@ -55,7 +55,7 @@ from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import CountryField, CountrySelect, name_of
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.zones import zone_names
 
 

@@ -15,11 +15,11 @@ from unfold.forms import UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.models import AccountManager, Company, LetterTopic, Role, User
-from accounts.readers import reader_of
+from accounts.models.readers import reader_of
 from accounts.seats.limits import LARGEST_LIMIT
 from loyalty_portal.admin_site.edits import EditedForm
-from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.one_line import OneLineField, formfield
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.zones import zones_by_region
 
 

@@ -23,11 +23,11 @@ from django.utils.safestring import SafeString
 
 from accounts.models import AccountManager, KnownBalance, Role
 from accounts.permissions import may_approve
-from accounts.see_as.services import seeing_on
+from accounts.seats.see_as.services import seeing_on
 from accounts.services import FRESH_SECONDS, known_balance
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.numbers import grouped
-from loyalty_portal.data.times import ago, exact
+from loyalty_portal.data.texts.numbers import grouped
+from loyalty_portal.data.texts.times import ago, exact
 from loyalty_portal.fastpath.fragments import Chrome, cached_fragment, render_alone
 
 OLD = timedelta(seconds=60)  # from this age on, a figure says how old it is
@@ -155,7 +155,7 @@ def banner_on(request: Any) -> SafeString:
     if seeing is None:
         return SafeString("")
     facts = {"seeing": seeing, "until": exact(seeing.viewing.until)}
-    return render_to_string("ui/_seen_as.html", facts, request)
+    return render_to_string("ui/frame/_seen_as.html", facts, request)
 
 
 def _seen_as(request: Any) -> SafeString:
@@ -185,7 +185,7 @@ def balance_text(header: Header, *, beside: bool = False) -> SafeString:
             "age_title": exact(at),
             "age_words": ago(at, timezone.now()),
         }
-    return cached_fragment("ui/_balance.html", conditions, figures)
+    return cached_fragment("ui/frame/_balance.html", conditions, figures)
 
 
 def _menu(seat: AccountManager, seats: list[AccountManager]) -> SafeString:
@@ -194,8 +194,8 @@ def _menu(seat: AccountManager, seats: list[AccountManager]) -> SafeString:
     conditions = {"role": Role(seat.role), "several": several, "staff": seat.user.is_staff}
     values = {"initial": name[:1], "name": name, "company": seat.company.name}
     if several:
-        values["seats"] = render_alone("ui/_seats.html", seat=seat, seats=seats)
-    return cached_fragment("ui/_menu.html", conditions, values)
+        values["seats"] = render_alone("ui/frame/_seats.html", seat=seat, seats=seats)
+    return cached_fragment("ui/frame/_menu.html", conditions, values)
 
 
 def _nav(request: HttpRequest, seat: AccountManager, header: Header) -> SafeString:
@@ -210,7 +210,7 @@ def _nav(request: HttpRequest, seat: AccountManager, header: Header) -> SafeStri
         "approvals_count": str(header.approvals_count),
         "cart_count": str(header.cart_count),
     }
-    return cached_fragment("ui/_nav.html", conditions, counts)
+    return cached_fragment("ui/frame/_nav.html", conditions, counts)
 
 
 def _messages(request: HttpRequest) -> SafeString:

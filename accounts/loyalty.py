@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from loyalty_portal.data.times import rfc3339
+from loyalty_portal.data.texts.times import rfc3339
 from loyalty_portal.partners import breaker, wire
 from loyalty_portal.partners.client import (
     Answer,

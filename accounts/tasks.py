@@ -11,7 +11,7 @@ from accounts.access.key_letters import tell_expiring
 from accounts.access.sessions import forget_ended
 from accounts.models import PersonLetter
 from accounts.seats import letters
-from accounts.see_as.services import end_late
+from accounts.seats.see_as.services import end_late
 from loyalty_portal.celery import app, nudge
 from loyalty_portal.queue.pause import is_paused
 

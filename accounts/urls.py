@@ -5,9 +5,10 @@ turned off.
 from django.urls import include, path
 
 from accounts import views
-from accounts.access import pages, session_pages
+from accounts.access import session_pages
+from accounts.access.factors import pages
 from accounts.invitations import views as invitations
-from accounts.see_as.views import end_see_as
+from accounts.seats.see_as.views import end_see_as
 
 urlpatterns = [
     path("seat/", views.switch_seat, name="seat_switch"),

@@ -30,12 +30,12 @@ from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts.access.second_factor import lacks
+from accounts.access.factors.second_factor import lacks
 from accounts.access.sessions import note
 from accounts.forms import LettersForm, ProfileForm
 from accounts.models import AccountManager, Company, User
-from accounts.readers import Reader, reader_of
-from accounts.see_as.services import (
+from accounts.models.readers import Reader, reader_of
+from accounts.seats.see_as.services import (
     HowItEnded,
     Seeing,
     forget,

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from benchmarks.__main__ import database, environment, python
 from benchmarks.large.orders import wait_for
-from benchmarks.saga import start_partners, start_workers
+from benchmarks.saga.__main__ import start_partners, start_workers
 from loyalty_portal.local.embedded import Services
 
 ORDERS = int(os.environ.get("BENCH_ORDERS", "500"))
@@ -61,8 +61,8 @@ def main() -> None:
         found: list[tuple[float, float, float]] = []
         for number in range(ROUNDS + 1):  # the first fills empty pages, and does not count
             before = state(address)
-            python("-m", "benchmarks.saga_prepare", "lines", "1", str(ORDERS), env=env)
-            python("-m", "benchmarks.saga_prepare", "nudge", "1", env=env)
+            python("-m", "benchmarks.saga.prepare", "lines", "1", str(ORDERS), env=env)
+            python("-m", "benchmarks.saga.prepare", "nudge", "1", env=env)
             wait_for(address, (number + 1) * ORDERS)
             after = state(address)
             rows = {name: count - before.rows[name] for name, count in after.rows.items()}

@@ -23,10 +23,10 @@ from catalog.pictures.services import add_pictures, copy_pictures, settle_cover
 from catalog.search.finding import with_words
 from catalog.selectors import stored_product, variant_to_follow
 from catalog.services import save_product
-from catalog.words import safe_html
+from catalog.texts.words import safe_html
 from loyalty_portal.admin_site.base import PortalAdmin, badge
 from loyalty_portal.admin_site.verbs import actor_of
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 
 # What a copy takes over. Its SKU is its own, and it is offered once somebody has looked at it.
 COPIED = (

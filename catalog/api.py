@@ -19,7 +19,7 @@ from catalog.selectors import (
     offered_with_sku,
     shelves,
 )
-from catalog.words import safe_html
+from catalog.texts.words import safe_html
 from loyalty_portal.api.calls import allowed
 from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.shapes import LARGEST_WHOLE, AnswerShape, PageAsked, PageTold, known_values

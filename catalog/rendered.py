@@ -17,14 +17,14 @@ from typing import NamedTuple
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from catalog.cards import Card, Catalogue, PageLink, catalogue, product_page
-from catalog.forms import Asked, FacetOption, address
 from catalog.freshness import remember
 from catalog.models import shelf_address
 from catalog.search.finding import Suggestion, find_cards, suggestions
 from catalog.selectors import Filters, Row, offered_product, pictures_of, variants
+from catalog.storefront.cards import Card, Catalogue, PageLink, catalogue, product_page
+from catalog.storefront.forms import Asked, FacetOption, address
 from loyalty_portal.configuration import brand
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_fragments, render_alone
 
 # PostgreSQL text cannot contain NUL, so product data cannot forge a placeholder.

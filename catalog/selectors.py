@@ -28,7 +28,7 @@ from catalog.models import (
     StockStatus,
     TitleWords,
 )
-from catalog.words import in_order
+from catalog.texts.words import in_order
 from loyalty_portal.fastpath.sql import Prepared
 
 PAGE_SIZE = 24

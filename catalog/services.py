@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from accounts.models import TierLevel
 from catalog.freshness import products_changed
 from catalog.models import Category, Family, Product, ProductType, StockStatus
-from catalog.slugs import category_slug, free_slugs
+from catalog.texts.slugs import category_slug, free_slugs
 from loyalty_portal.data.actor import Actor
 
 OURS = "portal"  # the source of a file in our own columns, which may change any product

@@ -12,7 +12,6 @@ from accounts.layout import chrome_on, header_on
 from accounts.permissions import may_redeem
 from accounts.services import known_balance
 from accounts.views import PortalRequest, with_seat
-from catalog.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
 from catalog.models import Product
 from catalog.pictures.artwork import product_artwork
 from catalog.pictures.services import read_picture
@@ -22,8 +21,9 @@ from catalog.rendered import (
     rendered_suggestions,
     tally_text,
 )
-from catalog.viewed import record_view
-from loyalty_portal.data.numbers import grouped
+from catalog.storefront.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
+from catalog.storefront.viewed import record_view
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_page
 from loyalty_portal.http.responses import say_where
 

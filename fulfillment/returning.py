@@ -8,7 +8,7 @@ from fulfillment.news import tell
 from fulfillment.services import DeskError, all_came_back, at_desk, of_all
 from fulfillment.states import RETURNABLE, ReturnedTo
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 
 
 @transaction.atomic

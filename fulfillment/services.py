@@ -30,8 +30,8 @@ from fulfillment.states import TO_SEND, FulfillmentStatus
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.recipient import parcel_key
+from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.data.zones import next_working_day
 from loyalty_portal.fastpath.sql import insert
 

@@ -41,7 +41,7 @@ from loyalty_portal.admin_site.base import ActingAdmin, badge
 from loyalty_portal.admin_site.lists import PortalList
 from loyalty_portal.admin_site.verbs import Verb
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 
 admin.site.register(StockMovement, StockMovementAdmin)
 admin.site.register(StockDocument, StockDocumentAdmin)

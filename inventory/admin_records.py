@@ -28,7 +28,7 @@ from inventory.models import (
 )
 from inventory.movements import movement_page
 from loyalty_portal.admin_site.base import ActingAdmin, KeptAdmin, ReadOnlyAdmin, badge
-from loyalty_portal.data.numbers import grouped, signed
+from loyalty_portal.data.texts.numbers import grouped, signed
 
 MOST_LINES = 1_000  # of a document that its page shows
 

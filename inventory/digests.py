@@ -21,12 +21,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User, programme_zone
-from accounts.readers import reader_of
+from accounts.models.readers import reader_of
 from catalog.models import Product
 from inventory.models import StockDigest
 from inventory.selectors import Short, Why, to_reorder, told_days
-from loyalty_portal import mail
 from loyalty_portal.configuration import brand
+from loyalty_portal.data.texts import mail
 from loyalty_portal.data.zones import local_day, local_moment
 from loyalty_portal.metrics.figures import sent
 

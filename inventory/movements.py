@@ -18,10 +18,10 @@ from accounts.models import User
 from catalog.models import Product
 from inventory.models import MovementKind, StockDocument, StockMovement
 from loyalty_portal.admin_site.fields import DayField
-from loyalty_portal.data.choices import RowField
+from loyalty_portal.data.form_fields.choices import RowField
 from loyalty_portal.data.one_line import OneLineField
-from loyalty_portal.data.places import Place
-from loyalty_portal.data.times import midnight
+from loyalty_portal.data.tables.places import Place
+from loyalty_portal.data.texts.times import midnight
 
 ON_A_PAGE = 50
 

@@ -37,7 +37,7 @@ from inventory.shelves import (
     status_of,
 )
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.fastpath.sql import insert
 from loyalty_portal.fastpath.updates import PreparedPair, PreparedUpdate
 

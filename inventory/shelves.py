@@ -4,7 +4,7 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Product, StockStatus
 from inventory.models import Inventory, LowStockRule
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 
 MOST = 1_000_000_000  # pieces; more than a shelf holds, and less than the columns' limit
 

@@ -80,7 +80,7 @@ MIDDLEWARE = [
     "loyalty_portal.metrics.requests.counted",
     "loyalty_portal.configuration.observability.access.tell_requests",
     "django.middleware.security.SecurityMiddleware",
-    "loyalty_portal.health.straight_in",
+    "loyalty_portal.web.health.straight_in",
     "redemption.saga.webhooks.straight_in",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "loyalty_portal.http.content_policy.ContentPolicyMiddleware",
@@ -100,7 +100,7 @@ MIDDLEWARE = [
     "loyalty_portal.data.replica.read_own_writes",
 ]
 
-ROOT_URLCONF = "loyalty_portal.urls"
+ROOT_URLCONF = "loyalty_portal.web.urls"
 # GETs change nothing, so they need no context.
 PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 WSGI_APPLICATION = "loyalty_portal.wsgi.application"
@@ -117,6 +117,10 @@ TEMPLATES = [
                 "loyalty_portal.configuration.brand.context",
                 "accounts.layout.context",
             ],
+            "libraries": {
+                name: f"loyalty_portal.web.tags.{name}"
+                for name in ("figures", "files", "moments", "sentences")
+            },
         },
     },
 ]

@@ -1,4 +1,4 @@
-"""The WSGI application that the web server runs (loyalty_portal/web.py starts it)."""
+"""The WSGI application that the web server runs (loyalty_portal/web/__main__.py starts it)."""
 
 import os
 

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import retold
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.kept import retold
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.backoffice.admin_decisions import DeliveryAdmin, LoyaltyTransactionAdmin
 from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.backoffice.admin_reconciliation import ReconciliationAdmin

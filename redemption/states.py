@@ -229,7 +229,7 @@ DECISION = LifeCycle(
 
 
 class DifferenceKind(TextChoices):
-    """How our transactions and the partner's statement can differ (docs/reconciliation.md)."""
+    """How our transactions and the partner's statement differ (docs/staff/reconciliation.md)."""
 
     MISSING_THERE = "MISSING_THERE", _("Missing at the partner")
     MISSING_HERE = "MISSING_HERE", _("Missing here")

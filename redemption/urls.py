@@ -2,8 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from redemption import views
 from redemption.orders.asking import views as asking
+from redemption.orders.home import views
 from redemption.saga import webhooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,9 +12,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cart/", include("redemption.checkout.cart.urls")),
     path("bulk/", include("redemption.checkout.bulk.urls")),
     path("checkout/", include("redemption.checkout.urls")),
-    path("orders/", include("redemption.books.order_urls")),
+    path("orders/", include("redemption.orders.receipts.urls")),
     path("orders/", include("redemption.orders.urls")),
-    path("points/", include("redemption.books.urls")),
+    path("points/", include("redemption.points.statement.urls")),
     path("approvals/", include("redemption.orders.approvals.urls")),
     path("people/", include("redemption.orders.members.urls")),
     path("company/addresses/", include("redemption.checkout.book.urls")),

@@ -37,7 +37,7 @@ from django.http.response import HttpResponseBase
 
 from accounts.access import sessions
 from accounts.access.browsers import browser_name
-from accounts.access.forms import TOO_MANY_CODES, CodeForm, ConfirmByCodeForm
+from accounts.access.factors.forms import TOO_MANY_CODES, CodeForm, ConfirmByCodeForm
 from accounts.access.sign_in import BY_STRANGERS
 from accounts.access.tokens import refreshed
 from accounts.models import PersonSession

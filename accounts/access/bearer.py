@@ -12,11 +12,11 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.access import sessions
+from accounts.access.factors.second_factor import needs
 from accounts.access.keys import NoSuchKeyError, verify
-from accounts.access.second_factor import needs
 from accounts.access.tokens import session_of
 from accounts.models import AccountManager, ApiKey, PersonSession, Scope, User
-from accounts.readers import reader_of
+from accounts.models.readers import reader_of
 from accounts.selectors import usable_seats
 from loyalty_portal.api.calls import COMPANY_HEADER, ApiCaller
 from loyalty_portal.api.problems import ApiProblemError, Mistake

@@ -14,12 +14,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.access.factor_changes import FactorRefusedError, remove_lost
+from accounts.access.factors.factor_changes import FactorRefusedError, remove_lost
 from accounts.backoffice.forms import LostFactorForm, ResetForm
 from accounts.backoffice.pages import Sheet, form_page
 from accounts.models import User
+from accounts.models.readers import reader_of
 from accounts.permissions import may_send_reset
-from accounts.readers import reader_of
 from loyalty_portal.admin_site.base import KeptAdmin
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 from accounts.backoffice.forms import LimitForm, RoleForm, SeatReasonForm
 from accounts.models import AccountManager
 from accounts.seats.limits import set_monthly_limit
+from accounts.seats.see_as.views import see_as
 from accounts.seats.services import SeatRefusedError, change_role, switch_off, switch_on
-from accounts.see_as.views import see_as
 from accounts.tasks import send_letters_of
 from loyalty_portal.admin_site.base import ActingAdmin, badge
 from loyalty_portal.admin_site.verbs import Verb

@@ -12,7 +12,7 @@ from ninja import Query, Router
 from pydantic import Field, StrictBool
 
 from accounts.access.bearer import ApiRequest
-from accounts.access.factors import has_factor
+from accounts.access.factors.kinds import has_factor
 from accounts.access.once import KeyedRequest, once
 from accounts.invitations.services import InvitationRefusedError, invite, revoke
 from accounts.models import AccountManager, Invitation, Role

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from accounts.access.factors import has_factor
+from accounts.access.factors.kinds import has_factor
 from accounts.models import AccountManager, Company, Invitation
 from accounts.selectors import told_as
 

@@ -22,13 +22,13 @@ from accounts.models import (
     Role,
     User,
 )
-from accounts.readers import reader_of
+from accounts.models.readers import reader_of
 from accounts.seats.rules_told import rule_changed
 from accounts.selectors import told_as
-from loyalty_portal import mail
 from loyalty_portal.configuration import brand
-from loyalty_portal.data.numbers import grouped
-from loyalty_portal.data.times import exact
+from loyalty_portal.data.texts import mail
+from loyalty_portal.data.texts.numbers import grouped
+from loyalty_portal.data.texts.times import exact
 from loyalty_portal.metrics.figures import sent
 
 logger = logging.getLogger(__name__)
@@ -257,7 +257,7 @@ def _of_access(letter: PersonLetter) -> dict[str, Any]:
 
 
 def _of_sign_in(change: str) -> str:
-    """What a change (accounts/access/factor_changes.py: FactorChange) means, in a sentence."""
+    """What a change (access/factors/factor_changes.py: FactorChange) means, in a sentence."""
     return {
         "app_added": _("An authenticator app was added: its codes are asked for when you sign in."),
         "app_removed": _("The authenticator app was removed."),

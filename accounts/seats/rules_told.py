@@ -8,7 +8,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from accounts.models import Company, CopyTo, LetterTopic
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 
 
 def rule_changed(change: Mapping[str, Any], company: Company) -> str:

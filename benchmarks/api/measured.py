@@ -1,7 +1,7 @@
 """The measured part of `make bench-api`, in a process with a database of its own.
 
 `compare` prints what the API's requests cost beside others, in CPU of this process and of its
-database connection (benchmarks/pieces_measured.py). `keys` prints the keys of two companies.
+database connection (benchmarks/pieces/measured.py). `keys` prints the keys of two companies.
 """
 
 import itertools
@@ -34,7 +34,7 @@ from accounts.access.bearer import caller_of
 from accounts.access.keys import ApiKeyTerms, make_key
 from accounts.models import AccountManager, Company, Role, Scope, TierLevel, User
 from benchmarks.load import RECIPIENT
-from benchmarks.pieces_measured import Act, Buyers, _succeeded, cpu_of
+from benchmarks.pieces.measured import Act, Buyers, _succeeded, cpu_of
 from catalog.selectors import ProductFilters, offered_products
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.rates import Rate

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.__main__ import ROOT, database, environment, python
-from benchmarks.saga import start_partners
+from benchmarks.saga.__main__ import start_partners
 from loyalty_portal.local.embedded import Services
 
 

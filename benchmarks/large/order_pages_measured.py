@@ -23,8 +23,8 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from benchmarks.pieces_measured import cpu_of
-from benchmarks.saga_prepare import lines
+from benchmarks.pieces.measured import cpu_of
+from benchmarks.saga.prepare import lines
 from fulfillment.models import PartnerCall
 from fulfillment.virtual import saga as virtual
 from redemption.models import RedemptionOrder

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.__main__ import database, environment, python
-from benchmarks.saga import PARTNER_SECONDS, copy, start_partners, start_workers
+from benchmarks.saga.__main__ import PARTNER_SECONDS, copy, start_partners, start_workers
 from loyalty_portal.local.embedded import Services
 
 LINES = int(os.environ.get("BENCH_LINES", "1000"))
@@ -43,10 +43,10 @@ def lines_per_second(env: dict[str, str], in_each: int) -> float:
     address = env["DATABASE_URL"]
     with ExitStack() as running:
         start_workers(running, env)
-        python("-m", "benchmarks.saga_prepare", "nudge", "2", env=env)
+        python("-m", "benchmarks.saga.prepare", "nudge", "2", env=env)
         wait_for(address, WARM * 2)
         time.sleep(2)  # until the letters of those orders are sent
-        python("-m", "benchmarks.saga_prepare", "nudge", str(in_each), env=env)
+        python("-m", "benchmarks.saga.prepare", "nudge", str(in_each), env=env)
         began = time.perf_counter()
         first = delivered(address)
         wait_for(address, WARM * 2 + LINES)
@@ -68,7 +68,7 @@ def main() -> None:
         }
         python("manage.py", "migrate", "-v0", env=env)
         for in_each, count in ((2, WARM * 2), (1, LINES), (IN_EACH, LINES)):
-            python("-m", "benchmarks.saga_prepare", "lines", str(in_each), str(count), env=env)
+            python("-m", "benchmarks.saga.prepare", "lines", str(in_each), str(count), env=env)
         rates: dict[int, list[float]] = {IN_EACH: [], 1: []}
         for number in range(ROUNDS):
             for in_each, found in rates.items():

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from catalog.importing.texts import READ_TAGS, rich
 from catalog.importing.values import LONGEST_DESCRIPTION
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 
 MOST_TOLD = 8
 

@@ -19,9 +19,9 @@ from catalog.backoffice.descriptions import cleaned_description
 from catalog.backoffice.services import hold_key
 from catalog.models import Category, Family, Product, ProductType, picture_trouble
 from catalog.pictures.images import MOST_BYTES, EncodedPicture, PictureError, encode_picture
-from catalog.words import slug_of
+from catalog.texts.words import slug_of
 from loyalty_portal.admin_site.edits import EditedForm
-from loyalty_portal.data.choices import RowField
+from loyalty_portal.data.form_fields.choices import RowField
 from loyalty_portal.data.one_line import OneLineField, formfield
 
 _SKU_OF_ROW = re.compile(r"products-[0-9]+-sku")

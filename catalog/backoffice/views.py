@@ -15,11 +15,11 @@ from accounts.selectors import find_companies
 from accounts.services import known_balance
 from catalog.backoffice.descriptions import cleaned_description
 from catalog.backoffice.services import ViewRefusedError, drop_view, save_view
-from catalog.cards import product_page
-from catalog.forms import MOST_POINTS, read_filters
 from catalog.models import Product, ProductType, StockStatus
 from catalog.rendered import listed
 from catalog.selectors import pictures_of, stored_product, variants
+from catalog.storefront.cards import product_page
+from catalog.storefront.forms import MOST_POINTS, read_filters
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.http.responses import SeeOther
 

@@ -1,4 +1,4 @@
-"""Reads CSV or XLSX files with our own columns (docs/importing.md), or other columns with --map."""
+"""Reads CSV or XLSX files with our own columns, or others with --map (docs/staff/importing.md)."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from catalog.importing.sheets import Table, find_table, header_names, rows
 from catalog.importing.texts import plain
 from catalog.importing.values import MOST, Cells
 from catalog.services import ProductData
-from catalog.words import slug_of
+from catalog.texts.words import slug_of
 
 NEEDED = ("sku", "name", "product type", "category")
 OPTIONAL = (

@@ -17,7 +17,7 @@ from catalog.importing.texts import plain, rich
 from catalog.importing.values import MOST
 from catalog.models import ProductType
 from catalog.services import ProductData
-from catalog.words import slug_of
+from catalog.texts.words import slug_of
 
 CATEGORY = "Gift cards"
 MOST_VALUES = 8  # the most products made from a card with a range of values

@@ -25,7 +25,7 @@ from catalog.importing.texts import plain
 from catalog.importing.values import Cells
 from catalog.models import ProductType
 from catalog.services import ProductData
-from catalog.words import AND, slug_of
+from catalog.texts.words import AND, slug_of
 
 # newer column names, and the older names they replace
 RENAMED = {

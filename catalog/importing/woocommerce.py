@@ -22,7 +22,7 @@ from catalog.importing.texts import plain
 from catalog.importing.values import Cells
 from catalog.models import ProductType
 from catalog.services import ProductData
-from catalog.words import AND
+from catalog.texts.words import AND
 
 _COMMA = re.compile(r"(?<!\\),")  # a comma inside a name is written "\,"
 

@@ -1,6 +1,6 @@
 """Draws SVG pictures for products that have no photograph.
 
-A picture is a motif from catalog/drawings in front of a scene, in one of a dozen palettes. A hash
+A picture is a motif from drawings/ in front of a scene, in one of a dozen palettes. A hash
 of the product's key chooses among them, so a product looks the same in every process and after
 every deploy.
 """
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-DRAWINGS = Path(__file__).parents[1] / "drawings"
+DRAWINGS = Path(__file__).with_name("drawings")
 LONGEST_LABEL = 26  # characters that fit on the card
 
 
 class Palette(NamedTuple):
-    """The colours of one picture (catalog/drawings/README.md lists what each colour is for)."""
+    """The colours of one picture (drawings/README.md lists what each colour is for)."""
 
     wall: str
     back: str
@@ -90,7 +90,7 @@ COLOURS = dict(pair.split(":") for pair in _COLOURS.split())
 
 
 class Drawing(NamedTuple):
-    """One file of catalog/drawings: its shapes, and the words in product names that choose it."""
+    """One file of drawings/: its shapes, and the words in product names that choose it."""
 
     name: str
     shapes: str

@@ -22,7 +22,7 @@ from catalog.models import Product, StockStatus
 from catalog.search.analysis import plain_sku, sku_terms, terms
 from catalog.search.keys import halves, name_keys, with_key, with_key_by_age
 from catalog.search.schema import CLASSES, NAME_KEYS, SCHEMA, TIERS, before_field, letter
-from catalog.words import plain_text
+from catalog.texts.words import plain_text
 
 # A product's texts are read for itself and for its card, and brands and categories come again. What
 # is returned must not be changed.

@@ -10,7 +10,7 @@ from fulfillment.desk.selectors import SOON
 from fulfillment.models import Fulfillment, FulfillmentEvent
 from fulfillment.states import TO_SEND, FulfillmentStatus
 from loyalty_portal.admin_site.base import badge
-from loyalty_portal.data.kept import retold
+from loyalty_portal.data.texts.kept import retold
 
 _STATUS = {
     FulfillmentStatus.QUEUED: ("live", "inbox"),

@@ -16,9 +16,9 @@ from fulfillment.desk import tracking
 from fulfillment.desk.selectors import ParcelShown, tracked_as, workers
 from fulfillment.models import Fulfillment
 from fulfillment.states import ReturnedTo
-from loyalty_portal.data.choices import RowField
 from loyalty_portal.data.countries import CountryField
-from loyalty_portal.data.once import TokenField
+from loyalty_portal.data.form_fields.choices import RowField
+from loyalty_portal.data.form_fields.once import TokenField
 from loyalty_portal.data.one_line import OneLineField, TextField
 from loyalty_portal.data.recipient import Recipient
 

@@ -17,7 +17,7 @@ from fulfillment.permissions import FREE, WORK, claimed
 from fulfillment.states import TO_SEND
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.people import staff_who_may
-from loyalty_portal.data.places import Place
+from loyalty_portal.data.tables.places import Place
 
 SOON = timedelta(days=1)
 PAGE = 20  # parcels of the queue that are shown at once

@@ -39,8 +39,8 @@ from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor, Person
 from loyalty_portal.data.countries import name_of
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.recipient import FIELDS, Recipient, check_recipient, parcel_key
+from loyalty_portal.data.texts.kept import kept
 
 MOST_TRIED = 20  # parcels that others may take before a person gets none
 

@@ -17,7 +17,7 @@ from fulfillment.virtual.hints import Hint, digest_of, end_of, prints_of, units_
 from fulfillment.virtual.saga import look_up
 from fulfillment.virtual.services import keep_more
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 
 _ENDED = (FulfillmentStatus.DELIVERED, FulfillmentStatus.FAILED, FulfillmentStatus.CANCELLED)
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from fulfillment import partner
 from fulfillment.models import CallKind, Fulfillment, PartnerCall
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 
 
 @transaction.atomic

@@ -11,12 +11,12 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.readers import reader_of
+from accounts.models.readers import reader_of
 from inventory.documents.lists import ListLine
 from inventory.documents.services import Checked, Seen, booked_before, document_of, write_some
 from inventory.models import DocumentKind, StockDocument
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.files import append, give_file, made_file, pieces_of
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import FileRole, Job

@@ -13,8 +13,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from catalog.importing.records import ImportFileError
 from inventory.documents.lists import FileRows, entries, file_rows
 from inventory.models import DocumentKind
-from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.one_line import OneLineField
+from loyalty_portal.data.texts.numbers import grouped
 
 AT_ONCE = 1_000  # lines that are written while the person waits; more are a job
 MOST_LINES = 20_000  # of one document; they are checked while the person waits

@@ -24,7 +24,7 @@ from inventory.selectors import last_change
 from inventory.services import move
 from inventory.shelves import MOST, StockError, follow_rule, must_count, must_fit, must_hold
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 
 Some = TypeVar("Some")
 AT_ONCE = 1_000  # SKUs that one query looks up

@@ -19,7 +19,7 @@ from inventory.documents.services import Checked, WrongRowsError, booked_before,
 from inventory.models import DocumentKind
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.kinds import JobRefusedError
 

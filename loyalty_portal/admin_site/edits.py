@@ -23,7 +23,7 @@ from django.utils.formats import localize
 from django.utils.text import Truncator, capfirst, get_text_list
 from django.utils.translation import gettext as _
 
-from loyalty_portal.data.times import exact
+from loyalty_portal.data.texts.times import exact
 
 MOST_SHOWN = 80  # characters of a value in a message
 _SEVERAL = (list, tuple, QuerySet)

@@ -16,8 +16,8 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.shapes import shape_of
+from loyalty_portal.data.texts.numbers import grouped
 
 Value = TypeVar("Value")
 SHOWN = 6  # rows of each list

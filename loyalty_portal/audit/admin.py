@@ -38,8 +38,8 @@ from loyalty_portal.audit.changes import (
 from loyalty_portal.audit.forms import ChangesFilter
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.audit.services import record
-from loyalty_portal.data.cells import BOM, CSV_TYPE, csv_text
-from loyalty_portal.data.times import exact, midnight
+from loyalty_portal.data.tables.cells import BOM, CSV_TYPE, csv_text
+from loyalty_portal.data.texts.times import exact, midnight
 
 SHOWN = 50  # changes on a page
 READING = ("GET", "HEAD")  # who may not see a page is refused before its method is

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from psycopg import sql
 
 from loyalty_portal.audit.sources import personal_columns, secret_columns
-from loyalty_portal.data.times import exact
+from loyalty_portal.data.texts.times import exact
 
 Row = dict[str, Any]
 # Columns that name a row, the first that it has.

@@ -9,7 +9,7 @@ _OFFICE = "100/m/ip"  # an office of many people behind one address
 def sign_in_settings(brand_name: str) -> dict[str, Any]:
     """allauth's settings. `brand_name` is what authenticator apps show."""
     return {
-        "ACCOUNT_ADAPTER": "accounts.adapter.ClosedSignupAdapter",
+        "ACCOUNT_ADAPTER": "accounts.access.adapter.ClosedSignupAdapter",
         "ACCOUNT_USER_MODEL_USERNAME_FIELD": None,
         "ACCOUNT_LOGIN_METHODS": {"email"},
         "ACCOUNT_SIGNUP_FIELDS": ["email*", "password1*", "password2*"],
@@ -26,15 +26,15 @@ def sign_in_settings(brand_name: str) -> dict[str, Any]:
         },
         "HEADLESS_CLIENTS": ("app",),  # accounts/access/app_urls.py mounts what is offered
         "HEADLESS_TOKEN_STRATEGY": "accounts.access.tokens.SessionTokens",
-        "MFA_ADAPTER": "accounts.access.factors.FactorAdapter",
+        "MFA_ADAPTER": "accounts.access.factors.kinds.FactorAdapter",
         "MFA_FORMS": {
-            "authenticate": "accounts.access.forms.CodeForm",
-            "reauthenticate": "accounts.access.forms.ConfirmByCodeForm",
-            "activate_totp": "accounts.access.forms.AppForm",
-            "add_webauthn": "accounts.access.forms.NewPasskeyForm",
-            "login_webauthn": "accounts.access.forms.SignInByPasskeyForm",
-            "authenticate_webauthn": "accounts.access.forms.PasskeyForm",
-            "reauthenticate_webauthn": "accounts.access.forms.ConfirmByPasskeyForm",
+            "authenticate": "accounts.access.factors.forms.CodeForm",
+            "reauthenticate": "accounts.access.factors.forms.ConfirmByCodeForm",
+            "activate_totp": "accounts.access.factors.forms.AppForm",
+            "add_webauthn": "accounts.access.factors.forms.NewPasskeyForm",
+            "login_webauthn": "accounts.access.factors.forms.SignInByPasskeyForm",
+            "authenticate_webauthn": "accounts.access.factors.forms.PasskeyForm",
+            "reauthenticate_webauthn": "accounts.access.factors.forms.ConfirmByPasskeyForm",
         },
         "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
         "MFA_PASSKEY_LOGIN_ENABLED": True,

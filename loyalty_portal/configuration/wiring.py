@@ -4,7 +4,7 @@ settings.py takes them over, so that tests can replace them (docs/architecture.m
 """
 
 # Functions of higher rooms that add figures to the header of every page (accounts/layout.py).
-LAYOUT_PROVIDERS = ["redemption.layout.providers.header_figures"]
+LAYOUT_PROVIDERS = ["redemption.points.header.providers.header_figures"]
 # What the admin's first page shows, in this order (loyalty_portal/admin_site/home.py).
 HOME_CARDS = [
     "redemption.backoffice.home.second_look",
@@ -14,7 +14,7 @@ HOME_CARDS = [
     "redemption.backoffice.home.incidents",
     "redemption.backoffice.home.points",
     "inventory.home.short_stock",
-    "catalog.home.offers",
+    "catalog.backoffice.home.offers",
     "accounts.backoffice.home.people",
     "redemption.backoffice.home.post",
     "redemption.backoffice.trends.by_day",
@@ -89,16 +89,16 @@ TASK_ROUTES = {
     "redemption.tasks.send_letter": {"queue": "notifications"},
 }
 # Secrets in tables that are not ours, which `rotate_keys` turns too (data/key_rotation.py).
-OTHER_SECRETS = ["accounts.access.factor_secrets.FactorSecrets"]
+OTHER_SECRETS = ["accounts.access.factors.factor_secrets.FactorSecrets"]
 # Functions that tell Prometheus the state of the business, from the sweeper's port, and of what is
 # the same for all processes, from each (loyalty_portal/metrics/state.py).
-PROCESS_STATES = ["loyalty_portal.health.breakers"]
+PROCESS_STATES = ["loyalty_portal.web.health.breakers"]
 WEB_STATES = [*PROCESS_STATES, "catalog.search.state.told"]
 # What /readyz says besides: functions that return "ok" or what is wrong. None of it is needed.
 READY_PARTS = {"search index": "catalog.search.state.readiness"}
 STATE_SOURCES = [
     *PROCESS_STATES,
-    "loyalty_portal.health.replica",
+    "loyalty_portal.web.health.replica",
     "redemption.saga.state.work",
     "redemption.saga.state.orders",
     "redemption.saga.state.points",

@@ -28,7 +28,7 @@ from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.celery import nudge
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import LeasedQuerySet
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.files import pieces_of
 from loyalty_portal.jobs.kinds import JobRefusedError, kind_of, kinds, title_of
 from loyalty_portal.jobs.models import FileRole, Job, JobFile

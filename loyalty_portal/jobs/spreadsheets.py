@@ -1,7 +1,7 @@
 """Writes CSV and XLSX in pieces, one for each slice, so that the size of a file costs no memory.
 
 A text is safe to open: no cell begins a formula, and a spreadsheet leaves 007, 1/2 and 1E5 as they
-are. The import reads the same texts back (docs/importing.md).
+are. The import reads the same texts back (docs/staff/importing.md).
 """
 
 import csv

@@ -9,10 +9,10 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.access.factors import factors_of
+from accounts.access.factors.kinds import factors_of
 from accounts.models import AccountManager, Address, Company, Role, TierLevel, User
 from accounts.services import ensure_staff_groups
-from catalog.words import slug_of
+from catalog.texts.words import slug_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import code_of
 

@@ -24,7 +24,7 @@ from operations.demo.plans import DAYS, SEED, Plan, Planner
 from operations.demo.scripted_orders import special_plans
 from operations.demo.steps import Scene
 from operations.demo.timeline import Timeline
-from redemption.checkout.deciding import expire_approvals
+from redemption.checkout.approvals.deciding import expire_approvals
 from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
 from redemption.models import EventType, RedemptionOrder

@@ -22,8 +22,8 @@ from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.actor import Actor
 from operations.demo.partners import SandboxControl
 from operations.demo.timeline import Timeline
-from redemption.checkout import deciding
-from redemption.checkout.asking import APPROVAL_TIME
+from redemption.checkout.approvals import deciding
+from redemption.checkout.approvals.asking import APPROVAL_TIME
 from redemption.models import (
     LineReturn,
     LoyaltyTransaction,

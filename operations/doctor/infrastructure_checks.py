@@ -19,12 +19,12 @@ from accounts.models import Company
 from catalog.search.state import standing
 from fulfillment import partner as fulfillment
 from loyalty_portal.data.replica import replica_lag, replica_trouble
-from loyalty_portal.health import migrations_to_apply, only_reads, redis_at
 from loyalty_portal.partners import breaker
 from loyalty_portal.partners.answers import UNDECIDED
 from loyalty_portal.partners.client import Answer, Outcome
 from loyalty_portal.queue.pause import is_paused
 from loyalty_portal.queue.reach import BrokerAwayError, tasks_waiting
+from loyalty_portal.web.health import migrations_to_apply, only_reads, redis_at
 from operations.doctor.findings import Finding, State, by_age, counted, fine
 from redemption.incidents.partners import who_rejects_us
 

@@ -18,13 +18,13 @@ from fulfillment.states import CallStatus, FulfillmentStatus
 from loyalty_portal.admin_site.base import badge
 from loyalty_portal.admin_site.home import Chart, HomeCard, HomeLine, WorkList
 from loyalty_portal.admin_site.verbs import Act
+from loyalty_portal.data.tables.drawing import ShownTable, shown_table
+from loyalty_portal.data.tables.tables import CellKind, ReportColumn, ReportRow, ReportTable
 from loyalty_portal.jobs.admin import status_badge as job_badge
 from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.states import JobStatus
 from operations.parts.forms import BackOfficeForm, wrong
 from operations.parts.people import buyer
-from redemption.analytics.drawing import ShownTable, shown_table
-from redemption.analytics.tables import CellKind, ReportColumn, ReportRow, ReportTable
 from redemption.backoffice.badges import (
     incident_badge,
     line_badge,

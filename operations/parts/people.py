@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from accounts.layout import Header, chrome_on
 from accounts.models import AccountManager, Company, KnownBalance, Role, User, Viewing
-from accounts.see_as.services import Seeing
+from accounts.seats.see_as.services import Seeing
 
 # How the header can know the balance, by the word in the address: minutes since the partner
 # answered, and since it last did not.

@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
 from catalog.models import Product
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from operations.parts.forms import PortalForm, wrong
-from redemption.badges import Badge, LineCounts, Moved, line_look, look_of
 from redemption.models import OrderItem, RedemptionOrder, TransactionType
+from redemption.models.badges import Badge, LineCounts, Moved, line_look, look_of
 from redemption.orders.selectors import OrderRow
-from redemption.orders.steps import TimelineStep
+from redemption.orders.steps.step import TimelineStep
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
 _PRODUCT = "The Lighthouse Ledger"

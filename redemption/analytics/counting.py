@@ -1,8 +1,8 @@
 """Counts figures from the orders, their lines and their events, for a span of whole hours.
 
-Each function returns unsaved rows. They are the definition of the figures, which docs/reports.md
-gives in words. Orders and lines count in the hour in which the order was placed; all else in the
-hour in which it happened.
+Each function returns unsaved rows. They are the definition of the figures, which
+docs/staff/reports.md gives in words. Orders and lines count in the hour in which the order was
+placed; all else in the hour in which it happened.
 """
 
 from collections import Counter, defaultdict

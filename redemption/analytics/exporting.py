@@ -10,14 +10,14 @@ from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.replica import reported
+from loyalty_portal.data.tables.exports import FORMATS
+from loyalty_portal.data.tables.tables import ReportTable
 from loyalty_portal.jobs.files import append, made_file
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import Job
-from redemption.analytics.exports import FORMATS
 from redemption.analytics.forms import ReportForm
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.registry import REPORTS, ReportKind
-from redemption.analytics.tables import ReportTable
 from redemption.permissions import may_see_reports
 
 MOST_AT_ONCE = 1_000  # rows of a table that a request exports

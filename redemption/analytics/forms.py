@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import AccountManager, Company, TierLevel, programme_zone
 from catalog.models import Category, Product
 from loyalty_portal.data.one_line import OneLineField
+from loyalty_portal.data.tables.spans import GRAINS, MOST_DAYS, Span, preset_span
 from loyalty_portal.data.zones import local_day
 from redemption.analytics.questions import Question, company_of, product_of, seat_of
 from redemption.analytics.reports.registry import ReportKind
 from redemption.analytics.reports.titles import BY
-from redemption.analytics.spans import GRAINS, MOST_DAYS, Span, preset_span
 
 PERIODS = (
     ("7d", _("Last 7 days")),

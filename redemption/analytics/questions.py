@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from accounts.models import AccountManager, Company
 from catalog.models import Category, Product
-from redemption.analytics.spans import Span
+from loyalty_portal.data.tables.spans import Span
 
 SHOWN = 50  # rows of a table on a page; an export has all
 

@@ -20,11 +20,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import programme_zone
-from accounts.readers import reader_of
-from loyalty_portal import mail
+from accounts.models.readers import reader_of
 from loyalty_portal.configuration import brand
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal.data.texts import mail
 from loyalty_portal.metrics.figures import sent
 from redemption.analytics.forms import ReportForm
 from redemption.analytics.reports.registry import REPORTS

@@ -11,9 +11,9 @@ from django.db.models import Aggregate, QuerySet, Sum
 
 from accounts.models import TierLevel
 from loyalty_portal.data.replica import reporting
+from loyalty_portal.data.tables.spans import Span, part_of, part_told
+from loyalty_portal.data.tables.tables import CellKind, ReportColumn, ReportRow
 from redemption.analytics.questions import Question
-from redemption.analytics.spans import Span, part_of, part_told
-from redemption.analytics.tables import CellKind, ReportColumn, ReportRow
 from redemption.models import FiguresMark, HourlyFigure, LineFigure, OrderFigure, PointsFigure
 
 Sums = Mapping[Any, Counter[str]]

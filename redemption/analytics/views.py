@@ -22,10 +22,11 @@ from accounts.models import programme_zone
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.replica import reported
+from loyalty_portal.data.tables.drawing import shown_table
+from loyalty_portal.data.tables.exports import FORMATS
 from loyalty_portal.http.responses import attachment
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.services import start_job
-from redemption.analytics.drawing import shown_table
 from redemption.analytics.exporting import (
     JOB_KIND,
     MOST_AT_ONCE,
@@ -34,7 +35,6 @@ from redemption.analytics.exporting import (
     fixed,
     note_export,
 )
-from redemption.analytics.exports import FORMATS
 from redemption.analytics.forms import ReportForm
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.registry import REPORTS, ReportKind

@@ -25,8 +25,8 @@ from fulfillment.models import Channel, Fulfillment, PartnerCall, VirtualCode
 from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import retold
-from loyalty_portal.data.numbers import signed
+from loyalty_portal.data.texts.kept import retold
+from loyalty_portal.data.texts.numbers import signed
 from redemption.backoffice.badges import line_badge, transaction_badge
 from redemption.backoffice.forms import (
     ConfirmForm,

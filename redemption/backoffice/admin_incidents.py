@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import retold
+from loyalty_portal.data.texts.kept import retold
 from redemption.backoffice.badges import incident_badge, severity_badge
 from redemption.backoffice.cases import cases_page, shown
 from redemption.backoffice.forms import EvidenceForm

@@ -26,8 +26,8 @@ from loyalty_portal.admin_site.base import ActingAdmin
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import Act, actor_of
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.replica import reported, reporting
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.backoffice.badges import run_badge
 from redemption.backoffice.forms import CompareForm, StatementFileForm
 from redemption.models import Reconciliation, RunOutcome
@@ -109,8 +109,8 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
     search_fields = ["company__name", "company__loyalty_account_id"]
     search_help_text = gettext_lazy("Company or account")
     ordering = ["-started_at", "-id"]
-    list_before_template = "admin/redemption/_days.html"
-    page_template = "admin/redemption/reconciliation.html"
+    list_before_template = "admin/redemption/reconciliation/_days.html"
+    page_template = "admin/redemption/reconciliation/reconciliation.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.compare_view)
@@ -224,7 +224,9 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
             "errors": errors,
             "more": more,
         }
-        return TemplateResponse(request, "admin/redemption/compare.html", context, status=status)
+        return TemplateResponse(
+            request, "admin/redemption/reconciliation/compare.html", context, status=status
+        )
 
     @admin.display(description=gettext_lazy("company"), ordering="company__name")
     def company_shown(self, run: Reconciliation) -> SafeString:

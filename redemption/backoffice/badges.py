@@ -3,8 +3,7 @@
 from django.utils.safestring import SafeString
 
 from loyalty_portal.admin_site.base import badge
-from loyalty_portal.data.kept import retold
-from redemption.badges import line_word
+from loyalty_portal.data.texts.kept import retold
 from redemption.models import (
     Incident,
     LoyaltyTransaction,
@@ -13,6 +12,7 @@ from redemption.models import (
     RedemptionOrder,
     RunOutcome,
 )
+from redemption.models.badges import line_word
 from redemption.states import (
     IncidentStatus,
     LineStatus,

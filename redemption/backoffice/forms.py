@@ -18,8 +18,8 @@ from unfold.widgets import (
 from accounts.models import Company
 from fulfillment.desk.forms import RecipientForm
 from loyalty_portal.admin_site.fields import DayField
-from loyalty_portal.data.choices import RowField
-from loyalty_portal.data.once import TokenField
+from loyalty_portal.data.form_fields.choices import RowField
+from loyalty_portal.data.form_fields.once import TokenField
 from loyalty_portal.data.one_line import OneLineField, TextField
 from loyalty_portal.data.recipient import FIELDS, Recipient
 from redemption.models.notes import LONGEST_NOTE

@@ -20,7 +20,7 @@ from loyalty_portal.admin_site.home import (
 from loyalty_portal.admin_site.home import waiting_count as counted
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import retold
+from loyalty_portal.data.texts.kept import retold
 from redemption.backoffice.badges import severity_badge
 from redemption.backoffice.selectors import (
     needing_attention,

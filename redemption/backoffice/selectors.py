@@ -14,8 +14,7 @@ from django.utils.translation import gettext_lazy
 from fulfillment.models import Channel, Fulfillment, PartnerCall
 from fulfillment.permissions import nothing_to_decide
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.numbers import grouped
-from redemption.badges import line_word, wait_told
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.models import (
     Callback,
     CallbackState,
@@ -29,6 +28,7 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
+from redemption.models.badges import line_word, wait_told
 from redemption.permissions import may_second, seen_incidents
 from redemption.states import (
     ABOUT_UNITS,

@@ -8,7 +8,7 @@ from accounts.layout import Header
 from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.queue.pause import is_paused
 from redemption.checkout.services import (
     CheckoutInput,

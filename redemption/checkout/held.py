@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts import loyalty
 from catalog.models import Product
 from fulfillment import partner as fulfillment
-from loyalty_portal.data.some import some_of
+from loyalty_portal.data.texts.some import some_of
 from redemption.incidents.partners import who_rejects_us
 
 _PARTNERS = frozenset({loyalty.PARTNER, fulfillment.PARTNER})

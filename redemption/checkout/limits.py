@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, Company
 from accounts.seats.periods import LimitPeriod, month_of, quarter_of
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
 from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus, TransactionStatus

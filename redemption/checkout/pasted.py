@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.checkout.rows import COLUMNS, label_of
 from redemption.models.cart import MOST_ROWS
 from redemption.saga.steps import RedemptionError

@@ -23,9 +23,9 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Address, Company
 from catalog.models import Product
 from loyalty_portal.data.countries import CountryField, checked_postcode, postcodes
-from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.one_line import TextField, formfield, has_link
 from loyalty_portal.data.recipient import FIELDS
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.zones import local_day
 from redemption.checkout.waits import LONGEST_MESSAGE, MOST_AHEAD
 from redemption.models.cart import MOST_ROWS, CartLine

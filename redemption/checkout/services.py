@@ -21,13 +21,13 @@ from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.kept import kept
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.kept import kept
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.fastpath.updates import delete, update
 from loyalty_portal.metrics.figures import ORDERS, count_when_true
-from redemption.checkout.approval import Need, approval_need
-from redemption.checkout.asking import APPROVAL_TIME, letters_to_approvers, who_decides
+from redemption.checkout.approvals.approval import Need, approval_need
+from redemption.checkout.approvals.asking import APPROVAL_TIME, letters_to_approvers, who_decides
 from redemption.checkout.held import partner_trouble
 from redemption.checkout.limits import check_limits, hold_company
 from redemption.checkout.shown import Shown

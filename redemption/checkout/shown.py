@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 
 LONGEST = 50_000  # characters of the form field; a cart holds at most 50 products
 

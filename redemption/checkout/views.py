@@ -22,7 +22,7 @@ from loyalty_portal.celery import nudge
 from loyalty_portal.data.trouble import is_trouble, retried
 from loyalty_portal.http.responses import SeeOther
 from loyalty_portal.queue.pause import CLOSED, is_paused
-from redemption.checkout.approval import approval_need
+from redemption.checkout.approvals.approval import approval_need
 from redemption.checkout.cart.selectors import CartPage, Entry, cart_lines, cart_page
 from redemption.checkout.drafts import place_draft, problem_of
 from redemption.checkout.forms import AddressForm, CheckoutForm

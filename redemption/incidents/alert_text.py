@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.incidents.guide import GUIDE
 from redemption.models import Alert, Incident, Reconciliation
 from redemption.states import DifferenceKind, IncidentKind, Severity

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from loyalty_portal import mail
 from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import one_line, render_plain
+from loyalty_portal.data.texts import mail
 from loyalty_portal.metrics.figures import sent
 from loyalty_portal.partners.client import Outcome
 from redemption.incidents import pagerduty

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Company
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import IllegalTransitionError
+from loyalty_portal.data.texts.kept import kept
 from redemption.incidents.cause import WINDOW, cause_of
 from redemption.incidents.guide import GUIDE
 from redemption.models import (

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 from redemption.incidents.services import IncidentError, held_incident, remark
 from redemption.models import Incident
 from redemption.states import IncidentStatus

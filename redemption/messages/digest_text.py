@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
 from fulfillment.models import Channel, Fulfillment
-from loyalty_portal.data.kept import retold
-from loyalty_portal.data.numbers import grouped
-from redemption.badges import FOR_A_PERSON, LineCounts, end_told
+from loyalty_portal.data.texts.kept import retold
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.messages.digests import Units
 from redemption.models import Letter, LineReturn, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.models.badges import FOR_A_PERSON, LineCounts, end_told
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
 MOST_LINES = 10  # lines that a digest names, shared by its groups

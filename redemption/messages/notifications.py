@@ -12,18 +12,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import LetterTopic, User
-from accounts.readers import Reader, reader_of
+from accounts.models.readers import Reader, reader_of
 from accounts.selectors import letter_goes_to
-from loyalty_portal import mail
 from loyalty_portal.configuration import brand
 from loyalty_portal.data.one_line import render_plain
-from loyalty_portal.data.some import some_of
+from loyalty_portal.data.texts import mail
+from loyalty_portal.data.texts.some import some_of
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.metrics.figures import ORDER_SECONDS, sent, took
-from redemption.badges import LineCounts, end_told, order_look, refusal_told
 from redemption.messages import digests
 from redemption.messages.digest_text import digest_text
 from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
+from redemption.models.badges import LineCounts, end_told, order_look, refusal_told
 
 logger = logging.getLogger(__name__)
 

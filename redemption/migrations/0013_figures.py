@@ -1,4 +1,4 @@
-"""Tables of what reports add up (docs/reports.md)."""
+"""Tables of what reports add up (docs/staff/reports.md)."""
 
 import django.db.models.deletion
 from django.conf import settings

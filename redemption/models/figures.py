@@ -1,4 +1,4 @@
-"""What reports add up: counts and sums by hour in UTC (docs/reports.md defines each figure).
+"""What reports add up: counts and sums by hour in UTC (docs/staff/reports.md defines each figure).
 
 `redemption.analytics.services` counts these rows from the orders and their events. Nothing else
 writes them, and they can be counted anew at any time.
@@ -125,7 +125,7 @@ class PointsFigure(HourlyFigure):
 
 
 class Stage(models.TextChoices):
-    """What is timed. docs/reports.md says from when until when."""
+    """What is timed. docs/staff/reports.md says from when until when."""
 
     CONFIRM = "CONFIRM", _("To confirm")
     SHIP = "SHIP", _("To ship")

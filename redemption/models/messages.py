@@ -11,7 +11,7 @@ from loyalty_portal.data.encrypted_field import EncryptedTextField
 from loyalty_portal.data.history import never_deleted
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.leases import LeasedQuerySet, LeasedWork, due_index
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.models.orders import OrderItem, RedemptionOrder
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_portal.data.once import TokenField
+from loyalty_portal.data.form_fields.once import TokenField
 from loyalty_portal.data.one_line import OneLineField
 from redemption.models.questions import LONGEST_QUESTION
 

@@ -14,7 +14,6 @@ from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import ShipmentLine
 from loyalty_portal.data.actor import Actor
-from redemption.badges import Badge, line_look, order_look
 from redemption.checkout.held import partner_trouble
 from redemption.checkout.limits import over_if_approved
 from redemption.models import (
@@ -25,14 +24,15 @@ from redemption.models import (
     RecipientAsk,
     RedemptionOrder,
 )
+from redemption.models.badges import Badge, line_look, order_look
 from redemption.models.messages import TO_APPROVERS
 from redemption.models.orders import signed
 from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
 from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.since import changed_since
-from redemption.orders.standing import standing_of
-from redemption.orders.steps import TimelineStep
+from redemption.orders.steps.standing import standing_of
+from redemption.orders.steps.step import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import (
     Decider,

@@ -23,9 +23,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import AccountManager
 from catalog.models import Product, ProductType
 from loyalty_portal.data.actor import Actor
-from redemption.badges import Badge, LineCounts, Moved, counts_in_sql, look_of, moved
+from loyalty_portal.data.tables import periods
+from loyalty_portal.data.tables.options import FilterOption
 from redemption.models import OrderItem, RedemptionOrder
-from redemption.orders import periods
+from redemption.models.badges import Badge, LineCounts, Moved, counts_in_sql, look_of, moved
 from redemption.permissions import seen_by
 from redemption.states import OrderStatus
 
@@ -79,14 +80,6 @@ class OrderRow(NamedTuple):
     pieces: int
     more: int
     spent: bool
-
-
-class FilterOption(NamedTuple):
-    """One value of a filter."""
-
-    value: str
-    label: str
-    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)

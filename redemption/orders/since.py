@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.models import Product
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.models import OrderItem, RedemptionOrder
 
 MOST_TOLD = 10  # sentences about one order

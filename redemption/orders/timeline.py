@@ -10,14 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.selectors import told_as
-from loyalty_portal.data.kept import retold
-from loyalty_portal.data.numbers import grouped
-from loyalty_portal.data.times import exact
-from redemption.badges import LineCounts, wait_told, without_delivery
-from redemption.checkout.asking import people_asked
+from loyalty_portal.data.texts.kept import retold
+from loyalty_portal.data.texts.numbers import grouped
+from loyalty_portal.data.texts.times import exact
+from redemption.checkout.approvals.asking import people_asked
 from redemption.models import BulkPart, EventSubject, LetterKind, OrderItem, OrderMessageKind
+from redemption.models.badges import LineCounts, wait_told, without_delivery
 from redemption.orders.facts import EventTold, Facts
-from redemption.orders.lines_told import (
+from redemption.orders.steps.lines_told import (
     asked,
     came_back,
     moves,
@@ -29,9 +29,9 @@ from redemption.orders.lines_told import (
     words,
     work,
 )
-from redemption.orders.points_told import movements
-from redemption.orders.steps import TimelineStep, sentence
-from redemption.orders.stopped import stopped
+from redemption.orders.steps.points_told import movements
+from redemption.orders.steps.step import TimelineStep, sentence
+from redemption.orders.steps.stopped import stopped
 from redemption.states import LineStatus, OrderStatus
 
 LONGEST_TOLD = 300  # characters of a question or an answer; the whole stands below the lines

@@ -22,7 +22,7 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
 from loyalty_portal.queue.pause import LATER, is_paused
-from redemption.checkout import deciding
+from redemption.checkout.approvals import deciding
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.orders.actions import cancelling, repeating, resending
 from redemption.orders.actions import services as aftercare
@@ -64,7 +64,9 @@ def list_orders(request: PortalRequest) -> HttpResponse:
     """The list of the company's orders, with the filters in the address."""
     search = search_on(request)
     fragment = request.headers.get("HX-Target") == "orders"
-    template = "redemption/orders/_orders.html" if fragment else "redemption/orders/orders.html"
+    template = (
+        "redemption/orders/list/_orders.html" if fragment else "redemption/orders/list/orders.html"
+    )
     response = render(request, template, {"list": list_of(request.seat, search)})
     if fragment:
         narrowed = {name: value for name, value in request.GET.items() if value}
@@ -220,7 +222,7 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
     }
     if request.headers.get("HX-Target", "").startswith("codes-"):
         facts["page"] = {"order": order}
-        return render(request, "redemption/orders/_codes.html", facts)
+        return render(request, "redemption/orders/lines/_codes.html", facts)
     # The line may be one of those that only the page in full shows.
     facts["page"] = order_page(request.actor, order, in_full=True)
     return render(request, "redemption/orders/order.html", facts)

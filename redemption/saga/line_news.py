@@ -15,9 +15,9 @@ from inventory import services as stock
 from inventory.models import Reservation
 from inventory.services import Want
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import StaleStatusError, transition_all
 from loyalty_portal.data.recipient import city_only
+from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.fastpath.updates import PreparedHold
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.messages.digests import gather, is_part

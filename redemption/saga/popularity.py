@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Sum
 from django.utils import timezone
 
-from catalog.viewed import write_popularity
+from catalog.storefront.viewed import write_popularity
 from redemption.models import LineFigure
 
 LATELY = timedelta(days=90)

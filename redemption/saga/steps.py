@@ -23,8 +23,8 @@ from fulfillment.models import Channel
 from fulfillment.services import Parcel
 from inventory import services as stock
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import transition_all
+from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.fastpath.updates import PreparedHold
 from redemption.incidents.services import raise_incident

@@ -11,8 +11,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.recipient import FIELDS, check_recipient, city_only
+from loyalty_portal.data.texts.kept import kept
 from redemption.models import LineWait, OrderItem, RedemptionOrder
 from redemption.saga import steps, waits
 from redemption.saga.line_news import hear_fulfillment

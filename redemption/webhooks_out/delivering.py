@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from loyalty_portal import outbound_http
-from loyalty_portal.data.times import rfc3339
+from loyalty_portal.data.texts.times import rfc3339
 from loyalty_portal.feed.models import FeedItem
 from loyalty_portal.metrics.figures import sent
 from loyalty_portal.outbound_http import Answered, Failure

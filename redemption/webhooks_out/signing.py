@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from loyalty_portal.data.times import rfc3339
+from loyalty_portal.data.texts.times import rfc3339
 from redemption.models import WebhookDelivery
 
 _SECRET_BYTES = 32

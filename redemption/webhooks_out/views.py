@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access.reauthentication import reauthenticated
 from accounts.views import PortalRequest, with_seat
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.http.responses import SeeOther, form_only
 from redemption.models import WebhookEndpoint
 from redemption.permissions import may_manage_own_endpoints

@@ -14,7 +14,7 @@ from allauth.mfa.totp.internal.auth import (
 from django.http import HttpRequest
 from django.test import Client
 
-from accounts.access.codes import USED
+from accounts.access.factors.codes import USED
 from accounts.models import User
 from loyalty_portal.http.sessions import SECOND_FACTOR
 

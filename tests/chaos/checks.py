@@ -21,7 +21,7 @@ from tests.chaos.actors.house import House
 from tests.chaos.actors.nemesis import Nemesis
 from tests.chaos.actors.people import PROMISES, Record
 from tests.chaos.actors.recipients import TAKEN, Links, visit
-from tests.redemption.books.ledger import differences
+from tests.redemption.points.statement.ledger import differences
 
 # A letter may be sent twice when its sender was killed before recording it.
 SENDERS = {"worker", "worker-2", "sweeper", "sweeper-2", "postgres"}

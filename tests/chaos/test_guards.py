@@ -36,10 +36,10 @@ from tests.chaos.plan import (
 from tests.chaos.recovery import Recovery
 from tests.chaos.run import QUIET, run
 from tests.redemption.world import World
-from tests.support.guards_off import GUARDS, unguard_database
+from tests.support.guards.guards_off import GUARDS, unguard_database
 from tests.support.stack import Databases, Stack
 
-SETTINGS = "tests.support.settings_unguarded"
+SETTINGS = "tests.support.guards.settings_unguarded"
 CARD = PLENTY + SCARCE  # the first virtual product, 700 points
 LONG_ENOUGH = 6.0  # seconds after which forgotten work will not be done any more
 NOBODY_WAITS = Recovery(within=0.0)  # for due work after a round

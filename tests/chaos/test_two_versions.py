@@ -1,7 +1,7 @@
 """The old and the new version run together during a deploy, on the same rows and queue. Nothing is
 lost of what one of them does not know.
 
-tests/house/test_migrations.py shows that migrations take nothing from the old version.
+tests/house/schema/test_migrations.py shows that migrations take nothing from the old version.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ FOR_NO_READER = (
     "catalog/api.py",
     "accounts/company/members.py",
     "redemption/orders/api/",
-    "redemption/orders/told.py",
+    "redemption/orders/api/told.py",
     "redemption/points/api.py",
     "redemption/webhooks_out/api.py",
     "redemption/webhooks_out/told.py",
@@ -59,7 +59,7 @@ READ_IN_ENGLISH = (
     "operations/",
     "catalog/importing/",
     "inventory/documents/lists.py",
-    "loyalty_portal/data/numbers.py",
+    "loyalty_portal/data/texts/numbers.py",
 )
 # Arguments whose text is shown.
 _SHOWN = {

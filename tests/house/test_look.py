@@ -11,7 +11,7 @@ import unfold
 ROOT = Path(__file__).resolve().parents[2]
 # in the order in which a page links them
 STYLESHEETS = re.findall(
-    r"{% static '(css/[^']+)' %}", (ROOT / "templates/ui/_stylesheets.html").read_text()
+    r"{% static '(css/[^']+)' %}", (ROOT / "templates/ui/frame/_stylesheets.html").read_text()
 )
 CSS = "\n".join((ROOT / "static" / name).read_text() for name in STYLESHEETS)
 RULES = re.sub(r"/\*.*?\*/", "", CSS, flags=re.DOTALL)

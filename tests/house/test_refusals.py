@@ -11,7 +11,7 @@ from django.urls import path
 
 from accounts.models import Role
 from loyalty_portal.configuration.logs import RefusalsInOneLine
-from loyalty_portal.urls import urlpatterns as ours
+from loyalty_portal.web.urls import urlpatterns as ours
 from tests.accounts.factories import SeatFactory
 from tests.support.staff import browser, staff
 

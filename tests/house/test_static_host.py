@@ -22,7 +22,7 @@ settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storag
 from csp.utils import build_policy
 print(json.dumps({
     "policy": build_policy(),
-    "assets": render_to_string("ui/_assets.html", shown()),
+    "assets": render_to_string("ui/frame/_assets.html", shown()),
     "broken": render_to_string("500.html"),
 }))
 """

@@ -65,7 +65,7 @@ WRONG = [
     ("loyalty_portal/api/portal_api.py", "httpx"),
     ("loyalty_portal/data/leases.py", "tenacity"),
     ("redemption/saga/transactions.py", "httpx"),
-    ("accounts/adapter.py", "requests"),
+    ("accounts/access/adapter.py", "requests"),
     ("loyalty_portal/outbound_http.py", "loyalty_portal.settings"),
     ("loyalty_portal/data/ids.py", "accounts.models"),
     ("fulfillment/permissions.py", "fulfillment.services"),
@@ -100,10 +100,10 @@ WRONG = [
     ("redemption/orders/actions/cancelling.py", "redemption.checkout.views"),
     ("redemption/orders/timeline.py", "redemption.checkout.views"),
     ("redemption/checkout/forms.py", "redemption.saga.tasks"),
-    ("redemption/checkout/approval.py", "redemption.saga.queues"),
+    ("redemption/checkout/approvals/approval.py", "redemption.saga.queues"),
     ("redemption/checkout/rows.py", "accounts.views"),
     ("redemption/messages/notifications.py", "accounts.admin"),
-    ("redemption/messages/digests.py", "redemption.layout.spending"),
+    ("redemption/messages/digests.py", "redemption.points.header.spending"),
     ("accounts/models/people.py", "loyalty_portal.api.v1"),
     ("accounts/models/people.py", "loyalty_portal.admin_site.base"),
     ("accounts/permissions.py", "loyalty_portal.api.v1"),
@@ -130,7 +130,7 @@ WRONG = [
     ("loyalty_portal/sandbox/faults/rules.py", "loyalty_portal.sandbox.faults.fault_effects"),
     ("loyalty_portal/sandbox/faults/rules.py", "loyalty_portal.sandbox.partners"),
     ("loyalty_portal/sandbox/control/forms.py", "loyalty_portal.sandbox.control.page"),
-    ("loyalty_portal/templatetags/moments.py", "loyalty_portal.templatetags.figures"),
+    ("loyalty_portal/web/tags/moments.py", "loyalty_portal.web.tags.figures"),
 ]
 
 # The rungs above services. A package of that name, such as management, has its modules below it.

@@ -19,7 +19,7 @@ from loyalty_portal.data.actor import SYSTEM
 from loyalty_portal.fastpath.updates import PreparedPair
 from tests.redemption.saga.test_races import while_somebody
 from tests.redemption.world import World
-from tests.support.guards_off import without_looking
+from tests.support.guards.guards_off import without_looking
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_ways]
 

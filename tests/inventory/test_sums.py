@@ -18,7 +18,7 @@ from redemption.models import Incident
 from redemption.saga.stock_watch import watch_stock
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import shipped
-from tests.support.order_kinds import confirmed_order
+from tests.support.orders.order_kinds import confirmed_order
 
 pytestmark = pytest.mark.django_db
 

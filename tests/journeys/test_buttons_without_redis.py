@@ -20,7 +20,7 @@ from tests.loyalty_portal.api.calls import Calls
 from tests.redemption.factories import checkout_form, paid, placed
 from tests.redemption.saga.test_webhooks import body, signed
 from tests.redemption.world import RECIPIENT, World
-from tests.support.full_house import PASSWORD, FullHouse
+from tests.support.orders.full_house import PASSWORD, FullHouse
 from tests.support.redis_away import WAYS, SilentServer, broker_at, cache_at, forget_it_was_away
 
 NOBODY_LISTENS = "redis://127.0.0.1:9/0"

@@ -13,7 +13,7 @@ from django.urls import URLPattern, get_resolver
 
 from catalog.models import Product
 from tests.redemption.world import World
-from tests.support.full_house import FullHouse
+from tests.support.orders.full_house import FullHouse
 from tests.support.redis_away import SilentServer, broker_at, cache_at, forget_it_was_away
 
 NOBODY_LISTENS = "redis://127.0.0.1:9/0"

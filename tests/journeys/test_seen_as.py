@@ -5,11 +5,11 @@ import pytest
 from accounts.models import AccountManager, Role
 from catalog.models import ProductView
 from redemption.models import OrderEvent
-from tests.accounts.test_see_as import BANNER, looking, shown, text
+from tests.accounts.seats.see_as.test_see_as import BANNER, looking, shown, text
 from tests.journeys.test_pages_without_redis import addresses
 from tests.redemption.factories import fill_cart
 from tests.redemption.world import World
-from tests.support.full_house import FullHouse
+from tests.support.orders.full_house import FullHouse
 
 # No pages of a seat: the API knows no session, and the parts at /ui/ show rows that are made anew
 # each time.

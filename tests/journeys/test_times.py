@@ -6,7 +6,7 @@ import pytest
 
 from tests.journeys.test_pages_without_redis import addresses
 from tests.redemption.world import World
-from tests.support.full_house import FullHouse
+from tests.support.orders.full_house import FullHouse
 
 A_TIME = re.compile(r"\b\d{1,2}:\d\d(?::\d\d)?\b.{0,12}", re.DOTALL)
 WITH_ITS_ZONE = re.compile(r"[\d:]+ UTC(?!.*UTC)", re.DOTALL)

@@ -22,7 +22,7 @@ from tests.catalog.factories import ProductFactory
 from tests.operations.test_permission_matrix import one_of_everything
 from tests.redemption.factories import shipped
 from tests.support.admin_pages import admin_pages
-from tests.support.order_kinds import confirmed_order
+from tests.support.orders.order_kinds import confirmed_order
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command, get_commands
 
 from loyalty_portal.audit.models import TrailEntry, TrailKind
-from tests.catalog.importing import portal_file
+from tests.catalog.importing.command import portal_file
 
 pytestmark = pytest.mark.django_db
 

@@ -47,7 +47,7 @@ from tests.accounts.access.making import new_key
 from tests.accounts.factories import SeatFactory, UserFactory
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
 from tests.redemption.factories import shipped
-from tests.support.order_kinds import confirmed_order
+from tests.support.orders.order_kinds import confirmed_order
 from tests.support.staff import staff
 
 pytestmark = pytest.mark.django_db
@@ -114,7 +114,7 @@ def asked_by_a_superuser() -> HttpRequest:
 
 def row_of(label: str) -> Any:
     """A row of the model. Of people it is an account manager, because staff have rules of their
-    own (tests/accounts/test_administrators.py)."""
+    own (tests/accounts/backoffice/test_administrators.py)."""
     model = apps.get_model(label)
     if model is User:
         return AccountManager.objects.filter(user__is_machine=False).latest("pk").user

@@ -10,7 +10,7 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.chaos.actors.house import own_postgres
-from tests.production.balancer import HAPROXY
+from tests.production.haproxy.balancer import HAPROXY
 from tests.production.stack import Production
 from tests.support.reverse_proxy import NGINX
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.house.image import Image
+from tests.house.image.processes import Image
 
 
 class Release(Image):

@@ -30,9 +30,9 @@ from accounts.models import AccountManager, Company, Role
 from redemption.invariants.checks import Violation, check_against_ledger, check_invariants
 from tests.chaos.actors.house import Postgres
 from tests.house.env_files import production
-from tests.house.image import Redis, make_database
-from tests.production.balancer import Balancer, Origin
+from tests.house.image.processes import Redis, make_database
 from tests.production.control import Control
+from tests.production.haproxy.balancer import Balancer, Origin
 from tests.production.release import Release
 from tests.redemption.world import World
 from tests.support.daemons import Daemon, Web

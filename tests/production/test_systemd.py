@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.env_files import ROOT, read
-from tests.house.image import SERVICES, seconds
+from tests.house.image.processes import SERVICES, seconds
 
 UNITS = ROOT / "deploy/systemd"
 SERVICE_FILES = sorted(path.name for path in UNITS.glob("*.service"))

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from redemption.models import RedemptionOrder
 from redemption.orders.facts import facts_of
-from redemption.orders.steps import TimelineStep
+from redemption.orders.steps.step import TimelineStep
 from redemption.orders.timeline import timeline_of
 
 

@@ -7,8 +7,7 @@ from accounts.access.keys import rotate_key
 from accounts.models import AccountManager, Role
 from catalog.models import Product
 from loyalty_portal.data.actor import SYSTEM, Actor
-from redemption.checkout import deciding
-from redemption.layout.providers import header_figures
+from redemption.checkout.approvals import deciding
 from redemption.models import Decision, RedemptionOrder
 from redemption.orders.actions import cancelling
 from redemption.orders.actions import services as actions
@@ -22,6 +21,7 @@ from redemption.permissions import (
     may_see,
     seen_by,
 )
+from redemption.points.header.providers import header_figures
 from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus
 from tests.accounts.access.making import new_key

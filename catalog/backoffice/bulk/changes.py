@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Product
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 
 MOST_POINTS = 2_147_483_647  # the largest value of the points column
 _TIMES = ("available_from", "available_until")

@@ -18,7 +18,7 @@ from unfold.widgets import (
 from accounts.models import TierLevel
 from catalog.backoffice.bulk.changes import Rounding
 from catalog.models import Category
-from loyalty_portal.data.choices import RowField
+from loyalty_portal.data.form_fields.choices import RowField
 
 MOST_PERCENT = Decimal(10_000)
 _STAYS = ("", gettext_lazy("stays as it is"))

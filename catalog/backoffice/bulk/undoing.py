@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from catalog.backoffice.bulk.changes import values
 from catalog.backoffice.bulk.recording import locked, write
 from catalog.models import Category, Family, Product, ProductEdit
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import Job
 

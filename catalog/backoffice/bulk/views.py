@@ -20,7 +20,7 @@ from loyalty_portal.admin_site.base import KeptAdmin
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.http.responses import SeeOther
 from loyalty_portal.jobs.admin import begun
 from loyalty_portal.jobs.services import start_job

@@ -10,7 +10,7 @@ from catalog.backoffice.bulk.changes import edited
 from catalog.backoffice.bulk.recording import edited_beside, locked, write
 from catalog.backoffice.bulk.selection import next_ids, products_of
 from catalog.models import Product
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.kinds import Kind, Step
 from loyalty_portal.jobs.models import Job
 

@@ -1,4 +1,4 @@
-"""The job that exports products, in the columns that the import reads (docs/importing.md)."""
+"""The job that exports products, in the columns that the import reads (docs/staff/importing.md)."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.backoffice.bulk.selection import next_ids, products_of
 from catalog.models import Product
-from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.replica import reported, reporting
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.kinds import Kind, Step
 from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.spreadsheets import Cell, Rows, export_rows

@@ -29,7 +29,7 @@ from catalog.importing.records import (
 )
 from catalog.models import ImportRow
 from catalog.services import ProductData, compare_products, missing_categories
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.files import on_disk
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import FileRole, Job

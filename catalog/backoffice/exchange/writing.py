@@ -22,7 +22,7 @@ from catalog.importing.records import Record
 from catalog.models import ImportRow, Product, ProductEdit, ProductType
 from catalog.services import Saved, choose_cards, retire_products, save_products, superseded
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.kinds import JobRefusedError, Kind, Step
 from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.states import JobStatus

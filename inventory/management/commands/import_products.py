@@ -27,7 +27,7 @@ MOST_PER_UNIT = 1_000_000
 
 
 class Command(BaseCommand):
-    """Imports all rows of a file or none. docs/importing.md describes the formats."""
+    """Imports all rows of a file or none. docs/staff/importing.md describes the formats."""
 
     help = (
         "Bring products in from a file, all rows or none. Run again, it changes what differs.\n"
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             "--map",
             type=Path,
             metavar="FILE",
-            help="lines such as: sku = their column (docs/importing.md)",
+            help="lines such as: sku = their column (docs/staff/importing.md)",
         )
         parser.add_argument(
             "--template", type=Path, metavar="FILE", help="write an empty CSV or XLSX to fill in"

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.access.codes import code_now
+from accounts.access.factors.codes import code_now
 from loyalty_portal.local.embedded import Services
 from loyalty_portal.local.embedded_folder import EmbeddedError
 from loyalty_portal.local.supervisor import ChildEndedError, StopAskedError, Supervisor

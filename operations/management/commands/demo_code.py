@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.access.codes import code_now
+from accounts.access.factors.codes import code_now
 from operations.demo.people import APP_SECRET
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.access.codes import code_now
+from accounts.access.factors.codes import code_now
 from loyalty_portal.audit.services import record_command
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 from operations.demo.partners import SandboxControlError

@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.replica import reporting
+from loyalty_portal.data.tables.tables import ReportColumn, ReportPage, ReportTable, ReportTile
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import in_order, key_row, merged, summed, total, within
-from redemption.analytics.tables import ReportColumn, ReportPage, ReportTable, ReportTile
 from redemption.models import DeskFigure
 
 _F = FulfillmentStatus

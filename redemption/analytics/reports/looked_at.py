@@ -8,6 +8,14 @@ from django.utils.translation import gettext as _
 
 from catalog.models import ProductView
 from loyalty_portal.data.replica import reporting
+from loyalty_portal.data.tables.tables import (
+    CellKind,
+    ReportColumn,
+    ReportPage,
+    ReportTable,
+    ReportTile,
+    share,
+)
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import (
@@ -17,14 +25,6 @@ from redemption.analytics.selectors import (
     merged,
     summed,
     total,
-)
-from redemption.analytics.tables import (
-    CellKind,
-    ReportColumn,
-    ReportPage,
-    ReportTable,
-    ReportTile,
-    share,
 )
 
 Groups = dict[Any, Counter[str]]

@@ -6,7 +6,16 @@ from typing import Any
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
-from loyalty_portal.data.kept import retold
+from loyalty_portal.data.tables.tables import (
+    CellKind,
+    ReportColumn,
+    ReportPage,
+    ReportRow,
+    ReportTable,
+    ReportTile,
+    share,
+)
+from loyalty_portal.data.texts.kept import retold
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import (
@@ -17,15 +26,6 @@ from redemption.analytics.selectors import (
     order_rows,
     summed,
     total,
-)
-from redemption.analytics.tables import (
-    CellKind,
-    ReportColumn,
-    ReportPage,
-    ReportRow,
-    ReportTable,
-    ReportTile,
-    share,
 )
 from redemption.states import LineStatus, OrderStatus
 

@@ -6,12 +6,8 @@ from typing import Any
 from django.db.models import F, Q, QuerySet, Sum, Value
 from django.utils.translation import gettext as _
 
-from loyalty_portal.data.kept import retold
 from loyalty_portal.data.replica import reporting
-from redemption.analytics.questions import Question
-from redemption.analytics.reports.titles import names, table_title
-from redemption.analytics.selectors import in_order, key_row, merged, points_rows, summed, total
-from redemption.analytics.tables import (
+from loyalty_portal.data.tables.tables import (
     CellKind,
     ReportColumn,
     ReportPage,
@@ -19,6 +15,10 @@ from redemption.analytics.tables import (
     ReportTable,
     ReportTile,
 )
+from loyalty_portal.data.texts.kept import retold
+from redemption.analytics.questions import Question
+from redemption.analytics.reports.titles import names, table_title
+from redemption.analytics.selectors import in_order, key_row, merged, points_rows, summed, total
 from redemption.models import LineFigure, LoyaltyTransaction, TransactionType
 from redemption.states import OPEN_TRANSACTION, SETTLED_LINE, LineStatus, TransactionStatus
 

@@ -5,6 +5,15 @@ from collections import Counter
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
+from loyalty_portal.data.tables.tables import (
+    CellKind,
+    ReportColumn,
+    ReportPage,
+    ReportRow,
+    ReportTable,
+    ReportTile,
+    share,
+)
 from redemption.analytics.questions import Question
 from redemption.analytics.reports.titles import names, table_title
 from redemption.analytics.selectors import (
@@ -15,15 +24,6 @@ from redemption.analytics.selectors import (
     order_rows,
     summed,
     total,
-)
-from redemption.analytics.tables import (
-    CellKind,
-    ReportColumn,
-    ReportPage,
-    ReportRow,
-    ReportTable,
-    ReportTile,
-    share,
 )
 
 _NOTHING: Counter[str] = Counter()

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.data.tables.tables import ReportPage
 from redemption.analytics.questions import Question
 from redemption.analytics.reports import desk, looked_at, outcomes, points, redeemed, stock, times
-from redemption.analytics.tables import ReportPage
 
 _WHO = ("company", "tier", "seat")
 _WHAT = ("category", "product")

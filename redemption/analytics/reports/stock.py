@@ -8,8 +8,7 @@ from django.utils.translation import gettext as _
 
 from inventory.models import Inventory, MovementKind, StockMovement
 from loyalty_portal.data.replica import reporting
-from redemption.analytics.questions import Question
-from redemption.analytics.tables import (
+from loyalty_portal.data.tables.tables import (
     CellKind,
     ReportColumn,
     ReportPage,
@@ -18,6 +17,7 @@ from redemption.analytics.tables import (
     ReportTile,
     share,
 )
+from redemption.analytics.questions import Question
 
 _YEAR = 365
 _ON_HAND = F("quantity_available") + F("quantity_reserved")

@@ -7,17 +7,17 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.replica import reporting
-from redemption.analytics.buckets import quantile
-from redemption.analytics.questions import Question
-from redemption.analytics.reports.titles import names, table_title
-from redemption.analytics.selectors import in_order, key_row, summed_by_bucket, within
-from redemption.analytics.tables import (
+from loyalty_portal.data.tables.tables import (
     CellKind,
     ReportColumn,
     ReportPage,
     ReportTable,
     ReportTile,
 )
+from redemption.analytics.buckets import quantile
+from redemption.analytics.questions import Question
+from redemption.analytics.reports.titles import names, table_title
+from redemption.analytics.selectors import in_order, key_row, summed_by_bucket, within
 from redemption.models import DurationFigure, Stage
 
 Buckets = dict[Any, dict[str, Counter[int]]]

@@ -5,9 +5,9 @@ from typing import cast
 
 from django.utils.translation import gettext_lazy as _
 
+from loyalty_portal.data.tables.tables import ReportColumn
 from redemption.analytics.questions import Question
 from redemption.analytics.selectors import key_columns
-from redemption.analytics.tables import ReportColumn
 
 TITLES: Mapping[str, str] = cast(
     "Mapping[str, str]",

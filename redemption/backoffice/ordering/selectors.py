@@ -17,7 +17,7 @@ from catalog.models import Product
 from catalog.search.finding import with_words
 from catalog.selectors import search_words
 from redemption.backoffice.ordering.typed import Typed, TypedLine
-from redemption.checkout.approval import approval_need
+from redemption.checkout.approvals.approval import approval_need
 from redemption.checkout.enough import short_of
 from redemption.checkout.for_seats import held_up, points_of, too_few
 from redemption.checkout.rows import GivenRow, read_rows, recipient_of, today_of

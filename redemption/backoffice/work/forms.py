@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from loyalty_portal.data.choices import RowField
+from loyalty_portal.data.form_fields.choices import RowField
 from loyalty_portal.data.one_line import OneLineField
 from redemption.backoffice.work.selectors import who_may_handle
 

@@ -14,7 +14,7 @@ from accounts.models import User
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.leases import MOST_RAISED
 from loyalty_portal.data.people import staff_who_may
-from loyalty_portal.data.places import Place
+from loyalty_portal.data.tables.places import Place
 from redemption.models import Incident, LoyaltyTransaction
 from redemption.models.points import UNCLEAR_OR_OPEN
 from redemption.permissions import seen_incidents

@@ -21,8 +21,8 @@ from accounts.models import User
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import retold
 from loyalty_portal.data.lifecycle import StaleStatusError
+from loyalty_portal.data.texts.kept import retold
 from redemption.backoffice.badges import incident_badge, severity_badge, transaction_badge
 from redemption.backoffice.work.forms import SeveralForm, tomorrow_morning
 from redemption.backoffice.work.selectors import (
@@ -93,7 +93,7 @@ def _incidents(
         "kept": _kept(request.GET),
         "snoozed": request.GET.get("when") == "snoozed",
     }
-    return _page(request, "admin/redemption/incidents.html", context, status=status)
+    return _page(request, "admin/redemption/work/incidents.html", context, status=status)
 
 
 def _kept(given: Mapping[str, str]) -> str:
@@ -157,7 +157,7 @@ def unclear_points(request: HttpRequest) -> HttpResponse:
         "rows": [(each, transaction_badge(each)) for each in page.rows],
         "page": page,
     }
-    return _page(request, "admin/redemption/unclear.html", context)
+    return _page(request, "admin/redemption/work/unclear.html", context)
 
 
 def _page(

@@ -7,8 +7,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Address, Company
-from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.recipient import FIELDS
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.checkout.book.selectors import entries_of
 from redemption.checkout.selectors import MOST_ADDRESSES
 from redemption.saga.steps import RedemptionError

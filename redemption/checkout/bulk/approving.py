@@ -15,11 +15,11 @@ from accounts.selectors import letter_address, told_as
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
-from loyalty_portal.data.times import exact
-from redemption.checkout.asking import APPROVAL_TIME, REMINDERS
+from loyalty_portal.data.texts.kept import kept
+from loyalty_portal.data.texts.times import exact
+from redemption.checkout.approvals.asking import APPROVAL_TIME, REMINDERS
+from redemption.checkout.approvals.deciding import approved_told
 from redemption.checkout.bulk.services import points_of
-from redemption.checkout.deciding import approved_told
 from redemption.models import Bulk, BulkStatus
 from redemption.permissions import Decider, bulk_decider
 from redemption.saga.steps import RedemptionError, must

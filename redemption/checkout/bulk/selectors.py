@@ -10,10 +10,10 @@ from accounts.layout import Header
 from accounts.models import AccountManager
 from accounts.permissions import may_approve, may_redeem
 from loyalty_portal.data.actor import Actor
-from redemption.badges import Badge
 from redemption.checkout.limits import Allowance, allowances_of
 from redemption.checkout.rows import COLUMNS, label_of
 from redemption.models import Bulk, BulkPart, BulkRow, BulkStatus
+from redemption.models.badges import Badge
 from redemption.permissions import may_decide_bulk
 
 SHOWN = 50  # rows, and orders, that a page shows

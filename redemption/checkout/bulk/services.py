@@ -16,14 +16,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager
+from accounts.models.readers import reader_of
 from accounts.permissions import may_redeem
-from accounts.readers import reader_of
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.times import exact
-from redemption.checkout.approval import approval_need
-from redemption.checkout.asking import APPROVAL_TIME
+from loyalty_portal.data.texts.times import exact
+from redemption.checkout.approvals.approval import approval_need
+from redemption.checkout.approvals.asking import APPROVAL_TIME
 from redemption.checkout.bulk.sheets import (
     LARGEST_FILE,
     LONGEST_REFERENCE,

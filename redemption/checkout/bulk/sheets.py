@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from catalog.importing.records import ImportFileError
 from catalog.importing.workbooks import ZIP_MAGIC, read_sheet, sheet_names
 from catalog.models import Product
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.jobs.spreadsheets import WRITERS, Cell
 from redemption.checkout.pasted import bare, cells_of, named
 from redemption.checkout.rows import COLUMNS, label_of

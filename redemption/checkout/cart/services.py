@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import AccountManager
 from catalog.models import Product
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.checkout.rows import MOST_OF_ONE, DraftRow, pieces, version_of
 from redemption.models import Cart, CartLine
 from redemption.models.cart import MOST_ROWS

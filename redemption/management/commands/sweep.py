@@ -29,9 +29,9 @@ from loyalty_portal.metrics.serving import serve
 from loyalty_portal.queue.heartbeat import beat
 from loyalty_portal.queue.pause import is_paused, say_so
 from redemption.analytics.services import count_figures
-from redemption.checkout.asking import remind_approvers
+from redemption.checkout.approvals.asking import remind_approvers
+from redemption.checkout.approvals.deciding import expire_approvals
 from redemption.checkout.bulk.approving import expire_bulks, remind_of_bulks
-from redemption.checkout.deciding import expire_approvals
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.partners import watch_partners
 from redemption.saga.queues import queues, settle_mended, work

@@ -17,10 +17,10 @@ from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.states import WITHDRAWABLE, Withdrawal
 from fulfillment.withdrawing import Withdrawn, withdraw
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import StaleStatusError
-from loyalty_portal.data.numbers import grouped
-from loyalty_portal.data.some import some_of
+from loyalty_portal.data.texts.kept import kept
+from loyalty_portal.data.texts.numbers import grouped
+from loyalty_portal.data.texts.some import some_of
 from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
 from redemption.permissions import may_cancel
 from redemption.saga.steps import RedemptionError, drop_order, locked, must

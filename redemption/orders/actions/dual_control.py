@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 from redemption.incidents.services import settle_incident
 from redemption.models import Decision, IncidentCase
 from redemption.permissions import may_second

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.selectors import letter_address
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 from redemption.models import Letter, RedemptionOrder
 from redemption.saga.steps import RedemptionError, locked, must_be_staff, note
 

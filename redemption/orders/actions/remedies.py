@@ -21,7 +21,7 @@ from fulfillment.virtual import remedies
 from fulfillment.virtual.hints import kept_codes
 from fulfillment.virtual.remedies import Found, RemedyError
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 from redemption.models import (
     Decision,
     IncidentCase,

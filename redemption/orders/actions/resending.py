@@ -22,7 +22,7 @@ from fulfillment.states import FulfillmentStatus
 from fulfillment.virtual.resending import ask_to_resend
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
-from loyalty_portal.data.kept import kept
+from loyalty_portal.data.texts.kept import kept
 from redemption.models import LetterKind, OrderEvent, OrderItem, RedemptionOrder
 from redemption.models.history import EventSubject
 from redemption.permissions import may_resend

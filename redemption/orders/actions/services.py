@@ -12,8 +12,8 @@ from fulfillment import services as fulfillments
 from fulfillment.models import Fulfillment, PartnerCall, VirtualCode
 from fulfillment.states import OPEN_CALL
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.kept import kept
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.models import (
     Letter,
     LoyaltyTransaction,

@@ -13,8 +13,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.leases import ENDED
+from loyalty_portal.data.texts.kept import kept
 from redemption.incidents.services import remark
 from redemption.models import Decision, IncidentCase, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.dual_control import (

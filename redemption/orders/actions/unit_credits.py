@@ -16,9 +16,9 @@ from django.utils.translation import ngettext
 
 from fulfillment import services as fulfillments
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.lifecycle import StaleStatusError
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.kept import kept
+from loyalty_portal.data.texts.numbers import grouped
 from redemption.models import Decision, LineReturn, OrderItem, RedemptionOrder
 from redemption.orders.actions.dual_control import agree, disagree, proposed, put_forward, too_late
 from redemption.orders.actions.services import is_being_taken

@@ -17,14 +17,14 @@ from loyalty_portal.api.problems import ApiProblemError, refused_as
 from loyalty_portal.api.shapes import AnswerShape, RequestShape, Text
 from loyalty_portal.data.one_line import one_line
 from loyalty_portal.http.rates import Rate
-from redemption.checkout.deciding import approve, reject
+from redemption.checkout.approvals.deciding import approve, reject
 from redemption.checkout.limits import OverLimitError
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import reveal_codes
 from redemption.orders.api.placing import router
 from redemption.orders.api.reading import OrderKey, must_decide_orders, one_told, own_order
-from redemption.orders.told import OrderTold
+from redemption.orders.api.told import OrderTold
 from redemption.permissions import could_decide, may_cancel, may_decide, may_reveal
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError

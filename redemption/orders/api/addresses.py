@@ -28,7 +28,7 @@ from loyalty_portal.data.recipient import FIELDS
 from redemption.checkout.forms import AddressForm
 from redemption.checkout.selectors import MOST_ADDRESSES
 from redemption.orders.api.placing import COLUMNS, RecipientEntered
-from redemption.orders.told import RecipientTold
+from redemption.orders.api.told import RecipientTold
 
 addresses = Router(tags=["addresses"])
 READ, WRITE = "orders:read", "orders:write"

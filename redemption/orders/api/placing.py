@@ -18,11 +18,11 @@ from loyalty_portal.api.limits import count
 from loyalty_portal.api.problems import ApiProblemError, Mistake, refused_as
 from loyalty_portal.api.shapes import AnswerShape, Day, RequestShape, Text, Whole, known_values
 from loyalty_portal.celery import nudge
-from loyalty_portal.data.numbers import grouped
 from loyalty_portal.data.one_line import one_line
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.trouble import retried
 from loyalty_portal.http.rates import Rate
-from redemption.checkout.approval import approval_need
+from redemption.checkout.approvals.approval import approval_need
 from redemption.checkout.enough import pieces_of, short_of
 from redemption.checkout.for_seats import held_up, points_of
 from redemption.checkout.limits import Allowance, OverLimitError, allowances_of
@@ -40,7 +40,7 @@ from redemption.checkout.waits import LONGEST_MESSAGE
 from redemption.models import RedemptionOrder
 from redemption.models.cart import MOST_ROWS
 from redemption.orders.api.reading import one_told, router
-from redemption.orders.told import OrderTold
+from redemption.orders.api.told import OrderTold
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
 

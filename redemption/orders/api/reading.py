@@ -17,6 +17,14 @@ from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.problems import ApiProblemError, Mistake
 from loyalty_portal.api.shapes import Moment, PageAsked, PageTold, RequestShape
 from redemption.models import RedemptionOrder
+from redemption.orders.api.told import (
+    DeliveryTold,
+    OrderLineTold,
+    OrderTold,
+    deliveries_told,
+    line_told,
+    order_told,
+)
 from redemption.orders.records import (
     OrderFilters,
     lines_of,
@@ -26,14 +34,6 @@ from redemption.orders.records import (
     pulse_seen,
     transactions_of,
     with_deliveries,
-)
-from redemption.orders.told import (
-    DeliveryTold,
-    OrderLineTold,
-    OrderTold,
-    deliveries_told,
-    line_told,
-    order_told,
 )
 from redemption.permissions import may_decide_orders
 from redemption.points.api import SCOPE as TRANSACTIONS

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from catalog.models import ProductType, StockStatus
-from redemption.checkout.asking import people_asked
+from redemption.checkout.approvals.asking import people_asked
 from redemption.checkout.limits import over_if_approved
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.models.messages import TO_APPROVERS

@@ -10,7 +10,6 @@ from accounts.models import AccountManager, User
 from accounts.permissions import may_approve
 from accounts.seats.stand_ins import stood_in_for
 from loyalty_portal.data.actor import Actor
-from redemption.badges import Badge
 from redemption.checkout.held import partner_trouble
 from redemption.models import (
     Bulk,
@@ -23,6 +22,7 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
+from redemption.models.badges import Badge
 from redemption.orders.selectors import OrderRow, first_lines, rows_of
 from redemption.orders.since import changed_since
 from redemption.permissions import decider, placed_by_own_key, seen_by

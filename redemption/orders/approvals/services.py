@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.trouble import retried
 from loyalty_portal.queue.pause import is_paused
-from redemption.checkout import deciding
+from redemption.checkout.approvals import deciding
 from redemption.checkout.bulk import approving
 from redemption.models import Bulk
 from redemption.permissions import may_decide_bulk, seen_by

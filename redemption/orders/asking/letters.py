@@ -7,10 +7,10 @@ from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.readers import reader_of
-from loyalty_portal import mail
+from accounts.models.readers import reader_of
 from loyalty_portal.configuration import brand
-from loyalty_portal.data.some import some_of
+from loyalty_portal.data.texts import mail
+from loyalty_portal.data.texts.some import some_of
 from redemption.models import RecipientAsk
 from redemption.models.orders import signed
 

@@ -19,10 +19,10 @@ from django.forms import EmailField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from loyalty_portal import mail
 from loyalty_portal.data.actor import SYSTEM, Actor
-from loyalty_portal.data.kept import kept
 from loyalty_portal.data.leases import ENDED
+from loyalty_portal.data.texts import mail
+from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.metrics.figures import sent
 from redemption.checkout.rows import recipient_of
 from redemption.models import OrderItem, RecipientAsk, RedemptionOrder

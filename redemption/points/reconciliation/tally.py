@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from loyalty_portal.data.numbers import grouped
+from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.partners.calls import HORIZON_SHARE
 from redemption.models import Difference, ReconciledDay, Reconciliation
 from redemption.points.reconciliation.matching import SAME, UNANSWERED, Match

@@ -13,7 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import app_views, codes
+from accounts.access import app_views
+from accounts.access.factors import codes
 from accounts.access.sign_in import BY_STRANGERS
 from accounts.models import AccountManager, PersonSession, Role, User
 from loyalty_portal.audit.models import TrailEntry, TrailKind

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.access import sessions
-from accounts.access.factor_changes import remove_lost
+from accounts.access.factors.factor_changes import remove_lost
 from accounts.models import AccountManager, Company, Role, User
 from accounts.seats.services import change_role, switch_off
 from loyalty_portal.data.actor import Actor

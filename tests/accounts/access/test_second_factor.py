@@ -8,8 +8,8 @@ from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.urls import reverse
 
-from accounts.access.codes import TRIES
-from accounts.access.factor_changes import remove_lost
+from accounts.access.factors.codes import TRIES
+from accounts.access.factors.factor_changes import remove_lost
 from accounts.models import Company, PersonLetter, User
 from accounts.seats.letters import compose
 from loyalty_portal.audit.models import TrailEntry, TrailKind

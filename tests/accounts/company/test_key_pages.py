@@ -14,7 +14,7 @@ from tests.accounts.factories import PASSWORD, CompanyFactory, SeatFactory
 from tests.accounts.second_factor import long_ago
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls
-from tests.redemption.orders.test_api_orders import body, post
+from tests.redemption.orders.api.test_api_orders import body, post
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]

@@ -23,7 +23,7 @@ from accounts.models import (
 )
 from accounts.seats.letters import compose
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.deciding import approve
+from redemption.checkout.approvals.deciding import approve
 from redemption.saga.queues import work
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory

@@ -14,7 +14,7 @@ from redemption.models import Reconciliation, RunOutcome
 from tests.chaos.actors.house import House
 from tests.chaos.actors.nemesis import wait
 from tests.chaos.checks import Finding
-from tests.support.ageing import make_older
+from tests.support.orders.ageing import make_older
 
 AN_HOUR = timedelta(hours=1)  # longer than the margin of the comparison
 LOOK = 0.2

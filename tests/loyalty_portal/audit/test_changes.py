@@ -19,8 +19,8 @@ from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from tests.accounts.factories import CompanyFactory, UserFactory
+from tests.catalog.backoffice.test_admin_products import page_of, typed
 from tests.catalog.factories import ProductFactory
-from tests.catalog.test_admin_products import page_of, typed
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

@@ -23,8 +23,8 @@ from loyalty_portal.configuration.databases import databases
 from loyalty_portal.configuration.environment import Environment
 from loyalty_portal.data import replica
 from loyalty_portal.data.replica import REPLICA, replica_lag, reported, reporting
-from loyalty_portal.health import replica as told_to_prometheus
 from loyalty_portal.jobs.models import Job
+from loyalty_portal.web.health import replica as told_to_prometheus
 from operations.doctor.findings import State
 from operations.doctor.infrastructure_checks import replica as doctors_word
 from redemption.analytics.forms import ReportForm

@@ -18,20 +18,11 @@ from accounts.models import TierLevel
 from accounts.services import STAFF_GROUPS
 from catalog.models import ProductView
 from loyalty_portal.audit.models import TrailEntry, TrailKind
-from loyalty_portal.data.cells import harmless
-from loyalty_portal.jobs.files import pieces_of
-from loyalty_portal.jobs.models import Job
-from loyalty_portal.jobs.services import work_on
-from loyalty_portal.jobs.states import JobStatus
-from redemption.analytics import exporting
-from redemption.analytics.drawing import shown_table
-from redemption.analytics.exports import as_xlsx
-from redemption.analytics.forms import ReportForm
-from redemption.analytics.questions import Question
-from redemption.analytics.reports.registry import REPORTS
-from redemption.analytics.services import rebuild_figures
-from redemption.analytics.spans import Span
-from redemption.analytics.tables import (
+from loyalty_portal.data.tables.cells import harmless
+from loyalty_portal.data.tables.drawing import shown_table
+from loyalty_portal.data.tables.exports import as_xlsx
+from loyalty_portal.data.tables.spans import Span
+from loyalty_portal.data.tables.tables import (
     CellKind,
     ReportColumn,
     ReportPage,
@@ -39,6 +30,15 @@ from redemption.analytics.tables import (
     ReportTable,
     shown,
 )
+from loyalty_portal.jobs.files import pieces_of
+from loyalty_portal.jobs.models import Job
+from loyalty_portal.jobs.services import work_on
+from loyalty_portal.jobs.states import JobStatus
+from redemption.analytics import exporting
+from redemption.analytics.forms import ReportForm
+from redemption.analytics.questions import Question
+from redemption.analytics.reports.registry import REPORTS
+from redemption.analytics.services import rebuild_figures
 from redemption.models import RedemptionOrder
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import CategoryFactory, ProductFactory

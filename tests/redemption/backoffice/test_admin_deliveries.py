@@ -15,7 +15,7 @@ from redemption.saga.steps import flag, locked
 from redemption.states import DecisionStatus, IncidentKind, IncidentStatus, LineStatus
 from tests.catalog.factories import ProductFactory
 from tests.redemption.backoffice.test_admin_incidents import shown
-from tests.support.order_kinds import confirmed_order
+from tests.support.orders.order_kinds import confirmed_order
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from redemption.states import (
     TransactionStatus,
 )
 from tests.catalog.factories import ProductFactory
-from tests.support.order_kinds import confirmed_order, placed_order
+from tests.support.orders.order_kinds import confirmed_order, placed_order
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

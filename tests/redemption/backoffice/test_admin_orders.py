@@ -16,7 +16,7 @@ from redemption.saga.steps import flag
 from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
-from tests.support.order_kinds import confirmed_order, parcel_of, placed_order
+from tests.support.orders.order_kinds import confirmed_order, parcel_of, placed_order
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

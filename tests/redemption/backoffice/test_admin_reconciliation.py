@@ -23,8 +23,13 @@ from redemption.orders.actions.cancelling import cancel
 from redemption.points.reconciliation.services import reconcile
 from redemption.saga.transactions import settle_transaction
 from redemption.states import DifferenceKind
-from tests.catalog.importing import swollen, workbook
-from tests.redemption.points.test_reconciliation import AN_HOUR, aged, at_partner, settled
+from tests.catalog.importing.command import swollen, workbook
+from tests.redemption.points.reconciliation.test_reconciliation import (
+    AN_HOUR,
+    aged,
+    at_partner,
+    settled,
+)
 from tests.redemption.world import World
 from tests.support.staff import browser, staff
 

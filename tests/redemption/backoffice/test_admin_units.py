@@ -11,8 +11,8 @@ from loyalty_portal.data.actor import Actor
 from redemption.models import LineReturn, OrderItem, RedemptionOrder
 from redemption.states import LineStatus
 from tests.catalog.factories import ProductFactory
-from tests.support.came_back import came_back
-from tests.support.order_kinds import confirmed_order, parcel_of
+from tests.support.orders.came_back import came_back
+from tests.support.orders.order_kinds import confirmed_order, parcel_of
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

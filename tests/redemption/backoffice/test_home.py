@@ -21,7 +21,7 @@ from redemption.orders.actions import transaction_decisions
 from redemption.saga.steps import flag, locked
 from redemption.states import IncidentKind, TransactionStatus, Verdict
 from tests.catalog.factories import ProductFactory
-from tests.support.order_kinds import confirmed_order, placed_order
+from tests.support.orders.order_kinds import confirmed_order, placed_order
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

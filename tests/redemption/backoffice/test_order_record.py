@@ -24,7 +24,7 @@ from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.factories import letters_sent
 from tests.redemption.pages import said
-from tests.support.order_kinds import confirmed_order, parcel_of
+from tests.support.orders.order_kinds import confirmed_order, parcel_of
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

@@ -20,7 +20,7 @@ from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
 from redemption.checkout import services as placing
-from redemption.checkout.deciding import approve, reject
+from redemption.checkout.approvals.deciding import approve, reject
 from redemption.models import Decision, LoyaltyTransaction, RedemptionOrder
 from redemption.states import OrderStatus
 from tests.accounts.access.making import new_key, owner_of

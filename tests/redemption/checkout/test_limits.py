@@ -16,7 +16,7 @@ from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.actor import Actor
 from redemption.checkout import limits
 from redemption.checkout import services as placing
-from redemption.checkout.deciding import approve
+from redemption.checkout.approvals.deciding import approve
 from redemption.checkout.limits import (
     OverLimitError,
     allowances_of,

@@ -14,7 +14,7 @@ from catalog.models import Product
 from inventory.models import Inventory
 from loyalty_portal.data.actor import Actor
 from redemption.checkout import services as placing
-from redemption.checkout.deciding import approve, expire_approvals, reject
+from redemption.checkout.approvals.deciding import approve, expire_approvals, reject
 from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import Letter, LetterKind, LoyaltyTransaction, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -23,7 +23,7 @@ from redemption.saga.steps import RedemptionError, flag, flag_overdue, write_let
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, OrderStatus
 from tests.redemption.world import RECIPIENT, World
-from tests.support.ageing import make_orders_older
+from tests.support.orders.ageing import make_orders_older
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from redemption.saga.queues import work
 from redemption.states import IncidentKind
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.partners.raw_partner import RawPartner, reply, reset
-from tests.support.order_kinds import placed_order
+from tests.support.orders.order_kinds import placed_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACCEPTED = reply(202, b'{"status": "success", "message": "Event processed", "dedup_key": "x"}')

@@ -22,7 +22,12 @@ from tests.redemption.incidents.test_alerts import (
     send_all,
     told,
 )
-from tests.redemption.points.test_reconciliation import aged, at_partner, copied, settled
+from tests.redemption.points.reconciliation.test_reconciliation import (
+    aged,
+    at_partner,
+    copied,
+    settled,
+)
 from tests.redemption.world import World
 from tests.support.staff import browser, staff
 

@@ -14,7 +14,7 @@ from fulfillment.models import PartnerCall
 from fulfillment.virtual.saga import ask
 from inventory.models import Inventory
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.deciding import approve
+from redemption.checkout.approvals.deciding import approve
 from redemption.incidents.causes import settle_gone
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.invariants.checks import check_deadlines
@@ -28,7 +28,7 @@ from redemption.states import IncidentKind, IncidentStatus, OrderStatus
 from tests.accounts.factories import SeatFactory
 from tests.redemption.saga.test_webhooks import ask_the_partner, body, ended, send
 from tests.redemption.world import World, make_all_due
-from tests.support.ageing import make_orders_older
+from tests.support.orders.ageing import make_orders_older
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -24,7 +24,7 @@ from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.partners.raw_partner import RawPartner
 from tests.redemption.incidents.test_alerts import ACCEPTED, send_all, told
 from tests.redemption.saga.test_races import while_somebody
-from tests.support.order_kinds import placed_order
+from tests.support.orders.order_kinds import placed_order
 from tests.support.staff import browser, staff
 from tests.support.visitor import forms_of
 

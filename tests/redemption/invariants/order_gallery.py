@@ -5,7 +5,7 @@ from fulfillment import services as desk
 from fulfillment.models import PartnerCall, Shipment
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.deciding import approve, reject
+from redemption.checkout.approvals.deciding import approve, reject
 from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.unit_credits import confirm, credit_units
@@ -15,7 +15,7 @@ from redemption.states import OrderStatus
 from tests.accounts.factories import UserFactory
 from tests.redemption.large_orders.waiting.lines import confirmed, time_comes, tomorrow
 from tests.redemption.world import World
-from tests.support.came_back import came_back, credited
+from tests.support.orders.came_back import came_back, credited
 
 
 class Orders:

@@ -16,7 +16,7 @@ from loyalty_portal.data.ids import uuid7
 from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.orders.facts import facts_of
-from redemption.orders.standing import standing_of
+from redemption.orders.steps.standing import standing_of
 from redemption.states import LineStatus
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory

@@ -16,13 +16,13 @@ from fulfillment.partner import Report, ReportStatus
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import hear_answer
 from loyalty_portal.data.actor import SYSTEM, Actor
-from redemption.badges import line_look, order_look
-from redemption.checkout.deciding import reject
+from redemption.checkout.approvals.deciding import reject
 from redemption.messages.notifications import compose
 from redemption.models import Letter, RedemptionOrder
+from redemption.models.badges import line_look, order_look
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.facts import facts_of
-from redemption.orders.standing import standing_of
+from redemption.orders.steps.standing import standing_of
 from redemption.saga.steps import drop_order, locked
 from redemption.saga.transactions import settle_transaction
 from redemption.states import LineStatus, OrderStatus, TransactionStatus

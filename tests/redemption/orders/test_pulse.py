@@ -29,16 +29,16 @@ from redemption.saga import transactions
 from redemption.saga.steps import flag, locked
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, Verdict
-from tests.redemption.orders import test_delivery_decisions as deliveries
+from tests.redemption.orders.actions import test_delivery_decisions as deliveries
+from tests.redemption.orders.actions.test_remedies import AGREED, put_right
 from tests.redemption.orders.pulse_watch import Watch, stop_the_pulse
-from tests.redemption.orders.test_remedies import AGREED, put_right
 from tests.redemption.pages import address, now
 from tests.redemption.saga.test_credits_held_back import swapped
 from tests.redemption.saga.test_doubts import tried
 from tests.redemption.saga.test_virtual_news import accepted, answers, give_back
 from tests.redemption.saga.test_webhooks import ended
 from tests.redemption.world import World, make_all_due
-from tests.support.came_back import came_back, credited
+from tests.support.orders.came_back import came_back, credited
 from tests.support.staff import staff
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ from catalog.models import Product
 from fulfillment import services as desk
 from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.times import exact
+from loyalty_portal.data.texts.times import exact
 from redemption.incidents.services import acknowledge
 from redemption.models import Incident, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -31,7 +31,7 @@ from tests.redemption.factories import (
     shipped,
 )
 from tests.redemption.pages import address, now, said, timeline, titles
-from tests.support.came_back import came_back, credited
+from tests.support.orders.came_back import came_back, credited
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[AccountManager], Client]

@@ -13,7 +13,7 @@ from redemption.questions.services import MOST_UNANSWERED
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.redemption.pages import timeline
-from tests.support.order_kinds import confirmed_order
+from tests.support.orders.order_kinds import confirmed_order
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db

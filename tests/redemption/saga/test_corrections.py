@@ -26,7 +26,7 @@ from redemption.states import (
     TransactionStatus,
     Verdict,
 )
-from tests.redemption.orders.test_remedies import AGREED, holds, line, proposed, put_right
+from tests.redemption.orders.actions.test_remedies import AGREED, holds, line, proposed, put_right
 from tests.redemption.saga.test_virtual_news import accepted, answers, give_back, now
 from tests.redemption.saga.test_webhooks import ask_the_partner, codes_of, ended
 from tests.redemption.world import World, make_all_due

@@ -19,7 +19,7 @@ from redemption.saga import numbers
 from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.redemption.pages import now
-from tests.redemption.points.test_reconciliation import aged, at_partner
+from tests.redemption.points.reconciliation.test_reconciliation import aged, at_partner
 from tests.redemption.saga.test_credits_held_back import booked_on, broken
 from tests.redemption.saga.test_doubts import (
     LIE,

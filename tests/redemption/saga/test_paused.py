@@ -15,7 +15,7 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.queue.pause import CLOSED, LATER
 from operations.doctor.findings import State
 from operations.doctor.services import examine
-from redemption.checkout.deciding import approve
+from redemption.checkout.approvals.deciding import approve
 from redemption.incidents.services import raise_incident
 from redemption.management.commands.sweep import drain
 from redemption.models import (

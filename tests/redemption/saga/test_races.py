@@ -20,8 +20,8 @@ from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
 from fulfillment.virtual.services import find_by_reference, hear_answer
 from loyalty_portal.data.actor import SYSTEM, Actor
+from redemption.checkout.approvals.deciding import expire_approvals
 from redemption.checkout.cart.services import add_to_cart
-from redemption.checkout.deciding import expire_approvals
 from redemption.models import (
     Callback,
     CallbackState,
@@ -39,7 +39,7 @@ from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.redemption.factories import checkout_form, fill_cart
 from tests.redemption.saga.test_webhooks import body, send
 from tests.redemption.world import World, make_all_due
-from tests.support.ageing import make_orders_older
+from tests.support.orders.ageing import make_orders_older
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)

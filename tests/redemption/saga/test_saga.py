@@ -18,7 +18,7 @@ from redemption.saga.steps import RedemptionError
 from redemption.saga.transactions import settle_transaction
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 from tests.redemption.world import World, make_all_due
-from tests.support.came_back import came_back, credited
+from tests.support.orders.came_back import came_back, credited
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -31,7 +31,7 @@ from redemption.states import OrderStatus, TransactionStatus
 from tests.redemption.saga.test_races import asked_for
 from tests.redemption.saga.test_webhooks import body, ended, send
 from tests.redemption.world import World
-from tests.support.ageing import make_orders_older
+from tests.support.orders.ageing import make_orders_older
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)

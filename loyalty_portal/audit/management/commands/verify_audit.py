@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: verifies that nobody changed the history (docs/audit.md)."""
+"""`manage.py verify_audit`: verifies that nobody changed the history (docs/staff/audit.md)."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,5 +1,4 @@
-"""Django's English time formats, changed to show the time zone as loyalty_portal.data.times.exact
-does.
+"""Django's English time formats, changed to show the time zone as data/texts/times.py does.
 
 The admin shows all times in one of these formats.
 """

@@ -12,10 +12,10 @@ from accounts.seats import letters as people
 from accounts.seats.stand_ins import name_stand_in
 from catalog.models import Product
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.asking import APPROVAL_TIME, remind_approvers
+from redemption.checkout.approvals.asking import APPROVAL_TIME, remind_approvers
+from redemption.checkout.approvals.deciding import approve, expire_approvals, reject
 from redemption.checkout.bulk import approving, services
 from redemption.checkout.bulk.approving import expire_bulks, remind_of_bulks
-from redemption.checkout.deciding import approve, expire_approvals, reject
 from redemption.messages.notifications import compose
 from redemption.models import Bulk, BulkPart, BulkStatus, Letter, LetterKind, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
@@ -23,8 +23,8 @@ from redemption.saga.steps import RedemptionError
 from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.catalog.factories import ProductFactory
-from tests.redemption.checkout.approvals.test_stand_ins import today
 from tests.redemption.factories import placed
+from tests.redemption.orders.approvals.test_stand_ins import today
 
 pytestmark = pytest.mark.django_db
 

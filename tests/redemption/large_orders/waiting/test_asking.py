@@ -17,10 +17,10 @@ from django.utils import timezone
 from accounts.models import Company
 from fulfillment.desk.services import correct_recipient
 from fulfillment.models import Fulfillment, PartnerCall
-from loyalty_portal import mail as mail_sending
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.recipient import FIELDS
+from loyalty_portal.data.texts import mail as mail_sending
 from redemption.invariants.checks import check_invariants
 from redemption.models import OrderItem, RecipientAsk, RedemptionOrder
 from redemption.orders.actions.cancelling import cancel

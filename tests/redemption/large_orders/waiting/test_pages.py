@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AccountManager, Company
-from loyalty_portal.data.times import exact
+from loyalty_portal.data.texts.times import exact
 from redemption.saga import waiting
 from tests.accounts.factories import UserFactory
 from tests.redemption.large_orders.waiting.lines import (

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from fulfillment.models import Fulfillment, PartnerCall
 from loyalty_portal.data.actor import SYSTEM, Actor
-from redemption.checkout.deciding import approve
+from redemption.checkout.approvals.deciding import approve
 from redemption.incidents.causes import settle_gone
 from redemption.invariants.checks import check_deadlines, check_invariants
 from redemption.models import IncidentCase, LineWait, OrderItem, RedemptionOrder
@@ -32,7 +32,7 @@ from tests.redemption.large_orders.waiting.lines import (
 )
 from tests.redemption.saga.test_sweep import sweep
 from tests.redemption.world import RECIPIENT, World
-from tests.support.ageing import make_orders_older
+from tests.support.orders.ageing import make_orders_older
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

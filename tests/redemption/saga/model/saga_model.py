@@ -24,7 +24,7 @@ from fulfillment import services as desk
 from fulfillment.models import PartnerCall
 from fulfillment.virtual import saga as virtual
 from loyalty_portal.data.actor import Actor
-from redemption.checkout.deciding import approve, expire_approvals, reject
+from redemption.checkout.approvals.deciding import approve, expire_approvals, reject
 from redemption.invariants.checks import check_against_ledger, check_invariants
 from redemption.models import (
     Callback,

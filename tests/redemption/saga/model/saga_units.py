@@ -15,7 +15,7 @@ from tests.accounts.factories import UserFactory
 from tests.redemption.saga.model.saga_parts import PIECES, WHICH, pick, politely, some
 from tests.redemption.saga.model.saga_seen import Seen
 from tests.redemption.world import World
-from tests.support.came_back import came_back
+from tests.support.orders.came_back import came_back
 
 
 class Units(RuleBasedStateMachine):

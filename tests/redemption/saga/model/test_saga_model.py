@@ -27,7 +27,7 @@ from redemption.saga import waiting
 from redemption.saga.transactions import settle_transaction
 from tests.redemption.saga.model.saga_model import Saga
 from tests.redemption.saga.model.saga_seen import Seen
-from tests.support.guards_off import GUARDS
+from tests.support.guards.guards_off import GUARDS
 from tests.support.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,0 +1,81 @@
+"""`make bench-admin`: each page of the back office at a million orders beside the same at 10,000.
+
+Makes both databases first, if they are not there (`make seed-scale`; minutes). The pages are asked
+alternately of both in one run. Fails where a page takes more than twice as long, asks more than 12
+questions, or reads a large table from end to end. SCALE_ORDERS, SCALE_PRODUCTS and BENCH_ROUNDS
+may be given.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+from benchmarks.__main__ import ROOT
+from benchmarks.scale import ORDERS, PRODUCTS, of_size, server
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+SMALL = {"products": 2_000, "orders": 10_000}
+MOST_TIMES, MOST_QUERIES = 2.0, 12
+IN_THE_NOISE = 10.0  # ms; a page that differs by less is as fast
+
+
+class Side:
+    """One database, with a process that measures pages in it."""
+
+    def __init__(self, env: dict[str, str], stack: ExitStack) -> None:
+        command = [sys.executable, "-m", "benchmarks.admin.measured"]
+        self.process = stack.enter_context(
+            subprocess.Popen(
+                command, cwd=ROOT, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        )
+        stack.callback(self.process.terminate)
+        self.pages: list[str] = self._read()
+
+    def _read(self) -> Any:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, page: str) -> dict[str, Any]:
+        assert self.process.stdin
+        self.process.stdin.write(f"{page}\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = self._read()
+        return answer
+
+
+def compared(page: str, small: Side, large: Side) -> list[str]:
+    """Print one page's figures. Returns what is wrong with it."""
+    told = [(small.ask(page), large.ask(page)) for _round in range(ROUNDS + 1)][1:]
+    few, many = (statistics.median(each[side]["ms"] for each in told) for side in (0, 1))
+    last = told[-1][1]
+    print(f"{page:52}{last['queries']:4}{few:9.1f} ms{many:9.1f} ms{many / few:7.2f}", flush=True)
+    wrong = []
+    if many > MOST_TIMES * few and many - few > IN_THE_NOISE:
+        wrong.append(f"{page}: {many / few:.1f} times")
+    if last["queries"] > MOST_QUERIES:
+        wrong.append(f"{page}: {last['queries']} queries")
+    if last["status"] >= 400:
+        wrong.append(f"{page}: answers {last['status']}")
+    return [*wrong, *(f"{page}: reads all of {scan}" for scan in last["scans"])]
+
+
+def main() -> int:
+    with ExitStack() as stack:
+        shared = stack.enter_context(server())
+        small = Side(of_size(shared, **SMALL), stack)
+        large = Side(of_size(shared, products=PRODUCTS, orders=ORDERS), stack)
+        print(f"{'':52}asks{SMALL['orders']:>9,}   {ORDERS:>9,}   ratio")
+        both = [page for page in large.pages if page in small.pages]
+        wrong = [each for page in both for each in compared(page, small, large)]
+    for each in wrong:
+        print(each)
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

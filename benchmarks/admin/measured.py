@@ -1,0 +1,102 @@
+"""Measures pages of the back office in one database, for benchmarks/admin/__main__.py.
+
+Reads the name of a page from each line of standard input and answers with one line of JSON: how
+long it took and what it asked of the database. The first line that it prints has all names.
+"""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import django
+from django.http import HttpResponse
+
+django.setup()
+
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+from tests.accounts.second_factor import ProvedForce
+from tests.support.admin_pages import admin_pages
+
+LARGE = 10_000  # rows from which a sequential scan is told
+Query = tuple[str, Any]
+
+
+@contextmanager
+def recorded() -> Iterator[list[Query]]:
+    queries: list[Query] = []
+
+    def record(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        queries.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(record):
+        yield queries
+
+
+def scans(queries: list[Query]) -> Iterator[str]:
+    """The large tables that a query reads from end to end."""
+    for sql, params in queries:
+        left = list(params or ())
+        for statement in sql.split(";\n"):  # those that are read together
+            own = [left.pop(0) for _each in range(statement.count("%s"))]
+            if not statement.lstrip().upper().startswith(("SELECT", "WITH", "(SELECT")):
+                continue
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", own)
+                plan = cursor.fetchone()[0]
+            plan = json.loads(plan) if isinstance(plan, str) else plan
+            yield from _scanned(plan[0]["Plan"], statement)
+
+
+def _scanned(node: dict[str, Any], sql: str) -> Iterator[str]:
+    if node["Node Type"] == "Seq Scan" and _rows(node["Relation Name"]) > LARGE:
+        yield f"{node['Relation Name']}: {re.sub(r'SELECT .* FROM', 'SELECT … FROM', sql)[:300]}"
+    for below in node.get("Plans", ()):
+        # Below a LIMIT a scan that needs no order ends early.
+        if node["Node Type"] == "Limit" and below["Node Type"] == "Seq Scan":
+            continue
+        yield from _scanned(below, sql)
+
+
+def _rows(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = %s", [table])
+        return int(cursor.fetchone()[0])
+
+
+def measure(client: Client, page: Callable[[Client], HttpResponse]) -> dict[str, Any]:
+    with recorded() as queries:
+        started = time.perf_counter()
+        answer = page(client)
+        if hasattr(answer, "render"):
+            answer.render()
+        seconds = time.perf_counter() - started
+    found = sorted(set(scans(queries)))
+    return {
+        "status": answer.status_code,
+        "ms": seconds * 1000,
+        "queries": len(queries),
+        "scans": found,
+    }
+
+
+def main() -> None:
+    ProvedForce().install()
+    client = Client(SERVER_NAME="127.0.0.1")
+    person = User.objects.filter(is_superuser=True)[0]
+    client.force_login(person)
+    known = admin_pages(person)
+    print(json.dumps(list(known)), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(measure(client, known[line.strip()])), flush=True)
+
+
+if __name__ == "__main__":
+    main()
