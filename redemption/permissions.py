@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, UUIDField, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, ApiKey, Company, StandIn
 from accounts.permissions import (
@@ -58,57 +59,67 @@ def placed(actor: Actor, order: RedemptionOrder) -> bool:
     return order.was_placed_by(actor.user_id)
 
 
-def placed_for(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether the actor placed the order as staff, for somebody's seat."""
-    return actor.user_id is not None and actor.user_id == order.placed_by_id
-
-
-def placed_by_own_key(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether an API key placed the order that the actor made or rotated."""
-    return order.was_placed_by_key_of(actor.user_id)
-
-
-def had_part(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether the order is the actor's in any way: their own, one that they placed as staff for
-    somebody else, or one of a key that they made. They are no second person for it.
+def part_in(actor: Actor, ordered: RedemptionOrder | Bulk) -> str:
+    """Why the actor is no second person for an order, or for all orders of a bulk: they placed it,
+    also as staff for somebody else, or a key that they made did. A sentence for them; "" when they
+    had no part in it.
     """
-    return placed(actor, order) or placed_for(actor, order) or placed_by_own_key(actor, order)
+    if ordered.was_placed_by(actor.user_id):
+        return _(
+            "Nobody approves their own order: another owner or approver of your company decides."
+        )
+    if isinstance(ordered, Bulk):
+        return ""
+    if actor.user_id is not None and actor.user_id == ordered.placed_by_id:
+        return _("You placed this order as staff: another owner or approver decides.")
+    if ordered.was_placed_by_key_of(actor.user_id):
+        return _(
+            "An API key that you made or rotated placed it: another owner or approver decides."
+        )
+    return ""
 
 
 NOBODY = UUID(int=0)  # the id of no person
 
 
-class Decider(NamedTuple):
-    """That an actor may decide. `instead_of`: in whose place; None for an approver."""
+class Right(NamedTuple):
+    """Whether an actor may approve or reject. `instead_of`: in whose place; None for an approver.
+    `why_not`: the reason in a sentence, where they could decide, but not on this.
+    """
 
-    instead_of: AccountManager | None
+    may: bool
+    instead_of: AccountManager | None = None
+    why_not: str = ""
 
 
-def decider(
-    actor: Actor, order: RedemptionOrder, away: Sequence[AccountManager] | None = None
-) -> Decider | None:
-    """By which right the actor may approve or reject the order; None when they may not.
+def right_to_decide(
+    actor: Actor, ordered: RedemptionOrder | Bulk, away: Sequence[AccountManager] | None = None
+) -> Right:
+    """By which right the actor may approve or reject an order, or all orders of a bulk.
 
     It is an approver's who had no part in it. Whoever stands in for an approver has the same right,
     unless that approver had a part in it. `away`: those for whom the actor stands in, if they were
     read (`stood_in_for`); that is one query otherwise, for those who are no approvers.
+
+    `decidable` and `decidable_instead` say the same to the database, which enforces it for orders
+    placed by staff (order_approved_by_another).
     """
-    if actor.seat is None or not may_see(actor, order) or had_part(actor, order):
-        return None
+    if actor.seat is None or actor.seat.company_id != ordered.company_id:
+        return Right(False)
+    if why_not := part_in(actor, ordered):
+        return Right(False, why_not=why_not)
     if may_approve(actor):
-        return Decider(None)
+        return Right(True)
     found = stood_in_for(actor.seat) if away is None else away
-    others = (each for each in found if not had_part(Actor.in_seat(each), order))
-    return next(map(Decider, others), None)
+    others = [each for each in found if not part_in(Actor.in_seat(each), ordered)]
+    if found and not others:
+        why_not = _("You stand in for whoever ordered this: another owner or approver decides.")
+    return Right(bool(others), others[0] if others else None, why_not)
 
 
-def may_decide(actor: Actor, order: RedemptionOrder) -> bool:
-    """Whether the actor may approve or reject the order: an approver who had no part in it, or who
-    stands in for one.
-
-    The database enforces it for orders placed by staff too (order_approved_by_another).
-    """
-    return decider(actor, order) is not None
+def may_decide(actor: Actor, ordered: RedemptionOrder | Bulk) -> bool:
+    """Whether the actor may approve or reject it: `right_to_decide`."""
+    return right_to_decide(actor, ordered).may
 
 
 def could_decide(actor: Actor) -> bool:
@@ -153,30 +164,10 @@ def standing_in(seat_id: UUID) -> QuerySet[StandIn]:
     )
 
 
-def bulk_decider(actor: Actor, bulk: Bulk) -> Decider | None:
-    """By which right the actor may approve or reject all orders of a bulk; None when they may not.
-    Nobody decides on what they gave themselves, nor does who stands in for them.
-    """
-    seat, gave = actor.seat, bulk.seat.user_id
-    if seat is None or seat.company_id != bulk.seat.company_id or actor.user_id == gave:
-        return None
-    if may_approve(actor):
-        return Decider(None)
-    others = (each for each in stood_in_for(seat) if each.user_id != gave)
-    return next(map(Decider, others), None)
-
-
-def may_decide_bulk(actor: Actor, bulk: Bulk) -> bool:
-    """Whether the actor may approve or reject all orders of a bulk: an approver of its company or
-    who stands in for one, and not who gave it.
-    """
-    return bulk_decider(actor, bulk) is not None
-
-
 def may_see_bulk(actor: Actor, bulk: Bulk) -> bool:
     """Whether the actor may see a bulk, with its people: who gave it, and who may decide on it."""
     own = actor.seat is not None and actor.seat.pk == bulk.seat_id
-    return own or may_decide_bulk(actor, bulk)
+    return own or may_decide(actor, bulk)
 
 
 def may_order_for(actor: Actor) -> bool:

@@ -227,7 +227,7 @@ def made_each_time(_key: str, *, make: Callable[[], Any], **_more: Any) -> Any:
 
 _UPDATES = ((leases, "update"), (lifecycle, "update"))
 _CART = ((checkout, "update"), (checkout, "delete"))
-_FRAGMENTS = {"balance": "list", "menu": "list", "nav": "list", "messages": "list"}
+_FRAGMENTS = ("frame/_balance", "frame/_menu", "frame/_nav", "_messages")
 PIECES = [
     Piece("several queries at once", "record of an order", ((order_record, "read_together"),)),
     Piece("connection check", "list", ((DatabaseWrapper, "is_usable"),)),
@@ -255,8 +255,8 @@ PIECES = [
     Piece("update, delete: cart", "placing an order", _CART),
     Piece("update: stock", "placing an order", ((stock, "_moved"),)),
     *(
-        Piece(f"fragment: {name}", request, ((layout, "cached_fragment"),), f"ui/_{name}.html")
-        for name, request in _FRAGMENTS.items()
+        Piece(f"fragment: {name}", "list", ((layout, "cached_fragment"),), f"ui/{name}.html")
+        for name in _FRAGMENTS
     ),
     Piece("page", "list", ((catalogue, "cached_page"),)),
     Piece("page", "product", ((catalogue, "cached_page"),)),

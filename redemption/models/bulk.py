@@ -1,5 +1,7 @@
 """Many orders from one spreadsheet: the file, its rows, and the orders that become of them."""
 
+from uuid import UUID
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -70,6 +72,14 @@ class Bulk(LeasedWork):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def company_id(self) -> UUID:
+        return self.seat.company_id
+
+    def was_placed_by(self, user_id: UUID | None) -> bool:
+        """Whether this person gave the file, in whichever seat."""
+        return self.seat.user_id == user_id
 
     @property
     def can_go_on(self) -> bool:

@@ -10,7 +10,6 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager
 from accounts.permissions import may_redeem
 from fulfillment.models import ShipmentLine
 from loyalty_portal.data.actor import Actor
@@ -35,14 +34,12 @@ from redemption.orders.steps.standing import standing_of
 from redemption.orders.steps.step import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import (
-    Decider,
-    decider,
-    had_part,
+    Right,
     may_ask,
     may_cancel,
     may_resend,
     may_reveal,
-    placed_by_own_key,
+    right_to_decide,
 )
 from redemption.states import UNCLEAR, LineStatus, OrderStatus, TransactionStatus, WaitsFor
 
@@ -107,13 +104,11 @@ class OrderPage:
     earlier_letters: int  # that are not shown
     cancellation: Cancellation | None  # None when nothing can be cancelled or the seat may not
     cancel_typed: str | None  # the reason typed into a refused form to cancel
-    right: Decider | None  # by which they decide on it while it waits
+    right: Right  # by which they decide on it while it waits
     reject: RejectOrderForm  # only for those who can decide
     held: str  # why it cannot be approved now; "" when it can
     since: list[str]  # what changed in the catalogue since the order was placed
-    by_own_key: bool  # it waits, and an API key placed it that they made
     over: list[str]  # why limits of points forbid the approval now
-    waits_for_others: bool  # one's own order, or placed as staff: somebody else must approve it
     can_reveal: bool
     can_change_recipients: bool  # of lines that wait for their recipients
     can_repeat: bool
@@ -123,12 +118,7 @@ class OrderPage:
 
     @property
     def can_decide(self) -> bool:
-        return self.right is not None
-
-    @property
-    def instead_of(self) -> AccountManager | None:
-        """In whose place they would decide."""
-        return self.right.instead_of if self.right else None
+        return self.right.may
 
     @property
     def cost(self) -> int:
@@ -201,8 +191,8 @@ def order_page(
     letters. `only`: the status of the lines to show. `who`: words in a recipient's columns.
     """
     facts, waits = facts_of(order, in_full=in_full), order.status == OrderStatus.AWAITING_APPROVAL
-    right = decider(actor, order) if waits else None
-    can_decide, choices = right is not None, statuses_shown(facts.items, only)
+    right = right_to_decide(actor, order) if waits else Right(False)
+    can_decide, choices = right.may, statuses_shown(facts.items, only)
     cancelling = None if can_decide else _cancellation(actor, facts)
     letters = facts.letters[None if in_full else -LETTERS_SHOWN :]
     return OrderPage(
@@ -226,9 +216,7 @@ def order_page(
         reject=reject or RejectOrderForm(order=order),
         held=_held(facts) if can_decide else "",
         since=changed_since([order])[order.pk] if can_decide else [],
-        by_own_key=waits and placed_by_own_key(actor, order),
         over=over_if_approved(order) if can_decide else [],
-        waits_for_others=waits and had_part(actor, order),
         can_reveal=may_reveal(actor, order),
         can_change_recipients=may_cancel(actor, order),
         can_repeat=may_redeem(actor) and order.is_final,

@@ -30,7 +30,7 @@ from redemption.orders.facts import Pulse, beat_of, order_of
 from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.page import order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, list_of
-from redemption.permissions import may_ask, may_cancel, may_decide, may_resend, may_reveal
+from redemption.permissions import may_ask, may_cancel, may_resend, may_reveal, right_to_decide
 from redemption.questions import services as questions
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
@@ -166,7 +166,8 @@ def cancel_line(request: PortalRequest, number: str, item_id: uuid.UUID) -> Http
 def approve(request: PortalRequest, number: str) -> HttpResponse:
     """Approve the order; its points are taken."""
     order = own_order(request.actor, number)
-    _must(may_decide(request.actor, order))
+    right = right_to_decide(request.actor, order)
+    _must(right.may, right.why_not)
     try:
         with tasks.going_on(order.pk):
             deciding.approve(order=order, by=request.actor)
@@ -185,7 +186,8 @@ def approve(request: PortalRequest, number: str) -> HttpResponse:
 def reject(request: PortalRequest, number: str) -> HttpResponse:
     """Reject the order, with a reason."""
     order = own_order(request.actor, number)
-    _must(may_decide(request.actor, order))
+    right = right_to_decide(request.actor, order)
+    _must(right.may, right.why_not)
     form = RejectOrderForm(request.POST, order=order)
     if not form.is_valid() and order.status == OrderStatus.AWAITING_APPROVAL:
         page = order_page(request.actor, order, form)
@@ -303,6 +305,6 @@ def _reason(request: PortalRequest) -> str:
     return one_line(request.POST.get("reason", ""))[:255]
 
 
-def _must(allowed: bool) -> None:
+def _must(allowed: bool, why_not: str = "") -> None:
     if not allowed:
-        raise PermissionDenied(_("Your role in this company does not include this."))
+        raise PermissionDenied(why_not or _("Your role in this company does not include this."))

@@ -58,10 +58,12 @@ class RedemptionError(Exception):
     """An action on an order is not possible; the message is a sentence for the person who tried."""
 
 
-def must(allowed: bool) -> None:
-    """Raise RedemptionError unless the answer of a permission function is true."""
+def must(allowed: bool, why_not: str = "") -> None:
+    """Raise RedemptionError unless the answer of a permission function is true. `why_not`: the
+    reason, if there is a better one than the role.
+    """
     if not allowed:
-        raise RedemptionError(_("Your role in this company does not include this."))
+        raise RedemptionError(why_not or _("Your role in this company does not include this."))
 
 
 def must_be_staff(allowed: bool, what: str) -> None:

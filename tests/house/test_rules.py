@@ -52,7 +52,9 @@ def test_no_folder_shows_more_than_20_names() -> None:
         parts = path.parts
         for depth in range(1, len(parts)):
             names.setdefault(Path(*parts[:depth]), set()).add(parts[depth])
-    crowded = {str(folder): len(shown) for folder, shown in names.items() if len(shown) > MOST_NAMES}
+    crowded = {
+        str(folder): len(shown) for folder, shown in names.items() if len(shown) > MOST_NAMES
+    }
     assert {f: n for f, n in crowded.items() if Path(f).name not in MANY} == {}
 
 

@@ -96,9 +96,9 @@ def test_who_made_or_rotated_a_key_decides_on_none_of_its_orders() -> None:
         assert {each.order.pk for each in approvals(actor, None) if each.decidable} == may
         assert header_figures(seat, timezone.now())["approvals_count"] == len(may)
     for seat in (ada, bob):
-        with pytest.raises(RedemptionError, match="made or rotated an API key"):
+        with pytest.raises(RedemptionError, match="An API key that you made or rotated"):
             deciding.approve(order=order, by=Actor.in_seat(seat))
-        with pytest.raises(RedemptionError, match="made or rotated an API key"):
+        with pytest.raises(RedemptionError, match="An API key that you made or rotated"):
             deciding.reject(order=order, by=Actor.in_seat(seat), reason="no")
     with pytest.raises(RedemptionError):
         deciding.approve(order=other, by=Actor.in_seat(made.seat))

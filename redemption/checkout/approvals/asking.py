@@ -11,9 +11,9 @@ from django.db.models.functions import Now
 from accounts.models import AccountManager
 from accounts.seats.stand_ins import approvers_of, deputies_of
 from loyalty_portal.data.actor import Actor
-from redemption.models import Letter, LetterKind, RedemptionOrder
+from redemption.models import Bulk, Letter, LetterKind, RedemptionOrder
 from redemption.models.messages import TO_APPROVERS
-from redemption.permissions import had_part
+from redemption.permissions import part_in
 from redemption.saga.steps import locked, write_letters
 from redemption.states import OrderStatus
 
@@ -35,24 +35,20 @@ class PersonAsked(NamedTuple):
     instead_of: AccountManager | None
 
 
-def who_decides(order: RedemptionOrder) -> list[PersonAsked]:
-    """The people who may decide on the order now: approvers who had no part in it, and who stands
-    in for them. Makes two queries.
+def who_decides(ordered: RedemptionOrder | Bulk) -> list[PersonAsked]:
+    """The people who may decide now on an order or a bulk: approvers who had no part in it, and who
+    stands in for them. Makes two queries.
     """
-    seats = approvers_of(order.company_id)
-    return _with_deputies([seat for seat in seats if not _had_part(seat, order)], order)
-
-
-def _with_deputies(approvers: list[AccountManager], order: RedemptionOrder) -> list[PersonAsked]:
+    approvers = [seat for seat in approvers_of(ordered.company_id) if not _had_part(seat, ordered)]
     found = {seat.pk: PersonAsked(seat, None) for seat in approvers}
     for approver, deputy in deputies_of(approvers) if approvers else ():
-        if not _had_part(deputy, order):
+        if not _had_part(deputy, ordered):
             found.setdefault(deputy.pk, PersonAsked(deputy, approver))
     return list(found.values())
 
 
-def _had_part(seat: AccountManager, order: RedemptionOrder) -> bool:
-    return had_part(Actor.in_seat(seat), order)
+def _had_part(seat: AccountManager, ordered: RedemptionOrder | Bulk) -> bool:
+    return bool(part_in(Actor.in_seat(seat), ordered))
 
 
 def letters_to_approvers(

@@ -19,7 +19,7 @@ from redemption.models import (
     OrderEvent,
     RedemptionOrder,
 )
-from redemption.permissions import Decider, decider, placed, placed_by_own_key, placed_for
+from redemption.permissions import Right, right_to_decide
 from redemption.saga.steps import (
     RedemptionError,
     drop_order,
@@ -71,7 +71,7 @@ def reject(*, order: RedemptionOrder, by: Actor, reason: str) -> None:
         _decided(held, LetterKind.REJECTED, by, right, reason=reason.strip()[:255])
 
 
-def approved_told(right: Decider) -> str:
+def approved_told(right: Right) -> str:
     """That it was approved, and in whose place, as a sentence to be stored."""
     if right.instead_of is None:
         return kept(lambda: _("Approved"))
@@ -79,7 +79,7 @@ def approved_told(right: Decider) -> str:
     return kept(lambda: _("Approved in the place of %(who)s") % who)
 
 
-def trail_of_stand_in(right: Decider, by: Actor, about: RedemptionOrder, what: str) -> None:
+def trail_of_stand_in(right: Right, by: Actor, about: RedemptionOrder, what: str) -> None:
     """Write into the trail in whose place somebody decided, where it was in somebody's."""
     if right.instead_of:
         facts = {"change": what, "instead of": str(right.instead_of.pk)}
@@ -87,7 +87,7 @@ def trail_of_stand_in(right: Decider, by: Actor, about: RedemptionOrder, what: s
 
 
 def _decided(
-    order: RedemptionOrder, kind: LetterKind, by: Actor, right: Decider, *, reason: str = ""
+    order: RedemptionOrder, kind: LetterKind, by: Actor, right: Right, *, reason: str = ""
 ) -> None:
     trail_of_stand_in(right, by, order, kind)
     instead_of = str(right.instead_of.user) if right.instead_of else ""
@@ -95,20 +95,14 @@ def _decided(
     write_letter(order, kind, occasion=order.pk, **who)
 
 
-def _decidable(order: RedemptionOrder, by: Actor) -> tuple[RedemptionOrder, Decider]:
+def _decidable(order: RedemptionOrder, by: Actor) -> tuple[RedemptionOrder, Right]:
     """The order, locked, and by which right it is decided."""
     held = locked(order.pk)
     if held.status != OrderStatus.AWAITING_APPROVAL:
         raise RedemptionError(_what_came_of_it(held))
-    if placed(by, held):
-        raise RedemptionError(_("Nobody approves their own order."))
-    if placed_for(by, held):
-        raise RedemptionError(_("You placed this order as staff; somebody else decides on it."))
-    if placed_by_own_key(by, held):
-        raise RedemptionError(_("Whoever made or rotated an API key does not approve its orders."))
-    right = decider(by, held)
-    must(right is not None)
-    return held, right or Decider(None)
+    right = right_to_decide(by, held)
+    must(right.may, right.why_not)
+    return held, right
 
 
 def _what_came_of_it(order: RedemptionOrder) -> str:

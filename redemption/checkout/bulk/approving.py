@@ -8,20 +8,19 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import AccountManager, PersonLetterKind
+from accounts.models import PersonLetterKind
 from accounts.seats.letters import write_news
-from accounts.seats.stand_ins import approvers_of, deputies_of
 from accounts.selectors import letter_address, told_as
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.data.texts.times import exact
-from redemption.checkout.approvals.asking import APPROVAL_TIME, REMINDERS
+from redemption.checkout.approvals.asking import APPROVAL_TIME, REMINDERS, who_decides
 from redemption.checkout.approvals.deciding import approved_told
 from redemption.checkout.bulk.services import points_of
 from redemption.models import Bulk, BulkStatus
-from redemption.permissions import Decider, bulk_decider
+from redemption.permissions import Right, right_to_decide
 from redemption.saga.steps import RedemptionError, must
 
 MOST = 100  # bulks that are looked at together
@@ -32,21 +31,21 @@ def approve(*, bulk: Bulk, by: Actor) -> None:
     """Approve all orders of the bulk at once: they are placed. Nobody approves their own. Who gave
     it is told by letter.
     """
-    right = bulk_decider(by, bulk)
-    must(right is not None)
+    right = right_to_decide(by, bulk)
+    must(right.may, right.why_not)
     if bulk.status == BulkStatus.WAITING and not _is_in_time(bulk):
         raise RedemptionError(_("The time for an approval is over. It must be given anew."))
-    _decide(bulk, BulkStatus.PLACING, by, right or Decider(None), next_attempt_at=Now())
+    _decide(bulk, BulkStatus.PLACING, by, right, next_attempt_at=Now())
 
 
 def reject(*, bulk: Bulk, by: Actor, reason: str) -> None:
     """Reject all orders of the bulk, with a reason that the buyer reads, in a letter too."""
-    right = bulk_decider(by, bulk)
-    must(right is not None)
+    right = right_to_decide(by, bulk)
+    must(right.may, right.why_not)
     if not reason.strip():
         raise RedemptionError(_("Give a reason; the buyer will read it."))
     told = reason.strip()[:500]
-    _decide(bulk, BulkStatus.REJECTED, by, right or Decider(None), problem=told)
+    _decide(bulk, BulkStatus.REJECTED, by, right, problem=told)
 
 
 def _is_in_time(bulk: Bulk) -> bool:
@@ -54,7 +53,7 @@ def _is_in_time(bulk: Bulk) -> bool:
 
 
 @transaction.atomic
-def _decide(bulk: Bulk, to: BulkStatus, by: Actor, right: Decider, **changes: Any) -> None:
+def _decide(bulk: Bulk, to: BulkStatus, by: Actor, right: Right, **changes: Any) -> None:
     """Write the decision, unless somebody decided before: then say who."""
     waiting = Bulk.objects.filter(pk=bulk.pk, status=BulkStatus.WAITING)
     decided = {
@@ -87,7 +86,7 @@ def _what_came_of_it(bulk: Bulk) -> str:
 
 def ask(bulk: Bulk) -> None:
     """Write a letter to everybody who may decide on the bulk, which begins to wait."""
-    _write(bulk, "asked", _deciders(bulk.seat), who=str(bulk.seat.user))
+    _write(bulk, "asked", _deciders(bulk), who=str(bulk.seat.user))
 
 
 def remind_of_bulks() -> int:
@@ -103,7 +102,7 @@ def remind_of_bulks() -> int:
             with transaction.atomic():
                 still = _waiting().filter(pk=bulk.pk, reminders=bulk.reminders)
                 if still.update(reminders=number + 1):
-                    deciders = _deciders(bulk.seat)
+                    deciders = _deciders(bulk)
                     _write(bulk, _REMINDERS[number], deciders, who=str(bulk.seat.user))
                     reminded += 1
     return reminded
@@ -132,11 +131,9 @@ def _waiting() -> Any:
     return rows.select_related("seat__user", "seat__company")
 
 
-def _deciders(seat: AccountManager) -> set[str]:
-    """The addresses of those who may decide: approvers but who gave it, and who stands in."""
-    approvers = [each for each in approvers_of(seat.company_id) if each.user_id != seat.user_id]
-    instead = (deputy for _approver, deputy in deputies_of(approvers))
-    return {each.email for each in (*approvers, *instead) if each.user_id != seat.user_id}
+def _deciders(bulk: Bulk) -> set[str]:
+    """The addresses of those who may decide."""
+    return {each.seat.email for each in who_decides(bulk)}
 
 
 def _write(bulk: Bulk, change: str, to: Iterable[str], *, who: str, reason: str = "") -> None:

@@ -14,7 +14,7 @@ from redemption.checkout.limits import Allowance, allowances_of
 from redemption.checkout.rows import COLUMNS, label_of
 from redemption.models import Bulk, BulkPart, BulkRow, BulkStatus
 from redemption.models.badges import Badge
-from redemption.permissions import may_decide_bulk
+from redemption.permissions import may_decide
 
 SHOWN = 50  # rows, and orders, that a page shows
 _LOOKS = {
@@ -111,7 +111,7 @@ def waiting_for(seat: AccountManager) -> list[Bulk]:
     actor = Actor.in_seat(seat)
     waiting = _of_company(seat).filter(status=BulkStatus.WAITING).exclude(seat=seat)
     waiting = waiting.annotate(orders=Count("parts"), points=Sum("parts__points"))
-    return [bulk for bulk in waiting[:SHOWN] if may_decide_bulk(actor, bulk)]
+    return [bulk for bulk in waiting[:SHOWN] if may_decide(actor, bulk)]
 
 
 def _of_company(seat: AccountManager) -> QuerySet[Bulk]:
@@ -139,7 +139,7 @@ def bulk_page(bulk: Bulk, seat: AccountManager, header: Header, problem: str = "
         ),
         header=header,
         is_own=bulk.seat_id == seat.pk and may_redeem(actor),
-        can_decide=bulk.status == BulkStatus.WAITING and may_decide_bulk(actor, bulk),
+        can_decide=bulk.status == BulkStatus.WAITING and may_decide(actor, bulk),
         can_go_on=bulk.seat_id == seat.pk and bulk.can_go_on,
         problem=problem,
         allowances=allowances_of(seat) if bulk.status == BulkStatus.READY else [],

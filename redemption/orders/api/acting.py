@@ -25,7 +25,7 @@ from redemption.orders.actions.services import reveal_codes
 from redemption.orders.api.placing import router
 from redemption.orders.api.reading import OrderKey, must_decide_orders, one_told, own_order
 from redemption.orders.api.told import OrderTold
-from redemption.permissions import could_decide, may_cancel, may_decide, may_reveal
+from redemption.permissions import could_decide, may_cancel, may_reveal, right_to_decide
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
 
@@ -96,7 +96,8 @@ def approve_order(request: KeyedRequest, order: OrderKey) -> ApiResult:
     """
     must_decide_orders(request)
     own = own_order(request, order)
-    _must(may_decide(request.auth.actor, own))
+    right = right_to_decide(request.auth.actor, own)
+    _must(right.may, right.why_not)
     return _acted(request, own, lambda: approve(order=own, by=request.auth.actor))
 
 
@@ -109,7 +110,8 @@ def reject_order(request: KeyedRequest, order: OrderKey, entered: RejectEntered)
     """Reject an order of somebody else that waits for approval. Its stock is released."""
     must_decide_orders(request)
     own = own_order(request, order)
-    _must(may_decide(request.auth.actor, own))
+    right = right_to_decide(request.auth.actor, own)
+    _must(right.may, right.why_not)
     reason = one_line(entered.reason)
     return _acted(request, own, lambda: reject(order=own, by=request.auth.actor, reason=reason))
 
@@ -154,6 +156,6 @@ def _acted(request: KeyedRequest, order: RedemptionOrder, act: Callable[[], obje
     return ApiResult(one_told(request, own_order(request, str(order.pk))))
 
 
-def _must(allowed_now: bool) -> None:
+def _must(allowed_now: bool, why_not: str = "") -> None:
     if not allowed_now:
-        raise ApiProblemError("order_forbids")
+        raise ApiProblemError("order_forbids", why_not)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, prefetch_related_objects
 
-from accounts.models import AccountManager, User
+from accounts.models import User
 from accounts.permissions import may_approve
 from accounts.seats.stand_ins import stood_in_for
 from loyalty_portal.data.actor import Actor
@@ -25,7 +25,7 @@ from redemption.models import (
 from redemption.models.badges import Badge
 from redemption.orders.selectors import OrderRow, first_lines, rows_of
 from redemption.orders.since import changed_since
-from redemption.permissions import decider, placed_by_own_key, seen_by
+from redemption.permissions import Right, right_to_decide, seen_by
 from redemption.states import OrderStatus
 
 MOST_APPROVALS = 100
@@ -40,22 +40,22 @@ _FILES_DECIDED = (
 
 
 class Approval(NamedTuple):
-    """An order that is waiting for approval. `decidable`: whether they may decide on it, and
-    `instead_of`: in whose place they would.
-    """
+    """An order that is waiting for approval, with the right by which they may decide on it."""
 
     order: RedemptionOrder
     first: OrderItem
     pieces: int  # of the first line's product
     more: int  # lines of other products
     lines: int  # in all
-    decidable: bool
-    instead_of: AccountManager | None
-    by_own_key: bool  # an API key placed it that they made
+    right: Right
     left: int | None  # points left after the order; None when the balance is not known
     why: str  # the reason for approval, as the buyer read it
     held: str  # why it cannot be approved now; "" when it can
     since: list[str]  # what changed in the catalogue since the order was placed
+
+    @property
+    def decidable(self) -> bool:
+        return self.right.may
 
     @property
     def key(self) -> str:
@@ -88,16 +88,14 @@ def approvals(actor: Actor, spendable: int | None) -> list[Approval]:
             pieces=found.pieces,
             more=found.counts.lines - found.alike,
             lines=found.counts.lines,
-            decidable=right is not None,
-            instead_of=right.instead_of if right else None,
-            by_own_key=placed_by_own_key(actor, order),
+            right=right_to_decide(actor, order, away),
             left=None if spendable is None else spendable - order.total_points,
             why=order.why or "",
             held=trouble.holds_approval(order.products()),
             since=since[order.pk],
         )
         for order in orders
-        for found, right in [(lines[order.pk], decider(actor, order, away))]
+        for found in [lines[order.pk]]
     ]
 
 

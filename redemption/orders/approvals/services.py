@@ -15,7 +15,7 @@ from loyalty_portal.queue.pause import is_paused
 from redemption.checkout.approvals import deciding
 from redemption.checkout.bulk import approving
 from redemption.models import Bulk
-from redemption.permissions import may_decide_bulk, seen_by
+from redemption.permissions import Right, right_to_decide, seen_by
 from redemption.saga.steps import RedemptionError
 
 MOST_TOLD = 10  # refusals that are told one by one
@@ -105,8 +105,8 @@ def _of_bulk(key: str, rejects: bool, reason: str, by: Actor) -> tuple[str, Call
     except ValueError:
         return key[:20], _unknown
     bulk = rows.select_related("seat__user", "seat__company").first()
-    if bulk is None or not may_decide_bulk(by, bulk):
-        return key[:20], _unknown
+    if bulk is None or right_to_decide(by, bulk) == Right(False):
+        return key[:20], _unknown  # who gave it is told that nobody approves their own
     name = bulk.name or _("Without a name")
     if rejects:
         return name, lambda: approving.reject(bulk=bulk, by=by, reason=reason)

@@ -132,7 +132,7 @@ def test_whoever_made_a_key_reads_why_others_approve_its_orders(client_for: Sign
     calls = Calls(new_key(company, by=owner))
     order = post(calls, body((mug.sku, 1), points=300)).json()
     pages = ["/approvals/", f"/orders/{order['order_number']}/"]
-    why = "An API key that you made placed it: another owner or approver decides."
+    why = "An API key that you made or rotated placed it: another owner or approver decides."
     assert all(why in text(client_for(owner).get(page)) for page in pages)
     assert not any(why in text(client_for(other).get(page)) for page in pages)
 

@@ -92,7 +92,7 @@ def test_an_unknown_order_shows_the_first_that_can_be_decided(
     for asked in ("", "R-NOTHING", "<script>", "\0"):
         page = said(client.get(HERE, {"order": asked}))
         assert "Approve 800 points" in page
-    assert "Your own order" in said(client.get(HERE, {"order": own.order_number}))
+    assert "Nobody approves their own order" in said(client.get(HERE, {"order": own.order_number}))
     assert f'value="{key(own)}"' not in page
 
 
@@ -116,7 +116,7 @@ def test_each_of_several_is_decided_by_itself_and_told(
     assert f"Approved: {first.order_number}, {second.order_number}." in page
     told = f"{before.order_number}: This order is no longer waiting for approval. Olga approved it"
     assert told in page
-    assert f"{own.order_number}: Nobody approves their own order." in page
+    assert f"{own.order_number}: Nobody approves their own order: another" in page
     assert f"{stranger.order_number}: There is no such order in your company." in page
     assert statuses(first, second, own, stranger) == [
         *2 * [OrderStatus.PENDING],
