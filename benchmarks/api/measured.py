@@ -10,7 +10,6 @@ import logging
 import os
 import statistics
 import sys
-import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -31,12 +30,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from accounts.access.bearer import caller_of
-from accounts.access.keys import ApiKeyTerms, make_key
-from accounts.models import AccountManager, Company, Role, Scope, TierLevel, User
+from accounts.models import Company, TierLevel
+from benchmarks.api.keys import new_key
 from benchmarks.load import RECIPIENT
-from benchmarks.pieces.measured import Act, Buyers, _succeeded, cpu_of
+from benchmarks.pieces.measured import cpu_of
+from benchmarks.pieces.requests import Act, Buyers, succeeded
 from catalog.selectors import ProductFilters, offered_products
-from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.rates import Rate
 from redemption.orders.api import placing
 
@@ -74,14 +73,6 @@ urlpatterns = [path("bare", bare)]
 # --- Requests -------------------------------------------------------------------------------------
 
 
-def new_key(company: Company) -> str:
-    """A key of the company with all scopes, made by an owner."""
-    owner = User.objects.create_user(f"owner-{uuid.uuid4()}@bench.example")
-    seat = AccountManager.objects.create(company=company, user=owner, role=Role.OWNER)
-    terms = ApiKeyTerms(name="Bench", role=Role.BUYER, scopes=Scope.values)
-    return make_key(company=company, terms=terms, by=Actor.in_seat(seat)).secret
-
-
 class Calls:
     """Calls of one company's key, and what each is compared with."""
 
@@ -94,12 +85,12 @@ class Calls:
         self.bare = Client(SERVER_NAME="127.0.0.1")
 
     def products(self) -> Act:
-        return lambda: _succeeded(
+        return lambda: succeeded(
             self.client.get(f"/api/v1/products?limit={ROWS}", headers=self.headers), 200
         )
 
     def bare_products(self) -> Act:
-        return lambda: _succeeded(self.bare.get("/bare"), 200)
+        return lambda: succeeded(self.bare.get("/bare"), 200)
 
     def key(self) -> Act:
         request: Any = RequestFactory().get("/api/v1/products", headers=self.headers)
@@ -118,7 +109,7 @@ class Calls:
         }
         headers = {**self.headers, "Idempotency-Key": f"bench-{next(number)}"}
         body = json.dumps(said)
-        return lambda: _succeeded(
+        return lambda: succeeded(
             self.client.post(
                 "/api/v1/orders", body, content_type="application/json", headers=headers
             ),
@@ -129,7 +120,7 @@ class Calls:
         client, seat = self.buyers.one()
         token, points = self.buyers.fill_cart(seat)
         form = {**RECIPIENT, "token": token, "seen_points": points}
-        return lambda: _succeeded(client.post("/checkout/", form), 303)
+        return lambda: succeeded(client.post("/checkout/", form), 303)
 
     def queries_of_the_key(self) -> int:
         act = self.key()

@@ -29,6 +29,7 @@ def main() -> None:
         env = environment(shared, folder) | {
             "DATABASE_URL": database(shared["DATABASE_URL"], "bench_pieces"),
             "LOYALTY_API_URL": f"http://127.0.0.1:{port}",
+            "FULFILLMENT_API_URL": f"http://127.0.0.1:{port}",
             "EMAIL_URL": "dummymail://",
             "SEARCH_INDEX_PATH": str(folder / "search"),
             "SEARCH_MAX_LAG": "86400",  # nobody follows, and nothing changes
