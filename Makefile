@@ -57,7 +57,7 @@ production-check: .venv/installed ## Start everything that production has, order
 	$(BIN)/python -m pytest $(subst worksteal,loadfile,$(BESIDE)) tests/production -m 'not long'
 
 production-faults: .venv/installed ## The tests of deploy/ that take long: faults and their alerts
-	$(BIN)/python -m pytest tests/production tests/loyalty_portal/data tests/loyalty_portal/observability -m long
+	$(BIN)/python -m pytest tests/production tests/loyalty_portal/data tests/loyalty_portal/configuration/observability -m long
 
 check-api: SEED =
 check-api: .venv/installed ## Call the API with thousands of right and wrong calls made from its document (SEED=1)
