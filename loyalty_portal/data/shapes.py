@@ -23,8 +23,10 @@ def shape_of(kind: Any) -> str:
 
 
 def _described(kind: Any, inside: frozenset[Any]) -> str:
-    """Describe a type. `inside` holds the types being described, to stop at recursive types."""
-    name = getattr(kind, "__qualname__", str(kind))
+    """Describe a type. `inside` holds the types being described, to stop at recursive types. A
+    pickle names the module of a class, so a class that moves is another one.
+    """
+    name = f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
     parts = typing.get_args(kind)
     if parts:
         return f"{typing.get_origin(kind)}[{','.join(_described(part, inside) for part in parts)}]"

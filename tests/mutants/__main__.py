@@ -25,9 +25,8 @@ WHERE = (
         for room in ("accounts", "catalog", "fulfillment", "redemption")
         for name in ("permissions", "views")
     ),
-    "accounts/*/views.py",
-    "redemption/*/views.py",
-    "redemption/backoffice/*/views.py",
+    "accounts/**/views.py",
+    "redemption/**/views.py",
     "redemption/*/permissions.py",
     "fulfillment/desk/views.py",
     "fulfillment/virtual/saga.py",

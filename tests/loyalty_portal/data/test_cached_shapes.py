@@ -49,6 +49,15 @@ def test_a_version_with_another_shape_finds_nothing_of_the_other(settings: Any) 
     assert remember("of-a-test", before, "asked", lambda: before("made", "anew")).q == old.q
 
 
+def test_a_class_that_moved_to_another_module_has_another_shape() -> None:
+    """A pickle names the module, which the version before finds no more."""
+    here, there = released(title=str), released(title=str)
+    assert shape_of(here) == shape_of(there)
+    moved = released(title=str)
+    moved.__module__ = "catalog.elsewhere"
+    assert shape_of(moved) != shape_of(here)
+
+
 def test_what_the_first_page_of_the_admin_caches_is_of_one_shape() -> None:
     before = released(late=int, later=int)
     assert briefly("of-a-test", before, lambda: before(3, 8)).later == 8
