@@ -13,7 +13,7 @@ from redemption.saga.transactions import settle_transaction
 from redemption.saga.waiting import end_wait
 from redemption.states import OrderStatus
 from tests.accounts.factories import UserFactory
-from tests.redemption.large_orders.waiting.lines import confirmed, time_comes, tomorrow
+from tests.redemption.saga.waiting.lines import confirmed, time_comes, tomorrow
 from tests.redemption.world import World
 from tests.support.orders.came_back import came_back, credited
 

@@ -33,8 +33,8 @@ from tests.redemption.orders.actions import test_delivery_decisions as deliverie
 from tests.redemption.orders.actions.test_remedies import AGREED, put_right
 from tests.redemption.orders.pulse_watch import Watch, stop_the_pulse
 from tests.redemption.pages import address, now
+from tests.redemption.saga.doubts.test_doubts import tried
 from tests.redemption.saga.test_credits_held_back import swapped
-from tests.redemption.saga.test_doubts import tried
 from tests.redemption.saga.test_virtual_news import accepted, answers, give_back
 from tests.redemption.saga.test_webhooks import ended
 from tests.redemption.world import World, make_all_due

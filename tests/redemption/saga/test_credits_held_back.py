@@ -20,7 +20,7 @@ from redemption.saga import doubts
 from redemption.saga.transactions import settle_transaction
 from redemption.states import Doubt, IncidentKind, OrderStatus, TransactionStatus
 from tests.redemption.pages import now
-from tests.redemption.saga.test_doubts import LIE, LONG_AGO, all_is_right, theirs, tried
+from tests.redemption.saga.doubts.test_doubts import LIE, LONG_AGO, all_is_right, theirs, tried
 from tests.redemption.world import World
 from tests.support.stack import statement
 

@@ -14,8 +14,8 @@ from redemption.orders.actions.cancelling import cancel, cancel_line
 from redemption.saga.steps import RedemptionError
 from redemption.saga.transactions import settle_transaction
 from redemption.states import LineStatus, OrderStatus
-from tests.redemption.large_orders.waiting.lines import confirmed, tomorrow
 from tests.redemption.saga.test_virtual_news import give_back
+from tests.redemption.saga.waiting.lines import confirmed, tomorrow
 from tests.redemption.world import World
 from tests.support.staff import staff
 

@@ -39,7 +39,6 @@ from redemption.saga import inbox as callbacks
 from redemption.saga import transactions
 from redemption.saga.doubts import NextAction
 from redemption.states import OrderStatus, TransactionStatus, Verdict
-from tests.redemption.large_orders.waiting.lines import time_comes
 from tests.redemption.orders.pulse_watch import Watch
 from tests.redemption.saga.model.saga_parts import (
     ANSWERS,
@@ -62,6 +61,7 @@ from tests.redemption.saga.model.saga_seen import Seen
 from tests.redemption.saga.model.saga_units import Units
 from tests.redemption.saga.model.saga_waits import Waits
 from tests.redemption.saga.test_webhooks import body, send
+from tests.redemption.saga.waiting.lines import time_comes
 from tests.redemption.world import World, empty_rooms, make_all_due
 from tests.support.sandbox_process import SandboxProcess
 from tests.support.stack import statement

@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from catalog.models import Product
 from loyalty_portal.data.actor import SYSTEM
 from redemption.saga import waiting
-from tests.redemption.large_orders.waiting.lines import placed, time_comes, tomorrow
 from tests.redemption.saga.model.saga_parts import MOST_ORDERS, WHICH, hurry, pick, politely, some
 from tests.redemption.saga.model.saga_seen import Seen
+from tests.redemption.saga.waiting.lines import placed, time_comes, tomorrow
 from tests.redemption.world import RECIPIENT, World
 
 # What a line is, and how it waits.

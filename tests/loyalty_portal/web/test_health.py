@@ -20,7 +20,7 @@ from loyalty_portal.partners import breaker
 from loyalty_portal.partners.answers import Answer, Outcome
 from loyalty_portal.partners.breaker import FAILURES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NOBODY_LISTENS = "127.0.0.1:9"
 ASK = """
 import django, logging

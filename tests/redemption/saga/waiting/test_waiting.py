@@ -21,7 +21,8 @@ from redemption.saga import waiting
 from redemption.saga.steps import RedemptionError, flag_overdue
 from redemption.saga.transactions import settle_transaction
 from redemption.states import LineStatus, OrderStatus
-from tests.redemption.large_orders.waiting.lines import (
+from tests.redemption.saga.test_sweep import sweep
+from tests.redemption.saga.waiting.lines import (
     asking,
     confirmed,
     dated,
@@ -30,7 +31,6 @@ from tests.redemption.large_orders.waiting.lines import (
     time_comes,
     tomorrow,
 )
-from tests.redemption.saga.test_sweep import sweep
 from tests.redemption.world import RECIPIENT, World
 from tests.support.orders.ageing import make_orders_older
 

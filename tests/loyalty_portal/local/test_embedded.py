@@ -16,7 +16,7 @@ import redis
 from loyalty_portal.local.embedded import Services
 from loyalty_portal.local.embedded_folder import Folder, FolderInUseError, remove_orphans
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOLDER = """
 import sys, time
 from pathlib import Path

@@ -30,15 +30,15 @@ from redemption.saga.queues import work
 from redemption.saga.steps import RedemptionError
 from redemption.saga.transactions import settle_transaction
 from tests.accounts.factories import UserFactory
-from tests.redemption.large_orders.waiting.lines import (
+from tests.redemption.saga.test_races import while_somebody
+from tests.redemption.saga.test_sweep import sweep
+from tests.redemption.saga.waiting.lines import (
     confirmed,
     line,
     placed,
     time_comes,
     tomorrow,
 )
-from tests.redemption.saga.test_races import while_somebody
-from tests.redemption.saga.test_sweep import sweep
 from tests.redemption.world import RECIPIENT, World
 from tests.support.waiting import all_at_once
 

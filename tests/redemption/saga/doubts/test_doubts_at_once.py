@@ -21,8 +21,7 @@ from redemption.saga.steps import locked
 from redemption.saga.transactions import settle_transaction
 from redemption.states import Doubt, IncidentKind, TransactionStatus
 from tests.redemption.pages import now
-from tests.redemption.saga.test_credits_held_back import booked_on, credit_of
-from tests.redemption.saga.test_doubts import (
+from tests.redemption.saga.doubts.test_doubts import (
     LIE,
     contested,
     forgotten,
@@ -32,6 +31,7 @@ from tests.redemption.saga.test_doubts import (
     tried,
     undisputed,
 )
+from tests.redemption.saga.test_credits_held_back import booked_on, credit_of
 from tests.redemption.saga.test_races import while_somebody
 from tests.redemption.world import World, make_all_due
 

@@ -11,7 +11,8 @@ from accounts.models import AccountManager, Company
 from loyalty_portal.data.texts.times import exact
 from redemption.saga import waiting
 from tests.accounts.factories import UserFactory
-from tests.redemption.large_orders.waiting.lines import (
+from tests.redemption.pages import said
+from tests.redemption.saga.waiting.lines import (
     asking,
     confirmed,
     dated,
@@ -19,7 +20,6 @@ from tests.redemption.large_orders.waiting.lines import (
     time_comes,
     tomorrow,
 )
-from tests.redemption.pages import said
 from tests.redemption.world import World
 from tests.support.staff import browser
 

@@ -24,8 +24,8 @@ from redemption.saga.steps import RedemptionError
 from redemption.saga.waits import news_of_end
 from redemption.states import IncidentKind
 from tests.accounts.factories import UserFactory
-from tests.redemption.large_orders.waiting.lines import asking, dated, line, time_comes
 from tests.redemption.saga.test_races import while_somebody
+from tests.redemption.saga.waiting.lines import asking, dated, line, time_comes
 from tests.redemption.world import RECIPIENT, World
 from tests.support.waiting import all_at_once
 

@@ -15,7 +15,7 @@ import pytest
 
 from loyalty_portal.local.supervisor import ChildEndedError, StopAskedError, Supervisor
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # All processes of these tests have this mark, so that processes of other tests do not count.
 MARK = ("STARTED_BY_THIS_TEST", uuid.uuid4().hex)
 ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1", MARK[0]: MARK[1]}

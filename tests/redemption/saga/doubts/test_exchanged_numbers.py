@@ -20,8 +20,7 @@ from redemption.saga.transactions import settle_transaction
 from redemption.states import IncidentKind, OrderStatus, TransactionStatus
 from tests.redemption.pages import now
 from tests.redemption.points.reconciliation.test_reconciliation import aged, at_partner
-from tests.redemption.saga.test_credits_held_back import booked_on, broken
-from tests.redemption.saga.test_doubts import (
+from tests.redemption.saga.doubts.test_doubts import (
     LIE,
     all_is_right,
     decide,
@@ -30,6 +29,7 @@ from tests.redemption.saga.test_doubts import (
     theirs,
     tried,
 )
+from tests.redemption.saga.test_credits_held_back import booked_on, broken
 from tests.redemption.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ from accounts.models import Company
 from catalog.models import Product
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.saga.steps import RedemptionError
-from tests.redemption.large_orders.waiting import lines
-from tests.redemption.large_orders.waiting.lines import line, tomorrow
+from tests.redemption.saga.waiting import lines
+from tests.redemption.saga.waiting.lines import line, tomorrow
 from tests.redemption.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
