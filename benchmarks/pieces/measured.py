@@ -10,7 +10,7 @@ import logging
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def main() -> None:
         _show_all(ready)
 
 
-def _show_all(ready: dict[str, Callable[[], Any]]) -> None:
+def _show_all(ready: Mapping[str, Callable[[], Any]]) -> None:
     print(f"{'piece':28}{'request':24}{'CPU ms':>8}{'saves':>7}{'middle half':>18}")
     for name, request in ready.items():
         if _wanted(f"all of it {name}"):

@@ -19,8 +19,10 @@ from accounts.models import AccountManager, Company, User
 from benchmarks.api.keys import new_key
 from benchmarks.load import RECIPIENT
 from catalog.models import Product, ProductType
-from fulfillment.desk.services import lines_of, pack_parcel, ship_together
+from fulfillment.desk.selectors import lines_of
+from fulfillment.desk.services import pack_parcel
 from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.services import ship_together
 from loyalty_portal.data.actor import Actor
 from redemption.checkout import services as checkout
 from redemption.models import Cart, CartLine, Letter, StatementLine
