@@ -31,7 +31,8 @@ from loyalty_portal.data.texts.numbers import grouped
 # What a copy takes over. Its SKU is its own, and it is offered once somebody has looked at it.
 COPIED = (
     "name", "brand", "category", "product_type", "points_cost", "minimum_tier", "available_from",
-    "available_until", "family", "description", "image_url",
+    "available_until", "family", "description", "image_url", "validity", "usable_at",
+    "delivery_days", "terms",
 )  # fmt: skip
 _STOCK = {
     StockStatus.IN_STOCK: ("ok", ""),
@@ -75,10 +76,11 @@ class ProductAdmin(Exchanging, BulkEditing):
         ),
         (_("Family"), {"fields": [("family", "variant"), "variant_position"]}),
         (_("Description"), {"fields": ["description", "preview"]}),
+        (_("What you get"), {"fields": ["validity", "usable_at", "delivery_days", "terms"]}),
         (_("Pictures"), {"fields": ["new_pictures", "picture_large", "image_url", "copied_from"]}),
         (_("Record"), {"fields": [("slug", "stock"), ("shown_as_card", "created_at"), "source"]}),
     ]
-    add_fieldsets = fieldsets[:6]
+    add_fieldsets = fieldsets[:7]
     readonly_fields = [
         "slug", "stock", "shown_as_card", "created_at", "preview", "picture_large",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Renders the catalogue's pages once for all companies of a tier.
+"""Renders the catalogue's list once for all companies of a tier.
 
 The list is found and read for each request, so that it is of this moment. Its texts are put
 together from templates with placeholders, because a page takes Django some thousand template steps;
@@ -13,16 +13,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
+from uuid import UUID
 
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from catalog.freshness import remember
 from catalog.models import shelf_address
 from catalog.search.finding import Suggestion, find_cards, suggestions
-from catalog.selectors import Filters, Row, offered_product, pictures_of, variants
-from catalog.storefront.cards import Card, Catalogue, PageLink, catalogue, product_page
+from catalog.selectors import FamilyFacts, Filters, Row
+from catalog.storefront.cards import Card, Catalogue, PageLink, cards, catalogue
 from catalog.storefront.forms import Asked, FacetOption, address
+from catalog.storefront.options import choosing
 from loyalty_portal.configuration import brand
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_fragments, render_alone
@@ -45,26 +46,15 @@ class RenderedList:
 
     def results(self, spendable: int | None) -> SafeString:
         """Fill the placeholders; `spendable` is in points, None when the balance is not known."""
-        filled = list(self.pieces)
-        for place in range(1, len(filled), 2):
-            short = 0 if spendable is None else int(filled[place]) - spendable
-            filled[place] = grouped(short).join(self.lacking) if short > 0 else ""
-        return mark_safe("".join(filled))  # noqa: S308 - what templates made, and figures
+        return _filled(self.pieces, self.lacking, spendable)
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedProduct:
-    """The rendered page of one product, without the parts that differ between viewers."""
-
-    key: str
-    address: str
-    name: str
-    pictures: SafeString
-    gone: bool
-    points_cost: int
-    crumbs: SafeString
-    offer: SafeString
-    about: SafeString
+def _filled(pieces: Sequence[str], lacking: tuple[str, str], spendable: int | None) -> SafeString:
+    filled = list(pieces)
+    for place in range(1, len(filled), 2):
+        short = 0 if spendable is None else int(filled[place]) - spendable
+        filled[place] = grouped(short).join(lacking) if short > 0 else ""
+    return mark_safe("".join(filled))  # noqa: S308 - what templates made, and figures
 
 
 def tally_text(*, points_cost: int, quantity: int, spendable: int | None) -> SafeString:
@@ -93,8 +83,6 @@ def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> Rende
     rows_and_page = listed(asked, tier_level, budget, with_budget=budget is not None)
     page = rows_and_page[1]
     filters = page.filters
-    lacking = cached_fragment("catalog/_lacking.html", {}, {"points": _FIGURE})
-    before, _, after = lacking.partition(_FIGURE)
     return RenderedList(
         title=page.title,
         q=filters.q,
@@ -102,8 +90,44 @@ def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> Rende
         + address(filters, page=filters.page, after=filters.after, before=filters.before),
         facets=_facets(page),
         pieces=_PLACEHOLDER.split(_results(page)),
-        lacking=(before, after),
+        lacking=_lacking(),
     )
+
+
+def _lacking() -> tuple[str, str]:
+    text = cached_fragment("catalog/_lacking.html", {}, {"points": _FIGURE})
+    before, _, after = text.partition(_FIGURE)
+    return before, after
+
+
+def rendered_cards(
+    rows: Sequence[Row], families: dict[UUID, FamilyFacts], *, spendable: int | None
+) -> SafeString:
+    """The cards of a few products, for a place beside the list."""
+    language, shown = get_language(), brand.current()
+    made = [card._replace(eager=False) for card in cards(rows, families)]
+    text = "".join([_card(card, language, shown) for card in made])
+    return _filled(_PLACEHOLDER.split(text), _lacking(), spendable)
+
+
+def favourite_text(
+    *, product: str, token: str, on: bool, told: str = "", refused: bool = False
+) -> SafeString:
+    """The button that makes a product a favourite. `told`: what was just done, or why it was
+    refused.
+    """
+    conditions = {"on": on, "told_now": bool(told), "refused": refused}
+    values = {"product": product, "csrf_token": token, "told": told}
+    return cached_fragment("catalog/yours/_favourite.html", conditions, values)
+
+
+def wish_text(
+    *, product: str, token: str, on: bool, told: str = "", refused: bool = False
+) -> SafeString:
+    """The button that asks for a letter when a product is in stock again, as above."""
+    conditions = {"on": on, "told_now": bool(told), "refused": refused}
+    values = {"product": product, "csrf_token": token, "told": told}
+    return cached_fragment("catalog/yours/_wish.html", conditions, values)
 
 
 def listed(
@@ -141,7 +165,7 @@ def _facets(page: Catalogue) -> SafeString:
         "min": typed.get("min", ""),
         "max": typed.get("max", ""),
         "error": errors.get("min") or errors.get("max", ""),
-        "counted": page.counted,
+        "show": page.show,
     }
     return cached_fragment("catalog/_facets.html", conditions, texts)
 
@@ -178,7 +202,7 @@ def _results(page: Catalogue) -> SafeString:
         "has_after": bool(page.after),
     }
     language, shown = get_language(), brand.current()
-    cards = "".join([_card(card, language, shown) for card in page.cards])
+    shown_cards = "".join([_card(card, language, shown) for card in page.cards])
     texts = {
         "counted": page.counted,
         "title": page.title,
@@ -189,7 +213,7 @@ def _results(page: Catalogue) -> SafeString:
             "catalog/_chip.html",
             (({}, {"href": chip.href or "?", "label": chip.label}) for chip in page.chips),
         ),
-        "cards": mark_safe(cards),  # noqa: S308 - what templates made
+        "cards": mark_safe(shown_cards),  # noqa: S308 - what templates made
         "pages": cached_fragments("catalog/_page_link.html", map(_page_link, page.pages)),
         "before": page.before,
         "after": page.after,
@@ -245,35 +269,5 @@ def _href(suggestion: Suggestion) -> str:
             return shelf_address() + address(Filters(categories=(suggestion.key,)))
         case "brand":
             return shelf_address() + address(Filters(brands=(suggestion.key,)))
-    return f"{shelf_address()}{suggestion.key}/"
-
-
-def rendered_product(*, slug: str, tier_level: str) -> RenderedProduct | None:
-    """The rendered page of the product with this slug; None when this tier may not redeem it."""
-    return remember(
-        "product-page",
-        RenderedProduct,
-        (tier_level, slug),
-        lambda: _make_product(slug, tier_level),
-        slug=slug,
-    )
-
-
-def _make_product(slug: str, tier_level: str) -> RenderedProduct | None:
-    product = offered_product(slug=slug, tier_level=tier_level)
-    if product is None:
-        return None
-    family = variants(product=product, tier_level=tier_level)
-    page = product_page(product, family, pictures_of(product))
-    shelf = f"{shelf_address()}?category={product.category.slug}"
-    return RenderedProduct(
-        key=str(product.pk),
-        address=product.get_absolute_url(),
-        name=product.name,
-        pictures=render_alone("catalog/_pictures.html", page=page),
-        gone=page.gone,
-        points_cost=product.points_cost,
-        crumbs=render_alone("catalog/_crumbs.html", shelf=shelf, category=product.category.name),
-        offer=render_alone("catalog/_offer.html", page=page),
-        about=render_alone("catalog/_about.html", page=page),
-    )
+    slug = suggestion.key
+    return choosing(slug) if suggestion.several else f"{shelf_address()}{slug}/"

@@ -38,6 +38,10 @@ class ProductData:
     category_motif: str = ""
     description: str = ""
     brand: str = ""
+    validity: str = ""
+    usable_at: str = ""
+    delivery_days: int | None = None
+    terms: str = ""
     family: str = ""
     family_name: str = ""
     family_options: str = ""
@@ -60,6 +64,10 @@ _WRITTEN = (
     "points_cost",
     "description",
     "brand",
+    "validity",
+    "usable_at",
+    "delivery_days",
+    "terms",
     "variant",
     "variant_position",
     "image_url",
@@ -68,6 +76,8 @@ _WRITTEN = (
     "available_until",
     "is_active",
 )
+
+_LONG = ("description", "terms")
 
 # The further columns that staff may edit in the admin.
 _EDITED = ("sku", "category", "family", "source")
@@ -185,8 +195,8 @@ def _differences(product: Product, data: ProductData) -> list[str]:
 
 
 def _told(column: str, old: object, new: object) -> str:
-    """Describe one change. A description is too long to quote, so only its column is named."""
-    return column if column == "description" else f"{column} {_short(old)} → {_short(new)}"
+    """Describe one change. What is too long to quote is only named."""
+    return column if column in _LONG else f"{column} {_short(old)} → {_short(new)}"
 
 
 def _short(value: object) -> str:

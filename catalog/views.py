@@ -3,8 +3,10 @@
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.safestring import SafeString
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -16,13 +18,18 @@ from catalog.models import Product
 from catalog.pictures.artwork import product_artwork
 from catalog.pictures.services import read_picture
 from catalog.rendered import (
+    favourite_text,
+    rendered_cards,
     rendered_list,
-    rendered_product,
     rendered_suggestions,
     tally_text,
+    wish_text,
 )
+from catalog.selectors import family_facts
 from catalog.storefront.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
+from catalog.storefront.product import rendered_choice, rendered_product
 from catalog.storefront.viewed import record_view
+from catalog.yours.selectors import instead_of, kept_of
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_page
 from loyalty_portal.http.responses import say_where
@@ -67,12 +74,14 @@ def _either(response: HttpResponse) -> HttpResponse:
 @require_safe
 @with_seat()
 def show_product(request: PortalRequest, slug: str) -> HttpResponse:
-    """Show one product with its variants, and record that the seat looked at it. 404 when the
-    company's tier may not redeem it.
+    """Show one product, or the choice of its family's variants, and record that the seat looked at
+    it. 404 when the company's tier may not redeem it.
     """
-    shown = rendered_product(slug=slug, tier_level=request.seat.company.tier_level)
+    tier = request.seat.company.tier_level
+    shown = rendered_product(slug=slug, tier_level=tier)
     if shown is None:
         raise Http404
+    choice = rendered_choice(shown, request.GET, slug=slug, tier_level=tier)
     quantity = read_quantity(request.GET)
     tally = tally_text(
         points_cost=shown.points_cost,
@@ -84,16 +93,32 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     if request.seeing is None:
         record_view(seat=request.seat, product_id=UUID(shown.key))
     wrong = typed_quantity(request.GET)
+    token = get_token(request)
+    kept = kept_of(request.seat, UUID(shown.key))
+    instead = SafeString("")
+    if shown.gone and choice is None:
+        rows = instead_of(request.seat.company, UUID(shown.key))
+        families = family_facts(tier_level=tier, rows=rows)
+        spendable = header_on(request).spendable
+        instead = rendered_cards(rows, families, spendable=spendable)
     conditions = {
+        "has_instead": bool(instead),
         "gone": shown.gone,
         "may_redeem": may_redeem(request.actor),
         "wrong": bool(wrong),
+        "choosing": choice is not None,
     }
     texts = {
         "name": shown.name,
         "pictures": shown.pictures,
         "crumbs": shown.crumbs,
-        "offer": shown.offer,
+        "offer": choice.offer if choice else shown.offer,
+        "left": choice.left if choice else "",
+        "points": grouped(shown.points_cost),
+        "favourite": favourite_text(product=shown.key, token=token, on=kept.favourite),
+        "wish": wish_text(product=shown.key, token=token, on=kept.waits) if shown.gone else "",
+        "instead": instead,
+        "slug": slug,
         "about": shown.about,
         "product": shown.key,
         "address": shown.address,

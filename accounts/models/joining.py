@@ -123,6 +123,7 @@ class PersonLetterKind(models.TextChoices):
     ACCESS = "access", _("How you sign in")
     STAND_IN = "stand_in", _("Stand-in of an approver")
     BULK = "bulk", _("File of orders")
+    IN_STOCK = "in_stock", _("In stock again")
 
 
 class PersonLetter(LeasedWork):

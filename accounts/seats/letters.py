@@ -336,6 +336,13 @@ def _happened_to_bulk(change: str) -> tuple[str, str]:
     }[change]
 
 
+def _of_stock(letter: PersonLetter) -> dict[str, Any]:
+    """About a product that somebody waited for (catalog/yours/services.py)."""
+    facts = letter.facts
+    title = _("In stock again: %(product)s") % {"product": facts["product"]}
+    return {"title": title, "path": facts["path"]}
+
+
 _FACTS: Mapping[PersonLetterKind, Callable[[PersonLetter], dict[str, Any]]] = {
     PersonLetterKind.INVITATION: _of_invitation,
     PersonLetterKind.RIGHTS: _of_rights,
@@ -345,4 +352,5 @@ _FACTS: Mapping[PersonLetterKind, Callable[[PersonLetter], dict[str, Any]]] = {
     PersonLetterKind.ACCESS: _of_access,
     PersonLetterKind.STAND_IN: _of_stand_in,
     PersonLetterKind.BULK: _of_bulk,
+    PersonLetterKind.IN_STOCK: _of_stock,
 }

@@ -23,7 +23,7 @@ class ViewRefusedError(Exception):
 # What a new variant takes over from another.
 _SHARED = (
     "product_type", "category", "brand", "description", "minimum_tier", "available_from",
-    "available_until",
+    "available_until", "validity", "usable_at", "delivery_days", "terms",
 )  # fmt: skip
 
 

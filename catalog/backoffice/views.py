@@ -18,8 +18,8 @@ from catalog.backoffice.services import ViewRefusedError, drop_view, save_view
 from catalog.models import Product, ProductType, StockStatus
 from catalog.rendered import listed
 from catalog.selectors import pictures_of, stored_product, variants
-from catalog.storefront.cards import product_page
 from catalog.storefront.forms import MOST_POINTS, read_filters
+from catalog.storefront.product import product_page
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.http.responses import SeeOther
 

@@ -17,6 +17,7 @@ from catalog.importing.records import (
 from catalog.importing.sheets import Table, find_table, header_names, rows
 from catalog.importing.texts import plain
 from catalog.importing.values import MOST, Cells
+from catalog.models import LONGEST_TERMS, MOST_DELIVERY_DAYS
 from catalog.services import ProductData
 from catalog.texts.words import slug_of
 
@@ -26,6 +27,10 @@ OPTIONAL = (
     "points cost",
     "price",
     "brand",
+    "validity",
+    "usable at",
+    "delivery days",
+    "terms",
     "family",
     "family code",
     "options",
@@ -44,6 +49,10 @@ OPTIONAL = (
 _COLUMNS_OF = {
     "description": ("description",),
     "brand": ("brand",),
+    "validity": ("validity",),
+    "usable_at": ("usable at",),
+    "delivery_days": ("delivery days",),
+    "terms": ("terms",),
     "family": ("family", "family code"),
     "family_name": ("family",),
     "family_options": ("options",),
@@ -148,6 +157,10 @@ def _record(cells: Cells, terms: Terms, places: Counter[str]) -> Record:
         category=cells.text("category", longest=120, required=True),
         description=cells.description("description"),
         brand=cells.text("brand", longest=120),
+        validity=cells.text("validity", longest=200),
+        usable_at=cells.text("usable at", longest=300),
+        delivery_days=cells.whole("delivery days", low=1, most=MOST_DELIVERY_DAYS),
+        terms=cells.lines("terms", longest=LONGEST_TERMS),
         family=cells.text("family code", longest=120) or slug_of(family)[:120],
         family_name=family,
         family_options=cells.text("options", longest=255),

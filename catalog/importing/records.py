@@ -50,7 +50,10 @@ UNCOUNTED = Stock(None)
 
 
 # Fields of a product about which no shop's export says anything: staff set them here.
-NOT_OF_SHOPS = ("minimum_tier", "available_from", "available_until")
+NOT_OF_SHOPS = (
+    *("minimum_tier", "available_from", "available_until"),
+    *("validity", "usable_at", "delivery_days", "terms"),
+)
 
 
 class Record(NamedTuple):

@@ -109,8 +109,21 @@ class Cells:
             return ""
         return rich(text)
 
-    def whole(self, name: str, *, low: int, default: int | None = None) -> int | None:
-        """The cell as a whole number of at least `low`; `default` for an empty or wrong cell."""
+    def lines(self, name: str, *, longest: int) -> str:
+        """The cell as plain text of several lines, of at most `longest` characters."""
+        cell = self.raw(name)
+        if isinstance(cell, OddCell):
+            self.error(name, cell.trouble)
+            return ""
+        text = "\n".join(map(plain, cell.splitlines())).strip()
+        if len(text) > longest:
+            self.error(name, f"is longer than {longest:,} characters")
+        return text[:longest]
+
+    def whole(
+        self, name: str, *, low: int, most: int = MOST, default: int | None = None
+    ) -> int | None:
+        """The cell as a whole number from `low` to `most`; `default` for an empty or wrong one."""
         value = self.said(name)
         if not value:
             return default
@@ -123,8 +136,8 @@ class Cells:
             self.error(name, f"{value[:40]!r} can be read in two ways; write it without the point")
         elif number != int(number):
             self.error(name, f"{value[:40]!r} is not a whole number")
-        elif not low <= number <= MOST:
-            self.error(name, f"must be between {low} and {MOST:,}, not {value[:40]}")
+        elif not low <= number <= most:
+            self.error(name, f"must be between {low} and {most:,}, not {value[:40]}")
         else:
             return int(number)
         return default

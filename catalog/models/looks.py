@@ -9,7 +9,7 @@ from loyalty_portal.data.ids import uuid7
 
 class ProductView(models.Model):
     """That a seat looked at the page of a product on a day of the programme's time zone, however
-    often. Only reports read it.
+    often. Reports read it, and the page of what the seat saw lately.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -1,4 +1,4 @@
-"""Products, categories and families."""
+"""Products."""
 
 from typing import Any, Self
 
@@ -6,6 +6,7 @@ import pgtrigger
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now, Upper
@@ -17,11 +18,13 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import TierLevel
 from catalog.freshness import products_changed
 from catalog.models.addresses import DIGEST_LENGTH, picture_address
+from catalog.models.groups import TOUCHED, Category, Family
 from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.feed.touches import touching
 
-TOUCHED = "products"  # what the feed calls changes that the search index reads
+LONGEST_TERMS = 4_000  # characters
+MOST_DELIVERY_DAYS = 365
 
 
 def _words(text: str) -> str:
@@ -65,58 +68,6 @@ class StockStatus(models.TextChoices):
     IN_STOCK = "IN_STOCK", _("In stock")
     LOW = "LOW", _("Low stock")
     OUT = "OUT", _("Out of stock")
-
-
-class Category(models.Model):
-    """A category. `motif` names the drawing for its products that have no picture."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(_("name"), max_length=120, unique=True)
-    slug = models.SlugField(max_length=140, unique=True)
-    motif = models.CharField(_("drawing"), max_length=40, blank=True)
-    position = models.PositiveIntegerField(_("position"), default=0)
-
-    class Meta:
-        verbose_name = _("category")
-        verbose_name_plural = _("categories")
-        ordering = ["position", "name"]
-        triggers = touching(TOUCHED, keys=("id",), watched=("name",))
-
-    def __str__(self) -> str:
-        return self.name
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        super().save(*args, **kwargs)
-        products_changed()
-
-
-class Family(models.Model):
-    """Products that differ by size, colour or value share a family and show as one card."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(_("name"), max_length=255)
-    code = models.CharField(
-        _("code"),
-        max_length=120,
-        unique=True,
-        help_text=_("Imports find the family by this code, so do not change it."),
-    )
-    options = models.CharField(
-        _("options"),
-        max_length=255,
-        blank=True,
-        db_default="",
-        help_text=_("The properties in which its variants differ, such as “Size / Colour”."),
-    )
-
-    class Meta:
-        verbose_name = _("family")
-        verbose_name_plural = _("families")
-        ordering = ["name"]
-        triggers = touching(TOUCHED, keys=("id",), watched=("name",))
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class TitleWords(models.Func):
@@ -170,6 +121,37 @@ class Product(models.Model):
     brand = models.CharField(_("brand"), max_length=120, blank=True)
     description = models.TextField(
         _("description"), blank=True, help_text=_("HTML. Only simple formatting is shown.")
+    )
+    validity = models.CharField(
+        _("how long it is valid"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Such as “3 years from the day it arrives”."),
+    )
+    usable_at = models.CharField(
+        _("where it can be used"),
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Such as “In all shops in Germany, and online”."),
+    )
+    delivery_days = models.PositiveSmallIntegerField(
+        _("working days until it arrives"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_DELIVERY_DAYS)],
+        help_text=_("At most, from the order on. Only for what is shipped."),
+    )
+    terms = models.TextField(
+        _("terms"),
+        blank=True,
+        default="",
+        db_default="",
+        max_length=LONGEST_TERMS,
+        help_text=_("Plain text: what the recipient must know, such as how to return it."),
     )
     product_type = models.CharField(_("type"), max_length=20, choices=ProductType.choices)
     points_cost = models.PositiveIntegerField(_("points"))

@@ -260,6 +260,7 @@ class Suggestion:
     label: str
     kind: str  # "product", "category" or "brand"
     key: str  # a product's slug, a category's slug, or a brand
+    several: bool = False  # the product has variants to choose from
 
 
 def suggestions(*, tier_level: str, typed: str) -> list[Suggestion]:
@@ -278,13 +279,15 @@ def suggestions(*, tier_level: str, typed: str) -> list[Suggestion]:
     return [
         *(Suggestion(names[key], "category", slugs[key]) for key in found.categories),
         *(Suggestion(brand, "brand", brand) for brand in found.brands),
-        *(Suggestion(_name(row, families), "product", row.slug) for row in rows),
+        *(_product(row, families) for row in rows),
     ]
 
 
-def _name(row: Row, families: dict[UUID, FamilyFacts]) -> str:
+def _product(row: Row, families: dict[UUID, FamilyFacts]) -> Suggestion:
     facts = families.get(row.family_id) if row.family_id else None
-    return facts.name if facts and facts.variants > 1 else row.name
+    if facts and facts.variants > 1:
+        return Suggestion(facts.name, "product", row.slug, several=True)
+    return Suggestion(row.name, "product", row.slug)
 
 
 def with_words(

@@ -10,26 +10,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from catalog.models import (
-    Product,
-    ProductPicture,
-    ProductType,
-    StockStatus,
-    picture_address,
-    shelf_address,
-)
+from catalog.models import ProductType, StockStatus, picture_address, shelf_address
 from catalog.search.finding import FoundCards
-from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row, Variant
+from catalog.selectors import COUNT_CAP, Facets, FamilyFacts, Filters, Row
 from catalog.storefront.forms import Asked, FacetOption, address, sorts_offered
-from catalog.texts.words import safe_html
+from catalog.storefront.options import choosing
 from loyalty_portal.data.texts.numbers import grouped
 
-MANY = 24  # variants; with more, the product page shows only a part of them
-SHOWN_SIDE, SMALL_SIDE = 640, 320  # pixels of pictures on a product page, unless srcset is used
 _GAP = "…"
 EAGER_PICTURES = 8  # about as many as a screen shows before scrolling
 
@@ -79,7 +69,7 @@ def _card(row: Row, family: FamilyFacts | None, eager: bool, language: str) -> C
         points = family.points_from
         stock = StockStatus.IN_STOCK if family.in_stock else StockStatus.OUT
     return Card(
-        href=f"{shelf_address()}{row.slug}/",
+        href=choosing(row.slug) if several else f"{shelf_address()}{row.slug}/",
         picture=picture_address(
             slug=row.slug,
             cover=row.cover,
@@ -130,6 +120,7 @@ class Catalogue:
     asked: Asked
     title: str
     counted: str
+    show: str
     cards: list[Card]
     shelves: list[FacetOption]
     types: list[FacetOption]
@@ -162,6 +153,7 @@ def catalogue(*, asked: Asked, found: FoundCards, with_budget: bool) -> Catalogu
         asked=asked,
         title=_title(filters, names),
         counted=_counted(facets),
+        show=_show(facets),
         cards=cards(found.rows, found.families),
         shelves=_shelves(filters, facets),
         types=_types(filters, facets),
@@ -205,6 +197,15 @@ def _counted(found: Facets) -> str:
     if not found.total:
         return _("No products")
     return ngettext("%(count)s product", "%(count)s products", found.total) % {
+        "count": grouped(found.total)
+    }
+
+
+def _show(found: Facets) -> str:
+    """What the button says that leads from the filters to the products."""
+    if not found.total or (found.total > COUNT_CAP and found.partial):
+        return _("Show results")
+    return ngettext("Show %(count)s product", "Show %(count)s products", found.total) % {
         "count": grouped(found.total)
     }
 
@@ -294,83 +295,3 @@ def _pages(filters: Filters, last: int) -> list[PageLink]:
         links.append(PageLink(grouped(page), href))
         before = page
     return links
-
-
-class VariantLink(NamedTuple):
-    """A link on a product page to one variant of the same family."""
-
-    href: str
-    label: str
-    points: str
-    gone: bool
-    shown: bool
-
-
-class Shot(NamedTuple):
-    """A picture on a product page. `addresses` and `small` are for the attribute `srcset`."""
-
-    address: str
-    addresses: str
-    small: str
-    alt: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProductPage:
-    """Everything that the product page's templates show. Without `shots`, it shows `picture`."""
-
-    product: Product
-    picture: str
-    shots: list[Shot]
-    title: str
-    brand_href: str
-    description: SafeString
-    variants: list[VariantLink]
-    many: bool
-    points: str
-    gone: bool
-
-
-def product_page(
-    product: Product, family: Sequence[Variant], pictures: Sequence[ProductPicture]
-) -> ProductPage:
-    """Build the part of a product page that is the same for all companies of a tier."""
-    several = len(family) > 1 and product.family is not None
-    return ProductPage(
-        product=product,
-        picture=product.picture_url,
-        shots=[_shot(each, place, product) for place, each in enumerate(pictures, 1)],
-        title=product.family.name if product.family and several else product.name,
-        brand_href=f"{shelf_address()}{address(Filters(brands=(product.brand,)))}",
-        description=safe_html(product.description),
-        variants=_variant_links(family, product) if several else [],
-        many=len(family) > MANY,
-        points=grouped(product.points_cost),
-        gone=product.stock_status == StockStatus.OUT,
-    )
-
-
-def _shot(picture: ProductPicture, place: int, product: Product) -> Shot:
-    named = {"name": product.name, "place": place}
-    return Shot(
-        address=picture.address(SHOWN_SIDE),
-        addresses=picture.addresses,
-        small=picture.address(SMALL_SIDE),
-        alt=picture.alt or _("%(name)s, picture %(place)s") % named,
-    )
-
-
-def _variant_links(family: Sequence[Variant], product: Product) -> list[VariantLink]:
-    """Links to the variants in order. A list too long to show whole starts with the current one."""
-    links = [_variant_link(one, product) for one in family]
-    return sorted(links, key=lambda link: not link.shown) if len(links) > MANY else links
-
-
-def _variant_link(variant: Variant, product: Product) -> VariantLink:
-    return VariantLink(
-        href=f"{shelf_address()}{variant.slug}/",
-        label=variant.variant or variant.name,
-        points=grouped(variant.points_cost),
-        gone=variant.stock_status == StockStatus.OUT,
-        shown=variant.slug == product.slug,
-    )

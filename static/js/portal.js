@@ -123,6 +123,19 @@
     if (event.target.closest("[data-print]")) window.print();
     closeMenus(event.target);
   });
+  /* ---- a close look at a picture; without this the link opens its file */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-zoom]");
+    const dialog = document.getElementById("zoom");
+    if (!link || !dialog || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const picture = new Image();
+    picture.src = link.href;
+    picture.alt = link.querySelector("img").alt;
+    dialog.querySelector("img")?.remove();
+    dialog.append(picture);
+    dialog.showModal();
+  });
   document.addEventListener("focusin", (event) => closeMenus(event.target));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

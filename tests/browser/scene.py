@@ -1,7 +1,8 @@
 """The data of the browser tests: a company, its people, staff, and orders in many states."""
 
 from accounts.models import AccountManager, Address, Role
-from catalog.models import Product
+from catalog.models import Product, ProductList
+from catalog.yours import services as kept
 from fulfillment import services as desk
 from inventory.services import receive
 from loyalty_portal.data.actor import SYSTEM, Actor
@@ -39,14 +40,23 @@ class Scene(World):
         self.order = {name: order.order_number for name, order in self._orders().items()}
         for line in ("Invalidenstr. 43", "Invalidenstr 43"):  # one person, who is in it twice
             Address.objects.create(company=self.company, **{**RECIPIENT, "address_line1": line})
+        self.list: ProductList = kept.make_list(by=self.buyer, name="Gifts for new colleagues")
         for product in (self.book, self.card):
             add_to_cart(seat=self.approver, product=product, quantity=1)
+            kept.keep(seat=self.buyer, product=product, on=True)
+            kept.put_on_list(one=self.list, product=product, by=self.buyer)
 
     def path(self, page: str) -> str:
         """Fill in an address such as "/orders/{queued}/" or "{book}"."""
         products = {"book": self.book, "card": self.card, "family": self.family}
         shelf = {name: product.get_absolute_url() for name, product in products.items()}
-        keys = {"card_key": self.card.pk, "poor": self.poor.pk}
+        keys = {
+            "card_key": self.card.pk,
+            "poor": self.poor.pk,
+            "list": self.list.pk,
+            "book_slug": self.book.slug,
+            "card_slug": self.card.slug,
+        }
         return page.format(**self.order, **shelf, **keys)
 
     def queue_again(self) -> None:

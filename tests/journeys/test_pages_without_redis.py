@@ -86,6 +86,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "member_id": uuid.uuid4(),
         "bulk_id": uuid.uuid4(),
         "stand_in_id": uuid.uuid4(),
+        "list_id": uuid.uuid4(),
     }
     for name in names:
         path = _replaced(path, name, str(known[name]))

@@ -33,9 +33,9 @@ SLICE = 500
 KEPT = 200  # rows left out that the page names
 # The columns that an import may write.
 _COLUMNS = (
-    "name", "product_type", "points_cost", "description", "brand", "variant", "variant_position",
-    "image_url", "minimum_tier", "available_from", "available_until", "is_active", "source",
-    "category_id", "family_id",
+    "name", "product_type", "points_cost", "description", "brand", "validity", "usable_at",
+    "delivery_days", "terms", "variant", "variant_position", "image_url", "minimum_tier",
+    "available_from", "available_until", "is_active", "source", "category_id", "family_id",
 )  # fmt: skip
 
 # Receives the pieces by new product id (None: not counted) and the actor.
