@@ -22,6 +22,7 @@ from loyalty_portal.data.actor import Actor
 
 FILE = Path(__file__).with_name("products.toml")
 POINTS_A_EURO = 100
+DELIVERY_DAYS = 4
 _AGE = """
     WITH age AS MATERIALIZED (
         SELECT id, now() - make_interval(days => days) AS moment
@@ -65,17 +66,24 @@ def _variants(
     if isinstance(points, int):
         points = [points] * len(names)
     family = code if len(names) > 1 else ""
+    options = "Value" if values else product.get("options", "")
+    virtual = bool(category.get("virtual"))
     for number, (variant, cost) in enumerate(zip(names, points, strict=True), 1):
         yield ProductData(
             sku=f"{code}-{number}" if family else code,
             name=f"{product['name']}, {variant}" if variant else product["name"],
-            product_type=ProductType.VIRTUAL if category.get("virtual") else ProductType.PHYSICAL,
+            product_type=ProductType.VIRTUAL if virtual else ProductType.PHYSICAL,
             points_cost=cost,
             category=category["name"],
             description=_description(product),
             brand=product["brand"],
+            validity=category.get("validity", ""),
+            usable_at=product.get("usable_at", ""),
+            delivery_days=None if virtual else DELIVERY_DAYS,
+            terms=category.get("terms", ""),
             family=family,
             family_name=product["name"] if family else "",
+            family_options=options if family else "",
             variant=variant,
             minimum_tier=product.get("tier", TierLevel.BRONZE),
             available_from=_in_days(product.get("since")),
