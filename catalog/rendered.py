@@ -1,4 +1,4 @@
-"""Renders the catalogue's list once for all companies of a tier.
+"""Renders the catalogue's pages once for all companies of a tier.
 
 The list is found and read for each request, so that it is of this moment. Its texts are put
 together from templates with placeholders, because a page takes Django some thousand template steps;
@@ -18,14 +18,24 @@ from uuid import UUID
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
+from catalog.freshness import remember
 from catalog.models import shelf_address
 from catalog.search.finding import Suggestion, find_cards, suggestions
-from catalog.selectors import FamilyFacts, Filters, Row
+from catalog.selectors import (
+    FamilyFacts,
+    Filters,
+    Row,
+    offered_product,
+    pictures_of,
+    variants,
+)
 from catalog.storefront.cards import Card, Catalogue, PageLink, cards, catalogue
 from catalog.storefront.forms import Asked, FacetOption, address
-from catalog.storefront.options import choosing
+from catalog.storefront.options import CHOOSE, Family, Picks, choosing
+from catalog.storefront.product import kin_of, product_page
 from loyalty_portal.configuration import brand
 from loyalty_portal.data.texts.numbers import grouped
+from loyalty_portal.data.texts.some import some_of
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_fragments, render_alone
 
 # PostgreSQL text cannot contain NUL, so product data cannot forge a placeholder.
@@ -271,3 +281,97 @@ def _href(suggestion: Suggestion) -> str:
             return shelf_address() + address(Filters(brands=(suggestion.key,)))
     slug = suggestion.key
     return choosing(slug) if suggestion.several else f"{shelf_address()}{slug}/"
+
+
+# --- One product ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedProduct:
+    """The rendered page of one product, without the parts that differ between viewers. `kin`: its
+    family, None for a product alone.
+    """
+
+    key: str
+    address: str
+    name: str
+    pictures: SafeString
+    gone: bool
+    points_cost: int
+    crumbs: SafeString
+    offer: SafeString
+    about: SafeString
+    kin: Family | None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedChoice:
+    """What stands in place of a product's offer while its variant is being chosen. `left`: the
+    names of the options that are still to be chosen.
+    """
+
+    offer: SafeString
+    left: str
+
+
+def rendered_product(*, slug: str, tier_level: str) -> RenderedProduct | None:
+    """The rendered page of the product with this slug; None when this tier may not redeem it."""
+    return remember(
+        "product-page",
+        RenderedProduct,
+        (tier_level, slug),
+        lambda: _make_product(slug, tier_level),
+        slug=slug,
+    )
+
+
+def _make_product(slug: str, tier_level: str) -> RenderedProduct | None:
+    product = offered_product(slug=slug, tier_level=tier_level)
+    if product is None:
+        return None
+    family = variants(product=product, tier_level=tier_level)
+    page = product_page(product, family, pictures_of(product))
+    shelf = f"{shelf_address()}?category={product.category.slug}"
+    return RenderedProduct(
+        key=str(product.pk),
+        address=product.get_absolute_url(),
+        name=product.name,
+        pictures=render_alone("catalog/_pictures.html", page=page),
+        gone=page.gone,
+        points_cost=product.points_cost,
+        crumbs=render_alone("catalog/_crumbs.html", shelf=shelf, category=product.category.name),
+        offer=render_alone("catalog/_offer.html", page=page),
+        about=render_alone("catalog/_about.html", page=page),
+        kin=kin_of(product, family),
+    )
+
+
+def rendered_choice(
+    shown: RenderedProduct, query: Mapping[str, str], *, slug: str, tier_level: str
+) -> RenderedChoice | None:
+    """What stands in place of the offer while a variant is being chosen; None if none is: the
+    query does not ask for it, or has chosen all.
+    """
+    if shown.kin is None or CHOOSE not in query:
+        return None
+    picks = shown.kin.read(query)
+    if all(picks):
+        return None
+    return remember(
+        "product-choice",
+        RenderedChoice,
+        (tier_level, slug, picks),
+        lambda: _make_choice(slug, tier_level, picks),
+        slug=slug,
+    )
+
+
+def _make_choice(slug: str, tier_level: str, picks: Picks) -> RenderedChoice | None:
+    product = offered_product(slug=slug, tier_level=tier_level)
+    family = variants(product=product, tier_level=tier_level) if product else []
+    kin = kin_of(product, family) if product else None
+    if product is None or kin is None or len(picks) != len(kin.names):
+        return None  # it has changed since its page was kept
+    page = product_page(product, family, [], picks)
+    left = [name for name, pick in zip(kin.names, picks, strict=True) if not pick]
+    return RenderedChoice(offer=render_alone("catalog/_offer.html", page=page), left=some_of(left))

@@ -20,14 +20,15 @@ from catalog.pictures.services import read_picture
 from catalog.rendered import (
     favourite_text,
     rendered_cards,
+    rendered_choice,
     rendered_list,
+    rendered_product,
     rendered_suggestions,
     tally_text,
     wish_text,
 )
 from catalog.selectors import family_facts
 from catalog.storefront.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
-from catalog.storefront.product import rendered_choice, rendered_product
 from catalog.storefront.viewed import record_view
 from catalog.yours.selectors import instead_of, kept_of
 from loyalty_portal.data.texts.numbers import grouped
