@@ -310,6 +310,7 @@ class RenderedChoice:
     names of the options that are still to be chosen.
     """
 
+    title: str
     offer: SafeString
     left: str
 
@@ -374,4 +375,8 @@ def _make_choice(slug: str, tier_level: str, picks: Picks) -> RenderedChoice | N
         return None  # it has changed since its page was kept
     page = product_page(product, family, [], picks)
     left = [name for name, pick in zip(kin.names, picks, strict=True) if not pick]
-    return RenderedChoice(offer=render_alone("catalog/_offer.html", page=page), left=some_of(left))
+    return RenderedChoice(
+        title=page.title,
+        offer=render_alone("catalog/_offer.html", page=page),
+        left=some_of(left),
+    )

@@ -110,7 +110,7 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
         "choosing": choice is not None,
     }
     texts = {
-        "name": shown.name,
+        "name": choice.title if choice else shown.name,
         "pictures": shown.pictures,
         "crumbs": shown.crumbs,
         "offer": choice.offer if choice else shown.offer,
