@@ -205,7 +205,6 @@ CELERY_BEAT_SCHEDULE = {
     "end-viewings": {"task": "accounts.tasks.end_viewings", "schedule": 300.0},
     "tell-expiring-keys": {"task": "accounts.tasks.tell_expiring_keys", "schedule": 3600.0},
     "watch-stock": {"task": "redemption.tasks.watch_stock", "schedule": 600.0},
-    "tell-in-stock": {"task": "catalog.tasks.tell_in_stock", "schedule": 60.0},
     "refresh-cards": {"task": "catalog.tasks.refresh_cards", "schedule": 600.0},
     "write-popularity": {
         "task": "redemption.tasks.write_popularity",

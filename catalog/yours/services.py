@@ -1,7 +1,5 @@
 """Keeps favourites and lists, and writes the letters that something is in stock again."""
 
-from uuid import UUID
-
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -86,22 +84,21 @@ def wish(*, seat: AccountManager, product: Product, on: bool) -> None:
         StockWish.objects.get_or_create(seat=seat, product=product, told_at=None)
 
 
-def tell_back() -> set[UUID]:
-    """Write a letter for each open wish whose product is in stock again. Returns the ids of the
-    companies that get letters.
+def tell_back() -> int:
+    """Write a letter for each open wish whose product is in stock again. Returns how many.
 
     A wish waits on while its company may not see the product, and ends without a letter when its
     seat cannot act any more.
     """
     there = Product.objects.offered().exclude(stock_status=StockStatus.OUT).order_by()
     due = StockWish.objects.filter(told_at=None, product__in=there).order_by("id")
-    told: set[UUID] = set()
+    told = 0
     for row in due.select_related("seat__company", "seat__user", "product")[:TOLD_AT_ONCE]:
         seat = row.seat
         if not AccountManager.objects.usable().filter(pk=seat.pk).exists():
             row.delete()
-        elif row.product.is_offered_to(seat.company.tier_level) and _tell(row, seat.company):
-            told.add(seat.company_id)
+        elif row.product.is_offered_to(seat.company.tier_level):
+            told += _tell(row, seat.company)
     return told
 
 

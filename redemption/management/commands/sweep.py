@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from catalog.backoffice.bulk.recording import forget_edits
+from catalog.yours.services import tell_back
 from loyalty_portal.audit.chain import publish
 from loyalty_portal.configuration.observability import traces
 from loyalty_portal.configuration.processes import SWEEPER
@@ -55,6 +56,7 @@ CHORES: dict[str, Callable[[], int]] = {
     "files of orders nobody approved": expire_bulks,
     "files of orders to remind of": remind_of_bulks,
     "overdue orders": flag_overdue,
+    "wishes for what is in stock again": tell_back,
     "incidents that are over": settle_gone,
     "mended rows": settle_mended,
     "partners that are down": watch_partners,
