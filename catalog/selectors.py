@@ -189,6 +189,8 @@ def _sorted(cards: ProductQuerySet, filters: Filters) -> QuerySet[Product]:
             return cards.order_by("points_cost", "id")
         case Sort.DEAREST:
             return cards.order_by("-points_cost", "-id")
+        case Sort.POPULAR:
+            return cards.order_by("-popularity", "-id")
         case Sort.NEWEST:
             return cards.order_by("-created_at", "-id")
         case _:

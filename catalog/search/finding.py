@@ -85,6 +85,13 @@ class FoundCards:
     meant: str = ""
     instead: bool = False
 
+    @property
+    def by_popularity(self) -> bool:
+        """Whether the page can be sorted by what is redeemed most: no index of PostgreSQL has that
+        order, so it does so only while it counts all products anyway.
+        """
+        return self.by_index or self.facets.total is not None
+
 
 def find_cards(*, tier_level: str, filters: Filters, budget: int | None) -> FoundCards:
     """One page of the cards that companies of this tier see, with counts for the filters.
@@ -228,8 +235,7 @@ def _by_database(tier_level: str, filters: Filters, budget: int | None) -> Found
     """The same by PostgreSQL, as far as it can without reading all products: cards are those that
     stand for their families.
     """
-    sort = Sort.NAME if filters.sort is Sort.POPULAR else filters.sort
-    filters = replace(filters, sort=sort, after="", before="")
+    filters = replace(filters, after="", before="")
     if remember("is-counted", bool, "", is_counted):
         facets = remember(
             "facets",  # the facets do not depend on page and sort, so all pages share them
@@ -241,6 +247,8 @@ def _by_database(tier_level: str, filters: Filters, budget: int | None) -> Found
     else:
         shelves = [Shelf(each.slug, each.name, 0) for each in categories_shown()]
         facets = Facets(None, shelves, {}, [], partial=True)
+        if filters.sort is Sort.POPULAR:
+            filters = replace(filters, sort=Sort.NAME)
     rows = card_rows(tier_level=tier_level, filters=filters, budget=budget)
     more = len(rows) == PAGE_SIZE
     return FoundCards(

@@ -161,7 +161,7 @@ def catalogue(*, asked: Asked, found: FoundCards, with_budget: bool) -> Catalogu
         sorts=sorts_offered(
             filters.sort,
             searched=bool(filters.q),
-            by_index=found.by_index,
+            by_popularity=found.by_popularity,
             language=get_language(),
         ),
         chips=list(_chips(filters, names)),

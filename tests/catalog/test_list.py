@@ -175,13 +175,15 @@ def test_in_stock_leaves_out_what_is_gone(client: Client) -> None:
         ("points", ["cherry", "apple", "Banana"]),
         ("-points", ["Banana", "apple", "cherry"]),
         ("newest", ["cherry", "Banana", "apple"]),
+        ("popular", ["Banana", "apple", "cherry"]),
     ],
 )
 def test_the_list_is_sorted_as_asked(client: Client, sort: str, order: list[str]) -> None:
     for number, (name, points) in enumerate([("apple", 200), ("Banana", 300), ("cherry", 100)]):
         product = ProductFactory.create(name=name, points_cost=points)
         made = timezone.now() - timedelta(days=9 - number)
-        Product.objects.filter(pk=product.pk).update(created_at=made)
+        often = {"Banana": 9, "apple": 5, "cherry": 0}[name]
+        Product.objects.filter(pk=product.pk).update(created_at=made, popularity=often)
     assert names(page(client, f"?sort={sort}")) == order
 
 
