@@ -31,7 +31,7 @@ from catalog.selectors import (
 )
 from catalog.storefront.cards import Card, Catalogue, PageLink, cards, catalogue
 from catalog.storefront.forms import Asked, FacetOption, address
-from catalog.storefront.options import CHOOSE, Family, Picks, choosing
+from catalog.storefront.options import CHOOSE, Kin, Picks, choosing
 from catalog.storefront.product import kin_of, product_page
 from loyalty_portal.configuration import brand
 from loyalty_portal.data.texts.numbers import grouped
@@ -301,7 +301,7 @@ class RenderedProduct:
     crumbs: SafeString
     offer: SafeString
     about: SafeString
-    kin: Family | None
+    kin: Kin | None
 
 
 @dataclass(frozen=True, slots=True)

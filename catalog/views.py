@@ -18,6 +18,7 @@ from catalog.models import Product
 from catalog.pictures.artwork import product_artwork
 from catalog.pictures.services import read_picture
 from catalog.rendered import (
+    RenderedProduct,
     favourite_text,
     rendered_cards,
     rendered_choice,
@@ -94,14 +95,7 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
     if request.seeing is None:
         record_view(seat=request.seat, product_id=UUID(shown.key))
     wrong = typed_quantity(request.GET)
-    token = get_token(request)
-    kept = kept_of(request.seat, UUID(shown.key))
-    instead = SafeString("")
-    if shown.gone and choice is None:
-        rows = instead_of(request.seat.company, UUID(shown.key))
-        families = family_facts(tier_level=tier, rows=rows)
-        spendable = header_on(request).spendable
-        instead = rendered_cards(rows, families, spendable=spendable)
+    instead = _instead(request, shown) if shown.gone and choice is None else SafeString("")
     conditions = {
         "has_instead": bool(instead),
         "gone": shown.gone,
@@ -116,8 +110,6 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
         "offer": choice.offer if choice else shown.offer,
         "left": choice.left if choice else "",
         "points": grouped(shown.points_cost),
-        "favourite": favourite_text(product=shown.key, token=token, on=kept.favourite),
-        "wish": wish_text(product=shown.key, token=token, on=kept.waits) if shown.gone else "",
         "instead": instead,
         "slug": slug,
         "about": shown.about,
@@ -126,9 +118,27 @@ def show_product(request: PortalRequest, slug: str) -> HttpResponse:
         "quantity": wrong or str(quantity),
         "most": grouped(MOST_PIECES),
         "tally": tally,
+        **_kept(request, shown),
     }
     page = cached_page(request, "catalog/product.html", chrome_on(request), conditions, texts)
     return _either(page)
+
+
+def _instead(request: PortalRequest, shown: RenderedProduct) -> SafeString:
+    """The cards of what is in stock in place of this product."""
+    company = request.seat.company
+    rows = instead_of(company, UUID(shown.key))
+    families = family_facts(tier_level=company.tier_level, rows=rows)
+    return rendered_cards(rows, families, spendable=header_on(request).spendable)
+
+
+def _kept(request: PortalRequest, shown: RenderedProduct) -> dict[str, SafeString]:
+    """The buttons that say what the seat keeps of this product."""
+    kept, token = kept_of(request.seat, UUID(shown.key)), get_token(request)
+    return {
+        "favourite": favourite_text(product=shown.key, token=token, on=kept.favourite),
+        "wish": wish_text(product=shown.key, token=token, on=kept.waits),
+    }
 
 
 @require_safe

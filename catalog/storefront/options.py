@@ -20,7 +20,7 @@ CHOOSE = "choose"  # in a query: nothing is chosen yet, but for the values that 
 Picks = tuple[str, ...]  # a value for each option; "" where none is chosen
 
 
-class Value(NamedTuple):
+class OptionValue(NamedTuple):
     """A value of an option, with the page on which it is chosen. `other`: what else is chosen does
     not come with it.
     """
@@ -32,14 +32,14 @@ class Value(NamedTuple):
     other: bool
 
 
-class Option(NamedTuple):
+class VariantOption(NamedTuple):
     """One thing that variants differ by, and its values."""
 
     name: str
-    values: list[Value]
+    values: list[OptionValue]
 
 
-class Family(NamedTuple):
+class Kin(NamedTuple):
     """The variants of a family in order, with their values for each of its options."""
 
     names: tuple[str, ...]
@@ -65,28 +65,30 @@ def _fits(own: Picks, picks: Picks) -> bool:
     return all(not pick or pick == value for value, pick in zip(own, picks, strict=True))
 
 
-def family_of(options: str, variants: Sequence[Variant]) -> Family:
+def family_of(options: str, variants: Sequence[Variant]) -> Kin:
     """Split the variants' values by the family's options."""
     names = tuple(name.strip() for name in options.split("/") if name.strip())
     parts = [tuple(one.variant.split(AND, len(names) - 1)) for one in variants] if names else []
     if len(names) > 1 and all(len(each) == len(names) and all(each) for each in parts):
-        return Family(names, tuple(zip(parts, variants, strict=True)))
+        return Kin(names, tuple(zip(parts, variants, strict=True)))
     label = options if len(names) == 1 else ""
-    return Family(
+    return Kin(
         (label or _("Choose"),),
         tuple(((one.variant or one.name,), one) for one in variants),
     )
 
 
-def options_shown(family: Family, slug: str, picks: Picks) -> list[Option]:
+def options_shown(family: Kin, slug: str, picks: Picks) -> list[VariantOption]:
     """The options with links, on the page of the product with this slug."""
     return [
-        Option(name, [_value(family, slug, picks, place, value) for value in family.values(place)])
+        VariantOption(
+            name, [_value(family, slug, picks, place, value) for value in family.values(place)]
+        )
         for place, name in enumerate(family.names)
     ]
 
 
-def _value(family: Family, slug: str, picks: Picks, place: int, value: str) -> Value:
+def _value(family: Kin, slug: str, picks: Picks, place: int, value: str) -> OptionValue:
     wanted = (*picks[:place], value, *picks[place + 1 :])
     found = family.with_picks(wanted)
     if not found:
@@ -97,7 +99,7 @@ def _value(family: Family, slug: str, picks: Picks, place: int, value: str) -> V
     else:
         href = choosing(slug, wanted)
     there = found or family.with_picks(wanted)
-    return Value(
+    return OptionValue(
         label=value,
         href=href,
         chosen=picks[place] == value,

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Product, ProductPicture, StockStatus, shelf_address
 from catalog.selectors import Filters, Variant
 from catalog.storefront.forms import address
-from catalog.storefront.options import Family, Option, Picks, family_of, options_shown
+from catalog.storefront.options import Kin, Picks, VariantOption, family_of, options_shown
 from catalog.texts.words import safe_html
 from loyalty_portal.data.texts.numbers import grouped
 
@@ -48,7 +48,7 @@ class ProductPage:
     title: str
     brand_href: str
     description: SafeString
-    options: list[Option]
+    options: list[VariantOption]
     many: bool
     points: str
     ranged: bool
@@ -73,7 +73,7 @@ def product_page(
     """
     kin = kin_of(product, family)
     costs = [product.points_cost]
-    options: list[Option] = []
+    options: list[VariantOption] = []
     if kin:
         own = next((each for each, one in kin.rows if one.slug == product.slug), None)
         chosen = picks if picks is not None else own or ("",) * len(kin.names)
@@ -97,13 +97,13 @@ def product_page(
     )
 
 
-def kin_of(product: Product, family: Sequence[Variant]) -> Family | None:
+def kin_of(product: Product, family: Sequence[Variant]) -> Kin | None:
     several = len(family) > 1 and product.family is not None
     return family_of(product.family.options, family) if product.family and several else None
 
 
-def _chosen_first(option: Option) -> Option:
-    return Option(option.name, sorted(option.values, key=lambda value: not value.chosen))
+def _chosen_first(option: VariantOption) -> VariantOption:
+    return VariantOption(option.name, sorted(option.values, key=lambda value: not value.chosen))
 
 
 def _shot(picture: ProductPicture, place: int, product: Product) -> Shot:

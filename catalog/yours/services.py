@@ -33,11 +33,11 @@ def keep(*, seat: AccountManager, product: Product, on: bool) -> None:
         Favourite.objects.get_or_create(seat=seat, product=product)
 
 
-def make_list(*, by: AccountManager, name: str) -> ProductList:
+def make_list(*, seat: AccountManager, name: str) -> ProductList:
     """Make a list of the seat's company. Raises KeepingError."""
-    if ProductList.objects.filter(company=by.company).count() >= MOST_LISTS:
+    if ProductList.objects.filter(company=seat.company).count() >= MOST_LISTS:
         raise KeepingError(_("Your company has 50 lists. Delete one first."))
-    made = ProductList(company=by.company, name=name, made_by=by)
+    made = ProductList(company=seat.company, name=name, made_by=seat)
     return _named(made)
 
 
@@ -56,11 +56,11 @@ def _named(one: ProductList) -> ProductList:
     return one
 
 
-def put_on_list(*, one: ProductList, product: Product, by: AccountManager) -> None:
+def put_on_list(*, one: ProductList, product: Product, seat: AccountManager) -> None:
     """Put a product on a list. The second time changes nothing. Raises KeepingError."""
     if one.entries.exclude(product=product).count() >= MOST_ENTRIES:
         raise KeepingError(_("There are 500 products on this list. Take one off first."))
-    one.entries.get_or_create(product=product, defaults={"added_by": by})
+    one.entries.get_or_create(product=product, defaults={"added_by": seat})
 
 
 def take_off_list(*, one: ProductList, product: Product) -> None:

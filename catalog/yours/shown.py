@@ -16,7 +16,7 @@ from loyalty_portal.data.texts.numbers import grouped
 LONGEST_SAID = 300  # characters of a description beside others
 
 
-class Line(NamedTuple):
+class KeptLine(NamedTuple):
     """One product. `short`: how many points are missing for it, "" for none."""
 
     key: UUID
@@ -31,7 +31,7 @@ class Line(NamedTuple):
     stock: str
 
 
-def lines(company: Company, ids: Iterable[UUID], spendable: int | None) -> list[Line]:
+def lines(company: Company, ids: Iterable[UUID], spendable: int | None) -> list[KeptLine]:
     """The lines of these products, in their order. `spendable` is in points, None if unknown."""
     tier, keys = company.tier_level, list(ids)
     return [
@@ -41,8 +41,8 @@ def lines(company: Company, ids: Iterable[UUID], spendable: int | None) -> list[
     ]
 
 
-def _line(row: Row, spendable: int | None) -> Line:
-    return Line(
+def _line(row: Row, spendable: int | None) -> KeptLine:
+    return KeptLine(
         key=row.id,
         slug=row.slug,
         href=f"{shelf_address()}{row.slug}/",
@@ -67,14 +67,14 @@ def _short(points_cost: int, spendable: int | None) -> str:
     return grouped(missing) if missing > 0 else ""
 
 
-class Fact(NamedTuple):
+class Compared(NamedTuple):
     """One row of products side by side: what it says of each, in their order."""
 
     name: str
     values: list[str]
 
 
-def side_by_side(products: Sequence[Product], spendable: int | None) -> list[Fact]:
+def side_by_side(products: Sequence[Product], spendable: int | None) -> list[Compared]:
     """What differs between products, a row for each thing that any of them says."""
     told: list[tuple[str, Callable[[Product], str]]] = [
         (_("Points"), lambda one: grouped(one.points_cost)),
@@ -88,7 +88,7 @@ def side_by_side(products: Sequence[Product], spendable: int | None) -> list[Fac
         (_("Where it can be used"), lambda one: one.usable_at),
         (_("Description"), _said),
     ]
-    rows = [Fact(name, [say(product) for product in products]) for name, say in told]
+    rows = [Compared(name, [say(product) for product in products]) for name, say in told]
     return [row for row in rows if any(row.values)]
 
 

@@ -40,11 +40,11 @@ class Scene(World):
         self.order = {name: order.order_number for name, order in self._orders().items()}
         for line in ("Invalidenstr. 43", "Invalidenstr 43"):  # one person, who is in it twice
             Address.objects.create(company=self.company, **{**RECIPIENT, "address_line1": line})
-        self.list: ProductList = kept.make_list(by=self.buyer, name="Gifts for new colleagues")
+        self.list: ProductList = kept.make_list(seat=self.buyer, name="Gifts for new colleagues")
         for product in (self.book, self.card):
             add_to_cart(seat=self.approver, product=product, quantity=1)
             kept.keep(seat=self.buyer, product=product, on=True)
-            kept.put_on_list(one=self.list, product=product, by=self.buyer)
+            kept.put_on_list(one=self.list, product=product, seat=self.buyer)
 
     def path(self, page: str) -> str:
         """Fill in an address such as "/orders/{queued}/" or "{book}"."""

@@ -42,7 +42,7 @@ def make(request: PortalRequest) -> HttpResponse:
     form = ListForm(request.POST)
     if form.is_valid():
         try:
-            made = services.make_list(by=request.seat, name=form.cleaned_data["name"])
+            made = services.make_list(seat=request.seat, name=form.cleaned_data["name"])
         except KeepingError as problem:
             form.add_error("name", str(problem))
         else:
@@ -136,7 +136,7 @@ def put_on(request: PortalRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             if one := _wanted(request, form):
-                services.put_on_list(one=one, product=product, by=request.seat)
+                services.put_on_list(one=one, product=product, seat=request.seat)
                 told = _("“%(product)s” is on the list “%(name)s”.")
                 named = {"product": product.name, "name": one.name}
                 messages.success(request, told % named)
@@ -158,7 +158,7 @@ def _wanted(request: PortalRequest, form: ListForm) -> ProductList | None:
         return one
     if not form.is_valid():
         return None
-    return services.make_list(by=request.seat, name=form.cleaned_data["name"])
+    return services.make_list(seat=request.seat, name=form.cleaned_data["name"])
 
 
 def _choose(request: PortalRequest, product: Product, form: ListForm) -> HttpResponse:

@@ -72,8 +72,8 @@ def test_a_product_with_two_pictures_and_a_family_of_six(
     assert first.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
     assert shelf.axe_finds() == []
 
-    picture = shelf.page.get_by_role("link", name="Enamel kettle, picture 1")
-    picture.focus()
+    link = shelf.page.get_by_role("link", name="Enamel kettle, picture 1")
+    link.focus()
     shelf.page.keyboard.press("Enter")
     close_look = shelf.page.get_by_role("dialog", name="Picture")
     large = close_look.get_by_role("img")
@@ -82,7 +82,7 @@ def test_a_product_with_two_pictures_and_a_family_of_six(
     assert shelf.axe_finds() == []
     shelf.page.keyboard.press("Escape")
     expect(close_look).to_be_hidden()
-    expect(picture).to_be_focused()
+    expect(link).to_be_focused()
     plain = open_window(scene.buyer, javascript=False).go(kettle.get_absolute_url())
     plain.get_by_role("link", name="Enamel kettle, picture 1").click()
     plain.wait_for_url("**-1280.webp")
