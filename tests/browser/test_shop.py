@@ -81,14 +81,12 @@ def test_the_sheet_works_without_javascript(scene: Scene, open_window: Opener) -
     expect(page.get_by_role("button", name="Show results")).to_be_hidden()
 
 
-@pytest.mark.usefixtures("empty_cart")
 @pytest.mark.parametrize("javascript", [True, False])
 def test_on_a_phone_the_button_to_buy_stays_in_sight(
     scene: Scene, open_window: Opener, javascript: bool
 ) -> None:
-    page = open_window(scene.buyer, width=390, height=700, javascript=javascript).go(
-        scene.path("{book}")
-    )
+    window = open_window(a_buyer(scene), width=390, height=700, javascript=javascript)
+    page = window.go(scene.path("{book}"))
     button = page.get_by_role("button", name="Add to cart")
     expect(button).to_be_in_viewport(ratio=1)
     button.click()
@@ -143,7 +141,9 @@ def test_two_of_the_favourites_stand_side_by_side(scene: Scene, open_window: Ope
 def test_what_is_gone_is_no_dead_end(scene: Scene, open_window: Opener, javascript: bool) -> None:
     seat = a_buyer(scene, "PLATINUM")
     gone = scene.product(stocked=0)
-    Product.objects.filter(pk=gone.pk).update(minimum_tier="PLATINUM", stock_status="OUT")
+    Product.objects.filter(pk=gone.pk).update(
+        minimum_tier="PLATINUM", stock_status="OUT", category=scene.book.category
+    )
     window = open_window(seat, width=390, javascript=javascript)
     page = window.go(gone.get_absolute_url())
     expect(page.get_by_role("heading", name="In stock instead")).to_be_visible()
