@@ -37,9 +37,11 @@ def mug() -> Product:
     return ProductFactory.create(name="Mug", in_stock=0)
 
 
-def ask(client: Client, product: Product, *, on: int = 1, **headers: str) -> Any:
+def ask(client: Client, product: Product, *, on: int = 1, htmx: bool = False) -> Any:
     said = {"product": str(product.pk), "on": str(on)}
-    return client.post("/catalog/yours/waiting/change/", said, headers=headers or None)
+    return client.post(
+        "/catalog/yours/waiting/change/", said, headers={"HX-Request": "true"} if htmx else None
+    )
 
 
 def come(product: Product) -> None:
@@ -130,7 +132,7 @@ def test_a_seat_that_was_switched_off_gets_none(
 
 def test_what_is_in_stock_is_not_waited_for(client: Client) -> None:
     lamp = ProductFactory.create()
-    refused = ask(client, lamp, **{"HX-Request": "true"})
+    refused = ask(client, lamp, htmx=True)
     assert refused.status_code == 422
     assert "you can redeem it now" in refused.content.decode()
     assert not StockWish.objects.exists()

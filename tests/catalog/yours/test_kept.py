@@ -33,9 +33,11 @@ def client(client_for: SignIn, seat: AccountManager) -> Client:
     return client_for(seat)
 
 
-def keep(client: Client, product: Product, *, on: int = 1, **headers: str) -> Any:
+def keep(client: Client, product: Product, *, on: int = 1, htmx: bool = False) -> Any:
     said = {"product": str(product.pk), "on": str(on)}
-    return client.post("/catalog/yours/favourites/change/", said, headers=headers or None)
+    return client.post(
+        "/catalog/yours/favourites/change/", said, headers={"HX-Request": "true"} if htmx else None
+    )
 
 
 def shown(client: Client, path: str) -> list[str]:
@@ -58,7 +60,7 @@ def test_a_favourite_is_kept_from_the_page_of_a_product(client: Client) -> None:
 
 def test_the_button_swaps_into_what_a_reload_shows(client: Client) -> None:
     mug = ProductFactory.create(name="Mug & cup")
-    part = keep(client, mug, **{"HX-Request": "true"}).content.decode()
+    part = keep(client, mug, htmx=True).content.decode()
     assert "is one of your favourites now" in part
     assert "Mug &amp; cup" in part
     button = part[part.index("<button") : part.index("</button>")]
@@ -117,7 +119,7 @@ def test_there_is_an_end_to_favourites(client: Client, monkeypatch: pytest.Monke
     for product in products:
         keep(client, product)
     assert Favourite.objects.count() == 2
-    refused = keep(client, products[2], **{"HX-Request": "true"})
+    refused = keep(client, products[2], htmx=True)
     assert refused.status_code == 422
     assert "Let one go first" in refused.content.decode()
     assert keep(client, products[0]).status_code == 303  # it is kept already
