@@ -17,6 +17,7 @@ from unfold.widgets import (
 from accounts.models import TierLevel
 from catalog.backoffice.descriptions import cleaned_description
 from catalog.backoffice.services import hold_key
+from catalog.importing.texts import plain_lines
 from catalog.models import Category, Family, Product, ProductType, picture_trouble
 from catalog.pictures.images import MOST_BYTES, EncodedPicture, PictureError, encode_picture
 from catalog.texts.words import slug_of
@@ -101,6 +102,10 @@ class ProductForm(SkuForm):
         except ValueError as error:
             raise ValidationError(str(error)) from error
         return text
+
+    def clean_terms(self) -> str:
+        """As an import would read them, so that an export of them changes nothing."""
+        return plain_lines(self.cleaned_data["terms"])
 
     def clean_image_url(self) -> str:
         address: str = self.cleaned_data["image_url"]

@@ -59,6 +59,13 @@ def plain(text: str) -> str:
     return " ".join(_UNSEEN.sub("", html.unescape(bare)).split())
 
 
+def plain_lines(text: str) -> str:
+    """Turn a text into plain lines without invisible characters and blanks at their ends."""
+    shield = _PROTECTED.fullmatch(text.strip())
+    bare = shield[1].replace('""', '"') if shield else text
+    return "\n".join(_UNSEEN.sub("", line).rstrip() for line in bare.splitlines()).strip()
+
+
 def is_protected(text: str) -> bool:
     """Whether a text is in the form ="007", which shows the text and computes nothing."""
     return _PROTECTED.fullmatch(text.strip()) is not None

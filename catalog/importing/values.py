@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from accounts.models import TierLevel
 from catalog.importing.records import RowError, Terms
-from catalog.importing.texts import is_protected, plain, rich
+from catalog.importing.texts import is_protected, plain, plain_lines, rich
 from catalog.importing.workbooks import OddCell
 from catalog.models import ProductType
 from loyalty_portal.data.one_line import is_visible
@@ -115,7 +115,9 @@ class Cells:
         if isinstance(cell, OddCell):
             self.error(name, cell.trouble)
             return ""
-        text = "\n".join(map(plain, cell.splitlines())).strip()
+        text = plain_lines(cell)
+        if text.startswith("=") and not is_protected(cell):
+            self.error(name, f"{text[:40]!r} is a formula; write the text itself")
         if len(text) > longest:
             self.error(name, f"is longer than {longest:,} characters")
         return text[:longest]

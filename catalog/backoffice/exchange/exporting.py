@@ -26,10 +26,6 @@ HEADER = (
     "description",
     "points_cost",
     "brand",
-    "validity",
-    "usable_at",
-    "delivery_days",
-    "terms",
     "family",
     "family_code",
     "options",
@@ -40,6 +36,10 @@ HEADER = (
     "available_from",
     "available_until",
     "is_active",
+    "validity",
+    "usable_at",
+    "delivery_days",
+    "terms",
 )
 
 
@@ -71,10 +71,6 @@ def _row(product: Product) -> list[Cell]:
         product.description,
         product.points_cost,
         product.brand,
-        product.validity,
-        product.usable_at,
-        "" if product.delivery_days is None else product.delivery_days,
-        product.terms,
         family.name if family else "",
         family.code if family else "",
         family.options if family else "",
@@ -85,6 +81,10 @@ def _row(product: Product) -> list[Cell]:
         _moment(product.available_from),
         _moment(product.available_until),
         "yes" if product.is_active else "no",
+        product.validity,
+        product.usable_at,
+        "" if product.delivery_days is None else product.delivery_days,
+        product.terms,
     ]
 
 

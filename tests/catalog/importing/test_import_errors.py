@@ -110,6 +110,25 @@ def test_other_columns_have_their_errors_too(tmp_path: Path) -> None:
         assert said in done.errors
 
 
+def test_what_one_gets_has_its_errors_too(tmp_path: Path) -> None:
+    rows = [
+        f"A,Mug,PHYSICAL,1,Kitchen,{'x' * 201},0,=1+1",
+        f"B,Mug,PHYSICAL,1,Kitchen,,366,{'x' * 4_001}",
+        "C,Mug,PHYSICAL,1,Kitchen,,soon,",
+    ]
+    header = PORTAL_HEADER + ",validity,delivery_days,terms"
+    done = run(portal_file(tmp_path, *rows, header=header))
+    for said in (
+        "row 2: validity: is longer than 200 characters",
+        "row 2: delivery days: must be between 1 and 365, not 0",
+        "row 2: terms: '=1+1' is a formula; write the text itself",
+        "row 3: delivery days: must be between 1 and 365, not 366",
+        "row 3: terms: is longer than 4,000 characters",
+        "row 4: delivery days: 'soon' is not a number",
+    ):
+        assert said in done.errors
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [

@@ -27,6 +27,10 @@ OWN: dict[str, Any] = {
     "available_from": JUNE,
     "available_until": JULY,
     "is_active": False,
+    "validity": "3 years",
+    "usable_at": "In all shops",
+    "delivery_days": 5,
+    "terms": "One.\nTwo.",
 }
 
 
@@ -60,10 +64,12 @@ def test_a_file_of_prices_changes_prices_only(tmp_path: Path) -> None:
 def test_an_empty_cell_of_a_column_that_is_there_empties_the_value(tmp_path: Path) -> None:
     product = mug()
     header = "sku,name,product_type,points_cost,category,brand,is_active,minimum_tier"
-    for row in ("MUG,Mug,PHYSICAL,400,Kitchen,,,", "MUG,Mug,PHYSICAL,400,Kitchen"):
+    header += ",delivery_days,terms"
+    for row in ("MUG,Mug,PHYSICAL,400,Kitchen,,,,,", "MUG,Mug,PHYSICAL,400,Kitchen"):
         Product.objects.update(**OWN)
         assert run(portal_file(tmp_path, row, header=header)).ok
         emptied = {"brand": "", "is_active": True, "minimum_tier": "BRONZE"}
+        emptied |= {"delivery_days": None, "terms": ""}
         assert kept(product) == {**OWN, **emptied}
 
 

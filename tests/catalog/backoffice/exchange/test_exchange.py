@@ -77,7 +77,10 @@ def a_difficult_catalogue() -> None:
     ProductFactory.create(
         sku="-1+2", name='@cmd, "quoted" & <b>', brand="Ünïcödé 日本", variant="1/2"
     )
-    ProductFactory.create(family=family, variant="M", variant_position=7, is_active=False)
+    ProductFactory.create(
+        family=family, variant="M", variant_position=7, is_active=False, validity="3 years", delivery_days=5,
+        usable_at="-10 % in all shops", terms="=1+2 & more\n\n- second “line”",
+    )  # fmt: skip
     ProductFactory.create(
         family=family, variant="L", minimum_tier="GOLD", product_type=ProductType.VIRTUAL, source="shopify:77",
         available_from=datetime(2026, 1, 2, 3, 4, tzinfo=UTC), description="<p>One.</p><ul><li>Two &amp; 3</li></ul>",
