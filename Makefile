@@ -31,7 +31,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 .DEFAULT_GOAL := help
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api check-document bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-index bench-metrics seed-scale chaos audit sbom release lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api check-document bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-index bench-metrics bench-people bench-lighthouse screenshots seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -104,7 +104,7 @@ bench-saga: .venv/installed ## Measure orders against the same writes in pgbench
 	$(BIN)/python -m benchmarks.large.orders
 
 bench-size: .venv/installed ## Measure rows, bytes and log of an order until it is delivered (BENCH_ORDERS=500)
-	$(BIN)/python -m benchmarks.order_size
+	$(BIN)/python -m benchmarks.large.order_size
 
 bench-webhooks: .venv/installed ## Measure how 1,000 callbacks a second, mostly forged, slow the shop down
 	$(BIN)/python -m benchmarks.webhooks
@@ -120,6 +120,13 @@ bench-metrics: .venv/installed ## Measure what figures for Prometheus cost a req
 
 bench-catalog: .venv/installed ## Measure pages that were never asked before beside a bare list (BENCH_PRODUCTS=1000,100000)
 	$(BIN)/python -m benchmarks.large.catalogue
+
+bench-people: .venv/installed ## Measure placing an order for forty people beside one for one (BENCH_PEOPLE=40)
+	$(BIN)/python -m benchmarks.large.people
+
+bench-lighthouse: .venv/installed ## Ask Lighthouse about five pages on a phone (needs Node.js with npm, and Chromium)
+	@cd benchmarks/lighthouse && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m benchmarks.lighthouse
 
 bench-index: .venv/installed ## Measure how far the search index is behind while products change (BENCH_PRODUCTS=1000)
 	$(BIN)/python -m benchmarks.large.following
@@ -148,6 +155,9 @@ sbom: .venv/installed ## Write the list of the product's parts (CycloneDX) to di
 
 release: .venv/installed ## Make dist/: sources, list of parts, checksums of this version
 	@BIN=$(BIN) .ci/release
+
+screenshots: .venv/installed ## Renew the pictures in docs/img from the demo (needs Chromium)
+	$(BIN)/python -m tests.screenshots
 
 lock: .venv/installed ## Compile the requirements with their hashes
 	$(LOCK) requirements-dev.in -o requirements-dev.txt

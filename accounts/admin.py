@@ -150,7 +150,7 @@ class CompanyAdmin(Onboarding):
         (_("Approval"), {"fields": [("approval_threshold", "quarterly_budget")]}),
         (_("Signing in"), {"fields": ["require_second_factor"]}),
         (_("API"), {"fields": ["api_rate"]}),
-        (_("Place"), {"fields": [("language", "time_zone"), "sender_name"]}),
+        (_("Place"), {"fields": [("language", "time_zone"), "sender_name", "text_messages"]}),
         (_("Record"), {"fields": [("created_at", "updated_at"), "balance"]}),
     ]
     readonly_fields = ["created_at", "updated_at", "balance"]

@@ -14,13 +14,16 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from accounts.models import AccountManager, Company, LetterTopic, Role, User
+from accounts.models import AccountManager, Company, LetterTopic, Role, TextsTo, User
 from accounts.models.readers import reader_of
 from accounts.seats.limits import LARGEST_LIMIT
 from loyalty_portal.admin_site.edits import EditedForm
 from loyalty_portal.data.one_line import OneLineField, formfield
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.zones import zones_by_region
+
+# Copies are for whoever reads them at a desk.
+TEXT_TOPICS = (LetterTopic.PROGRESS, LetterTopic.POINTS_BACK, LetterTopic.APPROVALS)
 
 
 class StaffUserCreationForm(UserCreationForm):  # type: ignore[misc] # the theme carries no types
@@ -103,6 +106,52 @@ class LettersForm(forms.Form):
         field = self.fields["letters"]
         field.choices = [(each.value, each.label) for each in self.offered]  # type: ignore[attr-defined]
         field.initial = [each.value for each in self.offered if each not in off]
+
+
+_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}")
+
+
+class TextsForm(forms.Form):
+    """Where a person gets text messages about orders, and about what. No number: nowhere."""
+
+    number = OneLineField(
+        label=_("Mobile number"),
+        required=False,
+        max_length=30,
+        help_text=_("With the code of its country, such as +49 151 23456789. Empty: none."),
+        widget=forms.TextInput({"autocomplete": "tel", "inputmode": "tel", "type": "tel"}),
+    )
+    topics = forms.MultipleChoiceField(
+        label=_("Send me text messages about"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(
+        self, *args: Any, person: User, seat: AccountManager | None, **kwargs: Any
+    ) -> None:
+        now = TextsTo.objects.filter(user=person).first()
+        told = {"number": now.number, "topics": now.topics} if now else {}
+        super().__init__(*args, initial=told, **kwargs)
+        approves = seat is not None and seat.role in {Role.OWNER, Role.APPROVER}
+        offered = [each for each in TEXT_TOPICS if approves or each != LetterTopic.APPROVALS]
+        self.fields["topics"].choices = [(each.value, each.label) for each in offered]  # type: ignore[attr-defined]
+
+    def clean_number(self) -> str:
+        """The number as the provider takes it: + and digits."""
+        said = re.sub(r"[\s()./-]", "", self.cleaned_data["number"])
+        number = re.sub(r"^00", "+", said)
+        if number and not _NUMBER.fullmatch(number):
+            raise forms.ValidationError(
+                _("Write the number with the code of its country, such as +49 151 23456789.")
+            )
+        return number
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        if said.get("number") and not said.get("topics"):
+            self.add_error("topics", _("Choose what you want to be told, or leave the number out."))
+        return said
 
 
 # --- The people of a company -------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -15,6 +16,7 @@ from accounts.models import (
     LetterTopic,
     PersonLetter,
     Role,
+    TextsTo,
     User,
     hashed_key,
 )
@@ -144,6 +146,23 @@ def letter_goes_to(*, company_id: UUID, topic: LetterTopic, to: str, must: bool)
     found = {each.lower(): each for each in [*more, mailbox] if each}
     found.pop(to.lower(), None)
     return [*first, *found.values()]
+
+
+def offers_texts(company: Company | None) -> bool:
+    """Whether people of the company may have text messages."""
+    return bool(settings.SMS_URL and company and company.text_messages)
+
+
+def text_goes_to(*, company: Company, topic: LetterTopic, to: str) -> UUID | None:
+    """The person who gets a text message with a letter to this address; None when nobody does:
+    because there is no provider, their company wants none, or they gave no number for the topic.
+    """
+    if not offers_texts(company):
+        return None
+    rows = TextsTo.objects.filter(
+        user__email__iexact=to, user__is_active=True, topics__contains=[topic]
+    )
+    return rows.values_list("user", flat=True).first()
 
 
 _COPIED_ROLES = {

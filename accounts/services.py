@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts import loyalty
-from accounts.models import Company, KnownBalance, LetterOff, User
+from accounts.models import Company, KnownBalance, LetterOff, TextsTo, User
 from loyalty_portal.data.shapes import shape_of
 from loyalty_portal.partners.client import PartnerRefusedError, PartnerUnavailableError
 
@@ -215,6 +215,15 @@ def choose_letters(*, person: User, on: Collection[str], offered: Collection[str
     LetterOff.objects.bulk_create(
         [LetterOff(user=person, topic=topic) for topic in off], ignore_conflicts=True
     )
+
+
+def choose_texts(*, person: User, number: str, topics: Collection[str]) -> None:
+    """Have the person get text messages about these topics at this number; "": none at all."""
+    if not number:
+        TextsTo.objects.filter(user=person).delete()
+        return
+    chosen = {"number": number, "topics": sorted(topics)}
+    TextsTo.objects.update_or_create(user=person, defaults=chosen)
 
 
 # --- The balance -----------------------------------------------------------------------------

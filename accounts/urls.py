@@ -17,6 +17,7 @@ urlpatterns = [
     path("company/keys/", include("accounts.company.urls")),
     path("profile/", views.profile, name="profile"),
     path("profile/letters/", views.profile_letters, name="profile_letters"),
+    path("profile/texts/", views.profile_texts, name="profile_texts"),
     path("language/", views.choose_language, name="language"),
     path("see-as/end/", end_see_as, name="see_as_end"),
     path("invitations/unknown/", invitations.unknown, name="invitation_unknown"),

@@ -32,7 +32,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access.factors.second_factor import lacks
 from accounts.access.sessions import note
-from accounts.forms import LettersForm, ProfileForm
+from accounts.forms import LettersForm, ProfileForm, TextsForm
 from accounts.models import AccountManager, Company, User
 from accounts.models.readers import Reader, reader_of
 from accounts.seats.see_as.services import (
@@ -44,8 +44,8 @@ from accounts.seats.see_as.services import (
     seeing_on,
     seen_page,
 )
-from accounts.selectors import SEAT_KEY, choose_seat, own_seat, seats_of
-from accounts.services import choose_letters
+from accounts.selectors import SEAT_KEY, choose_seat, offers_texts, own_seat, seats_of
+from accounts.services import choose_letters, choose_texts
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.http.responses import SeeOther, form_only
 
@@ -331,6 +331,22 @@ def profile_letters(request: Any) -> HttpResponse:
     return SeeOther(resolve_url("profile"))
 
 
+@form_only("profile")
+@login_required
+def profile_texts(request: Any) -> HttpResponse:
+    """Choose whether one gets text messages, where, and about what."""
+    company, person = _company_and_person(request)
+    if not offers_texts(company):
+        raise Http404
+    form = TextsForm(request.POST, person=person, seat=request.seat or None)
+    if not form.is_valid():
+        profile_form = ProfileForm(instance=person, company=company)
+        return _show_profile(request, profile_form, texts=form, status=422)
+    choose_texts(person=person, **form.cleaned_data)
+    messages.success(request, _("Your choice of text messages is saved."))
+    return SeeOther(resolve_url("profile"))
+
+
 def _company_and_person(request: Any) -> tuple[Company | None, User]:
     """The company of the seat, and the person whose profile it is, read anew: a refused form must
     not rename the menu.
@@ -341,10 +357,18 @@ def _company_and_person(request: Any) -> tuple[Company | None, User]:
 
 
 def _show_profile(
-    request: Any, form: ProfileForm, letters: LettersForm | None = None, *, status: int
+    request: Any,
+    form: ProfileForm,
+    letters: LettersForm | None = None,
+    *,
+    texts: TextsForm | None = None,
+    status: int,
 ) -> HttpResponse:
-    letters = letters or LettersForm(person=form.instance, seat=request.seat or None)
-    facts = {"form": form, "letters": letters}
+    person, seat = form.instance, request.seat or None
+    letters = letters or LettersForm(person=person, seat=seat)
+    if offers_texts(seat.company if seat else None):
+        texts = texts or TextsForm(person=person, seat=seat)
+    facts = {"form": form, "letters": letters, "texts": texts}
     return render(request, "accounts/profile.html", facts, status=status)
 
 

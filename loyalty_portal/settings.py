@@ -18,6 +18,7 @@ from loyalty_portal.configuration import (
     production,
     queue,
     static_files,
+    texts,
     tokens,
     traces,
     webhooks_out,
@@ -306,9 +307,10 @@ vars().update(access.sign_in_settings(BRAND["name"]))
 API_KEY_ENVIRONMENT, API_RATE_KEY, API_RATE_COMPANY = api.read(env)
 JWT_SIGNING_KEYS, JWT_ACCESS_SECONDS, JWT_REFRESH_SECONDS = tokens.read(env, debug=DEBUG)
 
-# --- Letters -------------------------------------------------------------------------------
+# --- Letters and text messages -------------------------------------------------------------
 vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://localhost:25"))
 EMAIL_TIMEOUT = 10
+SMS_URL, SMS_KEY = texts.read(env)
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Loyalty Portal <no-reply@portal.example>")
 
 # --- Numbers of the programme: hours of a member's orders that count towards the threshold ---

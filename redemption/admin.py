@@ -1,18 +1,19 @@
 """Read-only admin pages of orders, letters and callbacks, which only services write."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
+from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge, letter_alone
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.kept import retold
@@ -45,6 +46,7 @@ from redemption.models import (
     OrderItem,
     Reconciliation,
     RedemptionOrder,
+    Sms,
     WaitingQuestion,
     WebhookEndpoint,
 )
@@ -60,9 +62,6 @@ admin.site.register(LineUnits, LineUnitsAdmin)
 admin.site.register(Incident, IncidentAdmin)
 admin.site.register(Reconciliation, ReconciliationAdmin)
 admin.site.register(WebhookEndpoint, WebhookEndpointAdmin)
-
-# A letter has its styles inside, as mail programs want it.
-LETTER_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 _CALLBACKS = {
     CallbackState.RECEIVED: ("live", ""),
@@ -120,6 +119,10 @@ def _offer(order: RedemptionOrder, lines: Iterable[LineRecord]) -> Cancellation:
     return cancellation(order, [(line.item, line.fulfillment, line.calls) for line in lines])
 
 
+def _questions_only(request: HttpRequest) -> bool:
+    return request.GET.get(QuestionFilter.parameter_name) == "waits"
+
+
 class QuestionFilter(admin.SimpleListFilter):
     """Filters orders whose company waits for an answer."""
 
@@ -132,8 +135,13 @@ class QuestionFilter(admin.SimpleListFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[RedemptionOrder]
     ) -> QuerySet[RedemptionOrder]:
-        waiting = WaitingQuestion.objects.values("order")
-        return queryset.filter(pk__in=waiting) if self.value() == "waits" else queryset
+        if self.value() != "waits":
+            return queryset
+        asked = WaitingQuestion.objects.with_who().filter(order=OuterRef("pk"))
+        return queryset.filter(waiting_question__isnull=False).annotate(
+            asked_since=F("waiting_question__since"),
+            asked_by=Subquery(asked.values("asked_by")[:1]),
+        )
 
 
 @admin.register(RedemptionOrder)
@@ -189,6 +197,14 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         people = ("company", "account_manager__user", "placed_by")
         return super().get_queryset(request).select_related(*people)
 
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        """The list of questions says who waits, and for how long."""
+        return [*self.list_display, *(["asked"] if _questions_only(request) else [])]
+
+    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+        """Whoever waits longest comes first in the list of questions."""
+        return ["waiting_question__since"] if _questions_only(request) else self.ordering
+
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("redemption.retry_order")
 
@@ -226,6 +242,11 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
             return str(order.account_manager.user)
         told = _("%(who)s (placed by %(staff)s)")
         return told % {"who": order.account_manager.user, "staff": order.placed_by}
+
+    @admin.display(description=gettext_lazy("waits for an answer"), ordering="asked_since")
+    def asked(self, order: Any) -> str:
+        told = _("%(who)s, for %(since)s")
+        return told % {"who": order.asked_by, "since": timesince(order.asked_since, depth=1)}
 
     @admin.display(description=gettext_lazy("points"), ordering="total_points")
     def points(self, order: RedemptionOrder) -> SafeString:
@@ -272,8 +293,9 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
     ordering = ["-id"]  # the time is in the key, which has an index
     fields = [
         ("kind", "to"), ("order", "item"), "key", ("created_at", "sent_at"),
-        ("attempts", "next_attempt_at"), "problem",
+        ("attempts", "next_attempt_at"), "problem", "text_message_too",
     ]  # fmt: skip
+    readonly_fields = ["text_message_too"]
 
     def get_urls(self) -> list[URLPattern]:
         look = self.admin_site.admin_view(self.preview_view)
@@ -281,15 +303,11 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
         return [address, *super().get_urls()]
 
     def preview_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show a letter as it would be sent now, in a sandbox of its own: it runs no script, loads
-        nothing and belongs to no origin.
-        """
+        """Show a letter as it would be sent now."""
         letter = self.found(request, object_id)
         if letter.kind not in LetterKind.values or letter.is_gathering:
             raise Http404
-        response = HttpResponse(compose(letter).alternatives[0][0])
-        response.headers["Content-Security-Policy"] = LETTER_POLICY
-        return response
+        return letter_alone(compose(letter))
 
     @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
     def order_number(self, letter: Letter) -> str:
@@ -299,9 +317,21 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
     def state(self, letter: Letter) -> SafeString:
         if letter.sent_at:
             return badge("ok", _("Sent"))
-        if letter.problem:
-            return badge("bad", letter.problem, icon="unsubscribe", title=letter.problem)
-        return badge("live", _("Waiting"), icon="schedule_send")
+        return _not_sent(letter.problem)
+
+    @admin.display(description=gettext_lazy("text message"))
+    def text_message_too(self, letter: Letter) -> SafeString | str:
+        """What became of the text message that goes with it."""
+        text = Sms.objects.filter(letter=letter).first()
+        if text is None:
+            return _("none")
+        return badge("ok", _("Sent")) if text.sent_at else _not_sent(text.problem)
+
+
+def _not_sent(problem: str) -> SafeString:
+    if problem:
+        return badge("bad", problem, icon="unsubscribe", title=problem)
+    return badge("live", _("Waiting"), icon="schedule_send")
 
 
 class CallbackFilter(admin.SimpleListFilter):

@@ -4,14 +4,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import PersonLetter
+from accounts.models import PersonLetter, PersonLetterKind
+from accounts.seats.letters import compose
 from accounts.selectors import troubled_letters
-from loyalty_portal.admin_site.base import ReadOnlyAdmin, badge
+from loyalty_portal.admin_site.base import ReadOnlyAdmin, badge, letter_alone
+
+NOT_SHOWN = "not-shown"  # instead of the secret of a link
 
 
 class TroubleFilter(admin.SimpleListFilter):
@@ -36,8 +41,28 @@ class PersonLetterAdmin(ReadOnlyAdmin[PersonLetter]):
     search_fields = ["to", "company__name"]
     search_help_text = gettext_lazy("E-mail or company")
     ordering = ["-created_at", "-id"]
-    fields = ["to", "kind", "company", "invitation", "created_at", "state"]
-    readonly_fields = ["state"]
+    fields = ["to", "kind", "company", "invitation", "created_at", "state", "look"]
+    readonly_fields = ["state", "look"]
+
+    def get_urls(self) -> list[URLPattern]:
+        look = self.admin_site.admin_view(self.preview_view)
+        address = path("<uuid:object_id>/preview/", look, name="accounts_personletter_preview")
+        return [address, *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show a letter as its reader gets it, but for the secret of its link."""
+        letter = self.found(request, object_id)
+        if letter.kind not in PersonLetterKind.values:
+            raise Http404
+        letter.secret = NOT_SHOWN
+        return letter_alone(compose(letter))
+
+    @admin.display(description=gettext_lazy("preview"))
+    def look(self, letter: PersonLetter) -> SafeString:
+        there = reverse("admin:accounts_personletter_preview", args=[letter.pk])
+        return format_html(
+            '<a href="{}" target="_blank" rel="noopener">{}</a>', there, _("See the letter")
+        )
 
     @admin.display(description=gettext_lazy("state"), ordering="sent_at")
     def state(self, letter: PersonLetter) -> SafeString:

@@ -13,7 +13,14 @@ from accounts.models.joining import (
 )
 from accounts.models.keys import ApiKey, ApiKeyQuerySet, Scope, hashed_key
 from accounts.models.ledger import LedgerRead, PartnersBooking, PartnersKind
-from accounts.models.letter_choices import COPIED, CopyTo, LetterCopy, LetterOff, LetterTopic
+from accounts.models.letter_choices import (
+    COPIED,
+    CopyTo,
+    LetterCopy,
+    LetterOff,
+    LetterTopic,
+    TextsTo,
+)
 from accounts.models.people import (
     AccountManager,
     Company,
@@ -65,6 +72,7 @@ __all__ = [
     "StaffGroup",
     "StandIn",
     "StandInQuerySet",
+    "TextsTo",
     "TierLevel",
     "User",
     "UserManager",

@@ -3,6 +3,7 @@
 Letters that are not named here are always sent: they ask for something, or warn.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -44,6 +45,33 @@ class LetterOff(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.topic}"
+
+
+class TextsTo(models.Model):
+    """Where a person gets text messages about orders, and about what. Without a row they get none,
+    and where their company wants none neither.
+    """
+
+    user = models.OneToOneField(
+        User, models.CASCADE, primary_key=True, related_name="texts_to", editable=False
+    )
+    number = models.CharField(
+        max_length=16, help_text=_("With the code of its country: + and 8 to 15 digits.")
+    )
+    topics = ArrayField(models.CharField(max_length=20, choices=LetterTopic.choices))
+
+    personal_columns = ("number",)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(number__regex=r"^\+[1-9][0-9]{7,14}$"), name="texts_to_a_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user_id)
 
 
 class LetterCopy(models.Model):

@@ -290,6 +290,12 @@ class Company(models.Model):
         db_default="",
         help_text=_("Stands below messages to recipients. Empty: the company’s name."),
     )
+    text_messages = models.BooleanField(
+        _("text messages"),
+        default=False,
+        db_default=False,
+        help_text=_("Its people get text messages about orders too, if they give a number."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     awaits_account_check = models.BooleanField(
         _("loyalty account not checked"),

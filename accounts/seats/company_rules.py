@@ -19,7 +19,7 @@ from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 
 # Columns of a company that its owners change.
-OWN = ("approval_threshold", "sender_name", "time_zone", "language")
+OWN = ("approval_threshold", "sender_name", "time_zone", "language", "text_messages")
 # And those whose changes are told, whoever made them (limits.py writes the budget for owners).
 TOLD = (*OWN, "quarterly_budget")
 # Who gets copies: addresses of mailboxes by topic and kind ("" for people of the company).

@@ -20,6 +20,10 @@ def rule_changed(change: Mapping[str, Any], company: Company) -> str:
         return _threshold(before, after)
     if change["what"] in {"monthly_limit", "quarterly_budget"}:
         return _limit(change, before, after)
+    if change["what"] == "text_messages":
+        if after:
+            return _("People of the company may have text messages about orders now.")
+        return _("Nobody of the company gets text messages about orders any more.")
     if change["what"] == "language":
         languages = dict(settings.LANGUAGES)
         before, after = languages.get(before, before), languages.get(after, after)

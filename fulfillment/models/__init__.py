@@ -1,5 +1,6 @@
 """All models of this room."""
 
+from fulfillment.models.carriers import tracking_page
 from fulfillment.models.codes import CodeQuerySet, CodeReveal, VirtualCode
 from fulfillment.models.fulfillments import (
     CallKind,
@@ -22,4 +23,5 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "VirtualCode",
+    "tracking_page",
 ]

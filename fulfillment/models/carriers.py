@@ -16,6 +16,12 @@ _PAGES = {
 }
 
 
+def tracking_page(carrier: str, number: str) -> str:
+    """The address of the carrier's page about a parcel; "" for an unknown carrier or no number."""
+    page = _PAGES.get(" ".join(carrier.casefold().split()), "")
+    return f"{page}{quote(number, safe='')}" if page and number else ""
+
+
 class HasTracking:
     """Something that a carrier takes to somebody."""
 
@@ -24,7 +30,5 @@ class HasTracking:
 
     @property
     def tracking_page(self) -> str:
-        """The address of the carrier's page about it; "" for an unknown carrier or no number."""
-        page = _PAGES.get(" ".join(self.carrier.casefold().split()), "")
-        number = quote(self.tracking_number, safe="")
-        return f"{page}{number}" if page and number else ""
+        """The address of the carrier's page about it; "" when there is none."""
+        return tracking_page(self.carrier, self.tracking_number)

@@ -50,6 +50,7 @@ WORK_QUEUES = [
         f"redemption.saga.queues.{queue}"
         for queue in (
             *("TRANSACTIONS", "PARTNER_CALLS", "POLLS", "CALLBACKS", "LETTERS", "ALERTS"),
+            "TEXT_MESSAGES",
             "WAITING_LINES",
             "LETTERS_TO_PEOPLE",
             "LOW_STOCK_LETTERS",

@@ -60,12 +60,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m loyalty_portal.sandbox",
-        description="Pretends to be the Loyalty Points API and the Fulfillment API.",
+        description="Pretends to be the partners: points, fulfillment, and text messages.",
     )
     known = Credentials()
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=os.environ.get("SANDBOX_PORT") or PORT)
     parser.add_argument("--data", type=Path, default=Path(".sandbox"), help="folder of the ledger")
+    parser.add_argument("--mail", type=Path, help="folder of letters, for the page /mailbox/")
     parser.add_argument("--webhook-url", help="default: PORTAL_URL's webhook address")
     parser.add_argument(
         "--webhook-secret", help="default: the first of FULFILLMENT_WEBHOOK_SECRETS"
@@ -107,6 +108,7 @@ def _options(given: argparse.Namespace) -> Options:
         webhook_secret=secret,
         token_life=given.token_life,
         seed=given.seed,
+        mail=given.mail,
         credentials=Credentials(given.client_id, given.client_secret, given.api_key),
     )
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from loyalty_portal.sandbox import fulfillment, loyalty, receiver
 from loyalty_portal.sandbox.calls import Call
-from loyalty_portal.sandbox.control import api, page
+from loyalty_portal.sandbox.control import api, mailbox, page, texts
 from loyalty_portal.sandbox.faults import fault_effects
 from loyalty_portal.sandbox.faults.contract_violations import violate
 from loyalty_portal.sandbox.faults.rules import EARLY, REQUEST, Rule
@@ -74,6 +74,7 @@ OPERATIONS = (
         fulfillment.resend,
         fulfillment.API,
     ),
+    Operation("text", "POST", "/sms/messages", texts.send, texts.API),
     Operation("token", "POST", "/oauth/token", _token, None),
     Operation("token", "POST", "/loyalty/oauth/token", _token, None),
     Operation("token", "POST", "/fulfillment/oauth/token", _token, None),
@@ -90,6 +91,7 @@ def build(options: Options) -> web.Application:
     app.router.add_post("/receiver", receiver.receive)
     api.add_routes(app)
     page.add_routes(app)
+    mailbox.add_routes(app)
     app.router.add_route("*", "/{path:.*}", _serve(Operation("unknown", "*", "", _unknown, None)))
     app.cleanup_ctx.append(_courier)
     return app

@@ -28,6 +28,7 @@ class Options:
     webhook_secret: str | None = None
     token_life: float = Behaviour.token_life
     seed: int | None = None
+    mail: Path | None = None  # where the demo's letters are
     credentials: Credentials = field(default_factory=Credentials)
 
 
@@ -48,6 +49,8 @@ class Partners:
         )
         self.loyalty = Contract("loyalty-api")
         self.fulfillment = Contract("fulfillment-api")
+        self.sms = Contract("sms-api")
+        self.mail = options.mail
 
     def execute(self, api: str, call: Call, effect: Callable[[], Answer]) -> Answer:
         """Run a POST once for each key, unless the behaviour says that keys are ignored."""

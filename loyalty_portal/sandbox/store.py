@@ -74,6 +74,12 @@ CREATE TABLE IF NOT EXISTS token (token TEXT PRIMARY KEY, expires_at REAL NOT NU
 CREATE TABLE IF NOT EXISTS dial (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS receiver (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS receiver_secret (secret TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS text_message (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    number TEXT NOT NULL,
+    text TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS message (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     at TEXT NOT NULL,
@@ -86,7 +92,8 @@ CREATE TABLE IF NOT EXISTS message (
 """
 
 
-_OWN = ("receiver", "receiver_secret", "message")  # of the company's own system
+# Of the company's own system, and of the provider of text messages.
+_OWN = ("receiver", "receiver_secret", "message", "text_message")
 
 
 class Store:

@@ -10,7 +10,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.access.factors.kinds import factors_of
-from accounts.models import AccountManager, Address, Company, Role, TierLevel, User
+from accounts.models import (
+    AccountManager,
+    Address,
+    Company,
+    LetterTopic,
+    Role,
+    TextsTo,
+    TierLevel,
+    User,
+)
 from accounts.services import ensure_staff_groups
 from catalog.texts.words import slug_of
 from loyalty_portal.data.actor import Actor
@@ -44,6 +53,7 @@ class CompanyData:
     addresses: tuple[tuple[str, ...], ...]  # each: name, street, postcode, city, country
     threshold: int | None = None
     expiring: tuple[tuple[int, int], ...] = ()
+    text_messages: bool = False
 
 
 # What the loyalty system booked by itself on each account: kind, points, days ago, and what for.
@@ -53,16 +63,17 @@ BOOKED = (
     ("adjusted", -1_500, 12, "Correction of October"),
     ("expired", -6_000, 5, "Points of two years ago"),
 )
-PRIYA = "priya@northwind.example"
+MARA, PRIYA = "mara@northwind.example", "priya@northwind.example"
 COMPANIES = (
     CompanyData(
         name="Northwind Logistics",
         account_id="LP-204-1187",
         tier=TierLevel.GOLD,
         points=3_400_000,
+        text_messages=True,
         expiring=((60_000, 38), (145_000, 129)),
         people={
-            "mara@northwind.example": ("Mara Lindqvist", Role.OWNER),
+            MARA: ("Mara Lindqvist", Role.OWNER),
             "tomasz@northwind.example": ("Tomasz Zielinski", Role.APPROVER),
             PRIYA: ("Priya Raman", Role.BUYER),
             "jonas@northwind.example": ("Jonas Keller", Role.BUYER),
@@ -134,6 +145,7 @@ def invite_everybody() -> None:
             loyalty_account_id=data.account_id,
             tier_level=data.tier,
             approval_threshold=data.threshold,
+            text_messages=data.text_messages,
         )
         for email, (name, role) in data.people.items():
             user = User.objects.filter(email=email).first() or _user(email, name, password)
@@ -149,6 +161,12 @@ def invite_everybody() -> None:
                 recipient_email=_mail(name, data),
             )
             for name, street, postcode, city, country in data.addresses
+        )
+    for number, email in enumerate((MARA, PRIYA), start=1):
+        TextsTo.objects.create(
+            user=User.objects.get(email=email),
+            number=f"+49170000000{number}",
+            topics=[LetterTopic.APPROVALS, LetterTopic.POINTS_BACK, LetterTopic.PROGRESS],
         )
     _age()
 

@@ -144,10 +144,10 @@ def questions(request: HttpRequest) -> Iterator[Part]:
         HomeLine(
             href=reverse("admin:redemption_redemptionorder_change", args=[each.pk]) + "#questions",
             name=each.order.order_number,
-            more=str(each.order.company),
+            more=f"{each.order.company} · {each.asked_by}",
             end=timesince(each.since, depth=1),
         )
-        for each in rows.select_related("order__company").order_by("since")[:SHOWN]
+        for each in rows.with_who().select_related("order__company").order_by("since")[:SHOWN]
     ]
     yield WorkList(
         title=_("Questions from companies, oldest first"),

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -89,7 +90,6 @@ class OrderRecord:
     cases: list[IncidentCase]
     notes: list[OrderNote]
     messages: list[OrderMessage]
-    is_asked: bool  # whether the company waits for an answer
     in_full: bool
     is_open: bool  # whether a call or letter waits for its next try
     in_short: bool  # whether something is left out that the page in full shows
@@ -98,6 +98,12 @@ class OrderRecord:
     def more(self) -> int:
         """Lines that are not shown."""
         return self.lines_in_all - len(self.lines)
+
+    @property
+    def asked(self) -> OrderMessage | None:
+        """The first question without an answer; None while the company waits for none."""
+        newest = takewhile(lambda each: each.kind == OrderMessageKind.QUESTION, self.messages[::-1])
+        return next(iter(list(newest)[::-1]), None)
 
     @property
     def request_id(self) -> str:
@@ -159,8 +165,7 @@ def order_record(
         letters=letters.rows,
         cases=found.cases,
         notes=found.notes,
-        messages=(messages := found.messages),
-        is_asked=bool(messages) and messages[-1].kind == OrderMessageKind.QUESTION,
+        messages=found.messages,
         in_full=in_full,
         is_open=_is_open(lines, moves) or bool(found.open_letters),
         in_short=any(left_out),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
-from fulfillment.models import Channel, Fulfillment
+from fulfillment.models import Channel, Fulfillment, Shipment
 from loyalty_portal.data.texts.kept import retold
 from loyalty_portal.data.texts.numbers import grouped
 from redemption.messages.digests import Units
@@ -21,11 +21,12 @@ MOST_LINES = 10  # lines that a digest names, shared by its groups
 
 @dataclass(frozen=True, slots=True)
 class LineTold:
-    """One line in a digest: `what` for `who`, and a tracking number or a reason."""
+    """One line in a digest: `what` for `who`, and its parcels on their way, or a reason."""
 
     what: str
     who: str
     detail: str = ""
+    parcels: Sequence[Shipment] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,8 @@ def _group(found: _Found, kind: _Kind, most: int) -> Group:
         LineTold(
             f"{grouped(part.units)} × {part.item.product_name}",
             _who(found, part.item),
-            reasons.get(part.item.pk, "") if kind.status else _tracking(found, part.item),
+            reasons.get(part.item.pk, ""),
+            () if kind.status else _under_way_of(found, part.item),
         )
         for part in named
     ]
@@ -257,15 +259,11 @@ def _is_virtual(found: _Found, item: OrderItem) -> bool:
     return parcel is not None and parcel.channel == Channel.PARTNER
 
 
-def _tracking(found: _Found, item: OrderItem) -> str:
-    """Carrier and number of each parcel of the line that is still on its way."""
+def _under_way_of(found: _Found, item: OrderItem) -> list[Shipment]:
+    """The parcels of the line that are still on their way."""
     parcel = found.parcels.get(item.pk)
-    under_way = [
-        f"{shipment.carrier} {shipment.tracking_number}".strip()
-        for shipment in (parcel.shipments.all() if parcel else ())
-        if shipment.delivered_at is None
-    ]
-    return ", ".join(under_way)
+    sent = parcel.shipments.all() if parcel else ()
+    return [shipment for shipment in sent if shipment.delivered_at is None]
 
 
 # --- The points ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,23 +12,28 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import LetterTopic, User
+from accounts.models import LetterTopic, TextsTo, User
 from accounts.models.readers import Reader, reader_of
 from accounts.selectors import letter_goes_to
+from fulfillment.models import tracking_page
 from loyalty_portal.configuration import brand
+from loyalty_portal.data.leases import backoff
 from loyalty_portal.data.one_line import render_plain
 from loyalty_portal.data.texts import mail
 from loyalty_portal.data.texts.some import some_of
 from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.metrics.figures import ORDER_SECONDS, sent, took
-from redemption.messages import digests
+from loyalty_portal.partners.client import Outcome
+from redemption.messages import digests, sms, texts
 from redemption.messages.digest_text import digest_text
-from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder
+from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder, Sms
 from redemption.models.badges import LineCounts, end_told, order_look, refusal_told
 
 logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
+TEXTS_FOR = timedelta(hours=1)  # in which a text message is tried
+NOT_WANTED = "not wanted any more"
 
 # What letters are about, for those who choose which they get; letters of other kinds always go to
 # whoever ordered alone.
@@ -83,7 +89,9 @@ def send_letter(letter_id: uuid.UUID) -> bool:
         [letter] = _read(letter_id)
     goes_to = _goes_to(letter)
     if not goes_to:
-        _record(letter, token, retry_in=None, facts={**letter.facts, "not_wanted": True})
+        with transaction.atomic():
+            _record(letter, token, retry_in=None, facts={**letter.facts, "not_wanted": True})
+            texts.write(letter, _TOPICS.get(letter.kind))
         return True
     problem, facts = _sent_to(letter, goes_to)
     sent("letter", problem)
@@ -141,10 +149,12 @@ def _copy_name(letter: Letter, address: str) -> str:
     return f"letter-{letter.pk}-{hashlib.sha256(address.lower().encode()).hexdigest()[:12]}"
 
 
+@transaction.atomic
 def _went_out(letter: Letter, token: uuid.UUID, facts: dict[str, Any]) -> None:
     """Record that the letter was sent, without waiting for its order's lock."""
     rows = Letter.objects.filter(pk=letter.pk, lease_token=token)
-    rows.update(sent_at=timezone.now(), problem="", facts=facts)
+    if rows.update(sent_at=timezone.now(), problem="", facts=facts):
+        texts.write(letter, _TOPICS.get(letter.kind))
 
 
 @transaction.atomic
@@ -152,6 +162,51 @@ def _record(letter: Letter, token: uuid.UUID, *, retry_in: float | None, **chang
     """End the work on the letter for now, and move the pulse of its order, whose page shows it."""
     RedemptionOrder.objects.filter(pk=letter.order_id).beat()  # an order is locked first
     Letter.objects.release(letter.pk, token, retry_in=retry_in, **changes)
+
+
+def send_text(text_id: uuid.UUID) -> bool:
+    """Send one due text message: the letter's subject and the order's address, to the number that
+    the person has now. Returns False when it is not due or another process sends it.
+
+    An unclear outcome is repeated with the same key for an hour; then the news is old.
+    """
+    token = Sms.objects.lease(text_id, seconds=settings.PARTNER_DEADLINE + LEASE)
+    if token is None:
+        return False
+    read = Sms.objects.select_related(
+        "letter__order__company", "letter__order__account_manager__user", "letter__item", "user"
+    )
+    text = read.get(pk=text_id)
+    number = _number(text)
+    if not number:
+        Sms.objects.release(text_id, token, retry_in=None, problem=NOT_WANTED)
+        return True
+    answer = sms.send(to=number, text=_words(text), key=str(text_id))
+    if answer.outcome is Outcome.SUCCEEDED:
+        sent("text message", "")
+        Sms.objects.release(text_id, token, retry_in=None, sent_at=timezone.now(), problem="")
+        return True
+    problem = answer.code or str(answer.outcome)
+    sent("text message", problem)
+    logger.warning("text message %s could not be sent: %s", text_id, problem)
+    unclear = answer.outcome is Outcome.UNKNOWN and text.created_at > timezone.now() - TEXTS_FOR
+    retry = backoff(text.attempts, base=5.0, cap=300.0) if unclear else None
+    Sms.objects.release(text_id, token, retry_in=retry, problem=problem[:255])
+    return True
+
+
+def _number(text: Sms) -> str:
+    """Where the person gets text messages now; "" when nobody wants this one any more."""
+    wanted = settings.SMS_URL and text.letter.order.company.text_messages and text.user.is_active
+    found = TextsTo.objects.filter(user=text.user_id).values_list("number", flat=True).first()
+    return found or "" if wanted else ""
+
+
+def _words(text: Sms) -> str:
+    letter = text.letter
+    address = f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}"
+    told = f"{brand.current().name}: {compose(letter).subject}"
+    return f"{told[: sms.LONGEST - len(address) - 1]} {address}"
 
 
 def compose(letter: Letter, copy_to: str = "") -> EmailMultiAlternatives:
@@ -183,6 +238,9 @@ def _composed(letter: Letter, copy_to: str) -> EmailMultiAlternatives:
         "products": some_of(item.product_name for item, _units in parts),
         "items": items,
         "facts": letter.facts,
+        "tracking_page": tracking_page(
+            letter.facts.get("carrier", ""), letter.facts.get("tracking", "")
+        ),
         "brand": brand.current(),
         "order_url": f"{settings.PORTAL_URL}{letter.order.get_absolute_url()}",
         "portal_url": settings.PORTAL_URL,

@@ -22,7 +22,13 @@ from redemption.models.incidents import (
     IncidentCase,
     IncidentEvent,
 )
-from redemption.models.messages import Callback, CallbackState, Letter, LetterKind
+from redemption.models.messages import (
+    Callback,
+    CallbackState,
+    Letter,
+    LetterKind,
+    Sms,
+)
 from redemption.models.notes import OrderNote
 from redemption.models.orders import OrderItem, RedemptionOrder
 from redemption.models.points import LoyaltyTransaction, TransactionType
@@ -91,6 +97,7 @@ __all__ = [
     "RedemptionOrder",
     "ReportSchedule",
     "RunOutcome",
+    "Sms",
     "Stage",
     "StatementLine",
     "StatementSource",

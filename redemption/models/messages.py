@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -124,6 +125,32 @@ class Letter(LeasedWork):
         back.
         """
         return list(self.facts.get("lines", {}).values())
+
+
+class Sms(LeasedWork):
+    """That a person is told a letter's news by SMS too, once. Its words and the person's number are
+    looked up when it is sent.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    letter = models.OneToOneField(Letter, models.PROTECT, related_name="text_message")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    problem = models.CharField(_("problem"), max_length=255, blank=True)
+
+    objects = LeasedQuerySet["Sms"].as_manager()
+
+    class Meta:
+        verbose_name = _("text message")
+        verbose_name_plural = _("text messages")
+        default_permissions = ()
+        indexes = [due_index("text_message_due")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class CallbackState(models.TextChoices):

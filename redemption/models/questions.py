@@ -1,9 +1,11 @@
 """What a company asks about an order, and what staff answer."""
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Length
+from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Length, NullIf
 from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
@@ -61,6 +63,18 @@ class OrderMessage(models.Model):
         return f"{self.get_kind_display()} {self.at:%Y-%m-%d %H:%M}"
 
 
+class WaitingQuerySet(models.QuerySet["WaitingQuestion"]):
+    """Questions that wait, with who asked."""
+
+    def with_who(self) -> Self:
+        """Adds `asked_by`: the name of whoever asked the first unanswered question."""
+        asked = OrderMessage.objects.filter(
+            order=OuterRef("order"), kind=OrderMessageKind.QUESTION, at__gte=OuterRef("since")
+        )
+        name = Coalesce(NullIf("by__name", Value("")), "by__email", output_field=models.CharField())
+        return self.annotate(asked_by=Subquery(asked.order_by("at", "id").values(called=name)[:1]))
+
+
 class WaitingQuestion(models.Model):
     """An order whose company waits for an answer. The row goes with the answer."""
 
@@ -70,6 +84,10 @@ class WaitingQuestion(models.Model):
     since = models.DateTimeField(
         _("since"), auto_now_add=True, help_text=_("When the first unanswered question was asked.")
     )
+
+    asked_by: str  # by `with_who`
+
+    objects = WaitingQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("question that waits")

@@ -30,7 +30,7 @@ from redemption.orders.actions.cancelling import Cancellation, cancellation
 from redemption.orders.facts import Facts, Pulse, facts_of, pulse_of
 from redemption.orders.forms import QuestionForm, RejectOrderForm
 from redemption.orders.since import changed_since
-from redemption.orders.steps.standing import standing_of
+from redemption.orders.steps.standing import standing_of, title_of
 from redemption.orders.steps.step import TimelineStep
 from redemption.orders.timeline import timeline_of
 from redemption.permissions import (
@@ -90,6 +90,7 @@ class OrderPage:
 
     order: RedemptionOrder
     look: Badge
+    title: str  # what it is, and for whom
     standing: str  # where it stands, in one sentence
     pulse: Pulse
     lines: list[LineShown]
@@ -186,9 +187,8 @@ def order_page(
     only: str = "",
     who: str = "",
 ) -> OrderPage:
-    """Build the whole page. `reject` and `question` are refused forms, `cancel_typed` the reason
-    typed into one. Unless `in_full`, an order of many lines shows the first ones and the newest
-    letters. `only`: the status of the lines to show. `who`: words in a recipient's columns.
+    """Build the whole page. `reject`, `question` and `cancel_typed` are of refused forms. Unless
+    `in_full`, it shows the first lines and newest letters. `only`: a status; `who`: a recipient.
     """
     facts, waits = facts_of(order, in_full=in_full), order.status == OrderStatus.AWAITING_APPROVAL
     right = right_to_decide(actor, order) if waits else Right(False)
@@ -198,6 +198,7 @@ def order_page(
     return OrderPage(
         order=order,
         look=order_look(order, facts.items, facts.transactions),
+        title=title_of(facts.items),
         standing=standing_of(facts),
         pulse=pulse_of(facts),
         lines=_lines(actor, facts, choices, who, cancelling, in_full=in_full),

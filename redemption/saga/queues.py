@@ -49,6 +49,7 @@ from redemption.models import (
     LineWait,
     LoyaltyTransaction,
     RedemptionOrder,
+    Sms,
 )
 from redemption.models.orders import OrderQuerySet
 from redemption.saga import inbox as callbacks
@@ -113,6 +114,13 @@ POLLS = Queue(
 CALLBACKS = Queue("callbacks", Callback, callbacks.process)
 LETTERS = Queue(
     "letters", Letter, notifications.send_letter, lambda key: _orders.filter(letters=key)
+)
+TEXT_MESSAGES = Queue(
+    "text messages",
+    Sms,
+    notifications.send_text,
+    lambda key: _orders.filter(letters__text_message=key),
+    hands=1,
 )
 ALERTS = Queue("alerts", Alert, send_alert)
 WAITING_LINES = Queue(

@@ -93,7 +93,14 @@
   /* ---- clicks: copy a code, step a quantity, close menus */
   const copy = async (button) => {
     const source = document.getElementById(button.dataset.copy);
-    await navigator.clipboard.writeText((source.value || source.textContent).trim());
+    try {
+      await navigator.clipboard.writeText((source.value || source.textContent).trim());
+    } catch {
+      // Not allowed, or the page came without TLS: it is selected, ready to be copied by hand.
+      if (source.select) source.select();
+      else getSelection().selectAllChildren(source);
+      return;
+    }
     announce(text.copied);
     const label = button.querySelector("[data-copy-label]");
     if (!label) return;

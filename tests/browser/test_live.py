@@ -353,6 +353,23 @@ def test_approver_looks_at_orders_and_decides_on_several_by_keyboard(
 # --- The balance ---------------------------------------------------------------------------------
 
 
+def test_an_orders_number_is_copied_and_screen_readers_are_told(
+    scene: Scene, open_window: Opener
+) -> None:
+    window = open_window(scene.buyer)
+    page = window.go(scene.path("/orders/{shipped}/"))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.locator("#live")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == scene.order["shipped"]
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.get_by_role("button", name="Cop").first.click()  # without TLS there is no clipboard
+    assert page.evaluate("getSelection().toString()") == scene.order["shipped"]
+    plain = open_window(scene.buyer, javascript=False).go(scene.path("/orders/{shipped}/"))
+    expect(plain.locator("#order-number")).to_have_text(scene.order["shipped"])
+    expect(plain.get_by_role("button", name="Copy")).to_have_count(0)
+
+
 def test_balance_is_asked_for_after_the_page(
     stack: Stack, scene: Scene, open_window: Opener
 ) -> None:

@@ -10,18 +10,21 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from catalog.models import Product
-from fulfillment.models import CodeReveal
-from redemption.models import RedemptionOrder
+from fulfillment.models import CodeReveal, Fulfillment
+from redemption.models import OrderItem, RedemptionOrder
 from tests.accounts.factories import PASSWORD
 from tests.accounts.second_factor import code_of, with_app
 from tests.browser.importing import BOOKS, CARDS, import_products
+from tests.browser.scene import Scene
 from tests.browser.window import Window, fill_in_recipient
+from tests.redemption.factories import fill_cart
 from tests.redemption.world import World
 from tests.support.stack import Stack
 from tests.support.staff import staff
@@ -32,6 +35,7 @@ pytestmark = pytest.mark.browser
 Opener = Callable[..., Window]
 REAL = os.environ.get("REAL_CATALOGUES", "")
 COUNTS = re.compile(r"([\d,]+) (?:created|changed|unchanged)")
+LINK = re.compile(r"https?://[^/\s]+(/for-you/[\w-]+/)")
 NUMBER = re.compile(r"/orders/(R-[\w-]+)/$")
 
 
@@ -243,3 +247,94 @@ def assert_letters(stack: Stack, number: str, subjects: Sequence[str], code: str
         bodies = [letter.get_body((form,)) for form in ("plain", "html")]
         assert all(bodies), letter["subject"]
         assert code not in "".join(body.get_content() for body in bodies if body)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_somebody_says_themselves_where_their_book_goes(
+    stack: Stack, open_window: Opener, scene: Scene, javascript: bool
+) -> None:
+    """From the checkout to the desk's parcel, also without JavaScript and with the keyboard alone."""
+    fill_cart(scene.buyer, (scene.book, 1))
+    buyer = open_window(scene.buyer, javascript=javascript)
+    page = buyer.go("/checkout/")
+    page.get_by_label("Name").fill("Ada Byron")
+    page.get_by_label("Let them tell us where to send it").check()
+    if javascript:
+        expect(page.get_by_label("Address")).to_have_count(0)
+        expect(page.get_by_label("Let them tell us where to send it")).to_be_focused()
+    address = f"ada{javascript}@home.example"
+    page.get_by_label("E-mail").fill(address)
+    page.get_by_role("button", name="Redeem").click()
+    expect(page).to_have_url(NUMBER)
+    order_page = urlsplit(page.url).path
+
+    link = eventually(lambda: link_to(stack, address), "the letter with the link has come")
+    recipient = open_window(width=390, javascript=javascript)
+    theirs = recipient.go(link)
+    expect(theirs.get_by_role("heading", level=1)).to_contain_text("has something for you")
+    assert not recipient.axe_finds() if javascript else True
+    assert recipient.sideways() == 0
+    theirs.get_by_label("Address", exact=True).focus()
+    theirs.keyboard.type("Invalidenstr. 43")
+    for field, words in (("postcode", "10115"), ("city", "Berlin")):
+        theirs.locator(f"#id_{field}").fill(words)
+    theirs.get_by_role("button", name="Send it there").press("Enter")
+    expect(theirs.get_by_role("main")).to_contain_text("Choose the country")
+    theirs.locator("#id_country").select_option("DE")
+    theirs.get_by_role("button", name="Send it there").press("Enter")
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Thank you")
+    assert urlsplit(theirs.url).path == "/for-you/done/"
+    expect(recipient.go(link).get_by_role("heading", level=1)).to_have_text("Already answered")
+
+    page = buyer.go(order_page)
+    expect(page.get_by_role("main")).to_contain_text("The desk alone sees the address.")
+    expect(page.get_by_role("main")).to_contain_text("Berlin")
+    expect(page.get_by_role("main")).not_to_contain_text("Invalidenstr")
+    parcel = Fulfillment.objects.get(recipient_email=address)
+    assert (parcel.address_line1, parcel.status) == ("Invalidenstr. 43", "QUEUED")
+
+
+def test_the_pages_about_a_recipients_answer_are_for_everybody(
+    stack: Stack, open_window: Opener, scene: Scene
+) -> None:
+    """What axe finds at both widths, in both schemes: the link's page, its end, and the order."""
+    fill_cart(scene.buyer, (scene.book, 1))
+    buyer = open_window(scene.buyer)
+    page = buyer.go("/checkout/")
+    page.get_by_label("Name").fill("Bo Byron")
+    page.get_by_label("Let them tell us where to send it").check()
+    page.get_by_label("E-mail").fill("bo@home.example")
+    page.get_by_role("button", name="Redeem").click()
+    expect(page).to_have_url(NUMBER)
+    order_page = urlsplit(page.url).path
+    link = eventually(lambda: link_to(stack, "bo@home.example"), "the letter has come")
+    stranger = open_window()
+    ended = ["/for-you/done/", "/for-you/unknown-to-us/"]
+    assert stranger.finds_for_everybody([link, *ended]) == []
+    item = OrderItem.objects.get(recipient_email="bo@home.example")
+    paths = [order_page, f"{order_page}lines/{item.pk}/recipient/"]
+    assert buyer.finds_for_everybody(paths) == []
+    page = buyer.go(order_page)
+    page.get_by_text("Send another link, or give the address").click()
+    page.get_by_label("E-mail address").fill("bo@work.example")
+    page.get_by_role("button", name="Send a new link").click()
+    expect(page.get_by_role("main")).to_contain_text("A new link goes to bo@work.example")
+    newer = eventually(lambda: link_to(stack, "bo@work.example"), "the new letter has come")
+    expect(stranger.go(link).get_by_role("heading", level=1)).to_have_text(
+        "This link does not work"
+    )
+    expect(stranger.go(newer).get_by_role("heading", level=1)).to_contain_text("something for you")
+    page.get_by_text("Send another link, or give the address").click()
+    page.get_by_role("link", name="Give the address yourself").click()
+    fill_in_recipient(page)
+    page.get_by_role("button", name="Send it there").click()
+    expect(page.get_by_role("main")).to_contain_text("It is sent there now")
+    expect(page.get_by_role("main")).to_contain_text("Invalidenstr. 43")
+
+
+def link_to(stack: Stack, address: str) -> str:
+    """The path of the link in the newest letter to this address; "" while none has come."""
+    letters = [each for each in list(stack.mailbox.letters) if each["To"] == address]
+    body = letters[-1].get_body(("plain",)) if letters else None
+    found = LINK.search(body.get_content()) if body else None
+    return found[1] if found else ""

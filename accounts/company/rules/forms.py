@@ -62,9 +62,20 @@ class PlaceForm(forms.Form):
         help_text=_("Of letters to people of the company who have chosen none."),
     )
 
+    text_messages = forms.BooleanField(
+        label=_("Text messages too"),
+        required=False,
+        help_text=_(
+            "Whoever gives a phone number in their profile is told by SMS too, about what they "
+            "choose."
+        ),
+    )
+
     def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         told = _("Stands below messages to recipients, after your name. Empty: {company}.")
+        if not settings.SMS_URL:
+            del self.fields["text_messages"]
         self.fields["sender_name"].help_text = format_html(str(told), company=company.name)
         self.fields["time_zone"].choices = list(zones_by_region().items())  # type: ignore[attr-defined]
 

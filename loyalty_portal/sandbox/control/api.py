@@ -12,6 +12,7 @@ POST   /control/seed            {seed}: the seed of the random numbers
 POST   /control/decide          {reference, status, codes?, anew?}: end a delivery without a webhook
 POST   /control/import          past ledger entries and fulfillments (importing.py)
 POST   /control/receiver        {answer?, secret?}: the company's own system (receiver.py)
+GET    /control/texts           the latest text messages, the newest first
 GET    /control/receiver        how it answers, and the latest messages
 POST   /control/reset           delete everything except tokens
 GET    /control/ledger          ?account=&reference=: ledger entries with keys, and their sums
@@ -34,6 +35,7 @@ from jsonschema import Draft202012Validator
 
 from loyalty_portal.sandbox import receiver
 from loyalty_portal.sandbox.contracts import FORMATS, check
+from loyalty_portal.sandbox.control import texts
 from loyalty_portal.sandbox.control.forms import from_form
 from loyalty_portal.sandbox.control.importing import SCHEMA as IMPORT
 from loyalty_portal.sandbox.control.importing import take_in
@@ -259,6 +261,7 @@ def add_routes(app: web.Application) -> None:
     post("/control/import", _changing(IMPORT, take_in))
     post("/control/receiver", _changing(receiver.SCHEMA, receiver.turn))
     get("/control/receiver", _reading(lambda partners, _: receiver.state(partners)))
+    get("/control/texts", _reading(lambda partners, _: {"texts": texts.latest(partners, 100)}))
     post("/control/reset", _guarded(_reset))
     get("/control/ledger", _reading(_ledger))
     get("/control/calls", _reading(lambda p, request: {"calls": p.calls.list(request.query)}))

@@ -56,7 +56,8 @@ PAGE = Template("""<!doctype html>
 <body>
 <header>
 <div><h1>Sandbox partners</h1>
-<p>Pretends to be the Loyalty Points API and the Fulfillment API. <a href="/">Refresh</a></p></div>
+<p>Pretends to be the Loyalty Points API, the Fulfillment API and a provider of SMS.
+<a href="/">Refresh</a> · <a href="/mailbox/">Mailbox</a></p></div>
 <dl class="figures">$figures</dl>
 </header>
 <main>

@@ -12,7 +12,7 @@ from loyalty_portal.sandbox.problems import Json
 
 CALLS = (
     *("balance", "debit", "credit", "statement"),
-    *("fulfill", "get_fulfillment", "find", "cancel", "resend"),
+    *("fulfill", "get_fulfillment", "find", "cancel", "resend", "text"),
 )
 OPERATIONS = (*CALLS, "token", "webhook", "*")
 

@@ -64,6 +64,7 @@ class Command(BaseCommand):
         environment = _environment(services.addresses, port, sandbox_port)
 
         ledger = ("--port", str(sandbox_port), "--data", str(FOLDER / "sandbox"))
+        ledger += ("--mail", str(LETTERS))
         partners = _python("-m", "loyalty_portal.sandbox", *ledger)
         house.start("sandbox", partners, environment=environment)
         self._wait(house, "sandbox", sandbox_port, "/")
@@ -122,6 +123,8 @@ def _environment(addresses: Mapping[str, str], port: int, sandbox_port: int) -> 
         "API_KEY_ENVIRONMENT": "test",
         "SEARCH_INDEX_PATH": str(FOLDER / "search"),
         "BEAT_SCHEDULE_FILE": str(FOLDER / "beat"),
+        "SMS_URL": f"{partners}/sms",
+        "SMS_KEY": "sandbox-key",
         "EMAIL_URL": f"filemail:///{quote(str(LETTERS))}",
         "ALERT_EMAILS": "on-call@meridian.example",
     }
@@ -196,7 +199,7 @@ def _welcome(port: int, sandbox_port: int) -> list[str]:
         f"The portal     http://localhost:{port}/",
         f"The admin      http://localhost:{port}/admin/",
         f"The partners   http://127.0.0.1:{sandbox_port}/   (faults can be set there)",
-        f"The letters    {LETTERS}",
+        f"The mailbox    http://127.0.0.1:{sandbox_port}/mailbox/   (letters and text messages)",
         "",
         "The sign-ins are above, by `seed`, with the secret of the staff's codes. A code for now:",
         f"{code_now(APP_SECRET)}   (later: make demo-code)",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from django.utils.translation import gettext as _
 from ninja import Router
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from accounts.access.bearer import ApiRequest
 from accounts.access.once import KeyedRequest, once
@@ -28,6 +28,7 @@ from redemption.checkout.for_seats import held_up, points_of
 from redemption.checkout.limits import Allowance, OverLimitError, allowances_of
 from redemption.checkout.rows import (
     MOST_OF_ONE,
+    YES,
     CellError,
     GivenRow,
     read_rows,
@@ -79,6 +80,12 @@ class LineEntered(RequestShape):
     )
     send_on: Day | None = Field(
         None, description="Of a product that is sent by e-mail: the day, within a year."
+    )
+    ask_recipient: StrictBool = Field(
+        False,
+        description="Ask the recipient by a letter with a link where to send it, or to confirm"
+        " their e-mail address. `recipient` then has a name and an e-mail address, and no"
+        " `send_on` is possible. Without an answer in 14 days the line ends; its points go back.",
     )
 
 
@@ -240,6 +247,7 @@ def _lines(request: ApiRequest, entered: PreviewEntered) -> list[Line]:
             recipient=recipient_of(row.product, row.recipient),
             message=row.message,
             send_on=row.send_on,
+            asks=row.asks,
         )
         for row in reading.rows
     ]
@@ -259,7 +267,8 @@ def _cells(line: LineEntered) -> dict[str, str]:
     said = line.recipient.model_dump()
     cells = {COLUMNS.get(name, name): text for name, text in said.items()}
     day = line.send_on.isoformat() if line.send_on else ""
-    return {**cells, "quantity": str(line.quantity), "message": line.message, "send_on": day}
+    cells |= {"quantity": str(line.quantity), "message": line.message, "send_on": day}
+    return {**cells, "asks": YES if line.ask_recipient else ""}
 
 
 def _mistake(error: CellError) -> Mistake:

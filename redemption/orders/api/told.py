@@ -11,7 +11,7 @@ from loyalty_portal.api.shapes import AnswerShape, known_values
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.orders.records import PointsMoved, SentLine
 from redemption.points.api import TransactionTold
-from redemption.states import LineStatus, OrderStatus
+from redemption.states import LineStatus, OrderStatus, WaitsFor
 
 _ADDRESS = "https://portal.example/api/v1/orders/01a21c1a-1cbc-7201-8d2c-7fa7811a457d"
 
@@ -55,6 +55,14 @@ class OrderLineTold(AnswerShape):
     points_per_item: int = Field(examples=[300])
     fulfillment_status: str = Field(
         json_schema_extra=known_values(LineStatus.values), examples=["SHIPPED"]
+    )
+    waits_for: str | None = Field(
+        description="In the status WAITING: a date, or the answer of the recipient who is asked.",
+        json_schema_extra=known_values(WaitsFor.values),
+        examples=[None],
+    )
+    waits_until: datetime | None = Field(
+        description="Then it is sent, or the time for the answer ends.", examples=[None]
     )
     recipient: RecipientTold
     message: str | None = Field(examples=[None])
@@ -164,6 +172,8 @@ def line_told(record: SentLine, placed_at: datetime) -> OrderLineTold:
         refunded=item.quantity_refunded,
         points_per_item=item.points_per_item,
         fulfillment_status=item.fulfillment_status,
+        waits_for=item.waits_for if item.is_waiting else None,
+        waits_until=item.waits_until if item.is_waiting else None,
         recipient=_recipient(item),
         message=item.message or None,
         shipments=[

@@ -1,13 +1,14 @@
-"""Where an order stands, in one sentence that is made from its lines and events."""
+"""What an order is, and where it stands, each in one sentence made from its lines and events."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.selectors import told_as
 from loyalty_portal.data.texts.numbers import grouped
+from loyalty_portal.data.texts.some import some_of
 from loyalty_portal.data.texts.times import exact
 from redemption.models import EventSubject, OrderItem
 from redemption.models.badges import LineCounts
@@ -16,6 +17,24 @@ from redemption.states import UNCLEAR, LineStatus, OrderStatus, WaitsFor
 
 _CANCELLED = frozenset({OrderStatus.CANCELLED, OrderStatus.CANCELLING})
 _L = LineStatus
+MOST_NAMED = 2  # products, and people, in a title
+
+
+def title_of(items: Sequence[OrderItem]) -> str:
+    """What the order is and for whom: “Mug for Ada Byron”, “Gift card for 40 people”. Whoever
+    is not known yet is not named.
+    """
+    what = some_of((item.product_name for item in items), most=MOST_NAMED)
+    if len(items) == 1 and items[0].quantity > 1:
+        what = f"{grouped(items[0].quantity)} × {what}"
+    people = {(item.recipient_name, item.recipient_email) for item in items if item.recipient_name}
+    names = list(dict.fromkeys(item.recipient_name for item in items if item.recipient_name))
+    if not people:
+        return what
+    if len(people) > MOST_NAMED:
+        told = ngettext("%(what)s for %(n)s person", "%(what)s for %(n)s people", len(people))
+        return told % {"what": what, "n": grouped(len(people))}
+    return _("%(what)s for %(who)s") % {"what": what, "who": some_of(names)}
 
 
 def standing_of(facts: Facts) -> str:

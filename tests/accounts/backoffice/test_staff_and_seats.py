@@ -181,6 +181,14 @@ def test_letters_that_could_not_be_sent_stand_on_the_first_page_without_their_se
     shown = text(client.get(page("personletter", letter)))
     assert "kim@n.example" in shown
     assert str(letter.secret) not in shown
+    there = reverse("admin:accounts_personletter_preview", args=[letter.pk])
+    assert there in shown
+    seen = client.get(there)
+    assert ada.company.name in text(seen)
+    assert str(letter.secret) not in text(seen)
+    assert "/invitations/not-shown/" in text(seen)
+    assert seen.headers["Content-Security-Policy"].startswith("sandbox allow-popups; default-src")
+    assert browser(staff("warehouse")).get(there).status_code == 403
     PersonLetter.objects.update(next_attempt_at=letter.created_at)
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert send_letter(letter.pk)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import KnownBalance
-from redemption.models import RedemptionOrder
+from redemption.models import RecipientAsk, RedemptionOrder
 from tests.accounts.access.making import new_key
 from tests.accounts.access.signing_in import signed_in
 from tests.accounts.factories import PASSWORD, SeatFactory
@@ -60,12 +60,13 @@ def test_each_shown_call_works() -> None:
         "REFRESH": app.refresh,
     }
     answers = [sent(arguments, variables) for arguments in shown_calls()]
-    by_key, by_token = answers[:6], answers[6:]
-    assert [answer.status_code for answer in by_key] == [200, 200, 200, 200, 201, 200]
+    by_key, by_token = answers[:7], answers[7:]
+    assert [answer.status_code for answer in by_key] == [200, 200, 200, 200, 201, 200, 201]
     assert by_key[3].json()["total_points"] == 600
     order = RedemptionOrder.objects.get(reference="PO-4711")
-    [found] = by_key[-1].json()["data"]
+    [found] = by_key[5].json()["data"]
     assert (found["id"], len(found["lines"])) == (str(order.pk), 1)
+    assert RecipientAsk.objects.get().email == "grace@northwind.example"
     assert [answer.status_code for answer in by_token] == [200, 200, 200, 200]
     assert by_token[0].json()["meta"].keys() >= {"access_token", "refresh_token", "expires_in"}
     assert by_token[1].json()["kind"] == "person"

@@ -190,7 +190,8 @@ def test_parcels_name_carrier_and_number_and_parts_are_counted(seat: AccountMana
     later(15)
     [letter] = sent()
     assert letter.subject.endswith("has news: 2 pieces are on their way")
-    assert "- 2 × Book for Ada Byron: DHL JJD7" in letter.body
+    assert "- 2 × Book for Ada Byron: DHL JJD7\n  https://www.dhl.de/" in letter.body
+    assert 'verfolgen.html?piececode=JJD7"' in html(letter)
     desk.deliver(shipment=parcel.shipments.get(), by=by)
     desk.cannot_supply(fulfillment=parcel, quantity=3, reason="Wet\nForged", by=by)
     withdraw(references=[order.items.all()[1].pk], by=by, reason="Twice")

@@ -76,6 +76,7 @@ def test_a_shipping_letter_names_carrier_and_tracking_number(
     message = letter(order, LetterKind.SHIPPED)
     assert message.subject == "On its way: Tom & Jerry's <Guide>"
     checked(message, "DHL", "JJD1", "Invalidenstr. 43")
+    checked(message, "dhl.de/de/privatkunden/pakete-empfangen/verfolgen.html?piececode=JJD1")
 
 
 def test_a_delivery_letter_for_a_parcel_names_who_got_it(

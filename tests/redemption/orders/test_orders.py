@@ -1,5 +1,6 @@
 """Placed orders: the list, who may see them, and the actions on them."""
 
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -325,6 +326,29 @@ def test_a_parcel_leads_to_its_carriers_page(
     page = said(client_for(seat).get(order.get_absolute_url()))
     assert "piececode" not in page
     assert "A-B" in page
+
+
+def test_the_heading_says_what_it_is_and_for_whom(client_for: SignIn, seat: AccountManager) -> None:
+    mug, card = ProductFactory.create(name="Mug"), ProductFactory.create(name="Card", virtual=True)
+
+    def heading(order: RedemptionOrder, *names: str) -> str:
+        for item, name in zip(order.items.all(), names, strict=False):
+            item.recipient_name = name
+            item.save()
+        page = said(client_for(seat).get(order.get_absolute_url()))
+        assert f'id="order-number">{order.order_number}</span>' in page
+        [told] = re.findall(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)
+        return str(told).strip()
+
+    assert heading(placed(seat, (mug, 1))) == "Mug for Ada Byron"
+    assert heading(placed(seat, (mug, 3)), "Bo") == "3 × Mug for Bo"
+    assert heading(placed(seat, (mug, 1), (card, 1)), "Ada", "Bo") == "Mug and Card for Ada and Bo"
+    assert heading(placed(seat, *[(card, 1)] * 3), "A", "B", "C") == "Card for 3 people"
+    other = ProductFactory.create(name="Pen")
+    many = placed(seat, (mug, 1), (card, 1), (other, 1))
+    assert heading(many) == "Mug and 2 others for Ada Byron"
+    evil = heading(placed(seat, (mug, 1)), "<script>alert(1)</script>")
+    assert evil == "Mug for &lt;script&gt;alert(1)&lt;/script&gt;"
 
 
 def test_an_open_order_says_that_its_page_may_be_closed(

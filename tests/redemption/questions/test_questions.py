@@ -1,11 +1,13 @@
 """A company asks about an order; staff answer once, in the order's timeline and by a letter."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.urls import reverse
+from django.utils import timezone
 
 from redemption.messages.notifications import send_letter
 from redemption.models import Letter, OrderMessage, RedemptionOrder, WaitingQuestion
@@ -52,11 +54,15 @@ def test_a_question_waits_until_staff_answer_and_the_answer_comes_by_e_mail(
     home = browser(clerk).get("/admin/").content.decode()
     assert "Questions from companies" in home
     assert order.order_number in home
+    asker = str(order.account_manager.user)
+    assert asker in home
     listed = browser(clerk).get("/admin/redemption/redemptionorder/?question=waits")
     assert [row.pk for row in listed.context["cl"].result_list] == [order.pk]
+    assert f"{asker}, for 0" in listed.content.decode().replace("\xa0", " ")
     shown = browser(clerk).get(page_of(order)).content.decode()
     assert "Will it come before Friday?" in shown
     assert "The company waits for an answer" in shown
+    assert f"{asker} has waited for 0" in shown.replace("\xa0", " ")
 
     act(clerk, order, "answer", text="Yes, on Thursday.")
     told = timeline(order)
@@ -73,6 +79,19 @@ def test_a_question_waits_until_staff_answer_and_the_answer_comes_by_e_mail(
     assert sent.to == [order.account_manager.user.email]
     assert "Yes, on Thursday." in sent.body
     assert order.order_number in sent.subject
+
+
+def test_whoever_waits_longest_comes_first_in_the_list_of_questions(order: RedemptionOrder) -> None:
+    newer = confirmed_order((ProductFactory.create(), 1))
+    ask(newer, "And mine?")
+    ask(order, "When?")
+    WaitingQuestion.objects.filter(order=order).update(since=timezone.now() - timedelta(hours=5))
+    listed = browser(staff("support")).get("/admin/redemption/redemptionorder/?question=waits")
+    assert [row.pk for row in listed.context["cl"].result_list] == [order.pk, newer.pk]
+    told = listed.content.decode().replace("\xa0", " ")
+    assert f"{order.account_manager.user}, for 5 hours" in told
+    usual = browser(staff("support")).get("/admin/redemption/redemptionorder/")
+    assert "asked" not in usual.context["cl"].list_display
 
 
 def test_thanks_need_no_answer_and_the_company_does_not_see_that(order: RedemptionOrder) -> None:

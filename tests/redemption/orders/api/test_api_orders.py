@@ -14,7 +14,7 @@ from accounts.access import once
 from accounts.access.once import forget_old
 from accounts.models import AccountManager, Company, KeyedApiCall, Role
 from inventory.models import Inventory
-from redemption.models import RedemptionOrder
+from redemption.models import RecipientAsk, RedemptionOrder
 from redemption.states import OrderStatus, WaitsFor
 from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory
@@ -185,6 +185,42 @@ def test_each_line_has_its_own_recipient_message_and_day(calls: Calls) -> None:
     assert (ada.recipient_name, ada.quantity, ada.message, ada.waits_for) == ("Ada", 1, "", "")
     assert (bo.recipient_name, bo.quantity, bo.message) == ("Bo", 2, "Thank you!")
     assert bo.waits_for == WaitsFor.DATE
+
+
+def test_a_recipient_is_asked_where_to_send_it(calls: Calls) -> None:
+    mug = ProductFactory.create(points_cost=300, in_stock=3)
+    line = {
+        "sku": mug.sku, "quantity": 1, "message": "Thank you!", "ask_recipient": True,
+        "recipient": {"name": "Ada", "email": "ada@b.example"},
+    }  # fmt: skip
+    answer = post(calls, {"lines": [line], "expected_points": 300})
+    assert answer.status_code == 201, answer.content
+    item = RedemptionOrder.objects.get().items.get()
+    assert (item.waits_for, item.recipient_name) == (WaitsFor.RECIPIENT, "Ada")
+    assert RecipientAsk.objects.get().email == "ada@b.example"
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"ask_recipient": "yes"}, "/lines/0/ask_recipient"),
+        ({"ask_recipient": 1}, "/lines/0/ask_recipient"),
+        ({"recipient": {"name": "Ada"}}, "/lines/0/recipient/email"),
+        ({"recipient": ADA}, "/lines/0/recipient/phone"),
+        ({"send_on": "2999-01-01"}, "/lines/0/send_on"),
+    ],
+)
+def test_who_is_asked_has_a_name_and_an_email_address_alone(
+    change: dict[str, Any], pointer: str, calls: Calls
+) -> None:
+    mug = ProductFactory.create()
+    said = body((mug.sku, 1), points=1000)
+    asked = {"ask_recipient": True, "recipient": {"name": "Ada", "email": "ada@b.example"}}
+    said["lines"][0] |= {**asked, **change}
+    answer = post(calls, said)
+    assert (answer.status_code, code(answer)) == (422, "invalid")
+    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+    assert not RedemptionOrder.objects.exists()
 
 
 def test_five_hundred_lines_are_one_order(calls: Calls) -> None:

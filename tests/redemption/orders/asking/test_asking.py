@@ -29,7 +29,9 @@ from redemption.saga import steps
 from redemption.saga.queues import work
 from redemption.saga.steps import RedemptionError
 from redemption.saga.transactions import settle_transaction
+from tests.accounts.access.making import new_key
 from tests.accounts.factories import UserFactory
+from tests.loyalty_portal.api.calls import Calls
 from tests.redemption.saga.test_races import while_somebody
 from tests.redemption.saga.test_sweep import sweep
 from tests.redemption.saga.waiting.lines import (
@@ -613,3 +615,18 @@ def test_an_answer_as_the_line_is_cancelled_sends_nothing(world: World, client: 
     assert not Fulfillment.objects.exists()
     assert client.post(link(), HOME).status_code == 410
     assert check_invariants() == []
+
+
+def test_the_api_tells_whose_answer_a_line_waits_for_and_until_when(world: World) -> None:
+    order = asked(world)
+    calls = Calls(new_key(world.company))
+    [told] = calls.get(f"/orders/{order.pk}/lines").json()["data"]
+    item = order.items.get()
+    assert (told["fulfillment_status"], told["waits_for"]) == ("WAITING", "RECIPIENT")
+    assert told["recipient"]["email"] == "ada@home.example"
+    assert item.waits_until
+    assert told["waits_until"].startswith(f"{item.waits_until:%Y-%m-%dT%H:%M}")
+    services.answer(token=link().split("/")[2], said=HOME)
+    [told] = calls.get(f"/orders/{order.pk}/lines").json()["data"]
+    assert (told["waits_for"], told["waits_until"]) == (None, None)
+    assert (told["recipient"]["city"], told["recipient"]["address_line1"]) == ("Berlin", None)

@@ -1,0 +1,104 @@
+"""`make bench-lighthouse`: what Lighthouse says of the pages on which an account manager works, on a
+simulated phone, with the demo's data and production's settings.
+
+The scores are medians of BENCH_ROUNDS (3). Accessibility and best practices do not depend on the
+machine; the speed does, so it is measured on a quiet one.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.__main__ import Web, database, environment, python
+from loyalty_portal.local.embedded import Services
+from tests.screenshots.demo import seeded
+from tests.support.embedded_plugin import HOW_TO_GET_CHROMIUM, find_chromium
+
+HERE = Path(__file__).parent
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+LEAST = 95
+CATEGORIES = ("performance", "accessibility", "best-practices")
+
+
+def report(url: str, headers: Path, browser: str) -> dict[str, Any]:
+    """Lighthouse's report about a page, as a phone would see it."""
+    command = [
+        HERE / "node_modules/.bin/lighthouse",
+        url,
+        "--quiet",
+        "--output=json",
+        f"--only-categories={','.join(CATEGORIES)}",
+        f"--extra-headers={headers}",
+        "--chrome-flags=--headless=new --no-sandbox",
+    ]
+    env = {**os.environ, "CHROME_PATH": browser}
+    done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE)
+    found: dict[str, Any] = json.loads(done.stdout)
+    if trouble := found.get("runtimeError"):
+        sys.exit(f"{url}: {trouble['message']}")
+    asked, shown = found["requestedUrl"], found["finalDisplayedUrl"]
+    if asked != shown:
+        sys.exit(f"{asked} led to {shown}")
+    return found
+
+
+def below(found: dict[str, Any], category: str) -> list[str]:
+    """What costs the page points in a category: the audits that failed, in Lighthouse's words."""
+    audits = found["audits"]
+    weighed = [each["id"] for each in found["categories"][category]["auditRefs"] if each["weight"]]
+    lost = (audits[name] for name in weighed if (audits[name]["score"] or 0) < 0.9)
+    return [
+        f"{each['title']} ({each.get('displayValue', 'failed')})"
+        for each in lost
+        if each["scoreDisplayMode"] not in {"notApplicable", "manual"}
+    ]
+
+
+def measure(name: str, url: str, headers: Path, browser: str) -> bool:
+    """Measure a page, print its scores, and say what costs it points. Returns whether all do."""
+    rounds = [report(url, headers, browser) for _number in range(ROUNDS)]
+    scores = {
+        category: statistics.median(each["categories"][category]["score"] for each in rounds) * 100
+        for category in CATEGORIES
+    }
+    print(f"{name:12}" + "".join(f"{score:16.0f}" for score in scores.values()), flush=True)
+    for category, score in scores.items():
+        for told in below(rounds[-1], category) if score < LEAST else []:
+            print(f"    {category}: {told}")
+    return min(scores.values()) >= LEAST
+
+
+def main() -> None:
+    browser = find_chromium()
+    if not browser:
+        sys.exit(HOW_TO_GET_CHROMIUM)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        services = stack.enter_context(Services(folder, environment=os.environ, durable=False))
+        shared = dict(os.environ) | services.addresses
+        fresh = {"DATABASE_URL": database(shared["DATABASE_URL"], "bench_lighthouse")}
+        env = seeded(stack, folder, environment(shared, folder) | fresh)
+        python("manage.py", "collectstatic", "--noinput", "-v0", env=env)
+        visit = json.loads(python("-m", "benchmarks.lighthouse.visit", env=env))
+        web = Web("loyalty_portal.wsgi", env)
+        stack.callback(web.close)
+        web.wait("/healthz")
+        headers = folder / "headers.json"
+        headers.write_text(json.dumps({"Cookie": f"sessionid={visit['session']}"}))
+        print(f"{'':12}" + "".join(f"{category:>16}" for category in CATEGORIES))
+        reached = [
+            measure(name, f"http://127.0.0.1:{web.port}{path}", headers, browser)
+            for name, path in visit["pages"].items()
+        ]
+        print(f"each is to reach {LEAST}; load {os.getloadavg()[0]:.1f}")
+    sys.exit(not all(reached))
+
+
+if __name__ == "__main__":
+    main()
