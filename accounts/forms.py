@@ -132,7 +132,7 @@ class TextsForm(forms.Form):
     ) -> None:
         now = TextsTo.objects.filter(user=person).first()
         told = {"number": now.number, "topics": now.topics} if now else {}
-        super().__init__(*args, initial=told, **kwargs)
+        super().__init__(*args, **{"initial": told, **kwargs})
         approves = seat is not None and seat.role in {Role.OWNER, Role.APPROVER}
         offered = [each for each in TEXT_TOPICS if approves or each != LetterTopic.APPROVALS]
         self.fields["topics"].choices = [(each.value, each.label) for each in offered]  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """Read-only admin pages of orders, letters and callbacks, which only services write."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -197,11 +197,11 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         people = ("company", "account_manager__user", "placed_by")
         return super().get_queryset(request).select_related(*people)
 
-    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         """The list of questions says who waits, and for how long."""
         return [*self.list_display, *(["asked"] if _questions_only(request) else [])]
 
-    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+    def get_ordering(self, request: HttpRequest) -> Any:
         """Whoever waits longest comes first in the list of questions."""
         return ["waiting_question__since"] if _questions_only(request) else self.ordering
 

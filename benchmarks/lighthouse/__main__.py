@@ -29,7 +29,7 @@ CATEGORIES = ("performance", "accessibility", "best-practices")
 def report(url: str, headers: Path, browser: str) -> dict[str, Any]:
     """Lighthouse's report about a page, as a phone would see it."""
     command = [
-        HERE / "node_modules/.bin/lighthouse",
+        str(HERE / "node_modules/.bin/lighthouse"),
         url,
         "--quiet",
         "--output=json",
@@ -71,7 +71,7 @@ def measure(name: str, url: str, headers: Path, browser: str) -> bool:
     for category, score in scores.items():
         for told in below(rounds[-1], category) if score < LEAST else []:
             print(f"    {category}: {told}")
-    return min(scores.values()) >= LEAST
+    return bool(min(scores.values()) >= LEAST)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What a company asks about an order, and what staff answer."""
 
-from typing import Self
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -66,7 +66,7 @@ class OrderMessage(models.Model):
 class WaitingQuerySet(models.QuerySet["WaitingQuestion"]):
     """Questions that wait, with who asked."""
 
-    def with_who(self) -> Self:
+    def with_who(self) -> Any:
         """Adds `asked_by`: the name of whoever asked the first unanswered question."""
         asked = OrderMessage.objects.filter(
             order=OuterRef("order"), kind=OrderMessageKind.QUESTION, at__gte=OuterRef("since")
@@ -84,8 +84,6 @@ class WaitingQuestion(models.Model):
     since = models.DateTimeField(
         _("since"), auto_now_add=True, help_text=_("When the first unanswered question was asked.")
     )
-
-    asked_by: str  # by `with_who`
 
     objects = WaitingQuerySet.as_manager()
 

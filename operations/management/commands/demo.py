@@ -63,7 +63,7 @@ class Command(BaseCommand):
             house.say(f"started {server.name}")
         environment = _environment(services.addresses, port, sandbox_port)
 
-        ledger = ("--port", str(sandbox_port), "--data", str(FOLDER / "sandbox"))
+        ledger: tuple[str, ...] = ("--port", str(sandbox_port), "--data", str(FOLDER / "sandbox"))
         ledger += ("--mail", str(LETTERS))
         partners = _python("-m", "loyalty_portal.sandbox", *ledger)
         house.start("sandbox", partners, environment=environment)
