@@ -18,7 +18,6 @@ from loyalty_portal.configuration import (
     production,
     queue,
     static_files,
-    texts,
     tokens,
     traces,
     webhooks_out,
@@ -310,7 +309,9 @@ JWT_SIGNING_KEYS, JWT_ACCESS_SECONDS, JWT_REFRESH_SECONDS = tokens.read(env, deb
 # --- Letters and text messages -------------------------------------------------------------
 vars().update(env.email("EMAIL_URL", "consolemail://" if DEBUG else "smtp://localhost:25"))
 EMAIL_TIMEOUT = 10
-SMS_URL, SMS_KEY = texts.read(env)
+SMS_URL, SMS_KEY = env.url("SMS_URL"), env.text("SMS_KEY")
+if SMS_URL and not SMS_KEY:
+    env.wrong("SMS_KEY", "is missing; the provider of SMS_URL would not know us.")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Loyalty Portal <no-reply@portal.example>")
 
 # --- Numbers of the programme: hours of a member's orders that count towards the threshold ---
