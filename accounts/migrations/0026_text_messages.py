@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0024_stand_in_names'),
+        ('accounts', '0025_kept_by_seats'),
     ]
 
     operations = [
