@@ -360,7 +360,7 @@ def test_an_orders_number_is_copied_and_screen_readers_are_told(
     page = window.go(scene.path("/orders/{shipped}/"))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").first.click()
-    expect(page.locator("#live")).to_have_text("Copied")
+    expect(page.locator("#live")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == scene.order["shipped"]
     page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.get_by_role("button", name="Cop").first.click()  # without TLS there is no clipboard

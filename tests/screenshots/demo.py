@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.support.sandbox_process import (
-    API_KEY,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    WEBHOOK_SECRET,
-    SandboxProcess,
-)
+from tests.support.sandbox_process import WEBHOOK_SECRET, SandboxProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,16 +17,15 @@ def seeded(stack: ExitStack, folder: Path, environment: dict[str, str]) -> dict[
     """Start the sandbox, and fill the database of `environment` with the demo. Returns the
     environment with the partners' addresses. `stack` ends the sandbox.
     """
-    sandbox = SandboxProcess.start(data_dir=folder / "sandbox")
+    key = secrets.token_urlsafe()  # production refuses the one that is known to everybody
+    sandbox = SandboxProcess.start(data_dir=folder / "sandbox", options=("--api-key", key))
     stack.callback(sandbox.kill)
-    there = environment | {
+    there = {"FULFILLMENT_WEBHOOK_SECRETS": WEBHOOK_SECRET} | environment
+    there |= {
         "LOYALTY_API_URL": sandbox.loyalty_url,
-        "LOYALTY_OAUTH_TOKEN_URL": f"{sandbox.loyalty_url}/oauth/token",
-        "LOYALTY_OAUTH_CLIENT_ID": CLIENT_ID,
-        "LOYALTY_OAUTH_CLIENT_SECRET": CLIENT_SECRET,
+        "LOYALTY_API_KEY": key,
         "FULFILLMENT_API_URL": sandbox.fulfillment_url,
-        "FULFILLMENT_API_KEY": API_KEY,
-        "FULFILLMENT_WEBHOOK_SECRETS": WEBHOOK_SECRET,
+        "FULFILLMENT_API_KEY": key,
         "EMAIL_URL": "dummymail://",
         "METRICS_PORT": "0",
     }
