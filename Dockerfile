@@ -4,9 +4,9 @@
 FROM python:3.13.9-slim-bookworm AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
-# For traces or Sentry: docker build --build-arg REQUIREMENTS=requirements-otel.txt
+# For traces or Sentry: docker build --build-arg REQUIREMENTS=requirements-otel.txt; for SQS or S3 too: requirements-aws.txt
 ARG REQUIREMENTS=requirements.txt
-COPY requirements.txt requirements-otel.txt /tmp/
+COPY requirements.txt requirements-otel.txt requirements-aws.txt /tmp/
 # The file lists every dependency, so pip resolves none and the build is repeatable.
 RUN /venv/bin/pip install --no-deps --require-hashes -r "/tmp/$REQUIREMENTS" && /venv/bin/pip check
 

@@ -163,6 +163,7 @@ lock: .venv/installed ## Compile the requirements with their hashes
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) -c requirements-dev.txt requirements.in -o requirements.txt
 	$(LOCK) -c requirements-dev.txt requirements-otel.in -o requirements-otel.txt
+	$(LOCK) -c requirements-dev.txt requirements-aws.in -o requirements-aws.txt
 
 clean: ## Remove the environment, the demo's data and caches
 	rm -rf .venv .local dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LOCK = "requirements-otel.txt"  # all that an image may have
+LOCK = "requirements-aws.txt"  # all that an image may have
 SECONDS = 300
 
 

@@ -1,7 +1,7 @@
 """Puts the static files of this version beside those of earlier ones, for a web server or a CDN.
 
 During a deploy both versions answer, and a page of one may have its files asked of the other. The
-names contain a digest of the content, so files of many versions lie in one folder.
+names contain a digest of the content, so files of many versions lie side by side.
 """
 
 import os
@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 KEPT_SECONDS = 30 * 86_400  # after the last deploy that published a file
 # Beside a file: what WhiteNoise compressed.
-COMPRESSED = ("", ".gz", ".br")
+COMPRESSED = (".gz", ".br")
 _PART = ".part-"  # what an unfinished copy begins with
 
 
@@ -26,44 +27,74 @@ class Published:
     removed: int = 0
 
 
-def publish(names: Iterable[str], *, source: Path, target: Path) -> Published:
-    """Copy the files `names` of the folder `source` into `target`, and remove what no version has
-    published for 30 days.
+class Shelf(Protocol):
+    """Where published files lie. Its methods raise OSError when it cannot be read or written."""
 
-    A file appears under its name when it is whole. May be stopped and repeated, and several may run
-    at once. Raises OSError when a folder cannot be read or written.
+    compressed: bool  # whether it serves compressed copies that lie beside a file
+
+    def renew(self, name: str) -> bool:
+        """Note that a version published the file now. False: it is not there."""
+
+    def put(self, file: Path, name: str) -> None:
+        """Copy a file. It appears under its name when it is whole."""
+
+    def remove_older(self, seconds: float) -> int:
+        """Remove files that were published longer ago. Returns how many."""
+
+
+def publish(names: Iterable[str], *, source: Path, shelf: Shelf) -> Published:
+    """Copy the files `names` of the folder `source` to the shelf, and remove from it what no
+    version has published for 30 days.
+
+    May be stopped and repeated, and several may run at once. Raises OSError when the folder or the
+    shelf cannot be read or written.
     """
     told = Published()
-    target.mkdir(parents=True, exist_ok=True)
-    for name in _all_of(names, source):
-        if (target / name).exists():
-            os.utime(target / name)
+    for name in _all_of(names, source, compressed=shelf.compressed):
+        if shelf.renew(name):
             told.kept += 1
         else:
-            _copy(source / name, target / name)
+            shelf.put(source / name, name)
             told.copied += 1
-    told.removed = _remove_old(target)
+    told.removed = shelf.remove_older(KEPT_SECONDS)
     return told
 
 
-def _all_of(names: Iterable[str], source: Path) -> Iterator[str]:
+def _all_of(names: Iterable[str], source: Path, *, compressed: bool) -> Iterator[str]:
     for name in names:
-        for end in COMPRESSED:
-            if not end or (source / f"{name}{end}").exists():
+        yield name
+        for end in COMPRESSED if compressed else ():
+            if (source / f"{name}{end}").exists():
                 yield f"{name}{end}"
 
 
-def _copy(file: Path, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    part = to.with_name(f"{_PART}{os.getpid()}-{to.name}")
-    shutil.copyfile(file, part)
-    part.chmod(0o644)  # the web server is another user
-    part.replace(to)
+class Folder:
+    """A folder that a web server serves, such as nginx with `gzip_static`."""
 
+    compressed = True
 
-def _remove_old(target: Path) -> int:
-    before = time.time() - KEPT_SECONDS
-    old = [file for file in target.rglob("*") if file.is_file() and file.stat().st_mtime < before]
-    for file in old:
-        file.unlink(missing_ok=True)
-    return len(old)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    def renew(self, name: str) -> bool:
+        if not (self._path / name).exists():
+            return False
+        os.utime(self._path / name)
+        return True
+
+    def put(self, file: Path, name: str) -> None:
+        to = self._path / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        part = to.with_name(f"{_PART}{os.getpid()}-{to.name}")
+        shutil.copyfile(file, part)
+        part.chmod(0o644)  # the web server is another user
+        part.replace(to)
+
+    def remove_older(self, seconds: float) -> int:
+        before = time.time() - seconds
+        files = [file for file in self._path.rglob("*") if file.is_file()]
+        old = [file for file in files if file.stat().st_mtime < before]
+        for file in old:
+            file.unlink(missing_ok=True)
+        return len(old)

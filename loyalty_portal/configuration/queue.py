@@ -31,8 +31,8 @@ def broker(env: Environment, *, cache: str, timeout: float) -> Broker:
         return Broker(url, None, _amqp(timeout))
     if schemes <= SQS:
         if find_spec("boto3") is None:
-            env.wrong("BROKER_URL", "sqs:// needs a package: pip install 'kombu[sqs]'.")
-        return Broker(url, None, {"visibility_timeout": VISIBILITY, "polling_interval": 1})
+            env.wrong("BROKER_URL", "sqs:// needs the packages of requirements-aws.txt.")
+        return Broker(url, None, _sqs(timeout))
     if not schemes <= REDIS:
         env.wrong("BROKER_URL", "must be a redis, rediss, sentinel, amqp, amqps or sqs address.")
     return Broker(url, f"{TRANSPORTS}:Transport", _redis(timeout))
@@ -59,6 +59,16 @@ VISIBILITY = 300  # seconds
 def _amqp(timeout: float) -> dict[str, Any]:
     """No confirms: a nudge that is lost costs only time, and so a frozen broker no request's."""
     return {"read_timeout": timeout, "write_timeout": timeout, "max_retries": 0}
+
+
+def _sqs(timeout: float) -> dict[str, Any]:
+    """One try, as with the others. AWS's own variables name the region and the credentials."""
+    once = {"total_max_attempts": 1}
+    return {
+        "visibility_timeout": VISIBILITY,
+        "polling_interval": 1,
+        "client-config": {"connect_timeout": timeout, "read_timeout": timeout, "retries": once},
+    }
 
 
 def _redis(timeout: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ["requirements", "requirements-otel", "requirements-dev"]
+FILES = ["requirements", "requirements-otel", "requirements-aws", "requirements-dev"]
 
 Machine = dict[str, str]
 

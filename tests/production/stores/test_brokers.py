@@ -250,7 +250,6 @@ def send(found: Broker) -> None:
         ("amqp://broker;redis://broker", "must be a redis, rediss, sentinel"),
         ("sentinel://one:26379", "needs ?master_name="),
         ("sentinel://a:1?master_name=x;sentinel://b:1?master_name=y", "needs ?master_name="),
-        ("sqs://", "sqs:// needs a package: pip install 'kombu[sqs]'."),
     ],
 )
 def test_an_address_that_cannot_work_stops_the_start(
