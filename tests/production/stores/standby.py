@@ -146,11 +146,14 @@ _AT_ONCE = "max_standby_streaming_delay = 0"
 
 
 @contextmanager
-def standby_of(primary: str) -> Iterator[Standby]:
-    """A running standby. Its copy is removed at the end."""
+def standby_of(primary: str, portal: str = "") -> Iterator[Standby]:
+    """A running standby. Its copy is removed at the end. `portal`: the role that owns the portal's
+    tables, if it is not the administrator.
+    """
     place = ROOT / ".local" / f"standby-{os.getpid()}-{secrets.token_hex(3)}"
     with Folder(place) as folder:
         server = Standby(folder, primary)
+        server.roles["PORTAL_DATABASE_ROLE"] = portal or server.roles["PORTAL_DATABASE_ROLE"]
         try:
             with server:
                 yield server

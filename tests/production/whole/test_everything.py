@@ -1,0 +1,160 @@
+"""One order in the whole of production, as the tools see it that watch production: the standby, the
+figures, the traces, the log, and who is called at night.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from redemption.models import RedemptionOrder
+from redemption.states import OrderStatus
+from tests.loyalty_portal.observability.receiver import Receiver
+from tests.production.elasticsearch import Elasticsearch
+from tests.production.stack import Production
+from tests.production.stores.standby import Standby, standby_of
+from tests.production.test_log_shipping import LOGS, RSYSLOG, needs_rsyslog
+from tests.production.watching import PROGRAMS, PagerDuty, Watch, needs
+from tests.support.daemons import Daemon
+from tests.support.waiting import eventually
+
+SECONDS = 120.0  # on a busy machine
+
+
+@dataclass
+class Watchers:
+    """What stands around the portal."""
+
+    standby: Standby
+    traces: Receiver
+    logs: Elasticsearch
+    pagerduty: PagerDuty
+    figures: Watch
+
+
+@contextmanager
+def shipped(folder: Path, logs: Path) -> Iterator[Elasticsearch]:
+    """Ship the lines of all files `*.log` in `logs`, with the configuration of deploy/."""
+    spool = folder / "spool"
+    spool.mkdir()
+    with ExitStack() as running:
+        store = running.enter_context(Elasticsearch())
+        text = (LOGS / "rsyslog.conf").read_text()
+        text = text.replace("/var/spool/rsyslog", str(spool)).replace("/var/log/portal", str(logs))
+        file = folder / "rsyslog.conf"
+        file.write_text(text.replace('serverport="9200"', f'serverport="{store.port}"'))
+        command = [str(RSYSLOG), "-n", "-f", str(file), "-i", str(folder / "pid")]
+        process = Daemon("rsyslog", command, os.environ, spool)
+        running.callback(process.stop)
+        process.start()
+        yield store
+
+
+@contextmanager
+def with_variables(production: Production, **variables: str) -> Iterator[None]:
+    """Restart the product's processes with further variables, and stop those at the end."""
+    machines = production.machines.values()
+    processes = [each for machine in machines for each in machine.processes]
+    before = {each.name: dict(each.environment) for each in processes}
+    for machine in machines:
+        machine.stop()
+    for each in processes:
+        each.environment.update(variables)
+    try:
+        production.mend()
+        yield
+    finally:
+        for machine in machines:
+            machine.stop()
+        for each in processes:
+            each.environment.clear()
+            each.environment.update(before[each.name])
+
+
+@pytest.fixture
+def watchers(production: Production, tmp_path: Path) -> Iterator[Watchers]:
+    needs(*PROGRAMS)
+    administrator = urlsplit(production.postgres.address)._replace(path="/portal_app").geturl()
+    for folder in ("ship", "watch"):
+        (tmp_path / folder).mkdir()
+    with ExitStack() as running:
+        standby = running.enter_context(standby_of(administrator, portal="portal_app"))
+        traces = running.enter_context(Receiver())
+        logs = running.enter_context(shipped(tmp_path / "ship", production.folder))
+        pagerduty = running.enter_context(PagerDuty())
+        running.enter_context(
+            with_variables(
+                production,
+                REPLICA_DATABASE_URL=standby.address,
+                OTEL_EXPORTER_OTLP_ENDPOINT=traces.url,
+                OTEL_TRACES_SAMPLER_ARG="1",
+                LOG_FORMAT="ecs",
+                PAGERDUTY_URL=pagerduty.url,
+                PAGERDUTY_ROUTING_KEY="pretended",
+            )
+        )
+        machine = production.machines["machine1"]
+        jobs = {"web": machine.web, "worker": machine.worker, "sweeper": machine.sweeper}
+        figures = Watch(
+            tmp_path / "watch",
+            targets={job: int(each.environment["METRICS_PORT"]) for job, each in jobs.items()},
+            database=production.database,
+            redis=production.redis_url,
+            outside=f"{production.url}/healthz",
+            pagerduty=pagerduty,
+            trusts=production.certificate,
+        )
+        running.enter_context(figures)
+        yield Watchers(standby, traces, logs, pagerduty, figures)
+
+
+@needs_rsyslog
+def test_one_order_is_seen_by_all_that_watch(production: Production, watchers: Watchers) -> None:
+    world = production.world()
+    buyer = production.buyer(world)
+    number = buyer.redeem(world.virtual().get_absolute_url())
+
+    def order() -> RedemptionOrder:
+        return RedemptionOrder.objects.get(order_number=number)
+
+    eventually(
+        lambda: order().status == OrderStatus.COMPLETED, "the order is delivered", within=SECONDS
+    )
+    # the standby
+    eventually(lambda: watchers.standby.has_all, "the standby follows", within=SECONDS)
+    with psycopg.connect(watchers.standby.address) as link:
+        told = link.execute(
+            "SELECT status FROM redemption_redemptionorder WHERE order_number = %s", (number,)
+        ).fetchone()
+    assert told == (OrderStatus.COMPLETED,)
+    # the traces: from the click to the partner, over two processes
+    debit = world.debit(order())
+    trace = str(debit.traceparent).split("-")[1]
+    spans = eventually(
+        lambda: [each for each in watchers.traces.of(trace) if each.kind == "client"],
+        "the partner's call is in the click's trace",
+        within=SECONDS,
+    )
+    assert {each.process for each in watchers.traces.of(trace)} > {"web"}, spans
+    # the log: the same trace
+    eventually(
+        lambda: any(each.get("trace.id") == trace for each in watchers.logs.lines.values()),
+        "the log's lines have the trace",
+        within=SECONDS,
+    )
+    assert watchers.logs.refused == []
+    # the figures
+    ask = watchers.figures.ask
+    eventually(lambda: ask("up") and not ask("up == 0"), "all are scraped", within=SECONDS)
+    eventually(lambda: ask("portal_due_rows"), "the sweeper tells its state", within=SECONDS)
+    eventually(lambda: watchers.pagerduty.heartbeats, "a heartbeat", within=SECONDS)
+    assert watchers.figures.firing() == {"Watchdog"}
+    assert watchers.pagerduty.events == []
+    assert not production.violations(at_rest=False)
