@@ -107,9 +107,9 @@ def script() -> None:
         cursor.execute("SELECT tx_id FROM bench_map ORDER BY n DESC LIMIT 1")
         key = cursor.fetchone()[0]
     claimed, claim = recorded(lambda: transactions._claim(key))  # noqa: SLF001 - its two transactions
-    result = loyalty.send_debit(claim.intent.body.encode(), claim.intent.key)
+    result = loyalty.send_debit(claim.call.body.encode(), claim.call.key)
     settled, _ = recorded(lambda: transactions._record(claim, result))  # noqa: SLF001
-    order = claim.intent.order
+    order = claim.call.order
     item = order.items.get()
     known = {
         key: "tx_id",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -54,6 +55,9 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("released")
     with tarfile.open(fileobj=BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
+    told = [sys.executable, "-c", "import redemption; print(redemption.__file__)"]
+    found = subprocess.run(told, cwd=folder, capture_output=True, check=True, text=True).stdout
+    assert Path(found.strip()).is_relative_to(folder), "its processes would run this version"
     return folder
 
 

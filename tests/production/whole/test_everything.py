@@ -5,6 +5,7 @@ figures, the traces, the log, and who is called at night.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def watchers(production: Production, tmp_path: Path) -> Iterator[Watchers]:
                 OTEL_TRACES_SAMPLER_ARG="1",
                 LOG_FORMAT="ecs",
                 PAGERDUTY_URL=pagerduty.url,
-                PAGERDUTY_ROUTING_KEY="pretended",
+                PAGERDUTY_ROUTING_KEY=secrets.token_hex(16),
             )
         )
         machine = production.machines["machine1"]
