@@ -2,6 +2,7 @@
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from loyalty_portal.data.lifecycle import LifeCycle
 
@@ -68,6 +69,14 @@ class ReturnedTo(TextChoices):
 
     STOCK = "STOCK", _("Back to the stock")
     WRITTEN_OFF = "WRITTEN_OFF", _("Written off")
+
+
+class CallKind(TextChoices):
+    """The kind of a call to the partner."""
+
+    REQUEST = "REQUEST", _("Deliver")
+    CANCEL = "CANCEL", pgettext_lazy("call to the partner", "Cancel")
+    RESEND = "RESEND", _("Send again")
 
 
 class CallStatus(TextChoices):

@@ -39,7 +39,7 @@ def withdraw(
     held = list(rows.order_by("pk"))
     calls = _calls_of(PartnerCall.objects.select_for_update().filter(fulfillment__in=held))
     results = {
-        each.reference: Withdrawn(each.withdrawal(calls[each.pk]), each.open_quantity)
+        each.reference: Withdrawn(each.progress.withdrawal(calls[each.pk]), each.open_quantity)
         for each in held
     }
     now = [each for each in held if results[each.reference].how == Withdrawal.NOW]

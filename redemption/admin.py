@@ -116,7 +116,7 @@ def _lines(order: RedemptionOrder) -> list[LineRecord]:
 
 
 def _offer(order: RedemptionOrder, lines: Iterable[LineRecord]) -> Cancellation:
-    return cancellation(order, [(line.item, line.fulfillment, line.calls) for line in lines])
+    return cancellation(order, [(line.item, line.progress, line.calls) for line in lines])
 
 
 def _questions_only(request: HttpRequest) -> bool:

@@ -158,9 +158,10 @@ def general(sql: str, known: dict[Any, str | None]) -> str:
         name = known.setdefault(key, f"new_{len(known)}")
         return f":{name}" if name else found[0]
 
-    shape = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
-    # pgbench reads "::" as a cast
-    return re.sub(shape, put, sql).replace("confirmed::", "confirmed-:")
+    # not a part of a longer digest
+    shape = r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b"
+    # pgbench reads "::" as a cast, also within 'debit::order_id'
+    return re.sub(r"('\w+:)(:\w+')", r"\1' || '\2", re.sub(shape, put, sql))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from fulfillment.models.carriers import tracking_page
 from fulfillment.models.codes import CodeQuerySet, CodeReveal, VirtualCode
 from fulfillment.models.fulfillments import (
-    CallKind,
     Channel,
     Fulfillment,
     FulfillmentEvent,
@@ -11,6 +10,8 @@ from fulfillment.models.fulfillments import (
     Shipment,
     ShipmentLine,
 )
+from fulfillment.models.progress import Progress
+from fulfillment.states import CallKind
 
 __all__ = [
     "CallKind",
@@ -20,6 +21,7 @@ __all__ = [
     "Fulfillment",
     "FulfillmentEvent",
     "PartnerCall",
+    "Progress",
     "Shipment",
     "ShipmentLine",
     "VirtualCode",

@@ -1,6 +1,5 @@
 """Fulfillments, parcels and the calls to the partner. This room does not know orders."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import pgtrigger
@@ -9,12 +8,11 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, Upper
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from fulfillment.models.carriers import HasTracking
-from fulfillment.states import CALL, FULFILLMENT, CallStatus, FulfillmentStatus, Withdrawal
+from fulfillment.models.progress import Progress
+from fulfillment.states import CALL, FULFILLMENT, CallKind, CallStatus, FulfillmentStatus
 from loyalty_portal.data.actor import SYSTEM, Actor
 from loyalty_portal.data.history import append_only
 from loyalty_portal.data.ids import uuid7
@@ -22,13 +20,6 @@ from loyalty_portal.data.leases import ENDED, LeasedQuerySet, LeasedWork, due_in
 from loyalty_portal.data.lifecycle import HasLifeCycle
 from loyalty_portal.data.recipient import Recipient
 from loyalty_portal.partners.calls import KeyedCall, KeyedCallQuerySet, KeyTerms
-
-_TOO_LATE: dict[str, Withdrawal] = {
-    FulfillmentStatus.PACKED: Withdrawal.PACKED,
-    FulfillmentStatus.SHIPPED: Withdrawal.SENT,
-    FulfillmentStatus.DELIVERED: Withdrawal.DELIVERED,
-}
-
 
 # The version before records a return of all units at once, and counts none.
 _RETURNED_AS_A_WHOLE = """
@@ -205,39 +196,24 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         return self.quantity_delivered - self.quantity_returned
 
     @property
+    def progress(self) -> Progress:
+        return Progress._make(getattr(self, name) for name in Progress._fields)
+
+    @property
     def open_quantity(self) -> int:
         """Units that are not shipped, delivered or given up."""
-        return (
-            self.quantity
-            - max(self.quantity_shipped, self.quantity_delivered)
-            - self.quantity_failed
-        )
+        return self.progress.open_quantity
 
     @property
     def is_claimed(self) -> bool:
         """Whether somebody works on it. A claim ends by itself at `claimed_until`."""
-        ended = self.claimed_until is not None and self.claimed_until <= timezone.now()
-        return self.claimed_by_id is not None and not ended
+        return self.progress.is_claimed
 
     def settled_work(self) -> dict[str, Any]:
         """The columns of its work once it is settled: none is left, and whoever polls it now loses
         the lease. While a hint is open, the partner is still polled.
         """
         return {**ENDED, "next_attempt_at": Now() if self.hints else None}
-
-    def withdrawal(self, calls: Iterable["PartnerCall"]) -> Withdrawal:
-        """Whether and how it can still be withdrawn. `calls` are all of its calls.
-
-        The page and the action both ask this (saga.md, rule 9). Once somebody at the desk, or a
-        worker, has claimed it, it cannot be cancelled at once.
-        """
-        if self.status == FulfillmentStatus.REQUESTED:
-            return _from_partner({call.kind: call for call in calls})
-        if self.status != FulfillmentStatus.QUEUED:
-            return _TOO_LATE.get(self.status, Withdrawal.SETTLED)
-        if self.quantity_shipped:
-            return Withdrawal.PARTLY_SENT
-        return Withdrawal.CLAIMED if self.is_claimed else Withdrawal.NOW
 
 
 class FulfillmentEvent(models.Model):
@@ -339,14 +315,6 @@ class ShipmentLine(models.Model):
         return f"{self.quantity} × {self.fulfillment_id}"
 
 
-class CallKind(models.TextChoices):
-    """The kind of a call to the partner."""
-
-    REQUEST = "REQUEST", _("Deliver")
-    CANCEL = "CANCEL", pgettext_lazy("call to the partner", "Cancel")
-    RESEND = "RESEND", _("Send again")
-
-
 class PartnerCall(KeyedCall):
     """One POST to the Fulfillment API: intent, frozen body, and outcome."""
 
@@ -389,12 +357,3 @@ class PartnerCall(KeyedCall):
             by_id=by.user_id,
             reason=told[:255],
         )
-
-
-def _from_partner(calls: dict[str, PartnerCall]) -> Withdrawal:
-    """What a cancel can still do once the request was claimed: the partner's answer decides."""
-    cancel = calls.get(CallKind.CANCEL)
-    if cancel is not None:
-        return Withdrawal.REFUSED if cancel.is_final else Withdrawal.ASKED
-    intended = calls[CallKind.REQUEST].status == CallStatus.INTENDED
-    return Withdrawal.NOW if intended else Withdrawal.ASK

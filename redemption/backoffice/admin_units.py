@@ -225,7 +225,7 @@ def _read(row: LineUnits) -> _Read:
     if "read" not in kept:
         returns = row.returns.select_related("recorded_by").order_by("recorded_at", "id")
         [line] = line_records([row], with_parcels=False)
-        offer = cancellation(row.order, [(row, line.fulfillment, line.calls)])
+        offer = cancellation(row.order, [(row, line.progress, line.calls)])
         why = recipients.too_late(row, line.fulfillment)
         kept["read"] = _Read(offer, why, list(returns))
     found: _Read = kept["read"]

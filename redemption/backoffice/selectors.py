@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy
 
-from fulfillment.models import Channel, Fulfillment, PartnerCall
+from fulfillment.models import Channel, Fulfillment, PartnerCall, Progress
 from fulfillment.permissions import nothing_to_decide
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.numbers import grouped
@@ -117,6 +117,10 @@ class LineRecord:
     item: OrderItem
     fulfillment: Fulfillment | None = None
     calls: list[PartnerCall] = field(default_factory=list)
+
+    @property
+    def progress(self) -> Progress | None:
+        return self.fulfillment.progress if self.fulfillment else None
 
     @property
     def word(self) -> str:

@@ -16,9 +16,11 @@ from fulfillment.models import (
     CodeReveal,
     Fulfillment,
     PartnerCall,
+    Progress,
     ShipmentLine,
     VirtualCode,
 )
+from fulfillment.models.progress import CallTold
 from fulfillment.states import FulfillmentStatus
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
@@ -47,19 +49,7 @@ from redemption.states import (
 # Up to this number of lines, the timeline shows each.
 TOLD_ONE_BY_ONE = 10
 
-# The columns of a fulfillment that tell whether it can be withdrawn (Fulfillment.withdrawal).
-_SHOWN = (
-    "reference",
-    "status",
-    "attention",
-    "claimed_by_id",
-    "claimed_until",
-    "quantity",
-    "quantity_shipped",
-    "quantity_delivered",
-    "quantity_failed",
-)
-Row = TypeVar("Row", ShipmentLine, CodeReveal, PartnerCall)
+Row = TypeVar("Row", ShipmentLine, CodeReveal, "_Call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +59,9 @@ class LineDelivery:
     parcels: list[ShipmentLine] = field(default_factory=list)
     reveals: list[CodeReveal] = field(default_factory=list)
     has_codes: bool = False
-    parcel: Fulfillment | None = None
-    calls: list[PartnerCall] = field(default_factory=list)
-
-    @property
-    def is_unclear(self) -> bool:
-        """Whether the partner owes an answer for so long that people look into it."""
-        parcel = self.parcel
-        return bool(parcel and parcel.attention and parcel.status == FulfillmentStatus.REQUESTED)
+    progress: Progress | None = None  # None: nothing can be withdrawn any more
+    calls: Sequence[CallTold] = ()
+    is_unclear: bool = False  # the partner owes an answer for so long that people look into it
 
 
 NO_DELIVERY = LineDelivery()  # of a line that is not passed on yet
@@ -211,6 +196,14 @@ def _events(order: RedemptionOrder) -> list[EventTold]:
     return [EventTold._make((*facts, people.get(by))) for *facts, by in rows]
 
 
+class _Call(NamedTuple):
+    """A call to the partner, in the columns that count (fulfillment/models/progress.py)."""
+
+    fulfillment_id: UUID
+    kind: str
+    status: str
+
+
 def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
     """The deliveries by line. Reads only the columns that the page needs: 500 lines have as many
     fulfillments and calls.
@@ -218,23 +211,21 @@ def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
     lines = order.items.order_by().values("pk")
     codes = VirtualCode.objects.valid().filter(fulfillment=OuterRef("pk"))
     rows = Fulfillment.objects.filter(reference__in=lines).annotate(has_codes=Exists(codes))
-    if order.is_final:  # nothing to withdraw any more, so their columns are not needed
-        known = rows.values_list("pk", "reference", "has_codes")
-        found: list[tuple[Any, ...]] = [(*row, None) for row in known]
-    else:
-        found = [(row.pk, row.reference, row.has_codes, row) for row in rows.only(*_SHOWN)]
-    of_order = {"fulfillment__reference__in": lines}
+    known = rows.values_list("pk", "reference", "has_codes", "attention", *Progress._fields)
+    found = [(*row[:4], Progress._make(row[4:])) for row in known]
     # Only of these do the calls tell whether they can be withdrawn. By key, since the status may
     # have changed since it was read.
-    asked = [pk for pk, *_line, row in found if row and row.status == FulfillmentStatus.REQUESTED]
+    asked = {pk for pk, *_row, at in found if at.status == FulfillmentStatus.REQUESTED}
     calls = PartnerCall.objects.filter(fulfillment__in=asked)
-    sent = ShipmentLine.objects.filter(**of_order).select_related("shipment")
-    parcels = _by_fulfillment(sent)
+    of_order = {"fulfillment__reference__in": lines}
+    parcels = _by_fulfillment(ShipmentLine.objects.filter(**of_order).select_related("shipment"))
     reveals = _by_fulfillment(CodeReveal.objects.filter(**of_order).select_related("by"))
-    called = _by_fulfillment(calls.only("fulfillment_id", "kind", "status"))
+    called = _by_fulfillment(map(_Call._make, calls.values_list(*_Call._fields)))
     return {
-        line: LineDelivery(parcels[pk], reveals[pk], has_codes, parcel, called[pk])
-        for pk, line, has_codes, parcel in found
+        line: LineDelivery(
+            parcels[pk], reveals[pk], has_codes, at, called[pk], bool(attention) and pk in asked
+        )
+        for pk, line, has_codes, attention, at in found
     }
 
 

@@ -292,15 +292,16 @@ def _cancellation(actor: Actor, facts: Facts) -> Cancellation | None:
         return None
     lines = ((item, facts.delivery(item)) for item in facts.items)
     now = cancellation(
-        facts.order, [(item, delivery.parcel, delivery.calls) for item, delivery in lines]
+        facts.order, [(item, delivery.progress, delivery.calls) for item, delivery in lines]
     )
     return now if now.possible else None
 
 
 def _is_of(item: OrderItem, who: str) -> bool:
     """Whether each of the words stands in the columns of the line's recipient."""
-    columns = " ".join(map(str, item.recipient().values())).casefold()
-    return all(word in columns for word in who.casefold().split())
+    words = who.casefold().split()
+    columns = " ".join(map(str, item.recipient().values())).casefold() if words else ""
+    return all(word in columns for word in words)
 
 
 def _by_line(whole: Cancellation) -> dict[UUID, Cancellation]:

@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.selectors import told_as
-from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.models import Progress
+from fulfillment.models.progress import CallTold
 from fulfillment.states import WITHDRAWABLE, Withdrawal
 from fulfillment.withdrawing import Withdrawn, withdraw
 from loyalty_portal.data.actor import Actor
@@ -77,19 +78,19 @@ class Cancellation:
 
 def cancellation(
     order: RedemptionOrder,
-    lines: Sequence[tuple[OrderItem, Fulfillment | None, Sequence[PartnerCall]]],
+    lines: Sequence[tuple[OrderItem, Progress | None, Sequence[CallTold]]],
 ) -> Cancellation:
-    """What cancelling would do, from rows already read: each line with its fulfillment and all
-    calls of that.
+    """What cancelling would do, from rows already read: each line with how far its fulfillment is
+    and all calls of that.
     """
     if order.status not in _BY_LINES:
         return Cancellation(order, [])
     parts = [
-        Part(item, Withdrawn(parcel.withdrawal(calls), parcel.open_quantity))
-        for item, parcel, calls in lines
-        if parcel is not None
+        Part(item, Withdrawn(progress.withdrawal(calls), progress.open_quantity))
+        for item, progress, calls in lines
+        if progress is not None
     ]
-    waiting = [_waiting_part(item) for item, _parcel, _calls in lines if item.is_waiting]
+    waiting = [_waiting_part(item) for item, _progress, _calls in lines if item.is_waiting]
     return Cancellation(order, parts + waiting)
 
 

@@ -17,12 +17,12 @@ import pytest
 
 from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus
-from tests.loyalty_portal.observability.receiver import Receiver
-from tests.production.elasticsearch import Elasticsearch
+from tests.loyalty_portal.configuration.observability.receiver import Receiver
+from tests.production.logs.elasticsearch import Elasticsearch
 from tests.production.stack import Production
 from tests.production.stores.standby import Standby, standby_of
-from tests.production.test_log_shipping import LOGS, RSYSLOG, needs_rsyslog
-from tests.production.watching import PROGRAMS, PagerDuty, Watch, needs
+from tests.production.logs.test_log_shipping import LOGS, RSYSLOG, needs_rsyslog
+from tests.production.prometheus.watching import PROGRAMS, PagerDuty, Watch, needs
 from tests.support.daemons import Daemon
 from tests.support.waiting import eventually
 
@@ -132,18 +132,19 @@ def test_one_order_is_seen_by_all_that_watch(production: Production, watchers: W
     eventually(lambda: watchers.standby.has_all, "the standby follows", within=SECONDS)
     with psycopg.connect(watchers.standby.address) as link:
         told = link.execute(
-            "SELECT status FROM redemption_redemptionorder WHERE order_number = %s", (number,)
+            "SELECT status FROM redemption_order WHERE order_number = %s", (number,)
         ).fetchone()
     assert told == (OrderStatus.COMPLETED,)
     # the traces: from the click to the partner, over two processes
     debit = world.debit(order())
     trace = str(debit.traceparent).split("-")[1]
-    spans = eventually(
-        lambda: [each for each in watchers.traces.of(trace) if each.kind == "client"],
-        "the partner's call is in the click's trace",
-        within=SECONDS,
-    )
-    assert {each.process for each in watchers.traces.of(trace)} > {"web"}, spans
+
+    def told_by() -> set[str]:
+        return {each.process for each in watchers.traces.of(trace)}
+
+    eventually(lambda: told_by() > {"web"}, "the trace leads on from the click", within=SECONDS)
+    calls = [each for each in watchers.traces.of(trace) if each.facts.get("portal.partner")]
+    assert {each.facts["portal.partner"] for each in calls} >= {"loyalty"}
     # the log: the same trace
     eventually(
         lambda: any(each.get("trace.id") == trace for each in watchers.logs.lines.values()),
