@@ -19,10 +19,10 @@ from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus
 from tests.loyalty_portal.configuration.observability.receiver import Receiver
 from tests.production.logs.elasticsearch import Elasticsearch
-from tests.production.stack import Production
-from tests.production.stores.standby import Standby, standby_of
 from tests.production.logs.test_log_shipping import LOGS, RSYSLOG, needs_rsyslog
 from tests.production.prometheus.watching import PROGRAMS, PagerDuty, Watch, needs
+from tests.production.stack import Production
+from tests.production.stores.standby import Standby, standby_of
 from tests.support.daemons import Daemon
 from tests.support.waiting import eventually
 

@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts.models import AccountManager, Role
 from fulfillment import services as desk
-from fulfillment.models import Fulfillment, PartnerCall
+from fulfillment.models import Fulfillment, PartnerCall, Progress
 from fulfillment.partner import Deliverable, Report, ReportStatus
 from fulfillment.services import DeskError
 from fulfillment.states import CallStatus
@@ -285,9 +285,10 @@ def test_without_asking_again_under_the_lock_a_claim_and_a_cancel_both_come_true
     """The negative control: the values read before the lock are used after it."""
     order, parcel = line_at_the_desk(world)
     packer = world.new_seat(Role.VIEWER).user
-    before, asked = Fulfillment.objects.get(pk=parcel.pk), Fulfillment.withdrawal
+    before = Fulfillment.objects.get(pk=parcel.pk).progress
+    asked = Progress.withdrawal
     # replaced: negative control, the second look taken away
-    monkeypatch.setattr(Fulfillment, "withdrawal", lambda _held, calls: asked(before, calls))
+    monkeypatch.setattr(Progress, "withdrawal", lambda _held, calls: asked(before, calls))
     with while_somebody(lambda: desk.claim(fulfillment=parcel, by=Actor.person(packer))):
         cancel(order=order, by=Actor.in_seat(world.seat), reason="")
     parcel.refresh_from_db()

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection
 
 from accounts.models import User
 from fulfillment import services as desk
-from fulfillment.models import Fulfillment
+from fulfillment.models import Fulfillment, Progress
 from fulfillment.returning import return_units
 from fulfillment.services import DeskError
 from fulfillment.states import ReturnedTo, Withdrawal
@@ -184,7 +184,7 @@ def test_without_looking_at_the_claim_the_line_is_taken_out_of_somebodys_hands(
 ) -> None:
     order, by, ann = at_the_desk(world), Actor.in_seat(world.seat), staff()
     # replaced: negative control, the guard taken away
-    monkeypatch.setattr(Fulfillment, "withdrawal", lambda _held, _calls: Withdrawal.NOW)
+    monkeypatch.setattr(Progress, "withdrawal", lambda _held, _calls: Withdrawal.NOW)
     with while_somebody(
         partial(desk.claim, fulfillment=world.fulfillment(order), by=Actor.person(ann))
     ):
