@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.module_loading import import_string
 
 from operations.publishing import Folder, Shelf, publish
 
@@ -55,7 +56,8 @@ def _bucket(address: str) -> Shelf:
     if not address.removeprefix(S3).strip("/"):
         raise CommandError("Name the bucket: s3://BUCKET/PREFIX.")
     try:
-        from operations.publishing_s3 import Bucket  # noqa: PLC0415 - its packages are optional
+        bucket = import_string("operations.publishing_s3.Bucket")  # its packages are optional
     except ModuleNotFoundError as error:
         raise CommandError("s3:// needs the packages of requirements-aws.txt.") from error
-    return Bucket(address)
+    shelf: Shelf = bucket(address)
+    return shelf
