@@ -27,7 +27,7 @@ class Published:
     removed: int = 0
 
 
-class Shelf(Protocol):
+class FileStore(Protocol):
     """Where published files lie. Its methods raise OSError when it cannot be read or written."""
 
     compressed: bool  # whether it serves compressed copies that lie beside a file
@@ -42,21 +42,21 @@ class Shelf(Protocol):
         """Remove files that were published longer ago. Returns how many."""
 
 
-def publish(names: Iterable[str], *, source: Path, shelf: Shelf) -> Published:
-    """Copy the files `names` of the folder `source` to the shelf, and remove from it what no
+def publish(names: Iterable[str], *, source: Path, store: FileStore) -> Published:
+    """Copy the files `names` of the folder `source` to the store, and remove from it what no
     version has published for 30 days.
 
     May be stopped and repeated, and several may run at once. Raises OSError when the folder or the
-    shelf cannot be read or written.
+    store cannot be read or written.
     """
     told = Published()
-    for name in _all_of(names, source, compressed=shelf.compressed):
-        if shelf.renew(name):
+    for name in _all_of(names, source, compressed=store.compressed):
+        if store.renew(name):
             told.kept += 1
         else:
-            shelf.put(source / name, name)
+            store.put(source / name, name)
             told.copied += 1
-    told.removed = shelf.remove_older(KEPT_SECONDS)
+    told.removed = store.remove_older(KEPT_SECONDS)
     return told
 
 
@@ -68,7 +68,7 @@ def _all_of(names: Iterable[str], source: Path, *, compressed: bool) -> Iterator
                 yield f"{name}{end}"
 
 
-class Folder:
+class FolderStore:
     """A folder that a web server serves, such as nginx with `gzip_static`."""
 
     compressed = True

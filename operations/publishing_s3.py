@@ -23,7 +23,7 @@ class StoreError(OSError):
     """The store cannot be reached, or refuses."""
 
 
-class Bucket:
+class BucketStore:
     """The objects of `s3://BUCKET/PREFIX`."""
 
     compressed = False

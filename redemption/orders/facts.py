@@ -49,7 +49,7 @@ from redemption.states import (
 # Up to this number of lines, the timeline shows each.
 TOLD_ONE_BY_ONE = 10
 
-Row = TypeVar("Row", ShipmentLine, CodeReveal, "_Call")
+Row = TypeVar("Row", ShipmentLine, CodeReveal, "_AskedCall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ def _events(order: RedemptionOrder) -> list[EventTold]:
     return [EventTold._make((*facts, people.get(by))) for *facts, by in rows]
 
 
-class _Call(NamedTuple):
+class _AskedCall(NamedTuple):
     """A call to the partner, in the columns that count (fulfillment/models/progress.py)."""
 
     fulfillment_id: UUID
@@ -220,7 +220,7 @@ def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
     of_order = {"fulfillment__reference__in": lines}
     parcels = _by_fulfillment(ShipmentLine.objects.filter(**of_order).select_related("shipment"))
     reveals = _by_fulfillment(CodeReveal.objects.filter(**of_order).select_related("by"))
-    called = _by_fulfillment(map(_Call._make, calls.values_list(*_Call._fields)))
+    called = _by_fulfillment(map(_AskedCall._make, calls.values_list(*_AskedCall._fields)))
     return {
         line: LineDelivery(
             parcels[pk], reveals[pk], has_codes, at, called[pk], bool(attention) and pk in asked

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.management import CommandError, call_command
 
-from operations.publishing import KEPT_SECONDS, Folder, publish
+from operations.publishing import KEPT_SECONDS, FolderStore, publish
 
 
 def collected(folder: Path, **files: str) -> Path:
@@ -32,11 +32,13 @@ def shown(folder: Path) -> dict[str, str]:
 
 def test_files_of_a_new_version_lie_beside_those_of_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "published"
-    publish(["a.1.css"], source=collected(tmp_path / "one", **{"a.1": "old"}), shelf=Folder(target))
+    publish(
+        ["a.1.css"], source=collected(tmp_path / "one", **{"a.1": "old"}), store=FolderStore(target)
+    )
     told = publish(
         ["a.2.css", "a.1.css"],
         source=collected(tmp_path / "two", **{"a.2": "new", "a.1": "old"}),
-        shelf=Folder(target),
+        store=FolderStore(target),
     )
 
     assert shown(target) == {"a.1.css": "old", "a.2.css": "new"}
@@ -48,7 +50,7 @@ def test_compressed_copies_and_folders_come_along_and_others_can_read_them(tmp_p
     (source / "css").mkdir(parents=True)
     for name in ("css/a.1.css", "css/a.1.css.gz", "css/a.css"):
         (source / name).write_text(name)
-    publish(["css/a.1.css"], source=source, shelf=Folder(tmp_path / "published"))
+    publish(["css/a.1.css"], source=source, store=FolderStore(tmp_path / "published"))
 
     assert set(shown(tmp_path / "published")) == {"css/a.1.css", "css/a.1.css.gz"}
     assert (tmp_path / "published/css/a.1.css").stat().st_mode & 0o777 == 0o644
@@ -56,12 +58,12 @@ def test_compressed_copies_and_folders_come_along_and_others_can_read_them(tmp_p
 
 def test_what_no_version_published_for_thirty_days_goes(tmp_path: Path) -> None:
     source, target = collected(tmp_path / "one", **{"a.1": "a", "b.1": "b"}), tmp_path / "published"
-    publish(["a.1.css", "b.1.css"], source=source, shelf=Folder(target))
+    publish(["a.1.css", "b.1.css"], source=source, store=FolderStore(target))
     (target / ".part-7-c.css").write_text("half a copy")
     for name in ("a.1.css", "b.1.css", ".part-7-c.css"):
         old = time.time() - KEPT_SECONDS - 60
         os.utime(target / name, (old, old))
-    told = publish(["b.1.css"], source=source, shelf=Folder(target))
+    told = publish(["b.1.css"], source=source, store=FolderStore(target))
 
     assert set(shown(target)) == {"b.1.css"}
     assert told.removed == 2

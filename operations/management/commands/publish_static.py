@@ -9,7 +9,7 @@ from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_s
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from operations.publishing import Folder, Shelf, publish
+from operations.publishing import FileStore, FolderStore, publish
 
 S3 = "s3://"
 
@@ -35,8 +35,8 @@ class Command(BaseCommand):
             raise CommandError("There are no collected files. Run collectstatic first.")
         source = Path(settings.STATIC_ROOT).resolve()
         try:
-            shelf = _bucket(where) if where.startswith(S3) else _folder(where, source)
-            told = publish(sorted(set(names.values())), source=source, shelf=shelf)
+            store = _bucket(where) if where.startswith(S3) else _folder(where, source)
+            told = publish(sorted(set(names.values())), source=source, store=store)
         except OSError as error:
             raise CommandError(f"Not all files were published: {error}.") from error
         self.stdout.write(
@@ -45,19 +45,19 @@ class Command(BaseCommand):
         )
 
 
-def _folder(where: str, source: Path) -> Shelf:
+def _folder(where: str, source: Path) -> FileStore:
     target = Path(where).resolve()
     if source == target or source in target.parents or target in source.parents:
         raise CommandError(f"{where} and STATIC_ROOT ({source}) must be folders apart.")
-    return Folder(target)
+    return FolderStore(target)
 
 
-def _bucket(address: str) -> Shelf:
+def _bucket(address: str) -> FileStore:
     if not address.removeprefix(S3).strip("/"):
         raise CommandError("Name the bucket: s3://BUCKET/PREFIX.")
     try:
-        bucket = import_string("operations.publishing_s3.Bucket")  # its packages are optional
+        bucket = import_string("operations.publishing_s3.BucketStore")  # its packages are optional
     except ModuleNotFoundError as error:
         raise CommandError("s3:// needs the packages of requirements-aws.txt.") from error
-    shelf: Shelf = bucket(address)
-    return shelf
+    store: FileStore = bucket(address)
+    return store

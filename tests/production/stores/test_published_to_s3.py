@@ -13,7 +13,7 @@ from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.management import CommandError, call_command
 
 from operations.publishing import publish
-from operations.publishing_s3 import Bucket
+from operations.publishing_s3 import BucketStore
 from tests.production.stores.aws import ACCESS, Aws
 
 PREFIX = "s3://portal/static"
@@ -91,12 +91,12 @@ def test_what_no_version_published_for_long_goes(store: Any, tmp_path: Path) -> 
     for name in ("static/old.1.css", "other/old.1.css"):
         store.put_object(Bucket="portal", Key=name, Body=b"old")
     (tmp_path / "new.1.css").write_text("new")
-    bucket = Bucket(f"{PREFIX}/")
-    told = publish(["new.1.css"], source=tmp_path, shelf=bucket)
+    bucket = BucketStore(f"{PREFIX}/")
+    told = publish(["new.1.css"], source=tmp_path, store=bucket)
     assert (told.copied, told.removed) == (1, 0)
 
     assert bucket.renew("new.1.css")
-    assert Bucket(PREFIX).remove_older(-3_600) == 2
+    assert BucketStore(PREFIX).remove_older(-3_600) == 2
     assert shown(store) == {"other/old.1.css": "old"}
 
 
