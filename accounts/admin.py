@@ -1,6 +1,8 @@
 """Admin pages of companies, seats, addresses, users and staff groups."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -10,7 +12,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.forms import ChoiceField
 from django.http import HttpRequest
 from django.urls import URLPattern, path
@@ -20,15 +22,18 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm
-from unfold.widgets import SELECT_CLASSES, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
+from accounts.backoffice.admin_addresses import AddressAdmin, AddressInline
 from accounts.backoffice.admin_companies import Onboarding
 from accounts.backoffice.admin_invitations import InvitationAdmin
 from accounts.backoffice.admin_keys import ApiKeyAdmin
 from accounts.backoffice.admin_letters import PersonLetterAdmin
 from accounts.backoffice.admin_people import Resetting
 from accounts.backoffice.admin_seats import SeatAdmin, on_or_off
+from accounts.backoffice.finding import companies_found, people_found
 from accounts.forms import StaffUserChangeForm, StaffUserCreationForm
+from accounts.invitations.members import spending_of
 from accounts.models import (
     AccountManager,
     Address,
@@ -46,15 +51,14 @@ from accounts.tasks import send_letters_of
 from loyalty_portal.admin_site.base import (
     Choosing,
     PortalAdmin,
-    StackedInline,
     TabularInline,
     badge,
 )
+from loyalty_portal.admin_site.found import Branch, number_of
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.audit.models import TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
-from loyalty_portal.data.countries import CountryField, CountrySelect, name_of
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.zones import zone_names
 
@@ -66,11 +70,12 @@ class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company
 
     model = AccountManager
     extra = 0
-    fields = ["user", "role", "state"]
-    readonly_fields = ["state"]
+    fields = ["user", "role", "state", "this_month"]
+    readonly_fields = ["state", "this_month"]
     autocomplete_fields = ["user"]
     can_delete = False
     show_change_link = True
+    used: Mapping[UUID, int] = {}  # points of this month, by seat
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -78,6 +83,21 @@ class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company
     @admin.display(description=_("state"))
     def state(self, seat: AccountManager) -> SafeString:
         return on_or_off(on=seat.is_active)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Read once what all seats of the company ordered in this month."""
+        self.used = spending_of(obj).by_seat if obj else {}
+        return super().get_formset(request, obj, **kwargs)
+
+    @admin.display(description=_("this month, of its limit"))
+    def this_month(self, seat: AccountManager) -> str:
+        used = grouped(self.used.get(seat.pk, 0))
+        limit = seat.monthly_limit
+        if limit is None:
+            return gettext("%(used)s points") % {"used": used}
+        left = max(0, limit - self.used.get(seat.pk, 0))
+        told = gettext("%(used)s of %(limit)s points, %(left)s left")
+        return told % {"used": used, "limit": grouped(limit), "left": grouped(left)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccountManager]:
         return super().get_queryset(request).select_related("user", "company")
@@ -88,19 +108,6 @@ class SeatInline(Choosing[AccountManager], TabularInline[AccountManager, Company
         if field:
             field.widget.attrs.setdefault("aria-label", field.label)
         return field
-
-
-def _country(column: Any) -> CountryField | None:
-    """The form field for a `country` column: a list of countries that keeps an unknown old value.
-
-    Returns None for any other column.
-    """
-    if column.name != "country":
-        return None
-    widget = CountrySelect(attrs={"class": " ".join(SELECT_CLASSES)})
-    return CountryField(
-        label=_("Country"), required=False, max_length=80, keeps=True, widget=widget
-    )
 
 
 def _zone(column: Any) -> ChoiceField | None:
@@ -118,32 +125,16 @@ def _zone(column: Any) -> ChoiceField | None:
     )
 
 
-class AddressInline(Choosing[Address], StackedInline[Address, Company]):
-    """The address book of a company."""
-
-    model = Address
-    extra = 0
-    tab = True
-    fields = [
-        ("recipient_name", "recipient_email", "recipient_phone"),
-        ("address_line1", "address_line2"),
-        ("country", "postcode"),
-        ("city", "region"),
-    ]
-
-    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        return _country(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
-
-
 @admin.register(Company)
 class CompanyAdmin(Onboarding):
     """Admin pages of client companies, with their tier and last known balance."""
 
     list_display = ["name", "loyalty_account_id", "tier", "seat_count", "balance", "state"]
     list_filter = ["tier_level", "is_active"]
-    search_fields = ["name", "loyalty_account_id"]
+    search_fields = ["name"]
     search_help_text = _("Name or loyalty account")
-    ordering = ["name"]
+    sortable_by = ["name"]
+    ordering = ["name", "id"]
     inlines = [SeatInline, AddressInline]
     fieldsets = [
         (None, {"fields": [("name", "is_active"), ("loyalty_account_id", "tier_level")]}),
@@ -163,10 +154,13 @@ class CompanyAdmin(Onboarding):
         return [address, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
-        seats = Count("seats", filter=Q(seats__is_active=True))
+        seats = number_of(AccountManager.objects.filter(is_active=True), "company")
         return (
             super().get_queryset(request).select_related("known_balance").annotate(seat_total=seats)
         )
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        return companies_found(term)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         return _zone(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -188,11 +182,11 @@ class CompanyAdmin(Onboarding):
             give_seat(company=seat.company, user=seat.user, role=seat.role, by=actor_of(request))
         send_letters_of(form.instance.pk)
 
-    @admin.display(description=_("tier"), ordering="tier_level")
+    @admin.display(description=_("tier"))
     def tier(self, company: Company) -> str:
         return str(company.get_tier_level_display())
 
-    @admin.display(description=_("seats"), ordering="seat_total")
+    @admin.display(description=_("seats"))
     def seat_count(self, company: Company) -> int:
         return int(getattr(company, "seat_total", 0))
 
@@ -208,29 +202,9 @@ class CompanyAdmin(Onboarding):
             gettext("%(points)s points") % {"points": grouped(known.points)},
         )
 
-    @admin.display(description=_("state"), ordering="is_active")
+    @admin.display(description=_("state"))
     def state(self, company: Company) -> SafeString:
         return on_or_off(on=company.is_active)
-
-
-@admin.register(Address)
-class AddressAdmin(PortalAdmin[Address]):
-    """Admin pages of the address books of all companies."""
-
-    list_display = [
-        "recipient_name", "company", "address_line1", "postcode", "city", "country_shown",
-    ]  # fmt: skip
-    list_select_related = ["company"]
-    search_fields = ["recipient_name", "company__name", "city", "postcode"]
-    search_help_text = _("Name, company, city or postcode")
-    autocomplete_fields = ["company"]
-
-    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        return _country(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
-
-    @admin.display(description=_("country"), ordering="country")
-    def country_shown(self, address: Address) -> str:
-        return name_of(address.country)
 
 
 @admin.register(User)
@@ -242,8 +216,9 @@ class UserAdmin(Resetting, DjangoUserAdmin[User]):
     change_password_form = AdminPasswordChangeForm
     list_display = ["email", "name", "seat_count", "kind", "state", "last_login"]
     list_filter = ["is_active", "is_staff", "groups"]
-    search_fields = ["email", "name"]
+    search_fields = ["email"]
     search_help_text = _("Name or e-mail")
+    sortable_by = ["email"]
     ordering = ["email"]
     filter_horizontal: ClassVar[list[str]] = []
     change_form_before_template = "admin/accounts/_user_links.html"
@@ -257,7 +232,11 @@ class UserAdmin(Resetting, DjangoUserAdmin[User]):
     readonly_fields = ["date_joined", "last_login", "password_set", "password_state"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).annotate(seat_total=Count("seats"))
+        seats = number_of(AccountManager.objects.all(), "user")
+        return super().get_queryset(request).annotate(seat_total=seats)
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        return people_found(term)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), *_locked(actor_of(request), obj)]
@@ -321,7 +300,7 @@ class UserAdmin(Resetting, DjangoUserAdmin[User]):
                 _tell_owners(request, person, SeatChange.PASSWORD, also=[person.email])
         return answer
 
-    @admin.display(description=_("seats"), ordering="seat_total")
+    @admin.display(description=_("seats"))
     def seat_count(self, user: User) -> int:
         return int(getattr(user, "seat_total", 0))
 
@@ -335,7 +314,7 @@ class UserAdmin(Resetting, DjangoUserAdmin[User]):
     def password_state(self, user: User) -> str:
         return gettext("Set") if user.has_usable_password() else pgettext("password", "None")
 
-    @admin.display(description=_("kind"), ordering="is_staff")
+    @admin.display(description=_("kind"))
     def kind(self, user: User) -> SafeString:
         if user.is_superuser:
             return badge("warn", _("Superuser"), icon="shield_person")
@@ -345,12 +324,13 @@ class UserAdmin(Resetting, DjangoUserAdmin[User]):
             return badge("quiet", _("Machine"), icon="key")
         return badge("quiet", _("Account manager"), icon="person")
 
-    @admin.display(description=_("state"), ordering="is_active")
+    @admin.display(description=_("state"))
     def state(self, user: User) -> SafeString:
         return on_or_off(on=user.is_active)
 
 
 admin.site.register(AccountManager, SeatAdmin)
+admin.site.register(Address, AddressAdmin)
 admin.site.register(ApiKey, ApiKeyAdmin)
 admin.site.register(Invitation, InvitationAdmin)
 admin.site.register(PersonLetter, PersonLetterAdmin)
@@ -367,11 +347,13 @@ class GroupAdmin(PortalAdmin[Group], DjangoGroupAdmin):
 
     list_display = ["name", "people"]
     search_fields = ["name"]
+    sortable_by = ["name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        return super().get_queryset(request).annotate(people_total=Count("user"))
+        people = number_of(User.groups.through._default_manager.all(), "group")  # noqa: SLF001 - public
+        return super().get_queryset(request).annotate(people_total=people)
 
-    @admin.display(description=_("people"), ordering="people_total")
+    @admin.display(description=_("people"))
     def people(self, group: Group) -> int:
         return int(getattr(group, "people_total", 0))
 

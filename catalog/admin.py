@@ -1,10 +1,10 @@
 """Admin pages for products, categories and families."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -25,6 +25,8 @@ from catalog.selectors import stored_product, variant_to_follow
 from catalog.services import save_product
 from catalog.texts.words import safe_html
 from loyalty_portal.admin_site.base import PortalAdmin, badge
+from loyalty_portal.admin_site.found import Branch, number_of
+from loyalty_portal.admin_site.found import with_words as with_family_words
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.data.texts.numbers import grouped
 
@@ -58,7 +60,8 @@ class ProductAdmin(Exchanging, BulkEditing):
     list_display_links = ["name_shown"]
     list_select_related = ["category"]
     list_filter = ["is_active", "product_type", "stock_status", "minimum_tier", "category"]
-    search_fields = ["name", "sku"]
+    search_fields = ["name"]
+    sortable_by = ["name_shown", "sku"]
     search_help_text = _("Name, brand or SKU")
     autocomplete_fields = ["family"]
     form = ProductForm
@@ -163,21 +166,21 @@ class ProductAdmin(Exchanging, BulkEditing):
             '<span class="two-lines"><b>{}</b><small>{}</small></span>', product.name, detail
         )
 
-    @admin.display(description=_("points"), ordering="points_cost")
+    @admin.display(description=_("points"))
     def points(self, product: Product) -> SafeString:
         return format_html('<span class="figure">{}</span>', grouped(product.points_cost))
 
-    @admin.display(description=_("type"), ordering="product_type")
+    @admin.display(description=_("type"))
     def kind(self, product: Product) -> SafeString:
         tone, icon = _TYPES[ProductType(product.product_type)]
         return badge(tone, product.get_product_type_display(), icon=icon)
 
-    @admin.display(description=_("stock"), ordering="stock_status")
+    @admin.display(description=_("stock"))
     def stock(self, product: Product) -> SafeString:
         tone, icon = _STOCK[StockStatus(product.stock_status)]
         return badge(tone, product.get_stock_status_display(), icon=icon)
 
-    @admin.display(description=_("state"), ordering="is_active")
+    @admin.display(description=_("state"))
     def state(self, product: Product) -> SafeString:
         if product.is_active:
             return badge("ok", _("Active"))
@@ -204,25 +207,22 @@ class ProductAdmin(Exchanging, BulkEditing):
         )
 
 
-def _number_of_products(of: str) -> Coalesce:
-    """How many products a category or family has. PostgreSQL counts those of the rows of a page
-    alone, unlike with a join, which counts all.
-    """
-    products = Product.objects.filter(**{of: OuterRef("pk")}).order_by().values(of)
-    return Coalesce(Subquery(products.annotate(number=Count("pk")).values("number")), 0)
-
-
 @admin.register(Category)
 class CategoryAdmin(PortalAdmin[Category]):
     """Admin pages of categories, in the order in which the catalogue shows them."""
 
     list_display = ["name", "slug", "motif", "position", "product_count"]
+    sortable_by = ["name", "slug", "motif", "position"]
     search_fields = ["name"]
     prepopulated_fields = {"slug": ["name"]}
     fields = [("name", "slug"), ("motif", "position")]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
-        return super().get_queryset(request).annotate(product_total=_number_of_products("category"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(product_total=number_of(Product.objects.all(), "category"))
+        )
 
     @admin.display(description=_("products"))
     def product_count(self, category: Category) -> int:
@@ -234,8 +234,9 @@ class FamilyAdmin(PortalAdmin[Family]):
     """Admin pages of families: products that differ by size, colour or value."""
 
     list_display = ["name", "code", "product_count"]
-    search_fields = ["name", "code"]
+    search_fields = ["name"]
     search_help_text = _("Name or code")
+    sortable_by = ["name", "code"]
     ordering = ["name", "id"]
     form = FamilyForm
     inlines = [VariantInline]
@@ -251,7 +252,15 @@ class FamilyAdmin(PortalAdmin[Family]):
         return super().get_fieldsets(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Family]:
-        return super().get_queryset(request).annotate(product_total=_number_of_products("family"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(product_total=number_of(Product.objects.all(), "family"))
+        )
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        families = Family.objects.order_by()
+        return [with_family_words(families, term, "name"), families.filter(code__startswith=term)]
 
     @admin.display(description=_("products"))
     def product_count(self, family: Family) -> int:
@@ -279,5 +288,6 @@ class SynonymAdmin(PortalAdmin[Synonym]):
     """Words that mean the same in the catalogue's search."""
 
     list_display = ["names"]
+    sortable_by = ["names"]
     search_fields = ["names"]
     fields = ["names"]

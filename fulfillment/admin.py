@@ -2,7 +2,7 @@
 parcel.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -25,16 +25,19 @@ from fulfillment.desk.forms import (
     ShipForm,
     TakeOverForm,
 )
-from fulfillment.desk.selectors import desk
-from fulfillment.models import Fulfillment, Shipment
+from fulfillment.desk.selectors import desk, tracked_as, waiting
+from fulfillment.models import Fulfillment, Shipment, ShipmentLine
 from fulfillment.permissions import has_claimed, may_work_on
 from fulfillment.returning import return_units
 from fulfillment.services import DeskError
 from fulfillment.states import TO_SEND
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
+from loyalty_portal.admin_site.found import Branch
+from loyalty_portal.admin_site.lists import KeyedDateFilter
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import name_of
+from loyalty_portal.data.ids import order_number_in
 
 Work = Callable[[Fulfillment, dict[str, Any], Any], str]
 
@@ -126,8 +129,11 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
     list_display_links = ["label"]
     list_select_related = ["claimed_by"]
     list_filter = [StageFilter, PromiseFilter, ClaimFilter]
-    search_fields = ["label", "sku", "product_name", "recipient_name", "shipments__tracking_number"]
-    search_help_text = gettext_lazy("Order, product, SKU, recipient or tracking number")
+    search_fields = ["label"]
+    search_help_text = gettext_lazy(
+        "Order or tracking number; product, SKU or recipient of what is to be sent"
+    )
+    sortable_by = ["promise"]
     actions = ["claim_rows", "pack_rows"]
     page_template = "admin/fulfillment/parcel.html"
     refusals = (DeskError,)
@@ -151,6 +157,17 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Fulfillment]:
         return desk().select_related("claimed_by")
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        to_send = waiting().order_by()
+        tracked = tracked_as(term.replace(" ", "").upper())
+        return [
+            desk().order_by().filter(label=order_number_in(term) or term),
+            (ShipmentLine.objects.order_by().filter(shipment__in=tracked), "fulfillment"),
+            to_send.filter(sku__iexact=term),
+            to_send.filter(product_name__icontains=term),
+            to_send.filter(recipient_name__icontains=term),
+        ]
 
     def has_work_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(_WORK)
@@ -210,7 +227,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
     def promise(self, row: Fulfillment) -> SafeString:
         return promise_badge(row)
 
-    @admin.display(description=gettext_lazy("what"), ordering="product_name")
+    @admin.display(description=gettext_lazy("what"))
     def what(self, row: Fulfillment) -> SafeString:
         pieces = row.open_quantity if row.status in TO_SEND else row.quantity
         of = _("of %(all)s") % {"all": row.quantity} if pieces != row.quantity else ""
@@ -219,18 +236,18 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
             pieces, of, row.product_name, row.sku,
         )  # fmt: skip
 
-    @admin.display(description=pgettext_lazy("recipient", "to"), ordering="recipient_name")
+    @admin.display(description=pgettext_lazy("recipient", "to"))
     def recipient(self, row: Fulfillment) -> SafeString:
         place = ", ".join(part for part in (row.city, name_of(row.country)) if part)
         return format_html(
             '<span class="two-lines"><b>{}</b><small>{}</small></span>', row.recipient_name, place
         )
 
-    @admin.display(description=gettext_lazy("status"), ordering="status")
+    @admin.display(description=gettext_lazy("status"))
     def status_shown(self, row: Fulfillment) -> SafeString:
         return status_badge(row)
 
-    @admin.display(description=gettext_lazy("worked on by"), ordering="claimed_by")
+    @admin.display(description=gettext_lazy("worked on by"))
     def claimed(self, row: Fulfillment) -> str:
         return str(row.claimed_by) if row.is_claimed else "–"
 
@@ -241,15 +258,21 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
 
     list_display = ["shipped_at", "order", "what", "carrier", "tracking_number", "state"]
     list_display_links = ["order"]
-    list_filter = [ArrivedFilter, "shipped_at"]
-    search_fields = ["tracking_number", "fulfillments__label", "fulfillments__recipient_name"]
-    search_help_text = gettext_lazy("Tracking number, order or recipient")
+    list_filter = [ArrivedFilter, ("shipped_at", KeyedDateFilter)]
+    search_fields = ["tracking_number"]
+    search_help_text = gettext_lazy("Tracking number or order")
     ordering = ["-id"]  # the time is in the key, which has an index
     actions = ["deliver_rows"]
     fields = [
         "order", "what", "carrier", "tracking_number", "shipped_at", "shipped_by",
         "delivered_at",
     ]  # fmt: skip
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        of_order = ShipmentLine.objects.order_by().filter(
+            fulfillment__in=Fulfillment.objects.filter(label=order_number_in(term) or term)
+        )
+        return [tracked_as(term.replace(" ", "").upper()).order_by(), (of_order, "shipment")]
 
     def has_work_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(_WORK)
@@ -279,7 +302,7 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
         lines = shipment.lines.all()
         return ", ".join(f"{line.quantity} × {line.fulfillment.product_name}" for line in lines)
 
-    @admin.display(description=gettext_lazy("state"), ordering="delivered_at")
+    @admin.display(description=gettext_lazy("state"))
     def state(self, shipment: Shipment) -> SafeString:
         if shipment.delivered_at:
             return badge(

@@ -149,6 +149,7 @@ class InventoryAdmin(FindsProducts, ActingAdmin[Inventory]):
         "is_tracked", "product__stock_status", "product__product_type", "product__category",
     ]  # fmt: skip
     ordering = ["product__name", "id"]
+    sortable_by = ["product_name", "sku"]
     autocomplete_fields = ["product"]
     fields = ["product", "low_stock_at"]
     page_template = "admin/inventory/stock.html"
@@ -233,15 +234,15 @@ class InventoryAdmin(FindsProducts, ActingAdmin[Inventory]):
     def sku(self, stock: Inventory) -> str:
         return stock.product.sku
 
-    @admin.display(description=gettext_lazy("available"), ordering="quantity_available")
+    @admin.display(description=gettext_lazy("available"))
     def available(self, stock: Inventory) -> SafeString:
         return figure(stock.quantity_available) if stock.is_tracked else _NO_FIGURE
 
-    @admin.display(description=gettext_lazy("reserved"), ordering="quantity_reserved")
+    @admin.display(description=gettext_lazy("reserved"))
     def reserved(self, stock: Inventory) -> SafeString:
         return figure(stock.quantity_reserved)
 
-    @admin.display(description=gettext_lazy("status"), ordering="product__stock_status")
+    @admin.display(description=gettext_lazy("status"))
     def status(self, stock: Inventory) -> SafeString:
         return _badge(stock)
 

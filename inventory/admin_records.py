@@ -149,7 +149,7 @@ class StockDocumentAdmin(ActingAdmin[StockDocument]):
             "more": max(0, row.movements.count() - MOST_LINES),
         }
 
-    @admin.display(description=gettext_lazy("kind"), ordering="kind")
+    @admin.display(description=gettext_lazy("kind"))
     def kind_shown(self, row: StockDocument) -> SafeString:
         tone, icon = _DOCUMENTS[DocumentKind(row.kind)]
         return badge(tone, row.get_kind_display(), icon=icon)
@@ -199,6 +199,7 @@ class LowStockRuleAdmin(KeptAdmin[LowStockRule]):
     autocomplete_fields = ["category"]
     fields = ["category", "low_stock_at", "days_ahead"]
     ordering = ["category__name", "id"]
+    sortable_by = ["category", "low_stock_at", "days_ahead"]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: LowStockRule | None = None

@@ -1,10 +1,10 @@
 """Read-only admin pages of orders, letters and callbacks, which only services write."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge, letter_alone
+from loyalty_portal.admin_site.found import Branch
+from loyalty_portal.admin_site.lists import KeyedDateFilter
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.kept import retold
@@ -33,6 +35,7 @@ from redemption.backoffice.forms import (
 )
 from redemption.backoffice.order_record import lines_of, order_record
 from redemption.backoffice.ordering.views import for_company, for_seat
+from redemption.backoffice.search.lists import numbered, orders_found
 from redemption.backoffice.selectors import PUZZLING, LineRecord
 from redemption.messages.notifications import compose
 from redemption.models import (
@@ -159,8 +162,9 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
     ]
     list_select_related = ["company", "account_manager__user", "placed_by"]
     list_filter = ["needs_attention", QuestionFilter, "status", "created_at"]
-    search_fields = ["order_number", "reference", "company__name", "account_manager__user__email"]
+    search_fields = ["order_number"]
     search_help_text = gettext_lazy("Order number, reference, company or e-mail")
+    sortable_by = ["order_number", "created_at"]
     ordering = ["-created_at", "-id"]
     actions = ["retry_rows"]
     page_template = "admin/redemption/order.html"
@@ -205,6 +209,9 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         """Whoever waits longest comes first in the list of questions."""
         return ["waiting_question__since"] if _questions_only(request) else self.ordering
 
+    def found_by(self, term: str) -> Sequence[Branch]:
+        return orders_found(term)
+
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("redemption.retry_order")
 
@@ -236,27 +243,27 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
         told = ngettext("%(n)s open call is due now.", "%(n)s open calls are due now.", number)
         self.message_user(request, told % {"n": number}, messages.SUCCESS)
 
-    @admin.display(description=gettext_lazy("placed by"), ordering="account_manager__user__email")
+    @admin.display(description=gettext_lazy("placed by"))
     def who(self, order: RedemptionOrder) -> str:
         if order.placed_by_id is None:
             return str(order.account_manager.user)
         told = _("%(who)s (placed by %(staff)s)")
         return told % {"who": order.account_manager.user, "staff": order.placed_by}
 
-    @admin.display(description=gettext_lazy("waits for an answer"), ordering="asked_since")
+    @admin.display(description=gettext_lazy("waits for an answer"))
     def asked(self, order: Any) -> str:
         told = _("%(who)s, for %(since)s")
         return told % {"who": order.asked_by, "since": timesince(order.asked_since, depth=1)}
 
-    @admin.display(description=gettext_lazy("points"), ordering="total_points")
+    @admin.display(description=gettext_lazy("points"))
     def points(self, order: RedemptionOrder) -> SafeString:
         return format_html('<span class="figure">{}</span>', grouped(order.total_points))
 
-    @admin.display(description=gettext_lazy("status"), ordering="status")
+    @admin.display(description=gettext_lazy("status"))
     def status_shown(self, order: RedemptionOrder) -> SafeString:
         return order_badge(order)
 
-    @admin.display(description=gettext_lazy("attention"), ordering="needs_attention")
+    @admin.display(description=gettext_lazy("attention"))
     def attention(self, order: RedemptionOrder) -> SafeString | str:
         if not order.needs_attention:
             return ""
@@ -287,8 +294,8 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
 
     list_display = ["created_at", "kind", "to", "order_number", "state", "attempts"]
     list_select_related = ["order"]
-    list_filter = [LetterFilter, "kind", "created_at"]
-    search_fields = ["to", "order__order_number"]
+    list_filter = [LetterFilter, "kind", ("created_at", KeyedDateFilter)]
+    search_fields = ["to"]
     search_help_text = gettext_lazy("Order number or e-mail")
     ordering = ["-id"]  # the time is in the key, which has an index
     fields = [
@@ -302,6 +309,10 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
         address = path("<uuid:object_id>/preview/", look, name="redemption_letter_preview")
         return [address, *super().get_urls()]
 
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = Letter.objects.order_by()
+        return [rows.filter(to__istartswith=term), rows.filter(order__in=numbered(term))]
+
     def preview_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show a letter as it would be sent now."""
         letter = self.found(request, object_id)
@@ -309,11 +320,11 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
             raise Http404
         return letter_alone(compose(letter))
 
-    @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
+    @admin.display(description=gettext_lazy("order"))
     def order_number(self, letter: Letter) -> str:
         return letter.order.order_number
 
-    @admin.display(description=gettext_lazy("state"), ordering=F("sent_at"))
+    @admin.display(description=gettext_lazy("state"))
     def state(self, letter: Letter) -> SafeString:
         if letter.sent_at:
             return badge("ok", _("Sent"))
@@ -352,8 +363,8 @@ class CallbackAdmin(ReadOnlyAdmin[Callback]):
     """Callbacks: verified webhooks. Their bodies are never shown, because they contain codes."""
 
     list_display = ["received_at", "event_type", "reference", "state_shown", "problem", "attempts"]
-    list_filter = [CallbackFilter, "state", "event_type", "received_at"]
-    search_fields = ["webhook_id", "reference"]
+    list_filter = [CallbackFilter, "state", ("received_at", KeyedDateFilter)]
+    search_fields = ["webhook_id"]
     search_help_text = gettext_lazy("Webhook id or reference")
     ordering = ["-id"]  # the time is in the key, which has an index
     fields = [
@@ -364,7 +375,11 @@ class CallbackAdmin(ReadOnlyAdmin[Callback]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Callback]:
         return super().get_queryset(request).defer("body")
 
-    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = Callback.objects.order_by()
+        return [rows.filter(webhook_id__startswith=term), rows.filter(reference__startswith=term)]
+
+    @admin.display(description=gettext_lazy("state"))
     def state_shown(self, callback: Callback) -> SafeString:
         tone, icon = _CALLBACKS[CallbackState(callback.state)]
         return badge(tone, callback.get_state_display(), icon=icon)

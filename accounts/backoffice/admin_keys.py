@@ -3,6 +3,7 @@
 Owners make and rotate keys; nobody of the staff can, because a key acts for its company.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -14,10 +15,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.access.keys import KeyRefusedError, revoke_key
+from accounts.backoffice.finding import company_keys
 from accounts.backoffice.forms import KeyReasonForm
-from accounts.models import ApiKey, Scope
+from accounts.models import AccountManager, ApiKey, Scope
+from accounts.models.keys import SHOWN_FIRST
 from accounts.tasks import send_letters_of
 from loyalty_portal.admin_site.base import ActingAdmin, badge
+from loyalty_portal.admin_site.found import Branch, with_words
 from loyalty_portal.admin_site.verbs import Verb
 from loyalty_portal.data.actor import Actor
 
@@ -52,21 +56,30 @@ class ApiKeyAdmin(ActingAdmin[ApiKey]):
     list_display = ["name", "company", "shown_text", "state", "used", "expires_at"]
     list_select_related = ["seat__company", "seat__user"]
     list_filter = [KeyStateFilter]
-    search_fields = ["name", "shown_first", "seat__company__name"]
+    search_fields = ["name"]
     search_help_text = gettext_lazy("Name, company or the first characters of the key")
-    ordering = ["-created_at", "-id"]
+    ordering = ["-id"]  # the time is in the key, which has an index
     page_template = "admin/accounts/api_key.html"
     refusals = (KeyRefusedError,)
     verbs = {
         "revoke": Verb(gettext_lazy("Revoke"), "accounts.revoke_apikey", _revoke, KeyReasonForm),
     }
 
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = ApiKey.objects.order_by()
+        seats = AccountManager.objects.filter(company__in=company_keys(term), user__is_machine=True)
+        return [
+            with_words(rows, term, "name"),
+            rows.filter(shown_first=term[:SHOWN_FIRST]),
+            rows.filter(seat__in=seats),
+        ]
+
     def facts(self, request: HttpRequest, row: ApiKey) -> dict[str, object]:
         successor = ApiKey.objects.filter(replaces=row.pk).first()
         scopes = [Scope(scope) for scope in row.scopes]
         return {"key": row, "state": _state(row), "scopes": scopes, "successor": successor}
 
-    @admin.display(description=gettext_lazy("company"), ordering="seat__company__name")
+    @admin.display(description=gettext_lazy("company"))
     def company(self, key: ApiKey) -> str:
         return str(key.seat.company)
 
@@ -74,7 +87,7 @@ class ApiKeyAdmin(ActingAdmin[ApiKey]):
     def shown_text(self, key: ApiKey) -> str:
         return key.shown
 
-    @admin.display(description=gettext_lazy("last used"), ordering="last_used_at")
+    @admin.display(description=gettext_lazy("last used"))
     def used(self, key: ApiKey) -> Any:
         return key.last_used_at or _("Never")
 

@@ -1,5 +1,6 @@
 """Letters to people about seats and invitations: to whom, about what, and whether they went out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -11,10 +12,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.backoffice.finding import company_keys
 from accounts.models import PersonLetter, PersonLetterKind
 from accounts.seats.letters import compose
 from accounts.selectors import troubled_letters
 from loyalty_portal.admin_site.base import ReadOnlyAdmin, badge, letter_alone
+from loyalty_portal.admin_site.found import Branch, newest_of
 
 NOT_SHOWN = "not-shown"  # instead of the secret of a link
 
@@ -38,9 +41,9 @@ class PersonLetterAdmin(ReadOnlyAdmin[PersonLetter]):
     list_display = ["to", "kind", "company", "created_at", "state"]
     list_select_related = ["company"]
     list_filter = [TroubleFilter, "kind"]
-    search_fields = ["to", "company__name"]
+    search_fields = ["to"]
     search_help_text = gettext_lazy("E-mail or company")
-    ordering = ["-created_at", "-id"]
+    ordering = ["-id"]  # the time is in the key, which has an index
     fields = ["to", "kind", "company", "invitation", "created_at", "state", "look"]
     readonly_fields = ["state", "look"]
 
@@ -64,7 +67,12 @@ class PersonLetterAdmin(ReadOnlyAdmin[PersonLetter]):
             '<a href="{}" target="_blank" rel="noopener">{}</a>', there, _("See the letter")
         )
 
-    @admin.display(description=gettext_lazy("state"), ordering="sent_at")
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = PersonLetter.objects.order_by()
+        of_companies = newest_of(rows, "company", company_keys(term))
+        return [rows.filter(to__istartswith=term), *of_companies]
+
+    @admin.display(description=gettext_lazy("state"))
     def state(self, letter: PersonLetter) -> SafeString:
         if letter.sent_at:
             return badge("ok", _("Sent"))

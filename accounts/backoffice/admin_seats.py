@@ -1,22 +1,27 @@
 """Seats of companies: what they may do, and switching them. Services write each change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.backoffice.finding import company_keys, people_keys
 from accounts.backoffice.forms import LimitForm, RoleForm, SeatReasonForm
+from accounts.invitations.members import spending_by_month, spending_of
 from accounts.models import AccountManager
 from accounts.seats.limits import set_monthly_limit
+from accounts.seats.periods import month_of
 from accounts.seats.see_as.views import see_as
 from accounts.seats.services import SeatRefusedError, change_role, switch_off, switch_on
 from accounts.tasks import send_letters_of
 from loyalty_portal.admin_site.base import ActingAdmin, badge
+from loyalty_portal.admin_site.found import Branch, newest_of
 from loyalty_portal.admin_site.verbs import Verb
 from loyalty_portal.data.actor import Actor
 
@@ -49,7 +54,8 @@ class SeatAdmin(ActingAdmin[AccountManager]):
     list_display = ["user", "email_shown", "company", "role", "state"]
     list_select_related = ["user", "company"]
     list_filter = ["role", "is_active"]
-    search_fields = ["user__email", "user__name", "company__name"]
+    search_fields = ["user__email"]
+    ordering = ["-id"]
     search_help_text = gettext_lazy("Name, e-mail or company")
     page_template = "admin/accounts/seat.html"
     refusals = (SeatRefusedError,)
@@ -85,17 +91,34 @@ class SeatAdmin(ActingAdmin[AccountManager]):
             *super().get_urls(),
         ]
 
+    def found_by(self, term: str) -> Sequence[Branch]:
+        seats = AccountManager.objects.all()
+        return [
+            *newest_of(seats, "user", people_keys(term)),
+            *newest_of(seats, "company", company_keys(term)),
+        ]
+
     def first_values(self, row: AccountManager) -> dict[str, object]:
         return {"role": row.role, "points": row.monthly_limit}
 
     def facts(self, request: HttpRequest, row: AccountManager) -> dict[str, object]:
-        return {"seat": row, "state": on_or_off(on=row.is_active)}
+        months = spending_by_month(row)
+        used, limit = months[0][1], row.monthly_limit
+        return {
+            "seat": row,
+            "state": on_or_off(on=row.is_active),
+            "months": months,
+            "used": used,
+            "left": None if limit is None else max(0, limit - used),
+            "renews": month_of(row.company, timezone.now()).renews,
+            "budget_left": spending_of(row.company).budget_left,
+        }
 
-    @admin.display(description=gettext_lazy("e-mail"), ordering="user__email")
+    @admin.display(description=gettext_lazy("e-mail"))
     def email_shown(self, seat: AccountManager) -> str:
         return seat.email
 
-    @admin.display(description=gettext_lazy("state"), ordering="is_active")
+    @admin.display(description=gettext_lazy("state"))
     def state(self, seat: AccountManager) -> SafeString:
         return on_or_off(on=seat.is_active)
 

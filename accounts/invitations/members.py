@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,11 +18,12 @@ from accounts.selectors import told_as
 
 class OrderedSoFar(NamedTuple):
     """What was ordered: points of this month by seat, and what is left of the company's budget, in
-    a sentence ("" without one).
+    a sentence ("" without one) and in points (None without one).
     """
 
     by_seat: Mapping[UUID, int]
     budget: str
+    budget_left: int | None = None
 
 
 def spending_of(company: Company) -> OrderedSoFar:
@@ -31,6 +32,16 @@ def spending_of(company: Company) -> OrderedSoFar:
     """
     read: Callable[[Company], OrderedSoFar] = import_string(settings.SPENDING)
     return read(company)
+
+
+def spending_by_month(seat: AccountManager) -> list[tuple[date, int]]:
+    """The points that count for a seat in each of the last months, by their first day, this month
+    first; the function that settings.SPENDING_BY_MONTH names reads them.
+    """
+    read: Callable[[AccountManager], list[tuple[date, int]]] = import_string(
+        settings.SPENDING_BY_MONTH
+    )
+    return read(seat)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ import hashlib
 from datetime import timedelta
 from typing import Self
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Lower, Now, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -88,6 +89,9 @@ class Invitation(models.Model):
         verbose_name = _("invitation")
         verbose_name_plural = _("invitations")
         ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="invitation_email")
+        ]
         constraints = [
             models.UniqueConstraint(
                 "company", Lower("email"), condition=Q(end=""), name="one_open_invitation"
@@ -152,7 +156,10 @@ class PersonLetter(LeasedWork):
         verbose_name = _("letter to a person")
         verbose_name_plural = _("letters to people")
         ordering = ["-created_at", "-id"]
-        indexes = [due_index("person_letter_due")]
+        indexes = [
+            due_index("person_letter_due"),
+            models.Index(OpClass(Upper("to"), "text_pattern_ops"), name="person_letter_to"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.to}"

@@ -6,6 +6,8 @@ from typing import Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -148,6 +150,7 @@ class ApiKey(models.Model):
         ]
         indexes = [
             models.Index(fields=["shown_first", "shown_last"], name="apikey_shown"),
+            GinIndex(SearchVector("name", config="simple"), name="apikey_words"),
             models.Index(
                 fields=["expires_at"], name="apikey_expiring", condition=Q(revoked_at=None)
             ),

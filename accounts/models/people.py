@@ -311,7 +311,11 @@ class Company(models.Model):
         verbose_name = _("company")
         verbose_name_plural = _("companies")
         ordering = ["name"]
-        indexes = [GinIndex(SearchVector("name", config="simple"), name="company_words")]
+        indexes = [
+            GinIndex(SearchVector("name", config="simple"), name="company_words"),
+            models.Index(fields=["name", "id"], name="company_by_name"),
+            models.Index(Upper("name"), name="company_any_case"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(tier_level__in=TierLevel.values), name="company_tier_known"

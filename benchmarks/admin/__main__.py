@@ -1,9 +1,10 @@
 """`make bench-admin`: each page of the back office at a million orders beside the same at 10,000.
 
-Makes both databases first, if they are not there (`make seed-scale`; minutes). The pages are asked
-alternately of both in one run. Fails where a page takes more than twice as long, asks more than 12
-questions, or reads a large table from end to end. SCALE_ORDERS, SCALE_PRODUCTS and BENCH_ROUNDS
-may be given.
+Pages are the home page, each list by itself, with each filter, sort and search, each detail and
+history page, the desk, and each report. Makes both databases first, if they are not there
+(`make seed-scale`; minutes). The pages are asked alternately of both in one run; medians are
+printed. Fails where a page takes more than twice as long, asks more than 12 questions, or reads a
+large table or index from end to end. SCALE_ORDERS, SCALE_PRODUCTS and BENCH_ROUNDS may be given.
 """
 
 import json
@@ -72,6 +73,9 @@ def main() -> int:
         print(f"{'':52}asks{SMALL['orders']:>9,}   {ORDERS:>9,}   ratio")
         both = [page for page in large.pages if page in small.pages]
         wrong = [each for page in both for each in compared(page, small, large)]
+        for page in sorted({*small.pages, *large.pages} - set(both)):
+            print(f"{page}: only one of the databases has it")
+    print(f"{len(both)} pages")
     for each in wrong:
         print(each)
     return int(bool(wrong))

@@ -1,8 +1,10 @@
 """`make bench-import`: imports files of two sizes as the back office does, beside a bare COPY.
 
-The rate and the memory of an import must not change with the size of its file. COPY writes the same
-columns into a table without indexes, triggers and history, so it is only the floor.
-BENCH_ROWS=50000,200000 sets the sizes.
+For each size it prints the rows a second of reading with preview, of writing, of both together and
+of COPY, and the peak memory of both processes. The rate and the memory of an import must not change
+with the size of its file: it fails when the largest file has less than 0.8 of the smallest one's
+rate, or more than 1.2 of its memory. COPY writes the same columns into a table without indexes,
+triggers and history, so it is only the floor. BENCH_ROWS=50000,200000 sets the sizes.
 """
 
 import csv
@@ -11,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from benchmarks.__main__ import database, environment, python
 from loyalty_portal.local.embedded import Services
 
 SIZES = [int(size) for size in os.environ.get("BENCH_ROWS", "50000,200000").split(",")]
+SLOWEST, MOST_MEMORY = 0.8, 1.2  # of the largest file, times those of the smallest
 COLUMNS = (
     "sku",
     "name",
@@ -45,28 +47,37 @@ def write_file(path: Path, rows: int) -> None:
             )
 
 
-def copied(address: str, path: Path) -> float:
-    """The seconds of a bare COPY of the file."""
+def copied(address: str, path: Path, env: dict[str, str]) -> dict[str, float]:
+    """What a bare COPY of the file takes."""
     columns = ", ".join(f"{name} text" for name in COLUMNS)
-    with psycopg.connect(address, autocommit=True) as link, path.open("rb") as file:
+    with psycopg.connect(address, autocommit=True) as link:
         link.execute("DROP TABLE IF EXISTS bare")
         link.execute(f"CREATE TABLE bare ({columns})")
-        began = time.perf_counter()
-        with link.cursor().copy("COPY bare FROM STDIN (FORMAT csv, HEADER)") as copy:
-            while piece := file.read(1 << 16):
-                copy.write(piece)
-        return time.perf_counter() - began
+    return told_by("benchmarks.imports.copied", address, str(path), env=env)
 
 
-def imported(path: Path, env: dict[str, str]) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.imports.measured", str(path)]
+def told_by(module: str, *arguments: str, env: dict[str, str]) -> dict[str, float]:
+    """What a process tells in its last line."""
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
     told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
-def main() -> None:
-    print(f"{'rows':>9} {'read/s':>8} {'write/s':>8} {'COPY/s':>9} {'peak MB':>8} {'before':>8}")
+def judged(rates: list[float], peaks: list[float]) -> list[str]:
+    """What changes with the size of the file; empty when nothing does."""
+    wrong = []
+    if rates[-1] < SLOWEST * rates[0]:
+        wrong.append(f"The rate falls with the size: {rates[-1] / rates[0]:.2f} times.")
+    if peaks[-1] > MOST_MEMORY * peaks[0]:
+        wrong.append(f"The memory grows with the size: {peaks[-1] / peaks[0]:.2f} times.")
+    return wrong
+
+
+def main() -> int:
+    heads = ("rows", "read/s", "write/s", "both/s", "COPY/s", "MB", "at start", "COPY MB")
+    print(" ".join(f"{head:>9}" for head in heads))
+    rates, peaks = [], []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         services = stack.enter_context(Services(folder, environment=os.environ, durable=True))
@@ -78,13 +89,19 @@ def main() -> None:
             address = database(server, f"bench_{size}")
             env = environment(shared | {"DATABASE_URL": address}, folder)
             python("manage.py", "migrate", "--verbosity", "0", env=env)
-            bare, told = copied(address, path), imported(path, env)
-            rates = (size / told["reading"], size / told["writing"], size / bare)
-            shown = " ".join(
-                f"{rate:>{width},.0f}" for rate, width in zip(rates, (8, 8, 9), strict=True)
+            bare = copied(address, path, env)
+            told = told_by("benchmarks.imports.measured", str(path), env=env)
+            rates.append(size / (told["reading"] + told["writing"]))
+            peaks.append(told["peak"])
+            row = (
+                *(size, size / told["reading"], size / told["writing"], rates[-1]),
+                *(size / bare["seconds"], told["peak"], told["first"], bare["peak"]),
             )
-            print(f"{size:>9,} {shown} {told['peak']:>8,.0f} {told['first']:>8,.0f}", flush=True)
+            print(" ".join(f"{figure:>9,.0f}" for figure in row), flush=True)
+    wrong = judged(rates, peaks)
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,16 +2,20 @@
 
 from typing import Any
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from catalog.freshness import products_changed
+from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.feed.touches import touching
 
 TOUCHED = "products"  # what the feed calls changes that the search index reads
 
 
+@tracked(had_rows=True)
 class Category(models.Model):
     """A category. `motif` names the drawing for its products that have no picture."""
 
@@ -35,6 +39,7 @@ class Category(models.Model):
         products_changed()
 
 
+@tracked(had_rows=True)
 class Family(models.Model):
     """Products that differ by size, colour or value share a family and show as one card."""
 
@@ -58,6 +63,10 @@ class Family(models.Model):
         verbose_name = _("family")
         verbose_name_plural = _("families")
         ordering = ["name"]
+        indexes = [
+            models.Index(fields=["name", "id"], name="family_by_name"),
+            GinIndex(SearchVector("name", config="simple"), name="family_words"),
+        ]
         triggers = touching(TOUCHED, keys=("id",), watched=("name",))
 
     def __str__(self) -> str:

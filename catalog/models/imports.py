@@ -21,6 +21,10 @@ class ImportRow(models.Model):
     data = models.JSONField(null=True, help_text="The columns, and the stock.")
     field = models.CharField(max_length=60, blank=True)
     trouble = models.TextField(blank=True)
+    foreseen = models.CharField(
+        max_length=7, null=True, help_text="`new` or `changed`; empty of rows that change nothing."
+    )
+    differences = models.JSONField(null=True, help_text="In words, of a product that changes.")
 
     class Meta:
         constraints = [
@@ -30,6 +34,14 @@ class ImportRow(models.Model):
         ]
         indexes = [
             models.Index(fields=["job", "id"], name="import_row_in_order"),
+            models.Index(
+                fields=["job", "foreseen", "id"],
+                name="import_row_foreseen",
+                condition=Q(foreseen__isnull=False),
+            ),
+            models.Index(
+                fields=["job", "id"], name="import_row_wrong", condition=Q(data__isnull=True)
+            ),
             models.Index(
                 fields=["job", "source"], name="import_row_by_source", condition=~Q(source="")
             ),

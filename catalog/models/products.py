@@ -270,6 +270,7 @@ class Product(models.Model):
                 name="product_offer_ends",
                 condition=Q(is_active=True, available_until__isnull=False),
             ),
+            models.Index(fields=["name", "id"], name="product_by_name"),
             GinIndex(fields=["search"], name="product_search"),
             GinIndex(
                 TitleWords("search"),

@@ -7,9 +7,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from catalog.freshness import held_values_changed
+from loyalty_portal.data.history import tracked
 from loyalty_portal.data.ids import uuid7
 
 
+@tracked(had_rows=True)
 class Synonym(models.Model):
     """Names that find the same products, with commas between them."""
 

@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 from fulfillment.desk import services
 from fulfillment.desk.badges import promise_badge, status_badge, told
 from fulfillment.desk.forms import BatchForm, ChosenForm, PackForm
+from fulfillment.desk.frame import address, check_may_look, must, refused, which_shown
 from fulfillment.desk.papers import packing_slips, pick_list
 from fulfillment.desk.scanning import Scanned, scan
 from fulfillment.desk.selectors import (
@@ -37,7 +38,6 @@ from fulfillment.desk.services import Packing
 from fulfillment.desk.verbs import VERBS, DeskVerb
 from fulfillment.permissions import WORK, has_claimed, may_do, may_work_on
 from fulfillment.services import DeskError
-from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import Act, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.lifecycle import IllegalTransitionError, StaleStatusError
@@ -49,42 +49,42 @@ _MEANWHILE = (StaleStatusError, IllegalTransitionError)
 
 def desk_page(request: HttpRequest) -> HttpResponse:
     """The queue, without a parcel."""
-    _check_may_look(request)
+    check_may_look(request)
     return _page(request, None)
 
 
 def parcel_page(request: HttpRequest, object_id: UUID) -> HttpResponse:
     """The queue, and the parcel of this line."""
-    _check_may_look(request)
+    check_may_look(request)
     return _page(request, _shown(object_id))
 
 
 def begin(request: HttpRequest) -> HttpResponse:
     """Claim the most urgent parcel and show it."""
-    _check_may_look(request)
+    check_may_look(request)
     if request.method != "POST":
-        return redirect(_address(request))
+        return redirect(address(request))
     by = actor_of(request)
-    _must(by, WORK)
+    must(by, WORK)
     return _to_next(request, by)
 
 
 def do(request: HttpRequest, object_id: UUID, verb: str) -> HttpResponse:
     """Do something with the parcel of this line, and show it, or the next one."""
-    _check_may_look(request)
+    check_may_look(request)
     if verb not in VERBS:
         raise Http404
     shown, what, by = _shown(object_id), VERBS[verb], actor_of(request)
-    _must(by, what.permission)
+    must(by, what.permission)
     if request.method != "POST":
-        return redirect(_address(request, object_id))
+        return redirect(address(request, object_id))
     form = what.form(request.POST, shown=shown, auto_id=f"{verb}-%s")
     try:
         if form.is_valid():
             said = what.do(shown, form, by)
             messages.success(request, said)
             _remember(request, form)
-            return _to_next(request, by) if what.goes_on else redirect(_address(request, object_id))
+            return _to_next(request, by) if what.goes_on else redirect(address(request, object_id))
         if what.check:
             what.check(shown.line, by)
     except DeskError as error:
@@ -96,14 +96,14 @@ def do(request: HttpRequest, object_id: UUID, verb: str) -> HttpResponse:
         for sentence in [*form.non_field_errors(), *hidden]:
             messages.error(request, str(sentence))
         return _page(request, shown, {verb: form}, status=422)
-    return redirect(_address(request, object_id))
+    return redirect(address(request, object_id))
 
 
 def scan_view(request: HttpRequest) -> HttpResponse:
     """Understand a scan: pick a product, open an order, or fill in a tracking number."""
-    _check_may_look(request)
+    check_may_look(request)
     if request.method != "POST":
-        return redirect(_address(request))
+        return redirect(address(request))
     by, shown = actor_of(request), _shown_in_form(request)
     try:
         found = scan(request.POST.get("text", ""), shown, by=by)
@@ -115,19 +115,19 @@ def scan_view(request: HttpRequest) -> HttpResponse:
     line = found.line or (shown.line if shown else None)
     if found.number and shown:
         request.session[_SCANNED] = [str(shown.line.pk), request.POST["text"]]
-    return redirect(_address(request, line.pk if line else None))
+    return redirect(address(request, line.pk if line else None))
 
 
 def batch(request: HttpRequest) -> HttpResponse:
     """Ship several chosen parcels with one carrier."""
-    _check_may_look(request)
+    check_may_look(request)
     if request.method != "POST":
-        return redirect(_address(request))
+        return redirect(address(request))
     by, sent = actor_of(request), 0
-    _must(by, WORK)
+    must(by, WORK)
     form = BatchForm(request.POST)
     if not form.is_valid():
-        return _refused(request, form)
+        return refused(request, form)
     carrier = form.cleaned_data["carrier"]
     for lines in open_parcels(form.cleaned_data["chosen"]):
         try:
@@ -140,7 +140,7 @@ def batch(request: HttpRequest) -> HttpResponse:
     if sent:
         text = ngettext("%(n)s parcel sent.", "%(n)s parcels sent.", sent)
         messages.success(request, text % {"n": sent})
-    return redirect(_address(request))
+    return redirect(address(request))
 
 
 _PAPERS = {"pick-list": pick_list, "packing-slips": packing_slips}
@@ -148,32 +148,22 @@ _PAPERS = {"pick-list": pick_list, "packing-slips": packing_slips}
 
 def paper(request: HttpRequest, kind: str) -> HttpResponse:
     """The pick list or the packing slips of the chosen parcels, as PDF."""
-    _check_may_look(request)
+    check_may_look(request)
     if kind not in _PAPERS:
         raise Http404
     if request.method != "POST":
-        return redirect(_address(request))
+        return redirect(address(request))
     form = ChosenForm(request.POST)
     if not form.is_valid():
-        return _refused(request, form)
+        return refused(request, form)
     chosen = open_parcels(form.cleaned_data["chosen"])
     if not chosen:
         messages.warning(request, _("Choose parcels in the queue first."))
-        return redirect(_address(request))
+        return redirect(address(request))
     answer = HttpResponse(_PAPERS[kind](chosen), content_type="application/pdf")
     answer["Content-Disposition"] = f'inline; filename="{kind}.pdf"'
     answer["Cache-Control"] = "no-store, private"  # it names recipients
     return answer
-
-
-def _check_may_look(request: HttpRequest) -> None:
-    if not request.user.has_perm("fulfillment.view_fulfillment"):
-        raise RefusedError("fulfillment.view_fulfillment")
-
-
-def _must(by: Actor, what: str) -> None:
-    if not may_do(by, what):
-        raise RefusedError(f"fulfillment.{what}")
 
 
 def _shown(line: UUID) -> ParcelShown:
@@ -190,35 +180,12 @@ def _shown_in_form(request: HttpRequest) -> ParcelShown | None:
         return None
 
 
-def _refused(request: HttpRequest, form: Form) -> HttpResponse:
-    """Say what is wrong with a form of the queue, and show the queue again."""
-    for name, errors in form.errors.items():
-        label = f"{form.fields[name].label}: " if name in form.fields else ""
-        for sentence in errors:
-            messages.error(request, f"{label}{sentence}")
-    return redirect(_address(request))
-
-
-def _filter(request: HttpRequest) -> str:
-    which = request.GET.get("show") or request.POST.get("show", "")
-    return which if which in SHOWN + AGES else SHOWN[0]
-
-
-def _address(request: HttpRequest, line: UUID | None = None) -> str:
-    """The address of the page with a parcel or without one, with the filter that is used."""
-    there = reverse("admin:fulfillment_desk")
-    if line:
-        there = reverse("admin:fulfillment_desk_parcel", args=[line])
-    which = _filter(request)
-    return f"{there}?{urlencode({'show': which})}" if which != SHOWN[0] else there
-
-
 def _to_next(request: HttpRequest, by: Actor) -> HttpResponse:
     """Claim the next parcel of the filter, and go to it."""
-    head = services.claim_next(by=by, which=_filter(request))
+    head = services.claim_next(by=by, which=which_shown(request))
     if head is None:
         messages.info(request, _("Nothing that you could go on with is left here."))
-    return redirect(_address(request, head.pk if head else None))
+    return redirect(address(request, head.pk if head else None))
 
 
 def _remember(request: HttpRequest, form: Form) -> None:
@@ -245,7 +212,7 @@ def _ship_scanned(
             return _to_next(request, by)
     except DeskError as error:
         messages.error(request, str(error))
-        return redirect(_address(request, shown.line.pk))
+        return redirect(address(request, shown.line.pk))
     return _page(request, shown, {"ship": form}, status=422)
 
 
@@ -256,7 +223,7 @@ def _page(
     *,
     status: int = 200,
 ) -> HttpResponse:
-    by, which = actor_of(request), _filter(request)
+    by, which = actor_of(request), which_shown(request)
     request.current_app = admin.site.name
     part = request.headers.get("HX-Request") == "true"
     page = queue_page(by, which, request.GET.get("after", ""))
@@ -331,7 +298,7 @@ def _act(
         data: Any = form.data
         form.data = {**data.dict(), "seen": shown.state} if hasattr(data, "dict") else data
     there = reverse("admin:fulfillment_desk_do", args=[shown.line.pk, verb])
-    return Act(what.label, f"{there}?{urlencode({'show': _filter(request)})}", form, tried)
+    return Act(what.label, f"{there}?{urlencode({'show': which_shown(request)})}", form, tried)
 
 
 def _first(request: HttpRequest, shown: ParcelShown, carrier: str) -> dict[str, Any]:

@@ -156,6 +156,11 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
             models.Index(fields=["partner_id"], name="fulfillment_partner_id"),
             models.Index(fields=["label"], name="fulfillment_label"),
             models.Index(
+                fields=["promised_by", "id"],
+                name="fulfillment_promised",
+                condition=Q(channel="DESK"),
+            ),
+            models.Index(
                 fields=["promised_by"],
                 name="fulfillment_queue",
                 condition=Q(channel="DESK", status__in=["QUEUED", "PACKED", "SHIPPED"]),
@@ -281,6 +286,9 @@ class Shipment(HasTracking, models.Model):
         indexes = [
             models.Index(Upper("tracking_number"), name="shipment_tracking"),
             models.Index(fields=["shipped_by", "shipped_at"], name="shipment_by_person"),
+            models.Index(
+                fields=["-id"], name="shipment_on_its_way", condition=Q(delivered_at__isnull=True)
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(

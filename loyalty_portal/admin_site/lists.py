@@ -5,17 +5,22 @@ table, so a long list is counted up to a limit only, and its pages follow one an
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
+from django.contrib.admin.filters import DateFieldListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+
+from loyalty_portal.data.ids import first_uuid7
 
 # The theme's class carries no types, so type checkers see Django's.
 if TYPE_CHECKING:
@@ -48,6 +53,21 @@ class ShortCount(Paginator[Any]):
     @property
     def is_long(self) -> bool:
         return self.count > MOST_COUNTED
+
+
+class KeyedDateFilter(DateFieldListFilter):
+    """Django's filter of dates for a list by key: the key has the time of its row, and an index.
+
+    A day more at each end is for rows whose key was made some time before or after them.
+    """
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().queryset(request, queryset)
+        since, until = self.lookup_kwarg_since, self.lookup_kwarg_until
+        for name, lookup, days in ((since, "pk__gte", -1), (until, "pk__lt", 1)):
+            if moment := parse_datetime(str(self.date_params.get(name, ""))):
+                rows = rows.filter(**{lookup: first_uuid7(moment + timedelta(days=days))})
+        return rows
 
 
 class _SortKey(NamedTuple):
@@ -91,7 +111,16 @@ class PortalList(ChangeList):
             told = _("Searched for the first words only, at most %(words)d: “%(short)s”")
             messages.warning(request, told % {"words": SEARCH_WORDS, "short": short})
             self.query = short
-        return super().get_queryset(request, exclude_parameters)
+        found = super().get_queryset(request, exclude_parameters)
+        if getattr(request, "found_in_part", False):
+            messages.warning(
+                request,
+                _(
+                    "More is found than a search shows, so some of it is missing here. Search for "
+                    "something more exact."
+                ),
+            )
+        return found
 
     def get_filters(self, request: HttpRequest) -> Any:
         """Treat a filter value with a NUL as an invalid filter: PostgreSQL texts cannot hold it."""

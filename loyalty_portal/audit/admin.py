@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import (
     HttpRequest,
@@ -25,6 +26,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loyalty_portal.admin_site.base import ReadOnlyAdmin
+from loyalty_portal.admin_site.found import MOST_OWNERS, Branch, keys_found, newest_of, with_words
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import actor_of
 from loyalty_portal.audit.changes import (
@@ -38,6 +40,7 @@ from loyalty_portal.audit.changes import (
 from loyalty_portal.audit.forms import ChangesFilter
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.audit.services import record
+from loyalty_portal.data.ids import order_number_in
 from loyalty_portal.data.tables.cells import BOM, CSV_TYPE, csv_text
 from loyalty_portal.data.texts.times import exact, midnight
 
@@ -56,7 +59,8 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
     list_display_links = ["at_shown"]
     list_select_related = ["by"]
     list_filter = ["kind", "at"]
-    search_fields = ["what", "key", "by__email", "by__name"]
+    search_fields = ["what"]
+    sortable_by = ["at_shown"]
     search_help_text = gettext_lazy("Order number or other name, key, or person")
     list_before_template = "admin/audit/_trail_tools.html"
     ordering = ["-id"]
@@ -75,6 +79,12 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[TrailEntry]:
         found = super().get_queryset(request).select_related("by")
         return found if request.user.has_perm(PERSONAL) else found.defer("address")
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = TrailEntry.objects.order_by()
+        of_name = rows.exclude(what="").filter(what__istartswith=order_number_in(term) or term)
+        of_key = rows.exclude(key="").filter(key=term)
+        return [of_name, of_key, *newest_of(rows, "by", _people(term))]
 
     # --- The change history ---------------------------------------------------------------
 
@@ -151,7 +161,7 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
     def at_shown(self, entry: TrailEntry) -> str:
         return exact(entry.at, seconds=True)
 
-    @admin.display(description=gettext_lazy("who"), ordering="by")
+    @admin.display(description=gettext_lazy("who"))
     def who(self, entry: TrailEntry) -> str:
         return str(entry.by or "–")
 
@@ -166,6 +176,13 @@ class TrailEntryAdmin(ReadOnlyAdmin[TrailEntry]):
     def address_shown(self, entry: TrailEntry) -> str:
         deferred = "address" in entry.get_deferred_fields()
         return "•••" if deferred else entry.address or "–"
+
+
+def _people(term: str) -> frozenset[Any]:
+    """The first people whose e-mail address begins with the term, or whose name has its words."""
+    people = get_user_model().objects.order_by()
+    branches = [people.filter(email__istartswith=term), with_words(people, term, "name")]
+    return keys_found([branch[:MOST_OWNERS] for branch in branches]).keys
 
 
 def _asked(request: HttpRequest) -> tuple[ChangesFilter, ChangesAsked]:

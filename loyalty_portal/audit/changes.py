@@ -22,7 +22,10 @@ from loyalty_portal.data.texts.times import exact
 
 Row = dict[str, Any]
 # Columns that name a row, the first that it has.
-_NAMES = ("order_number", "sku", "label", "email", "codename", "name")
+_NAMES = (
+    *("order_number", "sku", "label", "email", "codename", "name"),
+    *("names", "recipient_name"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.data.history import append_only
@@ -74,6 +75,12 @@ class TrailEntry(models.Model):
             models.Index(fields=["model", "key", "-id"], name="trail_about"),
             models.Index(fields=["kind", "-id"], name="trail_kind"),
             models.Index(fields=["at"], name="trail_at"),
+            models.Index(
+                OpClass(Upper("what"), "text_pattern_ops"),
+                name="trail_what",
+                condition=~models.Q(what=""),
+            ),
+            models.Index(fields=["key", "-id"], name="trail_key", condition=~models.Q(key="")),
         ]
 
     def __str__(self) -> str:

@@ -23,6 +23,8 @@ HOME_CARDS = [
 
 # What a company and its seats ordered (accounts/invitations/members.py).
 SPENDING = "redemption.orders.members.selectors.spending_of"
+# What a seat ordered month by month (accounts/invitations/members.py).
+SPENDING_BY_MONTH = "redemption.checkout.limits.used_by_month"
 # fulfillment calls this function of redemption, which it cannot import (docs/architecture.md).
 FULFILLMENT_LISTENER = "redemption.saga.line_news.hear_fulfillment"
 # The back office's search, a view of redemption, which searches the rooms below it.

@@ -58,6 +58,7 @@ def tracked(
     *,
     leave_out: Sequence[str] = (),
     told_by_events: bool = False,
+    had_rows: bool = False,
     without_value: Sequence[str] = (),
 ) -> Callable[[Model], Model]:
     """Record each insert, update and delete of a model, except changes of columns in `leave_out`.
@@ -69,12 +70,16 @@ def tracked(
     `told_by_events`: the model has events of its own for its creation and each step. Then only
     replaced and deleted rows are recorded; together with the current row they are the whole
     history, and an insert writes no row twice.
+    `had_rows`: the table had rows before it had a history. An update keeps the row as it was, so
+    that the first change of such a row tells from what to what, too.
     """
-    kept = (
-        (pghistory.UpdateEvent("replaced", row=pghistory.Old), pghistory.DeleteEvent())
-        if told_by_events
-        else (pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
+    updated = (
+        pghistory.UpdateEvent("replaced", row=pghistory.Old)
+        if told_by_events or had_rows
+        else pghistory.UpdateEvent()
     )
+    added = () if told_by_events else (pghistory.InsertEvent(),)
+    kept = (*added, updated, pghistory.DeleteEvent())
 
     noted = [
         pghistory.UpdateEvent(name, condition=pghistory.AnyChange(name)) for name in without_value

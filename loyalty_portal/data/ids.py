@@ -3,6 +3,7 @@
 import re
 import secrets
 import uuid
+from datetime import datetime
 
 from uuid_utils.compat import uuid7 as _uuid7
 
@@ -13,6 +14,11 @@ READABLE = "23456789BCDFGHJKMNPQRSTWXYZ"
 def uuid7() -> uuid.UUID:
     """A version 7 UUID. Later ones sort later, so that indexes grow at one end."""
     return _uuid7()
+
+
+def first_uuid7(moment: datetime) -> uuid.UUID:
+    """The lowest version 7 UUID of this moment: those that were made before it are lower."""
+    return uuid.UUID(int=(int(moment.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62))
 
 
 def readable(letter: str) -> str:

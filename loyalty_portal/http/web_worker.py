@@ -36,6 +36,8 @@ HEAD_SECONDS = 15.0  # for a new connection to send the head of its first reques
 BODY_SECONDS = 30.0  # for a body, plus a second for each BYTES_A_SECOND received
 BYTES_A_SECOND = 16 * 1024
 MAX_BODY_BYTES = 20 * 1024 * 1024  # the largest upload of our forms, with its multipart overhead
+# Pages that take larger uploads, by their addresses.
+MORE_BYTES = {"/admin/catalog/product/import/": 100 * 1024 * 1024}
 IN_MEMORY_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
 # Addresses whose application says itself why a body was refused, by REFUSED in the environment.
@@ -44,10 +46,22 @@ REFUSED = "portal.refused"
 
 
 class RequestRefusedError(Exception):
-    """A request is refused before it reaches a thread. Carries the status to answer."""
+    """A request is refused before it reaches a thread. Carries the status to answer, and a
+    sentence.
+    """
 
-    def __init__(self, status: HTTPStatus) -> None:
+    def __init__(self, status: HTTPStatus, sentence: str = "") -> None:
         self.status = status
+        self.sentence = sentence or f"{status.phrase}."
+
+
+class TooLargeError(RequestRefusedError):
+    """A request has more than `most` bytes."""
+
+    def __init__(self, most: int) -> None:
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        told = f"{status.phrase}. This address takes at most {most // (1024 * 1024)} MB."
+        super().__init__(status, told)
 
 
 class Response:
@@ -82,7 +96,7 @@ class BufferedApplication:
         try:
             body = await _received(scope, receive)
         except RequestRefusedError as refused:
-            await self._refuse(scope, send, refused.status)
+            await self._refuse(scope, send, refused)
             return
         if body is not None:
             await self._answer(scope, send, body, {})
@@ -93,14 +107,15 @@ class BufferedApplication:
         with response.body:
             await _send(send, response)
 
-    async def _refuse(self, scope: Message, send: Send, status: HTTPStatus) -> None:
+    async def _refuse(self, scope: Message, send: Send, refused: RequestRefusedError) -> None:
         """Refuse a request whose body did not come whole, and close the connection."""
+        status = refused.status
         if scope["path"].startswith(SAYS_ITSELF):
             body: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
             await self._answer(scope, send, body, {REFUSED: int(status)})
         else:
             tell(scope["method"], "", int(status), 0.0)
-            await _refuse(send, status)
+            await _refuse(send, status, refused.sentence)
 
     def _run(self, scope: Message, body: IO[bytes], more: Environ) -> Response:
         """Run the application to its end, even if the client has left meanwhile. `more` is added
@@ -125,11 +140,12 @@ async def _received(scope: Message, receive: Receive) -> IO[bytes] | None:
     Raises `RequestRefusedError` when the body is too large or too slow.
     """
     stated = dict(scope["headers"]).get(b"content-length", b"0")
-    if int(stated) > MAX_BODY_BYTES:
-        raise RequestRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    most = MORE_BYTES.get(scope["path"], MAX_BODY_BYTES)
+    if int(stated) > most:
+        raise TooLargeError(most)
     body: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
     try:
-        is_whole = await _fill(body, receive)
+        is_whole = await _fill(body, receive, most)
     except BaseException:
         body.close()
         raise
@@ -140,8 +156,10 @@ async def _received(scope: Message, receive: Receive) -> IO[bytes] | None:
     return body
 
 
-async def _fill(body: IO[bytes], receive: Receive) -> bool:
-    """Write the body into the file. Returns False when the client left before its end."""
+async def _fill(body: IO[bytes], receive: Receive, most: int) -> bool:
+    """Write the body into the file, at most `most` bytes. Returns False when the client left before
+    its end.
+    """
     clock = asyncio.get_running_loop().time
     began = clock()
     while True:
@@ -154,8 +172,8 @@ async def _fill(body: IO[bytes], receive: Receive) -> bool:
         if message["type"] == "http.disconnect":
             return False
         body.write(message.get("body", b""))
-        if body.tell() > MAX_BODY_BYTES:
-            raise RequestRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if body.tell() > most:
+            raise TooLargeError(most)
         if not message.get("more_body"):
             return True
 
@@ -220,8 +238,8 @@ async def _send(send: Send, response: Response) -> None:
             return
 
 
-async def _refuse(send: Send, status: HTTPStatus) -> None:
-    text = f"{status.phrase}.\n".encode()
+async def _refuse(send: Send, status: HTTPStatus, sentence: str) -> None:
+    text = f"{sentence}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),

@@ -3,7 +3,7 @@
 Both share the page; the two classes define what differs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -21,8 +21,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.backoffice.finding import company_keys
 from fulfillment.models import Channel, Fulfillment, PartnerCall, VirtualCode
 from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.found import Branch, newest_of
+from loyalty_portal.admin_site.lists import KeyedDateFilter
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.kept import retold
@@ -36,6 +39,7 @@ from redemption.backoffice.forms import (
     RejectProposalForm,
     ResendForm,
 )
+from redemption.backoffice.search.lists import lines_found, numbered
 from redemption.backoffice.selectors import (
     LineRecord,
     decided,
@@ -136,7 +140,7 @@ class _DecidingAdmin(ActingAdmin[Row], Generic[Row]):
             **decided(row, actor_of(request)),
         }
 
-    @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
+    @admin.display(description=gettext_lazy("order"))
     def order_number(self, row: Row) -> str:
         return row.order.order_number
 
@@ -194,8 +198,8 @@ class LoyaltyTransactionAdmin(_DecidingAdmin[LoyaltyTransaction]):
         "external_transaction_id",
     ]  # fmt: skip
     list_select_related = ["order", "company"]
-    list_filter = [OutcomeFilter, "status", "transaction_type", "created_at"]
-    search_fields = ["order__order_number", "external_transaction_id", "key", "company__name"]
+    list_filter = [OutcomeFilter, "status", "transaction_type", ("created_at", KeyedDateFilter)]
+    search_fields = ["key"]
     search_help_text = gettext_lazy("Order number, the partner's id, key or company")
     ordering = ["-id"]  # the time is in the key, which has an index
     how = gettext_lazy(
@@ -217,6 +221,15 @@ class LoyaltyTransactionAdmin(_DecidingAdmin[LoyaltyTransaction]):
         rows = super().get_queryset(request)
         return rows.select_related("order__company", "company", "item", "original")
 
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = LoyaltyTransaction.objects.order_by()
+        return [
+            rows.filter(order__in=numbered(term)),
+            rows.filter(external_transaction_id=term),
+            rows.filter(key__startswith=term),
+            *newest_of(rows, "company", company_keys(term), by="-created_at"),
+        ]
+
     def told(self, row: LoyaltyTransaction) -> Told:
         made = date_format(timezone.localtime(row.created_at), "DATETIME_FORMAT")
         return Told(
@@ -230,16 +243,16 @@ class LoyaltyTransactionAdmin(_DecidingAdmin[LoyaltyTransaction]):
             sent=row.body,
         )
 
-    @admin.display(description=gettext_lazy("points"), ordering="points_amount")
+    @admin.display(description=gettext_lazy("points"))
     def points(self, transaction: LoyaltyTransaction) -> SafeString:
         shown = signed(transaction.signed_points)
         return format_html('<span class="figure">{}</span>', shown)
 
-    @admin.display(description=gettext_lazy("status"), ordering="status")
+    @admin.display(description=gettext_lazy("status"))
     def status_shown(self, transaction: LoyaltyTransaction) -> SafeString:
         return transaction_badge(transaction)
 
-    @admin.display(description=gettext_lazy("answer"), ordering="answer_code")
+    @admin.display(description=gettext_lazy("answer"))
     def answer(self, transaction: LoyaltyTransaction) -> str:
         parts = (transaction.answer_status, transaction.answer_code)
         return " ".join(str(part) for part in parts if part) or "–"
@@ -297,7 +310,7 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
     list_display = ["order_number", "what", "recipient_email", "status_shown"]
     list_select_related = ["order"]
     list_filter = ["fulfillment_status"]
-    search_fields = ["order__order_number", "sku", "recipient_email"]
+    search_fields = ["sku"]
     search_help_text = gettext_lazy("Order number, SKU or the recipient's e-mail")
     ordering = ["-id"]
     how = gettext_lazy(
@@ -322,6 +335,9 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
         rows = super().get_queryset(request).filter(pk__in=parcels.values("reference"))
         return rows.select_related("order__company")
 
+    def found_by(self, term: str) -> Sequence[Branch]:
+        return lines_found(OrderItem.objects.all(), term)
+
     def first_values(self, row: OrderItem) -> dict[str, object]:
         offered = remedies.offered(_line(row).fulfillment)
         return {"offered": offered, "email": row.recipient_email, **super().first_values(row)}
@@ -341,7 +357,7 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
             came=row.quantity_delivered,
         )
 
-    @admin.display(description=gettext_lazy("what"), ordering="product_name")
+    @admin.display(description=gettext_lazy("what"))
     def what(self, item: OrderItem) -> SafeString:
         return format_html(
             '<span class="two-lines"><b>{} × {}</b><small>{}</small></span>',
@@ -350,7 +366,7 @@ class DeliveryAdmin(_DecidingAdmin[OrderItem]):
             item.sku,
         )
 
-    @admin.display(description=gettext_lazy("status"), ordering="fulfillment_status")
+    @admin.display(description=gettext_lazy("status"))
     def status_shown(self, item: OrderItem) -> SafeString:
         return line_badge(item)
 

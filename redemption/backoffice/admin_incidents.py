@@ -1,9 +1,10 @@
 """Incidents: what happened, what to do, and the steps from open to resolved."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -12,19 +13,22 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.backoffice.finding import company_keys
 from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.found import Branch, newest_of, number_of, with_words
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.kept import retold
 from redemption.backoffice.badges import incident_badge, severity_badge
 from redemption.backoffice.cases import cases_page, shown
 from redemption.backoffice.forms import EvidenceForm
+from redemption.backoffice.search.lists import numbered
 from redemption.backoffice.stock_check import check_product
 from redemption.backoffice.work.views import incidents as incidents_to_do
 from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import IncidentError
-from redemption.models import Incident, IncidentEvent
+from redemption.models import Incident, IncidentCase, IncidentEvent
 from redemption.orders.actions import incidents
 from redemption.permissions import seen_incidents
 from redemption.states import IncidentKind, IncidentStatus
@@ -71,10 +75,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
     ]  # fmt: skip
     list_select_related = ["order", "acknowledged_by"]
     list_filter = [OverFilter, "severity", "kind", "created_at"]
-    search_fields = [
-        "what", "key", "company__name",
-        "cases__key", "cases__what", "cases__order__order_number",
-    ]  # fmt: skip
+    search_fields = ["what"]
     search_help_text = gettext_lazy("Order number, SKU, company or words")
     ordering = [
         Case(When(status=IncidentStatus.RESOLVED, then=Value(1)), default=Value(0)).asc(),
@@ -102,8 +103,17 @@ class IncidentAdmin(ActingAdmin[Incident]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
         rows = seen_incidents(actor_of(request), super().get_queryset(request))
         return rows.select_related("company", "run", "acknowledged_by", "resolved_by").annotate(
-            open_now=Count("cases", Q(cases__ended_at=None), distinct=True)
+            open_now=number_of(IncidentCase.objects.filter(ended_at=None), "incident")
         )
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows, cases = Incident.objects.order_by(), IncidentCase.objects.order_by()
+        return [
+            with_words(rows, term, "what", "key"),
+            (with_words(cases, term, "what", "key"), "incident"),
+            (cases.filter(order__in=numbered(term)), "incident"),
+            *newest_of(rows, "company", company_keys(term)),
+        ]
 
     def first_values(self, row: Incident) -> dict[str, object]:
         return {"cases": self.open_cases(row)}
@@ -124,7 +134,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
             "events": [(event, _headline(event)) for event in row.events.select_related("by")],
         }
 
-    @admin.display(description=gettext_lazy("what happened"), ordering="kind")
+    @admin.display(description=gettext_lazy("what happened"))
     def what_shown(self, incident: Incident) -> SafeString:
         return format_html(
             '<span class="two-lines"><b>{}</b><small>{}</small></span>',
@@ -132,26 +142,26 @@ class IncidentAdmin(ActingAdmin[Incident]):
             retold(incident.what),
         )
 
-    @admin.display(description=gettext_lazy("severity"), ordering="severity")
+    @admin.display(description=gettext_lazy("severity"))
     def severity_shown(self, incident: Incident) -> SafeString:
         return severity_badge(incident)
 
-    @admin.display(description=gettext_lazy("status"), ordering="status")
+    @admin.display(description=gettext_lazy("status"))
     def status_shown(self, incident: Incident) -> SafeString:
         return incident_badge(incident)
 
-    @admin.display(description=gettext_lazy("age"), ordering="-created_at")
+    @admin.display(description=gettext_lazy("age"))
     def age(self, incident: Incident) -> SafeString:
         ended = incident.resolved_at
         told = timesince(incident.created_at, ended, depth=1)
         return format_html('<span title="{}">{}</span>', incident.created_at, told)
 
-    @admin.display(description=gettext_lazy("open cases"), ordering="open_now")
+    @admin.display(description=gettext_lazy("open cases"))
     def open_cases(self, incident: Incident) -> int:
         open_now: int = incident.open_now  # type: ignore[attr-defined]
         return open_now
 
-    @admin.display(description=gettext_lazy("who"), ordering="acknowledged_by")
+    @admin.display(description=gettext_lazy("who"))
     def who(self, incident: Incident) -> str:
         return str(incident.acknowledged_by or "–")
 

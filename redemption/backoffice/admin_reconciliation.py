@@ -21,8 +21,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.backoffice.finding import company_keys
 from catalog.importing.records import RowError
 from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.found import Branch, newest_of
+from loyalty_portal.admin_site.lists import KeyedDateFilter
 from loyalty_portal.admin_site.refusals import RefusedError
 from loyalty_portal.admin_site.verbs import Act, actor_of
 from loyalty_portal.data.actor import Actor
@@ -105,10 +108,10 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
         "who",
     ]
     list_select_related = ["company", "by"]
-    list_filter = ["outcome", "source", "started_at"]
-    search_fields = ["company__name", "company__loyalty_account_id"]
+    list_filter = ["outcome", "source", ("started_at", KeyedDateFilter)]
+    search_fields = ["problem"]
     search_help_text = gettext_lazy("Company or account")
-    ordering = ["-started_at", "-id"]
+    ordering = ["-id"]  # the time is in the key, which has an index
     list_before_template = "admin/redemption/reconciliation/_days.html"
     page_template = "admin/redemption/reconciliation/reconciliation.html"
 
@@ -174,6 +177,11 @@ class ReconciliationAdmin(ActingAdmin[Reconciliation]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reconciliation]:
         return super().get_queryset(request).select_related("company", "by")
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = Reconciliation.objects.order_by()
+        # Without a company the search has a branch all the same, which finds nothing.
+        return [rows.none(), *newest_of(rows, "company", company_keys(term), by="-started_at")]
 
     def _done(
         self, request: HttpRequest, runs: Sequence[Reconciliation], strange: int

@@ -1,5 +1,6 @@
 """The units of a line: cancel it, give points of some units back, decide about what came back."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loyalty_portal.admin_site.base import ActingAdmin
+from loyalty_portal.admin_site.found import Branch
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.recipient import FIELDS
@@ -23,6 +25,7 @@ from redemption.backoffice.forms import (
     DecideReturnForm,
     RejectProposalForm,
 )
+from redemption.backoffice.search.lists import lines_found
 from redemption.backoffice.selectors import (
     decided,
     line_records,
@@ -114,7 +117,7 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
     list_display = ["order_number", "what", "back", "credited", "status_shown"]
     list_select_related = ["order"]
     list_filter = [WaitingFilter]
-    search_fields = ["order__order_number", "sku", "recipient_email"]
+    search_fields = ["sku"]
     search_help_text = gettext_lazy("Order number, SKU or the recipient's e-mail")
     ordering = ["-id"]
     page_template = "admin/redemption/units.html"
@@ -143,6 +146,9 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LineUnits]:
         return super().get_queryset(request).select_related("order__company")
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        return lines_found(LineUnits.objects.all(), term)
 
     def first_values(self, row: LineUnits) -> dict[str, object]:
         read = _read(row)
@@ -180,11 +186,11 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
             "steps": [recorded_event(event) for event in events],
         }
 
-    @admin.display(description=gettext_lazy("order"), ordering="order__order_number")
+    @admin.display(description=gettext_lazy("order"))
     def order_number(self, row: LineUnits) -> str:
         return row.order.order_number
 
-    @admin.display(description=gettext_lazy("what"), ordering="product_name")
+    @admin.display(description=gettext_lazy("what"))
     def what(self, row: LineUnits) -> SafeString:
         return format_html(
             '<span class="two-lines"><b>{} × {}</b><small>{}</small></span>',
@@ -193,15 +199,15 @@ class LineUnitsAdmin(ActingAdmin[LineUnits]):
             row.sku,
         )
 
-    @admin.display(description=gettext_lazy("came back"), ordering="quantity_returned")
+    @admin.display(description=gettext_lazy("came back"))
     def back(self, row: LineUnits) -> int:
         return row.quantity_returned
 
-    @admin.display(description=gettext_lazy("credited all the same"), ordering="quantity_credited")
+    @admin.display(description=gettext_lazy("credited all the same"))
     def credited(self, row: LineUnits) -> int:
         return row.quantity_credited
 
-    @admin.display(description=gettext_lazy("status"), ordering="fulfillment_status")
+    @admin.display(description=gettext_lazy("status"))
     def status_shown(self, row: LineUnits) -> SafeString:
         return line_badge(row)
 

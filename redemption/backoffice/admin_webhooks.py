@@ -3,6 +3,7 @@
 Owners add and change them; nobody of the staff can, because what they are told is the company's.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.backoffice.finding import company_keys
 from accounts.tasks import send_letters_of
 from loyalty_portal.admin_site.base import ActingAdmin, badge
+from loyalty_portal.admin_site.found import Branch, newest_of, with_words
 from loyalty_portal.admin_site.verbs import Verb
 from loyalty_portal.data.actor import Actor
 from redemption.models import EndpointState, EventType, WebhookEndpoint
@@ -86,9 +89,9 @@ class WebhookEndpointAdmin(ActingAdmin[WebhookEndpoint]):
     list_display = ["url", "company", "state", "failing_since", "disabled_at"]
     list_select_related = ["company"]
     list_filter = [EndpointStateFilter]
-    search_fields = ["url", "company__name"]
+    search_fields = ["url"]
     search_help_text = gettext_lazy("Address or company")
-    ordering = ["-created_at", "-id"]
+    ordering = ["-id"]  # the time is in the key, which has an index
     page_template = "admin/redemption/webhook_endpoint.html"
     refusals = (services.EndpointRefusedError,)
     verbs = {
@@ -103,6 +106,11 @@ class WebhookEndpointAdmin(ActingAdmin[WebhookEndpoint]):
             SinceForm,
         ),
     }
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = WebhookEndpoint.objects.order_by()
+        of_companies = newest_of(rows, "company", company_keys(term))
+        return [with_words(rows, term, "url"), *of_companies]
 
     def facts(self, request: HttpRequest, row: WebhookEndpoint) -> dict[str, object]:
         return {

@@ -6,16 +6,19 @@ Counted are the points of orders that were placed in the period, less what went 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Sum, When
+from django.db.models.functions import TruncMonth
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, Company
-from accounts.seats.periods import LimitPeriod, month_of, quarter_of
+from accounts.seats.periods import LimitPeriod, month_of, quarter_of, zone_of
 from loyalty_portal.data.texts.numbers import grouped
+from loyalty_portal.data.zones import local_day
 from redemption.models import LoyaltyTransaction, RedemptionOrder, TransactionType
 from redemption.saga.steps import RedemptionError
 from redemption.states import OrderStatus, TransactionStatus
@@ -27,6 +30,7 @@ _COME_TO_NOTHING = (
     OrderStatus.EXPIRED,
     OrderStatus.CANCELLED,
 )
+MONTHS_SHOWN = 6
 _WENT_AHEAD = ~Q(status=OrderStatus.AWAITING_APPROVAL)
 
 
@@ -170,6 +174,28 @@ def used_by_seats(company: Company) -> dict[UUID, int]:
     """
     period = month_of(company, timezone.now())
     return _by("account_manager", Q(company=company.pk), period)
+
+
+def used_by_month(seat: AccountManager) -> list[tuple[date, int]]:
+    """The points that count for the seat in each of the last months, by their first day, this month
+    first. Two queries.
+    """
+    company, zone = seat.company, ZoneInfo(zone_of(seat.company))
+    periods = [month_of(company, timezone.now())]
+    while len(periods) < MONTHS_SHOWN:
+        periods.append(month_of(company, periods[-1].start - timedelta(days=1)))
+    placed = RedemptionOrder.objects.filter(
+        account_manager=seat.pk, created_at__gte=periods[-1].start, created_at__lt=periods[0].end
+    ).order_by()
+    month = TruncMonth("created_at", tzinfo=zone)
+    spent = placed.exclude(status__in=_COME_TO_NOTHING).values_list(month)
+    found: dict[datetime, int] = dict(spent.annotate(points=Sum("total_points")))
+    back = _went_back(placed).values_list(TruncMonth("order__created_at", tzinfo=zone))
+    for start, points in back.annotate(points=_SIGNED):
+        found[start] = found.get(start, 0) - points
+    by_day = {start.date(): points for start, points in found.items()}
+    firsts = [local_day(period.start, zone.key) for period in periods]
+    return [(first, by_day.get(first, 0)) for first in firsts]
 
 
 def budget_of(company: Company) -> Allowance | None:

@@ -1,6 +1,8 @@
 """Incidents, their cases, their history and their alerts."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -145,6 +147,7 @@ class Incident(HasLifeCycle):
                 name="incident_oldest",
                 condition=~Q(status="RESOLVED"),
             ),
+            GinIndex(SearchVector("what", "key", config="simple"), name="incident_words"),
         ]
 
     def __str__(self) -> str:
@@ -208,6 +211,9 @@ class IncidentCase(models.Model):
         verbose_name = _("case of an incident")
         verbose_name_plural = _("cases of incidents")
         ordering = ["-created_at", "-id"]
+        indexes = [
+            GinIndex(SearchVector("what", "key", config="simple"), name="incident_case_words")
+        ]
         constraints = [
             models.UniqueConstraint(
                 "key", name="case_once_while_open", condition=Q(ended_at__isnull=True)

@@ -3,8 +3,10 @@
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -83,6 +85,8 @@ class Letter(LeasedWork):
         ordering = ["created_at", "id"]
         indexes = [
             due_index("letter_due"),
+            models.Index(OpClass(Upper("to"), "text_pattern_ops"), name="letter_to"),
+            models.Index(fields=["-id"], name="letter_unsent", condition=Q(sent_at__isnull=True)),
             models.Index(
                 fields=["created_at"],
                 name="letter_troubled",
@@ -185,6 +189,7 @@ class Callback(LeasedWork):
         ordering = ["-received_at", "-id"]
         indexes = [
             due_index("callback_due"),
+            models.Index(fields=["-id"], name="callback_received", condition=Q(state="RECEIVED")),
             models.Index(
                 fields=["-received_at"],
                 name="callback_puzzling",

@@ -171,6 +171,11 @@ class RedemptionOrder(HasLifeCycle):
             ),
             models.Index(fields=["status"], name="order_open", condition=Q(status__in=OPEN_ORDER)),
             models.Index(
+                fields=["status", "-created_at", "-id"],
+                name="order_ended_without",
+                condition=Q(status__in=["DECLINED", "REJECTED", "EXPIRED", "CANCELLED"]),
+            ),
+            models.Index(
                 OpClass(Upper("reference"), "text_pattern_ops"),
                 name="order_reference",
                 condition=~Q(reference=""),

@@ -243,6 +243,12 @@ class LoyaltyTransaction(KeyedCall):
             models.Index(
                 fields=["created_at", "id"], name="transaction_open", condition=UNCLEAR_OR_OPEN
             ),
+            models.Index(fields=["-id"], name="transaction_refused", condition=Q(status="REFUSED")),
+            models.Index(
+                fields=["transaction_type", "-id"],
+                name="transaction_no_debit",
+                condition=~Q(transaction_type="DEBIT"),
+            ),
             models.Index(
                 fields=["company"],
                 name="transaction_unsettled",

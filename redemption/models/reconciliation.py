@@ -92,7 +92,8 @@ class Reconciliation(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["company", "-started_at"], name="reconciliation_by_company")
+            models.Index(fields=["company", "-started_at"], name="reconciliation_by_company"),
+            models.Index(fields=["outcome", "-id"], name="reconciliation_by_outcome"),
         ]
         triggers = append_only(once=~pgtrigger.Q(old__outcome="RUNNING"))
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models, transaction
 from django.db.models import Count, F, OuterRef, Q, Subquery, Window
 from django.db.models.functions import Coalesce, Now, RowNumber
@@ -162,6 +164,7 @@ class WebhookEndpoint(models.Model):
                 name="endpoint_former_secret_ends",
             ),
         ]
+        indexes = [GinIndex(SearchVector("url", config="simple"), name="endpoint_words")]
         triggers = [
             followed(
                 company="NEW.company_id",

@@ -58,6 +58,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "id": house.buyer.user_id,
         "pk": 0,  # no passkey: 404 with and without Redis
         "verb": "claim",
+        "what": "changed",
         "how": "statement",
         "key": "nonsense",
         "uidb36": "0",

@@ -28,6 +28,7 @@ OTHERS = (
     "redemption_reconciliation_compare",
     "redemption_reports",
 )
+MOST_CHOICES = 14  # of a filter that are asked for
 DEEP = 500  # rows after which a list is tried again
 
 
@@ -41,7 +42,7 @@ def admin_pages(person: User) -> dict[str, Page]:
     for model in sorted(admin.site._registry, key=lambda model: model._meta.label):
         found |= dict(_of_model(model, request))
     found |= {name: _get(reverse(f"admin:{name}")) for name in OTHERS}
-    found |= {f"report: {name}": _at("redemption_report", name) for name in REPORTS}
+    found |= dict(_reports())
     for way in ("receive", "count", "adjust"):
         found[f"stock: {way}"] = _at("inventory_stockdocument_write", way)
     found |= dict(_desk())
@@ -52,6 +53,7 @@ def _of_model(model: Any, request: HttpRequest) -> Iterator[tuple[str, Page]]:
     label, name = model._meta.label, model._meta.label_lower.replace(".", "_")
     listed = reverse(f"admin:{name}_changelist")
     yield f"{label}: list", _get(listed)
+    yield from _of_list(label, listed, admin.site._registry[model], request)
     rows: Any = admin.site._registry[model].get_queryset(request)
     ordered = rows.order_by(*(model._meta.ordering or ["pk"]))
     for key in ordered.values_list("pk", flat=True)[DEEP : DEEP + 1]:
@@ -63,6 +65,48 @@ def _of_model(model: Any, request: HttpRequest) -> Iterator[tuple[str, Page]]:
             f"{label}: its history",
             _get(reverse("admin:audit_changes"), of=label.lower(), key=last),
         )
+
+
+def _of_list(
+    label: str, listed: str, page: Any, request: HttpRequest
+) -> Iterator[tuple[str, Page]]:
+    """The list with each choice of each filter, sorted by each column, and searched."""
+    if not page.has_view_permission(request):
+        return
+    shown = page.get_changelist_instance(request)
+    for spec in shown.filter_specs:
+        for choice in list(spec.choices(shown))[:MOST_CHOICES]:
+            query = choice.get("query_string", "?")
+            if query != "?":
+                yield f"{label}: {spec.title}, {choice['display']}", _get(f"{listed}{query}")
+    for place, column in enumerate(shown.list_display):
+        if column in shown.sortable_by:
+            yield f"{label}: by {column}", _get(listed, o=str(place))
+            yield f"{label}: by {column}, backwards", _get(listed, o=f"-{place}")
+    if page.get_search_fields(request):
+        for what, text in _searched().items():
+            yield f"{label}: search for {what}", _get(listed, q=text)
+
+
+def _searched() -> dict[str, str]:
+    """What the lists are searched for."""
+    company = Company.objects.order_by("pk").values_list("name", flat=True)[0]
+    return {
+        "a company": company.split()[0],
+        "a name": "hana",
+        "an address": "ada@",
+        "an order": RedemptionOrder.objects.values_list("order_number", flat=True)[0],
+    }
+
+
+def _reports() -> Iterator[tuple[str, Page]]:
+    """Each report, over a year, and with each kind of rows."""
+    for name, report in REPORTS.items():
+        there = reverse("admin:redemption_report", args=[name])
+        yield f"report: {name}", _get(there)
+        yield f"report: {name}, a year", _get(there, period="last_year")
+        for by in report.by:
+            yield f"report: {name} by {by}", _get(there, by=by)
 
 
 def _desk() -> Iterator[tuple[str, Page]]:

@@ -13,7 +13,7 @@ from unfold.widgets import (
 
 from catalog.importing.formats import READERS
 
-LARGEST = 19 * 1024 * 1024  # bytes; a request has 20 MB with what is around the file
+LARGEST = 99 * 1024 * 1024  # bytes; a request to this page has 100 MB with what is around the file
 MOST_PER_UNIT = 1_000_000
 
 
@@ -22,7 +22,7 @@ class ImportForm(forms.Form):
 
     file = forms.FileField(
         label=_("File"),
-        help_text=_("CSV, XLSX or JSON, at most 19 MB. You see what it changes before."),
+        help_text=_("CSV, XLSX or JSON, at most 99 MB. You see what it changes before."),
         widget=UnfoldAdminFileFieldWidget({"accept": ".csv,.txt,.xlsx,.json"}),
     )
     points_per_unit = forms.DecimalField(
@@ -43,7 +43,7 @@ class ImportForm(forms.Form):
     def clean_file(self) -> Any:
         sent = self.cleaned_data["file"]
         if sent.size > LARGEST:
-            told = _("The file is larger than 19 MB. Split it, or use manage.py import_products.")
+            told = _("The file is larger than 99 MB. Split it, or use manage.py import_products.")
             raise forms.ValidationError(told)
         return sent
 

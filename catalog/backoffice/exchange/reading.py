@@ -4,7 +4,7 @@ Its rows are kept for the import, so what is written is what was shown. The memo
 does not grow with the file: also whether a SKU came before is asked of the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -36,7 +36,9 @@ from loyalty_portal.jobs.models import FileRole, Job
 from loyalty_portal.jobs.states import JobStatus
 
 SLICE = 1_000  # rows of a transaction
-KEPT = 200  # errors, changes and remarks that the page shows
+KEPT = 200  # errors, changes and remarks that the job's own page shows
+NEW, CHANGED, WRONG = "new", "changed", "wrong"  # what is shown of a preview, page by page
+ON_A_PAGE = 100
 ENDED_EARLY = (JobStatus.STOPPED, JobStatus.FAILED)  # an import that may be started again
 _TIMES = ("available_from", "available_until")
 
@@ -91,8 +93,8 @@ def _take(job: Job, batch: list[Item], told: dict[str, Any]) -> None:
     rows = {error.row for error in wrong}
     good = [record for record in records if record.row not in rows]
     errors += [*repeated, *wrong]
-    ImportRow.objects.bulk_create([*map(_stored(job), good), *map(_wrong(job), errors)])
-    _foresee(good, told)
+    foreseen = _foresee(good, told)
+    ImportRow.objects.bulk_create([*map(_stored(job, foreseen), good), *map(_wrong(job), errors)])
     told["good"] += len(good)
     told["wrong"] += len(errors)
 
@@ -116,12 +118,13 @@ def _once(job: Job, records: list[Record]) -> tuple[list[Record], list[RowError]
     return fresh, errors
 
 
-def _stored(job: Job) -> Any:
+def _stored(job: Job, foreseen: Mapping[str, tuple[str, list[str] | None]]) -> Any:
     def row(record: Record) -> ImportRow:
         data = asdict(record.data)
         for name in _TIMES:
             data[name] = data[name].isoformat() if data[name] else None
         stock = [record.stock.pieces] if record.stock else None
+        what, differences = foreseen.get(record.data.sku, (None, None))
         return ImportRow(
             job=job,
             row=record.row,
@@ -129,6 +132,8 @@ def _stored(job: Job) -> Any:
             source=record.data.source if ":" in record.data.source else "",
             several=bool(record.data.family),
             data={"product": data, "stock": stock},
+            foreseen=what,
+            differences=differences,
         )
 
     return row
@@ -156,7 +161,8 @@ def _moment(text: str | None) -> datetime | None:
     return parse_datetime(text) if text else None
 
 
-def _foresee(good: list[Record], told: dict[str, Any]) -> None:
+def _foresee(good: list[Record], told: dict[str, Any]) -> dict[str, tuple[str, list[str] | None]]:
+    """Add to the result what the rows would do. Returns it by SKU, of those that do anything."""
     comparison = compare_products(products=[record.data for record in good])
     told["created"] += len(comparison.created)
     told["changed"] += len(comparison.changed)
@@ -166,6 +172,8 @@ def _foresee(good: list[Record], told: dict[str, Any]) -> None:
     changes = comparison.changed[: KEPT - len(told["changes"])]
     told["changes"] += [[change.data.sku, change.data.name, change.columns] for change in changes]
     add_categories(told, good)
+    created = {data.sku: (NEW, None) for data in comparison.created}
+    return created | {each.data.sku: (CHANGED, each.columns) for each in comparison.changed}
 
 
 def add_categories(told: dict[str, Any], good: list[Record]) -> None:
@@ -203,12 +211,21 @@ def import_of(read: Job) -> Job | None:
     return Job.objects.filter(pk=key).first() if key else None
 
 
+def rows_shown(read: Job, what: str, after: int) -> list[ImportRow]:
+    """A page of the new or changed products of a preview, or of its wrong rows, and one more."""
+    rows = ImportRow.objects.filter(job=read, pk__gt=after).order_by("pk")
+    rows = rows.filter(data__isnull=True) if what == WRONG else rows.filter(foreseen=what)
+    return list(rows[: ON_A_PAGE + 1])
+
+
 def _facts(job: Job) -> dict[str, object]:
     wrong = ImportRow.objects.filter(job=job, data__isnull=True).order_by("pk")
     imported = import_of(job)
     return {
         "errors": wrong[:KEPT],
         "more_errors": max(0, job.result.get("wrong", 0) - KEPT),
+        "more_changes": max(0, job.result.get("changed", 0) - KEPT),
+        "more_new": max(0, job.result.get("created", 0) - KEPT),
         "imported": imported,
         "may_import": imported is None or imported.status in ENDED_EARLY,
     }

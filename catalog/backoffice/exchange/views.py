@@ -6,7 +6,13 @@ from uuid import UUID
 
 from django.db import transaction
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -16,7 +22,15 @@ from unfold.decorators import action
 from catalog.backoffice.bulk.selection import products_of, read_selection
 from catalog.backoffice.bulk.views import COUNTED, address_of
 from catalog.backoffice.exchange.forms import ExportForm, ImportForm
-from catalog.backoffice.exchange.reading import ENDED_EARLY, import_of
+from catalog.backoffice.exchange.reading import (
+    CHANGED,
+    ENDED_EARLY,
+    NEW,
+    ON_A_PAGE,
+    WRONG,
+    import_of,
+    rows_shown,
+)
 from catalog.models import Product
 from loyalty_portal.admin_site.base import KeptAdmin
 from loyalty_portal.admin_site.refusals import RefusedError
@@ -29,6 +43,12 @@ from loyalty_portal.jobs.models import Job
 from loyalty_portal.jobs.services import start_job
 from loyalty_portal.jobs.states import JobStatus
 
+# The title of a page of rows, and the figure of the preview that counts them all.
+WHAT_IS_SHOWN = {
+    CHANGED: (gettext_lazy("What would change"), "changed"),
+    NEW: (gettext_lazy("New products"), "created"),
+    WRONG: (gettext_lazy("Rows that are wrong"), "wrong"),
+}
 _MAY_IMPORT, _MAY_EXPORT = "catalog.import_products", "catalog.export_products"
 
 
@@ -39,6 +59,7 @@ class Exchanging(KeptAdmin[Product]):
         views: dict[str, tuple[Callable[..., HttpResponse], str]] = {
             "import/": (self.import_view, "import"),
             "import/<uuid:object_id>/": (self.write_view, "write_import"),
+            "import/<uuid:object_id>/rows/<slug:what>/": (self.rows_view, "import_rows"),
             "export/": (self.export_view, "export"),
         }
         ours = [
@@ -100,6 +121,34 @@ class Exchanging(KeptAdmin[Product]):
                 job = start_job(kind="catalog.import", parameters=asked, by=actor_of(request))
                 Job.objects.filter(pk=read.pk).update(state={**read.state, "import": str(job.pk)})
         return begun(job)
+
+    def rows_view(self, request: HttpRequest, object_id: UUID, what: str) -> HttpResponse:
+        """Show what a preview has found, page by page: each difference before it is written."""
+        _must_have(request, _MAY_IMPORT)
+        read = Job.objects.filter(pk=object_id, kind="catalog.preview_import").first()
+        if read is None or what not in WHAT_IS_SHOWN:
+            raise Http404
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        title, counted = WHAT_IS_SHOWN[what]
+        after = request.GET.get("after", "")
+        first = int(after) if after.isdecimal() and len(after) < 19 else 0
+        found = rows_shown(read, what, first)
+        shown = found[:ON_A_PAGE]
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "media": self.media,
+            "read": read,
+            "rows": shown,
+            "what": what,
+            "number": read.result.get(counted, 0),
+            "begins": bool(first),
+            "after": shown[-1].pk if len(found) > ON_A_PAGE else None,
+        }
+        return TemplateResponse(request, "admin/catalog/import_rows.html", context)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Say what is exported, and start it."""

@@ -1,12 +1,12 @@
 """How fast stock turns over, and what lies there unmoved."""
 
-from datetime import datetime
+import json
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import F, QuerySet, Sum
+from django.db import connections
 from django.utils.translation import gettext as _
 
-from inventory.models import Inventory, MovementKind, StockMovement
 from loyalty_portal.data.replica import reporting
 from loyalty_portal.data.tables.tables import (
     CellKind,
@@ -20,7 +20,59 @@ from loyalty_portal.data.tables.tables import (
 from redemption.analytics.questions import Question
 
 _YEAR = 365
-_ON_HAND = F("quantity_available") + F("quantity_reserved")
+
+# Pieces on hand at the beginning and the end of a span are those of now without what changed since.
+# All movements since the period before are read once, and all products sorted where they lie.
+_STOCKED = """
+    WITH moved AS MATERIALIZED (
+        SELECT product_id,
+            -coalesce(sum(pieces) FILTER (WHERE is_sent AND at >= %(start)s AND at < %(end)s), 0)
+                AS sent,
+            -coalesce(sum(pieces) FILTER (WHERE is_sent AND at < %(start)s), 0) AS sent_before,
+            coalesce(sum(pieces) FILTER (WHERE at >= %(end)s), 0) AS since_end,
+            coalesce(sum(pieces) FILTER (WHERE at >= %(start)s), 0) AS since_start,
+            sum(pieces) AS since_before
+        FROM (
+            SELECT product_id, created_at AS at, kind = 'CONSUMED' AS is_sent,
+                available_change + reserved_change AS pieces
+            FROM inventory_stockmovement WHERE created_at >= %(before)s
+        ) movements
+        GROUP BY product_id
+    ), stocked AS MATERIALIZED (
+        SELECT product.sku, product.name, product.points_cost AS points, on_hand.now,
+            on_hand.now - coalesce(since_start, 0) AS earlier,
+            coalesce(sent, 0) AS sent, coalesce(sent_before, 0) AS sent_before,
+            greatest(0, 2 * on_hand.now - coalesce(since_start, 0) - coalesce(since_end, 0)) / 2.0
+                AS average,
+            greatest(0, 2 * on_hand.now - coalesce(since_before, 0) - coalesce(since_start, 0))
+                / 2.0 AS average_before
+        FROM inventory
+        JOIN product ON product.id = inventory.product_id
+        LEFT JOIN moved ON moved.product_id = inventory.product_id
+        CROSS JOIN LATERAL (SELECT quantity_available + quantity_reserved AS now) on_hand
+        WHERE inventory.is_tracked
+            AND (%(category)s::uuid IS NULL OR product.category_id = %(category)s::uuid)
+            AND (%(product)s::uuid IS NULL OR product.id = %(product)s::uuid)
+    )
+    SELECT 1, json_build_object(
+        'now', coalesce(sum(now), 0), 'earlier', coalesce(sum(earlier), 0),
+        'sent', coalesce(sum(sent), 0), 'sent_before', coalesce(sum(sent_before), 0),
+        'average', coalesce(sum(average), 0)::float,
+        'average_before', coalesce(sum(average_before), 0)::float,
+        'dead', count(*) FILTER (WHERE now > 0 AND sent = 0),
+        'dead_before', count(*) FILTER (WHERE earlier > 0 AND sent_before = 0),
+        'points', coalesce(sum(now * points) FILTER (WHERE now > 0 AND sent = 0), 0),
+        'points_before',
+            coalesce(sum(earlier * points) FILTER (WHERE earlier > 0 AND sent_before = 0), 0)
+    )::text FROM stocked
+    UNION ALL (SELECT 2, json_agg(each)::text FROM (
+        SELECT sku, name, points, now, sent, average::float AS average FROM stocked
+        WHERE sent > 0 ORDER BY sent DESC, sku LIMIT %(most)s) each)
+    UNION ALL (SELECT 3, json_agg(each)::text FROM (
+        SELECT sku, name, points, now, sent, average::float AS average FROM stocked
+        WHERE now > 0 AND sent = 0 ORDER BY now * points DESC, sku LIMIT %(most)s) each)
+    ORDER BY 1
+"""
 
 
 class _Stocked(NamedTuple):
@@ -36,70 +88,58 @@ class _Stocked(NamedTuple):
         return share(self.sent, self.average)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The sums over all products, and the first rows of both tables with one more than asked."""
+
+    sums: dict[str, float]
+    moving: list[_Stocked]
+    dead: list[_Stocked]
+
+
 def answer(question: Question) -> ReportPage:
-    """Stock that is counted: pieces on hand, sent out in the span, and turns a year."""
-    stocked = _stocked(question)
-    moving = sorted((row for row in stocked if row.sent), key=lambda row: (-row.sent, row.sku))
-    dead = sorted(
-        (row for row in stocked if row.now > 0 and not row.sent),
-        key=lambda row: (-row.now * row.points, row.sku),
-    )
-    a_year = _YEAR / question.span.days
-    sent, average = sum(row.sent for row in stocked), sum(row.average for row in stocked)
-    turns = share(sent, average)
+    """Stock that is counted: pieces on hand, sent out in the span, and turns a year; beside the
+    period before, and what is on hand beside what was at the beginning of the span.
+    """
+    found = _stocked(question)
+    sums, a_year = found.sums, _YEAR / question.span.days
+    a_year_before = _YEAR / question.span.before().days
+    turns = share(sums["sent"], sums["average"])
+    turned = share(sums["sent_before"], sums["average_before"])
     tiles = [
-        ReportTile(_("Pieces on hand now"), sum(r.now for r in stocked), compared=False),
-        ReportTile(_("Pieces sent out"), sent, compared=False),
+        ReportTile(_("Pieces on hand now"), sums["now"], before=sums["earlier"]),
+        ReportTile(_("Pieces sent out"), sums["sent"], before=sums["sent_before"], good=1),
         ReportTile(
             _("Turns a year"),
             None if turns is None else turns * a_year,
             CellKind.AVERAGE,
-            compared=False,
+            None if turned is None else turned * a_year_before,
+            good=1,
         ),
-        ReportTile(_("Products that lie unmoved"), len(dead), compared=False),
         ReportTile(
-            _("Their points"),
-            sum(row.now * row.points for row in dead),
-            CellKind.POINTS,
-            compared=False,
+            _("Products that lie unmoved"), sums["dead"], before=sums["dead_before"], good=-1
+        ),
+        ReportTile(
+            _("Their points"), sums["points"], CellKind.POINTS, sums["points_before"], good=-1
         ),
     ]
-    return ReportPage(tiles, [_turns(question, moving, a_year), _dead(question, dead)])
+    return ReportPage(tiles, [_turns(question, found.moving, a_year), _dead(question, found.dead)])
 
 
-def _stocked(question: Question) -> list[_Stocked]:
-    """Each product whose stock is counted, with its pieces on average of start and end."""
-    rows = Inventory.objects.using(reporting()).filter(is_tracked=True)
-    moves = StockMovement.objects.using(reporting())
-    if question.category:
-        rows = rows.filter(product__category=question.category)
-        moves = moves.filter(product__category=question.category)
-    if question.product:
-        rows, moves = rows.filter(product=question.product), moves.filter(product=question.product)
-    start, end = question.span.start, question.span.end
-    sent = _changes(moves.filter(kind=MovementKind.CONSUMED, created_at__lt=end), start)
-    since_start, since_end = _changes(moves, start), _changes(moves, end)
-    found = rows.annotate(now=_ON_HAND).values_list(
-        "product", "product__sku", "product__name", "product__points_cost", "now"
-    )
-    return [
-        _Stocked(
-            sku,
-            name,
-            points,
-            now,
-            -sent.get(product, 0),
-            max(0, 2 * now - since_start.get(product, 0) - since_end.get(product, 0)) / 2,
-        )
-        for product, sku, name, points, now in found
-    ]
-
-
-def _changes(moves: QuerySet[StockMovement], since: datetime) -> dict[Any, int]:
-    """By how many pieces on hand each product changed."""
-    pieces = Sum(F("available_change") + F("reserved_change"))
-    rows = moves.filter(created_at__gte=since).order_by()
-    return dict(rows.values_list("product").annotate(n=pieces))
+def _stocked(question: Question) -> _Found:
+    """What is asked of all products whose stock is counted, in one statement."""
+    values: dict[str, Any] = {
+        "before": question.span.before().start,
+        "start": question.span.start,
+        "end": question.span.end,
+        "category": question.category and question.category.pk,
+        "product": question.product and question.product.pk,
+        "most": None if question.most is None else question.most + 1,
+    }
+    with connections[reporting()].cursor() as cursor:
+        cursor.execute(_STOCKED, values)
+        sums, moving, dead = (json.loads(text or "[]") for _place, text in cursor.fetchall())
+    return _Found(sums, [_Stocked(**row) for row in moving], [_Stocked(**row) for row in dead])
 
 
 def _turns(question: Question, rows: list[_Stocked], a_year: float) -> ReportTable:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import F, Model, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Upper
@@ -22,6 +21,7 @@ from catalog.models import Product
 from catalog.search.finding import with_words as products_with
 from catalog.selectors import search_words
 from fulfillment.models import Channel, Fulfillment, Shipment, VirtualCode
+from loyalty_portal.admin_site.found import with_words
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.encrypted_field import fingerprints
 from loyalty_portal.data.ids import order_number_in
@@ -79,20 +79,6 @@ def only_exact(found: Sequence[HitsOfKind]) -> str:
     return exact.pop() if len(exact) == 1 else ""
 
 
-def with_words(rows: QuerySet[Any], column: str, term: str) -> QuerySet[Any]:
-    """Rows of which `column` has all words of the term, each as the beginning of a word.
-
-    The expression is that of the indexes `…_words`.
-    """
-    found = " & ".join(f"'{word}':*" for word in search_words(term))
-    if not found:
-        return rows.none()
-    vector = SearchVector(column, config="simple")
-    query = SearchQuery(found, config="simple", search_type="raw")
-    having: QuerySet[Any] = rows.alias(words=vector).filter(words=query)
-    return having
-
-
 _EXACTLY = Value(True)
 
 
@@ -135,7 +121,7 @@ def _parcels_by(term: str, key: str) -> list[_Branch]:
 
 def _recipients(rows: QuerySet[Any], term: str, key: str) -> list[_Branch]:
     """Rows by the e-mail address or the name of their recipient, `key` names the result."""
-    named = _Branch(with_words(rows, "recipient_name", term), key, Value(False))
+    named = _Branch(with_words(rows, term, "recipient_name"), key, Value(False))
     of_address = _Branch(rows.filter(recipient_email__iexact=term), key)
     beginning = _Branch(rows.filter(recipient_email__istartswith=term), key, Value(False))
     return [of_address, beginning, named]
@@ -202,7 +188,7 @@ def _each_once(*found: QuerySet[Any]) -> Iterable[Any]:
 
 
 def _companies(term: str) -> Iterator[Hit]:
-    named = with_words(Company.objects.order_by(), "name", term)[: SHOWN + 1]
+    named = with_words(Company.objects.order_by(), term, "name")[: SHOWN + 1]
     of_account = Company.objects.filter(loyalty_account_id=term)
     of_name = Company.objects.alias(upper=Upper("name")).filter(upper=term.upper()).order_by()
     for company in _each_once(of_account.order_by(), of_name[: SHOWN + 1], named):
@@ -214,7 +200,7 @@ def _people(term: str) -> Iterator[Hit]:
     people = User.objects.order_by()
     exact = people.filter(email__iexact=term)[: SHOWN + 1]
     of_address = people.filter(email__istartswith=term)[: SHOWN + 1]
-    named = with_words(User.objects.order_by(), "name", term)[: SHOWN + 1]
+    named = with_words(User.objects.order_by(), term, "name")[: SHOWN + 1]
     for user in _each_once(exact, of_address, named):
         yield Hit(str(user), user.email, _page(user), user.email.upper() == term.upper())
 

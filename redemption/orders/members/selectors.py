@@ -39,7 +39,9 @@ def spending_of(company: Company) -> OrderedSoFar:
     settings.SPENDING.
     """
     budget = budget_of(company)
-    return OrderedSoFar(used_by_seats(company), budget.told if budget else "")
+    if budget is None:
+        return OrderedSoFar(used_by_seats(company), "")
+    return OrderedSoFar(used_by_seats(company), budget.told, budget.left)
 
 
 def activity_of(member: MemberShown) -> Activity:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -335,6 +336,32 @@ def test_without_the_lock_both_take_it(
     monkeypatch.setattr("fulfillment.desk.services.lines_of", Unlocked)
     won, _whose = _both_claim(world, ann, bob)
     assert won == 2
+
+
+def test_two_people_who_ship_the_same_parcel_at_once_ship_it_once(
+    world: World, ann: Actor, bob: Actor
+) -> None:
+    for _attempt in range(5):
+        parcel, start = head(ordered(world, 1, 1)), Barrier(2)
+        seen = state_of(lines_of(parcel))
+
+        def one(
+            by: Actor, number: str, parcel: Any = parcel, seen: str = seen, start: Any = start
+        ) -> int:
+            start.wait()
+            try:
+                packing = parcels.Packing("UPS", number, seen)
+                parcels.pack_and_ship(parcel=parcel, packing=packing, by=by)
+            except DeskError:
+                return 0
+            finally:
+                connection.close()
+            return 1
+
+        before = Shipment.objects.count()
+        with ThreadPoolExecutor(2) as pool:
+            won = sum(pool.map(one, (ann, bob), ("1Z5R89390357567127", "1Z999AA10123456784")))
+        assert (won, Shipment.objects.count() - before) == (1, 1)
 
 
 def test_next_gives_two_people_different_parcels(world: World, ann: Actor, bob: Actor) -> None:

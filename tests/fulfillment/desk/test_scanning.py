@@ -2,6 +2,7 @@
 
 from copy import copy
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -386,3 +387,122 @@ def test_the_queue_is_read_by_its_indexes_beside_what_was_sent_long_ago(
         cursor.execute("ANALYZE fulfillment_fulfillment")
     for which in SHOWN + AGES:
         assert "Seq Scan" not in shown(Actor.person(packer), which)[:20].explain()
+
+
+# --- Several parcels, each with its number --------------------------------------------------
+
+NUMBERS = ("1Z5R89390357567127", "1Z999AA10123456784")
+
+
+def page_of_numbers(client: Client, *orders: RedemptionOrder) -> dict[str, list[str]]:
+    """What the page for the numbers of these parcels would send, without a number."""
+    chosen = [str(lines(each)[0].pk) for each in orders]
+    page = client.post(f"{DESK}numbers/", {"chosen": chosen, "carrier": "UPS"})
+    assert page.status_code == 200
+    parcels = page.context["parcels"]
+    form = {f"seen-{each.head.pk}": [each.seen] for each in parcels}
+    return {"chosen": [str(each.head.pk) for each in parcels], "carrier": ["UPS"], **form}
+
+
+def ship_numbered(client: Client, form: dict[str, list[str]], *numbers: str, **more: str) -> Any:
+    said = {f"number-{key}": number for key, number in zip(form["chosen"], numbers, strict=False)}
+    return client.post(f"{DESK}numbers/ship/", {**form, **said, **more}, follow=True)
+
+
+@pytest.fixture
+def two(order: RedemptionOrder) -> tuple[RedemptionOrder, RedemptionOrder]:
+    return order, confirmed_order((ProductFactory.create(), 1))
+
+
+def test_each_parcel_of_a_batch_gets_its_own_number(
+    client: Client, two: tuple[RedemptionOrder, RedemptionOrder]
+) -> None:
+    form = page_of_numbers(client, *two)
+    page = ship_numbered(client, form, *NUMBERS)
+    assert "2 parcels sent." in page.text
+    sent = Shipment.objects.values_list("tracking_number", "lines__fulfillment__label")
+    first, second = (Fulfillment.objects.get(pk=key).label for key in form["chosen"])
+    assert set(sent) == {(NUMBERS[0], first), (NUMBERS[1], second)}
+    # The same form again sends nothing twice.
+    assert (
+        "2 of the parcels were sent or given up meanwhile."
+        in ship_numbered(client, form, *NUMBERS).text
+    )
+    assert Shipment.objects.count() == 2
+
+
+def test_pasted_numbers_go_to_the_parcels_in_their_order(
+    client: Client, two: tuple[RedemptionOrder, RedemptionOrder]
+) -> None:
+    form = page_of_numbers(client, *two)
+    pasted = "\r\n".join(NUMBERS)
+    shown = ship_numbered(client, form, pasted=pasted, do="spread")
+    assert [each.number for each in shown.context["parcels"]] == list(NUMBERS)
+    assert not Shipment.objects.exists()
+    assert "2 parcels sent." in ship_numbered(client, form, pasted=pasted).text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((NUMBERS[0], "1Z5R89390357567128"), "its form or its check digit is wrong"),
+        ((NUMBERS[0], "1z5r89390357567127"), "This number stands here twice."),
+        ((NUMBERS[0], "9" * 121), "at most 120 characters"),
+        ((NUMBERS[0], "3318810025"), "its form or its check digit is wrong"),  # DHL's
+    ],
+)
+def test_nothing_of_a_batch_is_sent_while_a_number_is_wrong(
+    client: Client,
+    two: tuple[RedemptionOrder, RedemptionOrder],
+    numbers: tuple[str, str],
+    told: str,
+) -> None:
+    page = ship_numbered(client, page_of_numbers(client, *two), *numbers)
+    assert page.status_code == 422
+    assert told in page.text
+    assert not Shipment.objects.exists()
+
+
+def test_a_doubtful_number_is_sent_once_somebody_says_that_it_is_right(
+    client: Client, order: RedemptionOrder
+) -> None:
+    form = page_of_numbers(client, order)
+    sure = {f"sure-{form['chosen'][0]}": "on"}
+    assert "1 parcel sent." in ship_numbered(client, form, "1Z5R89390357567128", **sure).text
+
+
+def test_a_parcel_without_a_number_stays_in_the_queue(
+    client: Client, two: tuple[RedemptionOrder, RedemptionOrder]
+) -> None:
+    page = ship_numbered(client, page_of_numbers(client, *two), NUMBERS[0])
+    assert "1 parcel sent." in page.text
+    assert "1 parcel without a number was left in the queue. It is yours." in page.text
+
+
+def test_a_colleagues_parcel_and_one_that_changed_are_left_out_of_a_batch(
+    client: Client, two: tuple[RedemptionOrder, RedemptionOrder]
+) -> None:
+    mine, theirs = two
+    do(browser(staff("fulfillment")), theirs, "claim")
+    form = page_of_numbers(client, *two)
+    assert len(form["chosen"]) == 1
+    line = lines(mine)[0]
+    gave_up = {"line": line.pk, "quantity": 1, "reason": "Torn", "seen": state(client, mine)}
+    do(client, mine, "cannot_supply", **gave_up)
+    page = ship_numbered(client, form, NUMBERS[0])
+    assert "Somebody has worked on this since the page was made." in page.text
+    assert not Shipment.objects.exists()
+
+
+def test_who_may_only_look_ships_no_batch(order: RedemptionOrder) -> None:
+    auditor = browser(staff("auditor"))
+    chosen = {"chosen": [lines(order)[0].pk], "carrier": "UPS"}
+    for page in ("numbers/", "numbers/ship/"):
+        assert auditor.post(f"{DESK}{page}", chosen).status_code == 403
+        assert auditor.get(f"{DESK}{page}").status_code == 302
+    assert (
+        "Choose parcels"
+        in browser(staff("fulfillment"))
+        .post(f"{DESK}numbers/", {"carrier": "UPS"}, follow=True)
+        .text
+    )

@@ -5,14 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import pghistory
+import pgtrigger
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
-from catalog.models import Product
+from accounts.models import Address, User
+from catalog.models import Product, Synonym
 from inventory.models import Inventory
 from loyalty_portal.audit.changes import ChangesAsked, changes
 from loyalty_portal.audit.models import TrailEntry, TrailKind
@@ -20,7 +21,7 @@ from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
 from tests.accounts.factories import CompanyFactory, UserFactory
 from tests.catalog.backoffice.test_admin_products import page_of, typed
-from tests.catalog.factories import ProductFactory
+from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
 from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
@@ -201,3 +202,58 @@ def test_a_row_of_a_kind_without_a_history_shows_what_the_trail_has() -> None:
     address = CompanyFactory.create().addresses.create(recipient_name="Ada")
     page = text(browser(person), reverse("admin:accounts_address_history", args=[address.pk]))
     assert "told by its own events" in page
+
+
+def test_the_first_change_of_a_row_that_is_older_than_its_history_says_from_what() -> None:
+    category = CategoryFactory.create(name="Mugs")
+    # As if it had been there before its history began.
+    with pgtrigger.ignore("catalog.CategoryChange:rows_stay"):
+        category.changes.all().delete()
+    editor = staff("catalogue")
+    form = {"name": "Cups", "slug": category.slug, "motif": "", "position": "0"}
+    there = reverse("admin:catalog_category_change", args=[category.pk])
+    assert browser(editor).post(there, form).status_code == 302
+    page = text(
+        browser(staff("auditor")), reverse("admin:catalog_category_history", args=[category.pk])
+    )
+    assert f"<b>{editor}</b>" in page
+    assert "<del>Mugs</del>" in page
+    assert "<ins>Cups</ins>" in page
+
+
+def an_address() -> Address:
+    company = CompanyFactory.create()
+    return Address.objects.create(
+        company=company, recipient_name="Ada Lovelace", city="Berlin", country="DE"
+    )
+
+
+@pytest.mark.parametrize("make", [CategoryFactory.create, FamilyFactory.create, an_address])
+def test_what_is_added_and_deleted_stands_in_its_history(make: Any) -> None:
+    row = make()
+    label, key = row._meta.label_lower, str(row.pk)
+    row.delete()
+    found = changes(ChangesAsked((label,), key=key), most=5, personal=True)
+    assert [change.kind for change in found] == ["deleted", "added"]
+
+
+def test_words_that_mean_the_same_have_a_history() -> None:
+    words = Synonym.objects.create(names="mobile, phone")
+    words.names = "mobile, phone, handset"
+    words.save()
+    [last, _first] = changes(
+        ChangesAsked(("catalog.synonym",), key=str(words.pk)), most=5, personal=False
+    )
+    [difference] = last.differences
+    assert (difference.old, difference.new) == ("mobile, phone", "mobile, phone, handset")
+
+
+def test_the_address_in_a_history_is_for_whoever_may_see_personal_data() -> None:
+    address = an_address()
+    address.city, address.country = "Bonn", "FR"
+    address.save()
+    asked = ChangesAsked(("accounts.address",), key=str(address.pk))
+    hidden, shown = (changes(asked, most=1, personal=may)[0] for may in (False, True))
+    assert ("Berlin", "Bonn") in [(each.old, each.new) for each in shown.differences]
+    assert ("Berlin", "Bonn") not in [(each.old, each.new) for each in hidden.differences]
+    assert ("DE", "FR") in [(each.old, each.new) for each in hidden.differences]

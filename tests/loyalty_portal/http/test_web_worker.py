@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from loyalty_portal.http import web_worker
-from loyalty_portal.http.web_worker import MAX_BODY_BYTES
+from loyalty_portal.http.web_worker import MAX_BODY_BYTES, MORE_BYTES
 from loyalty_portal.wsgi import application
 from tests.loyalty_portal.http import echo_app
 from tests.support.ports import answers, free_port
@@ -146,6 +146,20 @@ def test_body_that_is_too_large_is_refused(port: int, is_chunked: bool) -> None:
         link.endheaders()
 
     assert link.getresponse().status == 413
+
+
+def test_an_address_of_large_uploads_takes_them_and_says_its_own_limit(port: int) -> None:
+    [(there, most)] = MORE_BYTES.items()
+    link = connection(port)
+    link.putrequest("POST", there)
+    link.putheader("Content-Length", str(most + 1))
+    link.endheaders()
+    answer = link.getresponse()
+    assert answer.status == 413
+    assert b"at most 100 MB" in answer.read()
+
+    sent = b"0123456789" * (MAX_BODY_BYTES // 10 + 1)
+    assert len(asked(port, "POST", there, sent)["body"]) == len(sent)
 
 
 def test_body_that_comes_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

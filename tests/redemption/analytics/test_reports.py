@@ -5,9 +5,11 @@ import io
 import re
 from datetime import UTC, date, datetime, timedelta
 
+import pgtrigger
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,6 +19,7 @@ from openpyxl import load_workbook
 from accounts.models import TierLevel
 from accounts.services import STAFF_GROUPS
 from catalog.models import ProductView
+from inventory.models import StockMovement
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.data.tables.cells import harmless
 from loyalty_portal.data.tables.drawing import shown_table
@@ -198,6 +201,22 @@ def test_stock_turns_over_or_lies_unmoved() -> None:
     assert rows(turns)[thing.sku][3] == 2
     assert rows(unmoved)["DEAD"][1:] == [3, 21]
     assert dead.sku in rows(unmoved)
+
+
+def test_the_stock_report_compares_with_the_period_before() -> None:
+    gallery = Gallery(3)
+    [thing, *_others], [seat, *_more] = gallery.things, gallery.seats
+    gallery.send(paid(seat, (thing, 3)))
+    with pgtrigger.ignore():  # as if all that was yesterday
+        StockMovement.objects.update(created_at=F("created_at") - timedelta(days=1))
+    gallery.send(paid(seat, (thing, 2)))
+    today = timezone.now().date().isoformat()
+    tiles = {tile.title: tile for tile in answer("stock", since=today, until=today).tiles}
+    sent, on_hand = tiles["Pieces sent out"], tiles["Pieces on hand now"]
+    assert (sent.value, sent.before) == (2, 3)
+    assert on_hand.before is not None
+    assert on_hand.value == on_hand.before - 2
+    assert all(tile.compared for tile in tiles.values())
 
 
 def test_every_report_answers_ten_years_and_its_queries_are_few(

@@ -14,6 +14,8 @@ from openpyxl import load_workbook
 
 from accounts.models import User
 from catalog.backoffice.exchange import exporting, reading, writing
+from catalog.backoffice.exchange import forms as exchange_forms
+from catalog.backoffice.exchange import views as exchange_views
 from catalog.backoffice.exchange.exporting import HEADER
 from catalog.models import ImportRow, Product, ProductType
 from inventory.models import Inventory
@@ -342,3 +344,54 @@ def test_import_and_export_need_their_permissions(person: User) -> None:
         {**chosen, "_selected_action": [Product.objects.get().pk]},
     )
     assert there["Location"].startswith(EXPORT)
+
+
+def test_all_that_a_preview_finds_can_be_seen_page_by_page(
+    person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # replaced: so that a few rows are several pages
+    monkeypatch.setattr(reading, "KEPT", 1)
+    monkeypatch.setattr(reading, "ON_A_PAGE", 2)
+    monkeypatch.setattr(exchange_views, "ON_A_PAGE", 2)
+    for number in range(3):
+        ProductFactory.create(
+            sku=f"OLD-{number}", name="Mug", points_cost=10, category__name="Mugs"
+        )
+    good = [f"OLD-{n},Mug,PHYSICAL,{20 + n},Mugs," for n in range(3)]
+    good += [f"NEW-{n},Cup,PHYSICAL,5,Mugs," for n in range(3)]
+    bad = [f"BAD-{n},Cup,PHYSICAL,none,Mugs," for n in range(3)]
+    preview = read(person, "\n".join([COLUMNS, *good, *bad]))
+    page = page_of(person, preview)
+    for what in ("changed", "new", "wrong"):
+        there = reverse("admin:catalog_product_import_rows", args=[preview.pk, what])
+        assert there in page
+        first = browser(person).get(there)
+        second = browser(person).get(there, {"after": str(first.context["after"])})
+        assert (len(first.context["rows"]), len(second.context["rows"])) == (2, 1)
+        assert "Next page" in first.text
+        assert "Next page" not in second.text
+    changed = reverse("admin:catalog_product_import_rows", args=[preview.pk, "changed"])
+    assert "points_cost 10 → 20" in browser(person).get(changed).text
+    assert Product.objects.filter(points_cost=10).count() == 3  # nothing is written yet
+
+
+def test_the_rows_of_a_preview_are_for_those_who_may_import(person: User) -> None:
+    preview = read(person, f"{COLUMNS}\nA,Mug,PHYSICAL,5,Mugs,")
+    there = reverse("admin:catalog_product_import_rows", args=[preview.pk, "new"])
+    assert browser(staff("support")).get(there).status_code == 403
+    assert browser(person).post(there).status_code == 405
+    odd = reverse("admin:catalog_product_import_rows", args=[preview.pk, "old"])
+    assert browser(person).get(odd).status_code == 404
+    for after in ("x", "-1", "9" * 30):
+        assert "Mug" in browser(person).get(there, {"after": after}).text
+
+
+def test_a_file_that_is_too_large_is_refused_in_a_sentence(
+    person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # replaced: so that nobody sends a hundred megabytes
+    monkeypatch.setattr(exchange_forms, "LARGEST", 10)
+    sent = SimpleUploadedFile("products.csv", b"x" * 11)
+    answer = browser(person).post(IMPORT, {"file": sent})
+    assert answer.status_code == 422
+    assert "larger than 99 MB" in answer.text

@@ -1,0 +1,162 @@
+"""Tasks of support, administrators, finance and the desk, with their clicks and page loads.
+
+docs/staff/backoffice.md has the numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from accounts.models import Invitation
+from fulfillment.models import Fulfillment, Shipment
+from fulfillment.states import TO_SEND
+from redemption.analytics.services import rebuild_figures
+from redemption.models import Reconciliation
+from tests.browser.backoffice.test_support import Counted
+from tests.browser.desk.test_desk_day import orders
+from tests.browser.scene import Scene
+from tests.browser.window import Window
+from tests.support.staff import staff
+
+pytestmark = pytest.mark.browser
+
+Opener = Callable[..., Window]
+NUMBERS = ("1Z5R89390357567127", "1Z999AA10123456784")
+
+
+def address_of(name: str, row: object) -> str:
+    return reverse(f"admin:{name}_change", args=[row])
+
+
+def test_support_orders_for_a_company_that_asked(scene: Scene, open_window: Opener) -> None:
+    window = open_window(staff("support"))
+    page = window.go(address_of("accounts_accountmanager", scene.buyer.pk))
+    counted = Counted(window)
+    counted.click(page.get_by_role("link", name="Order for this seat"))
+    page.get_by_label("Who asked for it, and when?").fill("Mara, by phone at ten.")
+    page.locator("input[name$=sku]").first.fill(scene.card.sku)
+    page.locator("input[name$=quantity]").first.fill("1")
+    page.locator("input[name=recipient_name]").fill("Ada Lovelace")
+    page.locator("input[name=recipient_email]").fill("ada@elsewhere.example")
+    counted.click(page.get_by_role("button", name="Check and preview"))
+    counted.click(page.get_by_role("button", name="Place the order"))
+    expect(page.get_by_role("main")).to_contain_text("placed an order")
+    assert (counted.clicks, counted.loads) == (3, 3)
+
+
+def test_support_sees_the_portal_as_a_seat(scene: Scene, open_window: Opener) -> None:
+    window = open_window(staff("support"))
+    page = window.go(address_of("accounts_accountmanager", scene.viewer.pk))
+    counted = Counted(window)
+    counted.click(page.get_by_role("link", name="See the portal as this seat"))
+    page.get_by_label("Reason").fill("They do not find their order.")
+    counted.click(page.get_by_role("button", name="Begin"))
+    expect(page.get_by_role("banner").or_(page.locator("body"))).to_contain_text(
+        str(scene.viewer.user)
+    )
+    assert (counted.clicks, counted.loads) == (2, 2)
+
+
+def test_an_administrator_invites_somebody_and_switches_a_seat_off_and_on(
+    scene: Scene, open_window: Opener
+) -> None:
+    seat = scene.new_seat("viewer")
+    window = open_window(staff("administrator"))
+    page = window.go(address_of("accounts_company", seat.company_id))
+    counted = Counted(window)
+    counted.click(page.get_by_role("link", name="Invite somebody"))
+    page.get_by_label("E-mail").fill("newcomer@northwind.example")
+    counted.click(page.get_by_role("button", name=re.compile("Invite|Send")))
+    expect(page.get_by_role("main")).to_contain_text("newcomer@northwind.example")
+    assert Invitation.objects.filter(email="newcomer@northwind.example").exists()
+    assert (counted.clicks, counted.loads) == (2, 2)
+
+    page = window.go(address_of("accounts_accountmanager", seat.pk))
+    expect(page.get_by_role("heading", name="Points by month")).to_be_visible()
+    counted = Counted(window)
+    page.locator("#off-reason").fill("They left.")
+    counted.click(page.get_by_role("button", name="Switch off"))
+    expect(page.get_by_role("main")).to_contain_text("The seat is switched off.")
+    page.locator("#on-reason").fill("They came back.")
+    counted.click(page.get_by_role("button", name="Switch on"))
+    expect(page.get_by_role("main")).to_contain_text("The seat is switched on.")
+    assert (counted.clicks, counted.loads) == (2, 2)
+
+
+def test_finance_compares_with_the_partner_and_reads_and_exports_a_report(
+    scene: Scene, open_window: Opener
+) -> None:
+    rebuild_figures()  # the sweeper counts once a minute
+    window = open_window(staff("finance"))
+    page = window.go("/admin/redemption/reconciliation/")
+    counted = Counted(window)
+    counted.click(page.get_by_role("link", name="Compare now"))
+    form = page.locator("form[action$='compare/statement/']")
+    form.get_by_label("Company").select_option(label=scene.poor.company.name)
+    counted.click(form.get_by_role("button", name="Compare now"))
+    expect(page).to_have_url(re.compile(r"/reconciliation/[0-9a-f-]{36}/change/$"))
+    assert Reconciliation.objects.filter(company=scene.poor.company).exists()
+    assert (counted.clicks, counted.loads) == (2, 2)
+
+    page = window.go("/admin/reports/")
+    counted = Counted(window)
+    counted.click(page.get_by_role("link", name="Stock turns"))
+    expect(page.get_by_role("main")).to_contain_text("compared with")
+    expect(page.get_by_role("main")).to_contain_text("before:")
+    with page.expect_download():
+        counted.click(page.get_by_role("button", name="as CSV").first)
+    assert counted.clicks == 2
+
+
+def test_two_parcels_are_shipped_together_each_with_the_number_that_was_scanned(
+    scene: Scene, open_window: Opener
+) -> None:
+    Fulfillment.objects.filter(status__in=TO_SEND).update(hold_reason="Not today")
+    ours = {order.order_number for order in orders(2)}
+    window = open_window(staff("fulfillment"))
+    page = window.go("/admin/desk/")
+    page.get_by_label("Carrier for all chosen parcels").fill("UPS")
+    counted = Counted(window)
+    for box in page.locator("input[name=chosen]").all():
+        counted.click(box)
+    counted.click(page.get_by_role("button", name="Ship with numbers …"))
+    first, second = page.locator("[data-number]").all()
+    expect(first).to_be_focused()
+    for number in NUMBERS:  # as a scanner does: the number, then Enter
+        page.keyboard.type(number)
+        page.keyboard.press("Enter")
+    expect(first).to_have_value(NUMBERS[0])
+    expect(second).to_have_value(NUMBERS[1])
+    expect(page.get_by_role("button", name="Ship those with a number")).to_be_focused()
+    assert not Shipment.objects.filter(tracking_number__in=NUMBERS).exists()
+    counted.click(page.get_by_role("button", name="Ship those with a number"))
+    expect(page.locator("#desk-said")).to_contain_text("2 parcels sent.")
+    assert (counted.clicks, counted.loads) == (4, 2)
+    sent = Shipment.objects.filter(tracking_number__in=NUMBERS)
+    assert set(sent.values_list("lines__fulfillment__label", flat=True)) == ours
+    Fulfillment.objects.filter(status__in=TO_SEND).update(hold_reason="")
+
+
+def test_the_page_of_the_numbers_is_for_everybody(scene: Scene, open_window: Opener) -> None:
+    Fulfillment.objects.filter(status__in=TO_SEND).update(hold_reason="Not today")
+    orders(2)
+    for width in (1280, 390):
+        window = open_window(staff("fulfillment"), width=width)
+        page = window.go("/admin/desk/")
+        page.get_by_label("Carrier for all chosen parcels").fill("UPS")
+        page.locator("input[name=chosen]").first.check()
+        page.get_by_role("button", name="Ship with numbers …").click()
+        page.locator("[data-number]").fill("1Z5R89390357567128")
+        page.get_by_role("button", name="Ship those with a number").click()
+        expect(page.get_by_role("main")).to_contain_text("its check digit is wrong")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert window.axe_finds() == []
+        assert window.sideways() == 0
+        window.close()
+    Fulfillment.objects.filter(status__in=TO_SEND).update(hold_reason="")
