@@ -1,10 +1,11 @@
 """What a seat may order in a month, and a company in a quarter."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AccountManager, Company
@@ -31,6 +32,7 @@ from tests.catalog.factories import ProductFactory
 from tests.redemption.checkout.test_agreed import in_another_thread
 from tests.redemption.factories import paid, placed, settle
 from tests.redemption.saga.test_races import while_somebody
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -274,3 +276,36 @@ def test_a_limit_that_is_lowered_while_an_order_is_placed_waits_for_it(
     with while_somebody(lambda: placed(seat, (tent, 2))):
         set_monthly_limit(seat=seat, points=500, by=owner)
     assert "0 of 500 points are left" in refused(seat, (tent, 1))
+
+
+# --- What staff see ------------------------------------------------------------------------
+
+
+def test_the_back_office_shows_what_a_seat_ordered_by_month_and_what_is_left(
+    seat: AccountManager, tent: Product
+) -> None:
+    settle(placed(seat, (tent, 1)))
+    earlier = placed(seat, (tent, 1))
+    last_month = month_of(seat.company, timezone.now()).start - timedelta(days=3)
+    RedemptionOrder.objects.filter(pk=earlier.pk).update(created_at=last_month)
+    [this, before, *older] = limits.used_by_month(fresh(seat))
+    assert (this[1], before[1]) == (400, 400)
+    assert {points for _first, points in older} == {0}
+    assert len(older) == 4
+    clerk = browser(staff("administrator"))
+    there = reverse("admin:accounts_accountmanager_change", args=[seat.pk])
+    page = " ".join(clerk.get(there).text.split())
+    assert "<dt>used this month</dt> <dd>400</dd>" in page
+    assert "600, until" in page
+    assert "Points by month" in page
+    company = reverse("admin:accounts_company_change", args=[seat.company_id])
+    assert "400 of 1,000 points, 600 left" in clerk.get(company).text
+
+
+def test_points_that_went_back_do_not_count_in_their_month(
+    seat: AccountManager, tent: Product
+) -> None:
+    order = placed(seat, (tent, 1))
+    before = limits.used_by_month(fresh(seat))[0][1]
+    RedemptionOrder.objects.filter(pk=order.pk).update(status=OrderStatus.DECLINED)
+    assert (before, limits.used_by_month(fresh(seat))[0][1]) == (400, 0)
