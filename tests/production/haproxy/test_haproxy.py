@@ -157,6 +157,13 @@ def test_a_body_over_the_cap_is_refused(front: Front) -> None:
     assert problem["title"] == str(KINDS["too_large"].title)
 
 
+def test_a_file_of_products_may_be_larger(front: Front) -> None:
+    there = "/admin/catalog/product/import/"
+    for length, is_refused in ((20 * 1024 * 1024 + 1, False), (100 * 1024 * 1024 + 1, True)):
+        asked = front.browser.build_request("POST", there, content=b"x" * length)
+        assert (front.browser.send(asked).status_code == 413) == is_refused
+
+
 def test_a_portal_that_does_not_answer_is_told_in_plain_words(front: Front) -> None:
     there = ("web/machine1", "api/machine1")
     for server in there:

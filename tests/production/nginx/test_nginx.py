@@ -122,6 +122,20 @@ def test_a_body_over_the_cap_is_refused(port: int) -> None:
 
 
 @needs_nginx
+def test_a_file_of_products_may_be_larger(port: int) -> None:
+    there = "/admin/catalog/product/import/"
+    link = HTTPConnection("127.0.0.1", port, timeout=20)
+    link.request("POST", there, body=b"x" * (20 * 1024 * 1024 + 1))
+    assert link.getresponse().status != 413
+
+    link = HTTPConnection("127.0.0.1", port, timeout=20)
+    link.putrequest("POST", there)
+    link.putheader("Content-Length", str(100 * 1024 * 1024 + 1))
+    link.endheaders()
+    assert link.getresponse().status == 413
+
+
+@needs_nginx
 def test_a_call_of_the_api_over_its_cap_gets_a_problem(port: int) -> None:
     link = HTTPConnection("127.0.0.1", port, timeout=20)
     link.putrequest("POST", "/api/v1/orders")
