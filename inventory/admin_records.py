@@ -1,5 +1,6 @@
 """The records of the stock in the admin: documents, movements, reservations, low-stock rules."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -28,6 +29,7 @@ from inventory.models import (
 )
 from inventory.movements import movement_page
 from loyalty_portal.admin_site.base import ActingAdmin, KeptAdmin, ReadOnlyAdmin, badge
+from loyalty_portal.admin_site.found import Branch
 from loyalty_portal.data.texts.numbers import grouped, signed
 
 MOST_LINES = 1_000  # of a document that its page shows
@@ -122,11 +124,16 @@ class StockDocumentAdmin(ActingAdmin[StockDocument]):
     list_display = ["number", "kind_shown", "reference", "reason", "by", "created_at"]
     list_select_related = ["by"]
     list_filter = ["kind"]
-    search_fields = ["number__exact", "reference__exact"]
-    search_help_text = gettext_lazy("The whole number or reference")
+    search_fields = ["number"]
+    search_help_text = gettext_lazy("Number or reference, from its beginning")
     ordering = ["-id"]  # the time is in the key, which has an index
     list_before_template = "admin/inventory/_ways.html"
     page_template = "admin/inventory/document.html"
+
+    def found_by(self, term: str) -> Sequence[Branch]:
+        rows = StockDocument.objects.order_by()
+        referred = rows.exclude(reference="").filter(reference__istartswith=term)
+        return [rows.filter(number__startswith=term.upper()), referred]
 
     def get_urls(self) -> list[URLPattern]:
         write = self.admin_site.admin_view(self.write_view)

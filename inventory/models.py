@@ -192,7 +192,14 @@ class StockDocument(models.Model):
                 condition=Q(kind__in=DocumentKind.values), name="stock_document_kind_known"
             )
         ]
-        indexes = [models.Index(fields=["-created_at", "-id"], name="stock_document_newest")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="stock_document_newest"),
+            models.Index(
+                OpClass(Upper("reference"), name="text_pattern_ops"),
+                name="stock_document_reference",
+                condition=~Q(reference=""),
+            ),
+        ]
         triggers = append_only()
 
     def __str__(self) -> str:

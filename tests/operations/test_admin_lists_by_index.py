@@ -63,9 +63,8 @@ def asked(person: User, model: Any, **query: str) -> list[str]:
     sent: list[str] = []
 
     def record(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        answer = execute(sql, params, many, context)
         sent.append(str(context["cursor"].mogrify(sql, params)))
-        return answer
+        return execute(sql, params, many, context)
 
     page: Any = admin.site._registry[model]
     with connection.execute_wrapper(record):

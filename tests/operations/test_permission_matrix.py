@@ -64,6 +64,7 @@ ARGUMENTS = {
     "verb": "none",
     "kind": "pick-list",
     "way": "receive",
+    "what": "changed",
     "stock_id": "00000000-0000-7000-8000-000000000001",
     "seat_id": "00000000-0000-7000-8000-000000000001",
 }

@@ -14,11 +14,12 @@ from django.utils import timezone
 
 from accounts.models import Address, User
 from catalog.models import Product, Synonym
-from inventory.models import Inventory
+from inventory.models import DocumentKind, Inventory, StockDocument
 from loyalty_portal.audit.changes import ChangesAsked, changes
 from loyalty_portal.audit.models import TrailEntry, TrailKind
 from loyalty_portal.audit.services import record
 from loyalty_portal.data.actor import Actor
+from loyalty_portal.data.ids import uuid7
 from tests.accounts.factories import CompanyFactory, UserFactory
 from tests.catalog.backoffice.test_admin_products import page_of, typed
 from tests.catalog.factories import CategoryFactory, FamilyFactory, ProductFactory
@@ -199,8 +200,9 @@ def test_the_list_of_all_changes_takes_few_queries(django_assert_max_num_queries
 
 def test_a_row_of_a_kind_without_a_history_shows_what_the_trail_has() -> None:
     person = staff("auditor")
-    address = CompanyFactory.create().addresses.create(recipient_name="Ada")
-    page = text(browser(person), reverse("admin:accounts_address_history", args=[address.pk]))
+    document = StockDocument.objects.create(kind=DocumentKind.RECEIPT, token=uuid7())
+    there = reverse("admin:inventory_stockdocument_history", args=[document.pk])
+    page = text(browser(person), there)
     assert "told by its own events" in page
 
 

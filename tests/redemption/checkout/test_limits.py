@@ -1,5 +1,6 @@
 """What a seat may order in a month, and a company in a quarter."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -284,7 +285,7 @@ def test_a_limit_that_is_lowered_while_an_order_is_placed_waits_for_it(
 def test_the_back_office_shows_what_a_seat_ordered_by_month_and_what_is_left(
     seat: AccountManager, tent: Product
 ) -> None:
-    settle(placed(seat, (tent, 1)))
+    placed(seat, (tent, 1))
     earlier = placed(seat, (tent, 1))
     last_month = month_of(seat.company, timezone.now()).start - timedelta(days=3)
     RedemptionOrder.objects.filter(pk=earlier.pk).update(created_at=last_month)
@@ -295,7 +296,7 @@ def test_the_back_office_shows_what_a_seat_ordered_by_month_and_what_is_left(
     clerk = browser(staff("administrator"))
     there = reverse("admin:accounts_accountmanager_change", args=[seat.pk])
     page = " ".join(clerk.get(there).text.split())
-    assert "<dt>used this month</dt> <dd>400</dd>" in page
+    assert re.search(r"<dt>used this month</dt>\s*<dd>400</dd>", page)
     assert "600, until" in page
     assert "Points by month" in page
     company = reverse("admin:accounts_company_change", args=[seat.company_id])

@@ -353,10 +353,9 @@ def test_all_that_a_preview_finds_can_be_seen_page_by_page(
     monkeypatch.setattr(reading, "KEPT", 1)
     monkeypatch.setattr(reading, "ON_A_PAGE", 2)
     monkeypatch.setattr(exchange_views, "ON_A_PAGE", 2)
+    shelf = CategoryFactory.create(name="Mugs", slug="mugs")
     for number in range(3):
-        ProductFactory.create(
-            sku=f"OLD-{number}", name="Mug", points_cost=10, category__name="Mugs"
-        )
+        ProductFactory.create(sku=f"OLD-{number}", name="Mug", points_cost=10, category=shelf)
     good = [f"OLD-{n},Mug,PHYSICAL,{20 + n},Mugs," for n in range(3)]
     good += [f"NEW-{n},Cup,PHYSICAL,5,Mugs," for n in range(3)]
     bad = [f"BAD-{n},Cup,PHYSICAL,none,Mugs," for n in range(3)]
