@@ -1,7 +1,7 @@
 """Base classes of all admin pages: the theme's classes with types, editing rules, and badges."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -151,7 +151,7 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     list_per_page = 50
     paginator = ShortCount
     list_max_show_all = 0
-    sortable_by: Sequence[str] = ()  # only what an index has in order
+    sortable_by: ClassVar[list[str] | tuple[str, ...] | None] = ()  # only what an index has in order
     show_full_result_count = False
     compressed_fields = True
     warn_unsaved_form = True

@@ -62,7 +62,7 @@ class KeyedDateFilter(DateFieldListFilter):
     """
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().queryset(request, queryset)
+        rows: QuerySet[Any] = super().queryset(request, queryset)  # type: ignore[assignment]
         since, until = self.lookup_kwarg_since, self.lookup_kwarg_until
         for name, lookup, days in ((since, "pk__gte", -1), (until, "pk__lt", 1)):
             if moment := parse_datetime(str(self.date_params.get(name, ""))):

@@ -210,7 +210,8 @@ def test_the_first_change_of_a_row_that_is_older_than_its_history_says_from_what
     category = CategoryFactory.create(name="Mugs")
     # As if it had been there before its history began.
     with pgtrigger.ignore("catalog.CategoryChange:rows_stay"):
-        category.changes.all().delete()
+        row: Any = category
+        row.changes.all().delete()
     editor = staff("catalogue")
     form = {"name": "Cups", "slug": category.slug, "motif": "", "position": "0"}
     there = reverse("admin:catalog_category_change", args=[category.pk])
