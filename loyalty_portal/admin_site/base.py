@@ -151,7 +151,8 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     list_per_page = 50
     paginator = ShortCount
     list_max_show_all = 0
-    sortable_by: ClassVar[list[str] | tuple[str, ...] | None] = ()  # only what an index has in order
+    # Only what an index has in order.
+    sortable_by: ClassVar[list[str] | tuple[str, ...] | None] = ()
     show_full_result_count = False
     compressed_fields = True
     warn_unsaved_form = True
