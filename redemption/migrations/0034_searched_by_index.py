@@ -13,8 +13,8 @@ class Migration(migrations.Migration):
     atomic = False  # built beside the work that goes on
 
     dependencies = [
-        ('accounts', '0025_searched_by_index'),
-        ('redemption', '0032_callbacks_stay'),
+        ('accounts', '0027_searched_by_index'),
+        ('redemption', '0033_text_messages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

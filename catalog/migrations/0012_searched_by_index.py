@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     atomic = False  # built beside the work that goes on
 
     dependencies = [
-        ('catalog', '0009_search_index'),
+        ('catalog', '0011_kept_by_seats'),
     ]
 
     operations = [

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     atomic = False  # built beside the work that goes on
 
     dependencies = [
-        ('accounts', '0024_stand_in_names'),
+        ('accounts', '0026_text_messages'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0011_history_of_more_models'),
+        ('catalog', '0012_searched_by_index'),
         ('jobs', '0002_which_request'),
     ]
 

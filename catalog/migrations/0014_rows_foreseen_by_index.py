@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False  # built beside the work that goes on
 
     dependencies = [
-        ('catalog', '0012_rows_foreseen'),
+        ('catalog', '0013_rows_foreseen'),
     ]
 
     operations = [
