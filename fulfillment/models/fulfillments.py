@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now, Upper
 from django.utils.translation import gettext_lazy as _
 
+from fulfillment.models.beside import LINE_OF_THE_VERSION_BEFORE, RETURNED_AS_A_WHOLE
 from fulfillment.models.carriers import HasTracking
 from fulfillment.models.progress import Progress
 from fulfillment.states import CALL, FULFILLMENT, CallKind, CallStatus, FulfillmentStatus
@@ -20,13 +21,6 @@ from loyalty_portal.data.leases import ENDED, LeasedQuerySet, LeasedWork, due_in
 from loyalty_portal.data.lifecycle import HasLifeCycle
 from loyalty_portal.data.recipient import Recipient
 from loyalty_portal.partners.calls import KeyedCall, KeyedCallQuerySet, KeyTerms
-
-# The version before records a return of all units at once, and counts none.
-_RETURNED_AS_A_WHOLE = """
-    NEW.quantity_returned := NEW.quantity_delivered;
-    NEW.quantity_written_off := NEW.quantity_delivered;
-    RETURN NEW;
-"""
 
 
 class Channel(models.TextChoices):
@@ -177,7 +171,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(new__status="RETURNED", new__quantity_returned=0),
-                func=_RETURNED_AS_A_WHOLE,
+                func=RETURNED_AS_A_WHOLE,
             ),
         ]
 
@@ -248,14 +242,6 @@ class FulfillmentEvent(models.Model):
         return f"{self.from_status} → {self.to_status}"
 
 
-# Makes the line of a parcel that a process of the version before has sent, which writes none.
-_LINE_OF_THE_VERSION_BEFORE = """
-    INSERT INTO fulfillment_shipmentline (id, shipment_id, fulfillment_id, quantity)
-    VALUES (gen_random_uuid(), NEW.id, NEW.fulfillment_id, NEW.quantity);
-    RETURN NULL;
-"""
-
-
 class Shipment(HasTracking, models.Model):
     """A parcel on its way: units of one or more fulfillments for one recipient."""
 
@@ -296,7 +282,7 @@ class Shipment(HasTracking, models.Model):
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
                 condition=pgtrigger.Q(new__fulfillment__isnull=False),
-                func=_LINE_OF_THE_VERSION_BEFORE,
+                func=LINE_OF_THE_VERSION_BEFORE,
             ),
         ]
 

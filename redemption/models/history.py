@@ -11,6 +11,13 @@ from loyalty_portal.data.ids import uuid7
 from loyalty_portal.feed.triggers import noted
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
+# A process of the version before records the return of all units at once, with their points.
+RETURNED_AS_A_WHOLE = """
+    NEW.quantity_returned := NEW.quantity_delivered;
+    NEW.quantity_credited := LEAST(NEW.quantity_delivered, NEW.quantity_refunded);
+    RETURN NEW;
+"""
+
 
 class EventSubject(models.TextChoices):
     """What an event is about. A NOTE or a TOLD changes no status; the company reads only what is

@@ -27,7 +27,7 @@ from loyalty_portal.metrics.figures import (
     count_when_true,
     took_when_true,
 )
-from redemption.models.history import EventSubject, OrderEvent
+from redemption.models.history import RETURNED_AS_A_WHOLE, EventSubject, OrderEvent
 from redemption.states import (
     LINE,
     OPEN_ORDER,
@@ -43,14 +43,6 @@ _NOT_BEFORE_ITS_TIME = """
     IF NEW.waits_until > clock_timestamp() THEN
         RAISE EXCEPTION 'Line % waits until %', NEW.id, NEW.waits_until;
     END IF;
-    RETURN NEW;
-"""
-
-
-# A process of the version before records the return of all units at once, with their points.
-_RETURNED_AS_A_WHOLE = """
-    NEW.quantity_returned := NEW.quantity_delivered;
-    NEW.quantity_credited := LEAST(NEW.quantity_delivered, NEW.quantity_refunded);
     RETURN NEW;
 """
 
@@ -352,7 +344,7 @@ class OrderItem(HasLifeCycle, Recipient):
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(new__fulfillment_status="RETURNED", new__quantity_returned=0),
-                func=_RETURNED_AS_A_WHOLE,
+                func=RETURNED_AS_A_WHOLE,
             ),
         ]
 

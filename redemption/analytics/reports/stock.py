@@ -89,7 +89,7 @@ class _Stocked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _StockFound:
     """The sums over all products, and the first rows of both tables with one more than asked."""
 
     sums: dict[str, float]
@@ -126,7 +126,7 @@ def answer(question: Question) -> ReportPage:
     return ReportPage(tiles, [_turns(question, found.moving, a_year), _dead(question, found.dead)])
 
 
-def _stocked(question: Question) -> _Found:
+def _stocked(question: Question) -> _StockFound:
     """What is asked of all products whose stock is counted, in one statement."""
     values: dict[str, Any] = {
         "before": question.span.before().start,
@@ -139,7 +139,7 @@ def _stocked(question: Question) -> _Found:
     with connections[reporting()].cursor() as cursor:
         cursor.execute(_STOCKED, values)
         sums, moving, dead = (json.loads(text or "[]") for _place, text in cursor.fetchall())
-    return _Found(sums, [_Stocked(**row) for row in moving], [_Stocked(**row) for row in dead])
+    return _StockFound(sums, [_Stocked(**row) for row in moving], [_Stocked(**row) for row in dead])
 
 
 def _turns(question: Question, rows: list[_Stocked], a_year: float) -> ReportTable:
