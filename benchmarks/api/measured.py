@@ -33,7 +33,7 @@ from accounts.access.bearer import caller_of
 from accounts.models import Company, TierLevel
 from benchmarks.api.keys import new_key
 from benchmarks.load import RECIPIENT
-from benchmarks.pieces.measured import cpu_of
+from benchmarks.pieces.measured import cpu_of, settle_down
 from benchmarks.pieces.requests import Act, Buyers, succeeded
 from catalog.selectors import ProductFilters, offered_products
 from loyalty_portal.http.rates import Rate
@@ -180,6 +180,7 @@ def compare() -> int:
     calls = Calls()
     queries = calls.queries_of_the_key()
     print(f"{'queries of the key':44}{queries:6}  (to reach: 1)")
+    settle_down()
     with patch.object(placing, "ORDERS", Rate("orders", most=PLENTY, burst=PLENTY)):
         listed = inverse(shares(calls.products, calls.bare_products, barely))
         placed = inverse(shares(calls.order, calls.checkout))

@@ -6,7 +6,6 @@ the machine counts little. A ratio is that of the sums of one round, and the tab
 of the rounds, and between what figures the middle half of them lies.
 """
 
-import gc
 import logging
 import os
 import statistics
@@ -24,7 +23,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from benchmarks.pieces.measured import cpu_of
+from benchmarks.pieces.measured import cpu_of, settle_down
 from benchmarks.saga.prepare import lines
 from fulfillment.models import PartnerCall
 from fulfillment.virtual import saga as virtual
@@ -99,10 +98,7 @@ def main() -> None:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         client.force_login(User.objects.get(), backend="accounts.backends.SeatsBackend")
-        # As the web process does when it has loaded (gunicorn.conf.py): what is there is not looked
-        # at by each collection.
-        gc.collect()
-        gc.freeze()
+        settle_down()
         sides = zip(requests(client, large).items(), requests(client, small).values(), strict=True)
         for (name, many), one in sides:
             ratios, of_many, of_one = compare(many, one)
