@@ -15,7 +15,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
-from benchmarks.__main__ import ROOT
+from benchmarks.__main__ import ROOT, python
 from benchmarks.scale import ORDERS, PRODUCTS, of_size, server
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
@@ -68,6 +68,7 @@ def compared(page: str, small: Side, large: Side) -> list[str]:
 def main() -> int:
     with ExitStack() as stack:
         shared = stack.enter_context(server())
+        python("manage.py", "collectstatic", "--noinput", "-v0", env=shared)
         small = Side(of_size(shared, **SMALL), stack)
         large = Side(of_size(shared, products=PRODUCTS, orders=ORDERS), stack)
         print(f"{'':52}asks{SMALL['orders']:>9,}   {ORDERS:>9,}   ratio")

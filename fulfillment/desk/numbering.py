@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -100,7 +100,7 @@ def ship(request: HttpRequest) -> HttpResponse:
         else:
             sent += 1
     _tell(request, sent, sum(not parcel.number for parcel in parcels))
-    return redirect(address(request))
+    return HttpResponseRedirect(address(request), status=303)
 
 
 def _is_claimed(request: HttpRequest, parcel: Fulfillment, by: Actor) -> bool:
