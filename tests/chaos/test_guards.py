@@ -127,6 +127,7 @@ LONGEST = {
     "debit-key",
     "durable",
     "hint",
+    "unknown",
     "number",
     "incidents",
     "refusal",
