@@ -86,7 +86,6 @@ PIECES = [
     Piece("query: what is due next", "asking for a delivery", ((tasks, "_due_of_line"),)),
     Piece("query: key", "call by a key", ((seats, "_keys_by_hash"),)),
     Piece("query: products by SKU", "placing by a key", ((offers, "_offered_by_skus"),)),
-    Piece("query: placed before", "placing an order", ((checkout, "_placed_with"),)),
     Piece("query: partner's trouble", "placing an order", ((partners, "_CREDENTIAL_CASES"),)),
     Piece("query: due call", "asking for a delivery", ((virtual, "_due"),)),
     Piece("query: locked delivery", "asking for a delivery", ((answers, "_locked"),)),

@@ -23,7 +23,6 @@ from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
 from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.data.texts.numbers import grouped
-from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.fastpath.updates import delete, update
 from loyalty_portal.metrics.figures import ORDERS, count_when_true
 from redemption.checkout.approvals.approval import Need, approval_need
@@ -48,13 +47,6 @@ from redemption.states import OrderStatus
 CART_CHANGED = gettext_lazy(
     "Your cart has changed in the meantime, perhaps in another window. Nothing was ordered: "
     "please check it and confirm again."
-)
-_placed_with = Prepared(
-    lambda token, seat_id: RedemptionOrder.objects.filter(
-        token=token, account_manager=seat_id
-    ).order_by(),
-    uuid.UUID(int=1),
-    uuid.UUID(int=2),
 )
 MOST_POINTS = 2_000_000_000  # of one order; a larger number is an input error
 
@@ -152,7 +144,8 @@ def halted(seat: AccountManager, products: Sequence[Product], points: int) -> st
 
 def placed_with(*, seat: AccountManager, token: uuid.UUID) -> RedemptionOrder | None:
     """The order that this seat placed with this form; None when it placed none."""
-    return next(iter(_placed_with(token, seat.pk)), None)
+    found = RedemptionOrder.objects.filter(token=token, account_manager=seat.pk)
+    return found.order_by().first()
 
 
 def _check(seat: AccountManager, lines: Sequence[Line], entered: CheckoutInput) -> int:
