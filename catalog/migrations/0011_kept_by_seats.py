@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='ListEntry',
+            name='ListedProduct',
             fields=[
                 ('id', models.UUIDField(default=loyalty_portal.data.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(models.F('company'), django.db.models.functions.text.Lower('name'), name='product_list_once_by_name'),
         ),
         migrations.AddConstraint(
-            model_name='listentry',
+            model_name='listedproduct',
             constraint=models.UniqueConstraint(models.F('on_list'), models.F('product'), name='list_entry_once'),
         ),
         migrations.AddIndex(

@@ -7,7 +7,7 @@ from catalog.models.imports import ImportRow
 from catalog.models.kept import (
     LONGEST_LIST_NAME,
     Favourite,
-    ListEntry,
+    ListedProduct,
     ProductList,
     StockWish,
 )
@@ -34,7 +34,7 @@ __all__ = [
     "Family",
     "Favourite",
     "ImportRow",
-    "ListEntry",
+    "ListedProduct",
     "Product",
     "ProductEdit",
     "ProductList",

@@ -47,7 +47,7 @@ class ProductList(models.Model):
         return self.name
 
 
-class ListEntry(models.Model):
+class ListedProduct(models.Model):
     """A product on a list, and who put it there."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -12,7 +12,7 @@ from django.db.models import Count, Q, QuerySet, Value
 from accounts.models import AccountManager, Company
 from catalog.models import (
     Favourite,
-    ListEntry,
+    ListedProduct,
     Product,
     ProductList,
     ProductView,
@@ -91,7 +91,7 @@ def list_of_company(company: Company, key: UUID | str) -> ProductList | None:
 
 def entries_of(one: ProductList, company: Company, number: str) -> Page[UUID]:
     """A page of the products on a list, the newest first."""
-    entries = ListEntry.objects.filter(on_list=one, product__in=seen_by(company))
+    entries = ListedProduct.objects.filter(on_list=one, product__in=seen_by(company))
     return _page(entries.order_by("-created_at", "-id").values_list("product", flat=True), number)
 
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AccountManager, Company, PersonLetterKind
 from accounts.seats.letters import write_news
-from catalog.models import Favourite, ListEntry, Product, ProductList, StockStatus, StockWish
+from catalog.models import Favourite, ListedProduct, Product, ProductList, StockStatus, StockWish
 
 MOST_FAVOURITES = 500  # of a seat
 MOST_LISTS = 50  # of a company
@@ -65,7 +65,7 @@ def put_on_list(*, one: ProductList, product: Product, seat: AccountManager) -> 
 
 def take_off_list(*, one: ProductList, product: Product) -> None:
     """Take a product off a list."""
-    ListEntry.objects.filter(on_list=one, product=product).delete()
+    ListedProduct.objects.filter(on_list=one, product=product).delete()
 
 
 def wish(*, seat: AccountManager, product: Product, on: bool) -> None:

@@ -29,12 +29,17 @@ WCAG: dict[str, Any] = {
 STRICT = {"type": "tag", "values": [*WCAG["values"], "best-practice"]}
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
 WIDTHS = (1280, 390)
-# During a transition a colour is neither the old nor the new one, so switch transitions off.
+# During a transition a colour is neither the old nor the new one, so transitions are ended, until
+# none has begun since: a change of the scheme begins them with the next frames.
 COME_TO_REST = """async () => {
-  await new Promise((resolve) => requestAnimationFrame(resolve));
-  document.getAnimations().forEach((animation) => {
-    if (animation instanceof CSSTransition) animation.finish();
-  });
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  const moving = () => document.getAnimations().filter((each) => each instanceof CSSTransition);
+  for (let quiet = 0, frames = 0; quiet < 3 && frames < 60; frames += 1) {
+    await frame();
+    const found = moving();
+    found.forEach((transition) => transition.finish());
+    quiet = found.length ? 0 : quiet + 1;
+  }
 }"""
 
 

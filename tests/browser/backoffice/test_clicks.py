@@ -26,7 +26,7 @@ from tests.support.staff import staff
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
-NUMBERS = ("1Z5R89390357567127", "1Z999AA10123456784")
+NUMBERS = ("1Z12345E0205271686", "1Z999AA10123456784")
 
 
 def address_of(name: str, row: object) -> str:

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AccountManager
-from catalog.models import ListEntry, Product, ProductList
+from catalog.models import ListedProduct, Product, ProductList
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import ProductFactory
 from tests.catalog.test_list import words
@@ -89,7 +89,7 @@ def test_another_companys_list_is_as_unknown_as_one_that_is_not_there(
         assert put_on(stranger, mug, list=key).status_code == 404
     assert "Gifts" not in stranger.get(f"{LISTS}put-on/?p={mug.slug}").content.decode()
     assert ProductList.objects.get().name == "Gifts"
-    assert not ListEntry.objects.exists()
+    assert not ListedProduct.objects.exists()
 
 
 def test_a_viewer_reads_and_does_not_change(
