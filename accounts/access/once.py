@@ -19,7 +19,7 @@ import orjson
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.access.bearer import ApiRequest
@@ -78,6 +78,9 @@ def once(*, together: bool) -> Callable[[Callable[..., ApiResult]], Callable[...
 def forget_old() -> int:
     """Delete calls that are older than KEPT; of those that made something only the answer. Returns
     how many were deleted.
+
+    One whose process died stays: what it may have made is not known here, and without its row the
+    same key with another body would get that.
     """
     old = KeyedApiCall.objects.filter(created_at__lt=timezone.now() - KEPT, lease_until=None)
     old.filter(made__isnull=False).exclude(answer="").update(answer="")
@@ -125,7 +128,7 @@ def _done(call: KeyedApiCall, work: Callable[[], ApiResult], *, together: bool) 
             kept = update(KeyedApiCall, held, answered)
             if together and not kept:  # another process took it over
                 raise _running()
-    except ApiProblemError:
+    except (ApiProblemError, Http404):
         _held(call).delete()
         raise
     except Exception:

@@ -326,6 +326,14 @@ def test_a_call_ends_as_it_began_when_its_company_is_switched_off_meanwhile(
     assert (again.status_code, RedemptionOrder.objects.count()) == (401, 1)
 
 
+def test_a_call_to_an_unknown_order_is_not_kept_and_frees_its_key(calls: Calls) -> None:
+    path, key = f"/orders/{uuid4()}/cancel", {"Idempotency-Key": "one"}
+    unknown = calls.call("post", path, {}, **key)
+    assert (unknown.status_code, code(unknown)) == (404, "not_found")
+    assert not KeyedApiCall.objects.exists()
+    assert calls.call("post", path, {"reason": "Too late"}, **key).status_code == 404
+
+
 def test_a_key_is_remembered_for_ever_for_what_it_made(calls: Calls) -> None:
     mug = ProductFactory.create(points_cost=300, in_stock=9)
     said = body((mug.sku, 1), points=300)
