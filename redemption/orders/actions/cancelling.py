@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -31,6 +31,11 @@ from redemption.states import LineStatus, OrderStatus
 # Nothing has been sent to anybody yet in these statuses, so the whole order is cancelled.
 _AS_A_WHOLE = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PENDING})
 _BY_LINES = frozenset({OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT})
+
+
+_FEW = 10  # lines; while more are being sent, one of them changes with each look at them
+_KEY = 6  # hexadecimal digits that tell a line from the others of its order
+_AT_ONCE, _ASKED = "n", "a"  # how a line of many is reached
 
 
 class Part(NamedTuple):
@@ -62,18 +67,45 @@ class Cancellation:
             return [_("The order is withdrawn. No points have been taken.")]
         if self.order.status == OrderStatus.PENDING:
             return [_("The whole order is cancelled. Points that were already taken come back.")]
-        return _tell(
+        told = _tell(
             self.parts,
             _("Cancelled at once: %(what)s. %(points)s points go back to the company’s account."),
         )
+        if self.is_of_many:
+            told.append(_("What is delivered before you confirm is not cancelled."))
+        return told
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether there are so many lines that one of them changes before anybody can confirm."""
+        return len(self.parts) > _FEW
 
     @property
     def shown(self) -> str:
-        """A short fingerprint of the sentences, for a hidden field of the form."""
+        """What the sentences said, for a hidden field of the form: a fingerprint; of many lines
+        each that is reached, and how.
+        """
+        if self.is_of_many:
+            return " ".join(f"{key}{how}" for key, how in self._reached())
         parts = ((part.item.pk, part.result.how, part.points) for part in self.parts)
         lines = sorted(" ".join(map(str, part)) for part in parts)
         told = "\n".join(lines) or self.order.status
         return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def is_within(self, shown: str) -> bool:
+        """Whether it does what was `shown`, or of many lines less: a line that was delivered since
+        is left alone, and one that was to be cancelled at once may have reached the partner.
+        """
+        if not self.is_of_many:
+            return shown == self.shown
+        said = {word[:-1]: word[-1] for word in shown.split()}
+        return all(said.get(key) in {_AT_ONCE, how} for key, how in self._reached())
+
+    def _reached(self) -> Iterator[tuple[str, str]]:
+        for part in self.parts:
+            if part.result.how in WITHDRAWABLE:
+                how = _AT_ONCE if part.result.how == Withdrawal.NOW else _ASKED
+                yield part.item.pk.hex[-_KEY:], how
 
 
 def cancellation(
@@ -186,7 +218,7 @@ def _cancel_line(
 
 def _must_be_as_shown(now: Cancellation, shown: str) -> None:
     """Raise RedemptionError when it is not what the page said; the transaction is rolled back."""
-    if shown and now.possible and shown != now.shown:
+    if shown and now.possible and not now.is_within(shown):
         told = _("This has changed since you looked, and nothing was cancelled. Now: %s")
         raise RedemptionError(told % " ".join([*now.sentences, _("Please confirm it again.")]))
 

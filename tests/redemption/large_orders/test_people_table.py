@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import AccountManager
 from catalog.models import Product
+from fulfillment.models import Fulfillment
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
 from redemption.checkout.services import CheckoutInput, Line, place_order
@@ -180,3 +181,48 @@ def test_the_sentence_says_how_an_order_stands_from_its_facts(
     for credit in whole.transactions.filter(transaction_type="CREDIT"):
         settle(credit)
     assert standing(whole).startswith("Cancelled by Mara Lind, ")
+
+
+def cancel_all(client: Client, order: RedemptionOrder, page: Any) -> Any:
+    there = reverse("orders:cancel", args=[order.order_number])
+    shown = next(form.fields for form in forms_of(page.content.decode()) if form.action == there)
+    return client.post(there, shown)
+
+
+def test_lines_that_were_delivered_since_the_page_do_not_stop_a_cancel_of_the_others(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    card = ProductFactory.create(virtual=True, points_cost=100)
+    order = for_people(seat, card, 12)
+    client, there = client_for(seat), order.get_absolute_url()
+    page = client.get(there)
+    assert "What is delivered before you confirm is not cancelled." in said(page)
+    delivered_by_mail(order, "A-1")
+
+    answer = cancel_all(client, order, page)
+
+    assert answer.status_code == 303, said(answer)
+    states = order.items.values_list("fulfillment_status", flat=True)
+    assert sorted(states) == ["CANCELLED"] * 11 + ["DELIVERED"]
+    assert order.transactions.get(transaction_type="CREDIT").points_amount == 1_100
+
+
+def test_a_line_that_the_page_did_not_offer_to_cancel_stops_a_cancel_of_many(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    mug = ProductFactory.create(in_stock=50, points_cost=10)
+    order = for_people(seat, mug, 12)
+    packer = SeatFactory.create().user
+    parcel = Fulfillment.objects.get(reference=order.items.earliest("pk").pk)
+    until = timezone.now() + timedelta(days=1)
+    Fulfillment.objects.filter(pk=parcel.pk).update(claimed_by=packer, claimed_until=until)
+    client, there = client_for(seat), order.get_absolute_url()
+    page = client.get(there)
+    Fulfillment.objects.filter(pk=parcel.pk).update(claimed_by=None, claimed_until=None)
+
+    answer = cancel_all(client, order, page)
+
+    assert answer.status_code == 422
+    assert "This has changed since you looked, and nothing was cancelled." in said(answer)
+    assert not order.transactions.filter(transaction_type="CREDIT").exists()
+    assert cancel_all(client, order, answer).status_code == 303
