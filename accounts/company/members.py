@@ -37,10 +37,13 @@ from loyalty_portal.api.shapes import (
     Text,
     known_values,
 )
+from loyalty_portal.http.rates import Rate
 
 members = Router(tags=["members"])
 invitations = Router(tags=["members"])
 READ, WRITE = "members:read", "members:write"
+# Each is a letter to whoever is named, in the programme's name.
+INVITATIONS = Rate("invitations", most=10, burst=20)
 REFUSALS = (SeatRefusedError, InvitationRefusedError)
 RoleGiven = Literal["owner", "approver", "buyer", "viewer"]
 
@@ -165,7 +168,7 @@ def list_invitations(request: ApiRequest, asked: Query[PageAsked]) -> PageTold[I
 @invitations.post(
     "", response={201: InvitationTold}, operation_id="invite", summary="Invite somebody"
 )
-@allowed(WRITE, may=may_manage_members, problems=("member_refused",))
+@allowed(WRITE, may=may_manage_members, problems=("member_refused",), rate=INVITATIONS)
 @once(together=True)
 def invite_member(request: KeyedRequest, entered: InvitationEntered) -> ApiResult:
     """Invite an e-mail address to a seat, by a letter with a link that works once, for seven

@@ -17,6 +17,7 @@ from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.problems import ApiProblemError, Mistake, refused_as
 from loyalty_portal.api.shapes import PageAsked, PageTold
 from loyalty_portal.feed.models import FeedItem
+from loyalty_portal.http.rates import Rate
 from redemption.models import EventType, WebhookEndpoint
 from redemption.permissions import may_manage_own_endpoints
 from redemption.webhooks_out import services
@@ -43,6 +44,7 @@ from redemption.webhooks_out.told import (
 
 events = Router(tags=["events"])
 endpoints = Router(tags=["webhooks"])
+PINGS = Rate("pings", most=10, burst=10)
 READ_EVENTS, ENDPOINTS = "orders:read", "webhooks:write"
 # What a key needs besides to see events of these kinds, by what their type begins with.
 _SCOPES = {
@@ -161,7 +163,7 @@ def rotate_secret(request: KeyedRequest, endpoint_id: UUID) -> ApiResult:
     operation_id="pingWebhookEndpoint",
     summary="Send a ping",
 )
-@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",))
+@allowed(ENDPOINTS, may=may_manage_own_endpoints, problems=("endpoint_refused",), rate=PINGS)
 @once(together=True)
 def ping(request: KeyedRequest, endpoint_id: UUID) -> ApiResult:
     """Have a ping sent, also to a disabled endpoint. One that arrives makes it active again. Its

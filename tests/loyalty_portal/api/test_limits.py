@@ -64,6 +64,23 @@ def test_beyond_its_limit_a_key_waits_and_others_do_not(company: Company, settin
     assert Calls(new_key(company)).get("/me").status_code == 200
 
 
+def test_invitations_have_a_limit_of_their_own(company: Company) -> None:
+    """Each is a letter to a stranger."""
+    calls = Calls(new_key(company, role="owner", scopes=["members:write"]))
+    answers = [
+        calls.call(
+            "post",
+            "/invitations",
+            {"email": f"p{number}@n.example", "role": "viewer"},
+            **{"Idempotency-Key": str(number)},
+        )
+        for number in range(21)
+    ]
+    assert [answer.status_code for answer in answers] == [201] * 20 + [429]
+    assert left(answers[-1])["invitations"] == 0
+    assert calls.get("/me").status_code == 200
+
+
 def test_all_keys_of_a_company_have_a_limit_together(company: Company, settings: Any) -> None:
     settings.API_RATE_COMPANY = 1
     first, second = Calls(new_key(company)), Calls(new_key(company))
