@@ -4,7 +4,6 @@ standby, the figures, the traces, the log, and who is called at night.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,11 +18,10 @@ from redemption.models import RedemptionOrder
 from redemption.states import OrderStatus
 from tests.loyalty_portal.configuration.observability.receiver import Receiver
 from tests.production.logs.elasticsearch import Elasticsearch
-from tests.production.logs.test_log_shipping import LOGS, RSYSLOG, needs_rsyslog
+from tests.production.logs.shipping import LOGS, needs_rsyslog, shipped
 from tests.production.prometheus.watching import PROGRAMS, PagerDuty, Watch, needs
 from tests.production.stack import Production
 from tests.production.stores.standby import Standby, standby_of
-from tests.support.daemons import Daemon
 from tests.support.waiting import eventually
 
 SECONDS = 120.0  # on a busy machine
@@ -70,24 +68,6 @@ class Watchers:
 
 
 @contextmanager
-def shipped(folder: Path, logs: Path) -> Iterator[Elasticsearch]:
-    """Ship the lines of all files `*.log` in `logs`, with the configuration of deploy/."""
-    spool = folder / "spool"
-    spool.mkdir()
-    with ExitStack() as running:
-        store = running.enter_context(Elasticsearch())
-        text = (LOGS / "rsyslog.conf").read_text()
-        text = text.replace("/var/spool/rsyslog", str(spool)).replace("/var/log/portal", str(logs))
-        file = folder / "rsyslog.conf"
-        file.write_text(text.replace('serverport="9200"', f'serverport="{store.port}"'))
-        command = [str(RSYSLOG), "-n", "-f", str(file), "-i", str(folder / "pid")]
-        process = Daemon("rsyslog", command, os.environ, spool)
-        running.callback(process.stop)
-        process.start()
-        yield store
-
-
-@contextmanager
 def with_variables(production: Production, **variables: str) -> Iterator[None]:
     """Restart the product's processes with further variables, and stop those at the end."""
     machines = production.machines.values()
@@ -112,12 +92,13 @@ def with_variables(production: Production, **variables: str) -> Iterator[None]:
 def watchers(production: Production, tmp_path: Path) -> Iterator[Watchers]:
     needs(*PROGRAMS)
     administrator = urlsplit(production.postgres.address)._replace(path="/portal_app").geturl()
+    configuration = (LOGS / "rsyslog.conf").read_text()
     for folder in ("ship", "watch"):
         (tmp_path / folder).mkdir()
     with ExitStack() as running:
         standby = running.enter_context(standby_of(administrator, portal="portal_app"))
         traces = running.enter_context(Receiver())
-        logs = running.enter_context(shipped(tmp_path / "ship", production.folder))
+        logs = running.enter_context(shipped(tmp_path / "ship", production.folder, configuration))
         pagerduty = running.enter_context(PagerDuty())
         running.enter_context(
             with_variables(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,15 +15,9 @@ import yaml
 from loyalty_portal.configuration.logs import EcsLines
 from loyalty_portal.configuration.observability.origin import belonging_to
 from tests.production.logs.elasticsearch import Elasticsearch
-from tests.support.daemons import Daemon
+from tests.production.logs.shipping import LOGS, needs_rsyslog, shipped
 from tests.support.waiting import eventually
 
-LOGS = Path(__file__).resolve().parents[3] / "deploy/logs"
-RSYSLOG = shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin")
-needs_rsyslog = pytest.mark.skipif(
-    not RSYSLOG or not any(Path("/usr/lib").glob("**/rsyslog/omelasticsearch.so")),
-    reason="rsyslog-elasticsearch is missing (Debian: apt install rsyslog-elasticsearch)",
-)
 STREAM = "logs-portal-default"
 Ship = Callable[[str], Elasticsearch]
 
@@ -36,22 +28,7 @@ def ship(tmp_path: Path) -> Iterator[Ship]:
     with ExitStack() as stack:
 
         def run(configuration: str) -> Elasticsearch:
-            store = stack.enter_context(Elasticsearch())
-            (tmp_path / "spool").mkdir()
-            for theirs, ours in (
-                ("/var/spool/rsyslog", f"{tmp_path}/spool"),
-                ("/var/log/portal", str(tmp_path)),
-                ('serverport="9200"', f'serverport="{store.port}"'),
-            ):
-                assert theirs in configuration
-                configuration = configuration.replace(theirs, ours)
-            written = tmp_path / "rsyslog.conf"
-            written.write_text(configuration)
-            command = [str(RSYSLOG), "-n", "-f", str(written), "-i", f"{tmp_path}/pid"]
-            process = Daemon("rsyslog", command, os.environ, tmp_path / "spool")
-            stack.callback(process.stop)
-            process.start()
-            return store
+            return stack.enter_context(shipped(tmp_path, tmp_path, configuration))
 
         yield run
 

@@ -19,16 +19,6 @@ from tests.production.stores.aws import ACCESS, Aws
 PREFIX = "s3://portal/static"
 
 
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    server = Aws(tmp_path_factory.mktemp("aws"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-
-
 @pytest.fixture
 def store(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The client of an account with an empty bucket `portal`."""

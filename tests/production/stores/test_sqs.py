@@ -21,16 +21,6 @@ from tests.support.stack import Databases, Stack
 from tests.support.stack_fixtures import in_use
 
 
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    server = Aws(tmp_path_factory.mktemp("aws"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-
-
 def address(aws: Aws) -> str:
     return f"sqs://{KEY}:{PASSWORD}@127.0.0.1:{aws.port}"
 
