@@ -112,9 +112,8 @@ def locked(fulfillment: Fulfillment) -> Fulfillment:
 
 
 def all_locked(keys: Collection[UUID]) -> list[Fulfillment]:
-    """These rows as they are in the database now, locked in the order of their keys."""
-    rows = Fulfillment.objects.select_for_update(no_key=True).filter(pk__in=keys)
-    return list(rows.order_by("pk"))
+    """These rows as they are in the database now, locked, in the order of their keys."""
+    return Fulfillment.objects.filter(pk__in=keys).held()
 
 
 def at_desk(fulfillment: Fulfillment, *statuses: str) -> Fulfillment:

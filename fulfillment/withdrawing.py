@@ -35,8 +35,7 @@ def withdraw(
     The partner is asked to cancel what it has already, and its answer decides (saga.md, rule 9).
     `along`: news of the caller's own about the same order, passed on with the news of these.
     """
-    rows = Fulfillment.objects.select_for_update(no_key=True).filter(reference__in=references)
-    held = list(rows.order_by("pk"))
+    held = Fulfillment.objects.filter(reference__in=references).held()
     calls = _calls_of(PartnerCall.objects.select_for_update().filter(fulfillment__in=held))
     results = {
         each.reference: Withdrawn(each.progress.withdrawal(calls[each.pk]), each.open_quantity)

@@ -7,6 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty_portal.data.lifecycle import LifeCycle
 
+# An order of more lines is told together, and cancelled although some of them go on meanwhile.
+FEW_LINES = 10
+
 
 class OrderStatus(TextChoices):
     """The statuses of a redemption order."""

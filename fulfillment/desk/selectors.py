@@ -12,7 +12,14 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Upper
 from django.utils import timezone
 
-from fulfillment.models import Channel, Fulfillment, FulfillmentEvent, Shipment, ShipmentLine
+from fulfillment.models import (
+    Channel,
+    Fulfillment,
+    FulfillmentEvent,
+    FulfillmentQuerySet,
+    Shipment,
+    ShipmentLine,
+)
 from fulfillment.permissions import FREE, WORK, claimed
 from fulfillment.states import TO_SEND
 from loyalty_portal.data.actor import Actor
@@ -52,17 +59,17 @@ class QueuePage(NamedTuple):
     after: str
 
 
-def desk() -> QuerySet[Fulfillment]:
+def desk() -> FulfillmentQuerySet:
     """All fulfillments of the desk, the most urgent promise first."""
     return Fulfillment.objects.filter(channel=Channel.DESK).order_by("promised_by", "id")
 
 
-def waiting() -> QuerySet[Fulfillment]:
+def waiting() -> FulfillmentQuerySet:
     """Fulfillments that are still to be sent."""
     return desk().filter(status__in=TO_SEND)
 
 
-def lines_of(parcel: Fulfillment) -> QuerySet[Fulfillment]:
+def lines_of(parcel: Fulfillment) -> FulfillmentQuerySet:
     """The lines of the parcel that are still to be sent, the most urgent first. Any of its lines
     stands for a parcel. What has no key was opened by a version before 0.3, and is sent alone.
     """

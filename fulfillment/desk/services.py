@@ -1,7 +1,7 @@
 """The work of the desk on parcels. A parcel is all open lines of one order for one recipient.
 
-Any line stands for its parcel. Each service locks the parcel's lines in the order of their keys, so
-that two people at once never take the same parcel.
+Any line stands for its parcel. Each service locks the parcel's lines first, so that two people at
+once never take the same parcel.
 """
 
 from collections.abc import Collection, Mapping
@@ -74,7 +74,7 @@ def _held(parcel: Fulfillment, by: Actor, what: str = WORK) -> list[Fulfillment]
     """The parcel's lines, locked. Raises DeskError without any, or if the actor may not do it."""
     if not may_do(by, what):
         raise DeskError(str(REFUSALS[what]))
-    lines = list(lines_of(parcel).select_for_update(no_key=True).order_by("pk"))
+    lines = lines_of(parcel).held()
     if not lines:
         raise DeskError(_("Nothing of this parcel is left to send. Look again."))
     return lines

@@ -30,6 +30,19 @@ class Channel(models.TextChoices):
     PARTNER = "PARTNER", _("The partner")
 
 
+class FulfillmentQuerySet(LeasedQuerySet["Fulfillment"]):
+    """Query methods for fulfillments."""
+
+    def held(self) -> list["Fulfillment"]:
+        """These rows, in the order of their keys, locked from the last to the first.
+
+        Workers go through the lines of an order from the first to the last, and each holds one
+        while it waits for the order. Who locks all of them in the same direction waits for the
+        same workers again and again; in this one, for each of them once.
+        """
+        return list(self.select_for_update(no_key=True, of=("self",)).order_by("-pk"))[::-1]
+
+
 class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
     """`quantity` units of one SKU for one recipient. Its lease is for polling the partner."""
 
@@ -115,7 +128,7 @@ class Fulfillment(HasLifeCycle, LeasedWork, Recipient):
         null=True, blank=True, help_text=_("When the partner last answered a question about it.")
     )
 
-    objects = LeasedQuerySet["Fulfillment"].as_manager()
+    objects = FulfillmentQuerySet.as_manager()
     life_cycle = FULFILLMENT
 
     number_taken: bool  # whether another has a partner's number; only where a query annotates this

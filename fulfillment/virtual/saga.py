@@ -50,7 +50,7 @@ def ask(call_id: uuid.UUID) -> uuid.UUID | None:
     """Make one due call. Returns its fulfillment's id, or None when it is not due, or another
     worker has it.
     """
-    claim = _claim(call_id)
+    claim = retried(lambda: _claim(call_id))
     if claim is None:
         return None
     answer = _send(claim)

@@ -9,10 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fulfillment.partner import Event, MalformedEventError, parse_event
+from fulfillment.partner import Event, MalformedEventError, Report, parse_event
 from fulfillment.virtual.hints import take_hint
 from fulfillment.virtual.services import find_by_reference
 from loyalty_portal.data.leases import backoff
+from loyalty_portal.data.trouble import retried
 from redemption.incidents.services import raise_incident
 from redemption.models import Callback, CallbackState
 from redemption.states import IncidentKind
@@ -46,14 +47,18 @@ def process(callback_id: uuid.UUID) -> uuid.UUID | None:
     except MalformedEventError as error:
         _puzzle(callback, token, str(error))
         return None
-    with transaction.atomic():
-        held = find_by_reference(report.reference)
-        if held is None:
-            _park(callback, token)
-            return None
-        if _end(callback, token, CallbackState.PROCESSED):
-            take_hint(held=held, report=report)
-        return held.pk
+    return retried(lambda: _hear(callback, token, report))
+
+
+@transaction.atomic
+def _hear(callback: Callback, token: uuid.UUID, report: Report) -> uuid.UUID | None:
+    held = find_by_reference(report.reference)
+    if held is None:
+        _park(callback, token)
+        return None
+    if _end(callback, token, CallbackState.PROCESSED):
+        take_hint(held=held, report=report)
+    return held.pk
 
 
 def _end(callback: Callback, token: uuid.UUID, state: CallbackState, problem: str = "") -> bool:

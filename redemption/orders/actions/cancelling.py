@@ -22,18 +22,18 @@ from loyalty_portal.data.lifecycle import StaleStatusError
 from loyalty_portal.data.texts.kept import kept
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.texts.some import some_of
+from loyalty_portal.data.trouble import retried
 from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
 from redemption.permissions import may_cancel
 from redemption.saga.steps import RedemptionError, drop_order, locked, must
 from redemption.saga.waits import news_of_end
-from redemption.states import LineStatus, OrderStatus
+from redemption.states import FEW_LINES, LineStatus, OrderStatus
 
 # Nothing has been sent to anybody yet in these statuses, so the whole order is cancelled.
 _AS_A_WHOLE = frozenset({OrderStatus.AWAITING_APPROVAL, OrderStatus.PENDING})
 _BY_LINES = frozenset({OrderStatus.CONFIRMED, OrderStatus.IN_FULFILLMENT})
 
 
-_FEW = 10  # lines; while more are being sent, one of them changes with each look at them
 _KEY = 6  # hexadecimal digits that tell a line from the others of its order
 _AT_ONCE, _ASKED = "n", "a"  # how a line of many is reached
 
@@ -78,7 +78,7 @@ class Cancellation:
     @property
     def is_of_many(self) -> bool:
         """Whether there are so many lines that one of them changes before anybody can confirm."""
-        return len(self.parts) > _FEW
+        return len(self.parts) > FEW_LINES
 
     @property
     def shown(self) -> str:
@@ -140,7 +140,7 @@ def cancel(*, order: RedemptionOrder, by: Actor, reason: str, shown: str = "") -
     must(may_cancel(by, order))
     try:
         reason = reason or _cancelled_by(order, by)
-        return _cancel(order, by=by, reason=reason, shown=shown)
+        return retried(lambda: _cancel(order, by=by, reason=reason, shown=shown))
     except StaleStatusError:
         # The order changed between reading it and locking it.
         busy = _("This order is changing at this moment. Try again.")
@@ -192,13 +192,13 @@ def cancel_line(*, item: OrderItem, by: Actor, reason: str, shown: str = "") -> 
     must(may_cancel(by, order))
     reason = reason or _cancelled_by(order, by)
     try:
-        with transaction.atomic():
-            return _cancel_line(order, item.pk, by=by, reason=reason, shown=shown)
+        return retried(lambda: _cancel_line(order, item.pk, by=by, reason=reason, shown=shown))
     except StaleStatusError:
         busy = _("This order is changing at this moment. Try again.")
         raise RedemptionError(busy) from None
 
 
+@transaction.atomic
 def _cancel_line(
     order: RedemptionOrder, item_id: UUID, *, by: Actor, reason: str, shown: str
 ) -> str:
