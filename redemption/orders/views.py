@@ -20,6 +20,7 @@ from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.one_line import one_line
+from loyalty_portal.data.snapshot import one_snapshot
 from loyalty_portal.http.responses import SeeOther, form_only, say_where
 from loyalty_portal.queue.pause import LATER, is_paused
 from redemption.checkout.approvals import deciding
@@ -28,7 +29,7 @@ from redemption.orders.actions import cancelling, repeating, resending
 from redemption.orders.actions import services as aftercare
 from redemption.orders.facts import Pulse, beat_of, order_of
 from redemption.orders.forms import QuestionForm, RejectOrderForm
-from redemption.orders.page import order_page
+from redemption.orders.page import OrderPage, order_page
 from redemption.orders.selectors import LONGEST_SEARCH, Search, list_of
 from redemption.permissions import may_ask, may_cancel, may_resend, may_reveal, right_to_decide
 from redemption.questions import services as questions
@@ -43,6 +44,14 @@ def own_order(actor: Actor, number: str) -> RedemptionOrder:
     if order is None:
         raise Http404
     return order
+
+
+def _page(request: PortalRequest, number: str, **what: Any) -> OrderPage:
+    """The page of an order as it is at one moment, while its lines go on. `what`: see order_page.
+    Raises 404 for an order that is not the company's own.
+    """
+    with one_snapshot():
+        return order_page(request.actor, own_order(request.actor, number), **what)
 
 
 def search_on(request: HttpRequest) -> Search:
@@ -83,9 +92,9 @@ def detail(request: PortalRequest, number: str) -> HttpResponse:
     `?who` those of some people, with `?ask` the form of a question open. These do not look again by
     themselves.
     """
-    page = order_page(
-        request.actor,
-        own_order(request.actor, number),
+    page = _page(
+        request,
+        number,
         in_full="all" in request.GET,
         only=request.GET.get("lines", ""),
         who=one_line(request.GET.get("who", ""))[:LONGEST_SEARCH],
@@ -105,7 +114,7 @@ def story(request: PortalRequest, number: str) -> HttpResponse:
         last = request.GET.get("last", "")
         pulse = Pulse(beat, int(last) if last.isdecimal() and len(last) < 12 else 0)
         return render(request, "redemption/orders/_pulse.html", {"number": number, "pulse": pulse})
-    page = order_page(request.actor, own_order(request.actor, number))
+    page = _page(request, number)
     balance = balance_text(header_on(request), beside=True)
     response = render(request, "redemption/orders/_story.html", {"page": page, "balance": balance})
     return trigger_client_event(response, "announce", {"value": page.latest})
@@ -127,9 +136,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
             )
     except RedemptionError as problem:
         messages.error(request, str(problem))
-        page = order_page(
-            request.actor, own_order(request.actor, number), cancel_typed=_reason(request)
-        )
+        page = _page(request, number, cancel_typed=_reason(request))
         if page.cancellation:  # keep what was typed, for confirming or trying again
             return render(request, "redemption/orders/order.html", {"page": page}, status=422)
     else:
@@ -190,7 +197,7 @@ def reject(request: PortalRequest, number: str) -> HttpResponse:
     _must(right.may, right.why_not)
     form = RejectOrderForm(request.POST, order=order)
     if not form.is_valid() and order.status == OrderStatus.AWAITING_APPROVAL:
-        page = order_page(request.actor, order, form)
+        page = _page(request, number, reject=form)
         return render(request, "redemption/orders/order.html", {"page": page}, status=422)
     try:
         deciding.reject(order=order, by=request.actor, reason=form.cleaned_data.get("reason", ""))
@@ -226,7 +233,7 @@ def codes(request: PortalRequest, number: str, item_id: uuid.UUID) -> HttpRespon
         facts["page"] = {"order": order}
         return render(request, "redemption/orders/lines/_codes.html", facts)
     # The line may be one of those that only the page in full shows.
-    facts["page"] = order_page(request.actor, order, in_full=True)
+    facts["page"] = _page(request, number, in_full=True)
     return render(request, "redemption/orders/order.html", facts)
 
 
@@ -290,7 +297,7 @@ def ask(request: PortalRequest, number: str) -> HttpResponse:
             return SeeOther(f"{order.get_absolute_url()}#questions")
     except RedemptionError as problem:
         form.add_error("text", str(problem))
-    page = order_page(request.actor, order, question=form)
+    page = _page(request, number, question=form)
     return render(request, "redemption/orders/order.html", {"page": page}, status=422)
 
 

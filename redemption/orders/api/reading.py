@@ -16,6 +16,7 @@ from loyalty_portal.api.calls import ApiResult, allowed, must_have_scope, unchan
 from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.problems import ApiProblemError, Mistake
 from loyalty_portal.api.shapes import Moment, PageAsked, PageTold, RequestShape
+from loyalty_portal.data.snapshot import one_snapshot
 from redemption.models import RedemptionOrder
 from redemption.orders.api.told import (
     DeliveryTold,
@@ -79,8 +80,10 @@ def list_orders(request: ApiRequest, asked: Query[OrdersAsked]) -> PageTold[Orde
     )
     rows, by = orders_seen(request.auth.actor, filters), ["-created_at", "-id"]
     bound = request.auth.seat.company_id
-    found, more = page_after(rows, by=by, asked=asked, request=request, bound=bound)
-    return PageTold[OrderTold](data=_told(request, found, parts), next=more)
+    with one_snapshot():
+        found, more = page_after(rows, by=by, asked=asked, request=request, bound=bound)
+        told = _told(request, found, parts)
+    return PageTold[OrderTold](data=told, next=more)
 
 
 @router.get("/{order}", response=OrderTold, operation_id="getOrder", summary="Get an order")
@@ -98,7 +101,8 @@ def get_order(
     tag = f'"{pulse}{"".join(sorted(part[0] for part in parts))}"'
     if same := unchanged(request, tag):
         return same
-    [told] = _told(request, [own_order(request, order)], parts)
+    with one_snapshot():  # not older than the pulse
+        [told] = _told(request, [own_order(request, order)], parts)
     return ApiResult(told, {"ETag": tag})
 
 
@@ -113,11 +117,12 @@ def list_lines(
     request: ApiRequest, order: OrderKey, asked: Query[PageAsked]
 ) -> PageTold[OrderLineTold]:
     """The lines of one order, in its own order."""
-    own = own_order(request, order)
-    rows = own.items.order_by()
     bound = request.auth.seat.company_id
-    found, more = page_after(rows, by=["id"], asked=asked, request=request, bound=bound)
-    told = [line_told(record, own.created_at) for record in with_deliveries(found)]
+    with one_snapshot():
+        own = own_order(request, order)
+        rows = own.items.order_by()
+        found, more = page_after(rows, by=["id"], asked=asked, request=request, bound=bound)
+        told = [line_told(record, own.created_at) for record in with_deliveries(found)]
     return PageTold[OrderLineTold](data=told, next=more)
 
 
@@ -130,11 +135,12 @@ def list_lines(
 @allowed(SCOPE)
 def list_deliveries(request: ApiRequest, order: OrderKey, line_id: UUID) -> PageTold[DeliveryTold]:
     """What was delivered of one line: parcels, or codes. A line has few, so there is one page."""
-    own = own_order(request, order)
-    item = own.items.filter(pk=line_id).first()
-    if item is None:
-        raise Http404
-    [record] = with_deliveries([item])
+    with one_snapshot():
+        own = own_order(request, order)
+        item = own.items.filter(pk=line_id).first()
+        if item is None:
+            raise Http404
+        [record] = with_deliveries([item])
     return PageTold[DeliveryTold](data=deliveries_told(record, own.created_at), next=None)
 
 

@@ -9,13 +9,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.views import PortalRequest, with_seat
+from loyalty_portal.data.snapshot import one_snapshot
 from loyalty_portal.data.tables.cells import CSV_TYPE
 from loyalty_portal.data.tables.drawing import shown_table
 from loyalty_portal.data.tables.exports import XLSX_TYPE, as_csv, as_xlsx
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.http.responses import SeeOther, attachment
 from redemption.orders.receipts.order_sums import MOST_ORDERS, orders_table, tables_of
-from redemption.orders.receipts.receipt import more_to_come, receipt_of, receipt_pdf
+from redemption.orders.receipts.receipt import Receipt, more_to_come, receipt_of, receipt_pdf
 from redemption.orders.selectors import orders_found
 from redemption.orders.views import own_order, search_on
 from redemption.points.statement.exported import note_file
@@ -27,7 +28,7 @@ from redemption.points.statement.files import PDF_TYPE
 @with_seat()
 def receipt(request: PortalRequest, number: str) -> HttpResponse:
     """An order's receipt, to be read or printed."""
-    made = receipt_of(own_order(request.actor, number))
+    made = _receipt(request, number)
     facts = {"receipt": made, "more_to_come": more_to_come()}
     return render(request, "redemption/orders/receipts/receipt.html", facts)
 
@@ -37,9 +38,14 @@ def receipt(request: PortalRequest, number: str) -> HttpResponse:
 @with_seat()
 def receipt_file(request: PortalRequest, number: str) -> HttpResponse:
     """An order's receipt as PDF."""
-    order = own_order(request.actor, number)
-    content = receipt_pdf(receipt_of(order))
-    return attachment(content, PDF_TYPE, f"receipt-{order.order_number}.pdf")
+    made = _receipt(request, number)
+    return attachment(receipt_pdf(made), PDF_TYPE, f"receipt-{made.order.order_number}.pdf")
+
+
+def _receipt(request: PortalRequest, number: str) -> Receipt:
+    """The receipt as of one moment, so that its lines and points agree."""
+    with one_snapshot():
+        return receipt_of(own_order(request.actor, number))
 
 
 @require_safe

@@ -1,11 +1,8 @@
 """The page of the points statement, and its files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db import connection, transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
@@ -16,6 +13,7 @@ from django_htmx.http import trigger_client_event
 
 from accounts.layout import agree, header_on
 from accounts.views import PortalRequest, with_seat
+from loyalty_portal.data.snapshot import one_snapshot
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.http.responses import SeeOther, attachment, say_where
 from redemption.points.header.spending import spending_of
@@ -32,20 +30,6 @@ from redemption.points.statement.page import (
     totals_of,
 )
 from redemption.points.theirs import is_due, look_at_theirs
-
-
-@contextmanager
-def one_snapshot() -> Iterator[None]:
-    """Read everything in the block as of one moment, so that what is shown adds up. Inside of a
-    transaction, which staff have who see the page as a seat, each query reads its own moment.
-    """
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
 
 
 @require_safe
