@@ -16,7 +16,7 @@ from redemption.models import Letter, LineReturn, LoyaltyTransaction, OrderItem,
 from redemption.models.badges import FOR_A_PERSON, LineCounts, end_told
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 
-MOST_LINES = 10  # lines that a digest names, shared by its groups
+MOST_LINES = 10  # lines that a letter names; in a digest its groups share them
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +275,8 @@ _POINTS_BACK = ngettext_lazy(
     "Its %(points)s points are back.", "Their %(points)s points are back.", "pieces"
 )
 _POINTS_BACK_IN_PART = ngettext_lazy(
-    "%(back)s of its %(points)s points are back.",
-    "%(back)s of their %(points)s points are back.",
+    "%(back)s of its %(points)s points are back; the others are coming.",
+    "%(back)s of their %(points)s points are back; the others are coming.",
     "pieces",
 )
 _POINTS_STUCK = ngettext_lazy(

@@ -25,7 +25,7 @@ from loyalty_portal.fastpath.sql import Prepared
 from loyalty_portal.metrics.figures import ORDER_SECONDS, sent, took
 from loyalty_portal.partners.client import Outcome
 from redemption.messages import digests, sms, texts
-from redemption.messages.digest_text import digest_text
+from redemption.messages.digest_text import MOST_LINES, digest_text
 from redemption.models import Letter, LetterKind, OrderItem, RedemptionOrder, Sms
 from redemption.models.badges import LineCounts, end_told, order_look, refusal_told
 
@@ -236,7 +236,8 @@ def _composed(letter: Letter, copy_to: str) -> EmailMultiAlternatives:
         "item": letter.item,
         "parts": (parts := _parts(letter, items)),
         "products": some_of(item.product_name for item, _units in parts),
-        "items": items,
+        "items": items[:MOST_LINES],
+        "more": len(items[MOST_LINES:]),
         "facts": letter.facts,
         "tracking_page": tracking_page(
             letter.facts.get("carrier", ""), letter.facts.get("tracking", "")

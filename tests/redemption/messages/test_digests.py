@@ -168,7 +168,9 @@ def test_what_failed_says_where_its_points_are_and_later_that_they_are_back(
     fails(lines[4], "Out of print")
     [last] = sent()
     assert "is complete: 2 of 5 pieces delivered" in last.subject
-    assert "3 pieces could not be supplied. 400 of their 600 points are back." in last.body
+    assert (
+        "3 pieces could not be supplied. 400 of their 600 points are back; the others" in last.body
+    )
     assert "for Guest 4, ada@northwind.example: Out of print" in last.body
     settle(order.transactions.filter(transaction_type=TransactionType.CREDIT).latest("created_at"))
     assert sent() == []
