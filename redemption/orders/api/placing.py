@@ -30,9 +30,11 @@ from redemption.checkout.rows import (
     MOST_OF_ONE,
     YES,
     CellError,
+    DraftRow,
     GivenRow,
     read_rows,
     recipient_of,
+    same_people,
     today_of,
 )
 from redemption.checkout.selectors import offered_products
@@ -136,6 +138,16 @@ class LimitTold(AnswerShape):
     renews_at: datetime = Field(description="When the next month or quarter begins.")
 
 
+class NoticeTold(AnswerShape):
+    """Something that is allowed, and may be a mistake."""
+
+    code: str = Field(json_schema_extra=known_values(["same_person"]), examples=["same_person"])
+    detail: str = Field(
+        description="The notice in words. Rows are the lines, counted from 1.",
+        examples=["Ada Byron gets “Mug” in rows 1 and 3."],
+    )
+
+
 class PreviewTold(AnswerShape):
     """What an order would be now."""
 
@@ -151,6 +163,10 @@ class PreviewTold(AnswerShape):
     held: str | None = Field(
         description="Why nothing can be ordered at the moment.", examples=[None]
     )
+    notices: list[NoticeTold] = Field(
+        description="What the order may have by mistake, such as one person who gets the same"
+        " product twice. It can be placed all the same."
+    )
 
 
 @previews.post("", response=PreviewTold, operation_id="previewOrder", summary="Preview an order")
@@ -160,7 +176,8 @@ def preview_order(request: ApiRequest, entered: PreviewEntered) -> PreviewTold:
     and calls nobody.
     """
     seat = request.auth.seat
-    lines = _lines(request, entered)
+    rows = _rows(request, entered)
+    lines = _lines(rows)
     pieces = pieces_of((line.product, line.quantity) for line in lines)
     total = points_of(lines)
     return PreviewTold(
@@ -170,6 +187,7 @@ def preview_order(request: ApiRequest, entered: PreviewEntered) -> PreviewTold:
         needs_approval=approval_need(seat, total) is not None,
         limits=[_limit(each) for each in allowances_of(seat)],
         held=held_up(seat, lines) or None,
+        notices=[NoticeTold(code="same_person", detail=told) for told in same_people(rows)],
     )
 
 
@@ -188,7 +206,7 @@ def place(request: KeyedRequest, entered: OrderEntered) -> ApiResult:
 def _placed(request: KeyedRequest, entered: OrderEntered) -> RedemptionOrder:
     seat = request.auth.seat
     count(request, ORDERS, str(seat.pk))  # what is only told again does not count
-    lines = _lines(request, entered)
+    lines = _lines(_rows(request, entered))
     total = points_of(lines)
     if total != entered.expected_points:
         told = _("The order costs %(points)s points now.") % {"points": grouped(total)}
@@ -229,8 +247,10 @@ def _previewed(line: Line, wanted: int) -> LinePreviewTold:
     )
 
 
-def _lines(request: ApiRequest, entered: PreviewEntered) -> list[Line]:
-    """The lines with their products. Raises the problem `invalid` with the mistakes of all."""
+def _rows(request: ApiRequest, entered: PreviewEntered) -> list[DraftRow]:
+    """The lines as rows with their products. Raises the problem `invalid` with the mistakes of
+    all.
+    """
     company = request.auth.seat.company
     skus = {line.sku for line in entered.lines}
     products = offered_products(skus=skus, tier_level=company.tier_level)
@@ -240,6 +260,10 @@ def _lines(request: ApiRequest, entered: PreviewEntered) -> list[Line]:
     reading = read_rows(given, today=today_of(company))
     if reading.errors:
         raise ApiProblemError("invalid", errors=[_mistake(error) for error in reading.errors])
+    return reading.rows
+
+
+def _lines(rows: Sequence[DraftRow]) -> list[Line]:
     return [
         Line(
             product=row.product,
@@ -249,7 +273,7 @@ def _lines(request: ApiRequest, entered: PreviewEntered) -> list[Line]:
             send_on=row.send_on,
             asks=row.asks,
         )
-        for row in reading.rows
+        for row in rows
     ]
 
 

@@ -166,6 +166,9 @@ def test_a_preview_tells_what_stands_in_the_way_and_reserves_nothing() -> None:
     assert [line["trouble"] for line in told["lines"]] == ["out_of_stock", "out_of_stock", None]
     assert told["lines"][0]["detail"] == "Only 3 are left; 4 are wanted."
     assert told["held"] is None
+    [notice] = told["notices"]
+    assert notice["code"] == "same_person"
+    assert notice["detail"].endswith(f"gets “{mug.name}” in rows 1 and 2.")
     assert mug.inventory.quantity_reserved == 0
 
 
