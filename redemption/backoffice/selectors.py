@@ -28,7 +28,8 @@ from redemption.models import (
     OrderItem,
     RedemptionOrder,
 )
-from redemption.models.badges import line_word, wait_told
+from redemption.models.badges import line_word
+from redemption.models.waits import wait_told
 from redemption.permissions import may_second, seen_incidents
 from redemption.states import (
     ABOUT_UNITS,

@@ -15,9 +15,9 @@ from django.db.models import Count, F, Max, Q, Sum, Window
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.texts.numbers import grouped
-from loyalty_portal.data.texts.times import exact
 from loyalty_portal.partners.reasons import loyalty_reason
 from redemption.models import LoyaltyTransaction, OrderItem, RedemptionOrder, TransactionType
+from redemption.models.waits import wait_told
 from redemption.states import (
     SETTLED_LINE,
     TRANSACTION,
@@ -25,7 +25,6 @@ from redemption.states import (
     LineStatus,
     OrderStatus,
     TransactionStatus,
-    WaitsFor,
 )
 
 
@@ -193,23 +192,6 @@ def line_word(item: OrderItem) -> Any:
 def _ended_with_order(item: OrderItem) -> tuple[str, str, Any] | None:
     cancelled = item.fulfillment_status == LineStatus.CANCELLED
     return never_begun(item.order) if cancelled else None
-
-
-def wait_told(item: OrderItem, zone: str, *, named: bool = True) -> str:
-    """How long a line waits, in a sentence; "" when it does not. `zone`: the company's. `named`:
-    whether it says for whose answer.
-    """
-    if not item.is_waiting:
-        return ""
-    until = exact(item.waits_until, zone=zone) if item.waits_until else ""
-    if item.waits_for == WaitsFor.DATE:
-        return _("Will be sent on %(when)s.") % {"when": until}
-    if not until:
-        return _("Its recipient is asked once the points are taken.")
-    if named and item.recipient_name:
-        told = _("Waits until %(when)s for %(who)s to answer.")
-        return told % {"when": until, "who": item.recipient_name}
-    return _("Waits for the recipient’s answer until %(when)s.") % {"when": until}
 
 
 class _Moves(NamedTuple):

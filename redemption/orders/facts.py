@@ -21,7 +21,7 @@ from fulfillment.models import (
     VirtualCode,
 )
 from fulfillment.models.progress import CallTold
-from fulfillment.states import FulfillmentStatus
+from fulfillment.states import CallStatus, FulfillmentStatus
 from loyalty_portal.data.actor import Actor
 from redemption.models import (
     Decision,
@@ -38,6 +38,7 @@ from redemption.models import (
 from redemption.orders.looks import StaffLooks, looks_at
 from redemption.permissions import seen_by
 from redemption.states import (
+    FEW_LINES,
     OPEN_TRANSACTION,
     REMEDIES,
     DecisionStatus,
@@ -45,9 +46,6 @@ from redemption.states import (
     TransactionStatus,
     WaitsFor,
 )
-
-# Up to this number of lines, the timeline shows each.
-TOLD_ONE_BY_ONE = 10
 
 Row = TypeVar("Row", ShipmentLine, CodeReveal, "_AskedCall")
 
@@ -61,6 +59,7 @@ class LineDelivery:
     has_codes: bool = False
     progress: Progress | None = None  # None: nothing can be withdrawn any more
     calls: Sequence[CallTold] = ()
+    was_withdrawn: bool = False  # before the partner was asked for it
     is_unclear: bool = False  # the partner owes an answer for so long that people look into it
 
 
@@ -149,7 +148,7 @@ def facts_of(order: RedemptionOrder, *, in_full: bool = False) -> Facts:
         asks=_asks(order, items),
         messages=list(order.messages.exclude(text="").select_related("by")),
         looks=looks_at(order),
-        many=len(items) > TOLD_ONE_BY_ONE and not in_full,
+        many=len(items) > FEW_LINES and not in_full,
     )
 
 
@@ -210,9 +209,14 @@ def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
     """
     lines = order.items.order_by().values("pk")
     codes = VirtualCode.objects.valid().filter(fulfillment=OuterRef("pk"))
-    rows = Fulfillment.objects.filter(reference__in=lines).annotate(has_codes=Exists(codes))
-    known = rows.values_list("pk", "reference", "has_codes", "attention", *Progress._fields)
-    found = [(*row[:4], Progress._make(row[4:])) for row in known]
+    unsent = PartnerCall.objects.filter(fulfillment=OuterRef("pk"), status=CallStatus.WITHDRAWN)
+    rows = Fulfillment.objects.filter(reference__in=lines).annotate(
+        has_codes=Exists(codes), was_withdrawn=Exists(unsent)
+    )
+    known = rows.values_list(
+        "pk", "reference", "has_codes", "was_withdrawn", "attention", *Progress._fields
+    )
+    found = [(*row[:5], Progress._make(row[5:])) for row in known]
     # Only of these do the calls tell whether they can be withdrawn. By key, since the status may
     # have changed since it was read.
     asked = {pk for pk, *_row, at in found if at.status == FulfillmentStatus.REQUESTED}
@@ -223,9 +227,15 @@ def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
     called = _by_fulfillment(map(_AskedCall._make, calls.values_list(*_AskedCall._fields)))
     return {
         line: LineDelivery(
-            parcels[pk], reveals[pk], has_codes, at, called[pk], bool(attention) and pk in asked
+            parcels[pk],
+            reveals[pk],
+            has_codes,
+            at,
+            called[pk],
+            was_withdrawn,
+            is_unclear=bool(attention) and pk in asked,
         )
-        for pk, line, has_codes, attention, at in found
+        for pk, line, has_codes, was_withdrawn, attention, at in found
     }
 
 

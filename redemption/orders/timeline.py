@@ -15,7 +15,8 @@ from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.data.texts.times import exact
 from redemption.checkout.approvals.asking import people_asked
 from redemption.models import BulkPart, EventSubject, LetterKind, OrderItem, OrderMessageKind
-from redemption.models.badges import LineCounts, wait_told, without_delivery
+from redemption.models.badges import LineCounts, without_delivery
+from redemption.models.waits import wait_told
 from redemption.orders.facts import EventTold, Facts
 from redemption.orders.steps.lines_told import (
     asked,

@@ -10,6 +10,7 @@ from redemption.checkout.limits import over_if_approved
 from redemption.models import OrderItem, RedemptionOrder
 from redemption.models.messages import TO_APPROVERS
 from redemption.models.orders import signed
+from redemption.models.waits import is_past_its_date
 from redemption.orders.approvals.selectors import Approval
 
 LINES = 20
@@ -21,6 +22,7 @@ class LineSeen:
 
     item: OrderItem
     message: str
+    is_late: bool  # its date passed while it waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,10 @@ def panel_of(approval: Approval) -> Panel:
     letters = order.letters.filter(kind__in=TO_APPROVERS)
     return Panel(
         approval=approval,
-        lines=[LineSeen(item, signed(item.message, order.account_manager)) for item in items],
+        lines=[
+            LineSeen(item, signed(item.message, order.account_manager), is_past_its_date(item))
+            for item in items
+        ],
         more=max(0, approval.lines - LINES),
         since=[*approval.since, *_sold_out(order)],
         over=over_if_approved(order),

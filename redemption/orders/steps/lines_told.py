@@ -78,12 +78,15 @@ def work(facts: Facts) -> Iterator[TimelineStep]:
         return
     items = {item.pk: item for item in facts.items}
     returned = {each.item_id for each in facts.returns}
+    never_asked = {line for line, each in facts.deliveries.items() if each.was_withdrawn}
     together: dict[tuple[Any, ...], list[EventTold]] = {}
     for event in moves(facts, EventSubject.LINE):
         if event.item_id is None or _is_a_parcels(event, items[event.item_id]):
             continue
         if event.to_status == LineStatus.RETURNED and event.item_id in returned:
             continue  # told by its returns
+        if event.to_status == LineStatus.REQUESTED and event.item_id in never_asked:
+            continue
         moment = None if facts.many else event.at.replace(microsecond=0)
         came = event.to_status == LineStatus.DELIVERED
         shown = came and facts.delivery(items[event.item_id]).has_codes
@@ -236,7 +239,7 @@ def _lost(facts: Facts, status: str, touched: list[OrderItem], event: EventTold)
     by = event.by or _who_asked(facts)
     if status == LineStatus.CANCELLED and by:
         title = _("%(what)s cancelled by %(who)s")
-    words = {"what": _counted(facts, touched), "who": told_as(by, facts.order.company_id)}
+    words = {"what": counted(facts, touched), "who": told_as(by, facts.order.company_id)}
     said_already = {_("Cancelled"), _("Cancelled by %(who)s") % words}
     reason = "" if retold(event.reason) in said_already else event.reason
     text = f"{sentence(reason)} {_what_came_back(facts, status, touched)}".strip()
@@ -365,7 +368,7 @@ def reveals(facts: Facts) -> Iterator[TimelineStep]:
     for those in together.values():
         last = max((reveal for _item, reveal in those), key=attrgetter("at"))
         title = _("%(who)s looked at the codes") % {"who": last.by or _("Somebody")}
-        what = _counted(facts, [item for item, _reveal in those])
+        what = counted(facts, [item for item, _reveal in those])
         yield TimelineStep(title, sentence(what), "eye", at=last.at)
 
 
@@ -373,9 +376,11 @@ def _names(items: Iterable[OrderItem]) -> str:
     return some_of(item.product_name for item in items)
 
 
-def _counted(facts: Facts, items: list[OrderItem]) -> str:
-    """The names of the products; of an order of many lines with the number of these."""
-    if not facts.many:
+def counted(facts: Facts, items: list[OrderItem]) -> str:
+    """The names of the products, with the number of lines where these do not tell it: of an order
+    of many lines, or of several of one product.
+    """
+    if not facts.many and len({item.product_name for item in items}) == len(items):
         return _names(items)
     lines = len({item.pk for item in items})
     told = ngettext("%(n)s line (%(names)s)", "%(n)s lines (%(names)s)", lines)

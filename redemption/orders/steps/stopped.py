@@ -5,28 +5,42 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import ngettext_lazy
 
 from accounts.selectors import told_as
 from fulfillment.models import CallKind
 from fulfillment.states import CallStatus
-from loyalty_portal.data.texts.some import some_of
 from redemption.models import EventSubject, OrderItem
 from redemption.orders.facts import Facts
+from redemption.orders.steps.lines_told import counted
 from redemption.orders.steps.step import TimelineStep
 from redemption.states import LineStatus
 
 _CAME_OF_IT: dict[str, Any] = {
-    LineStatus.DELIVERED: gettext_lazy(
-        "Too late: %(what)s was delivered, and its points stay taken."
+    LineStatus.DELIVERED: ngettext_lazy(
+        "Too late: %(what)s was delivered, and its points stay taken.",
+        "Too late: %(what)s were delivered, and their points stay taken.",
+        "lines",
     ),
-    LineStatus.CANCELLED: gettext_lazy("Our partner stopped %(what)s, and its points go back."),
-    LineStatus.FAILED: gettext_lazy("%(what)s could not be supplied, and its points go back."),
-    CallStatus.REFUSED: gettext_lazy(
-        "Too late: our partner delivers %(what)s already, and its points stay taken."
+    LineStatus.CANCELLED: ngettext_lazy(
+        "Our partner stopped %(what)s, and its points go back.",
+        "Our partner stopped %(what)s, and their points go back.",
+        "lines",
     ),
-    "": gettext_lazy(
-        "Our partner is asked to stop %(what)s. If it is not too late, its points come back."
+    LineStatus.FAILED: ngettext_lazy(
+        "%(what)s could not be supplied, and its points go back.",
+        "%(what)s could not be supplied, and their points go back.",
+        "lines",
+    ),
+    CallStatus.REFUSED: ngettext_lazy(
+        "Too late: our partner delivers %(what)s already, and its points stay taken.",
+        "Too late: our partner delivers %(what)s already, and their points stay taken.",
+        "lines",
+    ),
+    "": ngettext_lazy(
+        "Our partner is asked to stop %(what)s. If it is not too late, its points come back.",
+        "Our partner is asked to stop %(what)s. If it is not too late, their points come back.",
+        "lines",
     ),
 }
 
@@ -44,7 +58,7 @@ def stopped(facts: Facts) -> Iterator[TimelineStep]:
     for (at, by), lines in asked.items():
         title = _("%(who)s asked to stop %(what)s") % {
             "who": told_as(by, facts.order.company_id),
-            "what": some_of(item.product_name for item in lines),
+            "what": counted(facts, lines),
         }
         yield TimelineStep(title, " ".join(_came_of_it(facts, lines)), "ban", "warn", at)
 
@@ -54,7 +68,7 @@ def _came_of_it(facts: Facts, lines: list[OrderItem]) -> Iterator[str]:
     for item in lines:
         alike.setdefault(_outcome(facts, item), []).append(item)
     for outcome, those in alike.items():
-        yield _CAME_OF_IT[outcome] % {"what": some_of(item.product_name for item in those)}
+        yield _CAME_OF_IT[outcome] % {"what": counted(facts, those), "lines": len(those)}
 
 
 def _outcome(facts: Facts, item: OrderItem) -> str:

@@ -11,11 +11,13 @@ from django.utils import timezone
 
 from accounts.models import AccountManager
 from catalog.models import Product
-from fulfillment.models import Fulfillment
+from fulfillment.models import Fulfillment, PartnerCall
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.ids import uuid7
 from redemption.checkout.services import CheckoutInput, Line, place_order
-from redemption.models import OrderItem, RedemptionOrder
+from redemption.messages.notifications import compose
+from redemption.models import LetterKind, OrderItem, RedemptionOrder
+from redemption.orders.actions.cancelling import cancel
 from redemption.orders.facts import facts_of
 from redemption.orders.steps.standing import standing_of
 from redemption.states import LineStatus
@@ -205,6 +207,38 @@ def test_lines_that_were_delivered_since_the_page_do_not_stop_a_cancel_of_the_ot
     states = order.items.values_list("fulfillment_status", flat=True)
     assert sorted(states) == ["CANCELLED"] * 11 + ["DELIVERED"]
     assert order.transactions.get(transaction_type="CREDIT").points_amount == 1_100
+
+
+def test_the_story_counts_only_what_the_partner_was_asked_for_and_says_how_many_to_stop(
+    client_for: SignIn, seat: AccountManager
+) -> None:
+    card = ProductFactory.create(virtual=True, name="Card", points_cost=100)
+    order = for_people(seat, card, 12)
+    lines = list(order.items.order_by("pk"))
+    asked = PartnerCall.objects.filter(fulfillment__reference__in=[each.pk for each in lines[:5]])
+    asked.update(status="SUCCEEDED", next_attempt_at=None)
+    cancel(order=order, by=Actor.in_seat(seat), reason="")
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    assert "5 of 12 lines ordered from our partner" in page
+    assert "Mara Lind asked to stop 5 lines (Card)" in page
+    assert "Our partner is asked to stop 5 lines (Card). If it is not too late, their" in page
+    PartnerCall.objects.filter(kind="CANCEL").update(status="REFUSED", next_attempt_at=None)
+    page = said(client_for(seat).get(order.get_absolute_url()))
+    assert "Too late: our partner delivers 5 lines (Card) already, and their points" in page
+
+
+def test_the_letter_of_confirmation_names_the_first_lines_and_counts_the_others(
+    seat: AccountManager,
+) -> None:
+    mug = ProductFactory.create(in_stock=50, points_cost=10)
+    order = for_people(seat, mug, 12)
+    letter = compose(order.letters.get(kind=LetterKind.CONFIRMED))
+    texts = [str(letter.body), str(letter.alternatives[0][0])]
+    for text in texts:
+        assert "for Person 10," in text
+        assert "for Person 11," not in text
+        assert "and 2 more" in text
+        assert order.get_absolute_url() in text
 
 
 def test_a_line_that_the_page_did_not_offer_to_cancel_stops_a_cancel_of_many(

@@ -1,17 +1,26 @@
 """The pages of approvals: rows, the panel, several at once, and what was decided."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AccountManager, Company
 from catalog.models import Product, StockStatus
 from loyalty_portal.data.actor import Actor
 from redemption.checkout.approvals.deciding import approve, reject
-from redemption.models import Bulk, BulkPart, BulkStatus, LoyaltyTransaction, RedemptionOrder
+from redemption.models import (
+    Bulk,
+    BulkPart,
+    BulkStatus,
+    LoyaltyTransaction,
+    OrderItem,
+    RedemptionOrder,
+)
 from redemption.orders.approvals.selectors import PAGE_SIZE
 from redemption.states import OrderStatus
 from tests.accounts.factories import CompanyFactory, SeatFactory
@@ -81,6 +90,26 @@ def test_the_panel_has_what_the_buyer_saw_and_what_changed_since(
     fragment = client_for(grace).get(HERE, {"order": order.order_number}, HTTP_HX_TARGET="panel")
     assert "<html" not in said(fragment)
     assert "Approve 1,100 points" in said(fragment)
+
+
+def test_an_approver_reads_what_happens_to_a_line_whose_date_has_passed(
+    client_for: SignIn, grace: AccountManager, buyer: AccountManager
+) -> None:
+    order = placed(buyer, (ProductFactory.create(virtual=True, points_cost=400), 1))
+    day = timezone.now() + timedelta(days=1)
+    OrderItem.objects.filter(order=order).update(waits_for="DATE", waits_until=day)
+    told = "The date has passed: it is sent as soon as you approve."
+    client = client_for(grace)
+    page = said(client.get(HERE, {"order": order.order_number}))
+    assert "Sent on" in page
+    assert told not in page
+    OrderItem.objects.filter(order=order).update(waits_until=timezone.now())
+    page = said(client.get(HERE, {"order": order.order_number}))
+    assert told in page
+    assert "Sent on" not in page
+    page = said(client.get(order.get_absolute_url()))
+    assert "Its date has passed: it is sent as soon as the order is approved." in page
+    assert "Will be sent on" not in page
 
 
 def test_an_unknown_order_shows_the_first_that_can_be_decided(
