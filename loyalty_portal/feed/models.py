@@ -4,12 +4,13 @@ A row of `Outbox` is written in the transaction of the change, so it exists if a
 change does. The publisher (services.py) makes `FeedItem` rows of those that are committed.
 """
 
-from typing import Any
+from typing import Any, Self
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import HashIndex
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -49,17 +50,49 @@ class Outbox(models.Model):
         return f"{self.source} {self.key}"
 
 
+_PLACE = Coalesce("company_sequence", "sequence", output_field=models.BigIntegerField())
+
+
+class Numbering(models.Model):
+    """The last sequence that was given out to a company."""
+
+    company = models.UUIDField(primary_key=True)
+    last = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("numbering of a company's changes")
+        verbose_name_plural = _("numberings of companies' changes")
+
+    def __str__(self) -> str:
+        return f"{self.last} of {self.company}"
+
+
+class FeedItemQuerySet(models.QuerySet["FeedItem"]):
+    """Finds changes."""
+
+    def placed(self) -> Self:
+        """With `place`: see `FeedItem.told_sequence`."""
+        return self.annotate(place=_PLACE)
+
+
 class FeedItem(models.Model):
-    """One change of the feed. Sequences grow in the order in which rows become visible, with
-    gaps, so whoever has read up to one has missed none before it.
+    """One change of the feed. Sequences grow in the order in which rows become visible, so whoever
+    has read up to one has missed none before it.
+
+    `sequence` is of all companies together, so it is told to none of them: its gaps would say how
+    much happens at others. `company_sequence` has no gaps. A trigger gives it out, so that each
+    version that publishes does; changes from before there was one have none.
     """
 
     sequence = models.BigAutoField(primary_key=True)
+    company_sequence = models.BigIntegerField(null=True, editable=False)
     company = models.UUIDField()
     type = models.CharField(max_length=60)
     occurred_at = models.DateTimeField()
     published_at = models.DateTimeField(db_default=Now(), editable=False)
     data = models.JSONField(help_text=_("Ids, a status and an address; nothing to keep secret."))
+
+    objects = FeedItemQuerySet.as_manager()
 
     class Meta:
         db_table = "feed_item"
@@ -68,11 +101,30 @@ class FeedItem(models.Model):
         ordering = ["sequence"]
         indexes = [
             models.Index(fields=["company", "sequence"], name="feed_item_of_company"),
+            models.Index("company", _PLACE, name="feed_item_by_place"),
             models.Index(fields=["published_at"], name="feed_item_by_age"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="numbered_for_its_company",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                func="""
+                    INSERT INTO feed_numbering (company, last) VALUES (NEW.company, 1)
+                    ON CONFLICT (company) DO UPDATE SET last = feed_numbering.last + 1
+                    RETURNING last INTO NEW.company_sequence;
+                    RETURN NEW;
+                """,
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.type}"
+
+    @property
+    def told_sequence(self) -> int:
+        """The sequence that its company reads."""
+        return self.company_sequence or self.sequence
 
 
 class TransactionId(models.Field[str, str]):

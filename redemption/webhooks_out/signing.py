@@ -45,6 +45,6 @@ def _body(delivery: WebhookDelivery) -> dict[str, Any]:
     return {
         "type": delivery.type,
         "timestamp": rfc3339(delivery.happened_at),
-        "sequence": change.sequence if change else None,
+        "sequence": change.told_sequence if change else None,
         "data": change.data if change else {"endpoint_id": str(delivery.endpoint_id)},
     }

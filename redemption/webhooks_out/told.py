@@ -25,8 +25,10 @@ _DATA = {
 class FeedEventTold(AnswerShape):
     """One change. The rest is read at its `url`."""
 
-    id: str = Field(description="The same as `sequence`, as a text.", examples=["81544"])
-    sequence: int = Field(description="Grows from event to event, with gaps.", examples=[81544])
+    id: str = Field(description="The same as `sequence`, as a text.", examples=["412"])
+    sequence: int = Field(
+        description="The events of a company are numbered without gaps.", examples=[412]
+    )
     type: str = Field(json_schema_extra=known_values(EventType.values))
     occurred_at: datetime
     created_at: datetime = Field(description="When it was published.")
@@ -107,7 +109,7 @@ class WebhookDeliveryTold(AnswerShape):
     id: str = Field(examples=["msg_2f5cbb1e6f5d4d1d9f0b3a76c2a1e0d4"])
     created_at: datetime
     type: str = Field(json_schema_extra=known_values([*EventType.values, PING]))
-    sequence: int | None = Field(description="Of the event; null for a ping.", examples=[81544])
+    sequence: int | None = Field(description="Of the event; null for a ping.", examples=[412])
     status: str = Field(json_schema_extra=known_values(["delivered", "waiting", "failed"]))
     delivered_at: datetime | None
     next_attempt_at: datetime | None = Field(examples=[None])
@@ -117,8 +119,8 @@ class WebhookDeliveryTold(AnswerShape):
 def event_told(row: FeedItem) -> FeedEventTold:
     """A change as the API tells it."""
     return FeedEventTold(
-        id=str(row.sequence),
-        sequence=row.sequence,
+        id=str(row.told_sequence),
+        sequence=row.told_sequence,
         type=row.type,
         occurred_at=row.occurred_at,
         created_at=row.published_at,
@@ -148,7 +150,7 @@ def delivery_told(row: WebhookDelivery) -> WebhookDeliveryTold:
         id=row.message_id,
         created_at=row.created_at,
         type=row.type,
-        sequence=row.change_id,
+        sequence=row.change.told_sequence if row.change else None,
         status="delivered" if row.delivered_at else status,
         delivered_at=row.delivered_at,
         next_attempt_at=row.next_attempt_at,

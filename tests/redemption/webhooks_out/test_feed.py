@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.models import AccountManager, Role, User
@@ -21,6 +22,7 @@ from redemption.orders.actions.cancelling import cancel
 from redemption.saga.transactions import settle_transaction
 from redemption.states import LineStatus, OrderStatus, TransactionStatus
 from tests.accounts.access.making import new_key
+from tests.loyalty_portal.api.calls import Calls
 from tests.redemption.webhooks_out.receiver import OK, Receiver, owner_of
 from tests.redemption.world import World
 
@@ -91,6 +93,67 @@ def test_an_event_that_commits_late_is_not_skipped_and_by_its_id_it_would_be(
     placed = OrderEvent.objects.filter(order=slow, subject="ORDER")
     assert placed.exists()
     assert not placed.filter(pk__gt=newest_id).exists()
+
+
+def test_a_company_reads_nothing_of_how_much_happens_at_others(followed: World) -> None:
+    """Each has its own numbers without gaps, in the order in which its changes became visible."""
+    others = followed.new_company(points=10_000)
+    their_seat = followed.new_seat(Role.BUYER, others)
+    keys = {company: new_key(company, role=Role.OWNER) for company in (followed.company, others)}
+    for n in range(3):
+        followed.place((followed.product(), 1))
+        for _ in range(n):
+            followed.place((followed.product(), 1), seat=their_seat)
+        publish_all()
+    for key in keys.values():
+        told = Calls(key).every("/events", {"limit": 1})
+        assert [each["sequence"] for each in told] == [1, 2, 3]
+        assert [each["id"] for each in told] == ["1", "2", "3"]
+    assert FeedItem.objects.count() == 6
+
+
+def migrated_to(name: str) -> None:
+    MigrationExecutor(connection).migrate([("feed", name)])
+
+
+OLD_PUBLISHER = """
+    INSERT INTO feed_item (company, type, occurred_at, data)
+    VALUES (%s, 'order.placed', now(), '{"order_number": "before"}') RETURNING sequence
+"""
+
+
+def publish_as_before(world: World) -> int:
+    """What a process of the version before writes. Returns the sequence that it tells."""
+    with connection.cursor() as cursor:
+        cursor.execute(OLD_PUBLISHER, [world.company.pk])
+        (sequence,) = cursor.fetchone()
+    return int(sequence)
+
+
+def test_who_read_before_the_numbers_of_companies_misses_nothing_after(followed: World) -> None:
+    calls = Calls(new_key(followed.company, role=Role.OWNER))
+    publish_all()
+    FeedItem.objects.all().delete()
+    migrated_to("0002_touch")
+    try:
+        first, last = (publish_as_before(followed) for _ in range(2))
+    finally:
+        migrated_to("0004_read_by_place")
+    late = publish_as_before(followed)  # by a process that the deploy has not replaced yet
+    order = followed.place((followed.product(), 1))
+    publish_all()
+    assert [each["sequence"] for each in calls.every("/events")][:2] == [first, last]
+    for after in (last, late):  # as the version before told them, to endpoints too
+        found = calls.every("/events", {"after_sequence": after, "limit": 1})
+        assert [each["data"]["order_number"] for each in found] == ["before", order.order_number]
+        numbers = [each["sequence"] for each in found]
+        assert numbers == [numbers[0], numbers[0] + 1]
+        assert numbers[0] > 1_000_000
+    newcomer = followed.new_company(points=1_000)
+    key = new_key(newcomer, role=Role.OWNER)
+    followed.place((followed.product(), 1), seat=followed.new_seat(Role.BUYER, newcomer))
+    publish_all()
+    assert Calls(key).every("/events")[0]["sequence"] == 1
 
 
 def test_one_publisher_at_a_time_gives_out_sequences(followed: World) -> None:
