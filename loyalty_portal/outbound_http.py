@@ -7,6 +7,7 @@ connected to. TLS is checked for the name.
 """
 
 import http.cookiejar
+import socket
 import ssl
 import time
 from dataclasses import dataclass
@@ -94,13 +95,26 @@ def why_not(url: str) -> str:
         return "url"
     except RefusedAddressError as error:
         return str(error)
-    if settings.WEBHOOK_ALLOWED_NETWORKS:
+    literal = _literal(where.host)
+    if _is_allowed(literal) if literal else settings.WEBHOOK_ALLOWED_NETWORKS:
         return ""  # of which network a name is, only a look-up tells
+    if literal and not is_public(literal):
+        return "address"
     if where.scheme != "https":
         return "scheme"
-    if where.port not in {None, HTTPS}:
-        return "port"
-    return "address" if _parsed(where.host) and not is_public(where.host) else ""
+    return "" if where.port in {None, HTTPS} else "port"
+
+
+def _literal(host: str) -> str:
+    """The IP address that a host says by itself, in any way in which the system reads one, such as
+    127.1; "" for a name.
+    """
+    if _parsed(host):
+        return host
+    try:
+        return str(IPv4Address(socket.inet_aton(host)))
+    except OSError:
+        return ""
 
 
 def _checked(url: str) -> httpx.URL:

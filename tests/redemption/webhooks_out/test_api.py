@@ -88,6 +88,28 @@ def test_an_endpoint_is_added_once_and_its_secret_is_kept_nowhere_in_the_clear(
     assert delivery["attempts"][0]["status_code"] == 204
 
 
+@pytest.mark.parametrize(
+    "host", ["10.0.0.1", "192.168.1.1:8080", "[fd00::1]", "169.254.169.254", "167772161", "10.1"]
+)
+def test_an_inner_address_is_refused_at_once_also_where_another_network_is_open(
+    host: str, calls: Calls
+) -> None:
+    """The demo and these tests open 127.0.0.0/8."""
+    said = {"events": ["order.placed"]}
+    for scheme in ("http", "https"):
+        refused = post(calls, LIST, said | {"url": f"{scheme}://{host}/hook"})
+        assert (refused.status_code, code(refused)) == (422, "invalid")
+        (error,) = refused.json()["errors"]
+        assert error["pointer"] == "/url"
+        assert "public internet" in error["detail"]
+    open_one = post(calls, LIST, said | {"url": "http://127.0.0.1:9100/hook"})
+    assert open_one.status_code == 201
+    elsewhere = calls.call(
+        "patch", f"{LIST}/{open_one.json()['id']}", {"url": f"https://{host}/hook"}
+    )
+    assert code(elsewhere) == "invalid"
+
+
 def test_a_repeated_rotation_gives_the_same_secret_until_another_one(
     world: World, calls: Calls
 ) -> None:
