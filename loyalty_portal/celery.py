@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError
 from loyalty_portal.configuration.environment import forget_empty
 from loyalty_portal.configuration.observability import traces
 from loyalty_portal.configuration.processes import WORKER
-from loyalty_portal.data.trouble import is_away
+from loyalty_portal.data.trouble import is_away, is_overtaken
 from loyalty_portal.metrics.figures import NUDGES_LOST, count
 from loyalty_portal.metrics.serving import serve
 from loyalty_portal.queue.heartbeat import beat
@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 
 class _Row(Task):
-    """A task about one row. It ends quietly while the database is down: the sweeper finds
-    the row.
+    """A task about one row. It ends quietly while the database is down, and when another
+    transaction held what it needs: the sweeper finds the row.
     """
 
     def __call__(self, *args: object, **kwargs: object) -> object:
@@ -43,10 +43,13 @@ class _Row(Task):
         try:
             return super().__call__(*args, **kwargs)
         except Error as error:
-            if not is_away(error):
-                raise
             why = type(error.__cause__ or error).__name__
-            logger.warning("%s: the database does not serve (%s)", self.name, why)
+            if is_away(error):
+                logger.warning("%s: the database does not serve (%s)", self.name, why)
+            elif is_overtaken(error):
+                logger.warning("%s was overtaken (%s); it comes again", self.name, why)
+            else:
+                raise
             return None
 
 

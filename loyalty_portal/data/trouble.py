@@ -33,7 +33,6 @@ Made = TypeVar("Made")
 TRIES = 3
 RETRY_AFTER = 5  # seconds
 LONGEST_PAUSE = 30.0  # seconds between two tries of a background process
-# Another transaction won; the same one may succeed now.
 _OVERTAKEN = (errors.DeadlockDetected, errors.LockNotAvailable, errors.SerializationFailure)
 
 
@@ -46,7 +45,14 @@ def is_trouble(error: BaseException | None) -> bool:
 
 def is_away(error: BaseException) -> bool:
     """Whether the error means that the database serves no statement at all."""
-    return is_trouble(error) and not isinstance(error.__cause__, _OVERTAKEN)
+    return is_trouble(error) and not is_overtaken(error)
+
+
+def is_overtaken(error: BaseException) -> bool:
+    """Whether the error means that another transaction won, by a lock that was not had in time or a
+    deadlock. The same one may succeed now.
+    """
+    return isinstance(error, OperationalError) and isinstance(error.__cause__, _OVERTAKEN)
 
 
 def retried(act: Callable[[], Made]) -> Made:
@@ -59,7 +65,7 @@ def retried(act: Callable[[], Made]) -> Made:
         try:
             return act()
         except OperationalError as error:
-            if not isinstance(error.__cause__, _OVERTAKEN):
+            if not is_overtaken(error):
                 raise
     return act()
 
@@ -119,6 +125,9 @@ class Looks:
         except Exception as error:
             if is_away(error):
                 self._in_vain(error, asks=asks)
+            elif is_overtaken(error):
+                why = type(error.__cause__).__name__
+                logger.warning("this look was overtaken (%s); the next one comes", why)
             else:
                 logger.exception("this look failed; the next one comes")
             return None

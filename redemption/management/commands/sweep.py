@@ -21,7 +21,7 @@ from catalog.yours.services import tell_back
 from loyalty_portal.audit.chain import publish
 from loyalty_portal.configuration.observability import traces
 from loyalty_portal.configuration.processes import SWEEPER
-from loyalty_portal.data.trouble import Looks, is_away
+from loyalty_portal.data.trouble import Looks, is_away, is_overtaken
 from loyalty_portal.feed.services import forget_changes, publish_all
 from loyalty_portal.feed.touches import forget_touches
 from loyalty_portal.jobs.services import forget_files
@@ -174,7 +174,11 @@ def _attempt(kind: str, key: uuid.UUID) -> bool:
     except Exception as error:
         if is_away(error):
             raise
-        logger.exception("sweep: %s %s failed", kind, key)
+        if is_overtaken(error):
+            why = type(error.__cause__).__name__
+            logger.warning("sweep: %s %s was overtaken (%s); it is tried again", kind, key, why)
+        else:
+            logger.exception("sweep: %s %s failed", kind, key)
         return False
 
 

@@ -1,9 +1,11 @@
 """A busy, read-only or full database: nothing is half done, and the same button works later."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -18,12 +20,17 @@ from fulfillment.models import Fulfillment, PartnerCall
 from fulfillment.states import CallStatus
 from fulfillment.virtual import saga as virtual
 from inventory.models import Inventory
+from loyalty_portal.data.trouble import Looks
+from loyalty_portal.feed.services import publish_all
+from redemption.management.commands import sweep
 from redemption.models import Cart, LoyaltyTransaction, OrderItem, RedemptionOrder
+from redemption.saga import tasks
 from redemption.saga.queues import work
 from redemption.saga.transactions import settle_transaction
 from redemption.states import OrderStatus, TransactionStatus
 from tests.redemption.factories import checkout_form, fill_cart
 from tests.redemption.saga.test_races import while_somebody
+from tests.redemption.webhooks_out.receiver import OK, Receiver
 from tests.redemption.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -189,6 +196,41 @@ def test_a_page_that_needs_to_write_says_busy_and_not_broken(world: World, book:
         answer = client.post("/cart/add/", {"product": str(book.pk), "quantity": "1"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "We are busy at the moment" in answer.content.decode()
+
+
+@contextmanager
+def held_by_another(table: str, key: UUID) -> Iterator[None]:
+    """Hold a row's lock for longer than the lock timeout."""
+    given = connection.get_connection_params()
+    with setting("lock_timeout", "50ms"), psycopg.connect(**given) as holder:
+        holder.execute(f"SELECT FROM {table} WHERE id = %s FOR UPDATE", [key])
+        yield
+        holder.rollback()
+
+
+def test_who_waits_too_long_for_a_lock_says_so_in_a_line_and_tries_again(
+    world: World, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    debit = world.debit(world.place((world.product(), 1)))
+    with Receiver(OK).connect(world) as receiver:
+        world.place((world.product(), 1))
+        publish_all()
+        delivery = receiver.endpoint.deliveries.get()
+        with held_by_another("redemption_webhookendpoint", receiver.endpoint.pk):
+            assert not sweep._attempt("webhooks", delivery.pk)
+        with held_by_another("loyalty_transaction", debit.pk):
+            assert not sweep._attempt("transactions", debit.pk)
+            tasks.settle_transaction(str(debit.pk))
+            chore = debit.save  # one that writes the row
+            assert Looks(threading.Event()).guarded(chore) is None
+        said = [record.getMessage() for record in caplog.records if "overtaken" in record.msg]
+        assert (len(said), {"(LockNotAvailable)" in line for line in said}) == (4, {True})
+        assert not [record for record in caplog.records if record.exc_info]
+        assert sweep._attempt("webhooks", delivery.pk)
+        assert len(receiver.requests) == 1
+    assert sweep._attempt("transactions", debit.pk)
+    assert world.debit(debit.order).status == TransactionStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
