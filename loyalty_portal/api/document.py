@@ -15,7 +15,8 @@ from loyalty_portal.api.problems import CONTENT_TYPE, KINDS
 SCHEME = "bearerAuth"
 # Every operation may answer these, and each that takes a body those.
 _ALWAYS = (
-    *("malformed", "unauthenticated", "second_factor_required", "no_company"),
+    *("malformed", "address_too_long", "headers_too_large"),
+    *("unauthenticated", "second_factor_required", "no_company"),
     *("invalid", "too_many_requests", "internal", "no_answer", "busy"),
 )
 _OF_BODIES = ("too_slow", "too_large", "unsupported_media_type")

@@ -141,6 +141,16 @@ KINDS: Mapping[str, ProblemKind] = {
         _("The request is too large"),
         _("Send at most 2 MiB. Divide the work into several calls."),
     ),
+    "address_too_long": ProblemKind(
+        414,
+        _("The address is too long"),
+        _("An address has at most 4,000 characters. Send fewer filters in one call."),
+    ),
+    "headers_too_large": ProblemKind(
+        431,
+        _("The headers are too large"),
+        _("Send at most 100 headers, each of less than 8 KB."),
+    ),
     "unsupported_media_type": ProblemKind(
         415, _("The body is not JSON"), _("Send Content-Type: application/json.")
     ),

@@ -27,8 +27,14 @@ from loyalty_portal.http.where import happening_at
 
 BEGINS = "/api/"
 _BODIES = frozenset({"POST", "PUT", "PATCH"})
-# Why the web worker passes a call on without its body, by the status (http/web_worker.py: REFUSED).
-_REFUSED = {408: "too_slow", 413: "too_large"}
+# Why the web worker passes a call on that did not come whole, or whose head cannot be read, by the
+# status (http/web_worker.py: REFUSED). Whatever else it is, it is no HTTP.
+_REFUSED = {
+    408: "too_slow",
+    413: "too_large",
+    414: "address_too_long",
+    431: "headers_too_large",
+}
 
 
 def straight_in(
@@ -94,11 +100,12 @@ def _dispatched(request: HttpRequest) -> HttpResponseBase:
 
 def _must_be_readable(request: HttpRequest) -> None:
     """Refuse a request by its head, before its body is read."""
+    if refused := request.META.get("portal.refused"):
+        why = _REFUSED.get(refused, "malformed")
+        raise ApiProblemError(why, headers={"Connection": "close"})
     request.get_host()
     if "\0" in request.path_info:
         raise Resolver404
-    if refused := request.META.get("portal.refused"):
-        raise ApiProblemError(_REFUSED[refused], headers={"Connection": "close"})
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdecimal() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise ApiProblemError("too_large")

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from io import BytesIO
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 from weakref import WeakSet
@@ -40,7 +41,7 @@ MAX_BODY_BYTES = 20 * 1024 * 1024  # the largest upload of our forms, with its m
 MORE_BYTES = {"/admin/catalog/product/import/": 100 * 1024 * 1024}
 IN_MEMORY_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
-# Addresses whose application says itself why a body was refused, by REFUSED in the environment.
+# Addresses whose application says itself why a request was refused, by REFUSED in the environment.
 SAYS_ITSELF = "/api/"
 REFUSED = "portal.refused"
 
@@ -103,7 +104,7 @@ class BufferedApplication:
 
     async def _answer(self, scope: Message, send: Send, body: IO[bytes], more: Environ) -> None:
         loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self.threads, self._run, scope, body, more)
+        response = await loop.run_in_executor(self.threads, self.run, scope, body, more)
         with response.body:
             await _send(send, response)
 
@@ -117,7 +118,7 @@ class BufferedApplication:
             tell(scope["method"], "", int(status), 0.0)
             await _refuse(send, status, refused.sentence)
 
-    def _run(self, scope: Message, body: IO[bytes], more: Environ) -> Response:
+    def run(self, scope: Message, body: IO[bytes], more: Environ) -> Response:
         """Run the application to its end, even if the client has left meanwhile. `more` is added
         to its environment.
         """
@@ -250,15 +251,54 @@ async def _refuse(send: Send, status: HTTPStatus, sentence: str) -> None:
 
 
 class PatientProtocol(ASGIProtocol):  # type: ignore[misc]
-    """A connection that is closed when its first request does not begin in time.
+    """A connection that is closed when its first request does not begin in time, and on which the
+    application says why a request to SAYS_ITSELF cannot be read.
 
-    gunicorn's own timeout covers only later requests of a connection.
+    gunicorn's own timeout covers only later requests of a connection, and its own words are plain
+    text.
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.worker.connections.add(self)
         self._keepalive_handle = self.worker.loop.call_later(HEAD_SECONDS, self._keepalive_timeout)
+
+    def _send_error_response(
+        self, status: int, message: str, extra_headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Refuse a request whose head is too long or no HTTP. gunicorn closes the connection then.
+
+        The application looks at nothing but the status, so no thread is needed for it.
+        """
+        if not self._target().startswith(SAYS_ITSELF):
+            super()._send_error_response(status, message, extra_headers)
+            return
+        scope = {
+            "method": "GET",
+            "scheme": "http",
+            "http_version": "1.1",
+            "raw_path": SAYS_ITSELF.encode(),
+            "query_string": b"",
+            "headers": [],
+            "client": self.transport.get_extra_info("peername"),
+        }
+        answer = self.worker.asgi.run(scope, BytesIO(), {REFUSED: status})
+        with answer.body as body:
+            length = _length(body)
+            lines = [
+                f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}".encode(),
+                *(name + b": " + value for name, value in answer.headers),
+                f"content-length: {length}".encode(),
+            ]
+            self._safe_write(b"\r\n".join(lines) + b"\r\n\r\n" + body.read())
+
+    def _target(self) -> str:
+        """What the request that is being read asks for, as far as it was read."""
+        parser = self._callback_parser
+        if parser is None:
+            return ""
+        line: bytes = parser.path or parser._buffer[:64].partition(b" ")[2]  # noqa: SLF001 - not read yet
+        return line.decode("latin-1")
 
     def end_if_idle(self) -> None:
         """Close the connection if no request is in progress."""

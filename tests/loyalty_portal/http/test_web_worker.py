@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -27,9 +27,11 @@ HELD = 60  # sockets, many more than threads
 
 
 @contextmanager
-def server(*options: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def server(
+    *options: str, app: str = "tests.loyalty_portal.http.echo_app"
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "tests.loyalty_portal.http.echo_app"]
+    command = [sys.executable, "-m", "gunicorn", app]
     command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", *options]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"WEB_CONCURRENCY": "1"})
     try:
@@ -208,6 +210,47 @@ def test_a_call_of_the_api_that_is_refused_gets_a_problem(
     assert problem["code"] == code
     assert told[b"content-type"] == b"application/problem+json"
     assert told[b"connection"] == b"close"
+
+
+HEAD = b" HTTP/1.1\r\nHost: localhost\r\n"
+UNREADABLE = {
+    "line": (b"GET %s?a=" + b"b" * 5_000 + HEAD + b"\r\n", 414, "address_too_long"),
+    "endless line": (b"GET %s?a=" + b"b" * 20_000, 414, "address_too_long"),
+    "header": (b"GET %s" + HEAD + b"X-A: " + b"b" * 9_000 + b"\r\n\r\n", 431, "headers_too_large"),
+    "headers": (b"GET %s" + HEAD + b"X-A: b\r\n" * 101 + b"\r\n", 431, "headers_too_large"),
+    "no header": (b"GET %s" + HEAD + b"nonsense\r\n\r\n", 400, "malformed"),
+    "raw bytes": (b"GET %s/\xff" + HEAD + b"\r\n", 400, "malformed"),
+}
+
+
+def unreadable(port: int, request: bytes, path: bytes) -> tuple[int, str, bytes]:
+    """The status, type and body of the answer to what cannot be read, and then the end. A call
+    before it on the same connection is answered.
+    """
+    with socket.create_connection(("127.0.0.1", port), 20) as link:
+        link.sendall(b"GET /healthz" + HEAD + b"\r\n")
+        first = HTTPResponse(link)
+        first.begin()
+        assert first.status == 200
+        first.read()
+        link.sendall(request.replace(b"%s", path))
+        answer = HTTPResponse(link)
+        answer.begin()
+        body = answer.read()
+        assert answer.headers["Connection"].lower() == "close"
+        assert link.recv(1) == b""
+    return answer.status, answer.headers["Content-Type"], body
+
+
+def test_a_call_of_the_api_that_cannot_be_read_gets_a_problem_and_others_a_sentence() -> None:
+    with server(app="loyalty_portal.wsgi") as (port, _process):
+        for request, status, code in UNREADABLE.values():
+            answered, kind, body = unreadable(port, request, b"/api/v1/orders")
+            assert (answered, kind) == (status, "application/problem+json"), body
+            problem = json.loads(body)
+            assert (problem["status"], problem["code"]) == (status, code)
+            answered, kind, _body = unreadable(port, request, b"/catalog/")
+            assert (answered, kind) == (status, "text/plain")
 
 
 def test_path_and_query_keep_every_byte(port: int) -> None:
