@@ -6,6 +6,7 @@ wait; one whose process died is done by the next.
 """
 
 import hashlib
+import math
 import re
 import uuid
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import Any
 
 import orjson
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import DurationField, ExpressionWrapper, F, QuerySet
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
@@ -106,7 +107,7 @@ def _begun(seat: AccountManager, key_hash: str, call_hash: str) -> KeyedApiCall:
     if found.status is None:
         lease = {"lease_token": token, "lease_until": Now() + KeyedApiCall.LEASE}
         if not rows.filter(status=None, lease_until__lte=Now()).update(**lease):
-            raise _running()
+            raise _running(_lease_left(rows))
         found.lease_token = token
     return found
 
@@ -159,8 +160,19 @@ def _as_replayed(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _running() -> ApiProblemError:
-    return ApiProblemError("idempotency_in_progress", headers={"Retry-After": "1"})
+def _lease_left(rows: QuerySet[KeyedApiCall]) -> int:
+    """Whole seconds until a running call can be taken over; 0 when it has ended meanwhile."""
+    left = ExpressionWrapper(F("lease_until") - Now(), output_field=DurationField())
+    lease = rows.values_list(left, flat=True).first()
+    return math.ceil(lease.total_seconds()) if lease else 0
+
+
+def _running(lease_left: int = 0) -> ApiProblemError:
+    """A call is running. Its process may have died, so whoever waits for its lease waits long
+    enough.
+    """
+    headers = {"Retry-After": str(max(1, lease_left))}
+    return ApiProblemError("idempotency_in_progress", headers=headers)
 
 
 def _fingerprint(request: HttpRequest) -> str:

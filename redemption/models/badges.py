@@ -254,9 +254,14 @@ def never_begun(order: RedemptionOrder) -> tuple[str, str, Any] | None:
     status = OrderStatus(order.status)
     if status not in NEVER_BEGUN:
         return None
-    if status == _O.REJECTED and order.was_placed_by(order.decided_by_id):
+    if was_withdrawn(order):
         return "", "ban", _("Withdrawn")
     return *_ORDER[status], order.get_status_display()
+
+
+def was_withdrawn(order: RedemptionOrder) -> bool:
+    """Whether who placed the order cancelled it while it waited for approval."""
+    return order.status == _O.REJECTED and order.was_placed_by(order.decided_by_id)
 
 
 def end_told(counts: LineCounts) -> str:

@@ -59,7 +59,7 @@ class SentLine:
 
 def orders_seen(actor: Actor, filters: OrderFilters) -> QuerySet[RedemptionOrder]:
     """The company's orders, in no order."""
-    orders = seen_by(actor).select_related("account_manager__user").order_by()
+    orders = seen_by(actor).select_related("account_manager__user", "decided_by").order_by()
     if filters.status:
         orders = orders.filter(status__in=filters.status)
     if filters.reference:

@@ -7,8 +7,11 @@ from uuid import UUID
 from django.conf import settings
 from pydantic import Field
 
+from accounts.selectors import told_as
 from loyalty_portal.api.shapes import AnswerShape, known_values
+from loyalty_portal.data.texts.kept import retold
 from redemption.models import OrderItem, RedemptionOrder
+from redemption.models.badges import was_withdrawn
 from redemption.orders.records import PointsMoved, SentLine
 from redemption.points.api import TransactionTold
 from redemption.states import LineStatus, OrderStatus, WaitsFor
@@ -117,6 +120,16 @@ class OrderTold(AnswerShape):
     note: str | None = Field(examples=[None])
     placed_by: str = Field(description="The name of the person or key.", examples=["ERP"])
     approve_by: datetime | None = Field(examples=[None])
+    decided_by: str | None = Field(
+        description="Who approved it, did not approve it, or withdrew it before anybody had.",
+        examples=[None],
+    )
+    decision_reason: str | None = Field(description="Why, for people.", examples=[None])
+    withdrawn: bool = Field(
+        description="In the status REJECTED: whoever placed it cancelled it while it waited for "
+        "approval.",
+        examples=[False],
+    )
     completed_at: datetime | None = Field(examples=[None])
     points: PointsTold
     lines: list[OrderLineTold] | None = Field(
@@ -147,6 +160,9 @@ def order_told(
         note=order.note or None,
         placed_by=str(order.account_manager.user),
         approve_by=order.approve_by,
+        decided_by=told_as(order.decided_by, order.company_id) if order.decided_by else None,
+        decision_reason=retold(order.decision_reason) or None,
+        withdrawn=was_withdrawn(order),
         completed_at=order.completed_at,
         points=PointsTold(**points._asdict()),
         lines=None if lines is None else list(lines),
