@@ -235,7 +235,11 @@ def report(
     )
     orders = list(FeedItem.objects.values_list("pk", flat=True).order_by("published_at", "pk"))
     in_order = orders == sorted(orders)
-    print(f"sequences in the order of publishing: {'yes' if in_order else 'NO'}")
+    numbers: dict[UUID, list[int]] = defaultdict(list)
+    for change in FeedItem.objects.order_by("sequence"):
+        numbers[change.company].append(change.told_sequence)
+    in_order &= all(each == list(range(1, len(each) + 1)) for each in numbers.values())
+    print(f"in the order of publishing, each company without gaps: {'yes' if in_order else 'NO'}")
     return 0 if lost == 0 and p95 <= WANTED and receivers.inside == 0 and in_order else 1
 
 
