@@ -70,9 +70,9 @@ class Numbering(models.Model):
 class FeedItemQuerySet(models.QuerySet["FeedItem"]):
     """Finds changes."""
 
-    def placed(self) -> Self:
-        """With `place`: see `FeedItem.told_sequence`."""
-        return self.annotate(place=_PLACE)
+    def told_after(self, sequence: int) -> Self:
+        """Those whose `FeedItem.told_sequence` is higher. It is their `place` then."""
+        return self.annotate(place=_PLACE).filter(place__gt=sequence)
 
 
 class FeedItem(models.Model):

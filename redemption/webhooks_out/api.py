@@ -77,8 +77,8 @@ def list_events(request: ApiRequest, asked: Query[EventsAsked]) -> PageTold[Feed
         if _SCOPES[f"{each.partition('.')[0]}."] in request.auth.scopes
     ]
     company_id = request.auth.seat.company_id
-    rows = FeedItem.objects.placed().filter(company=company_id, type__in=types).order_by()
-    rows = rows.filter(place__gt=asked.after_sequence)
+    rows = FeedItem.objects.filter(company=company_id, type__in=types).order_by()
+    rows = rows.told_after(asked.after_sequence)
     found, more = page_after(rows, by=["place"], asked=asked, request=request, bound=company_id)
     return PageTold[FeedEventTold](data=[event_told(row) for row in found], next=more)
 
