@@ -31,7 +31,7 @@ SAGA := redemption/saga/transactions.py,redemption/saga/steps.py,redemption/saga
 .DEFAULT_GOAL := help
 LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help messages demo demo-code test test-long test-plain mutants lint format production-check production-faults check-api check-document bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-index bench-metrics bench-people bench-lighthouse screenshots seed-scale chaos audit sbom release lock clean
+.PHONY: help messages demo demo-code test test-long test-plain mutants lint lint-types lint-style format production-check production-faults check-api check-document bench bench-pieces bench-saga bench-size bench-webhooks bench-webhooks-out bench-api bench-observability bench-import bench-admin bench-catalog bench-index bench-metrics bench-people bench-lighthouse screenshots seed-scale chaos audit sbom release lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -71,11 +71,16 @@ mutants: .venv/installed ## Find mistakes that no test would notice, an hour or 
 	$(BIN)/python -m tests.mutants --seed $(firstword $(subst -, ,$(SEED)))
 
 lint: .venv/installed ## Check style, types, import rules, templates, migrations, deployment
+	@$(MAKE) --no-print-directory -j 2 lint-types lint-style
+
+lint-types: .venv/installed
+	DEBUG=true $(BIN)/mypy .
+
+lint-style: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/djlint --check templates
 	$(BIN)/djlint --lint templates
-	DEBUG=true $(BIN)/mypy .
 	$(BIN)/lint-imports
 	DEBUG=true $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(BIN)/python -W ignore::RuntimeWarning .ci/migrations.py

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
@@ -14,7 +13,14 @@ from accounts.models import User
 from redemption.models import CartLine, OrderItem, RedemptionOrder
 from tests.accounts.factories import PASSWORD
 from tests.browser.scene import Scene
-from tests.browser.window import CONTRAST, STRICT, Window, fill_in_recipient
+from tests.browser.window import (
+    CONTRAST,
+    LOOKS,
+    OTHER_LOOKS,
+    STRICT,
+    Window,
+    fill_in_recipient,
+)
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
@@ -127,16 +133,19 @@ def test_page_holds_at_every_width_and_in_both_schemes(
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert window.sideways() <= 0, f"{name} can be scrolled sideways at {width}"
-    findings = set()
-    light: Literal["light"] = "light"
-    dark: Literal["dark"] = "dark"
-    for width, first, second in ((1280, light, dark), (390, dark, light)):
-        page.set_viewport_size({"width": width, "height": 900})
-        for scheme in (first, second):
-            page.emulate_media(color_scheme=scheme)
-            found = window.axe_finds(STRICT if scheme == first else CONTRAST)
-            findings |= {f"{name}, {width}, {scheme}: {finding}" for finding in found}
-    assert not findings, "\n".join(sorted(findings))
+    assert window.finds_in(LOOKS, STRICT) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", PAGES)
+def test_colours_of_a_page_hold_in_its_other_looks(
+    scene: Scene, open_window: Opener, name: str
+) -> None:
+    """Dark when it is wide, and light when it is narrow."""
+    who, path = PAGES[name]
+    window = open_window(getattr(scene, who) if who else None)
+    window.go(scene.path(path))
+    assert window.finds_in(OTHER_LOOKS, CONTRAST) == []
 
 
 def test_the_longer_words_of_german_fit_into_every_page(scene: Scene, open_window: Opener) -> None:

@@ -28,7 +28,10 @@ WCAG: dict[str, Any] = {
 }
 STRICT = {"type": "tag", "values": [*WCAG["values"], "best-practice"]}
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
-WIDTHS = (1280, 390)
+# Each width and each scheme once: colours do not depend on the width. `make test-long` looks at the
+# portal's pages in the other two ways as well.
+LOOKS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (390, "dark"))
+OTHER_LOOKS: tuple[tuple[int, Scheme], ...] = ((1280, "dark"), (390, "light"))
 # During a transition a colour is neither the old nor the new one, so transitions are ended, until
 # none has begun since: a change of the scheme begins them with the next frames.
 COME_TO_REST = """async () => {
@@ -107,26 +110,31 @@ class Window:
         ]
 
     def finds_for_everybody(self, paths: Iterable[str], rules: dict[str, Any] = WCAG) -> list[str]:
-        """The problems that axe finds on these pages at both widths and in both schemes.
+        """The problems that axe finds on these pages, wide and light, and narrow and dark.
 
-        The schemes differ only in colours, so the other rules run in one of them. An open page
-        follows its reader's change of the scheme, so it is loaded once.
+        An open page follows its reader's change of the scheme, so it is loaded once.
         """
         findings: list[str] = []
-        asked: tuple[tuple[Scheme, dict[str, Any]], ...] = (("light", rules), ("dark", CONTRAST))
         for path in paths:
-            self.page.emulate_media(color_scheme="light")
-            self.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+            self._look(*LOOKS[0])
             self.go(path).wait_for_load_state("networkidle")
-            for scheme, ask in asked:
-                self.page.emulate_media(color_scheme=scheme)
-                for width in WIDTHS:
-                    self.page.set_viewport_size({"width": width, "height": 900})
-                    found = self.axe_finds(ask)
-                    if self.sideways() > 0:
-                        found.append("can be scrolled sideways")
-                    findings += [f"{path}, {width}, {scheme}: {finding}" for finding in found]
+            findings += [f"{path}, {found}" for found in self.finds_in(LOOKS, rules)]
         return findings
+
+    def finds_in(self, looks: Iterable[tuple[int, Scheme]], rules: dict[str, Any]) -> list[str]:
+        """The problems that axe finds on the open page at these widths and in these schemes."""
+        findings: list[str] = []
+        for width, scheme in looks:
+            self._look(width, scheme)
+            found = self.axe_finds(rules)
+            if self.sideways() > 0:
+                found.append("can be scrolled sideways")
+            findings += [f"{width}, {scheme}: {finding}" for finding in found]
+        return findings
+
+    def _look(self, width: int, scheme: Scheme) -> None:
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme=scheme)
 
     def sideways(self) -> int:
         """How many pixels the page can be scrolled sideways."""

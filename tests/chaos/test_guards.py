@@ -129,6 +129,7 @@ LONGEST = {
     "hint",
     "unknown",
     "number",
+    "mismatch",
     "incidents",
     "refusal",
     "sweep",

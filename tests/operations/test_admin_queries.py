@@ -1,16 +1,18 @@
 """No page of the back office asks the database more than twelve questions.
 
 All of a request are counted: those for its session, the person and their permissions, too. Only
-savepoints are not, which stand for the transactions of production. A page is asked for twice and
-counted the second time, as in everyday work: the figures of the menu, which are the same for all
-pages and people, are asked for once in 15 seconds, and read from the cache otherwise.
+savepoints are not, which stand for the transactions of production. A page that asks more is asked
+for again and counted the second time, as in everyday work: the figures of the menu, which are the
+same for all pages and people, are asked for once in 15 seconds, and read from the cache otherwise.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
@@ -74,12 +76,18 @@ def test_each_page_asks_at_most_twelve_questions(settings: Any) -> None:
     client = browser(person)
     over = {}
     for name, page in admin_pages(person).items():
-        page(client)
-        with CaptureQueriesContext(connection) as asked:
-            answer = page(client)
-        assert answer.status_code in {200, 302, 303}, name
-        told = [str(each["sql"]) for each in asked.captured_queries]
-        number = sum("SAVEPOINT" not in each for each in told)
-        if number > MOST:
-            over[name] = (number, told)
+        told = questions(name, page, client)
+        if len(told) > MOST:
+            told = questions(name, page, client)
+        if len(told) > MOST:
+            over[name] = (len(told), told)
     assert not over
+
+
+def questions(name: str, page: Callable[[Client], Any], client: Client) -> list[str]:
+    """What the page asks the database."""
+    with CaptureQueriesContext(connection) as asked:
+        answer = page(client)
+    assert answer.status_code in {200, 302, 303}, name
+    told = [str(each["sql"]) for each in asked.captured_queries]
+    return [each for each in told if "SAVEPOINT" not in each]

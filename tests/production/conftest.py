@@ -13,6 +13,7 @@ from tests.chaos.actors.house import own_postgres
 from tests.production.haproxy.balancer import HAPROXY
 from tests.production.stack import Production
 from tests.support.reverse_proxy import NGINX
+from tests.support.stack import Databases
 
 HERE = Path(__file__).parent
 
@@ -24,14 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def _production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+def _production(
+    tmp_path_factory: pytest.TempPathFactory, databases: Databases
+) -> Iterator[Production]:
     if not HAPROXY:
         pytest.skip("haproxy is missing (Debian: apt install haproxy)")
     if not NGINX:
         pytest.skip("nginx is missing (Debian: apt install nginx-light)")
     with (
         own_postgres("production") as postgres,
-        Production(tmp_path_factory.mktemp("production"), postgres) as running,
+        Production(tmp_path_factory.mktemp("production"), postgres, databases) as running,
     ):
         yield running
 
