@@ -101,6 +101,8 @@ REAL_ONE = Catalogue(
 def test_gift_card_and_book_from_the_import_to_both_delivered(
     stack: Stack, open_window: Opener, catalogue: Catalogue
 ) -> None:
+    # orders that other tests have set up are unknown to the partner
+    before = stack.violations(at_rest=False)
     said = [import_products(stack, path) for path in catalogue.files]
     again = [import_products(stack, path) for path in catalogue.files[:2]]
     assert all(" 0 created," in one for one in again), again
@@ -132,7 +134,7 @@ def test_gift_card_and_book_from_the_import_to_both_delivered(
     spent = sum(RedemptionOrder.objects.get(order_number=n).total_points for n in numbers)
     buyer.go("/")
     expect(buyer.page.locator("#balance")).to_contain_text(f"{100_000 - spent:,}")
-    assert stack.violations(at_rest=False) == []
+    assert [each for each in stack.violations(at_rest=False) if each not in before] == []
 
 
 def assert_imported(catalogue: Catalogue, said: Sequence[str]) -> None:
@@ -307,6 +309,7 @@ def test_the_pages_about_a_recipients_answer_are_for_everybody(
     page = buyer.go("/checkout/")
     page.get_by_label("Name").fill("Bo Byron")
     page.get_by_label("Let them tell us where to send it").check()
+    expect(page.locator("#id_address_line1")).to_have_count(0)
     page.get_by_label("E-mail").fill("bo@home.example")
     page.get_by_role("button", name="Redeem").click()
     expect(page).to_have_url(NUMBER)
