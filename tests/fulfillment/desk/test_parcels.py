@@ -325,11 +325,8 @@ def test_without_the_lock_both_take_it(
         def __init__(self, parcel: Fulfillment) -> None:
             self.rows = list(lines_of(parcel))
 
-        def select_for_update(self, **_how: bool) -> "Unlocked":
+        def held(self) -> list[Fulfillment]:
             both.wait()
-            return self
-
-        def order_by(self, *_columns: str) -> list[Fulfillment]:
             return self.rows
 
     # replaced: negative control, the lock taken away
