@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.__main__ import ROOT, python
-from benchmarks.scale import ORDERS, PRODUCTS, of_size, server
+from benchmarks.scale import FOLDER, ORDERS, PRODUCTS, of_size, server
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SMALL = {"products": 2_000, "orders": 10_000}
@@ -25,13 +25,23 @@ IN_THE_NOISE = 10.0  # ms; a page that differs by less is as fast
 
 
 class Side:
-    """One database, with a process that measures pages in it."""
+    """One database, with a process that measures pages in it, and its part of Redis: what one has
+    kept there would spare the other a question. `number` is that of the part.
+    """
 
-    def __init__(self, env: dict[str, str], stack: ExitStack) -> None:
-        command = [sys.executable, "-m", "benchmarks.admin.measured"]
+    def __init__(self, env: dict[str, str], number: int, stack: ExitStack) -> None:
+        redis = env["REDIS_URL"].rpartition("/")[0] + f"/{number}"
+        self.log = FOLDER / f"measured-{number}.log"
         self.process = stack.enter_context(
             subprocess.Popen(
-                command, cwd=ROOT, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [sys.executable, "-m", "benchmarks.admin.measured"],
+                cwd=ROOT,
+                # The log is apart from the answers: a console gets it on standard error.
+                env=env | {"REDIS_URL": redis, "LOG_FORMAT": "console"},
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stack.enter_context(self.log.open("w")),
             )
         )
         stack.callback(self.process.terminate)
@@ -39,11 +49,15 @@ class Side:
 
     def _read(self) -> Any:
         assert self.process.stdout
-        return json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"The process that measures has ended. {self.log} says why.")
+        return json.loads(line)
 
-    def ask(self, page: str) -> dict[str, Any]:
+    def ask(self, page: str, *, look: bool) -> dict[str, Any]:
+        """`look`: also how PostgreSQL answers the queries of the page."""
         assert self.process.stdin
-        self.process.stdin.write(f"{page}\n")
+        self.process.stdin.write(f"{json.dumps([page, look])}\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = self._read()
         return answer
@@ -51,7 +65,10 @@ class Side:
 
 def compared(page: str, small: Side, large: Side) -> list[str]:
     """Print one page's figures. Returns what is wrong with it."""
-    told = [(small.ask(page), large.ask(page)) for _round in range(ROUNDS + 1)][1:]
+    told = [
+        (small.ask(page, look=False), large.ask(page, look=number == ROUNDS))
+        for number in range(ROUNDS + 1)
+    ][1:]
     few, many = (statistics.median(each[side]["ms"] for each in told) for side in (0, 1))
     last = told[-1][1]
     print(f"{page:52}{last['queries']:4}{few:9.1f} ms{many:9.1f} ms{many / few:7.2f}", flush=True)
@@ -69,8 +86,8 @@ def main() -> int:
     with ExitStack() as stack:
         shared = stack.enter_context(server())
         python("manage.py", "collectstatic", "--noinput", "-v0", env=shared)
-        small = Side(of_size(shared, **SMALL), stack)
-        large = Side(of_size(shared, products=PRODUCTS, orders=ORDERS), stack)
+        small = Side(of_size(shared, **SMALL), 1, stack)
+        large = Side(of_size(shared, products=PRODUCTS, orders=ORDERS), 2, stack)
         print(f"{'':52}asks{SMALL['orders']:>9,}   {ORDERS:>9,}   ratio")
         both = [page for page in large.pages if page in small.pages]
         wrong = [each for page in both for each in compared(page, small, large)]

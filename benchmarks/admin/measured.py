@@ -1,7 +1,8 @@
 """Measures pages of the back office in one database, for benchmarks/admin/__main__.py.
 
-Reads the name of a page from each line of standard input and answers with one line of JSON: how
-long it took and what it asked of the database. The first line that it prints has all names.
+Reads from each line of standard input, as JSON, the name of a page and whether to look how its
+queries are answered. Answers with one line of JSON: how long it took and what it asked of the
+database. The first line that it prints has all names.
 """
 
 import json
@@ -87,19 +88,21 @@ def _rows(relation: str) -> int:
         return int(cursor.fetchone()[0])
 
 
-def measure(client: Client, name: str, page: Callable[[Client], HttpResponse]) -> dict[str, Any]:
+def measure(
+    client: Client, name: str, page: Callable[[Client], HttpResponse], *, look: bool
+) -> dict[str, Any]:
     with recorded() as queries:
         started = time.perf_counter()
         answer = page(client)
         if hasattr(answer, "render"):
             answer.render()
         seconds = time.perf_counter() - started
-    found = [] if name.startswith(SUMS_ALL) else sorted(set(scans(queries)))
+    looked_at = queries if look and not name.startswith(SUMS_ALL) else []
     return {
         "status": answer.status_code,
         "ms": seconds * 1000,
         "queries": len(queries),
-        "scans": found,
+        "scans": sorted(set(scans(looked_at))),
     }
 
 
@@ -111,8 +114,8 @@ def main() -> None:
     known = admin_pages(person)
     print(json.dumps(list(known)), flush=True)
     for line in sys.stdin:
-        name = line.strip()
-        print(json.dumps(measure(client, name, known[name])), flush=True)
+        name, look = json.loads(line)
+        print(json.dumps(measure(client, name, known[name], look=look)), flush=True)
 
 
 if __name__ == "__main__":
