@@ -55,6 +55,7 @@ class ProductAdmin(Exchanging, BulkEditing):
         "picture", "name_shown", "sku", "category", "points", "kind", "stock", "state",
     ]  # fmt: skip
     actions = [bulk_edit, export]
+    works_on_all = True
     actions_list = ["import_page"]
     list_before_template = "admin/catalog/_saved_views.html"
     list_display_links = ["name_shown"]

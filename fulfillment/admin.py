@@ -33,7 +33,7 @@ from fulfillment.services import DeskError
 from fulfillment.states import TO_SEND
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge
 from loyalty_portal.admin_site.found import Branch
-from loyalty_portal.admin_site.lists import KeyedDateFilter
+from loyalty_portal.admin_site.lists import KeyedDateFilter, at_once
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.countries import name_of
@@ -213,7 +213,7 @@ class FulfillmentAdmin(ActingAdmin[Fulfillment]):
     ) -> None:
         """Run `work` on each row separately, so that one failure does not stop the others."""
         done = 0
-        for row in queryset.order_by("promised_by", "id"):
+        for row in at_once(request, queryset.order_by("promised_by", "id")):
             try:
                 work(fulfillment=row, by=actor_of(request))
             except DeskError as error:
@@ -280,7 +280,7 @@ class ShipmentAdmin(ReadOnlyAdmin[Shipment]):
     @admin.action(description=gettext_lazy("Mark as delivered"), permissions=["work"])
     def deliver_rows(self, request: HttpRequest, queryset: QuerySet[Shipment]) -> None:
         done = 0
-        for shipment in queryset.order_by("shipped_at", "id"):
+        for shipment in at_once(request, queryset.order_by("id")):
             try:
                 services.deliver(shipment=shipment, by=actor_of(request))
             except DeskError as error:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from loyalty_portal.admin_site.base import ActingAdmin, ReadOnlyAdmin, badge, letter_alone
 from loyalty_portal.admin_site.found import Branch
-from loyalty_portal.admin_site.lists import KeyedDateFilter
+from loyalty_portal.admin_site.lists import KeyedDateFilter, at_once
 from loyalty_portal.admin_site.verbs import Verb, actor_of
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.texts.kept import retold
@@ -238,8 +238,10 @@ class RedemptionOrderAdmin(ActingAdmin[RedemptionOrder]):
 
     @admin.action(description=gettext_lazy("Retry now"), permissions=["retry"])
     def retry_rows(self, request: HttpRequest, queryset: QuerySet[RedemptionOrder]) -> None:
-        by = actor_of(request)
-        number = sum([aftercare.retry_now(order=order, by=by) for order in queryset])
+        by, chosen = actor_of(request), at_once(request, queryset)
+        if not chosen:
+            return
+        number = sum([aftercare.retry_now(order=order, by=by) for order in chosen])
         told = ngettext("%(n)s open call is due now.", "%(n)s open calls are due now.", number)
         self.message_user(request, told % {"n": number}, messages.SUCCESS)
 

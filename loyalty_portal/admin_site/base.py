@@ -154,6 +154,8 @@ class PortalAdmin(Choosing[Row], ModelAdmin[Row], Generic[Row]):
     # Only what an index has in order.
     sortable_by: ClassVar[list[str] | tuple[str, ...] | None] = ()
     show_full_result_count = False
+    # Whether the actions of the list are jobs, which work all that a long list finds.
+    works_on_all = False
     compressed_fields = True
     warn_unsaved_form = True
     list_filter_sheet = False

@@ -21,6 +21,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.ids import first_uuid7
+from loyalty_portal.data.texts.numbers import grouped
 
 # The theme's class carries no types, so type checkers see Django's.
 if TYPE_CHECKING:
@@ -192,6 +193,18 @@ class PortalList(ChangeList):
             pages.previous = self.get_query_string({BEFORE: found[0]})
         if found and on:
             pages.following = self.get_query_string({AFTER: found[-1]})
+
+
+def at_once(request: HttpRequest, rows: QuerySet[Any]) -> list[Any]:
+    """The rows for an action that works them before it answers; none, with a sentence, if there
+    are more than MOST_COUNTED.
+    """
+    chosen = list(rows[: MOST_COUNTED + 1])
+    if len(chosen) <= MOST_COUNTED:
+        return chosen
+    told = _("At most %(most)s at once. Nothing was changed.") % {"most": grouped(MOST_COUNTED)}
+    messages.error(request, told)
+    return []
 
 
 def estimated_rows(table: str) -> int:

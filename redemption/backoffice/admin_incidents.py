@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -29,6 +29,7 @@ from redemption.incidents import services
 from redemption.incidents.guide import GUIDE
 from redemption.incidents.services import IncidentError
 from redemption.models import Incident, IncidentCase, IncidentEvent
+from redemption.models.incidents import IS_OVER
 from redemption.orders.actions import incidents
 from redemption.permissions import seen_incidents
 from redemption.states import IncidentKind, IncidentStatus
@@ -77,12 +78,6 @@ class IncidentAdmin(ActingAdmin[Incident]):
     list_filter = [OverFilter, "severity", "kind", "created_at"]
     search_fields = ["what"]
     search_help_text = gettext_lazy("Order number, SKU, company or words")
-    ordering = [
-        Case(When(status=IncidentStatus.RESOLVED, then=Value(1)), default=Value(0)).asc(),
-        "-severity",
-        "-created_at",
-        "-id",
-    ]
     page_template = "admin/redemption/incident.html"
     refusals = (IncidentError,)
     verbs = {
@@ -100,10 +95,16 @@ class IncidentAdmin(ActingAdmin[Incident]):
             *super().get_urls(),
         ]
 
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """As the index `incident_list` has them."""
+        return ["over", "-severity", "-created_at", "-id"]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
-        rows = seen_incidents(actor_of(request), super().get_queryset(request))
-        return rows.select_related("company", "run", "acknowledged_by", "resolved_by").annotate(
-            open_now=number_of(IncidentCase.objects.filter(ended_at=None), "incident")
+        rows = seen_incidents(actor_of(request), Incident.objects.annotate(over=IS_OVER))
+        return (
+            rows.select_related("company", "run", "acknowledged_by", "resolved_by")
+            .annotate(open_now=number_of(IncidentCase.objects.filter(ended_at=None), "incident"))
+            .order_by(*self.get_ordering(request))
         )
 
     def found_by(self, term: str) -> Sequence[Branch]:

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +17,9 @@ from loyalty_portal.data.lifecycle import HasLifeCycle
 from redemption.models.orders import RedemptionOrder
 from redemption.models.points import LoyaltyTransaction
 from redemption.states import INCIDENT, IncidentKind, IncidentStatus, Severity
+
+# 0 of what still needs somebody, 1 of what is over.
+IS_OVER = Case(When(status=IncidentStatus.RESOLVED, then=Value(1)), default=Value(0))
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):
@@ -137,6 +140,13 @@ class Incident(HasLifeCycle):
             ),
         ]
         indexes = [
+            models.Index(
+                IS_OVER.asc(),
+                models.F("severity").desc(),
+                models.F("created_at").desc(),
+                models.F("id").desc(),
+                name="incident_list",
+            ),
             models.Index(
                 fields=["-severity", "-created_at"],
                 name="incident_unresolved",

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from inventory.models import Reservation
+from loyalty_portal.admin_site import lists
 from tests.catalog.factories import ProductFactory
 from tests.support.staff import browser, staff
 
@@ -84,3 +85,14 @@ def test_a_short_list_keeps_its_numbered_pages() -> None:
     page = browser(staff("catalogue")).get("/admin/catalog/product/")
     assert "3" in page.content.decode()
     assert 'rel="next"' not in page.content.decode()
+
+
+def test_all_that_a_long_list_finds_can_be_selected_for_a_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ProductFactory.create_batch(3)
+    client, offer = browser(staff("catalogue")), "Select all that is found"
+    assert offer not in client.get("/admin/catalog/product/").text
+    # replaced: so that a few rows are a long list
+    monkeypatch.setattr(lists, "MOST_COUNTED", 2)
+    assert offer in client.get("/admin/catalog/product/").text

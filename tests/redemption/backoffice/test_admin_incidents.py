@@ -6,7 +6,9 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import User
+from loyalty_portal.admin_site import lists
 from loyalty_portal.data.leases import MOST_RAISED
+from redemption.backoffice.admin_incidents import IncidentAdmin
 from redemption.incidents.services import raise_incident, settle_incident
 from redemption.models import Decision, Incident, Letter, LoyaltyTransaction
 from redemption.saga.queues import work
@@ -70,6 +72,25 @@ def test_the_list_has_the_worst_first_and_what_is_over_last() -> None:
     found = client.get(LIST, {"severity__exact": "2", "state": "RESOLVED"})
     assert list(found.context["cl"].result_list) == [over]
     assert list(client.get(LIST, {"q": "BOX"}).context["cl"].result_list) == [over]
+
+
+def test_pages_of_a_long_list_hold_each_incident_once_in_its_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # replaced: so that a few rows are a long list
+    monkeypatch.setattr(lists, "MOST_COUNTED", 2)
+    monkeypatch.setattr(IncidentAdmin, "list_per_page", 2)
+    for number in range(5):
+        kind = IncidentKind.RECONCILIATION
+        raise_incident(kind=kind, key=f"odd:{number}", what=f"Number {number}.")
+    for number in (0, 3):
+        settle_incident(key=f"odd:{number}", why="It is well again.")
+    client, there, seen = browser(staff("support")), "?", []
+    while there:
+        page = client.get(LIST + there)
+        seen += [row.what for row in page.context["cl"].result_list]
+        there = page.context["cl"].paginator.following
+    assert seen == [f"Number {number}." for number in (4, 2, 1, 3, 0)]
 
 
 def test_an_incidents_page_says_what_happened_what_to_do_and_leads_on() -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from fulfillment.models import VirtualCode
 from inventory.models import Inventory
+from loyalty_portal.admin_site import lists
 from redemption.incidents.services import raise_incident
 from redemption.models import Callback, CallbackState, Letter, LoyaltyTransaction, RedemptionOrder
 from redemption.saga.steps import flag
@@ -100,6 +101,25 @@ def test_retry_works_for_many_from_the_list() -> None:
     page = browser(staff("support")).post(LIST, data, follow=True)
     assert "due now" in page.content.decode()
     assert LoyaltyTransaction.objects.due().count() == 2
+
+
+def test_an_action_that_is_no_job_refuses_more_rows_than_it_can_work_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    orders = [unclear_order() for _each in range(3)]
+    client, due = browser(staff("support")), LoyaltyTransaction.objects.due()
+    before = due.count()
+    chosen = {"action": "retry_rows", "_selected_action": orders[0].pk, "select_across": "1"}
+    # replaced: so that a few rows are a long list
+    monkeypatch.setattr(lists, "MOST_COUNTED", 2)
+    assert "Select all that is found" not in client.get(LIST).text
+    answer = client.post(LIST, chosen, follow=True)
+    assert "At most 2 at once. Nothing was changed." in answer.text
+    assert due.count() == before
+    # replaced: so that a few rows are a long list
+    monkeypatch.setattr(lists, "MOST_COUNTED", 3)
+    client.post(LIST, chosen)
+    assert due.count() == 3
 
 
 def test_cancelling_says_what_happens_now_and_records_who_and_why() -> None:
