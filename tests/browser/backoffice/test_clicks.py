@@ -1,4 +1,4 @@
-"""Tasks of administrators, finance and the desk, with their clicks and page loads.
+"""Tasks of support, administrators, finance and the desk, with their clicks and page loads.
 
 docs/staff/backoffice.md has the numbers.
 """
@@ -16,11 +16,12 @@ from accounts.models import Invitation
 from fulfillment.models import Fulfillment, Shipment
 from fulfillment.states import TO_SEND
 from redemption.analytics.services import rebuild_figures
-from redemption.models import Reconciliation
+from redemption.models import Reconciliation, RedemptionOrder
 from tests.browser.backoffice.test_support import Counted
 from tests.browser.desk.test_desk_day import orders
 from tests.browser.scene import Scene
 from tests.browser.window import Window
+from tests.redemption.world import RECIPIENT
 from tests.support.staff import staff
 
 pytestmark = pytest.mark.browser
@@ -31,6 +32,47 @@ NUMBERS = ("1Z4444440344444448", "1Z8888880388888882")  # of no other test: they
 
 def address_of(name: str, row: object) -> str:
     return reverse(f"admin:{name}_change", args=[row])
+
+
+def test_support_orders_for_a_company_that_asked_by_phone(
+    scene: Scene, open_window: Opener
+) -> None:
+    clerk, seat = staff("support"), scene.new_seat("buyer")
+    window = open_window(clerk)
+    page = window.go("/admin/")
+    counted = Counted(window)
+    counted.click(page.get_by_role("link", name="Order for a company"))
+    page.get_by_label("Company", exact=True).fill(seat.company.name)
+    page.keyboard.press("Enter")
+    counted.click(page.locator(f"a[href*='{seat.pk}']"))
+    page.get_by_label("Who asked for it, and when?").fill("Ms Hopper by phone, 14:10")
+    page.locator("#id-0-sku").fill(scene.book.sku)
+    page.locator("#id-0-quantity").fill("2")
+    for column, text in RECIPIENT.items():
+        page.locator(f"#id-all-{column}").fill(text)
+    counted.click(page.get_by_role("button", name="Check and preview"))
+    expect(page.locator("#preview")).to_contain_text("Left after it")
+    assert not RedemptionOrder.objects.filter(placed_by=clerk).exists()
+    counted.click(page.get_by_role("button", name="Place the order"))
+    expect(page.get_by_role("main")).to_contain_text("who is told by e-mail")
+    order = RedemptionOrder.objects.get(placed_by=clerk)
+    assert (order.account_manager, order.items.get().quantity) == (seat, 2)
+    assert (counted.clicks, counted.loads) == (4, 5)
+
+
+def test_support_sees_the_portal_as_a_seat_and_ends_it(scene: Scene, open_window: Opener) -> None:
+    seat = scene.new_seat("buyer")
+    window = open_window(staff("support"))
+    page = window.go(address_of("accounts_accountmanager", seat.pk))
+    counted = Counted(window)
+    counted.click(page.get_by_role("link", name="See the portal as this seat"))
+    page.get_by_label("Why?").fill("Does not find the cart.")
+    counted.click(page.get_by_role("button", name="Begin"))
+    expect(page.locator(".seen-as")).to_contain_text(f"You see the portal as {seat.user}")
+    counted.click(page.get_by_role("button", name="End it now"))
+    expect(page.get_by_role("main")).to_contain_text("as somebody else any more")
+    expect(page.locator(".seen-as")).to_have_count(0)
+    assert (counted.clicks, counted.loads) == (3, 3)
 
 
 def test_an_administrator_invites_somebody_and_switches_a_seat_off_and_on(

@@ -40,8 +40,11 @@ class Counted:
 
     @property
     def loads(self) -> int:
+        """Pages, without redirects to them."""
         since = self._window.loaded[self._before :]
-        return sum(each.request.is_navigation_request() and each.status != 303 for each in since)
+        return sum(
+            each.request.is_navigation_request() and each.status // 100 != 3 for each in since
+        )
 
 
 def find(window: Window, number: str) -> Page:
