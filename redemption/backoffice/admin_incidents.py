@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -95,7 +96,7 @@ class IncidentAdmin(ActingAdmin[Incident]):
             *super().get_urls(),
         ]
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
+    def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         """As the index `incident_list` has them."""
         return ["over", "-severity", "-created_at", "-id"]
 
