@@ -76,7 +76,8 @@ class Postgres(embedded.Postgres):
 
     def ensure(self) -> None:
         """Start it if it does not answer."""
-        eventually(self._runs, "postgres answers", within=90.0)
+        # after a crash it writes all its files to the disk, which others may keep busy
+        eventually(self._runs, "postgres answers", within=300.0)
 
     def _runs(self) -> bool:
         # a server that recovers from a crash runs, but does not answer yet
