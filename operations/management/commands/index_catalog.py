@@ -70,10 +70,9 @@ class Command(BaseCommand):
                     else:
                         self._wait(stop, "Another follower is at work; waiting for its end.")
             except OperationalError as error:
-                if not is_away(error):
-                    raise
                 connections.close_all()
-                self._wait(stop, "The database is away; trying again.")
+                how = "is away" if is_away(error) else "was busy"
+                self._wait(stop, f"The database {how}; trying again.")
             except (OSError, ValueError) as error:
                 # A full disk, or a folder that cannot be written: pages ask PostgreSQL meanwhile.
                 self._wait(stop, f"The index cannot be written ({error}); trying again.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog.models import Product
 from catalog.search import folders
@@ -124,6 +124,19 @@ def test_two_followers_at_once_do_the_work_of_one(follower: Daemon, tmp_path: Pa
         settled(dice)  # the second has taken over
     finally:
         second.stop()
+
+
+def test_a_lock_that_is_not_had_in_time_ends_no_follower(follower: Daemon) -> None:
+    dice = Dice(3, place_now().at)
+    Product.objects.bulk_create(dice.product([], available_from=None) for _ in range(5))
+    follower.start()
+    eventually(has_everything, "it is built", within=120)
+    dice.product([], name="Meanwhile", available_from=None, available_until=None).save()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {Product._meta.db_table} IN ACCESS EXCLUSIVE MODE")
+        eventually(lambda: "was busy" in follower.log.read_text(), "it has waited", within=60)
+    assert follower.is_running
+    settled(dice)
 
 
 def test_an_index_keeps_its_place(follower: Daemon) -> None:
