@@ -60,3 +60,5 @@ class Command(migrate.Command):
             seconds = LOCK_SECONDS if migration.atomic else 0
             with self._link.cursor() as cursor:
                 cursor.execute(f"SET lock_timeout = '{seconds}s'")
+                # Between its statements it builds models, on a slow machine for over a minute.
+                cursor.execute("SET idle_in_transaction_session_timeout = 0")
