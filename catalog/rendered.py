@@ -4,12 +4,12 @@ The list is found and read for each request, so that it is of this moment. Its t
 together from templates with placeholders, because a page takes Django some thousand template steps;
 what a card, a filter or the results show only on a condition is a condition of the template. The
 text of a card is kept by what it shows. Between two companies of a tier only "N points short"
-differs: the text has a placeholder for it on each card (`Card.placeholder`), which each request
-fills.
+differs, and between two seats the favourites: the text has placeholders for both on each card
+(`Card.placeholder`, `Card.heart`), which each request fills.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -29,7 +29,7 @@ from catalog.selectors import (
     pictures_of,
     variants,
 )
-from catalog.storefront.cards import Card, Catalogue, PageLink, cards, catalogue
+from catalog.storefront.cards import HEART, Card, Catalogue, PageLink, cards, catalogue
 from catalog.storefront.forms import Asked, FacetOption, address
 from catalog.storefront.options import CHOOSE, Kin, Picks, choosing
 from catalog.storefront.product import kin_of, product_page
@@ -39,30 +39,43 @@ from loyalty_portal.data.texts.some import some_of
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_fragments, render_alone
 
 # PostgreSQL text cannot contain NUL, so product data cannot forge a placeholder.
-_PLACEHOLDER = re.compile("\x00([0-9]+)\x00")
+_PLACEHOLDER = re.compile(f"\x00([0-9]+|{HEART}[0-9a-f-]+)\x00")
+_HEARTS = ('name="product" aria-pressed="false"', 'name="drop" aria-pressed="true"')
 _FIGURE = "\x01"
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedList:
-    """A rendered list. `pieces` alternates text and the points of the card where the text ends."""
+    """A rendered list. `pieces` alternates text and what the placeholder after it holds. `keys` are
+    those of the products on its cards.
+    """
 
     title: str
     q: str
     address: str
     facets: SafeString
+    keys: Sequence[UUID]
     pieces: Sequence[str]
     lacking: tuple[str, str]  # the texts before and after N in "N points short"
 
-    def results(self, spendable: int | None) -> SafeString:
+    def results(self, spendable: int | None, favourites: Collection[UUID]) -> SafeString:
         """Fill the placeholders; `spendable` is in points, None when the balance is not known."""
-        return _filled(self.pieces, self.lacking, spendable)
+        return _filled(self.pieces, self.lacking, spendable, favourites)
 
 
-def _filled(pieces: Sequence[str], lacking: tuple[str, str], spendable: int | None) -> SafeString:
-    filled = list(pieces)
+def _filled(
+    pieces: Sequence[str],
+    lacking: tuple[str, str],
+    spendable: int | None,
+    favourites: Collection[UUID],
+) -> SafeString:
+    filled, kept = list(pieces), {f"{HEART}{key}" for key in favourites}
     for place in range(1, len(filled), 2):
-        short = 0 if spendable is None else int(filled[place]) - spendable
+        held = filled[place]
+        if held.startswith(HEART):
+            filled[place] = _HEARTS[held in kept]
+            continue
+        short = 0 if spendable is None else int(held) - spendable
         filled[place] = grouped(short).join(lacking) if short > 0 else ""
     return mark_safe("".join(filled))  # noqa: S308 - what templates made, and figures
 
@@ -99,6 +112,7 @@ def rendered_list(*, asked: Asked, tier_level: str, budget: int | None) -> Rende
         address=shelf_address()
         + address(filters, page=filters.page, after=filters.after, before=filters.before),
         facets=_facets(page),
+        keys=[card.key for card in page.cards],
         pieces=_PLACEHOLDER.split(_results(page)),
         lacking=_lacking(),
     )
@@ -111,13 +125,24 @@ def _lacking() -> tuple[str, str]:
 
 
 def rendered_cards(
-    rows: Sequence[Row], families: dict[UUID, FamilyFacts], *, spendable: int | None
+    rows: Sequence[Row],
+    families: dict[UUID, FamilyFacts],
+    *,
+    spendable: int | None,
+    favourites: Collection[UUID],
 ) -> SafeString:
     """The cards of a few products, for a place beside the list."""
     language, shown = get_language(), brand.current()
     made = [card._replace(eager=False) for card in cards(rows, families)]
     text = "".join([_card(card, language, shown) for card in made])
-    return _filled(_PLACEHOLDER.split(text), _lacking(), spendable)
+    return _filled(_PLACEHOLDER.split(text), _lacking(), spendable, favourites)
+
+
+def heart_text(card: Card, *, on: bool, told: str) -> SafeString:
+    """The heart of one card. `told`: what was just done, "" for nothing."""
+    state = mark_safe(_HEARTS[on])  # noqa: S308 - ours
+    values = {"key": str(card.key), "called": card.name, "state": state, "told": told}
+    return cached_fragment("catalog/yours/_heart.html", {"told_now": bool(told)}, values)
 
 
 def favourite_text(
@@ -254,6 +279,9 @@ def _card(card: Card, language: str, shown: brand.Brand) -> str:  # noqa: ARG001
         "points": card.points,
         "choices": card.choices,
         "placeholder": card.placeholder,
+        "key": str(card.key),
+        "called": card.name,
+        "state": card.heart,
     }
     return cached_fragment("catalog/_card.html", conditions, texts)
 

@@ -31,7 +31,7 @@ from catalog.rendered import (
 from catalog.selectors import family_facts
 from catalog.storefront.forms import MOST_PIECES, read_filters, read_quantity, typed_quantity
 from catalog.storefront.viewed import record_view
-from catalog.yours.selectors import instead_of, kept_of
+from catalog.yours.selectors import favourites_among, instead_of, kept_of
 from loyalty_portal.data.texts.numbers import grouped
 from loyalty_portal.fastpath.fragments import cached_fragment, cached_page
 from loyalty_portal.http.responses import say_where
@@ -49,8 +49,14 @@ def list_products(request: PortalRequest) -> HttpResponse:
         tier_level=request.seat.company.tier_level,
         budget=known.points if known else None,
     )
-    results = shown.results(header_on(request).spendable)
-    texts = {"title": shown.title, "facets": shown.facets, "results": results}
+    favourites = favourites_among(request.seat, shown.keys)
+    texts = {
+        "title": shown.title,
+        "facets": shown.facets,
+        "results": shown.results(header_on(request).spendable, favourites),
+        "csrf_token": get_token(request),
+        "address": shown.address,
+    }
     if request.headers.get("HX-Target") != "results":
         texts["q"] = shown.q
         return _either(cached_page(request, "catalog/list.html", chrome_on(request), {}, texts))
@@ -129,7 +135,12 @@ def _instead(request: PortalRequest, shown: RenderedProduct) -> SafeString:
     company = request.seat.company
     rows = instead_of(company, UUID(shown.key))
     families = family_facts(tier_level=company.tier_level, rows=rows)
-    return rendered_cards(rows, families, spendable=header_on(request).spendable)
+    return rendered_cards(
+        rows,
+        families,
+        spendable=header_on(request).spendable,
+        favourites=favourites_among(request.seat, [row.id for row in rows]),
+    )
 
 
 def _kept(request: PortalRequest, shown: RenderedProduct) -> dict[str, SafeString]:

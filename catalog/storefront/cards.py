@@ -21,6 +21,7 @@ from catalog.storefront.options import choosing
 from loyalty_portal.data.texts.numbers import grouped
 
 _GAP = "…"
+HEART = "h"
 EAGER_PICTURES = 8  # about as many as a screen shows before scrolling
 
 
@@ -29,6 +30,7 @@ class Card(NamedTuple):
     text.
     """
 
+    key: UUID
     href: str
     picture: str
     eager: bool
@@ -45,6 +47,11 @@ class Card(NamedTuple):
     def placeholder(self) -> str:
         """Placeholder for “N points short”, which rendered.py fills for each company."""
         return f"\x00{self.cost}\x00"
+
+    @property
+    def heart(self) -> str:
+        """Placeholder for whether it is a favourite, which rendered.py fills for each seat."""
+        return f"\x00{HEART}{self.key}\x00"
 
 
 def cards(rows: Sequence[Row], families: dict[UUID, FamilyFacts]) -> list[Card]:
@@ -69,6 +76,7 @@ def _card(row: Row, family: FamilyFacts | None, eager: bool, language: str) -> C
         points = family.points_from
         stock = StockStatus.IN_STOCK if family.in_stock else StockStatus.OUT
     return Card(
+        key=row.id,
         href=choosing(row.slug) if several else f"{shelf_address()}{row.slug}/",
         picture=picture_address(
             slug=row.slug,
@@ -161,7 +169,6 @@ def catalogue(*, asked: Asked, found: FoundCards, with_budget: bool) -> Catalogu
         sorts=sorts_offered(
             filters.sort,
             searched=bool(filters.q),
-            by_popularity=found.by_popularity,
             language=get_language(),
         ),
         chips=list(_chips(filters, names)),

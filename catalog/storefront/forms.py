@@ -85,12 +85,9 @@ def sorts_offered(
     chosen: Sort,
     *,
     searched: bool,
-    by_popularity: bool,
     language: str,  # noqa: ARG001 - the labels differ by it
 ) -> tuple[FacetOption, ...]:
-    """The sorts of the list, the usual first. `searched`: it is of what words find.
-    `by_popularity`: it can be sorted by what is redeemed most.
-    """
+    """The sorts of the list, the usual first. `searched`: it is of what words find."""
     offered = {
         Sort.BEST: _("Best match"),
         Sort.NAME: _("Name"),
@@ -101,8 +98,6 @@ def sorts_offered(
     }
     if not searched:
         del offered[Sort.BEST]
-    if not by_popularity:
-        del offered[Sort.POPULAR]
     # The first sort is the default: its value in the address is empty, with or without a search.
     first = next(iter(offered))
     return tuple(

@@ -65,6 +65,12 @@ def favourites_of(seat: AccountManager, number: str) -> Page[UUID]:
     return _page(kept.order_by("-created_at", "-id").values_list("product", flat=True), number)
 
 
+def favourites_among(seat: AccountManager, keys: Sequence[UUID]) -> set[UUID]:
+    """Which of these products are favourites of the seat, in one query."""
+    kept = Favourite.objects.filter(seat=seat, product__in=keys)
+    return set(kept.values_list("product", flat=True)) if keys else set()
+
+
 def seen_lately(seat: AccountManager) -> list[UUID]:
     """The products at whose pages the seat looked, the last first: each has its place by its first
     look of a day.

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -18,7 +19,9 @@ from accounts.layout import header_on
 from accounts.permissions import may_redeem
 from accounts.views import PortalRequest, with_seat
 from catalog.models import Product
-from catalog.rendered import favourite_text, wish_text
+from catalog.rendered import favourite_text, heart_text, wish_text
+from catalog.selectors import family_facts, rows_by_key
+from catalog.storefront.cards import cards
 from catalog.yours import services
 from catalog.yours.selectors import (
     MOST_COMPARED,
@@ -96,9 +99,13 @@ def _with(*slugs: str) -> str:
 @form_only("catalog:favourites")
 @with_seat()
 def change_favourite(request: PortalRequest) -> HttpResponse:
-    """Make a product a favourite, or let it go: `product`, and `on` (1 or 0)."""
+    """Make a product a favourite, or let it go: `product`, and `on` (1 or 0). The heart of a card
+    lets go what it names as `drop`.
+    """
     kept = _("“%(product)s” is one of your favourites now.")
     gone = _("“%(product)s” is not among your favourites any more.")
+    if request.headers.get("HX-Target", "").startswith("heart-"):
+        return _press_heart(request, kept, gone)
     return _change(request, services.keep, favourite_text, kept, gone)
 
 
@@ -118,12 +125,8 @@ def _change(
     kept: str,
     gone: str,
 ) -> HttpResponse:
-    product, on = _product(request), request.POST.get("on", "1") != "0"
-    refused = ""
-    try:
-        write(seat=request.seat, product=product, on=on)
-    except KeepingError as problem:
-        refused = str(problem)
+    product, on = _asked(request)
+    refused = _written(request, write, product, on=on)
     told = refused or (kept if on else gone) % {"product": product.name}
     if request.headers.get("HX-Request"):
         part = shown(
@@ -135,14 +138,47 @@ def _change(
         )
         return HttpResponse(part, status=422 if refused else 200)
     (messages.error if refused else messages.success)(request, told)
-    return SeeOther(_next(request) or product.get_absolute_url())
+    there = _next(request)
+    if there and request.POST.get("place") == "heart":
+        there += f"#heart-{product.pk}"
+    return SeeOther(there or product.get_absolute_url())
 
 
-def _product(request: PortalRequest) -> Product:
-    product = product_to_keep(request.seat.company, request.POST.get("product", ""))
+def _press_heart(request: PortalRequest, kept: str, gone: str) -> HttpResponse:
+    """The heart of a card as it is now; why it was refused is a message above the list."""
+    product, on = _asked(request)
+    refused = _written(request, services.keep, product, on=on)
+    tier = request.seat.company.tier_level
+    rows = rows_by_key(tier_level=tier, ids=[product.pk])
+    [card] = cards(rows, family_facts(tier_level=tier, rows=rows))
+    if refused:
+        messages.error(request, refused)
+        said = render_to_string("ui/_messages.html", {"oob": True}, request)
+        return HttpResponse(heart_text(card, on=not on, told="") + said, status=422)
+    told = (kept if on else gone) % {"product": card.name}
+    return HttpResponse(heart_text(card, on=on, told=told))
+
+
+def _written(
+    request: PortalRequest, write: Callable[..., None], product: Product, *, on: bool
+) -> str:
+    """Keep it, or let it go. Returns why not, "" if it is done."""
+    try:
+        write(seat=request.seat, product=product, on=on)
+    except KeepingError as problem:
+        return str(problem)
+    return ""
+
+
+def _asked(request: PortalRequest) -> tuple[Product, bool]:
+    """Which product, and whether it is to be kept."""
+    key = request.POST.get("drop")
+    on = key is None and request.POST.get("on", "1") != "0"
+    company = request.seat.company
+    product = product_to_keep(company, request.POST.get("product", "") if key is None else key)
     if product is None:
         raise Http404
-    return product
+    return product, on
 
 
 def _next(request: PortalRequest) -> str:
