@@ -69,7 +69,13 @@ _FRIDAY = 4  # as date.weekday() counts
 def next_working_day(moment: datetime, zone: str) -> datetime:
     """The moment, in UTC, at the same local time on the next day from Monday to Friday."""
     local = moment.astimezone(ZoneInfo(zone))
-    day = local.date() + timedelta(days=1)
-    while day.weekday() > _FRIDAY:
+    return local_moment(working_days_after(local.date(), 1), local.time(), zone)
+
+
+def working_days_after(day: date, days: int) -> date:
+    """The day so many days from Monday to Friday after this one. It knows no holidays."""
+    for _number in range(days):
         day += timedelta(days=1)
-    return local_moment(day, local.time(), zone)
+        while day.weekday() > _FRIDAY:
+            day += timedelta(days=1)
+    return day

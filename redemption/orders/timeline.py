@@ -18,6 +18,7 @@ from redemption.models import BulkPart, EventSubject, LetterKind, OrderItem, Ord
 from redemption.models.badges import LineCounts, without_delivery
 from redemption.models.waits import wait_told
 from redemption.orders.facts import EventTold, Facts
+from redemption.orders.steps.arriving import arrival_of
 from redemption.orders.steps.lines_told import (
     asked,
     came_back,
@@ -262,7 +263,7 @@ def _ahead(facts: Facts) -> Iterator[TimelineStep]:
     for item in facts.items:
         if item.is_settled:
             continue
-        title, waits = _what_comes(item), wait_told(item, order.company.time_zone)
+        title, waits = _what_comes(facts, item), wait_told(item, order.company.time_zone)
         text = f"{sentence(item.product_name)} {waits}" if waits else item.product_name
         if item.fulfillment_status != LineStatus.WAITING:
             who = _("to %(who)s") % {"who": item.recipient_name}
@@ -274,7 +275,7 @@ def _many_ahead(facts: Facts) -> Iterator[TimelineStep]:
     """One step for all lines that wait alike, or are on their way alike."""
     zone = facts.order.company.time_zone
     alike: Counter[tuple[str, str, str]] = Counter(
-        (_what_comes(item), _way(item), wait_told(item, zone, named=False))
+        (_what_comes(facts, item), _way(item), wait_told(item, zone, named=False))
         for item in facts.items
         if not item.is_settled
     )
@@ -283,9 +284,10 @@ def _many_ahead(facts: Facts) -> Iterator[TimelineStep]:
         yield TimelineStep(title, f"{told} {waits}".strip(), way, ahead=True)
 
 
-def _what_comes(item: OrderItem) -> str:
+def _what_comes(facts: Facts, item: OrderItem) -> str:
     if item.fulfillment_status != LineStatus.WAITING:
-        return _("Arrives")
+        when = arrival_of(facts, [item])
+        return _("Arrives %(when)s") % {"when": when} if when else _("Arrives")
     return _("Codes by e-mail") if item.product.is_virtual else _("Packed and sent")
 
 

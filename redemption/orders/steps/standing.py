@@ -13,6 +13,7 @@ from loyalty_portal.data.texts.times import exact
 from redemption.models import EventSubject, OrderItem
 from redemption.models.badges import LineCounts
 from redemption.orders.facts import EventTold, Facts
+from redemption.orders.steps.arriving import arrival_of
 from redemption.states import UNCLEAR, LineStatus, OrderStatus, WaitsFor
 
 _CANCELLED = frozenset({OrderStatus.CANCELLED, OrderStatus.CANCELLING})
@@ -51,8 +52,15 @@ def standing_of(facts: Facts) -> str:
         return _without_delivery(facts)
     if order.status in {OrderStatus.DECLINED, OrderStatus.EXPIRED}:
         return _("It did not begin, and nothing is sent.")
-    told = ", ".join(_parts(facts))
+    told = _sent(facts) or ", ".join(_parts(facts))
     return f"{told[:1].upper()}{told[1:]}."
+
+
+def _sent(facts: Facts) -> str:
+    """That all of it was sent, and when it arrives; "" where not all was, or that is not known."""
+    whole = all(_kind(facts, item) == "sent" for item in facts.items)
+    when = arrival_of(facts, facts.items) if whole else ""
+    return _("Sent, arrives %(when)s") % {"when": when} if when else ""
 
 
 def _pending(facts: Facts) -> str:
@@ -110,7 +118,8 @@ def _who_and_when(facts: Facts, event: EventTold) -> dict[str, str]:
 
 def _parts(facts: Facts) -> Iterator[str]:
     items = facts.items
-    lines = Counter(_kind(facts, item) for item in items)
+    lines = Counter(kinds := [_kind(facts, item) for item in items])
+    sent = [item for item, kind in zip(items, kinds, strict=True) if kind == "sent"]
     if lines["delivered"]:
         told = ngettext("%(n)s of %(all)s delivered", "%(n)s of %(all)s delivered", len(items))
         yield told % {"n": grouped(lines["delivered"]), "all": grouped(len(items))}
@@ -137,8 +146,12 @@ def _parts(facts: Facts) -> Iterator[str]:
             ),
         ),
     ):
-        if lines[kind]:
-            yield told % {"n": grouped(lines[kind])}
+        if not lines[kind]:
+            continue
+        words = told % {"n": grouped(lines[kind])}
+        if kind == "sent" and (when := arrival_of(facts, sent)):
+            words = _("%(what)s (there %(when)s)") % {"what": words, "when": when}
+        yield words
 
 
 def _kind(facts: Facts, item: OrderItem) -> str:
