@@ -294,6 +294,11 @@ class Product(models.Model):
                 condition=Q(is_active=True, is_card=True),
             ),
             models.Index(
+                fields=["-popularity", "-id"],
+                name="product_shown_by_redeemed",
+                condition=Q(is_active=True, is_card=True),
+            ),
+            models.Index(
                 "category",
                 Lower("name"),
                 "id",

@@ -85,13 +85,6 @@ class FoundCards:
     meant: str = ""
     instead: bool = False
 
-    @property
-    def by_popularity(self) -> bool:
-        """Whether the page can be sorted by what is redeemed most: no index of PostgreSQL has that
-        order, so it does so only while it counts all products anyway.
-        """
-        return self.by_index or self.facets.total is not None
-
 
 def find_cards(*, tier_level: str, filters: Filters, budget: int | None) -> FoundCards:
     """One page of the cards that companies of this tier see, with counts for the filters.
@@ -247,8 +240,6 @@ def _by_database(tier_level: str, filters: Filters, budget: int | None) -> Found
     else:
         shelves = [Shelf(each.slug, each.name, 0) for each in categories_shown()]
         facets = Facets(None, shelves, {}, [], partial=True)
-        if filters.sort is Sort.POPULAR:
-            filters = replace(filters, sort=Sort.NAME)
     rows = card_rows(tier_level=tier_level, filters=filters, budget=budget)
     more = len(rows) == PAGE_SIZE
     return FoundCards(

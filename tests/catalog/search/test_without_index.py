@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from accounts.models import AccountManager
 from catalog import selectors
+from catalog.models import Product
+from catalog.search import finding
 from tests.accounts.factories import SeatFactory
 from tests.catalog.factories import FamilyFactory, ProductFactory
 from tests.catalog.test_list import names, page, words
@@ -85,3 +88,29 @@ def test_a_variant_is_found_as_its_family(client: Client) -> None:
     ProductFactory.create(name="Sneaker, 42", family=family, variant="42")
     ProductFactory.create(name="Sneaker, 43", family=family, variant="43", is_card=False)
     assert names(page(client, "?q=sneak")) == ["Sneaker"]
+
+
+def test_what_is_redeemed_most_comes_first_also_of_too_many_to_count(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # replaced: so that two products are too many to count
+    monkeypatch.setattr(finding, "MOST_COUNTED", -2)
+    for name, redeemed in (("Apple", 0), ("Banana", 9), ("Cherry", 3)):
+        product = ProductFactory.create(name=name)
+        Product.objects.filter(pk=product.pk).update(popularity=redeemed)
+    html = page(client, "?sort=popular")
+    assert names(html) == ["Banana", "Cherry", "Apple"]
+    assert "3 products" not in words(html)
+    assert '<option value="popular" selected' in html
+
+
+def test_an_index_has_the_order_of_what_is_redeemed_most() -> None:
+    ProductFactory.create_batch(3)
+    filters = selectors.Filters(sort=selectors.Sort.POPULAR)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    cards = selectors._shown("BRONZE", filters, None)
+    plan = selectors._sorted(cards, filters)[: selectors.PAGE_SIZE].explain()
+    assert "product_shown_by_redeemed" in plan
+    assert "Sort" not in plan
