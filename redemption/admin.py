@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -56,6 +58,8 @@ from redemption.models import (
 from redemption.orders.actions import cancelling, letters
 from redemption.orders.actions import services as aftercare
 from redemption.orders.actions.cancelling import Cancellation, cancellation
+from redemption.orders.asking import letters as asking
+from redemption.orders.asking.selectors import waiting_ask
 from redemption.questions import services as questions
 from redemption.saga.steps import RedemptionError
 
@@ -309,7 +313,9 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
     def get_urls(self) -> list[URLPattern]:
         look = self.admin_site.admin_view(self.preview_view)
         address = path("<uuid:object_id>/preview/", look, name="redemption_letter_preview")
-        return [address, *super().get_urls()]
+        asked = self.admin_site.admin_view(self.asked_view)
+        ask = path("asked/<uuid:ask_id>/", asked, name="redemption_ask_preview")
+        return [address, ask, *super().get_urls()]
 
     def found_by(self, term: str) -> Sequence[Branch]:
         rows = Letter.objects.order_by()
@@ -321,6 +327,15 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
         if letter.kind not in LetterKind.values or letter.is_gathering:
             raise Http404
         return letter_alone(compose(letter))
+
+    def asked_view(self, request: HttpRequest, ask_id: UUID) -> HttpResponse:
+        """Show the letter to a recipient as it would be sent now, but for its link's secret."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        ask = waiting_ask(ask_id)
+        if ask is None:
+            raise Http404
+        return letter_alone(asking.compose(ask))
 
     @admin.display(description=gettext_lazy("order"))
     def order_number(self, letter: Letter) -> str:

@@ -29,6 +29,7 @@ from redemption.models import (
     OrderMessage,
     OrderMessageKind,
     OrderNote,
+    RecipientAsk,
     RedemptionOrder,
 )
 from redemption.orders.actions.recipients import too_late
@@ -90,6 +91,7 @@ class OrderRecord:
     cases: list[IncidentCase]
     notes: list[OrderNote]
     messages: list[OrderMessage]
+    asks: list[RecipientAsk]
     in_full: bool
     is_open: bool  # whether a call or letter waits for its next try
     in_short: bool  # whether something is left out that the page in full shows
@@ -166,6 +168,7 @@ def order_record(
         cases=found.cases,
         notes=found.notes,
         messages=found.messages,
+        asks=found.asks,
         in_full=in_full,
         is_open=_is_open(lines, moves) or bool(found.open_letters),
         in_short=any(left_out),
@@ -186,6 +189,7 @@ class _Lists(NamedTuple):
     parcels: list[ShipmentLine]
     tries: list[FulfillmentEvent]
     callbacks: list[Callback]
+    asks: list[RecipientAsk]
 
 
 def _asked(
@@ -195,6 +199,7 @@ def _asked(
     created = Q(subject=EventSubject.LINE, from_status="")  # one for each line, and says nothing
     about = Q(transaction__order=order) | Q(item__order=order)
     held = [line.fulfillment for line in chosen if line.fulfillment]
+    letters = order.letters.select_related("text_message")
     sent = [each for each in held if each.quantity_shipped]
     there = [each for each in held if each.channel == Channel.PARTNER]
     events = order.events.exclude(created).select_related("by", "item", "transaction")
@@ -202,7 +207,7 @@ def _asked(
     named = Callback.objects.filter(reference__in=[str(each.pk) for each in there])
     return (
         events if in_full else events.reverse()[: STEPS_SHOWN + 1],
-        order.letters.all() if in_full else order.letters.reverse()[: LETTERS_SHOWN + 1],
+        letters if in_full else letters.reverse()[: LETTERS_SHOWN + 1],
         open_letters(order)[:1],
         order.transactions.select_related("item"),
         Decision.objects.filter(about).select_related(
@@ -214,6 +219,7 @@ def _asked(
         ShipmentLine.objects.filter(fulfillment__in=sent).select_related("shipment"),
         calls.select_related("by"),
         named.defer("body").order_by("received_at", "id"),
+        order.asks.defer("secret").order_by("id"),
     )
 
 

@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds; longer than EMAIL_TIMEOUT
 TEXTS_FOR = timedelta(hours=1)  # in which a text message is tried
-NOT_WANTED = "not wanted any more"
 
 # What letters are about, for those who choose which they get; letters of other kinds always go to
 # whoever ordered alone.
@@ -179,20 +178,27 @@ def send_text(text_id: uuid.UUID) -> bool:
     text = read.get(pk=text_id)
     number = _number(text)
     if not number:
-        Sms.objects.release(text_id, token, retry_in=None, problem=NOT_WANTED)
+        _record_text(text, token, retry_in=None, problem=Sms.NOT_WANTED)
         return True
     answer = sms.send(to=number, text=_words(text), key=str(text_id))
     if answer.outcome is Outcome.SUCCEEDED:
         sent("text message", "")
-        Sms.objects.release(text_id, token, retry_in=None, sent_at=timezone.now(), problem="")
+        _record_text(text, token, retry_in=None, sent_at=timezone.now(), problem="")
         return True
     problem = answer.code or str(answer.outcome)
     sent("text message", problem)
     logger.warning("text message %s could not be sent: %s", text_id, problem)
     unclear = answer.outcome is Outcome.UNKNOWN and text.created_at > timezone.now() - TEXTS_FOR
     retry = backoff(text.attempts, base=5.0, cap=300.0) if unclear else None
-    Sms.objects.release(text_id, token, retry_in=retry, problem=problem[:255])
+    _record_text(text, token, retry_in=retry, problem=problem[:255])
     return True
+
+
+@transaction.atomic
+def _record_text(text: Sms, token: uuid.UUID, *, retry_in: float | None, **changes: Any) -> None:
+    """End the work on the text message for now, as _record does for a letter."""
+    RedemptionOrder.objects.filter(pk=text.letter.order_id).beat()
+    Sms.objects.release(text.pk, token, retry_in=retry_in, **changes)
 
 
 def _number(text: Sms) -> str:

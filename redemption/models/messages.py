@@ -105,6 +105,11 @@ class Letter(LeasedWork):
         return f"{LetterKind.DIGEST}:{order_id}"
 
     @property
+    def sms(self) -> "Sms | None":
+        """The text message that goes with it, if there is one. Read it with the letters."""
+        return getattr(self, "text_message", None)
+
+    @property
     def is_gathering(self) -> bool:
         return self.key == self.gathering_key(self.order_id)
 
@@ -136,6 +141,8 @@ class Sms(LeasedWork):
     looked up when it is sent.
     """
 
+    NOT_WANTED = "not wanted any more"  # a problem that is none
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     letter = models.OneToOneField(Letter, models.PROTECT, related_name="text_message")
     user = models.ForeignKey(
@@ -155,6 +162,11 @@ class Sms(LeasedWork):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether nobody wanted it any more when it was to be sent."""
+        return self.problem == self.NOT_WANTED
 
 
 class CallbackState(models.TextChoices):

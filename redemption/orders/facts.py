@@ -135,7 +135,7 @@ def facts_of(order: RedemptionOrder, *, in_full: bool = False) -> Facts:
         transactions=transactions,
         refused=frozenset(each.pk for each in transactions if _is_refused(each, each.trouble)),
         events=_events(order),
-        letters=list(order.letters.all()),
+        letters=list(order.letters.select_related("text_message")),
         deliveries=_deliveries(order),
         remedies=list(
             Decision.objects.filter(
@@ -289,7 +289,10 @@ def pulse_of(facts: Facts) -> Pulse:
         *(letter.sent_at for letter in facts.letters),
     )
     waits = any(intent.status in OPEN_TRANSACTION for intent in facts.transactions) or any(
-        letter.sent_at is None and letter.next_attempt_at is not None for letter in facts.letters
+        one.sent_at is None and one.next_attempt_at is not None
+        for letter in facts.letters
+        for one in (letter, letter.sms)
+        if one is not None
     )
     last = max(moment for moment in moments if moment is not None)
     over = facts.order.is_final and not waits

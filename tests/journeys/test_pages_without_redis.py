@@ -88,6 +88,7 @@ def _filled(path: str, names: Any, house: FullHouse) -> str:
         "bulk_id": uuid.uuid4(),
         "stand_in_id": uuid.uuid4(),
         "list_id": uuid.uuid4(),
+        "ask_id": uuid.uuid4(),
     }
     for name in names:
         path = _replaced(path, name, str(known[name]))

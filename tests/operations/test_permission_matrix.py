@@ -67,6 +67,7 @@ ARGUMENTS = {
     "what": "changed",
     "stock_id": "00000000-0000-7000-8000-000000000001",
     "seat_id": "00000000-0000-7000-8000-000000000001",
+    "ask_id": "00000000-0000-7000-8000-000000000001",
 }
 # Addresses that mean nothing without a query.
 QUERIES = {

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.models import Company, PersonLetter, User
 from fulfillment.desk.selectors import SHOWN, waiting
 from redemption.analytics.reports.registry import REPORTS
-from redemption.models import Letter, RedemptionOrder
+from redemption.models import Letter, RecipientAsk, RedemptionOrder
 
 Page = Callable[[Client], Any]
 
@@ -122,6 +122,8 @@ def _about_rows() -> Iterator[tuple[str, Page]]:
         yield "catalogue: as a company sees it", _at("catalog_product_seen_by", key)
     for key in Letter.objects.values_list("pk", flat=True)[:1]:
         yield "letter: preview", _at("redemption_letter_preview", key)
+    for key in RecipientAsk.objects.values_list("pk", flat=True)[:1]:
+        yield "letter to a recipient: preview", _at("redemption_ask_preview", key)
     for key in PersonLetter.objects.values_list("pk", flat=True)[:1]:
         yield "letter to a person: preview", _at("accounts_personletter_preview", key)
 

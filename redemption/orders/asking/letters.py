@@ -14,9 +14,13 @@ from loyalty_portal.data.texts.some import some_of
 from redemption.models import RecipientAsk
 from redemption.models.orders import signed
 
+NOT_SHOWN = "not-shown"  # instead of the secret of a link
+
 
 def compose(ask: RecipientAsk) -> EmailMultiAlternatives:
-    """The letter that is due, with `ask.secret` in its link: a reminder once one was sent."""
+    """The letter that is due, with `ask.secret` in its link, if it has one: a reminder once one was
+    sent.
+    """
     person = User.objects.filter(email__iexact=ask.email).first()
     with reader_of(person, ask.order.company).reading():
         return _composed(ask)
@@ -35,7 +39,7 @@ def _composed(ask: RecipientAsk) -> EmailMultiAlternatives:
         "said": sorted({signed(item.message, seat) for item in items if item.message}),
         "brand": brand.current(),
         "portal_url": settings.PORTAL_URL,
-        "link": f"{settings.PORTAL_URL}{reverse('for_you', args=[ask.secret])}",
+        "link": f"{settings.PORTAL_URL}{reverse('for_you', args=[ask.secret or NOT_SHOWN])}",
     }
     name = f"ask-{ask.pk}-{ask.letters}{'-reminder' if facts['is_reminder'] else ''}"
     return mail.written("redemption/email/asked", facts, to=ask.email, name=name)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -69,6 +71,19 @@ def page_of(token: str) -> AskPage | None:
         return None
     items = list(ask.lines().select_related("product"))
     return AskPage(ask, _standing(ask, items), items)
+
+
+def waiting_ask(key: UUID) -> RecipientAsk | None:
+    """The ask with this key, without the secret of its link; None unless lines wait for its
+    answer.
+    """
+    rows = RecipientAsk.objects.filter(pk=key).defer("secret")
+    ask = rows.select_related("order__company", "order__account_manager__user").first()
+    until = ask.lines().aggregate(until=Min("waits_until"))["until"] if ask else None
+    if ask is None or until is None:
+        return None
+    ask.secret, ask.until = None, until
+    return ask
 
 
 def _standing(ask: RecipientAsk, items: list[OrderItem]) -> AskState:

@@ -1,16 +1,21 @@
 """Text messages beside letters: once each, to whoever gave a number, where the company wants them."""
 
+import re
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.urls import reverse
 
 from accounts.models import AccountManager, LetterOff, LetterTopic, TextsTo
+from loyalty_portal.data.texts.times import exact
 from redemption.models import Letter, LetterKind, RedemptionOrder, Sms
 from redemption.saga.transactions import settle_transaction
+from tests.redemption.pages import now, said
 from tests.redemption.saga.test_sweep import sweep
 from tests.redemption.world import World
 from tests.support.sandbox_process import API_KEY
+from tests.support.staff import browser, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NUMBER = "+4915123456789"
@@ -154,3 +159,47 @@ def test_news_of_an_hour_ago_is_not_sent_any_more(world: World) -> None:
     text = Sms.objects.get()
     assert (text.sent_at, text.next_attempt_at) == (None, None)
     assert text.problem
+
+
+# --- In the order's story ------------------------------------------------------------------------
+
+
+def told(client: Any, order: RedemptionOrder) -> str:
+    page = re.sub(r"<[^>]+>", " ", said(client.get(order.get_absolute_url())))
+    return " ".join(page.split()).partition("Letters")[2]
+
+
+def test_a_text_message_stands_with_its_letter_and_moves_the_open_page(
+    world: World, client_for: Any
+) -> None:
+    wants(world.seat, LetterTopic.PROGRESS)
+    client = client_for(world.seat)
+    world.partners.fault("text", "unavailable_503", times=None)
+    order = ordered(world)
+    assert "Text message about it could not be sent yet" in told(client, order)
+    before = now(order).pulse
+    world.partners.clear_faults()
+    due_again()
+    sweep()
+    assert now(order).pulse > before
+    text = Sms.objects.get()
+    assert text.sent_at
+    assert f"Text message about it {exact(text.sent_at, seconds=True)}" in told(client, order)
+    record = reverse("admin:redemption_redemptionorder_change", args=[order.pk])
+    page = browser(staff("support")).get(record).content.decode()
+    assert "Text message" in page
+    assert NUMBER not in page
+
+
+def test_one_that_is_refused_is_said_and_one_that_nobody_wants_is_not(
+    world: World, client_for: Any
+) -> None:
+    wants(world.seat, LetterTopic.PROGRESS)
+    client = client_for(world.seat)
+    world.partners.fault("text", "refuse", code="no_such_number")
+    order = ordered(world)
+    page = told(client, order)
+    assert "Text message about it could not be sent" in page
+    assert "no_such_number" not in page
+    Sms.objects.update(problem=Sms.NOT_WANTED)
+    assert "Text message" not in told(client, order)

@@ -12,6 +12,7 @@ from django.core import mail
 from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Company
@@ -42,6 +43,7 @@ from tests.redemption.saga.waiting.lines import (
     tomorrow,
 )
 from tests.redemption.world import RECIPIENT, World
+from tests.support.staff import browser, staff
 from tests.support.waiting import all_at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -630,3 +632,36 @@ def test_the_api_tells_whose_answer_a_line_waits_for_and_until_when(world: World
     [told] = calls.get(f"/orders/{order.pk}/lines").json()["data"]
     assert (told["waits_for"], told["waits_until"]) == (None, None)
     assert (told["recipient"]["city"], told["recipient"]["address_line1"]) == ("Berlin", None)
+
+
+# --- Staff look at the letter --------------------------------------------------------------------
+
+
+def test_staff_see_the_letter_as_its_reader_does_without_the_secret(world: World) -> None:
+    order = asked(world, message="For your jubilee")
+    ask = RecipientAsk.objects.get()
+    there = reverse("admin:redemption_ask_preview", args=[ask.pk])
+    record = reverse("admin:redemption_redemptionorder_change", args=[order.pk])
+    support = browser(staff("support"))
+    page = support.get(record).content.decode()
+    assert there in page
+    assert ADA["recipient_email"] in page
+    seen = support.get(there)
+    letter = seen.content.decode()
+    for shown in ("Hello Ada", "For your jubilee", "/for-you/not-shown/"):
+        assert shown in letter
+    assert link() not in letter
+    assert seen.headers["Content-Security-Policy"].startswith("sandbox allow-popups; default-src")
+    RecipientAsk.objects.update(secret="of-the-reminder")
+    assert "of-the-reminder" not in support.get(there).content.decode()
+    assert browser(staff("finance")).get(there).status_code == 403
+
+
+def test_there_is_no_letter_to_see_once_nobody_waits_for_an_answer(world: World) -> None:
+    order = asked(world)
+    ask = RecipientAsk.objects.get()
+    cancel(order=order, by=as_seat(world), reason="")
+    support = browser(staff("support"))
+    there = reverse("admin:redemption_ask_preview", args=[ask.pk])
+    assert support.get(there).status_code == 404
+    assert support.get(there.replace(str(ask.pk), str(order.pk))).status_code == 404
