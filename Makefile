@@ -126,8 +126,9 @@ bench-metrics: .venv/installed ## Measure what figures for Prometheus cost a req
 bench-catalog: .venv/installed ## Measure pages that were never asked before beside a bare list (BENCH_PRODUCTS=1000,100000)
 	$(BIN)/python -m benchmarks.large.catalogue
 
-bench-people: .venv/installed ## Measure placing an order for forty people beside one for one (BENCH_PEOPLE=40)
-	$(BIN)/python -m benchmarks.large.people
+bench-people: .venv/installed ## Measure orders for many people, and of spreadsheets (BENCH_PEOPLE=40 BENCH_ROWS=5000)
+	$(BIN)/python -m benchmarks.large.people --people $(or $(BENCH_PEOPLE),40) --rows $(or $(BENCH_ROWS),5000) \
+		--orders $(or $(BENCH_ORDERS),5000) --rounds $(or $(BENCH_ROUNDS),7)
 
 bench-lighthouse: .venv/installed ## Ask Lighthouse about five pages on a phone (needs Node.js with npm, and Chromium)
 	@cd benchmarks/lighthouse && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
