@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
@@ -33,6 +34,8 @@ from inventory.models import Inventory
 from loyalty_portal.data.actor import Actor
 from loyalty_portal.data.recipient import FIELDS
 from redemption.checkout.bulk import services as bulks
+from redemption.checkout.bulk.sheets import header, sheet
+from redemption.checkout.rows import COLUMNS
 from redemption.checkout.selectors import offered_products
 from redemption.checkout.services import CheckoutInput, Line, place_order
 from redemption.models import Bulk, BulkStatus, Cart, CartLine, RedemptionOrder
@@ -119,19 +122,19 @@ class Checkout:
 
     def bulk(self, rows: int, orders: int) -> Bulk:
         """A file of so many rows, which become so many orders, as it was given."""
-        head = f"SKU;Reference;{';'.join(FIELDS)};quantity\n".replace("recipient_", "")
-        told = {**dict.fromkeys(FIELDS, ""), **RECIPIENT}
+        told = {**RECIPIENT, "quantity": "1"}
         lines = []
         for row in range(rows):
             cells = {**told, "recipient_name": f"Guest {row}"}
-            lines.append(f"BOOK;R{row * orders // rows};{';'.join(cells.values())};1")
-        data = (head + "\n".join(lines)).encode()
+            reference = f"R{row * orders // rows}"
+            lines.append(["BOOK", "Book", reference, *(cells.get(name, "") for name in COLUMNS)])
+        data = sheet("csv", header(), lines)
         return bulks.take(seat=self.seat, name="bench.csv", data=data, again=True, by=self.actor)
 
     def work(self, bulk: Bulk, until: Sequence[str]) -> None:
         """Work the bulk, turn by turn, until it stands so."""
         while bulk.status not in until:
-            bulks.work_on(bulk.pk, placed=lambda _debits: None)
+            bulks.work_on(bulk.pk, placed=_left)
             bulk.refresh_from_db()
             say(f"{bulk.status.lower()}: {RedemptionOrder.objects.count()} orders in all")
 
@@ -144,14 +147,20 @@ class Checkout:
         bulks.confirm(bulk=bulk, seen_points=points, by=self.actor, ask=_unasked)
         bulk.refresh_from_db()
 
-    def alone(self) -> None:
-        """Place an order for one person, as a bulk does, in a transaction of its own."""
-        product = offered_products(skus={"BOOK"}, tier_level=self.seat.company.tier_level)["BOOK"]
+    def alone(self, orders: int) -> None:
+        """Place so many orders for one person, each by itself."""
+        tier = self.seat.company.tier_level
         recipient = {**dict.fromkeys(FIELDS, ""), **RECIPIENT}
-        entered = CheckoutInput(token=uuid.uuid4(), seen_points=1)
-        place_order(
-            seat=self.seat, lines=[Line(product, 1, recipient)], entered=entered, by=self.actor
-        )
+        for _number in range(orders):
+            product = offered_products(skus={"BOOK"}, tier_level=tier)["BOOK"]
+            entered = CheckoutInput(token=uuid.uuid4(), seen_points=1)
+            place_order(
+                seat=self.seat, lines=[Line(product, 1, recipient)], entered=entered, by=self.actor
+            )
+
+
+def _left(_debits: Sequence[uuid.UUID]) -> None:
+    """Leave the debits of orders as they are: placing alone is measured."""
 
 
 def _unasked(_bulk: Bulk) -> None:
@@ -233,12 +242,12 @@ def pace(checkout: Checkout, asked: Any) -> bool:
     rounds: list[tuple[Spent, Spent]] = []  # of one order
     while bulk.status == BulkStatus.PLACING:
         before = RedemptionOrder.objects.count()
-        turn = spent(lambda: bulks.work_on(bulk.pk, placed=lambda _debits: None))
+        turn = spent(partial(bulks.work_on, bulk.pk, placed=_left))
         made = RedemptionOrder.objects.count() - before
         bulk.refresh_from_db()
         if not made:
             continue
-        single = spent(lambda made=made: [checkout.alone() for _number in range(made)])
+        single = spent(partial(checkout.alone, made))
         rounds.append(
             (
                 Spent(*(figure / made for figure in turn)),
