@@ -11,7 +11,7 @@ differs, and between two seats the favourites: the text has placeholders for bot
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -42,19 +42,18 @@ from loyalty_portal.fastpath.fragments import cached_fragment, cached_fragments,
 _PLACEHOLDER = re.compile(f"\x00([0-9]+|{HEART}[0-9a-f-]+)\x00")
 _HEARTS = ('name="product" aria-pressed="false"', 'name="drop" aria-pressed="true"')
 _FIGURE = "\x01"
+_Keys = Collection[UUID]
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedList:
-    """A rendered list. `pieces` alternates text and what the placeholder after it holds. `keys` are
-    those of the products on its cards.
-    """
+    """A rendered list. `pieces` alternates text and what a placeholder holds."""
 
     title: str
     q: str
     address: str
     facets: SafeString
-    keys: Sequence[UUID]
+    keys: Sequence[UUID]  # of the products on its cards
     pieces: Sequence[str]
     lacking: tuple[str, str]  # the texts before and after N in "N points short"
 
@@ -64,10 +63,7 @@ class RenderedList:
 
 
 def _filled(
-    pieces: Sequence[str],
-    lacking: tuple[str, str],
-    spendable: int | None,
-    favourites: Collection[UUID],
+    pieces: Sequence[str], lacking: tuple[str, str], spendable: int | None, favourites: _Keys
 ) -> SafeString:
     filled, kept = list(pieces), {f"{HEART}{key}" for key in favourites}
     for place in range(1, len(filled), 2):
@@ -145,24 +141,18 @@ def heart_text(card: Card, *, on: bool, told: str) -> SafeString:
     return cached_fragment("catalog/yours/_heart.html", {"told_now": bool(told)}, values)
 
 
-def favourite_text(
-    *, product: str, token: str, on: bool, told: str = "", refused: bool = False
+def _kept_text(
+    template: str, *, product: str, token: str, on: bool, told: str = "", refused: bool = False
 ) -> SafeString:
-    """The button that makes a product a favourite. `told`: what was just done, or why it was
-    refused.
-    """
+    """A button that keeps something. `told`: what was just done, or why it was refused."""
     conditions = {"on": on, "told_now": bool(told), "refused": refused}
     values = {"product": product, "csrf_token": token, "told": told}
-    return cached_fragment("catalog/yours/_favourite.html", conditions, values)
+    return cached_fragment(template, conditions, values)
 
 
-def wish_text(
-    *, product: str, token: str, on: bool, told: str = "", refused: bool = False
-) -> SafeString:
-    """The button that asks for a letter when a product is in stock again, as above."""
-    conditions = {"on": on, "told_now": bool(told), "refused": refused}
-    values = {"product": product, "csrf_token": token, "told": told}
-    return cached_fragment("catalog/yours/_wish.html", conditions, values)
+# The button that makes a product a favourite, and that for a letter when it is in stock again.
+favourite_text = partial(_kept_text, "catalog/yours/_favourite.html")
+wish_text = partial(_kept_text, "catalog/yours/_wish.html")
 
 
 def listed(
