@@ -54,11 +54,9 @@ def list_products(request: PortalRequest) -> HttpResponse:
         "title": shown.title,
         "facets": shown.facets,
         "results": shown.results(header_on(request).spendable, favourites),
-        "csrf_token": get_token(request),
-        "address": shown.address,
     }
     if request.headers.get("HX-Target") != "results":
-        texts["q"] = shown.q
+        texts |= {"q": shown.q, "address": shown.address}
         return _either(cached_page(request, "catalog/list.html", chrome_on(request), {}, texts))
     response = HttpResponse(cached_fragment("catalog/_found.html", {}, texts))
     say_where(request, response, shown.address)

@@ -142,7 +142,7 @@ class Checkout:
         self.work(bulk, [BulkStatus.READY, BulkStatus.REFUSED])
         assert bulk.status == BulkStatus.READY, bulk.problem
         wrong = bulk.rows.exclude(errors=[]).first()
-        assert wrong is None, wrong and wrong.errors
+        assert wrong is None, wrong.errors
         points = bulks.points_of(bulk)
         bulks.confirm(bulk=bulk, seen_points=points, by=self.actor, ask=_unasked)
         bulk.refresh_from_db()

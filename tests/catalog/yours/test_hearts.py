@@ -43,10 +43,10 @@ def listed(client: Client, query: str = "") -> str:
     return unescape(client.get(f"/catalog/{query}").content.decode())
 
 
-def press(client: Client, product: Product, **said: str) -> Any:
+def press(client: Client, pressed: Product, **said: str) -> Any:
     """Press the heart with a script, as htmx sends it."""
-    headers = {"HX-Request": "true", "HX-Target": f"heart-{product.pk}"}
-    return client.post(CHANGE, said or {"product": str(product.pk)}, headers=headers)
+    headers = {"HX-Request": "true", "HX-Target": f"heart-{pressed.pk}"}
+    return client.post(CHANGE, said or {"product": str(pressed.pk)}, headers=headers)
 
 
 def test_each_card_says_whether_it_is_a_favourite(client: Client, seat: AccountManager) -> None:
@@ -76,7 +76,7 @@ def test_without_a_script_the_heart_leads_back_to_its_card(client: Client) -> No
     assert after == "/catalog/?brand=Kiln"
     for name, kept in (("product", True), ("drop", False)):
         [value] = findall(rf'name="{name}"[^>]*value="([^"]+)"', listed(client, "?brand=Kiln"))
-        done = client.post(CHANGE, {name: value, "next": after})
+        done = client.post(CHANGE, {name: value, "next": after, "place": "heart"})
         assert done["Location"] == f"/catalog/?brand=Kiln#heart-{mug.pk}"
         assert Favourite.objects.exists() == kept
 

@@ -652,7 +652,8 @@ def test_staff_see_the_letter_as_its_reader_does_without_the_secret(world: World
         assert shown in letter
     assert link() not in letter
     assert seen.headers["Content-Security-Policy"].startswith("sandbox allow-popups; default-src")
-    RecipientAsk.objects.update(secret="of-the-reminder")
+    ask.secret = "of-the-reminder"
+    ask.save()
     assert "of-the-reminder" not in support.get(there).content.decode()
     assert browser(staff("finance")).get(there).status_code == 403
 
