@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -328,12 +327,11 @@ class LetterAdmin(ReadOnlyAdmin[Letter]):
             raise Http404
         return letter_alone(compose(letter))
 
-    def asked_view(self, request: HttpRequest, ask_id: UUID) -> HttpResponse:
+    def asked_view(self, request: HttpRequest, ask_id: Any) -> HttpResponse:
         """Show the letter to a recipient as it would be sent now, but for its link's secret."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        ask = waiting_ask(ask_id)
-        if ask is None:
+        if (ask := waiting_ask(ask_id)) is None:
             raise Http404
         return letter_alone(asking.compose(ask))
 
