@@ -61,6 +61,7 @@ class LineDelivery:
     calls: Sequence[CallTold] = ()
     was_withdrawn: bool = False  # before the partner was asked for it
     is_unclear: bool = False  # the partner owes an answer for so long that people look into it
+    since: datetime | None = None  # when it was passed on
 
 
 NO_DELIVERY = LineDelivery()  # of a line that is not passed on yet
@@ -214,9 +215,15 @@ def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
         has_codes=Exists(codes), was_withdrawn=Exists(unsent)
     )
     known = rows.values_list(
-        "pk", "reference", "has_codes", "was_withdrawn", "attention", *Progress._fields
+        "pk",
+        "reference",
+        "has_codes",
+        "was_withdrawn",
+        "attention",
+        "created_at",
+        *Progress._fields,
     )
-    found = [(*row[:5], Progress._make(row[5:])) for row in known]
+    found = [(*row[:6], Progress._make(row[6:])) for row in known]
     # Only of these do the calls tell whether they can be withdrawn. By key, since the status may
     # have changed since it was read.
     asked = {pk for pk, *_row, at in found if at.status == FulfillmentStatus.REQUESTED}
@@ -234,8 +241,9 @@ def _deliveries(order: RedemptionOrder) -> dict[UUID, LineDelivery]:
             called[pk],
             was_withdrawn,
             is_unclear=bool(attention) and pk in asked,
+            since=since,
         )
-        for pk, line, has_codes, was_withdrawn, attention, at in found
+        for pk, line, has_codes, was_withdrawn, attention, since, at in found
     }
 
 

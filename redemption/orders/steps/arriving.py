@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from loyalty_portal.data.zones import local_day, working_days_after
-from redemption.models import EventSubject, OrderItem
+from redemption.models import OrderItem
 from redemption.orders.facts import Facts
 from redemption.states import LineStatus
 
@@ -40,11 +40,5 @@ def _day_of(facts: Facts, item: OrderItem, zone: str) -> date | None:
     days = None if item.product.is_virtual else item.product.delivery_days
     if item.fulfillment_status != LineStatus.SHIPPED or not days:
         return None
-    passed_on = (
-        event.at
-        for event in facts.events
-        if event.subject == EventSubject.LINE
-        and event.item_id == item.pk
-        and event.to_status == LineStatus.QUEUED
-    )
-    return working_days_after(local_day(min(passed_on, default=facts.order.created_at), zone), days)
+    since = facts.delivery(item).since or facts.order.created_at
+    return working_days_after(local_day(since, zone), days)
