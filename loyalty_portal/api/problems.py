@@ -222,6 +222,15 @@ KINDS: Mapping[str, ProblemKind] = {
             "as many seconds as Retry-After says."
         ),
     ),
+    "order_too_busy": ProblemKind(
+        503,
+        _("The order is changing at this moment"),
+        _(
+            "Others take the same products, or change the same order, at this moment. Nothing was "
+            "changed. Send the same request again, with the same Idempotency-Key, after as many "
+            "seconds as Retry-After says."
+        ),
+    ),
     "invalid": ProblemKind(
         422,
         _("Something in the request is not valid"),

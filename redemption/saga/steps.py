@@ -58,6 +58,10 @@ class RedemptionError(Exception):
     """An action on an order is not possible; the message is a sentence for the person who tried."""
 
 
+class OrderBusyError(RedemptionError):
+    """The order changed at the very moment of the action; the same one may be possible now."""
+
+
 def must(allowed: bool, why_not: str = "") -> None:
     """Raise RedemptionError unless the answer of a permission function is true. `why_not`: the
     reason, if there is a better one than the role.

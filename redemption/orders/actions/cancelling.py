@@ -25,7 +25,7 @@ from loyalty_portal.data.texts.some import some_of
 from loyalty_portal.data.trouble import retried
 from redemption.models import EventSubject, OrderEvent, OrderItem, RedemptionOrder
 from redemption.permissions import may_cancel
-from redemption.saga.steps import RedemptionError, drop_order, locked, must
+from redemption.saga.steps import OrderBusyError, RedemptionError, drop_order, locked, must
 from redemption.saga.waits import news_of_end
 from redemption.states import FEW_LINES, LineStatus, OrderStatus
 
@@ -144,7 +144,7 @@ def cancel(*, order: RedemptionOrder, by: Actor, reason: str, shown: str = "") -
     except StaleStatusError:
         # The order changed between reading it and locking it.
         busy = _("This order is changing at this moment. Try again.")
-        raise RedemptionError(busy) from None
+        raise OrderBusyError(busy) from None
 
 
 def _cancelled_by(order: RedemptionOrder, by: Actor) -> str:
@@ -195,7 +195,7 @@ def cancel_line(*, item: OrderItem, by: Actor, reason: str, shown: str = "") -> 
         return retried(lambda: _cancel_line(order, item.pk, by=by, reason=reason, shown=shown))
     except StaleStatusError:
         busy = _("This order is changing at this moment. Try again.")
-        raise RedemptionError(busy) from None
+        raise OrderBusyError(busy) from None
 
 
 @transaction.atomic

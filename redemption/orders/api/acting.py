@@ -23,13 +23,20 @@ from redemption.models import RedemptionOrder
 from redemption.orders.actions.cancelling import cancel
 from redemption.orders.actions.services import reveal_codes
 from redemption.orders.api.placing import router
-from redemption.orders.api.reading import OrderKey, must_decide_orders, one_told, own_order
+from redemption.orders.api.reading import (
+    OrderKey,
+    must_decide_orders,
+    one_told,
+    own_order,
+    unless_busy,
+)
 from redemption.orders.api.told import OrderTold
 from redemption.permissions import could_decide, may_cancel, may_reveal, right_to_decide
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
 
 __all__ = ["router"]
+PROBLEMS = ("order_forbids", "order_refused", "order_too_busy")
 SCOPE = "orders:write"
 REVEALS = Rate("reveals", most=30, burst=10)
 LONGEST_REASON = 255
@@ -73,7 +80,7 @@ class RejectEntered(RequestShape):
 @router.post(
     "/{order}/cancel", response=OrderTold, operation_id="cancelOrder", summary="Cancel an order"
 )
-@allowed(SCOPE, may=may_redeem, problems=("order_forbids", "order_refused"))
+@allowed(SCOPE, may=may_redeem, problems=PROBLEMS)
 @once(together=True)
 def cancel_order(request: KeyedRequest, order: OrderKey, entered: CancelEntered) -> ApiResult:
     """Cancel what can be cancelled of an order: one's own, or as an owner or approver any of the
@@ -88,7 +95,7 @@ def cancel_order(request: KeyedRequest, order: OrderKey, entered: CancelEntered)
 @router.post(
     "/{order}/approve", response=OrderTold, operation_id="approveOrder", summary="Approve an order"
 )
-@allowed(SCOPE, may=could_decide, problems=("order_forbids", "order_refused", "over_limit"))
+@allowed(SCOPE, may=could_decide, problems=(*PROBLEMS, "over_limit"))
 @once(together=True)
 def approve_order(request: KeyedRequest, order: OrderKey) -> ApiResult:
     """Approve an order of somebody else, so that its points are taken. A key never approves, and
@@ -104,7 +111,7 @@ def approve_order(request: KeyedRequest, order: OrderKey) -> ApiResult:
 @router.post(
     "/{order}/reject", response=OrderTold, operation_id="rejectOrder", summary="Reject an order"
 )
-@allowed(SCOPE, may=could_decide, problems=("order_forbids", "order_refused"))
+@allowed(SCOPE, may=could_decide, problems=PROBLEMS)
 @once(together=True)
 def reject_order(request: KeyedRequest, order: OrderKey, entered: RejectEntered) -> ApiResult:
     """Reject an order of somebody else that waits for approval. Its stock is released."""
@@ -151,7 +158,8 @@ def _code(code: VirtualCode) -> CodeTold:
 def _acted(request: KeyedRequest, order: RedemptionOrder, act: Callable[[], object]) -> ApiResult:
     """Act on the order, and tell it as it is then."""
     of_limits = refused_as("over_limit", OverLimitError)
-    with refused_as("order_refused", RedemptionError), tasks.going_on(order.pk), of_limits:
+    refused = refused_as("order_refused", RedemptionError)
+    with refused, tasks.going_on(order.pk), of_limits, unless_busy():
         act()
     return ApiResult(one_told(request, own_order(request, str(order.pk))))
 

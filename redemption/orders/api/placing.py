@@ -42,7 +42,7 @@ from redemption.checkout.services import CheckoutInput, Line, place_order, place
 from redemption.checkout.waits import LONGEST_MESSAGE
 from redemption.models import RedemptionOrder
 from redemption.models.cart import MOST_ROWS
-from redemption.orders.api.reading import one_told, router
+from redemption.orders.api.reading import one_told, router, unless_busy
 from redemption.orders.api.told import OrderTold
 from redemption.saga import tasks
 from redemption.saga.steps import RedemptionError
@@ -51,7 +51,7 @@ __all__ = ["previews", "router"]
 previews = Router(tags=["orders"])
 SCOPE = "orders:write"
 ORDERS = Rate("orders", most=60, burst=20)
-PROBLEMS = ("points_changed", "order_refused", "over_limit", "order_held")
+PROBLEMS = ("points_changed", "order_refused", "over_limit", "order_held", "order_too_busy")
 HELD_FOR = "60"  # seconds until an order that is held up may be sent again
 
 
@@ -219,7 +219,8 @@ def _placed(request: KeyedRequest, entered: OrderEntered) -> RedemptionOrder:
         reference=one_line(entered.reference),
         note=entered.note.strip(),
     )
-    with refused_as("order_refused", RedemptionError), refused_as("over_limit", OverLimitError):
+    of_limits = refused_as("over_limit", OverLimitError)
+    with refused_as("order_refused", RedemptionError), of_limits, unless_busy():
         order = retried(
             lambda: place_order(seat=seat, lines=lines, entered=said, by=request.auth.actor)
         )

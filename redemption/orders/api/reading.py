@@ -2,11 +2,13 @@
 several methods is in one router.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Literal
 from uuid import UUID
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import Http404, HttpResponse
 from ninja import Query, Router
 from pydantic import Field
@@ -17,6 +19,7 @@ from loyalty_portal.api.cursors import page_after
 from loyalty_portal.api.problems import ApiProblemError, Mistake
 from loyalty_portal.api.shapes import Moment, PageAsked, PageTold, RequestShape
 from loyalty_portal.data.snapshot import one_snapshot
+from loyalty_portal.data.trouble import RETRY_AFTER, is_overtaken
 from redemption.models import RedemptionOrder
 from redemption.orders.api.told import (
     DeliveryTold,
@@ -39,6 +42,7 @@ from redemption.orders.records import (
 from redemption.permissions import may_decide_orders
 from redemption.points.api import SCOPE as TRANSACTIONS
 from redemption.points.api import transaction_told
+from redemption.saga.steps import OrderBusyError
 from redemption.states import OrderStatus
 
 router = Router(tags=["orders"])
@@ -47,6 +51,18 @@ Part = Literal["lines", "transactions"]
 OrderKey = Annotated[
     str, Field(description="The order's id or number.", examples=["R-7KQ4M-2XDTP"])
 ]
+
+
+@contextmanager
+def unless_busy() -> Iterator[None]:
+    """Answer 503 `order_too_busy` when others had the order, or its products, for too long."""
+    try:
+        yield
+    except (OrderBusyError, OperationalError) as error:
+        if isinstance(error, OperationalError) and not is_overtaken(error):
+            raise
+        headers = {"Retry-After": str(RETRY_AFTER)}
+        raise ApiProblemError("order_too_busy", headers=headers) from error
 
 
 class OrdersAsked(PageAsked):

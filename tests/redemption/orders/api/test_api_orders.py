@@ -1,15 +1,18 @@
 """Orders placed over the API: one Idempotency-Key, one order, by the same checkout as the page."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from psycopg import sql
 
 from accounts.access import once
 from accounts.access.once import forget_old
@@ -301,6 +304,50 @@ def test_nothing_is_ordered_while_the_portal_is_paused(calls: Calls, settings: A
     answer = post(calls, body((mug.sku, 1), points=300))
     assert (answer.status_code, code(answer)) == (503, "order_held")
     assert answer["Retry-After"] == "60"
+
+
+@contextmanager
+def held(table: str) -> Iterator[None]:
+    """Somebody holds all rows of the table for longer than calls wait."""
+    with (
+        psycopg.connect(**connection.get_connection_params()) as holder,
+        connection.cursor() as ours,
+    ):
+        holder.execute(sql.SQL("SELECT FROM {} FOR UPDATE").format(sql.Identifier(table)))
+        ours.execute("SET lock_timeout = '50ms'")
+        yield
+        ours.execute("SET lock_timeout = '5s'")
+        holder.rollback()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_whose_products_others_take_at_this_moment_is_placed_by_the_same_call_later(
+    calls: Calls,
+) -> None:
+    mug = ProductFactory.create(points_cost=300, in_stock=9)
+    with held("inventory"):
+        answer = post(calls, body((mug.sku, 1), points=300), key="one")
+    assert (answer.status_code, code(answer)) == (503, "order_too_busy")
+    assert answer["Retry-After"] == "5"
+    assert not RedemptionOrder.objects.exists()
+    assert post(calls, body((mug.sku, 1), points=300), key="one").status_code == 201
+    assert RedemptionOrder.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_that_others_change_at_this_moment_is_cancelled_by_the_same_call_later(
+    calls: Calls,
+) -> None:
+    mug = ProductFactory.create(points_cost=300, in_stock=9)
+    order = post(calls, body((mug.sku, 1), points=300)).json()
+    address, key = f"/orders/{order['id']}/cancel", {"Idempotency-Key": "no-more"}
+    with held("redemption_order"):
+        answer = calls.call("post", address, {"reason": ""}, **key)
+    assert (answer.status_code, code(answer)) == (503, "order_too_busy")
+    assert answer["Retry-After"] == "5"
+    assert RedemptionOrder.objects.get().status == OrderStatus.PENDING
+    assert calls.call("post", address, {"reason": ""}, **key).status_code == 200
+    assert RedemptionOrder.objects.get().status == OrderStatus.CANCELLING
 
 
 @pytest.mark.django_db(transaction=True)
