@@ -97,9 +97,10 @@ messages: .venv/installed ## Collect the texts to translate in locale/de, and co
 	sed -i '/^"POT-Creation-Date/d; /^"Report-Msgid-Bugs-To/d' locale/de/LC_MESSAGES/django.po
 	for source in $$(find locale -name '*.po'); do msgfmt --check-format -o $${source%.po}.mo $$source || exit 1; done
 
-bench: .venv/installed ## Measure the portal against a bare Django app, and pages of large orders against small ones
+bench: .venv/installed ## Measure the portal against a bare Django app, pages of large orders, and what the feed costs
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.large.order_pages
+	$(BIN)/python -m benchmarks.large.unfollowed
 
 bench-pieces: .venv/installed ## Measure what each piece of the fastpath saves of its request (BENCH_ROUNDS=11)
 	$(BIN)/python -m benchmarks.pieces
