@@ -15,6 +15,7 @@ import django
 django.setup()
 
 from django.db import connection
+from pgtrigger import registered
 
 from benchmarks.large.people_measured import Checkout
 from benchmarks.pieces.measured import settle_down
@@ -29,8 +30,8 @@ MOST = 1.03  # times; what is below cannot be told from chance
 
 def noting(on: bool) -> None:
     """Switch the trigger on order events on or off."""
-    [trigger] = [each for each in OrderEvent._meta.triggers if each.name == "noted_for_the_feed"]
-    (trigger.enable if on else trigger.disable)(OrderEvent)
+    [(model, trigger)] = registered(f"{OrderEvent._meta.label}:noted_for_the_feed")
+    (trigger.enable if on else trigger.disable)(model)
 
 
 def orders(checkout: Checkout, *, on: bool) -> float:
