@@ -305,7 +305,8 @@ def test_a_full_cache_forgets_and_refuses_nothing(small: Redis) -> None:
     assert not filled(small, "allkeys-lru")
     with small.client() as client:
         assert client.get("key-3999")
-        assert not client.get("key-0")
+        # Redis drops the oldest of a few keys that it picks, so no single key is sure to go.
+        assert int(client.info("stats")["evicted_keys"]) > 1000
 
 
 def test_a_queue_in_a_full_cache_is_lost(small: Redis) -> None:
