@@ -24,8 +24,8 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def own_databases(postgres: Postgres, databases: Databases) -> Iterator[Databases]:
-    with Databases(postgres.address, like=databases) as fresh:
+def own_databases(postgres: Postgres) -> Iterator[Databases]:
+    with Databases(postgres.address) as fresh:
         yield fresh
 
 

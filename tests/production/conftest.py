@@ -13,7 +13,6 @@ from tests.chaos.actors.house import own_postgres
 from tests.production.haproxy.balancer import HAPROXY
 from tests.production.stack import Production
 from tests.support.reverse_proxy import NGINX
-from tests.support.stack import Databases
 
 HERE = Path(__file__).parent
 
@@ -26,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def _production(
-    tmp_path_factory: pytest.TempPathFactory, databases: Databases
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Production]:
     if not HAPROXY:
         pytest.skip("haproxy is missing (Debian: apt install haproxy)")
@@ -34,7 +33,7 @@ def _production(
         pytest.skip("nginx is missing (Debian: apt install nginx-light)")
     with (
         own_postgres("production") as postgres,
-        Production(tmp_path_factory.mktemp("production"), postgres, databases) as running,
+        Production(tmp_path_factory.mktemp("production"), postgres) as running,
     ):
         yield running
 

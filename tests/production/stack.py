@@ -39,7 +39,7 @@ from tests.support.daemons import Daemon, Web
 from tests.support.mailbox import Mailbox
 from tests.support.ports import free_port
 from tests.support.sandbox_process import SandboxProcess
-from tests.support.stack import Databases, as_default, statement
+from tests.support.stack import as_default, fill_migrated, statement
 from tests.support.visitor import Visitor
 from tests.support.waiting import eventually
 
@@ -79,12 +79,9 @@ class Production(AbstractContextManager["Production"]):
     variables of the product's processes.
     """
 
-    def __init__(
-        self, folder: Path, postgres: Postgres, migrated: Databases, **variables: str
-    ) -> None:
+    def __init__(self, folder: Path, postgres: Postgres, **variables: str) -> None:
         self.folder = folder
         self.postgres = postgres
-        self._migrated = migrated
         self.mailbox = Mailbox()
         self.sandbox: SandboxProcess
         self._running = ExitStack()
@@ -202,7 +199,7 @@ class Production(AbstractContextManager["Production"]):
                 starting.callback(process.kill)
             self.redis.launch()
             make_database(self.postgres.address, "portal_app", self._keys["database"])
-            self._migrated.copy_into(self.database)  # to migrate it anew takes most of a minute
+            fill_migrated(self.database)  # as this role, which then owns everything
             self.manage("migrate", "--verbosity=0")
             self.manage("staff_groups")
             self.publish()

@@ -5,6 +5,7 @@ They have their own database and Redis. Each process can be killed, frozen and r
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -60,16 +61,13 @@ def schema_digest() -> str:
 
 
 class Databases(AbstractContextManager["Databases"]):
-    """Fresh databases on the tests' server, copied from one that was migrated once.
+    """Fresh databases on a server, copied from one that was filled once.
 
-    The migrated one stays on the server for the next run, until migrations or models change. With
-    `like`, it is copied from another server, where it was migrated: to migrate takes most of a
-    minute.
+    The filled one stays on the server for the next run, until migrations or models change.
     """
 
-    def __init__(self, server: str, like: Databases | None = None) -> None:
+    def __init__(self, server: str) -> None:
         self._server = urlsplit(server)
-        self._like = like
         self._made: list[str] = []
 
     def create(self) -> str:
@@ -82,7 +80,7 @@ class Databases(AbstractContextManager["Databases"]):
         return self._url(name)
 
     def template(self) -> str:
-        """The name of the database that was migrated, which nobody is connected to."""
+        """The name of the database that was filled, which nobody is connected to."""
         name = f"{KEPT}{schema_digest()}"
         with self._admin() as admin:
             admin.execute("SELECT pg_advisory_lock(hashtext(%s))", (KEPT,))
@@ -93,33 +91,16 @@ class Databases(AbstractContextManager["Databases"]):
             if name not in kept:
                 for old in kept:
                     _drop(admin, old)
-                self._migrate(admin, name)
+                self._fill(admin, name)
         return name
 
-    def _migrate(self, admin: psycopg.Connection[Any], name: str) -> None:
-        """Create the database and migrate it. It gets its name only when it is whole."""
+    def _fill(self, admin: psycopg.Connection[Any], name: str) -> None:
+        """Create and fill the database. It gets its name only when it is whole."""
         part = f"{KEPT}part"
         _create(admin, part, "template0")
-        if self._like is None:
-            environment = os.environ | {"DATABASE_URL": self._url(part)}
-            migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-            subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
-        else:
-            self._like.copy_into(self._url(part))
+        fill_migrated(self._url(part))
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         admin.execute(rename.format(sql.Identifier(part), sql.Identifier(name)))
-
-    def copy_into(self, database: str) -> None:
-        """Copy the migrated database into an empty one. Its role owns everything afterwards."""
-        dump = [
-            str(PROGRAMS / "pg_dump"),
-            "--no-owner",
-            "--no-privileges",
-            self._url(self.template()),
-        ]
-        whole = subprocess.run(dump, stdout=subprocess.PIPE, check=True).stdout
-        fill = [str(PROGRAMS / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", database]
-        subprocess.run(fill, input=whole, stdout=subprocess.DEVNULL, check=True)
 
     def __exit__(
         self,
@@ -136,6 +117,39 @@ class Databases(AbstractContextManager["Databases"]):
 
     def _url(self, name: str) -> str:
         return self._server._replace(path=f"/{name}").geturl()
+
+
+def fill_migrated(database: str) -> None:
+    """Fill an empty database with what `migrate` makes. Its role owns everything afterwards.
+
+    To migrate takes most of a minute, so only the first call in a checkout migrates, and leaves a
+    dump for the others. A lock lets processes beside each other wait for it.
+    """
+    folder = ROOT / ".local"
+    folder.mkdir(exist_ok=True)
+    dump = folder / f"migrated-{schema_digest()}.sql"
+    with (folder / "migrated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not dump.exists():
+            for old in folder.glob("migrated-*.sql"):
+                old.unlink()
+            _migrate_and_dump(database, dump)
+            return
+    fill = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={dump}", database]
+    _run_program(fill, stdout=subprocess.DEVNULL)
+
+
+def _migrate_and_dump(database: str, dump: Path) -> None:
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    environment = os.environ | {"DATABASE_URL": database}
+    subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
+    part = dump.with_suffix(".part")
+    _run_program(["pg_dump", "--no-owner", "--no-privileges", f"--file={part}", database])
+    part.rename(dump)
+
+
+def _run_program(command: list[str], **options: Any) -> None:
+    subprocess.run([str(PROGRAMS / command[0]), *command[1:]], check=True, **options)
 
 
 def _create(admin: psycopg.Connection[Any], name: str, template: str) -> None:
