@@ -181,6 +181,18 @@ def invite_member(request: KeyedRequest, entered: InvitationEntered) -> ApiResul
     return ApiResult(_invitation(_open(request).get(pk=made.pk)), status=201)
 
 
+@invitations.get(
+    "/{uuid:invitation_id}",
+    response=InvitationTold,
+    operation_id="getInvitation",
+    summary="Get an invitation",
+)
+@allowed(READ, may=may_manage_members)
+def get_invitation(request: ApiRequest, invitation_id: UUID) -> InvitationTold:
+    """One invitation, while it is open."""
+    return _invitation(_own_invitation(request, invitation_id))
+
+
 @invitations.delete(
     "/{uuid:invitation_id}",
     response={204: None},
@@ -190,9 +202,7 @@ def invite_member(request: KeyedRequest, entered: InvitationEntered) -> ApiResul
 @allowed(WRITE, may=may_manage_members, problems=("member_refused",))
 def take_back(request: ApiRequest, invitation_id: UUID) -> HttpResponse:
     """Take an open invitation back: its link stops working."""
-    invitation = _open(request).filter(pk=invitation_id).first()
-    if invitation is None:
-        raise Http404
+    invitation = _own_invitation(request, invitation_id)
     with refused_as("member_refused", *REFUSALS):
         revoke(invitation=invitation, by=request.auth.actor)
     return HttpResponse(status=204)
@@ -222,6 +232,13 @@ def _held(request: ApiRequest, member_id: UUID) -> AccountManager:
 def _open(request: ApiRequest) -> QuerySet[Invitation]:
     rows = Invitation.objects.filter(company=request.auth.seat.company_id, end="")
     return rows.select_related("by", "company")
+
+
+def _own_invitation(request: ApiRequest, invitation_id: UUID) -> Invitation:
+    found = _open(request).filter(pk=invitation_id).first()
+    if found is None:
+        raise Http404
+    return found
 
 
 def _member(seat: Any) -> MemberTold:

@@ -1,14 +1,17 @@
 """Finds what a new OpenAPI document takes away from an old one: version 1 only grows.
 
 Looked at are addresses, methods, parameters, fields, their kinds, known values, and inputs that are
-needed. Clients are told that further values and fields may come.
+needed or limited. Clients are told that further values and fields may come.
 """
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 Json = Mapping[str, Any]
 _VALUES = ("enum", "x-extensible-enum")
+_MOST = ("maximum", "maxLength", "maxItems")
+_LEAST = ("minimum", "minLength", "minItems")
 
 
 def taken_away(old: Json, new: Json) -> list[str]:
@@ -85,6 +88,8 @@ class _Operations:
             for value in old.get(name, ()):
                 if value not in new.get(name, ()):
                     yield f"{where} does not know {value} any more."
+        if sent and _is_narrower(old, new):
+            yield f"{where} takes less than before."
         yield from self._fields(where, old, new, sent=sent)
         pairs = zip(old.get("anyOf", ()), new.get("anyOf", ()), strict=False)
         for before, now in [*pairs, (old.get("items"), new.get("items"))]:
@@ -110,6 +115,13 @@ def _resolved(document: Json, schema: Json) -> Json:
         return schema
     found: Json = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return found
+
+
+def _is_narrower(old: Json, new: Json) -> bool:
+    """Whether a limit of what may be sent is new or tighter."""
+    most = any(new[name] < old.get(name, inf) for name in _MOST if name in new)
+    least = any(new[name] > old.get(name, -inf) for name in _LEAST if name in new)
+    return most or least or ("enum" in new and "enum" not in old)
 
 
 def _kinds(schema: Json) -> list[str]:

@@ -41,6 +41,7 @@ def test_a_product_is_told_in_full(calls: Calls, settings: Any) -> None:
     gone = ProductFactory.create(in_stock=0)
     told = calls.get(f"/products/{gone.sku}").json()
     assert (told["is_redeemable"], told["why_not"]) == (False, "out_of_stock")
+    assert (told["stock_status"], told["name"]) == (StockStatus.OUT, gone.name)
     assert (told["family"], told["brand"]) == (None, None)
 
 

@@ -11,19 +11,22 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import AccountManager, Role, User
+from accounts.permissions import approves
 from loyalty_portal.api.calls import AccessRule
 from loyalty_portal.api.document import views_of
 from loyalty_portal.api.growth import taken_away
 from loyalty_portal.api.v1 import api
 from loyalty_portal.data.actor import Actor
+from redemption.permissions import could_decide
 
 PLACE, ACCESS = "docs/api/openapi-v1.json", "docs/api/access.md"
 SERVER = "https://portal.example"  # in the file, wherever it is written
 _ABOUT_ACCESS = """# Who may call what
 
 A call needs the scope *and* the role. A key has the scopes that were chosen for it, a person all of
-them. “all” means people and keys in that role, “people” only people. Further rules belong to single
-orders: nobody decides on their own order, nor on one by a key that they made or rotated.
+them. “all” means people and keys in that role, “people” only people, “stand-ins” only people who
+stand in for an approver on that day. Further rules belong to single orders: nobody decides on their
+own order, nor on one by a key that they made or rotated.
 
 `manage.py api_schema` makes this table from the code, and
 `tests/journeys/test_api_of_two_companies.py` tries each row over HTTP.
@@ -85,9 +88,13 @@ def _access_rows() -> Iterator[list[str]]:
 
 
 def _callers(rule: AccessRule, role: str) -> str:
-    """Who may call it in this role: "all", "people" or "" (nobody)."""
+    """Who may call it in this role: "all", "people", "stand-ins" (people, while they stand in for
+    an approver) or "" (nobody).
+    """
     may = [
         rule.may is None or rule.may(Actor.in_seat(AccountManager(role=role, user=caller)))
         for caller in (User(), User(is_machine=True))
     ]
+    if rule.may is could_decide and not approves(AccountManager(role=role, user=User())):
+        return "stand-ins"
     return {(True, True): "all", (True, False): "people"}.get((may[0], may[1]), "")

@@ -1,14 +1,20 @@
 """Who calls, the company and its balance, over the API."""
 
+import json
+import socket
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
+from accounts import services
 from accounts.models import KnownBalance, Role, TierLevel
 from tests.accounts.access.making import new_key
 from tests.loyalty_portal.api.calls import Calls
+from tests.loyalty_portal.partners.raw_partner import RawPartner, reply
 from tests.redemption.world import World
 
 
@@ -57,3 +63,27 @@ def test_the_last_known_balance_is_told_as_stale_when_the_partner_is_away(
     told = calls.get("/balance").json()
     assert (told["points"], told["spendable"], told["stale"]) == (700, 700, True)
     assert told["expiring"] == [{"points": 5, "expires_on": "2100-01-01"}]
+
+
+def test_the_balance_waits_for_the_partner_for_four_seconds_at_most(
+    world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The partner answers well within the deadline of other calls, and too late for this one."""
+    assert services.PATIENCE == 4.0
+    # replaced: the four seconds
+    monkeypatch.setattr(services, "PATIENCE", 0.2)
+    account = world.company.loyalty_account_id
+    told = {"account_id": account, "balance": 900, "as_of": "2026-11-27T09:00:00Z", "expiring": []}
+
+    def late(connection: socket.socket, closing: threading.Event) -> None:
+        closing.wait(2)
+        connection.sendall(reply(200, json.dumps(told).encode()))
+
+    calls = Calls(new_key(world.company))
+    with RawPartner(late, reply(200, json.dumps(told).encode())) as partner:
+        settings.LOYALTY_API_URL = partner.url
+        settings.PARTNER_TIMEOUT = settings.PARTNER_DEADLINE = 20.0
+        answers = [calls.get("/balance").json()]
+        cache.clear()
+        answers.append(calls.get("/balance").json())
+    assert [(each["points"], each["stale"]) for each in answers] == [(None, True), (900, False)]

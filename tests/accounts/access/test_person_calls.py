@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.access import sessions
 from accounts.access.factors.factor_changes import remove_lost
+from accounts.access.keys import revoke_key
 from accounts.models import AccountManager, Company, Role, User
 from accounts.seats.services import change_role, switch_off
 from loyalty_portal.data.actor import Actor
@@ -140,6 +141,21 @@ def test_a_seat_that_is_off_and_a_role_that_is_less_count_from_the_next_call(
     assert (answer.status_code, code(answer)) == (403, "no_company")
     assert app.calls.get("/me").json()["companies"] == []
     assert code(app.calls.get("/orders", **of(seat.company))) == "no_company"
+
+
+def test_a_lower_role_of_a_keys_seat_and_its_end_count_from_the_next_call(
+    seat: AccountManager,
+) -> None:
+    owner = owner_of(seat.company)
+    by, made = Actor.in_seat(owner), new_key(seat.company, by=owner, role=Role.BUYER)
+    calls = Calls(made)
+    assert calls.get("/addresses").status_code == 200
+    change_role(seat=made.key.seat, role=Role.VIEWER, by=by)
+    assert code(calls.get("/addresses")) == "role_forbids"
+    assert calls.get("/orders").status_code == 200
+    revoke_key(key=made.key, reason="Lost", by=by)
+    answer = calls.get("/orders")
+    assert (answer.status_code, code(answer)) == (401, "unauthenticated")
 
 
 def test_a_company_that_is_off_is_no_company_from_the_next_call(seat: AccountManager) -> None:

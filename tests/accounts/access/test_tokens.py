@@ -168,6 +168,16 @@ def test_a_refresh_token_works_once_and_a_moment_later_for_the_same_successor(
     assert not Session.objects.exists()
 
 
+def test_a_token_from_before_the_last_one_is_not_taken_for_a_repetition(
+    seat: AccountManager,
+) -> None:
+    first = signed_in(seat.user)
+    third = first.next().next()
+    assert code(refreshed(first.refresh)) == "unauthenticated"
+    assert third.calls.get("/me").status_code == 401
+    assert not PersonSession.objects.exists()
+
+
 def test_a_session_lasts_as_long_as_its_last_refresh_token(seat: AccountManager) -> None:
     app, start = signed_in(seat.user), timezone.now()
     for day in (13, 26):

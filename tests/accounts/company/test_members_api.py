@@ -1,11 +1,14 @@
 """Members and invitations over the API, by the rules of seats: owners only, the last one stays."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import AccountManager, Company, Invitation, PersonLetter, Role
 from tests.accounts.access.making import new_key, owner_of
+from tests.accounts.access.signing_in import signed_in
 from tests.accounts.factories import CompanyFactory, SeatFactory
 from tests.loyalty_portal.api.calls import Calls, code
 
@@ -37,6 +40,12 @@ def test_people_are_listed_and_the_seats_of_keys_are_not(
     owner = owner_of(company)
     listed = calls.every("/members")
     assert [each["email"] for each in listed] == [owner.email, buyer.email]
+    assert [each["role"] for each in listed] == ["owner", "buyer"]
+    assert [each["name"] for each in listed] == [owner.user.name, buyer.user.name]
+    assert [each["last_seen_at"] for each in listed] == [None, None]
+    signed_in(buyer.user)
+    seen = calls.get(f"/members/{buyer.pk}").json()["last_seen_at"]
+    assert abs(datetime.fromisoformat(seen) - timezone.now()) < timedelta(minutes=1)
     machine = company.seats.get(user__is_machine=True)
     assert calls.get(f"/members/{machine.pk}").status_code == 404
     assert change(calls, machine, {"role": "owner"}).status_code == 404
@@ -96,6 +105,9 @@ def test_somebody_is_invited_once_and_the_invitation_is_taken_back(calls: Calls)
     said = {"email": "New@b.example", "role": "buyer"}
     first = calls.call("post", "/invitations", said, **{"Idempotency-Key": "one"})
     assert (first.status_code, first.json()["email"]) == (201, "new@b.example")
+    assert (first.json()["role"], first.json()["invited_by"]) == ("buyer", "ERP")
+    ends = datetime.fromisoformat(first.json()["expires_at"])
+    assert abs(ends - timezone.now() - timedelta(days=7)) < timedelta(minutes=1)
     again = calls.call("post", "/invitations", said, **{"Idempotency-Key": "one"})
     assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
     other = calls.call("post", "/invitations", said, **{"Idempotency-Key": "two"})
@@ -105,8 +117,10 @@ def test_somebody_is_invited_once_and_the_invitation_is_taken_back(calls: Calls)
     assert code(refused) == "member_refused"
     assert code(calls.call("post", "/invitations", said)) == "idempotency_key_missing"
     assert [each["id"] for each in calls.every("/invitations")] == [first.json()["id"]]
-    path = f"/invitations/{first.json()['id']}"
+    path = first["Location"]
+    assert calls.get(path).json() == first.json()
     assert calls.call("delete", path).status_code == 204
     assert calls.call("delete", path).status_code == 404
+    assert calls.get(path).status_code == 404
     assert calls.every("/invitations") == []
     assert Invitation.objects.get().end == "revoked"

@@ -5,6 +5,7 @@ import json
 import re
 from typing import Any
 
+from django.conf import settings
 from django.test import Client
 from jsonschema import Draft202012Validator
 
@@ -54,6 +55,8 @@ def code(answer: Any) -> str:
     assert problem["status"] == answer.status_code
     assert problem["request_id"] == answer["X-Request-Id"]
     assert problem["detail"]
+    assert problem["type"] == f"{settings.PORTAL_URL}{V1}/docs/problems/{problem['code']}"
+    assert ("WWW-Authenticate" in answer) or answer.status_code != 401
     return str(problem["code"])
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from loyalty_portal.api.problems import CONTENT_TYPE, KINDS
 from tests.loyalty_portal.api.calls import must_fit
 
 Change = Callable[[dict[str, Any]], Any]
+NONE: dict[str, Any] = {"responses": {}}
 FILE = settings.BASE_DIR / "docs/api/openapi-v1.json"
 
 
@@ -90,6 +92,32 @@ def test_each_problem_that_an_operation_names_is_of_the_status_and_shown() -> No
     assert KINDS.keys() - named == {"method_not_allowed", *elsewhere}
 
 
+def test_each_operation_that_changes_something_is_done_once_or_only_as_the_caller_knows_it() -> (
+    None
+):
+    """These POSTs change nothing, or are to be recorded each time."""
+    told_each_time = {"previewOrder", "revealCodes"}
+    for methods in committed()["paths"].values():
+        for method, one in methods.items():
+            named = {each["name"]: each["required"] for each in one["parameters"]}
+            keyed = method == "post" and one["operationId"] not in told_each_time
+            assert named.get("Idempotency-Key", False) == keyed, one["operationId"]
+            assert ("If-Match" in named) or method != "patch", one["operationId"]
+            assert ("If-None-Match" not in named) or method == "get", one["operationId"]
+
+
+def test_what_an_operation_makes_can_be_got_where_its_location_says() -> None:
+    paths = committed()["paths"]
+    made = [
+        path for path, methods in paths.items() if "201" in methods.get("post", NONE)["responses"]
+    ]
+    assert len(made) == 4
+    for path in made:
+        each = re.compile(rf"{path}/{{\w+}}")
+        [one] = [methods for found, methods in paths.items() if each.fullmatch(found)]
+        assert "get" in one, path
+
+
 def test_a_field_without_an_example_is_named() -> None:
     schemas = committed()["components"]["schemas"]
     schemas["MeTold"]["properties"]["nickname"] = {"type": "string"}
@@ -129,6 +157,38 @@ BREAKS: list[tuple[str, Change]] = [
         ),
     ),
     (
+        "parameter status does not know EXPIRED any more.",
+        lambda d: operation(d, "/orders")["parameters"][2]["schema"]["items"]["enum"].remove(
+            "EXPIRED"
+        ),
+    ),
+    (
+        "body/lines/recipient/city is needed now.",
+        lambda d: schema(d, "RecipientEntered")["required"].append("city"),
+    ),
+    (
+        "POST /api/v1/orders/{order}/approve needs a body now.",
+        lambda d: operation(d, "/orders/{order}/approve", "post").update(
+            requestBody={"required": True, "content": {}}
+        ),
+    ),
+    (
+        "GET /api/v1/orders/{order} does not answer 304 any more.",
+        lambda d: operation(d, "/orders/{order}")["responses"].pop("304"),
+    ),
+    (
+        "body/reference takes less than before.",
+        lambda d: schema(d, "OrderEntered")["properties"]["reference"].update(maxLength=10),
+    ),
+    (
+        "body/lines/quantity takes less than before.",
+        lambda d: schema(d, "LineEntered")["properties"]["quantity"].update(minimum=2),
+    ),
+    (
+        "body/lines/sku takes less than before.",
+        lambda d: schema(d, "LineEntered")["properties"]["sku"].update(enum=["MUG-01"]),
+    ),
+    (
         "→ 200/data/status does not know UNKNOWN any more.",
         lambda d: schema(d, "TransactionTold")["properties"]["status"]["x-extensible-enum"].remove(
             "UNKNOWN"
@@ -150,6 +210,7 @@ def test_what_is_added_takes_nothing_away() -> None:
     schema(new, "MeTold")["properties"]["nickname"] = {"type": "string"}
     schema(new, "OrderEntered")["properties"]["nickname"] = {"type": "string", "default": ""}
     schema(new, "OrderTold")["properties"]["status"]["x-extensible-enum"].append("PAUSED")
+    schema(new, "OrderEntered")["properties"]["reference"].update(maxLength=1000)
     operation(new, "/orders")["parameters"].append(
         {"in": "query", "name": "sku", "required": False, "schema": {"type": "string"}}
     )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from io import StringIO
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from accounts.access import bearer
 from accounts.models import AccountManager, Company
 from loyalty_portal.api.problems import KINDS
 from loyalty_portal.api.v1 import api
-from loyalty_portal.configuration.logs import without_secret_paths
+from loyalty_portal.configuration.logs import JsonLines, without_secret_paths
 from loyalty_portal.http.limits import Limit
 from tests.accounts.access.making import new_key
 from tests.accounts.factories import CompanyFactory, SeatFactory
@@ -110,13 +111,22 @@ def test_head_and_options_tell_of_an_address_without_a_body(calls: Calls) -> Non
     assert options.content == b""
 
 
-def test_the_request_id_of_the_caller_comes_back_and_stands_in_the_log(
-    calls: Calls, monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
-    assert calls.get("/me", **{"X-Request-Id": "abcd-1234"})["X-Request-Id"] == "abcd-1234"
+def test_the_request_id_of_the_caller_comes_back_and_stands_in_the_log(calls: Calls) -> None:
+    lines, log = StringIO(), logging.getLogger("access")
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(JsonLines())
+    log.addHandler(handler)
+    for path in ("/me", "/nothing"):
+        answer = calls.get(path, **{"X-Request-Id": "abcd-1234"})
+        assert answer["X-Request-Id"] == "abcd-1234"
+    log.removeHandler(handler)
+    assert answer.json()["request_id"] == "abcd-1234"
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [(line["request_id"], line["status"]) for line in told] == [
+        ("abcd-1234", 200), ("abcd-1234", 404),
+    ]  # fmt: skip
     for bad in ("short", "x" * 65, "a b c d e f", "ähnlich-aber-nicht"):
         assert calls.get("/me", **{"X-Request-Id": bad})["X-Request-Id"] != bad
-    assert code(calls.get("/nothing", **{"X-Request-Id": "abcd-1234"})) == "not_found"
 
 
 def test_what_nobody_expected_is_a_500_without_its_reason_and_is_logged(
@@ -254,7 +264,9 @@ def test_the_document_names_everything_that_an_operation_may_answer() -> None:
     assert json.loads(json.dumps(document)) == document
 
 
-def test_a_key_that_somebody_put_into_an_address_is_not_logged() -> None:
+def test_a_key_in_an_address_opens_nothing_and_is_not_logged(calls: Calls) -> None:
+    by_address = Calls("").get("/me", {"key": calls.secret, "access_token": calls.secret})
+    assert (by_address.status_code, code(by_address)) == (401, "unauthenticated")
     key = "lrp_live_" + "a" * 36
     assert (
         without_secret_paths(f"GET /api/v1/me?key={key} 422")

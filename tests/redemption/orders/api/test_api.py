@@ -1,5 +1,6 @@
 """Orders, their lines and deliveries, and points transactions, over the API."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -25,6 +26,12 @@ def seat() -> AccountManager:
 @pytest.fixture
 def calls(seat: AccountManager) -> Calls:
     return Calls(new_key(seat.company))
+
+
+def as_told(moment: datetime | None) -> str:
+    """A time as answers have it: RFC 3339 in UTC."""
+    assert moment
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def test_an_order_is_found_by_id_and_by_number_and_told_in_full(
@@ -63,11 +70,20 @@ def test_points_that_are_being_taken_and_given_back_are_told(
     told = calls.get(f"/orders/{order.pk}").json()
     assert told["points"] == {"taken": 200, "returned": 200, "in_flight": 0, "coming_back": 0}
     assert told["status"] == "CANCELLED"
+    order.refresh_from_db()
+    assert told["completed_at"] == as_told(order.completed_at)
+    [line] = calls.get(f"/orders/{order.pk}/lines").json()["data"]
+    assert (line["quantity"], line["delivered"], line["refunded"]) == (2, 0, 2)
+    assert line["fulfillment_status"] == order.items.get().fulfillment_status
     rows = calls.every("/transactions", {"order_number": order.order_number})
     assert [row["transaction_type"] for row in rows] == ["CREDIT", "DEBIT"]
     [credit] = calls.get("/transactions?transaction_type=CREDIT").json()["data"]
     assert calls.get(f"/transactions/{credit['id']}").json() == credit
     assert credit["order_id"] == str(order.pk)
+    assert (credit["points_amount"], credit["status"]) == (200, "SUCCEEDED")
+    kept = order.transactions.get(transaction_type="CREDIT")
+    assert credit["external_transaction_id"] == kept.external_transaction_id
+    assert credit["settled_at"] == as_told(kept.settled_at)
     unsettled = calls.get("/transactions?status=INTENDED&status=SENT").json()["data"]
     assert [row["order_number"] for row in unsettled] == [waiting.order_number]
     assert (unsettled[0]["settled_at"], unsettled[0]["external_transaction_id"]) == (None, None)
@@ -127,6 +143,9 @@ def test_lines_come_page_by_page_with_what_was_sent_of_them(
     assert [line["id"] for line in lines] == [str(item.pk) for item in order.items.all()]
     [parcel] = lines[0]["shipments"]
     assert (parcel["carrier"], parcel["tracking_number"]) == ("DHL", "JJD1")
+    assert parcel["shipped_at"].endswith("Z")
+    told = ("sku", "product_name", "fulfillment_status")
+    assert [lines[0][name] for name in told] == [mug.sku, mug.name, "SHIPPED"]
     assert lines[2]["shipments"] == []
     [sent] = calls.get(f"/orders/{order.pk}/lines/{lines[0]['id']}/deliveries").json()["data"]
     assert (sent["kind"], sent["quantity"], sent["carrier"]) == ("parcel", 2, "DHL")
@@ -144,6 +163,8 @@ def test_codes_that_were_delivered_are_told_of_and_never_shown(
     [told] = answer.json()["data"]
     assert (told["kind"], told["quantity"], told["carrier"]) == ("codes", 2, None)
     assert "SECRET" not in answer.content.decode()
+    [line] = calls.every(f"/orders/{order.pk}/lines")
+    assert (line["delivered"], line["refunded"]) == (2, 0)
 
 
 def test_transactions_need_their_own_scope_also_inside_an_order(seat: AccountManager) -> None:

@@ -1,5 +1,6 @@
 """People approve and reject orders over the API, by the rules of the page."""
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -45,8 +46,12 @@ def test_an_approver_approves_and_rejects_the_orders_of_others(company: Company)
     approver = SeatFactory.create(company=company, approver=True)
     calls = signed_in(approver.user).calls
     first, second = waiting(buyer), waiting(buyer)
-    listed = {each["order_number"] for each in calls.get("/approvals").json()["data"]}
-    assert listed == {first.order_number, second.order_number}
+    rows = calls.every("/approvals", {"limit": 1})
+    assert [each["id"] for each in rows] == [str(first.pk), str(second.pk)]  # the most urgent first
+    assert (rows[0]["order_number"], rows[0]["total_points"]) == (first.order_number, 300)
+    assert rows[0]["requested_by"] == str(buyer.user)
+    until = datetime.fromisoformat(rows[0]["expires_at"])
+    assert (until, rows[0]["expires_at"][-1]) == (first.approve_by, "Z")
     answer = decide(calls, first)
     assert (answer.status_code, answer.json()["status"]) == (200, "PENDING")
     approved = first.events.get(to_status="PENDING")

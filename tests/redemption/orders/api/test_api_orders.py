@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
@@ -15,12 +16,17 @@ from django.utils import timezone
 from psycopg import sql
 
 from accounts.access import once
+from accounts.access.keys import rotate_key
 from accounts.access.once import forget_old
-from accounts.models import AccountManager, Company, KeyedApiCall, Role
+from accounts.models import AccountManager, Company, KeyedApiCall, KnownBalance, Role
+from accounts.tasks import clear_sessions
 from inventory.models import Inventory
+from loyalty_portal.data.actor import Actor
+from loyalty_portal.http.rates import Rate
 from redemption.models import RecipientAsk, RedemptionOrder
+from redemption.orders.api import placing
 from redemption.states import OrderStatus, WaitsFor
-from tests.accounts.access.making import new_key
+from tests.accounts.access.making import new_key, owner_of
 from tests.accounts.factories import CompanyFactory
 from tests.catalog.factories import ProductFactory
 from tests.loyalty_portal.api.calls import Calls, answer_of, code, must_fit
@@ -96,6 +102,21 @@ def test_what_is_refused_is_not_kept_under_the_key(calls: Calls) -> None:
     assert mug.sku == "MUG"
 
 
+def test_an_order_beyond_the_limit_is_not_kept_under_its_key(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mug = ProductFactory.create(points_cost=300, in_stock=9)
+    said = body((mug.sku, 1), points=300)
+    with monkeypatch.context() as few:
+        # replaced: a limit that is reached with the second order
+        few.setattr(placing, "ORDERS", Rate("few", most=1, burst=1))
+        answers = [post(calls, said, key=key) for key in ("one", "two", "one")]
+    assert [answer.status_code for answer in answers] == [201, 429, 201]
+    assert int(answers[1]["Retry-After"]) >= 1
+    assert answers[2].content == answers[0].content
+    assert post(calls, said, key="two").status_code == 201
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -163,6 +184,7 @@ def test_a_preview_tells_what_stands_in_the_way_and_reserves_nothing() -> None:
     mug = ProductFactory.create(points_cost=300, in_stock=3)
     gift = ProductFactory.create(virtual=True, points_cost=100)
     lines = body((mug.sku, 2), (mug.sku, 2), (gift.sku, 1))["lines"]
+    known = KnownBalance.objects.values().get(company=company)
     told = calls.call("post", "/order-previews", {"lines": lines}).json()
     assert must_fit(answer_of("previewOrder"), told) == []
     assert (told["total_points"], told["spendable"]) == (1300, 2000)
@@ -174,6 +196,7 @@ def test_a_preview_tells_what_stands_in_the_way_and_reserves_nothing() -> None:
     assert notice["code"] == "same_person"
     assert notice["detail"].endswith(f"gets “{mug.name}” in rows 1 and 2.")
     assert mug.inventory.quantity_reserved == 0
+    assert KnownBalance.objects.values().get(company=company) == known  # nobody was asked
 
 
 def test_each_line_has_its_own_recipient_message_and_day(calls: Calls) -> None:
@@ -404,6 +427,36 @@ def test_a_key_is_remembered_for_ever_for_what_it_made(calls: Calls) -> None:
     assert RedemptionOrder.objects.count() == 1
 
 
+def test_the_key_of_a_call_that_made_no_order_is_remembered_for_seven_days(calls: Calls) -> None:
+    mug = ProductFactory.create(points_cost=300, in_stock=9)
+    order = post(calls, body((mug.sku, 1), points=300)).json()
+    path, key = f"/orders/{order['id']}/cancel", {"Idempotency-Key": "cancel"}
+    first = calls.call("post", path, {}, **key)
+    kept = KeyedApiCall.objects.filter(made=None)
+    kept.update(created_at=timezone.now() - timedelta(days=7) + timedelta(hours=1))
+    clear_sessions()
+    again = calls.call("post", path, {}, **key)
+    assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
+    kept.update(created_at=timezone.now() - timedelta(days=7, hours=1))
+    clear_sessions()
+    assert not kept.exists()
+    assert KeyedApiCall.objects.filter(made=order["id"]).exists()
+
+
+def test_calls_belong_to_the_seat_so_a_successor_repeats_them_and_another_key_does_not(
+    company: Company,
+) -> None:
+    mug = ProductFactory.create(points_cost=300, in_stock=9)
+    said, old = body((mug.sku, 1), points=300), new_key(company)
+    first = post(Calls(old), said)
+    successor = rotate_key(key=old.key, by=Actor.in_seat(owner_of(company)))
+    again = post(Calls(successor), said)
+    assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
+    other = post(Calls(new_key(company)), said)
+    assert other.status_code == 201
+    assert other.json()["id"] != first.json()["id"]
+
+
 def test_a_call_whose_process_died_is_done_by_the_next_and_makes_one_order(calls: Calls) -> None:
     mug = ProductFactory.create(points_cost=300, in_stock=9)
     said = body((mug.sku, 1), points=300)
@@ -419,15 +472,18 @@ def test_a_call_whose_process_died_is_done_by_the_next_and_makes_one_order(calls
 
 
 def many_at_once(secret: str, said: Any, count: int) -> list[Any]:
-    """So many calls with one key, in threads; each has a connection of its own."""
+    """So many calls with one key at the same moment, each with a connection of its own."""
+    start = Barrier(count)
 
     def send(_number: int) -> Any:
+        calls = Calls(secret)
         try:
-            return post(Calls(secret), said)
+            start.wait()
+            return post(calls, said)
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(12) as senders:
+    with ThreadPoolExecutor(count) as senders:
         return list(senders.map(send, range(count)))
 
 
