@@ -54,7 +54,7 @@ test-plain: .venv/installed ## Run the tests as plain Django, without the fastpa
 	FASTPATH=false $(BIN)/python -m pytest $(BESIDE) -m 'not long and not production'
 
 production-check: .venv/installed ## Start everything that production has, order once, and check what deploy/ ships
-	$(BIN)/python -m pytest $(subst worksteal,loadfile,$(BESIDE)) tests/production -m 'not long'
+	$(BIN)/python -m pytest $(subst worksteal,loadfile --no-loadscope-reorder,$(BESIDE)) tests/production -m 'not long'
 
 production-faults: .venv/installed ## The tests of deploy/ that take long: faults and their alerts
 	$(BIN)/python -m pytest tests/production tests/loyalty_portal/data tests/loyalty_portal/configuration/observability -m long

@@ -19,6 +19,7 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 15.0
+WEB_SECONDS = 180.0  # until the web server answers on a machine that does much else
 
 
 class Daemon:
@@ -105,7 +106,7 @@ class Web(Daemon):
 
     def start(self) -> None:
         super().start()
-        eventually(self._answers, f"{self.name} answers")
+        eventually(self._answers, f"{self.name} answers", within=WEB_SECONDS)
 
     def _answers(self) -> bool:
         assert self.is_running, f"{self.name} ended:\n{self.news()}"

@@ -20,6 +20,7 @@ SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 HAPROXY = shutil.which("haproxy", path=SBIN)
 CONFIGURATION = ROOT / "deploy/haproxy/haproxy.cfg"
 STATIC_CONFIGURATION = ROOT / "deploy/nginx/static.conf"
+EACH = "1s"
 
 
 def for_this_user(text: str) -> str:
@@ -32,8 +33,12 @@ def for_this_user(text: str) -> str:
 class Balancer(Daemon):
     """HAProxy on free ports of the loopback address. `start` waits until it listens."""
 
-    def __init__(self, folder: Path, certificate: Path, servers: dict[str, int]) -> None:
-        """`servers` are the variables of the configuration, such as WEB_1, with their ports."""
+    def __init__(
+        self, folder: Path, certificate: Path, servers: dict[str, int], *, asks_each: str = EACH
+    ) -> None:
+        """`servers` are the variables of the configuration, such as WEB_1, with their ports. It asks
+        each server `asks_each` whether it is ready; EACH is the shipped time.
+        """
         self.port, self.plain_port = free_port(), free_port()
         self.socket = folder / "admin.sock"
         environment = {
@@ -45,7 +50,9 @@ class Balancer(Daemon):
             **{name: f"127.0.0.1:{port}" for name, port in servers.items()},
         }
         written = folder / "haproxy.cfg"
-        written.write_text(for_this_user(CONFIGURATION.read_text()))
+        text = for_this_user(CONFIGURATION.read_text())
+        assert f" inter {EACH}" in text
+        written.write_text(text.replace(f" inter {EACH}", f" inter {asks_each}"))
         command = [str(HAPROXY), "-W", "-f", str(written)]
         super().__init__("haproxy", command, environment, folder)
 

@@ -49,6 +49,7 @@ def watched(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> I
     running = Stack(
         tmp_path_factory.mktemp("watched"),
         databases.create(),
+        settings="tests.production.prometheus.settings_quick",
         PROMETHEUS_MULTIPROC_DIR=str(tmp_path_factory.mktemp("files")),
     )
     for process in (running.web, running.worker, running.sweeper):
@@ -173,9 +174,12 @@ def test_the_files_are_few_have_room_and_go_with_the_server(stack: Stack) -> Non
     parent = Path(stack.web.environment["PROMETHEUS_MULTIPROC_DIR"])
     ours = parent / str(stack.web.process.pid)
     assert list(parent.iterdir()) == [ours]
-    files = list(ours.iterdir())
-    assert len(files) == 2 * (2 + len(workers_of(stack)))  # its own, of former and of each process
-    for file in files:
+    # its own, of former and of each process
+    eventually(
+        lambda: len(list(ours.glob("*.db"))) == 2 * (2 + len(workers_of(stack))),
+        "each process has its files",
+    )
+    for file in ours.iterdir():
         assert file.stat().st_size == SIZE
         assert file.stat().st_blocks * 512 >= SIZE
         used = int.from_bytes(file.read_bytes()[:4], "little")
@@ -202,8 +206,8 @@ def test_a_port_that_is_taken_is_told_once_it_is_free(stack: Stack, visitor: Vis
         taken.settimeout(1)
         stack.web.start()
         assert visitor.get("/catalog/").status_code == 200
-        log = stack.web.log.read_text()
-        assert f"127.0.0.1 port {port} cannot be opened (Address already in use)" in log
+        why = f"127.0.0.1 port {port} cannot be opened (Address already in use)"
+        eventually(lambda: why in stack.web.log.read_text(), "it says so")
     told = told_once(port, "portal_requests_total", route="catalog:list")
     assert told.sum("portal_requests_total", route="catalog:list") >= 1
 
@@ -257,6 +261,7 @@ def serves_without_figures(stack: Stack, visitor: Visitor, folder: Path) -> None
         assert answered == {200}
         log = stack.web.log.read_text()
         assert f"{folder} cannot be used" in log
+        eventually(lambda: answers(port_of(stack.web)), "the port is open")
         assert scraped(port_of(stack.web)).of("portal_requests_total") == []
     finally:
         stack.web.stop()
@@ -299,7 +304,8 @@ def test_a_row_that_was_put_aside_is_told_with_its_incident(
     facts = {"work": "letters", "id": str(aside.pk)}
     raise_incident(kind=IncidentKind.POISON_ROW, key=key, what="x", facts=facts)
     port = port_of(stack.sweeper)
-    told = told_once(port, "portal_incidents_open", kind="POISON_ROW", severity="error")
+    told_once(port, "portal_incidents_open", kind="POISON_ROW", severity="error")
+    told = told_once(port, "portal_rows_put_aside", kind="letters")
     assert told.sum("portal_rows_put_aside", kind="letters") == 1
 
 

@@ -223,6 +223,8 @@ class Watch(AbstractContextManager["Watch"]):
                 [
                     "prometheus",
                     f"--config.file={folder / 'prometheus.yml'}",
+                    # At first it knows no Alertmanager yet, and tells it a minute later by default.
+                    "--rules.alert.resend-delay=10s",
                     data,
                     f"{listen}{self.port}",
                 ],

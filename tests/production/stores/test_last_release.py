@@ -85,11 +85,13 @@ def test_people_order_cancel_and_read_of_it(
     released: Path,
     client_for: Callable[[AccountManager], Client],
 ) -> None:
-    for name in ("web", "worker", "sweeper"):
-        process = getattr(portal, name)
+    processes = {name: getattr(portal, name) for name in ("web", "worker", "sweeper")}
+    for name, process in processes.items():
         process.stop()
         process.folder = ROOT if name in replaced else released
-        process.start()
+    for process in processes.values():
+        process.launch()
+    portal.web.start()  # waits until it answers
     shop = World(portal.sandbox)
     buyer = portal.visitor(sessionid=client_for(shop.seat).cookies["sessionid"].value)
 

@@ -26,15 +26,16 @@ COLUMN = "SELECT count(*) FROM information_schema.columns WHERE table_name = 're
 class Buyers:
     """Ask for orders, one after the other, until they are told to stop."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, patience: str = PATIENCE) -> None:
         self._database = database
+        self._patience = patience
         self._stop = threading.Event()
         self.served = 0
         self.refused = 0
 
     def ask(self) -> None:
         with psycopg.connect(self._database, autocommit=True) as link:
-            link.execute(f"SET lock_timeout = '{PATIENCE}'".encode())
+            link.execute(f"SET lock_timeout = '{self._patience}'".encode())
             while not self._stop.is_set():
                 try:
                     link.execute("SELECT status FROM redemption_order LIMIT 1")
@@ -107,7 +108,7 @@ def test_a_migration_that_waits_for_as_long_as_it_takes_holds_all_buyers_up(
 ) -> None:
     """The control: the same statement without the limit."""
     database = databases.create()
-    buyers = Buyers(database)
+    buyers = Buyers(database, patience="1s")  # however long, none of them is served
 
     def alter() -> None:
         with psycopg.connect(database) as link:

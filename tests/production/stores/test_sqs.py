@@ -19,6 +19,7 @@ from tests.production.stores.test_brokers import configured, signed_in, take_ove
 from tests.redemption.world import World
 from tests.support.stack import Databases, Stack
 from tests.support.stack_fixtures import in_use
+from tests.support.waiting import eventually
 
 
 def address(aws: Aws) -> str:
@@ -60,7 +61,7 @@ def test_an_orders_nudges_go_through_sqs(
 
     assert portal.ends(number) == [OrderStatus.COMPLETED]
     assert not portal.sweeper.is_running
-    assert tasks_waiting(["loyalty"]) == {"loyalty": 0}
+    eventually(lambda: tasks_waiting(["loyalty"]) == {"loyalty": 0}, "all were taken")
     ready = httpx.get(f"{portal.url}/readyz").json()
     assert ready["parts"]["broker"] == "ok"
 
