@@ -9,10 +9,13 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -196,6 +199,56 @@ def test_senders_of_half_a_form_reach_no_web_process(front: Front) -> None:
         assert front.seen()["body"] == "x=1"
         open_there = front.balancer.order("show stat web 4 -1").splitlines()[1].split(",")[4]
         assert int(open_there) < 100
+
+
+class Mute(BaseHTTPRequestHandler):
+    """Is ready, takes every other request, and ends the connection without an answer."""
+
+    taken: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        if self.path == "/readyz":
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        else:
+            self.do_POST()
+
+    def do_POST(self) -> None:
+        self.taken.append(f"{self.command} {self.path}")
+        self.close_connection = True
+
+    def log_message(self, *_given: object) -> None:
+        """Say nothing."""
+
+
+def test_a_request_without_an_answer_is_repeated_unless_it_may_have_placed_an_order(
+    tmp_path: Path,
+) -> None:
+    tls = ssl.create_default_context(cadata=make_certificate(tmp_path / "portal.pem"))
+    with ExitStack() as stack:
+        servers = {}
+        for name in ("WEB_1", "WEB_2", "API_1", "API_2"):
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Mute))
+            stack.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            servers[name] = server.server_address[1]
+        balancer = Balancer(tmp_path, tmp_path / "portal.pem", servers)
+        stack.callback(balancer.kill)
+        balancer.start()
+        there = f"https://127.0.0.1:{balancer.port}"
+        for method, path in (
+            ("GET", "/orders/"),
+            ("POST", "/checkout/"),
+            ("POST", "/api/v1/orders"),
+        ):
+            # each on a connection of its own: on one that was used before, the client would have to
+            # find out by itself that there is no answer
+            answer = httpx.request(method, there + path, verify=tls, timeout=30, trust_env=False)
+            assert answer.status_code == 502
+    assert Mute.taken.count("GET /orders/") > 1  # the control: retries are on
+    assert Mute.taken.count("POST /checkout/") == 1
+    assert Mute.taken.count("POST /api/v1/orders") == 1
 
 
 def test_a_reload_refuses_nobody(front: Front) -> None:

@@ -111,6 +111,17 @@ def test_a_request_that_breaks_is_a_failed_span(kept: Kept) -> None:
     assert span.attributes["http.response.status_code"] == 200
 
 
+@pytest.mark.urls("tests.house.test_refusals")
+def test_the_page_of_a_broken_request_names_request_and_trace(kept: Kept) -> None:
+    browser = Client(raise_request_exception=False)
+    page = browser.get("/broken/", headers={"traceparent": CLICK, "X-Request-Id": "click-0001"})
+    assert page.status_code == 500
+    assert "click-0001" in page.content.decode()
+    assert "a" * 32 in page.content.decode()
+    [span] = kept.named("GET ")
+    assert not span.status.is_ok
+
+
 @pytest.mark.django_db(transaction=False)
 def test_what_is_started_sends_its_spans(settings: Any) -> None:
     with Receiver() as receiver:
