@@ -230,8 +230,16 @@ def test_what_a_service_waits_for_exists() -> None:
         assert set(service.get("depends_on", {})) <= set(SERVICES)
 
 
-def test_the_pretend_partners_start_only_when_asked() -> None:
-    assert [name for name in SERVICES if SERVICES[name].get("profiles") == ["demo"]] == [
-        "sandbox",
-        "seed",
-    ]
+def test_pretend_partners_figures_and_alerts_start_only_when_asked() -> None:
+    asked = {
+        profile: {name for name in SERVICES if SERVICES[name].get("profiles") == [profile]}
+        for profile in ("demo", "metrics", "alerts")
+    }
+    assert asked == {
+        "demo": {"sandbox", "seed"},
+        "metrics": {"prometheus", "postgres-exporter", "redis-exporter", "blackbox-exporter"},
+        "alerts": {"alertmanager", "alertmanager-files"},
+    }
+    assert {name for name in SERVICES if "profiles" in SERVICES[name]} == set().union(
+        *asked.values()
+    )

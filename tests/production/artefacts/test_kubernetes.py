@@ -104,6 +104,60 @@ def target(scaler: dict[str, Any]) -> str:
     return str(scaler["spec"]["scaleTargetRef"]["name"])
 
 
+def made(overlay: str) -> dict[str, dict[str, Any]]:
+    """What an overlay makes, by kind and name."""
+    rows = yaml.safe_load_all(built(overlay))
+    return {f"{row['kind']}/{row['metadata']['name']}": row for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "webs"), [("small", ["web"]), ("production", ["web", "api-web"])]
+)
+def test_web_pods_go_one_at_a_time_and_serve_on_until_nobody_sends_them_requests(
+    overlay: str, webs: list[str]
+) -> None:
+    found = made(overlay)
+    assert found["Job/migrate"]
+    for name in webs:
+        spec = found[f"Deployment/{name}"]["spec"]
+        assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+        pod = spec["template"]["spec"]
+        [web] = [each for each in pod["containers"] if each["name"] == "web"]
+        waits = web["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert waits >= 5
+        assert pod["terminationGracePeriodSeconds"] > waits + 10  # for open requests
+        assert web["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        budget = found[f"PodDisruptionBudget/{name}"]["spec"]
+        assert budget["minAvailable"] == 1
+        labels = spec["template"]["metadata"]["labels"]
+        assert budget["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_in_production_web_pods_are_made_by_load() -> None:
+    found = made("production")
+    for name in ("web", "api-web"):
+        scaler = found[f"HorizontalPodAutoscaler/{name}"]
+        assert target(scaler) == name
+        assert 2 <= scaler["spec"]["minReplicas"] < scaler["spec"]["maxReplicas"]
+        # two that set it would fight
+        assert "replicas" not in found[f"Deployment/{name}"]["spec"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_nobody_reaches_a_pod_but_the_ingress_and_prometheus(overlay: str) -> None:
+    policies = {
+        name.partition("/")[2]: row["spec"]
+        for name, row in made(overlay).items()
+        if row["kind"] == "NetworkPolicy"
+    }
+    everybody = {"matchLabels": {"app.kubernetes.io/part-of": "loyalty-portal"}}
+    assert policies["closed"] == {"podSelector": everybody, "policyTypes": ["Ingress"]}
+    opened = {name: row["ingress"] for name, row in policies.items() if name != "closed"}
+    assert set(opened) == {"web-from-ingress", "figures-from-prometheus"}
+    for rules in opened.values():
+        assert all(rule["from"] and rule["ports"] for rule in rules)
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_each_container_is_closed_and_has_limits(overlay: str) -> None:
     for name, pod in pods(overlay).items():
